@@ -1,0 +1,62 @@
+"""Finding the compilers that the lock names, and refusing others."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyops.errors import ToolError
+from tinyops.process import find_tool, run
+
+DEBIAN_PACKAGES = {
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "gcc": "gcc libc6-dev",
+    "qemu-system-arm": "qemu-system-arm",
+}
+
+# What tells one core from another; optimisation and warnings are the builder's to say.
+CPU_FLAGS: Mapping[str, tuple[str, ...]] = {
+    "cortex-m0": ("-mthumb", "-mcpu=cortex-m0"),
+    "cortex-m0plus": ("-mthumb", "-mcpu=cortex-m0plus"),
+    "cortex-m4f": ("-mthumb", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+    "cortex-m7": ("-mthumb", "-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard"),
+    "cortex-m33": ("-mthumb", "-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"),
+    "x86-64": ("-m64", "-march=x86-64"),
+    "aarch64": ("-march=armv8-a",),
+}
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program and the version it says it has."""
+
+    name: str
+    version: str
+    path: Path
+
+
+@functools.cache
+def installed(name: str) -> Tool:
+    """The program on PATH and its version. Raises ToolError naming the Debian package that has it."""
+    package = DEBIAN_PACKAGES.get(name, name)
+    path = find_tool(name, hint=f"on Debian or Ubuntu: apt-get install {package}")
+    first = run([path, "--version"], timeout_s=20).stdout.splitlines()[:1]
+    found = re.search(r"\b(\d+\.\d+(?:\.\d+)?)\b(?!.*\b\d+\.\d+\.\d+\b)", first[0] if first else "")
+    if found is None:
+        raise ToolError(f"{path}: prints no version that tinyops can read: {first!r}")
+    return Tool(name, found.group(1), path)
+
+
+def locked(name: str, version: str) -> Tool:
+    """The program in exactly the version of the lock. Raises ToolError naming both versions."""
+    tool = installed(name)
+    if tool.version != version:
+        raise ToolError(
+            f"{name}: the lock wants {version}, {tool.path} is {tool.version}",
+            hint=f"install {version} (Debian: apt-get install {DEBIAN_PACKAGES.get(name, name)}), "
+            "use the devcontainer, or run `tinyops lock` and have the new version reviewed",
+        )
+    return tool
