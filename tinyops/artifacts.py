@@ -49,9 +49,15 @@ class Source:
     digest: str
 
 
+ALL_OUTPUTS = "*"
+
+
 @dataclass(frozen=True)
 class InputRef:
-    """One output of another step: `step` is that step's id, `output` the file's name there."""
+    """One output of another step: `step` is that step's id, `output` the file's name there.
+
+    `ALL_OUTPUTS` stands for every file that the step makes, each under its own name.
+    """
 
     step: str
     output: str
@@ -106,6 +112,12 @@ class Record:
     sources: dict[str, str]
     outputs: dict[str, Artifact]
     facts: JsonObject
+
+    def output_digest(self, name: str) -> str:
+        """The digest of one output, or of all of them with their names. Raises KeyError."""
+        if name == ALL_OUTPUTS:
+            return digest_json({n: a.digest for n, a in self.outputs.items()})
+        return self.outputs[name].digest
 
     def to_json(self) -> JsonObject:
         outputs = {n: {"digest": a.digest, "bytes": a.bytes} for n, a in self.outputs.items()}

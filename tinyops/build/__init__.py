@@ -1,0 +1,1 @@
+"""The order of the steps for one model on one board, and running those that are stale."""

@@ -1,0 +1,165 @@
+"""Running stale steps: as many at once as their inputs and the machine allow."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import importlib
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, cast
+
+from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step, StepFunction, Store, take_outputs
+from tinyops.errors import TinyopsError, ToolError, UnsafePlan
+from tinyops.process import kill_all
+
+STEP_FUNCTIONS = {
+    "collect": "tinyops.collect:run",
+    "train": "tinyops.train:run",
+    "squeeze": "tinyops.squeeze:run",
+    "compile": "tinyops.compiler:run",
+    "image": "tinyops.compiler.image:run",
+    "firmware": "tinyops.firmware:run",
+    "twin": "tinyops.twin:run",
+}
+# What cannot be made again byte for byte: its loss is said, never repaired in silence.
+NOT_REPRODUCIBLE = frozenset({"train"})
+
+
+class Watcher(Protocol):
+    """Is told what happens to steps; called from several threads."""
+
+    def started(self, step: Step) -> None: ...
+    def progress(self, step: Step, progress: Progress) -> None: ...
+    def finished(self, step: Step, how: str, seconds: float) -> None: ...
+    def failed(self, step: Step, error: TinyopsError) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Records of the steps that ended well, and the errors of those that did not.
+
+    A step whose input failed is in neither.
+    """
+
+    records: Mapping[str, Record]
+    errors: Mapping[str, TinyopsError]
+
+
+@dataclass
+class Executor:
+    """Runs steps against a store.
+
+    `released` are the records of the last release: a step with the same key there is not run.
+    `fetch` brings a released output back into the store, or returns None when it is not released.
+    """
+
+    store: Store
+    released: Mapping[str, Record]
+    fetch: Callable[[Artifact], Path | None]
+    watcher: Watcher
+    jobs: int = 2
+    replace: Collection[str] = ()
+    _steps: dict[str, Step] = field(default_factory=dict)
+    _records: dict[str, Record] = field(default_factory=dict)
+    _errors: dict[str, TinyopsError] = field(default_factory=dict)
+
+    def run(self, steps: Sequence[Step]) -> Outcome:
+        """Runs what is stale. Ctrl-C ends the running programs and is passed on."""
+        self._steps = {step.id: step for step in steps}
+        waiting = dict(self._steps)
+        running: dict[concurrent.futures.Future[Record], Step] = {}
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            try:
+                while waiting or running:
+                    for step in self._ready(waiting, len(running)):
+                        running[pool.submit(self._run_step, step)] = waiting.pop(step.id)
+                    if not running:
+                        break  # what still waits needs what failed
+                    self._take_finished(running)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                kill_all()
+                raise
+        return Outcome(dict(self._records), dict(self._errors))
+
+    def _ready(self, waiting: Mapping[str, Step], busy: int) -> list[Step]:
+        ready = [s for s in waiting.values() if all(r.step in self._records for r in s.inputs.values())]
+        return ready[: max(self.jobs - busy, 0)]
+
+    def _take_finished(self, running: dict[concurrent.futures.Future[Record], Step]) -> None:
+        done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+        for future in done:
+            step = running.pop(future)
+            try:
+                self._records[step.id] = future.result()
+            except TinyopsError as error:
+                self._errors[step.id] = error
+                self.watcher.failed(step, error)
+
+    def _run_step(self, step: Step) -> Record:
+        inputs = {name: self._records[ref.step].output_digest(ref.output) for name, ref in step.inputs.items()}
+        key = step.key(inputs)
+        released = self.released.get(step.id)
+        if step.id not in self.replace:
+            if released is not None and released.key == key:
+                self.watcher.finished(step, "released", 0)
+                return released
+            if (known := self.store.lookup(key)) is not None:
+                self.watcher.finished(step, "built before", 0)
+                return known
+        return self._make(step, key, inputs)
+
+    def _make(self, step: Step, key: str, input_digests: Mapping[str, str]) -> Record:
+        begin = time.monotonic()
+        self.watcher.started(step)
+        paths = self._input_paths(step)
+        with self.store.scratch(step.id) as scratch:
+            out = scratch / "out"
+            out.mkdir()
+            facts = _function(step.kind)(step, paths, out, lambda p: self.watcher.progress(step, p))
+            outputs = take_outputs(self.store, out)
+        sources = {name: source.digest for name, source in step.sources.items()}
+        record = Record(step.id, key, step.settings, step.lock, dict(input_digests), sources, outputs, facts)
+        self.store.save(record)
+        self.watcher.finished(step, "built", time.monotonic() - begin)
+        return record
+
+    def _input_paths(self, step: Step) -> dict[str, Path]:
+        paths = {name: source.path for name, source in step.sources.items()}
+        for name, ref in step.inputs.items():
+            outputs = self._records[ref.step].outputs
+            wanted = outputs if ref.output == ALL_OUTPUTS else {name: outputs[ref.output]}
+            for file, artifact in wanted.items():
+                paths[file] = self._output_path(ref.step, artifact)
+        return paths
+
+    def _output_path(self, step_id: str, artifact: Artifact) -> Path:
+        """An output in the store, from the release, or made again by its step."""
+        path = self.store.find(artifact) or self.fetch(artifact)
+        if path is None:
+            self._remake(step_id, artifact)
+            path = self.store.find(artifact)
+        if path is None:
+            raise ToolError(
+                f"{step_id}: made again, but one of its files differs from the one released ({artifact.digest[:19]})",
+                hint="the lock or the machine is not what the release was made with; `tinyops doctor` compares them",
+            )
+        return path
+
+    def _remake(self, step_id: str, artifact: Artifact) -> None:
+        step = self._steps[step_id]
+        if step.kind in NOT_REPRODUCIBLE:
+            raise UnsafePlan(
+                f"weights lost: {step_id} is released, but its file {artifact.digest[:19]} is neither in the store "
+                "nor in a release",
+                hint=f"bring the release's files back, or retrain with `--replace {step_id}`: its images will change",
+            )
+        record = self._records[step_id]
+        self._make(step, record.key, record.inputs)
+
+
+def _function(kind: str) -> StepFunction:
+    module, _, name = STEP_FUNCTIONS[kind].partition(":")
+    return cast(StepFunction, getattr(importlib.import_module(module), name))

@@ -1,0 +1,209 @@
+"""What the specs want, as steps: pure, in an order in which each follows its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
+from tinyops.boards.model import Board
+from tinyops.files import JsonObject, digest_file
+from tinyops.specs.loader import Repository
+from tinyops.specs.lock import Lock
+from tinyops.specs.model import (
+    FilesSource,
+    Fleet,
+    Model,
+    PythonArchitecture,
+    Signal,
+    TfliteArchitecture,
+)
+
+# Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
+REVISIONS = {"collect": 1, "train": 1, "squeeze": 1, "twin": 1}
+TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
+SQUEEZE_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert", "tflite-micro", "numpy")
+
+
+def desired_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board]) -> tuple[Step, ...]:
+    """Every step that the repository's fleets, models and datasets need, each once."""
+    found: dict[str, Step] = {}
+    for step in _all_steps(repository, lock, catalog):
+        found.setdefault(step.id, step)
+    order = ("collect", "train", "squeeze", "compile", "image", "firmware", "twin")
+    return tuple(sorted(found.values(), key=lambda step: (order.index(step.kind), step.subject)))
+
+
+def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board]) -> Iterator[Step]:
+    for name in repository.datasets:
+        yield collect_step(repository, name, lock)
+    for name in repository.models:
+        yield from model_steps(repository, name, lock)
+    for entry in repository.fleets.values():
+        fleet = entry.document
+        for board_name in fleet.spec.boards:
+            yield from board_steps(repository, fleet, catalog[board_name], lock)
+
+
+def collect_step(repository: Repository, name: str, lock: Lock) -> Step:
+    entry = repository.datasets[name]
+    spec = entry.document.spec
+    sources: dict[str, Source] = {}
+    for number, source in enumerate(spec.sources):
+        if isinstance(source, FilesSource):
+            path = (entry.path.parent / source.index).resolve()
+            sources[f"index-{number}"] = _source(path)
+    settings = {"dataset": spec.model_dump(mode="json"), "revision": REVISIONS["collect"]}
+    return Step("collect", name, settings, {"numpy": lock.python.get("numpy")}, {}, sources)
+
+
+def model_steps(repository: Repository, name: str, lock: Lock) -> Iterator[Step]:
+    """Train (unless the model is finished) and squeeze."""
+    entry = repository.models[name]
+    spec = entry.document.spec
+    data: dict[str, InputRef] = {}
+    if spec.dataset is not None:
+        data = {f: InputRef(f"collect:{spec.dataset}", f) for f in ("recordings.npz", "dataset.json")}
+    inputs, sources = dict(data), {}
+    window = window_settings(repository, entry.document)
+    if isinstance(spec.architecture, TfliteArchitecture):
+        path = (entry.path.parent / spec.architecture.file).resolve()
+        sources["model.tflite"] = Source(path, spec.architecture.sha256)
+    else:
+        yield _train_step(name, entry.document, entry.path, window, data, lock)
+        inputs |= {f: InputRef(f"train:{name}", f) for f in ("float.tflite", "features.json", "training.json")}
+    settings = {"variant": "int8", "input": window, "revision": REVISIONS["squeeze"]}
+    yield Step("squeeze", f"{name}/int8", settings, _packages(lock, SQUEEZE_PACKAGES), inputs, sources)
+
+
+def _train_step(
+    name: str, model: Model, path: Path, window: JsonObject, data: Mapping[str, InputRef], lock: Lock
+) -> Step:
+    spec = model.spec
+    sources: dict[str, Source] = {}
+    architecture = spec.architecture.model_dump(mode="json")
+    if isinstance(spec.architecture, PythonArchitecture):
+        file, _, function = spec.architecture.entry.rpartition(":")
+        sources["architecture.py"] = _source((path.parent / file).resolve())
+        architecture["entry"] = function
+    assert spec.training is not None  # the loader refuses a trained model without it
+    settings = {
+        "input": window,
+        "architecture": architecture,
+        "training": spec.training.model_dump(mode="json"),
+        "revision": REVISIONS["train"],
+    }
+    return Step("train", name, settings, _packages(lock, TRAIN_PACKAGES), data, sources)
+
+
+def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) -> Iterator[Step]:
+    """Compile and image of the fleet's model for one board, then the fleet's firmware and its twin."""
+    model, facts = fleet.spec.model_name, board.spec
+    subject, fleet_subject = f"{model}/{board.name}", f"{fleet.metadata.name}/{board.name}"
+    compiler = {"name": facts.compiler, "version": lock.compilers.get(facts.compiler)}
+    squeezed, compiled, built = f"squeeze:{model}/int8", f"compile:{subject}", f"image:{subject}"
+    yield Step(
+        "compile",
+        subject,
+        compile_settings(repository, model, board),
+        {"tinyops": lock.tinyops.compiler},
+        {f: InputRef(squeezed, f) for f in ("int8.tflite", "features.json")},
+    )
+    slot_bytes = facts.layout.model[0].bytes if facts.layout else None
+    yield Step(
+        "image",
+        subject,
+        {"cpu": facts.cpu, "slot_bytes": slot_bytes, "board": board.name},
+        {"compiler": compiler},
+        {"sources": InputRef(compiled, ALL_OUTPUTS)},
+    )
+    yield Step(
+        "firmware",
+        fleet_subject,
+        firmware_settings(fleet, board),
+        {
+            "compiler": compiler,
+            "platformio": lock.python.get("platformio"),
+            "scons": lock.python.get("scons"),
+            "firmware": lock.tinyops.firmware,
+        },
+        {"contract.json": InputRef(compiled, "contract.json")},
+    )
+    yield _twin_step(fleet_subject, board, lock, squeezed, compiled, built)
+
+
+def _twin_step(fleet_subject: str, board: Board, lock: Lock, squeezed: str, compiled: str, built: str) -> Step:
+    firmware = f"firmware:{fleet_subject}"
+    model_file = "model.bin" if board.spec.layout else "model.so"
+    inputs = {f: InputRef(built, f) for f in (model_file, "image.json")}
+    inputs |= {f: InputRef(compiled, f) for f in ("contract.json", "compile.json")}
+    inputs |= {"golden.bin": InputRef(squeezed, "golden.bin"), "firmware.json": InputRef(firmware, "firmware.json")}
+    emulator = None
+    if board.spec.layout is not None:
+        inputs["firmware.elf"] = InputRef(firmware, "firmware.elf")
+        if not board.spec.twin.same_machine:
+            inputs["twin.elf"] = InputRef(firmware, "twin.elf")
+        emulator = {"name": "qemu-system-arm", "version": lock.emulators.get("qemu-system-arm")}
+    settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"]}
+    lock_entries = {"emulator": emulator, "firmware": lock.tinyops.firmware}
+    return Step("twin", fleet_subject, settings, lock_entries, inputs)
+
+
+def board_facts(board: Board) -> JsonObject:
+    """What of a board decides the bytes that run there: not its title, price or USB ids."""
+    return board.spec.model_dump(mode="json")
+
+
+def firmware_settings(fleet: Fleet, board: Board) -> JsonObject:
+    sensor = fleet.spec.boards[board.name].sensor
+    return {
+        "board": board.name,
+        "facts": board_facts(board),
+        "sensor": sensor if isinstance(sensor, str) else sensor.model_dump(mode="json"),
+        "fleet": fleet.metadata.name,
+    }
+
+
+def compile_settings(repository: Repository, model: str, board: Board) -> JsonObject:
+    """What the compiler must know beside the graph: the core, the budget, the task."""
+    spec = repository.models[model].document.spec
+    signal, classes = None, None
+    if spec.dataset is not None:
+        dataset = repository.datasets[spec.dataset].document.spec
+        signal, classes = dataset.signal.model_dump(mode="json"), list(dataset.classes)
+    return {
+        "cpu": board.spec.cpu,
+        "board": board.name,
+        "prefer": spec.squeeze.prefer,
+        "arena_bytes": board.spec.layout.arena_bytes if board.spec.layout else None,
+        "classes": classes,
+        "signal": signal,
+    }
+
+
+def window_settings(repository: Repository, model: Model) -> JsonObject:
+    """The window in frames. A single image is a window of one frame; tensors have none."""
+    spec = model.spec
+    feature = spec.input.features[0]
+    if spec.dataset is None or feature == "tensor":
+        return {"features": feature, "window_frames": 0, "hop_frames": 0}
+    window, hop = window_frames(repository.datasets[spec.dataset].document.spec.signal, model)
+    return {"features": feature, "window_frames": window, "hop_frames": hop}
+
+
+def window_frames(signal: Signal, model: Model) -> tuple[int, int]:
+    """Frames of a window and of a hop; the loader has refused what is no whole number."""
+    if signal.rate_hz is None:
+        return 1, 1
+    window_s = model.spec.input.window_s
+    assert window_s is not None
+    hop_s = model.spec.input.hop_s or window_s
+    return round(window_s * signal.rate_hz), round(hop_s * signal.rate_hz)
+
+
+def _packages(lock: Lock, names: tuple[str, ...]) -> JsonObject:
+    return {name: lock.python[name] for name in names if name in lock.python}
+
+
+def _source(path: Path) -> Source:
+    return Source(path, digest_file(path))

@@ -1,0 +1,72 @@
+"""The command line: arguments, exit codes, output. No logic.
+
+Each command is a module below `commands` with `add_arguments(parser)` and `run(arguments, output)`;
+only the chosen one is imported, so that starting stays cheap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from tinyops import __version__
+from tinyops.cli.output import Output
+from tinyops.errors import ExitCode, TinyopsError, UsageError
+
+# name: what it does, in the order in which a user meets them
+COMMANDS = {
+    "init": "make a repository of specs that works at once",
+    "doctor": "list what each step needs and what is missing here",
+    "validate": "check every spec and report all errors together",
+    "lock": "pin compilers, packages, boards and data in specs/tinyops.lock.yaml",
+    "render": "write generated/: firmware projects, JSON Schema",
+    "plan": "show what would change and why, without building",
+    "apply": "build what changed, prove it in twins, publish one signed release",
+    "show": "show the last release: every model on every board",
+    "agent": "poll a release store and keep this device's model up to date",
+    "keys": "make and list signing keys",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises UsageError instead of exiting with argparse's own status."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"`{self.prog} --help` shows what it takes")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command and returns its exit status."""
+    output = Output(json="--json" in argv)
+    try:
+        return _run(argv, output)
+    except TinyopsError as error:
+        output.error(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        output.note("interrupted; finished steps are kept")
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.OK)
+
+
+def _run(argv: Sequence[str], output: Output) -> int:
+    name = next((a for a in argv if not a.startswith("-")), None)
+    parser = _Parser(prog="tinyops", description="A Git repository of YAML specs is the whole truth about a fleet.")
+    parser.add_argument("--version", action="version", version=f"tinyops {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for command, text in COMMANDS.items():
+        sub = commands.add_parser(command, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.add_argument("--json", action="store_true", help="print JSON instead of text")
+        if command == name:
+            module = importlib.import_module(f"tinyops.cli.commands.{command}")
+            module.add_arguments(sub)
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        raise UsageError("no command given", hint="`tinyops --help` lists the commands")
+    return int(module.run(arguments, output))

@@ -1,0 +1,77 @@
+"""Text for people on a terminal, JSON on request. No colour in pipes (rich sees to that)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tinyops.errors import SpecError, TinyopsError
+from tinyops.files import JsonObject, pretty_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Output:
+    """Results go to standard output, everything else to standard error."""
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+
+    @property
+    def console(self) -> Console:
+        """Standard error as a rich console, for progress."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def result(self, value: JsonObject, text: str) -> None:
+        """The command's result: as JSON or as text."""
+        if self.json:
+            sys.stdout.write(pretty_json(value).decode())
+        elif text:
+            sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        """Rows under headers as aligned text; columns of figures to the right."""
+        texts = [list(headers), *(list(row) for row in rows)]
+        widths = [max(len(row[i]) for row in texts) for i in range(len(headers))]
+        right = [all(_is_figure(row[i]) for row in rows) for i in range(len(headers))]
+        lines = [
+            "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+            for row in texts
+        ]
+        return "\n".join([lines[0], "  ".join("─" * w for w in widths), *lines[1:]])
+
+    def note(self, text: str) -> None:
+        """Something to know that is not the result."""
+        if not self.json:
+            sys.stderr.write(text + "\n")
+
+    def error(self, error: TinyopsError) -> None:
+        """One error; with --json on standard output, so that a program finds it where it looks."""
+        if self.json:
+            sys.stdout.write(pretty_json({"error": _error_json(error)}).decode())
+        else:
+            sys.stderr.write(f"error: {error}\n")
+
+
+def _is_figure(text: str) -> bool:
+    return text.strip(" ") in ("", "-") or text.lstrip("+-~").replace(",", "").replace(".", "")[:1].isdigit()
+
+
+def _error_json(error: TinyopsError) -> JsonObject:
+    value: JsonObject = {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "hint": error.hint,
+        "exit_code": int(error.exit_code),
+    }
+    if isinstance(error, SpecError):
+        value["problems"] = [
+            {"file": p.file, "line": p.line, "column": p.column, "message": p.message, "hint": p.hint}
+            for p in error.problems
+        ]
+    return value

@@ -1,0 +1,64 @@
+"""A plan as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tinyops.plan.changes import Action, Change, Plan
+
+SIGNS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "±",
+    Action.DELETE: "-",
+    Action.KEEP: "=",
+    Action.HELD: "!",
+}
+
+
+def plan_text(plan: Plan, *, verbose: bool = False) -> str:
+    """Every change with its reasons; what is kept only with `verbose`. Ends without a newline."""
+    released = f"released v{plan.released_version}" if plan.released_version else "nothing released yet"
+    lines = [f"{plan.project}: {released}", ""]
+    shown = [c for c in plan.changes if verbose or c.action is not Action.KEEP]
+    for change in shown:
+        lines += _change_lines(change)
+    if shown:
+        lines.append("")
+    return "\n".join([*lines, summary(plan)])
+
+
+def summary(plan: Plan) -> str:
+    """The last line: counts, and the plan's digest."""
+    if not plan.pending and not plan.count(Action.HELD):
+        return f"No changes. {len(plan.changes)} steps and fleets are as released."
+    counts = ", ".join(
+        f"{plan.count(action)} to {action.value}"
+        for action in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
+    )
+    held = f", {plan.count(Action.HELD)} held" if plan.count(Action.HELD) else ""
+    return f"Plan: {counts}{held}; {plan.count(Action.KEEP)} unchanged. ({plan.digest[:19]})"
+
+
+def _change_lines(change: Change) -> Iterator[str]:
+    yield f"  {SIGNS[change.action]} {change.action:<8}{change.kind:<9} {change.subject}"
+    for reason in change.reasons:
+        yield f"        {reason}"
+    if change.follows:
+        yield f"        follows {', '.join(change.follows)}"
+    if metrics := _metrics(change):
+        yield f"        released: {metrics}; new figures known after apply"
+
+
+def _metrics(change: Change) -> str:
+    facts = change.released or {}
+    if change.action is Action.KEEP:
+        return ""
+    shown = []
+    accuracy = facts.get("accuracy_int8")
+    if isinstance(accuracy, dict):
+        shown.append(f"accuracy {accuracy['point']:.3f}")
+    shown += [
+        f"{facts[f]:,} {f.replace('_', ' ')}" for f in ("flash_bytes", "ram_bytes", "instructions") if facts.get(f)
+    ]
+    return ", ".join(shown)
