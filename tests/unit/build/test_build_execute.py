@@ -1,0 +1,169 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from tinyops.artifacts import ALL_OUTPUTS, InputRef, Progress, Source, Step, Store
+from tinyops.build import execute
+from tinyops.errors import ToolError, UnsafePlan
+from tinyops.files import digest_bytes
+
+
+class Log:
+    """A watcher that remembers what it was told."""
+
+    def __init__(self):
+        self.lines: list[tuple[str, str]] = []
+
+    def started(self, step):
+        self.lines.append((step.id, "started"))
+
+    def progress(self, step, progress):
+        self.lines.append((step.id, progress.message))
+
+    def finished(self, step, how, seconds):
+        self.lines.append((step.id, how))
+
+    def failed(self, step, error):
+        self.lines.append((step.id, f"failed: {error.message}"))
+
+    def built(self):
+        return [step for step, how in self.lines if how == "built"]
+
+
+def upper(step, inputs, out, report):
+    """A step that writes its inputs' text in capitals, in one file each."""
+    report(Progress(1, 1, "working"))
+    if step.settings.get("fail"):
+        raise ToolError(f"{step.id} cannot")
+    text = "".join(inputs[name].read_text() for name in sorted(inputs)) + step.settings.get("add", "")
+    (out / "text").write_text(text.upper())
+    (out / "size").write_text(str(len(text)))
+    return {"length": len(text)}
+
+
+@pytest.fixture(autouse=True)
+def real_functions(monkeypatch):
+    monkeypatch.setattr(execute, "_function", lambda kind: upper)
+
+
+@pytest.fixture
+def chain(tmp_path):
+    file = tmp_path / "source"
+    file.write_text("abc")
+
+    def steps(add="", fail=False):
+        return (
+            Step("collect", "d", {}, {}, {}, {"s": Source(file, digest_bytes(b"abc"))}),
+            Step("train", "m", {"add": add}, {}, {"t": InputRef("collect:d", "text")}),
+            Step("image", "m/b", {"fail": fail}, {}, {"": InputRef("train:m", ALL_OUTPUTS)}),
+            Step("twin", "f/b", {}, {}, {"t": InputRef("image:m/b", "text")}),
+        )
+
+    return steps
+
+
+def run(tmp_path, steps, *, released=None, fetch=lambda artifact: None, **options):
+    log = Log()
+    store = Store(tmp_path / "store")
+    outcome = execute.Executor(store, released or {}, fetch, log, **options).run(steps)
+    return outcome, log, store
+
+
+def test_steps_run_in_order_and_a_second_run_does_nothing(tmp_path, chain):
+    outcome, log, store = run(tmp_path, chain("d"))
+    assert log.built() == ["collect:d", "train:m", "image:m/b", "twin:f/b"]
+    text = store.find(outcome.records["twin:f/b"].outputs["text"])
+    assert text is not None
+    assert text.read_text() == "4ABCD"
+    again, log, _ = run(tmp_path, chain("d"))
+    assert log.built() == []
+    assert again.records == outcome.records
+
+
+def test_what_gives_the_same_output_stops_the_change_there(tmp_path, chain):
+    first, _, _ = run(tmp_path, chain("d"))
+    second, log, _ = run(tmp_path, chain("D"), released=first.records)
+    assert log.built() == ["train:m"]
+    assert second.records["twin:f/b"] == first.records["twin:f/b"]
+
+
+def test_a_released_key_is_not_run_even_with_an_empty_store(tmp_path, chain):
+    first, _, _ = run(tmp_path, chain("d"))
+    again, log, store = run(tmp_path / "elsewhere", chain("d"), released=first.records)
+    assert log.built() == []
+    assert again.records == first.records
+    assert not (store.root / "records").exists()
+
+
+def test_a_lost_input_is_fetched_from_the_release(tmp_path, chain):
+    first, _, store = run(tmp_path, chain("d"))
+    fetched = []
+
+    def fetch(artifact):
+        fetched.append(artifact.digest)
+        return store.find(artifact)
+
+    changed = (*chain("d")[:3], Step("twin", "f/b", {"add": "!"}, {}, {"t": InputRef("image:m/b", "text")}))
+    _, log, _ = run(tmp_path / "elsewhere", changed, released=first.records, fetch=fetch)
+    assert log.built() == ["twin:f/b"]
+    assert fetched == [first.records["image:m/b"].outputs["text"].digest]
+
+
+def test_a_lost_input_that_can_be_made_again_is(tmp_path, chain):
+    first, _, store = run(tmp_path, chain("d"))
+    changed = (*chain("d")[:3], Step("twin", "f/b", {"add": "!"}, {}, {"t": InputRef("image:m/b", "text")}))
+    fetch = {a.digest: store.find(a) for a in first.records["train:m"].outputs.values()}
+    outcome, log, _ = run(tmp_path / "elsewhere", changed, released=first.records, fetch=lambda a: fetch.get(a.digest))
+    assert log.built() == ["image:m/b", "twin:f/b"]
+    assert outcome.records["image:m/b"] == first.records["image:m/b"]
+
+
+def test_lost_weights_are_never_trained_again_in_silence(tmp_path, chain):
+    first, _, _ = run(tmp_path, chain("d"))
+    changed = (*chain("d")[:2], Step("image", "m/b", {"add": "!"}, {}, {"": InputRef("train:m", ALL_OUTPUTS)}))
+    outcome, log, _ = run(tmp_path / "elsewhere", changed, released=first.records)
+    assert log.built() == []
+    error = outcome.errors["image:m/b"]
+    assert isinstance(error, UnsafePlan)
+    assert "weights lost" in error.message
+    assert "--replace train:m" in error.hint
+    outcome, log, _ = run(tmp_path / "elsewhere", changed, released=first.records, replace={"train:m"})
+    assert "train:m" in log.built()
+    assert not outcome.errors
+
+
+def test_a_failure_keeps_what_does_not_depend_on_it(tmp_path, chain):
+    other = Step("collect", "other", {"add": "x"}, {})
+    outcome, log, _ = run(tmp_path, (*chain(fail=True), other))
+    assert sorted(outcome.records) == ["collect:d", "collect:other", "train:m"]
+    assert list(outcome.errors) == ["image:m/b"]
+    assert ("image:m/b", "failed: image:m/b cannot") in log.lines
+
+
+def test_independent_steps_run_at_the_same_time(tmp_path, monkeypatch):
+    meeting = threading.Barrier(2, timeout=30)
+
+    def meet(step, inputs, out, report):
+        meeting.wait()
+        return {}
+
+    monkeypatch.setattr(execute, "_function", lambda kind: meet)
+    steps = (Step("collect", "a", {"n": 1}), Step("collect", "b", {"n": 2}))
+    outcome, _, _ = run(tmp_path, steps, jobs=2)
+    assert len(outcome.records) == 2
+
+
+def test_ctrl_c_is_passed_on_and_finished_steps_are_kept(tmp_path, chain, monkeypatch):
+    def interrupted(step, inputs, out, report):
+        if step.kind == "image":
+            raise KeyboardInterrupt
+        return upper(step, inputs, out, report)
+
+    monkeypatch.setattr(execute, "_function", lambda kind: interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, chain())
+    monkeypatch.setattr(execute, "_function", lambda kind: upper)
+    _, log, store = run(tmp_path, chain())
+    assert log.built() == ["image:m/b", "twin:f/b"]
+    assert list(Path(store.root / "scratch").iterdir()) == []
