@@ -1,0 +1,206 @@
+"""What this machine has and lacks, step by step. Looks only: nothing is installed, imported or rendered."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyops.errors import ToolError
+from tinyops.process import run
+from tinyops.toolchain import DEBIAN_PACKAGES, installed
+
+OLDEST_PYTHON = (3, 11)
+FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds take a fifth of it
+GIT_HINT = "on Debian or Ubuntu: apt-get install git"
+
+# Steps of a plan that use a package, or things that only some fleets have. The packages are those of these extras.
+EXTRAS = ("train", "build", "github", "serial")
+OPTIONAL_EXTRAS = frozenset({"github", "serial"})
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "numpy": ("collect", "train", "squeeze"),
+    "tensorflow-cpu": ("train",),
+    "cffi": ("train", "squeeze"),
+    "ai-edge-litert": ("squeeze", "compile"),
+    "ai-edge-quantizer": ("squeeze",),
+    "tflite-micro": ("squeeze",),
+    "imgtool": ("image",),
+    "pyelftools": ("image", "firmware", "twin"),
+    "platformio": ("firmware",),
+    "scons": ("firmware",),
+    "github3-py": ("releases on GitHub",),
+    "pyserial": ("boards on USB",),
+}
+TOOLS: Mapping[str, tuple[str, ...]] = {
+    "gcc": ("train", "image", "firmware"),
+    "arm-none-eabi-gcc": ("image", "firmware"),
+    "qemu-system-arm": ("twin",),
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that steps need.
+
+    `needed_for` names the steps; `found` is its version or state here, None when it is missing;
+    `wanted` is the version that the lock or the package demands, None when any will do. `advice` is
+    what to type when it is not `ok`, otherwise empty. What is `optional` is not missed until a
+    fleet asks for it.
+    """
+
+    name: str
+    needed_for: tuple[str, ...]
+    found: str | None
+    wanted: str | None
+    ok: bool
+    advice: str
+    optional: bool = False
+
+
+def checks(wanted: Mapping[str, str] | None = None, *, cache: Path = Path(".tinyops")) -> list[Check]:
+    """Everything that the steps need, in the order in which a user would mend it.
+
+    `wanted` is the lock's versions by name of tool or package; `cache` the folder that steps write
+    to. Raises nothing for what is missing: that is the answer.
+    """
+    lock = wanted or {}
+    return [
+        _python(),
+        *_packages(importlib.metadata.requires("tinyops") or [], lock),
+        *(_tool(name, steps, lock.get(name)) for name, steps in TOOLS.items()),
+        _newlib(lock.get("newlib")),
+        _git(),
+        _disk(cache),
+        _writable(cache),
+    ]
+
+
+def missing(found: Sequence[Check]) -> list[Check]:
+    """What stands in the way: not in order, and not optional."""
+    return [check for check in found if not check.ok and not check.optional]
+
+
+def judge(
+    name: str,
+    needed_for: tuple[str, ...],
+    found: str | None,
+    wanted: str | None,
+    advice: str,
+    *,
+    optional: bool = False,
+) -> Check:
+    """A check of a version: in order when it is there and, where one is wanted, exactly that one."""
+    ok = found is not None and wanted in (None, found)
+    return Check(name, needed_for, found, wanted, ok, "" if ok else advice, optional)
+
+
+def extra_requirements(requirements: Sequence[str], extra: str) -> dict[str, str]:
+    """The packages that an extra adds, from a distribution's `Requires-Dist` lines: name to `name>=1.2`."""
+    marker = re.compile(rf"extra\s*==\s*['\"]{re.escape(extra)}['\"]")
+    found: dict[str, str] = {}
+    for line in requirements:
+        requirement, _, condition = line.partition(";")
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)
+        if name and marker.search(condition):
+            found[name.group()] = requirement.strip()
+    return found
+
+
+def _packages(requirements: Sequence[str], lock: Mapping[str, str]) -> list[Check]:
+    """One check a package, though several extras may want it; optional when only optional extras do."""
+    lines: dict[str, str] = {}
+    required: set[str] = set()
+    for extra in EXTRAS:
+        found = extra_requirements(requirements, extra)
+        lines.update(found)
+        required.update(() if extra in OPTIONAL_EXTRAS else found)
+    return [
+        _package(name, PACKAGES.get(name, ("some steps",)), line, lock.get(name), name not in required)
+        for name, line in lines.items()
+    ]
+
+
+def _package(name: str, needed_for: tuple[str, ...], requirement: str, locked: str | None, optional: bool) -> Check:
+    exact = re.search(r"==\s*([^\s,]+)", requirement)
+    wanted = locked or (exact.group(1) if exact else None)
+    try:
+        found: str | None = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        found = None
+    asked = f"{name}=={wanted}" if wanted else requirement
+    return judge(name, needed_for, found, wanted, f"{sys.executable} -m pip install '{asked}'", optional=optional)
+
+
+def _python() -> Check:
+    found = platform.python_version()
+    ok = sys.version_info[:2] >= OLDEST_PYTHON
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    return Check(
+        "python", ("everything",), found, f">= {oldest}", ok, "" if ok else f"install Python {oldest} or newer"
+    )
+
+
+def _tool(name: str, needed_for: tuple[str, ...], wanted: str | None) -> Check:
+    try:
+        return judge(name, needed_for, installed(name).version, wanted, _other_version(name, wanted))
+    except ToolError as error:
+        return Check(name, needed_for, None, wanted, False, error.hint or error.message)
+
+
+def _other_version(name: str, wanted: str | None) -> str:
+    package = DEBIAN_PACKAGES.get(name, name)
+    return (
+        f"install {wanted} (Debian's package: {package}), open the devcontainer, "
+        "or run `tinyops lock` and have the new version reviewed"
+    )
+
+
+def _newlib(wanted: str | None) -> Check:
+    """The C library for microcontrollers, asked of its compiler: its version is in one of its headers."""
+    name, needed_for = "newlib", ("image", "firmware")
+    try:
+        compiler = installed("arm-none-eabi-gcc").path
+        source = "#include <_newlib_version.h>\n"
+        macros = run([compiler, "-E", "-dM", "-"], stdin=source, timeout_s=20, check=False).stdout
+    except ToolError as error:
+        return Check(name, needed_for, None, wanted, False, error.hint or error.message)
+    version = re.search(r'#define _NEWLIB_VERSION "([^"]+)"', macros)
+    advice = "on Debian or Ubuntu: apt-get install libnewlib-arm-none-eabi"
+    return judge(name, needed_for, version.group(1) if version else None, wanted, advice)
+
+
+def _git() -> Check:
+    try:
+        found: str | None = installed("git").version
+    except ToolError:
+        found = None
+    return judge("git", ("plan", "apply"), found, None, GIT_HINT)
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    path = path.absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _disk(cache: Path) -> Check:
+    folder = _existing(cache)
+    free = shutil.disk_usage(folder).free
+    ok = free >= FREE_BYTES
+    advice = "" if ok else f"free some space on the disk of {folder}"
+    return Check("disk", ("apply",), f"{free / 1e9:.1f} GB free", f">= {FREE_BYTES / 1e9:.0f} GB", ok, advice)
+
+
+def _writable(cache: Path) -> Check:
+    folder = _existing(cache)
+    ok = os.access(folder, os.W_OK | os.X_OK)
+    advice = "" if ok else f"give yourself the right to write to {folder}: chown -R $(id -u) {folder}"
+    return Check("cache", ("apply",), str(folder) if ok else None, "writable", ok, advice)
