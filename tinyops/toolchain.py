@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,3 +61,22 @@ def locked(name: str, version: str) -> Tool:
             "use the devcontainer, or run `tinyops lock` and have the new version reviewed",
         )
     return tool
+
+
+def locked_packages(packages: Mapping[str, str | None], extra: str) -> None:
+    """Refuses Python packages that are missing or not in the lock's version; None in the lock means any.
+
+    `extra` is the extra of tinyops that installs them. Raises one ToolError naming all of them.
+    """
+    problems = []
+    for name, wanted in sorted(packages.items()):
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            problems.append(f"{name}: the lock wants {wanted or 'it'}, it is not installed")
+            continue
+        if wanted is not None and found != wanted:
+            problems.append(f"{name}: the lock wants {wanted}, installed is {found}")
+    if problems:
+        hint = f"`pip install 'tinyops[{extra}]'` of the tinyops that the lock names installs them"
+        raise ToolError("\n".join(problems), hint=hint)

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-Cpu = Literal["cortex-m0", "cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64"]
+from tinyops.documents import Misplaced, Name, Strict
+from tinyops.files import digest_json
 
-
-def _hexadecimal(value: object) -> object:
-    """Addresses may be written as 0x… in quotes; YAML 1.2 reads bare 0x… as an integer already."""
-    return int(value, 16) if isinstance(value, str) and value.startswith("0x") else value
-
-
-Address = Annotated[NonNegativeInt, BeforeValidator(_hexadecimal)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Cpu: TypeAlias = Literal["cortex-m0", "cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64"]
+Address: TypeAlias = Annotated[NonNegativeInt, Field(le=2**32, description="In bytes; may be written as 0x….")]
+UsbNumber: TypeAlias = Annotated[NonNegativeInt, Field(le=0xFFFF)]
 
 
 class Region(Strict):
@@ -80,15 +64,25 @@ class SensorFacts(Strict):
 
     name: Name
     kind: Name
-    channels: tuple[str, ...]
+    part: str = Field(default="", description="The chip.")
+    channels: tuple[str, ...] = Field(min_length=1, max_length=64)
     units: tuple[str, ...]
-    rates_hz: tuple[PositiveFloat, ...]
+    rates_hz: tuple[PositiveFloat, ...] = ()
     ranges: tuple[PositiveFloat, ...] = Field(description="Largest magnitude of each channel, in its unit.")
+    size: tuple[PositiveInt, PositiveInt] | None = Field(default=None, description="Height and width of an image.")
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> SensorFacts:
+        for field in ("units", "ranges"):
+            found, wanted = len(getattr(self, field)), len(self.channels)
+            if found != wanted:
+                raise Misplaced((field,), f"has {found} entries, channels has {wanted}", hint="one entry a channel")
+        return self
 
 
 class UsbId(Strict):
-    vid: Address
-    pid: Address
+    vid: UsbNumber
+    pid: UsbNumber
     mode: Literal["application", "bootloader", "debugger"] = "application"
 
 
@@ -110,6 +104,13 @@ class Twin(Strict):
     not_covered: tuple[str, ...] = ()
 
 
+class Silicon(Strict):
+    """Whether tinyops ran on this board itself, not on its twin."""
+
+    run: bool
+    note: str = ""
+
+
 class BoardSpec(Strict):
     title: str
     mcu: str
@@ -123,29 +124,48 @@ class BoardSpec(Strict):
     replay: bool = Field(default=False, description="Takes frames from a file.")
     sensors: tuple[SensorFacts, ...] = ()
     usb: tuple[UsbId, ...] = ()
-    transports: tuple[Literal["usb", "wifi", "ble", "local"], ...]
+    transports: tuple[Literal["usb", "wifi", "ble", "local"], ...] = Field(
+        min_length=1, description="How updates reach it; the first is the default."
+    )
     polls: Literal["itself", "gateway"]
     update: Update
     twin: Twin
+    silicon: Silicon = Field(description="Facts that come from datasheets only are no proof.")
 
     @model_validator(mode="after")
     def _layout_fits(self) -> BoardSpec:
         if (self.memory is None) != (self.layout is None):
-            raise ValueError("memory and layout go together")
-        if self.memory is None or self.layout is None:
-            return self
-        flash, previous = self.memory.flash, None
-        for name, region in self.layout.named():
-            if region.origin < flash.origin or region.end > flash.end:
-                raise ValueError(f"slot {name} lies outside flash ({region.origin:#x} to {region.end:#x})")
-            if region.origin % flash.erase_bytes or region.bytes % flash.erase_bytes:
-                raise ValueError(f"slot {name} does not start and end on a sector of {flash.erase_bytes} bytes")
-            if previous and region.origin < previous[1].end:
-                raise ValueError(f"slots {previous[0]} and {name} overlap at {region.origin:#x}")
-            previous = (name, region)
-        if self.layout.arena_bytes + self.layout.stack_bytes > self.memory.ram.bytes:
-            raise ValueError("arena and stack together are larger than RAM")
+            raise ValueError("memory and layout go together: a board has both, or an operating system and neither")
+        if self.memory is not None and self.layout is not None:
+            _check_layout(self.memory, self.layout)
         return self
+
+    @model_validator(mode="after")
+    def _sensors_differ(self) -> BoardSpec:
+        names = [sensor.name for sensor in self.sensors]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise Misplaced(("sensors", number, "name"), f"sensor {name!r} stands twice")
+        return self
+
+
+def _check_layout(memory: Memory, layout: Layout) -> None:
+    """Slots lie in flash, on sectors, and apart. Raises Misplaced."""
+    flash = memory.flash
+    if flash.erase_bytes % flash.program_bytes:
+        raise Misplaced(("memory", "flash", "program_bytes"), "a sector is no whole number of program units")
+    previous: tuple[str, Region] | None = None
+    for name, region in layout.named():
+        loc: tuple[str | int, ...] = ("layout", name.split()[0])
+        if region.origin < flash.origin or region.end > flash.end:
+            raise Misplaced(loc, f"slot {name} lies outside flash ({region.origin:#x} to {region.end:#x})")
+        if region.origin % flash.erase_bytes or region.bytes % flash.erase_bytes:
+            raise Misplaced(loc, f"slot {name} does not start and end on a sector of {flash.erase_bytes} bytes")
+        if previous and region.origin < previous[1].end:
+            raise Misplaced(loc, f"slots {previous[0]} and {name} overlap at {region.origin:#x}")
+        previous = (name, region)
+    if layout.arena_bytes + layout.stack_bytes > memory.ram.bytes:
+        raise Misplaced(("layout", "arena_bytes"), "arena and stack together are larger than RAM")
 
 
 class BoardMetadata(Strict):
@@ -153,6 +173,8 @@ class BoardMetadata(Strict):
 
 
 class Board(Strict):
+    """A board that fleets may name."""
+
     apiVersion: Literal["tinyops/v1"]
     kind: Literal["Board"]
     metadata: BoardMetadata
@@ -161,3 +183,8 @@ class Board(Strict):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    @cached_property
+    def digest(self) -> str:
+        """`sha256:<hex>` of the board's facts: what the lock pins."""
+        return digest_json(self.spec.model_dump(mode="json"))

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board
-from tinyops.files import JsonObject, digest_file
-from tinyops.specs.loader import Repository
+from tinyops.files import JsonObject
+from tinyops.specs.loader import Loaded, Repository
 from tinyops.specs.lock import Lock
 from tinyops.specs.model import (
     FilesSource,
     Fleet,
     Model,
     PythonArchitecture,
-    Signal,
     TfliteArchitecture,
 )
+from tinyops.specs.window import window
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
 REVISIONS = {"collect": 1, "train": 1, "squeeze": 1, "twin": 1}
@@ -51,8 +50,7 @@ def collect_step(repository: Repository, name: str, lock: Lock) -> Step:
     sources: dict[str, Source] = {}
     for number, source in enumerate(spec.sources):
         if isinstance(source, FilesSource):
-            path = (entry.path.parent / source.index).resolve()
-            sources[f"index-{number}"] = _source(path)
+            sources[f"index-{number}"] = repository.source(entry, source.index)
     settings = {"dataset": spec.model_dump(mode="json"), "revision": REVISIONS["collect"]}
     return Step("collect", name, settings, {"numpy": lock.python.get("numpy")}, {}, sources)
 
@@ -65,35 +63,34 @@ def model_steps(repository: Repository, name: str, lock: Lock) -> Iterator[Step]
     if spec.dataset is not None:
         data = {f: InputRef(f"collect:{spec.dataset}", f) for f in ("recordings.npz", "dataset.json")}
     inputs, sources = dict(data), {}
-    window = window_settings(repository, entry.document)
+    window_of = window_settings(repository, entry.document)
     if isinstance(spec.architecture, TfliteArchitecture):
-        path = (entry.path.parent / spec.architecture.file).resolve()
-        sources["model.tflite"] = Source(path, spec.architecture.sha256)
+        sources["model.tflite"] = repository.source(entry, spec.architecture.file)
     else:
-        yield _train_step(name, entry.document, entry.path, window, data, lock)
+        yield _train_step(repository, entry, window_of, data, lock)
         inputs |= {f: InputRef(f"train:{name}", f) for f in ("float.tflite", "features.json", "training.json")}
-    settings = {"variant": "int8", "input": window, "revision": REVISIONS["squeeze"]}
+    settings = {"variant": "int8", "input": window_of, "revision": REVISIONS["squeeze"]}
     yield Step("squeeze", f"{name}/int8", settings, _packages(lock, SQUEEZE_PACKAGES), inputs, sources)
 
 
 def _train_step(
-    name: str, model: Model, path: Path, window: JsonObject, data: Mapping[str, InputRef], lock: Lock
+    repository: Repository, entry: Loaded[Model], window_of: JsonObject, data: Mapping[str, InputRef], lock: Lock
 ) -> Step:
-    spec = model.spec
+    spec = entry.document.spec
     sources: dict[str, Source] = {}
     architecture = spec.architecture.model_dump(mode="json")
     if isinstance(spec.architecture, PythonArchitecture):
         file, _, function = spec.architecture.entry.rpartition(":")
-        sources["architecture.py"] = _source((path.parent / file).resolve())
+        sources["architecture.py"] = repository.source(entry, file)
         architecture["entry"] = function
     assert spec.training is not None  # the loader refuses a trained model without it
     settings = {
-        "input": window,
+        "input": window_of,
         "architecture": architecture,
         "training": spec.training.model_dump(mode="json"),
         "revision": REVISIONS["train"],
     }
-    return Step("train", name, settings, _packages(lock, TRAIN_PACKAGES), data, sources)
+    return Step("train", entry.document.metadata.name, settings, _packages(lock, TRAIN_PACKAGES), data, sources)
 
 
 def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) -> Iterator[Step]:
@@ -134,18 +131,15 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
 
 def _twin_step(fleet_subject: str, board: Board, lock: Lock, squeezed: str, compiled: str, built: str) -> Step:
     firmware = f"firmware:{fleet_subject}"
-    model_file = "model.bin" if board.spec.layout else "model.so"
-    inputs = {f: InputRef(built, f) for f in (model_file, "image.json")}
+    inputs = {"image": InputRef(built, ALL_OUTPUTS), "firmware": InputRef(firmware, ALL_OUTPUTS)}
     inputs |= {f: InputRef(compiled, f) for f in ("contract.json", "compile.json")}
-    inputs |= {"golden.bin": InputRef(squeezed, "golden.bin"), "firmware.json": InputRef(firmware, "firmware.json")}
+    inputs["golden.bin"] = InputRef(squeezed, "golden.bin")
     emulator = None
-    if board.spec.layout is not None:
-        inputs["firmware.elf"] = InputRef(firmware, "firmware.elf")
-        if not board.spec.twin.same_machine:
-            inputs["twin.elf"] = InputRef(firmware, "twin.elf")
+    if board.spec.twin.kind == "qemu":
         emulator = {"name": "qemu-system-arm", "version": lock.emulators.get("qemu-system-arm")}
     settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"]}
-    lock_entries = {"emulator": emulator, "firmware": lock.tinyops.firmware}
+    compiler = None if emulator else {"name": board.spec.compiler, "version": lock.compilers.get(board.spec.compiler)}
+    lock_entries = {"emulator": emulator, "compiler": compiler, "firmware": lock.tinyops.firmware}
     return Step("twin", fleet_subject, settings, lock_entries, inputs)
 
 
@@ -187,23 +181,9 @@ def window_settings(repository: Repository, model: Model) -> JsonObject:
     feature = spec.input.features[0]
     if spec.dataset is None or feature == "tensor":
         return {"features": feature, "window_frames": 0, "hop_frames": 0}
-    window, hop = window_frames(repository.datasets[spec.dataset].document.spec.signal, model)
-    return {"features": feature, "window_frames": window, "hop_frames": hop}
-
-
-def window_frames(signal: Signal, model: Model) -> tuple[int, int]:
-    """Frames of a window and of a hop; the loader has refused what is no whole number."""
-    if signal.rate_hz is None:
-        return 1, 1
-    window_s = model.spec.input.window_s
-    assert window_s is not None
-    hop_s = model.spec.input.hop_s or window_s
-    return round(window_s * signal.rate_hz), round(hop_s * signal.rate_hz)
+    frames, hop = window(spec, repository.datasets[spec.dataset].document.spec.signal)
+    return {"features": feature, "window_frames": frames, "hop_frames": hop}
 
 
 def _packages(lock: Lock, names: tuple[str, ...]) -> JsonObject:
     return {name: lock.python[name] for name in names if name in lock.python}
-
-
-def _source(path: Path) -> Source:
-    return Source(path, digest_file(path))

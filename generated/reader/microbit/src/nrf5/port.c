@@ -1,0 +1,141 @@
+/* nRF51822 and nRF52840: UART0 with its plain registers (both have them at the same place), TIMER0
+ * as stopwatch, the crystal for an exact baud rate. Pins come from the board's pins.h. */
+#include "tinyops/port.h"
+
+#include "pins.h"
+#include "startup.h"
+
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+#define CLOCK(offset) REGISTER(0x40000000u + (offset))
+#define UART(offset) REGISTER(0x40002000u + (offset))
+#define TIMER(offset) REGISTER(0x40008000u + (offset))
+
+enum {
+  CLOCK_HFCLKSTART = 0x000,
+  CLOCK_HFCLKSTARTED = 0x100,
+
+  UART_STARTRX = 0x000,
+  UART_STARTTX = 0x008,
+  UART_RXDRDY = 0x108,
+  UART_TXDRDY = 0x11c,
+  UART_INTENSET = 0x304,
+  UART_ENABLE = 0x500,
+  UART_PSELRTS = 0x508,
+  UART_PSELTXD = 0x50c,
+  UART_PSELCTS = 0x510,
+  UART_PSELRXD = 0x514,
+  UART_RXD = 0x518,
+  UART_TXD = 0x51c,
+  UART_BAUDRATE = 0x524,
+  UART_CONFIG = 0x56c,
+  UART_IRQ = 2,
+
+  TIMER_START = 0x000,
+  TIMER_STOP = 0x004,
+  TIMER_CLEAR = 0x00c,
+  TIMER_CAPTURE0 = 0x040,
+  TIMER_MODE = 0x504,
+  TIMER_BITMODE = 0x508,
+  TIMER_PRESCALER = 0x510,
+  TIMER_CC0 = 0x540,
+  TIMER_32_BITS = 3,
+  TIMER_HZ = 16000000,
+
+  GPIO_OUTSET = 0x508,
+  GPIO_PIN_CNF = 0x700,
+  PIN_OUTPUT = 0x3, /* input buffer off: nothing reads the pin */
+  PIN_INPUT_PULLED_UP = 0xc
+};
+
+#define UART_ENABLED 4u
+#define UART_RXDRDY_INTERRUPT (1u << 2)
+#define UART_115200_BAUD 0x01d7e000u
+#define NOT_CONNECTED 0xffffffffu
+#define FLASH_CACHE REGISTER(0x4001e540u) /* nRF52840 only */
+
+static int32_t read_byte(void *context) {
+  (void)context;
+  if (UART(UART_RXDRDY) == 0) {
+    return TINYOPS_PORT_NO_BYTE;
+  }
+  UART(UART_RXDRDY) = 0; /* before the read: the next byte of the FIFO raises it again */
+  return (int32_t)(UART(UART_RXD) & 0xffu);
+}
+
+static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
+  (void)context;
+  for (uint32_t i = 0; i < count; i++) {
+    UART(UART_TXDRDY) = 0;
+    UART(UART_TXD) = bytes[i];
+    while (UART(UART_TXDRDY) == 0) {
+    }
+  }
+}
+
+static void start_ticks(void *context) {
+  (void)context;
+  TIMER(TIMER_STOP) = 1;
+  TIMER(TIMER_CLEAR) = 1;
+  TIMER(TIMER_START) = 1;
+}
+
+static uint32_t ticks(void *context) {
+  (void)context;
+  TIMER(TIMER_CAPTURE0) = 1;
+  return TIMER(TIMER_CC0);
+}
+
+static void idle(void *context) {
+  (void)context;
+  tinyops_startup_sleep(UART_IRQ);
+}
+
+static void open_clock(void) {
+  CLOCK(CLOCK_HFCLKSTARTED) = 0;
+  CLOCK(CLOCK_HFCLKSTART) = 1;
+  while (CLOCK(CLOCK_HFCLKSTARTED) == 0) {
+  }
+#if __ARM_ARCH >= 7
+  FLASH_CACHE = 1;
+#endif
+}
+
+static void open_uart(void) {
+  REGISTER(BOARD_TX_GPIO + GPIO_OUTSET) = 1u << BOARD_TX_PIN; /* an idle line is high */
+  REGISTER(BOARD_TX_GPIO + GPIO_PIN_CNF + 4u * BOARD_TX_PIN) = PIN_OUTPUT;
+  REGISTER(BOARD_RX_GPIO + GPIO_PIN_CNF + 4u * BOARD_RX_PIN) = PIN_INPUT_PULLED_UP;
+  UART(UART_ENABLE) = 0;
+  UART(UART_PSELRTS) = NOT_CONNECTED;
+  UART(UART_PSELCTS) = NOT_CONNECTED;
+  UART(UART_PSELTXD) = BOARD_TX_SELECT;
+  UART(UART_PSELRXD) = BOARD_RX_SELECT;
+  UART(UART_CONFIG) = 0; /* 8 bits, no parity, no flow control */
+  UART(UART_BAUDRATE) = UART_115200_BAUD;
+  UART(UART_ENABLE) = UART_ENABLED;
+  UART(UART_RXDRDY) = 0;
+  UART(UART_STARTTX) = 1;
+  UART(UART_STARTRX) = 1;
+  UART(UART_INTENSET) = UART_RXDRDY_INTERRUPT;
+}
+
+static void open_timer(void) {
+  TIMER(TIMER_STOP) = 1;
+  TIMER(TIMER_MODE) = 0;
+  TIMER(TIMER_BITMODE) = TIMER_32_BITS;
+  TIMER(TIMER_PRESCALER) = 0;
+}
+
+void tinyops_port_open(tinyops_port *port) {
+  open_clock();
+  open_uart();
+  open_timer();
+  tinyops_startup_wake_by(UART_IRQ);
+  port->context = 0;
+  port->read_byte = read_byte;
+  port->write = write_bytes;
+  port->start_ticks = start_ticks;
+  port->ticks = ticks;
+  port->tick_hz = TIMER_HZ;
+  port->idle = idle;
+  port->measure = tinyops_startup_measure;
+}

@@ -1,0 +1,38 @@
+/* What this firmware promises to a model image, and where things lie; rendered by `tinyops render`.
+ *
+ * Board nano33ble, fleet wrist. Contract sha256:2c7b0af01912b6f58c60d391e403a1e0eadbf9a9f0efd8070c24047eb7835206:
+ *   input.channels: ["ax", "ay", "az", "gx", "gy", "gz"]
+ *   input.frame_values: 6
+ *   input.full_scale: [40.0, 40.0, 40.0, 35.0, 35.0, 35.0]
+ *   input.hop_frames: 10
+ *   input.rate_hz: 10.0
+ *   input.sensor: "imu"
+ *   input.units: ["m/s2", "m/s2", "m/s2", "rad/s", "rad/s", "rad/s"]
+ *   input.window_frames: 40
+ *   output.bytes: 4
+ *   output.classes: ["Standing", "Running", "Walking", "Badminton"]
+ *   output.type: "int8"
+ */
+#ifndef TINYOPS_CONTRACT_H
+#define TINYOPS_CONTRACT_H
+
+#define BOARD_NAME "nano33ble"
+
+/* SHA-256 of the contract's canonical JSON. */
+#define CONTRACT_SHA256 \
+  { \
+    0x2c, 0x7b, 0x0a, 0xf0, 0x19, 0x12, 0xb6, 0xf5, \
+    0x8c, 0x60, 0xd3, 0x91, 0xe4, 0x03, 0xa1, 0xe0, \
+    0xea, 0xdb, 0xf9, 0xa9, 0xf0, 0xef, 0xd8, 0x07, \
+    0x0c, 0x24, 0x04, 0x7e, 0xb7, 0x83, 0x52, 0x06 \
+  }
+
+/* Flash, bytes. */
+#define MODEL_SLOT_ADDRESS 0x00030000u
+#define MODEL_SLOT_BYTES 393216u
+
+/* RAM. */
+#define ARENA_BYTES 131072u
+#define FRAME_VALUES 6u /* int16 values of one sensor frame */
+
+#endif

@@ -1,0 +1,15 @@
+/* Pins of the serial line on nano33ble; rendered by `tinyops render` from the port's pins.json. */
+#ifndef TINYOPS_PINS_H
+#define TINYOPS_PINS_H
+
+/* TX: P1.03, D1/TX. */
+#define BOARD_TX_GPIO 0x50000300u
+#define BOARD_TX_PIN 3u
+#define BOARD_TX_SELECT 35u
+
+/* RX: P1.10, D0/RX. */
+#define BOARD_RX_GPIO 0x50000300u
+#define BOARD_RX_PIN 10u
+#define BOARD_RX_SELECT 42u
+
+#endif

@@ -1,0 +1,69 @@
+"""Whole models from the wild: bit-exact with TensorFlow Lite Micro, or refused by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.interpreter import Interpreter
+from tinyops.errors import SpecError
+
+pytestmark = pytest.mark.build
+SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+# arena_bytes: the fewest bytes that any order-preserving plan needs.
+MODELS = {
+    "mlperf_tiny/kws_ref_model": 16_000,
+    "mlperf_tiny/vww_96_int8": 55_296,
+    "mlperf_tiny/pretrainedResnet_quant": 49_152,
+    "mlperf_tiny/pretrainedResnet_large_int8": 122_880,
+    "mlperf_tiny/ad01_int8": 768,
+    "mlperf_tiny/model_ToyCar_quant_fullint_floatio": 3_200,
+    "mlperf_tiny/str_ww_ref_model": 6_656,
+    "tflm/hello_world_int8": 32,
+    "tflm/micro_speech_quantized": 5_968,
+    "tflm/person_detect": 55_296,
+    "tflm/simple_add_model": 49_152,
+}
+REFUSED = {
+    "coral/testconv1-edgetpu": "custom operator 'edgetpu-custom-op'",
+    "mlperf_tiny/ad01_fp32": "float-only",
+    "mlperf_tiny/model_ToyCar_quant_dynamic": "hybrid",
+    "mlperf_tiny/kws_ref_model_float32": "int8 weights, float32 activations",
+    "tflm/keyword_scrambled": "keeps state in variables",
+    "tflm/magic_wand": "float-only",
+    "tinyengine/mcunet_vww": "TRANSPOSE",
+    "tinyengine/ptq_mnist_lenet-300-100": "LOG_SOFTMAX",
+}
+
+
+def read(name: str) -> bytes:
+    path = SHARED / "models" / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not in the shared data (TINYOPS_SHARED_DATA)")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_model_equals_the_interpreter(name):
+    model = read(name)
+    compiled = compile_bytes(model)
+    assert compiled.arena.bytes == compiled.arena.plan.lower_bound == MODELS[name]
+    inputs = random_inputs(compiled, 4, seed=7)
+    interpreter = Interpreter()
+    wanted = interpreter.run(model, inputs)
+    interpreter.close()
+    assert wanted is not None
+    assert len(set(wanted)) > 1, "the vectors tell nothing apart"
+    assert run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) == wanted
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_model_is_refused_by_name(name):
+    with pytest.raises(SpecError) as error:
+        compile_bytes(read(name))
+    assert REFUSED[name] in str(error.value)
+    assert error.value.hint or "variables" in error.value.message

@@ -1,0 +1,318 @@
+"""All boards end to end: firmware built by PlatformIO, booted in its twin, fed, compared, measured."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tinyops import firmware, twin
+from tinyops.artifacts import Progress, Step
+from tinyops.boards.model import Board
+from tinyops.errors import ToolError
+from tinyops.files import digest_file, digest_json
+from tinyops.link import LinkTimeout, Refused, Status, Tensor, Type
+from tinyops.toolchain import CPU_FLAGS, installed
+
+pytestmark = pytest.mark.build
+
+ROOT = Path(__file__).parents[2]
+SOURCE = Path(__file__).with_name("test_twin_reverse.c")
+SCRIPT = SOURCE.with_suffix(".ld")
+INCLUDE = ROOT / "tinyops/runtime/include"
+VECTORS = tuple(bytes((first, *range(first + 1, first + 8))) for first in (1, 40, 0x55, 0xF0))
+
+
+@cache
+def board_spec(name: str) -> Any:
+    return Board.model_validate(YAML(typ="safe").load(ROOT / f"board_catalog/{name}.yaml")).spec
+
+
+def contract_of(name: str, **changes: Any) -> dict[str, Any]:
+    layout = board_spec(name).layout
+    contract = {
+        "abi": 1,
+        "input": {"sensor": "imu", "channels": ["ax", "ay"], "frame_values": 2, "rate_hz": 10, "window_frames": 4},
+        "output": {"classes": ["still", "moving"], "type": "int8", "bytes": 8},
+        "arena_bytes": layout.arena_bytes if layout else 4096,
+    }
+    return {**contract, **changes}
+
+
+def digits(contract: dict[str, Any]) -> str:
+    return ",".join(str(b) for b in bytes.fromhex(digest_json(contract).removeprefix("sha256:")))
+
+
+def compile_image(name: str, folder: Path, contract: dict[str, Any], fault: int = 0, **macros: int) -> dict[str, Path]:
+    """The reversing model for a board: model.so, or model.elf and model.bin."""
+    spec = board_spec(name)
+    defines = [f"-DCONTRACT={digits(contract)}", f"-DFAULT={fault}", *(f"-D{k}={v}" for k, v in macros.items())]
+    common = [*CPU_FLAGS[spec.cpu], "-std=c99", "-Os", "-ffreestanding", "-I", INCLUDE, *defines, SOURCE]
+    common += ["-fno-optimize-sibling-calls"]
+    if spec.layout is None:
+        output = folder / "model.so"
+        subprocess.run(["gcc", *common, "-shared", "-fPIC", "-DSHARED", "-nostdlib", "-o", output], check=True)
+        return {"model.so": output}
+    elf, binary = folder / "model.elf", folder / "model.bin"
+    link = ["-fpie", "-mpic-data-is-text-relative", "-nostdlib", "-static", "-Wl,--build-id=none", f"-Wl,-T,{SCRIPT}"]
+    subprocess.run(["arm-none-eabi-gcc", *common, *link, "-Wl,-e,0", "-o", elf], check=True)
+    subprocess.run(["arm-none-eabi-objcopy", "-O", "binary", elf, binary], check=True)
+    return {"model.elf": elf, "model.bin": binary}
+
+
+def build_firmware(name: str, folder: Path, contract: dict[str, Any], fleet: str = "wrist") -> dict[str, Path]:
+    spec = board_spec(name)
+    lock = {
+        "compiler": {"name": spec.compiler, "version": installed(spec.compiler).version},
+        "platformio": "6.2.0",
+        "scons": "4.11.1",
+        "firmware": firmware.source_digest(),
+    }
+    facts = spec.model_dump(mode="json")
+    settings = {"board": name, "fleet": fleet, "sensor": {"kind": "stream", "port": "serial"}, "facts": facts}
+    out = folder / "firmware"
+    out.mkdir()
+    step = Step("firmware", f"{fleet}/{name}", settings, lock)
+    firmware.run(step, {"contract.json": folder / "contract.json"}, out, ignore)
+    return {path.name: path for path in out.iterdir()}
+
+
+def ignore(_: Progress) -> None:
+    pass
+
+
+def golden_file(path: Path, wrong: int | None = None) -> Path:
+    size = len(VECTORS[0])
+    body = b""
+    for index, vector in enumerate(VECTORS):
+        wanted = bytearray(reversed(vector))
+        if index == wrong:
+            wanted[5] ^= 0x10
+        body += vector + wanted
+    path.write_bytes(b"TOG1" + struct.pack("<3I", len(VECTORS), size, size) + body)
+    return path
+
+
+def stream_file(path: Path) -> Path:
+    frames = [(i, -i) for i in range(12)]
+    results = []
+    for end in range(4, len(frames) + 1, 2):
+        window = b"".join(bytes((x & 0xFF, y & 0xFF)) for x, y in frames[end - 4 : end])
+        results.append(window[::-1])
+    head = struct.pack("<4I", len(frames), 2, len(results), 8)
+    path.write_bytes(b"TOS1" + head + b"".join(struct.pack("<2h", *f) for f in frames) + b"".join(results))
+    return path
+
+
+@dataclass
+class Bench:
+    """One board's released files in a folder, and how to run its twin step on them."""
+
+    name: str
+    folder: Path
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def prove(self, **replaced: Path) -> dict[str, Any]:
+        spec = board_spec(self.name)
+        out = Path(self.folder / "proof")
+        out.mkdir(exist_ok=True)
+        qemu = {"emulator": {"name": "qemu-system-arm", "version": installed("qemu-system-arm").version}}
+        step = Step(
+            "twin",
+            f"wrist/{self.name}",
+            {"board": self.name, "facts": spec.model_dump(mode="json")},
+            qemu if spec.twin.kind == "qemu" else {},
+        )
+        inputs = self.files | {name.replace("_", "."): path for name, path in replaced.items()}
+        facts = twin.run(step, inputs, out, ignore)
+        proof = json.loads((out / "proof.json").read_text())
+        assert proof["facts"] == facts
+        return proof
+
+    def image(self, folder: Path, contract: dict[str, Any] | None = None, **macros: int) -> dict[str, Path]:
+        folder.mkdir(exist_ok=True)
+        return compile_image(self.name, folder, contract or contract_of(self.name), **macros)
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Bench]:
+    @cache
+    def make(name: str) -> Bench:
+        folder = tmp_path_factory.mktemp(name)
+        contract = contract_of(name)
+        (folder / "contract.json").write_text(json.dumps(contract, indent=1))
+        files = {
+            "contract.json": folder / "contract.json",
+            "golden.bin": golden_file(folder / "golden.bin"),
+            "stream.bin": stream_file(folder / "stream.bin"),
+        }
+        files |= compile_image(name, folder, contract) | build_firmware(name, folder, contract)
+        return Bench(name, folder, files)
+
+    return make
+
+
+BOARDS = ("microbit", "nano33ble", "linux")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Bench]) -> None:
+    board = bench(name)
+    proof = board.prove()
+    facts = proof["facts"]
+    assert facts["bit_exact"] is True and facts["vectors"] == len(VECTORS)
+    booted = {"microbit": "firmware.elf", "nano33ble": "twin.elf", "linux": "model.so"}[name]
+    assert proof["ran"][booted] == digest_file(board.files[booted])
+    levels = {"microbit": "same-bytes", "nano33ble": "same-source", "linux": "none"}
+    assert facts["proof"] == {"model": "same-bytes", "firmware": levels[name]}
+    if name == "linux":
+        assert facts["flash_bytes"] == board.files["model.so"].stat().st_size
+        assert (facts["instructions"] is None) == any("instructions" in text for text in facts["not_covered"])
+    else:
+        images = [board.files[n].stat().st_size for n in ("model.bin", "firmware.bin")]
+        assert facts["flash_bytes"] == sum(images)
+        assert 0 < facts["instructions"] < 2000
+    assert 0 < facts["stack_bytes"] < 2048
+    assert facts["stack_bytes"] < facts["ram_bytes"] < 4096
+
+
+@pytest.mark.parametrize("name", ["microbit", "nano33ble"])
+def test_two_runs_of_a_twin_measure_the_same(name: str, bench: Callable[[str], Bench]) -> None:
+    board = bench(name)
+    assert board.prove() == board.prove()
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_wrong_output_byte_is_named(name: str, bench: Callable[[str], Bench], tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=rf"{name}: vector 2: output byte 5 is .* \(1 of 8 bytes differ\)"):
+        bench(name).prove(golden_bin=golden_file(tmp_path / "golden.bin", wrong=2))
+
+
+@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize(("fault", "said"), [(1, "crashed"), (3, "crashed|stack overflowed"), (4, "output byte 4 is")])
+def test_a_bad_image_is_named_with_board_and_vector(
+    name: str, fault: int, said: str, bench: Callable[[str], Bench], tmp_path: Path
+) -> None:
+    board = bench(name)
+    files = board.image(tmp_path, fault=fault)
+    with pytest.raises(ToolError, match=f"{name}: vector 2: .*{said}"):
+        Bench(name, tmp_path, board.files | files).prove()
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_hanging_image_ends_at_the_time_limit(
+    name: str, bench: Callable[[str], Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = bench(name)
+    monkeypatch.setattr("tinyops.twin.prove.INVOKE_TIMEOUT_S", 1.0)
+    files = board.image(tmp_path, fault=2)
+    with pytest.raises(ToolError, match=f"{name}: vector 2: the board hangs"):
+        Bench(name, tmp_path, board.files | files).prove()
+
+
+@pytest.mark.parametrize("name", ["microbit", "nano33ble"])
+def test_what_is_wrong_with_a_slot_is_said_and_refused(
+    name: str, bench: Callable[[str], Bench], tmp_path: Path
+) -> None:
+    board, good = bench(name), bench(name).files["model.bin"].read_bytes()
+    foreign = board.image(tmp_path / "foreign", contract_of(name, abi=2))["model.bin"].read_bytes()
+    slot = board_spec(name).layout.model[0].bytes
+    damaged = {
+        Status.ABSENT: b"\xff" * 256,
+        Status.IMAGE: b"garbage!" * 32,
+        Status.ABI: good[:4] + b"\x07\x00" + good[6:],
+        Status.IMAGE_BYTES: good[:8] + struct.pack("<I", slot + 4) + good[12:],
+        Status.ARENA_BYTES: good[:12] + struct.pack("<I", 1 << 24) + good[16:],
+        Status.FRAME_BYTES: good[:32] + struct.pack("<I", 3) + good[36:],
+        Status.CONTRACT: foreign,
+    }
+    for status, data in damaged.items():
+        path = tmp_path / "model.bin"
+        path.write_bytes(data)
+        with twin.open_twin(name, board_spec(name), board.files | {"model.bin": path}) as virtual:
+            assert virtual.link.hello().state == status
+            for ask in (virtual.link.invoke, lambda v=virtual: v.link.write_input(b"1"), virtual.link.reset_state):
+                with pytest.raises(Refused) as refused:
+                    ask()
+                assert refused.value.status == status
+            assert virtual.link.stats().inferences == 0
+
+
+def test_entry_points_outside_the_image_are_refused(bench: Callable[[str], Bench], tmp_path: Path) -> None:
+    board = bench("microbit")
+    good = board.files["model.bin"].read_bytes()
+    for entry in range(44, 60, 4):
+        for bad in (0, 1, 0x5C, len(good) + 1, 0xFFFFFFFF):
+            (tmp_path / "model.bin").write_bytes(good[:entry] + struct.pack("<I", bad) + good[entry + 4 :])
+            files = board.files | {"model.bin": tmp_path / "model.bin"}
+            with twin.open_twin("microbit", board_spec("microbit"), files) as virtual:
+                assert virtual.link.hello().state == Status.IMAGE, (entry, bad)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_live_board_serves_every_request_and_refuses_bad_ones(name: str, bench: Callable[[str], Bench]) -> None:
+    with twin.open_twin(name, board_spec(name), bench(name).files) as virtual:
+        link = virtual.link
+        assert link.hello().board == name
+        bad = {
+            (0x3F, b""): Status.TYPE,
+            (Type.HELLO, b"x"): Status.REQUEST,
+            (Type.TENSOR_WRITE, struct.pack("<I", 7) + b"ab"): Status.RANGE,
+            (Type.TENSOR_WRITE, struct.pack("<I", 0xFFFFFFFF) + b"ab"): Status.RANGE,
+            (Type.TENSOR_WRITE, b"ab"): Status.REQUEST,
+            (Type.TENSOR_READ, struct.pack("<BIH", 2, 0, 1)): Status.RANGE,
+            (Type.TENSOR_READ, struct.pack("<BIH", 1, 1, 8)): Status.RANGE,
+            (Type.TENSOR_READ, struct.pack("<BIH", 1, 0, 257)): Status.RANGE,
+            (Type.SAMPLE, struct.pack("<Ihh", 1, 1, 2)): Status.RANGE,
+            (Type.SAMPLE, struct.pack("<Ih", 1, 1)): Status.ORDER,
+            (Type.SAMPLE, struct.pack("<I", 0)): Status.REQUEST,
+            (Type.SAMPLE, struct.pack("<Ib", 0, 1)): Status.REQUEST,
+        }
+        for (kind, payload), status in bad.items():
+            with pytest.raises(Refused) as refused:
+                link.request(kind, payload)
+            assert refused.value.status == status, (kind, payload)
+        link.write_input(b"12345678")
+        link.invoke()
+        assert link.read_tensor(Tensor.OUTPUT, 8) == b"87654321"
+        assert link.read_tensor(Tensor.INPUT, 8) == b"12345678"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_survives_garbage_on_its_line(name: str, bench: Callable[[str], Bench]) -> None:
+    with twin.open_twin(name, board_spec(name), bench(name).files) as virtual:
+        link = virtual.link
+        link.hello()
+        garbage = (b"\x06\x09AQAAAA==\n\0", b"\0\0\0", b"\xff" * 1000 + b"\0", bytes(range(1, 256)) + b"\0")
+        for piece in garbage:
+            link._stream.write(piece, 1.0)
+        assert link.stats().bad_frames == 3
+
+
+def test_the_native_stack_and_the_boards_grow_with_the_model(bench: Callable[[str], Bench], tmp_path: Path) -> None:
+    board = bench("microbit")
+    with twin.open_twin("microbit", board_spec("microbit"), board.files) as virtual:
+        virtual.link.hello()
+        before = virtual.link.stats()
+        assert before.stack_bytes == board_spec("microbit").layout.stack_bytes
+        virtual.link.write_input(VECTORS[0])
+        virtual.link.invoke()
+        assert before.stack_used <= virtual.link.stats().stack_used < before.stack_bytes
+
+
+def test_no_emulator_is_left_behind(bench: Callable[[str], Bench]) -> None:
+    board = bench("microbit")
+    with pytest.raises(LinkTimeout), twin.open_twin("microbit", board_spec("microbit"), board.files) as virtual:
+        process = virtual.process
+        virtual.link.hello()
+        virtual.link._stream.write(b"\0", 1.0)
+        virtual.link._next(0.0, Type.HELLO)
+    assert process.returncode is not None

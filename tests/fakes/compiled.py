@@ -1,0 +1,82 @@
+"""Compiles .tflite bytes and runs them on this machine; kernels are built once a process and set of flags."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyops.compiler import CompileOptions, compile_model
+from tinyops.compiler.compiled import RUNTIME, CompiledModel
+from tinyops.compiler.host import WARNINGS, write_sources
+from tinyops.features import Features, TensorFeatures
+from tinyops.graph import parse_graph
+
+RUNNER = Path(__file__).parents[1] / "runtime" / "run_model.c"
+PLAIN = ("-O1",)
+SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+BASE = ("-std=c99", *WARNINGS, "-D_ISOC11_SOURCE")
+
+
+def compile_bytes(model: bytes, features: Features | None = None, **options: object) -> CompiledModel:
+    graph = parse_graph(model, "test.tflite")
+    return compile_model(graph, features or TensorFeatures(), CompileOptions(**options))  # type: ignore[arg-type]
+
+
+@functools.cache
+def _kernels(flags: tuple[str, ...]) -> tuple[tempfile.TemporaryDirectory[str], list[Path]]:
+    """Objects of every kernel and of the runner."""
+    folder = tempfile.TemporaryDirectory(prefix="tinyops-kernels-")
+    sources = [*sorted((RUNTIME / "kernels").glob("*.c")), RUNNER]
+    argv = ["gcc", *BASE, *flags, "-I", str(RUNTIME / "include"), "-c", *map(str, sources)]
+    subprocess.run(argv, check=True, cwd=folder.name)
+    return folder, sorted(Path(folder.name).glob("*.o"))
+
+
+def run_compiled(compiled: CompiledModel, vectors: Sequence[bytes], flags: tuple[str, ...] = PLAIN) -> list[bytes]:
+    """Output bytes of each vector. Raises CalledProcessError when a sanitizer finds something."""
+    _, kernels = _kernels(flags)
+    generated = {n: t for n, t in compiled.sources.items() if "/" not in n}
+    with tempfile.TemporaryDirectory(prefix="tinyops-test-") as scratch:
+        sources = write_sources(generated, Path(scratch))
+        program = Path(scratch) / "run"
+        argv = ["gcc", *BASE, *flags, "-I", scratch, "-I", str(RUNTIME / "include"), "-o", str(program)]
+        subprocess.run([*argv, *map(str, [*sources, *kernels])], check=True)
+        done = subprocess.run([program], input=b"".join(vectors), capture_output=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"exit status {done.returncode}: {done.stderr.decode(errors='replace')}")
+    size = compiled.header.output_bytes
+    return [done.stdout[i : i + size] for i in range(0, len(done.stdout), size)]
+
+
+def input_vectors(compiled: CompiledModel, inputs: Sequence[NDArray]) -> list[bytes]:
+    """Input regions: each tensor at its place."""
+    header, graph = compiled.header, compiled.graph
+    region = np.zeros((len(inputs[0]), header.input_bytes), dtype=np.uint8)
+    for tensor, values in zip(graph.inputs, inputs, strict=True):
+        span = compiled.arena.tensors[tensor]
+        start = span.offset - header.input_offset
+        region[:, start : start + span.bytes] = np.ascontiguousarray(values).reshape(len(values), -1).view(np.uint8)
+    return [row.tobytes() for row in region]
+
+
+def random_inputs(compiled: CompiledModel, count: int, seed: int) -> list[NDArray]:
+    """Values for each input tensor: extremes first, then uniform."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for index in compiled.graph.inputs:
+        tensor = compiled.graph.tensors[index]
+        if tensor.dtype == "float32":
+            values: NDArray = rng.normal(0, 2, (count, *tensor.shape)).astype(np.float32)
+            values[0] = 1e9
+        else:
+            limits = np.iinfo(tensor.dtype)
+            values = rng.integers(limits.min, limits.max, (count, *tensor.shape), endpoint=True).astype(tensor.dtype)
+            values[0], values[1 % count] = limits.min, limits.max
+        found.append(values)
+    return found

@@ -1,0 +1,101 @@
+"""Builds small .tflite files from Python values: what a converter would write, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+DTYPES = {
+    "int8": schema.TensorType.INT8,
+    "uint8": schema.TensorType.UINT8,
+    "int16": schema.TensorType.INT16,
+    "int32": schema.TensorType.INT32,
+    "float32": schema.TensorType.FLOAT32,
+}
+ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3, "TANH": 4}
+PADDING = {"SAME": 0, "VALID": 1}
+
+
+class Tflite:
+    """A model with one subgraph, in the making. Tensors are named by the index that `tensor` returns."""
+
+    def __init__(self) -> None:
+        self.model = schema.ModelT()
+        self.model.version = 3
+        self.model.description = "made by a test"
+        self.model.operatorCodes = []
+        self.model.buffers = [schema.BufferT()]
+        self.graph = schema.SubGraphT()
+        self.graph.tensors, self.graph.operators = [], []
+        self.model.subgraphs = [self.graph]
+
+    def tensor(
+        self,
+        shape: Sequence[int],
+        dtype: str = "int8",
+        *,
+        scale: float | Sequence[float] | None = None,
+        zero_point: int = 0,
+        axis: int = 0,
+        data: Any = None,
+        name: str | None = None,
+    ) -> int:
+        tensor = schema.TensorT()
+        tensor.name = name or f"t{len(self.graph.tensors)}"
+        tensor.shape = list(shape)
+        tensor.type = DTYPES[dtype]
+        tensor.buffer = 0
+        if data is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(np.ascontiguousarray(data, dtype=dtype).tobytes(), dtype=np.uint8)
+            tensor.buffer = len(self.model.buffers)
+            self.model.buffers.append(buffer)
+        if scale is not None:
+            scales = np.atleast_1d(np.asarray(scale, dtype=np.float32))
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale = scales
+            tensor.quantization.zeroPoint = np.full(scales.size, zero_point, dtype=np.int64)
+            tensor.quantization.quantizedDimension = axis
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def operator(self, name: str, inputs: Sequence[int], outputs: Sequence[int], **options: Any) -> None:
+        """An operator; `options` are fields of its options table, whose name is `table`."""
+        code = schema.OperatorCodeT()
+        number = getattr(schema.BuiltinOperator, name)
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
+        operator = schema.OperatorT()
+        operator.opcodeIndex = len(self.model.operatorCodes)
+        operator.inputs, operator.outputs = list(inputs), list(outputs)
+        table = options.pop("table", None)
+        if table:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+            operator.builtinOptions = getattr(schema, f"{table}T")()
+            for field, value in options.items():
+                assert hasattr(operator.builtinOptions, field), field
+                setattr(operator.builtinOptions, field, value)
+        self.model.operatorCodes.append(code)
+        self.graph.operators.append(operator)
+
+    def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+        self.graph.inputs, self.graph.outputs = list(inputs), list(outputs)
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(self.model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+
+def dense(outputs: int = 3, inputs: int = 4, **changes: Any) -> Tflite:
+    """A FULLY_CONNECTED model whose tensors are 0 input, 1 weights, 2 bias, 3 output; not built yet."""
+    model = Tflite()
+    model.tensor((1, inputs), scale=0.5, zero_point=3, name="input")
+    weights = np.arange(outputs * inputs).reshape(outputs, inputs) % 11 - 5
+    model.tensor((outputs, inputs), scale=changes.get("weight_scale", 0.25), data=weights, name="weights")
+    model.tensor((outputs,), "int32", scale=0.125, data=np.arange(outputs) * 7, name="bias")
+    model.tensor((1, outputs), scale=1.0, zero_point=-4, name="output")
+    fields = {"table": "FullyConnectedOptions", "fusedActivationFunction": 0}
+    model.operator("FULLY_CONNECTED", [0, 1, 2], [3], **fields)
+    return model

@@ -1,0 +1,149 @@
+"""Rendering a project: pure, complete, and safe against what specs and catalogues may say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tinyops.boards.model import Board, BoardSpec
+from tinyops.errors import SpecError
+from tinyops.files import canonical_json
+from tinyops.firmware import render_project
+from tinyops.firmware.project import read_contract
+
+ROOT = Path(__file__).parents[3]
+
+
+def spec_of(name: str, **changes: Any) -> BoardSpec:
+    board = Board.model_validate(YAML(typ="safe").load(ROOT / f"board_catalog/{name}.yaml"))
+    return board.spec.model_copy(update=changes)
+
+
+def contract_of(spec: BoardSpec, **changes: Any) -> dict[str, Any]:
+    return {
+        "abi": 1,
+        "input": {"sensor": "imu", "channels": ["ax", "ay"], "frame_values": 2},
+        "output": {"classes": ["still", "*/ moving"], "type": "int8", "bytes": 2},
+        "arena_bytes": spec.layout.arena_bytes if spec.layout else 4096,
+        **changes,
+    }
+
+
+def render(name: str, **changes: Any) -> dict[str, bytes]:
+    spec = spec_of(name, **changes)
+    return render_project(
+        board=name, spec=spec, fleet="wrist", sensor={"kind": "stream", "port": "serial"}, contract=contract_of(spec)
+    )
+
+
+@pytest.mark.parametrize("name", ["microbit", "nano33ble"])
+def test_a_project_is_a_pure_function_without_paths_of_this_machine(name: str) -> None:
+    files = render(name)
+    assert files == render(name) and list(files) == sorted(files)
+    everything = b"\n".join(files.values()).decode()
+    assert str(ROOT) not in everything and str(Path.home()) + "/" not in everything
+    assert not re.search(r"\{\{|\{%", everything)
+    assert {"platformio.ini", "src/main.c", "include/contract.h", f"link/{name}.ld"} <= set(files)
+
+
+def test_the_contract_header_carries_digest_slots_and_arena() -> None:
+    spec = spec_of("microbit")
+    header = render("microbit")["include/contract.h"].decode()
+    digest = hashlib.sha256(canonical_json(contract_of(spec))).digest()
+    found = bytes(int(h, 16) for h in re.findall(r"0x([0-9a-f]{2})\b", header.split("CONTRACT_SHA256")[1]))
+    assert found[:32] == digest
+    assert "#define MODEL_SLOT_ADDRESS 0x00010000u" in header
+    assert "#define ARENA_BYTES 10240u" in header and "#define FRAME_VALUES 2u" in header
+
+
+def test_the_linker_script_is_the_catalogues_layout() -> None:
+    script = render("nano33ble")["link/nano33ble.ld"].decode()
+    assert "ORIGIN = 0x00010000" in script and ": 131072" in script
+    assert ". += 8192;" in script and "ORIGIN = 0x20000000" in script
+
+
+def test_only_a_board_without_a_machine_of_its_own_gets_a_twin_environment() -> None:
+    assert "[env:twin]" in render("nano33ble")["platformio.ini"].decode()
+    assert "src/mps2/port.c" in render("nano33ble")
+    assert "[env:twin]" not in render("microbit")["platformio.ini"].decode()
+    assert "src/mps2/port.c" not in render("microbit")
+
+
+def test_the_pins_are_the_boards() -> None:
+    assert "BOARD_TX_SELECT 24u" in render("microbit")["include/pins.h"].decode()
+    pins = render("nano33ble")["include/pins.h"].decode()
+    assert "BOARD_TX_SELECT 35u" in pins and "BOARD_RX_SELECT 42u" in pins and "0x50000300u" in pins
+
+
+def test_a_board_with_an_operating_system_has_no_project() -> None:
+    assert render("linux") == {}
+
+
+def test_text_from_specs_cannot_leave_its_comment() -> None:
+    title = "Evil */ int x; /*\n[env:other]\nboard = other"
+    files = render("microbit", title=title)
+    for name in ("include/contract.h", "src/main.c", "link/microbit.ld"):
+        text = files[name].decode()
+        assert text.count("/*") == text.count("*/"), name
+    ini = files["platformio.ini"].decode()
+    assert "\n[env:other]" not in ini and "\nboard = other" not in ini
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"abi": 2}, "abi is 2"),
+        ({"input": None}, "not a contract"),
+        ({"arena_bytes": "many"}, "arena_bytes is 'many'"),
+        ({"arena_bytes": True}, "arena_bytes is True"),
+        ({"arena_bytes": 0}, "arena_bytes is 0"),
+        ({"input": {"frame_values": -1}}, "frame_values is -1"),
+        ({"input": {"frame_values": 1 << 40}}, "frame_values is"),
+    ],
+)
+def test_a_bad_contract_is_refused_by_field(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        read_contract(contract_of(spec_of("microbit"), **changes))
+
+
+@pytest.mark.parametrize("value", [None, [], 3, "x", {"abi": 1}])
+def test_what_is_no_contract_is_refused(value: object) -> None:
+    with pytest.raises(SpecError, match="not a contract"):
+        read_contract(value)
+
+
+def test_a_contract_of_another_board_is_refused() -> None:
+    spec = spec_of("microbit")
+    with pytest.raises(SpecError, match="its arena of 4096 bytes is not microbit's of 10240"):
+        render_project(board="microbit", spec=spec, fleet="f", sensor={}, contract=contract_of(spec, arena_bytes=4096))
+
+
+def test_a_board_whose_pins_are_not_known_is_refused() -> None:
+    spec = spec_of("microbit")
+    with pytest.raises(SpecError, match="does not know the pins"):
+        render_project(board="other", spec=spec, fleet="f", sensor={}, contract=contract_of(spec))
+
+
+def test_a_twin_without_a_port_is_refused() -> None:
+    spec = spec_of("nano33ble")
+    spec = spec.model_copy(update={"twin": spec.twin.model_copy(update={"machine": "virt"})})
+    with pytest.raises(SpecError, match="no port runs on the twin's machine 'virt'"):
+        render_project(board="nano33ble", spec=spec, fleet="f", sensor={}, contract=contract_of(spec))
+
+
+def test_an_onboard_sensor_without_a_driver_is_not_hidden() -> None:
+    spec = spec_of("nano33ble")
+    files = render_project(board="nano33ble", spec=spec, fleet="f", sensor="onboard-imu", contract=contract_of(spec))
+    assert b"onboard-imu; this version has no driver for it" in files["src/main.c"]
+
+
+def test_board_files_of_platformio_are_json() -> None:
+    for name, data in render("nano33ble").items():
+        if name.startswith("boards/"):
+            assert json.loads(data)["build"]["cpu_flags"][:1] == ["-mthumb"]

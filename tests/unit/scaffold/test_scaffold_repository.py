@@ -1,0 +1,99 @@
+"""What init writes validates at once, and never replaces a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinyops.boards import load_catalog
+from tinyops.documents import parse, read
+from tinyops.errors import SpecError, UsageError
+from tinyops.files import digest_bytes
+from tinyops.scaffold import FinishedModel, scaffold, spec_name, write_scaffold
+from tinyops.specs import load_repository
+
+ROOT = Path(__file__).parents[3]
+CATALOG = load_catalog()
+TFLITE = FinishedModel("My Model.v2.tflite", b"\x1c\0\0\0TFL3" + bytes(100))
+
+
+@pytest.mark.parametrize("board", sorted(CATALOG))
+def test_a_new_repository_is_valid_for_every_board(tmp_path: Path, board: str) -> None:
+    write_scaffold(tmp_path, scaffold("plant 7", CATALOG, board=board))
+    repository = load_repository(tmp_path, catalog=CATALOG)
+    assert repository.project.document.name == "plant-7"
+    assert list(repository.fleets["first"].document.spec.boards) == [board]
+
+
+@pytest.mark.parametrize("board", sorted(CATALOG))
+def test_a_finished_model_is_valid_for_every_board(tmp_path: Path, board: str) -> None:
+    files = scaffold("x", CATALOG, board=board, tflite=TFLITE)
+    assert files["models/My-Model.v2.tflite"] == TFLITE.data
+    assert "specs/motions.yaml" not in files
+    write_scaffold(tmp_path, files)
+    repository = load_repository(tmp_path, catalog=CATALOG)
+    (model,) = repository.models.values()
+    assert model.document.name == "my-model-v2"
+    assert model.document.spec.architecture.sha256 == digest_bytes(TFLITE.data)  # type: ignore[union-attr]
+    assert repository.datasets == {}
+
+
+def test_the_starter_is_the_example() -> None:
+    files = scaffold("x", CATALOG)
+    for name in ("motions", "activity"):
+        (mine,) = parse(files[f"specs/{name}.yaml"], name)
+        (example,) = read(ROOT / f"specs/{name}.yaml")
+        assert mine.value == example.value
+
+
+def test_workflows_are_yaml_that_fork_runs_cannot_abuse() -> None:
+    files = scaffold("x", CATALOG)
+    (plan,) = parse(files[".github/workflows/plan.yml"], "plan.yml")
+    (apply,) = parse(files[".github/workflows/apply.yml"], "apply.yml")
+    assert list(plan.value["on"]) == ["pull_request"]
+    assert plan.value["permissions"] == apply.value["permissions"] == {}
+    assert "secrets." not in files[".github/workflows/plan.yml"].decode()
+    for document in (plan, apply):
+        runs = [step["run"] for job in document.value["jobs"].values() for step in job["steps"] if "run" in step]
+        assert not any("${{" in run for run in runs), "values reach a shell through env only"
+
+
+def test_readme_says_what_there_is() -> None:
+    assert "specs/motions.yaml" in scaffold("x", CATALOG)["README.md"].decode()
+    finished = scaffold("x", CATALOG, tflite=TFLITE)["README.md"].decode()
+    assert "My-Model.v2.tflite" in finished
+    assert "motions" not in finished
+
+
+def test_never_overwrites(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(UsageError, match=r"README\.md: exists already, and init overwrites nothing"):
+        write_scaffold(tmp_path, scaffold("x", CATALOG))
+    assert [p.name for p in tmp_path.iterdir()] == ["README.md"], "all or nothing"
+    (tmp_path / "README.md").unlink()
+    (tmp_path / ".gitignore").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"\.gitignore"):
+        write_scaffold(tmp_path, scaffold("x", CATALOG))
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("")
+    with pytest.raises(UsageError, match="is not a folder"):
+        write_scaffold(tmp_path / "x", {"a": b""})
+
+
+def test_wrong_arguments() -> None:
+    with pytest.raises(UsageError, match="no board 'nano33bl' in the catalogue") as caught:
+        scaffold("x", CATALOG, board="nano33bl")
+    assert caught.value.hint == "did you mean nano33ble?"
+    with pytest.raises(SpecError, match=r"m\.tflite: is no \.tflite file"):
+        scaffold("x", CATALOG, tflite=FinishedModel("m.tflite", b"PK\x03\x04 a keras file"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("My Model v2", "my-model-v2"), ("---", "thing"), ("ÄÖ", "thing"), ("a" * 80, "a" * 63), ("a.b", "a-b")],
+)
+def test_names(text: str, name: str) -> None:
+    assert spec_name(text, "thing") == name

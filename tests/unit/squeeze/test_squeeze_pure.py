@@ -1,0 +1,115 @@
+"""Calibration choice, golden inputs, the int8 check, metrics: no interpreter, no data files."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from tinyops.errors import SpecError
+from tinyops.graph import Graph, Operator, Quantisation, Tensor
+from tinyops.recordings import Recordings, Windows, judge
+from tinyops.squeeze.calibration import choose_windows
+from tinyops.squeeze.golden import VECTORS, golden_inputs, pack_golden, spread
+from tinyops.squeeze.int8_graph import Int8Interface, check_int8
+from tinyops.squeeze.metrics import Measured, metrics
+
+INTERFACE = Int8Interface((3, 2), 0.5, -7, (2,), 1 / 256, -128)
+
+
+def windows(labels: list[int]) -> Windows:
+    counts = np.zeros((len(labels), 1, 1), np.int16)
+    return Windows(counts, np.arange(len(labels)), np.array(labels, np.int32))
+
+
+def test_calibration_takes_equal_parts_of_each_class() -> None:
+    labels = [0] * 500 + [1] * 20 + [2] * 100
+    chosen = choose_windows(windows(labels), limit=90)
+    assert [int((np.array(labels)[chosen] == c).sum()) for c in range(3)] == [30, 20, 30]
+    assert (np.diff(chosen) > 0).all()
+    assert chosen[0] == 0 and 480 < chosen[29] < 500  # over the whole class, not its beginning
+
+
+def test_golden_inputs_are_real_windows_extremes_and_noise() -> None:
+    real = np.arange(40 * 6, dtype=np.int64).reshape(40, 6).astype(np.int8)
+    inputs = golden_inputs(INTERFACE, real, [0] * 30 + [1] * 10)
+    assert inputs.shape == (VECTORS, 6) and inputs.dtype == np.int8
+    assert all((row == real).all(axis=1).any() for row in inputs[:10])
+    assert [set(row.tolist()) for row in inputs[10:13]] == [{-128}, {127}, {-7}]
+    assert len({row.tobytes() for row in inputs}) == VECTORS
+
+
+def test_without_windows_noise_fills_up() -> None:
+    inputs = golden_inputs(INTERFACE, np.empty((0, 6), np.int8), [])
+    assert len(inputs) == VECTORS
+    assert inputs[3].tolist() == [66, 119, 108, 114, 116, -9]  # pinned: golden vectors never change by themselves
+
+
+def test_real_windows_take_classes_in_turn() -> None:
+    labels = [0] * 100 + [1] * 3 + [2] * 50
+    chosen = spread(labels, 10)
+    assert [labels[i] for i in chosen] == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
+    assert len(set(chosen)) == 10
+    assert spread([4], 10) == [0]
+
+
+def test_more_classes_than_vectors_still_fit() -> None:
+    assert [i // 2 for i in spread([i // 2 for i in range(60)], 10)] == list(range(10))
+
+
+def test_golden_bin_is_as_documented() -> None:
+    data = pack_golden(np.array([[1, -2, 3]], np.int8), np.array([[-1, 4]], np.int8))
+    assert data == b"TOG1" + struct.pack("<III3b2b", 1, 3, 2, 1, -2, 3, -1, 4)
+
+
+def graph(dtypes: tuple[str, str, str]) -> Graph:
+    quantisation = Quantisation((0.5,), (3,))
+    tensors = tuple(
+        Tensor(i, name, (1, 4), dtype, quantisation if dtype == "int8" else None)
+        for i, (name, dtype) in enumerate(zip(("in", "mid", "out"), dtypes, strict=True))
+    )
+    operators = (Operator(0, "ELU", (0,), (1,)), Operator(1, "SOFTMAX", (1,), (2,)))
+    return Graph("m.tflite", "sha256:0", tensors, operators, (0,), (2,))
+
+
+def test_an_integer_graph_has_an_interface() -> None:
+    found = check_int8(graph(("int8", "int8", "int8")), trained=True)
+    assert found == Int8Interface((4,), 0.5, 3, (4,), 0.5, 3)
+    assert found.input_bytes == 4
+
+
+def test_a_float_island_is_named() -> None:
+    with pytest.raises(SpecError, match="int8 has no form of ELU, SOFTMAX"):
+        check_int8(graph(("int8", "float32", "int8")), trained=True)
+    with pytest.raises(SpecError, match=r"is not quantised: operator 0 ELU \(mid is float32\)") as caught:
+        check_int8(graph(("int8", "float32", "int8")), trained=False)
+    assert "TFLITE_BUILTINS_INT8" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "what"), [(("int16", "int8", "int8"), "input"), (("int8", "int8", "uint8"), "output")]
+)
+def test_other_integers_at_the_ends_are_refused(dtypes: tuple[str, str, str], what: str) -> None:
+    with pytest.raises(SpecError, match=f"its {what} is u?int"):
+        check_int8(graph(dtypes), trained=False)
+
+
+def test_metrics_say_what_int8_costs() -> None:
+    test = windows([0, 1, 1, 1])
+    float_outputs = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.6, 0.4]])
+    int8_outputs = np.array([[100, -100], [-100, 100], [1, 0], [100, -100]], np.int8)
+    measured = [Measured(judge(o, test, ["a", "b"]), o.argmax(axis=1)) for o in (float_outputs, int8_outputs)]
+    side = np.array([False, True, True, True, True])
+    recordings = Recordings(
+        np.zeros((5, 1), np.int16), np.arange(6), np.zeros(5, np.int32), side, ("a", "b", "c", "d", "e")
+    )
+    facts = metrics(*measured, recordings)
+    assert (facts["accuracy_float"]["right"], facts["accuracy_int8"]["right"]) == (3, 2)
+    assert (facts["int8_loss"], facts["int8_changed_windows"]) == (0.25, 1)
+    assert facts["recordings"] == {"train": 1, "test": 4}
+    assert facts["confusion_int8"] == [[1, 0], [2, 1]]
+
+
+def test_without_data_nothing_is_claimed() -> None:
+    facts = metrics(None, None, None)
+    assert {k for k, v in facts.items() if v is not None} == set()
+    assert {"accuracy_int8", "accuracy_float", "int8_loss", "recall_int8"} <= set(facts)

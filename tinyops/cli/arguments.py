@@ -1,0 +1,46 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from tinyops.errors import UsageError
+
+
+def add_repository(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-C",
+        "--repository",
+        type=Path,
+        metavar="DIR",
+        help="the repository of specs (default: found upwards from here)",
+    )
+
+
+def add_lock(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lock", type=Path, metavar="FILE", help="use this lock instead of specs/tinyops.lock.yaml (to try things out)"
+    )
+
+
+def add_build(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="steps that run at once")
+    parser.add_argument(
+        "--replace", action="append", default=[], metavar="STEP", help="run this step again, for example train:activity"
+    )
+
+
+def repository_root(arguments: argparse.Namespace) -> Path:
+    """The repository that was named, or the nearest folder upwards with specs/. Raises UsageError."""
+    if arguments.repository is not None:
+        root: Path = arguments.repository.resolve()
+        if not (root / "specs").is_dir():
+            raise UsageError(f"{arguments.repository}: has no specs folder", hint="`tinyops init DIR` makes one")
+        return root
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "specs").is_dir():
+            return folder
+    raise UsageError(f"{here}: no specs folder here or above", hint="`tinyops init DIR` makes a repository that works")

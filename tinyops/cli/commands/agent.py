@@ -1,0 +1,59 @@
+"""`tinyops agent`: keep this device's model what the newest release says."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from pathlib import Path
+
+from tinyops.cli.output import Output
+
+DEFAULT_STATE = Path("/var/lib/tinyops")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--store", required=True, metavar="DIR|URL", help="where releases are: a folder or an http(s) URL")
+    add("--fleet", required=True, help="the fleet that this device belongs to")
+    add("--board", required=True, help="what this device is, as the catalogue names it")
+    add("--device", default=socket.gethostname(), help="this device's name (default: the host's)")
+    add("--trust", required=True, type=Path, metavar="FILE", help="PEM file of the public keys that sign releases")
+    add("--threshold", type=int, default=1, metavar="N", help="how many of them must have signed (default 1)")
+    add("--state", type=Path, default=DEFAULT_STATE, metavar="DIR", help=f"the agent's own folder ({DEFAULT_STATE})")
+    add("--reports", type=Path, metavar="DIR", help="write signed reports there")
+    add("--replay", type=Path, metavar="CSV", help="a recording that stands for the sensor")
+    add("--contract", type=Path, metavar="FILE", help="what this device is wired for: other contracts are refused")
+    add("--project", help="accept releases of this project only (default: that of the first one)")
+    add("--once", action="store_true", help="poll once and end: for cron and tests")
+    add("--interval", type=float, default=300.0, metavar="S", help="seconds between polls (default 300)")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.device.agent import run_agent
+    from tinyops.device.settings import AgentSettings
+
+    settings = AgentSettings(
+        store=arguments.store,
+        fleet=arguments.fleet,
+        board=arguments.board,
+        device=arguments.device,
+        state=arguments.state,
+        trust=arguments.trust,
+        threshold=arguments.threshold,
+        project=arguments.project,
+        replay=arguments.replay,
+        contract=arguments.contract,
+        reports=arguments.reports,
+        once=arguments.once,
+        interval_s=arguments.interval,
+    )
+    report = run_agent(settings, on_event=output.note)
+    running = report.running
+    lines = [f"{report.device}: slot {report.slot.state}"]
+    if running is not None:
+        lines.append(f"runs model {running.model[:19]} of release v{running.version}, since {running.since}")
+    if report.health.inferences:
+        counts = ", ".join(f"{name} {count}" for name, count in report.health.classes.items())
+        lines.append(f"{report.health.inferences} inferences: {counts}")
+    output.result(report.to_json(), "\n".join(lines))
+    return 0

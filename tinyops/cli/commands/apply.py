@@ -1,0 +1,71 @@
+"""`tinyops apply`: build what changed, prove it, publish one signed release."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root
+from tinyops.cli.missed import report
+from tinyops.cli.output import Output
+from tinyops.errors import UsageError
+from tinyops.files import MIB, read_bounded
+
+if TYPE_CHECKING:
+    from tinyops.plan import Plan
+    from tinyops.reconcile import Applied
+
+PLAN_LIMIT_BYTES = 64 * MIB
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_repository(parser)
+    add_lock(parser)
+    add_build(parser)
+    parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help="apply this saved plan and nothing else")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.cli.progress import watcher
+    from tinyops.reconcile import apply
+
+    saved = read_plan(arguments.plan) if arguments.plan else None
+    with watcher(json=output.json) as watching:
+        applied = apply(
+            repository_root(arguments),
+            watching,
+            jobs=arguments.jobs,
+            lock_file=arguments.lock,
+            saved=saved,
+            replace=arguments.replace,
+        )
+    _show(applied, output)
+    return report(applied.missed, applied.errors, output)
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan that `tinyops plan --out` saved. Raises UsageError for anything else."""
+    from tinyops.plan import Plan
+
+    try:
+        return Plan.from_json(json.loads(read_bounded(path, PLAN_LIMIT_BYTES)))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: {error}", hint="`tinyops plan --out FILE` saves a plan") from None
+
+
+def _show(applied: Applied, output: Output) -> None:
+    from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
+
+    manifest = applied.manifest
+    missed = {fleet: list(reasons) for fleet, reasons in applied.missed.items()}
+    errors = {step: error.message for step, error in applied.errors.items()}
+    value = {"published": applied.published, "version": manifest.version if manifest else 0, "missed": missed}
+    value |= {"errors": errors, "figures": figure_json(manifest) if manifest else []}
+    if manifest is None:
+        output.result(value, "Nothing was published.")
+        return
+    kept = "No changes. Still released:" if not missed else "Nothing new was published. Still released:"
+    head = f"Published {manifest.tag} of {manifest.project}." if applied.published else f"{kept} {manifest.tag}"
+    output.result(value, "\n".join([head, "", output.table(HEADERS, rows(manifest)), FOOTNOTE]))

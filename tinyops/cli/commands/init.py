@@ -1,0 +1,40 @@
+"""`tinyops init`: a repository of specs that works at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tinyops.cli.output import Output
+from tinyops.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the new repository; nothing in it is overwritten")
+    parser.add_argument("--from", dest="model", type=Path, metavar="MODEL", help="your finished, quantised .tflite")
+    parser.add_argument("--board", default=None, help="the board to begin with (default nano33ble)")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.boards.loader import load_catalog
+    from tinyops.files import read_bounded
+    from tinyops.scaffold import DEFAULT_BOARD, TFLITE_LIMIT_BYTES, FinishedModel, scaffold, write_scaffold
+
+    finished = None
+    if arguments.model is not None:
+        if not arguments.model.is_file():
+            raise UsageError(f"{arguments.model}: no such file", hint="--from takes a quantised .tflite")
+        finished = FinishedModel(arguments.model.name, read_bounded(arguments.model, TFLITE_LIMIT_BYTES))
+    folder = arguments.folder.absolute()
+    board = arguments.board or DEFAULT_BOARD
+    files = scaffold(folder.name, load_catalog(), board=board, tflite=finished)
+    write_scaffold(folder, files)
+    value = {"folder": str(folder), "files": sorted(files)}
+    lines = [f"{arguments.folder}: {len(files)} files. Next: cd {arguments.folder} && tinyops plan"]
+    if finished is not None:
+        from tinyops.cli.first_result import compile_and_prove
+
+        value["figures"], text = compile_and_prove(folder, output)
+        lines += ["", *text]
+    output.result(value, "\n".join(lines))
+    return 0

@@ -1,0 +1,38 @@
+"""`tinyops lock`: pin what builds are made with and from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.output import Output
+from tinyops.errors import ExitCode
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_repository(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of specs/tinyops.lock.yaml")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; exit 65 when specs or tinyops moved on, 70 when this machine's tools differ",
+    )
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.files import write_if_changed
+    from tinyops.reconcile.locking import compare, lock_of
+    from tinyops.specs.lock import LOCK_FILE, dump_lock
+
+    root = repository_root(arguments)
+    lock = lock_of(root)
+    path = arguments.out or root / LOCK_FILE
+    if arguments.check:
+        compare(root, path, lock)
+        output.result({"current": True, "digest": lock.digest}, f"{path}: agrees with specs, tinyops and this machine.")
+        return int(ExitCode.OK)
+    changed = write_if_changed(path, dump_lock(lock))
+    said = "written; review it like code and commit it" if changed else "no change"
+    output.result({"changed": changed, "path": str(path), "digest": lock.digest}, f"{path}: {said}.")
+    return int(ExitCode.OK)

@@ -1,0 +1,59 @@
+"""`tinyops plan`: what would change, and why."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root
+from tinyops.cli.missed import report
+from tinyops.cli.output import Output
+from tinyops.errors import ExitCode
+from tinyops.files import pretty_json, write_atomic
+from tinyops.plan import Plan
+from tinyops.plan.render import plan_text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_repository(parser)
+    add_lock(parser)
+    add_build(parser)
+    parser.add_argument("--all", action="store_true", help="list what is kept too")
+    parser.add_argument("--build", action="store_true", help="run the stale steps up to the twins, publish nothing")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="save the plan for `tinyops apply FILE`")
+    parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when there are changes")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.reconcile import observe, plan_of
+
+    world = observe(repository_root(arguments), lock_file=arguments.lock)
+    plan = plan_of(world, replace=arguments.replace)
+    if arguments.out is not None:
+        write_atomic(arguments.out, pretty_json(plan.to_json()))
+    if arguments.build and plan.pending:
+        return _build(arguments, output, plan)
+    output.result(plan.to_json(), plan_text(plan, verbose=arguments.all))
+    return _status(arguments, plan)
+
+
+def _status(arguments: argparse.Namespace, plan: Plan) -> int:
+    return int(ExitCode.CHANGES if arguments.detailed_exitcode and plan.pending else ExitCode.OK)
+
+
+def _build(arguments: argparse.Namespace, output: Output, plan: Plan) -> int:
+    from tinyops.cli.progress import watcher
+    from tinyops.reconcile import observe, preview
+    from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
+
+    world = observe(repository_root(arguments), lock_file=arguments.lock)
+    with watcher(json=output.json) as watching:
+        built = preview(world, plan, watching, jobs=arguments.jobs, replace=arguments.replace)
+    text = [plan_text(plan, verbose=arguments.all), ""]
+    value = {**plan.to_json(), "missed": {f: list(r) for f, r in built.missed.items()}}
+    if built.manifest is not None:
+        text += [output.table(HEADERS, rows(built.manifest)), FOOTNOTE, ""]
+        value["figures"] = figure_json(built.manifest)
+    output.result(value, "\n".join([*text, "Nothing was published."]))
+    failed = report(built.missed, built.errors, output)
+    return failed or _status(arguments, plan)

@@ -1,0 +1,27 @@
+"""`tinyops show`: the last release as a table."""
+
+from __future__ import annotations
+
+import argparse
+
+from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_repository(parser)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.reconcile.world import released
+    from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
+
+    release = released(repository_root(arguments))
+    if release is None:
+        output.result({"version": 0, "figures": []}, "Nothing released yet. `tinyops apply` makes the first release.")
+        return 0
+    manifest = release.manifest
+    head = f"{manifest.project} {manifest.tag}, {manifest.created}, manifest {release.digest[:19]}"
+    value = {"version": manifest.version, "digest": release.digest, "figures": figure_json(manifest)}
+    output.result(value, "\n".join([head, "", output.table(HEADERS, rows(manifest)), FOOTNOTE]))
+    return 0

@@ -1,0 +1,20 @@
+"""The kinds of data sources, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tinyops.collect.files_source import read_files
+from tinyops.collect.recording import RawRecording, Reading, SourceKind
+from tinyops.collect.wheel_source import read_wheel
+from tinyops.specs.model import FilesSource, WheelSource
+
+SOURCE_KINDS: Mapping[str, SourceKind] = {
+    "files": read_files,
+    "wheel": read_wheel,
+}
+
+
+def read_source(source: WheelSource | FilesSource, reading: Reading) -> Iterator[RawRecording]:
+    """The recordings of one source of a dataset's spec."""
+    return SOURCE_KINDS[source.kind](source, reading)

@@ -1,0 +1,131 @@
+"""The step: read the sources, check, split, write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyops.artifacts import Progress, Step
+from tinyops.collect.checks import check_recordings
+from tinyops.collect.recording import RawRecording, Reading
+from tinyops.collect.sources import read_source
+from tinyops.collect.split import split_by_content, unique_recordings
+from tinyops.errors import SpecError
+from tinyops.features.values import counts_from_values
+from tinyops.files import JsonObject, digest_bytes, pretty_json, write_atomic
+from tinyops.recordings import Counts, Recordings, save
+from tinyops.specs.model import DatasetSpec
+
+SCHEMA = 1
+COPIES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A dataset after its checks: what is written, and what is said about it."""
+
+    recordings: Recordings
+    digests: tuple[str, ...]
+    copies: tuple[str, ...]
+    clipped_share: float
+
+
+def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
+    """Makes `recordings.npz` and `dataset.json`. Inputs: `index-<n>` is the index of source n."""
+    spec = DatasetSpec.model_validate(step.settings["dataset"])
+    raw = list(_read_all(spec, inputs, report))
+    report(Progress(0, 0, f"checking {len(raw)} recordings"))
+    collected = arrange(raw, spec)
+    save(collected.recordings, out / "recordings.npz")
+    description = describe(collected, spec)
+    write_atomic(out / "dataset.json", pretty_json(description))
+    return {
+        "recordings": len(collected.recordings),
+        "frames": len(collected.recordings.counts),
+        "counts": description["counts"],
+        "clipped_share": collected.clipped_share,
+        "copies": list(collected.copies[:COPIES_SHOWN]),
+        "copies_total": len(collected.copies),
+        "licence": spec.licence,
+        "origin": spec.origin,
+    }
+
+
+def _read_all(
+    spec: DatasetSpec, inputs: Mapping[str, Path], report: Callable[[Progress], None]
+) -> Iterator[RawRecording]:
+    for number, source in enumerate(spec.sources):
+        report(Progress(number, len(spec.sources), f"reading source {number + 1} of {len(spec.sources)}"))
+        yield from read_source(source, Reading(spec, inputs.get(f"index-{number}"), report))
+
+
+def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
+    """Checks the recordings, leaves copies out, splits, and turns values into counts. Raises SpecError."""
+    check_recordings(raw, spec)
+    counts = [_counts(r, spec) for r in raw]
+    digests = [digest_bytes(c.tobytes()) for c in counts]
+    kept = unique_recordings([r.id for r in raw], [r.label for r in raw], digests)
+    chosen = [raw[i] for i in kept]
+    if len(kept) < len(raw):
+        check_recordings(chosen, spec)  # copies are no new evidence: the least number counts without them
+    ids = [r.id for r in chosen]
+    repeated = [i for i, n in Counter(ids).items() if n > 1]
+    if repeated:
+        raise SpecError(f"two recordings are called {repeated[0]}", hint="do not name the same file in two sources")
+    test = split_by_content([r.label for r in chosen], [digests[i] for i in kept], spec.split.test, spec.split.seed)
+    lengths = [len(r.values) for r in chosen]
+    recordings = Recordings(
+        np.concatenate([counts[i] for i in kept]),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.array([spec.classes.index(r.label) for r in chosen], np.int32),
+        np.array(test, np.bool_),
+        tuple(ids),
+    )
+    copies = tuple(raw[i].id for i in sorted(set(range(len(raw))) - set(kept)))
+    return Collected(recordings, tuple(digests[i] for i in kept), copies, _clipped_share(chosen, spec))
+
+
+def _counts(recording: RawRecording, spec: DatasetSpec) -> Counts:
+    """Counts [T, V]; the last axis of a frame is the channel."""
+    values = recording.values.reshape(-1, len(spec.signal.channels))
+    return counts_from_values(values, spec.signal.full_scale).reshape(recording.values.shape)
+
+
+def _clipped_share(recordings: Sequence[RawRecording], spec: DatasetSpec) -> float:
+    """The share of values beyond full scale, which a board's sensor would not send either."""
+    limit = np.array(spec.signal.full_scale)
+    clipped = sum(int((np.abs(r.values.reshape(-1, len(limit))) > limit).sum()) for r in recordings)
+    return round(clipped / sum(r.values.size for r in recordings), 6)
+
+
+def describe(collected: Collected, spec: DatasetSpec) -> JsonObject:
+    """`dataset.json`: what later steps must know, and nothing else: editing a licence retrains nothing."""
+    recordings = collected.recordings
+    sides = ["test" if t else "train" for t in recordings.test]
+    listed = [
+        {
+            "id": recordings.ids[i],
+            "label": spec.classes[recordings.labels[i]],
+            "frames": int(recordings.offsets[i + 1] - recordings.offsets[i]),
+            "side": sides[i],
+            "digest": collected.digests[i],
+        }
+        for i in range(len(recordings))
+    ]
+    counts = {
+        side: {c: sum(r["label"] == c and r["side"] == side for r in listed) for c in spec.classes}
+        for side in ("train", "test")
+    }
+    return {
+        "schema": SCHEMA,
+        "task": spec.task,
+        "classes": list(spec.classes),
+        "signal": spec.signal.model_dump(mode="json"),
+        "recordings": listed,
+        "counts": counts,
+        "clipped_share": collected.clipped_share,
+    }

@@ -1,0 +1,117 @@
+"""graph + features + options -> CompiledModel: pure, no files written, no tools run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyops.compiler.arena import Arena, plan_arena, share_storage
+from tinyops.compiler.contract import ABI, contract_digest, make_contract
+from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
+from tinyops.compiler.lowered import Lowered
+from tinyops.compiler.lowering import lower_graph
+from tinyops.compiler.options import CompileOptions
+from tinyops.errors import DoesNotFit, SpecError
+from tinyops.features import Features
+from tinyops.files import JsonObject
+from tinyops.graph import Graph
+
+RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model as a C library: `sources` maps each file's name to its text.
+
+    `header` has the entry points at 0; an image's header fills them in.
+    """
+
+    graph: Graph
+    features: Features
+    options: CompileOptions
+    lowered: tuple[Lowered, ...]
+    arena: Arena
+    contract: JsonObject
+    header: ModelHeader
+    sources: Mapping[str, str]
+
+    @property
+    def macs(self) -> int:
+        return sum(op.macs for op in self.lowered)
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of the arrays in weights.c: weights, biases, requantisation constants, tables."""
+        from tinyops.compiler.emit import arrays_of
+
+        return sum(array.bytes for array in arrays_of(self.graph, self.lowered))
+
+
+def compile_model(graph: Graph, features: Features, options: CompileOptions) -> CompiledModel:
+    """Compiles an int8 graph to C99. The same arguments give the same text, byte for byte.
+
+    Raises SpecError for what is not supported, naming operator, limit and what there is instead; DoesNotFit when
+    the arena is larger than the board's.
+    """
+    from tinyops.compiler.emit import emit
+
+    lowered = lower_graph(graph)
+    contract = make_contract(graph, features, options)
+    owner, lowered = share_storage(graph, lowered)
+    arena = plan_arena(graph, owner, features)
+    check_fits(graph, arena, options)
+    inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
+    header = make_header(arena.bytes, inputs, outputs, contract)
+    sources = emit(graph, features, lowered, arena, header)
+    return CompiledModel(graph, features, options, lowered, arena, contract, header, sources)
+
+
+def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
+    limit = options.arena_bytes
+    if limit is not None and arena.bytes > limit:
+        raise DoesNotFit(
+            f"{graph.name}: the arena needs {arena.bytes:,} bytes, {options.board} has {limit:,}: "
+            f"short by {arena.bytes - limit:,}",
+            hint="make the model's largest layers smaller, shorten the window, or choose a board with more RAM",
+        )
+
+
+def make_header(
+    arena_bytes: int, inputs: tuple[int, int], outputs: tuple[int, int], contract: JsonObject
+) -> ModelHeader:
+    """The header without entry points; inputs and outputs are (offset, bytes) in the arena."""
+    window = contract["input"]
+    return ModelHeader(
+        magic=MAGIC,
+        abi=ABI,
+        header_bytes=HEADER_BYTES,
+        image_bytes=0,
+        arena_bytes=arena_bytes,
+        input_offset=inputs[0],
+        input_bytes=inputs[1],
+        output_offset=outputs[0],
+        output_bytes=outputs[1],
+        frame_values=window["frame_values"],
+        window_frames=window["window_frames"],
+        hop_frames=window["hop_frames"],
+        init=0,
+        push=0,
+        prepare=0,
+        invoke=0,
+        contract=bytes.fromhex(contract_digest(contract).removeprefix("sha256:")),
+    )
+
+
+def header_of(compiled: JsonObject, contract: JsonObject) -> ModelHeader:
+    """The same header from compile.json and contract.json. Raises SpecError when they are not what compile writes."""
+    try:
+        spans = [_span(compiled[edge]) for edge in ("inputs", "outputs")]
+        return make_header(int(compiled["arena_bytes"]), spans[0], spans[1], contract)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise SpecError(f"compile.json or contract.json lack {error}") from error
+
+
+def _span(edges: list[JsonObject]) -> tuple[int, int]:
+    first, last = edges[0], edges[-1]
+    return int(first["offset"]), int(last["offset"]) + int(last["bytes"]) - int(first["offset"])

@@ -1,0 +1,246 @@
+"""Lowered operators -> C text, through the templates beside this file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from tinyops import __version__
+from tinyops.compiler.arena import RAW_STATE_BYTES, Arena
+from tinyops.compiler.compiled import RUNTIME
+from tinyops.compiler.header import ModelHeader
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Read, Write
+from tinyops.features import Features, RawFeatures
+from tinyops.files import digest_json
+from tinyops.graph import Graph, Operator, Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LINE_CHARACTERS = 96
+CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
+COMMON_HEADERS = ("tinyops/model.h", "tinyops/internal.h", "tinyops/fixed_point.h")
+RAW_FILES = ("features/raw.c", "include/tinyops/features/raw.h")
+
+
+@dataclass(frozen=True)
+class Array:
+    """A constant array of weights.c."""
+
+    name: str
+    ctype: str
+    values: NDArray[Any]
+    note: str
+
+    @property
+    def bytes(self) -> int:
+        return int(self.values.nbytes)
+
+    @property
+    def count(self) -> int:
+        return int(self.values.size)
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """The values, as many to a line as fit."""
+        texts = [_number(v) for v in self.values.reshape(-1).tolist()]
+        width = max(map(len, texts)) + 2
+        per_line = max(LINE_CHARACTERS // width, 1)
+        for i in range(0, len(texts), per_line):
+            yield ", ".join(texts[i : i + per_line]) + ","
+
+
+def emit(
+    graph: Graph, features: Features, lowered: Sequence[Lowered], arena: Arena, header: ModelHeader
+) -> dict[str, str]:
+    """File name -> text of everything that the compiled model consists of."""
+    arrays = list(arrays_of(graph, lowered))
+    values = {
+        "provenance": _provenance(graph, features, header),
+        "arena_bytes": arena.bytes,
+        "tensors": [*_edges(graph, arena, graph.inputs, "INPUT"), *_edges(graph, arena, graph.outputs, "OUTPUT")],
+        "arrays": arrays,
+        "has_weights": bool(arrays),
+        "headers": _headers(features, lowered),
+        "header": [(f.name, f"0x{v:08x}u" if f.name == "magic" else f"{v}u") for f, v in _header_values(header)],
+        "contract": ", ".join(f"0x{b:02x}" for b in header.contract),
+        "operators": [
+            _operator(graph, arena, op, low) for op, low in zip(graph.operators, lowered, strict=True) if low.calls
+        ],
+        "raw": _raw(graph, features, arena),
+    }
+    names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
+    generated = {name: _template(name).render(values) for name in names}
+    return {**generated, **{name: (RUNTIME / name).read_text() for name in runtime_files(features, lowered)}}
+
+
+def runtime_files(features: Features, lowered: Sequence[Lowered]) -> list[str]:
+    """The hand-written sources and headers that a model uses, below runtime/."""
+    kernels = [low.kernel for low in lowered if low.kernel]
+    headers = {f"include/{h}" for h in COMMON_HEADERS} | {f"include/{h}" for k in kernels for h in k.headers}
+    raw = RAW_FILES if isinstance(features, RawFeatures) else ()
+    return sorted({*headers, *(k.source for k in kernels), *raw})
+
+
+def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
+    """Constants of operators, then constant tensors that kernels read as operands."""
+    operands: dict[int, Array] = {}
+    for operator, low in zip(graph.operators, lowered, strict=True):
+        for constant in low.constants:
+            note = f"operator {operator.index} {operator.name}: {constant.note}"
+            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note)
+        for call in low.calls:
+            for argument in call.arguments:
+                if isinstance(argument, Read) and graph.tensors[argument.tensor].data is not None:
+                    operands.setdefault(argument.tensor, _operand(graph.tensors[argument.tensor]))
+    yield from operands.values()
+
+
+def _operand(tensor: Tensor) -> Array:
+    from tinyops.compiler.view import constant_values
+
+    values = constant_values(tensor).reshape(-1)
+    return Array(f"tinyops_tensor_{tensor.index}", CTYPES[tensor.dtype], values, f"{_safe(tensor.name)} {tensor.shape}")
+
+
+def _constant_name(operator: Operator, constant: Constant) -> str:
+    return f"tinyops_op{operator.index}_{constant.name}"
+
+
+# -- text ----------------------------------------------------------------------------------------
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    folder = Path(__file__).resolve().parent / "templates"
+    return jinja2.Environment(  # noqa: S701 - C, not HTML; every name from a file goes through _safe
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(f"{name}.j2")
+
+
+def _safe(text: str) -> str:
+    """A name from a file, as it may stand in a C comment: nothing that ends one, continues a line or is not ASCII."""
+    cleaned = re.sub(r"[^A-Za-z0-9_./:;,()\[\] -]", "_", text)[:120]
+    return re.sub(r"/(?=[*/])|\*(?=/)", "_", cleaned.replace("//", "__")) or "unnamed"
+
+
+def _number(value: float) -> str:
+    """A C literal. INT32_MIN has none of its own."""
+    if isinstance(value, float):
+        return float.hex(value) + "f"
+    return "(-2147483647 - 1)" if value == -(2**31) else str(value)
+
+
+def _provenance(graph: Graph, features: Features, header: ModelHeader) -> str:
+    return (
+        f"/* Generated by tinyops {__version__}: edits are lost.\n"
+        f" * model    {_safe(graph.name)} {graph.digest}\n"
+        f" * features {digest_json(features.to_json())}\n"
+        f" * contract sha256:{header.contract.hex()} */"
+    )
+
+
+def _header_values(header: ModelHeader) -> list[tuple[Any, Any]]:
+    return [(f, getattr(header, f.name)) for f in fields(header) if f.name != "contract"]
+
+
+def _headers(features: Features, lowered: Sequence[Lowered]) -> list[str]:
+    raw = ["tinyops/features/raw.h"] if isinstance(features, RawFeatures) else []
+    return sorted({"tinyops/internal.h", *raw, *(low.kernel.headers[0] for low in lowered if low.kernel)})
+
+
+def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> Iterator[dict[str, Any]]:
+    for i, index in enumerate(tensors):
+        tensor, span = graph.tensors[index], arena.tensors[index]
+        several = f"_{i}" if len(tensors) > 1 else ""
+        quantisation = tensor.quantisation
+        yield {
+            "what": f"{macro.capitalize()}{several.replace('_', ' ')}",
+            "name": _safe(tensor.name),
+            "dtype": tensor.dtype,
+            "shape": tensor.shape,
+            "macro": macro + several,
+            "offset": span.offset,
+            "bytes": span.bytes,
+            "scale": _number(quantisation.scales[0]) if quantisation else "",
+            "zero_point": quantisation.zero_points[0] if quantisation else 0,
+        }
+
+
+def _raw(graph: Graph, features: Features, arena: Arena) -> dict[str, Any] | None:
+    if not isinstance(features, RawFeatures):
+        return None
+    tensor = graph.tensors[graph.inputs[0]]
+    return {
+        "frame_values": features.frame_values,
+        "window_frames": features.window_frames,
+        "hop_frames": features.hop_frames,
+        "channels": features.channels(tensor.scale),
+        "zero_point": tensor.zero_point,
+        "state": arena.state.offset,
+        "ring": arena.state.offset + RAW_STATE_BYTES,
+    }
+
+
+def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) -> dict[str, Any]:
+    inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
+    computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
+    constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
+    output = graph.tensors[operator.outputs[0]]
+    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {output.shape}"
+    calls = lowered.calls
+    variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
+    return {
+        "comment": f"Operator {operator.index}, {operator.name}: {arrow}, {_safe(output.name)}",
+        "function": f"op{operator.index}_{operator.name.lower()}",
+        "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
+    }
+
+
+def _call(graph: Graph, arena: Arena, operator: Operator, call: Call, variable: str) -> dict[str, Any]:
+    arguments = [f"&{variable}", *(_argument(graph, arena, operator, a) for a in call.arguments)]
+    return {
+        "type": call.params_type,
+        "variable": variable,
+        "fields": list(_fields(call.params)),
+        "text": f"{call.function}({', '.join(arguments)});",
+    }
+
+
+def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument) -> str:
+    if isinstance(argument, Constant):
+        return _constant_name(operator, argument)
+    tensor = graph.tensors[argument.tensor]
+    if tensor.data is not None:
+        return f"tinyops_tensor_{tensor.index}"
+    place = f"(arena + {arena.tensors[tensor.index].offset})"
+    const = "" if isinstance(argument, Write) else "const "
+    wide = "(void *)" if const == "" else "(const void *)"
+    return f"({const}{CTYPES[tensor.dtype]} *){wide}{place}"
+
+
+def _fields(params: Mapping[str, Field]) -> Iterator[str]:
+    for name, value in params.items():
+        yield f".{name} = {_value(value)},"
+
+
+def _value(value: Field) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f".{n} = {_value(v)}" for n, v in value.items()) + "}"
+    if isinstance(value, tuple):
+        return "{" + ", ".join(_number(v) for v in value) + "}"
+    return _number(value)

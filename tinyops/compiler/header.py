@@ -1,0 +1,54 @@
+"""The header of a model image, `tinyops_model_header` in runtime/include/tinyops/model.h."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, fields
+
+MAGIC = 0x314D4F54
+_LAYOUT = struct.Struct("<IHH13I32s")
+HEADER_BYTES = _LAYOUT.size
+
+
+@dataclass(frozen=True)
+class ModelHeader:
+    """Sizes and offsets in bytes; entry points are offsets from the header, bit 0 set for Thumb code."""
+
+    magic: int
+    abi: int
+    header_bytes: int
+    image_bytes: int
+    arena_bytes: int
+    input_offset: int
+    input_bytes: int
+    output_offset: int
+    output_bytes: int
+    frame_values: int
+    window_frames: int
+    hop_frames: int
+    init: int
+    push: int
+    prepare: int
+    invoke: int
+    contract: bytes
+
+    def pack(self) -> bytes:
+        return _LAYOUT.pack(*(getattr(self, f.name) for f in fields(self)))
+
+    @staticmethod
+    def unpack(data: bytes) -> ModelHeader:
+        """The fields as they stand there. Raises ValueError when this is no header of this ABI."""
+        if len(data) < HEADER_BYTES:
+            raise ValueError(f"{len(data)} bytes are too short for a model image")
+        header = ModelHeader(*_LAYOUT.unpack_from(data))
+        if header.magic != MAGIC or header.header_bytes != HEADER_BYTES:
+            raise ValueError("not a model image")
+        return header
+
+    @staticmethod
+    def parse(data: bytes) -> ModelHeader:
+        """The header of an image. Raises ValueError when there is none of this ABI, or the image is cut short."""
+        header = ModelHeader.unpack(data)
+        if header.image_bytes % 4 or not HEADER_BYTES <= header.image_bytes <= len(data):
+            raise ValueError(f"image of {header.image_bytes} bytes in {len(data)}")
+        return header

@@ -1,0 +1,107 @@
+"""The image step: builds, checks, measures, and refuses what is larger than its slot."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tinyops.artifacts import Progress, Step
+from tinyops.compiler.compiled import header_of
+from tinyops.compiler.header import ModelHeader
+from tinyops.compiler.image.assembly import header_assembly
+from tinyops.compiler.image.build import build_image, build_shared, lay_out, sizes
+from tinyops.compiler.image.elf import section_bytes
+from tinyops.errors import DoesNotFit, SpecError, ToolError
+from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic
+from tinyops.toolchain import CPU_FLAGS, locked
+
+
+def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
+    """See `tinyops.compiler.image.run`."""
+    cpu, compiler = _settings(step)
+    compiled, contract = _json(inputs, "compile.json"), _json(inputs, "contract.json")
+    tool = locked(compiler["name"], compiler["version"])
+    report(Progress(0, 2, f"building the image with {tool.name} {tool.version}"))
+    with tempfile.TemporaryDirectory(prefix="tinyops-image-") as scratch:
+        folder = Path(scratch)
+        sources = lay_out(inputs, folder)
+        if cpu.startswith("cortex-m"):
+            found = _image(sources, header_of(compiled, contract), cpu, tool, folder, out)
+        else:
+            found = _shared(sources, compiled, header_of(compiled, contract), cpu, tool, folder, out)
+    report(Progress(1, 2, f"image of {found['image_bytes']:,} bytes"))
+    _check_slot(step.settings, found["image_bytes"])
+    write_atomic(out / "image.json", pretty_json(found))
+    report(Progress(2, 2, "image built"))
+    return {name: found[name] for name in ("image_bytes", "code_bytes", "weights_bytes")}
+
+
+def _image(sources: list[str], header: ModelHeader, cpu: str, tool: Any, folder: Path, out: Path) -> JsonObject:
+    data, elf = build_image(sources, header_assembly(header), cpu, tool, folder)
+    try:
+        linked = ModelHeader.parse(data)
+    except ValueError as error:
+        raise ToolError(f"model.bin: the linker made no sound header: {error}") from error
+    if linked.image_bytes != len(data):
+        raise ToolError(f"model.bin has {len(data)} bytes, its header says {linked.image_bytes}")
+    write_atomic(out / "model.bin", data)
+    write_atomic(out / "model.elf", elf)
+    return {"image_bytes": len(data), **sizes(elf), "header": _header_json(linked)}
+
+
+def _shared(
+    sources: list[str], compiled: JsonObject, header: ModelHeader, cpu: str, tool: Any, folder: Path, out: Path
+) -> JsonObject:
+    data = build_shared(sources, cpu, tool, folder)
+    write_atomic(out / "model.so", data)
+    return {
+        "image_bytes": len(data),
+        "code_bytes": section_bytes(data).get(".text", 0),
+        "weights_bytes": int(compiled["weights_bytes"]),
+        "header": _header_json(header),
+    }
+
+
+def _header_json(header: ModelHeader) -> JsonObject:
+    return {**asdict(header), "contract": header.contract.hex()}
+
+
+def _check_slot(settings: JsonObject, image_bytes: int) -> None:
+    slot = settings.get("slot_bytes")
+    if slot is not None and image_bytes > int(slot):
+        raise DoesNotFit(
+            f"the model image has {image_bytes:,} bytes, a model slot of {settings['board']} has {int(slot):,}: "
+            f"short by {image_bytes - int(slot):,}",
+            hint="make the model's largest layers smaller, or choose a board with larger slots",
+        )
+
+
+def _settings(step: Step) -> tuple[str, Mapping[str, str]]:
+    try:
+        cpu, compiler = str(step.settings["cpu"]), step.lock["compiler"]
+        wanted = {"name": str(compiler["name"]), "version": str(compiler["version"])}
+        _ = str(step.settings["board"])
+    except (KeyError, TypeError) as error:
+        raise SpecError(f"{step.id}: settings or lock lack {error}") from error
+    if cpu not in CPU_FLAGS:
+        raise SpecError(f"{step.id}: cpu {cpu!r} is unknown", hint=f"one of {', '.join(CPU_FLAGS)}")
+    expected = "arm-none-eabi-gcc" if cpu.startswith("cortex-m") else "gcc"
+    if wanted["name"] != expected:
+        raise SpecError(f"{step.id}: {cpu} is built by {expected}, the lock names {wanted['name']}")
+    return cpu, wanted
+
+
+def _json(inputs: Mapping[str, Path], name: str) -> JsonObject:
+    if name not in inputs:
+        raise SpecError(f"image: {name} is missing among the inputs", hint="the inputs are all outputs of compile")
+    try:
+        value = json.loads(read_bounded(inputs[name], 64 * MIB))
+    except ValueError as error:
+        raise SpecError(f"{name}: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise SpecError(f"{name}: must be an object")
+    return value

@@ -1,0 +1,44 @@
+"""AVERAGE_POOL_2D and MAX_POOL_2D: input and output (1, H, W, C)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from tinyops.compiler import constraints as c
+from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
+from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.weighted import WINDOW_HEADER, activation_range, out_extent, window
+from tinyops.compiler.view import OperatorView
+
+KERNEL = Kernel("kernels/pool_2d.c", ("tinyops/kernels/pool_2d.h", WINDOW_HEADER))
+
+
+def _expected(view: OperatorView) -> tuple[int, ...] | None:
+    source, taps = view.tensor(0).shape, view.options.window
+    return (1, *(out_extent(view.options, axis, source[1 + axis], taps[axis]) for axis in (0, 1)), source[3])
+
+
+def lower(function: str, view: OperatorView) -> Lowered:
+    low, high = activation_range(view.options.activation, view.output)
+    params: dict[str, Field] = {"window": window(view, view.options.window), "min": low, "max": high}
+    arguments = (Read(view.tensor(0).index), Write(view.output.index))
+    return Lowered((Call(function, "tinyops_pool_2d_params", params, arguments),), KERNEL)
+
+
+def _kind(name: str, function: str) -> OperatorKind:
+    lowering: Callable[[OperatorView], Lowered] = partial(lower, function)
+    limits = (
+        c.operands(1, 1),
+        c.quantised(0, "input"),
+        c.quantised(-1, "output"),
+        c.ranks(4, 4),
+        c.one_image(),
+        c.shape_is("input, window and output agree", _expected),
+        c.same_quantisation(),
+        c.activation(),
+    )
+    return OperatorKind(name, limits, lowering)
+
+
+KINDS = (_kind("AVERAGE_POOL_2D", "tinyops_average_pool_2d"), _kind("MAX_POOL_2D", "tinyops_max_pool_2d"))

@@ -1,0 +1,107 @@
+"""The compile step: reads its inputs, compiles, writes a self-contained C library and its descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tinyops.artifacts import Progress, Step
+from tinyops.compiler.compiled import CompiledModel, compile_model
+from tinyops.compiler.contract import contract_digest
+from tinyops.compiler.host import write_sources
+from tinyops.compiler.options import CompileOptions
+from tinyops.errors import SpecError
+from tinyops.features import TensorFeatures, read_features
+from tinyops.files import JsonObject, pretty_json, read_bounded, write_atomic
+from tinyops.graph import Graph, parse_graph
+from tinyops.graph.reader import MAX_BYTES
+
+MODEL, FEATURES = "int8.tflite", "features.json"
+
+
+def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
+    """See `tinyops.compiler.run`."""
+    if MODEL not in inputs:
+        raise SpecError(f"{step.id}: needs the input {MODEL}")
+    options = CompileOptions.from_settings(step.settings)
+    report(Progress(0, 3, f"reading {MODEL}"))
+    graph = parse_graph(read_bounded(inputs[MODEL], MAX_BYTES), MODEL)
+    features = read_features(inputs[FEATURES]) if FEATURES in inputs else TensorFeatures()
+    report(Progress(1, 3, f"compiling {len(graph.operators)} operators for {options.board}"))
+    compiled = compile_model(graph, features, options)
+    report(Progress(2, 3, "writing C"))
+    write_sources(compiled.sources, out)
+    write_atomic(out / "contract.json", pretty_json(compiled.contract))
+    write_atomic(out / "compile.json", pretty_json(describe(compiled)))
+    report(Progress(3, 3, "compiled"))
+    return facts(compiled)
+
+
+def facts(compiled: CompiledModel) -> JsonObject:
+    return {
+        "arena_bytes": compiled.arena.bytes,
+        "macs": compiled.macs,
+        "weights_bytes": compiled.weights_bytes,
+        "operators": len(compiled.graph.operators),
+        "contract": contract_digest(compiled.contract),
+    }
+
+
+def describe(compiled: CompiledModel) -> JsonObject:
+    """compile.json: what was made of the model, for reports and for the image step."""
+    graph, arena = compiled.graph, compiled.arena
+    return {
+        **facts(compiled),
+        "model": graph.digest,
+        "arena": {
+            "bytes": arena.bytes,
+            "lower_bound": arena.plan.lower_bound,
+            "state": {"offset": arena.state.offset, "bytes": arena.state.bytes},
+            "buffers": [
+                {
+                    "name": b.name,
+                    "offset": arena.plan.offsets[b.name],
+                    "bytes": b.bytes,
+                    "first": b.first,
+                    "last": b.last,
+                }
+                for b in arena.buffers
+            ],
+        },
+        "inputs": [_edge(compiled, i) for i in graph.inputs],
+        "outputs": [_edge(compiled, i) for i in graph.outputs],
+        "layers": _layers(compiled),
+    }
+
+
+def _edge(compiled: CompiledModel, index: int) -> JsonObject:
+    tensor, span = compiled.graph.tensors[index], compiled.arena.tensors[index]
+    quantisation = tensor.quantisation
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "type": tensor.dtype,
+        "offset": span.offset,
+        "bytes": span.bytes,
+        "scale": quantisation.scales[0] if quantisation else None,
+        "zero_point": quantisation.zero_points[0] if quantisation else None,
+    }
+
+
+def _layers(compiled: CompiledModel) -> list[JsonObject]:
+    graph: Graph = compiled.graph
+    found: list[JsonObject] = []
+    for operator, low in zip(graph.operators, compiled.lowered, strict=True):
+        output = graph.tensors[operator.outputs[0]]
+        found.append(
+            {
+                "operator": operator.name,
+                "name": output.name,
+                "inputs": [list(graph.tensors[i].shape) for i in operator.inputs if i is not None],
+                "shape": list(output.shape),
+                "macs": low.macs,
+                "weights_bytes": sum(c.bytes for c in low.constants),
+                "kernel": low.kernel.source if low.kernel else None,
+            }
+        )
+    return found

@@ -1,0 +1,1 @@
+"""What runs on devices and gateways: the update client of Linux boards (`tinyops.device.agent`)."""

@@ -1,0 +1,187 @@
+"""`tinyops agent`: poll, verify, install beside, prove, switch, run, report; keep the old model on any failure."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import tinyops
+from tinyops.device.client import REASON_CHARACTERS_MAX, Client
+from tinyops.device.settings import AgentSettings
+from tinyops.device.source import Source, open_source
+from tinyops.device.state import AgentState, load_state, only_agent
+from tinyops.errors import TinyopsError, ToolError
+from tinyops.files import read_bounded, write_atomic, writing
+from tinyops.manifest.fields import time_text
+from tinyops.manifest.keys import KEY_FILE_LIMIT_BYTES, SigningKey, load_trust, write_private
+from tinyops.manifest.report import DeviceReport, Health, Running, Slot, SlotState, report_path, seal_report
+
+KEY_FILE = "device.key"
+REPORT_FILE = "report.json"
+BACK_OFF_MAX_S = 3600.0
+JITTER = 0.2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one poll came to: the report that was written, and what went wrong, if anything."""
+
+    report: DeviceReport
+    error: TinyopsError | None
+
+
+def run_agent(
+    settings: AgentSettings,
+    *,
+    on_event: Callable[[str], None] = lambda _: None,
+    stop: threading.Event | None = None,
+) -> DeviceReport:
+    """Runs the agent: one poll with `once`, else until `stop` is set or Ctrl-C.
+
+    A failed poll keeps the old model running and is in the report, which is written in any case. With
+    `once` it is raised after that (RemoteError, ToolError, …); otherwise the agent tries again, later
+    each time. Raises UsageError and SpecError for wrong settings, Leased when the state is in use.
+    """
+    settings.check()
+    with only_agent(settings.state):
+        agent = Agent(settings, on_event)
+        if not settings.once:
+            return _poll_on(agent, on_event, stop or threading.Event())
+        outcome = agent.poll()
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.report
+
+
+def _poll_on(agent: Agent, on_event: Callable[[str], None], halt: threading.Event) -> DeviceReport:
+    """Polls until `halt` or Ctrl-C, whatever goes wrong. Returns the last report; raises if there never was one."""
+    report: DeviceReport | None = None
+    error: TinyopsError | None = None
+    failures = 0
+    try:
+        while True:
+            try:
+                outcome = agent.poll()
+                report, error = outcome.report, outcome.error
+            except ToolError as caught:  # a full disk: not even a report; what runs is not touched
+                on_event(caught.message)
+                error = caught
+            failures = failures + 1 if error else 0
+            if halt.wait(next_delay(agent.settings.interval_s, failures, random.random())):  # noqa: S311
+                break
+    except KeyboardInterrupt:
+        on_event("stopped")
+        if report is None:
+            raise
+    if report is None:
+        raise error or ToolError("stopped before the first report")
+    return report
+
+
+def next_delay(interval_s: float, failures: int, chance: float) -> float:
+    """Seconds until the next poll: doubled for each failure in a row up to an hour, spread by `chance` in 0 to 1."""
+    longest = max(interval_s, BACK_OFF_MAX_S)
+    doubled = min(interval_s * 2.0 ** min(failures, 20), longest)
+    return doubled * (1 - JITTER / 2 + JITTER * chance)
+
+
+class Agent:
+    """One agent between start and end: its key, its state, its client."""
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        on_event: Callable[[str], None],
+        *,
+        source: Source | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings = settings
+        self.now = now
+        self.started_s = time.monotonic()
+        trust = load_trust(settings.trust, settings.threshold)
+        self.key = device_key(settings.state)
+        state = load_state(settings.state, settings.fleet, settings.board)
+        if state.project is None and settings.project is not None:
+            state = state.but(project=settings.project)
+        self.client = Client(
+            settings, trust, source or open_source(settings.store, settings.timeout_s), state, now, on_event
+        )
+
+    def poll(self) -> Outcome:
+        """One poll, ending in a written report. Raises ToolError when the state cannot be written."""
+        error = self.client.cycle()
+        self.client.count_report()
+        report = self._report(error)
+        return Outcome(report, self._write(report) or error)
+
+    def _write(self, report: DeviceReport) -> TinyopsError | None:
+        sealed = seal_report(report, self.key)
+        write_atomic(self.settings.state / REPORT_FILE, sealed)
+        if self.settings.reports is None:
+            return None
+        try:
+            write_atomic(report_path(self.settings.reports, report.fleet, report.device), sealed)
+        except ToolError as error:
+            return error
+        return None
+
+    def _report(self, error: TinyopsError | None) -> DeviceReport:
+        state = self.client.state
+        return DeviceReport(
+            device=self.settings.device,
+            fleet=self.settings.fleet,
+            board=self.settings.board,
+            sequence=state.sequence,
+            time=time_text(self.now()),
+            running=running_of(state),
+            slot=Slot(state=slot_state(state)),
+            last_update=state.last_update,
+            health=Health(
+                inferences=state.inferences,
+                classes=state.classes,
+                errors=state.errors,
+                uptime_s=int(time.monotonic() - self.started_s),
+            ),
+            problem=error.message[:REASON_CHARACTERS_MAX] if error else None,
+            agent=f"tinyops/{tinyops.__version__}",
+            public_key=self.key.public.raw.hex(),
+        )
+
+
+def running_of(state: AgentState) -> Running | None:
+    running = state.running
+    if running is None:
+        return None
+    return Running(
+        model=running.entry.model.digest,
+        contract=f"sha256:{running.entry.contract}",
+        version=running.entry.version,
+        security_counter=running.entry.security_counter,
+        since=running.since,
+    )
+
+
+def slot_state(state: AgentState) -> SlotState:
+    if state.trial is not None:
+        return "trial"
+    given_up = state.last_update is not None and state.last_update.result == "reverted"
+    if state.running is None:
+        return "failed" if given_up else "empty"
+    return "reverted" if given_up else "confirmed"
+
+
+def device_key(folder: Path) -> SigningKey:
+    """The device's own key, made at its first run, mode 0600. Raises ToolError when others may read it."""
+    path = folder / KEY_FILE
+    if not path.exists():
+        with writing(path):
+            write_private(path, SigningKey.generate().to_pem())
+    if path.stat().st_mode & 0o077:
+        raise ToolError(f"{path}: others than its owner may read it", hint=f"chmod 600 {path}")
+    return SigningKey.from_pem(read_bounded(path, KEY_FILE_LIMIT_BYTES), where=str(path))

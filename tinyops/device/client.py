@@ -1,0 +1,283 @@
+"""The update client: one poll from the signed entry to a confirmed model, each step safe to be killed at.
+
+    entry verified -> spare slot filled -> trial recorded -> golden vectors, recording -> confirmed
+                                                    \\-> given up: the old one runs on
+
+What runs is what the state record names, and it changes by one rename: at `confirmed`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tinyops.device import proof
+from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, differences, read_contract
+from tinyops.device.proof import ModelFault, Replayed, SensorFault
+from tinyops.device.rules import Accepted, Refused, accept_entry
+from tinyops.device.sensor import MissingChannels, SensorError, read_columns
+from tinyops.device.settings import AgentSettings
+from tinyops.device.slots import GOLDEN, MODEL, Slots
+from tinyops.device.source import Source
+from tinyops.device.state import REJECTED_MAX, AgentState, Installed, Rejected, SlotName, Trial, save_state
+from tinyops.errors import RemoteError, TinyopsError, ToolError
+from tinyops.files import canonical_json, read_bounded, write_atomic
+from tinyops.manifest.document import entry_asset
+from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, Entry
+from tinyops.manifest.fields import time_text
+from tinyops.manifest.keys import Trust
+from tinyops.manifest.report import LastUpdate, UpdateResult
+
+TRIALS_MAX = 3
+REASON_CHARACTERS_MAX = 1000
+CACHE_FILE = "entry.json"
+
+
+@dataclass
+class Client:
+    """Brings the model of one device up to date and runs it. `state` is always what is on the disk."""
+
+    settings: AgentSettings
+    trust: Trust
+    source: Source
+    state: AgentState
+    now: Callable[[], datetime]
+    on_event: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self.slots = Slots(self.settings.state)
+
+    def cycle(self) -> TinyopsError | None:
+        """Polls, updates if there is something new, runs what is confirmed. Returns what went wrong."""
+        error: TinyopsError | None = None
+        replayed: Replayed | None = None
+        try:
+            replayed = self._update()
+        except TinyopsError as caught:
+            error = caught
+            self.on_event(caught.message)
+        try:
+            self._run(replayed)
+        except TinyopsError as caught:
+            with contextlib.suppress(ToolError):  # a full disk is what went wrong already
+                self._save(errors=self.state.errors + 1)
+            self.on_event(caught.message)
+            error = error or caught
+        return error
+
+    def count_report(self) -> None:
+        """Raises the number of reports, before one is written."""
+        self._save(sequence=self.state.sequence + 1)
+
+    # -- update ----------------------------------------------------------------------------------
+
+    def _update(self) -> Replayed | None:
+        try:
+            accepted = self._poll()
+        except Refused as refused:
+            self._note("refused", refused.message, refused.version, refused.digest)
+            raise
+        self._remember(accepted)
+        entry = accepted.entry
+        if self.state.current and self.slots.intact(self.state.current, entry):
+            self._keep(entry)
+            return None
+        if given_up := self.state.refusal(accepted.digest):
+            self.on_event(f"v{entry.version} was given up before ({given_up.reason}): waiting for another release")
+            return None
+        try:
+            return self._install(accepted)
+        except ModelFault as fault:
+            raise self._give_up(accepted, fault.message) from fault
+        except TinyopsError as error:
+            result: UpdateResult = "refused" if isinstance(error, Refused) else "failed"
+            self._note(result, error.message, entry.version, entry.model.digest)
+            raise
+
+    def _poll(self) -> Accepted:
+        name = entry_asset(self.settings.fleet, self.settings.board)
+        cached = self._cached()
+        fetched = self.source.entry(name, cached[0] if cached else "")
+        body = fetched.body
+        if body is None:
+            assert cached is not None
+            body = cached[1]
+        accepted = accept_entry(body, self.trust, self.state, self.now(), where=name)
+        if fetched.body is not None and fetched.etag:
+            self._cache(fetched.etag, fetched.body)
+        return accepted
+
+    def _remember(self, accepted: Accepted) -> None:
+        entry = accepted.entry
+        if (self.state.accepted, self.state.accepted_digest) != (entry.version, accepted.digest):
+            self._save(accepted=entry.version, accepted_digest=accepted.digest, project=entry.project)
+
+    def _keep(self, entry: Entry) -> None:
+        """A release that offers what runs already."""
+        current, running = self.state.current, self.state.running
+        assert current is not None and running is not None
+        last = self.state.last_update
+        settled = last is not None and (last.version, last.result) == (entry.version, "installed")
+        if running.entry == entry and settled and self.state.trial is None:
+            return
+        self.on_event(f"v{entry.version} offers what runs already")
+        self._save(
+            slots={**self.state.slots, current: Installed(entry=entry, since=running.since)},
+            security_counter=max(self.state.security_counter, entry.security_counter),
+            trial=None,
+            last_update=self._outcome("installed", "ran already", entry.version, entry.model.digest),
+        )
+
+    def _install(self, accepted: Accepted) -> Replayed | None:
+        entry, slot = accepted.entry, self.state.spare
+        trial = self.state.trial
+        attempts = trial.attempts if trial and (trial.slot, trial.entry_digest) == (slot, accepted.digest) else 0
+        if attempts >= TRIALS_MAX:
+            raise ModelFault(
+                f"its trial did not come to an end {attempts} times: it takes the agent or the machine down"
+            )
+        self.on_event(f"v{entry.version}: fetching {entry.model.bytes:,} bytes into slot {slot}")
+        self.slots.fill(slot, entry, self.source)
+        contract = self._check_contract(slot, entry)
+        self._save(trial=Trial(slot=slot, entry=entry, entry_digest=accepted.digest, attempts=attempts + 1))
+        library = self.slots.path(slot, MODEL)
+        limit = self.settings.prove_timeout_s
+        vectors = proof.prove(library, self.slots.path(slot, GOLDEN), entry.contract, timeout_s=limit)
+        replayed = self._try_recording(library, contract, entry)
+        self._confirm(slot, entry, f"{vectors} golden vectors bit-exact")
+        return replayed
+
+    def _try_recording(self, library: Path, contract: Contract, entry: Entry) -> Replayed | None:
+        """Part of the trial; a wrong recording is no reason against the model, the run after says so."""
+        try:
+            return self._replay(library, contract, entry)
+        except SensorFault:
+            return None
+
+    def _check_contract(self, slot: SlotName, entry: Entry) -> Contract:
+        contract, value = self.slots.contract(slot, entry)
+        if self.settings.contract is not None:
+            path = self.settings.contract
+            _, own = read_contract(read_bounded(path, CONTRACT_LIMIT_BYTES), where=str(path))
+            if found := differences(own, value):
+                raise Refused(f"v{entry.version}: its contract does not match this device: {'; '.join(found[:5])}")
+        frames = contract.frames
+        if self.settings.replay is not None and frames is not None:
+            try:
+                read_columns(self.settings.replay, frames.channels, frames.frame_values)
+            except MissingChannels as error:
+                raise Refused(f"v{entry.version}: its contract does not match this device's sensor: {error}") from None
+            except SensorError:
+                pass  # a recording that cannot be read says nothing about the contract
+        return contract
+
+    def _confirm(self, slot: SlotName, entry: Entry, reason: str) -> None:
+        self._save(
+            current=slot,
+            slots={**self.state.slots, slot: Installed(entry=entry, since=time_text(self.now()))},
+            security_counter=max(self.state.security_counter, entry.security_counter),
+            trial=None,
+            last_update=self._outcome("installed", reason, entry.version, entry.model.digest),
+            inferences=0,
+            classes={},
+            errors=0,
+        )
+        self.on_event(f"v{entry.version}: {reason}; runs from slot {slot}")
+
+    def _give_up(self, accepted: Accepted, reason: str) -> RemoteError:
+        """Records that a model is not to be tried again, and returns the error that says so."""
+        entry = accepted.entry
+        reason = reason[:REASON_CHARACTERS_MAX]
+        rejected = Rejected(entry_digest=accepted.digest, model=entry.model.sha256, reason=reason)
+        self._save(
+            rejected=(*self.state.rejected, rejected)[-REJECTED_MAX:],
+            trial=None,
+            last_update=self._outcome("reverted", reason, entry.version, entry.model.digest),
+        )
+        kept = self.state.running
+        stays = f"v{kept.entry.version} runs on" if kept else "nothing runs"
+        return RemoteError(
+            f"v{entry.version}: the new model was given up: {reason}; {stays}",
+            hint="it is not tried again until a release changes this device's entry",
+        )
+
+    # -- run -------------------------------------------------------------------------------------
+
+    def _run(self, replayed: Replayed | None) -> None:
+        """Runs the confirmed model on the recording, unless its trial just did."""
+        self._heal()
+        running, current = self.state.running, self.state.current
+        if running is None or current is None or self.settings.replay is None:
+            return
+        if replayed is None:
+            contract, _ = self.slots.contract(current, running.entry)
+            replayed = self._replay(self.slots.path(current, MODEL), contract, running.entry)
+        if replayed is not None:
+            classes = dict(self.state.classes)
+            for name, count in replayed.classes.items():
+                classes[name] = classes.get(name, 0) + count
+            self._save(inferences=self.state.inferences + replayed.inferences, classes=classes)
+
+    def _replay(self, library: Path, contract: Contract, entry: Entry) -> Replayed | None:
+        if self.settings.replay is None:
+            return None
+        limit = self.settings.replay_timeout_s
+        return proof.replay(library, self.settings.replay, contract, entry.contract, timeout_s=limit)
+
+    def _heal(self) -> None:
+        """A slot whose files were damaged is left for the other one, when that is intact and not too old."""
+        current, running = self.state.current, self.state.running
+        if current is None or running is None or self.slots.intact(current, running.entry):
+            return
+        spare = self.state.spare
+        other = self.state.slots.get(spare)
+        usable = (
+            other is not None
+            and other.entry.security_counter >= self.state.security_counter
+            and self.slots.intact(spare, other.entry)
+        )
+        reason = f"the files in slot {current} are damaged"
+        slots = {name: kept for name, kept in self.state.slots.items() if name != current}
+        outcome = self._outcome("reverted", reason, running.entry.version, running.entry.model.digest)
+        self._save(current=spare if usable else None, slots=slots, last_update=outcome)
+        if not usable:
+            raise ToolError(f"{reason} and slot {spare} holds no model: nothing runs", hint="the next poll fetches it")
+        self.on_event(f"{reason}: slot {spare} runs")
+
+    # -- memory ----------------------------------------------------------------------------------
+
+    def _save(self, **changes: object) -> None:
+        state = self.state.but(**changes)
+        if state != self.state:
+            save_state(self.settings.state, state)
+            self.state = state
+
+    def _note(self, result: UpdateResult, reason: str, version: int | None, digest: str | None) -> None:
+        """Remembers an outcome; the same one again keeps its first time, so an idle device writes nothing."""
+        last = self.state.last_update
+        reason = reason[:REASON_CHARACTERS_MAX]
+        if last and (last.result, last.reason, last.version, last.digest) == (result, reason, version, digest):
+            return
+        self._save(last_update=self._outcome(result, reason, version, digest))
+
+    def _outcome(self, result: UpdateResult, reason: str, version: int | None, digest: str | None) -> LastUpdate:
+        return LastUpdate(version=version, digest=digest, result=result, reason=reason, time=time_text(self.now()))
+
+    def _cached(self) -> tuple[str, bytes] | None:
+        """ETag and body of the last entry from this very store, or None."""
+        try:
+            text = read_bounded(self.settings.state / CACHE_FILE, 4 * ENTRY_LIMIT_BYTES)
+            value = json.loads(text)
+            if value["store"] == self.settings.store:
+                return str(value["etag"]), str(value["body"]).encode()
+        except (TinyopsError, ValueError, KeyError, TypeError):
+            pass
+        return None
+
+    def _cache(self, etag: str, body: bytes) -> None:
+        value = {"store": self.settings.store, "etag": etag, "body": body.decode()}
+        write_atomic(self.settings.state / CACHE_FILE, canonical_json(value))

@@ -1,0 +1,252 @@
+"""The child process that loads a compiled model: proves it with golden vectors, or runs it on a recording.
+
+`python -m tinyops.device.runner` reads one job (JSON) from standard input and writes one result
+(JSON) to standard output. A crash or a hang of the model ends this process only. Standard library
+only, so that it starts in milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tinyops.device.sensor import SensorError, read_frames
+
+MAGIC = 0x314D4F54  # "TOM1"
+ABI = 1
+DUE = 1
+ARENA_ALIGN = 16
+ARENA_LIMIT_BYTES = 512 * 1024 * 1024
+MEMORY_LIMIT_BYTES = 2 * 1024 * 1024 * 1024
+GUARD_BYTES = 4096
+GUARD = 0xA5
+GOLDEN_LIMIT_BYTES = 256 * 1024 * 1024
+GOLDEN_HEADER = struct.Struct("<4sIII")
+TYPE_CODES = {"int8": "b", "uint8": "B", "int16": "h", "int32": "i", "float32": "f"}
+STATUSES = {
+    -1: "arena is null or not aligned",
+    -2: "called out of order",
+    -3: "not a model image",
+    -4: "made for another contract",
+    -5: "takes tensors only",
+    -6: "wants a larger arena",
+}
+_PR_SET_PDEATHSIG = 1
+
+
+class ModelError(Exception):
+    """The model is wrong; the message says how."""
+
+
+class Header(ctypes.Structure):
+    """`tinyops_model_header` of model.h."""
+
+    _fields_: ClassVar = [
+        ("magic", ctypes.c_uint32),
+        ("abi", ctypes.c_uint16),
+        ("header_bytes", ctypes.c_uint16),
+        *((name, ctypes.c_uint32) for name in ("image_bytes", "arena_bytes", "input_offset", "input_bytes")),
+        *((name, ctypes.c_uint32) for name in ("output_offset", "output_bytes", "frame_values", "window_frames")),
+        *((name, ctypes.c_uint32) for name in ("hop_frames", "init", "push", "prepare", "invoke")),
+        ("contract", ctypes.c_uint8 * 32),
+    ]
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Vectors of input and expected output, as `golden.bin` holds them."""
+
+    input_bytes: int
+    output_bytes: int
+    vectors: tuple[tuple[bytes, bytes], ...]
+
+
+def parse_golden(data: bytes) -> Golden:
+    """Raises ModelError when the bytes are no golden vectors, or hold none."""
+    if len(data) < GOLDEN_HEADER.size:
+        raise ModelError("golden vectors: truncated")
+    magic, count, input_bytes, output_bytes = GOLDEN_HEADER.unpack_from(data)
+    if magic != b"TOG1":
+        raise ModelError("golden vectors: not such a file")
+    size = input_bytes + output_bytes
+    if not count or not input_bytes or not output_bytes or len(data) != GOLDEN_HEADER.size + count * size:
+        raise ModelError(f"golden vectors: {len(data):,} bytes do not hold {count:,} vectors of {size:,} bytes")
+    starts = range(GOLDEN_HEADER.size, len(data), size)
+    vectors = tuple((data[i : i + input_bytes], data[i + input_bytes : i + size]) for i in starts)
+    return Golden(input_bytes, output_bytes, vectors)
+
+
+class LoadedModel:
+    """A shared object with an arena of its own, fenced in by guard bytes on both sides."""
+
+    def __init__(self, path: Path, contract: bytes) -> None:
+        try:
+            self._library = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
+            self.header = Header.in_dll(self._library, "tinyops_model")
+        except (OSError, ValueError) as error:
+            raise ModelError(f"cannot be loaded: {error}") from None
+        _check_header(self.header, contract)
+        self._memory = ctypes.create_string_buffer(self.header.arena_bytes + 2 * GUARD_BYTES + ARENA_ALIGN)
+        ctypes.memset(self._memory, GUARD, len(self._memory))
+        start = ctypes.addressof(self._memory) + GUARD_BYTES
+        self.arena = start + -start % ARENA_ALIGN
+        ctypes.memset(self.arena, 0, self.header.arena_bytes)
+
+    def call(self, name: str, *arguments: Any) -> int:
+        """Calls one entry point; a negative status is a ModelError."""
+        try:
+            function = getattr(self._library, f"tinyops_model_{name}")
+        except AttributeError:
+            raise ModelError(f"has no tinyops_model_{name}") from None
+        function.restype = ctypes.c_int32
+        status = int(function(ctypes.c_void_p(self.arena), *arguments))
+        if status < 0:
+            raise ModelError(f"{name} failed: {STATUSES.get(status, f'status {status}')}")
+        return status
+
+    def write_input(self, data: bytes) -> None:
+        ctypes.memmove(self.arena + self.header.input_offset, data, len(data))
+
+    def read_output(self) -> bytes:
+        return ctypes.string_at(self.arena + self.header.output_offset, self.header.output_bytes)
+
+    def check_guards(self) -> None:
+        before = ctypes.string_at(self.arena - GUARD_BYTES, GUARD_BYTES)
+        after = ctypes.string_at(self.arena + self.header.arena_bytes, GUARD_BYTES)
+        if before.count(GUARD) != GUARD_BYTES or after.count(GUARD) != GUARD_BYTES:
+            raise ModelError("writes outside its arena")
+
+
+def prove(job: dict[str, Any]) -> dict[str, Any]:
+    """Feeds every golden vector and compares every byte of output."""
+    golden = parse_golden(_read(Path(job["golden"])))
+    model = LoadedModel(Path(job["library"]), bytes.fromhex(job["contract"]))
+    if (golden.input_bytes, golden.output_bytes) != (model.header.input_bytes, model.header.output_bytes):
+        raise ModelError(
+            f"its tensors have {model.header.input_bytes} and {model.header.output_bytes} bytes, "
+            f"the golden vectors {golden.input_bytes} and {golden.output_bytes}"
+        )
+    model.call("init")
+    for number, (given, expected) in enumerate(golden.vectors, 1):
+        model.write_input(given)
+        model.call("invoke")
+        found = model.read_output()
+        if found != expected:
+            at = next(i for i in range(len(found)) if found[i] != expected[i])
+            raise ModelError(
+                f"golden vector {number} of {len(golden.vectors)}: output byte {at} is {found[at]}, not {expected[at]}"
+            )
+    model.check_guards()
+    return {"vectors": len(golden.vectors)}
+
+
+def replay(job: dict[str, Any]) -> dict[str, Any]:
+    """Pushes a recording's frames and counts which class each window was taken for."""
+    model = LoadedModel(Path(job["library"]), bytes.fromhex(job["contract"]))
+    if model.header.frame_values != job["frame_values"]:
+        raise ModelError(f"takes frames of {model.header.frame_values} values, not {job['frame_values']}")
+    classes = job["classes"]
+    histogram: dict[str, int] = dict.fromkeys(classes or (), 0)
+    frames = inferences = 0
+    model.call("init")
+    for frame in _frames(job):
+        frames += 1
+        if model.call("push", (ctypes.c_int16 * len(frame)).from_buffer(frame)) == DUE:
+            model.call("prepare")
+            model.call("invoke")
+            best = _best(model.read_output(), job["type"], classes)
+            histogram[best] = histogram.get(best, 0) + 1
+            inferences += 1
+    model.check_guards()
+    return {"frames": frames, "inferences": inferences, "classes": histogram}
+
+
+def _frames(job: dict[str, Any]) -> Iterator[array[int]]:
+    frames = read_frames(Path(job["recording"]), job["channels"], job["full_scale"], job["frame_values"])
+    return itertools.islice(frames, job["frames_max"])
+
+
+def _best(output: bytes, kind: str, classes: list[str] | None) -> str:
+    """The class with the largest output, the first one of equals; its number where classes have no names."""
+    if kind not in TYPE_CODES:
+        raise ModelError(f"has outputs of type {kind}, of which no class can be told")
+    values = array(TYPE_CODES[kind])
+    if len(output) % values.itemsize or (classes is not None and len(output) != len(classes) * values.itemsize):
+        raise ModelError(f"has {len(output)} bytes of {kind} outputs, the contract names other classes")
+    values.frombytes(output)
+    best = values.index(max(values))
+    return str(best) if classes is None else classes[best]
+
+
+def _check_header(header: Header, contract: bytes) -> None:
+    if (header.magic, header.abi) != (MAGIC, ABI):
+        raise ModelError(f"is not a model of ABI {ABI} (magic {header.magic:#x}, ABI {header.abi})")
+    if header.header_bytes != ctypes.sizeof(Header):
+        raise ModelError(f"has a header of {header.header_bytes} bytes, not {ctypes.sizeof(Header)}")
+    if bytes(header.contract) != contract:
+        raise ModelError(f"was made for contract {bytes(header.contract).hex()[:12]}, not {contract.hex()[:12]}")
+    if not 0 < header.arena_bytes <= ARENA_LIMIT_BYTES:
+        raise ModelError(f"wants an arena of {header.arena_bytes:,} bytes")
+    for name in ("input", "output"):
+        offset, length = getattr(header, f"{name}_offset"), getattr(header, f"{name}_bytes")
+        if not length or offset + length > header.arena_bytes:
+            raise ModelError(f"has its {name} outside its arena")
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        data = stream.read(GOLDEN_LIMIT_BYTES + 1)
+    if len(data) > GOLDEN_LIMIT_BYTES:
+        raise ModelError("golden vectors: too large")
+    return data
+
+
+def _confine(seconds: float) -> int:
+    """Ends at its time limit (by SIGALRM) and with its parent, dumps no core, takes the model's own output away.
+
+    Returns where to answer.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    answer = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    return answer
+
+
+def main() -> int:
+    """0 with `{"ok": …}`; otherwise `{"model": reason}` or `{"sensor": reason}`."""
+    job = json.loads(sys.stdin.read())
+    answer = _confine(job["seconds"])
+    tasks = {"prove": prove, "replay": replay}
+    try:
+        result: dict[str, Any] = {"ok": tasks[job["task"]](job)}
+    except ModelError as error:
+        result = {"model": str(error)}
+    except MemoryError:
+        result = {"model": "wants more memory than a model may have"}
+    except SensorError as error:
+        result = {"sensor": str(error)}
+    os.write(answer, json.dumps(result).encode())
+    os._exit(0)  # without the model's destructors: what it proved, it proved before
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The two slots of an agent: a model is fetched into the spare one, beside the one that runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, contract_digest, read_contract
+from tinyops.device.rules import Refused
+from tinyops.device.source import Source
+from tinyops.device.state import SlotName
+from tinyops.files import JsonObject, digest_file, read_bounded, sync_folder, writing
+from tinyops.manifest.entry import Entry, EntryFile
+
+MODEL = "model.so"
+GOLDEN = "golden.bin"
+CONTRACT = "contract.json"
+_SIGNED = ", which the signed entry names"
+
+
+class Slots:
+    """`<folder>/slots/a` and `b`, each with model, golden vectors and contract."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "slots"
+
+    def path(self, slot: SlotName, name: str) -> Path:
+        return self.folder / slot / name
+
+    def intact(self, slot: SlotName, entry: Entry) -> bool:
+        """Whether a slot holds exactly what an entry describes."""
+        return all(_is(self.path(slot, name), file) for name, file in _files(entry))
+
+    def fill(self, slot: SlotName, entry: Entry, source: Source) -> None:
+        """Fetches what a slot lacks of an entry. Raises RemoteError, or ToolError when the disk is full."""
+        folder = self.folder / slot
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif not any(path.name == name and _is(path, file) for name, file in _files(entry)):
+                    path.unlink()
+        for name, file in _files(entry):
+            if not (folder / name).exists():
+                _fetch(source, file, folder / name)
+
+    def contract(self, slot: SlotName, entry: Entry) -> tuple[Contract, JsonObject]:
+        """The contract in a slot. Raises Refused when it is not the one that the entry names."""
+        path = self.path(slot, CONTRACT)
+        contract, value = read_contract(read_bounded(path, CONTRACT_LIMIT_BYTES), where=str(path))
+        if contract_digest(value) != f"sha256:{entry.contract}":
+            raise Refused(f"{path}: its contract digest is not {entry.contract[:12]}…{_SIGNED}")
+        return contract, value
+
+
+def _files(entry: Entry) -> tuple[tuple[str, EntryFile], ...]:
+    return ((CONTRACT, entry.contract_file), (GOLDEN, entry.golden), (MODEL, entry.model))
+
+
+def _is(path: Path, file: EntryFile) -> bool:
+    try:
+        return not path.is_symlink() and path.stat().st_size == file.bytes and digest_file(path) == file.digest
+    except OSError:
+        return False
+
+
+def _fetch(source: Source, file: EntryFile, path: Path) -> None:
+    """Fetches one file beside its place and renames it there only when its digest is right."""
+    temporary = path.with_name(f".{path.name}")
+    with writing(path):
+        try:
+            with temporary.open("wb") as stream:
+                source.asset(file, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if digest_file(temporary) != file.digest:
+                raise Refused(f"{file.tag}/{file.asset}: was altered: its digest is not {file.digest[:19]}…{_SIGNED}")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)

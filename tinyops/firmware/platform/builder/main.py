@@ -1,0 +1,71 @@
+"""Builds firmware.elf, .bin and .hex; the same bytes in any folder at any time. Run by SCons within PlatformIO."""
+
+import os
+
+from SCons.Script import Builder, Default, DefaultEnvironment  # type: ignore[import-untyped]
+
+env = DefaultEnvironment()
+board = env.BoardConfig()
+cpu_flags = list(board.get("build.cpu_flags"))
+script = env.subst("$PROJECT_DIR/") + board.get("build.ldscript")
+
+COPIES = {".bin": "binary", ".hex": "ihex"}
+
+
+def objcopy(kind: str) -> object:
+    """The action that writes the ELF's flash content in another format."""
+    return env.VerboseAction(f"$OBJCOPY -O {kind} $SOURCE $TARGET", "Writing $TARGET")
+
+
+env["ENV"]["SOURCE_DATE_EPOCH"] = "0"
+env.Replace(
+    AR="arm-none-eabi-gcc-ar",
+    AS="arm-none-eabi-as",
+    CC="arm-none-eabi-gcc",
+    CXX="arm-none-eabi-g++",
+    LINK="arm-none-eabi-gcc",
+    OBJCOPY="arm-none-eabi-objcopy",
+    RANLIB="arm-none-eabi-gcc-ranlib",
+    SIZETOOL="arm-none-eabi-size",
+    ARFLAGS=["rcsD"],
+    RANLIBFLAGS=["-D"],
+    PROGNAME="firmware",
+    PROGSUFFIX=".elf",
+)
+env.Append(
+    CFLAGS=["-std=c99"],
+    CCFLAGS=[
+        *cpu_flags,
+        "-Os",
+        "-g",
+        "-ffreestanding",
+        "-ffunction-sections",
+        "-fdata-sections",
+        "-fno-common",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Wconversion",
+        "-Werror",
+        "-ffile-prefix-map=$PROJECT_DIR=/src",
+    ],
+    LINKFLAGS=[
+        *cpu_flags,
+        "-Os",
+        "--specs=nano.specs",
+        "-nostartfiles",
+        "-Wl,--gc-sections",
+        "-Wl,--build-id=none",
+        "-Wl,--fatal-warnings",
+        "-Wl,-T," + script,
+    ],
+    BUILDERS={f"Copy_{kind}": Builder(action=objcopy(kind), suffix=suffix) for suffix, kind in COPIES.items()},
+)
+if os.environ.get("TINYOPS_MEASURE"):
+    env.Append(LINKFLAGS=["-Wl,--defsym=tinyops_measure=1"])
+    board.update("upload.maximum_size", 0)  # PlatformIO's own check would fail the build
+
+program = env.BuildProgram()
+env.Depends(program, script)
+copies = [getattr(env, f"Copy_{kind}")("$BUILD_DIR/firmware", program) for kind in COPIES.values()]
+Default([program, *copies])

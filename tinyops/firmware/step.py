@@ -1,0 +1,133 @@
+"""The firmware step: contract and board in, the board's firmware and its twin's out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tinyops.artifacts import Progress, Step
+from tinyops.boards.model import BoardSpec, Region
+from tinyops.errors import SpecError, ToolError
+from tinyops.files import MIB, JsonObject, canonical_json, digest_json, pretty_json, read_bounded
+from tinyops.firmware import pio
+from tinyops.firmware.elf import ElfSizes, check_fit, measure
+from tinyops.firmware.project import read_contract, render_project
+from tinyops.process import Completed, failure
+from tinyops.specs.locking import own_pins
+from tinyops.toolchain import Tool, locked
+
+SUFFIXES = (".elf", ".bin", ".hex")
+
+
+def read_contract_file(path: Path) -> JsonObject:
+    """A contract.json. Raises SpecError for what is not one."""
+    try:
+        value = json.loads(read_bounded(path, MIB))
+    except ValueError as error:
+        raise SpecError(f"{path.name}: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise SpecError(f"{path.name}: not a contract")
+    return value
+
+
+def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
+    """Builds the firmware of one board in one fleet; see docs/architecture.md for files and facts."""
+    board, fleet = str(step.settings["board"]), str(step.settings["fleet"])
+    spec = BoardSpec.model_validate(step.settings["facts"])
+    contract = read_contract_file(inputs["contract.json"])
+    if spec.layout is None:
+        facts: JsonObject = {"image": False, "port": spec.port, "contract": digest_json(contract)}
+        (out / "firmware.json").write_bytes(pretty_json({**facts, "why": "the board runs an operating system"}))
+        return facts
+    files = render_project(
+        board=board, spec=spec, fleet=fleet, sensor=step.settings.get("sensor", {}), contract=contract
+    )
+    compiler = check_lock(step)
+    report(Progress(0, 1, f"building firmware for {board}"))
+    project = pio.cache_folder() / "firmware" / fleet / board
+    with pio.lock_folder(project):
+        pio.sync_project(project, files, canonical_json(step.lock))
+        sizes = _build(project, board, spec, compiler)
+        _take(project, board, spec, out)
+    report(Progress(1, 1, f"firmware for {board} is built"))
+    return _facts(sizes, spec, digest_json(contract))
+
+
+def check_lock(step: Step) -> Tool:
+    """The locked compiler. Raises ToolError when anything here differs from the lock."""
+    lock = step.lock
+    pio.check_versions({name: str(lock[name]) for name in ("platformio", "scons")})
+    if lock["firmware"] != own_pins().firmware:
+        raise ToolError(
+            "the lock wants the firmware sources of another version of tinyops",
+            hint="install the locked tinyops, or run `tinyops lock` and have the new version reviewed",
+        )
+    return locked(str(lock["compiler"]["name"]), str(lock["compiler"]["version"]))
+
+
+def _environments(board: str, spec: BoardSpec) -> list[str]:
+    own_machine = spec.twin.kind != "qemu" or spec.twin.same_machine
+    return [board] if own_machine else [board, "twin"]
+
+
+def _build(project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ElfSizes:
+    envs = _environments(board, spec)
+    for env in envs:
+        _remove_artefacts(project, env)
+    done = pio.build(project, envs, compiler=compiler.path)
+    if done.returncode != 0:
+        raise _explain(done, project, board, spec, compiler)
+    return _check(project, board, spec)
+
+
+def _explain(done: Completed, project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ToolError:
+    """Why a build failed. Raises DoesNotFit when it links once nothing is too large."""
+    retried = pio.build(project, [board], compiler=compiler.path, measure=True)
+    if retried.returncode == 0 and _elf(project, board).is_file():
+        _check(project, board, spec)
+    return failure(done, f"{board}: PlatformIO")
+
+
+def _check(project: Path, board: str, spec: BoardSpec) -> ElfSizes:
+    assert spec.layout is not None and spec.memory is not None
+    flash: Region = spec.layout.firmware[0]
+    sizes = measure(_elf(project, board), flash)
+    check_fit(board, sizes, flash, spec.memory.ram, spec.layout.stack_bytes)
+    return sizes
+
+
+def _elf(project: Path, env: str) -> Path:
+    return project / ".pio" / "build" / env / "firmware.elf"
+
+
+def _remove_artefacts(project: Path, env: str) -> None:
+    """An earlier build's raw copies: objcopy makes them anew from the ELF, or they are missed."""
+    for suffix in SUFFIXES[1:]:
+        _elf(project, env).with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
+    wanted = {f"firmware{suffix}": _elf(project, board).with_suffix(suffix) for suffix in SUFFIXES}
+    if "twin" in _environments(board, spec):
+        wanted["twin.elf"] = _elf(project, "twin")
+    for name, path in wanted.items():
+        if not path.is_file() or path.stat().st_size == 0:
+            raise ToolError(f"{board}: PlatformIO ended well but made no {path.name} in {path.parent.name}")
+        shutil.copyfile(path, out / name)
+
+
+def _facts(sizes: ElfSizes, spec: BoardSpec, contract: str) -> JsonObject:
+    assert spec.layout is not None and spec.memory is not None
+    return {
+        "image": True,
+        "port": spec.port,
+        "contract": contract,
+        "flash_bytes": sizes.flash,
+        "slot_bytes": spec.layout.firmware[0].bytes,
+        "static_ram_bytes": sizes.static_ram,
+        "arena_bytes": spec.layout.arena_bytes,
+        "stack_bytes": spec.layout.stack_bytes,
+        "ram_bytes": spec.memory.ram.bytes,
+    }

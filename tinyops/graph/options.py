@@ -1,0 +1,118 @@
+"""Reads the options of the operators that the compiler knows into typed objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tinyops.graph.types import (
+    AxisOptions,
+    ConvOptions,
+    ElementwiseOptions,
+    FullyConnectedOptions,
+    NoOptions,
+    Options,
+    PoolOptions,
+    ReduceOptions,
+    SoftmaxOptions,
+)
+
+Fail = Callable[[str], Exception]
+
+MAX_EXTENT = 1 << 16  # of strides, windows and dilations
+
+
+class _Fields:
+    """One options table: bounded integers and enums by name."""
+
+    def __init__(self, schema: Any, table: Any, fail: Fail) -> None:
+        self.schema, self.table, self.fail = schema, table, fail
+
+    def enum(self, kind: str, value: int) -> Any:
+        for name, number in vars(getattr(self.schema, kind)).items():
+            if number == value and not name.startswith("_"):
+                return name
+        raise self.fail(f"{kind} {value} is unknown")
+
+    def extent(self, method: str) -> int:
+        value = int(getattr(self.table, method)())
+        if not 1 <= value <= MAX_EXTENT:
+            raise self.fail(f"{method} is {value}, it must lie in 1..{MAX_EXTENT}")
+        return value
+
+    def pair(self, height: str, width: str) -> tuple[int, int]:
+        return self.extent(height), self.extent(width)
+
+    @property
+    def activation(self) -> Any:
+        return self.enum("ActivationFunctionType", self.table.FusedActivationFunction())
+
+    @property
+    def padding(self) -> Any:
+        return self.enum("Padding", self.table.Padding())
+
+
+def _conv(f: _Fields) -> Options:
+    dilation = f.pair("DilationHFactor", "DilationWFactor")
+    return ConvOptions(f.padding, f.pair("StrideH", "StrideW"), dilation, f.activation)
+
+
+def _depthwise(f: _Fields) -> Options:
+    dilation = f.pair("DilationHFactor", "DilationWFactor")
+    # The multiplier follows from the shapes; files by some converters leave it 0.
+    multiplier = int(f.table.DepthMultiplier())
+    return ConvOptions(f.padding, f.pair("StrideH", "StrideW"), dilation, f.activation, multiplier)
+
+
+def _pool(f: _Fields) -> Options:
+    return PoolOptions(f.padding, f.pair("StrideH", "StrideW"), f.pair("FilterHeight", "FilterWidth"), f.activation)
+
+
+def _fully_connected(f: _Fields) -> Options:
+    return FullyConnectedOptions(f.activation, bool(f.table.KeepNumDims()), f.table.WeightsFormat() != 0)
+
+
+def _elementwise(f: _Fields) -> Options:
+    return ElementwiseOptions(f.activation)
+
+
+def _concatenation(f: _Fields) -> Options:
+    return AxisOptions(int(f.table.Axis()), f.activation)
+
+
+def _reduce(f: _Fields) -> Options:
+    return ReduceOptions(bool(f.table.KeepDims()))
+
+
+def _softmax(f: _Fields) -> Options:
+    return SoftmaxOptions(float(f.table.Beta()))
+
+
+_READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
+    "CONV_2D": ("Conv2DOptions", _conv),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _pool),
+    "MAX_POOL_2D": ("Pool2DOptions", _pool),
+    "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
+    "ADD": ("AddOptions", _elementwise),
+    "MUL": ("MulOptions", _elementwise),
+    "CONCATENATION": ("ConcatenationOptions", _concatenation),
+    "MEAN": ("ReducerOptions", _reduce),
+    "SOFTMAX": ("SoftmaxOptions", _softmax),
+}
+
+
+def read_options(schema: Any, name: str, raw: Any, fail: Fail) -> Options:
+    """The options of an operator, `NoOptions` for operators whose options are not needed.
+
+    `fail` makes the error to raise from a sentence.
+    """
+    if name not in _READERS:
+        return NoOptions()
+    kind, read = _READERS[name]
+    found, place = raw.BuiltinOptionsType(), raw.BuiltinOptions()
+    if place is None or found != getattr(schema.BuiltinOptions, kind):
+        raise fail(f"has no {kind}")
+    table = getattr(schema, kind)()
+    table.Init(place.Bytes, place.Pos)
+    return read(_Fields(schema, table, fail))

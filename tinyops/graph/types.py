@@ -1,0 +1,179 @@
+"""Tensors, operators and graphs as frozen objects. Shapes are (N, H, W, C) as in TensorFlow Lite."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+# Bytes of one element.
+DTYPES = MappingProxyType(
+    {
+        "bool": 1,
+        "int8": 1,
+        "uint8": 1,
+        "int16": 2,
+        "uint16": 2,
+        "float16": 2,
+        "int32": 4,
+        "uint32": 4,
+        "float32": 4,
+        "int64": 8,
+        "uint64": 8,
+        "float64": 8,
+    }
+)
+
+Activation: TypeAlias = Literal["NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT"]
+Padding: TypeAlias = Literal["SAME", "VALID"]
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """real = scale x (q - zero_point). One scale for the tensor, or one per index of dimension `axis`."""
+
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int = 0
+
+    @property
+    def per_channel(self) -> bool:
+        return len(self.scales) > 1
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor. `data` holds a constant's bytes, little-endian; None for what is computed."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantisation: Quantisation | None = None
+    data: bytes | None = field(default=None, repr=False)
+    variable: bool = False
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.elements * DTYPES[self.dtype]
+
+    @property
+    def scale(self) -> float:
+        """The scale of a tensor quantised as a whole (a float32 value)."""
+        assert self.quantisation is not None
+        return self.quantisation.scales[0]
+
+    @property
+    def zero_point(self) -> int:
+        assert self.quantisation is not None
+        return self.quantisation.zero_points[0]
+
+    def __str__(self) -> str:
+        return f"tensor {self.index} {self.name!r}"
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """An operator without options, or one whose options nothing here needs."""
+
+
+@dataclass(frozen=True)
+class ConvOptions:
+    """CONV_2D and DEPTHWISE_CONV_2D; pairs are (height, width)."""
+
+    padding: Padding
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    activation: Activation
+    depth_multiplier: int = 1
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    padding: Padding
+    stride: tuple[int, int]
+    window: tuple[int, int]
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class FullyConnectedOptions:
+    activation: Activation
+    keep_num_dims: bool
+    shuffled_weights: bool
+
+
+@dataclass(frozen=True)
+class ElementwiseOptions:
+    """ADD, MUL."""
+
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class AxisOptions:
+    """CONCATENATION."""
+
+    axis: int
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class ReduceOptions:
+    """MEAN."""
+
+    keep_dims: bool
+
+
+@dataclass(frozen=True)
+class SoftmaxOptions:
+    beta: float
+
+
+Options: TypeAlias = (
+    NoOptions
+    | ConvOptions
+    | PoolOptions
+    | FullyConnectedOptions
+    | ElementwiseOptions
+    | AxisOptions
+    | ReduceOptions
+    | SoftmaxOptions
+)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator: `name` as in TensorFlow Lite's schema, inputs and outputs as tensor indices.
+
+    An optional input that is absent is None.
+    """
+
+    index: int
+    name: str
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int, ...]
+    options: Options = NoOptions()
+
+    def __str__(self) -> str:
+        return f"operator {self.index} {self.name}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model with one subgraph. Operators are in an order in which they can run.
+
+    `name` is the file's name, `digest` the file's digest.
+    """
+
+    name: str
+    digest: str
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]

@@ -1,0 +1,260 @@
+"""The released document: what a release holds, made from what, and where every file of it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationError, model_validator
+
+from tinyops.artifacts import Artifact, Record
+from tinyops.files import MIB, JsonObject
+from tinyops.manifest.envelope import parse_envelope, verify
+from tinyops.manifest.fields import (
+    AssetName,
+    Counter,
+    Digest,
+    Length,
+    Name,
+    Reason,
+    Strict,
+    Tag,
+    Time,
+    Version,
+    read_model,
+)
+from tinyops.manifest.keys import Trust
+
+MANIFEST_SCHEMA: Final = "tinyops/manifest/v1"
+MANIFEST_ASSET = "manifest.json"
+MANIFEST_LIMIT_BYTES = 128 * MIB
+ASSETS_PER_RELEASE_MAX = 900  # GitHub refuses more than 1,000 a release
+DURABLE_KINDS = ("train", "squeeze")  # recorded, not reproduced: what they made is kept for ever
+
+Proof = Literal["same-bytes", "same-source", "built", "rendered"]
+
+
+def tag_of(version: int) -> str:
+    return f"v{version}"
+
+
+def entry_asset(fleet: str, board: str) -> str:
+    """The name of the small signed entry of one fleet and board."""
+    return f"entry-{fleet}-{board}.json"
+
+
+def asset_name(step: str, output: str) -> str:
+    """The name under which an output of a step is released: `squeeze.activity.int8.golden.bin`."""
+    return f"{step}.{output}".replace(":", ".").replace("/", ".")
+
+
+class _Made(Strict):
+    digest: Digest
+    bytes: Length
+
+
+class _RecordFields(Strict):
+    """A step's record as JSON, checked more narrowly than `Record.from_json` does."""
+
+    step: str = Field(pattern=r"^[a-z]+:[a-z0-9][a-z0-9/._-]{0,255}$")
+    key: Digest
+    settings: JsonObject
+    lock: JsonObject
+    inputs: dict[str, Digest]
+    sources: dict[str, Digest]
+    outputs: dict[str, _Made]
+    facts: JsonObject
+
+
+def _read_record(value: Any) -> Record:
+    if isinstance(value, Record):
+        value = value.to_json()
+    try:
+        checked = _RecordFields.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{path}: {first['msg'].removeprefix('Value error, ')}") from None
+    outputs = {name: Artifact(made.digest, made.bytes) for name, made in checked.outputs.items()}
+    return Record(
+        step=checked.step,
+        key=checked.key,
+        settings=checked.settings,
+        lock=checked.lock,
+        inputs=checked.inputs,
+        sources=checked.sources,
+        outputs=outputs,
+        facts=checked.facts,
+    )
+
+
+StepRecord = Annotated[Record, PlainValidator(_read_record), PlainSerializer(lambda record: record.to_json())]
+
+
+class Asset(Strict):
+    """Where a released file lies: in which release, under which name. `bytes` is its length."""
+
+    tag: Tag
+    asset: AssetName
+    bytes: Length
+
+
+class FileRef(Asset):
+    """A released file by digest."""
+
+    digest: Digest
+
+
+class ModelFile(FileRef):
+    """A compiled model: a position-independent image, or a shared object for Linux."""
+
+    kind: Literal["image", "shared-object"]
+
+
+class Proofs(Strict):
+    """How far the released bytes were proven; `firmware` is null where there is none."""
+
+    model: Proof
+    firmware: Proof | None = None
+
+
+class BoardEntry(Strict):
+    """What a fleet's devices of one board get.
+
+    `contract` is the contract digest (of the contract's canonical JSON), `contract_file` the file
+    that holds it. `figures` is what the tables show: accuracy, flash, RAM, instructions.
+    """
+
+    contract: Digest
+    contract_file: FileRef
+    model: ModelFile
+    firmware: FileRef | None = None
+    golden: FileRef
+    proof: Proofs
+    figures: JsonObject = Field(default_factory=dict)
+
+    def files(self) -> Iterator[tuple[str, FileRef]]:
+        yield "contract_file", self.contract_file
+        yield "model", self.model
+        yield "golden", self.golden
+        if self.firmware is not None:
+            yield "firmware", self.firmware
+
+
+class Carried(Strict):
+    """A fleet whose entry is that of an earlier release, and why."""
+
+    version: Version
+    reason: Reason
+
+
+class Retired(Strict):
+    """A fleet that left the specs; its entry stays until the date."""
+
+    action: Literal["keep", "erase"]
+    until: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class FleetEntry(Strict):
+    model: Name
+    security_counter: Counter
+    boards: Mapping[Name, BoardEntry] = Field(min_length=1)
+    carried: Carried | None = None
+    retired: Retired | None = None
+
+
+class Held(Strict):
+    """Something that this release leaves out, and since which release: a missed gate, a failed canary."""
+
+    fleet: Name
+    board: Name | None = None
+    digest: Digest | None = None
+    reason: Reason
+    since: Version
+
+
+class Manifest(Strict):
+    """The signed part of a release's `manifest.json`.
+
+    `steps` holds the record of every step by its id: plan compares with these and never with a
+    cache. `assets` says for each released digest in which release it lies: an unchanged file keeps
+    its old tag. `previous` is the digest of the previous manifest's signed part.
+    """
+
+    schema_: Literal["tinyops/manifest/v1"] = Field(default=MANIFEST_SCHEMA, alias="schema")
+    project: Name
+    version: Version
+    tag: Tag
+    previous: Digest | None
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")] | None
+    created: Time
+    plan: Digest
+    lock: Digest
+    specs: Digest
+    steps: Mapping[str, StepRecord]
+    assets: Mapping[Digest, Asset]
+    fleets: Mapping[Name, FleetEntry]
+    held: tuple[Held, ...] = ()
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Manifest:
+        if self.tag != tag_of(self.version):
+            raise ValueError(f"tag is {self.tag}, version is {self.version}")
+        if (self.version == 1) != (self.previous is None):
+            raise ValueError("exactly the first version has no previous manifest")
+        for name, record in self.steps.items():
+            if record.step != name:
+                raise ValueError(f"steps.{name}: holds the record of {record.step}")
+        self._check_files()
+        self._check_names()
+        return self
+
+    def _check_files(self) -> None:
+        for fleet, entry in self.fleets.items():
+            for board, offered in entry.boards.items():
+                for name, file in offered.files():
+                    listed = self.assets.get(file.digest)
+                    if listed is None or (listed.tag, listed.asset, listed.bytes) != (file.tag, file.asset, file.bytes):
+                        raise ValueError(f"fleets.{fleet}.boards.{board}.{name}: differs from its line in assets")
+
+    def _check_names(self) -> None:
+        taken = set()
+        for asset in self.assets.values():
+            if int(asset.tag[1:]) > self.version:
+                raise ValueError(f"assets: {asset.asset} lies in {asset.tag}, later than this release")
+            place = (asset.tag, asset.asset.lower())
+            if place in taken:
+                raise ValueError(f"assets: {asset.tag} holds {asset.asset} twice (capitals do not tell names apart)")
+            taken.add(place)
+        own = [place[1] for place in taken if place[0] == self.tag]
+        entries = [entry_asset(f, b) for f, entry in self.fleets.items() for b in entry.boards]
+        if len({*entries, MANIFEST_ASSET}) != len(entries) + 1 or {*entries, MANIFEST_ASSET} & set(own):
+            raise ValueError("two files of this release have one name: rename a fleet or a board")
+        if len(own) + len(entries) + 1 > ASSETS_PER_RELEASE_MAX:
+            raise ValueError(f"{len(own) + len(entries) + 1} files in one release, at most {ASSETS_PER_RELEASE_MAX}")
+
+    def own_assets(self) -> dict[str, str]:
+        """Digest of each asset that this very release brings, by name."""
+        return {a.asset: digest for digest, a in self.assets.items() if a.tag == self.tag}
+
+    def file(self, digest: str) -> FileRef:
+        """Where a released digest lies. Raises KeyError."""
+        asset = self.assets[digest]
+        return FileRef(digest=digest, bytes=asset.bytes, tag=asset.tag, asset=asset.asset)
+
+    def unkept(self) -> list[str]:
+        """Outputs of steps that cannot be made again and that no asset holds, as `step output`."""
+        return [
+            f"{step} {output}"
+            for step, record in self.steps.items()
+            if step.partition(":")[0] in DURABLE_KINDS
+            for output, made in record.outputs.items()
+            if made.digest not in self.assets
+        ]
+
+
+def read_manifest(data: bytes, trust: Trust, *, where: str) -> tuple[Manifest, str]:
+    """A verified manifest and the digest of its signed part. Raises RemoteError."""
+    envelope = parse_envelope(data, limit_bytes=MANIFEST_LIMIT_BYTES, where=where)
+    signed = verify(envelope, trust, where=where)
+    return read_model(Manifest, MANIFEST_SCHEMA, signed, where=where, text=envelope.payload), envelope.digest

@@ -1,0 +1,155 @@
+"""What a device says it runs: signed with its own key, written by the agent, read by drift and rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from tinyops.errors import RemoteError, TinyopsError
+from tinyops.files import read_bounded
+from tinyops.manifest.envelope import parse_envelope, seal, verify
+from tinyops.manifest.fields import (
+    Counter,
+    DeviceName,
+    Digest,
+    HexDigest,
+    Name,
+    Reason,
+    Time,
+    Tolerant,
+    Version,
+    read_model,
+)
+from tinyops.manifest.keys import PublicKey, SigningKey, Trust
+
+REPORT_SCHEMA: Final = "tinyops/report/v1"
+REPORT_LIMIT_BYTES = 512 * 1024
+REPORTS_MAX = 200_000
+
+SlotState = Literal["confirmed", "trial", "reverted", "failed", "empty"]
+UpdateResult = Literal["installed", "refused", "reverted", "failed"]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Running(Tolerant):
+    """What runs now. `version` is the release it was last seen in, `firmware` null where there is none."""
+
+    model: Digest
+    contract: Digest
+    version: Version
+    security_counter: Counter
+    since: Time
+    firmware: Digest | None = None
+
+
+class Slot(Tolerant):
+    """`confirmed`: what runs proved itself. `trial`: a new one is being proven. `reverted`: a new one was
+    given up and the one before runs. `failed`: given up, and there was none before. `empty`: none yet.
+    """
+
+    state: SlotState
+
+
+class LastUpdate(Tolerant):
+    """The last release that changed something or tried to.
+
+    `installed`: it runs. `refused`: it cannot be trusted or is not for this device; nothing of it ran.
+    `reverted`: it ran on trial and was given up. `failed`: it could not be fetched or written, and will be
+    tried again.
+    """
+
+    version: Version | None
+    digest: Digest | None
+    result: UpdateResult
+    reason: Reason
+    time: Time
+
+
+class Health(Tolerant):
+    """Sums since `running.since`: what this very model did. `uptime_s` counts from its program's start."""
+
+    inferences: Count
+    classes: Mapping[Annotated[str, Field(max_length=200)], Count] = Field(max_length=1000)
+    errors: Count
+    uptime_s: Count
+
+
+class DeviceReport(Tolerant):
+    """`sequence` rises with every report; `problem` is what kept the last poll from its end, or null.
+
+    `public_key` is the device's own, 64 hex digits; its id is the device's identity.
+    """
+
+    schema_: Literal["tinyops/report/v1"] = Field(default=REPORT_SCHEMA, alias="schema")
+    device: DeviceName
+    fleet: Name
+    board: Name
+    sequence: Annotated[int, Field(ge=1, le=2**53)]
+    time: Time
+    running: Running | None
+    slot: Slot
+    last_update: LastUpdate | None
+    health: Health
+    problem: Reason | None
+    agent: Annotated[str, Field(max_length=100)]
+    public_key: HexDigest
+
+
+@dataclass(frozen=True)
+class UnreadableReport:
+    """A file among the reports that is none, and why."""
+
+    path: Path
+    reason: str
+
+
+def report_path(folder: Path, fleet: str, device: str) -> Path:
+    return folder / fleet / f"{device}.json"
+
+
+def seal_report(report: DeviceReport, key: SigningKey) -> bytes:
+    """The signed envelope of a report, as a file's content."""
+    return seal(report.to_json(), [key]).to_bytes()
+
+
+def read_report(data: bytes, *, where: str, key: PublicKey | None = None) -> DeviceReport:
+    """A report whose signature is right.
+
+    With `key` (the device's, as enrolled) only that key counts; without, the one that the report
+    names: it then proves that whoever sends later reports under that key is the same, not who it is.
+    Raises RemoteError.
+    """
+    envelope = parse_envelope(data, limit_bytes=REPORT_LIMIT_BYTES, where=where)
+    report = read_model(DeviceReport, REPORT_SCHEMA, envelope.signed, where=where)
+    named = PublicKey(bytes.fromhex(report.public_key))
+    if key is not None and key != named:
+        raise RemoteError(f"{where}: signed with key {named.key_id[:8]}, {report.device} has {key.key_id[:8]}")
+    verify(envelope, Trust.of([named]), where=where)
+    return report
+
+
+def read_reports(
+    folder: Path, keys: Mapping[str, PublicKey] | None = None
+) -> Iterator[DeviceReport | UnreadableReport]:
+    """Every report below a folder, in order of fleet and device; one that is wrong is named, never skipped.
+
+    `keys` are those enrolled, by device name.
+    """
+    for number, path in enumerate(sorted(folder.glob("*/*.json"))):
+        if number >= REPORTS_MAX:
+            yield UnreadableReport(folder, f"more than {REPORTS_MAX:,} reports: the rest was not read")
+            return
+        try:
+            enrolled = (keys or {}).get(path.stem)
+            report = read_report(read_bounded(path, REPORT_LIMIT_BYTES), where=str(path), key=enrolled)
+        except TinyopsError as error:
+            yield UnreadableReport(path, error.message)
+            continue
+        if report_path(folder, report.fleet, report.device) != path:
+            yield UnreadableReport(path, f"is the report of {report.device} in fleet {report.fleet}")
+        else:
+            yield report

@@ -1,0 +1,229 @@
+"""The next manifest, from the last one and the records of the steps: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step
+from tinyops.files import JsonObject
+from tinyops.manifest.document import (
+    Asset,
+    BoardEntry,
+    Carried,
+    FileRef,
+    FleetEntry,
+    Held,
+    Manifest,
+    ModelFile,
+    Proofs,
+    Retired,
+    asset_name,
+    tag_of,
+)
+from tinyops.specs.model import Fleet, ProjectSpec
+
+# What of each step's outputs a release holds; the rest is made again from these and from pinned data.
+RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
+    "collect": frozenset({"dataset.json"}),
+    "train": frozenset({ALL_OUTPUTS}),
+    "squeeze": frozenset({ALL_OUTPUTS}),
+    "compile": frozenset({"contract.json", "compile.json"}),
+    "image": frozenset({ALL_OUTPUTS}),
+    "firmware": frozenset({"firmware.bin", "firmware.hex", "firmware.elf", "firmware.json"}),
+    "twin": frozenset({"proof.json"}),
+}
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a manifest says about how it came to be. `created` is RFC 3339 in UTC."""
+
+    created: str
+    commit: str | None
+    plan: str
+    lock: str
+    specs: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A manifest, and what its own release must hold: asset name to the artifact of that name."""
+
+    manifest: Manifest
+    files: Mapping[str, Artifact]
+
+
+def assemble(
+    *,
+    project: str,
+    spec: ProjectSpec,
+    fleets: Mapping[str, Fleet],
+    steps: Sequence[Step],
+    records: Mapping[str, Record],
+    missed: Mapping[str, Sequence[str]],
+    previous: Manifest | None,
+    previous_digest: str | None,
+    stamp: Stamp,
+) -> Draft:
+    """The complete snapshot that follows `previous`.
+
+    `missed` maps a fleet to why it may not move: it carries its previous entry forward, or is left
+    out when it has none.
+    """
+    version = previous.version + 1 if previous else 1
+    kept = _kept_records(steps, records, fleets, missed, previous)
+    released = {d: a for record in kept.values() for _, d, a in _released_outputs(record)}
+    places = _Places(tag_of(version), previous, {d: n for r in kept.values() for n, d, _ in _released_outputs(r)})
+    entries = dict(_entries(fleets, kept, missed, previous, spec, places))
+    assets = {digest: places.asset(digest, artifact.bytes) for digest, artifact in released.items()}
+    for entry in entries.values():
+        for board in entry.boards.values():
+            for _, file in board.files():
+                assets.setdefault(file.digest, Asset(tag=file.tag, asset=file.asset, bytes=file.bytes))
+    manifest = Manifest(
+        project=project,
+        version=version,
+        tag=tag_of(version),
+        previous=previous_digest,
+        commit=stamp.commit,
+        created=stamp.created,
+        plan=stamp.plan,
+        lock=stamp.lock,
+        specs=stamp.specs,
+        steps=kept,
+        assets=assets,
+        fleets=entries,
+        held=tuple(_held(missed, previous, version)),
+    )
+    own = {name: released[digest] for name, digest in manifest.own_assets().items()}
+    return Draft(manifest, own)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where each digest lies: in an earlier release when it was there already, else in this one."""
+
+    tag: str
+    previous: Manifest | None
+    names: Mapping[str, str]
+
+    def asset(self, digest: str, size: int) -> Asset:
+        if self.previous is not None and digest in self.previous.assets:
+            return self.previous.assets[digest]
+        return Asset(tag=self.tag, asset=self.names[digest], bytes=size)
+
+    def file(self, artifact: Artifact) -> JsonObject:
+        asset = self.asset(artifact.digest, artifact.bytes)
+        return {"digest": artifact.digest, "tag": asset.tag, "asset": asset.asset, "bytes": asset.bytes}
+
+
+def _released_outputs(record: Record) -> Iterator[tuple[str, str, Artifact]]:
+    """(asset name, digest, artifact) of what a release holds of a step."""
+    names = RELEASED_OUTPUTS[record.step.partition(":")[0]]
+    for output, artifact in record.outputs.items():
+        if output in names or ALL_OUTPUTS in names:
+            yield asset_name(record.step, output), artifact.digest, artifact
+
+
+def closure(step_ids: Sequence[str], steps: Sequence[Step]) -> set[str]:
+    """Some steps and everything that they need."""
+    by_id = {step.id: step for step in steps}
+    found: set[str] = set()
+    waiting = list(step_ids)
+    while waiting:
+        step_id = waiting.pop()
+        if step_id not in found:
+            found.add(step_id)
+            waiting += [ref.step for ref in by_id[step_id].inputs.values()]
+    return found
+
+
+def fleet_steps(fleet: str, spec: Fleet) -> list[str]:
+    """The ids of a fleet's own last steps."""
+    return [f"twin:{fleet}/{board}" for board in spec.spec.boards]
+
+
+def _kept_records(
+    steps: Sequence[Step],
+    records: Mapping[str, Record],
+    fleets: Mapping[str, Fleet],
+    missed: Mapping[str, Sequence[str]],
+    previous: Manifest | None,
+) -> dict[str, Record]:
+    """New records for whatever moves, the previous ones for what is held, none for what is gone."""
+    moving = [i for name, fleet in fleets.items() if name not in missed for i in fleet_steps(name, fleet)]
+    held = [i for name in missed if name in fleets for i in fleet_steps(name, fleets[name])]
+    fresh = closure(moving, steps)
+    stuck = closure(held, steps) - fresh
+    kept: dict[str, Record] = {}
+    for step in steps:
+        before = previous.steps.get(step.id) if previous else None
+        record = before if step.id in stuck else records.get(step.id, before)
+        if record is not None:
+            kept[step.id] = record
+    return kept
+
+
+def _entries(
+    fleets: Mapping[str, Fleet],
+    records: Mapping[str, Record],
+    missed: Mapping[str, Sequence[str]],
+    previous: Manifest | None,
+    spec: ProjectSpec,
+    places: _Places,
+) -> Iterator[tuple[str, FleetEntry]]:
+    before = previous.fleets if previous else {}
+    for name, fleet in fleets.items():
+        if name not in missed:
+            boards = {board: _board_entry(name, fleet, board, records, places) for board in fleet.spec.boards}
+            counter = fleet.spec.security_counter
+            yield name, FleetEntry(model=fleet.spec.model_name, security_counter=counter, boards=boards)
+        elif name in before and previous is not None:
+            carried = before[name].carried or Carried(version=previous.version, reason="; ".join(missed[name])[:2000])
+            yield name, before[name].model_copy(update={"carried": carried})
+    for line in spec.retired:
+        if line.fleet in before and line.fleet not in fleets:
+            retired = Retired(action=line.action, until=line.until.isoformat())
+            yield line.fleet, before[line.fleet].model_copy(update={"retired": retired})
+
+
+def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Record], places: _Places) -> BoardEntry:
+    model = fleet.spec.model_name
+    image = records[f"image:{model}/{board}"]
+    compiled = records[f"compile:{model}/{board}"]
+    firmware = records[f"firmware:{name}/{board}"].outputs.get("firmware.bin")
+    kind, file = ("image", "model.bin") if "model.bin" in image.outputs else ("shared-object", "model.so")
+    proof = records[f"twin:{name}/{board}"].facts["proof"]
+    return BoardEntry(
+        contract=compiled.facts["contract"],
+        contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
+        model=ModelFile(**places.file(image.outputs[file]), kind=kind),
+        firmware=FileRef(**places.file(firmware)) if firmware else None,
+        golden=FileRef(**places.file(records[f"squeeze:{model}/int8"].outputs["golden.bin"])),
+        proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
+        figures=figures(name, fleet, board, records),
+    )
+
+
+def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> JsonObject:
+    """What tables show of one model on one board; every figure is a step's fact."""
+    model = fleet.spec.model_name
+    squeezed = records[f"squeeze:{model}/int8"].facts
+    proven = records[f"twin:{name}/{board}"].facts
+    binding = fleet.spec.boards[board].sensor
+    found = {name: squeezed.get(name) for name in ("accuracy_float", "accuracy_int8", "int8_loss")}
+    found |= {name: proven.get(name) for name in _TWIN_FIGURES}
+    found["input"] = binding if isinstance(binding, str) else binding.kind
+    image = records[f"image:{model}/{board}"].outputs
+    found["image_bytes"] = image["model.bin" if "model.bin" in image else "model.so"].bytes
+    return found
+
+
+_TWIN_FIGURES = ("bit_exact", "vectors", "flash_bytes", "ram_bytes", "stack_bytes", "instructions", "not_covered")
+
+
+def _held(missed: Mapping[str, Sequence[str]], previous: Manifest | None, version: int) -> Iterator[Held]:
+    before = {held.fleet: held.since for held in previous.held} if previous else {}
+    for fleet, reasons in sorted(missed.items()):
+        yield Held(fleet=fleet, reason="; ".join(reasons)[:2000], since=before.get(fleet, version))

@@ -1,0 +1,45 @@
+"""What generated/ holds: pure functions of specs, catalogue, templates and lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyops.build.contracts import expected_contract
+from tinyops.files import pretty_json
+from tinyops.firmware import render_project
+from tinyops.reconcile.world import load_world_catalog, parse_cache
+from tinyops.specs.loader import load_repository
+from tinyops.specs.schema import schemas
+
+GENERATED = "generated"
+
+
+def rendered(root: Path) -> dict[str, bytes]:
+    """Every generated file by its path below generated/: firmware projects, JSON Schema."""
+    catalog = load_world_catalog(root)
+    repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
+    files = {f"schema/{name}": pretty_json(schema) for name, schema in schemas().items()}
+    for fleet, entry in repository.fleets.items():
+        for board_name, binding in entry.document.spec.boards.items():
+            board = catalog[board_name]
+            project = render_project(
+                board=board_name,
+                spec=board.spec,
+                fleet=fleet,
+                sensor=binding.sensor.model_dump(mode="json"),
+                contract=expected_contract(repository, entry.document.spec.model_name, board),
+            )
+            files |= {f"{fleet}/{board_name}/{name}": data for name, data in project.items()}
+    return files
+
+
+def stale(root: Path, files: dict[str, bytes]) -> tuple[list[str], list[str]]:
+    """Names of files that are missing or differ, and of those that are there and should not be."""
+    folder = root / GENERATED
+    old = [name for name, data in files.items() if not _same(folder / name, data)]
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return old, sorted(name for name in there - set(files) if ".pio/" not in name)
+
+
+def _same(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data

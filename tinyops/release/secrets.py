@@ -1,0 +1,80 @@
+"""Secrets by name, and the signing keys among them. Values are read where they are used, and never shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tinyops.errors import ToolError, UsageError
+from tinyops.files import read_bounded, writing
+from tinyops.manifest.keys import PublicKey, SigningKey, write_private
+
+SECRET_LIMIT_BYTES = 64 * 1024
+_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
+
+
+@dataclass(frozen=True)
+class SecretValue:
+    """A secret and where it came from. Printing it shows the name only."""
+
+    name: str
+    origin: str
+    value: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key that was just made: `path` holds the private half, mode 0600."""
+
+    name: str
+    path: Path
+    public: PublicKey
+
+
+def secret_path(name: str, root: Path) -> Path:
+    """Where a repository keeps a secret on this machine; `.tinyops` is ignored by Git."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a secret", hint="capital letters, digits and _, such as IMAGE_KEY")
+    return root / ".tinyops" / "secrets" / name
+
+
+def resolve_secret(name: str, root: Path, environment: Mapping[str, str] | None = None) -> SecretValue:
+    """The value of a secret: variable NAME, else the file that NAME_FILE names, else `.tinyops/secrets/NAME`.
+
+    Raises ToolError that names the three ways when there is none, and when others may read the file.
+    """
+    variables = os.environ if environment is None else environment
+    path = secret_path(name, root)
+    if variables.get(name):
+        return SecretValue(name, f"environment variable {name}", variables[name].encode())
+    named = variables.get(f"{name}_FILE")
+    if named:
+        return SecretValue(name, named, read_bounded(Path(named), SECRET_LIMIT_BYTES))
+    if not path.exists():
+        raise ToolError(
+            f"secret {name} is nowhere to be found",
+            hint=f"set {name}, or set {name}_FILE to a file's name, or write {path} (mode 0600); "
+            f"`tinyops keys new {name}` makes a signing key there",
+        )
+    if path.stat().st_mode & 0o077:
+        raise ToolError(f"{path}: others than its owner may read it", hint=f"chmod 600 {path}")
+    return SecretValue(name, str(path), read_bounded(path, SECRET_LIMIT_BYTES))
+
+
+def load_signing_key(name: str, root: Path, environment: Mapping[str, str] | None = None) -> SigningKey:
+    """The Ed25519 key of that name. Raises ToolError when it is missing, SpecError when it is no key."""
+    secret = resolve_secret(name, root, environment)
+    return SigningKey.from_pem(secret.value, where=f"secret {name} ({secret.origin})")
+
+
+def new_key(name: str, root: Path) -> NewKey:
+    """Makes a signing key below `.tinyops/secrets`. Raises SpecError when there is one of that name."""
+    path = secret_path(name, root)
+    key = SigningKey.generate()
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(path, key.to_pem())
+    return NewKey(name, path, key.public)

@@ -1,0 +1,146 @@
+"""What every release store offers, what is published, and putting released outputs back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from tinyops.artifacts import Record, Store
+from tinyops.errors import RemoteError, ToolError, UnsafePlan
+from tinyops.files import digest_json
+from tinyops.manifest.document import DURABLE_KINDS, MANIFEST_ASSET, Manifest, read_manifest
+from tinyops.manifest.entry import entries, read_entry
+from tinyops.manifest.envelope import seal
+from tinyops.manifest.keys import SigningKey, Trust
+from tinyops.release.lease import Lease
+
+AssetFiles: TypeAlias = Mapping[str, tuple[Path, str]]  # asset name -> (file, its digest)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published, verified release. `digest` is that of its manifest's signed part."""
+
+    manifest: Manifest
+    digest: str
+
+
+@dataclass(frozen=True)
+class SignedRelease:
+    """A release ready to be published: `documents` holds the signed manifest and every signed entry by name."""
+
+    manifest: Manifest
+    digest: str
+    documents: Mapping[str, bytes]
+
+
+class ReleaseStore(Protocol):
+    """Where releases are kept. A release is complete once it can be seen, and never changes after."""
+
+    def latest(self) -> Release | None:
+        """The newest release, verified; None before the first. Raises RemoteError."""
+
+    def read(self, version: int) -> Release:
+        """An earlier release, verified. Raises RemoteError."""
+
+    def fetch_output(self, manifest: Manifest, digest: str) -> Path:
+        """An intact local copy of a released file. Raises RemoteError naming a missing or damaged asset."""
+
+    def lease(self, purpose: str) -> AbstractContextManager[Lease]:
+        """Exclusive right to publish; also finishes what a killed publish left. Raises Leased."""
+
+    def publish(self, release: SignedRelease, files: AssetFiles, lease: Lease) -> Release:
+        """Makes a release the latest, completely or not at all; the same one twice is no error.
+
+        `files` are exactly the assets whose tag is this release's. Raises UnsafePlan when the release
+        does not follow the latest one, ToolError when something cannot be read or written, Leased
+        when the lease was lost.
+        """
+
+
+def sign_release(manifest: Manifest, keys: Sequence[SigningKey], *, expires: str | None = None) -> SignedRelease:
+    """Signs the manifest and the entry of every fleet and board."""
+    envelope = seal(manifest.to_json(), keys)
+    documents = {MANIFEST_ASSET: envelope.to_bytes()}
+    for name, entry in entries(manifest, expires=expires):
+        documents[name] = seal(entry.to_json(), keys).to_bytes()
+    return SignedRelease(manifest, envelope.digest, documents)
+
+
+def check_release(release: SignedRelease, files: AssetFiles, trust: Trust) -> None:
+    """Refuses a release that its own devices would refuse, or that would lose what cannot be made again.
+
+    Raises RemoteError for signatures, ToolError for what is missing.
+    """
+    manifest, digest = read_manifest(release.documents[MANIFEST_ASSET], trust, where=MANIFEST_ASSET)
+    if not digest == release.digest == digest_json(release.manifest.to_json()):
+        raise ToolError(f"{MANIFEST_ASSET}: the signed bytes are not of the manifest to be published")
+    expected = dict(entries(manifest))
+    if set(release.documents) != {MANIFEST_ASSET, *expected}:
+        raise ToolError("the release does not hold one signed entry for each fleet and board")
+    for name, entry in expected.items():
+        found, _ = read_entry(release.documents[name], trust, where=name)
+        if found.model_copy(update={"expires": None}) != entry:
+            raise ToolError(f"{name}: the signed entry does not agree with the manifest")
+    given = {name: digest for name, (_, digest) in files.items()}
+    wanted = manifest.own_assets()
+    if given != wanted:
+        names = sorted(name for name in {*given, *wanted} if given.get(name) != wanted.get(name))
+        raise ToolError(f"{manifest.tag}: files and manifest differ in {', '.join(names[:5])}")
+    if lost := manifest.unkept():
+        raise ToolError(f"{manifest.tag}: would lose what cannot be made again: {', '.join(lost[:5])}")
+
+
+def check_follows(release: SignedRelease, latest: Release | None) -> None:
+    """Raises UnsafePlan unless the release is the next one after the latest of its own project."""
+    manifest = release.manifest
+    before = latest.manifest.version if latest else 0
+    if latest and latest.manifest.project != manifest.project:
+        raise UnsafePlan(f"the store holds releases of {latest.manifest.project}, this one is of {manifest.project}")
+    if manifest.version != before + 1:
+        raise UnsafePlan(
+            f"{manifest.tag} does not follow v{before}, the latest release: versions rise by one",
+            hint="plan again: the release moved since",
+        )
+    if manifest.previous != (latest.digest if latest else None):
+        raise UnsafePlan(f"{manifest.tag} was made to follow another v{before} than the latest release")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Steps whose records are back in the local store, and why others are not."""
+
+    steps: tuple[str, ...]
+    lost: Mapping[str, str]
+
+
+def restore(store: Store, releases: ReleaseStore, manifest: Manifest, steps: Iterable[str] | None = None) -> Restored:
+    """Puts released outputs back into the local store, so that nothing is trained again.
+
+    `steps` are ids; without, those that cannot be made again. A step comes back only with all its
+    outputs. What is in the store already is left alone.
+    """
+    wanted = manifest.steps if steps is None else set(steps)
+    durable = [s for s in manifest.steps if s in wanted and (steps is not None or s.partition(":")[0] in DURABLE_KINDS)]
+    done, lost = [], {}
+    for step in durable:
+        record = manifest.steps[step]
+        try:
+            if store.lookup(record.key) is None:
+                _restore(store, releases, manifest, record)
+            done.append(step)
+        except RemoteError as error:
+            lost[step] = error.message
+    return Restored(tuple(done), lost)
+
+
+def _restore(store: Store, releases: ReleaseStore, manifest: Manifest, record: Record) -> None:
+    for name, made in record.outputs.items():
+        if made.digest not in manifest.assets:
+            raise RemoteError(f"{record.step}: {name} is not among the released files")
+        if store.find(made) is None:
+            store.add(releases.fetch_output(manifest, made.digest))
+    store.save(record)

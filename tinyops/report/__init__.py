@@ -1,0 +1,1 @@
+"""What a release holds, for people: tables of models and boards."""

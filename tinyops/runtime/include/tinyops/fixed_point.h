@@ -1,0 +1,49 @@
+/* Fixed-point arithmetic as TensorFlow Lite Micro computes it, rounding twice.
+ *
+ * A real factor is multiplier * 2^(shift - 31) with multiplier 0 or in [2^30, 2^31). Right shifts of
+ * negative numbers are arithmetic, as on every compiler that tinyops supports.
+ */
+#ifndef TINYOPS_FIXED_POINT_H
+#define TINYOPS_FIXED_POINT_H
+
+#include <stdint.h>
+
+/* Upper half of 2ab, rounded half away from zero. Not for a == b == INT32_MIN. The sum with 2^30 and the
+ * shift give exactly that rounding: the half below zero is what the shift's floor takes off. */
+static inline int32_t tinyops_high_mul(int32_t a, int32_t b) {
+  return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+}
+
+/* value / 2^exponent, rounded half away from zero; exponent in 0..31. */
+static inline int32_t tinyops_rounding_shift(int32_t value, int32_t exponent) {
+  const uint32_t mask = ((uint32_t)1 << exponent) - 1u;
+  const uint32_t threshold = (mask >> 1) + (value < 0 ? 1u : 0u);
+  return (value >> exponent) + (((uint32_t)value & mask) > threshold ? 1 : 0);
+}
+
+/* value * 2^exponent, wrapping like the interpreter does. */
+static inline int32_t tinyops_left_shift(int32_t value, int32_t exponent) {
+  return (int32_t)((uint32_t)value << exponent);
+}
+
+/* value * factor, rounded twice. */
+static inline int32_t tinyops_multiply(int32_t value, int32_t multiplier, int32_t shift) {
+  if (shift > 0) {
+    return tinyops_high_mul(tinyops_left_shift(value, shift), multiplier);
+  }
+  return tinyops_rounding_shift(tinyops_high_mul(value, multiplier), -shift);
+}
+
+static inline int32_t tinyops_clamp(int32_t value, int32_t low, int32_t high) {
+  return value < low ? low : (value > high ? high : value);
+}
+
+/* An accumulator as an output value: scaled, moved to the zero point, clamped to low..high. */
+static inline int8_t tinyops_requantise(int32_t acc, int32_t multiplier, int32_t shift,
+                                        int32_t zero_point, int32_t low, int32_t high) {
+  /* The sum wraps instead of overflowing where a file's scales are absurd. */
+  const uint32_t scaled = (uint32_t)tinyops_multiply(acc, multiplier, shift);
+  return (int8_t)tinyops_clamp((int32_t)(scaled + (uint32_t)zero_point), low, high);
+}
+
+#endif

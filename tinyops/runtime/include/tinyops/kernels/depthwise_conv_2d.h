@@ -1,0 +1,24 @@
+/* Depthwise 2-D convolution, int8. */
+#ifndef TINYOPS_KERNELS_DEPTHWISE_CONV_2D_H
+#define TINYOPS_KERNELS_DEPTHWISE_CONV_2D_H
+
+#include "tinyops/internal.h"
+#include "tinyops/kernels/window.h"
+
+typedef struct {
+  tinyops_window window;
+  int32_t depth_multiplier; /* output channel c reads input channel c / depth_multiplier */
+  int32_t input_zero_point; /* what the padding reads as */
+  int32_t output_zero_point;
+  int32_t min, max;     /* of the output, after the fused activation */
+  int32_t channel_step; /* 1: multiplier and shift per output channel; 0: one for all */
+} tinyops_depthwise_conv_2d_params;
+
+/* output (out_h, out_w, out_c) = input (in_h, in_w, in_c) * weights (kernel_h, kernel_w, out_c).
+ * `bias` (out_c) holds minus the input's zero point times the channel's weights already. */
+TINYOPS_INTERNAL void tinyops_depthwise_conv_2d(const tinyops_depthwise_conv_2d_params *p,
+                                                const int8_t *input, const int8_t *weights,
+                                                const int32_t *bias, const int32_t *multiplier,
+                                                const int8_t *shift, int8_t *output);
+
+#endif

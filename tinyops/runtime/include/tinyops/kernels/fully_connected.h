@@ -1,0 +1,25 @@
+/* Dense layer, int8. */
+#ifndef TINYOPS_KERNELS_FULLY_CONNECTED_H
+#define TINYOPS_KERNELS_FULLY_CONNECTED_H
+
+#include <stdint.h>
+
+#include "tinyops/internal.h"
+
+typedef struct {
+  int32_t rows;    /* input vectors */
+  int32_t inputs;  /* values in each */
+  int32_t outputs; /* values in each output vector */
+  int32_t output_zero_point;
+  int32_t min, max;     /* of the output, after the fused activation */
+  int32_t channel_step; /* 1: multiplier and shift per output; 0: one for all */
+} tinyops_fully_connected_params;
+
+/* output (rows, outputs) = input (rows, inputs) * weights (outputs, inputs).
+ * `bias` (outputs) holds minus the input's zero point times the output's weights already. */
+TINYOPS_INTERNAL void tinyops_fully_connected(const tinyops_fully_connected_params *p,
+                                              const int8_t *input, const int8_t *weights,
+                                              const int32_t *bias, const int32_t *multiplier,
+                                              const int8_t *shift, int8_t *output);
+
+#endif

@@ -1,0 +1,19 @@
+/* Softmax over the last dimension, int8; the output's scale is 1/256, its zero point -128. */
+#ifndef TINYOPS_KERNELS_SOFTMAX_H
+#define TINYOPS_KERNELS_SOFTMAX_H
+
+#include <stdint.h>
+
+#include "tinyops/internal.h"
+
+typedef struct {
+  int32_t rows, depth;
+  int32_t multiplier, left_shift; /* a difference of inputs to Q5.26, beta included */
+  int32_t diff_min;               /* differences below count as exp = 0 */
+} tinyops_softmax_params;
+
+/* output (rows, depth) from input (rows, depth). */
+TINYOPS_INTERNAL void tinyops_softmax(const tinyops_softmax_params *p, const int8_t *input,
+                                      int8_t *output);
+
+#endif

@@ -1,0 +1,250 @@
+/* A virtual Linux board: the application over a socket on file descriptor 0, with a model from a
+ * shared object, on a painted stack.
+ *
+ *   runner MODEL.SO NAME CONTRACT(64 hex digits) ARENA_BYTES FRAME_VALUES
+ *
+ * Ends with 0 when the host closes the socket, with 2 when it cannot start. Counts instructions of
+ * this process where the kernel lets it; see tick_hz in port.h. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tinyops/app.h"
+
+enum { LINE = 0, STACK_BYTES = 1 << 20, GUARD_BYTES = 1 << 16, RED_ZONE_BYTES = 512, PAINT = 0xa5 };
+
+typedef struct {
+  uint8_t received[4096];
+  size_t received_bytes, taken;
+  int counter;            /* perf event, or -1 */
+  uint64_t counter_cost;  /* instructions that reading it takes */
+  uint8_t *stack_low;     /* painted from here ... */
+  uint8_t *stack_entered; /* ... to here, where the application's use begins */
+  uint32_t static_bytes;
+} line;
+
+static void fail(const char *what, const char *why) {
+  (void)fprintf(stderr, "%s: %s\n", what, why);
+  exit(2);
+}
+
+static int32_t read_byte(void *context) {
+  line *self = context;
+  if (self->taken == self->received_bytes) {
+    ssize_t got = recv(LINE, self->received, sizeof(self->received), MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+      exit(0);
+    }
+    self->received_bytes = got > 0 ? (size_t)got : 0;
+    self->taken = 0;
+  }
+  return self->taken < self->received_bytes ? self->received[self->taken++] : TINYOPS_PORT_NO_BYTE;
+}
+
+static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
+  (void)context;
+  while (count > 0) {
+    ssize_t sent = send(LINE, bytes, count, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EINTR) {
+      exit(0);
+    }
+    bytes += sent > 0 ? sent : 0;
+    count -= sent > 0 ? (uint32_t)sent : 0;
+  }
+}
+
+static void idle(void *context) {
+  (void)context;
+  struct pollfd wait = {.fd = LINE, .events = POLLIN};
+  (void)poll(&wait, 1, -1);
+}
+
+static void start_ticks(void *context) {
+  line *self = context;
+  if (self->counter >= 0) {
+    (void)ioctl(self->counter, PERF_EVENT_IOC_RESET, 0);
+    (void)ioctl(self->counter, PERF_EVENT_IOC_ENABLE, 0);
+  }
+}
+
+static uint64_t count_instructions(const line *self) {
+  uint64_t count = 0;
+  (void)ioctl(self->counter, PERF_EVENT_IOC_DISABLE, 0);
+  return read(self->counter, &count, sizeof(count)) == (ssize_t)sizeof(count) ? count : 0;
+}
+
+static uint32_t ticks(void *context) {
+  const line *self = context;
+  uint64_t count = self->counter >= 0 ? count_instructions(self) : 0;
+  count -= count > self->counter_cost ? self->counter_cost : count;
+  return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
+}
+
+static void open_counter(line *self) {
+  struct perf_event_attr wanted = {
+      .type = PERF_TYPE_HARDWARE,
+      .size = sizeof(wanted),
+      .config = PERF_COUNT_HW_INSTRUCTIONS,
+      .disabled = 1,
+      .exclude_kernel = 1,
+      .exclude_hv = 1,
+  };
+  self->counter = (int)syscall(SYS_perf_event_open, &wanted, 0, -1, -1, 0);
+  if (self->counter >= 0) {
+    start_ticks(self);
+    self->counter_cost = count_instructions(self);
+  }
+}
+
+static void measure(void *context, tinyops_port_memory *memory) {
+  const line *self = context;
+  const uint8_t *byte = self->stack_low;
+  while (byte < self->stack_entered && *byte == PAINT) {
+    byte++;
+  }
+  memory->stack_used = (uint32_t)(self->stack_entered - byte);
+  memory->stack_bytes = (uint32_t)(self->stack_entered - self->stack_low);
+  memory->static_bytes = self->static_bytes;
+}
+
+typedef struct {
+  line *port_line;
+  tinyops_app_board board;
+  tinyops_app app;
+} machine;
+
+static void serve(machine *self) {
+  (void)tinyops_app_init(&self->app, &self->board);
+  for (;;) {
+    if (tinyops_app_poll(&self->app) == 0) {
+      self->board.port->idle(self->board.port->context);
+    }
+  }
+}
+
+/* The thread's first function: paints what lies below it, then never returns. */
+static void *enter(void *argument) {
+  machine *self = argument;
+  self->port_line->stack_entered = (uint8_t *)__builtin_frame_address(0);
+  for (volatile uint8_t *byte = self->port_line->stack_low;
+       byte < self->port_line->stack_entered - RED_ZONE_BYTES; byte++) {
+    *byte = PAINT;
+  }
+  open_counter(self->port_line);
+  serve(self);
+  return NULL;
+}
+
+static void run_on_stack(machine *self) {
+  uint8_t *memory = mmap(NULL, GUARD_BYTES + STACK_BYTES, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (memory == MAP_FAILED || mprotect(memory, GUARD_BYTES, PROT_NONE) != 0) {
+    fail("stack", strerror(errno));
+  }
+  self->port_line->stack_low = memory + GUARD_BYTES;
+  pthread_attr_t attributes;
+  pthread_t thread;
+  int failed = pthread_attr_init(&attributes);
+  failed |= pthread_attr_setstack(&attributes, memory + GUARD_BYTES, STACK_BYTES);
+  failed |= pthread_create(&thread, &attributes, enter, self);
+  if (failed != 0) {
+    fail("thread", strerror(failed));
+  }
+  (void)pthread_join(thread, NULL);
+}
+
+/* dlsym gives an object pointer; POSIX promises that it holds a function's address too. */
+static void find(void *object, const char *name, void *function) {
+  void *found = dlsym(object, name);
+  if (found == NULL) {
+    fail("model", dlerror());
+  }
+  memcpy(function, &found, sizeof(found));
+}
+
+static tinyops_app_model load(const char *path) {
+  tinyops_app_model model = {0};
+  void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (object == NULL) {
+    fail("model", dlerror());
+  }
+  find(object, "tinyops_model", &model.header);
+  find(object, "tinyops_model_init", &model.init);
+  find(object, "tinyops_model_push", &model.push);
+  find(object, "tinyops_model_prepare", &model.prepare);
+  find(object, "tinyops_model_invoke", &model.invoke);
+  return model;
+}
+
+static void read_contract(const char *digits, uint8_t *contract) {
+  for (int i = 0; i < 32; i++) {
+    unsigned value = 0;
+    if (sscanf(digits + 2 * i, "%2x", &value) != 1) {
+      fail("contract", "not 64 hex digits");
+    }
+    contract[i] = (uint8_t)value;
+  }
+}
+
+int main(int count, char **arguments) {
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (count != 6 || strlen(arguments[3]) != 64) {
+    fail("usage", "runner MODEL.SO NAME CONTRACT ARENA_BYTES FRAME_VALUES");
+  }
+  uint8_t contract[32];
+  read_contract(arguments[3], contract);
+  uint32_t arena_bytes = (uint32_t)strtoul(arguments[4], NULL, 10);
+  uint32_t frame_values = (uint32_t)strtoul(arguments[5], NULL, 10);
+  void *arena = NULL;
+  int16_t *frame = calloc(frame_values + 1, sizeof(*frame));
+  if (frame == NULL || posix_memalign(&arena, TINYOPS_ARENA_ALIGN, arena_bytes + 1) != 0) {
+    fail("memory", "not enough");
+  }
+  line *port_line = calloc(1, sizeof(*port_line));
+  machine *self = calloc(1, sizeof(*self));
+  if (port_line == NULL || self == NULL) {
+    fail("memory", "not enough");
+  }
+  port_line->static_bytes = arena_bytes + frame_values * (uint32_t)sizeof(*frame);
+  open_counter(port_line);
+  tinyops_port port = {
+      .context = port_line,
+      .read_byte = read_byte,
+      .write = write_bytes,
+      .start_ticks = start_ticks,
+      .ticks = ticks,
+      .tick_hz = port_line->counter >= 0 ? 0 : 1,
+      .idle = idle,
+      .measure = measure,
+  };
+  if (port_line->counter >= 0) {
+    (void)close(
+        port_line->counter); /* counts this thread; the application's thread opens its own */
+  }
+  self->port_line = port_line;
+  self->board = (tinyops_app_board){
+      .port = &port,
+      .name = arguments[2],
+      .contract = contract,
+      .loaded = load(arguments[1]),
+      .arena = arena,
+      .arena_bytes = arena_bytes,
+      .frame = frame,
+      .frame_values = frame_values,
+  };
+  run_on_stack(self);
+  return 0;
+}

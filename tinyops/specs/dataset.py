@@ -1,0 +1,141 @@
+"""What users write of a dataset: its signal, its sources, how it is split and checked."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from tinyops.documents import Digest, Matching, Misplaced, Name, Strict
+from tinyops.specs.fields import Channel, Label, Path_, Seed, Unit
+
+
+class Signal(Strict):
+    """What one frame of a recording is: its values, their units, how often they come."""
+
+    sensor: Name = Field(description="Kind of sensor: imu, accelerometer, microphone, camera, …")
+    channels: tuple[Channel, ...] = Field(min_length=1, max_length=64)
+    units: tuple[Unit, ...] = Field(min_length=1, max_length=64)
+    full_scale: tuple[PositiveFloat, ...] = Field(
+        min_length=1,
+        description="Largest magnitude per channel, in its unit; a frame carries value / full_scale x 32768.",
+    )
+    rate_hz: PositiveFloat | None = Field(default=None, description="Frames a second; none for single images.")
+    size: tuple[PositiveInt, PositiveInt] | None = Field(default=None, description="Height and width of an image.")
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> Signal:
+        for field in ("units", "full_scale"):
+            found, wanted = len(getattr(self, field)), len(self.channels)
+            if found != wanted:
+                raise Misplaced((field,), f"has {found} entries, channels has {wanted}", hint="one entry a channel")
+        _refuse_repeats(self.channels, "channels")
+        if (self.rate_hz is None) == (self.size is None):
+            raise ValueError("a signal has either rate_hz (a stream) or size (single images), never both")
+        return self
+
+    @property
+    def frame_values(self) -> int:
+        """int16 values in one frame: channels, times height and width for images."""
+        height, width = self.size or (1, 1)
+        return len(self.channels) * height * width
+
+
+_WHEEL = r"^[A-Za-z0-9_.]+-[A-Za-z0-9_.!+]+-(cp|py)[0-9]+-[a-z0-9_]+-[A-Za-z0-9_.]+\.whl$"
+
+
+def _plain_name(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def _refuse_repeats(values: tuple[str, ...], field: str) -> None:
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise Misplaced((field, number), f"{value!r} stands twice", hint="remove one")
+
+
+class WheelSource(Strict):
+    """Files inside a pinned Python package, fetched through pip; nothing of it is installed."""
+
+    kind: Literal["wheel"]
+    package: Annotated[
+        str,
+        Matching(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", "a package is named as in pip install", max_length=100),
+    ]
+    version: Annotated[str, Matching(r"^[0-9][A-Za-z0-9.+!]*$", "a version is exact, such as 1.2.0", max_length=64)]
+    sha256: Digest = Field(description="Digest of the wheel file.")
+    file: Annotated[str, Matching(_WHEEL, "a wheel is named name-version-python-abi-os.whl", max_length=255)] | None = (
+        Field(
+            default=None,
+            description="The exact wheel, for packages that have one for each system; absent: the one for all.",
+        )
+    )
+    members: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] = Field(
+        min_length=1, max_length=1000, description="Names inside the wheel, * matches within a folder."
+    )
+    format: Literal["ts", "csv", "csv.gz"]
+
+    @model_validator(mode="after")
+    def _file_is_of_package(self) -> WheelSource:
+        if self.file is None:
+            return self
+        name, version = self.file.split("-")[:2]
+        if _plain_name(name) != _plain_name(self.package) or version != self.version:
+            raise Misplaced(("file",), f"is not a wheel of {self.package} {self.version}")
+        return self
+
+    def pip_arguments(self) -> tuple[str, ...]:
+        """What follows `pip download` to fetch the same file on every system and Python, running nothing of it."""
+        head: tuple[str, ...] = ("--no-deps", "--only-binary=:all:")
+        if self.file is not None:
+            python, abi, systems = self.file.removesuffix(".whl").split("-")[-3:]
+            implementation, digits = python[:2], python[2:]
+            head += ("--implementation", implementation, "--python-version", digits, "--abi", abi)
+            head += tuple(part for system in systems.split(".") for part in ("--platform", system))
+        return (*head, f"{self.package}=={self.version}")
+
+
+class FilesSource(Strict):
+    """Files of the repository, each pinned by an index of digests next to them."""
+
+    kind: Literal["files"]
+    index: Path_ = Field(description="Text file: one line a recording: sha256, label, file name relative to it.")
+    format: Literal["csv", "npy"]
+
+
+class RecordingSplit(Strict):
+    by: Literal["recording"] = "recording"
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    seed: Seed = 0
+
+
+class Checks(Strict):
+    min_recordings_per_class: PositiveInt = 2
+    range: tuple[float, float] | None = Field(default=None, description="Lowest and highest value of any channel.")
+
+    @model_validator(mode="after")
+    def _range_ascends(self) -> Checks:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise Misplaced(("range",), "the lower end is not below the upper")
+        return self
+
+
+class DatasetSpec(Strict):
+    task: Literal["classification"] = "classification"
+    classes: tuple[Label, ...] = Field(
+        min_length=2, max_length=1000, description="Their order is the order of the model's outputs."
+    )
+    signal: Signal
+    sources: tuple[Annotated[WheelSource | FilesSource, Field(discriminator="kind")], ...] = Field(
+        min_length=1, max_length=1000
+    )
+    split: RecordingSplit = RecordingSplit()
+    checks: Checks = Checks()
+    licence: str = ""
+    origin: str = ""
+
+    @model_validator(mode="after")
+    def _classes_differ(self) -> DatasetSpec:
+        _refuse_repeats(self.classes, "classes")
+        return self

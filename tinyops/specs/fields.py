@@ -1,0 +1,29 @@
+"""Field types of specs."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from tinyops.documents import Matching
+
+Seed: TypeAlias = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Path_: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
+Label: TypeAlias = Annotated[
+    str,
+    Matching(
+        r"^[A-Za-z0-9]([A-Za-z0-9 ._+-]*[A-Za-z0-9.+])?$",
+        "a class is letters, digits, spaces and . _ + -, at most 63 characters",
+        max_length=63,
+    ),
+]
+Channel: TypeAlias = Annotated[
+    str,
+    Matching(r"^[A-Za-z][A-Za-z0-9_]*$", "a channel begins with a letter; letters, digits and _ follow", max_length=31),
+]
+Unit: TypeAlias = Annotated[
+    str,
+    Matching(r"^[A-Za-z0-9%°µ/*^.-]+$", 'a unit is written like m/s2, rad/s, g, dps or "1"', max_length=15),
+]

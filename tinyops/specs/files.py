@@ -1,0 +1,80 @@
+"""The files of a repository that specs name: inside it, there, and with the digest that plans are bound to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tinyops.documents.reading import Loc
+from tinyops.files import MIB, digest_file
+from tinyops.specs.dataset import FilesSource
+from tinyops.specs.faults import Fault
+from tinyops.specs.layers import PythonArchitecture, TfliteArchitecture
+from tinyops.specs.model import AnyDocument, Dataset, Fleet, Model, ReplaySensor
+
+NAMED_FILE_LIMIT_BYTES = 256 * MIB
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A path as a spec writes it, where it stands, and the digest that the spec demands of it."""
+
+    loc: Loc
+    path: str
+    sha256: str | None = None
+
+
+def named_files(document: AnyDocument) -> Iterator[NamedFile]:
+    """Every committed file that a document names."""
+    if isinstance(document, Dataset):
+        for number, source in enumerate(document.spec.sources):
+            if isinstance(source, FilesSource):
+                yield NamedFile(("spec", "sources", number, "index"), source.index)
+    elif isinstance(document, Model):
+        yield from _model_files(document)
+    elif isinstance(document, Fleet):
+        yield from _fleet_files(document)
+
+
+def _model_files(model: Model) -> Iterator[NamedFile]:
+    architecture = model.spec.architecture
+    if isinstance(architecture, TfliteArchitecture):
+        yield NamedFile(("spec", "architecture", "file"), architecture.file, architecture.sha256)
+    elif isinstance(architecture, PythonArchitecture):
+        yield NamedFile(("spec", "architecture", "entry"), architecture.entry.rpartition(":")[0])
+
+
+def _fleet_files(fleet: Fleet) -> Iterator[NamedFile]:
+    for name, binding in fleet.spec.boards.items():
+        if isinstance(binding.sensor, ReplaySensor):
+            yield NamedFile(("spec", "boards", name, "sensor", "file"), binding.sensor.file)
+    if fleet.spec.devices.file is not None:
+        yield NamedFile(("spec", "devices", "file"), fleet.spec.devices.file)
+
+
+def locate_file(named: NamedFile, folder: Path, root: Path) -> Path | Fault:
+    """The real path of a committed file, or why it cannot be one. Links are followed and must stay inside."""
+    if "\0" in named.path or "\\" in named.path or PurePosixPath(named.path).is_absolute():
+        return Fault(named.loc, f"{named.path!r} is not a relative path", "write it from this file's folder, with /")
+    path = (folder / named.path).resolve()
+    if not path.is_relative_to(root):
+        return Fault(named.loc, f"{named.path} lies outside the repository", "bring the file into the repository")
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        return Fault(named.loc, f"{named.path} {what}", f"looked for {path.relative_to(root).as_posix()}")
+    return path
+
+
+def digest_named(named: NamedFile, path: Path) -> str | Fault:
+    """The file's digest, or why it is not what the spec says."""
+    try:
+        if path.stat().st_size > NAMED_FILE_LIMIT_BYTES:
+            return Fault(named.loc, f"{named.path} is larger than {NAMED_FILE_LIMIT_BYTES:,} bytes")
+        found = digest_file(path)
+    except OSError as error:
+        return Fault(named.loc, f"{named.path} cannot be read: {error.strerror}")
+    if named.sha256 is not None and found != named.sha256:
+        hint = f'if the change is meant, write sha256: "{found}"'
+        return Fault(named.loc, f"{named.path} is not the file with the digest that the spec names", hint)
+    return found

@@ -1,0 +1,25 @@
+"""What the format knows and this version of tinyops cannot act on: refused with a sentence, never accepted silently.
+
+A line leaves this table when the field or kind enters the model.
+"""
+
+from __future__ import annotations
+
+from tinyops.documents import NotYet
+
+_ROLLOUT = "rollouts in waves are not part of this version: a release reaches every device of the fleet"
+
+NOT_YET: NotYet = {
+    ("FleetSpec", "chain"): "splitting a model over a chain of boards is not part of this version",
+    ("FleetSpec", "split"): "splitting a model over a chain of boards is not part of this version",
+    ("FleetSpec", "on_part_lost"): "splitting a model over a chain of boards is not part of this version",
+    ("FleetSpec", "rollout"): _ROLLOUT,
+    ("FleetSpec", "promote_when"): "promotion between fleets is not part of this version",
+    ("FleetSpec", "settings"): "settings of devices, such as Wi-Fi, are not part of this version",
+    ("ModelReference", "digest"): "pinning a fleet to one digest of a model is not part of this version",
+    ("Signer", "threshold"): "signing by people is not part of this version: CI signs with one key",
+    ("by", "people"): "signing by people is not part of this version: CI signs with one key",
+    ("kind", "github"): "publishing to GitHub is not part of this version: use kind directory",
+    ("sources", "recordings"): "recordings behind a URL are not part of this version: use kind files or wheel",
+    ("sensor", "camera"): "camera modules are not part of this version",
+}

@@ -1,0 +1,53 @@
+"""Golden vectors: pinned inputs and what they must give, for self-tests on devices and in twins."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+import numpy as np
+
+from tinyops.squeeze.int8_graph import Int8Interface
+from tinyops.squeeze.oracle import Vectors
+
+MAGIC = b"TOG1"
+VECTORS = 16
+REAL_VECTORS = 10  # at most; the rest are extremes and noise
+INT8_MIN, INT8_MAX = -128, 127
+
+
+def golden_inputs(interface: Int8Interface, windows: Vectors, labels: list[int]) -> Vectors:
+    """The inputs [16, bytes]: real windows of as many classes as there are, extremes, and noise.
+
+    `windows` [N, bytes] may be empty. Extremes reach saturations that real data never does.
+    """
+    size = interface.input_bytes
+    real = windows[spread(labels, REAL_VECTORS)]
+    extremes = [np.full(size, v, np.int8) for v in (INT8_MIN, INT8_MAX, interface.input_zero_point)]
+    noise = [_noise(n, size) for n in range(VECTORS - len(real) - len(extremes))]
+    return np.stack([*real, *extremes, *noise])
+
+
+def spread(labels: list[int], number: int) -> list[int]:
+    """Up to `number` indices, classes in turn, evenly over each class's windows."""
+    mine = {label: [i for i, its in enumerate(labels) if its == label] for label in sorted(set(labels))}
+    if not mine:
+        return []
+    share = -(-number // len(mine))
+    rounds = {
+        label: [its[i * len(its) // min(share, len(its))] for i in range(min(share, len(its)))]
+        for label, its in mine.items()
+    }
+    turns = [its[turn] for turn in range(share) for its in rounds.values() if turn < len(its)]
+    return turns[:number]
+
+
+def _noise(number: int, size: int) -> Vectors:
+    """Bytes that no release of numpy will ever draw differently."""
+    return np.frombuffer(hashlib.shake_256(f"tinyops golden {number}".encode()).digest(size), np.int8)
+
+
+def pack_golden(inputs: Vectors, outputs: Vectors) -> bytes:
+    """`golden.bin`, little-endian: the magic, the number of vectors, bytes of an input and an output, then pairs."""
+    head = MAGIC + struct.pack("<III", len(inputs), inputs.shape[1], outputs.shape[1])
+    return head + b"".join(i.tobytes() + o.tobytes() for i, o in zip(inputs, outputs, strict=True))

@@ -1,0 +1,53 @@
+"""The figures of a squeezed model, as facts: by recording with intervals, for gates and tables. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinyops.files import JsonObject
+from tinyops.recordings import Outcome, Recordings
+from tinyops.statistics import Scores
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model's outcome on the test windows, and its class [N] for each."""
+
+    outcome: Outcome
+    guesses: NDArray[Any]
+
+
+def metrics(float_: Measured | None, int8: Measured | None, recordings: Recordings | None) -> JsonObject:
+    """Facts of both models; what was not measured is None.
+
+    `int8_loss` is how much accuracy by recordings int8 costs (negative: it gained); `int8_changed_windows`
+    counts the windows whose class differs.
+    """
+    facts: JsonObject = {"recordings": None, "windows": None, "int8_loss": None, "int8_changed_windows": None}
+    for name, measured in (("float", float_), ("int8", int8)):
+        facts |= _model_facts(name, measured)
+    if int8 is not None and recordings is not None:
+        facts["recordings"] = {"train": int((~recordings.test).sum()), "test": int(recordings.test.sum())}
+        facts["windows"] = {"test": len(int8.guesses)}
+    if int8 is not None and float_ is not None:
+        loss = float_.outcome.recordings.accuracy.point - int8.outcome.recordings.accuracy.point
+        facts["int8_loss"] = round(loss, 6)
+        facts["int8_changed_windows"] = int((int8.guesses != float_.guesses).sum())
+    return facts
+
+
+def _model_facts(name: str, measured: Measured | None) -> JsonObject:
+    keys = ("accuracy", "windows_accuracy", "recall", "confusion")
+    if measured is None:
+        return {f"{key}_{name}": None for key in keys}
+    scores: Scores = measured.outcome.recordings
+    values = (
+        scores.accuracy.to_json(),
+        measured.outcome.windows.accuracy.to_json(),
+        {label: r.to_json() for label, r in scores.recall.items()},
+        [list(row) for row in scores.confusion],
+    )
+    return {f"{key}_{name}": value for key, value in zip(keys, values, strict=True)} | {"classes": list(scores.classes)}

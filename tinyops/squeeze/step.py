@@ -1,0 +1,229 @@
+"""The step: quantise, measure what the device will compute, pin golden vectors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyops.artifacts import Progress, Step
+from tinyops.errors import SpecError
+from tinyops.features import RawFeatures, read_features
+from tinyops.features.host import quantise_frames
+from tinyops.features.values import float_inputs
+from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic, writing
+from tinyops.graph import Graph, read_graph
+from tinyops.recordings import Recordings, Windows, cut_windows, input_shape, judge, load
+from tinyops.squeeze.calibration import choose_windows
+from tinyops.squeeze.golden import golden_inputs, pack_golden
+from tinyops.squeeze.int8_graph import Int8Interface, check_int8
+from tinyops.squeeze.metrics import Measured, metrics
+from tinyops.squeeze.oracle import Vectors, run_vectors
+from tinyops.toolchain import locked_packages
+from tinyops.worker import Event, call_worker
+
+QUANTISE_TIMEOUT_S = 3600
+JSON_LIMIT_BYTES = 256 * MIB
+SCHEMA = 1
+COUNTS = 32768  # of full scale
+QUANTISERS = frozenset({"ai-edge-quantizer"})  # what a finished model does without
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """The data that a model is for: its recordings, how frames become its input, its classes."""
+
+    recordings: Recordings
+    signal: dict[str, Any]
+    classes: tuple[str, ...]
+    features: RawFeatures
+
+    def windows(self, *, test: bool) -> Windows:
+        window, hop = self.features.window_frames, self.features.hop_frames
+        return cut_windows(self.recordings, test=test, window_frames=window, hop_frames=hop)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return input_shape(self.signal, self.features.window_frames)
+
+    def float_inputs(self, windows: Windows) -> Any:
+        return float_inputs(windows.counts, self.features).reshape(-1, *self.shape)
+
+
+def squeeze(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
+    """Makes the int8 model and its figures. Inputs: a trained float model with its data, or `model.tflite`.
+
+    Raises SpecError for a model that does not become, or is not, integers throughout, and ToolError when the
+    quantiser or the interpreter fails.
+    """
+    if "float.tflite" in inputs:
+        locked_packages(step.lock, "train")
+        return _squeeze_trained(inputs, out, report)
+    locked_packages({name: version for name, version in step.lock.items() if name not in QUANTISERS}, "build")
+    return _squeeze_finished(step, inputs, out, report)
+
+
+def _squeeze_trained(inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
+    features = read_features(inputs["features.json"])
+    if not isinstance(features, RawFeatures):
+        raise SpecError("features.json: a trained model takes frames, not tensors")
+    task = _task(inputs, features)
+    windows, test = task.windows(test=False), task.windows(test=True)
+    chosen = choose_windows(windows)
+    ranges, float_outputs = _quantise(inputs["float.tflite"], task, (windows, chosen), test, out, report)
+    graph = read_graph(out / "int8.tflite")
+    interface = check_int8(graph, trained=True)
+    write_atomic(out / "features.json", read_bounded(inputs["features.json"], JSON_LIMIT_BYTES))
+    used = sorted({task.recordings.ids[r] for r in windows.recording[chosen]})
+    _write_calibration(out, interface, {"recordings": used, "windows": len(chosen), "ranges": ranges})
+    outcome = judge(float_outputs, test, task.classes)
+    return _finish(graph, interface, task, Measured(outcome, float_outputs.argmax(axis=1)), out, report)
+
+
+def _squeeze_finished(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
+    given = inputs["model.tflite"]
+    graph = read_graph(given)
+    _check_digest(step, given, graph.digest)
+    interface = check_int8(graph, trained=False)
+    with writing(out / "int8.tflite"):
+        shutil.copyfile(given, out / "int8.tflite")
+    task = None
+    if "recordings.npz" in inputs and step.settings["input"]["features"] == "raw":
+        signal = _read_json(inputs["dataset.json"])["signal"]
+        task = _task(inputs, physical_features(step.settings["input"], signal))
+    features = task.features.to_json() if task else {"kind": "tensor"}
+    write_atomic(out / "features.json", pretty_json(features))
+    _write_calibration(out, interface, {"recordings": [], "windows": 0, "ranges": {}})
+    return _finish(graph, interface, task, None, out, report)
+
+
+def _check_digest(step: Step, path: Path, found: str) -> None:
+    pinned = step.sources.get("model.tflite")
+    if pinned is not None and pinned.digest != found:
+        raise SpecError(
+            f"{path}: the spec pins {pinned.digest}, the file is {found}",
+            hint="bring the file back, or write its new digest into architecture.sha256",
+        )
+
+
+def _task(inputs: Mapping[str, Path], features: RawFeatures) -> Task:
+    dataset = _read_json(inputs["dataset.json"])
+    return Task(load(inputs["recordings.npz"]), dataset["signal"], tuple(dataset["classes"]), features)
+
+
+def _read_json(path: Path) -> JsonObject:
+    value: JsonObject = json.loads(read_bounded(path, JSON_LIMIT_BYTES))
+    return value
+
+
+def physical_features(settings: JsonObject, signal: JsonObject) -> RawFeatures:
+    """A finished model takes values in the signal's units: nothing else is known of how it was trained."""
+    channels = len(signal["channels"])
+    height, width = signal["size"] or (1, 1)
+    return RawFeatures(
+        frame_values=channels * height * width,
+        window_frames=settings["window_frames"],
+        hop_frames=settings["hop_frames"],
+        offset=(0,) * channels,
+        gain=tuple(scale / COUNTS for scale in signal["full_scale"]),
+    )
+
+
+def _quantise(
+    model: Path, task: Task, calibrate: tuple[Windows, Any], test: Windows, out: Path, report: Report
+) -> tuple[JsonObject, Any]:
+    """Calls the worker: writes `int8.tflite`, returns the ranges and the float model's outputs for the test."""
+
+    def on_event(event: Event) -> None:
+        if "progress" in event:
+            report(Progress(event["progress"], event["total"], event["message"]))
+
+    with tempfile.TemporaryDirectory(prefix="tinyops-squeeze-") as name:
+        folder = Path(name)
+        windows, chosen = calibrate
+        np.save(folder / "calibrate.npy", task.float_inputs(windows)[chosen], allow_pickle=False)
+        np.save(folder / "evaluate.npy", task.float_inputs(test), allow_pickle=False)
+        paths = {n: str(folder / f"{n}.npy") for n in ("calibrate", "evaluate", "outputs")}
+        request = {"model": str(model.resolve()), "int8": str(out / "int8.tflite"), **paths}
+        result = call_worker(
+            "tinyops.squeeze.quantise_worker",
+            request,
+            what="quantising",
+            timeout_s=QUANTISE_TIMEOUT_S,
+            on_event=on_event,
+        )
+        return result["ranges"], np.load(folder / "outputs.npy", allow_pickle=False)
+
+
+def _write_calibration(out: Path, interface: Int8Interface, record: JsonObject) -> None:
+    """The record of how the int8 model came to its scales; empty for a finished model, whose author knows."""
+    quantisation = {
+        "input": {"scale": interface.input_scale, "zero_point": interface.input_zero_point},
+        "output": {"scale": interface.output_scale, "zero_point": interface.output_zero_point},
+    }
+    method = "min_max" if record["windows"] else None
+    value = {"schema": SCHEMA, "method": method, "side": "train", **record, **quantisation}
+    write_atomic(out / "calibration.json", pretty_json(value))
+
+
+def _finish(
+    graph: Graph,
+    interface: Int8Interface,
+    task: Task | None,
+    float_measured: Measured | None,
+    out: Path,
+    report: Report,
+) -> JsonObject:
+    """Accuracy with data, golden vectors in any case."""
+    model = out / "int8.tflite"
+    windows, labels = np.empty((0, interface.input_bytes), np.int8), []
+    int8_measured: Measured | None = None
+    if task is not None:
+        test = task.windows(test=True)
+        _check_interface(graph.name, interface, task)
+        windows, labels = _int8_inputs(test, task.features, interface), [int(label) for label in test.labels]
+        report(Progress(0, len(windows), f"running {len(windows)} test windows through tflite-micro"))
+        outputs = run_vectors(model, windows)
+        int8_measured = Measured(judge(outputs, test, task.classes), outputs.argmax(axis=1))
+    report(Progress(0, 0, "pinning golden vectors"))
+    vectors = golden_inputs(interface, windows, labels)
+    write_atomic(out / "golden.bin", pack_golden(vectors, run_vectors(model, vectors)))
+    facts = metrics(float_measured, int8_measured, task.recordings if task else None) | {
+        "golden_vectors": len(vectors),
+        "model_bytes": model.stat().st_size,
+        "operators": dict(sorted(Counter(o.name for o in graph.operators).items())),
+    }
+    write_atomic(out / "metrics.json", pretty_json({"schema": SCHEMA, **facts}))
+    return facts
+
+
+def _check_interface(name: str, interface: Int8Interface, task: Task) -> None:
+    wanted = int(np.prod(task.shape))
+    if interface.input_bytes != wanted:
+        raise SpecError(
+            f"{name}: its input {list(interface.input_shape)} takes {interface.input_bytes:,} values, "
+            f"a window of the dataset has {list(task.shape)}, {wanted:,} values",
+            hint="correct input.window_s, or name the dataset that the model was trained for",
+        )
+    if interface.output_bytes != len(task.classes):
+        raise SpecError(
+            f"{name}: has {interface.output_bytes} outputs, the dataset {len(task.classes)} classes",
+            hint="name the dataset that the model was trained for",
+        )
+
+
+def _int8_inputs(windows: Windows, features: RawFeatures, interface: Int8Interface) -> Vectors:
+    """The model's input bytes [N, T * V] as the device computes them from counts [N, T, V]."""
+    number, _, values = windows.counts.shape
+    frames = windows.counts.reshape(-1, values)
+    quantised = quantise_frames(frames, features, interface.input_scale, interface.input_zero_point)
+    return np.asarray(quantised, np.int8).reshape(number, -1)

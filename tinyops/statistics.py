@@ -1,0 +1,68 @@
+"""Figures about a classifier, with intervals that say how little a small test set knows. Pure, no dependencies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`right` of `total` with the Wilson 95 % interval: 0 <= low <= point <= high <= 1."""
+
+    right: int
+    total: int
+    point: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, float | int]:
+        return {"point": self.point, "low": self.low, "high": self.high, "right": self.right, "total": self.total}
+
+
+def rate(right: int, total: int, z: float = Z_95) -> Rate:
+    """The share `right / total` and its Wilson interval, rounded to 6 digits.
+
+    Nothing observed gives the point 0 and the interval 0..1. Raises ValueError unless
+    0 <= right <= total.
+    """
+    if not 0 <= right <= total:
+        raise ValueError(f"{right} right of {total}")
+    if total == 0:
+        return Rate(0, 0, 0.0, 0.0, 1.0)
+    share = right / total
+    low, high = wilson_interval(share, total, z)
+    return Rate(right, total, round(share, 6), round(low, 6), round(high, 6))
+
+
+def wilson_interval(share: float, total: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's score interval: unlike the normal one it stays inside 0..1 and is no point at 0 and 1."""
+    square = z * z / total
+    centre = (share + square / 2) / (1 + square)
+    half = z * math.sqrt(share * (1 - share) / total + square / (4 * total)) / (1 + square)
+    # At the ends the exact bound is the share itself; floating point misses it by an ulp.
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a classifier made of labelled things. `confusion[label][predicted]` counts them."""
+
+    classes: tuple[str, ...]
+    accuracy: Rate
+    recall: dict[str, Rate]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def score(labels: Sequence[int], predicted: Sequence[int], classes: Sequence[str]) -> Scores:
+    """Accuracy, recall per class and the confusion matrix, one count a pair of label and prediction."""
+    size = len(classes)
+    counts = [[0] * size for _ in range(size)]
+    for label, guess in zip(labels, predicted, strict=True):
+        counts[label][guess] += 1
+    recall = {name: rate(counts[i][i], sum(counts[i])) for i, name in enumerate(classes)}
+    right = sum(counts[i][i] for i in range(size))
+    return Scores(tuple(classes), rate(right, len(labels)), recall, tuple(tuple(row) for row in counts))

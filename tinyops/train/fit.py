@@ -1,0 +1,161 @@
+"""Fitting and exporting a Keras model. Imports TensorFlow: for the worker only."""
+
+from __future__ import annotations
+
+import math
+import platform
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tinyops.errors import SpecError, ToolError
+from tinyops.features import RawFeatures
+from tinyops.features.values import float_inputs
+from tinyops.files import pretty_json, write_atomic
+from tinyops.recordings import Outcome, Windows, cut_windows, judge, load
+from tinyops.train.networks import build_network
+from tinyops.train.normalise import fit_features
+from tinyops.worker import Emit
+
+PREDICT_BATCH = 256
+HISTORY_DIGITS = 6
+
+
+def fit_model(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Trains, writes the step's files into `request["out"]`, returns its facts."""
+    _be_deterministic(request)
+    recordings = load(Path(request["recordings"]))
+    window = {key: int(request["input"][key]) for key in ("window_frames", "hop_frames")}
+    features = fit_features(recordings, request["channels"], **window)
+    train = cut_windows(recordings, test=False, **window)
+    test = cut_windows(recordings, test=True, **window)
+    network = build_network(request)
+    history = _fit(network, _inputs(train, features, request), train.labels, request["training"], emit)
+    emit({"progress": len(history), "message": "writing the model"})
+    outcome = judge(_predict(network, _inputs(test, features, request)), test, request["classes"])
+    out = Path(request["out"])
+    write_atomic(out / "float.tflite", export_tflite(network, tuple(request["input_shape"])))
+    write_atomic(out / "features.json", pretty_json(features.to_json()))
+    facts = _facts(network, outcome, recordings.test, (train, test), history, request)
+    write_atomic(out / "training.json", pretty_json({"schema": 1, **facts, "history": history}))
+    return facts
+
+
+def _be_deterministic(request: dict[str, Any]) -> None:
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    keras.utils.set_random_seed(int(request["training"]["seed"]) % 2**32)
+    tf.config.experimental.enable_op_determinism()
+    tf.config.threading.set_intra_op_parallelism_threads(request["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(request["threads"])
+
+
+def _inputs(windows: Windows, features: RawFeatures, request: dict[str, Any]) -> Any:
+    return float_inputs(windows.counts, features).reshape(-1, *request["input_shape"])
+
+
+class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Says how far training is, keeps the history, ends it when the loss is no number."""
+
+    def __init__(self, epochs: int, emit: Emit) -> None:
+        super().__init__()
+        self.history: list[dict[str, Any]] = []
+        self._epochs, self._emit, self._begin = epochs, emit, time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss, accuracy = float((logs or {})["loss"]), float((logs or {})["accuracy"])
+        done = epoch + 1
+        if not math.isfinite(loss):
+            raise SpecError(
+                f"training: the loss is {loss} after epoch {done}",
+                hint="lower training.learning_rate; it is often ten times too high when this happens",
+            )
+        entry = {"epoch": done, "loss": round(loss, HISTORY_DIGITS), "accuracy": round(accuracy, HISTORY_DIGITS)}
+        self.history.append(entry)
+        left_s = (time.monotonic() - self._begin) / done * (self._epochs - done)
+        message = f"epoch {done}/{self._epochs}  loss {loss:.4f}  accuracy {accuracy:.3f}  {left_s:.0f} s left"
+        self._emit({"progress": done, "message": message})
+
+
+def _fit(network: Any, inputs: Any, labels: Any, training: dict[str, Any], emit: Emit) -> list[dict[str, Any]]:
+    epochs, batch = int(training["epochs"]), int(training["batch"])
+    # The rate falls to zero along a cosine: the last epochs then settle, whatever the seed.
+    steps = epochs * math.ceil(len(labels) / batch)
+    rate = keras.optimizers.schedules.CosineDecay(training["learning_rate"], steps)
+    network.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    watch = _Watch(epochs, emit)
+    network.fit(inputs, labels, batch_size=batch, epochs=epochs, verbose=0, callbacks=[watch])
+    return watch.history
+
+
+def _predict(network: Any, inputs: Any) -> Any:
+    outputs = network.predict(inputs, batch_size=PREDICT_BATCH, verbose=0)
+    if not np.isfinite(outputs).all():
+        raise SpecError("training: the trained model's outputs are not numbers", hint="lower training.learning_rate")
+    return outputs
+
+
+def export_tflite(network: Any, shape: tuple[int, ...]) -> bytes:
+    """The float .tflite with a static batch of 1: a dynamic one adds operators that no device needs."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            signature = keras.InputSpec(shape=(1, *shape), dtype="float32", name="input")
+            network.export(folder, input_signature=[signature], verbose=False)
+            return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+    except Exception as error:
+        raise ToolError(
+            f"training: TensorFlow cannot write this model as a .tflite: {str(error).strip().splitlines()[0]}",
+            hint="use the layers of docs/architectures.md",
+        ) from error
+
+
+def _facts(
+    network: Any,
+    outcome: Outcome,
+    test_side: Any,
+    windows: tuple[Windows, Windows],
+    history: list[dict[str, Any]],
+    request: dict[str, Any],
+) -> dict[str, Any]:
+    scores = outcome.recordings
+    return {
+        "accuracy_float": scores.accuracy.to_json(),
+        "windows_accuracy_float": outcome.windows.accuracy.to_json(),
+        "recall_float": {name: r.to_json() for name, r in scores.recall.items()},
+        "confusion_float": [list(row) for row in scores.confusion],
+        "classes": list(request["classes"]),
+        "recordings": {"train": int((~test_side).sum()), "test": int(test_side.sum())},
+        "windows": {"train": len(windows[0]), "test": len(windows[1])},
+        "parameters": sum(math.prod(w.shape) for w in network.trainable_weights),
+        "epochs": len(history),
+        "loss": history[-1]["loss"],
+        "environment": _environment(request),
+    }
+
+
+def _environment(request: dict[str, Any]) -> dict[str, Any]:
+    """What besides the inputs decided the weights."""
+    return {
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "threads": request["threads"],
+        "onednn": False,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -1,0 +1,79 @@
+"""The step: check, start the worker, watch it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tinyops.artifacts import Progress, Step
+from tinyops.files import MIB, JsonObject, read_bounded
+from tinyops.recordings import input_shape
+from tinyops.toolchain import locked_packages
+from tinyops.train.shapes import layer_facts
+from tinyops.worker import Event, call_worker
+
+TRAINING_TIMEOUT_S = 24 * 3600
+DATASET_LIMIT_BYTES = 256 * MIB
+# One thread: a different number gives different weights, and nets of this size gain nothing from more.
+THREADS = 1
+WORKER_ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "KERAS_BACKEND": "tensorflow",
+    "OMP_NUM_THREADS": str(THREADS),
+    "PYTHONHASHSEED": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "TF_NUM_INTEROP_THREADS": str(THREADS),
+    "TF_NUM_INTRAOP_THREADS": str(THREADS),
+    "TF_USE_LEGACY_KERAS": "0",
+}
+
+
+def train(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
+    """Trains in a subprocess and returns its facts.
+
+    Raises SpecError for an architecture that cannot be built, a loss that is no number or a defect in
+    the user's function, and ToolError when packages are missing or the worker dies.
+    """
+    locked_packages(step.lock, "train")
+    dataset = json.loads(read_bounded(inputs["dataset.json"], DATASET_LIMIT_BYTES))
+    settings = step.settings
+    shape = input_shape(dataset["signal"], settings["input"]["window_frames"])
+    if settings["architecture"]["kind"] == "layers":
+        layer_facts(settings["architecture"]["layers"], shape, len(dataset["classes"]))
+    request = {
+        "recordings": str(inputs["recordings.npz"]),
+        "classes": dataset["classes"],
+        "channels": len(dataset["signal"]["channels"]),
+        "input_shape": list(shape),
+        "input": settings["input"],
+        "architecture": settings["architecture"],
+        "architecture_file": str(inputs["architecture.py"]) if "architecture.py" in inputs else None,
+        "training": settings["training"],
+        "threads": THREADS,
+        "out": str(out),
+    }
+    return _work(request, report)
+
+
+def _work(request: JsonObject, report: Callable[[Progress], None]) -> JsonObject:
+    epochs = int(request["training"]["epochs"])
+
+    def on_event(event: Event) -> None:
+        if "progress" in event:
+            report(Progress(event["progress"], epochs, event["message"]))
+
+    report(Progress(0, epochs, "loading TensorFlow"))
+    with tempfile.TemporaryDirectory(prefix="tinyops-keras-") as home:
+        # Keras reads settings from the user's home: they must not decide what is trained.
+        env = {**WORKER_ENVIRONMENT, "KERAS_HOME": home}
+        return call_worker(
+            "tinyops.train.worker",
+            request,
+            what="training",
+            timeout_s=TRAINING_TIMEOUT_S,
+            env=env,
+            on_event=on_event,
+        )

@@ -1,0 +1,174 @@
+"""Feeding a virtual board its golden vectors and measuring what they cost."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tinyops.errors import DoesNotFit, ToolError
+from tinyops.link import (
+    BoardFault,
+    Hello,
+    Link,
+    LinkClosed,
+    LinkError,
+    LinkTimeout,
+    Refused,
+    Status,
+    Tensor,
+    Timing,
+    describe_status,
+)
+from tinyops.link.protocol import DATA_MAX, LINK_VERSION
+from tinyops.twin.golden import Golden, Stream
+from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, VirtualBoard
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Who must answer: the contract's digest, and the model image's bytes where the board reads them from a slot."""
+
+    contract: bytes
+    image: bytes | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Bytes and instructions of one run. `instructions` is the most of all vectors, None where nothing counts them;
+    `resolution` is the size of a counting step, in instructions. `static_bytes` includes an arena of `arena_bytes`."""
+
+    instructions: int | None
+    resolution: float | None
+    stack_used: int
+    static_bytes: int
+    arena_bytes: int
+    arena_needed: int
+
+    @property
+    def ram_bytes(self) -> int:
+        """What the board needs for this model: all RAM but the unused end of the arena and of the stack."""
+        return self.static_bytes - self.arena_bytes + self.arena_needed + self.stack_used
+
+
+def greet(virtual: VirtualBoard, expected: Expected) -> Hello:
+    """Waits for the board to be up and checks who it is. Raises ToolError naming what differs."""
+    with _naming(virtual, "start-up"):
+        hello = virtual.link.hello(timeout_s=BOOT_TIMEOUT_S)
+    wrong = _find_wrong(hello, expected)
+    if wrong:
+        raise ToolError(f"{virtual.name}: {wrong}", hint="firmware, model image and contract are not of one build")
+    return hello
+
+
+def _find_wrong(hello: Hello, expected: Expected) -> str:
+    if hello.link != LINK_VERSION:
+        return f"its firmware speaks version {hello.link} of the link, not {LINK_VERSION}"
+    if hello.contract != expected.contract:
+        return f"its firmware was built for contract {hello.contract.hex()[:12]}…, not {expected.contract.hex()[:12]}…"
+    if hello.state != Status.OK:
+        return describe_status(hello.state)
+    if expected.image is not None and hello.image_bytes != len(expected.image):
+        return f"it reads a model image of {hello.image_bytes:,} bytes, the file has {len(expected.image):,}"
+    if expected.image is not None and hello.image_crc != zlib.crc32(expected.image):
+        return "the model image that it reads is not the one in the file"
+    return ""
+
+
+def prove(virtual: VirtualBoard, hello: Hello, golden: Golden, report: Callable[[int], None]) -> Measured:
+    """Runs every vector and compares every output byte; `report` gets the number of vectors done.
+
+    Raises ToolError naming board, vector and byte for a mismatch, and board and vector for a crash, a
+    hang or a refusal.
+    """
+    if (hello.input_bytes, hello.output_bytes) != (golden.input_bytes, golden.output_bytes):
+        raise ToolError(
+            f"{virtual.name}: its model takes {hello.input_bytes} and gives {hello.output_bytes} bytes, "
+            f"the golden vectors have {golden.input_bytes} and {golden.output_bytes}"
+        )
+    timings = []
+    for index, (tensor, wanted) in enumerate(golden.vectors):
+        where = f"vector {index}"
+        with _naming(virtual, where):
+            timings.append(feed(virtual.link, tensor))
+            got = virtual.link.read_tensor(Tensor.OUTPUT, golden.output_bytes)
+        _compare(virtual.name, where, got, wanted)
+        report(index + 1)
+    with _naming(virtual, "measuring"):
+        stats = virtual.link.stats()
+    if stats.stack_used >= stats.stack_bytes:
+        raise DoesNotFit(
+            f"{virtual.name}: the stack of {stats.stack_bytes:,} bytes is used up",
+            hint="give it a larger stack_bytes in the board's layout",
+        )
+    return Measured(
+        *count_instructions(timings), stats.stack_used, stats.static_bytes, hello.arena_bytes, hello.arena_needed
+    )
+
+
+def feed(link: Link, tensor: bytes) -> Timing:
+    """One inference on an input tensor."""
+    link.write_input(tensor)
+    return link.invoke(timeout_s=INVOKE_TIMEOUT_S)
+
+
+def play(virtual: VirtualBoard, stream: Stream) -> None:
+    """Streams a recording from a cleared state and compares each inference. Raises ToolError as `prove` does."""
+    results = []
+    with _naming(virtual, "stream"):
+        virtual.link.reset_state()
+    for index, frame in enumerate(stream.frames):
+        with _naming(virtual, f"stream frame {index}"):
+            result = virtual.link.sample(frame, timeout_s=INVOKE_TIMEOUT_S)
+        if result is not None:
+            results.append(result.values)
+    if len(results) != len(stream.results):
+        raise ToolError(f"{virtual.name}: the stream gave {len(results)} results, expected {len(stream.results)}")
+    for index, (got, wanted) in enumerate(zip(results, stream.results, strict=True)):
+        _compare(virtual.name, f"stream result {index}", got, wanted[:DATA_MAX])
+
+
+def count_instructions(timings: list[Timing]) -> tuple[int | None, float | None]:
+    """The most instructions of all runs and the size of a counting step; (None, None) where nothing is counted."""
+    worst = max(timings, key=lambda timing: timing.ticks)
+    if worst.tick_hz == 1:
+        return None, None
+    if worst.tick_hz == 0:
+        return worst.ticks, 1.0
+    step = NANOSECONDS / worst.tick_hz
+    return round(worst.ticks * step), step
+
+
+def _compare(name: str, where: str, got: bytes, wanted: bytes) -> None:
+    if got == wanted:
+        return
+    differing = [i for i, (a, b) in enumerate(zip(got, wanted, strict=True)) if a != b]
+    at = differing[0]
+    raise ToolError(
+        f"{name}: {where}: output byte {at} is {_signed(got[at])}, expected {_signed(wanted[at])} "
+        f"({len(differing)} of {len(wanted)} bytes differ)",
+        hint="the compiled model is not bit-exact with the interpreter: this is a defect of tinyops, please report it",
+    )
+
+
+def _signed(byte: int) -> int:
+    return byte - 256 if byte > 127 else byte
+
+
+@contextlib.contextmanager
+def _naming(virtual: VirtualBoard, where: str) -> Iterator[None]:
+    """Says of every failure on the link where it happened, and how the board ended when it did."""
+    try:
+        yield
+    except LinkClosed as error:
+        raise ToolError(f"{virtual.name}: {where}: the board crashed: {virtual.how_it_ended()}") from error
+    except BoardFault as error:
+        how = f"at {error.pc:#010x}" if error.pc else "because its stack overflowed"
+        raise ToolError(f"{virtual.name}: {where}: the program crashed {how}") from error
+    except LinkTimeout as error:
+        raise ToolError(f"{virtual.name}: {where}: the board hangs: no answer within the time limit") from error
+    except (Refused, LinkError) as error:
+        raise ToolError(f"{virtual.name}: {where}: {error.message}") from error

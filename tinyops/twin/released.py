@@ -1,0 +1,70 @@
+"""Whether the files that a board is flashed with hold the bytes of the ELF that was booted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyops.errors import DoesNotFit, ToolError
+from tinyops.files import MIB, read_bounded
+
+FIRMWARE_LIMIT_BYTES = 16 * MIB
+HEX_DATA, HEX_END, HEX_SEGMENT, HEX_LINEAR, HEX_ENTRIES = 0, 1, 2, 4, (3, 5)
+
+
+def check_copies(elf: Path, binary: Path, hexadecimal: Path) -> None:
+    """Raises ToolError naming the copy that differs from the ELF."""
+    wanted = _elf_bytes(elf)
+    start = min(wanted)
+    image = read_bounded(binary, FIRMWARE_LIMIT_BYTES)
+    if {start + i: byte for i, byte in enumerate(image) if start + i in wanted or byte} != wanted:
+        raise ToolError(f"{binary.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
+    if _hex_bytes(hexadecimal) != wanted:
+        raise ToolError(f"{hexadecimal.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
+
+
+def check_slot(board: str, image: bytes, slot_bytes: int) -> None:
+    """Raises DoesNotFit when a model image is larger than its slot."""
+    over = len(image) - slot_bytes
+    if over > 0:
+        raise DoesNotFit(
+            f"{board}: the model image of {len(image):,} bytes is {over:,} bytes larger than its slot",
+            hint="make the model smaller, or choose a board with a larger model slot",
+        )
+
+
+def _elf_bytes(path: Path) -> dict[int, int]:
+    """Every byte that the ELF puts into flash, by address."""
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    found: dict[int, int] = {}
+    try:
+        with path.open("rb") as stream:
+            for segment in ELFFile(stream).iter_segments("PT_LOAD"):
+                found |= {segment["p_paddr"] + i: byte for i, byte in enumerate(segment.data())}
+    except (ELFError, OSError) as error:
+        raise ToolError(f"{path.name}: not an ELF file: {error}") from error
+    if not found:
+        raise ToolError(f"{path.name}: holds no code")
+    return found
+
+
+def _hex_bytes(path: Path) -> dict[int, int]:
+    """Every byte of an Intel HEX file, by address."""
+    found: dict[int, int] = {}
+    base = 0
+    for number, line in enumerate(read_bounded(path, FIRMWARE_LIMIT_BYTES).decode("ascii", "replace").split(), 1):
+        try:
+            record = bytes.fromhex(line.removeprefix(":"))
+        except ValueError:
+            record = b""
+        if not line.startswith(":") or len(record) < 5 or len(record) != record[0] + 5 or sum(record) % 256:
+            raise ToolError(f"{path.name}:{number}: not a line of Intel HEX")
+        offset, kind, data = int.from_bytes(record[1:3]), record[3], record[4:-1]
+        if kind == HEX_DATA:
+            found |= {base + offset + i: byte for i, byte in enumerate(data)}
+        elif kind in (HEX_SEGMENT, HEX_LINEAR):
+            base = int.from_bytes(data) << (4 if kind == HEX_SEGMENT else 16)
+        elif kind != HEX_END and kind not in HEX_ENTRIES:
+            raise ToolError(f"{path.name}:{number}: unknown kind {kind} of line")
+    return found
