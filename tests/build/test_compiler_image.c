@@ -1,5 +1,5 @@
-/* Runs a model image under QEMU's mps2-an386 from two addresses, on the same vectors, and writes every
- * output and the ticks of each inference to output.bin through semihosting. */
+/* Runs a model image under QEMU's mps2-an386 from two addresses, on the same vectors, and writes
+ * every output and the ticks of each inference to output.bin through semihosting. */
 #include <stdint.h>
 #include <string.h>
 
@@ -12,11 +12,12 @@ enum { SYS_OPEN = 1, SYS_WRITE = 5, SYS_EXIT = 24, BINARY_WRITE = 5 };
 extern const uint8_t image_start[], image_end[], vectors_start[], vectors_end[];
 void reset(void);
 
-__asm__(".section .rodata\n .balign 4\n image_start: .incbin \"model.bin\"\n image_end:\n"
-        " .balign 4\n vectors_start: .incbin \"vectors.bin\"\n vectors_end:\n .text\n");
+__asm__(
+    ".section .rodata\n .balign 4\n image_start: .incbin \"model.bin\"\n image_end:\n"
+    " .balign 4\n vectors_start: .incbin \"vectors.bin\"\n vectors_end:\n .text\n");
 
-__attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {
-    0x20080000u, (uintptr_t)reset};
+__attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {0x20080000u,
+                                                                                 (uintptr_t)reset};
 
 static uint32_t semihost(uint32_t operation, const void *argument) {
   register uint32_t r0 __asm__("r0") = operation;

@@ -154,7 +154,7 @@ def test_planted_table_stops_the_image_step(tmp_path):
         {"cpu": "cortex-m4f", "board": "b", "slot_bytes": None},
         {"compiler": {"name": tool.name, "version": tool.version}},
     )
-    with pytest.raises(SpecError, match="planted.o"):
+    with pytest.raises(SpecError, match=r"planted\.o"):
         image.run(step, {**files, "kernels/planted.c": planted}, tmp_path / "c", lambda p: None)
     assert not list((tmp_path / "c").iterdir())
 

@@ -17,6 +17,7 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import Board
 from tinyops.errors import DoesNotFit, ToolError
 from tinyops.files import digest_file
+from tinyops.specs.locking import own_pins
 from tinyops.toolchain import installed
 
 pytestmark = pytest.mark.build
@@ -32,7 +33,7 @@ def facts_of(name: str) -> dict[str, Any]:
 def step_for(name: str, facts: dict[str, Any] | None = None) -> Step:
     facts = facts or facts_of(name)
     compiler = {"name": facts["compiler"], "version": installed(facts["compiler"]).version}
-    lock = {"compiler": compiler, "platformio": "6.2.0", "scons": "4.11.1", "firmware": firmware.source_digest()}
+    lock = {"compiler": compiler, "platformio": "6.2.0", "scons": "4.11.1", "firmware": own_pins().firmware}
     return Step("firmware", f"f/{name}", {"board": name, "fleet": "f", "sensor": "stream", "facts": facts}, lock)
 
 

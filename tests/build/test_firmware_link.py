@@ -73,15 +73,27 @@ def feed_python(data: bytes) -> tuple[list[Frame], int]:
     return list(decoder.feed(data)), decoder.bad_frames
 
 
-@settings(max_examples=150, deadline=None)
-@given(frame=frames)
-def test_both_ends_encode_the_same_bytes(codec: ctypes.CDLL, frame: Frame) -> None:
+def encode_c(codec: ctypes.CDLL, frame: Frame) -> bytes:
     line = bytearray()
     write = WRITE(lambda _, data, count: line.extend(data[:count]))
     body = bytes((frame.type, frame.sequence)) + frame.payload
     buffer = (ctypes.c_uint8 * FRAME_MAX)(*body)
     codec.tinyops_app_send(ctypes.byref(CPort(None, None, write)), buffer, ctypes.c_uint32(len(body)))
-    assert bytes(line) == encode(frame)
+    return bytes(line)
+
+
+@settings(max_examples=150, deadline=None)
+@given(frame=frames)
+def test_both_ends_encode_the_same_bytes(codec: ctypes.CDLL, frame: Frame) -> None:
+    assert encode_c(codec, frame) == encode(frame)
+
+
+@pytest.mark.parametrize("length", [0, 1, *range(248, 258), PAYLOAD_MAX])
+@pytest.mark.parametrize("fill", [b"\0", b"\1", b"\1\2\0"])
+def test_both_ends_agree_around_the_longest_run(codec: ctypes.CDLL, length: int, fill: bytes) -> None:
+    frame = Frame(0x81, 0x42, (fill * length)[:length])
+    assert encode_c(codec, frame) == encode(frame)
+    assert feed_c(codec, encode(frame)) == ([frame], 0)
 
 
 @settings(max_examples=150, deadline=None)

@@ -43,7 +43,7 @@ CONVOLUTION = {
 }
 LAYERS = {"kind": "layers", "layers": [CONVOLUTION, {"kind": "global_average_pool"}]}
 PYTHON = {"kind": "python", "entry": "build", "args": {}}
-TRAINING = {"epochs": 8, "batch": 16, "learning_rate": 0.01, "seed": 1}
+TRAINING = {"epochs": 20, "batch": 16, "learning_rate": 0.01, "seed": 1}
 
 
 def silent(_: Progress) -> None:
@@ -139,8 +139,8 @@ def test_training_twice_gives_the_same_bytes_and_says_how_far_it_is(data: Path, 
     # Threads that the machine suggests must not matter: the step sets its own.
     facts = tinyops.train.run(Step("train", "x", settings), data_files(data), tmp_path / "again", said.append)
     assert digests(tmp_path / "again") == digests(trained)
-    assert [p.done for p in said] == [0, *range(1, 9), 8]
-    assert "epoch 8/8  loss 0." in said[-2].message
+    assert [p.done for p in said] == [0, *range(1, 21), 20]
+    assert "epoch 20/20  loss 0." in said[-2].message
     assert facts["accuracy_float"]["total"] == 9 and facts["accuracy_float"]["right"] >= 8
     assert facts["recordings"] == {"train": 27, "test": 9} and facts["windows"] == {"train": 135, "test": 45}
     assert facts["parameters"] == 8 * (2 * 3 + 2) + 3 * 9
@@ -148,7 +148,7 @@ def test_training_twice_gives_the_same_bytes_and_says_how_far_it_is(data: Path, 
 
 def test_training_json_records_history_and_environment(trained: Path) -> None:
     record = json.loads((trained / "training.json").read_text())
-    assert [e["epoch"] for e in record["history"]] == list(range(1, 9))
+    assert [e["epoch"] for e in record["history"]] == list(range(1, 21))
     assert record["history"][-1]["loss"] < record["history"][0]["loss"]
     assert {"tensorflow", "keras", "numpy", "machine", "threads"} <= set(record["environment"])
     assert str(trained) not in (trained / "training.json").read_text()
@@ -171,19 +171,12 @@ BODY = """
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (
-            "\n    return wrong_name",
-            r"NameError: name 'wrong_name' is not defined\n  x.py:4, in build: return wrong_name",
-        ),
-        ("\n    raise SystemExit(3)", "build failed: SystemExit: 3"),
-        ("\n    import no_such_module", "no_such_module"),
-        ("\n    return 3", "returned int, wanted a keras.Model"),
-        ("\n    retrun", "NameError|SyntaxError"),
+        (" return 3", "returned int, wanted a keras.Model"),
         (BODY + "    return keras.Model(start, flat)", r"the model's output is \[32\], wanted \[3\]"),
         (BODY + "    return keras.Model(start, keras.layers.Dense(classes)(flat))", "sum to 0, wanted 1"),
     ],
 )
-def test_errors_of_the_users_function_are_sentences(data: Path, tmp_path: Path, body: str, message: str) -> None:
+def test_models_of_another_shape_are_refused(data: Path, tmp_path: Path, body: str, message: str) -> None:
     source = "# mine\nprint('what I print is nobody\\'s event')\ndef build(input_shape, classes, **args):" + body
     with pytest.raises(SpecError, match=message):
         train(data, tmp_path / "x", PYTHON, source)

@@ -20,6 +20,7 @@ from tinyops.boards.model import Board
 from tinyops.errors import ToolError
 from tinyops.files import digest_file, digest_json
 from tinyops.link import LinkTimeout, Refused, Status, Tensor, Type
+from tinyops.specs.locking import own_pins
 from tinyops.toolchain import CPU_FLAGS, installed
 
 pytestmark = pytest.mark.build
@@ -74,7 +75,7 @@ def build_firmware(name: str, folder: Path, contract: dict[str, Any], fleet: str
         "compiler": {"name": spec.compiler, "version": installed(spec.compiler).version},
         "platformio": "6.2.0",
         "scons": "4.11.1",
-        "firmware": firmware.source_digest(),
+        "firmware": own_pins().firmware,
     }
     facts = spec.model_dump(mode="json")
     settings = {"board": name, "fleet": fleet, "sensor": {"kind": "stream", "port": "serial"}, "facts": facts}
@@ -284,6 +285,13 @@ def test_a_live_board_serves_every_request_and_refuses_bad_ones(name: str, bench
         link.invoke()
         assert link.read_tensor(Tensor.OUTPUT, 8) == b"87654321"
         assert link.read_tensor(Tensor.INPUT, 8) == b"12345678"
+
+
+@pytest.mark.parametrize("name", ["microbit", "nano33ble"])
+def test_the_stopwatch_starts_from_nought_each_time(name: str, bench: Callable[[str], Bench]) -> None:
+    with twin.open_twin(name, board_spec(name), bench(name).files) as virtual:
+        ticks = [twin.prove.feed(virtual.link, VECTORS[0]).ticks for _ in range(5)]
+    assert len(set(ticks)) == 1 and 0 < ticks[0] < 100
 
 
 @pytest.mark.parametrize("name", BOARDS)

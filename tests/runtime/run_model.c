@@ -1,6 +1,6 @@
-/* Runs a compiled model on vectors from standard input, in an arena of exactly the bytes it asks for,
- * so that the sanitizers see every step outside. Input and output are raw bytes, one vector after
- * another. Exit status: 0, or 3 when the model returns an error. */
+/* Runs a compiled model on vectors from standard input, in an arena of exactly the bytes it asks
+ * for, so that the sanitizers see every step outside. Input and output are raw bytes, one vector
+ * after another. Exit status: 0, or 3 when the model returns an error. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -18,8 +18,9 @@ def compile_and_prove(root: Path, output: Output) -> tuple[list[JsonObject], lis
     """
     from tinyops.cli.progress import watcher
     from tinyops.files import write_atomic
-    from tinyops.reconcile import observe, plan_of, preview
+    from tinyops.reconcile.apply import preview
     from tinyops.reconcile.locking import lock_of
+    from tinyops.reconcile.world import observe, plan_of
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
     from tinyops.specs.lock import LOCK_FILE, dump_lock
 

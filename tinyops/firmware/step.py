@@ -13,7 +13,7 @@ from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, canonical_json, digest_json, pretty_json, read_bounded
 from tinyops.firmware import pio
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
-from tinyops.firmware.project import read_contract, render_project
+from tinyops.firmware.project import render_project
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import Tool, locked

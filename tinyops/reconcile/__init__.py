@@ -1,6 +1,4 @@
-"""Observe the world, plan its difference to the specs, apply it: the only place where these meet."""
+"""Observe the world, plan its difference to the specs, apply it: the only place where these meet.
 
-from tinyops.reconcile.apply import Applied, apply, preview
-from tinyops.reconcile.world import World, observe, plan_of
-
-__all__ = ["Applied", "World", "apply", "observe", "plan_of", "preview"]
+`world` observes and plans, `apply` builds and publishes, `locking` and `rendering` write what is committed.
+"""

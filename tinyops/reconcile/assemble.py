@@ -193,12 +193,15 @@ def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Reco
     image = records[f"image:{model}/{board}"]
     compiled = records[f"compile:{model}/{board}"]
     firmware = records[f"firmware:{name}/{board}"].outputs.get("firmware.bin")
-    kind, file = ("image", "model.bin") if "model.bin" in image.outputs else ("shared-object", "model.so")
+    shared = "model.so" in image.outputs
     proof = records[f"twin:{name}/{board}"].facts["proof"]
     return BoardEntry(
         contract=compiled.facts["contract"],
         contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
-        model=ModelFile(**places.file(image.outputs[file]), kind=kind),
+        model=ModelFile(
+            **places.file(image.outputs["model.so" if shared else "model.bin"]),
+            kind="shared-object" if shared else "image",
+        ),
         firmware=FileRef(**places.file(firmware)) if firmware else None,
         golden=FileRef(**places.file(records[f"squeeze:{model}/int8"].outputs["golden.bin"])),
         proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),

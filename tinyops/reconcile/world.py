@@ -77,7 +77,7 @@ def observe(root: Path, *, lock_file: Path | None = None) -> World:
     """Reads specs, lock and the last release. Raises SpecError with everything that is wrong."""
     catalog = load_world_catalog(root)
     repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
-    lock = load_lock(lock_file or root / LOCK_FILE)
+    lock = load_lock(lock_file or root / LOCK_FILE, cache=parse_cache(root))
     if problems := lock_problems(lock, repository, catalog):
         raise SpecError(problems, hint="run `tinyops lock` and commit what it writes")
     releases = open_releases(repository)

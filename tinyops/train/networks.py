@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 from keras import layers
 
 from tinyops.errors import SpecError
+from tinyops.train.user_function import call_entry
 
 # Keras's default of 0.99 never catches up on a few hundred windows.
 BATCH_NORM_MOMENTUM = 0.9
@@ -104,35 +103,10 @@ _BUILDERS: dict[str, Callable[[dict[str, Any], str, Any], Any]] = {
 
 
 def _from_function(path: Path, architecture: dict[str, Any], shape: tuple[int, ...], classes: int) -> Any:
-    """Calls the user's function. Its errors come back with the lines of its own file, not ours or Keras's."""
     entry = architecture["entry"].rpartition(":")[2]
-    try:
-        spec = importlib.util.spec_from_file_location("architecture", path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        function = getattr(module, entry, None)
-        if not callable(function):
-            raise SpecError(f"{path.name}: has no function {entry}", hint="entry reads `file.py:function`")
-        network = function(tuple(shape), classes, **architecture["args"])
-    except SpecError:
-        raise
-    except BaseException as error:  # SystemExit too: whatever user code does is a sentence, not a dead worker
-        raise SpecError(
-            "\n".join([f"{path.name}: {entry} failed: {type(error).__name__}: {error}", *_own_lines(error, path)]),
-            hint="the file must stand alone: other files of the repository cannot be imported"
-            if isinstance(error, ImportError)
-            else "",
-        ) from error
+    network = call_entry(path, entry, shape, classes, **architecture["args"])
     _check_network(network, f"{path.name}:{entry}", shape, classes)
     return network
-
-
-def _own_lines(error: BaseException, path: Path) -> list[str]:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return [f"  {path.name}:{error.lineno}: {(error.text or '').strip()}"]
-    return [f"  {path.name}:{f.lineno}, in {f.name}: {f.line}" for f in frames]
 
 
 def _check_network(network: Any, name: str, shape: tuple[int, ...], classes: int) -> None:
@@ -147,6 +121,5 @@ def _check_network(network: Any, name: str, shape: tuple[int, ...], classes: int
         raise SpecError(f"{name}: the model's output is {found}, wanted [{classes}]: one a class")
     output = network(np.zeros((1, *shape), np.float32), training=False).numpy()
     if output.min() < -SUM_TOLERANCE or abs(float(output.sum()) - 1) > SUM_TOLERANCE:
-        raise SpecError(
-            f"{name}: the outputs of one input sum to {output.sum():.3g}", hint="end the model with softmax"
-        )
+        message = f"{name}: the outputs for one input sum to {output.sum():.3g}, wanted 1"
+        raise SpecError(message, hint="end the model with softmax")

@@ -11,7 +11,7 @@ from pathlib import Path
 from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
-from tinyops.files import MIB, JsonObject, digest_file, digest_json, digest_tree, pretty_json, read_bounded
+from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
 from tinyops.twin import native, qemu
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.machine import Boot, VirtualBoard
@@ -24,13 +24,6 @@ BOOTS: Mapping[str, Callable[[Boot], AbstractContextManager[VirtualBoard]]] = {
 }
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_COUNTED = "instructions: this machine does not let a program count them"
-
-
-def source_digest() -> str:
-    """Digest of what of tinyops a proof depends on besides the board's files; for the lock's `twin` entry."""
-    package = Path(__file__).parent
-    runtime = package.parent / "runtime"
-    return digest_json([digest_tree(package, ["*.py"]), digest_tree(runtime, ["port/native/*", "app/*"])])
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import pytest
 from tinyops.artifacts import Step
 from tinyops.boards.model import Region
 from tinyops.errors import DoesNotFit, SpecError, ToolError
-from tinyops.firmware import pio, source_digest
+from tinyops.firmware import pio
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
 from tinyops.firmware.step import check_lock, read_contract_file
 
@@ -66,11 +66,6 @@ def test_other_firmware_sources_than_the_locks_are_refused() -> None:
     lock = {name: installed.version(name) for name in ("platformio", "scons")} | {"firmware": "sha256:" + "0" * 64}
     with pytest.raises(ToolError, match="firmware sources of another version"):
         check_lock(Step("firmware", "f/b", {}, lock))
-
-
-def test_the_source_digest_is_stable_and_covers_the_runtime() -> None:
-    assert source_digest() == source_digest()
-    assert source_digest().startswith("sha256:")
 
 
 def test_users_variables_that_change_a_build_are_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:

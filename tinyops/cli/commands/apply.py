@@ -15,7 +15,7 @@ from tinyops.files import MIB, read_bounded
 
 if TYPE_CHECKING:
     from tinyops.plan import Plan
-    from tinyops.reconcile import Applied
+    from tinyops.reconcile.apply import Applied
 
 PLAN_LIMIT_BYTES = 64 * MIB
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.cli.progress import watcher
-    from tinyops.reconcile import apply
+    from tinyops.reconcile.apply import apply
 
     saved = read_plan(arguments.plan) if arguments.plan else None
     with watcher(json=output.json) as watching:

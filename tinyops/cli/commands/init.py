@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinyops.cli.output import Output
 from tinyops.errors import UsageError
+from tinyops.files import JsonObject
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +30,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     board = arguments.board or DEFAULT_BOARD
     files = scaffold(folder.name, load_catalog(), board=board, tflite=finished)
     write_scaffold(folder, files)
-    value = {"folder": str(folder), "files": sorted(files)}
+    value: JsonObject = {"folder": str(folder), "files": sorted(files)}
     lines = [f"{arguments.folder}: {len(files)} files. Next: cd {arguments.folder} && tinyops plan"]
     if finished is not None:
         from tinyops.cli.first_result import compile_and_prove
 
-        value["figures"], text = compile_and_prove(folder, output)
+        figures, text = compile_and_prove(folder, output)
+        value["figures"] = figures
         lines += ["", *text]
     output.result(value, "\n".join(lines))
     return 0

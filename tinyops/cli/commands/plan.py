@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from tinyops.reconcile import observe, plan_of
+    from tinyops.reconcile.world import observe, plan_of
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
     plan = plan_of(world, replace=arguments.replace)
@@ -43,7 +43,8 @@ def _status(arguments: argparse.Namespace, plan: Plan) -> int:
 
 def _build(arguments: argparse.Namespace, output: Output, plan: Plan) -> int:
     from tinyops.cli.progress import watcher
-    from tinyops.reconcile import observe, preview
+    from tinyops.reconcile.apply import preview
+    from tinyops.reconcile.world import observe
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)

@@ -3,8 +3,8 @@
 #include "tinyops/fixed_point.h"
 #include "tinyops/kernels/dot.h"
 
-/* Taps of one output value that touch the padding: they read the zero point. `image` is the input at
- * (y0, x0), which may lie outside; only taps inside are read. */
+/* Taps of one output value that touch the padding: they read the zero point. `image` is the input
+ * at (y0, x0), which may lie outside; only taps inside are read. */
 static int32_t edge_sum(const tinyops_conv_2d_params *p, const int8_t *input, const int8_t *weights,
                         int32_t y0, int32_t x0, tinyops_taps rows, tinyops_taps columns) {
   const tinyops_window *g = &p->window;
@@ -22,8 +22,7 @@ static int32_t edge_sum(const tinyops_conv_2d_params *p, const int8_t *input, co
       const int32_t x = x0 + kx * g->dilation_w;
       acc = tinyops_dot(input + (y * g->in_w + x) * g->in_c, weights + kx * g->in_c, g->in_c, acc);
     }
-    padded += tinyops_sum(weights + columns.last * g->in_c,
-                          (g->kernel_w - columns.last) * g->in_c);
+    padded += tinyops_sum(weights + columns.last * g->in_c, (g->kernel_w - columns.last) * g->in_c);
   }
   return acc + padded * p->input_zero_point;
 }
@@ -59,8 +58,8 @@ void tinyops_conv_2d(const tinyops_conv_2d_params *p, const int8_t *input, const
         const int32_t sum = inside ? inner_sum(g, input + (y0 * g->in_w + x0) * g->in_c, w)
                                    : edge_sum(p, input, w, y0, x0, rows, columns);
         const int32_t k = c * p->channel_step;
-        *output++ = tinyops_requantise(bias[c] + sum, multiplier[k], shift[k],
-                                       p->output_zero_point, p->min, p->max);
+        *output++ = tinyops_requantise(bias[c] + sum, multiplier[k], shift[k], p->output_zero_point,
+                                       p->min, p->max);
       }
     }
   }

@@ -57,8 +57,8 @@ static int32_t sum_one(const tinyops_depthwise_conv_2d_params *p, const int8_t *
   const int8_t *w = weights + c;
   for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
     for (int32_t kx = 0; kx < g->kernel_w; ++kx, w += g->out_c) {
-      const int32_t x = tap_inside(at, ky, kx) ? tap_input(g, input, at, ky, kx)[source]
-                                               : p->input_zero_point;
+      const int32_t x =
+          tap_inside(at, ky, kx) ? tap_input(g, input, at, ky, kx)[source] : p->input_zero_point;
       acc += x * *w;
     }
   }
@@ -76,15 +76,15 @@ static void one_pixel(const tinyops_depthwise_conv_2d_params *p, const int8_t *i
     sum_four(p, input, weights, at, c, acc);
     for (int32_t i = 0; i < 4; ++i) {
       const int32_t k = (c + i) * p->channel_step;
-      output[c + i] = tinyops_requantise(acc[i], multiplier[k], shift[k], p->output_zero_point,
-                                         p->min, p->max);
+      output[c + i] =
+          tinyops_requantise(acc[i], multiplier[k], shift[k], p->output_zero_point, p->min, p->max);
     }
   }
   for (; c < channels; ++c) {
     const int32_t k = c * p->channel_step;
     const int32_t acc = sum_one(p, input, weights, at, c, bias[c]);
-    output[c] = tinyops_requantise(acc, multiplier[k], shift[k], p->output_zero_point, p->min,
-                                   p->max);
+    output[c] =
+        tinyops_requantise(acc, multiplier[k], shift[k], p->output_zero_point, p->min, p->max);
   }
 }
 

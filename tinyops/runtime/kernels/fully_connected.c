@@ -10,8 +10,8 @@ void tinyops_fully_connected(const tinyops_fully_connected_params *p, const int8
     for (int32_t i = 0; i < p->outputs; ++i) {
       const int32_t acc = tinyops_dot(input, weights + i * p->inputs, p->inputs, bias[i]);
       const int32_t k = i * p->channel_step;
-      *output++ = tinyops_requantise(acc, multiplier[k], shift[k], p->output_zero_point, p->min,
-                                     p->max);
+      *output++ =
+          tinyops_requantise(acc, multiplier[k], shift[k], p->output_zero_point, p->min, p->max);
     }
   }
 }

@@ -31,7 +31,8 @@ static inline int32_t maximum(const tinyops_window *g, const int8_t *image, int3
   return best;
 }
 
-/* Slides the window. `reduce` is known to the compiler at both calls, which makes two loops of it. */
+/* Slides the window. `reduce` is known to the compiler at both calls, which makes two loops of it.
+ */
 static inline void slide(const tinyops_pool_2d_params *p, const int8_t *input, int8_t *output,
                          reduction reduce) {
   const tinyops_window *g = &p->window;
@@ -41,8 +42,7 @@ static inline void slide(const tinyops_pool_2d_params *p, const int8_t *input, i
     for (int32_t ox = 0; ox < g->out_w; ++ox) {
       const int32_t x0 = ox * g->stride_w - g->pad_left;
       const tinyops_taps columns = tinyops_taps_inside(x0, g->in_w, g->kernel_w, 1);
-      const int8_t *image =
-          input + ((y0 + rows.first) * g->in_w + x0 + columns.first) * g->in_c;
+      const int8_t *image = input + ((y0 + rows.first) * g->in_w + x0 + columns.first) * g->in_c;
       for (int32_t c = 0; c < g->in_c; ++c) {
         const int32_t value =
             reduce(g, image + c, rows.last - rows.first, columns.last - columns.first);
@@ -52,8 +52,7 @@ static inline void slide(const tinyops_pool_2d_params *p, const int8_t *input, i
   }
 }
 
-void tinyops_average_pool_2d(const tinyops_pool_2d_params *p, const int8_t *input,
-                             int8_t *output) {
+void tinyops_average_pool_2d(const tinyops_pool_2d_params *p, const int8_t *input, int8_t *output) {
   slide(p, input, output, average);
 }
 

@@ -1,30 +1,34 @@
 #include "tinyops/kernels/quantize.h"
 
+#include <string.h>
+
 #include "tinyops/fixed_point.h"
 
-/* Rounded half away from zero. Exact: a truncated part and its rest need no rounding of their own. */
-static int32_t round_half_away(float value) {
-  const int32_t whole = (int32_t)value;
-  const float rest = value - (float)whole;
-  return rest >= 0.5f ? whole + 1 : (rest <= -0.5f ? whole - 1 : whole);
+/* A float32's bits as an unsigned number that grows with it. */
+static uint32_t ordered_key(const float *value) {
+  uint32_t bits;
+  memcpy(&bits, value, sizeof bits);
+  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-void tinyops_quantize(const tinyops_affine_params *p, const float *input, int8_t *output) {
+void tinyops_quantize(const tinyops_edge_params *p, const float *input, const uint32_t *thresholds,
+                      int8_t *output) {
   for (int32_t i = 0; i < p->count; ++i) {
-    const float steps = input[i] / p->scale;
-    int32_t value = INT8_MIN;
-    if (steps >= 1024.0f) { /* NaN is neither above nor below */
-      value = INT8_MAX;
-    } else if (steps > -1024.0f) {
-      value = tinyops_clamp(round_half_away(steps) + p->zero_point, INT8_MIN, INT8_MAX);
+    const uint32_t key = ordered_key(&input[i]);
+    int32_t level = 0; /* thresholds that are reached: a binary search over all 255 */
+    for (int32_t step = 128; step > 0; step >>= 1) {
+      if (key >= thresholds[level + step - 1]) {
+        level += step;
+      }
     }
-    output[i] = (int8_t)value;
+    output[i] = (int8_t)(level + INT8_MIN);
   }
 }
 
-void tinyops_dequantize(const tinyops_affine_params *p, const int8_t *input, float *output) {
+void tinyops_dequantize(const tinyops_edge_params *p, const int8_t *input, const float *table,
+                        float *output) {
   for (int32_t i = 0; i < p->count; ++i) {
-    output[i] = p->scale * (float)(input[i] - p->zero_point);
+    output[i] = table[(uint8_t)input[i]];
   }
 }
 

@@ -28,8 +28,8 @@ static int32_t exp_on_negative(int32_t value) {
   const int32_t x2 = tinyops_high_mul(x, x);
   const int32_t x3 = tinyops_high_mul(x2, x);
   const int32_t x4 = tinyops_high_mul(x2, x2);
-  const int32_t tail = tinyops_rounding_shift(
-      tinyops_high_mul(tinyops_rounding_shift(x4, 2) + x3, third) + x2, 1);
+  const int32_t tail =
+      tinyops_rounding_shift(tinyops_high_mul(tinyops_rounding_shift(x4, 2) + x3, third) + x2, 1);
   int32_t result = constant + tinyops_high_mul(constant, x + tail);
   const int32_t rest = within - value;
   for (int32_t k = 0; k < 7; ++k) {

@@ -1,15 +1,16 @@
 /* Fixed-point arithmetic as TensorFlow Lite Micro computes it, rounding twice.
  *
- * A real factor is multiplier * 2^(shift - 31) with multiplier 0 or in [2^30, 2^31). Right shifts of
- * negative numbers are arithmetic, as on every compiler that tinyops supports.
+ * A real factor is multiplier * 2^(shift - 31) with multiplier 0 or in [2^30, 2^31). Right shifts
+ * of negative numbers are arithmetic, as on every compiler that tinyops supports.
  */
 #ifndef TINYOPS_FIXED_POINT_H
 #define TINYOPS_FIXED_POINT_H
 
 #include <stdint.h>
 
-/* Upper half of 2ab, rounded half away from zero. Not for a == b == INT32_MIN. The sum with 2^30 and the
- * shift give exactly that rounding: the half below zero is what the shift's floor takes off. */
+/* Upper half of 2ab, rounded half away from zero. Not for a == b == INT32_MIN. The sum with 2^30
+ * and the shift give exactly that rounding: the half below zero is what the shift's floor takes
+ * off. */
 static inline int32_t tinyops_high_mul(int32_t a, int32_t b) {
   return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
 }

@@ -2,8 +2,9 @@
 #ifndef TINYOPS_INTERNAL_H
 #define TINYOPS_INTERNAL_H
 
-/* Functions and constants that are not part of the model's ABI. Hidden, so that position-independent
- * code reaches them relative to the program counter and never through a table of addresses. */
+/* Functions and constants that are not part of the model's ABI. Hidden, so that
+ * position-independent code reaches them relative to the program counter and never through a table
+ * of addresses. */
 #if defined(__GNUC__) && !defined(__AVR__)
 #define TINYOPS_INTERNAL __attribute__((visibility("hidden")))
 #else

@@ -19,8 +19,8 @@
 #define TINYOPS_RAW_API TINYOPS_INTERNAL
 #endif
 
-/* One channel's factor gain / input scale as multiplier * 2^-shift; multiplier in [2^30, 2^31), shift
- * in 1..62. */
+/* One channel's factor gain / input scale as multiplier * 2^-shift; multiplier in [2^30, 2^31),
+ * shift in 1..62. */
 typedef struct {
   int32_t offset;
   int32_t multiplier;

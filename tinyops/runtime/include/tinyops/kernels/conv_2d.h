@@ -13,8 +13,8 @@ typedef struct {
   int32_t channel_step; /* 1: multiplier and shift per output channel; 0: one for all */
 } tinyops_conv_2d_params;
 
-/* output (out_h, out_w, out_c) = input (in_h, in_w, in_c) * weights (out_c, kernel_h, kernel_w, in_c).
- * `bias` (out_c) holds minus the input's zero point times the channel's weights already. */
+/* output (out_h, out_w, out_c) = input (in_h, in_w, in_c) * weights (out_c, kernel_h, kernel_w,
+ * in_c). `bias` (out_c) holds minus the input's zero point times the channel's weights already. */
 TINYOPS_INTERNAL void tinyops_conv_2d(const tinyops_conv_2d_params *p, const int8_t *input,
                                       const int8_t *weights, const int32_t *bias,
                                       const int32_t *multiplier, const int8_t *shift,

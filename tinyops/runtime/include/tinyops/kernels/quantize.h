@@ -8,9 +8,7 @@
 
 typedef struct {
   int32_t count;
-  int32_t zero_point;
-  float scale;
-} tinyops_affine_params;
+} tinyops_edge_params;
 
 typedef struct {
   int32_t count;
@@ -18,12 +16,17 @@ typedef struct {
   int32_t multiplier, shift;
 } tinyops_requantize_params;
 
-/* output (count) = round(input / scale) + zero_point, saturated; NaN gives -128. */
-TINYOPS_INTERNAL void tinyops_quantize(const tinyops_affine_params *p, const float *input,
-                                       int8_t *output);
-/* output (count) = scale * (input - zero_point). */
-TINYOPS_INTERNAL void tinyops_dequantize(const tinyops_affine_params *p, const int8_t *input,
-                                         float *output);
+/* output (count) = round(input / scale) + zero_point, saturated. thresholds[i] is the smallest
+ * number that becomes i - 127, as an ordered key (see quantize.c). No arithmetic on real numbers:
+ * the same bytes on every core, and nothing from libgcc where there is no floating point unit. NaN
+ * gives -128 or 127, by its sign; quotients that an int32 does not hold saturate, too, unlike the
+ * interpreter's. */
+TINYOPS_INTERNAL void tinyops_quantize(const tinyops_edge_params *p, const float *input,
+                                       const uint32_t *thresholds, int8_t *output);
+/* output (count) = scale * (input - zero_point), from a table by the input byte read as unsigned.
+ */
+TINYOPS_INTERNAL void tinyops_dequantize(const tinyops_edge_params *p, const int8_t *input,
+                                         const float *table, float *output);
 /* output (count): int16 input at another scale. */
 TINYOPS_INTERNAL void tinyops_requantize_int16(const tinyops_requantize_params *p,
                                                const int16_t *input, int8_t *output);

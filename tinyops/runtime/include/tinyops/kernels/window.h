@@ -15,7 +15,8 @@ typedef struct {
   int32_t pad_top, pad_left;
 } tinyops_window;
 
-/* Taps first..last-1 of a kernel of `taps` lie inside an image of `extent`, starting at `origin`. */
+/* Taps first..last-1 of a kernel of `taps` lie inside an image of `extent`, starting at `origin`.
+ */
 typedef struct {
   int32_t first, last;
 } tinyops_taps;
