@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from tinyops.boards.model import Board
-from tinyops.build.steps import compile_settings, window_settings
-from tinyops.compiler.contract import classifier_contract, make_contract
-from tinyops.compiler.options import CompileOptions
-from tinyops.features import RawFeatures, TensorFeatures
 from tinyops.files import JsonObject
+from tinyops.manifest.contract import classifier_contract
 from tinyops.specs.loader import Repository
 from tinyops.specs.model import TfliteArchitecture
+from tinyops.specs.window import window
 
 
-def expected_contract(repository: Repository, model: str, board: Board) -> JsonObject:
-    """What the compile step will write as contract.json. Raises SpecError for an unusable .tflite."""
-    entry = repository.models[model]
-    options = CompileOptions.from_settings(compile_settings(repository, model, board))
-    window = window_settings(repository, entry.document)
-    architecture = entry.document.spec.architecture
-    if not isinstance(architecture, TfliteArchitecture):
-        return classifier_contract(options, window["window_frames"], window["hop_frames"])
-    from tinyops.graph import read_graph
-
-    graph = read_graph(repository.source(entry, architecture.file).path)
-    if window["features"] == "tensor" or options.signal is None:
-        return make_contract(graph, TensorFeatures(), options)
-    height, width = options.signal.size or (1, 1)
-    values = len(options.signal.channels) * height * width
-    frames = (values, window["window_frames"], window["hop_frames"])
-    return make_contract(graph, RawFeatures(*frames, offset=(0,) * values, gain=(1.0,) * values), options)
+def trained_contract(repository: Repository, model: str, board: Board) -> JsonObject | None:
+    """The contract of a model that tinyops trains; None for a finished one, whose file decides."""
+    spec = repository.models[model].document.spec
+    if isinstance(spec.architecture, TfliteArchitecture) or spec.dataset is None:
+        return None
+    dataset = repository.datasets[spec.dataset].document.spec
+    signal = dataset.signal.model_dump(mode="json")
+    arena_bytes = board.spec.layout.arena_bytes if board.spec.layout else None
+    return classifier_contract(signal, dataset.classes, window(spec, dataset.signal), arena_bytes)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board
+from tinyops.build.contracts import trained_contract
 from tinyops.files import JsonObject
 from tinyops.specs.loader import Loaded, Repository
 from tinyops.specs.lock import Lock
@@ -114,17 +115,18 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
         {"compiler": compiler},
         {"sources": InputRef(compiled, ALL_OUTPUTS)},
     )
+    contract = trained_contract(repository, model, board)
     yield Step(
         "firmware",
         fleet_subject,
-        firmware_settings(fleet, board),
+        {**firmware_settings(fleet, board), "contract": contract},
         {
             "compiler": compiler,
             "platformio": lock.python.get("platformio"),
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
         },
-        {"contract.json": InputRef(compiled, "contract.json")},
+        {} if contract else {"contract.json": InputRef(compiled, "contract.json")},
     )
     yield _twin_step(fleet_subject, board, lock, squeezed, compiled, built)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyops.compiler.arena import Arena, plan_arena, share_storage
-from tinyops.compiler.contract import ABI, contract_digest, make_contract
+from tinyops.compiler.contract import contract_digest, make_contract
 from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.lowering import lower_graph
@@ -16,6 +16,7 @@ from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import Features
 from tinyops.files import JsonObject
 from tinyops.graph import Graph
+from tinyops.manifest.contract import ABI
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 

@@ -36,7 +36,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     """Builds the firmware of one board in one fleet; see docs/architecture.md for files and facts."""
     board, fleet = str(step.settings["board"]), str(step.settings["fleet"])
     spec = BoardSpec.model_validate(step.settings["facts"])
-    contract = read_contract_file(inputs["contract.json"])
+    contract = step.settings.get("contract") or read_contract_file(inputs["contract.json"])
     if spec.layout is None:
         facts: JsonObject = {"image": False, "port": spec.port, "contract": digest_json(contract)}
         (out / "firmware.json").write_bytes(pretty_json({**facts, "why": "the board runs an operating system"}))

@@ -83,7 +83,7 @@ def _step_reasons(step: Step, record: Record, digests: Mapping[str, str]) -> Ite
 
 def field_reasons(old: object, new: object, path: str = "") -> Iterator[Reason]:
     """Every leaf in which two JSON values differ, by dotted path."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
+    if isinstance(old, Mapping) and isinstance(new, Mapping) and old.get("kind") == new.get("kind"):
         for name in sorted({*old, *new}):
             yield from field_reasons(old.get(name), new.get(name), f"{path}.{name}" if path else name)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -96,6 +96,8 @@ def field_reasons(old: object, new: object, path: str = "") -> Iterator[Reason]:
 def _short(value: object) -> str:
     if value is None or value == "":
         return ""
+    if isinstance(value, Mapping):  # something else altogether: its kind says what
+        return str(value.get("kind", "{…}"))
     text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     if text.startswith("sha256:"):
         return text[: len("sha256:") + 12]

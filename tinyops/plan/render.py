@@ -44,10 +44,16 @@ def _change_lines(change: Change) -> Iterator[str]:
     yield f"  {SIGNS[change.action]} {change.action:<8}{change.kind:<9} {change.subject}"
     for reason in change.reasons:
         yield f"        {reason}"
-    if change.follows:
-        yield f"        follows {', '.join(change.follows)}"
+    if change.follows and change.action is not Action.CREATE:
+        yield f"        follows {_what(change)}"
     if metrics := _metrics(change):
         yield f"        released: {metrics}; new figures known after apply"
+
+
+def _what(change: Change) -> str:
+    """What a change follows from: a step's inputs, a fleet's images (the steps before them are listed above)."""
+    shown = [step for step in change.follows if change.kind != "fleet" or step.startswith(("image:", "firmware:"))]
+    return ", ".join(shown or change.follows)
 
 
 def _metrics(change: Change) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyops.build.contracts import expected_contract
-from tinyops.files import pretty_json
+from tinyops.boards.model import Board
+from tinyops.build.contracts import trained_contract
+from tinyops.build.steps import compile_settings, window_settings
+from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import render_project
 from tinyops.reconcile.world import load_world_catalog, parse_cache
-from tinyops.specs.loader import load_repository
+from tinyops.specs.loader import Repository, load_repository
+from tinyops.specs.model import TfliteArchitecture
 from tinyops.specs.schema import schemas
 
 GENERATED = "generated"
@@ -27,10 +30,31 @@ def rendered(root: Path) -> dict[str, bytes]:
                 spec=board.spec,
                 fleet=fleet,
                 sensor=binding.sensor.model_dump(mode="json"),
-                contract=expected_contract(repository, entry.document.spec.model_name, board),
+                contract=contract_for(repository, entry.document.spec.model_name, board),
             )
             files |= {f"{fleet}/{board_name}/{name}": data for name, data in project.items()}
     return files
+
+
+def contract_for(repository: Repository, model: str, board: Board) -> JsonObject:
+    """The contract that the compile step will write. Raises SpecError for an unusable .tflite."""
+    if (contract := trained_contract(repository, model, board)) is not None:
+        return contract
+    from tinyops.compiler.contract import make_contract
+    from tinyops.compiler.options import CompileOptions
+    from tinyops.features import RawFeatures, TensorFeatures
+    from tinyops.graph import read_graph
+
+    entry = repository.models[model]
+    assert isinstance(entry.document.spec.architecture, TfliteArchitecture)
+    graph = read_graph(repository.source(entry, entry.document.spec.architecture.file).path)
+    options = CompileOptions.from_settings(compile_settings(repository, model, board))
+    frames = window_settings(repository, entry.document)
+    if frames["features"] == "tensor" or entry.document.spec.dataset is None:
+        return make_contract(graph, TensorFeatures(), options)
+    values = repository.datasets[entry.document.spec.dataset].document.spec.signal.frame_values
+    window = (values, frames["window_frames"], frames["hop_frames"])
+    return make_contract(graph, RawFeatures(*window, offset=(0,) * values, gain=(1.0,) * values), options)
 
 
 def stale(root: Path, files: dict[str, bytes]) -> tuple[list[str], list[str]]:

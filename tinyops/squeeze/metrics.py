@@ -11,6 +11,9 @@ from tinyops.files import JsonObject
 from tinyops.recordings import Outcome, Recordings
 from tinyops.statistics import Scores
 
+# Recall per class and confusion: plainly named for the model that devices run.
+_BY_CLASS = {"int8": ("recall", "confusion"), "float": ("recall_float", "confusion_float")}
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -40,9 +43,9 @@ def metrics(float_: Measured | None, int8: Measured | None, recordings: Recordin
 
 
 def _model_facts(name: str, measured: Measured | None) -> JsonObject:
-    keys = ("accuracy", "windows_accuracy", "recall", "confusion")
+    keys = (f"accuracy_{name}", f"windows_accuracy_{name}", *_BY_CLASS[name])
     if measured is None:
-        return {f"{key}_{name}": None for key in keys}
+        return dict.fromkeys(keys)
     scores: Scores = measured.outcome.recordings
     values = (
         scores.accuracy.to_json(),
@@ -50,4 +53,4 @@ def _model_facts(name: str, measured: Measured | None) -> JsonObject:
         {label: r.to_json() for label, r in scores.recall.items()},
         [list(row) for row in scores.confusion],
     )
-    return {f"{key}_{name}": value for key, value in zip(keys, values, strict=True)} | {"classes": list(scores.classes)}
+    return dict(zip(keys, values, strict=True)) | {"classes": list(scores.classes)}

@@ -106,10 +106,10 @@ def test_metrics_say_what_int8_costs() -> None:
     assert (facts["accuracy_float"]["right"], facts["accuracy_int8"]["right"]) == (3, 2)
     assert (facts["int8_loss"], facts["int8_changed_windows"]) == (0.25, 1)
     assert facts["recordings"] == {"train": 1, "test": 4}
-    assert facts["confusion_int8"] == [[1, 0], [2, 1]]
+    assert facts["confusion"] == [[1, 0], [2, 1]]
 
 
 def test_without_data_nothing_is_claimed() -> None:
     facts = metrics(None, None, None)
     assert {k for k, v in facts.items() if v is not None} == set()
-    assert {"accuracy_int8", "accuracy_float", "int8_loss", "recall_int8"} <= set(facts)
+    assert {"accuracy_int8", "accuracy_float", "int8_loss", "recall", "confusion"} <= set(facts)

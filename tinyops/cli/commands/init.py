@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tinyops.cli.output import Output
-from tinyops.errors import UsageError
+from tinyops.errors import ToolError, UsageError
 from tinyops.files import JsonObject
 
 
@@ -30,8 +30,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     board = arguments.board or DEFAULT_BOARD
     files = scaffold(folder.name, load_catalog(), board=board, tflite=finished)
     write_scaffold(folder, files)
+    locked = _lock(folder, output, needed=finished is not None)
     value: JsonObject = {"folder": str(folder), "files": sorted(files)}
-    lines = [f"{arguments.folder}: {len(files)} files. Next: cd {arguments.folder} && tinyops plan"]
+    then = "tinyops plan" if locked else "tinyops lock"
+    lines = [f"{arguments.folder}: {len(files)} files. Next: cd {arguments.folder} && git init && {then}"]
     if finished is not None:
         from tinyops.cli.first_result import compile_and_prove
 
@@ -40,3 +42,19 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         lines += ["", *text]
     output.result(value, "\n".join(lines))
     return 0
+
+
+def _lock(folder: Path, output: Output, *, needed: bool) -> bool:
+    """Pins this machine's tools for the new repository; where some are missing, says so unless they are `needed`."""
+    from tinyops.files import write_atomic
+    from tinyops.reconcile.locking import lock_of
+    from tinyops.specs.lock import LOCK_FILE, dump_lock
+
+    try:
+        write_atomic(folder / LOCK_FILE, dump_lock(lock_of(folder)))
+    except ToolError as error:
+        if needed:
+            raise
+        output.note(f"no lock yet, for this machine lacks tools that builds need:\n{error}")
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""A compiled model fed with frames: windows, hops, order of calls, and the same bytes as calibration saw."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from fakes.tflite import Tflite, dense
+from tinyops.compiler import CompileOptions, compile_model
+from tinyops.compiler.host import HostModel, build_host
+from tinyops.features import RawFeatures, TensorFeatures
+from tinyops.features.host import quantise_frames
+from tinyops.graph import parse_graph
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not on PATH")
+OK, DUE, ERR_ARENA, ERR_STATE, ERR_UNSUPPORTED = 0, 1, -1, -2, -5
+WINDOW, HOP = 3, 2
+FEATURES = RawFeatures(2, WINDOW, HOP, (100, -50), (0.001, 0.0005))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    graph = parse_graph(dense(3, 2 * WINDOW).build([0], [3]), "test.tflite")
+    folder = tmp_path_factory.mktemp("model")
+    return HostModel(build_host(compile_model(graph, FEATURES, CompileOptions()).sources, folder))
+
+
+def frames(count: int) -> np.ndarray:
+    return np.random.default_rng(count).integers(-2000, 2000, (count, 2)).astype(np.int16)
+
+
+def test_due_after_a_window_and_then_every_hop(model):
+    model.init()
+    due = [model.push(frame) for frame in frames(9)]
+    assert due == [OK, OK, DUE, OK, DUE, OK, DUE, OK, DUE]
+
+
+def test_prepare_before_a_window_is_complete(model):
+    model.init()
+    model.push(frames(1)[0])
+    assert model.prepare() == ERR_STATE
+
+
+def test_windows_are_the_newest_frames_in_time_order(model, tmp_path_factory):
+    model.init()
+    source = frames(12)
+    wanted = quantise_frames(source, FEATURES, 0.5, 3, folder=tmp_path_factory.mktemp("features"))
+    windows = 0
+    for i, frame in enumerate(source):
+        if model.push(frame) == DUE:
+            assert model.prepare() == OK
+            assert model.input() == wanted[i - WINDOW + 1 : i + 1].tobytes()
+            model.invoke()
+            windows += 1
+    assert windows == 5
+
+
+def test_inference_keeps_the_window(model):
+    model.init()
+    for frame in frames(WINDOW):
+        model.push(frame)
+    model.prepare()
+    before = model.input()
+    for _ in range(3):
+        model.invoke()
+        assert model.prepare() == OK
+        assert model.input() == before
+
+
+def test_init_forgets(model):
+    for frame in frames(WINDOW):
+        model.push(frame)
+    model.init()
+    assert model.prepare() == ERR_STATE
+
+
+def test_arena_that_is_missing_or_not_aligned(model):
+    library = model._library
+    for arena in (None, model._arena + 4):
+        for name in ("init", "prepare", "invoke"):
+            assert getattr(library, f"tinyops_model_{name}")(arena) == ERR_ARENA
+        assert library.tinyops_model_push(arena, None) == ERR_ARENA
+
+
+def test_a_model_that_takes_tensors_only(tmp_path):
+    graph = parse_graph(dense(3, 4).build([0], [3]), "test.tflite")
+    found = HostModel(build_host(compile_model(graph, TensorFeatures(), CompileOptions()).sources, tmp_path))
+    assert found.header.frame_values == 0
+    assert found.push(frames(1)[0]) == ERR_UNSUPPORTED
+    assert found.prepare() == ERR_UNSUPPORTED
+    assert found.infer(np.zeros((1, 4), np.int8)).shape == (1, 3)
+
+
+def test_every_header_names_its_fields_where_python_does(model):
+    assert model.header.magic == 0x314D4F54
+    assert model.header.abi == 1
+    assert model.header.input_bytes == 6
+    assert (model.header.init, model.header.image_bytes) == (0, 0)
+
+
+def test_several_inputs_lie_side_by_side(tmp_path):
+    tflite = Tflite()
+    a, b = (tflite.tensor((1, 3), scale=1.0, name=n) for n in "ab")
+    out = tflite.tensor((1, 3), scale=1.0)
+    tflite.operator("ADD", [a, b], [out], table="AddOptions")
+    graph = parse_graph(tflite.build([a, b], [out]), "test.tflite")
+    compiled = compile_model(graph, TensorFeatures(), CompileOptions())
+    assert compiled.header.input_bytes == 16 + 3
+    vector = np.zeros((1, 19), np.int8)
+    vector[0, :3], vector[0, 16:] = [1, 2, 3], [10, 20, 30]
+    found = HostModel(build_host(compiled.sources, tmp_path)).infer(vector)
+    assert found.view(np.int8).tolist() == [[11, 22, 33]]

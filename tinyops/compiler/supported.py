@@ -1,0 +1,21 @@
+"""What the compiler supports, as text: the same sentences that its errors use."""
+
+from __future__ import annotations
+
+
+def supported_operators() -> dict[str, tuple[str, ...]]:
+    """Operator -> its limits, sorted by name."""
+    from tinyops.compiler.ops import OPERATORS
+
+    return {name: tuple(c.sentence for c in OPERATORS[name].constraints) for name in sorted(OPERATORS)}
+
+
+def supported_page() -> str:
+    """The Markdown page of supported operators."""
+    parts = [
+        "# Supported operators\n\nint8 models, one subgraph, batch 1, fixed shapes. "
+        "Each line is a limit; a model beyond it is refused with that sentence.\n"
+    ]
+    for name, sentences in supported_operators().items():
+        parts.append(f"\n## {name}\n\n" + "".join(f"- {sentence}\n" for sentence in sentences))
+    return "".join(parts)

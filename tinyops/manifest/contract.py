@@ -1,0 +1,62 @@
+"""What a firmware must know to run an image: the contract, which changes with the task and not with the weights.
+
+Both sides make it here: the compiler from the finished model, the firmware (and `plan`) from the specs alone,
+before anything is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tinyops.files import JsonObject, digest_json
+
+ABI = 1
+_SIGNAL_FIELDS = ("sensor", "channels", "units", "full_scale", "rate_hz")
+
+
+def contract_of(
+    *,
+    signal: Mapping[str, Any] | None,
+    frames: tuple[int, int, int],
+    output: JsonObject,
+    arena_bytes: int | None,
+    tensors: Sequence[JsonObject] | None = None,
+) -> JsonObject:
+    """The contract as JSON.
+
+    `signal` is a dataset's; `frames` are values in a frame, frames in a window and in a hop, all 0 for
+    a model that takes tensors, which `tensors` then describe; `output` names classes, type and bytes;
+    `arena_bytes` is the board's, None where memory is not the limit.
+    """
+    given: JsonObject = {name: _plain(signal[name]) if signal else None for name in _SIGNAL_FIELDS}
+    if tensors is not None:
+        given["tensors"] = list(tensors)
+    given |= dict(zip(("frame_values", "window_frames", "hop_frames"), frames, strict=True))
+    return {"abi": ABI, "input": given, "output": output, "arena_bytes": arena_bytes}
+
+
+def classifier_contract(
+    signal: Mapping[str, Any], classes: Sequence[str], window: tuple[int, int], arena_bytes: int | None
+) -> JsonObject:
+    """The contract of a model that is still to be trained: int8 shares of classes from frames of a signal."""
+    output = {"classes": list(classes), "type": "int8", "bytes": len(classes)}
+    return contract_of(signal=signal, frames=(frame_values(signal), *window), output=output, arena_bytes=arena_bytes)
+
+
+def frame_values(signal: Mapping[str, Any]) -> int:
+    """int16 values in one frame: channels, times height and width for images."""
+    height, width = signal.get("size") or (1, 1)
+    return len(signal["channels"]) * int(height) * int(width)
+
+
+def contract_digest(contract: JsonObject) -> str:
+    """`sha256:…` of the contract's canonical JSON; its bytes stand in every image's header."""
+    return digest_json(contract)
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types, and numbers as floats, so that 40 and 40.0 are one contract."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
