@@ -45,6 +45,7 @@ def run(
     timeout_s: float,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    inherit: Callable[[str], bool] = lambda _: True,
     stdin: str | None = None,
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
@@ -52,7 +53,7 @@ def run(
 ) -> Completed:
     """Runs a program to its end.
 
-    `env` is added to this process's environment. `on_line` gets each line of standard output as it
+    `env` is added to the variables of this process whose names `inherit` lets through. `on_line` gets each line of standard output as it
     comes. The program and its children are killed at the time limit and on Ctrl-C. Raises ToolError
     when it cannot be started, is stopped at the limit, or (with `check`) ends in failure: the
     message ends in the last lines that it printed.
@@ -63,7 +64,7 @@ def run(
         child = subprocess.Popen(
             command,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**{n: v for n, v in os.environ.items() if inherit(n)}, **(env or {})},
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -26,6 +26,17 @@ Event = dict[str, Any]
 Emit = Callable[[Event], None]
 
 
+# Workers run libraries and a user's own code: of the environment they get what programs need, never a secret.
+_PASSED_ON = frozenset(
+    ("HOME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
+)
+_PASSED_ON_PREFIXES = ("LC_", "XDG_", "OMP_", "MKL_", "TF_", "KERAS_", "CUDA_", "PYTHON")
+
+
+def _is_harmless(variable: str) -> bool:
+    return variable in _PASSED_ON or variable.startswith(_PASSED_ON_PREFIXES)
+
+
 def call_worker(
     module: str,
     request: JsonObject,
@@ -52,6 +63,7 @@ def call_worker(
         done = run(
             [sys.executable, "-P", "-m", module],
             timeout_s=timeout_s,
+            inherit=_is_harmless,
             env={"PYTHONUNBUFFERED": "1", "PYTHONPATH": _python_path(), "TMPDIR": scratch, **(env or {})},
             stdin=canonical_json(request).decode(),
             on_line=on_line,

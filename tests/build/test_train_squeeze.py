@@ -132,11 +132,14 @@ def golden(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 # -- training ----------------------------------------------------------------------------------
 
 
-def test_training_twice_gives_the_same_bytes_and_says_how_far_it_is(data: Path, trained: Path, tmp_path: Path) -> None:
+def test_training_twice_gives_the_same_bytes_and_says_how_far_it_is(
+    data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[Progress] = []
     (tmp_path / "again").mkdir()
     settings = {"input": INPUT, "architecture": LAYERS, "training": TRAINING, "revision": 1}
-    # Threads that the machine suggests must not matter: the step sets its own.
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(name, "2")  # what the environment says must not matter: the step sets its own
     facts = tinyops.train.run(Step("train", "x", settings), data_files(data), tmp_path / "again", said.append)
     assert digests(tmp_path / "again") == digests(trained)
     assert [p.done for p in said] == [0, *range(1, 21), 20]

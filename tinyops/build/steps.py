@@ -20,7 +20,7 @@ from tinyops.specs.model import (
 from tinyops.specs.window import window
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
-REVISIONS = {"collect": 1, "train": 1, "squeeze": 1, "twin": 1}
+REVISIONS = {"collect": 1, "train": 1, "squeeze": 2, "twin": 2}
 TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
 SQUEEZE_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert", "tflite-micro", "numpy")
 
@@ -128,14 +128,19 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
         },
         {} if contract else {"contract.json": InputRef(compiled, "contract.json")},
     )
-    yield _twin_step(fleet_subject, board, lock, squeezed, compiled, built)
+    spec = repository.models[model].document.spec
+    frames = spec.dataset is not None and spec.input.features[0] != "tensor"
+    yield _twin_step(fleet_subject, board, lock, squeezed, compiled, built, frames=frames)
 
 
-def _twin_step(fleet_subject: str, board: Board, lock: Lock, squeezed: str, compiled: str, built: str) -> Step:
+def _twin_step(
+    fleet_subject: str, board: Board, lock: Lock, squeezed: str, compiled: str, built: str, *, frames: bool
+) -> Step:
+    """`frames` says that the model takes a sensor's frames, so that a recording is streamed through the twin."""
     firmware = f"firmware:{fleet_subject}"
     inputs = {"image": InputRef(built, ALL_OUTPUTS), "firmware": InputRef(firmware, ALL_OUTPUTS)}
     inputs |= {f: InputRef(compiled, f) for f in ("contract.json", "compile.json")}
-    inputs["golden.bin"] = InputRef(squeezed, "golden.bin")
+    inputs |= {f: InputRef(squeezed, f) for f in ("golden.bin", *(["stream.bin"] if frames else []))}
     emulator = None
     if board.spec.twin.kind == "qemu":
         emulator = {"name": "qemu-system-arm", "version": lock.emulators.get("qemu-system-arm")}

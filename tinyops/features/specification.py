@@ -147,12 +147,12 @@ def _numbers(value: Mapping[str, Any], field: str, name: str) -> list[Any]:
 
 
 def _channel(index: int, offset: int, factor: float) -> Channel:
-    mantissa, exponent = math.frexp(factor)
+    mantissa, exponent = math.frexp(factor) if math.isfinite(factor) else (0.5, 64)
     multiplier = math.floor(mantissa * 2.0**31 + 0.5)
     if multiplier == 2**31:
         multiplier, exponent = 2**30, exponent + 1
     shift = 31 - exponent
-    if not math.isfinite(factor) or not 1 <= shift <= 62:
+    if not 1 <= shift <= 62:
         raise SpecError(
             f"features: channel {index} would be multiplied by {factor:g}, outside 2^-32..2^30",
             hint="its gain does not suit the input's scale",

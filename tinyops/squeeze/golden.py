@@ -7,10 +7,14 @@ import struct
 
 import numpy as np
 
+from tinyops.recordings import Counts, Recordings
 from tinyops.squeeze.int8_graph import Int8Interface
 from tinyops.squeeze.oracle import Vectors
 
 MAGIC = b"TOG1"
+STREAM_MAGIC = b"TOS1"
+STREAM_HOPS = 3  # after the first window: enough to see the window move
+STREAM_IMAGES = 4
 VECTORS = 16
 REAL_VECTORS = 10  # at most; the rest are extremes and noise
 INT8_MIN, INT8_MAX = -128, 127
@@ -51,3 +55,29 @@ def pack_golden(inputs: Vectors, outputs: Vectors) -> bytes:
     """`golden.bin`, little-endian: the magic, the number of vectors, bytes of an input and an output, then pairs."""
     head = MAGIC + struct.pack("<III", len(inputs), inputs.shape[1], outputs.shape[1])
     return head + b"".join(i.tobytes() + o.tobytes() for i, o in zip(inputs, outputs, strict=True))
+
+
+def stream_frames(recordings: Recordings, window_frames: int, hop_frames: int) -> Counts:
+    """Frames [N, V] as a sensor would give them: the start of a test recording, or a few test images.
+
+    They end with a window, so that every frame counts.
+    """
+    test = [i for i in range(len(recordings)) if recordings.test[i]]
+    if window_frames == 1:
+        return np.concatenate([recordings.frames(i)[:1] for i in test[:STREAM_IMAGES]])
+    frames = recordings.frames(test[0])
+    hops = min((len(frames) - window_frames) // hop_frames, STREAM_HOPS)
+    return frames[: window_frames + hops * hop_frames]
+
+
+def stream_windows(frames: Counts, window_frames: int, hop_frames: int) -> Counts:
+    """The windows [M, T, V] that a device infers on when it is fed those frames from a cleared state."""
+    starts = range(0, len(frames) - window_frames + 1, hop_frames)
+    return np.stack([frames[start : start + window_frames] for start in starts])
+
+
+def pack_stream(frames: Counts, outputs: Vectors) -> bytes:
+    """`stream.bin`, little-endian: the magic, frames, values in a frame, results, bytes of an output; then the
+    frames as int16, then the outputs."""
+    head = STREAM_MAGIC + struct.pack("<IIII", len(frames), frames.shape[1], len(outputs), outputs.shape[1])
+    return head + frames.astype("<i2").tobytes() + outputs.tobytes()

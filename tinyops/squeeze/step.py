@@ -22,7 +22,7 @@ from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atom
 from tinyops.graph import Graph, read_graph
 from tinyops.recordings import Recordings, Windows, cut_windows, input_shape, judge, load
 from tinyops.squeeze.calibration import choose_windows
-from tinyops.squeeze.golden import golden_inputs, pack_golden
+from tinyops.squeeze.golden import golden_inputs, pack_golden, pack_stream, stream_frames, stream_windows
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
 from tinyops.squeeze.metrics import Measured, metrics
 from tinyops.squeeze.oracle import Vectors, run_vectors
@@ -197,6 +197,8 @@ def _finish(
     report(Progress(0, 0, "pinning golden vectors"))
     vectors = golden_inputs(interface, windows, labels)
     write_atomic(out / "golden.bin", pack_golden(vectors, run_vectors(model, vectors)))
+    if task is not None:
+        write_atomic(out / "stream.bin", _stream(task, interface, model))
     facts = metrics(float_measured, int8_measured, task.recordings if task else None) | {
         "golden_vectors": len(vectors),
         "model_bytes": model.stat().st_size,
@@ -204,6 +206,17 @@ def _finish(
     }
     write_atomic(out / "metrics.json", pretty_json({"schema": SCHEMA, **facts}))
     return facts
+
+
+def _stream(task: Task, interface: Int8Interface, model: Path) -> bytes:
+    """Frames of a test recording and what a device must answer: proves features and windows on the way in."""
+    features = task.features
+    frames = stream_frames(task.recordings, features.window_frames, features.hop_frames)
+    windows = stream_windows(frames, features.window_frames, features.hop_frames)
+    quantised = quantise_frames(
+        windows.reshape(-1, features.frame_values), features, interface.input_scale, interface.input_zero_point
+    )
+    return pack_stream(frames, run_vectors(model, np.asarray(quantised, np.int8).reshape(len(windows), -1)))
 
 
 def _check_interface(name: str, interface: Int8Interface, task: Task) -> None:

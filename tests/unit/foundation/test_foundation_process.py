@@ -66,3 +66,10 @@ def test_kill_all_ends_what_other_threads_wait_for():
     process.kill_all()
     thread.join(30)
     assert "SIGKILL" in failed[0].message
+
+
+def test_variables_are_passed_on_only_as_far_as_asked(monkeypatch):
+    monkeypatch.setenv("A_SECRET", "canary")
+    code = "import os; print(os.environ.get('A_SECRET'), os.environ.get('ADDED'))"
+    assert python(code, env={"ADDED": "yes"}).stdout == "canary yes\n"
+    assert python(code, env={"ADDED": "yes"}, inherit=lambda name: name == "PATH").stdout == "None yes\n"
