@@ -126,6 +126,8 @@ PLANTED = {
     "const char *planted(int i) { return table[i & 1]; }\n",
     "a static variable": "int planted(int i) { static int sum; sum += i; return sum; }\n",
     "an initialised variable": "int planted(int i) { static int sum = 3; sum += i; return sum; }\n",
+    "an address among the code": "int other(int i) { return -i; }\n"
+    '__asm__(".text\\n.balign 4\\n.word other\\n");\nint planted(int i) { return other(i); }\n',
     "a symbol through a table of addresses": "extern int other;\nint planted(int i) { return other + i; }\n",
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,3 +218,33 @@ def locked(made: Repository) -> Repository:
     made.ok("keys", "new", KEY)
     made.ok("lock")
     return made
+
+
+@functools.cache
+def applied() -> Repository:
+    """A repository with one release, made once a session; tests work on copies of it.
+
+    Fleet wrist runs a trained model on a microbit and on Linux, desk a finished one on Linux.
+    """
+    folder = tempfile.mkdtemp(prefix="tinyops-test-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = locked(repository(Path(folder) / "bench", TRAINED, FINISHED, WRIST, DESK))
+    made.ok("apply")
+    return made
+
+
+WRIST = fleet("wrist", "motion", {"microbit": STREAM, "linux": STREAM})
+DESK = fleet("desk", "tiny", {"linux": STREAM})
+
+
+@functools.cache
+def applied_finished() -> Repository:
+    """The same without training: fleet desk, a finished model on Linux and on a microbit."""
+    folder = tempfile.mkdtemp(prefix="tinyops-test-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = locked(repository(Path(folder) / "bench", FINISHED, BOTH))
+    made.ok("apply")
+    return made
+
+
+BOTH = fleet("desk", "tiny", {"linux": STREAM, "microbit": STREAM})

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tinyops import __version__
 from tinyops.cli.output import Output
@@ -33,7 +33,10 @@ COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises UsageError instead of exiting with argparse's own status."""
+    """Raises UsageError instead of exiting with argparse's own status. Options are never abbreviated."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` shows what it takes")
@@ -53,6 +56,9 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
+    except Exception as error:  # whatever was foreseen is a TinyopsError by now
+        output.defect(error)
+        return int(ExitCode.UNFORESEEN)
 
 
 def _run(argv: Sequence[str], output: Output) -> int:

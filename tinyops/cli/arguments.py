@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tinyops.errors import UsageError
 
+JOBS_LIMIT = 1024
+
 
 def add_repository(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -26,10 +28,18 @@ def add_lock(parser: argparse.ArgumentParser) -> None:
 
 
 def add_build(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="steps that run at once")
+    parser.add_argument(
+        "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="steps that run at once"
+    )
     parser.add_argument(
         "--replace", action="append", default=[], metavar="STEP", help="run this step again, for example train:activity"
     )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= JOBS_LIMIT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {JOBS_LIMIT}")
+    return int(text)
 
 
 def repository_root(arguments: argparse.Namespace) -> Path:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tinyops.errors import SpecError, TinyopsError
+from tinyops.errors import ExitCode, SpecError, TinyopsError
 from tinyops.files import JsonObject, pretty_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+DEFECT_HINT = "please report it with the lines above; what was released before is as it was"
 
 
 class Output:
@@ -18,6 +22,8 @@ class Output:
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without → is no reason to fail
 
     @property
     def console(self) -> Console:
@@ -56,6 +62,15 @@ class Output:
             sys.stdout.write(pretty_json({"error": _error_json(error)}).decode())
         else:
             sys.stderr.write(f"error: {error}\n")
+
+    def defect(self, error: Exception) -> None:
+        """An error that nobody foresaw: says that tinyops is to blame, and shows where."""
+        message = f"this is a defect of tinyops: {type(error).__name__}: {error}"
+        if self.json:
+            value = {"kind": "Defect", "message": message, "hint": DEFECT_HINT, "exit_code": int(ExitCode.UNFORESEEN)}
+            sys.stdout.write(pretty_json({"error": value}).decode())
+        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(f"error: {message}\n  {DEFECT_HINT}\n")
 
 
 def _is_figure(text: str) -> bool:

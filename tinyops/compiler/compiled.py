@@ -75,6 +75,7 @@ def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
             f"{graph.name}: the arena needs {arena.bytes:,} bytes, {options.board} has {limit:,}: "
             f"short by {arena.bytes - limit:,}",
             hint="make the model's largest layers smaller, shorten the window, or choose a board with more RAM",
+            arena_bytes=arena.bytes,
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinyops.artifacts import Artifact, Record
 from tinyops.build.execute import Executor, Outcome, Watcher
+from tinyops.build.fits import with_boards
 from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, UnsafePlan
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import time_text
@@ -40,7 +41,10 @@ def build(world: World, watcher: Watcher, *, jobs: int, replace: Collection[str]
     """Runs every stale step and publishes nothing."""
     store = world.store
     store.sweep()
-    return Executor(store, world.released_records, fetcher(world), watcher, jobs, replace).run(world.steps)
+    outcome = Executor(store, world.released_records, fetcher(world), watcher, jobs, replace).run(world.steps)
+    steps = {step.id: step for step in world.steps}
+    errors = {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()}
+    return Outcome(outcome.records, errors)
 
 
 def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, replace: Collection[str] = ()) -> Applied:

@@ -13,7 +13,9 @@ from fakes.tflite import Tflite, dense
 from tinyops.artifacts import Step
 from tinyops.compiler import CompileOptions, Signal, compile_model, run
 from tinyops.compiler.header import HEADER_BYTES, ModelHeader
+from tinyops.compiler.ops.weighted import channel_factors
 from tinyops.compiler.supported import supported_operators
+from tinyops.compiler.view import OperatorView
 from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import RawFeatures, TensorFeatures
 from tinyops.files import canonical_json, digest_bytes
@@ -28,6 +30,11 @@ def built(change=None) -> bytes:
     if change:
         change(model)
     return model.build([0], [3])
+
+
+def view_of(model: Tflite) -> OperatorView:
+    graph = parse_graph(model.build([0], [3]), "m")
+    return OperatorView(graph, graph.operators[0])
 
 
 def refused(change, match: str) -> SpecError:
@@ -65,6 +72,20 @@ def test_accumulators_that_could_overflow():
 
 def test_scales_that_differ_absurdly():
     refused(lambda m: setattr(m.graph.tensors[3].quantization, "scale", [1e-30]), "factor below 2\\^30")
+
+
+def test_dense_layers_multiply_scales_in_float32_and_others_do_not():
+    model = dense()
+    scales = [np.float32(0.1), np.float32(0.3)]
+    for tensor, scale in zip((0, 1), scales, strict=True):
+        model.graph.tensors[tensor].quantization.scale = np.array([scale])
+    view = view_of(model)
+    assert channel_factors(view) == (float(scales[0] * scales[1]),)
+    model.graph.tensors[1].quantization.scale = np.full(3, scales[1])
+    model.graph.tensors[1].quantization.zeroPoint = np.zeros(3, np.int64)
+    view = view_of(model)
+    assert channel_factors(view) == (float(scales[0]) * float(scales[1]),) * 3
+    assert float(scales[0] * scales[1]) != float(scales[0]) * float(scales[1])
 
 
 def test_all_problems_at_once():

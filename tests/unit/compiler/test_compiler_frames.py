@@ -112,3 +112,22 @@ def test_several_inputs_lie_side_by_side(tmp_path):
     vector[0, :3], vector[0, 16:] = [1, 2, 3], [10, 20, 30]
     found = HostModel(build_host(compiled.sources, tmp_path)).infer(vector)
     assert found.view(np.int8).tolist() == [[11, 22, 33]]
+
+
+def test_reshapes_between_edges_of_the_graph(tmp_path):
+    """Two inputs and two outputs, one input reshaped into both an output and a sum: nothing shares bytes."""
+    tflite = Tflite()
+    a, b = (tflite.tensor((1, 4), scale=1.0, name=n) for n in "ab")
+    first, second = tflite.tensor((2, 2), scale=1.0), tflite.tensor((4, 1), scale=1.0)
+    total = tflite.tensor((1, 4), scale=1.0)
+    shapes = [tflite.tensor((2,), "int32", data=shape) for shape in ((2, 2), (4, 1))]
+    tflite.operator("RESHAPE", [b, shapes[0]], [first], table="ReshapeOptions", newShape=[2, 2])
+    tflite.operator("RESHAPE", [b, shapes[1]], [second], table="ReshapeOptions", newShape=[4, 1])
+    tflite.operator("ADD", [a, b], [total], table="AddOptions")
+    graph = parse_graph(tflite.build([a, b], [total, first, second]), "test.tflite")
+    compiled = compile_model(graph, TensorFeatures(), CompileOptions())
+    vector = np.zeros((1, compiled.header.input_bytes), np.int8)
+    vector[0, :4], vector[0, 16:20] = [1, 2, 3, 4], [10, 20, 30, 40]
+    found = HostModel(build_host(compiled.sources, tmp_path)).infer(vector).view(np.int8)[0]
+    assert found[:4].tolist() == [11, 22, 33, 44]
+    assert found[16:20].tolist() == found[32:36].tolist() == [10, 20, 30, 40]

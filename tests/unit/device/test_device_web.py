@@ -116,7 +116,7 @@ def test_bad_answers_for_an_asset(server: FakeServer, fault: Fault, sentence: st
     server.faults["model.so"] = fault
     with pytest.raises(RemoteError, match=sentence):
         fetch_asset(WebSource(server.url, timeout_s=PATIENT_S))
-    assert server.sent < 20 * len(BODY)
+    assert server.sent < 100 * len(BODY)  # what the sockets between them buffer, and no more
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root
 from tinyops.cli.missed import report
 from tinyops.cli.output import Output
-from tinyops.errors import UsageError
+from tinyops.errors import SpecError, UsageError
 from tinyops.files import MIB, read_bounded
 
 if TYPE_CHECKING:
@@ -49,10 +49,13 @@ def read_plan(path: Path) -> Plan:
     """A plan that `tinyops plan --out` saved. Raises UsageError for anything else."""
     from tinyops.plan import Plan
 
+    hint = "`tinyops plan --out FILE` saves a plan"
     try:
         return Plan.from_json(json.loads(read_bounded(path, PLAN_LIMIT_BYTES)))
+    except SpecError as error:  # missing, unreadable or too long
+        raise UsageError(error.message, hint=hint) from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: {error}", hint="`tinyops plan --out FILE` saves a plan") from None
+        raise UsageError(f"{path}: {error}", hint=hint) from None
 
 
 def _show(applied: Applied, output: Output) -> None:

@@ -77,6 +77,7 @@ def _check_slot(settings: JsonObject, image_bytes: int) -> None:
             f"the model image has {image_bytes:,} bytes, a model slot of {settings['board']} has {int(slot):,}: "
             f"short by {image_bytes - int(slot):,}",
             hint="make the model's largest layers smaller, or choose a board with larger slots",
+            image_bytes=image_bytes,
         )
 
 

@@ -65,3 +65,12 @@ def test_a_worker_that_dies_is_a_tool_error(
 def test_a_worker_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ToolError, match="doubling: stopped after 1 s"):
         call(tmp_path, monkeypatch, "time.sleep(600)", timeout_s=1)
+
+
+def test_a_worker_gets_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYOPS_IMAGE_KEY", "canary")
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
+    found = call(tmp_path, monkeypatch, "return dict(os.environ)")
+    assert isinstance(found, dict)
+    assert found["TF_NUM_INTRAOP_THREADS"] == "1"
+    assert "TINYOPS_IMAGE_KEY" not in found

@@ -1,0 +1,141 @@
+"""A plan with nothing to do over a large repository: 1,000 models, fleets of 10,000 devices on three kinds of board.
+
+python benchmarks/bench_plan.py [models ...]
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from _repository import release
+from _timing import heading, interleaved, program, ratio, table, timed, tinyops
+
+from tinyops.process import run
+
+SIZES = (100, 300, 1000)
+ROUNDS = 5
+DEVICES_PER_MODEL = 10
+MODELS_PER_FLEET = 20  # every release holds an entry for each fleet and board, and at most 900 files
+BOARDS = ("nano33ble", "microbit", "linux")
+
+PROJECT = """\
+apiVersion: tinyops/v1
+kind: Project
+metadata: {name: large}
+spec:
+  releases: {kind: directory, path: ../.tinyops/releases}
+  signing: {image: {by: ci, key: {secret: TINYOPS_IMAGE_KEY}}}
+"""
+DATASET = """\
+apiVersion: tinyops/v1
+kind: Dataset
+metadata: {name: motions}
+spec:
+  classes: [still, moving]
+  signal: {sensor: imu, channels: [x], units: [g], full_scale: [4], rate_hz: 10}
+  sources: [{kind: files, index: motions.index, format: csv}]
+"""
+MODEL = """\
+apiVersion: tinyops/v1
+kind: Model
+metadata: {name: model-NUMBER}
+spec:
+  dataset: motions
+  input: {window_s: 4, hop_s: 1, features: [raw]}
+  architecture:
+    kind: layers
+    layers:
+      - {kind: conv1d, filters: 12, kernel: 5}
+      - {kind: max_pool, size: 2}
+      - {kind: global_average_pool}
+  training: {epochs: 40, batch: 16, learning_rate: 0.003, seed: NUMBER}
+  gates: {accuracy_min: 0.8, int8_loss_max: 0.05}
+"""
+FLEET = """\
+apiVersion: tinyops/v1
+kind: Fleet
+metadata: {name: fleet-NUMBER}
+spec:
+  model: model-NUMBER
+  boards:
+BOARDS
+  devices: {enrol: closed, file: fleet-NUMBER.csv}
+"""
+
+
+def main(sizes: tuple[int, ...]) -> None:
+    heading("A plan with nothing to do, over many models: whole processes")
+    rows: list[tuple[str, ...]] = []
+    reference = 0.0
+    for models in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            _write(root, models)
+            release(root)
+            cold = timed(lambda: tinyops("plan", cwd=root))
+            steps = _check(root)
+            warm = interleaved({"plan": lambda: tinyops("plan", cwd=root)}, ROUNDS)["plan"].median_s
+            manifest = (root / ".tinyops" / "releases" / "latest" / "manifest.json").stat().st_size
+            reference = reference or warm / models
+            peak = _peak_bytes(root)
+            rows.append(
+                (
+                    f"{models:,}",
+                    f"{models * DEVICES_PER_MODEL:,}",
+                    f"{steps:,}",
+                    f"{manifest / 2**20:.1f} MiB",
+                    f"{cold:.2f} s",
+                    f"{warm:.2f} s",
+                    f"{1000 * warm / models:.2f} ms",
+                    ratio(warm / models, reference),
+                    f"{peak / 2**20:.0f} MiB",
+                )
+            )
+    headers = ("models", "devices", "steps and fleets", "manifest", "cold", f"warm, median of {ROUNDS}", "a model", "of the first")
+    table((*headers, "peak memory"), rows)
+    print("cold: no parsed specs kept from an earlier run; a ratio of 1 or less is growth no faster than linear")
+
+
+def _write(root: Path, models: int) -> None:
+    """A repository whose first model in every so many has a fleet; `tinyops lock` pins it."""
+    specs = root / "specs"
+    specs.mkdir()
+    (specs / "project.yaml").write_text(PROJECT)
+    (specs / "motions.yaml").write_text(DATASET)
+    (specs / "motions.index").write_text(f"{'0' * 64} still a.csv\n")
+    for number in range(models):
+        (specs / f"model-{number}.yaml").write_text(MODEL.replace("NUMBER", str(number)))
+    for number in range(0, models, MODELS_PER_FLEET):
+        lines = "\n".join(f"    {board}: {{sensor: {{kind: stream}}}}" for board in BOARDS)
+        (specs / f"fleet-{number}.yaml").write_text(FLEET.replace("NUMBER", str(number)).replace("BOARDS", lines))
+        names = (f"device-{number}-{n},{BOARDS[n % 3]}" for n in range(DEVICES_PER_MODEL * MODELS_PER_FLEET))
+        (specs / f"fleet-{number}.csv").write_text("id,board\n" + "\n".join(names) + "\n")
+    tinyops("lock", cwd=root)
+    shutil.rmtree(root / ".tinyops", ignore_errors=True)
+
+
+def _check(root: Path) -> int:
+    """Counts the steps; a plan with something to do would measure something else."""
+    done = tinyops("plan", "--json", "--detailed-exitcode", cwd=root, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"the plan has changes, so this would not measure a plan with nothing to do\n{done.stdout}")
+    return len(json.loads(done.stdout)["changes"])
+
+
+def _peak_bytes(root: Path) -> int:
+    """Peak resident memory of one plan, asked of a process that starts nothing else."""
+    code = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = run([sys.executable, "-c", code, program(), "plan"], timeout_s=600, cwd=root)
+    return int(done.stdout) * 1024
+
+
+if __name__ == "__main__":
+    main(tuple(int(text) for text in sys.argv[1:]) or SIZES)

@@ -1,0 +1,43 @@
+"""Which boards of the catalogue would hold what one of them cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinyops.artifacts import Record, Step
+from tinyops.boards.model import Board
+from tinyops.errors import DoesNotFit, TinyopsError
+
+
+def with_boards(
+    step: Step, error: TinyopsError, records: Mapping[str, Record], catalog: Mapping[str, Board]
+) -> TinyopsError:
+    """The error of a step; that of a model too large for its board with the boards that would hold it.
+
+    An image step's error knows the image, and the record of its compile step the arena.
+    """
+    if not isinstance(error, DoesNotFit) or (error.image_bytes is None and error.arena_bytes is None):
+        return error
+    arena_bytes = error.arena_bytes
+    if arena_bytes is None and (compiled := records.get(f"compile:{step.subject}")) is not None:
+        arena_bytes = compiled.facts.get("arena_bytes")
+    found = boards_that_hold(catalog, error.image_bytes or 0, arena_bytes or 0)
+    said = f"the catalogue has boards that would hold it: {', '.join(found)}" if found else _NONE
+    return DoesNotFit(
+        error.message, hint=f"{error.hint}\n  {said}", image_bytes=error.image_bytes, arena_bytes=arena_bytes
+    )
+
+
+_NONE = "no board of the catalogue would hold it"
+
+
+def boards_that_hold(catalog: Mapping[str, Board], image_bytes: int, arena_bytes: int) -> tuple[str, ...]:
+    """Names of the boards whose model slots and arena are large enough; without a layout nothing limits them."""
+    return tuple(name for name in sorted(catalog) if _holds(catalog[name], image_bytes, arena_bytes))
+
+
+def _holds(board: Board, image_bytes: int, arena_bytes: int) -> bool:
+    layout = board.spec.layout
+    if layout is None:
+        return True
+    return arena_bytes <= layout.arena_bytes and all(image_bytes <= slot.bytes for slot in layout.model)
