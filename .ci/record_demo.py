@@ -23,10 +23,13 @@ from tinyops.process import run
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "demo.svg"
-WIDTH = 122
 SHOWN_STEP_S = 0.45
 LEFT_OUT_COLUMNS = ("accuracy float", "over the air")
-AGENT = "agent --once --store .tinyops/releases --trust .tinyops/trusted.pem --fleet wrist --board linux --state .tinyops/device"
+AGENT = (
+    "agent --once --store .tinyops/releases --trust .tinyops/trusted.pem --fleet wrist --board linux"
+    " --device wrist-7 --state .tinyops/device"
+)
+TITLE = "make demo, shortened: quick steps and two columns left out"
 THEME = TerminalTheme(
     (16, 20, 28),
     (205, 211, 222),
@@ -59,10 +62,11 @@ SVG = """\
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lines = list(_demo(Path(folder)))
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), highlight=False)
+    width = max(len(line) for line in lines) + 1
+    console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
     for line in lines:
         console.print(_coloured(line), no_wrap=True, crop=True)
-    svg = console.export_svg(title="make demo, shortened", theme=THEME, code_format=SVG, unique_id="demo")
+    svg = console.export_svg(title=TITLE, theme=THEME, code_format=SVG, unique_id="demo")
     PICTURE.write_text(re.sub(r"[ \t]+\n", "\n", svg))
     print(f"{PICTURE}: {len(lines)} lines. Look at it before you commit it.")
 

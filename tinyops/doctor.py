@@ -26,11 +26,9 @@ OPTIONAL_EXTRAS = frozenset({"github", "serial"})
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("collect", "train", "squeeze"),
     "tensorflow-cpu": ("train",),
-    "cffi": ("train", "squeeze"),
     "ai-edge-litert": ("squeeze", "compile"),
     "ai-edge-quantizer": ("squeeze",),
     "tflite-micro": ("squeeze",),
-    "imgtool": ("image",),
     "pyelftools": ("image", "firmware", "twin"),
     "platformio": ("firmware",),
     "scons": ("firmware",),
@@ -38,7 +36,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "pyserial": ("boards on USB",),
 }
 TOOLS: Mapping[str, tuple[str, ...]] = {
-    "gcc": ("train", "image", "firmware"),
+    "gcc": ("train", "squeeze", "image", "twin"),
     "arm-none-eabi-gcc": ("image", "firmware"),
     "qemu-system-arm": ("twin",),
 }

@@ -53,10 +53,10 @@ def run(
 ) -> Completed:
     """Runs a program to its end.
 
-    `env` is added to the variables of this process whose names `inherit` lets through. `on_line` gets each line of standard output as it
-    comes. The program and its children are killed at the time limit and on Ctrl-C. Raises ToolError
-    when it cannot be started, is stopped at the limit, or (with `check`) ends in failure: the
-    message ends in the last lines that it printed.
+    `env` is added to the variables of this process whose names `inherit` lets through. `on_line`
+    gets each line of standard output as it comes. The program and its children are killed at the
+    time limit and on Ctrl-C. Raises ToolError when it cannot be started, is stopped at the limit, or
+    (with `check`) ends in failure: the message ends in the last lines that it printed.
     """
     command = tuple(str(a) for a in argv)
     name = what or Path(command[0]).name

@@ -22,7 +22,7 @@ from tinyops.specs.loader import Repository
 LOCK_FILE = "specs/tinyops.lock.yaml"
 RELOCK = "run `tinyops lock` and have what it writes reviewed"
 TRAIN_PACKAGES = ("ai-edge-quantizer", "keras", "numpy", "tensorflow-cpu")
-BUILD_PACKAGES = ("ai-edge-litert", "imgtool", "numpy", "platformio", "scons", "tflite-micro")
+BUILD_PACKAGES = ("ai-edge-litert", "numpy", "platformio", "scons", "tflite-micro")
 QEMU = "qemu-system-arm"
 
 Version: TypeAlias = Annotated[

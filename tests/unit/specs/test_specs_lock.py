@@ -44,7 +44,7 @@ def reload(path: Path, text: str) -> Lock:
 def test_pins_what_the_specs_need(lock: Lock, example: Repository, catalog: Mapping[str, Board]) -> None:
     assert lock.compilers == {"arm-none-eabi-gcc": "12.2.1", "gcc": "12.2.0"}
     assert lock.emulators == {"qemu-system-arm": "7.2.22"}
-    assert set(lock.python) >= {"tensorflow-cpu", "keras", "numpy", "tflite-micro", "platformio", "scons", "imgtool"}
+    assert set(lock.python) >= {"tensorflow-cpu", "keras", "numpy", "tflite-micro", "platformio", "scons"}
     assert lock.boards == {name: catalog[name].digest for name in ("linux", "microbit", "nano33ble")}
     sktime = example.datasets["motions"].document.spec.sources[0]
     assert sktime.kind == "wheel"
