@@ -138,11 +138,15 @@ _RECORD_FIELDS = ("step", "key", "settings", "lock", "inputs", "sources", "facts
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running step is: `done` of `total` (`total` 0 when it is not known)."""
+    """How far a running step is: `done` of `total` (`total` 0 when it is not known).
+
+    `announce` marks what a log wants to hear too, such as the start of a download.
+    """
 
     done: int
     total: int
     message: str
+    announce: bool = False
 
 
 class StepFunction(Protocol):

@@ -51,7 +51,9 @@ class PlainWatcher:
         self._say(f"  {label(step)} …")
 
     def progress(self, step: Step, progress: Progress) -> None:
-        """Says nothing: a log wants events, not percentages."""
+        """Says only what is announced: a log wants events, not percentages."""
+        if progress.announce:
+            self._say(f"  {label(step)} {progress.message}")
 
     def finished(self, step: Step, how: str, seconds: float) -> None:
         if how == "built":

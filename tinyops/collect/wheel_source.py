@@ -53,7 +53,8 @@ def fetch_wheel(source: WheelSource, report: Callable[[Progress], None]) -> Path
         cached.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=cached.parent, prefix=".fetch.")
     with folder:
-        report(Progress(0, 0, f"fetching {name} through pip…"))
+        size = f" ({source.bytes / 1e6:.1f} MB)" if source.bytes else ""
+        report(Progress(0, 0, f"fetching {name}{size} through pip…", announce=True))
         fetched = _download(source, name, Path(folder.name))
         report(Progress(1, 1, f"fetched {name} ({fetched.stat().st_size / 1e6:.1f} MB)"))
         found = digest_file(fetched)
@@ -92,8 +93,9 @@ def _download(source: WheelSource, name: str, folder: Path) -> Path:
     files = sorted(folder.glob("*.whl"))
     if len(files) != 1:
         raise RemoteError(f"{name}: pip fetched {len(files)} wheels, wanted one")
-    if files[0].stat().st_size > WHEEL_LIMIT_BYTES:
-        raise RemoteError(f"{name}: the wheel is larger than {WHEEL_LIMIT_BYTES:,} bytes")
+    limit_bytes = source.bytes or WHEEL_LIMIT_BYTES
+    if files[0].stat().st_size > limit_bytes:
+        raise RemoteError(f"{name}: the wheel is larger than {limit_bytes:,} bytes")
     return files[0]
 
 

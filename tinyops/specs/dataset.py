@@ -71,6 +71,9 @@ class WheelSource(Strict):
             description="The exact wheel, for packages that have one for each system; absent: the one for all.",
         )
     )
+    bytes: PositiveInt | None = Field(
+        default=None, description="Length of the wheel, said before it is fetched; a longer one is refused."
+    )
     members: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] = Field(
         min_length=1, max_length=1000, description="Names inside the wheel, * matches within a folder."
     )

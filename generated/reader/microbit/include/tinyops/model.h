@@ -6,7 +6,8 @@
  * normalisation, spectra) belong to the image: the caller pushes raw sensor frames.
  *
  * Use:  init -> { push -> (TINYOPS_DUE) prepare -> invoke -> read output } ...
- * or, with a tensor written straight to input_offset:  init -> { write input, invoke, read output } ...
+ * or, with a tensor written straight to input_offset:  init -> { write input, invoke, read output }
+ * ...
  */
 #ifndef TINYOPS_MODEL_H
 #define TINYOPS_MODEL_H
