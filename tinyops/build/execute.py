@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step, StepFunction, Store, take_outputs
+from tinyops.build.pins import check_tinyops
 from tinyops.errors import TinyopsError, ToolError, UnsafePlan
 from tinyops.process import kill_all
 
@@ -80,7 +81,7 @@ class Executor:
                     self._take_finished(running)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                kill_all()
+                _end(running)
                 raise
         return Outcome(dict(self._records), dict(self._errors))
 
@@ -112,6 +113,7 @@ class Executor:
         return self._make(step, key, inputs)
 
     def _make(self, step: Step, key: str, input_digests: Mapping[str, str]) -> Record:
+        check_tinyops(step)
         begin = time.monotonic()
         self.watcher.started(step)
         paths = self._input_paths(step)
@@ -158,6 +160,14 @@ class Executor:
             )
         record = self._records[step_id]
         self._make(step, record.key, record.inputs)
+
+
+def _end(running: Collection[concurrent.futures.Future[Record]]) -> None:
+    """Ends the programs of running steps, and those that a step starts when its first one has ended."""
+    waiting = set(running)
+    while waiting:
+        kill_all()
+        waiting = concurrent.futures.wait(waiting, timeout=0.1).not_done
 
 
 def _function(kind: str) -> StepFunction:

@@ -112,7 +112,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
         "image",
         subject,
         {"cpu": facts.cpu, "slot_bytes": slot_bytes, "board": board.name},
-        {"compiler": compiler},
+        {"compiler": compiler, "tinyops": lock.tinyops.compiler},
         {"sources": InputRef(compiled, ALL_OUTPUTS)},
     )
     contract = trained_contract(repository, model, board)

@@ -10,12 +10,11 @@ from tinyops.compiler.compiled import CompiledModel, compile_model
 from tinyops.compiler.contract import contract_digest
 from tinyops.compiler.host import write_sources
 from tinyops.compiler.options import CompileOptions
-from tinyops.errors import SpecError, ToolError
+from tinyops.errors import SpecError
 from tinyops.features import TensorFeatures, read_features
 from tinyops.files import JsonObject, pretty_json, read_bounded, write_atomic
 from tinyops.graph import Graph, parse_graph
 from tinyops.graph.reader import MAX_BYTES
-from tinyops.specs.locking import own_pins
 
 MODEL, FEATURES = "int8.tflite", "features.json"
 
@@ -24,7 +23,6 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     """See `tinyops.compiler.run`."""
     if MODEL not in inputs:
         raise SpecError(f"{step.id}: needs the input {MODEL}")
-    _check_locked(step)
     options = CompileOptions.from_settings(step.settings)
     report(Progress(0, 3, f"reading {MODEL}"))
     graph = parse_graph(read_bounded(inputs[MODEL], MAX_BYTES), MODEL)
@@ -37,15 +35,6 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     write_atomic(out / "compile.json", pretty_json(describe(compiled)))
     report(Progress(3, 3, "compiled"))
     return facts(compiled)
-
-
-def _check_locked(step: Step) -> None:
-    """Refuses to compile under a lock of other compiler sources: its keys would name what was not used."""
-    if step.lock.get("tinyops") not in (None, own_pins().compiler):
-        raise ToolError(
-            "the lock wants the compiler sources of another version of tinyops",
-            hint="install the locked tinyops, or run `tinyops lock` and have the new version reviewed",
-        )
 
 
 def facts(compiled: CompiledModel) -> JsonObject:

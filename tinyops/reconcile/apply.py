@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tinyops.artifacts import Artifact, Record
+from tinyops.artifacts import Artifact
 from tinyops.build.execute import Executor, Outcome, Watcher
 from tinyops.build.fits import with_boards
 from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, UnsafePlan
@@ -51,7 +51,7 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, replace: C
     """What apply would release, with every figure; publishes nothing and needs no key."""
     outcome = build(world, watcher, jobs=jobs, replace=replace)
     missed = missed_fleets(world, outcome)
-    draft = _draft(world, plan, outcome.records, missed)
+    draft = _draft(world, plan, outcome, missed)
     return Applied(draft.manifest if draft else world.manifest, False, missed, outcome.errors)
 
 
@@ -116,7 +116,7 @@ def apply(
             return Applied(world.manifest, False, {}, {})
         outcome = build(world, watcher, jobs=jobs, replace=replace)
         missed = missed_fleets(world, outcome)
-        draft = _draft(world, plan, outcome.records, missed)
+        draft = _draft(world, plan, outcome, missed)
         if draft is None:
             return Applied(world.manifest, False, missed, outcome.errors)
         files = {name: (_stored(world, artifact), artifact.digest) for name, artifact in draft.files.items()}
@@ -134,16 +134,17 @@ def signing_key(world: World) -> SigningKey:
     return load_signing_key(signer.key.secret, world.root)
 
 
-def _draft(
-    world: World, plan: Plan, records: Mapping[str, Record], missed: Mapping[str, tuple[str, ...]]
-) -> Draft | None:
-    """The next release, or None when it would only repeat the last one."""
+def _draft(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tuple[str, ...]]) -> Draft | None:
+    """The next release, or None when it would only repeat the last one.
+
+    That a fleet is held by a gate is worth a release; that a step failed here and now is not.
+    """
     draft = assemble(
         project=plan.project,
         spec=world.repository.project.document.spec,
         fleets=world.fleets,
         steps=world.steps,
-        records=records,
+        records=outcome.records,
         missed=missed,
         previous=world.manifest,
         previous_digest=world.release.digest if world.release else None,
@@ -158,7 +159,7 @@ def _draft(
     before = world.manifest
     if before is None:
         return draft if draft.manifest.fleets else None
-    fields = ("steps", "fleets", "held")
+    fields = ("steps", "fleets") if outcome.errors else ("steps", "fleets", "held")
     return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
 
 

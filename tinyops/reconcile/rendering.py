@@ -7,6 +7,7 @@ from pathlib import Path
 from tinyops.boards.model import Board
 from tinyops.build.contracts import trained_contract
 from tinyops.build.steps import compile_settings, window_settings
+from tinyops.compiler.supported import supported_page
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import render_project
 from tinyops.reconcile.world import load_world_catalog, parse_cache
@@ -18,10 +19,11 @@ GENERATED = "generated"
 
 
 def rendered(root: Path) -> dict[str, bytes]:
-    """Every generated file by its path below generated/: firmware projects, JSON Schema."""
+    """Every generated file by its path below generated/: firmware projects, JSON Schema, the operators' page."""
     catalog = load_world_catalog(root)
     repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
     files = {f"schema/{name}": pretty_json(schema) for name, schema in schemas().items()}
+    files["supported-ops.md"] = supported_page().encode()
     for fleet, entry in repository.fleets.items():
         for board_name, binding in entry.document.spec.boards.items():
             board = catalog[board_name]

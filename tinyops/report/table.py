@@ -12,18 +12,20 @@ HEADERS = (
     "fleet",
     "board",
     "model",
-    "accuracy float",
-    "accuracy int8 [95 %]",
+    "float",
+    "int8 [95 %]",
+    "right",
     "flash",
     "RAM",
-    "instructions",
-    "over the air",
+    "instr.",
+    "o.t.a.",
     "input",
-    "proof: model / firmware",
+    "proof: model/firmware",
 )
 FOOTNOTE = (
-    "accuracy: share of test recordings with Wilson's 95 % interval; flash, RAM (stack painted), over the air: bytes;\n"
-    "instructions: most of any golden vector; input: what feeds the model (replay, stream: no sensor of the board)"
+    "float, int8: accuracy, the share of test recordings that are right, with Wilson's 95 % interval;\n"
+    "flash, RAM (with painted stack) and o.t.a. (over the air) in bytes; instr.: instructions, the most of\n"
+    "any golden vector; input: what feeds the model (replay and stream are no sensor of the board)"
 )
 
 
@@ -59,12 +61,13 @@ def _cells(offered: BoardEntry) -> tuple[str, ...]:
     return (
         _share(figures.get("accuracy_float")),
         _share(figures.get("accuracy_int8"), interval=True),
+        _right(figures.get("accuracy_int8")),
         _count(figures.get("flash_bytes")),
         _count(figures.get("ram_bytes")),
         _count(figures.get("instructions")),
         _count(figures.get("image_bytes")),
         str(figures.get("input", "-")),
-        f"{offered.proof.model} / {firmware}",
+        f"{offered.proof.model}/{firmware}",
     )
 
 
@@ -74,7 +77,11 @@ def _share(value: Mapping[str, Any] | None, *, interval: bool = False) -> str:
     text = f"{value['point']:.3f}"
     if not interval:
         return text
-    return f"{text} [{value['low']:.3f}, {value['high']:.3f}] {value['right']}/{value['total']}"
+    return f"{text} [{value['low']:.3f}, {value['high']:.3f}]"
+
+
+def _right(value: Mapping[str, Any] | None) -> str:
+    return f"{value['right']}/{value['total']}" if value else "-"
 
 
 def _count(value: int | None) -> str:
