@@ -6,7 +6,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from tinyops.compiler.compiled import RUNTIME
+from tinyops.compiler.options import RUNTIME
 from tinyops.compiler.header import ModelHeader
 
 HARNESS = Path(__file__).parents[1] / "build" / "test_compiler_image"

@@ -57,7 +57,9 @@ spec:
   input: {window_s: 1, hop_s: 1, features: [raw]}
   architecture: {kind: tflite, file: ../models/tiny.tflite, sha256: "SHA256"}
 """
-WITHOUT_DATA = FINISHED.replace("  dataset: shakes\n", "").replace("window_s: 1, hop_s: 1, features: [raw]", "features: [tensor]")
+WITHOUT_DATA = FINISHED.replace("  dataset: shakes\n", "").replace(
+    "window_s: 1, hop_s: 1, features: [raw]", "features: [tensor]"
+)
 
 
 def fleet(name: str, model: str, boards: Mapping[str, str], more: str = "") -> str:

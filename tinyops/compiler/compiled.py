@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tinyops.compiler.arena import Arena, plan_arena, share_storage
 from tinyops.compiler.contract import contract_digest, make_contract
@@ -17,8 +16,6 @@ from tinyops.features import Features
 from tinyops.files import JsonObject
 from tinyops.graph import Graph
 from tinyops.manifest.contract import ABI
-
-RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import jinja2
 
 from tinyops import __version__
 from tinyops.compiler.arena import RAW_STATE_BYTES, Arena
-from tinyops.compiler.compiled import RUNTIME
 from tinyops.compiler.header import ModelHeader
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Read, Write
+from tinyops.compiler.options import RUNTIME
 from tinyops.features import Features, RawFeatures
 from tinyops.files import digest_json
 from tinyops.graph import Graph, Operator, Tensor

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import tinyops
 from tinyops.device.client import REASON_CHARACTERS_MAX, Client
+from tinyops.device.folder import open_source
 from tinyops.device.settings import AgentSettings
-from tinyops.device.source import Source, open_source
+from tinyops.device.source import Source
 from tinyops.device.state import AgentState, load_state, only_agent
 from tinyops.errors import TinyopsError, ToolError
 from tinyops.files import read_bounded, write_atomic, writing

@@ -10,7 +10,8 @@ import pytest
 
 from fakes import web
 from fakes.web import FakeServer, Fault, serving
-from tinyops.device.source import DirectorySource, Source, open_source
+from tinyops.device.folder import DirectorySource, open_source
+from tinyops.device.source import Source
 from tinyops.device.web import REDIRECTS_MAX, WebSource
 from tinyops.errors import RemoteError, UsageError
 from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, EntryFile

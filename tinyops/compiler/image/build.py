@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from tinyops.compiler.compiled import RUNTIME
 from tinyops.compiler.image.elf import check_position_independent, check_shared_object, flat_bytes, section_bytes
+from tinyops.compiler.options import RUNTIME
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import writing
 from tinyops.process import run
