@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyops.compiler import CompileOptions, compile_model
-from tinyops.compiler.compiled import RUNTIME, CompiledModel
+from tinyops.compiler.compiled import CompiledModel
 from tinyops.compiler.host import WARNINGS, write_sources
+from tinyops.compiler.options import RUNTIME
 from tinyops.features import Features, TensorFeatures
 from tinyops.graph import parse_graph
 

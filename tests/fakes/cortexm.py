@@ -6,8 +6,8 @@ import struct
 import subprocess
 from pathlib import Path
 
-from tinyops.compiler.options import RUNTIME
 from tinyops.compiler.header import ModelHeader
+from tinyops.compiler.options import RUNTIME
 
 HARNESS = Path(__file__).parents[1] / "build" / "test_compiler_image"
 FLAGS = ("-mthumb", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-O2", "-std=c99", "-nostdlib")
