@@ -9,7 +9,15 @@ from tinyops.errors import SpecError
 from tinyops.graph import Graph, Operator, Quantisation, Tensor
 from tinyops.recordings import Recordings, Windows, judge
 from tinyops.squeeze.calibration import choose_windows
-from tinyops.squeeze.golden import VECTORS, golden_inputs, pack_golden, spread
+from tinyops.squeeze.golden import (
+    VECTORS,
+    golden_inputs,
+    pack_golden,
+    pack_stream,
+    spread,
+    stream_frames,
+    stream_windows,
+)
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
 from tinyops.squeeze.metrics import Measured, metrics
 
@@ -113,3 +121,27 @@ def test_without_data_nothing_is_claimed() -> None:
     facts = metrics(None, None, None)
     assert {k for k, v in facts.items() if v is not None} == set()
     assert {"accuracy_int8", "accuracy_float", "int8_loss", "recall", "confusion"} <= set(facts)
+
+
+def test_a_stream_is_the_start_of_a_test_recording_and_ends_with_a_window() -> None:
+    counts = np.arange(2 * 25, dtype=np.int16).reshape(50, 1)
+    recordings = Recordings(
+        counts, np.array([0, 25, 50]), np.array([0, 1], np.int32), np.array([False, True]), ("a", "b")
+    )
+    frames = stream_frames(recordings, 10, 4)
+    assert frames[:, 0].tolist() == list(range(25, 25 + 10 + 3 * 4))
+    found = stream_windows(frames, 10, 4)
+    assert [window[0, 0] for window in found] == [25, 29, 33, 37]
+    assert found[-1][-1, 0] == frames[-1, 0]
+
+
+def test_a_stream_of_images_takes_one_frame_of_several() -> None:
+    counts = np.arange(6, dtype=np.int16).reshape(6, 1)
+    test = np.array([False, True, True, True, True, True])
+    recordings = Recordings(counts, np.arange(7), np.zeros(6, np.int32), test, tuple("abcdef"))
+    assert stream_frames(recordings, 1, 1)[:, 0].tolist() == [1, 2, 3, 4]
+
+
+def test_a_stream_is_packed_little_endian() -> None:
+    packed = pack_stream(np.array([[1, -2], [3, 4]], np.int16), np.array([[5, -6, 7]], np.int8))
+    assert packed == b"TOS1" + struct.pack("<IIII", 2, 2, 1, 3) + struct.pack("<hhhh", 1, -2, 3, 4) + b"\x05\xfa\x07"
