@@ -33,8 +33,8 @@ def rows(manifest: Manifest) -> list[tuple[str, ...]]:
     """One row a fleet and board, as texts, in the order of HEADERS."""
     return [
         (fleet, board, entry.model, *_cells(offered))
-        for fleet, entry in manifest.fleets.items()
-        for board, offered in entry.boards.items()
+        for fleet, entry in sorted(manifest.fleets.items())
+        for board, offered in sorted(entry.boards.items())
     ]
 
 

@@ -26,18 +26,19 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _new(arguments: argparse.Namespace, root: Path, output: Output) -> int:
+    from tinyops.documents import shown_path
     from tinyops.reconcile.world import trust_new_key
     from tinyops.release.secrets import new_key, secret_path
 
     path = secret_path(arguments.name, root)
     if arguments.if_absent and path.exists():
-        output.result({"created": False, "path": str(path)}, f"{path}: there is a key already.")
+        output.result({"created": False, "path": str(path)}, f"{shown_path(path)}: there is a key already.")
         return 0
     key = new_key(arguments.name, root)
     trusted = trust_new_key(root, key.public)
     text = (
-        f"{key.path}: a new private key (mode 0600, ignored by Git). Keep a copy off this machine.\n"
-        f"{trusted}: its public half, id {key.public.key_id[:16]}…, is trusted here.\n"
+        f"{shown_path(key.path)}: a new private key (mode 0600, ignored by Git). Keep a copy off this machine.\n"
+        f"{shown_path(trusted)}: its public half, id {key.public.key_id[:16]}…, is trusted here.\n"
         "Commit the public half as specs/trusted.pem so that CI and others trust it too."
     )
     output.result({"created": True, "path": str(key.path), "key_id": key.public.key_id, "trusted": str(trusted)}, text)

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.documents import shown_path
     from tinyops.files import write_if_changed
     from tinyops.reconcile.locking import compare, lock_of
     from tinyops.specs.lock import LOCK_FILE, dump_lock
@@ -30,9 +31,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     path = arguments.out or root / LOCK_FILE
     if arguments.check:
         compare(root, path, lock)
-        output.result({"current": True, "digest": lock.digest}, f"{path}: agrees with specs, tinyops and this machine.")
+        output.result(
+            {"current": True, "digest": lock.digest},
+            f"{shown_path(path)}: agrees with specs, tinyops and this machine.",
+        )
         return int(ExitCode.OK)
     changed = write_if_changed(path, dump_lock(lock))
     said = "written; review it like code and commit it" if changed else "no change"
-    output.result({"changed": changed, "path": str(path), "digest": lock.digest}, f"{path}: {said}.")
+    output.result({"changed": changed, "path": str(path), "digest": lock.digest}, f"{shown_path(path)}: {said}.")
     return int(ExitCode.OK)
