@@ -7,11 +7,12 @@ made up, since a plan looks at digests and never at files.
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step
-from tinyops.files import JsonObject, digest_bytes, write_atomic
+from tinyops.files import JsonObject, digest_bytes
 from tinyops.manifest.keys import SigningKey
 from tinyops.process import run
 from tinyops.reconcile.assemble import RELEASED_OUTPUTS, Stamp, assemble
@@ -21,14 +22,14 @@ from tinyops.release.store import sign_release
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "TINYOPS_IMAGE_KEY"
-FILES_PER_RELEASE = 600  # beside these a release holds an entry a fleet and board; the limit is 900
+FILES_PER_RELEASE = 720  # beside these a release holds an entry a fleet and board; the limit is 900
+KERNELS = tuple(f"kernels/kernel_{number}.c" for number in range(16))
 # About what each kind makes; what another step reads of it is added.
 OUTPUTS: Mapping[str, Sequence[str]] = {
     "collect": ("recordings.npz", "dataset.json"),
     "train": ("float.tflite", "features.json", "training.json"),
     "squeeze": ("int8.tflite", "features.json", "golden.bin", "calibration.json", "metrics.json"),
-    "compile": ("model.h", "model.c", "weights.h", "weights.c", "contract.json", "compile.json")
-    + tuple(f"kernels/kernel_{n}.c" for n in range(16)),
+    "compile": ("model.h", "model.c", "weights.h", "weights.c", "contract.json", "compile.json", *KERNELS),
     "image": ("model.bin", "model.elf", "image.json"),
     "firmware": ("firmware.elf", "firmware.bin", "firmware.hex", "twin.elf"),
     "twin": ("proof.json",),
@@ -80,29 +81,28 @@ def release(root: Path) -> World:
 
 def _parts(world: World, records: Mapping[str, Record]) -> Iterator[frozenset[str]]:
     """Growing sets of models, each bringing less than one release may hold."""
+    brings: Counter[str | None] = Counter()
+    for step in world.steps:
+        brings[_model_of(world, step)] += sum(_is_released(step, name) for name in records[step.id].outputs)
     models: set[str] = set()
     files = 0
     for model in world.repository.models:
-        brings = sum(
-            len([name for name in records[step.id].outputs if _is_released(step, name)])
-            for step in world.steps
-            if _model_of(world, step) == model
-        )
-        if files + brings > FILES_PER_RELEASE:
+        if files + brings[model] > FILES_PER_RELEASE:
             yield frozenset(models)
             files = 0
         models.add(model)
-        files += brings
+        files += brings[model]
     yield frozenset(models)
 
 
 def _publish(world: World, models: Collection[str], records: Mapping[str, Record], key: SigningKey) -> World:
+    taken = {None, *models}
     plan = plan_of(world)
     draft = assemble(
         project=plan.project,
         spec=world.repository.project.document.spec,
         fleets={name: fleet for name, fleet in world.fleets.items() if fleet.spec.model_name in models},
-        steps=[step for step in world.steps if _model_of(world, step) in (None, *models)],
+        steps=[step for step in world.steps if _model_of(world, step) in taken],
         records=records,
         missed={},
         previous=world.manifest,
@@ -110,11 +110,12 @@ def _publish(world: World, models: Collection[str], records: Mapping[str, Record
         stamp=Stamp("2027-01-01T00:00:00Z", None, plan.digest, world.lock.digest, world.repository.digest),
     )
     contents = {made.digest: f"{r.step} {name}" for r in records.values() for name, made in r.outputs.items()}
+    made_up = world.root / ".tinyops" / "made-up"
+    made_up.mkdir(parents=True, exist_ok=True)
     files = {}
     for name, artifact in draft.files.items():
-        path = world.root / ".tinyops" / "made-up" / name
-        write_atomic(path, contents[artifact.digest].encode())
-        files[name] = (path, artifact.digest)
+        (made_up / name).write_text(contents[artifact.digest])
+        files[name] = (made_up / name, artifact.digest)
     assert world.releases is not None
     with world.releases.lease("benchmark") as lease:
         world.releases.publish(sign_release(draft.manifest, [key]), files, lease)
@@ -160,8 +161,8 @@ def _outputs(step: Step) -> Sequence[str]:
 
 
 def _facts(step: Step) -> JsonObject:
-    """As many as a real step's, so that a manifest is as long as a real one."""
-    share = {"point": 1.0, "low": 0.839, "high": 1.0, "right": 20, "total": 20}
+    """As many as a real step's, so that a manifest is as long as a real one; good enough for every gate."""
+    share = {"point": 1.0, "low": 0.999, "high": 1.0, "right": 4000, "total": 4000}
     confusion = [[5, 0, 0, 0], [0, 5, 0, 0], [0, 0, 5, 0], [0, 0, 0, 5]]
     if step.kind == "compile":
         return {"contract": digest_bytes(step.subject.encode()), "arena_bytes": 1024, "macs": 50000}
@@ -170,5 +171,6 @@ def _facts(step: Step) -> JsonObject:
         return {"proof": {"model": "same-bytes", "firmware": "same-source"}, "vectors": 16, **figures}
     if step.kind in ("train", "squeeze"):
         recall = dict.fromkeys(("Standing", "Running", "Walking", "Badminton"), share)
-        return {"accuracy_float": share, "accuracy_int8": share, "confusion": confusion, "recall": recall}
+        measured = {"accuracy_float": share, "accuracy_int8": share, "int8_loss": 0.0}
+        return {**measured, "confusion": confusion, "recall": recall, "classes": list(recall)}
     return {"frames": 8000}

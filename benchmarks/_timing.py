@@ -70,7 +70,8 @@ def program() -> Path:
 
 def heading(title: str) -> None:
     """What is measured, on what. No host name: figures travel."""
-    print(f"\n{title}\n{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
+    print(f"\n{title}")
+    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -9,6 +9,7 @@ import json
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from _repository import release
@@ -17,7 +18,7 @@ from _timing import heading, interleaved, program, ratio, table, timed, tinyops
 from tinyops.process import run
 
 SIZES = (100, 300, 1000)
-ROUNDS = 5
+ROUNDS = 3
 DEVICES_PER_MODEL = 10
 MODELS_PER_FLEET = 20  # every release holds an entry for each fleet and board, and at most 900 files
 BOARDS = ("nano33ble", "microbit", "linux")
@@ -67,37 +68,60 @@ BOARDS
 """
 
 
+@dataclass(frozen=True)
+class Measured:
+    """`cold_s`: nothing parsed before. `steps` counts steps and fleets."""
+
+    models: int
+    steps: int
+    manifest_bytes: int
+    cold_s: float
+    warm_s: float
+    peak_bytes: int
+
+    @property
+    def model_s(self) -> float:
+        return self.warm_s / self.models
+
+    def row(self, first: Measured) -> tuple[str, ...]:
+        return (
+            f"{self.models:,}",
+            f"{self.models * DEVICES_PER_MODEL:,}",
+            f"{self.steps:,}",
+            f"{self.manifest_bytes / 2**20:.1f} MiB",
+            f"{self.cold_s:.2f} s",
+            f"{self.warm_s:.2f} s",
+            f"{1000 * self.model_s:.2f} ms",
+            ratio(self.model_s, first.model_s),
+            f"{self.peak_bytes / 2**20:.0f} MiB",
+        )
+
+
 def main(sizes: tuple[int, ...]) -> None:
     heading("A plan with nothing to do, over many models: whole processes")
-    rows: list[tuple[str, ...]] = []
-    reference = 0.0
+    found = []
     for models in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder)
-            _write(root, models)
-            release(root)
-            cold = timed(lambda: tinyops("plan", cwd=root))
-            steps = _check(root)
-            warm = interleaved({"plan": lambda: tinyops("plan", cwd=root)}, ROUNDS)["plan"].median_s
-            manifest = (root / ".tinyops" / "releases" / "latest" / "manifest.json").stat().st_size
-            reference = reference or warm / models
-            peak = _peak_bytes(root)
-            rows.append(
-                (
-                    f"{models:,}",
-                    f"{models * DEVICES_PER_MODEL:,}",
-                    f"{steps:,}",
-                    f"{manifest / 2**20:.1f} MiB",
-                    f"{cold:.2f} s",
-                    f"{warm:.2f} s",
-                    f"{1000 * warm / models:.2f} ms",
-                    ratio(warm / models, reference),
-                    f"{peak / 2**20:.0f} MiB",
-                )
-            )
-    headers = ("models", "devices", "steps and fleets", "manifest", "cold", f"warm, median of {ROUNDS}", "a model", "of the first")
-    table((*headers, "peak memory"), rows)
-    print("cold: no parsed specs kept from an earlier run; a ratio of 1 or less is growth no faster than linear")
+            found.append(_measure(Path(folder), models))
+    headers = ("models", "devices", "steps and fleets", "manifest", "cold", f"warm, median of {ROUNDS}", "a model")
+    table((*headers, "of the first", "peak memory"), [measured.row(found[0]) for measured in found])
+    print("cold: nothing parsed before; a ratio of 1 or less: it grows no faster than the number of models")
+
+
+def _measure(root: Path, models: int) -> Measured:
+    _write(root, models)
+    release(root)
+    shutil.rmtree(root / ".tinyops" / "parsed")
+    cold_s = timed(lambda: tinyops("plan", cwd=root))
+    warm = interleaved({"plan": lambda: tinyops("plan", cwd=root)}, ROUNDS)["plan"]
+    return Measured(
+        models=models,
+        steps=_check(root),
+        manifest_bytes=(root / ".tinyops" / "releases" / "latest" / "manifest.json").stat().st_size,
+        cold_s=cold_s,
+        warm_s=warm.median_s,
+        peak_bytes=_peak_bytes(root),
+    )
 
 
 def _write(root: Path, models: int) -> None:
@@ -115,7 +139,6 @@ def _write(root: Path, models: int) -> None:
         names = (f"device-{number}-{n},{BOARDS[n % 3]}" for n in range(DEVICES_PER_MODEL * MODELS_PER_FLEET))
         (specs / f"fleet-{number}.csv").write_text("id,board\n" + "\n".join(names) + "\n")
     tinyops("lock", cwd=root)
-    shutil.rmtree(root / ".tinyops", ignore_errors=True)
 
 
 def _check(root: Path) -> int:

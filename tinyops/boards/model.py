@@ -19,7 +19,7 @@ class Region(Strict):
     """A range of addresses, in bytes."""
 
     origin: Address
-    bytes: PositiveInt
+    bytes: PositiveInt = Field(description="Length.")
 
     @property
     def end(self) -> int:
@@ -39,12 +39,14 @@ class Memory(Strict):
 class Layout(Strict):
     """Who owns which flash; `firmware` and `model` have one slot or two. `arena_bytes` is RAM."""
 
-    bootloader: Region | None = None
-    firmware: tuple[Region, ...] = Field(min_length=1, max_length=2)
-    model: tuple[Region, ...] = Field(min_length=1, max_length=2)
-    settings: Region | None = None
-    arena_bytes: PositiveInt
-    stack_bytes: PositiveInt
+    bootloader: Region | None = Field(default=None, description="Never written by tinyops.")
+    firmware: tuple[Region, ...] = Field(min_length=1, max_length=2, description="One slot, or two.")
+    model: tuple[Region, ...] = Field(
+        min_length=1, max_length=2, description="Two: an update never overwrites what runs."
+    )
+    settings: Region | None = Field(default=None, description="Which slot runs, counters.")
+    arena_bytes: PositiveInt = Field(description="RAM for activations: the most that a model may need.")
+    stack_bytes: PositiveInt = Field(description="RAM for the stack; the twin measures what is used.")
 
     def named(self) -> list[tuple[str, Region]]:
         """Every flash region with its name, in order of address."""
@@ -62,12 +64,12 @@ class Layout(Strict):
 class SensorFacts(Strict):
     """A sensor on the board: what it can deliver."""
 
-    name: Name
-    kind: Name
+    name: Name = Field(description="What fleets bind it by.")
+    kind: Name = Field(description="As a dataset's signal names it: imu, accelerometer, microphone, camera, …")
     part: str = Field(default="", description="The chip.")
-    channels: tuple[str, ...] = Field(min_length=1, max_length=64)
-    units: tuple[str, ...]
-    rates_hz: tuple[PositiveFloat, ...] = ()
+    channels: tuple[str, ...] = Field(min_length=1, max_length=64, description="Their order in a frame.")
+    units: tuple[str, ...] = Field(description="One a channel.")
+    rates_hz: tuple[PositiveFloat, ...] = Field(default=(), description="Frames a second that it can give.")
     ranges: tuple[PositiveFloat, ...] = Field(description="Largest magnitude of each channel, in its unit.")
     size: tuple[PositiveInt, PositiveInt] | None = Field(default=None, description="Height and width of an image.")
 
@@ -81,53 +83,57 @@ class SensorFacts(Strict):
 
 
 class UsbId(Strict):
-    vid: UsbNumber
-    pid: UsbNumber
-    mode: Literal["application", "bootloader", "debugger"] = "application"
+    """How the board shows itself on USB."""
+
+    vid: UsbNumber = Field(description="Vendor.")
+    pid: UsbNumber = Field(description="Product.")
+    mode: Literal["application", "bootloader", "debugger"] = Field(
+        default="application", description="What answers under this id."
+    )
 
 
 class Update(Strict):
     """How the board is updated in the field, and what that guarantees."""
 
     kind: Literal["own-bootloader", "vendor-ab", "vendor-copy", "usb-gateway", "model-only"]
-    revert: bool
-    power_safe: bool
-    anti_rollback: bool
+    revert: bool = Field(description="Goes back by itself to what ran before.")
+    power_safe: bool = Field(description="Loss of power at any moment leaves something that runs.")
+    anti_rollback: bool = Field(description="Refuses what is older by its security counter.")
 
 
 class Twin(Strict):
     """How the board is emulated and what that leaves unproven."""
 
-    kind: Literal["native", "qemu"]
-    machine: str = ""
+    kind: Literal["native", "qemu"] = Field(description="native: on the build machine itself.")
+    machine: str = Field(default="", description="As QEMU names it.")
     same_machine: bool = Field(description="The emulator runs the board's own firmware bytes, not a port's.")
-    not_covered: tuple[str, ...] = ()
+    not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")
 
 
 class Silicon(Strict):
     """Whether tinyops ran on this board itself, not on its twin."""
 
-    run: bool
-    note: str = ""
+    run: bool = Field(description="True only when it did.")
+    note: str = Field(default="", description="How, or where the facts come from.")
 
 
 class BoardSpec(Strict):
-    title: str
-    mcu: str
-    cpu: Cpu
-    clock_hz: PositiveInt
+    title: str = Field(description="What people call it.")
+    mcu: str = Field(description="The chip.")
+    cpu: Cpu = Field(description="Decides the instructions that are used.")
+    clock_hz: PositiveInt = Field(description="Instructions are counted, not timed: for people.")
     memory: Memory | None = Field(default=None, description="None for boards with an operating system.")
-    layout: Layout | None = None
+    layout: Layout | None = Field(default=None, description="What fits is decided by these slots.")
     port: Name = Field(description="Folder below runtime/port.")
-    compiler: Literal["arm-none-eabi-gcc", "gcc"]
+    compiler: Literal["arm-none-eabi-gcc", "gcc"] = Field(description="Its version is in the lock.")
     stream: bool = Field(default=True, description="Takes frames from its host.")
     replay: bool = Field(default=False, description="Takes frames from a file.")
-    sensors: tuple[SensorFacts, ...] = ()
-    usb: tuple[UsbId, ...] = ()
+    sensors: tuple[SensorFacts, ...] = Field(default=(), description="What is soldered on.")
+    usb: tuple[UsbId, ...] = Field(default=(), description="Every id that it shows itself under.")
     transports: tuple[Literal["usb", "wifi", "ble", "local"], ...] = Field(
         min_length=1, description="How updates reach it; the first is the default."
     )
-    polls: Literal["itself", "gateway"]
+    polls: Literal["itself", "gateway"] = Field(description="Who asks the store for updates.")
     update: Update
     twin: Twin
     silicon: Silicon = Field(description="Facts that come from datasheets only are no proof.")

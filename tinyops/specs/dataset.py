@@ -15,8 +15,10 @@ class Signal(Strict):
     """What one frame of a recording is: its values, their units, how often they come."""
 
     sensor: Name = Field(description="Kind of sensor: imu, accelerometer, microphone, camera, …")
-    channels: tuple[Channel, ...] = Field(min_length=1, max_length=64)
-    units: tuple[Unit, ...] = Field(min_length=1, max_length=64)
+    channels: tuple[Channel, ...] = Field(min_length=1, max_length=64, description="Their order in a frame.")
+    units: tuple[Unit, ...] = Field(
+        min_length=1, max_length=64, description='One a channel, such as m/s2, rad/s, g, dps or "1".'
+    )
     full_scale: tuple[PositiveFloat, ...] = Field(
         min_length=1,
         description="Largest magnitude per channel, in its unit; a frame carries value / full_scale x 32768.",
@@ -77,7 +79,7 @@ class WheelSource(Strict):
     members: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] = Field(
         min_length=1, max_length=1000, description="Names inside the wheel, * matches within a folder."
     )
-    format: Literal["ts", "csv", "csv.gz"]
+    format: Literal["ts", "csv", "csv.gz"] = Field(description="ts: the text format of sktime.")
 
     @model_validator(mode="after")
     def _file_is_of_package(self) -> WheelSource:
@@ -104,17 +106,21 @@ class FilesSource(Strict):
 
     kind: Literal["files"]
     index: Path_ = Field(description="Text file: one line a recording: sha256, label, file name relative to it.")
-    format: Literal["csv", "npy"]
+    format: Literal["csv", "npy"] = Field(description="csv: a frame a row, channels named in the first row.")
 
 
 class RecordingSplit(Strict):
+    """Which recordings are kept back for testing; windows of one recording never lie on both sides."""
+
     by: Literal["recording"] = "recording"
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    seed: Seed = 0
+    test: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.25, description="Share of each class's recordings.")
+    seed: Seed = Field(default=0, description="Another seed chooses other recordings.")
 
 
 class Checks(Strict):
-    min_recordings_per_class: PositiveInt = 2
+    """What data must be, before anything is trained on it."""
+
+    min_recordings_per_class: PositiveInt = Field(default=2, description="In training and test together.")
     range: tuple[float, float] | None = Field(default=None, description="Lowest and highest value of any channel.")
 
     @model_validator(mode="after")
@@ -135,8 +141,8 @@ class DatasetSpec(Strict):
     )
     split: RecordingSplit = RecordingSplit()
     checks: Checks = Checks()
-    licence: str = ""
-    origin: str = ""
+    licence: str = Field(default="", description="Under which the data may be used; kept with every model.")
+    origin: str = Field(default="", description="Where the data comes from, for people.")
 
     @model_validator(mode="after")
     def _classes_differ(self) -> DatasetSpec:

@@ -12,38 +12,46 @@ from tinyops.specs.fields import Path_
 
 
 class Dense(Strict):
+    """Takes one dimension: flatten or pool before it."""
+
     kind: Literal["dense"]
-    units: PositiveInt
+    units: PositiveInt = Field(description="Outputs.")
     activation: Literal["none", "relu"] = "none"
 
 
 class Conv1D(Strict):
+    """Convolution in time, over `[frames, channels]`."""
+
     kind: Literal["conv1d"]
-    filters: PositiveInt
-    kernel: PositiveInt
-    stride: PositiveInt = 1
+    filters: PositiveInt = Field(description="Output channels.")
+    kernel: PositiveInt = Field(description="Frames that a filter sees.")
+    stride: PositiveInt = Field(default=1, description="Frames from one output to the next.")
     padding: Literal["valid", "same"] = "same"
     activation: Literal["none", "relu"] = "relu"
-    batch_norm: bool = False
+    batch_norm: bool = Field(default=False, description="Before the activation; costs nothing on the device.")
 
 
 class Conv2D(Strict):
+    """Convolution over `[height, width, channels]`."""
+
     kind: Literal["conv2d"]
-    filters: PositiveInt
-    kernel: tuple[PositiveInt, PositiveInt]
-    stride: tuple[PositiveInt, PositiveInt] = (1, 1)
+    filters: PositiveInt = Field(description="Output channels.")
+    kernel: tuple[PositiveInt, PositiveInt] = Field(description="Height and width.")
+    stride: tuple[PositiveInt, PositiveInt] = Field(default=(1, 1), description="Down and across.")
     padding: Literal["valid", "same"] = "same"
     activation: Literal["none", "relu"] = "relu"
-    batch_norm: bool = False
+    batch_norm: bool = Field(default=False, description="Before the activation; costs nothing on the device.")
 
 
 class DepthwiseConv2D(Strict):
+    """One filter a channel, over `[height, width, channels]`."""
+
     kind: Literal["depthwise_conv2d"]
-    kernel: tuple[PositiveInt, PositiveInt]
-    stride: tuple[PositiveInt, PositiveInt] = (1, 1)
+    kernel: tuple[PositiveInt, PositiveInt] = Field(description="Height and width.")
+    stride: tuple[PositiveInt, PositiveInt] = Field(default=(1, 1), description="Down and across.")
     padding: Literal["valid", "same"] = "same"
     activation: Literal["none", "relu"] = "relu"
-    batch_norm: bool = False
+    batch_norm: bool = Field(default=False, description="Before the activation; costs nothing on the device.")
 
 
 class MaxPool(Strict):
@@ -53,20 +61,26 @@ class MaxPool(Strict):
 
 class AveragePool(Strict):
     kind: Literal["average_pool"]
-    size: PositiveInt
+    size: PositiveInt = Field(description="Window and stride, in time (1-D) or in both directions (2-D).")
 
 
 class GlobalAveragePool(Strict):
+    """The mean of each channel."""
+
     kind: Literal["global_average_pool"]
 
 
 class Flatten(Strict):
+    """All values in one dimension."""
+
     kind: Literal["flatten"]
 
 
 class Dropout(Strict):
+    """Acts in training only."""
+
     kind: Literal["dropout"]
-    rate: Annotated[float, Field(ge=0, lt=1)]
+    rate: Annotated[float, Field(ge=0, lt=1)] = Field(description="Share of values that are left out.")
 
 
 Layer: TypeAlias = Annotated[
@@ -86,16 +100,18 @@ class PythonArchitecture(Strict):
     """A function of yours: `build(input_shape, classes, **args)` returns a Keras model with softmax outputs."""
 
     kind: Literal["python"]
-    entry: Annotated[str, Matching(r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$", "an entry reads path/to/file.py:function")]
-    args: Mapping[str, Any] = {}
+    entry: Annotated[
+        str, Matching(r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$", "an entry reads path/to/file.py:function")
+    ] = Field(description="`path/to/file.py:function`; the file stands alone, and its digest is part of the key.")
+    args: Mapping[str, Any] = Field(default={}, description="Passed to the function by name.")
 
 
 class TfliteArchitecture(Strict):
     """A finished, quantised .tflite: no training; it goes through every later step."""
 
     kind: Literal["tflite"]
-    file: Path_
-    sha256: Digest
+    file: Path_ = Field(description="The .tflite: full int8, one input, one output, a batch of 1.")
+    sha256: Digest = Field(description="Digest of the file.")
 
 
 Architecture: TypeAlias = Annotated[

@@ -85,7 +85,7 @@ __all__ = [
 
 class Metadata(Strict):
     name: Name = Field(description="Unique among specs of its kind: lower-case letters, digits, hyphens.")
-    description: str = ""
+    description: str = Field(default="", description="For people; decides nothing.")
 
 
 # -- Project -----------------------------------------------------------------------------------
@@ -110,34 +110,42 @@ class ArtifactStore(Strict):
 
 
 class Signer(Strict):
+    """Who signs, and with which key: an Ed25519 key that `tinyops keys new` makes."""
+
     by: Literal["ci"] = "ci"
-    key: Secret | None = None
+    key: Secret | None = Field(default=None, description="The signing key. Without one, `apply` refuses.")
 
 
 class Signing(Strict):
-    image: Signer
-    targets: Signer | None = None
+    image: Signer = Field(description="Signs manifests and entries.")
+    targets: Signer | None = Field(default=None, description="Reserved for signatures by people.")
 
 
 class Limits(Strict):
-    destroy_share: Share = Field(default=0.1, description="Largest share of fleets and boards that one apply removes.")
+    destroy_share: Share = Field(
+        default=0.1,
+        description="Largest share of fleets and boards that one apply removes; not acted on in this version.",
+    )
 
 
 class Retired(Strict):
     """A fleet that was deleted on purpose: what becomes of its devices, and until when its entry stays."""
 
-    fleet: Name
-    action: Literal["keep", "erase"] = "keep"
-    until: date
+    fleet: Name = Field(description="The fleet whose spec is gone.")
+    action: Literal["keep", "erase"] = Field(default="keep", description="What its devices do with the model they run.")
+    until: date = Field(description="Last day on which its entry is still released.")
 
 
 class ProjectSpec(Strict):
-    releases: DirectoryReleases
-    artifacts: ArtifactStore = ArtifactStore(url="../.tinyops/store")
-    reports: DirectoryReports | None = None
+    releases: DirectoryReleases = Field(description="Where releases are published.")
+    artifacts: ArtifactStore = Field(
+        default=ArtifactStore(url="../.tinyops/store"),
+        description="What steps made, by digest: a cache, all of it can be made or fetched again.",
+    )
+    reports: DirectoryReports | None = Field(default=None, description="Without it the fleet is open-loop.")
     signing: Signing
     limits: Limits = Limits()
-    retired: tuple[Retired, ...] = ()
+    retired: tuple[Retired, ...] = Field(default=(), description="Fleets that were deleted on purpose.")
 
 
 # -- Model -------------------------------------------------------------------------------------
@@ -146,27 +154,40 @@ class ProjectSpec(Strict):
 class InputSpec(Strict):
     """How frames become the model's input: the newest `window_s` seconds, every `hop_s` seconds."""
 
-    window_s: PositiveFloat | None = None
-    hop_s: PositiveFloat | None = None
-    features: tuple[Literal["raw", "tensor"], ...] = Field(default=("raw",), min_length=1, max_length=1)
+    window_s: PositiveFloat | None = Field(default=None, description="For a stream; an image is a window of its own.")
+    hop_s: PositiveFloat | None = Field(default=None, description="Time from one inference to the next; for a stream.")
+    features: tuple[Literal["raw", "tensor"], ...] = Field(
+        default=("raw",),
+        min_length=1,
+        max_length=1,
+        description="raw: frames, scaled. tensor: a finished .tflite that is fed tensors, not frames.",
+    )
 
 
 class Training(Strict):
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
-    batch: PositiveInt = 16
-    learning_rate: PositiveFloat = 0.001
-    seed: Seed = 1
+    """Adam, the learning rate falling from `learning_rate` to zero along a cosine."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = Field(default=30, description="Passes over the training side.")
+    batch: PositiveInt = Field(default=16, description="Windows a step.")
+    learning_rate: PositiveFloat = Field(default=0.001, description="At the start.")
+    seed: Seed = Field(default=1, description="Of the first weights and of the order of windows.")
 
 
 class Squeeze(Strict):
-    variants: tuple[Literal["int8"], ...] = Field(default=("int8",), min_length=1)
-    prefer: Literal["balanced", "size", "ram", "speed"] = "balanced"
+    variants: tuple[Literal["int8"], ...] = Field(
+        default=("int8",), min_length=1, description="int8: weights and activations, calibrated on the training side."
+    )
+    prefer: Literal["balanced", "size", "ram", "speed"] = Field(
+        default="balanced", description="What the compiler favours where it has a choice."
+    )
 
 
 class Gates(Strict):
-    accuracy_min: Share | None = None
-    recall_min: Mapping[Label, Share] = {}
-    int8_loss_max: Share | None = None
+    """What a model must reach; a fleet whose model misses one keeps what it has. Judged on what the device computes."""
+
+    accuracy_min: Share | None = Field(default=None, description="Of test recordings, as int8.")
+    recall_min: Mapping[Label, Share] = Field(default={}, description="By class, as int8.")
+    int8_loss_max: Share | None = Field(default=None, description="Largest loss of accuracy from float to int8.")
     judge_by: Literal["lower_bound", "point"] = Field(
         default="lower_bound",
         description="Compare a gate with the lower end of the 95 % interval, or with the figure itself.",
@@ -176,8 +197,8 @@ class Gates(Strict):
 class ModelSpec(Strict):
     dataset: Name | None = Field(default=None, description="Only a finished .tflite may go without.")
     input: InputSpec = InputSpec()
-    architecture: Architecture
-    training: Training | None = None
+    architecture: Architecture = Field(description="Layers, a Python function of yours, or a finished .tflite.")
+    training: Training | None = Field(default=None, description="Needed unless the model is a finished .tflite.")
     squeeze: Squeeze = Squeeze()
     gates: Gates = Gates()
 
@@ -189,21 +210,21 @@ class StreamSensor(Strict):
     """Frames sent by the board's host."""
 
     kind: Literal["stream"]
-    port: Literal["serial"] = "serial"
+    port: Literal["serial"] = Field(default="serial", description="What the frames come over.")
 
 
 class ReplaySensor(Strict):
     """Frames read from a CSV file, one column a channel: for tests and demonstrations."""
 
     kind: Literal["replay"]
-    file: Path_
+    file: Path_ = Field(description="The CSV file; its first row names the channels.")
 
 
 class OnboardSensor(Strict):
     """A sensor of the board, by its name in the catalogue; the name alone is its short form."""
 
     kind: Literal["onboard"]
-    name: Name
+    name: Name = Field(description="As the catalogue names it.")
 
 
 def _named_sensor(value: object) -> object:
@@ -221,7 +242,7 @@ Sensor: TypeAlias = Annotated[AnySensor, BeforeValidator(_named_sensor, json_sch
 class BoardBinding(Strict):
     """How one kind of board takes part in a fleet."""
 
-    sensor: Sensor
+    sensor: Sensor = Field(description="Where frames come from; a sensor's name is short for kind onboard.")
     transport: Literal["usb", "wifi", "ble", "local"] | None = Field(
         default=None, description="How updates reach the board; absent: the first that its catalogue entry names."
     )
@@ -234,21 +255,31 @@ class ModelReference(Strict):
 
 
 class Devices(Strict):
-    enrol: Literal["open", "closed"] = "closed"
-    max: PositiveInt | None = None
-    file: Path_ | None = None
+    """Who belongs to the fleet: recorded, not acted on in this version."""
+
+    enrol: Literal["open", "closed"] = Field(default="closed", description="open: a device that reports itself counts.")
+    max: PositiveInt | None = Field(default=None, description="Most devices that may count.")
+    file: Path_ | None = Field(default=None, description="CSV of devices: id,board[,labels].")
 
 
 class FleetSpec(Strict):
-    model: Annotated[ModelReference, BeforeValidator(_named_model, json_schema_input_type=Name | ModelReference)]
+    model: Annotated[ModelReference, BeforeValidator(_named_model, json_schema_input_type=Name | ModelReference)] = (
+        Field(description="The model that every board of the fleet runs.")
+    )
     boards: Mapping[str, BoardBinding] = Field(
         min_length=1, max_length=100, description="By name in the board catalogue."
     )
     devices: Devices = Devices()
-    proof: Literal["same-bytes", "same-source", "built", "rendered"] = "same-source"
-    security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    protected: bool = False
-    prevent_destroy: bool = False
+    proof: Literal["same-bytes", "same-source", "built", "rendered"] = Field(
+        default="same-source", description="The least proof that the fleet accepts."
+    )
+    security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
+        default=0, description="Only rises: devices refuse releases with a lower one."
+    )
+    protected: bool = Field(default=False, description="Recorded, not acted on in this version.")
+    prevent_destroy: bool = Field(
+        default=False, description="Recorded, not acted on in this version: deleting a fleet needs `retired`."
+    )
 
     @property
     def model_name(self) -> str:

@@ -1,0 +1,55 @@
+"""The table of a release: figures as they were measured, and a dash for what was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fakes.releases import Publisher
+from tinyops.manifest.document import Manifest
+from tinyops.report.table import HEADERS, figure_json, rows
+
+ACCURACY = {"point": 0.95, "low": 0.764, "high": 0.991, "right": 19, "total": 20}
+FIGURES: dict[str, Any] = {
+    "accuracy_float": {**ACCURACY, "point": 0.9761},
+    "accuracy_int8": ACCURACY,
+    "flash_bytes": 13048,
+    "ram_bytes": 1132,
+    "instructions": 3625,
+    "image_bytes": 2616,
+    "input": "stream",
+}
+
+
+def manifest(tmp_path: Path, figures: dict[str, Any], firmware: str | None = None) -> Manifest:
+    made = Publisher(tmp_path).publish().manifest
+    entry = made.fleets["wrist"]
+    board = entry.boards["linux"].model_copy(update={"figures": figures})
+    if firmware:
+        board = board.model_copy(update={"proof": board.proof.model_copy(update={"firmware": firmware})})
+    return made.model_copy(update={"fleets": {"wrist": entry.model_copy(update={"boards": {"linux": board}})}})
+
+
+def row(found: Manifest) -> dict[str, str]:
+    (cells,) = rows(found)
+    return dict(zip(HEADERS, cells, strict=True))
+
+
+def test_figures_are_rounded_for_people_and_whole_for_programs(tmp_path: Path) -> None:
+    made = manifest(tmp_path, FIGURES, "same-source")
+    cells = row(made)
+    assert (cells["fleet"], cells["board"], cells["model"]) == ("wrist", "linux", "activity")
+    assert {"0.976", "13,048", "1,132", "3,625", "2,616", "stream"} <= set(cells.values())
+    text = " ".join(cells.values())
+    assert "0.950 [0.764, 0.991]" in text
+    assert "19/20" in text
+    assert cells["proof: model/firmware"] == "same-bytes/same-source"
+    (figures,) = figure_json(made)
+    assert (figures["accuracy_float"]["point"], figures["flash_bytes"]) == (0.9761, 13048)
+    assert figures["proof"] == {"model": "same-bytes", "firmware": "same-source"}
+
+
+def test_what_was_not_measured_is_a_dash_and_never_a_zero(tmp_path: Path) -> None:
+    cells = row(manifest(tmp_path, {"input": "replay", "instructions": None, "accuracy_float": None}))
+    assert [cells[h] for h in ("float", "int8 [95 %]", "flash", "RAM", "instr.", "o.t.a.")] == ["-"] * 6
+    assert cells["proof: model/firmware"] == "same-bytes/-"
