@@ -118,7 +118,6 @@ class Signer(Strict):
 
 class Signing(Strict):
     image: Signer = Field(description="Signs manifests and entries.")
-    targets: Signer | None = Field(default=None, description="Reserved for signatures by people.")
 
 
 class Limits(Strict):
@@ -275,10 +274,6 @@ class FleetSpec(Strict):
     )
     security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=0, description="Only rises: devices refuse releases with a lower one."
-    )
-    protected: bool = Field(default=False, description="Recorded, not acted on in this version.")
-    prevent_destroy: bool = Field(
-        default=False, description="Recorded, not acted on in this version: deleting a fleet needs `retired`."
     )
 
     @property

@@ -78,7 +78,7 @@ def run_with_fake_tinyops(folder: Path, script: str, lock_status: int, **env: st
 def test_demo_goes_from_key_to_agent_and_ends_with_what_is_next(tmp_path: Path) -> None:
     status, output, calls = run_with_fake_tinyops(tmp_path, "demo", 0)
     assert status == 0
-    assert [call.split()[1] for call in calls] == ["lock", "keys", "plan", "apply", "agent"]
+    assert [call.split()[1] for call in calls] == ["lock", "keys", "plan", "apply", "agent", "plan"]
     assert not [call for call in calls if "--lock" in call]
     assert [line.split()[1] for line in output.splitlines()[-3:]] == ["model", "data", "board"]
 
