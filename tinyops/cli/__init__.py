@@ -27,6 +27,9 @@ COMMANDS = {
     "plan": "show what would change and why, without building",
     "apply": "build what changed, prove it in twins, publish one signed release",
     "show": "show the last release: every model on every board",
+    "compile": "compile a .tflite to a small C library",
+    "bench": "measure a .tflite on a board's twin, against tflite-micro",
+    "inspect": "show a .tflite: its graph, live ranges and memory plan",
     "agent": "poll a release store and keep this device's model up to date",
     "keys": "make and list signing keys",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyops.errors import DoesNotFit, ToolError
@@ -89,14 +89,28 @@ def prove(virtual: VirtualBoard, hello: Hello, golden: Golden, report: Callable[
             f"{virtual.name}: its model takes {hello.input_bytes} and gives {hello.output_bytes} bytes, "
             f"the golden vectors have {golden.input_bytes} and {golden.output_bytes}"
         )
-    timings = []
-    for index, (tensor, wanted) in enumerate(golden.vectors):
-        where = f"vector {index}"
-        with _naming(virtual, where):
-            timings.append(feed(virtual.link, tensor))
-            got = virtual.link.read_tensor(Tensor.OUTPUT, golden.output_bytes)
-        _compare(virtual.name, where, got, wanted)
+    wanted = [output for _, output in golden.vectors]
+
+    def check(index: int, got: bytes) -> None:
+        _compare(virtual.name, f"vector {index}", got, wanted[index])
         report(index + 1)
+
+    return exercise(virtual, hello, [tensor for tensor, _ in golden.vectors], check)
+
+
+def exercise(
+    virtual: VirtualBoard, hello: Hello, tensors: Sequence[bytes], on_output: Callable[[int, bytes], None]
+) -> Measured:
+    """Runs an inference on each input; `on_output` gets its number and its output bytes as soon as they are there.
+
+    Raises ToolError naming board and vector for a crash, a hang or a refusal, DoesNotFit for a stack used up.
+    """
+    timings = []
+    for index, tensor in enumerate(tensors):
+        with _naming(virtual, f"vector {index}"):
+            timings.append(feed(virtual.link, tensor))
+            got = virtual.link.read_tensor(Tensor.OUTPUT, hello.output_bytes)
+        on_output(index, got)
     with _naming(virtual, "measuring"):
         stats = virtual.link.stats()
     if stats.stack_used >= stats.stack_bytes:

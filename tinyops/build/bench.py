@@ -1,0 +1,279 @@
+"""One .tflite on one board, measured: compiled, built, booted in the board's twin, compared with tflite-micro.
+
+The same code as the steps of a release, without a repository of specs and without a store.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tinyops.artifacts import Progress, Step
+from tinyops.boards.model import Board
+from tinyops.build.fits import boards_that_hold
+from tinyops.build.reference import Array, golden_inputs, read_inputs, reference_outputs
+from tinyops.compiler.compiled import CompiledModel, compile_model
+from tinyops.compiler.host import write_sources
+from tinyops.compiler.options import CompileOptions
+from tinyops.compiler.step import describe
+from tinyops.errors import DoesNotFit, ToolError
+from tinyops.features import TensorFeatures
+from tinyops.files import JsonObject, digest_json, pretty_json
+from tinyops.graph import Graph, read_graph
+from tinyops.toolchain import installed
+
+FLEET = "bench"  # names the folder in which PlatformIO builds the firmware
+SENSOR = {"kind": "stream", "port": "serial"}
+EMULATORS = {"qemu": "qemu-system-arm"}
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Flash:
+    """Bytes of the model image: `weights` are weights, biases, requantisation and tables; `code` is the rest,
+    header, small constants and what it pulls from libgcc."""
+
+    code: int
+    weights: int
+
+    @property
+    def total(self) -> int:
+        return self.code + self.weights
+
+
+@dataclass(frozen=True)
+class Ram:
+    """Bytes: the model's own .data and .bss, its arena, and the painted stack's high-water mark, the way into it
+    included."""
+
+    static: int
+    arena: int
+    stack: int
+
+    @property
+    def total(self) -> int:
+        return self.static + self.arena + self.stack
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a model costs on a board. `instructions` is the most of any vector, counted in steps of `resolution`;
+    both are None where the machine does not let a program count them."""
+
+    model: str
+    model_digest: str
+    model_bytes: int
+    board: str
+    twin: str
+    prefer: str
+    tools: Mapping[str, str]
+    vectors: int
+    differences: tuple[str, ...]
+    flash: Flash
+    ram: Ram
+    instructions: int | None
+    resolution: float | None
+    macs: int
+    operators: tuple[JsonObject, ...]
+    not_covered: tuple[str, ...]
+
+    @property
+    def bit_exact(self) -> bool:
+        return not self.differences
+
+    @property
+    def instructions_per_mac(self) -> float | None:
+        return self.instructions / self.macs if self.instructions and self.macs else None
+
+
+def compile_file(graph: Graph, board: Board, prefer: str, catalog: Mapping[str, Board]) -> CompiledModel:
+    """A model compiled for a board. Raises SpecError for what is not supported, and DoesNotFit, naming the boards
+    of the catalogue that would hold it."""
+    layout = board.spec.layout
+    arena_bytes = layout.arena_bytes if layout else None
+    options = CompileOptions(cpu=board.spec.cpu, prefer=prefer, board=board.name, arena_bytes=arena_bytes)
+    try:
+        return compile_model(graph, TensorFeatures(), options)
+    except DoesNotFit as error:
+        unlimited = compile_model(graph, TensorFeatures(), replace(options, arena_bytes=None))
+        raise _naming_boards(error, unlimited, catalog) from None
+
+
+def _naming_boards(error: DoesNotFit, compiled: CompiledModel, catalog: Mapping[str, Board]) -> DoesNotFit:
+    """Where an image was not built, its weights stand for it: they are nearly all of it."""
+    image_bytes = error.image_bytes or compiled.weights_bytes
+    arena_bytes = error.arena_bytes or compiled.arena.bytes
+    held = boards_that_hold(catalog, image_bytes, arena_bytes)
+    said = f"boards that would hold it: {', '.join(held)}" if held else "no board of the catalogue would hold it"
+    return DoesNotFit(error.message, hint=f"{error.hint}\n  {said}", image_bytes=image_bytes, arena_bytes=arena_bytes)
+
+
+def bench(
+    model: Path, board: Board, catalog: Mapping[str, Board], *, prefer: str, inputs: Path | None, report: Report
+) -> Bench:
+    """Measures a model on a board's twin, on the golden vectors or on the rows of a .npy file.
+
+    A wrong output byte is a result (`differences`), not an error. Raises SpecError (refused, by name), DoesNotFit
+    (with bytes, and the boards that would hold it) and ToolError.
+    """
+    graph = read_graph(model)
+    report(Progress(0, 4, f"compiling {graph.name} for {board.name}"))
+    compiled = compile_file(graph, board, prefer, catalog)
+    given = read_inputs(inputs, graph) if inputs else golden_inputs(graph)
+    report(Progress(1, 4, "asking tflite-micro"))
+    wanted = reference_outputs(model, given, len(graph.outputs))
+    with tempfile.TemporaryDirectory(prefix="tinyops-bench-") as folder:
+        files, built = _build(compiled, board, catalog, Path(folder), report)
+        report(Progress(3, 4, f"running {len(given[0])} vectors in {twin_of(board)}"))
+        differences, figures = _run(compiled, board, files, given, wanted)
+        image = built["image_bytes"]
+    described = describe(compiled)
+    return Bench(
+        model=graph.name,
+        model_digest=graph.digest,
+        model_bytes=model.stat().st_size,
+        board=board.name,
+        twin=twin_of(board),
+        prefer=prefer,
+        tools=_tools(board),
+        vectors=len(given[0]),
+        differences=differences,
+        flash=Flash(image - built["weights_bytes"], built["weights_bytes"]),
+        ram=Ram(built["static_bytes"], compiled.arena.bytes, figures["stack_bytes"]),
+        instructions=figures["instructions"],
+        resolution=figures["resolution"],
+        macs=compiled.macs,
+        operators=tuple({k: v for k, v in layer.items() if k != "inputs"} for layer in described["layers"]),
+        not_covered=tuple(board.spec.twin.not_covered),
+    )
+
+
+def twin_of(board: Board) -> str:
+    """What a board's figures are taken in, in a few words."""
+    twin = board.spec.twin
+    if twin.kind == "native":
+        return f"this machine ({board.spec.cpu})"
+    return f"QEMU {twin.machine} ({board.spec.cpu})"
+
+
+def _tools(board: Board) -> dict[str, str]:
+    names = [board.spec.compiler, EMULATORS.get(board.spec.twin.kind)]
+    return {name: installed(name).version for name in names if name}
+
+
+def _build(
+    compiled: CompiledModel, board: Board, catalog: Mapping[str, Board], folder: Path, report: Report
+) -> tuple[dict[str, Path], JsonObject]:
+    """The board's files by name, as a twin wants them, and the image's figures."""
+    from tinyops.compiler import image
+    from tinyops.compiler.image.elf import section_bytes
+
+    sources = _write_compiled(compiled, folder / "compiled")
+    out = folder / "image"
+    out.mkdir()
+    tool = installed(board.spec.compiler)
+    compiler = {"name": tool.name, "version": tool.version}
+    slot_bytes = board.spec.layout.model[0].bytes if board.spec.layout else None
+    settings = {"cpu": board.spec.cpu, "board": board.name, "slot_bytes": slot_bytes}
+    report(Progress(2, 4, f"building the image and the firmware of {board.name}"))
+    try:
+        built = image.run(Step("image", compiled.graph.name, settings, {"compiler": compiler}), sources, out, _quiet)
+    except DoesNotFit as error:
+        raise _naming_boards(error, compiled, catalog) from None
+    linked = section_bytes((out / ("model.elf" if board.spec.layout else "model.so")).read_bytes())
+    firmware = _build_firmware(board, compiler, sources, folder / "firmware")
+    files = {name: sources[name] for name in ("contract.json", "compile.json")} | _files(out) | firmware
+    return files, {**built, "static_bytes": linked.get(".data", 0) + linked.get(".bss", 0)}
+
+
+def _write_compiled(compiled: CompiledModel, folder: Path) -> dict[str, Path]:
+    write_sources(compiled.sources, folder)
+    (folder / "contract.json").write_bytes(pretty_json(compiled.contract))
+    (folder / "compile.json").write_bytes(pretty_json(describe(compiled)))
+    return _files(folder)
+
+
+def _build_firmware(board: Board, compiler: JsonObject, sources: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """What boots beside the model; nothing for a board with an operating system."""
+    if board.spec.layout is None:
+        return {}
+    from tinyops import firmware
+    from tinyops.specs.locking import own_pins, package_version
+
+    lock = {
+        "compiler": compiler,
+        "platformio": package_version("platformio"),
+        "scons": package_version("scons"),
+        "firmware": own_pins().firmware,
+    }
+    facts = board.spec.model_dump(mode="json")
+    settings = {"board": board.name, "fleet": FLEET, "sensor": SENSOR, "facts": facts}
+    folder.mkdir()
+    step = Step("firmware", f"{FLEET}/{board.name}", settings, lock)
+    firmware.run(step, {"contract.json": sources["contract.json"]}, folder, _quiet)
+    return _files(folder)
+
+
+def _run(
+    compiled: CompiledModel, board: Board, files: Mapping[str, Path], given: Sequence[Array], wanted: Sequence[Array]
+) -> tuple[tuple[str, ...], JsonObject]:
+    """What differs from the reference, and the figures."""
+    from tinyops.twin import open_twin
+    from tinyops.twin.prove import Expected, exercise, greet
+
+    image = files["model.bin"].read_bytes() if board.spec.layout else None
+    contract = bytes.fromhex(digest_json(compiled.contract).removeprefix("sha256:"))
+    differences: list[str] = []
+
+    def on_output(index: int, got: bytes) -> None:
+        differences.extend(_differences(compiled, index, got, [array[index] for array in wanted]))
+
+    with open_twin(board.name, board.spec, files) as virtual:
+        hello = greet(virtual, Expected(contract, image))
+        measured = exercise(virtual, hello, input_regions(compiled, given), on_output)
+    return tuple(differences), {
+        "instructions": measured.instructions,
+        "resolution": measured.resolution,
+        "stack_bytes": measured.stack_used,
+    }
+
+
+def input_regions(compiled: CompiledModel, inputs: Sequence[Array]) -> list[bytes]:
+    """Each vector as it lies in the arena: every tensor at its place."""
+    header, spans = compiled.header, compiled.arena.tensors
+    region = np.zeros((len(inputs[0]), header.input_bytes), dtype=np.uint8)
+    for tensor, values in zip(compiled.graph.inputs, inputs, strict=True):
+        start = spans[tensor].offset - header.input_offset
+        raw = np.ascontiguousarray(values).reshape(len(values), -1).view(np.uint8)
+        region[:, start : start + spans[tensor].bytes] = raw
+    return [row.tobytes() for row in region]
+
+
+def _differences(compiled: CompiledModel, index: int, got: bytes, wanted: Sequence[Array]) -> list[str]:
+    """A sentence for each output tensor of a vector that is not as the reference has it."""
+    found = []
+    for tensor, row in zip(compiled.graph.outputs, wanted, strict=True):
+        span, expected = compiled.arena.tensors[tensor], row.tobytes()
+        start = span.offset - compiled.header.output_offset
+        mine = got[start : start + span.bytes]
+        if len(mine) != len(expected):
+            name = compiled.graph.tensors[tensor].name
+            raise ToolError(f"output {name!r} has {len(mine)} bytes here and {len(expected)} in tflite-micro")
+        if mine != expected:
+            wrong = sum(a != b for a, b in zip(mine, expected, strict=True))
+            name = compiled.graph.tensors[tensor].name
+            found.append(f"vector {index}: {wrong} of {len(mine)} bytes of output {name!r} differ")
+    return found
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _quiet(_: Progress) -> None:
+    pass

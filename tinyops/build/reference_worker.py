@@ -1,0 +1,47 @@
+"""The process in which `tinyops.build.reference` runs TFLM's interpreter: tensors of any type, several a side."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyops.errors import SpecError
+from tinyops.files import MIB, JsonObject
+from tinyops.worker import Emit, serve
+
+ARENAS_BYTES = (1 * MIB, 16 * MIB, 256 * MIB)
+
+
+def work(request: JsonObject, _: Emit) -> JsonObject:
+    """Reads one array [N, *shape] an input from a .npz file, writes one [N, bytes] an output to another."""
+    interpreter = _load(Path(request["model"]))
+    with np.load(request["inputs"], allow_pickle=False) as given:
+        inputs = [given[f"input_{i}"] for i in range(len(given.files))]
+    rows: list[list[Any]] = [[] for _ in range(int(request["outputs"]))]
+    for vector in range(len(inputs[0])):
+        for position, values in enumerate(inputs):
+            interpreter.set_input(values[vector], position)
+        interpreter.invoke()
+        for position, found in enumerate(rows):
+            found.append(np.frombuffer(np.ascontiguousarray(interpreter.get_output(position)).tobytes(), np.uint8))
+    np.savez(request["made"], allow_pickle=False, **{f"output_{i}": np.stack(found) for i, found in enumerate(rows)})
+    return {"vectors": len(inputs[0])}
+
+
+def _load(path: Path) -> Any:
+    """An interpreter with the smallest of three arenas that the model fits in."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    for arena_bytes in ARENAS_BYTES:
+        try:
+            return runtime.Interpreter.from_file(str(path), arena_size=arena_bytes)
+        except RuntimeError as error:
+            refusal = error
+    raise SpecError(f"{path.name}: tflite-micro cannot take this model: {refusal}") from refusal
+
+
+if __name__ == "__main__":
+    sys.exit(serve(work))

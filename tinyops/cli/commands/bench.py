@@ -1,0 +1,40 @@
+"""`tinyops bench`: what a .tflite costs on a board, and whether it computes what tflite-micro computes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tinyops.cli.models import add_board, add_model, boards_here, find_board
+from tinyops.cli.output import Output
+from tinyops.errors import ExitCode
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_board(parser, required=True)
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        metavar="X.npy",
+        help="vectors to run, a row each, in the input's shape and type (default: extremes and noise)",
+    )
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.build.bench import bench
+    from tinyops.report.bench import OPERATOR_HEADERS, bench_json, operator_rows, summary
+
+    catalog = boards_here()
+    board = find_board(arguments.board, catalog)
+    result = bench(
+        arguments.model,
+        board,
+        catalog,
+        prefer=arguments.prefer,
+        inputs=arguments.inputs,
+        report=lambda progress: output.note(f"{progress.message} …"),
+    )
+    operators = output.table(OPERATOR_HEADERS, operator_rows(result))
+    output.result(bench_json(result), "\n".join([*summary(result), "", operators]))
+    return int(ExitCode.OK if result.bit_exact else ExitCode.TOOL)

@@ -1,0 +1,43 @@
+"""What the commands on a single .tflite share: no repository of specs is needed, one that is there lends its boards."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyops.compiler.options import PREFER
+from tinyops.errors import UsageError
+
+if TYPE_CHECKING:
+    from tinyops.boards.model import Board
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.tflite", help="a full-integer int8 model")
+
+
+def add_board(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument("--board", required=required, metavar="BOARD", help="a board of the catalogue")
+    parser.add_argument(
+        "--prefer", choices=PREFER, default="balanced", help="what to spend the board on (default balanced)"
+    )
+
+
+def boards_here() -> Mapping[str, Board]:
+    """The shipped catalogue and the boards of the repository that this folder is in, if it is in one."""
+    from tinyops.boards.loader import load_catalog
+
+    here = Path.cwd()
+    extra = next((f / "specs" / "boards" for f in (here, *here.parents) if (f / "specs").is_dir()), None)
+    return load_catalog(extra if extra and extra.is_dir() else None)
+
+
+def find_board(name: str, catalog: Mapping[str, Board]) -> Board:
+    """Raises UsageError naming the boards that there are."""
+    try:
+        return catalog[name]
+    except KeyError:
+        hint = f"boards: {', '.join(catalog)}"
+        raise UsageError(f"board {name!r} is not in the catalogue", hint=hint) from None

@@ -1,0 +1,92 @@
+"""What `tinyops bench` found, as lines, rows and JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinyops.files import JsonObject
+
+if TYPE_CHECKING:
+    from tinyops.build.bench import Bench
+
+OPERATOR_HEADERS = ("", "operator", "output", "MACs", "of all", "weights", "name")
+DIFFERENCES_SHOWN = 5
+NAME_SHOWN = 48
+NOT_COUNTED = "not counted: this machine does not let a program count them"
+
+
+def bench_json(result: Bench) -> JsonObject:
+    """Everything, unrounded; bytes and counts, units in the names."""
+    return {
+        "model": result.model,
+        "model_digest": result.model_digest,
+        "model_bytes": result.model_bytes,
+        "board": result.board,
+        "twin": result.twin,
+        "prefer": result.prefer,
+        "tools": dict(result.tools),
+        "vectors": result.vectors,
+        "bit_exact": result.bit_exact,
+        "differences": list(result.differences),
+        "flash_bytes": {"code": result.flash.code, "weights": result.flash.weights, "total": result.flash.total},
+        "ram_bytes": {
+            "static": result.ram.static,
+            "arena": result.ram.arena,
+            "stack": result.ram.stack,
+            "total": result.ram.total,
+        },
+        "instructions": result.instructions,
+        "instructions_resolution": result.resolution,
+        "macs": result.macs,
+        "instructions_per_mac": result.instructions_per_mac,
+        "operators": list(result.operators),
+        "not_covered": list(result.not_covered),
+    }
+
+
+def summary(result: Bench) -> list[str]:
+    """The figures as aligned lines."""
+    tools = ", ".join(f"{name} {version}" for name, version in result.tools.items())
+    flash, ram = result.flash, result.ram
+    return [
+        f"{result.model} on {result.board}: {result.twin}, {tools}, prefer {result.prefer}",
+        "",
+        f"bit_exact     {_verdict(result)}",
+        *(f"              {text}" for text in result.differences[:DIFFERENCES_SHOWN]),
+        f"flash_bytes   {flash.total:,}: code {flash.code:,}, weights {flash.weights:,} (the whole model image)",
+        f"ram_bytes     {ram.total:,}: static {ram.static:,}, arena {ram.arena:,}, stack {ram.stack:,} (painted)",
+        f"instructions  {_instructions(result)}",
+        f"macs          {result.macs:,}",
+    ]
+
+
+def _verdict(result: Bench) -> str:
+    if result.bit_exact:
+        return f"true: {result.vectors} of {result.vectors} vectors as tflite-micro computes them"
+    return f"false: {len(result.differences)} outputs differ from tflite-micro; please report it with the model"
+
+
+def _instructions(result: Bench) -> str:
+    if result.instructions is None:
+        return NOT_COUNTED
+    per_mac = f", {result.instructions_per_mac:.2f} a MAC" if result.instructions_per_mac else ""
+    step = f"{result.resolution:g}" if result.resolution else "?"
+    return f"{result.instructions:,}: the most of any vector, counted in steps of {step}{per_mac}"
+
+
+def operator_rows(result: Bench) -> list[tuple[str, ...]]:
+    """One row an operator, in the order in which they run."""
+    rows: list[tuple[str, ...]] = []
+    for number, layer in enumerate(result.operators):
+        share = f"{100 * layer['macs'] / result.macs:.1f} %" if layer["macs"] and result.macs else "-"
+        shape = "x".join(map(str, layer["shape"]))
+        weights = f"{layer['weights_bytes']:,}" if layer["weights_bytes"] else "-"
+        macs = f"{layer['macs']:,}" if layer["macs"] else "-"
+        rows.append((str(number), layer["operator"], shape, macs, share, weights, shortened(layer["name"])))
+    return rows
+
+
+def shortened(name: str, limit: int = NAME_SHOWN) -> str:
+    """A tensor's name as it may stand on a terminal: printable, the first of fused layers, its end kept."""
+    text = "".join(c if c.isprintable() else "?" for c in name).partition(";")[0]
+    return text if len(text) <= limit else f"…{text[-limit + 1 :]}"
