@@ -16,6 +16,7 @@ LEFT, TOP, RIGHT, BOTTOM = 84, 76, 28, 128
 PLOT_HEIGHT, LEAST_COLUMN, MOST_COLUMN, LEAST_PLOT = 420, 16, 96, 880
 CHARACTER = 6.3  # average width at 11 px
 LINE = 13
+ACROSS = 16  # characters that are worth reading without turning one's head
 TICKS = 8
 LEAST_HEIGHT = 3  # so that a buffer of a few bytes is seen
 
@@ -116,7 +117,7 @@ def _rectangle(frame: _Frame, buffer: Placed, number: int) -> str:
 
 def _label(buffer: Placed, x: float, y: float, width: float, height: float) -> str:
     """Name and bytes inside the rectangle: across, or upwards where it is narrow; nothing where neither fits."""
-    upright = width < height and width < len(_fitted(buffer.label, 1000)) * CHARACTER + 8
+    upright = width < height and width < min(len(buffer.label), ACROSS) * CHARACTER + 8
     along, across = (height, width) if upright else (width, height)
     name, size = _fitted(buffer.label, along), f"{buffer.bytes:,}"
     if not name or across < LINE:
@@ -142,7 +143,7 @@ def _fitted(label: str, room: float) -> str:
         return label
     number, _, name = label.partition(" ")
     left = most - len(number) - 2
-    if name and left >= 3:
+    if name and left >= 7:
         return f"{number} …{name[-left:]}"
     return number if len(number) <= most else ""
 
@@ -152,7 +153,7 @@ def _marks(frame: _Frame) -> list[str]:
     plan = frame.plan
     peak = f"peak {plan.arena_bytes:,} bytes"
     if plan.arena_bytes == plan.lower_bound:
-        return _mark(frame, plan.arena_bytes, f"{peak} = lower bound: no plan needs less", "#1a7f37")
+        return _mark(frame, plan.arena_bytes, f"{peak} = lower bound", "#1a7f37")
     low = _mark(frame, plan.lower_bound, f"lower bound {plan.lower_bound:,}", "#1a7f37")
     return [*_mark(frame, plan.arena_bytes, peak, "#cf222e"), *low]
 

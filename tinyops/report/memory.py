@@ -74,7 +74,8 @@ def _label(name: str, graph: Graph) -> str:
     found = re.fullmatch(r"tensor (\d+)", name)
     if found is None or int(found[1]) >= len(graph.tensors):
         return name
-    return f"{found[1]} {shortened(graph.tensors[int(found[1])].name, 32)}"
+    name = "/".join(shortened(graph.tensors[int(found[1])].name, 1000).split("/")[-2:])
+    return f"{found[1]} {shortened(name, 40)}"
 
 
 def chart(plan: Plan) -> str:
@@ -87,8 +88,10 @@ def chart(plan: Plan) -> str:
         bytes_of = (row * step, (row + 1) * step)
         cells = "".join(_cell(plan, marks, time, *bytes_of) * width for time in plan.times[:COLUMNS_MAX])
         lines.append(f"{row * step:>9,} ┤{cells}")
-    bound = "the lower bound" if plan.arena_bytes == plan.lower_bound else f"lower bound {plan.lower_bound:,}"
-    head = f"arena {plan.arena_bytes:,} bytes, {bound} of these buffers in this order"
+    met = plan.arena_bytes == plan.lower_bound
+    head = f"arena {plan.arena_bytes:,} bytes; " + (
+        "equal to the lower bound" if met else f"lower bound {plan.lower_bound:,}"
+    )
     axis = f"{'':>9} └{'─' * width * len(plan.times[:COLUMNS_MAX])} operators, with the time before and after"
     legend = [
         f"  {marks[b.name]}  {b.offset:>9,} to {b.end:>9,}  {b.bytes:>9,} bytes  live {b.live:>9}  {b.label}"

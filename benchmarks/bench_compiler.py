@@ -1,0 +1,177 @@
+"""The compiler beside TensorFlow Lite Micro on the four MLPerf Tiny models: flash, RAM, instructions, all ratios.
+
+python benchmarks/bench_compiler.py [--markdown] [--prefer PREFER] [FOLDER]
+
+FOLDER holds the models; without it TINYOPS_SHARED_DATA or ../shared/data of this checkout is looked into.
+
+Ours is measured now: compiled, built, booted in QEMU and compared with tflite-micro, as `tinyops bench` does it.
+
+TFLM's figures are constants. They were measured elsewhere, once, and not by this program: QEMU 7.2 `-icount shift=0`,
+machine mps2-an386 (Cortex-M4F), arm-none-eabi-gcc 12.2.1, newlib-nano, TFLM at 90b983c2 in its release build, CMSIS-NN
+at 4ab83cc3, -O2, only the int8 registrations of the operators that each model uses; the most of 4 inputs. The same
+emulator, machine, clock and compiler are used here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from _timing import heading, table
+
+from tinyops.boards.loader import load_catalog
+from tinyops.build.bench import Bench, bench
+from tinyops.compiler.options import PREFER
+from tinyops.errors import TinyopsError
+
+BOARD = "nano33ble"  # a Cortex-M4F whose twin is mps2-an386
+ROOT = Path(__file__).resolve().parents[1]
+KB = 1024
+COLUMNS = ("flash", "RAM", "instructions")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Bytes of flash with the model, bytes of RAM with arena and stack, instructions of one inference."""
+
+    flash: float
+    ram: float
+    instructions: float
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.flash, self.ram, self.instructions))
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One model: TFLM with its reference kernels and with CMSIS-NN, and the goals of this project."""
+
+    name: str
+    file: str
+    reference: Figures
+    cmsis_nn: Figures
+    goal: Figures
+
+
+ANCHORS = (
+    Anchor(
+        "KWS",
+        "kws_ref_model.tflite",
+        Figures(94_112, 24_060, 43.04e6),
+        Figures(106_216, 24_288, 7.70e6),
+        Figures(36 * KB, 10.5 * KB, 4.6e6),
+    ),
+    Anchor(
+        "VWW",
+        "vww_96_int8.tflite",
+        Figures(373_464, 101_948, 100.25e6),
+        Figures(385_568, 102_176, 24.10e6),
+        Figures(243 * KB, 40 * KB, 14.5e6),
+    ),
+    Anchor(
+        "IC",
+        "pretrainedResnet_quant.tflite",
+        Figures(143_084, 55_676, 107.40e6),
+        Figures(148_580, 56_464, 29.86e6),
+        Figures(92 * KB, 36.5 * KB, 18e6),
+    ),
+    Anchor(
+        "AD",
+        "ad01_int8.tflite",
+        Figures(296_112, 2_996, 1.952e6),
+        Figures(303_888, 3_480, 0.583e6),
+        Figures(278 * KB, 2.0 * KB, 0.42e6),
+    ),
+)
+
+HEADERS = ("model", "", *COLUMNS, "of CMSIS-NN", "bit-exact")
+NOTES = (
+    "flash: ours is the bytes of the model image, with all the code it runs, its libgcc included: the firmware beside it "
+    "is the same without it. TFLM's is the ELF with the model minus the same ELF with an empty one.",
+    "RAM: .data and .bss, arena, painted stack. instructions: the most of any input, Cortex-M4F in QEMU. KB is 1,024.",
+    "TFLM's rows were measured elsewhere, by the same emulator and compiler; how is written in this program.",
+)
+
+
+def main() -> None:
+    arguments = _arguments()
+    folder = arguments.folder or _models()
+    if not arguments.markdown:
+        heading(f"Compiled models beside TFLM, {BOARD}'s twin, prefer {arguments.prefer}")
+    rows: list[tuple[str, ...]] = []
+    for anchor in ANCHORS:
+        path = folder / anchor.file
+        if not path.is_file():
+            print(
+                f"{anchor.name} is left out: {anchor.file} is not in {folder.name} (name a folder, or set "
+                "TINYOPS_SHARED_DATA)"
+            )
+            continue
+        rows += _rows(anchor, _measured(path, arguments.prefer))
+    if rows:
+        _print(rows, markdown=arguments.markdown)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, help="where the models are")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown, for the README")
+    parser.add_argument("--prefer", choices=PREFER, default="balanced")
+    return parser.parse_args()
+
+
+def _models() -> Path:
+    shared = os.environ.get("TINYOPS_SHARED_DATA")
+    return (Path(shared) if shared else ROOT.parent / "shared" / "data") / "models" / "mlperf_tiny"
+
+
+def _measured(path: Path, prefer: str) -> Bench | TinyopsError:
+    """What it costs, or why it does not run: one model's failure leaves the others' rows."""
+    catalog = load_catalog()
+    try:
+        return bench(path, catalog[BOARD], catalog, prefer=prefer, inputs=None, report=lambda _: None)
+    except TinyopsError as error:
+        return error
+
+
+def _rows(anchor: Anchor, found: Bench | TinyopsError) -> list[tuple[str, ...]]:
+    rows = [
+        (anchor.name, "TFLM, reference kernels", *_cells(anchor.reference), "", ""),
+        ("", "TFLM, CMSIS-NN", *_cells(anchor.cmsis_nn), "1.00, 1.00, 1.00", ""),
+    ]
+    if isinstance(found, TinyopsError):
+        return [*rows, ("", f"tinyops: {found.message.splitlines()[0]}", "-", "-", "-", "-", "NO")]
+    ours = Figures(found.flash.total, found.ram.total, found.instructions or float("nan"))
+    verdict = f"{found.vectors} of {found.vectors}" if found.bit_exact else "NO"
+    rows.append(("", "tinyops", *_cells(ours), _ratios(ours, anchor.cmsis_nn), verdict))
+    marks = [
+        "met" if mine <= goal else f"{mine / goal:.2f} of it" for mine, goal in zip(ours, anchor.goal, strict=True)
+    ]
+    goals = tuple(f"≤ {cell}: {mark}" for cell, mark in zip(_cells(anchor.goal), marks, strict=True))
+    rows.append(("", "goal", *goals, _ratios(anchor.goal, anchor.cmsis_nn), ""))
+    return rows
+
+
+def _cells(figures: Figures) -> tuple[str, ...]:
+    return (f"{figures.flash:,.0f}", f"{figures.ram:,.0f}", f"{figures.instructions / 1e6:.3f} M")
+
+
+def _ratios(figures: Figures, of: Figures) -> str:
+    return ", ".join(f"{mine / theirs:.2f}" for mine, theirs in zip(figures, of, strict=True))
+
+
+def _print(rows: Sequence[tuple[str, ...]], *, markdown: bool) -> None:
+    if markdown:
+        print("\n".join(["| " + " | ".join(HEADERS) + " |", "|---|---|--:|--:|--:|--:|--:|"]))
+        print("\n".join("| " + " | ".join(row) + " |" for row in rows))
+        print("\n" + "\n".join(f"- {note}" for note in NOTES))
+        return
+    table(HEADERS, rows)
+    print("\n".join(NOTES))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""`tinyops bench` on every model there is: bit-exact with tflite-micro, or refused by a sentence that names why."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.tflite import dense
+from tinyops.boards.loader import load_catalog
+from tinyops.build import bench as bench_module
+from tinyops.build.bench import Bench, bench
+from tinyops.cli import main
+from tinyops.errors import SpecError
+
+pytestmark = pytest.mark.build
+SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+FOUND = sorted((SHARED / "models").glob("*/*.tflite"))
+# What a refusal names: an operator or a tensor, or what the model as a whole is.
+NAMED = re.compile(r"(operator|tensor) \d+ |custom operator '|float-only|hybrid|keeps state in variables|subgraphs")
+MUST_RUN = {
+    *("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "vww_96_int8", "str_ww_ref_model"),
+    *("pretrainedResnet_large_int8", "model_ToyCar_quant_fullint_floatio", "hello_world_int8"),
+    *("micro_speech_quantized", "person_detect", "simple_add_model"),
+}
+
+
+def measured(model: Path, board: str, inputs: Path | None = None) -> Bench:
+    catalog = load_catalog()
+    return bench(model, catalog[board], catalog, prefer="balanced", inputs=inputs, report=lambda _: None)
+
+
+@pytest.mark.skipif(not FOUND, reason="no models in the shared data (TINYOPS_SHARED_DATA)")
+def test_there_are_models() -> None:
+    assert {path.stem for path in FOUND} >= MUST_RUN
+
+
+@pytest.mark.parametrize("model", FOUND, ids=lambda path: path.stem)
+def test_a_model_is_bit_exact_or_refused_by_name(model: Path) -> None:
+    try:
+        result = measured(model, "linux")
+    except SpecError as error:
+        assert model.stem not in MUST_RUN, error
+        assert error.message.startswith(f"{model.name}: ")
+        assert NAMED.search(error.message), error.message
+        return
+    assert result.bit_exact, result.differences
+    assert result.vectors == 16
+    assert result.ram.total == result.ram.arena + result.ram.stack
+    assert result.flash.total > result.flash.weights
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.tflite"
+    path.write_bytes(dense(8, 16).build([0], [3]))
+    return path
+
+
+@pytest.mark.parametrize("board", ["nano33ble", "microbit"])
+def test_a_microcontroller_is_measured(
+    small: Path, board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.random.default_rng(3).integers(-128, 128, (5, 16)).astype(np.int8)
+    np.save(tmp_path / "x.npy", rows)
+    assert main(["bench", str(small), "--board", board, "--inputs", str(tmp_path / "x.npy"), "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["bit_exact"] is True
+    assert value["vectors"] == 5
+    assert value["macs"] == 8 * 16
+    assert value["flash_bytes"]["total"] == value["flash_bytes"]["code"] + value["flash_bytes"]["weights"]
+    assert value["flash_bytes"]["weights"] >= 8 * 16 + 8 * 4
+    assert value["ram_bytes"]["static"] == 0
+    assert 0 < value["ram_bytes"]["stack"] < 2048
+    assert 8 * 16 / 2 < value["instructions"] < 100 * 8 * 16
+    assert value["instructions_resolution"] > 0
+
+
+def test_two_runs_measure_the_same(small: Path) -> None:
+    assert measured(small, "nano33ble") == measured(small, "nano33ble")
+
+
+def test_a_wrong_output_is_a_result_with_its_own_status(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def off_by_one(*arguments: object) -> tuple[np.ndarray, ...]:
+        (found,) = reference(*arguments)  # type: ignore[arg-type]
+        found[4, 2] ^= 1
+        return (found,)
+
+    reference = bench_module.reference_outputs
+    monkeypatch.setattr(bench_module, "reference_outputs", off_by_one)
+    assert main(["bench", str(small), "--board", "linux"]) == 70
+    said = capsys.readouterr().out
+    assert "bit_exact     false: 1 outputs differ" in said
+    assert "vector 4: 1 of 8 bytes of output 'output' differ" in said
+
+
+def test_an_image_too_large_names_bytes_and_boards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "m.tflite").write_bytes(dense(400, 400).build([0], [3]))
+    assert main(["bench", str(tmp_path / "m.tflite"), "--board", "microbit"]) == 66
+    said = capsys.readouterr().err
+    assert re.search(r"has 16\d,\d{3} bytes, a model slot of microbit has 96,256: short by", said)
+    assert "boards that would hold it: linux, nano33ble" in said
+
+
+def test_a_missing_emulator_is_a_tool_error(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tinyops import toolchain
+    from tinyops.process import find_tool
+
+    def without(name: str, *, hint: str = "") -> Path:
+        return find_tool("no-such-qemu" if name.startswith("qemu") else name, hint=hint)
+
+    toolchain.installed.cache_clear()
+    monkeypatch.setattr(toolchain, "find_tool", without)
+    try:
+        assert main(["bench", str(small), "--board", "nano33ble"]) == 70
+    finally:
+        toolchain.installed.cache_clear()
+    assert "not on PATH" in capsys.readouterr().err
