@@ -15,7 +15,7 @@ from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, Unsa
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.plan import Plan
+from tinyops.plan import Action, Plan
 from tinyops.plan.gates import missed_gates, missed_proof
 from tinyops.process import run
 from tinyops.reconcile.assemble import Draft, Stamp, assemble, closure, fleet_steps
@@ -86,6 +86,12 @@ def missed_fleets(world: World, outcome: Outcome) -> dict[str, tuple[str, ...]]:
     return missed
 
 
+def held_fleets(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The fleets that a plan holds, and why."""
+    held = (c for c in plan.changes if c.action is Action.HELD)
+    return {c.subject: tuple(str(r) for r in c.reasons) for c in held}
+
+
 def apply(
     root: Path,
     watcher: Watcher,
@@ -113,7 +119,7 @@ def apply(
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
-            return Applied(world.manifest, False, {}, {})
+            return Applied(world.manifest, False, held_fleets(plan), {})
         outcome = build(world, watcher, jobs=jobs, replace=replace)
         missed = missed_fleets(world, outcome)
         draft = _draft(world, plan, outcome, missed)
