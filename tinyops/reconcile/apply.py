@@ -48,11 +48,17 @@ def build(world: World, watcher: Watcher, *, jobs: int, replace: Collection[str]
 
 
 def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, replace: Collection[str] = ()) -> Applied:
-    """What apply would release, with every figure; publishes nothing and needs no key."""
+    """What apply would release; publishes nothing and needs no key.
+
+    A fleet that misses a gate is shown with the figures that miss it, not with those it would keep.
+    """
     outcome = build(world, watcher, jobs=jobs, replace=replace)
     missed = missed_fleets(world, outcome)
-    draft = _draft(world, plan, outcome, missed)
-    return Applied(draft.manifest if draft else world.manifest, False, missed, outcome.errors)
+    built = set(outcome.records)
+    unbuilt = {name: why for name, why in missed.items() if not built.issuperset(fleet_steps(name, world.fleets[name]))}
+    draft = _assembled(world, plan, outcome, unbuilt)
+    shown = draft.manifest if draft.manifest.fleets else world.manifest
+    return Applied(shown, False, missed, outcome.errors)
 
 
 def fetcher(world: World) -> Callable[[Artifact], Path | None]:
@@ -145,7 +151,16 @@ def _draft(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tupl
 
     That a fleet is held by a gate is worth a release; that a step failed here and now is not.
     """
-    draft = assemble(
+    draft = _assembled(world, plan, outcome, missed)
+    before = world.manifest
+    if before is None:
+        return draft if draft.manifest.fleets else None
+    fields = ("steps", "fleets") if outcome.errors else ("steps", "fleets", "held")
+    return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
+
+
+def _assembled(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tuple[str, ...]]) -> Draft:
+    return assemble(
         project=plan.project,
         spec=world.repository.project.document.spec,
         fleets=world.fleets,
@@ -162,11 +177,6 @@ def _draft(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tupl
             specs=world.repository.digest,
         ),
     )
-    before = world.manifest
-    if before is None:
-        return draft if draft.manifest.fleets else None
-    fields = ("steps", "fleets") if outcome.errors else ("steps", "fleets", "held")
-    return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
 
 
 def _comparable(manifest: Manifest, field: str) -> object:
