@@ -112,6 +112,8 @@ def apply(
     Raises Leased when another apply runs, UnsafePlan when `saved` was made in another world,
     ToolError without a signing key. Errors of single steps hold their fleets back and are returned.
     """
+    if saved is not None:  # it says itself what it replaces
+        replace = {change.id for change in saved.changes if change.action is Action.REPLACE}
     world = observe(root, lock_file=lock_file)
     key = signing_key(world)
     if world.releases is None:
