@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """What a service manager sends ends a command as cleanly as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def main() -> int:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plugins costs a tenth of a start
     from tinyops.cli import main as run
 
+    signal.signal(signal.SIGTERM, _interrupt)
     return run(sys.argv[1:])
 
 

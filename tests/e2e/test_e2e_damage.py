@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from fakes.projects import (
-    KEY,
     STREAM,
     TRAINED,
     Repository,
@@ -110,10 +109,8 @@ def test_lost_weights_are_trained_again_only_when_insisted_on(trained: Repositor
     assert done.code == 68
     assert "weights lost: train:motion is released, but its file" in done.err
     assert "retrain with `--replace train:motion`: its images will change" in done.err
-    assert (done.built, trained.digests()) == (["collect shakes"], before) or trained.digests() == before
-    assert trained.manifest()["version"] == 1
+    assert (trained.digests(), trained.manifest()["version"]) == (before, 1)
     assert "train motion" not in done.built
-
     insisted = trained.ok(*retrain, "--replace", "train:motion")
     assert "train motion" in insisted.built
     assert trained.run("plan", "--detailed-exitcode").code == 0
@@ -173,6 +170,9 @@ def test_without_the_trusted_key_nothing_is_planned_over_a_release(bench: Reposi
 # -- other tools -------------------------------------------------------------------------------
 
 
+AGAIN = ("--replace", "image:tiny/microbit")
+
+
 def fake_tool(folder: Path, name: str, text: str) -> None:
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(f"#!/bin/sh\necho '{text}'\n")
@@ -192,20 +192,19 @@ def path_without(folder: Path, *missing: str) -> str:
 
 def test_a_missing_compiler_is_named_with_its_package(tmp_path: Path, bench: Repository) -> None:
     before = bench.digests()
-    want_smaller(bench, "tiny")
-    done = bench.run("apply", PATH=path_without(tmp_path / "bin", "arm-none-eabi-"))
+    done = bench.run("apply", *AGAIN, PATH=path_without(tmp_path / "bin", "arm-none-eabi-"))
     assert done.code == 70
     assert "arm-none-eabi-gcc is not on PATH" in done.err
     assert "on Debian or Ubuntu: apt-get install gcc-arm-none-eabi" in done.err
     assert (bench.digests(), bench.manifest()["version"]) == (before, 1)
-    assert bench.ok("apply").out.startswith("Published v2")
+    assert bench.ok("apply", *AGAIN).built == ["build image tiny/microbit"]
+    assert bench.digests() == before
 
 
 def test_another_compiler_than_the_locks_is_refused_with_both_versions(tmp_path: Path, bench: Repository) -> None:
     fake_tool(tmp_path / "bin", "arm-none-eabi-gcc", "arm-none-eabi-gcc (Some Toolchain) 13.9.1 20261103")
-    want_smaller(bench, "tiny")
     env = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    done = bench.run("apply", **env)
+    done = bench.run("apply", *AGAIN, **env)
     assert done.code == 70
     wanted = next(line for line in (bench.root / LOCK).read_text().splitlines() if "arm-none-eabi-gcc" in line)
     version = wanted.split('"')[1]
@@ -334,7 +333,7 @@ def can_mount() -> bool:
     )
 
 
-@pytest.mark.parametrize("kilobytes", [16, 48, 96])
+@pytest.mark.parametrize("kilobytes", [16, 96])
 def test_a_full_disk_ends_in_one_sentence_and_the_next_run_carries_on(tmp_path: Path, kilobytes: int) -> None:
     if not can_mount():
         pytest.skip("this machine lets nobody mount a small disk")
@@ -379,4 +378,3 @@ def test_a_disk_that_is_full_while_publishing_leaves_no_half_release(tmp_path: P
     assert "No space left on device" in done.stderr
     assert done.stdout.split() == [".lease"]
     assert bench.ok("apply").out.startswith("Published v1")
-    assert KEY

@@ -95,6 +95,7 @@ def test_a_first_release_without_the_held_fleet(tmp_path: Path) -> None:
     built = bench.run("plan", "--build", "--json")
     assert built.code == 67
     assert list(built.json["missed"]) == ["desk"]
+    assert built.json["figures"][0]["accuracy_int8"]["point"] < 0.9  # shown: it is what the gate is about
 
 
 def test_a_stricter_gate_on_what_is_released_already_is_said_by_plan_and_apply(bench: Repository) -> None:

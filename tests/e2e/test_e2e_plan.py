@@ -171,6 +171,11 @@ def test_a_saved_plan_is_applied(bench: Repository, saved: Path) -> None:
     assert "the plan is stale: release changed since it was made" in again.err
 
 
+def test_a_saved_plan_replaces_what_it_says(bench: Repository) -> None:
+    bench.ok("plan", "--replace", "image:tiny/linux", "--out", "p.json")
+    assert bench.ok("apply", "p.json").built == ["build image tiny/linux"]
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "moved"),
     [(FLEETS, "security_counter: 3", "security_counter: 4", "specs"), (LOCK, 'scons: "4', 'scons: "5', "lock")],

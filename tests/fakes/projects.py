@@ -1,4 +1,4 @@
-"""Small repositories of specs with everything that a real one has, and the command line run over them as a user would."""
+"""Small repositories of specs with everything that a real one has, and the command line run over them."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Repository:
 
     def start(self, *arguments: str | Path, **env: str) -> subprocess.Popen[str]:
         """A command that is still running, alone in its process group, its log in `stderr`."""
-        return subprocess.Popen(
+        child = subprocess.Popen(
             self.command(*arguments),
             cwd=self.root,
             env=self.environment(**env),
@@ -170,6 +170,8 @@ class Repository:
             text=True,
             start_new_session=True,
         )
+        atexit.register(child.kill)  # a test that failed halfway leaves nothing running
+        return child
 
     def copy(self, to: Path) -> Repository:
         shutil.copytree(self.root, to, symlinks=True)

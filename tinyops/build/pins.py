@@ -19,7 +19,8 @@ def check_tinyops(step: Step) -> None:
     ):
         if wanted not in (None, found):
             raise ToolError(
-                f"the lock wants the {part} sources of another version of tinyops ({wanted[:19]}, these are {found[:19]})",
+                f"the lock wants the {part} sources of another version of tinyops: {wanted[:19]}…, "
+                f"these are {found[:19]}…",
                 hint="install the locked tinyops, or run `tinyops lock` and have the new version reviewed",
             )
 

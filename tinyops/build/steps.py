@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
-from tinyops.boards.model import Board
+from tinyops.boards.model import Board, Silicon
 from tinyops.build.contracts import trained_contract
 from tinyops.files import JsonObject
 from tinyops.specs.loader import Loaded, Repository
@@ -151,8 +151,8 @@ def _twin_step(
 
 
 def board_facts(board: Board) -> JsonObject:
-    """What of a board decides the bytes that run there: not its title, price or USB ids."""
-    return board.spec.model_dump(mode="json")
+    """What of a board decides what is built and proven for it: not its USB ids, nor where its facts come from."""
+    return board.spec.model_copy(update={"usb": (), "silicon": Silicon(run=False)}).model_dump(mode="json")
 
 
 def firmware_settings(fleet: Fleet, board: Board) -> JsonObject:

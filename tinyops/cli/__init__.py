@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
-import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -56,9 +54,6 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         output.note("interrupted; finished steps are kept")
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.OK)
     except Exception as error:  # whatever was foreseen is a TinyopsError by now
         output.defect(error)
         return int(ExitCode.UNFORESEEN)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -35,10 +37,9 @@ class Output:
     def result(self, value: JsonObject, text: str) -> None:
         """The command's result: as JSON or as text."""
         if self.json:
-            sys.stdout.write(pretty_json(value).decode())
+            _print(pretty_json(value).decode())
         elif text:
-            sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+            _print(text + "\n")
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         """Rows under headers as aligned text; columns of figures to the right."""
@@ -54,23 +55,39 @@ class Output:
     def note(self, text: str) -> None:
         """Something to know that is not the result."""
         if not self.json:
-            sys.stderr.write(text + "\n")
+            log(text)
 
     def error(self, error: TinyopsError) -> None:
         """One error; with --json on standard output, so that a program finds it where it looks."""
         if self.json:
-            sys.stdout.write(pretty_json({"error": _error_json(error)}).decode())
+            _print(pretty_json({"error": _error_json(error)}).decode())
         else:
-            sys.stderr.write(f"error: {error}\n")
+            log(f"error: {error}")
 
     def defect(self, error: Exception) -> None:
         """An error that nobody foresaw: says that tinyops is to blame, and shows where."""
         message = f"this is a defect of tinyops: {type(error).__name__}: {error}"
         if self.json:
             value = {"kind": "Defect", "message": message, "hint": DEFECT_HINT, "exit_code": int(ExitCode.UNFORESEEN)}
-            sys.stdout.write(pretty_json({"error": value}).decode())
-        traceback.print_exception(error, file=sys.stderr)
-        sys.stderr.write(f"error: {message}\n  {DEFECT_HINT}\n")
+            _print(pretty_json({"error": value}).decode())
+        log("".join(traceback.format_exception(error)).rstrip())
+        log(f"error: {message}\n  {DEFECT_HINT}")
+
+
+def log(text: str) -> None:
+    """A line on standard error. That nobody reads it any more is no reason to end what is under way."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def _print(text: str) -> None:
+    """The result on standard output; a reader such as `head` may have gone, which changes no exit status."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush when Python ends
 
 
 def _is_figure(text: str) -> bool:

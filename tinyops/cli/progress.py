@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from tinyops.artifacts import Progress, Step
+from tinyops.cli.output import log
 from tinyops.errors import TinyopsError
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ class PlainWatcher:
 
     def _say(self, text: str) -> None:
         if not self._quiet:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+            log(text)
 
 
 class LiveWatcher:

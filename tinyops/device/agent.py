@@ -70,8 +70,9 @@ def _poll_on(agent: Agent, on_event: Callable[[str], None], halt: threading.Even
                 outcome = agent.poll()
                 report, error = outcome.report, outcome.error
             except ToolError as caught:  # a full disk: not even a report; what runs is not touched
-                on_event(caught.message)
                 error = caught
+            if error is not None:
+                on_event(error.message)
             failures = failures + 1 if error else 0
             if halt.wait(next_delay(agent.settings.interval_s, failures, random.random())):  # noqa: S311
                 break

@@ -52,20 +52,20 @@ class Client:
         self.slots = Slots(self.settings.state)
 
     def cycle(self) -> TinyopsError | None:
-        """Polls, updates if there is something new, runs what is confirmed. Returns what went wrong."""
+        """Polls, updates if there is something new, runs what is confirmed. Returns what went wrong first."""
         error: TinyopsError | None = None
         replayed: Replayed | None = None
         try:
             replayed = self._update()
         except TinyopsError as caught:
             error = caught
-            self.on_event(caught.message)
         try:
             self._run(replayed)
         except TinyopsError as caught:
             with contextlib.suppress(ToolError):  # a full disk is what went wrong already
                 self._save(errors=self.state.errors + 1)
-            self.on_event(caught.message)
+            if error is not None:
+                self.on_event(caught.message)
             error = error or caught
         return error
 

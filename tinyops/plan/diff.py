@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import Any
 
 from tinyops.artifacts import ALL_OUTPUTS, Record, Step
@@ -22,18 +23,20 @@ def make_plan(
     released_version: int,
     bound: Bound,
     replace: Set[str] = frozenset(),
+    held: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Plan:
     """The plan that turns what was released into what is desired.
 
     `steps` come in an order in which each follows its inputs. `fleets` and `released_fleets` map a
     fleet to the JSON of what its devices are told beside their images. `replace` names steps to run
-    again although nothing changed.
+    again although nothing changed. `held` says of fleets whether their released model misses a gate, and why:
+    that holds those that would not change otherwise.
     """
     changes = [*_diff_steps(steps, released, replace)]
     pending = {c.id: c for c in changes if c.action is not Action.KEEP}
     deleted = [Change(*_split(i), Action.DELETE) for i in sorted(set(released) - {s.id for s in steps})]
     changes += deleted
-    changes += _diff_fleets(fleets, released_fleets, steps, pending)
+    changes += _diff_fleets(fleets, released_fleets, steps, pending, held)
     return Plan(project, released_version, bound, tuple(changes))
 
 
@@ -109,6 +112,7 @@ def _diff_fleets(
     released: Mapping[str, Any],
     steps: Sequence[Step],
     pending: Mapping[str, Change],
+    held: Mapping[str, Sequence[str]],
 ) -> Iterator[Change]:
     for name in sorted({*fleets, *released}):
         follows = tuple(sorted(_of_fleet(name, steps) & set(pending)))
@@ -119,6 +123,8 @@ def _diff_fleets(
         else:
             reasons = (*field_reasons(released[name], fleets[name]),)
             action = Action.UPDATE if reasons or follows else Action.KEEP
+            if action is Action.KEEP and name in held:
+                action, reasons = Action.HELD, (*map(Reason, held[name]),)
             yield Change("fleet", name, action, reasons, None, follows)
 
 

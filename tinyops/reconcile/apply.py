@@ -15,7 +15,7 @@ from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, Unsa
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.plan import Plan
+from tinyops.plan import Action, Plan
 from tinyops.plan.gates import missed_gates, missed_proof
 from tinyops.process import run
 from tinyops.reconcile.assemble import Draft, Stamp, assemble, closure, fleet_steps
@@ -48,11 +48,17 @@ def build(world: World, watcher: Watcher, *, jobs: int, replace: Collection[str]
 
 
 def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, replace: Collection[str] = ()) -> Applied:
-    """What apply would release, with every figure; publishes nothing and needs no key."""
+    """What apply would release; publishes nothing and needs no key.
+
+    A fleet that misses a gate is shown with the figures that miss it, not with those it would keep.
+    """
     outcome = build(world, watcher, jobs=jobs, replace=replace)
     missed = missed_fleets(world, outcome)
-    draft = _draft(world, plan, outcome, missed)
-    return Applied(draft.manifest if draft else world.manifest, False, missed, outcome.errors)
+    built = set(outcome.records)
+    unbuilt = {name: why for name, why in missed.items() if not built.issuperset(fleet_steps(name, world.fleets[name]))}
+    draft = _assembled(world, plan, outcome, unbuilt)
+    shown = draft.manifest if draft.manifest.fleets else world.manifest
+    return Applied(shown, False, missed, outcome.errors)
 
 
 def fetcher(world: World) -> Callable[[Artifact], Path | None]:
@@ -86,6 +92,12 @@ def missed_fleets(world: World, outcome: Outcome) -> dict[str, tuple[str, ...]]:
     return missed
 
 
+def held_fleets(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The fleets that a plan holds, and why."""
+    held = (c for c in plan.changes if c.action is Action.HELD)
+    return {c.subject: tuple(str(r) for r in c.reasons) for c in held}
+
+
 def apply(
     root: Path,
     watcher: Watcher,
@@ -100,6 +112,8 @@ def apply(
     Raises Leased when another apply runs, UnsafePlan when `saved` was made in another world,
     ToolError without a signing key. Errors of single steps hold their fleets back and are returned.
     """
+    if saved is not None:  # it says itself what it replaces
+        replace = {change.id for change in saved.changes if change.action is Action.REPLACE}
     world = observe(root, lock_file=lock_file)
     key = signing_key(world)
     if world.releases is None:
@@ -113,7 +127,7 @@ def apply(
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
-            return Applied(world.manifest, False, {}, {})
+            return Applied(world.manifest, False, held_fleets(plan), {})
         outcome = build(world, watcher, jobs=jobs, replace=replace)
         missed = missed_fleets(world, outcome)
         draft = _draft(world, plan, outcome, missed)
@@ -139,7 +153,16 @@ def _draft(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tupl
 
     That a fleet is held by a gate is worth a release; that a step failed here and now is not.
     """
-    draft = assemble(
+    draft = _assembled(world, plan, outcome, missed)
+    before = world.manifest
+    if before is None:
+        return draft if draft.manifest.fleets else None
+    fields = ("steps", "fleets") if outcome.errors else ("steps", "fleets", "held")
+    return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
+
+
+def _assembled(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tuple[str, ...]]) -> Draft:
+    return assemble(
         project=plan.project,
         spec=world.repository.project.document.spec,
         fleets=world.fleets,
@@ -156,11 +179,6 @@ def _draft(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tupl
             specs=world.repository.digest,
         ),
     )
-    before = world.manifest
-    if before is None:
-        return draft if draft.manifest.fleets else None
-    fields = ("steps", "fleets") if outcome.errors else ("steps", "fleets", "held")
-    return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
 
 
 def _comparable(manifest: Manifest, field: str) -> object:

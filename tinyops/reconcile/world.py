@@ -17,6 +17,7 @@ from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey, Trust, load_trust
 from tinyops.plan import Bound, Plan, make_plan
+from tinyops.plan.gates import missed_gates
 from tinyops.release.directory import DirectoryStore
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
@@ -149,7 +150,19 @@ def plan_of(world: World, *, replace: Iterable[str] = ()) -> Plan:
         released_version=world.manifest.version if world.manifest else 0,
         bound=world.bound,
         replace=wanted,
+        held=missed_when_released(world),
     )
+
+
+def missed_when_released(world: World) -> dict[str, tuple[str, ...]]:
+    """Which gates of today's specs the released figures miss, by fleet: a gate may be newer than its model."""
+    missed = {}
+    for name, fleet in world.fleets.items():
+        squeezed = world.released_records.get(f"squeeze:{fleet.spec.model_name}/int8")
+        gates = world.repository.models[fleet.spec.model_name].document.spec.gates
+        if squeezed is not None and (reasons := missed_gates(gates, squeezed.facts)):
+            missed[name] = reasons
+    return missed
 
 
 def fleet_json(fleet: Fleet) -> dict[str, Any]:

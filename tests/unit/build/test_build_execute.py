@@ -1,8 +1,10 @@
+import signal
 import threading
 from pathlib import Path
 
 import pytest
 
+from tinyops import process
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Progress, Source, Step, Store
 from tinyops.build import execute
 from tinyops.errors import ToolError, UnsafePlan
@@ -167,3 +169,20 @@ def test_ctrl_c_is_passed_on_and_finished_steps_are_kept(tmp_path, chain, monkey
     _, log, store = run(tmp_path, chain())
     assert log.built() == ["image:m/b", "twin:f/b"]
     assert list(Path(store.root / "scratch").iterdir()) == []
+
+
+def test_ctrl_c_also_ends_what_a_step_starts_after_its_first_program_was_ended(tmp_path, monkeypatch):
+    begun, ended = threading.Event(), []
+
+    def stubborn(step, inputs, out, report):
+        if step.subject == "interrupted":
+            begun.wait(30)
+            raise KeyboardInterrupt
+        begun.set()
+        ended.extend(process.run(["sleep", "30"], timeout_s=60, check=False).returncode for _ in range(3))
+        return {}
+
+    monkeypatch.setattr(execute, "_function", lambda kind: stubborn)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, (Step("firmware", "stubborn"), Step("collect", "interrupted")), jobs=2)
+    assert ended == [-signal.SIGKILL] * 3

@@ -10,7 +10,7 @@ from tinyops.cli.missed import report
 from tinyops.cli.output import Output
 from tinyops.errors import ExitCode
 from tinyops.files import pretty_json, write_atomic
-from tinyops.plan import Plan
+from tinyops.plan import Action, Plan
 from tinyops.plan.render import plan_text
 
 
@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _status(arguments: argparse.Namespace, plan: Plan) -> int:
+    if plan.count(Action.HELD) and not plan.pending:
+        return int(ExitCode.GATE)
     return int(ExitCode.CHANGES if arguments.detailed_exitcode and plan.pending else ExitCode.OK)
 
 

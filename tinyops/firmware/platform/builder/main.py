@@ -7,7 +7,8 @@ from SCons.Script import Builder, Default, DefaultEnvironment  # type: ignore[im
 env = DefaultEnvironment()
 board = env.BoardConfig()
 cpu_flags = list(board.get("build.cpu_flags"))
-script = env.subst("$PROJECT_DIR/") + board.get("build.ldscript")
+project = env.subst("$PROJECT_DIR")
+script = f"{project}/{board.get('build.ldscript')}"
 
 COPIES = {".bin": "binary", ".hex": "ihex"}
 
@@ -47,7 +48,7 @@ env.Append(
         "-Wpedantic",
         "-Wconversion",
         "-Werror",
-        "-ffile-prefix-map=$PROJECT_DIR=/src",
+        f"-ffile-prefix-map={project}=/src",  # substituted here: SCons would split a folder's name at a space
     ],
     LINKFLAGS=[
         *cpu_flags,

@@ -1,0 +1,84 @@
+"""What a release holds: the same bytes wherever it is built, and no secret anywhere."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fakes.projects import FINISHED, KEY, STREAM, Repository, applied, fleet, locked, repository
+
+pytestmark = pytest.mark.build
+
+BUILT = [
+    *(f"{kind}:motion/{board}" for kind in ("compile", "image") for board in ("linux", "microbit")),
+    *("firmware:wrist/microbit", "compile:tiny/linux", "image:tiny/linux"),
+]
+
+
+def test_another_folder_another_store_the_same_weights_the_same_bytes(tmp_path: Path) -> None:
+    first = applied()
+    second = first.copy(tmp_path / "somewhere else" / "with a longer name")
+    second.clear_store()
+    shutil.rmtree(second.root / "cache", ignore_errors=True)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    replace = [part for step in BUILT for part in ("--replace", step)]
+    done = second.ok("apply", *replace, TMPDIR=str(scratch), LANG="C", TZ="Asia/Tokyo", SOURCE_DATE_EPOCH="1")
+    assert {f"compile {m}" for m in ("motion/linux", "motion/microbit", "tiny/linux")} <= set(done.built)
+    assert "build firmware wrist/microbit" in done.built
+    assert not any(step.startswith("train") for step in done.built)
+    assert second.digests() == first.digests()
+    for step in BUILT:
+        assert second.manifest()["steps"][step]["outputs"] == first.manifest()["steps"][step]["outputs"], step
+
+
+def test_a_release_names_no_place_on_this_machine(tmp_path: Path) -> None:
+    first = applied()
+    places = [
+        str(first.root).encode(),
+        str(Path(__file__).parents[2]).encode() + b"/",
+        str(Path.home()).encode() + b"/",
+    ]
+    for path in first.releases.rglob("*"):
+        if path.is_file() and path.name != "manifest.json" and ".lease" not in path.parts:
+            data = path.read_bytes()
+            assert not [place for place in places if place in data], path
+
+
+def secrets_of(pem: str) -> list[bytes]:
+    """Every form in which a private key could leak."""
+    body = "".join(line for line in pem.splitlines() if "-----" not in line)
+    seed = base64.b64decode(body)[-32:]
+    return [body.encode(), seed, seed.hex().encode(), base64.b64encode(seed), base64.urlsafe_b64encode(seed)]
+
+
+@pytest.mark.parametrize("given", ["file", "variable"])
+def test_no_secret_is_anywhere_but_where_it_was_put(tmp_path: Path, given: str) -> None:
+    bench = locked(
+        repository(tmp_path / "bench", FINISHED, fleet("desk", "tiny", {"linux": STREAM, "microbit": STREAM}))
+    )
+    path = bench.root / ".tinyops" / "secrets" / KEY
+    pem = path.read_text()
+    env = {}
+    if given == "variable":
+        path.unlink()
+        env[KEY] = pem
+    canaries = secrets_of(pem)
+    logs = [bench.ok(*argv, **env) for argv in (["plan", "--out", "plan.json"], ["apply"], ["apply", "--json"])]
+    logs += [bench.ok(*argv, **env) for argv in (["show", "--json"], ["render"], ["keys", "list", "--json"])]
+    texts = [(text.out + text.err).encode() for text in logs]
+    files = [p.read_bytes() for p in bench.root.rglob("*") if p.is_file() and p != path]
+    assert len(files) > 50
+    assert not [c for c in canaries for data in (*texts, *files) if c in data]
+    assert bench.releases.joinpath("v1", "manifest.json").is_file()
+
+
+def test_a_key_that_is_no_key_is_refused_without_being_shown(tmp_path: Path) -> None:
+    bench: Repository = locked(repository(tmp_path / "bench", FINISHED, fleet("desk", "tiny", {"linux": STREAM})))
+    done = bench.run("apply", "--json", TINYOPS_IMAGE_KEY="canary-7c1f")
+    assert done.code == 65
+    assert "canary-7c1f" not in done.out + done.err
+    assert KEY in done.json["error"]["message"]

@@ -1,0 +1,165 @@
+"""Specs, lock and catalogue as steps: which there are, in which order, and what their keys depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.projects import DESK, FINISHED, STREAM, TRAINED, WITHOUT_DATA, Repository, fleet, repository
+from tinyops.artifacts import Step
+from tinyops.boards.loader import load_catalog
+from tinyops.boards.model import Board
+from tinyops.build.steps import desired_steps
+from tinyops.specs.loader import load_repository
+from tinyops.specs.lock import Lock, TinyopsPins
+
+CATALOG = load_catalog()
+MODEL = b"a model that nobody opens"
+WRIST = fleet("wrist", "motion", {"microbit": STREAM, "linux": STREAM})
+LOCK: dict[str, Any] = {
+    "compilers": {"arm-none-eabi-gcc": "12.2.1", "gcc": "12.2.0"},
+    "emulators": {"qemu-system-arm": "7.2"},
+    "python": dict.fromkeys(("numpy", "keras", "tensorflow-cpu", "tflite-micro", "platformio", "scons"), "1.0"),
+}
+
+
+def lock(**changes: Any) -> Lock:
+    pins = {"version": "0.1.0", "compiler": "sha256:" + "c" * 64, "firmware": "sha256:" + "f" * 64}
+    return Lock(tinyops=TinyopsPins(**{**pins, **changes.pop("tinyops", {})}), **{**LOCK, **changes})
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Repository:
+    return repository(tmp_path / "bench", TRAINED, FINISHED, WRIST, DESK, model=MODEL)
+
+
+def steps_of(bench: Repository, pins: Lock | None = None, catalog: Any = CATALOG) -> dict[str, Step]:
+    found = desired_steps(load_repository(bench.root, catalog=catalog), pins or lock(), catalog)
+    assert len({step.id for step in found}) == len(found)
+    return {step.id: step for step in found}
+
+
+def own_keys(steps: dict[str, Step]) -> dict[str, str]:
+    """Keys as if every input stayed the same: what differs is a step's own."""
+    return {i: step.key(dict.fromkeys(step.inputs, "sha256:same")) for i, step in steps.items()}
+
+
+def test_every_step_is_there_once_and_follows_its_inputs(bench: Repository) -> None:
+    found = steps_of(bench)
+    assert list(found) == [
+        *("collect:shakes", "train:motion", "squeeze:motion/int8", "squeeze:tiny/int8"),
+        *("compile:motion/linux", "compile:motion/microbit", "compile:tiny/linux"),
+        *("image:motion/linux", "image:motion/microbit", "image:tiny/linux"),
+        *("firmware:desk/linux", "firmware:wrist/linux", "firmware:wrist/microbit"),
+        *("twin:desk/linux", "twin:wrist/linux", "twin:wrist/microbit"),
+    ]
+    order = list(found)
+    for number, step in enumerate(found.values()):
+        assert all(order.index(ref.step) < number for ref in step.inputs.values()), step.id
+
+
+def test_two_fleets_share_model_and_image_but_no_firmware(bench: Repository) -> None:
+    text = (bench.root / "specs/fleets.yaml").read_text()
+    bench.write("specs/fleets.yaml", "---\n".join([text, fleet("ankle", "motion", {"microbit": STREAM})]))
+    assert {i for i in steps_of(bench) if "ankle" in i} == {"firmware:ankle/microbit", "twin:ankle/microbit"}
+
+
+def test_a_finished_model_is_not_trained_and_without_data_nothing_is_collected(tmp_path: Path) -> None:
+    bench = repository(tmp_path / "bench", WITHOUT_DATA, DESK, model=MODEL)
+    bench.write("specs/data.yaml", "")
+    (bench.root / "specs/data.yaml").unlink()
+    found = steps_of(bench)
+    assert {step.kind for step in found.values()} == {"squeeze", "compile", "image", "firmware", "twin"}
+    assert list(found["squeeze:tiny/int8"].inputs) == []
+    assert list(found["squeeze:tiny/int8"].sources) == ["model.tflite"]
+
+
+def test_firmware_of_a_trained_model_waits_for_no_training(bench: Repository) -> None:
+    found = steps_of(bench)
+    assert found["firmware:wrist/microbit"].inputs == {}  # its contract follows from the specs alone
+    assert [ref.step for ref in found["firmware:desk/linux"].inputs.values()] == ["compile:tiny/linux"]
+
+
+Edit = Callable[[Repository], None]
+
+
+def edit(file: str, old: str, new: str) -> Edit:
+    return lambda bench: bench.edit(f"specs/{file}.yaml", old, new)
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        (edit("fleets", "epochs: 2", "epochs: 3"), {"train:motion"}),
+        (edit("fleets", "units: 4", "units: 5"), {"train:motion"}),
+        (edit("fleets", "{name: wrist}", "{name: wrist, description: On an arm.}"), set()),
+        (edit("data", "{name: shakes}", "{name: shakes, description: Two of them.}"), set()),
+        (edit("fleets", "  model: motion\n", "  model: motion\n  security_counter: 4\n"), set()),
+        (edit("fleets", "  model: motion\n", "  model: motion\n  devices: {max: 4}\n"), set()),
+        (edit("fleets", "  dataset: shakes\n", "  gates: {accuracy_min: 0.1}\n  dataset: shakes\n"), set()),
+        (edit("data", "seed: 7", "seed: 8"), {"collect:shakes"}),
+    ],
+)
+def test_a_key_depends_on_what_decides_the_result(bench: Repository, change: Edit, changed: set[str]) -> None:
+    before = own_keys(steps_of(bench))
+    change(bench)
+    after = own_keys(steps_of(bench))
+    assert {i for i in before if before[i] != after[i]} == changed
+
+
+def test_the_window_decides_training_squeezing_and_the_contract(bench: Repository) -> None:
+    before = own_keys(steps_of(bench))
+    bench.edit(
+        "specs/fleets.yaml",
+        "{name: motion}\nspec:\n  dataset: shakes\n  input: {window_s: 1",
+        "{name: motion}\nspec:\n  dataset: shakes\n  input: {window_s: 2",
+    )
+    after = own_keys(steps_of(bench))
+    assert {i for i in before if before[i] != after[i]} == {
+        *("train:motion", "squeeze:motion/int8", "firmware:wrist/linux", "firmware:wrist/microbit")
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({"compilers": {"arm-none-eabi-gcc": "13.1.0", "gcc": "12.2.0"}}, {"image", "firmware"}),
+        ({"emulators": {"qemu-system-arm": "8.0"}}, {"twin"}),
+        ({"tinyops": {"firmware": "sha256:" + "e" * 64}}, {"firmware", "twin"}),
+        ({"tinyops": {"version": "0.2.0"}}, set()),
+        ({"python": {**LOCK["python"], "keras": "2.0"}}, {"train"}),
+        ({"python": {**LOCK["python"], "tflite-micro": "2.0"}}, {"squeeze"}),
+        ({"python": {**LOCK["python"], "scons": "2.0"}}, {"firmware"}),
+        ({"data": {"unused 1.0": "sha256:" + "1" * 64}}, set()),
+    ],
+)
+def test_a_pin_is_in_the_keys_of_the_steps_that_use_it(
+    bench: Repository, changes: dict[str, Any], kinds: set[str]
+) -> None:
+    before, after = own_keys(steps_of(bench)), own_keys(steps_of(bench, lock(**changes)))
+    assert {i.partition(":")[0] for i in before if before[i] != after[i]} == kinds
+
+
+def with_microbit(**changes: Any) -> dict[str, Board]:
+    board = CATALOG["microbit"]
+    return {**CATALOG, "microbit": board.model_copy(update={"spec": board.spec.model_copy(update=changes)})}
+
+
+def test_usb_ids_and_notes_of_a_board_build_nothing_and_its_layout_does(bench: Repository) -> None:
+    before = own_keys(steps_of(bench))
+    silicon = CATALOG["microbit"].spec.silicon.model_copy(update={"run": True, "note": "on the desk"})
+    assert own_keys(steps_of(bench, catalog=with_microbit(usb=(), silicon=silicon))) == before
+    layout = CATALOG["microbit"].spec.layout
+    assert layout is not None
+    smaller = own_keys(steps_of(bench, catalog=with_microbit(layout=layout.model_copy(update={"arena_bytes": 8192}))))
+    changed = {i for i in before if before[i] != smaller[i]}
+    assert changed == {"compile:motion/microbit", "firmware:wrist/microbit", "twin:wrist/microbit"}
+
+
+def test_a_model_file_is_part_of_the_key_by_its_digest_and_not_its_path(bench: Repository) -> None:
+    before = own_keys(steps_of(bench))
+    moved = bench.copy(bench.root.parent / "elsewhere")
+    assert own_keys(steps_of(moved)) == before

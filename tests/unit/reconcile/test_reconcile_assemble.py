@@ -1,0 +1,163 @@
+"""The next manifest from the last one and the records of steps: who moves, who is held, where each file lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.projects import DESK, FINISHED, STREAM, TRAINED, fleet, repository
+from tinyops.artifacts import Artifact, Record, Step
+from tinyops.boards.loader import load_catalog
+from tinyops.build.steps import desired_steps
+from tinyops.files import digest_bytes
+from tinyops.manifest.document import Manifest
+from tinyops.reconcile.assemble import Draft, Stamp, assemble, closure
+from tinyops.specs.loader import Repository, load_repository
+from tinyops.specs.lock import Lock, TinyopsPins
+
+CATALOG = load_catalog()
+PIN = "sha256:" + "1" * 64
+LOCK = Lock(
+    tinyops=TinyopsPins(version="0.1.0", compiler=PIN, firmware=PIN),
+    compilers={"arm-none-eabi-gcc": "12.2.1", "gcc": "12.2.0"},
+    emulators={"qemu-system-arm": "7.2"},
+)
+OUTPUTS = {
+    "collect": ("recordings.npz", "dataset.json"),
+    "train": ("float.tflite", "features.json", "training.json"),
+    "squeeze": ("int8.tflite", "golden.bin", "metrics.json"),
+    "compile": ("contract.json", "compile.json", "model.c"),
+    "image": ("model.bin", "model.elf"),
+    "firmware": ("firmware.bin", "firmware.hex", "firmware.elf", "twin.elf"),
+    "twin": ("proof.json",),
+}
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> Repository:
+    wrist = fleet("wrist", "motion", {"microbit": STREAM, "linux": STREAM})
+    made = repository(tmp_path / "bench", TRAINED, FINISHED, wrist, DESK, model=b"a model")
+    return load_repository(made.root, catalog=CATALOG)
+
+
+def record(step: Step, content: str) -> Record:
+    """What a run of the step would leave; `content` stands for its inputs and settings."""
+    names = OUTPUTS[step.kind]
+    if step.subject.endswith("/linux"):
+        names = {"image": ("model.so",), "firmware": ("firmware.json",)}.get(step.kind, names)
+    outputs = {n: Artifact(digest_bytes(f"{step.id} {n} {content}".encode()), 7) for n in names}
+    facts: dict[str, Any] = {"accuracy_int8": {"point": 0.9, "low": 0.8}, "contract": PIN}
+    levels = {"model": "same-bytes", "firmware": "none" if step.subject.endswith("/linux") else "same-bytes"}
+    facts |= {"proof": levels, "flash_bytes": 5, "bit_exact": True}
+    return Record(step.id, digest_bytes(content.encode()), {}, {}, {}, {}, outputs, facts)
+
+
+def draft(
+    specs: Repository,
+    content: Mapping[str, str] | str = "first",
+    *,
+    previous: Manifest | None = None,
+    missed: Mapping[str, tuple[str, ...]] | None = None,
+    without: str = "",
+) -> Draft:
+    """`content` of every step, or by a word in its id; steps with `without` in their id failed."""
+    steps = desired_steps(specs, LOCK, CATALOG)
+
+    def of(step: Step) -> str:
+        return content if isinstance(content, str) else next((c for w, c in content.items() if w in step.id), "first")
+
+    return assemble(
+        project="bench",
+        spec=specs.project.document.spec,
+        fleets={name: entry.document for name, entry in specs.fleets.items()},
+        steps=steps,
+        records={s.id: record(s, of(s)) for s in steps if not without or without not in s.id},
+        missed=missed or {},
+        previous=previous,
+        previous_digest=PIN if previous else None,
+        stamp=Stamp("2027-01-02T03:04:05Z", None, PIN, PIN, PIN),
+    )
+
+
+def test_the_first_release_holds_every_fleet_and_every_durable_file(specs: Repository) -> None:
+    made = draft(specs)
+    manifest = made.manifest
+    assert (manifest.version, manifest.tag, manifest.previous) == (1, "v1", None)
+    assert {(n, b) for n, e in manifest.fleets.items() for b in e.boards} == {
+        *(("desk", "linux"), ("wrist", "linux"), ("wrist", "microbit"))
+    }
+    assert not manifest.unkept()
+    assert set(made.files) == set(manifest.own_assets())
+    assert "train.motion.float.tflite" in made.files
+    assert not [n for n in made.files if n.endswith(("model.c", "twin.elf", "recordings.npz"))]
+    board = manifest.fleets["wrist"].boards["microbit"]
+    assert (board.model.kind, board.firmware is not None, board.proof.firmware) == ("image", True, "same-bytes")
+    computer = manifest.fleets["wrist"].boards["linux"]
+    assert (computer.model.kind, computer.firmware, computer.proof.firmware) == ("shared-object", None, None)
+
+
+def test_what_did_not_change_stays_in_the_release_where_it_was(specs: Repository) -> None:
+    first = draft(specs).manifest
+    made = draft(specs, {"image:motion/microbit": "second"}, previous=first)
+    assert (made.manifest.version, made.manifest.previous) == (2, PIN)
+    assert set(made.files) == {"image.motion.microbit.model.bin", "image.motion.microbit.model.elf"}
+    wrist = made.manifest.fleets["wrist"].boards
+    assert (wrist["microbit"].model.tag, wrist["linux"].model.tag) == ("v2", "v1")
+
+
+def test_a_held_fleet_keeps_its_entry_its_steps_and_its_files(specs: Repository) -> None:
+    first = draft(specs).manifest
+    reasons = ("accuracy_min: 0.950 wanted, it is 0.900",)
+    made = draft(specs, {"motion": "second", "tiny": "second"}, previous=first, missed={"wrist": reasons})
+    manifest = made.manifest
+    held = manifest.fleets["wrist"]
+    assert held.carried is not None
+    assert (held.carried.version, held.carried.reason) == (1, reasons[0])
+    assert held.model_copy(update={"carried": None}) == first.fleets["wrist"]
+    assert manifest.steps["train:motion"] == first.steps["train:motion"]
+    assert manifest.steps["image:tiny/linux"] != first.steps["image:tiny/linux"]
+    assert [(h.fleet, h.since, h.reason) for h in manifest.held] == [("wrist", 2, reasons[0])]
+    assert not manifest.unkept()
+
+    later = draft(specs, "third", previous=manifest, missed={"wrist": reasons}).manifest
+    assert later.fleets["wrist"].carried == held.carried  # still since the first
+    assert later.held[0].since == 2
+
+    moved = draft(specs, "third", previous=later).manifest
+    assert (moved.fleets["wrist"].carried, moved.held) == (None, ())
+
+
+def test_a_held_fleet_without_an_earlier_entry_is_left_out(specs: Repository) -> None:
+    manifest = draft(specs, missed={"wrist": ("proof: too little",)}).manifest
+    assert set(manifest.fleets) == {"desk"}
+    assert [h.fleet for h in manifest.held] == ["wrist"]
+
+
+def test_what_failed_keeps_its_last_record(specs: Repository) -> None:
+    first = draft(specs).manifest
+    made = draft(specs, "second", previous=first, missed={"wrist": ("twin: died",)}, without="motion")
+    assert made.manifest.steps["train:motion"] == first.steps["train:motion"]
+    assert not made.manifest.unkept()
+
+
+def test_steps_that_fleets_share_move_with_the_fleet_that_moves(tmp_path: Path) -> None:
+    both = [fleet(name, "motion", {"linux": STREAM}) for name in ("left", "right")]
+    made = repository(tmp_path / "bench", TRAINED, *both)
+    specs = load_repository(made.root, catalog=CATALOG)
+    first = draft(specs).manifest
+    manifest = draft(specs, "second", previous=first, missed={"left": ("proof: too little",)}).manifest
+    assert manifest.steps["train:motion"] != first.steps["train:motion"]
+    assert manifest.steps["twin:left/linux"] == first.steps["twin:left/linux"]
+    kept, moved = manifest.fleets["left"].boards["linux"], manifest.fleets["right"].boards["linux"]
+    assert (kept.model.tag, moved.model.tag) == ("v1", "v2")
+    assert kept.model.digest in manifest.assets  # devices of the held fleet still find their file
+
+
+def test_a_closure_is_a_step_and_all_that_it_needs(specs: Repository) -> None:
+    found = closure(["image:motion/linux"], desired_steps(specs, LOCK, CATALOG))
+    assert found == {
+        *("image:motion/linux", "compile:motion/linux", "squeeze:motion/int8", "train:motion", "collect:shakes")
+    }
