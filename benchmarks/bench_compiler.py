@@ -89,8 +89,8 @@ ANCHORS = (
 
 HEADERS = ("model", "", *COLUMNS, "of CMSIS-NN", "bit-exact")
 NOTES = (
-    "flash: ours is the bytes of the model image, all the code that it runs and its libgcc included; the firmware beside "
-    "it is the same without it. TFLM's is the ELF with the model minus the same ELF with an empty one.",
+    "flash: ours is the bytes of the model image, all the code that it runs and its libgcc included; the firmware "
+    "beside it is the same without it. TFLM's is the ELF with the model minus the same ELF with an empty one.",
     "RAM: .data and .bss, arena, painted stack. instructions: the most of any input, Cortex-M4F in QEMU. KB is 1,024.",
     "TFLM's rows were measured elsewhere, by the same emulator and compiler; how is written in this program.",
 )
