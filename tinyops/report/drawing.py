@@ -14,7 +14,7 @@ COLOURS = ("#3b6ea5", "#c2570c", "#3b8132", "#9a4f86", "#2a7f7a", "#c0392b", "#8
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 LEFT, TOP, RIGHT, BOTTOM = 84, 76, 28, 128
 PLOT_HEIGHT, LEAST_COLUMN, MOST_COLUMN, LEAST_PLOT = 420, 16, 96, 880
-CHARACTER = 6.3  # average width at 11 px
+CHARACTER = 6.6  # average width at 11 px
 LINE = 13
 ACROSS = 16  # characters that are worth reading without turning one's head
 TICKS = 8
@@ -60,6 +60,8 @@ def memory_svg(plan: Plan, title: str) -> str:
     box = f'viewBox="0 0 {frame.width:.0f} {frame.bottom + BOTTOM}"'
     head = f"{title}: the arena"
     detail = f"{plan.arena_bytes:,} bytes for {len(plan.buffers)} buffers over {len(plan.operators)} operators"
+    if any(_written_over(buffer, plan) <= buffer.last for buffer in plan.buffers):
+        detail += "; where rectangles overlap, an operator writes over its input"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box} font-family="{FONT}" font-size="11">',
@@ -106,13 +108,24 @@ def _rectangle(frame: _Frame, buffer: Placed, number: int) -> str:
     x, floor = frame.x(buffer.first), frame.y(buffer.offset)
     y = min(frame.y(buffer.end), floor - LEAST_HEIGHT)
     width, height = frame.x(buffer.last + 1) - x, floor - y
+    seen = frame.x(_written_over(buffer, frame.plan)) - x
     colour = COLOURS[number % len(COLOURS)]
     tip = f"{buffer.label} ({buffer.name}): {buffer.bytes:,} bytes at {buffer.offset:,}, live {buffer.live}"
     shape = (
         f'<rect x="{x + 0.75:.2f}" y="{y + 0.75:.2f}" width="{width - 1.5:.2f}" height="{height - 1.5:.2f}" '
         f'rx="2" fill="{colour}" fill-opacity="0.88" stroke="{colour}"/>'
     )
-    return f"<g><title>{escape(tip)}</title>{shape}{_label(buffer, x, y, width, height)}</g>"
+    return f"<g><title>{escape(tip)}</title>{shape}{_label(buffer, x, y, seen, height)}</g>"
+
+
+def _written_over(buffer: Placed, plan: Plan) -> int:
+    """The first operator that writes over a buffer while it is live; that after its last where none does."""
+    later = [
+        other.first
+        for other in plan.buffers
+        if buffer.first < other.first <= buffer.last and other.offset < buffer.end and buffer.offset < other.end
+    ]
+    return min(later, default=buffer.last + 1)
 
 
 def _label(buffer: Placed, x: float, y: float, width: float, height: float) -> str:

@@ -70,6 +70,19 @@ def test_peak_and_lower_bound_are_marked() -> None:
     assert "peak 1,000 bytes = lower bound" in memory_svg(met, "m")
 
 
+def test_a_buffer_that_is_written_over_is_said_so_and_keeps_its_label_visible() -> None:
+    under = Placed("tensor 1", "1 a", 0, 512, 0, 3)
+    apart = Plan(("ADD",) * 4, (under, Placed("tensor 2", "2 b", 512, 512, 2, 4)), 1024, 1024)
+    over = Plan(("ADD",) * 4, (under, Placed("tensor 2", "2 b", 256, 512, 2, 4)), 768, 768)
+    sentence = "an operator writes over its input"
+    assert sentence not in memory_svg(apart, "m")
+    assert sentence in memory_svg(over, "m")
+    middles = [
+        float(re.findall(r"translate\(([\d.]+) [\d.]+\)\"?>?<text", memory_svg(p, "m"))[0]) for p in (apart, over)
+    ]
+    assert middles[1] < middles[0]
+
+
 def test_a_picture_stands_alone_whatever_the_names() -> None:
     evil = '</text><script>alert("&")</script>'
     buffers = (Placed("tensor 0", evil, 0, 900, 0, 2),)
