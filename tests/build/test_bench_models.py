@@ -80,6 +80,17 @@ def test_a_microcontroller_is_measured(
     assert value["instructions_resolution"] > 0
 
 
+def test_instructions_of_operators_add_up_to_those_of_the_model(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = next((path for path in FOUND if path.stem == "ad01_int8"), small)
+    assert main(["bench", str(model), "--board", "nano33ble", "--per-operator", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    counted = [layer["instructions"] for layer in value["operators"]]
+    assert all(count > 0 for count in counted)
+    assert sum(counted) == pytest.approx(value["instructions"], rel=0.05, abs=500)
+
+
 def test_two_runs_measure_the_same(small: Path) -> None:
     assert measured(small, "nano33ble") == measured(small, "nano33ble")
 

@@ -114,25 +114,36 @@ def _naming_boards(error: DoesNotFit, compiled: CompiledModel, catalog: Mapping[
 
 
 def bench(
-    model: Path, board: Board, catalog: Mapping[str, Board], *, prefer: str, inputs: Path | None, report: Report
+    model: Path,
+    board: Board,
+    catalog: Mapping[str, Board],
+    *,
+    prefer: str,
+    inputs: Path | None,
+    report: Report,
+    per_operator: bool = False,
 ) -> Bench:
     """Measures a model on a board's twin, on the golden vectors or on the rows of a .npy file.
 
     A wrong output byte is a result (`differences`), not an error. Raises SpecError (refused, by name), DoesNotFit
-    (with bytes, and the boards that would hold it) and ToolError.
+    (with bytes, and the boards that would hold it) and ToolError. `per_operator` counts the instructions of each
+    operator, too, on the last vector: an image is built and booted for each.
     """
     graph = read_graph(model)
-    report(Progress(0, 4, f"compiling {graph.name} for {board.name}"))
+    report(Progress(0, 5, f"compiling {graph.name} for {board.name}"))
     compiled = compile_file(graph, board, prefer, catalog)
     given = read_inputs(inputs, graph) if inputs else golden_inputs(graph)
-    report(Progress(1, 4, "asking tflite-micro"))
+    report(Progress(1, 5, "asking tflite-micro"))
     wanted = reference_outputs(model, given, len(graph.outputs))
     with tempfile.TemporaryDirectory(prefix="tinyops-bench-") as folder:
         files, built = _build(compiled, board, catalog, Path(folder), report)
-        report(Progress(3, 4, f"running {len(given[0])} vectors in {twin_of(board)}"))
+        report(Progress(3, 5, f"running {len(given[0])} vectors in {twin_of(board)}"))
         differences, figures = _run(compiled, board, files, given, wanted)
-        image = built["image_bytes"]
-    described = describe(compiled)
+        counted = {}
+        if per_operator:
+            report(Progress(4, 5, "counting the instructions of each operator"))
+            counted = _count_operators(compiled, board, files, given)
+    image = built["image_bytes"]
     return Bench(
         model=graph.name,
         model_digest=graph.digest,
@@ -148,9 +159,25 @@ def bench(
         instructions=figures["instructions"],
         resolution=figures["resolution"],
         macs=compiled.macs,
-        operators=tuple({k: v for k, v in layer.items() if k != "inputs"} for layer in described["layers"]),
+        operators=_operators(compiled, counted),
         not_covered=tuple(board.spec.twin.not_covered),
     )
+
+
+def _operators(compiled: CompiledModel, counted: Mapping[int, int]) -> tuple[JsonObject, ...]:
+    return tuple(
+        {**{k: v for k, v in layer.items() if k != "inputs"}, "instructions": counted.get(number)}
+        for number, layer in enumerate(describe(compiled)["layers"])
+    )
+
+
+def _count_operators(
+    compiled: CompiledModel, board: Board, files: Mapping[str, Path], given: Sequence[Array]
+) -> dict[int, int]:
+    from tinyops.build.profile import count_operators
+
+    beside = {name: path for name, path in files.items() if not name.startswith(("model.", "image."))}
+    return count_operators(compiled, board, beside, input_regions(compiled, given)[-1])
 
 
 def twin_of(board: Board) -> str:
@@ -170,25 +197,37 @@ def _build(
     compiled: CompiledModel, board: Board, catalog: Mapping[str, Board], folder: Path, report: Report
 ) -> tuple[dict[str, Path], JsonObject]:
     """The board's files by name, as a twin wants them, and the image's figures."""
+    report(Progress(2, 5, f"building the image and the firmware of {board.name}"))
+    try:
+        sources, files, built = build_image(compiled, board, folder)
+    except DoesNotFit as error:
+        raise _naming_boards(error, compiled, catalog) from None
+    firmware = _build_firmware(board, sources, folder / "firmware")
+    described = {name: sources[name] for name in ("contract.json", "compile.json")}
+    return described | files | firmware, built
+
+
+def build_image(
+    compiled: CompiledModel, board: Board, folder: Path
+) -> tuple[dict[str, Path], dict[str, Path], JsonObject]:
+    """The compiled model's files, the image's files, and the image's figures; all below `folder`."""
     from tinyops.compiler import image
     from tinyops.compiler.image.elf import section_bytes
 
     sources = _write_compiled(compiled, folder / "compiled")
     out = folder / "image"
     out.mkdir()
-    tool = installed(board.spec.compiler)
-    compiler = {"name": tool.name, "version": tool.version}
     slot_bytes = board.spec.layout.model[0].bytes if board.spec.layout else None
     settings = {"cpu": board.spec.cpu, "board": board.name, "slot_bytes": slot_bytes}
-    report(Progress(2, 4, f"building the image and the firmware of {board.name}"))
-    try:
-        built = image.run(Step("image", compiled.graph.name, settings, {"compiler": compiler}), sources, out, _quiet)
-    except DoesNotFit as error:
-        raise _naming_boards(error, compiled, catalog) from None
+    step = Step("image", compiled.graph.name, settings, {"compiler": _compiler(board)})
+    built = image.run(step, sources, out, _quiet)
     linked = section_bytes((out / ("model.elf" if board.spec.layout else "model.so")).read_bytes())
-    firmware = _build_firmware(board, compiler, sources, folder / "firmware")
-    files = {name: sources[name] for name in ("contract.json", "compile.json")} | _files(out) | firmware
-    return files, {**built, "static_bytes": linked.get(".data", 0) + linked.get(".bss", 0)}
+    return sources, _files(out), {**built, "static_bytes": linked.get(".data", 0) + linked.get(".bss", 0)}
+
+
+def _compiler(board: Board) -> JsonObject:
+    tool = installed(board.spec.compiler)
+    return {"name": tool.name, "version": tool.version}
 
 
 def _write_compiled(compiled: CompiledModel, folder: Path) -> dict[str, Path]:
@@ -198,7 +237,7 @@ def _write_compiled(compiled: CompiledModel, folder: Path) -> dict[str, Path]:
     return _files(folder)
 
 
-def _build_firmware(board: Board, compiler: JsonObject, sources: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+def _build_firmware(board: Board, sources: Mapping[str, Path], folder: Path) -> dict[str, Path]:
     """What boots beside the model; nothing for a board with an operating system."""
     if board.spec.layout is None:
         return {}
@@ -206,7 +245,7 @@ def _build_firmware(board: Board, compiler: JsonObject, sources: Mapping[str, Pa
     from tinyops.specs.locking import own_pins, package_version
 
     lock = {
-        "compiler": compiler,
+        "compiler": _compiler(board),
         "platformio": package_version("platformio"),
         "scons": package_version("scons"),
         "firmware": own_pins().firmware,

@@ -9,7 +9,7 @@ from tinyops.files import JsonObject
 if TYPE_CHECKING:
     from tinyops.build.bench import Bench
 
-OPERATOR_HEADERS = ("", "operator", "output", "MACs", "of all", "weights", "name")
+OPERATOR_HEADERS = ("", "operator", "output", "MACs", "of all", "weights", "instructions", "a MAC", "name")
 DIFFERENCES_SHOWN = 5
 NAME_SHOWN = 48
 NOT_COUNTED = "not counted: this machine does not let a program count them"
@@ -82,8 +82,27 @@ def operator_rows(result: Bench) -> list[tuple[str, ...]]:
         shape = "x".join(map(str, layer["shape"]))
         weights = f"{layer['weights_bytes']:,}" if layer["weights_bytes"] else "-"
         macs = f"{layer['macs']:,}" if layer["macs"] else "-"
-        rows.append((str(number), layer["operator"], shape, macs, share, weights, shortened(layer["name"])))
+        counted = _counted(layer)
+        rows.append((str(number), layer["operator"], shape, macs, share, weights, *counted, shortened(layer["name"])))
     return rows
+
+
+def _counted(layer: JsonObject) -> tuple[str, str]:
+    """An operator's instructions, and those for each of its multiply-accumulates, where they were counted."""
+    count, macs = layer["instructions"], layer["macs"]
+    if count is None:
+        return "-", "-"
+    return f"{count:,}", f"{count / macs:.2f}" if macs else "-"
+
+
+def operator_table(result: Bench) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headers and rows, without the columns in which nothing was counted."""
+    rows = operator_rows(result)
+    if any(layer["instructions"] is not None for layer in result.operators):
+        return OPERATOR_HEADERS, rows
+    dropped = {OPERATOR_HEADERS.index("instructions"), OPERATOR_HEADERS.index("a MAC")}
+    kept = [i for i in range(len(OPERATOR_HEADERS)) if i not in dropped]
+    return tuple(OPERATOR_HEADERS[i] for i in kept), [tuple(row[i] for i in kept) for row in rows]
 
 
 def shortened(name: str, limit: int = NAME_SHOWN) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,31 @@ import pytest
 from fakes.compiled import compile_bytes, input_vectors, random_inputs
 from fakes.tflite import Tflite, dense
 from tinyops.build.bench import Bench, Flash, Ram, input_regions
+from tinyops.build.profile import operator_calls, stopped_after
 from tinyops.build.reference import VECTORS, golden_inputs, read_inputs
 from tinyops.cli import main
 from tinyops.errors import SpecError
 from tinyops.graph import Graph, parse_graph
-from tinyops.report.bench import bench_json, operator_rows, shortened, summary
+from tinyops.report.bench import bench_json, operator_rows, operator_table, shortened, summary
 
-LAYER = {"operator": "CONV_2D", "name": "a/b;c", "shape": [1, 4], "macs": 100, "weights_bytes": 40, "kernel": "k.c"}
-FREE = {"operator": "RESHAPE", "name": "r", "shape": [4], "macs": 0, "weights_bytes": 0, "kernel": None}
+LAYER = {
+    "operator": "CONV_2D",
+    "name": "a/b;c",
+    "shape": [1, 4],
+    "macs": 100,
+    "weights_bytes": 40,
+    "kernel": "k.c",
+    "instructions": 250,
+}
+FREE = {
+    "operator": "RESHAPE",
+    "name": "r",
+    "shape": [4],
+    "macs": 0,
+    "weights_bytes": 0,
+    "kernel": None,
+    "instructions": None,
+}
 RESULT = Bench(
     model="m.tflite",
     model_digest="sha256:00",
@@ -159,9 +178,29 @@ def test_text_says_what_is_wrong_and_what_was_not_counted() -> None:
 
 def test_operators_have_rows() -> None:
     assert operator_rows(RESULT) == [
-        ("0", "CONV_2D", "1x4", "100", "100.0 %", "40", "a/b"),
-        ("1", "RESHAPE", "4", "-", "-", "-", "r"),
+        ("0", "CONV_2D", "1x4", "100", "100.0 %", "40", "250", "2.50", "a/b"),
+        ("1", "RESHAPE", "4", "-", "-", "-", "-", "-", "r"),
     ]
+    headers, _ = operator_table(RESULT)
+    assert "instructions" in headers
+    headers, rows = operator_table(replace(RESULT, operators=(FREE, FREE)))
+    assert "instructions" not in headers
+    assert {len(row) for row in rows} == {len(headers)}
+
+
+def test_a_model_stopped_after_an_operator_calls_only_those_before() -> None:
+    model = Tflite()
+    shape = (1, 4)
+    tensors = [model.tensor(shape, scale=0.5 + i) for i in range(4)]
+    for left, right in pairwise(tensors):
+        model.operator("ADD", [left, left], [right], table="AddOptions")
+    compiled = compile_bytes(model.build(tensors[:1], tensors[-1:]))
+    assert operator_calls(compiled) == [0, 1, 2]
+    for calls in range(4):
+        text = stopped_after(compiled, calls).sources["model.c"].partition("tinyops_model_invoke(")[2]
+        assert len(re.findall(r"^  op\d_add\(", text, re.MULTILINE)) == calls
+        assert len(re.findall(r"^  \(void\)op\d_add;", text, re.MULTILINE)) == 3 - calls
+    assert stopped_after(compiled, 3).sources == compiled.sources
 
 
 def test_names_are_printable_and_short() -> None:

@@ -19,11 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X.npy",
         help="vectors to run, a row each, in the input's shape and type (default: extremes and noise)",
     )
+    parser.add_argument(
+        "--per-operator",
+        action="store_true",
+        help="count the instructions of each operator, too: builds and boots an image for each",
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.build.bench import bench
-    from tinyops.report.bench import OPERATOR_HEADERS, bench_json, operator_rows, summary
+    from tinyops.report.bench import bench_json, operator_table, summary
 
     catalog = boards_here()
     board = find_board(arguments.board, catalog)
@@ -33,8 +38,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         catalog,
         prefer=arguments.prefer,
         inputs=arguments.inputs,
+        per_operator=arguments.per_operator,
         report=lambda progress: output.note(f"{progress.message} …"),
     )
-    operators = output.table(OPERATOR_HEADERS, operator_rows(result))
+    operators = output.table(*operator_table(result))
     output.result(bench_json(result), "\n".join([*summary(result), "", operators]))
     return int(ExitCode.OK if result.bit_exact else ExitCode.TOOL)
