@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.compiler.options import PREFER
-from tinyops.errors import UsageError
+from tinyops.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
     from tinyops.boards.model import Board
+
+COMPILING = {"numpy": "numpy", "ai_edge_litert": "ai-edge-litert"}  # module: package
+MEASURING = {**COMPILING, "tflite_micro": "tflite-micro", "elftools": "pyelftools"}
+
+
+def need(packages: Mapping[str, str]) -> None:
+    """Raises ToolError naming the packages that are not installed, before a command is half done."""
+    missing = [package for module, package in packages.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ToolError(f"not installed: {', '.join(missing)}", hint="pip install 'tinyops[build]'")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from dataclasses import replace
@@ -221,3 +222,21 @@ def test_refusals_come_before_any_tool_is_run(
     assert main(["bench", str(tmp_path / "m.tflite"), "--board", "microbit", "--json"]) == 66
     error = json.loads(capsys.readouterr().out)["error"]
     assert "boards that would hold it: linux, nano33ble" in error["hint"]
+
+
+@pytest.mark.parametrize("command", ["compile", "inspect", "bench"])
+def test_packages_that_are_missing_are_named_at_once(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.tflite").write_bytes(dense().build([0], [3]))
+    found = importlib.util.find_spec
+
+    def without(name: str, package: str | None = None) -> object:
+        return None if name in ("ai_edge_litert", "tflite_micro") else found(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    assert main([command, str(tmp_path / "m.tflite"), "--board", "linux"]) == 70
+    said = capsys.readouterr().err
+    assert "not installed: ai-edge-litert" in said
+    assert ("tflite-micro" in said) == (command == "bench")
+    assert "pip install 'tinyops[build]'" in said
