@@ -14,6 +14,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define TINYOPS_MODEL_MAGIC 0x314d4f54u /* "TOM1", little-endian */
 #define TINYOPS_MODEL_ABI 1u
 #define TINYOPS_ARENA_ALIGN 16u /* the arena's address is a multiple of this, in bytes */
@@ -66,5 +70,9 @@ int32_t tinyops_model_init(void *arena);
 int32_t tinyops_model_push(void *arena, const int16_t *frame);
 int32_t tinyops_model_prepare(void *arena);
 int32_t tinyops_model_invoke(void *arena);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
