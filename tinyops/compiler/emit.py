@@ -14,7 +14,7 @@ import jinja2
 from tinyops import __version__
 from tinyops.compiler.arena import RAW_STATE_BYTES, Arena
 from tinyops.compiler.header import ModelHeader
-from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Read, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Read, Scratch, Write
 from tinyops.compiler.options import RUNTIME
 from tinyops.features import Features, RawFeatures
 from tinyops.files import digest_json
@@ -212,8 +212,10 @@ def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) 
 
 
 def _call(graph: Graph, arena: Arena, operator: Operator, call: Call, variable: str) -> dict[str, Any]:
-    arguments = [f"&{variable}", *(_argument(graph, arena, operator, a) for a in call.arguments)]
+    arguments = [f"&{variable}", *(_argument(graph, arena, operator, a, variable) for a in call.arguments)]
+    scratch = [f"{a.ctype} {_scratch(variable)}[{a.count}];" for a in call.arguments if isinstance(a, Scratch)]
     return {
+        "scratch": scratch,
         "type": call.params_type,
         "variable": variable,
         "fields": list(_fields(call.params)),
@@ -221,7 +223,13 @@ def _call(graph: Graph, arena: Arena, operator: Operator, call: Call, variable: 
     }
 
 
-def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument) -> str:
+def _scratch(variable: str) -> str:
+    return f"scratch_{variable}"
+
+
+def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument, variable: str) -> str:
+    if isinstance(argument, Scratch):
+        return _scratch(variable)
     if isinstance(argument, Constant):
         return _constant_name(operator, argument)
     tensor = graph.tensors[argument.tensor]

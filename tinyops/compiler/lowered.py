@@ -41,7 +41,15 @@ class Constant:
         return int(self.values.nbytes)
 
 
-Argument: TypeAlias = Read | Write | Constant
+@dataclass(frozen=True)
+class Scratch:
+    """Pointer to memory that a kernel may write while it runs. It lies on the stack."""
+
+    ctype: str
+    count: int
+
+
+Argument: TypeAlias = Read | Write | Constant | Scratch
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import math
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Write
+from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.packed import (
+    MAX_SCRATCH_BYTES,
+    PACKED_HEADER,
+    filled_up,
+    packed_factors,
+    packed_weights,
+)
 from tinyops.compiler.ops.weighted import (
     DOT_HEADER,
     WINDOW_HEADER,
@@ -20,6 +27,9 @@ from tinyops.compiler.ops.weighted import (
 from tinyops.compiler.view import OperatorView, constant_values
 
 KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER))
+PACKED_KERNEL = Kernel(
+    "kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", WINDOW_HEADER, PACKED_HEADER)
+)
 
 
 def _expected(view: OperatorView) -> tuple[int, ...] | None:
@@ -31,10 +41,42 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    weights, output = view.tensor(1), view.output
+    return _packed(view) or _plain(view)
+
+
+def _plain(view: OperatorView) -> Lowered:
+    weights = view.tensor(1)
     constants, step = requantisation(view, 0)
+    stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
+    arguments = (Read(view.tensor(0).index), stored, *constants, Write(view.output.index))
+    call = Call("tinyops_conv_2d", "tinyops_conv_2d_params", _params(view, step), arguments)
+    return Lowered((call,), KERNEL, _macs(view))
+
+
+def _packed(view: OperatorView) -> Lowered | None:
+    """With the kernel for cores that multiply two values at a time, where it can serve."""
+    weights = view.tensor(1)
+    factors = packed_factors(view, 0)
+    channels, values = weights.shape[3], filled_up(math.prod(weights.shape[1:]))
+    scratch = Scratch("uint32_t", values if channels % 4 == 0 else values + values // 4)
+    if factors is None or scratch.count * 4 > MAX_SCRATCH_BYTES:
+        return None
+    constants, step = factors
+    filters = packed_weights(constant_values(weights).reshape(weights.shape[0], -1), 2)
+    stored = Constant("weights", "int32_t", filters, f"weights {weights.shape}, by pairs of filters")
+    arguments = (Read(view.tensor(0).index), stored, *constants, Write(view.output.index), scratch)
+    call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", _params(view, step), arguments)
+    return Lowered((call,), PACKED_KERNEL, _macs(view))
+
+
+def _macs(view: OperatorView) -> int:
+    return view.output.elements * math.prod(view.tensor(1).shape[1:])
+
+
+def _params(view: OperatorView, step: int) -> dict[str, Field]:
+    weights, output = view.tensor(1), view.output
     low, high = activation_range(view.options.activation, output)
-    params: dict[str, Field] = {
+    return {
         "window": window(view, (weights.shape[1], weights.shape[2])),
         "input_zero_point": view.tensor(0).zero_point,
         "output_zero_point": output.zero_point,
@@ -42,14 +84,6 @@ def lower(view: OperatorView) -> Lowered:
         "max": high,
         "channel_step": step,
     }
-    stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
-    call = Call(
-        "tinyops_conv_2d",
-        "tinyops_conv_2d_params",
-        params,
-        (Read(view.tensor(0).index), stored, *constants, Write(output.index)),
-    )
-    return Lowered((call,), KERNEL, output.elements * math.prod(weights.shape[1:]))
 
 
 KINDS = (
