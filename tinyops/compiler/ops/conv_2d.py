@@ -11,7 +11,7 @@ from tinyops.compiler.ops.packed import (
     MAX_SCRATCH_BYTES,
     PACKED_HEADER,
     filled_up,
-    packed_factors,
+    packed,
     packed_weights,
 )
 from tinyops.compiler.ops.weighted import (
@@ -27,9 +27,7 @@ from tinyops.compiler.ops.weighted import (
 from tinyops.compiler.view import OperatorView, constant_values
 
 KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER))
-PACKED_KERNEL = Kernel(
-    "kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", WINDOW_HEADER, PACKED_HEADER)
-)
+PACKED_KERNEL = Kernel("kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", WINDOW_HEADER, PACKED_HEADER))
 
 
 def _expected(view: OperatorView) -> tuple[int, ...] | None:
@@ -56,16 +54,15 @@ def _plain(view: OperatorView) -> Lowered:
 def _packed(view: OperatorView) -> Lowered | None:
     """With the kernel for cores that multiply two values at a time, where it can serve."""
     weights = view.tensor(1)
-    factors = packed_factors(view, 0)
+    found = packed(view, 0)
     channels, values = weights.shape[3], filled_up(math.prod(weights.shape[1:]))
     scratch = Scratch("uint32_t", values if channels % 4 == 0 else values + values // 4)
-    if factors is None or scratch.count * 4 > MAX_SCRATCH_BYTES:
+    if found is None or scratch.count * 4 > MAX_SCRATCH_BYTES:
         return None
-    constants, step = factors
-    filters = packed_weights(constant_values(weights).reshape(weights.shape[0], -1), 2)
+    filters = packed_weights(found.filters, 2)
     stored = Constant("weights", "int32_t", filters, f"weights {weights.shape}, by pairs of filters")
-    arguments = (Read(view.tensor(0).index), stored, *constants, Write(view.output.index), scratch)
-    call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", _params(view, step), arguments)
+    arguments = (Read(view.tensor(0).index), stored, *found.constants, Write(view.output.index), scratch)
+    call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", _params(view, found.step), arguments)
     return Lowered((call,), PACKED_KERNEL, _macs(view))
 
 

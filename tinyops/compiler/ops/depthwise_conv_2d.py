@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
 from tinyops.compiler.ops.kind import OperatorKind
-from tinyops.compiler.ops.packed import MAX_SCRATCH_BYTES, PACKED_HEADER, filled_up, packed_factors
+from tinyops.compiler.ops.packed import MAX_SCRATCH_BYTES, PACKED_HEADER, filled_up, packed
 from tinyops.compiler.ops.weighted import (
     WINDOW_HEADER,
     accumulator_fits,
@@ -59,14 +59,12 @@ def _by_channels(view: OperatorView) -> Lowered | None:
         and stride in (1, 2)
         and scratch.count * 2 <= MAX_SCRATCH_BYTES
     )
-    factors = packed_factors(view, 3) if fits else None
-    if factors is None:
+    found = packed(view, 3) if fits else None
+    if found is None:
         return None
-    constants, step = factors
-    values = constant_values(weights).reshape(9, -1).T.reshape(-1)
-    stored = Constant("weights", "int8_t", values, f"weights {weights.shape}, by channels")
-    params: dict[str, Field] = {**_params(view, step), "row_values": row_values}
-    arguments = (Read(source.index), stored, *constants, Write(view.output.index), scratch)
+    stored = Constant("weights", "int8_t", found.filters.reshape(-1), f"weights {weights.shape}, by channels")
+    params: dict[str, Field] = {**_params(view, found.step), "row_values": row_values}
+    arguments = (Read(source.index), stored, *found.constants, Write(view.output.index), scratch)
     call = Call("tinyops_depthwise_3x3", "tinyops_depthwise_3x3_params", params, arguments)
     return Lowered((call,), BY_CHANNELS_KERNEL, _macs(view))
 

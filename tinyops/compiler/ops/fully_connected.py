@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Constant, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
-from tinyops.compiler.ops.packed import PACKED_HEADER, packed_factors, packed_weights
+from tinyops.compiler.ops.packed import PACKED_HEADER, packed, packed_weights
 from tinyops.compiler.ops.weighted import DOT_HEADER, accumulator_fits, activation_range, factors_fit, requantisation
 from tinyops.compiler.view import OperatorView, constant_values
 
@@ -28,8 +28,8 @@ def _shuffled(view: OperatorView) -> str | None:
 
 def lower(view: OperatorView) -> Lowered:
     weights, output = view.tensor(1), view.output
-    factors = packed_factors(view, 0)
-    constants, step = factors or requantisation(view, 0)
+    found = packed(view, 0)
+    constants, step = (found.constants, found.step) if found else requantisation(view, 0)
     low, high = activation_range(view.options.activation, output)
     outputs, inputs = weights.shape
     params = {
@@ -41,15 +41,14 @@ def lower(view: OperatorView) -> Lowered:
         "max": high,
         "channel_step": step,
     }
-    values = constant_values(weights)
-    if factors:
-        packed = packed_weights(values, 4)
-        stored = Constant("weights", "int32_t", packed, f"weights {weights.shape}, by fours of outputs")
+    if found:
+        values = packed_weights(found.filters, 4)
+        stored = Constant("weights", "int32_t", values, f"weights {weights.shape}, by fours of outputs")
     else:
-        stored = Constant("weights", "int8_t", values.reshape(-1), f"weights {weights.shape}")
-    name = "tinyops_fully_connected_packed" if factors else "tinyops_fully_connected"
+        stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
+    name = "tinyops_fully_connected_packed" if found else "tinyops_fully_connected"
     call = Call(name, f"{name}_params", params, (Read(view.tensor(0).index), stored, *constants, Write(output.index)))
-    return Lowered((call,), PACKED_KERNEL if factors else KERNEL, output.elements * inputs)
+    return Lowered((call,), PACKED_KERNEL if found else KERNEL, output.elements * inputs)
 
 
 KINDS = (

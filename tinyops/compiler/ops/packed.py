@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tinyops.compiler.fixed_point import Multiplier, quantise_multiplier
+from tinyops.compiler.fixed_point import Multiplier, multiply, quantise_multiplier
 from tinyops.compiler.lowered import Constant
 from tinyops.compiler.ops.weighted import channel_factors, folded_bias, per_channel
 from tinyops.compiler.view import OperatorView, int64_values
@@ -21,45 +22,53 @@ LARGEST_ACCUMULATOR = 2**30
 MOST_RIGHT = 22
 
 
-def packed_factors(view: OperatorView, axis: int) -> tuple[tuple[Constant, ...], int] | None:
-    """bias, multiplier and right shift arrays, and the step between channels; None where a packed kernel cannot serve.
+@dataclass(frozen=True)
+class Packed:
+    """`filters` (outputs, values) int8; bias, multiplier and right shift arrays; the step between the latter two's."""
+
+    filters: NDArray[Any]
+    constants: tuple[Constant, ...]
+    step: int
+
+
+def packed(view: OperatorView, axis: int) -> Packed | None:
+    """What a packed kernel reads; None where none can serve.
 
     That is on cores without the extension, and where an accumulator or a factor is out of those kernels' range.
+    Channels whose output is the same for every input, which converters leave with absurd scales, become zeros.
     """
     import numpy as np
 
     if view.cpu not in DSP_CPUS:
         return None
-    bounds = accumulator_bounds(view, axis)
-    factors = [quantise_multiplier(f) for f in channel_factors(view)]
-    if bounds.max() >= LARGEST_ACCUMULATOR:
+    filters = per_channel(int64_values(view.tensor(1)), axis)
+    bias = folded_bias(view, axis)
+    given = [quantise_multiplier(f) for f in channel_factors(view)]
+    factors = [Multiplier(f.multiplier, -f.shift) if f.multiplier else Multiplier(0, 1) for f in given]
+    if len(factors) > 1:
+        for channel, factor in enumerate(given):
+            constant = _constant_output(filters[channel], int(bias[channel]), factor)
+            if constant is not None:
+                filters[channel], bias[channel], factors[channel] = 0, 4 * constant, Multiplier(1 << 30, 1)
+    largest = (abs(bias) + 128 * abs(filters).sum(axis=1)).max()
+    if largest >= LARGEST_ACCUMULATOR or not all(1 <= f.shift <= MOST_RIGHT for f in factors):
         return None
-    each = bounds.tolist() if len(factors) > 1 else [int(bounds.max())]
-    right = [_right_shift(factor, bound) for factor, bound in zip(factors, each, strict=True)]
-    if any(r is None for r in right):
-        return None
-    found = [r for r in right if r is not None]
+    multipliers = np.array([f.multiplier for f in factors], np.int32)
+    shifts = np.array([f.shift for f in factors], np.int8)
     constants = (
-        Constant("bias", "int32_t", folded_bias(view, axis).astype(np.int32), "bias, input zero point folded in"),
-        Constant("multiplier", "int32_t", np.array([f.multiplier for f in found], np.int32), "to the output's scale"),
-        Constant("shift", "int8_t", np.array([f.shift for f in found], np.int8), "to the output's scale, to the right"),
+        Constant("bias", "int32_t", bias.astype(np.int32), "bias, input zero point folded in"),
+        Constant("multiplier", "int32_t", multipliers, "to the output's scale"),
+        Constant("shift", "int8_t", shifts, "to the output's scale, to the right"),
     )
-    return constants, 0 if len(factors) == 1 else 1
+    return Packed(filters.astype(np.int8), constants, 0 if len(factors) == 1 else 1)
 
 
-def _right_shift(factor: Multiplier, bound: int) -> Multiplier | None:
-    """The factor with its shift to the right, in the kernels' range; None when it is out of it."""
-    right = -factor.shift
-    if factor.multiplier == 0 or (right > 0 and bound < 2 ** (right - 1)):
-        return Multiplier(0, 1)  # every accumulator becomes 0
-    return Multiplier(factor.multiplier, right) if 1 <= right <= MOST_RIGHT else None
-
-
-def accumulator_bounds(view: OperatorView, axis: int) -> NDArray[np.int64]:
-    """Largest magnitude that each channel's partial sums can reach."""
-    rows = abs(per_channel(int64_values(view.tensor(1)), axis)).sum(axis=1)
-    bounds: NDArray[np.int64] = abs(folded_bias(view, axis)) + 128 * rows
-    return bounds
+def _constant_output(weights: NDArray[np.int64], bias: int, factor: Multiplier) -> int | None:
+    """The output before the zero point, within -255..255, where no int8 input changes it."""
+    low = bias + int((weights * 127).clip(max=0).sum() + (weights * -128).clip(max=0).sum())
+    high = bias + int((weights * 127).clip(min=0).sum() + (weights * -128).clip(min=0).sum())
+    least, most = (min(max(multiply(acc, factor), -255), 255) for acc in (low, high))
+    return least if least == most else None
 
 
 def filled_up(count: int, step: int = STEP_VALUES) -> int:
