@@ -11,8 +11,8 @@ from tinyops.compiler.ops.packed import (
     MAX_SCRATCH_BYTES,
     PACKED_HEADER,
     filled_up,
+    filter_pairs,
     packed,
-    packed_weights,
 )
 from tinyops.compiler.ops.weighted import (
     DOT_HEADER,
@@ -46,8 +46,9 @@ def _plain(view: OperatorView) -> Lowered:
     weights = view.tensor(1)
     constants, step = requantisation(view, 0)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
+    params: dict[str, Field] = {**_params(view), "channel_step": step}
     arguments = (Read(view.tensor(0).index), stored, *constants, Write(view.output.index))
-    call = Call("tinyops_conv_2d", "tinyops_conv_2d_params", _params(view, step), arguments)
+    call = Call("tinyops_conv_2d", "tinyops_conv_2d_params", params, arguments)
     return Lowered((call,), KERNEL, _macs(view))
 
 
@@ -59,10 +60,11 @@ def _packed(view: OperatorView) -> Lowered | None:
     scratch = Scratch("uint32_t", values if channels % 4 == 0 else values + values // 4)
     if found is None or scratch.count * 4 > MAX_SCRATCH_BYTES:
         return None
-    filters = packed_weights(found.filters, 2)
-    stored = Constant("weights", "int32_t", filters, f"weights {weights.shape}, by pairs of filters")
-    arguments = (Read(view.tensor(0).index), stored, *found.constants, Write(view.output.index), scratch)
-    call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", _params(view, found.step), arguments)
+    note = f"weights {weights.shape}, biases and factors, by pairs of filters"
+    stored = Constant("weights", "int32_t", filter_pairs(found), note)
+    params: dict[str, Field] = {**_params(view), "filter_values": values}
+    arguments = (Read(view.tensor(0).index), stored, Write(view.output.index), scratch)
+    call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", params, arguments)
     return Lowered((call,), PACKED_KERNEL, _macs(view))
 
 
@@ -70,7 +72,7 @@ def _macs(view: OperatorView) -> int:
     return view.output.elements * math.prod(view.tensor(1).shape[1:])
 
 
-def _params(view: OperatorView, step: int) -> dict[str, Field]:
+def _params(view: OperatorView) -> dict[str, Field]:
     weights, output = view.tensor(1), view.output
     low, high = activation_range(view.options.activation, output)
     return {
@@ -79,7 +81,6 @@ def _params(view: OperatorView, step: int) -> dict[str, Field]:
         "output_zero_point": output.zero_point,
         "min": low,
         "max": high,
-        "channel_step": step,
     }
 
 

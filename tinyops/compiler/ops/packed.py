@@ -24,11 +24,25 @@ MOST_RIGHT = 22
 
 @dataclass(frozen=True)
 class Packed:
-    """`filters` (outputs, values) int8; bias, multiplier and right shift arrays; the step between the latter two's."""
+    """Filters (outputs, values) int8, bias (outputs) int32, multipliers int32 and right shifts int8: of each or of all."""
 
     filters: NDArray[Any]
-    constants: tuple[Constant, ...]
-    step: int
+    bias: NDArray[Any]
+    multipliers: NDArray[Any]
+    shifts: NDArray[Any]
+
+    @property
+    def constants(self) -> tuple[Constant, ...]:
+        return (
+            Constant("bias", "int32_t", self.bias, "bias, input zero point folded in"),
+            Constant("multiplier", "int32_t", self.multipliers, "to the output's scale"),
+            Constant("shift", "int8_t", self.shifts, "to the output's scale, to the right"),
+        )
+
+    @property
+    def step(self) -> int:
+        """Between the multipliers and shifts of two channels."""
+        return 0 if self.multipliers.size == 1 else 1
 
 
 def packed(view: OperatorView, axis: int) -> Packed | None:
@@ -55,12 +69,7 @@ def packed(view: OperatorView, axis: int) -> Packed | None:
         return None
     multipliers = np.array([f.multiplier for f in factors], np.int32)
     shifts = np.array([f.shift for f in factors], np.int8)
-    constants = (
-        Constant("bias", "int32_t", bias.astype(np.int32), "bias, input zero point folded in"),
-        Constant("multiplier", "int32_t", multipliers, "to the output's scale"),
-        Constant("shift", "int8_t", shifts, "to the output's scale, to the right"),
-    )
-    return Packed(filters.astype(np.int8), constants, 0 if len(factors) == 1 else 1)
+    return Packed(filters.astype(np.int8), bias.astype(np.int32), multipliers, shifts)
 
 
 def _constant_output(weights: NDArray[np.int64], bias: int, factor: Multiplier) -> int | None:
@@ -84,3 +93,24 @@ def packed_weights(filters: NDArray[Any], group: int) -> NDArray[Any]:
     padded[:outputs, :values] = filters
     words = padded.view("<i4").astype(np.int32)
     return np.ascontiguousarray(words.reshape(-1, group, words.shape[1]).swapaxes(1, 2)).reshape(-1)
+
+
+def filter_pairs(packed: Packed) -> NDArray[Any]:
+    """The words that tinyops_conv_2d_packed reads: biases, filters, multipliers and shifts of two filters at a time."""
+    import numpy as np
+
+    outputs = len(packed.bias)
+    pairs = -(-outputs // 2)
+
+    def of_pairs(values: NDArray[Any], fill: int) -> NDArray[Any]:
+        each = np.broadcast_to(values.astype(np.int32), outputs)
+        return np.concatenate([each, np.full(2 * pairs - outputs, fill, np.int32)]).reshape(pairs, 2)
+
+    shifts = of_pairs(packed.shifts, 1)
+    parts = (
+        of_pairs(packed.bias, 0),
+        packed_weights(packed.filters, 2).reshape(pairs, -1),
+        of_pairs(packed.multipliers, 0),
+        (shifts[:, 0] | shifts[:, 1] << 8).reshape(pairs, 1),
+    )
+    return np.concatenate(parts, axis=1).reshape(-1)

@@ -2,23 +2,24 @@
 
 #include "tinyops/kernels/packed.h"
 
-/* Where the expanded values of one pixel go: two words of every four, the other two are the other
- * pixel's. */
+/* Two pixels' expanded values lie side by side: even and odd of the one, even and odd of the other.
+ * So the words of one pixel are followed by two of the other. */
 enum { WORDS_A_STEP = 4 };
 
-/* Four accumulators, [channel][pixel], += `count` steps of four values of two pixels (four words:
- * even and odd of the first, even and odd of the second) and two channels (two words of int8).
- * `count` is even. */
-static inline void multiply_block(const uint32_t *x, const int32_t *w, int32_t count,
-                                  int32_t acc[4]) {
+/* Reads pairs of filters from `w` up to `w_end` and writes two channels of both pixels for each.
+ * `x` to `x_end` are the pixels' expanded values. */
+static inline void multiply_pairs(const uint32_t *x, const uint32_t *x_end, const int32_t *w,
+                                  const int32_t *w_end, int32_t bias_step, int8_t *first,
+                                  int8_t *second) {
 #if TINYOPS_DSP
-  register int32_t r0 __asm__("r0") = acc[0];
-  register int32_t r1 __asm__("r1") = acc[1];
-  register int32_t r2 __asm__("r2") = acc[2];
-  register int32_t r3 __asm__("r3") = acc[3];
+  register int8_t *r0 __asm__("r0") = first;
+  register int8_t *r1 __asm__("r1") = second;
+  register int32_t r2 __asm__("r2") = bias_step;
+  register const int32_t *r3 __asm__("r3") = w_end;
   register const uint32_t *r4 __asm__("r4") = x;
   register const int32_t *r5 __asm__("r5") = w;
-  register const uint32_t *r6 __asm__("r6") = x + WORDS_A_STEP * count;
+  register const uint32_t *r6 __asm__("r6") = x_end;
+/* r0..r3: sums of the first channel of both pixels, of the second channel of both pixels. */
 #define STEP                          \
   "ldmia r4!, {r8, r9, r10, r11}\n\t" \
   "ldrd r7, r12, [r5], #8\n\t"        \
@@ -34,193 +35,220 @@ static inline void multiply_block(const uint32_t *x, const int32_t *w, int32_t c
   "smlad r3, r10, r7, r3\n\t"         \
   "smlad r2, r9, r12, r2\n\t"         \
   "smlad r3, r11, r12, r3\n\t"
-  /* r7 is saved by hand: builds without optimisation use it as frame pointer. */
-  __asm__ volatile("push {r7}\n1:\n\t" STEP STEP
-                   "cmp r4, r6\n\t"
-                   "bne 1b\n\t"
-                   "pop {r7}"
-                   : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r4), "+r"(r5)
-                   : "r"(r6)
-                   : "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
+/* tinyops_packed_requantise; shifts by a register look at its lowest byte only. */
+#define REQUANTISE(acc, multiplier, nudge, shift) \
+  "lsl " acc ", " acc                             \
+  ", #1\n\t"                                      \
+  "smmulr " acc ", " acc ", " multiplier          \
+  "\n\t"                                          \
+  "add " acc ", " acc ", " acc                    \
+  ", asr #31\n\t"                                 \
+  "add " acc ", " acc ", " nudge                  \
+  "\n\t"                                          \
+  "asr " acc ", " acc ", " shift                  \
+  "\n\t"                                          \
+  "ssat " acc ", #8, " acc "\n\t"
+  __asm__ volatile(
+      "push {r0, r1, r2, r3, r4, r7}\n" /* r7 may be the frame pointer: saved by hand */
+      "1:\n\t"
+      "ldrd r0, r2, [r5], #8\n\t" /* biases */
+      "ldr r4, [sp, #16]\n\t"
+      "mov r1, r0\n\t"
+      "mov r3, r2\n"
+      "2:\n\t" STEP STEP
+      "cmp r4, r6\n\t"
+      "bne 2b\n\t"
+      "ldmia r5!, {r7, r8, r9}\n\t" /* both multipliers, both shifts */
+      "ldr r10, [sp, #8]\n\t"
+      "sub r4, r9, #1\n\t"
+      "lsl r11, r10, r4\n\t"
+      "lsr r12, r9, #8\n\t"
+      "sub r4, r12, #1\n\t"
+      "lsl r10, r10, r4\n\t" REQUANTISE("r0", "r7", "r11", "r9") REQUANTISE("r1", "r7", "r11", "r9")
+          REQUANTISE("r2", "r8", "r10", "r12") REQUANTISE("r3", "r8", "r10", "r12")
+      "ldrd r7, r4, [sp]\n\t"
+      "strb r0, [r7], #1\n\t"
+      "strb r2, [r7], #1\n\t"
+      "strb r1, [r4], #1\n\t"
+      "strb r3, [r4], #1\n\t"
+      "strd r7, r4, [sp]\n\t"
+      "ldr r4, [sp, #12]\n\t"
+      "cmp r4, r5\n\t"
+      "bne 1b\n\t"
+      "pop {r0, r1, r2, r3, r4, r7}"
+      : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r4), "+r"(r5)
+      : "r"(r6)
+      : "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
 #undef STEP
-  acc[0] = r0;
-  acc[1] = r1;
-  acc[2] = r2;
-  acc[3] = r3;
+#undef REQUANTISE
 #else
-  for (int32_t i = 0; i < count; ++i, x += WORDS_A_STEP, w += 2) {
-    for (int32_t channel = 0; channel < 2; ++channel) {
-      int8_t value[4];
-      memcpy(value, &w[channel], 4);
-      for (int32_t pixel = 0; pixel < 2; ++pixel) {
-        const uint32_t even = x[2 * pixel], odd = x[2 * pixel + 1];
-        acc[2 * channel + pixel] += (int16_t)even * value[0] + (int16_t)odd * value[1] +
-                                    (int16_t)(even >> 16) * value[2] +
-                                    (int16_t)(odd >> 16) * value[3];
+  while (w != w_end) {
+    int32_t acc[2][2] = {{w[0], w[0]}, {w[1], w[1]}}; /* [channel][pixel] */
+    w += 2;
+    for (const uint32_t *at = x; at != x_end; at += WORDS_A_STEP, w += 2) {
+      for (int32_t i = 0; i < 4; ++i) { /* i & 1: channel, i >> 1: pixel */
+        int8_t value[4];
+        memcpy(value, &w[i & 1], 4);
+        const uint32_t even = at[i & 2], odd = at[(i & 2) + 1];
+        acc[i & 1][i >> 1] += (int16_t)even * value[0] + (int16_t)odd * value[1] +
+                              (int16_t)(even >> 16) * value[2] + (int16_t)(odd >> 16) * value[3];
       }
     }
+    for (int32_t channel = 0; channel < 2; ++channel) {
+      const tinyops_packed_factor f =
+          tinyops_packed_factor_of(w[channel], (w[2] >> 8 * channel) & 0xff, bias_step);
+      *first++ = tinyops_packed_requantise(acc[channel][0], f);
+      *second++ = tinyops_packed_requantise(acc[channel][1], f);
+    }
+    w += 3;
   }
 #endif
 }
 
-static uint32_t *expand(const int8_t *from, int32_t count, uint32_t *to) {
+static inline uint32_t *expand(const int8_t *from, int32_t count, uint32_t *to) {
   for (const int8_t *end = from + count; from != end; from += 4, to += WORDS_A_STEP) {
     tinyops_expand_4(from, to);
   }
   return to;
 }
 
-static uint32_t *expand_zero_points(int32_t zero_point, int32_t count, uint32_t *to) {
+static inline uint32_t *expand_value(int32_t value, int32_t count, uint32_t *to) {
   for (int32_t i = 0; i < count; i += 4, to += WORDS_A_STEP) {
-    to[0] = to[1] = tinyops_pair(zero_point, zero_point);
+    to[0] = to[1] = tinyops_pair(value, value);
   }
   return to;
 }
 
-/* What one pixel's window sees of one row of the input or of the padding, values in order. */
-typedef struct {
-  const int8_t *image;  /* tap 0; may lie outside */
-  int32_t step;         /* between taps, in values */
-  tinyops_taps columns; /* inside; none where the row is padding */
-} window_row;
-
-static window_row row_of(const tinyops_window *g, const int8_t *input, int32_t y, int32_t x0,
-                         tinyops_taps columns) {
-  const tinyops_taps none = {g->kernel_w, g->kernel_w};
-  window_row row = {input, g->dilation_w * g->in_c, none};
-  if (y >= 0 && y < g->in_h) {
-    row.image = input + (y * g->in_w + x0) * g->in_c;
-    row.columns = columns;
-  }
-  return row;
-}
-
-/* in_c is a multiple of 4: straight from the input. */
-static uint32_t *expand_row(const tinyops_conv_2d_packed_params *p, const window_row *row,
-                            uint32_t *to) {
-  const tinyops_window *g = &p->window;
-  const int32_t first = row->columns.first, last = row->columns.last;
-  to = expand_zero_points(p->input_zero_point, first * g->in_c, to);
-  if (g->dilation_w == 1) {
-    to = expand(row->image + first * g->in_c, (last - first) * g->in_c, to);
-  } else {
-    for (int32_t kx = first; kx < last; ++kx) {
-      to = expand(row->image + kx * row->step, g->in_c, to);
+static inline int8_t *copy(const int8_t *from, int32_t count, int8_t *to) {
+  int8_t *const end = to + count;
+  if (count >= 4) {
+    for (; count >= 4; count -= 4, from += 4, to += 4) {
+      memcpy(to, from, 4);
     }
+    memcpy(end - 4, from + count - 4, 4); /* what is left, and some again */
+    return end;
   }
-  return expand_zero_points(p->input_zero_point, (g->kernel_w - last) * g->in_c, to);
-}
-
-static int8_t *copy_bytes(const int8_t *from, int32_t count, int8_t *to) {
-  for (; count >= 4; count -= 4, from += 4, to += 4) {
-    memcpy(to, from, 4);
-  }
-  for (; count > 0; --count) {
+  while (to != end) {
     *to++ = *from++;
   }
-  return to;
+  return end;
 }
 
-static int8_t *fill_bytes(int32_t value, int32_t count, int8_t *to) {
+static inline int8_t *fill(int32_t value, int32_t count, int8_t *to) {
   for (; count > 0; --count) {
     *to++ = (int8_t)value;
   }
   return to;
 }
 
-static int8_t *copy_row(const tinyops_conv_2d_packed_params *p, const window_row *row, int8_t *to) {
-  const tinyops_window *g = &p->window;
-  const int32_t first = row->columns.first, last = row->columns.last;
-  to = fill_bytes(p->input_zero_point, first * g->in_c, to);
-  if (g->dilation_w == 1) {
-    to = copy_bytes(row->image + first * g->in_c, (last - first) * g->in_c, to);
-  } else {
-    for (int32_t kx = first; kx < last; ++kx) {
-      to = copy_bytes(row->image + kx * row->step, g->in_c, to);
+/* One output pixel's window in the input. `image` is tap (0, 0), which may lie outside. */
+typedef struct {
+  const int8_t *image;
+  tinyops_taps rows, columns; /* inside */
+  int32_t row_step;           /* between rows of taps, in values */
+  int32_t zero_point;
+} view;
+
+/* Expands a window where in_c is a multiple of 4: straight from the input. */
+static uint32_t *expand_window(const tinyops_window *g, const view *v, uint32_t *to) {
+  const int32_t row = g->kernel_w * g->in_c;
+  const int32_t left = v->columns.first * g->in_c, right = v->columns.last * g->in_c;
+  const int8_t *from = v->image;
+  for (int32_t ky = 0; ky < g->kernel_h; ++ky, from += v->row_step) {
+    if (ky < v->rows.first || ky >= v->rows.last) {
+      to = expand_value(v->zero_point, row, to);
+      continue;
     }
+    to = expand_value(v->zero_point, left, to);
+    if (g->dilation_w == 1) {
+      to = expand(from + left, right - left, to);
+    } else {
+      for (int32_t at = left; at < right; at += g->in_c) {
+        to = expand(from + at * g->dilation_w, g->in_c, to);
+      }
+    }
+    to = expand_value(v->zero_point, row - right, to);
   }
-  return fill_bytes(p->input_zero_point, (g->kernel_w - last) * g->in_c, to);
+  return to;
+}
+
+/* Any other window's bytes, in order. */
+static int8_t *copy_window(const tinyops_window *g, const view *v, int8_t *to) {
+  const int32_t row = g->kernel_w * g->in_c;
+  const int32_t left = v->columns.first * g->in_c, right = v->columns.last * g->in_c;
+  const int8_t *from = v->image;
+  for (int32_t ky = 0; ky < g->kernel_h; ++ky, from += v->row_step) {
+    if (ky < v->rows.first || ky >= v->rows.last) {
+      to = fill(v->zero_point, row, to);
+      continue;
+    }
+    to = fill(v->zero_point, left, to);
+    if (g->dilation_w == 1) {
+      to = copy(from + left, right - left, to);
+    } else {
+      for (int32_t at = left; at < right; at += g->in_c) {
+        to = copy(from + at * g->dilation_w, g->in_c, to);
+      }
+    }
+    to = fill(v->zero_point, row - right, to);
+  }
+  return to;
 }
 
 /* Expands the window of output pixel (oy, ox) to `to`. `bytes` is room for one window. */
 static void gather(const tinyops_conv_2d_packed_params *p, const int8_t *input, int32_t oy,
-                   int32_t ox, int32_t filter, uint32_t *to, int8_t *bytes) {
+                   int32_t ox, uint32_t *to, int8_t *bytes) {
   const tinyops_window *g = &p->window;
   const int32_t y0 = oy * g->stride_h - g->pad_top;
   const int32_t x0 = ox * g->stride_w - g->pad_left;
-  const tinyops_taps columns = tinyops_taps_inside(x0, g->in_w, g->kernel_w, g->dilation_w);
-  const int direct = g->in_c % 4 == 0;
-  uint32_t *const end = to + filter; /* WORDS_A_STEP words for four values */
-  int8_t *at = bytes;
-  for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
-    const window_row row = row_of(g, input, y0 + ky * g->dilation_h, x0, columns);
-    if (direct) {
-      to = expand_row(p, &row, to);
-    } else {
-      at = copy_row(p, &row, at);
-    }
-  }
-  if (direct) {
-    expand_zero_points(0, (int32_t)(end - to), to);
+  const view v = {
+      .image = input + (y0 * g->in_w + x0) * g->in_c,
+      .rows = tinyops_taps_inside(y0, g->in_h, g->kernel_h, g->dilation_h),
+      .columns = tinyops_taps_inside(x0, g->in_w, g->kernel_w, g->dilation_w),
+      .row_step = g->dilation_h * g->in_w * g->in_c,
+      .zero_point = p->input_zero_point,
+  };
+  if (g->in_c % 4 == 0) {
+    uint32_t *const end = to + p->filter_values;
+    to = expand_window(g, &v, to);
+    expand_value(0, (int32_t)(end - to), to);
   } else {
-    fill_bytes(0, (int32_t)(bytes + filter - at), at);
-    expand(bytes, filter, to);
-  }
-}
-
-/* All channels of two pixels, whose windows lie expanded at `x`. */
-static void two_pixels(const tinyops_conv_2d_packed_params *p, const uint32_t *x, int32_t filter,
-                       const int32_t *weights, const int32_t *bias, const int32_t *multiplier,
-                       const int8_t *shift, int8_t *first, int8_t *second) {
-  const int32_t channels = p->window.out_c;
-  const int32_t bias_step = 2 * p->output_zero_point + 1;
-  int32_t c = 0;
-  for (; c + 2 <= channels; c += 2, weights += filter / 2) {
-    int32_t acc[4] = {bias[c], bias[c], bias[c + 1], bias[c + 1]};
-    multiply_block(x, weights, filter / 4, acc);
-    const tinyops_packed_factor f = tinyops_packed_factor_of(*multiplier, *shift, bias_step);
-    multiplier += p->channel_step;
-    shift += p->channel_step;
-    const tinyops_packed_factor h = tinyops_packed_factor_of(*multiplier, *shift, bias_step);
-    multiplier += p->channel_step;
-    shift += p->channel_step;
-    first[c] = tinyops_packed_requantise(acc[0], f);
-    second[c] = tinyops_packed_requantise(acc[1], f);
-    first[c + 1] = tinyops_packed_requantise(acc[2], h);
-    second[c + 1] = tinyops_packed_requantise(acc[3], h);
-  }
-  if (c < channels) {
-    int32_t acc[4] = {bias[c], bias[c], 0, 0};
-    multiply_block(x, weights, filter / 4, acc);
-    const tinyops_packed_factor f = tinyops_packed_factor_of(*multiplier, *shift, bias_step);
-    first[c] = tinyops_packed_requantise(acc[0], f);
-    second[c] = tinyops_packed_requantise(acc[1], f);
+    int8_t *const end = copy_window(g, &v, bytes);
+    fill(0, (int32_t)(bytes + p->filter_values - end), end);
+    expand(bytes, p->filter_values, to);
   }
 }
 
 void tinyops_conv_2d_packed(const tinyops_conv_2d_packed_params *p, const int8_t *input,
-                            const int32_t *weights, const int32_t *bias, const int32_t *multiplier,
-                            const int8_t *shift, int8_t *output, uint32_t *scratch) {
+                            const int32_t *weights, int8_t *output, uint32_t *scratch) {
   const tinyops_window *g = &p->window;
-  const int32_t filter = (g->kernel_h * g->kernel_w * g->in_c + 7) / 8 * 8;
   const int32_t pixels = g->out_h * g->out_w;
-  int8_t *const bytes = (int8_t *)(scratch + filter);
+  const int32_t pair_words = p->filter_values / 2 + 5;
+  const int32_t *const odd = weights + g->out_c / 2 * pair_words; /* a channel left over */
+  const uint32_t *const end = scratch + p->filter_values;
+  const int32_t bias_step = 2 * p->output_zero_point + 1;
+  int8_t *const bytes = (int8_t *)(scratch + p->filter_values);
   int32_t oy = 0, ox = 0;
   for (int32_t pixel = 0; pixel < pixels; pixel += 2) {
     int8_t *const first = output + pixel * g->out_c;
     /* A pixel left over is computed twice. */
     int8_t *const second = pixel + 1 < pixels ? first + g->out_c : first;
-    gather(p, input, oy, ox, filter, scratch, bytes);
-    if (second != first && ++ox == g->out_w) {
-      ox = 0;
-      ++oy;
+    for (int32_t i = 0; i < 2; ++i) {
+      gather(p, input, oy, ox, scratch + 2 * i, bytes);
+      if ((i == 1 || second != first) && ++ox == g->out_w) {
+        ox = 0;
+        ++oy;
+      }
     }
-    gather(p, input, oy, ox, filter, scratch + 2, bytes);
-    if (++ox == g->out_w) {
-      ox = 0;
-      ++oy;
+    if (weights != odd) {
+      multiply_pairs(scratch, end, weights, odd, bias_step, first, second);
     }
-    two_pixels(p, scratch, filter, weights, bias, multiplier, shift, first, second);
+    if (g->out_c % 2) {
+      int8_t two[4];
+      multiply_pairs(scratch, end, odd, odd + pair_words, bias_step, two, two + 2);
+      first[g->out_c - 1] = two[0];
+      second[g->out_c - 1] = two[2];
+    }
   }
   tinyops_packed_clamp(output, pixels * g->out_c, p->min, p->max);
 }
