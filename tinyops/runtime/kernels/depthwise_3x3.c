@@ -34,8 +34,8 @@ static inline int32_t dual(uint32_t a, uint32_t b, int32_t acc) {
 
 /* Two outputs side by side at a time, stride 1: of x0..x3 in each row, the one sees x0..x2, the
  * other x1..x3. Returns where the next output goes. */
-static inline int8_t *stride_1(const channel *k, const int16_t *x, const int16_t *y,
-                               const int16_t *z, int8_t *output) {
+static TINYOPS_APART int8_t *stride_1(const channel *k, const int16_t *x, const int16_t *y,
+                                      const int16_t *z, int8_t *output) {
 #if TINYOPS_DSP
   register int8_t *r0 __asm__("r0") = output;
   register const int16_t *r1 __asm__("r1") = x;
@@ -107,7 +107,7 @@ static inline int8_t *stride_1(const channel *k, const int16_t *x, const int16_t
 #endif
 }
 
-static void row_stride_1(channel *k, int16_t *const rows[3], int32_t out_w, int8_t *output) {
+static inline void row_stride_1(channel *k, int16_t *const rows[3], int32_t out_w, int8_t *output) {
   const int32_t even = out_w / 2 * 2;
   const int32_t step = k->step;
   if (even > 0) {
@@ -123,7 +123,8 @@ static void row_stride_1(channel *k, int16_t *const rows[3], int32_t out_w, int8
 }
 
 /* One output at a time, stride 2: x0..x2 of each row. */
-static void row_stride_2(const channel *k, int16_t *const rows[3], int32_t out_w, int8_t *output) {
+static TINYOPS_APART void row_stride_2(const channel *k, int16_t *const rows[3], int32_t out_w,
+                                       int8_t *output) {
   const int16_t *x = rows[0], *y = rows[1], *z = rows[2];
   const channel c = *k;
   const int32_t first = low(c.thirds), second = high(c.thirds), third = low(c.last);
@@ -136,34 +137,50 @@ static void row_stride_2(const channel *k, int16_t *const rows[3], int32_t out_w
   }
 }
 
-/* One channel of input row y as int16, between what is padding left and right. */
-static void load_row(const tinyops_depthwise_3x3_params *p, const int8_t *image, int32_t y,
-                     int16_t *to) {
-  const tinyops_window *g = &p->window;
-  const int32_t room = p->row_values - g->pad_left;
-  const int32_t count = g->in_w < room ? g->in_w : room;
-  const int32_t step = g->in_c;
-  int16_t *const end = to + g->pad_left + count;
-  to += g->pad_left;
-  if (y < 0 || y >= g->in_h) {
-    while (to != end) {
-      *to++ = (int16_t)p->input_zero_point;
-    }
-    return;
+/* One channel of an input row as int16; `step` is between pixels. */
+static inline void load_row(const int8_t *from, int32_t step, int32_t count, int16_t *to) {
+#if TINYOPS_DSP
+  int32_t a, b, c, d;
+  __asm__ volatile(
+      "subs %[count], #4\n\t"
+      "blt 2f\n"
+      "1:\n\t"
+      "ldrsb %[a], [%[from]]\n\t"
+      "ldrsb %[b], [%[from], %[step]]\n\t"
+      "add %[from], %[from], %[step], lsl #1\n\t"
+      "ldrsb %[c], [%[from]]\n\t"
+      "ldrsb %[d], [%[from], %[step]]\n\t"
+      "add %[from], %[from], %[step], lsl #1\n\t"
+      "pkhbt %[a], %[a], %[b], lsl #16\n\t"
+      "str %[a], [%[to]], #4\n\t"
+      "pkhbt %[c], %[c], %[d], lsl #16\n\t"
+      "str %[c], [%[to]], #4\n\t"
+      "subs %[count], #4\n\t"
+      "bge 1b\n"
+      "2:\n\t"
+      "adds %[count], #4\n\t"
+      "beq 4f\n"
+      "3:\n\t"
+      "ldrsb %[a], [%[from]]\n\t"
+      "add %[from], %[step]\n\t"
+      "strh %[a], [%[to]], #2\n\t"
+      "subs %[count], #1\n\t"
+      "bne 3b\n"
+      "4:"
+      : [from] "+r"(from), [count] "+r"(count), [to] "+r"(to), [a] "=&r"(a), [b] "=&r"(b),
+        [c] "=&r"(c), [d] "=&r"(d)
+      : [step] "r"(step)
+      : "cc", "memory");
+#else
+  for (; count > 0; --count, from += step) {
+    *to++ = *from;
   }
-  image += y * g->in_w * step;
-  for (; end - to >= 4; to += 4) {
-    to[0] = *image;
-    image += step;
-    to[1] = *image;
-    image += step;
-    to[2] = *image;
-    image += step;
-    to[3] = *image;
-    image += step;
-  }
-  for (; to != end; image += step) {
-    *to++ = *image;
+#endif
+}
+
+static inline void fill_row(int32_t value, int32_t count, int16_t *to) {
+  for (; count > 0; --count) {
+    *to++ = (int16_t)value;
   }
 }
 
@@ -181,18 +198,26 @@ static channel channel_of(const tinyops_depthwise_3x3_params *p, const int8_t *w
 }
 
 /* One channel of the image; `rows` are three rows' places, used in turn. */
-static void one_channel(const tinyops_depthwise_3x3_params *p, channel *k, const int8_t *input,
-                        int16_t *rows[3], int8_t *output) {
+static inline void one_channel(const tinyops_depthwise_3x3_params *p, channel *k,
+                               const int8_t *input, int16_t *rows[3], int8_t *output) {
   const tinyops_window *g = &p->window;
+  const int32_t room = p->row_values - g->pad_left;
+  const int32_t count = g->in_w < room ? g->in_w : room;
+  const int32_t row_step = g->in_w * g->in_c;
+  const int8_t *from = input - g->pad_top * row_step;
   int32_t next = -g->pad_top;
   int32_t missing = 3;
   for (int32_t oy = 0; oy < g->out_h; ++oy, output += g->out_w * g->out_c) {
-    for (; missing > 0; --missing, ++next) {
+    for (; missing > 0; --missing, ++next, from += row_step) {
       int16_t *const oldest = rows[0];
       rows[0] = rows[1];
       rows[1] = rows[2];
       rows[2] = oldest;
-      load_row(p, input, next, oldest);
+      if (next >= 0 && next < g->in_h) {
+        load_row(from, g->in_c, count, oldest + g->pad_left);
+      } else {
+        fill_row(p->input_zero_point, count, oldest + g->pad_left);
+      }
     }
     if (g->stride_w == 1) {
       row_stride_1(k, rows, g->out_w, output);

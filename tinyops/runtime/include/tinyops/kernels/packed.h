@@ -20,6 +20,13 @@
 #define TINYOPS_DSP 0
 #endif
 
+/* A function that is better off with registers of its own. */
+#if defined(__GNUC__)
+#define TINYOPS_APART __attribute__((noinline))
+#else
+#define TINYOPS_APART
+#endif
+
 /* From accumulator to output, per channel: multiplier in [2^30, 2^31) or 0, and a right shift in
  * 1..22. Accumulators stay below 2^30 in magnitude. The compiler checks both. */
 typedef struct {
