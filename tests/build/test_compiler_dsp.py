@@ -1,4 +1,4 @@
-"""The kernels for cores with the DSP extension: under sanitizers against the interpreter, then their assembly in QEMU."""
+"""The kernels for cores with the DSP extension: under sanitizers against the interpreter, their assembly in QEMU."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.packed import (
     MAX_SCRATCH_BYTES,
@@ -47,7 +47,7 @@ def _plain(view: OperatorView) -> Lowered:
     constants, step = requantisation(view, 0)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
     params: dict[str, Field] = {**_params(view), "channel_step": step}
-    arguments = (Read(view.tensor(0).index), stored, *constants, Write(view.output.index))
+    arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), stored, *constants, Write(view.output.index))
     call = Call("tinyops_conv_2d", "tinyops_conv_2d_params", params, arguments)
     return Lowered((call,), KERNEL, _macs(view))
 
@@ -63,7 +63,7 @@ def _packed(view: OperatorView) -> Lowered | None:
     note = f"weights {weights.shape}, biases and factors, by pairs of filters"
     stored = Constant("weights", "int32_t", filter_pairs(found), note)
     params: dict[str, Field] = {**_params(view), "filter_values": values}
-    arguments = (Read(view.tensor(0).index), stored, Write(view.output.index), scratch)
+    arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), stored, Write(view.output.index), scratch)
     call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", params, arguments)
     return Lowered((call,), PACKED_KERNEL, _macs(view))
 

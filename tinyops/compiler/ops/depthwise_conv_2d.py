@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.packed import MAX_SCRATCH_BYTES, PACKED_HEADER, filled_up, packed
 from tinyops.compiler.ops.weighted import (
@@ -42,7 +42,7 @@ def _plain(view: OperatorView) -> Lowered:
     constants, step = requantisation(view, 3)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
     params: dict[str, Field] = {**_params(view, step), "depth_multiplier": weights.shape[3] // source.shape[3]}
-    arguments = (Read(source.index), stored, *constants, Write(view.output.index))
+    arguments: tuple[Argument, ...] = (Read(source.index), stored, *constants, Write(view.output.index))
     call = Call("tinyops_depthwise_conv_2d", "tinyops_depthwise_conv_2d_params", params, arguments)
     return Lowered((call,), KERNEL, _macs(view))
 
@@ -64,7 +64,7 @@ def _by_channels(view: OperatorView) -> Lowered | None:
         return None
     stored = Constant("weights", "int8_t", found.filters.reshape(-1), f"weights {weights.shape}, by channels")
     params: dict[str, Field] = {**_params(view, found.step), "row_values": row_values}
-    arguments = (Read(source.index), stored, *found.constants, Write(view.output.index), scratch)
+    arguments: tuple[Argument, ...] = (Read(source.index), stored, *found.constants, Write(view.output.index), scratch)
     call = Call("tinyops_depthwise_3x3", "tinyops_depthwise_3x3_params", params, arguments)
     return Lowered((call,), BY_CHANNELS_KERNEL, _macs(view))
 

@@ -24,7 +24,7 @@ MOST_RIGHT = 22
 
 @dataclass(frozen=True)
 class Packed:
-    """Filters (outputs, values) int8, bias (outputs) int32, multipliers int32 and right shifts int8: of each or of all."""
+    """Filters (outputs, values) int8, bias (outputs) int32; multipliers int32 and right shifts int8, of each or all."""
 
     filters: NDArray[Any]
     bias: NDArray[Any]

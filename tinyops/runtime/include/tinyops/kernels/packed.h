@@ -42,19 +42,27 @@ static inline tinyops_packed_factor tinyops_packed_factor_of(int32_t multiplier,
   return f;
 }
 
-/* Same as tinyops_requantise for -128..127, in six instructions: the doubling of `acc` makes of the
- * rounded upper half what tinyops_high_mul gives; adding the sign before the rounding shift rounds
- * halves away from zero. */
-static inline int8_t tinyops_packed_requantise(int32_t acc, tinyops_packed_factor f) {
+/* tinyops_high_mul(doubled / 2, multiplier). */
+static inline int32_t tinyops_packed_high_mul(int32_t doubled, int32_t multiplier) {
 #if TINYOPS_DSP
   int32_t x;
-  __asm__("smmulr %0, %1, %2" : "=r"(x) : "r"(acc * 2), "r"(f.multiplier));
+  __asm__("smmulr %0, %1, %2" : "=r"(x) : "r"(doubled), "r"(multiplier));
+  return x;
+#else
+  return (int32_t)(((int64_t)doubled * multiplier + ((int64_t)1 << 31)) >> 32);
+#endif
+}
+
+/* Same as tinyops_requantise for -128..127, in six instructions: adding the sign before the
+ * rounding shift rounds halves away from zero. */
+static inline int8_t tinyops_packed_requantise(int32_t acc, tinyops_packed_factor f) {
+  int32_t x = tinyops_packed_high_mul(acc * 2, f.multiplier);
   x = (x + (x >> 31) + f.nudge) >> f.shift;
+#if TINYOPS_DSP
   __asm__("ssat %0, #8, %1" : "=r"(x) : "r"(x));
   return (int8_t)x;
 #else
-  const int32_t x = tinyops_high_mul(acc, f.multiplier);
-  return (int8_t)tinyops_clamp((x + (x >> 31) + f.nudge) >> f.shift, INT8_MIN, INT8_MAX);
+  return (int8_t)tinyops_clamp(x, INT8_MIN, INT8_MAX);
 #endif
 }
 
