@@ -107,18 +107,19 @@ static TINYOPS_APART int8_t *stride_1(const channel *k, const int16_t *x, const 
 #endif
 }
 
-static inline void row_stride_1(channel *k, int16_t *const rows[3], int32_t out_w, int8_t *output) {
-  const int32_t even = out_w / 2 * 2;
-  const int32_t step = k->step;
-  if (even > 0) {
-    k->end = rows[0] + even;
+/* A row of odd length writes one value too many, which the next row puts right. The last row has
+ * none, so that its last value is computed apart. */
+static inline void row_stride_1(channel *k, int16_t *const rows[3], int32_t out_w, int is_last,
+                                int8_t *output) {
+  const int32_t together = (is_last ? out_w : out_w + 1) & -2;
+  if (together > 0) {
+    k->end = rows[0] + together;
     output = stride_1(k, rows[0], rows[1], rows[2], output);
   }
-  if (even < out_w) {
-    k->end = rows[0] + even + 2;
+  if (together < out_w) {
+    k->end = rows[0] + together + 2;
     k->step = 0;
-    stride_1(k, rows[0] + even, rows[1] + even, rows[2] + even, output);
-    k->step = step;
+    stride_1(k, rows[0] + together, rows[1] + together, rows[2] + together, output);
   }
 }
 
@@ -220,7 +221,7 @@ static inline void one_channel(const tinyops_depthwise_3x3_params *p, channel *k
       }
     }
     if (g->stride_w == 1) {
-      row_stride_1(k, rows, g->out_w, output);
+      row_stride_1(k, rows, g->out_w, oy == g->out_h - 1, output);
     } else {
       row_stride_2(k, rows, g->out_w, output);
     }

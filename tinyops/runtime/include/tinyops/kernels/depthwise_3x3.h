@@ -19,7 +19,7 @@ typedef struct {
  * to the right, see packed.h. `scratch` is 3 * row_values int16: the three rows that are looked at.
  *
  * A channel is done before the next one begins; of each channel, the rows that an output row looks
- * at are read before that output row is written. */
+ * at are read before that output row, and one value of the next, are written. */
 TINYOPS_INTERNAL void tinyops_depthwise_3x3(const tinyops_depthwise_3x3_params *p,
                                             const int8_t *input, const int8_t *weights,
                                             const int32_t *bias, const int32_t *multiplier,
