@@ -14,18 +14,18 @@ from tinyops.errors import SpecError
 pytestmark = pytest.mark.build
 SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
-# arena_bytes: the fewest bytes that any order-preserving plan needs.
+# arena_bytes. Where nothing is moved, the fewest that the kernels as they are allow, proven by the search.
 MODELS = {
-    "mlperf_tiny/kws_ref_model": 16_000,
-    "mlperf_tiny/vww_96_int8": 55_296,
-    "mlperf_tiny/pretrainedResnet_quant": 49_152,
-    "mlperf_tiny/pretrainedResnet_large_int8": 122_880,
+    "mlperf_tiny/kws_ref_model": 8_512,
+    "mlperf_tiny/vww_96_int8": 36_896,
+    "mlperf_tiny/pretrainedResnet_quant": 33_312,
+    "mlperf_tiny/pretrainedResnet_large_int8": 83_280,
     "mlperf_tiny/ad01_int8": 768,
-    "mlperf_tiny/model_ToyCar_quant_fullint_floatio": 3_200,
-    "mlperf_tiny/str_ww_ref_model": 6_656,
+    "mlperf_tiny/model_ToyCar_quant_fullint_floatio": 2_560,
+    "mlperf_tiny/str_ww_ref_model": 3_760,
     "tflm/hello_world_int8": 32,
-    "tflm/micro_speech_quantized": 5_968,
-    "tflm/person_detect": 55_296,
+    "tflm/micro_speech_quantized": 4_176,
+    "tflm/person_detect": 36_896,
     "tflm/simple_add_model": 49_152,
 }
 REFUSED = {
@@ -51,7 +51,8 @@ def read(name: str) -> bytes:
 def test_model_equals_the_interpreter(name):
     model = read(name)
     compiled = compile_bytes(model)
-    assert compiled.arena.bytes == compiled.arena.plan.lower_bound == MODELS[name]
+    assert compiled.arena.bytes == MODELS[name]
+    assert compiled.arena.moved or compiled.arena.plan.lower_bound == MODELS[name]
     inputs = random_inputs(compiled, 4, seed=7)
     interpreter = Interpreter()
     wanted = interpreter.run(model, inputs)

@@ -41,7 +41,22 @@ class Constant:
         return int(self.values.nbytes)
 
 
-Argument: TypeAlias = Read | Write | Constant
+@dataclass(frozen=True)
+class Scratch:
+    """Pointer to bytes of the arena that a kernel may use while it runs, at a multiple of 16. One a call at most."""
+
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Pointer to a fixed offset of the arena, written or read: moves that the planner adds."""
+
+    offset: int
+    written: bool
+
+
+Argument: TypeAlias = Read | Write | Constant | Scratch | Place
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,16 @@ class Lowered:
     calls: tuple[Call, ...]
     kernel: Kernel | None
     macs: int = 0
+    more_kernels: tuple[Kernel, ...] = ()  # of calls that the planner added
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        return (*((self.kernel,) if self.kernel else ()), *self.more_kernels)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The most scratch that one of its calls needs."""
+        return max((a.bytes for call in self.calls for a in call.arguments if isinstance(a, Scratch)), default=0)
 
     @property
     def constants(self) -> tuple[Constant, ...]:

@@ -34,4 +34,11 @@ typedef struct {
 TINYOPS_INTERNAL void tinyops_lookup(const tinyops_lookup_params *p, const void *input,
                                      const uint8_t *table, void *output);
 
+typedef struct {
+  int32_t blocks; /* of 16 bytes */
+} tinyops_move_params;
+
+/* Copies whole blocks inside the arena. Both addresses are multiples of 16; the two may overlap. */
+TINYOPS_INTERNAL void tinyops_move(const tinyops_move_params *p, const void *input, void *output);
+
 #endif
