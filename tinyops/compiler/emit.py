@@ -226,7 +226,7 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
     if isinstance(argument, Constant):
         return _constant_name(operator, argument)
     if isinstance(argument, Scratch):
-        return f"(void *)(arena + {arena.scratch[operator.index]})"
+        return f"({argument.ctype} *)(void *)(arena + {arena.scratch[operator.index]})"
     if isinstance(argument, Place):
         return f"{'(void *)' if argument.written else '(const void *)'}(arena + {argument.offset})"
     tensor = graph.tensors[argument.tensor]

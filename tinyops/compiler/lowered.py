@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 # A C initialiser: a number, an array or a nested struct.
 Field: TypeAlias = int | float | tuple[int, ...] | Mapping[str, "Field"]
+
+CTYPE_BYTES = MappingProxyType({"int8_t": 1, "int16_t": 2, "int32_t": 4, "uint32_t": 4})
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,17 @@ class Constant:
 
 @dataclass(frozen=True)
 class Scratch:
-    """Pointer to bytes of the arena that a kernel may use while it runs, at a multiple of 16. One a call at most."""
+    """Pointer to `count` values in the arena that a kernel may use while it runs, at a multiple of 16.
 
-    bytes: int
+    One a call at most.
+    """
+
+    ctype: str
+    count: int
+
+    @property
+    def bytes(self) -> int:
+        return self.count * CTYPE_BYTES[self.ctype]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyops.compiler.lowered import Call, Read
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ def overlaps_of(call: Call) -> tuple[Overlap, ...]:
         return ()
     tensors = [a.tensor for a in call.arguments if isinstance(a, Read)]
     found = zip(tensors, distances(call.params), strict=True)
-    return tuple(Overlap(tensor, max(d, 0)) for tensor, d in found if d is not None)
+    params: Params = call.params
+    step = params["window"]["in_c"] if call.function in _BY_CHANNELS else 1
+    return tuple(Overlap(tensor, max(d, 0), step) for tensor, d in found if d is not None)
 
 
 # -- distances -----------------------------------------------------------------------------------
@@ -53,15 +59,46 @@ def window_distance(window: Mapping[str, int], pixels_at_once: int = 1) -> int:
     """
     import numpy as np
 
+    first = _pending(window)
+    pending = np.concatenate([np.repeat(first[:1], pixels_at_once - 1), first])[: len(first)]
+    ends = np.arange(1, len(first) + 1) * window["out_c"]
+    return int((ends - pending).max())
+
+
+def _pending(window: Mapping[str, int]) -> NDArray[np.int64]:
+    """For each output pixel: the first byte of the input that it or a pixel behind it reads."""
+    import numpy as np
+
     g = window
     rows = _first_inside(g["out_h"], g["stride_h"], g["pad_top"], g["in_h"], g["kernel_h"], g["dilation_h"])
     columns = _first_inside(g["out_w"], g["stride_w"], g["pad_left"], g["in_w"], g["kernel_w"], g["dilation_w"])
     y, x = np.array(rows)[:, None], np.array(columns)[None, :]
     first = np.where((y < 0) | (x < 0), _NEVER, (y * g["in_w"] + x) * g["in_c"]).reshape(-1)
-    pending = np.minimum.accumulate(first[::-1])[::-1]
-    pending = np.concatenate([np.repeat(pending[:1], pixels_at_once - 1), pending])[: len(first)]
-    ends = np.arange(1, len(first) + 1) * g["out_c"]
-    return int((ends - pending).max())
+    pending: NDArray[np.int64] = np.minimum.accumulate(first[::-1])[::-1]
+    return pending
+
+
+def buffered_distance(window: Mapping[str, int], pixels_at_once: int) -> int:
+    """For kernels that first read the windows of several pixels, then write these pixels, then go on."""
+    import numpy as np
+
+    pending = _pending(window)
+    last = np.arange(pixels_at_once, len(pending), pixels_at_once)  # the first pixel of each group but the first
+    return int((last * window["out_c"] - pending[last]).max(initial=0))
+
+
+def channel_distance(window: Mapping[str, int], rows_at_once: int) -> int:
+    """For depthwise kernels that finish a channel before the next, and read each of its rows once.
+
+    `rows_at_once` rows of the window are read before an output row is written. A multiple of the pixel's bytes.
+    """
+    g = window
+    found = 0
+    for y in range(g["out_h"]):
+        pending = max(y * g["stride_h"] - g["pad_top"] + rows_at_once, 0)
+        if pending < g["in_h"]:
+            found = max(found, (y + 1) * g["out_w"] - pending * g["in_w"])
+    return found * g["in_c"]
 
 
 def _first_inside(count: int, stride: int, pad: int, extent: int, taps: int, dilation: int) -> list[int]:
@@ -113,10 +150,13 @@ def _in_place(_p: Params) -> list[int | None]:
 
 _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
+    "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
     "tinyops_depthwise_conv_2d": _windowed,
+    "tinyops_depthwise_3x3": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
+    "tinyops_fully_connected_packed": _dense,
     "tinyops_add": _elementwise,
     "tinyops_mul": _elementwise,
     "tinyops_mean": _in_place,  # an output reads columns of which it is the first, and writes behind none of them
@@ -127,3 +167,6 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_dequantize": lambda p: [stream_distance(p["count"], 1, 4)],
     "tinyops_pad": lambda p: [pad_distance(p["before"], p["in"], p["out"])],
 }
+
+# Kernels that go through a channel of the whole image before the next: the output's channels must meet the input's.
+_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3"})

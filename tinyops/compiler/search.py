@@ -19,7 +19,7 @@ Option: TypeAlias = tuple[Difference, ...]
 Choice: TypeAlias = tuple[Option, ...]
 
 STEP_BYTES = 16
-MOST_WORK = 200_000  # looks at a pair: some tenths of a second
+MOST_WORK = 50_000  # looks at a pair: about a tenth of a second
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def _fit(problem: Problem, size: int, work: _Work) -> list[int] | None:
         rest = _narrow(low, high, choices, work)
         if rest is None:
             continue
+        work.take(len(rest))
         if all(_holds(choice, low) for choice in rest):
             return low
         open_ones = [c for c in rest if len(c) > 1 and not _holds(c, low)]

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tinyops.compiler.lowered import Call, Read, Write
 from tinyops.compiler.overlap import (
     Overlap,
+    buffered_distance,
+    channel_distance,
     overlaps_of,
     pad_distance,
     rows_distance,
@@ -155,3 +157,52 @@ def test_only_whole_operands_are_written_over():
 @pytest.mark.parametrize("function", ["tinyops_copy", "tinyops_move", "something_new"])
 def test_kernels_that_promise_nothing(function):
     assert overlaps_of(Call(function, "p", {}, (Read(1), Write(2)))) == ()
+
+
+def buffered_accesses(g: dict[str, int], pixels_at_once: int) -> Iterator[Access]:
+    """A kernel that keeps the windows of several pixels apart before it writes any of these pixels."""
+    pixels = [(y, x) for y in range(g["out_h"]) for x in range(g["out_w"])]
+    for start in range(0, len(pixels), pixels_at_once):
+        group = range(start, min(start + pixels_at_once, len(pixels)))
+        for p in group:
+            yield from (("r", at) for at in taps(g, *pixels[p]))
+        yield from (("w", p * g["out_c"] + c) for p in group for c in range(g["out_c"]))
+
+
+@settings(deadline=None)
+@given(windows, st.integers(1, 3), st.integers(0, 20))
+def test_windows_that_are_kept_apart_are_never_written_over(g, pixels_at_once, further):
+    distance = buffered_distance(g, pixels_at_once)
+    assert not clobbers(buffered_accesses(g, pixels_at_once), distance + further)
+    assert distance <= max(window_distance(g, pixels_at_once), 0)
+
+
+def channel_accesses(g: dict[str, int], rows_at_once: int) -> Iterator[Access]:
+    """A depthwise kernel: channel after channel, each input row read once, in order, before the output needs it."""
+    for c in range(g["in_c"]):
+        read = 0
+        for y in range(g["out_h"]):
+            needed = min(y * g["stride_h"] - g["pad_top"] + rows_at_once, g["in_h"])
+            for row in range(read, needed):
+                yield from (("r", (row * g["in_w"] + x) * g["in_c"] + c) for x in range(g["in_w"]))
+            read = max(read, needed)
+            yield from (("w", (y * g["out_w"] + x) * g["in_c"] + c) for x in range(g["out_w"]))
+
+
+@settings(deadline=None)
+@given(windows, st.integers(0, 3))
+def test_channels_are_never_written_over(g, pixels_further):
+    distance = channel_distance(g, g["kernel_h"]) + pixels_further * g["in_c"]
+    assert not clobbers(channel_accesses(g, g["kernel_h"]), distance)
+
+
+def test_kernels_by_channels_keep_channels_upon_channels():
+    g = {
+        **dict.fromkeys(("in_h", "in_w", "out_h", "out_w"), 5),
+        **dict.fromkeys(("in_c", "out_c"), 3),
+        **dict.fromkeys(("kernel_h", "kernel_w"), 3),
+        **dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left"), 1),
+    }
+    call = Call("tinyops_depthwise_3x3", "p", {"window": g}, (Read(1), Write(2)))
+    assert overlaps_of(call) == (Overlap(1, 0, 3),)
+    assert clobbers(channel_accesses(g, 3), 1), "a byte off its channel"
