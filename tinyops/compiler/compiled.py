@@ -54,7 +54,7 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     """
     from tinyops.compiler.emit import emit
 
-    lowered = lower_graph(graph)
+    lowered = lower_graph(graph, options.cpu)
     contract = make_contract(graph, features, options)
     owner, lowered = share_storage(graph, lowered)
     arena = plan_arena(graph, lowered, owner, features, options.prefer)
