@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DSP_CPUS = frozenset({"cortex-m4f", "cortex-m7", "cortex-m33"})
 PACKED_HEADER = "tinyops/kernels/packed.h"
 STEP_VALUES = 8  # a filter is filled up to a multiple of this
-MAX_SCRATCH_BYTES = 4096  # it lies on the stack
+MAX_SCRATCH_BYTES = 4096  # of the arena
 LARGEST_ACCUMULATOR = 2**30
 MOST_RIGHT = 22
 
