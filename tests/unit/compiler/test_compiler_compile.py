@@ -204,7 +204,7 @@ def test_step_writes_a_library_and_its_description(tmp_path):
     assert facts["contract"] == digest_bytes(canonical_json(contract))
     assert facts["operators"] == 1
     assert facts["macs"] == 12
-    assert facts["weights_bytes"] == 4 * 8 + 3 * 4 + 4 + 1, "outputs filled up to four, inputs to eight"
+    assert facts["weights_bytes"] == 12 + 3 * 4 + 4 + 1
     assert described["arena"]["bytes"] == facts["arena_bytes"]
     assert described["layers"][0]["operator"] == "FULLY_CONNECTED"
     assert (tmp_path / "out" / "features" / "raw.c").exists()
