@@ -51,9 +51,9 @@ class _Weighted:
         return [*inputs, bias if self.has_bias else -1]
 
 
-def _geometry(draw: Any, dilations: st.SearchStrategy[int]) -> dict[str, Any]:
+def _geometry(draw: Any, dilations: st.SearchStrategy[int], taps: tuple[int, int] | None = None) -> dict[str, Any]:
     padding = draw(st.sampled_from(["SAME", "VALID"]))
-    taps = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    taps = taps or (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
     dilation = (draw(dilations), draw(dilations))
     least = [(t - 1) * d + 1 if padding == "VALID" else 1 for t, d in zip(taps, dilation, strict=True)]
     extent = tuple(draw(st.integers(low, low + 7)) for low in least)
@@ -76,9 +76,9 @@ def conv_2d(draw: Any) -> bytes:
 
 
 @st.composite
-def depthwise_conv_2d(draw: Any) -> bytes:
-    g = _geometry(draw, st.sampled_from([1, 1, 2]))
-    channels, multiplier = draw(st.integers(1, 10)), draw(st.sampled_from([1, 1, 2, 3]))
+def depthwise_conv_2d(draw: Any, only_3x3: bool = False) -> bytes:
+    g = _geometry(draw, st.just(1), (3, 3)) if only_3x3 else _geometry(draw, st.sampled_from([1, 1, 2]))
+    channels, multiplier = draw(st.integers(1, 10)), 1 if only_3x3 else draw(st.sampled_from([1, 1, 2, 3]))
     w = _Weighted(draw, channels * multiplier, g["taps"][0] * g["taps"][1])
     model = Tflite()
     inputs = w.tensors(model, (1, *g["extent"], channels), (1, *g["taps"], channels * multiplier), 3)

@@ -1,22 +1,28 @@
 """Which tensors share storage, and where each lies in the arena.
 
 The arena holds, each at a multiple of 16 bytes: the features' state (kept between inferences), the
-inputs side by side, the outputs side by side, and activations wherever nothing else is live.
+inputs side by side, the outputs side by side, scratch of kernels, and activations wherever nothing else is live, or
+over an operator's input as far as its kernel allows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import lcm
 
-from tinyops.compiler.lowered import Lowered
+from tinyops.compiler.lowered import Call, Kernel, Lowered, Place, Read
 from tinyops.compiler.lowering import copy_call
-from tinyops.compiler.memory import Buffer, MemoryPlan, aligned, plan_memory
+from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, aligned
+from tinyops.compiler.moves import Layout, best_layout, moved_name
+from tinyops.compiler.overlap import Overlap, overlaps_of
 from tinyops.features import Features, RawFeatures
 from tinyops.graph import Graph, live_ranges
 
 RAW_STATE_BYTES = 16  # sizeof(tinyops_raw_state)
 STATE = "state"
+MOVE_KERNEL = Kernel("kernels/move.c", ("tinyops/kernels/movement.h",))
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,20 @@ class Span:
 
 @dataclass(frozen=True)
 class Arena:
-    """The arena's plan. `tensors` maps a tensor that is computed to its place."""
+    """The arena's plan. `tensors` maps a tensor that is computed to its place.
+
+    `moved` maps an operator to the tensors that are copied to another place just before it, `scratch` an operator to
+    where its kernels may write as they like.
+    """
 
     plan: MemoryPlan
     buffers: tuple[Buffer, ...]
+    overs: tuple[Over, ...]
     tensors: Mapping[int, Span]
+    moved: Mapping[int, Mapping[int, Span]]
+    scratch: Mapping[int, int]
     state: Span
+    ring: Span
     inputs: Span
     outputs: Span
 
@@ -42,9 +56,21 @@ class Arena:
     def bytes(self) -> int:
         return self.plan.arena_bytes
 
+    def place(self, tensor: int, operator: int) -> Span:
+        """Where an operator finds a tensor."""
+        return self.moved.get(operator, {}).get(tensor, self.tensors[tensor])
+
+
+def ring_is_input(features: Features) -> bool:
+    """A window of one frame needs no ring: the frame is the input tensor, until the model has run."""
+    return isinstance(features, RawFeatures) and features.window_frames == 1
+
 
 def state_bytes(features: Features) -> int:
-    return RAW_STATE_BYTES + features.window_values if isinstance(features, RawFeatures) else 0
+    """Bytes that outlive an inference."""
+    if not isinstance(features, RawFeatures):
+        return 0
+    return RAW_STATE_BYTES + (0 if ring_is_input(features) else features.window_values)
 
 
 def share_storage(graph: Graph, lowered: Sequence[Lowered]) -> tuple[dict[int, int], tuple[Lowered, ...]]:
@@ -73,28 +99,98 @@ def share_storage(graph: Graph, lowered: Sequence[Lowered]) -> tuple[dict[int, i
     return owner, tuple(done)
 
 
-def plan_arena(graph: Graph, owner: Mapping[int, int], features: Features) -> Arena:
+def plan_arena(
+    graph: Graph, lowered: Sequence[Lowered], owner: Mapping[int, int], features: Features, prefer: str = "balanced"
+) -> Arena:
     """Places every computed tensor. Raises nothing: a graph that was checked always has a plan."""
-    ranges = live_ranges(graph)
-    groups = _groups(graph, owner, ranges)
-    end = len(graph.operators)
-    buffers = [Buffer(name, size, first, last) for name, (size, first, last, _) in groups.items()]
+    groups = _groups(graph, owner, live_ranges(graph))
+    buffers = {name: Buffer(name, size, first, last) for name, (size, first, last, _) in groups.items()}
+    scratch = {i: _scratch_name(i) for i, low in enumerate(lowered) if low.scratch_bytes}
     kept = state_bytes(features)
-    if kept:
-        buffers.append(Buffer(STATE, kept, -1, end))
-    plan = plan_memory(buffers)
-    spans: dict[int, Span] = {}
-    for name, (_, _, _, members) in groups.items():
-        for tensor, inner in members.items():
-            spans[tensor] = Span(plan.offsets[name] + inner, graph.tensors[tensor].bytes)
+    extra = [Buffer(name, lowered[i].scratch_bytes, i, i) for i, name in scratch.items()]
+    extra += [Buffer(STATE, kept, -1, len(graph.operators))] if kept else []
+    overs = tuple(_overs(graph, lowered, groups, buffers))
+    layout = best_layout([*buffers.values(), *extra], overs, prefer)
+    offsets = layout.plan.offsets
+    spans = {
+        tensor: Span(offsets[name] + inner, graph.tensors[tensor].bytes)
+        for name, group in groups.items()
+        for tensor, inner in group[3].items()
+    }
+    state, inputs = Span(offsets.get(STATE, 0), kept), _cover(graph.inputs, spans)
     return Arena(
-        plan,
-        tuple(buffers),
+        layout.plan,
+        layout.buffers,
+        layout.overs,
         spans,
-        Span(plan.offsets.get(STATE, 0), kept),
-        _cover(graph.inputs, spans),
+        _moved(graph, layout, groups),
+        {i: offsets[name] for i, name in scratch.items()},
+        state,
+        inputs if ring_is_input(features) else Span(state.offset + RAW_STATE_BYTES, max(kept - RAW_STATE_BYTES, 0)),
+        inputs,
         _cover(graph.outputs, spans),
     )
+
+
+def with_moves(lowered: Sequence[Lowered], arena: Arena) -> tuple[Lowered, ...]:
+    """The operators with the copies that the plan wants before them."""
+    done = list(lowered)
+    for index, moved in arena.moved.items():
+        low = done[index]
+        pairs = dict.fromkeys((arena.tensors[tensor], span) for tensor, span in moved.items())
+        calls = tuple(_move(source, to) for source, to in pairs)
+        done[index] = replace(low, calls=(*calls, *low.calls), more_kernels=(*low.more_kernels, MOVE_KERNEL))
+    return tuple(done)
+
+
+def _move(source: Span, to: Span) -> Call:
+    params = {"blocks": aligned(source.bytes) // ALIGN_BYTES}
+    return Call("tinyops_move", "tinyops_move_params", params, (Place(source.offset, False), Place(to.offset, True)))
+
+
+def _moved(graph: Graph, layout: Layout, groups: Mapping[str, _Group]) -> dict[int, dict[int, Span]]:
+    """Operator -> tensor -> where it is copied to."""
+    found: dict[int, dict[int, Span]] = {}
+    offsets = layout.plan.offsets
+    for name in layout.moved:
+        _, _, last, members = groups[name]
+        if offsets[moved_name(name)] == offsets[name]:
+            continue
+        for tensor in members:  # a tensor may have several names, after reshapes
+            if tensor in graph.operators[last].inputs:
+                span = Span(offsets[moved_name(name)], graph.tensors[tensor].bytes)
+                found.setdefault(last, {})[tensor] = span
+    return found
+
+
+def _scratch_name(operator: int) -> str:
+    return f"scratch of operator {operator}"
+
+
+def _overs(
+    graph: Graph, lowered: Sequence[Lowered], groups: Mapping[str, _Group], buffers: Mapping[str, Buffer]
+) -> Iterator[Over]:
+    """Which buffers may lie over others: an operator's output over an input that nothing needs later."""
+    group_of = {tensor: name for name, group in groups.items() for tensor in group[3]}
+    for operator, low in zip(graph.operators, lowered, strict=True):
+        if len(low.calls) != 1:
+            continue
+        upon, call = group_of[operator.outputs[0]], low.calls[0]
+        reads = Counter(group_of.get(a.tensor) for a in call.arguments if isinstance(a, Read))
+        given: dict[str | None, list[Overlap]] = {}
+        for overlap in overlaps_of(call):
+            given.setdefault(group_of.get(overlap.tensor), []).append(overlap)
+        for below, ways in given.items():
+            if below is None or below == upon or len(ways) != reads[below]:  # a constant; not for every reading
+                continue
+            alone = _alone(groups[upon]) and _alone(groups[below])
+            if alone and buffers[upon].first == operator.index == buffers[below].last:
+                yield Over(upon, below, max(w.distance for w in ways), lcm(*(w.step for w in ways)))
+
+
+def _alone(group: _Group) -> bool:
+    """Whether a buffer holds one tensor, under one name or several."""
+    return not any(group[3].values())
 
 
 def _cover(tensors: Sequence[int], spans: Mapping[int, Span]) -> Span:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from tinyops import __version__
-from tinyops.compiler.arena import RAW_STATE_BYTES, Arena
+from tinyops.compiler.arena import Arena, ring_is_input
 from tinyops.compiler.header import ModelHeader
-from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Read, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Write
 from tinyops.compiler.options import RUNTIME
 from tinyops.features import Features, RawFeatures
 from tinyops.files import digest_json
@@ -82,7 +82,7 @@ def emit(
 
 def runtime_files(features: Features, lowered: Sequence[Lowered]) -> list[str]:
     """The hand-written sources and headers that a model uses, below runtime/."""
-    kernels = [low.kernel for low in lowered if low.kernel]
+    kernels = [kernel for low in lowered for kernel in low.kernels]
     headers = {f"include/{h}" for h in COMMON_HEADERS} | {f"include/{h}" for k in kernels for h in k.headers}
     raw = RAW_FILES if isinstance(features, RawFeatures) else ()
     return sorted({*headers, *(k.source for k in kernels), *raw})
@@ -160,7 +160,7 @@ def _header_values(header: ModelHeader) -> list[tuple[Any, Any]]:
 
 def _headers(features: Features, lowered: Sequence[Lowered]) -> list[str]:
     raw = ["tinyops/features/raw.h"] if isinstance(features, RawFeatures) else []
-    return sorted({"tinyops/internal.h", *raw, *(low.kernel.headers[0] for low in lowered if low.kernel)})
+    return sorted({"tinyops/internal.h", *raw, *(k.headers[0] for low in lowered for k in low.kernels)})
 
 
 def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> Iterator[dict[str, Any]]:
@@ -192,7 +192,8 @@ def _raw(graph: Graph, features: Features, arena: Arena) -> dict[str, Any] | Non
         "channels": features.channels(tensor.scale),
         "zero_point": tensor.zero_point,
         "state": arena.state.offset,
-        "ring": arena.state.offset + RAW_STATE_BYTES,
+        "ring": arena.ring.offset,
+        "ring_is_input": ring_is_input(features),
     }
 
 
@@ -224,10 +225,14 @@ def _call(graph: Graph, arena: Arena, operator: Operator, call: Call, variable: 
 def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument) -> str:
     if isinstance(argument, Constant):
         return _constant_name(operator, argument)
+    if isinstance(argument, Scratch):
+        return f"({argument.ctype} *)(void *)(arena + {arena.scratch[operator.index]})"
+    if isinstance(argument, Place):
+        return f"{'(void *)' if argument.written else '(const void *)'}(arena + {argument.offset})"
     tensor = graph.tensors[argument.tensor]
     if tensor.data is not None:
         return f"tinyops_tensor_{tensor.index}"
-    place = f"(arena + {arena.tensors[tensor.index].offset})"
+    place = f"(arena + {arena.place(tensor.index, operator.index).offset})"
     const = "" if isinstance(argument, Write) else "const "
     wide = "(void *)" if const == "" else "(const void *)"
     return f"({const}{CTYPES[tensor.dtype]} *){wide}{place}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 # A C initialiser: a number, an array or a nested struct.
 Field: TypeAlias = int | float | tuple[int, ...] | Mapping[str, "Field"]
+
+CTYPE_BYTES = MappingProxyType({"int8_t": 1, "int16_t": 2, "int32_t": 4, "uint32_t": 4})
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,30 @@ class Constant:
         return int(self.values.nbytes)
 
 
-Argument: TypeAlias = Read | Write | Constant
+@dataclass(frozen=True)
+class Scratch:
+    """Pointer to `count` values in the arena that a kernel may use while it runs, at a multiple of 16.
+
+    One a call at most.
+    """
+
+    ctype: str
+    count: int
+
+    @property
+    def bytes(self) -> int:
+        return self.count * CTYPE_BYTES[self.ctype]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Pointer to a fixed offset of the arena, written or read: moves that the planner adds."""
+
+    offset: int
+    written: bool
+
+
+Argument: TypeAlias = Read | Write | Constant | Scratch | Place
 
 
 @dataclass(frozen=True)
@@ -69,6 +95,16 @@ class Lowered:
     calls: tuple[Call, ...]
     kernel: Kernel | None
     macs: int = 0
+    more_kernels: tuple[Kernel, ...] = ()  # of calls that the planner added
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        return (*((self.kernel,) if self.kernel else ()), *self.more_kernels)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The most scratch that one of its calls needs."""
+        return max((a.bytes for call in self.calls for a in call.arguments if isinstance(a, Scratch)), default=0)
 
     @property
     def constants(self) -> tuple[Constant, ...]:

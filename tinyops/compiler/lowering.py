@@ -14,10 +14,12 @@ QUANTISE_HINT = "quantise the model to int8 throughout: full-integer conversion 
 MOST_PROBLEMS = 20
 
 
-def lower_graph(graph: Graph) -> tuple[Lowered, ...]:
-    """Each operator's calls, in order. Raises SpecError naming every operator that cannot be compiled and why."""
+def lower_graph(graph: Graph, cpu: str) -> tuple[Lowered, ...]:
+    """Each operator's calls, in order, with kernels that suit the core.
+
+    Raises SpecError naming every operator that cannot be compiled and why."""
     check_model(graph)
-    views = [OperatorView(graph, operator) for operator in graph.operators]
+    views = [OperatorView(graph, operator, cpu) for operator in graph.operators]
     problems = [p for p in map(_problem, views) if p]
     if problems:
         more = len(problems) - MOST_PROBLEMS

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OperatorView:
-    """One operator of a graph. `input(i)` is None where an optional input is absent."""
+    """One operator of a graph, to be run by `cpu`. `input(i)` is None where an optional input is absent."""
 
     graph: Graph
     operator: Operator
+    cpu: str = "x86-64"
 
     @property
     def options(self) -> Any:

@@ -131,3 +131,40 @@ def test_reshapes_between_edges_of_the_graph(tmp_path):
     found = HostModel(build_host(compiled.sources, tmp_path)).infer(vector).view(np.int8)[0]
     assert found[:4].tolist() == [11, 22, 33, 44]
     assert found[16:20].tolist() == found[32:36].tolist() == [10, 20, 30, 40]
+
+
+SINGLE = RawFeatures(6, 1, 2, (100, -50), (0.001, 0.0005))
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    """A window of one frame, looked at every second frame."""
+    graph = parse_graph(dense(3, 6).build([0], [3]), "test.tflite")
+    compiled = compile_model(graph, SINGLE, CompileOptions())
+    assert compiled.arena.state.bytes == 16, "no ring beside the input tensor"
+    return HostModel(build_host(compiled.sources, tmp_path_factory.mktemp("single")))
+
+
+def test_a_window_of_one_frame_is_its_own_ring(single, tmp_path_factory):
+    source = np.random.default_rng(1).integers(-2000, 2000, (5, 6)).astype(np.int16)
+    folder = tmp_path_factory.mktemp("features")
+    wanted = [quantise_frames(frame.reshape(1, 6), SINGLE, 0.5, 3, folder=folder).tobytes() for frame in source]
+    single.init()
+    assert single.prepare() == ERR_STATE
+    seen = []
+    for frame in source:
+        if single.push(frame) == DUE:
+            assert single.prepare() == OK == single.prepare()
+            seen.append(single.input())
+            assert single.invoke() == OK
+    assert seen == [wanted[0], wanted[2], wanted[4]]
+
+
+def test_a_single_frame_is_gone_after_inference(single):
+    single.init()
+    assert single.push(np.zeros(6, np.int16)) == DUE
+    assert single.prepare() == single.invoke() == OK
+    assert single.prepare() == ERR_STATE
+    assert single.push(np.zeros(6, np.int16)) == OK, "every second frame is looked at"
+    assert single.push(np.zeros(6, np.int16)) == DUE
+    assert single.prepare() == OK

@@ -5,8 +5,15 @@ from __future__ import annotations
 import math
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.packed import (
+    MAX_SCRATCH_BYTES,
+    PACKED_HEADER,
+    filled_up,
+    filter_pairs,
+    packed,
+)
 from tinyops.compiler.ops.weighted import (
     DOT_HEADER,
     WINDOW_HEADER,
@@ -20,6 +27,7 @@ from tinyops.compiler.ops.weighted import (
 from tinyops.compiler.view import OperatorView, constant_values
 
 KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER))
+PACKED_KERNEL = Kernel("kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", WINDOW_HEADER, PACKED_HEADER))
 
 
 def _expected(view: OperatorView) -> tuple[int, ...] | None:
@@ -31,25 +39,49 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    weights, output = view.tensor(1), view.output
+    return _packed(view) or _plain(view)
+
+
+def _plain(view: OperatorView) -> Lowered:
+    weights = view.tensor(1)
     constants, step = requantisation(view, 0)
+    stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
+    params: dict[str, Field] = {**_params(view), "channel_step": step}
+    arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), stored, *constants, Write(view.output.index))
+    call = Call("tinyops_conv_2d", "tinyops_conv_2d_params", params, arguments)
+    return Lowered((call,), KERNEL, _macs(view))
+
+
+def _packed(view: OperatorView) -> Lowered | None:
+    """With the kernel for cores that multiply two values at a time, where it can serve."""
+    weights = view.tensor(1)
+    found = packed(view, 0)
+    channels, values = weights.shape[3], filled_up(math.prod(weights.shape[1:]))
+    scratch = Scratch("uint32_t", values if channels % 4 == 0 else values + values // 4)
+    if found is None or scratch.count * 4 > MAX_SCRATCH_BYTES:
+        return None
+    note = f"weights {weights.shape}, biases and factors, by pairs of filters"
+    stored = Constant("weights", "int32_t", filter_pairs(found), note)
+    params: dict[str, Field] = {**_params(view), "filter_values": values}
+    arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), stored, Write(view.output.index), scratch)
+    call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", params, arguments)
+    return Lowered((call,), PACKED_KERNEL, _macs(view))
+
+
+def _macs(view: OperatorView) -> int:
+    return view.output.elements * math.prod(view.tensor(1).shape[1:])
+
+
+def _params(view: OperatorView) -> dict[str, Field]:
+    weights, output = view.tensor(1), view.output
     low, high = activation_range(view.options.activation, output)
-    params: dict[str, Field] = {
+    return {
         "window": window(view, (weights.shape[1], weights.shape[2])),
         "input_zero_point": view.tensor(0).zero_point,
         "output_zero_point": output.zero_point,
         "min": low,
         "max": high,
-        "channel_step": step,
     }
-    stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
-    call = Call(
-        "tinyops_conv_2d",
-        "tinyops_conv_2d_params",
-        params,
-        (Read(view.tensor(0).index), stored, *constants, Write(output.index)),
-    )
-    return Lowered((call,), KERNEL, output.elements * math.prod(weights.shape[1:]))
 
 
 KINDS = (

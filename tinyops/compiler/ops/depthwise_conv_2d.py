@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.packed import MAX_SCRATCH_BYTES, PACKED_HEADER, filled_up, packed
 from tinyops.compiler.ops.weighted import (
     WINDOW_HEADER,
     accumulator_fits,
@@ -17,6 +18,9 @@ from tinyops.compiler.ops.weighted import (
 from tinyops.compiler.view import OperatorView, constant_values
 
 KERNEL = Kernel("kernels/depthwise_conv_2d.c", ("tinyops/kernels/depthwise_conv_2d.h", WINDOW_HEADER))
+BY_CHANNELS_KERNEL = Kernel(
+    "kernels/depthwise_3x3.c", ("tinyops/kernels/depthwise_3x3.h", WINDOW_HEADER, PACKED_HEADER)
+)
 
 
 def _expected(view: OperatorView) -> tuple[int, ...] | None:
@@ -30,26 +34,57 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    source, weights, output = view.tensor(0), view.tensor(1), view.output
+    return _by_channels(view) or _plain(view)
+
+
+def _plain(view: OperatorView) -> Lowered:
+    source, weights = view.tensor(0), view.tensor(1)
     constants, step = requantisation(view, 3)
+    stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
+    params: dict[str, Field] = {**_params(view, step), "depth_multiplier": weights.shape[3] // source.shape[3]}
+    arguments: tuple[Argument, ...] = (Read(source.index), stored, *constants, Write(view.output.index))
+    call = Call("tinyops_depthwise_conv_2d", "tinyops_depthwise_conv_2d_params", params, arguments)
+    return Lowered((call,), KERNEL, _macs(view))
+
+
+def _by_channels(view: OperatorView) -> Lowered | None:
+    """With the 3x3 kernel for cores that multiply two values at a time, where it can serve."""
+    source, weights, stride = view.tensor(0), view.tensor(1), view.options.stride[1]
+    row_values = 4 + stride * filled_up(view.output.shape[2], 2)
+    scratch = Scratch("int16_t", 3 * row_values)
+    fits = (
+        weights.shape[1:3] == (3, 3)
+        and weights.shape[3] == source.shape[3]
+        and tuple(view.options.dilation) == (1, 1)
+        and stride in (1, 2)
+        and scratch.count * 2 <= MAX_SCRATCH_BYTES
+    )
+    found = packed(view, 3) if fits else None
+    if found is None:
+        return None
+    stored = Constant("weights", "int8_t", found.filters.reshape(-1), f"weights {weights.shape}, by channels")
+    params: dict[str, Field] = {**_params(view, found.step), "row_values": row_values}
+    arguments: tuple[Argument, ...] = (Read(source.index), stored, *found.constants, Write(view.output.index), scratch)
+    call = Call("tinyops_depthwise_3x3", "tinyops_depthwise_3x3_params", params, arguments)
+    return Lowered((call,), BY_CHANNELS_KERNEL, _macs(view))
+
+
+def _macs(view: OperatorView) -> int:
+    _, height, width, _ = view.tensor(1).shape
+    return view.output.elements * height * width
+
+
+def _params(view: OperatorView, step: int) -> dict[str, Field]:
+    source, weights, output = view.tensor(0), view.tensor(1), view.output
     low, high = activation_range(view.options.activation, output)
-    params: dict[str, Field] = {
+    return {
         "window": window(view, (weights.shape[1], weights.shape[2])),
-        "depth_multiplier": weights.shape[3] // source.shape[3],
         "input_zero_point": source.zero_point,
         "output_zero_point": output.zero_point,
         "min": low,
         "max": high,
         "channel_step": step,
     }
-    stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
-    call = Call(
-        "tinyops_depthwise_conv_2d",
-        "tinyops_depthwise_conv_2d_params",
-        params,
-        (Read(source.index), stored, *constants, Write(output.index)),
-    )
-    return Lowered((call,), KERNEL, output.elements * weights.shape[1] * weights.shape[2])
 
 
 KINDS = (

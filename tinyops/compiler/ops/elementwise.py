@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.fixed_point import quantise_multiplier
+from tinyops.compiler.fixed_point import Multiplier, quantise_multiplier
 from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT, PACKED_HEADER
 from tinyops.compiler.ops.weighted import LARGEST_FACTOR, activation_range
 from tinyops.compiler.view import OperatorView
 
 HEADERS = ("tinyops/kernels/elementwise.h",)
 ADD_KERNEL = Kernel("kernels/add.c", HEADERS)
+PACKED_ADD_KERNEL = Kernel("kernels/add_packed.c", ("tinyops/kernels/add_packed.h", PACKED_HEADER))
 MUL_KERNEL = Kernel("kernels/mul.c", HEADERS)
 ADD_LEFT_SHIFT = 20  # TINYOPS_ADD_LEFT_SHIFT in add.c
+HALF = quantise_multiplier(0.5)
 
 
 def _four(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -70,6 +73,42 @@ def _add_too_large(view: OperatorView) -> str | None:
 
 def lower_add(view: OperatorView) -> Lowered:
     a, b, out = map(quantise_multiplier, _add_factors(view))
+    return _packed_add(view, a, b, out) or _plain_add(view, a, b, out)
+
+
+def _packed_add(view: OperatorView, a: Multiplier, b: Multiplier, out: Multiplier) -> Lowered | None:
+    """With the kernel for cores with the DSP extension, where nothing is broadcast and it can serve."""
+    if view.cpu not in DSP_CPUS or view.tensor(0).shape != view.tensor(1).shape:
+        return None
+    operands = []
+    for position, factor in enumerate((a, b)):
+        # A factor of a half has no right shift: once more to the left, then to the right, is the same.
+        extra = 1 if factor == HALF else 0
+        operand = {
+            "offset": -view.tensor(position).zero_point,
+            "left": ADD_LEFT_SHIFT + 1 + extra,
+            "multiplier": factor.multiplier,
+            "shift": extra - factor.shift,
+        }
+        operands.append(operand)
+    if not all(1 <= right <= MOST_RIGHT for right in (*(o["shift"] for o in operands), -out.shift)):
+        return None
+    low, high = activation_range(view.options.activation, view.output)
+    params: dict[str, Field] = {
+        "count": view.output.elements,
+        "a": operands[0],
+        "b": operands[1],
+        "output_multiplier": out.multiplier,
+        "output_shift": -out.shift,
+        "output_zero_point": view.output.zero_point,
+        "min": low,
+        "max": high,
+    }
+    arguments = (Read(view.tensor(0).index), Read(view.tensor(1).index), Write(view.output.index))
+    return Lowered((Call("tinyops_add_packed", "tinyops_add_packed_params", params, arguments),), PACKED_ADD_KERNEL)
+
+
+def _plain_add(view: OperatorView, a: Multiplier, b: Multiplier, out: Multiplier) -> Lowered:
     params: dict[str, Field] = {
         "a_offset": -view.tensor(0).zero_point,
         "b_offset": -view.tensor(1).zero_point,

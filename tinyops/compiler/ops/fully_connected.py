@@ -5,10 +5,12 @@ from __future__ import annotations
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Constant, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.packed import PACKED_HEADER, packed, packed_weights
 from tinyops.compiler.ops.weighted import DOT_HEADER, accumulator_fits, activation_range, factors_fit, requantisation
 from tinyops.compiler.view import OperatorView, constant_values
 
 KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER))
+PACKED_KERNEL = Kernel("kernels/fully_connected_packed.c", ("tinyops/kernels/fully_connected_packed.h", PACKED_HEADER))
 
 
 def _shapes_agree(view: OperatorView) -> str | None:
@@ -26,7 +28,8 @@ def _shuffled(view: OperatorView) -> str | None:
 
 def lower(view: OperatorView) -> Lowered:
     weights, output = view.tensor(1), view.output
-    constants, step = requantisation(view, 0)
+    found = packed(view, 0)
+    constants, step = (found.constants, found.step) if found else requantisation(view, 0)
     low, high = activation_range(view.options.activation, output)
     outputs, inputs = weights.shape
     params = {
@@ -38,14 +41,14 @@ def lower(view: OperatorView) -> Lowered:
         "max": high,
         "channel_step": step,
     }
-    stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
-    call = Call(
-        "tinyops_fully_connected",
-        "tinyops_fully_connected_params",
-        params,
-        (Read(view.tensor(0).index), stored, *constants, Write(output.index)),
-    )
-    return Lowered((call,), KERNEL, output.elements * inputs)
+    if found:
+        values = packed_weights(found.filters, 4)
+        stored = Constant("weights", "int32_t", values, f"weights {weights.shape}, by fours of outputs")
+    else:
+        stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
+    name = "tinyops_fully_connected_packed" if found else "tinyops_fully_connected"
+    call = Call(name, f"{name}_params", params, (Read(view.tensor(0).index), stored, *constants, Write(output.index)))
+    return Lowered((call,), PACKED_KERNEL if found else KERNEL, output.elements * inputs)
 
 
 KINDS = (

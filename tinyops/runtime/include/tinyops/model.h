@@ -58,7 +58,7 @@ typedef struct {
 typedef int32_t (*tinyops_model_init_fn)(void *arena);
 /* Takes one frame of frame_values values, int16 = value / full_scale * 32768, saturated. */
 typedef int32_t (*tinyops_model_push_fn)(void *arena, const int16_t *frame);
-/* Computes the input tensor from the newest window. */
+/* Computes the input tensor from the newest window. A window of one frame is used up by invoke. */
 typedef int32_t (*tinyops_model_prepare_fn)(void *arena);
 /* Runs the model on the input tensor. The input tensor is not preserved. */
 typedef int32_t (*tinyops_model_invoke_fn)(void *arena);

@@ -14,7 +14,11 @@ typedef struct {
 } tinyops_conv_2d_params;
 
 /* output (out_h, out_w, out_c) = input (in_h, in_w, in_c) * weights (out_c, kernel_h, kernel_w,
- * in_c). `bias` (out_c) holds minus the input's zero point times the channel's weights already. */
+ * in_c). `bias` (out_c) holds minus the input's zero point times the channel's weights already.
+ *
+ * Output pixels are written in rows from the top, each from the left; a pixel's window is read
+ * until its last channel is written. `output` may start as far before `input` as overlap.py
+ * computes from that. */
 TINYOPS_INTERNAL void tinyops_conv_2d(const tinyops_conv_2d_params *p, const int8_t *input,
                                       const int8_t *weights, const int32_t *bias,
                                       const int32_t *multiplier, const int8_t *shift,

@@ -31,10 +31,11 @@ typedef struct {
   int32_t min, max; /* of the output, after the fused activation */
 } tinyops_mul_params;
 
-/* output (extent) = a + b. */
+/* output (extent) = a + b, in the order of the output. In place, or with `output` before an
+ * operand, is allowed for operands that are not broadcast. */
 TINYOPS_INTERNAL void tinyops_add(const tinyops_add_params *p, const int8_t *a, const int8_t *b,
                                   int8_t *output);
-/* output (extent) = a * b. */
+/* output (extent) = a * b, under the same rules. */
 TINYOPS_INTERNAL void tinyops_mul(const tinyops_mul_params *p, const int8_t *a, const int8_t *b,
                                   int8_t *output);
 

@@ -16,7 +16,10 @@ typedef struct {
 } tinyops_fully_connected_params;
 
 /* output (rows, outputs) = input (rows, inputs) * weights (outputs, inputs).
- * `bias` (outputs) holds minus the input's zero point times the output's weights already. */
+ * `bias` (outputs) holds minus the input's zero point times the output's weights already.
+ *
+ * Rows are computed in order; one is read until its last output is written. `output` may start as
+ * far before `input` as overlap.py computes from that. */
 TINYOPS_INTERNAL void tinyops_fully_connected(const tinyops_fully_connected_params *p,
                                               const int8_t *input, const int8_t *weights,
                                               const int32_t *bias, const int32_t *multiplier,

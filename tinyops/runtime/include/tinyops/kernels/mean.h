@@ -13,7 +13,8 @@ typedef struct {
   int32_t multiplier, shift; /* the division by `reduced` is in here */
 } tinyops_mean_params;
 
-/* output (outer, inner) = mean of input (outer, reduced, inner). */
+/* output (outer, inner) = mean of input (outer, reduced, inner). In place, or with `output` before
+ * `input`, is allowed. */
 TINYOPS_INTERNAL void tinyops_mean(const tinyops_mean_params *p, const int8_t *input,
                                    int8_t *output);
 

@@ -13,7 +13,8 @@ typedef struct {
   int32_t value;     /* what is added */
 } tinyops_pad_params;
 
-/* output (out) = input (in) with a border. */
+/* output (out) = input (in) with a border. Both are gone through in order: `output` may start as
+ * far before `input` as overlap.py computes from that. */
 TINYOPS_INTERNAL void tinyops_pad(const tinyops_pad_params *p, const int8_t *input, int8_t *output);
 
 typedef struct {
@@ -30,8 +31,16 @@ typedef struct {
   int32_t count;
 } tinyops_lookup_params;
 
-/* output (count) = table[input], the input byte read as unsigned. In place is allowed. */
+/* output (count) = table[input], the input byte read as unsigned. In place, or with
+ * `output` before `input`, is allowed. */
 TINYOPS_INTERNAL void tinyops_lookup(const tinyops_lookup_params *p, const void *input,
                                      const uint8_t *table, void *output);
+
+typedef struct {
+  int32_t blocks; /* of 16 bytes */
+} tinyops_move_params;
+
+/* Copies whole blocks inside the arena. Both addresses are multiples of 16; the two may overlap. */
+TINYOPS_INTERNAL void tinyops_move(const tinyops_move_params *p, const void *input, void *output);
 
 #endif

@@ -20,7 +20,10 @@ typedef struct {
  * number that becomes i - 127, as an ordered key (see quantize.c). No arithmetic on real numbers:
  * the same bytes on every core, and nothing from libgcc where there is no floating point unit. NaN
  * gives -128 or 127, by its sign; quotients that an int32 does not hold saturate, too, unlike the
- * interpreter's. */
+ * interpreter's.
+ *
+ * All three here go through input and output in order: `output` may start before `input`, and
+ * dequantize's as far before as overlap.py computes from that. */
 TINYOPS_INTERNAL void tinyops_quantize(const tinyops_edge_params *p, const float *input,
                                        const uint32_t *thresholds, int8_t *output);
 /* output (count) = scale * (input - zero_point), from a table by the input byte read as unsigned.

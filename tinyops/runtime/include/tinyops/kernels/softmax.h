@@ -12,7 +12,8 @@ typedef struct {
   int32_t diff_min;               /* differences below count as exp = 0 */
 } tinyops_softmax_params;
 
-/* output (rows, depth) from input (rows, depth). */
+/* output (rows, depth) from input (rows, depth). In place, or with `output` before `input`, is
+ * allowed: a value is read for the last time before it is replaced. */
 TINYOPS_INTERNAL void tinyops_softmax(const tinyops_softmax_params *p, const int8_t *input,
                                       int8_t *output);
 

@@ -1,0 +1,173 @@
+"""How far each kernel's output may lie over its input, as a pure function of the call's parameters.
+
+A kernel that goes through its output in ascending order stops needing input while it writes output. It says here, by
+the name of its C function, in what order it reads and writes; from that and the shapes follows a distance: with
+output byte k written at `output + k`, no input byte may be read later that lies at or below it. An output that starts
+`distance` bytes before its input, or earlier, is therefore safe, and so is one that shares no byte with it.
+
+A kernel that is not listed here never gets overlapping buffers. One that is listed must keep its order, must not
+declare its pointers `restrict`, and says so in its header.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tinyops.compiler.lowered import Call, Read
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The output may start `distance` bytes before input tensor `tensor`, or earlier by a multiple of `step`."""
+
+    tensor: int
+    distance: int
+    step: int = 1
+
+
+Params = Mapping[str, Any]
+_NEVER = 1 << 60  # read after everything else
+
+
+def overlaps_of(call: Call) -> tuple[Overlap, ...]:
+    """What a call allows, one entry an input that its output may lie over."""
+    distances = _DISTANCES.get(call.function)
+    if distances is None:
+        return ()
+    tensors = [a.tensor for a in call.arguments if isinstance(a, Read)]
+    found = zip(tensors, distances(call.params), strict=True)
+    params: Params = call.params
+    step = params["window"]["in_c"] if call.function in _BY_CHANNELS else 1
+    return tuple(Overlap(tensor, max(d, 0), step) for tensor, d in found if d is not None)
+
+
+# -- distances -----------------------------------------------------------------------------------
+
+
+def window_distance(window: Mapping[str, int], pixels_at_once: int = 1) -> int:
+    """For kernels that write output pixels in rows from the top, each from the left, all channels of one together.
+
+    While a pixel is written, the windows of it and of all pixels behind it may still be read; where a kernel works on
+    several pixels at once, those of the `pixels_at_once` - 1 before it, too.
+    """
+    import numpy as np
+
+    first = _pending(window)
+    pending = np.concatenate([np.repeat(first[:1], pixels_at_once - 1), first])[: len(first)]
+    ends = np.arange(1, len(first) + 1) * window["out_c"]
+    return int((ends - pending).max())
+
+
+def _pending(window: Mapping[str, int]) -> NDArray[np.int64]:
+    """For each output pixel: the first byte of the input that it or a pixel behind it reads."""
+    import numpy as np
+
+    g = window
+    rows = _first_inside(g["out_h"], g["stride_h"], g["pad_top"], g["in_h"], g["kernel_h"], g["dilation_h"])
+    columns = _first_inside(g["out_w"], g["stride_w"], g["pad_left"], g["in_w"], g["kernel_w"], g["dilation_w"])
+    y, x = np.array(rows)[:, None], np.array(columns)[None, :]
+    first = np.where((y < 0) | (x < 0), _NEVER, (y * g["in_w"] + x) * g["in_c"]).reshape(-1)
+    pending: NDArray[np.int64] = np.minimum.accumulate(first[::-1])[::-1]
+    return pending
+
+
+def buffered_distance(window: Mapping[str, int], pixels_at_once: int) -> int:
+    """For kernels that first read the windows of several pixels, then write these pixels, then go on."""
+    import numpy as np
+
+    pending = _pending(window)
+    last = np.arange(pixels_at_once, len(pending), pixels_at_once)  # the first pixel of each group but the first
+    return int((last * window["out_c"] - pending[last]).max(initial=0))
+
+
+def channel_distance(window: Mapping[str, int], rows_at_once: int) -> int:
+    """For depthwise kernels that finish a channel before the next, and read each of its rows once.
+
+    `rows_at_once` rows of the window are read before an output row is written. A multiple of the pixel's bytes.
+    """
+    g = window
+    found = 0
+    for y in range(g["out_h"]):
+        pending = max(y * g["stride_h"] - g["pad_top"] + rows_at_once, 0)
+        if pending < g["in_h"]:
+            found = max(found, (y + 1) * g["out_w"] - pending * g["in_w"])
+    return found * g["in_c"]
+
+
+def _first_inside(count: int, stride: int, pad: int, extent: int, taps: int, dilation: int) -> list[int]:
+    """For each output row (or column): the first row of the input that it reads; -1 where it reads none."""
+    found = []
+    for i in range(count):
+        origin = i * stride - pad
+        skipped = max(-(origin // dilation), 0) if origin < 0 else 0  # taps before the image
+        at = origin + skipped * dilation
+        found.append(at if skipped < taps and at < extent else -1)
+    return found
+
+
+def rows_distance(rows: int, inputs: int, outputs: int) -> int:
+    """For kernels that need a whole row of `inputs` bytes until all `outputs` bytes of its row are written."""
+    return max(outputs, outputs + (rows - 1) * (outputs - inputs))
+
+
+def stream_distance(count: int, input_bytes: int, output_bytes: int) -> int:
+    """For kernels that read one element, write one, and go on: byte by byte widths of an element."""
+    return max(0, (count - 1) * output_bytes - (count - 1) * input_bytes) if count > 1 else 0
+
+
+def pad_distance(before: tuple[int, ...], inner: tuple[int, ...], out: tuple[int, ...]) -> int:
+    """For padding, which copies the input's elements in order between the added ones."""
+    last = sum((b + i - 1) * math.prod(out[n + 1 :]) for n, (b, i) in enumerate(zip(before, inner, strict=True)))
+    return last - (math.prod(inner) - 1)
+
+
+def _windowed(p: Params) -> list[int | None]:
+    return [window_distance(p["window"])]
+
+
+def _dense(p: Params) -> list[int | None]:
+    return [rows_distance(p["rows"], p["inputs"], p["outputs"])]
+
+
+def _elementwise(p: Params) -> list[int | None]:
+    """In place over an operand that is not broadcast: its bytes are read in the order of the output's."""
+    shape = p["shape"]
+    extent = shape["extent"]
+    whole = [0 if e == 1 else math.prod(extent[i + 1 :]) for i, e in enumerate(extent)]
+    return [0 if list(shape[steps]) == whole else None for steps in ("a_step", "b_step")]
+
+
+def _in_place(_p: Params) -> list[int | None]:
+    return [0]
+
+
+_DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
+    "tinyops_conv_2d": _windowed,
+    "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
+    "tinyops_depthwise_conv_2d": _windowed,
+    "tinyops_depthwise_3x3": lambda p: [channel_distance(p["window"], 3)],
+    "tinyops_average_pool_2d": _windowed,
+    "tinyops_max_pool_2d": _windowed,
+    "tinyops_fully_connected": _dense,
+    "tinyops_fully_connected_packed": _dense,
+    "tinyops_add": _elementwise,
+    "tinyops_add_packed": lambda _: [0, 0],
+    "tinyops_mul": _elementwise,
+    "tinyops_mean": _in_place,  # an output reads columns of which it is the first, and writes behind none of them
+    "tinyops_softmax": _in_place,
+    "tinyops_lookup": _in_place,
+    "tinyops_quantize": _in_place,  # from wider elements
+    "tinyops_requantize_int16": _in_place,
+    "tinyops_dequantize": lambda p: [stream_distance(p["count"], 1, 4)],
+    "tinyops_pad": lambda p: [pad_distance(p["before"], p["in"], p["out"])],
+}
+
+# Kernels that go through a channel of the whole image before the next: the output's channels must meet the input's.
+_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3"})
