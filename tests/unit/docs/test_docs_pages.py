@@ -26,7 +26,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PLACES = re.compile(r"(?<![\w.])/(?:work|root|tmp|home)/|\b(?:pypi|pythonhosted|npmjs|crates)\.(?:org|io)\b")
+PLACES = re.compile(r"(?<![\w.])/(?:work|root|tmp|home)/")
 
 
 def name(page: Path) -> str:
