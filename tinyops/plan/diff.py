@@ -24,19 +24,21 @@ def make_plan(
     bound: Bound,
     replace: Set[str] = frozenset(),
     held: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """The plan that turns what was released into what is desired.
 
     `steps` come in an order in which each follows its inputs. `fleets` and `released_fleets` map a
     fleet to the JSON of what its devices are told beside their images. `replace` names steps to run
     again although nothing changed. `held` says of fleets whether their released model misses a gate, and why:
-    that holds those that would not change otherwise.
+    that holds those that would not change otherwise. `left_out` says of fleets that the last release did not
+    move why it did not, so that their changes are not read as new ones.
     """
     changes = [*_diff_steps(steps, released, replace)]
     pending = {c.id: c for c in changes if c.action is not Action.KEEP}
     deleted = [Change(*_split(i), Action.DELETE) for i in sorted(set(released) - {s.id for s in steps})]
     changes += deleted
-    changes += _diff_fleets(fleets, released_fleets, steps, pending, held)
+    changes += _diff_fleets(fleets, released_fleets, steps, pending, held, left_out)
     return Plan(project, released_version, bound, tuple(changes))
 
 
@@ -113,6 +115,7 @@ def _diff_fleets(
     steps: Sequence[Step],
     pending: Mapping[str, Change],
     held: Mapping[str, Sequence[str]],
+    left_out: Mapping[str, str],
 ) -> Iterator[Change]:
     for name in sorted({*fleets, *released}):
         follows = tuple(sorted(_of_fleet(name, steps) & set(pending)))
@@ -125,6 +128,8 @@ def _diff_fleets(
             action = Action.UPDATE if reasons or follows else Action.KEEP
             if action is Action.KEEP and name in held:
                 action, reasons = Action.HELD, (*map(Reason, held[name]),)
+            elif action is Action.UPDATE and name in left_out:
+                reasons = (*reasons, Reason(left_out[name]))
             yield Change("fleet", name, action, reasons, None, follows)
 
 

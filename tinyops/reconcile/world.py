@@ -151,6 +151,9 @@ def plan_of(world: World, *, replace: Iterable[str] = ()) -> Plan:
         bound=world.bound,
         replace=wanted,
         held=missed_when_released(world),
+        left_out={
+            h.fleet: f"held since v{h.since}: {h.reason}" for h in (world.manifest.held if world.manifest else ())
+        },
     )
 
 

@@ -114,7 +114,7 @@ def test_formats_and_their_bounds_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_pages_name_no_machine_and_no_registry(page: Path) -> None:
+def test_pages_name_no_place_of_a_machine(page: Path) -> None:
     found = PLACES.search(page.read_text())
     assert found is None, found
 

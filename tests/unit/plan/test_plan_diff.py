@@ -128,3 +128,12 @@ def test_reasons_name_leaves_of_nested_values_and_cut_long_ones():
     new = {"a": [1, 3], "b": {"c": "y"}, "new": True}
     found = [str(r) for r in field_reasons(old, new)]
     assert found == ["a[1] 2 → 3", f"b.c {'x' * 59}… → y", "gone 1 → (none)", "new true"]
+
+
+def test_a_fleet_that_the_last_release_held_says_so():
+    found = plan(steps(epochs=40), released(steps()), left_out={"wrist": "held since v3: accuracy_min: 0.9 wanted"})
+    change = next(c for c in found.changes if c.id == "fleet:wrist")
+    assert change.action is Action.UPDATE
+    assert [str(r) for r in change.reasons] == ["held since v3: accuracy_min: 0.9 wanted"]
+    unchanged = plan(steps(), released(steps()), left_out={"wrist": "held since v3: x"})
+    assert unchanged.pending == ()
