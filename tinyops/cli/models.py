@@ -26,7 +26,14 @@ def need(packages: Mapping[str, str]) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.tflite", help="a full-integer int8 model")
+    parser.add_argument("model", type=_existing, metavar="MODEL.tflite", help="a full-integer int8 model")
+
+
+def _existing(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text}: no such file")
+    return path
 
 
 def add_board(parser: argparse.ArgumentParser, *, required: bool) -> None:
