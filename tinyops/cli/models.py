@@ -18,22 +18,19 @@ COMPILING = {"numpy": "numpy", "ai_edge_litert": "ai-edge-litert"}  # module: pa
 MEASURING = {**COMPILING, "tflite_micro": "tflite-micro", "elftools": "pyelftools"}
 
 
-def need(packages: Mapping[str, str]) -> None:
-    """Raises ToolError naming the packages that are not installed, before a command is half done."""
+def check_start(model: Path, packages: Mapping[str, str]) -> None:
+    """Before a command is half done: raises UsageError when there is no such model, ToolError naming the
+    packages that are not installed.
+    """
+    if not model.is_file():
+        raise UsageError(f"{model}: no such file", hint="name a full-integer .tflite")
     missing = [package for module, package in packages.items() if importlib.util.find_spec(module) is None]
     if missing:
         raise ToolError(f"not installed: {', '.join(missing)}", hint="pip install 'tinyops[build]'")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=_existing, metavar="MODEL.tflite", help="a full-integer int8 model")
-
-
-def _existing(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"{text}: no such file")
-    return path
+    parser.add_argument("model", type=Path, metavar="MODEL.tflite", help="a full-integer int8 model")
 
 
 def add_board(parser: argparse.ArgumentParser, *, required: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tinyops.cli.models import MEASURING, add_board, add_model, boards_here, find_board, need
+from tinyops.cli.models import MEASURING, add_board, add_model, boards_here, check_start, find_board
 from tinyops.cli.output import Output
 from tinyops.errors import ExitCode
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    need(MEASURING)
+    check_start(arguments.model, MEASURING)
     from tinyops.build.bench import bench
     from tinyops.report.bench import bench_json, operator_table, summary
 

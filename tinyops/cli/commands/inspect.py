@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tinyops.cli.models import COMPILING, add_board, add_model, boards_here, find_board, need
+from tinyops.cli.models import COMPILING, add_board, add_model, boards_here, check_start, find_board
 from tinyops.cli.output import Output
 
 WITHOUT_BOARD = "linux"  # no limit on memory
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    need(COMPILING)
+    check_start(arguments.model, COMPILING)
     from tinyops.build.bench import compile_file
     from tinyops.compiler.step import describe
     from tinyops.errors import SpecError
