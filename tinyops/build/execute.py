@@ -62,6 +62,7 @@ class Executor:
     watcher: Watcher
     jobs: int = 2
     replace: Collection[str] = ()
+    _active: set[str] = field(default_factory=set)
     _steps: dict[str, Step] = field(default_factory=dict)
     _records: dict[str, Record] = field(default_factory=dict)
     _errors: dict[str, TinyopsError] = field(default_factory=dict)
@@ -81,7 +82,7 @@ class Executor:
                     self._take_finished(running)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                _end(running)
+                self._end()
                 raise
         return Outcome(dict(self._records), dict(self._errors))
 
@@ -100,6 +101,24 @@ class Executor:
                 self.watcher.failed(step, error)
 
     def _run_step(self, step: Step) -> Record:
+        self._active.add(step.id)
+        try:
+            return self._reuse_or_make(step)
+        finally:
+            self._active.discard(step.id)
+
+    def _end(self) -> None:
+        """Ends the programs of running steps, and those that a step starts when its first one has ended.
+
+        Steps count themselves: an interrupt may come before their future is known.
+        """
+        quiet = 0
+        while quiet < 2:
+            kill_all()
+            quiet = 0 if self._active else quiet + 1
+            time.sleep(0.1)
+
+    def _reuse_or_make(self, step: Step) -> Record:
         inputs = {name: self._records[ref.step].output_digest(ref.output) for name, ref in step.inputs.items()}
         key = step.key(inputs)
         released = self.released.get(step.id)
@@ -160,14 +179,6 @@ class Executor:
             )
         record = self._records[step_id]
         self._make(step, record.key, record.inputs)
-
-
-def _end(running: Collection[concurrent.futures.Future[Record]]) -> None:
-    """Ends the programs of running steps, and those that a step starts when its first one has ended."""
-    waiting = set(running)
-    while waiting:
-        kill_all()
-        waiting = concurrent.futures.wait(waiting, timeout=0.1).not_done
 
 
 def _function(kind: str) -> StepFunction:
