@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -131,6 +131,19 @@ class Record:
             return Record(outputs=outputs, **{f: value[f] for f in _RECORD_FIELDS})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a step record: {error}") from error
+
+
+def closure(step_ids: Iterable[str], steps: Iterable[Step]) -> set[str]:
+    """Some steps and everything that they need."""
+    by_id = {step.id: step for step in steps}
+    found: set[str] = set()
+    waiting = list(step_ids)
+    while waiting:
+        step_id = waiting.pop()
+        if step_id not in found:
+            found.add(step_id)
+            waiting += [ref.step for ref in by_id[step_id].inputs.values()]
+    return found
 
 
 _RECORD_FIELDS = ("step", "key", "settings", "lock", "inputs", "sources", "facts")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any
 
-from tinyops.artifacts import ALL_OUTPUTS, Record, Step
+from tinyops.artifacts import ALL_OUTPUTS, Record, Step, closure
 from tinyops.plan.changes import Action, Bound, Change, Plan, Reason
 
 TEXT_LIMIT = 60
@@ -135,12 +135,5 @@ def _diff_fleets(
 
 def _of_fleet(fleet: str, steps: Iterable[Step]) -> set[str]:
     """The steps that a fleet's own steps (`kind:fleet/board`) need, themselves included."""
-    by_id = {step.id: step for step in steps}
-    found: set[str] = set()
-    waiting = [i for i, s in by_id.items() if s.kind in ("firmware", "twin") and s.subject.startswith(f"{fleet}/")]
-    while waiting:
-        step_id = waiting.pop()
-        if step_id not in found:
-            found.add(step_id)
-            waiting += [ref.step for ref in by_id[step_id].inputs.values()]
-    return found
+    own = (s.id for s in steps if s.kind in ("firmware", "twin") and s.subject.startswith(f"{fleet}/"))
+    return closure(own, steps)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tinyops.artifacts import Artifact
+from tinyops.artifacts import Artifact, closure
 from tinyops.build.execute import Executor, Outcome, Watcher
 from tinyops.build.fits import with_boards
 from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, UnsafePlan
@@ -18,7 +18,7 @@ from tinyops.manifest.keys import SigningKey
 from tinyops.plan import Action, Plan
 from tinyops.plan.gates import missed_gates, missed_proof
 from tinyops.process import run
-from tinyops.reconcile.assemble import Draft, Stamp, assemble, closure, fleet_steps
+from tinyops.reconcile.assemble import Draft, Stamp, assemble, fleet_steps
 from tinyops.reconcile.world import TRUSTED_FILES, World, observe, plan_of
 from tinyops.release.secrets import load_signing_key
 from tinyops.release.store import sign_release

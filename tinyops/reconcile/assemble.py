@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step
+from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step, closure
 from tinyops.files import JsonObject
 from tinyops.manifest.document import (
     Asset,
@@ -124,19 +124,6 @@ def _released_outputs(record: Record) -> Iterator[tuple[str, str, Artifact]]:
     for output, artifact in record.outputs.items():
         if output in names or ALL_OUTPUTS in names:
             yield asset_name(record.step, output), artifact.digest, artifact
-
-
-def closure(step_ids: Sequence[str], steps: Sequence[Step]) -> set[str]:
-    """Some steps and everything that they need."""
-    by_id = {step.id: step for step in steps}
-    found: set[str] = set()
-    waiting = list(step_ids)
-    while waiting:
-        step_id = waiting.pop()
-        if step_id not in found:
-            found.add(step_id)
-            waiting += [ref.step for ref in by_id[step_id].inputs.values()]
-    return found
 
 
 def fleet_steps(fleet: str, spec: Fleet) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root
 from tinyops.cli.missed import report
@@ -12,6 +13,9 @@ from tinyops.errors import ExitCode
 from tinyops.files import pretty_json, write_atomic
 from tinyops.plan import Action, Plan
 from tinyops.plan.render import plan_text
+
+if TYPE_CHECKING:
+    from tinyops.reconcile.world import World
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +36,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.out is not None:
         write_atomic(arguments.out, pretty_json(plan.to_json()))
     if arguments.build and plan.pending:
-        return _build(arguments, output, plan)
+        return _build(arguments, output, world, plan)
     output.result(plan.to_json(), plan_text(plan, verbose=arguments.all))
     return _status(arguments, plan)
 
@@ -43,13 +47,11 @@ def _status(arguments: argparse.Namespace, plan: Plan) -> int:
     return int(ExitCode.CHANGES if arguments.detailed_exitcode and plan.pending else ExitCode.OK)
 
 
-def _build(arguments: argparse.Namespace, output: Output, plan: Plan) -> int:
+def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Plan) -> int:
     from tinyops.cli.progress import watcher
     from tinyops.reconcile.apply import preview
-    from tinyops.reconcile.world import observe
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
 
-    world = observe(repository_root(arguments), lock_file=arguments.lock)
     with watcher(json=output.json) as watching:
         built = preview(world, plan, watching, jobs=arguments.jobs, replace=arguments.replace)
     text = [plan_text(plan, verbose=arguments.all), ""]
