@@ -82,23 +82,31 @@ class NoOptions:
     """An operator without options, or one whose options nothing here needs."""
 
 
+# (before, after) along height, and along width.
+Pads: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+
+
 @dataclass(frozen=True)
 class ConvOptions:
-    """CONV_2D and DEPTHWISE_CONV_2D; pairs are (height, width)."""
+    """CONV_2D and DEPTHWISE_CONV_2D; pairs are (height, width). `pads`, where passes put them, replace `padding`."""
 
     padding: Padding
     stride: tuple[int, int]
     dilation: tuple[int, int]
     activation: Activation
     depth_multiplier: int = 1
+    pads: Pads | None = None
 
 
 @dataclass(frozen=True)
 class PoolOptions:
+    """AVERAGE_POOL_2D and MAX_POOL_2D; pairs are (height, width). `pads` as of ConvOptions."""
+
     padding: Padding
     stride: tuple[int, int]
     window: tuple[int, int]
     activation: Activation
+    pads: Pads | None = None
 
 
 @dataclass(frozen=True)
@@ -117,10 +125,22 @@ class ElementwiseOptions:
 
 @dataclass(frozen=True)
 class AxisOptions:
-    """CONCATENATION."""
+    """CONCATENATION, PACK."""
 
     axis: int
     activation: Activation
+
+
+@dataclass(frozen=True)
+class StridedSliceOptions:
+    """STRIDED_SLICE: bit i of a mask speaks of dimension i; `offset` says that ends count from the beginnings."""
+
+    begin_mask: int
+    end_mask: int
+    ellipsis_mask: int
+    new_axis_mask: int
+    shrink_axis_mask: int
+    offset: bool
 
 
 @dataclass(frozen=True)
@@ -144,6 +164,7 @@ Options: TypeAlias = (
     | AxisOptions
     | ReduceOptions
     | SoftmaxOptions
+    | StridedSliceOptions
 )
 
 
