@@ -201,12 +201,14 @@ def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) 
     inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
     computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
     constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
-    output = graph.tensors[operator.outputs[0]]
-    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {output.shape}"
+    outputs = [graph.tensors[i] for i in operator.outputs]
+    made = " and ".join(f"{t.shape}" for t in outputs)
+    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {made}"
+    names = " and ".join(_safe(t.name) for t in outputs)
     calls = lowered.calls
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
-        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {_safe(output.name)}",
+        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {names}",
         "function": f"op{operator.number}_{operator.name.lower()}",
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
