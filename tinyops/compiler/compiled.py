@@ -11,8 +11,9 @@ from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.lowering import check_model, lower_graph
 from tinyops.compiler.options import CompileOptions
-from tinyops.compiler.passes import run_passes
+from tinyops.compiler.passes import reorder, run_passes
 from tinyops.compiler.passes.kind import Applied
+from tinyops.compiler.sharing import share_storage
 from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import Features
 from tinyops.files import JsonObject
@@ -62,13 +63,28 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     graph, applied = run_passes(graph)
     lowered = lower_graph(graph, options.cpu)
     contract = make_contract(graph, features, options)
-    lowered, arena = place_tensors(graph, lowered, features, options.prefer)
+    graph, lowered, arena, moved = place_in_order(graph, lowered, features, options.prefer)
     check_fits(graph, arena, options)
     lowered = with_moves(lowered, arena)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
     header = make_header(arena.bytes, inputs, outputs, contract)
     sources = emit(graph, features, lowered, arena, header)
-    return CompiledModel(graph, applied, features, options, lowered, arena, contract, header, sources)
+    return CompiledModel(graph, (*applied, moved), features, options, lowered, arena, contract, header, sources)
+
+
+def place_in_order(
+    graph: Graph, lowered: tuple[Lowered, ...], features: Features, prefer: str
+) -> tuple[Graph, tuple[Lowered, ...], Arena, Applied]:
+    """Every tensor placed, with the operators in the file's order, or in another in which the arena is smaller."""
+    storage = share_storage(graph, lowered)
+    order = reorder.better_order(graph, storage.lowered, storage.owner)
+    placed, arena = place_tensors(graph, lowered, features, prefer)
+    if order is not None:
+        other, calls = reorder.in_order(graph, lowered, order)
+        other_placed, smaller = place_tensors(other, calls, features, prefer)
+        if smaller.bytes < arena.bytes:
+            return other, other_placed, smaller, reorder.applied(graph, other)
+    return graph, placed, arena, reorder.applied(graph, graph)
 
 
 def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:

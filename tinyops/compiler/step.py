@@ -71,7 +71,8 @@ def describe(compiled: CompiledModel) -> JsonObject:
         "inputs": [_edge(compiled, i) for i in graph.inputs],
         "outputs": [_edge(compiled, i) for i in graph.outputs],
         "passes": [
-            {"name": one.name, "removed": list(one.removed), "changed": list(one.changed)} for one in compiled.applied
+            {"name": a.name, "removed": list(a.removed), "changed": list(a.changed), "moved": list(a.moved)}
+            for a in compiled.applied
         ],
         "layers": _layers(compiled),
     }
