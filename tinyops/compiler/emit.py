@@ -93,7 +93,7 @@ def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
     operands: dict[int, Array] = {}
     for operator, low in zip(graph.operators, lowered, strict=True):
         for constant in low.constants:
-            note = f"operator {operator.index} {operator.name}: {constant.note}"
+            note = f"{operator}: {constant.note}"
             yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note)
         for call in low.calls:
             for argument in call.arguments:
@@ -110,7 +110,7 @@ def _operand(tensor: Tensor) -> Array:
 
 
 def _constant_name(operator: Operator, constant: Constant) -> str:
-    return f"tinyops_op{operator.index}_{constant.name}"
+    return f"tinyops_op{operator.number}_{constant.name}"
 
 
 # -- text ----------------------------------------------------------------------------------------
@@ -201,13 +201,15 @@ def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) 
     inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
     computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
     constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
-    output = graph.tensors[operator.outputs[0]]
-    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {output.shape}"
+    outputs = [graph.tensors[i] for i in operator.outputs]
+    made = " and ".join(f"{t.shape}" for t in outputs)
+    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {made}"
+    names = " and ".join(_safe(t.name) for t in outputs)
     calls = lowered.calls
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
-        "comment": f"Operator {operator.index}, {operator.name}: {arrow}, {_safe(output.name)}",
-        "function": f"op{operator.index}_{operator.name.lower()}",
+        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {names}",
+        "function": f"op{operator.number}_{operator.name.lower()}",
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
 

@@ -8,6 +8,7 @@ from tinyops.graph.live import live_ranges
 from tinyops.graph.reader import parse_graph, read_graph
 from tinyops.graph.types import (
     DTYPES,
+    Activation,
     AxisOptions,
     ConvOptions,
     ElementwiseOptions,
@@ -16,15 +17,18 @@ from tinyops.graph.types import (
     NoOptions,
     Operator,
     Options,
+    Pads,
     PoolOptions,
     Quantisation,
     ReduceOptions,
     SoftmaxOptions,
+    StridedSliceOptions,
     Tensor,
 )
 
 __all__ = [
     "DTYPES",
+    "Activation",
     "AxisOptions",
     "ConvOptions",
     "ElementwiseOptions",
@@ -33,10 +37,12 @@ __all__ = [
     "NoOptions",
     "Operator",
     "Options",
+    "Pads",
     "PoolOptions",
     "Quantisation",
     "ReduceOptions",
     "SoftmaxOptions",
+    "StridedSliceOptions",
     "Tensor",
     "live_ranges",
     "parse_graph",

@@ -15,6 +15,7 @@ from tinyops.graph.types import (
     PoolOptions,
     ReduceOptions,
     SoftmaxOptions,
+    StridedSliceOptions,
 )
 
 Fail = Callable[[str], Exception]
@@ -80,6 +81,16 @@ def _concatenation(f: _Fields) -> Options:
     return AxisOptions(int(f.table.Axis()), f.activation)
 
 
+def _pack(f: _Fields) -> Options:
+    return AxisOptions(int(f.table.Axis()), "NONE")
+
+
+def _strided_slice(f: _Fields) -> Options:
+    t = f.table
+    begin, end, ellipsis = int(t.BeginMask()), int(t.EndMask()), int(t.EllipsisMask())
+    return StridedSliceOptions(begin, end, ellipsis, int(t.NewAxisMask()), int(t.ShrinkAxisMask()), bool(t.Offset()))
+
+
 def _reduce(f: _Fields) -> Options:
     return ReduceOptions(bool(f.table.KeepDims()))
 
@@ -98,6 +109,8 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "MUL": ("MulOptions", _elementwise),
     "CONCATENATION": ("ConcatenationOptions", _concatenation),
     "MEAN": ("ReducerOptions", _reduce),
+    "PACK": ("PackOptions", _pack),
+    "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
 }
 

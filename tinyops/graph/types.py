@@ -82,23 +82,31 @@ class NoOptions:
     """An operator without options, or one whose options nothing here needs."""
 
 
+# (before, after) along height, and along width.
+Pads: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+
+
 @dataclass(frozen=True)
 class ConvOptions:
-    """CONV_2D and DEPTHWISE_CONV_2D; pairs are (height, width)."""
+    """CONV_2D and DEPTHWISE_CONV_2D; pairs are (height, width). `pads`, where passes put them, replace `padding`."""
 
     padding: Padding
     stride: tuple[int, int]
     dilation: tuple[int, int]
     activation: Activation
     depth_multiplier: int = 1
+    pads: Pads | None = None
 
 
 @dataclass(frozen=True)
 class PoolOptions:
+    """AVERAGE_POOL_2D and MAX_POOL_2D; pairs are (height, width). `pads` as of ConvOptions."""
+
     padding: Padding
     stride: tuple[int, int]
     window: tuple[int, int]
     activation: Activation
+    pads: Pads | None = None
 
 
 @dataclass(frozen=True)
@@ -117,10 +125,22 @@ class ElementwiseOptions:
 
 @dataclass(frozen=True)
 class AxisOptions:
-    """CONCATENATION."""
+    """CONCATENATION, PACK."""
 
     axis: int
     activation: Activation
+
+
+@dataclass(frozen=True)
+class StridedSliceOptions:
+    """STRIDED_SLICE: bit i of a mask speaks of dimension i; `offset` says that ends count from the beginnings."""
+
+    begin_mask: int
+    end_mask: int
+    ellipsis_mask: int
+    new_axis_mask: int
+    shrink_axis_mask: int
+    offset: bool
 
 
 @dataclass(frozen=True)
@@ -144,6 +164,7 @@ Options: TypeAlias = (
     | AxisOptions
     | ReduceOptions
     | SoftmaxOptions
+    | StridedSliceOptions
 )
 
 
@@ -151,7 +172,8 @@ Options: TypeAlias = (
 class Operator:
     """One operator: `name` as in TensorFlow Lite's schema, inputs and outputs as tensor indices.
 
-    An optional input that is absent is None.
+    An optional input that is absent is None. `index` is its place in `Graph.operators`; `origin` is the file's number
+    for it where passes have renumbered the operators.
     """
 
     index: int
@@ -159,9 +181,15 @@ class Operator:
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
     options: Options = NoOptions()
+    origin: int | None = None
+
+    @property
+    def number(self) -> int:
+        """What the file calls it, for people and for names in C."""
+        return self.index if self.origin is None else self.origin
 
     def __str__(self) -> str:
-        return f"operator {self.index} {self.name}"
+        return f"operator {self.number} {self.name}"
 
 
 @dataclass(frozen=True)
