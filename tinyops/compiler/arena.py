@@ -18,7 +18,7 @@ from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, align
 from tinyops.compiler.moves import Layout, best_layout, moved_name
 from tinyops.compiler.overlap import Overlap, overlaps_of
 from tinyops.features import Features, RawFeatures
-from tinyops.graph import Graph, live_ranges
+from tinyops.graph import Graph, Operator, live_ranges
 
 RAW_STATE_BYTES = 16  # sizeof(tinyops_raw_state)
 STATE = "state"
@@ -105,7 +105,7 @@ def plan_arena(
     """Places every computed tensor. Raises nothing: a graph that was checked always has a plan."""
     groups = _groups(graph, owner, live_ranges(graph))
     buffers = {name: Buffer(name, size, first, last) for name, (size, first, last, _) in groups.items()}
-    scratch = {i: _scratch_name(i) for i, low in enumerate(lowered) if low.scratch_bytes}
+    scratch = {i: _scratch_name(graph.operators[i]) for i, low in enumerate(lowered) if low.scratch_bytes}
     kept = state_bytes(features)
     extra = [Buffer(name, lowered[i].scratch_bytes, i, i) for i, name in scratch.items()]
     extra += [Buffer(STATE, kept, -1, len(graph.operators))] if kept else []
@@ -163,8 +163,8 @@ def _moved(graph: Graph, layout: Layout, groups: Mapping[str, _Group]) -> dict[i
     return found
 
 
-def _scratch_name(operator: int) -> str:
-    return f"scratch of operator {operator}"
+def _scratch_name(operator: Operator) -> str:
+    return f"scratch of operator {operator.number}"
 
 
 def _overs(

@@ -93,7 +93,7 @@ def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
     operands: dict[int, Array] = {}
     for operator, low in zip(graph.operators, lowered, strict=True):
         for constant in low.constants:
-            note = f"operator {operator.index} {operator.name}: {constant.note}"
+            note = f"{operator}: {constant.note}"
             yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note)
         for call in low.calls:
             for argument in call.arguments:
@@ -110,7 +110,7 @@ def _operand(tensor: Tensor) -> Array:
 
 
 def _constant_name(operator: Operator, constant: Constant) -> str:
-    return f"tinyops_op{operator.index}_{constant.name}"
+    return f"tinyops_op{operator.number}_{constant.name}"
 
 
 # -- text ----------------------------------------------------------------------------------------
@@ -206,8 +206,8 @@ def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) 
     calls = lowered.calls
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
-        "comment": f"Operator {operator.index}, {operator.name}: {arrow}, {_safe(output.name)}",
-        "function": f"op{operator.index}_{operator.name.lower()}",
+        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {_safe(output.name)}",
+        "function": f"op{operator.number}_{operator.name.lower()}",
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
 

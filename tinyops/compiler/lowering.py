@@ -26,7 +26,7 @@ def lower_graph(graph: Graph, cpu: str) -> tuple[Lowered, ...]:
         shown = problems[:MOST_PROBLEMS] + ([(f"and {more} more", "")] if more > 0 else [])
         hints = list(dict.fromkeys(hint for _, hint in problems if hint))
         raise SpecError("\n".join(f"{graph.name}: {text}" for text, _ in shown), hint="; ".join(hints[:3]))
-    return tuple(OPERATORS[view.operator.name].lower(view) for view in views)
+    return tuple(OPERATORS[view.operator.name].candidates(view)[-1] for view in views)
 
 
 def check_model(graph: Graph) -> None:

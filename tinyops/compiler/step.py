@@ -95,6 +95,7 @@ def _layers(compiled: CompiledModel) -> list[JsonObject]:
         output = graph.tensors[operator.outputs[0]]
         found.append(
             {
+                "number": operator.number,
                 "operator": operator.name,
                 "name": output.name,
                 "inputs": [list(graph.tensors[i].shape) for i in operator.inputs if i is not None],

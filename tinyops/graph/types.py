@@ -190,7 +190,8 @@ Options: TypeAlias = (
 class Operator:
     """One operator: `name` as in TensorFlow Lite's schema, inputs and outputs as tensor indices.
 
-    An optional input that is absent is None.
+    An optional input that is absent is None. `index` is its place in `Graph.operators`; `origin` is the file's number
+    for it where passes have renumbered the operators.
     """
 
     index: int
@@ -198,9 +199,15 @@ class Operator:
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
     options: Options = NoOptions()
+    origin: int | None = None
+
+    @property
+    def number(self) -> int:
+        """What the file calls it, for people and for names in C."""
+        return self.index if self.origin is None else self.origin
 
     def __str__(self) -> str:
-        return f"operator {self.index} {self.name}"
+        return f"operator {self.number} {self.name}"
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,6 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    return _packed(view) or _plain(view)
-
-
-def _plain(view: OperatorView) -> Lowered:
     weights = view.tensor(1)
     constants, step = requantisation(view, 0)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
@@ -102,5 +98,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
+        (_packed,),
     ),
 )

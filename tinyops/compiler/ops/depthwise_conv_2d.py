@@ -34,10 +34,6 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    return _by_channels(view) or _plain(view)
-
-
-def _plain(view: OperatorView) -> Lowered:
     source, weights = view.tensor(0), view.tensor(1)
     constants, step = requantisation(view, 3)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
@@ -105,5 +101,6 @@ KINDS = (
             accumulator_fits(3),
         ),
         lower,
+        (_by_channels,),
     ),
 )
