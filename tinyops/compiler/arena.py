@@ -1,8 +1,8 @@
 """Which tensors share storage, and where each lies in the arena.
 
-The arena holds, each at a multiple of 16 bytes: the features' state (kept between inferences), the
-inputs side by side, the outputs side by side, scratch of kernels, and activations wherever nothing else is live, or
-over an operator's input as far as its kernel allows.
+The arena holds, each at a multiple of 16 bytes: the features' state and the variables (both kept between inferences),
+the inputs side by side, the outputs side by side, scratch of kernels, and activations wherever nothing else is live,
+or over an operator's input as far as its kernel allows.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from tinyops.compiler.lowering import copy_call
 from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, aligned
 from tinyops.compiler.moves import Layout, best_layout, moved_name
 from tinyops.compiler.overlap import Overlap, overlaps_of
+from tinyops.compiler.state import read_in_place, written_in_place
 from tinyops.features import Features, RawFeatures
-from tinyops.graph import Graph, Operator, live_ranges
+from tinyops.graph import Graph, Operator, live_ranges, state_of
 
 RAW_STATE_BYTES = 16  # sizeof(tinyops_raw_state)
-STATE = "state"
+STATE, VARIABLES = "state", "variables"
 MOVE_KERNEL = Kernel("kernels/move.c", ("tinyops/kernels/movement.h",))
 
 
@@ -48,6 +49,7 @@ class Arena:
     moved: Mapping[int, Mapping[int, Span]]
     scratch: Mapping[int, int]
     state: Span
+    variables: Span
     ring: Span
     inputs: Span
     outputs: Span
@@ -76,11 +78,11 @@ def state_bytes(features: Features) -> int:
 def share_storage(graph: Graph, lowered: Sequence[Lowered]) -> tuple[dict[int, int], tuple[Lowered, ...]]:
     """Tensor -> tensor whose storage it uses, for operators that move no bytes.
 
-    Such an operator becomes a copy where its input is a constant, or where the graph's inputs and outputs pin both
-    sides to different places.
+    Such an operator becomes a copy where its input is a constant, where the graph's inputs, outputs and variables pin
+    both sides to different places, or where a variable is written too early.
     """
     owner: dict[int, int] = {}
-    pinned = {*graph.inputs, *graph.outputs}
+    pinned = {*graph.inputs, *graph.outputs, *state_of(graph)}
     done = list(lowered)
     for operator in graph.operators:
         if lowered[operator.index].calls:
@@ -88,15 +90,22 @@ def share_storage(graph: Graph, lowered: Sequence[Lowered]) -> tuple[dict[int, i
         source, output = operator.inputs[0], operator.outputs[0]
         assert source is not None
         root = owner.get(source, source)
-        both_pinned = output in graph.outputs and root in pinned
-        if graph.tensors[source].data is not None or both_pinned:
+        both_pinned = output in pinned and root in pinned
+        if graph.tensors[source].data is not None or both_pinned or not _variable_allows(graph, done, operator, root):
             done[operator.index] = copy_call(graph.tensors[source], graph.tensors[output])
             continue
-        if output in graph.outputs:  # the output's place decides; everything else follows
+        if output in pinned:  # the output's place decides; everything else follows
             owner.update({t: output for t, r in owner.items() if r == root} | {root: output})
         else:
             owner[output] = root
     return owner, tuple(done)
+
+
+def _variable_allows(graph: Graph, lowered: Sequence[Lowered], operator: Operator, root: int) -> bool:
+    """Whether no variable keeps an operator's output from lying where its input lies."""
+    if graph.tensors[operator.outputs[0]].variable:
+        return written_in_place(graph, lowered, operator)
+    return not graph.tensors[root].variable or read_in_place(graph, lowered, operator, root)
 
 
 def plan_arena(
@@ -126,6 +135,7 @@ def plan_arena(
         _moved(graph, layout, groups),
         {i: offsets[name] for i, name in scratch.items()},
         state,
+        _cover(state_of(graph), spans),
         inputs if ring_is_input(features) else Span(state.offset + RAW_STATE_BYTES, max(kept - RAW_STATE_BYTES, 0)),
         inputs,
         _cover(graph.outputs, spans),
@@ -194,6 +204,8 @@ def _alone(group: _Group) -> bool:
 
 
 def _cover(tensors: Sequence[int], spans: Mapping[int, Span]) -> Span:
+    if not tensors:
+        return Span(0, 0)
     first, last = spans[tensors[0]], spans[tensors[-1]]
     return Span(first.offset, last.offset + last.bytes - first.offset)
 
@@ -202,9 +214,9 @@ _Group = tuple[int, int, int, dict[int, int]]  # bytes, first, last, tensor -> o
 
 
 def _groups(graph: Graph, owner: Mapping[int, int], ranges: Mapping[int, tuple[int, int]]) -> dict[str, _Group]:
-    """Buffers: all inputs together, all outputs together, every other storage by itself."""
+    """Buffers: all inputs together, all outputs, all variables, every other storage by itself."""
     places: dict[int, tuple[str, int]] = {}
-    for name, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+    for name, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs), (VARIABLES, state_of(graph))):
         offset = 0
         for tensor in tensors:
             if tensor not in places:  # an output that is an input stays where it is

@@ -153,6 +153,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
     "tinyops_depthwise_conv_2d": _windowed,
     "tinyops_depthwise_3x3": lambda p: [channel_distance(p["window"], 3)],
+    "tinyops_lstm": lambda p: [rows_distance(p["steps"], p["inputs"], p["units"])],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,

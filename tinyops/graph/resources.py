@@ -226,7 +226,7 @@ class _Binding:
                 variable = self.resource(0, operator, inputs[0]).tensor
                 assert variable is not None
                 inputs, outputs = (inputs[1],), (variable,)
-            yield replace(operator, index=index, inputs=inputs, outputs=outputs)
+            yield replace(operator, index=index, inputs=inputs, outputs=outputs, origin=operator.index)
 
     # -- errors ------------------------------------------------------------------------------------
 
