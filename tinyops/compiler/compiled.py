@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tinyops.compiler.arena import Arena, plan_arena, share_storage, with_moves
+from tinyops.compiler.arena import Arena, place_tensors, with_moves
 from tinyops.compiler.contract import contract_digest, make_contract
 from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
@@ -56,8 +56,7 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
 
     lowered = lower_graph(graph, options.cpu)
     contract = make_contract(graph, features, options)
-    owner, lowered = share_storage(graph, lowered)
-    arena = plan_arena(graph, lowered, owner, features, options.prefer)
+    lowered, arena = place_tensors(graph, lowered, features, options.prefer)
     check_fits(graph, arena, options)
     lowered = with_moves(lowered, arena)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))

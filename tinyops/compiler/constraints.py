@@ -36,18 +36,18 @@ def _describe(tensor: Tensor | None) -> str:
     return "none" if tensor is None else f"{tensor.dtype} {tensor.shape}"
 
 
-def operands(least: int, most: int) -> Constraint:
-    """Inputs that must be there, inputs that may be, and one output."""
+def operands(least: int, most: int, outputs: int = 1) -> Constraint:
+    """Inputs that must be there, inputs that may be, and one output or up to `outputs`."""
 
     def check(view: OperatorView) -> str | None:
         given = len(view.operator.inputs)
         missing = [i for i in range(min(least, given)) if view.input(i) is None]
         if not least <= given <= most or missing:
             return f"{given} inputs" + (f", input {missing[0]} absent" if missing else "")
-        return None if len(view.operator.outputs) == 1 else f"{len(view.operator.outputs)} outputs"
+        return None if len(view.outputs) <= outputs else f"{len(view.outputs)} outputs"
 
     many = f"{least} inputs" if least == most else f"{least} to {most} inputs"
-    return Constraint(f"it has {many} and one output", check)
+    return Constraint(f"it has {many} and {'one output' if outputs == 1 else f'1 to {outputs} outputs'}", check)
 
 
 def quantised(position: int, what: str, dtypes: tuple[str, ...] = ("int8",)) -> Constraint:

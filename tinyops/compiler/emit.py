@@ -14,7 +14,7 @@ import jinja2
 from tinyops import __version__
 from tinyops.compiler.arena import Arena, ring_is_input
 from tinyops.compiler.header import ModelHeader
-from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Update, Write
 from tinyops.compiler.options import RUNTIME
 from tinyops.compiler.state import fills, uniform
 from tinyops.features import Features, RawFeatures
@@ -215,12 +215,14 @@ def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) 
     inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
     computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
     constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
-    output = graph.tensors[operator.outputs[0]]
-    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {output.shape}"
+    outputs = [graph.tensors[i] for i in operator.outputs]
+    made = " and ".join(f"{t.shape}" for t in outputs)
+    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {made}"
+    names = " and ".join(_safe(t.name) for t in outputs)
     calls = lowered.calls
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
-        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {_safe(output.name)}",
+        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {names}",
         "function": f"op{operator.number}_{operator.name.lower()}",
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
@@ -247,7 +249,7 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
     if tensor.data is not None:
         return f"tinyops_tensor_{tensor.index}"
     place = f"(arena + {arena.place(tensor.index, operator.index).offset})"
-    const = "" if isinstance(argument, Write) else "const "
+    const = "" if isinstance(argument, (Write, Update)) else "const "
     wide = "(void *)" if const == "" else "(const void *)"
     return f"({const}{CTYPES[tensor.dtype]} *){wide}{place}"
 

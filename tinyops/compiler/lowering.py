@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from tinyops.compiler.constraints import first_broken
-from tinyops.compiler.lowered import Call, Lowered, Read, Write
+from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.ops import OPERATORS
-from tinyops.compiler.ops.concatenation import COPY_KERNEL
 from tinyops.compiler.view import OperatorView
 from tinyops.errors import SpecError
-from tinyops.graph import Graph, Tensor
+from tinyops.graph import Graph
 
 QUANTISE_HINT = "quantise the model to int8 throughout: full-integer conversion with a representative dataset"
 MOST_PROBLEMS = 20
@@ -55,10 +54,3 @@ def _problem(view: OperatorView) -> tuple[str, str] | None:
         return None
     constraint, found = broken
     return f"{view}: supported is: {constraint.sentence}; here: {found}", constraint.advice
-
-
-def copy_call(source: Tensor, output: Tensor) -> Lowered:
-    """For a reshape whose output must lie elsewhere than its input."""
-    params = {"rows": 1, "bytes": source.bytes, "stride": source.bytes, "offset": 0}
-    call = Call("tinyops_copy", "tinyops_copy_params", params, (Read(source.index), Write(output.index)))
-    return Lowered((call,), COPY_KERNEL)

@@ -12,7 +12,7 @@ declare its pointers `restrict`, and says so in its header.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Overlap:
 
 Params = Mapping[str, Any]
 _NEVER = 1 << 60  # read after everything else
+MOST_RUNS = 1 << 16  # that are looked at one by one; a copy of more keeps its buffers apart
 
 
 def overlaps_of(call: Call) -> tuple[Overlap, ...]:
@@ -128,6 +129,36 @@ def pad_distance(before: tuple[int, ...], inner: tuple[int, ...], out: tuple[int
     return last - (math.prod(inner) - 1)
 
 
+def runs_distance(read: NDArray[np.int64], write: NDArray[np.int64], run: int) -> int:
+    """For kernels that copy runs of bytes one after another, each from its front: where each run is read and written.
+
+    While a run is written, its own bytes are still read, and those of all runs behind it.
+    """
+    import numpy as np
+
+    pending = np.minimum.accumulate(read[::-1])[::-1]
+    later = np.append(pending[1:], _NEVER)
+    return int(np.maximum(write - read, write + run - later).max())
+
+
+def _in_loops(extent: Sequence[int], step: Sequence[int], start: int) -> NDArray[np.int64]:
+    """Where each turn of nested loops is, the innermost fastest."""
+    import numpy as np
+
+    found = np.full(1, start, np.int64)
+    for count, width in zip(extent, step, strict=True):
+        found = (found[:, None] + np.arange(count) * width).reshape(-1)
+    return found
+
+
+def copy_distance(p: Params) -> int:
+    """Of tinyops_copy. More than any tensor's bytes where there are too many runs to tell."""
+    if math.prod(p["extent"]) > MOST_RUNS:
+        return _NEVER
+    read = _in_loops(p["extent"], p["input_step"], p["input_start"])
+    return runs_distance(read, _in_loops(p["extent"], p["output_step"], p["output_start"]), p["run"])
+
+
 def _windowed(p: Params) -> list[int | None]:
     return [window_distance(p["window"])]
 
@@ -167,6 +198,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_quantize": _in_place,  # from wider elements
     "tinyops_requantize_int16": _in_place,
     "tinyops_dequantize": lambda p: [stream_distance(p["count"], 1, 4)],
+    "tinyops_copy": lambda p: [copy_distance(p)],
     "tinyops_pad": lambda p: [pad_distance(p["before"], p["in"], p["out"])],
 }
 

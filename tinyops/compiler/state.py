@@ -1,17 +1,16 @@
-"""Where a model's state lies, what it holds at first, and which copies between state and activations can go.
+"""What a model's state holds at first, and what else may lie in it.
 
-READ_VARIABLE and ASSIGN_VARIABLE are lowered to nothing: their output lies where their input lies, that is in the
-variable. Where that would change a result they become copies.
+READ_VARIABLE and ASSIGN_VARIABLE are copies that can be left out: what is read stays in the variable, and what is
+assigned is computed there, where no value is lost by that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tinyops.compiler.lowered import Lowered
-from tinyops.graph import Graph, Operator, changes, touched
-from tinyops.graph.order import READERS
+from tinyops.compiler.lowered import Call, Update, Write
+from tinyops.graph import Graph
 
 
 @dataclass(frozen=True)
@@ -45,32 +44,37 @@ def fills(graph: Graph, spans: Sequence[tuple[int, int, int]]) -> tuple[Fill, ..
     return tuple(found)
 
 
-def read_in_place(graph: Graph, lowered: Sequence[Lowered], operator: Operator, variable: int) -> bool:
-    """Whether what an operator makes of a variable may stay in it: nothing writes the variable until its last use."""
-    between = graph.operators[operator.index + 1 : _last_use(graph, lowered, operator) + 1]
-    return not any(variable in changes(graph, later) for later in between)
+def keeps_values(graph: Graph, members: Mapping[int, int], calls: Sequence[Sequence[Call]]) -> bool:
+    """Whether each tensor of a storage is there whenever an operator uses it, though a variable in it changes.
 
-
-def written_in_place(graph: Graph, lowered: Sequence[Lowered], operator: Operator) -> bool:
-    """Whether what ASSIGN_VARIABLE assigns may be computed in the variable.
-
-    That is so where an operator makes all of the value anew, after the last use of what the variable held, and nothing
-    else writes the variable.
+    `members` are its tensors and where in it each starts, `calls` what each operator does: a tensor that no call
+    writes is there because it lies where its values are already. Replays two inferences, the second of which finds
+    in the variable what the first left.
     """
-    source, variable = operator.inputs[0], operator.outputs[0]
-    maker = next((o for o in graph.operators[: operator.index] if source in o.outputs), None)
-    if maker is None or not lowered[maker.index].calls:
-        return False
-    users = [o for o in graph.operators if variable in touched(graph, o) and o is not operator]
-    return all(o.name in READERS and _last_use(graph, lowered, o) < maker.index for o in users)
+    variables = {tensor for tensor in members if graph.tensors[tensor].variable}
+    if not variables:
+        return True
+    there = set(variables)
+    ends = {tensor: at + graph.tensors[tensor].bytes for tensor, at in members.items()}
+    users = [o for o in graph.operators if not members.keys().isdisjoint((*o.inputs, *o.outputs))]
+    for operator in (*users, *users):
+        if operator is users[0]:
+            there &= variables
+        used = {tensor for tensor in operator.inputs if tensor in members}
+        written = [span for call in calls[operator.index] for span in _written(graph, members, call)]
+        updated = {a.tensor for call in calls[operator.index] for a in call.arguments if isinstance(a, Update)}
+        over = {t for t, at in members.items() if any(at < end and start < ends[t] for start, end in written)}
+        if not used <= there or (used - updated) & over:
+            return False
+        there = there - over | updated.intersection(members) | {t for t in operator.outputs if t in members}
+    return True
 
 
-def _last_use(graph: Graph, lowered: Sequence[Lowered], operator: Operator) -> int:
-    """The last operator that uses an operator's output, under its own name or, where no bytes move, another."""
-    names, last = set(operator.outputs), operator.index
-    for later in graph.operators[operator.index + 1 :]:
-        if names.intersection(later.inputs):
-            last = later.index
-            if not lowered[later.index].calls:
-                names.update(later.outputs)
-    return last
+def _written(graph: Graph, members: Mapping[int, int], call: Call) -> Iterator[tuple[int, int]]:
+    """The bytes of a storage that a call writes."""
+    for argument in call.arguments:
+        if isinstance(argument, (Write, Update)) and argument.tensor in members:
+            start, size = members[argument.tensor], graph.tensors[argument.tensor].bytes
+            if call.share is not None and argument.tensor == call.share.whole:
+                start, size = start + call.share.offset, graph.tensors[call.share.part].bytes
+            yield start, start + size

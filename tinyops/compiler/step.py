@@ -93,14 +93,15 @@ def _layers(compiled: CompiledModel) -> list[JsonObject]:
     graph: Graph = compiled.graph
     found: list[JsonObject] = []
     for operator, low in zip(graph.operators, compiled.lowered, strict=True):
-        output = graph.tensors[operator.outputs[0]]
+        outputs = [graph.tensors[i] for i in operator.outputs]
         found.append(
             {
                 "number": operator.number,
                 "operator": operator.name,
-                "name": output.name,
+                "name": "; ".join(tensor.name for tensor in outputs),
                 "inputs": [list(graph.tensors[i].shape) for i in operator.inputs if i is not None],
-                "shape": list(output.shape),
+                "shape": list(outputs[0].shape),
+                "outputs": [list(tensor.shape) for tensor in outputs],
                 "macs": low.macs,
                 "weights_bytes": sum(c.bytes for c in low.constants),
                 "kernel": low.kernel.source if low.kernel else None,

@@ -79,7 +79,7 @@ def operator_rows(result: Bench) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for layer in result.operators:
         share = f"{100 * layer['macs'] / result.macs:.1f} %" if layer["macs"] and result.macs else "-"
-        shape = "x".join(map(str, layer["shape"]))
+        shape = ", ".join("x".join(map(str, shape)) for shape in layer["outputs"])
         weights = f"{layer['weights_bytes']:,}" if layer["weights_bytes"] else "-"
         macs = f"{layer['macs']:,}" if layer["macs"] else "-"
         figures = (macs, share, weights, *_counted(layer))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.fixed_point import float32, quantise_multiplier
-from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Write
+from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Update, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.weighted import DOT_HEADER, factors_fit, largest_sum, sums_fit
 from tinyops.compiler.view import OperatorView, constant_values, int64_values
@@ -180,7 +180,7 @@ def lower(view: OperatorView) -> Lowered:
         "hidden_shift": answer.shift,
         "hidden_zero_point": view.tensor(HIDDEN).zero_point,
     }
-    states = (Write(view.tensor(HIDDEN).index), Write(view.tensor(CELL).index))
+    states = (Update(view.tensor(HIDDEN).index), Update(view.tensor(CELL).index))
     arguments = (Read(view.tensor(0).index), *_constants_of(view), *states, Write(view.output.index))
     call = Call("tinyops_lstm", "tinyops_lstm_params", params, arguments)
     return Lowered((call,), KERNEL, steps * units * 4 * (inputs + units))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.fixed_point import float32, quantise_multiplier
-from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Write
+from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Update, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.weighted import DOT_HEADER, factors_fit, largest_sum, sums_fit
 from tinyops.compiler.view import OperatorView, constant_values, int64_values
@@ -95,7 +95,7 @@ def lower(view: OperatorView) -> Lowered:
         Constant("feature_bias", "int32_t", _feature_bias(view).astype("int32"), "input zero point times weights"),
         Constant("time", f"{time.dtype}_t", constant_values(time).reshape(-1), f"weights over time {time.shape}"),
         Constant("bias", "int32_t", _bias(view).astype("int32"), "bias, state's zero point folded in"),
-        Write(state.index),
+        Update(state.index),
         Write(view.output.index),
     )
     call = Call(f"tinyops_svdf_{state.dtype}", "tinyops_svdf_params", params, arguments)

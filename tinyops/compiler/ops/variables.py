@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Lowered
+from tinyops.compiler.ops.copying import MOVED, same_bytes
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.view import OperatorView
 
-DTYPES = ("int8", "uint8", "int16", "int32", "float32")
 
-
-def lower(_view: OperatorView) -> Lowered:
-    return Lowered((), None)
+def lower(view: OperatorView) -> Lowered:
+    return same_bytes(view.tensor(0), view.output)
 
 
 KINDS = tuple(
-    OperatorKind(name, (c.operands(1, 1), c.typed(-1, "resource", DTYPES)), lower)
+    OperatorKind(name, (c.operands(1, 1), c.typed(-1, "resource", MOVED)), lower)
     for name in ("READ_VARIABLE", "ASSIGN_VARIABLE")
 )
