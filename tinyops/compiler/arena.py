@@ -1,8 +1,8 @@
 """Where each tensor lies in the arena.
 
-The arena holds, each at a multiple of 16 bytes: the features' state (kept between inferences), the
-inputs side by side, the outputs side by side, scratch of kernels, and activations wherever nothing else is live, or
-over an operator's input as far as its kernel allows.
+The arena holds, each at a multiple of 16 bytes: the features' state and the variables (both kept between inferences),
+the inputs side by side, the outputs side by side, scratch of kernels, and activations wherever nothing else is live,
+or over an operator's input as far as its kernel allows.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tinyops.compiler.moves import Layout, best_layout, moved_name
 from tinyops.compiler.overlap import Overlap, overlaps_of
 from tinyops.compiler.sharing import Owner, share_storage
 from tinyops.features import Features, RawFeatures
-from tinyops.graph import Graph, Operator, live_ranges
+from tinyops.graph import Graph, Operator, live_ranges, state_of
 
 RAW_STATE_BYTES = 16  # sizeof(tinyops_raw_state)
-STATE = "state"
+STATE, VARIABLES = "state", "variables"
 MOVE_KERNEL = Kernel("kernels/move.c", ("tinyops/kernels/movement.h",))
 
 
@@ -48,6 +48,7 @@ class Arena:
     moved: Mapping[int, Mapping[int, Span]]
     scratch: Mapping[int, int]
     state: Span
+    variables: Span
     ring: Span
     inputs: Span
     outputs: Span
@@ -117,6 +118,7 @@ def plan_arena(
         _moved(graph, layout, groups),
         {i: offsets[name] for i, name in scratch.items()},
         state,
+        _cover(state_of(graph), spans),
         inputs if ring_is_input(features) else Span(state.offset + RAW_STATE_BYTES, max(kept - RAW_STATE_BYTES, 0)),
         inputs,
         _cover(graph.outputs, spans),
@@ -191,6 +193,8 @@ def _over(over: Over, ways: Sequence[Overlap], groups: Mapping[str, _Group], wri
 
 
 def _cover(tensors: Sequence[int], spans: Mapping[int, Span]) -> Span:
+    if not tensors:
+        return Span(0, 0)
     first, last = spans[tensors[0]], spans[tensors[-1]]
     return Span(first.offset, last.offset + last.bytes - first.offset)
 
@@ -199,9 +203,9 @@ _Group = tuple[int, int, int, dict[int, int]]  # bytes, first, last, tensor -> o
 
 
 def _groups(graph: Graph, owner: Owner, ranges: Mapping[int, tuple[int, int]]) -> dict[str, _Group]:
-    """Buffers: all inputs together, all outputs together, every other storage by itself."""
+    """Buffers: all inputs together, all outputs, all variables, every other storage by itself."""
     places: dict[int, tuple[str, int]] = {}
-    for name, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+    for name, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs), (VARIABLES, state_of(graph))):
         offset = 0
         for tensor in tensors:
             if tensor not in places:  # an output that is an input stays where it is

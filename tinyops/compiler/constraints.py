@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tinyops.compiler.view import OperatorView, constant_values
@@ -113,6 +113,35 @@ def symmetric_weights(axis: int) -> Constraint:
         return None
 
     return Constraint("weights have zero point 0 and one scale, or one scale for each output channel", check)
+
+
+def symmetric(positions: Sequence[int], what: str) -> Constraint:
+    """Inputs that are quantised as a whole, around 0."""
+
+    def check(view: OperatorView) -> str | None:
+        for tensor in (view.tensor(position) for position in positions):
+            found = tensor.quantisation
+            if found is None or found.per_channel or any(found.zero_points):
+                return f"{tensor} has " + (
+                    f"{len(found.scales)} scales, zero point {found.zero_points[0]}" if found else "no scale"
+                )
+        return None
+
+    return Constraint(f"{what} have one scale each, and zero point 0", check)
+
+
+def variable(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
+    """An input that the operator keeps its state in: quantised as a whole, and no other input."""
+
+    def check(view: OperatorView) -> str | None:
+        tensor = view.tensor(position)
+        if not tensor.variable or tensor.dtype not in dtypes:
+            return f"{tensor} is {'a variable' if tensor.variable else 'no variable'}, {_describe(tensor)}"
+        if tensor.quantisation is None or tensor.quantisation.per_channel:
+            return f"{tensor} has {len(tensor.quantisation.scales) if tensor.quantisation else 'no'} scales"
+        return f"{tensor} is another input, too" if view.operator.inputs.count(tensor.index) > 1 else None
+
+    return Constraint(f"the {what} is a variable of its own, {' or '.join(dtypes)} with one scale", check)
 
 
 def bias(channels: Callable[[OperatorView], int]) -> Constraint:

@@ -31,6 +31,13 @@ class Write:
 
 
 @dataclass(frozen=True)
+class Update:
+    """Pointer to a variable in the arena that a kernel reads and writes."""
+
+    tensor: int
+
+
+@dataclass(frozen=True)
 class Constant:
     """Pointer to an array in flash. `name` is unique within its operator; values in the order they are read."""
 
@@ -67,7 +74,7 @@ class Place:
     written: bool
 
 
-Argument: TypeAlias = Read | Write | Constant | Scratch | Place
+Argument: TypeAlias = Read | Write | Update | Constant | Scratch | Place
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
     "tinyops_depthwise_conv_2d": _windowed,
     "tinyops_depthwise_3x3": _by_channels,
+    "tinyops_lstm": lambda p: [rows_distance(p["steps"], p["inputs"], p["units"])],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,

@@ -1,10 +1,11 @@
-"""The tensor graph read from a .tflite: tensors, operators, quantisation, live ranges.
+"""The tensor graph read from a .tflite: tensors, operators, quantisation, variables, live ranges, order.
 
 `read_graph` is the only door: whatever it returns is bounded and consistent, so that later code can
 index tensors and buffers without checks of its own.
 """
 
 from tinyops.graph.live import live_ranges
+from tinyops.graph.order import changes, depends, state_of, touched
 from tinyops.graph.reader import parse_graph, read_graph
 from tinyops.graph.types import (
     DTYPES,
@@ -14,6 +15,7 @@ from tinyops.graph.types import (
     ElementwiseOptions,
     FullyConnectedOptions,
     Graph,
+    LstmOptions,
     NoOptions,
     Operator,
     Options,
@@ -23,6 +25,7 @@ from tinyops.graph.types import (
     ReduceOptions,
     SoftmaxOptions,
     StridedSliceOptions,
+    SvdfOptions,
     Tensor,
 )
 
@@ -34,6 +37,7 @@ __all__ = [
     "ElementwiseOptions",
     "FullyConnectedOptions",
     "Graph",
+    "LstmOptions",
     "NoOptions",
     "Operator",
     "Options",
@@ -43,8 +47,13 @@ __all__ = [
     "ReduceOptions",
     "SoftmaxOptions",
     "StridedSliceOptions",
+    "SvdfOptions",
     "Tensor",
+    "changes",
+    "depends",
     "live_ranges",
     "parse_graph",
     "read_graph",
+    "state_of",
+    "touched",
 ]

@@ -7,20 +7,25 @@ from typing import Any
 
 from tinyops.graph.types import (
     AxisOptions,
+    CallOnceOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
+    HandleOptions,
+    LstmOptions,
     NoOptions,
     Options,
     PoolOptions,
     ReduceOptions,
     SoftmaxOptions,
     StridedSliceOptions,
+    SvdfOptions,
 )
 
 Fail = Callable[[str], Exception]
 
 MAX_EXTENT = 1 << 16  # of strides, windows and dilations
+MAX_RESOURCE_NAME = 1024  # bytes
 
 
 class _Fields:
@@ -43,6 +48,13 @@ class _Fields:
 
     def pair(self, height: str, width: str) -> tuple[int, int]:
         return self.extent(height), self.extent(width)
+
+    def name(self, method: str) -> str:
+        """A name that is compared, and therefore never cut short; empty where there is none."""
+        value = getattr(self.table, method)() or b""
+        if len(value) > MAX_RESOURCE_NAME:
+            raise self.fail(f"{method} has {len(value):,} bytes, at most {MAX_RESOURCE_NAME:,} are supported")
+        return bytes(value).decode("utf-8", "backslashreplace")
 
     @property
     def activation(self) -> Any:
@@ -99,6 +111,22 @@ def _softmax(f: _Fields) -> Options:
     return SoftmaxOptions(float(f.table.Beta()))
 
 
+def _svdf(f: _Fields) -> Options:
+    return SvdfOptions(f.extent("Rank"), f.activation)
+
+
+def _lstm(f: _Fields) -> Options:
+    return LstmOptions(f.activation, float(f.table.CellClip()), bool(f.table.TimeMajor()))
+
+
+def _var_handle(f: _Fields) -> Options:
+    return HandleOptions(f.name("Container"), f.name("SharedName"))
+
+
+def _call_once(f: _Fields) -> Options:
+    return CallOnceOptions(int(f.table.InitSubgraphIndex()))
+
+
 _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "CONV_2D": ("Conv2DOptions", _conv),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise),
@@ -112,6 +140,10 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "PACK": ("PackOptions", _pack),
     "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
+    "SVDF": ("SVDFOptions", _svdf),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": ("UnidirectionalSequenceLSTMOptions", _lstm),
+    "VAR_HANDLE": ("VarHandleOptions", _var_handle),
+    "CALL_ONCE": ("CallOnceOptions", _call_once),
 }
 
 
