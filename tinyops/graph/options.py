@@ -7,9 +7,11 @@ from typing import Any
 
 from tinyops.graph.types import (
     AxisOptions,
+    BatchMatmulOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
+    LeakyReluOptions,
     NoOptions,
     Options,
     PoolOptions,
@@ -88,6 +90,14 @@ def _softmax(f: _Fields) -> Options:
     return SoftmaxOptions(float(f.table.Beta()))
 
 
+def _leaky_relu(f: _Fields) -> Options:
+    return LeakyReluOptions(float(f.table.Alpha()))
+
+
+def _batch_matmul(f: _Fields) -> Options:
+    return BatchMatmulOptions(bool(f.table.AdjX()), bool(f.table.AdjY()))
+
+
 _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "CONV_2D": ("Conv2DOptions", _conv),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise),
@@ -95,10 +105,18 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "MAX_POOL_2D": ("Pool2DOptions", _pool),
     "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
     "ADD": ("AddOptions", _elementwise),
+    "SUB": ("SubOptions", _elementwise),
     "MUL": ("MulOptions", _elementwise),
+    "DIV": ("DivOptions", _elementwise),
+    "L2_NORMALIZATION": ("L2NormOptions", _elementwise),
     "CONCATENATION": ("ConcatenationOptions", _concatenation),
     "MEAN": ("ReducerOptions", _reduce),
+    "SUM": ("ReducerOptions", _reduce),
+    "REDUCE_MAX": ("ReducerOptions", _reduce),
+    "REDUCE_MIN": ("ReducerOptions", _reduce),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
+    "LEAKY_RELU": ("LeakyReluOptions", _leaky_relu),
+    "BATCH_MATMUL": ("BatchMatMulOptions", _batch_matmul),
 }
 
 

@@ -110,7 +110,7 @@ class FullyConnectedOptions:
 
 @dataclass(frozen=True)
 class ElementwiseOptions:
-    """ADD, MUL."""
+    """ADD, SUB, MUL, DIV, L2_NORMALIZATION."""
 
     activation: Activation
 
@@ -125,7 +125,7 @@ class AxisOptions:
 
 @dataclass(frozen=True)
 class ReduceOptions:
-    """MEAN."""
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN."""
 
     keep_dims: bool
 
@@ -133,6 +133,19 @@ class ReduceOptions:
 @dataclass(frozen=True)
 class SoftmaxOptions:
     beta: float
+
+
+@dataclass(frozen=True)
+class LeakyReluOptions:
+    alpha: float
+
+
+@dataclass(frozen=True)
+class BatchMatmulOptions:
+    """Whether the last two dimensions of the first or the second operand are swapped."""
+
+    swap_a: bool
+    swap_b: bool
 
 
 Options: TypeAlias = (
@@ -144,6 +157,8 @@ Options: TypeAlias = (
     | AxisOptions
     | ReduceOptions
     | SoftmaxOptions
+    | LeakyReluOptions
+    | BatchMatmulOptions
 )
 
 
