@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tinyops.compiler.ops import (
+    activations,
     concatenation,
     conv_2d,
     depthwise_conv_2d,
@@ -17,7 +18,6 @@ from tinyops.compiler.ops import (
     quantize,
     reshape,
     softmax,
-    tables,
 )
 from tinyops.compiler.ops.kind import OperatorKind
 
@@ -32,7 +32,7 @@ _KINDS: tuple[OperatorKind, ...] = (
     *concatenation.KINDS,
     *reshape.KINDS,
     *softmax.KINDS,
-    *tables.KINDS,
+    *activations.KINDS,
     *quantize.KINDS,
 )
 
