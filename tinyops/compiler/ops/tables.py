@@ -1,4 +1,4 @@
-"""Functions of one byte as tables of 256 bytes, computed here: activations, operands that are one constant, QUANTIZE."""
+"""Functions of one byte as tables of 256 bytes, computed here: activations, QUANTIZE, one constant operand."""
 
 from __future__ import annotations
 
