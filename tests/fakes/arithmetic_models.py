@@ -182,3 +182,37 @@ def batch_matmul(model: Tflite, rng: np.random.Generator) -> tuple[list[int], in
     output = model.tensor((*batches, rows_, columns), scale=scale, zero_point=zero_of(rng))
     model.operator("BATCH_MATMUL", [a, b], [output], table="BatchMatMulOptions", adjX=swap_a, adjY=swap_b)
     return [a] if fixed else [a, b], output
+
+
+# -- edges ---------------------------------------------------------------------------------------
+
+
+def quantize(source_type: str, output_type: str) -> Adder:
+    """QUANTIZE between any two types, DEQUANTIZE where the output is float32."""
+
+    def quantisation(dtype: str, rng: np.random.Generator, scale: float) -> dict[str, float]:
+        if dtype == "float32":
+            return {}
+        zero_point = {"int8": 0, "uint8": 128}.get(dtype)
+        return {"scale": scale, "zero_point": 0 if zero_point is None else zero_of(rng) + zero_point}
+
+    def add(model: Tflite, rng: np.random.Generator) -> tuple[list[int], int]:
+        count = int(rng.integers(1, 300))
+        scale = scale_of(rng)
+        wide = {"int16": 2**8, "int32": 2**24}  # times the values of an int8
+        ratio = wide.get(source_type, 1) / wide.get(output_type, 1)
+        out_scale = float(np.float32(scale * ratio * 2 ** rng.uniform(-2, 2)))
+        source = model.tensor((1, count), source_type, **quantisation(source_type, rng, scale))
+        output = model.tensor((1, count), output_type, **quantisation(output_type, rng, out_scale))
+        name = "DEQUANTIZE" if output_type == "float32" else "QUANTIZE"
+        model.operator(name, [source], [output], table=f"{name.capitalize()}Options")
+        return [source], output
+
+    return add
+
+
+EDGES = (
+    *(("float32", "int8"), ("uint8", "int8"), ("int8", "int8"), ("int8", "uint8"), ("int8", "int16")),
+    *(("int8", "int32"), ("int16", "int8"), ("int16", "int16"), ("int16", "int32"), ("int32", "int8")),
+    *(("int32", "int16"), ("int8", "float32"), ("uint8", "float32"), ("int16", "float32")),
+)

@@ -175,8 +175,11 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_l2_normalization": _in_place,
     "tinyops_lookup": _in_place,
     "tinyops_quantize": _in_place,  # from wider elements
+    "tinyops_quantize_real": _in_place,
     "tinyops_requantize_int16": _in_place,
+    "tinyops_requantize": lambda p: [stream_distance(p["count"], p["input_bytes"], p["output_bytes"])],
     "tinyops_dequantize": lambda p: [stream_distance(p["count"], 1, 4)],
+    "tinyops_dequantize_real": lambda p: [stream_distance(p["count"], p["input_bytes"], 4)],
     "tinyops_pad": lambda p: [pad_distance(p["before"], p["in"], p["out"])],
 }
 
