@@ -37,6 +37,7 @@ class Array:
     ctype: str
     values: NDArray[Any]
     note: str
+    in_flash: bool = False  # of AVR, see TINYOPS_FLASH
 
     @property
     def bytes(self) -> int:
@@ -94,7 +95,8 @@ def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
     for operator, low in zip(graph.operators, lowered, strict=True):
         for constant in low.constants:
             note = f"operator {operator.index} {operator.name}: {constant.note}"
-            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note)
+            flash = low.kernel is not None and low.kernel.reads_flash
+            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note, flash)
         for call in low.calls:
             for argument in call.arguments:
                 if isinstance(argument, Read) and graph.tensors[argument.tensor].data is not None:

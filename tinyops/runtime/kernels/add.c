@@ -2,13 +2,13 @@
 #include "tinyops/kernels/elementwise.h"
 
 /* Operands are brought to a common scale with this many bits to spare. */
-enum { TINYOPS_ADD_LEFT_SHIFT = 20 };
+static const int32_t left_shift = (int32_t)1 << 20;
 
 static inline int8_t add_one(const tinyops_add_params *p, int32_t a, int32_t b) {
-  const int32_t left = tinyops_multiply((a + p->a_offset) * (1 << TINYOPS_ADD_LEFT_SHIFT),
-                                        p->a_multiplier, p->a_shift);
-  const int32_t right = tinyops_multiply((b + p->b_offset) * (1 << TINYOPS_ADD_LEFT_SHIFT),
-                                         p->b_multiplier, p->b_shift);
+  const int32_t left =
+      tinyops_multiply((a + p->a_offset) * left_shift, p->a_multiplier, p->a_shift);
+  const int32_t right =
+      tinyops_multiply((b + p->b_offset) * left_shift, p->b_multiplier, p->b_shift);
   return tinyops_requantise(left + right, p->output_multiplier, p->output_shift,
                             p->output_zero_point, p->min, p->max);
 }
