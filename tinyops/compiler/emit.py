@@ -13,7 +13,7 @@ import jinja2
 
 from tinyops import __version__
 from tinyops.compiler.arena import Arena, ring_is_input
-from tinyops.compiler.header import ModelHeader
+from tinyops.compiler.header import SYMBOLS, ModelHeader
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Write
 from tinyops.compiler.options import RUNTIME
 from tinyops.features import Features, RawFeatures
@@ -102,6 +102,11 @@ def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
                 if isinstance(argument, Read) and graph.tensors[argument.tensor].data is not None:
                     operands.setdefault(argument.tensor, _operand(graph.tensors[argument.tensor]))
     yield from operands.values()
+
+
+def external_names(graph: Graph, lowered: Sequence[Lowered]) -> list[str]:
+    """Every symbol that model.c and weights.c define for other files."""
+    return [*SYMBOLS, *(array.name for array in arrays_of(graph, lowered))]
 
 
 def _operand(tensor: Tensor) -> Array:
