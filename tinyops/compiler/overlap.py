@@ -44,7 +44,9 @@ def overlaps_of(call: Call) -> tuple[Overlap, ...]:
     tensors = [a.tensor for a in call.arguments if isinstance(a, Read)]
     found = zip(tensors, distances(call.params), strict=True)
     params: Params = call.params
-    step = params["window"]["in_c"] if call.function in _BY_CHANNELS else 1
+    step = 1
+    if call.function in _BY_CHANNELS:
+        step = _NEVER if _by_columns(params) else params["window"]["in_c"]
     return tuple(Overlap(tensor, max(d, 0), step) for tensor, d in found if d is not None)
 
 
@@ -132,6 +134,18 @@ def _windowed(p: Params) -> list[int | None]:
     return [window_distance(p["window"])]
 
 
+def _by_channels(p: Params) -> list[int | None]:
+    """Taken by columns, the output lies exactly over an input of the same shape or nowhere."""
+    g = p["window"]
+    if _by_columns(p) and (g["in_h"], g["in_w"]) != (g["out_h"], g["out_w"]):
+        return [None]
+    return [channel_distance(g, 3)]
+
+
+def _by_columns(p: Params) -> bool:
+    return bool(p["input"]["value"] != p["window"]["in_c"])
+
+
 def _dense(p: Params) -> list[int | None]:
     return [rows_distance(p["rows"], p["inputs"], p["outputs"])]
 
@@ -152,7 +166,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
     "tinyops_depthwise_conv_2d": _windowed,
-    "tinyops_depthwise_3x3": lambda p: [channel_distance(p["window"], 3)],
+    "tinyops_depthwise_3x3": _by_channels,
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,

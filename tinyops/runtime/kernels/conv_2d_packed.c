@@ -201,8 +201,13 @@ static void gather(const tinyops_conv_2d_packed_params *p, const int8_t *input, 
   const tinyops_window *g = &p->window;
   const int32_t y0 = oy * g->stride_h - g->pad_top;
   const int32_t x0 = ox * g->stride_w - g->pad_left;
+  const int8_t *const image = input + (y0 * g->in_w + x0) * g->in_c;
+  if (p->pointwise) {
+    expand(image, g->in_c, to);
+    return;
+  }
   const view v = {
-      .image = input + (y0 * g->in_w + x0) * g->in_c,
+      .image = image,
       .rows = tinyops_taps_inside(y0, g->in_h, g->kernel_h, g->dilation_h),
       .columns = tinyops_taps_inside(x0, g->in_w, g->kernel_w, g->dilation_w),
       .row_step = g->dilation_h * g->in_w * g->in_c,

@@ -33,9 +33,9 @@ static inline int32_t dual(uint32_t a, uint32_t b, int32_t acc) {
 }
 
 /* Two outputs side by side at a time, stride 1: of x0..x3 in each row, the one sees x0..x2, the
- * other x1..x3. Returns where the next output goes. */
-static TINYOPS_APART int8_t *stride_1(const channel *k, const int16_t *x, const int16_t *y,
-                                      const int16_t *z, int8_t *output) {
+ * other x1..x3. */
+static TINYOPS_APART void stride_1(const channel *k, const int16_t *x, const int16_t *y,
+                                   const int16_t *z, int8_t *output) {
 #if TINYOPS_DSP
   register int8_t *r0 __asm__("r0") = output;
   register const int16_t *r1 __asm__("r1") = x;
@@ -90,7 +90,6 @@ static TINYOPS_APART int8_t *stride_1(const channel *k, const int16_t *x, const 
       : "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
 #undef ROW
 #undef REQUANTISE
-  return r0;
 #else
   for (; x != k->end; x += 2, y += 2, z += 2, output += 2 * k->step) {
     const int16_t *const at[3] = {x, y, z};
@@ -103,23 +102,23 @@ static TINYOPS_APART int8_t *stride_1(const channel *k, const int16_t *x, const 
     output[k->step] = tinyops_packed_requantise(b, k->factor);
     output[0] = tinyops_packed_requantise(a, k->factor);
   }
-  return output;
 #endif
 }
 
-/* A row of odd length writes one value too many, which the next row puts right. The last row has
- * none, so that its last value is computed apart. */
-static inline void row_stride_1(channel *k, int16_t *const rows[3], int32_t out_w, int is_last,
-                                int8_t *output) {
-  const int32_t together = (is_last ? out_w : out_w + 1) & -2;
-  if (together > 0) {
-    k->end = rows[0] + together;
-    output = stride_1(k, rows[0], rows[1], rows[2], output);
+/* The last output of a row of odd length comes with the one before it, which is there already. */
+static inline void row_stride_1(channel *k, int16_t *const rows[3], int32_t out_w, int8_t *output) {
+  const int32_t end = out_w & -2;
+  if (end > 0) {
+    k->end = rows[0] + end;
+    stride_1(k, rows[0], rows[1], rows[2], output);
   }
-  if (together < out_w) {
-    k->end = rows[0] + together + 2;
-    k->step = 0;
-    stride_1(k, rows[0] + together, rows[1] + together, rows[2] + together, output);
+  if (end < out_w) {
+    const int32_t step = k->step;
+    const int32_t begin = out_w > 1 ? out_w - 2 : 0;
+    k->end = rows[0] + begin + 2;
+    k->step = out_w > 1 ? step : 0;
+    stride_1(k, rows[0] + begin, rows[1] + begin, rows[2] + begin, output + begin * step);
+    k->step = step;
   }
 }
 
@@ -190,7 +189,7 @@ static channel channel_of(const tinyops_depthwise_3x3_params *p, const int8_t *w
   const channel k = {
       .bias = bias,
       .factor = tinyops_packed_factor_of(multiplier, shift, 2 * p->output_zero_point + 1),
-      .step = p->window.out_c,
+      .step = p->output.value,
       .pairs = {tinyops_pair(w[0], w[1]), tinyops_pair(w[3], w[4]), tinyops_pair(w[6], w[7])},
       .thirds = tinyops_pair(w[2], w[5]),
       .last = tinyops_pair(w[8], 0),
@@ -204,24 +203,23 @@ static inline void one_channel(const tinyops_depthwise_3x3_params *p, channel *k
   const tinyops_window *g = &p->window;
   const int32_t room = p->row_values - g->pad_left;
   const int32_t count = g->in_w < room ? g->in_w : room;
-  const int32_t row_step = g->in_w * g->in_c;
-  const int8_t *from = input - g->pad_top * row_step;
+  const int8_t *from = input - g->pad_top * p->input.row;
   int32_t next = -g->pad_top;
   int32_t missing = 3;
-  for (int32_t oy = 0; oy < g->out_h; ++oy, output += g->out_w * g->out_c) {
-    for (; missing > 0; --missing, ++next, from += row_step) {
+  for (int32_t oy = 0; oy < g->out_h; ++oy, output += p->output.row) {
+    for (; missing > 0; --missing, ++next, from += p->input.row) {
       int16_t *const oldest = rows[0];
       rows[0] = rows[1];
       rows[1] = rows[2];
       rows[2] = oldest;
       if (next >= 0 && next < g->in_h) {
-        load_row(from, g->in_c, count, oldest + g->pad_left);
+        load_row(from, p->input.value, count, oldest + g->pad_left);
       } else {
         fill_row(p->input_zero_point, count, oldest + g->pad_left);
       }
     }
     if (g->stride_w == 1) {
-      row_stride_1(k, rows, g->out_w, oy == g->out_h - 1, output);
+      row_stride_1(k, rows, g->out_w, output);
     } else {
       row_stride_2(k, rows, g->out_w, output);
     }
