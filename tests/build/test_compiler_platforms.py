@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from fakes.compiled import compile_bytes, input_vectors, random_inputs
 from fakes.interpreter import Interpreter
-from fakes.operator_models import OPERATORS
 from fakes.platforms import PLATFORMS, Case, Platform, fits, needs, run_cases
+from fakes.strategies import all_strategies
 from tinyops.compiler.options import CPUS
 from tinyops.errors import DoesNotFit
 from tinyops.toolchain import CPU_FLAGS
@@ -41,7 +41,7 @@ def drawn(name: str) -> list[bytes]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(model=OPERATORS[name])
+    @given(model=all_strategies()[name])
     def collect(model: bytes) -> None:
         found.append(model)
 
@@ -53,7 +53,7 @@ def drawn(name: str) -> list[bytes]:
 def generated() -> dict[str, list[tuple[bytes, list, list[bytes]]]]:
     """For each operator: models, their inputs, and the interpreter's outputs."""
     interpreter, found = Interpreter(), {}
-    for name in sorted(OPERATORS):
+    for name in all_strategies():
         found[name] = []
         for model in drawn(name):
             inputs = random_inputs(compile_bytes(model), VECTORS, seed=len(model))
@@ -88,7 +88,7 @@ def compare(platform: Platform, examples: Sequence[tuple[str, bytes, list, list[
 def test_operators_are_bit_exact(name: str, tmp_path: Path) -> None:
     platform = PLATFORMS[name]
     needs(platform)
-    operators = AVR_OPERATORS if platform.cpu == "avr" else sorted(OPERATORS)
+    operators = AVR_OPERATORS if platform.cpu == "avr" else list(all_strategies())
     count = EXAMPLES if name in FIRST else FEWER
     examples = [(operator, *example) for operator in operators for example in generated()[operator][:count]]
     assert compare(platform, examples, tmp_path) == set(operators)

@@ -202,10 +202,18 @@ def _split(cases: Sequence[Case], data: bytes) -> list[list[bytes]]:
     found, at = [], 0
     for case in cases:
         size = case.compiled.header.output_bytes
-        found.append([data[at + i * size : at + (i + 1) * size] for i in range(len(case.vectors))])
+        regions = (data[at + i * size : at + (i + 1) * size] for i in range(len(case.vectors)))
+        found.append([_outputs(case.compiled, region) for region in regions])
         at += size * len(case.vectors)
     assert at == len(data), f"{len(data)} bytes of outputs, expected {at}"
     return found
+
+
+def _outputs(compiled: CompiledModel, region: bytes) -> bytes:
+    """The output tensors one after another, of the arena's bytes from the first of them to the last."""
+    spans = [compiled.arena.tensors[tensor] for tensor in compiled.graph.outputs]
+    places = [(span.offset - compiled.header.output_offset, span.bytes) for span in spans]
+    return b"".join(region[at : at + size] for at, size in places)
 
 
 def _case_text(number: int, case: Case, folder: Path) -> str:

@@ -53,11 +53,10 @@ def seeds() -> list[bytes]:
     """Small models of every operator, the same on every run."""
     from hypothesis import HealthCheck, Phase, given, settings
 
-    from fakes.operator_models import OPERATORS
-    from fakes.tflite import dense
+    from fakes.strategies import all_strategies
 
-    found = [dense().build([0], [3])]
-    for name in sorted(OPERATORS):
+    found: list[bytes] = []
+    for strategy in all_strategies().values():
 
         @settings(
             max_examples=SEEDS_A_STRATEGY,
@@ -67,7 +66,7 @@ def seeds() -> list[bytes]:
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(model=OPERATORS[name])
+        @given(model=strategy)
         def collect(model: bytes) -> None:
             found.append(model)
 

@@ -25,8 +25,8 @@ static uintptr_t semihost(uintptr_t operation, uintptr_t argument) {
 extern uint32_t stack_top[];
 
 /* A fault ends the emulator: it locks up at the handler that is not there. */
-__attribute__((section(".start"), used)) static const uintptr_t vectors[2] = {
-    (uintptr_t)stack_top, (uintptr_t)reset};
+__attribute__((section(".start"), used)) static const uintptr_t vectors[2] = {(uintptr_t)stack_top,
+                                                                              (uintptr_t)reset};
 
 static uintptr_t semihost(uintptr_t operation, uintptr_t argument) {
   register uintptr_t r0 __asm__("r0") = operation;
