@@ -1,14 +1,16 @@
-/* Runs a model image under QEMU's mps2-an386 from two addresses, on the same vectors, and writes
- * every output and the ticks of each inference to output.bin through semihosting. */
+/* Runs a model image under one of QEMU's MPS2 machines from two addresses, on the same vectors, and
+ * writes every output and the ticks of each inference to output.bin through semihosting. */
 #include <stdint.h>
 #include <string.h>
 
 #include "tinyops/model.h"
 
 enum { SYS_OPEN = 1, SYS_WRITE = 5, SYS_EXIT = 24, BINARY_WRITE = 5 };
-#define ARENA ((uint8_t *)0x20100000u)
-#define TIMER ((volatile uint32_t *)0x40000000u) /* CMSDK timer 0, counts down at 25 MHz */
 
+/* The linker's: addresses of this machine. */
+extern uint8_t arena[], place_a[], place_b[];
+extern uint32_t stack_top[];
+extern volatile uint32_t timer[]; /* CMSDK timer 0, counts down */
 extern const uint8_t image_start[], image_end[], vectors_start[], vectors_end[];
 void reset(void);
 
@@ -16,8 +18,8 @@ __asm__(
     ".section .rodata\n .balign 4\n image_start: .incbin \"model.bin\"\n image_end:\n"
     " .balign 4\n vectors_start: .incbin \"vectors.bin\"\n vectors_end:\n .text\n");
 
-__attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {0x20080000u,
-                                                                                 (uintptr_t)reset};
+__attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {
+    (uintptr_t)stack_top, (uintptr_t)reset};
 
 static uint32_t semihost(uint32_t operation, const void *argument) {
   register uint32_t r0 __asm__("r0") = operation;
@@ -36,15 +38,15 @@ static void run_at(uint8_t *place, uint32_t file) {
   const tinyops_model_header *h = (const tinyops_model_header *)(const void *)place;
   const tinyops_model_init_fn init = (tinyops_model_init_fn)(uintptr_t)(place + h->init);
   const tinyops_model_invoke_fn invoke = (tinyops_model_invoke_fn)(uintptr_t)(place + h->invoke);
-  memset(ARENA, 0xa5, h->arena_bytes);
-  int32_t status = init(ARENA);
+  memset(arena, 0xa5, h->arena_bytes);
+  int32_t status = init(arena);
   for (const uint8_t *v = vectors_start; v < vectors_end; v += h->input_bytes) {
-    memcpy(ARENA + h->input_offset, v, h->input_bytes);
-    const uint32_t before = TIMER[1];
-    status |= invoke(ARENA);
-    const uint32_t ticks = status == TINYOPS_OK ? before - TIMER[1] : 0;
+    memcpy(arena + h->input_offset, v, h->input_bytes);
+    const uint32_t before = timer[1];
+    status |= invoke(arena);
+    const uint32_t ticks = status == TINYOPS_OK ? before - timer[1] : 0;
     put(file, &ticks, 4);
-    put(file, ARENA + h->output_offset, h->output_bytes);
+    put(file, arena + h->output_offset, h->output_bytes);
   }
 }
 
@@ -53,12 +55,12 @@ void reset(void) {
   const uint32_t open[3] = {(uint32_t)(uintptr_t)name, BINARY_WRITE, sizeof name - 1};
   *(volatile uint32_t *)0xe000ed88u |= 0xfu << 20; /* the floating point unit on */
   __asm__ volatile("dsb\n isb");
-  TIMER[2] = 0xffffffffu;
-  TIMER[1] = 0xffffffffu;
-  TIMER[0] = 1;
+  timer[2] = 0xffffffffu;
+  timer[1] = 0xffffffffu;
+  timer[0] = 1;
   const uint32_t file = semihost(SYS_OPEN, open);
-  run_at((uint8_t *)0x21000004u, file);
-  run_at((uint8_t *)0x2118800cu, file);
+  run_at(place_a, file);
+  run_at(place_b, file);
   semihost(SYS_EXIT, (const void *)0x20026u);
   for (;;) {
   }

@@ -13,7 +13,7 @@ import jinja2
 
 from tinyops import __version__
 from tinyops.compiler.arena import Arena, ring_is_input
-from tinyops.compiler.header import ModelHeader
+from tinyops.compiler.header import SYMBOLS, ModelHeader
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Update, Write
 from tinyops.compiler.options import RUNTIME
 from tinyops.compiler.state import fills, uniform
@@ -38,6 +38,7 @@ class Array:
     ctype: str
     values: NDArray[Any]
     note: str
+    in_flash: bool = False  # of AVR, see TINYOPS_FLASH
 
     @property
     def bytes(self) -> int:
@@ -96,7 +97,8 @@ def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
     for operator, low in zip(graph.operators, lowered, strict=True):
         for constant in low.constants:
             note = f"{operator}: {constant.note}"
-            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note)
+            flash = low.kernel is not None and low.kernel.reads_flash
+            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note, flash)
         for call in low.calls:
             for argument in call.arguments:
                 if isinstance(argument, Read) and graph.tensors[argument.tensor].data is not None:
@@ -114,6 +116,11 @@ def _initials(graph: Graph) -> Iterator[Array]:
         if not uniform(tensor.initial):
             note = f"{_safe(tensor.name)} {tensor.shape}, before the first inference"
             yield Array(f"tinyops_tensor_{tensor.index}", "uint8_t", np.frombuffer(tensor.initial, np.uint8), note)
+
+
+def external_names(graph: Graph, lowered: Sequence[Lowered]) -> list[str]:
+    """Every symbol that model.c and weights.c define for other files."""
+    return [*SYMBOLS, *(array.name for array in arrays_of(graph, lowered))]
 
 
 def _operand(tensor: Tensor) -> Array:

@@ -26,7 +26,7 @@ from tinyops.compiler.ops.weighted import (
 )
 from tinyops.compiler.view import OperatorView, constant_values
 
-KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER))
+KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER), reads_flash=True)
 PACKED_KERNEL = Kernel("kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", WINDOW_HEADER, PACKED_HEADER))
 
 

@@ -20,7 +20,7 @@ from tinyops.compiler.ops.weighted import (
 )
 from tinyops.compiler.view import OperatorView, constant_values
 
-KERNEL = Kernel("kernels/depthwise_conv_2d.c", ("tinyops/kernels/depthwise_conv_2d.h", WINDOW_HEADER))
+KERNEL = Kernel("kernels/depthwise_conv_2d.c", ("tinyops/kernels/depthwise_conv_2d.h", WINDOW_HEADER), reads_flash=True)
 BY_CHANNELS_KERNEL = Kernel(
     "kernels/depthwise_3x3.c", ("tinyops/kernels/depthwise_3x3.h", WINDOW_HEADER, PACKED_HEADER)
 )

@@ -9,7 +9,7 @@
 static inline int32_t tinyops_packed_on_scale(const tinyops_add_packed_operand *o, int32_t value) {
   const int32_t doubled = tinyops_left_shift(value + o->offset, o->left);
   const int32_t x = tinyops_packed_high_mul(doubled, o->multiplier);
-  return (x + (x >> 31) + (1 << (o->shift - 1))) >> o->shift;
+  return (x + (x >> 31) + ((int32_t)1 << (o->shift - 1))) >> o->shift;
 }
 
 /* sums (4) += four values of one operand on the common scale. */
