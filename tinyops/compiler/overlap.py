@@ -154,6 +154,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
     "tinyops_depthwise_3x3": lambda p: [channel_distance(p["window"], 3)],
+    "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
@@ -171,4 +172,4 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
 }
 
 # Kernels that go through a channel of the whole image before the next: the output's channels must meet the input's.
-_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3"})
+_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})

@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 V6M_CPUS = frozenset({"cortex-m0", "cortex-m0plus"})
 LANES_HEADERS = ("tinyops/kernels/lanes.h", PACKED_HEADER)
 LARGEST_ACCUMULATOR = 2**29  # of the requantisation from pieces of 16 bits
+SMALL_ACCUMULATOR = 2**20  # of the one from pieces of 10 and 11 bits
 BLOCKS = (2, 4, 8, 16)  # products between two extractions
 GROUP = 8  # filters that lie together
 MAX_FILLED_BYTES = 2048  # zeros that make whole groups
-LANE_LOW, LANE_HIGH = -(2**15), 2**15 - 1
+LARGEST_SUM = 2**15 - 1  # in magnitude: the lower lane's sign is added to the upper lane
 
 
-def lanes(view: OperatorView, axis: int) -> Packed | None:
+def lanes(view: OperatorView, axis: int, largest_accumulator: int = LARGEST_ACCUMULATOR) -> Packed | None:
     """Filters, biases and factors that a kernel with lanes can serve; None on other cores, and out of its range."""
-    return small_factors(view, axis, LARGEST_ACCUMULATOR) if view.cpu in V6M_CPUS else None
+    return small_factors(view, axis, largest_accumulator) if view.cpu in V6M_CPUS else None
 
 
 def lane_holds(blocks: NDArray[Any]) -> bool:
@@ -36,7 +37,7 @@ def lane_holds(blocks: NDArray[Any]) -> bool:
     positive, negative = np.clip(blocks.astype(np.int64), 0, None), np.clip(blocks.astype(np.int64), None, 0)
     most = (127 * positive - 128 * negative).sum(axis=-1).max(initial=0)
     least = (127 * negative - 128 * positive).sum(axis=-1).min(initial=0)
-    return bool(most <= LANE_HIGH and least >= LANE_LOW)
+    return bool(max(most, -least) <= LARGEST_SUM)
 
 
 def block_code(weights: NDArray[Any]) -> int | None:
@@ -54,6 +55,20 @@ def block_codes(filters: NDArray[Any]) -> list[int] | None:
     """Of each filter; None where one has none."""
     codes = [code for code in map(block_code, filters) if code is not None]
     return codes if len(codes) == len(filters) else None
+
+
+def window_codes(filters: NDArray[Any]) -> list[int] | None:
+    """Of each channel of a 3x3 filter (channels, 9): 1 where a lane holds all products, 2 a column's, 3 any two.
+
+    None where a lane does not even hold two.
+    """
+    codes = []
+    for weights in filters:
+        fits = (lane_holds(weights), lane_holds(weights.reshape(3, 3).T), weights.min() > -128)
+        if not any(fits):
+            return None
+        codes.append(1 + fits.index(True))
+    return codes
 
 
 def filled_filters(filters: NDArray[Any], values: int) -> NDArray[Any]:

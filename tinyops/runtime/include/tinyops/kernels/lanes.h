@@ -35,6 +35,15 @@ static inline int32_t tinyops_lanes_high(uint32_t word) {
   return (int16_t)(uint16_t)((word - (uint32_t)tinyops_lanes_low(word)) >> 16);
 }
 
+/* The lowest byte of r0 - 128 becomes what r0 is between -128 and 127, r0 counted from -128. */
+#define TINYOPS_LANES_CLAMP \
+  "cmp r0, #255\n\t"        \
+  "bls 99f\n\t"             \
+  "asrs r0, r0, #31\n\t"    \
+  "mvns r0, r0\n"           \
+  "99:\n\t"                 \
+  "subs r0, #128\n\t"
+
 /* tinyops_packed_requantise of r0 into its lowest byte, for |r0| < 2^29; r1 and r2 are lost. r4, r5:
  * lower and upper half of the multiplier; r6: output zero point + 128; r7: right shift. Halves of
  * 16 bits make four products; what a shift to the right takes off last is the carry, by which
@@ -58,12 +67,6 @@ static inline int32_t tinyops_lanes_high(uint32_t word) {
   "asrs r1, r0, #31\n\t"          \
   "adds r0, r0, r1\n\t"           \
   "asrs r0, r7\n\t"               \
-  "adcs r0, r6\n\t"               \
-  "cmp r0, #255\n\t"              \
-  "bls 99f\n\t"                   \
-  "asrs r0, r0, #31\n\t"          \
-  "mvns r0, r0\n"                 \
-  "99:\n\t"                       \
-  "subs r0, #128\n\t"
+  "adcs r0, r6\n\t" TINYOPS_LANES_CLAMP
 
 #endif
