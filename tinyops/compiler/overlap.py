@@ -196,9 +196,11 @@ def _in_place(_p: Params) -> list[int | None]:
 _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
+    "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
     "tinyops_depthwise_3x3": _by_channels,
     "tinyops_lstm": lambda p: [rows_distance(p["steps"], p["inputs"], p["units"])],
+    "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
@@ -231,4 +233,4 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
 }
 
 # Kernels that go through a channel of the whole image before the next: the output's channels must meet the input's.
-_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3"})
+_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})
