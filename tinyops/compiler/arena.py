@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 
+from tinyops.compiler.feature_code import feature_memory, ring_is_input
 from tinyops.compiler.lowered import Call, Kernel, Lowered, Place, Read
 from tinyops.compiler.lowering import copy_call
 from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, aligned
 from tinyops.compiler.moves import Layout, best_layout, moved_name
 from tinyops.compiler.overlap import Overlap, overlaps_of
-from tinyops.features import Features, RawFeatures
+from tinyops.features import Features
 from tinyops.graph import Graph, live_ranges
 
-RAW_STATE_BYTES = 16  # sizeof(tinyops_raw_state)
 STATE = "state"
 MOVE_KERNEL = Kernel("kernels/move.c", ("tinyops/kernels/movement.h",))
 
@@ -61,18 +61,6 @@ class Arena:
         return self.moved.get(operator, {}).get(tensor, self.tensors[tensor])
 
 
-def ring_is_input(features: Features) -> bool:
-    """A window of one frame needs no ring: the frame is the input tensor, until the model has run."""
-    return isinstance(features, RawFeatures) and features.window_frames == 1
-
-
-def state_bytes(features: Features) -> int:
-    """Bytes that outlive an inference."""
-    if not isinstance(features, RawFeatures):
-        return 0
-    return RAW_STATE_BYTES + (0 if ring_is_input(features) else features.window_values)
-
-
 def share_storage(graph: Graph, lowered: Sequence[Lowered]) -> tuple[dict[int, int], tuple[Lowered, ...]]:
     """Tensor -> tensor whose storage it uses, for operators that move no bytes.
 
@@ -106,9 +94,9 @@ def plan_arena(
     groups = _groups(graph, owner, live_ranges(graph))
     buffers = {name: Buffer(name, size, first, last) for name, (size, first, last, _) in groups.items()}
     scratch = {i: _scratch_name(i) for i, low in enumerate(lowered) if low.scratch_bytes}
-    kept = state_bytes(features)
+    memory = feature_memory(features)
     extra = [Buffer(name, lowered[i].scratch_bytes, i, i) for i, name in scratch.items()]
-    extra += [Buffer(STATE, kept, -1, len(graph.operators))] if kept else []
+    extra += [Buffer(STATE, memory.kept, -1, len(graph.operators))] if memory.kept else []
     overs = tuple(_overs(graph, lowered, groups, buffers))
     layout = best_layout([*buffers.values(), *extra], overs, prefer)
     offsets = layout.plan.offsets
@@ -117,7 +105,7 @@ def plan_arena(
         for name, group in groups.items()
         for tensor, inner in group[3].items()
     }
-    state, inputs = Span(offsets.get(STATE, 0), kept), _cover(graph.inputs, spans)
+    state, inputs = Span(offsets.get(STATE, 0), memory.kept), _cover(graph.inputs, spans)
     return Arena(
         layout.plan,
         layout.buffers,
@@ -126,7 +114,7 @@ def plan_arena(
         _moved(graph, layout, groups),
         {i: offsets[name] for i, name in scratch.items()},
         state,
-        inputs if ring_is_input(features) else Span(state.offset + RAW_STATE_BYTES, max(kept - RAW_STATE_BYTES, 0)),
+        inputs if ring_is_input(features) else Span(state.offset + memory.state, memory.ring),
         inputs,
         _cover(graph.outputs, spans),
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
-SOURCES = ("features/raw.c",)
+SOURCES = ("features/window.c",)
 FLAGS = (
     *("-std=c99", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-DTINYOPS_SHARED", "-DTINYOPS_FEATURE_LIBRARY"),
     *("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wl,--build-id=none"),
@@ -36,10 +36,11 @@ class _Channel(ctypes.Structure):
     _fields_ = (("offset", ctypes.c_int32), ("multiplier", ctypes.c_int32), ("shift", ctypes.c_int32))
 
 
+_PARAMS = ("row_values", "rows", "window_frames", "hop_frames", "channels", "zero_point")
+
+
 class _Params(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_int32) for name in ("frame_values", "window_frames", "hop_frames", "channels", "zero_point")
-    )
+    _fields_ = tuple((name, ctypes.c_int32) for name in _PARAMS)
 
 
 def default_cache() -> Path:
@@ -114,10 +115,10 @@ def quantise_frames(
         raise SpecError(f"zero point {zero_point} is outside int8")
     channels = raw.channels(scale)
     table = (_Channel * len(channels))(*(_Channel(c.offset, c.multiplier, c.shift) for c in channels))
-    params = _Params(raw.frame_values, raw.window_frames, raw.hop_frames, len(channels), zero_point)
+    params = _Params(raw.frame_values, raw.window_frames, raw.window_frames, raw.hop_frames, len(channels), zero_point)
     source = np.ascontiguousarray(counts)
     result = np.empty(source.shape, dtype=np.int8)
-    _load(build_features(folder)).tinyops_raw_quantise(
+    _load(build_features(folder)).tinyops_window_quantise(
         ctypes.byref(params),
         table,
         source.ctypes.data_as(ctypes.c_void_p),

@@ -207,7 +207,7 @@ def test_step_writes_a_library_and_its_description(tmp_path):
     assert facts["weights_bytes"] == 12 + 3 * 4 + 4 + 1
     assert described["arena"]["bytes"] == facts["arena_bytes"]
     assert described["layers"][0]["operator"] == "FULLY_CONNECTED"
-    assert (tmp_path / "out" / "features" / "raw.c").exists()
+    assert (tmp_path / "out" / "features" / "window.c").exists()
     assert str(tmp_path) not in "".join(p.read_text() for p in (tmp_path / "out").rglob("*") if p.is_file())
 
 
