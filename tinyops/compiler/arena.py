@@ -1,8 +1,8 @@
 """Which tensors share storage, and where each lies in the arena.
 
-The arena holds, each at a multiple of 16 bytes: the features' state (kept between inferences), the
-inputs side by side, the outputs side by side, scratch of kernels, and activations wherever nothing else is live, or
-over an operator's input as far as its kernel allows.
+The arena holds, each at a multiple of 16 bytes: the features' state (kept between inferences), their scratch (free but
+while a frame is pushed), the inputs side by side, the outputs side by side, scratch of kernels, and activations
+wherever nothing else is live, or over an operator's input as far as its kernel allows.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tinyops.features import Features
 from tinyops.graph import Graph, live_ranges
 
 STATE = "state"
+PUSH, PUSH_SCRATCH = -2, "scratch of features"  # frames are pushed before step -1, in which the inputs are filled
 MOVE_KERNEL = Kernel("kernels/move.c", ("tinyops/kernels/movement.h",))
 
 
@@ -49,6 +50,7 @@ class Arena:
     scratch: Mapping[int, int]
     state: Span
     ring: Span
+    push_scratch: Span
     inputs: Span
     outputs: Span
 
@@ -96,7 +98,8 @@ def plan_arena(
     scratch = {i: _scratch_name(i) for i, low in enumerate(lowered) if low.scratch_bytes}
     memory = feature_memory(features)
     extra = [Buffer(name, lowered[i].scratch_bytes, i, i) for i, name in scratch.items()]
-    extra += [Buffer(STATE, memory.kept, -1, len(graph.operators))] if memory.kept else []
+    extra += [Buffer(STATE, memory.kept, PUSH, len(graph.operators))] if memory.kept else []
+    extra += [Buffer(PUSH_SCRATCH, memory.scratch, PUSH, PUSH)] if memory.scratch else []
     overs = tuple(_overs(graph, lowered, groups, buffers))
     layout = best_layout([*buffers.values(), *extra], overs, prefer)
     offsets = layout.plan.offsets
@@ -115,6 +118,7 @@ def plan_arena(
         {i: offsets[name] for i, name in scratch.items()},
         state,
         inputs if ring_is_input(features) else Span(state.offset + memory.state, memory.ring),
+        Span(offsets.get(PUSH_SCRATCH, 0), memory.scratch),
         inputs,
         _cover(graph.outputs, spans),
     )

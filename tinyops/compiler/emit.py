@@ -13,7 +13,7 @@ import jinja2
 
 from tinyops import __version__
 from tinyops.compiler.arena import Arena
-from tinyops.compiler.feature_code import feature_files, feature_headers, feature_values
+from tinyops.compiler.feature_code import feature_files, feature_headers, feature_values, generated_files
 from tinyops.compiler.header import ModelHeader
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Write
 from tinyops.compiler.options import RUNTIME
@@ -73,10 +73,12 @@ def emit(
         "operators": [
             _operator(graph, arena, op, low) for op, low in zip(graph.operators, lowered, strict=True) if low.calls
         ],
-        "features": feature_values(features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.ring.offset),
+        "features": feature_values(
+            features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.ring.offset, arena.push_scratch.offset
+        ),
     }
     names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
-    generated = {name: _template(name).render(values) for name in names}
+    generated = {name: _template(name).render(values) for name in names} | generated_files(features)
     return {**generated, **{name: (RUNTIME / name).read_text() for name in runtime_files(features, lowered)}}
 
 

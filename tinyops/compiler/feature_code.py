@@ -1,11 +1,12 @@
-"""Features of a compiled model: what they keep in the arena, their sources, and what templates/features.j2 shows."""
+"""Features of a compiled model: what they take in the arena, their sources, and what templates/features.j2 shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from tinyops.features import Features, RawFeatures, TensorFeatures
+from tinyops.features import Features, RawFeatures, StagedFeatures, TensorFeatures
+from tinyops.features.code import front_code, front_headers, front_of, front_sources
 from tinyops.graph import Tensor
 
 WINDOW_STATE_BYTES = 16  # sizeof(tinyops_window_state)
@@ -15,10 +16,17 @@ WINDOW_FILES = ("features/window.c", f"include/{WINDOW_HEADER}")
 
 @dataclass(frozen=True)
 class FeatureMemory:
-    """Bytes of what features keep between inferences: the window's state, then its ring."""
+    """Bytes of features. Kept between inferences are the window's state, the front end's and the ring, in that order;
+    `scratch` is free but for the time of a push."""
 
-    state: int = 0
+    window: int = 0
+    front: int = 0
     ring: int = 0
+    scratch: int = 0
+
+    @property
+    def state(self) -> int:
+        return self.window + self.front
 
     @property
     def kept(self) -> int:
@@ -33,27 +41,40 @@ def ring_is_input(features: Features) -> bool:
 def feature_memory(features: Features) -> FeatureMemory:
     if isinstance(features, TensorFeatures):
         return FeatureMemory()
-    return FeatureMemory(WINDOW_STATE_BYTES, 0 if ring_is_input(features) else features.window_values)
+    ring = 0 if ring_is_input(features) else features.window_values
+    if isinstance(features, RawFeatures):
+        return FeatureMemory(WINDOW_STATE_BYTES, ring=ring)
+    front = front_of(features)
+    return FeatureMemory(WINDOW_STATE_BYTES, front.state_bytes, ring, front.scratch_bytes)
 
 
 def feature_files(features: Features) -> tuple[str, ...]:
     """Hand-written sources and headers, below runtime/."""
+    if isinstance(features, StagedFeatures):
+        headers = (f"include/{header}" for header in front_headers(features))
+        return (*WINDOW_FILES, *front_sources(features), *headers)
     return () if isinstance(features, TensorFeatures) else WINDOW_FILES
 
 
 def feature_headers(features: Features) -> tuple[str, ...]:
-    """What model.c includes."""
+    """Hand-written headers that model.c includes."""
     return () if isinstance(features, TensorFeatures) else (WINDOW_HEADER,)
 
 
-def feature_values(features: Features, tensor: Tensor, state: int, ring: int) -> dict[str, Any] | None:
-    """What the template needs; None for a model that takes tensors only. `state` and `ring` are offsets."""
+def generated_files(features: Features) -> dict[str, str]:
+    """Files beside model.c, by name."""
+    return front_code(features) if isinstance(features, StagedFeatures) else {}
+
+
+def feature_values(features: Features, tensor: Tensor, state: int, ring: int, scratch: int) -> dict[str, Any] | None:
+    """What the template needs; None for a model that takes tensors only. `state`, `ring`, `scratch` are offsets."""
     if isinstance(features, TensorFeatures):
         return None
+    staged = isinstance(features, StagedFeatures)
     return {
         "params": {
-            "row_values": features.frame_values,
-            "rows": features.window_frames,
+            "row_values": features.row_values,
+            "rows": features.rows,
             "window_frames": features.window_frames,
             "hop_frames": features.hop_frames,
             "channels": len(features.offset),
@@ -63,4 +84,7 @@ def feature_values(features: Features, tensor: Tensor, state: int, ring: int) ->
         "state": state,
         "ring": ring,
         "ring_is_input": ring_is_input(features),
+        "front": state + WINDOW_STATE_BYTES if staged else None,
+        "scratch": scratch,
+        "frame_samples": features.frame_samples if isinstance(features, StagedFeatures) else 1,
     }

@@ -166,7 +166,7 @@ def test_what_does_not_agree_with_the_model():
     graph = parse_graph(built(), "m")
     with pytest.raises(SpecError, match="3 values, there are 2 classes"):
         compile_model(graph, TensorFeatures(), CompileOptions(classes=("a", "b")))
-    with pytest.raises(SpecError, match=r"input has 4 values .*deliver 3 frames of 2"):
+    with pytest.raises(SpecError, match=r"input has 4 values .*deliver 3 rows of 2"):
         compile_model(graph, RawFeatures(2, 3, 1, (0,), (1.0,)), CompileOptions())
     with pytest.raises(SpecError, match="signal has 2 values in a frame, the features 1"):
         compile_model(graph, RawFeatures(1, 4, 1, (0,), (1.0,)), CompileOptions(signal=SIGNAL))

@@ -13,13 +13,6 @@
 
 #include "tinyops/internal.h"
 
-/* Training's library, which is made of this source alone, exports the arithmetic. */
-#ifdef TINYOPS_FEATURE_LIBRARY
-#define TINYOPS_WINDOW_API TINYOPS_EXPORT
-#else
-#define TINYOPS_WINDOW_API TINYOPS_INTERNAL
-#endif
-
 /* One channel's factor gain / input scale as multiplier * 2^-shift; multiplier in [2^30, 2^31),
  * shift in 1..62. */
 typedef struct {
@@ -46,10 +39,9 @@ typedef struct {
 } tinyops_window_state;
 
 /* output (rows, row_values) of values (rows, row_values). */
-TINYOPS_WINDOW_API void tinyops_window_quantise(const tinyops_window_params *p,
-                                                const tinyops_window_channel *channels,
-                                                const int16_t *values, int32_t rows,
-                                                int8_t *output);
+TINYOPS_FEATURE void tinyops_window_quantise(const tinyops_window_params *p,
+                                             const tinyops_window_channel *channels,
+                                             const int16_t *values, int32_t rows, int8_t *output);
 
 /* Forgets all rows. */
 TINYOPS_INTERNAL void tinyops_window_init(const tinyops_window_params *p,
