@@ -31,6 +31,13 @@ class Write:
 
 
 @dataclass(frozen=True)
+class Update:
+    """Pointer to a variable in the arena that a kernel reads and writes."""
+
+    tensor: int
+
+
+@dataclass(frozen=True)
 class Constant:
     """Pointer to an array in flash. `name` is unique within its operator; values in the order they are read."""
 
@@ -67,7 +74,7 @@ class Place:
     written: bool
 
 
-Argument: TypeAlias = Read | Write | Constant | Scratch | Place
+Argument: TypeAlias = Read | Write | Update | Constant | Scratch | Place
 
 
 @dataclass(frozen=True)
@@ -95,10 +102,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones."""
+    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones.
+
+    `reads_flash`: it reads its constants through TINYOPS_FLASH, so that on AVR they take no RAM.
+    """
 
     source: str
     headers: tuple[str, ...]
+    reads_flash: bool = False
 
 
 @dataclass(frozen=True)

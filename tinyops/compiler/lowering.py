@@ -33,8 +33,6 @@ def check_model(graph: Graph) -> None:
     if not graph.operators:
         raise SpecError(f"{graph.name}: has no operators")
     computed = [t for t in graph.tensors if t.data is None]
-    if any(t.variable for t in graph.tensors):
-        raise SpecError(f"{graph.name}: keeps state in variables, which is not supported yet")
     if computed and all(t.dtype == "float32" for t in computed):
         hybrid = any(t.dtype == "int8" for t in graph.tensors)
         kind = "hybrid (int8 weights, float32 activations)" if hybrid else "float-only"

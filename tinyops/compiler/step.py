@@ -57,6 +57,7 @@ def describe(compiled: CompiledModel) -> JsonObject:
             "bytes": arena.bytes,
             "lower_bound": arena.plan.lower_bound,
             "state": {"offset": arena.state.offset, "bytes": arena.state.bytes},
+            "variables": {"offset": arena.variables.offset, "bytes": arena.variables.bytes},
             "buffers": [
                 {
                     "name": b.name,

@@ -1,19 +1,23 @@
-"""The tensor graph read from a .tflite: tensors, operators, quantisation, live ranges.
+"""The tensor graph read from a .tflite: tensors, operators, quantisation, variables, live ranges, order.
 
 `read_graph` is the only door: whatever it returns is bounded and consistent, so that later code can
 index tensors and buffers without checks of its own.
 """
 
 from tinyops.graph.live import live_ranges
+from tinyops.graph.order import changes, depends, state_of, touched
 from tinyops.graph.reader import parse_graph, read_graph
 from tinyops.graph.types import (
     DTYPES,
     Activation,
     AxisOptions,
+    BatchMatmulOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
     Graph,
+    LeakyReluOptions,
+    LstmOptions,
     NoOptions,
     Operator,
     Options,
@@ -23,6 +27,7 @@ from tinyops.graph.types import (
     ReduceOptions,
     SoftmaxOptions,
     StridedSliceOptions,
+    SvdfOptions,
     Tensor,
 )
 
@@ -30,10 +35,13 @@ __all__ = [
     "DTYPES",
     "Activation",
     "AxisOptions",
+    "BatchMatmulOptions",
     "ConvOptions",
     "ElementwiseOptions",
     "FullyConnectedOptions",
     "Graph",
+    "LeakyReluOptions",
+    "LstmOptions",
     "NoOptions",
     "Operator",
     "Options",
@@ -43,8 +51,13 @@ __all__ = [
     "ReduceOptions",
     "SoftmaxOptions",
     "StridedSliceOptions",
+    "SvdfOptions",
     "Tensor",
+    "changes",
+    "depends",
     "live_ranges",
     "parse_graph",
     "read_graph",
+    "state_of",
+    "touched",
 ]

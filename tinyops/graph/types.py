@@ -22,6 +22,7 @@ DTYPES = MappingProxyType(
         "int64": 8,
         "uint64": 8,
         "float64": 8,
+        "resource": 4,  # the handle of a resource variable
     }
 )
 
@@ -44,7 +45,10 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. `data` holds a constant's bytes, little-endian; None for what is computed."""
+    """One tensor. `data` holds a constant's bytes, little-endian; None for what is computed.
+
+    A `variable` outlives inferences; `initial` is what it holds before the first one, None for other tensors.
+    """
 
     index: int
     name: str
@@ -53,6 +57,7 @@ class Tensor:
     quantisation: Quantisation | None = None
     data: bytes | None = field(default=None, repr=False)
     variable: bool = False
+    initial: bytes | None = field(default=None, repr=False)
 
     @property
     def elements(self) -> int:
@@ -118,7 +123,7 @@ class FullyConnectedOptions:
 
 @dataclass(frozen=True)
 class ElementwiseOptions:
-    """ADD, MUL."""
+    """ADD, SUB, MUL, DIV, L2_NORMALIZATION."""
 
     activation: Activation
 
@@ -145,7 +150,7 @@ class StridedSliceOptions:
 
 @dataclass(frozen=True)
 class ReduceOptions:
-    """MEAN."""
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN."""
 
     keep_dims: bool
 
@@ -153,6 +158,49 @@ class ReduceOptions:
 @dataclass(frozen=True)
 class SoftmaxOptions:
     beta: float
+
+
+@dataclass(frozen=True)
+class SvdfOptions:
+    rank: int
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class LstmOptions:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM. A cell clip of 0 is none."""
+
+    activation: Activation
+    cell_clip: float
+    time_major: bool
+
+
+@dataclass(frozen=True)
+class HandleOptions:
+    """VAR_HANDLE: which resource it stands for."""
+
+    container: str
+    shared_name: str
+
+
+@dataclass(frozen=True)
+class CallOnceOptions:
+    """CALL_ONCE: the subgraph that runs in the first inference only."""
+
+    subgraph: int
+
+
+@dataclass(frozen=True)
+class LeakyReluOptions:
+    alpha: float
+
+
+@dataclass(frozen=True)
+class BatchMatmulOptions:
+    """Whether the last two dimensions of the first or the second operand are swapped."""
+
+    swap_a: bool
+    swap_b: bool
 
 
 Options: TypeAlias = (
@@ -165,6 +213,12 @@ Options: TypeAlias = (
     | ReduceOptions
     | SoftmaxOptions
     | StridedSliceOptions
+    | SvdfOptions
+    | LstmOptions
+    | HandleOptions
+    | CallOnceOptions
+    | LeakyReluOptions
+    | BatchMatmulOptions
 )
 
 
@@ -194,9 +248,11 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """A model with one subgraph. Operators are in an order in which they can run.
+    """A model. Operators are in an order in which they can run.
 
-    `name` is the file's name, `digest` the file's digest.
+    Resources are variables like any other: READ_VARIABLE reads one, ASSIGN_VARIABLE has one as its output, and
+    VAR_HANDLE and CALL_ONCE, which leave nothing to do when the model runs, are not among the operators (see
+    resources.py). `name` is the file's name, `digest` the file's digest.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinyops.compiler.constraints import Constraint
@@ -47,16 +47,24 @@ def folded_bias(view: OperatorView, axis: int) -> NDArray[np.int64]:
 
 def accumulator_bound(view: OperatorView, axis: int) -> int:
     """Largest magnitude that any partial sum can reach, over all channels and inputs."""
-    rows = abs(per_channel(int64_values(view.tensor(1)), axis)).sum(axis=1)
-    return int((abs(folded_bias(view, axis)) + 128 * rows).max())
+    return largest_sum(per_channel(int64_values(view.tensor(1)), axis), folded_bias(view, axis))
+
+
+def largest_sum(rows: NDArray[np.int64], bias: NDArray[np.int64]) -> int:
+    """Largest magnitude of a bias (channels) and any part of the products of weights (channels, values) with bytes."""
+    return int((abs(bias) + 128 * abs(rows).sum(axis=1)).max())
 
 
 def accumulator_fits(axis: int) -> Constraint:
+    return sums_fit(lambda view: accumulator_bound(view, axis))
+
+
+def sums_fit(bound: Callable[[OperatorView], int]) -> Constraint:
     """No input can make an accumulator leave 32 bits: the interpreter's result would be undefined."""
 
     def check(view: OperatorView) -> str | None:
-        bound = accumulator_bound(view, axis)
-        return None if bound < 2**31 else f"up to {bound:,}"
+        found = bound(view)
+        return None if found < 2**31 else f"up to {found:,}"
 
     return Constraint("sums of products and bias stay within 32 bits for every input", check)
 
@@ -71,9 +79,9 @@ def channel_factors(view: OperatorView) -> tuple[float, ...]:
     return tuple(source.scale * scale / output.scale for scale in scales)
 
 
-def factors_fit() -> Constraint:
+def factors_fit(factors: Callable[[OperatorView], Iterable[float]] = channel_factors) -> Constraint:
     def check(view: OperatorView) -> str | None:
-        largest = max(channel_factors(view))
+        largest = max(factors(view))
         return None if largest < LARGEST_FACTOR else f"a factor of {largest:g}"
 
     return Constraint("scales differ by a factor below 2^30", check)
