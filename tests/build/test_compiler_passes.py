@@ -21,12 +21,16 @@ def interpreter():
     found.close()
 
 
-CASES = [*((name, "x86-64") for name in PASS_MODELS), ("padded", "cortex-m4f"), ("dilated", "cortex-m4f")]
+CASES = [
+    *((name, "x86-64") for name in PASS_MODELS),
+    *(("padded", cpu) for cpu in ("cortex-m4f", "cortex-m0plus")),
+    ("dilated", "cortex-m4f"),
+]
 
 
 @pytest.mark.parametrize(("name", "cpu"), CASES)
 def test_what_passes_make_equals_the_interpreter_on_the_file(name, cpu, interpreter):
-    """The kernels of cores with the DSP extension run in plain C here."""
+    """The kernels of other cores run in plain C here."""
     models, wanted_passes = PASS_MODELS[name]
     seen = set()
 

@@ -38,7 +38,7 @@ def _window_reader(draw: Any, model: Tflite, source: int, g: dict[str, Any], cha
 @st.composite
 def padded(draw: Any) -> bytes:
     """PAD or PADV2, of rows or of an image, before one or two windows."""
-    g = _geometry(draw, st.sampled_from([1, 1, 2]))
+    g = _geometry(draw, st.sampled_from([1, 1, 2]), draw(st.sampled_from([None, (3, 3)])))
     channels = draw(st.integers(1, 5))
     w = _Weighted(draw, channels, channels * g["taps"][0] * g["taps"][1])
     added = []
