@@ -72,6 +72,15 @@ class Problem:
         shared = max((step.shared.get((i, j), 0) for i in started for j in ended if i != j), default=0)
         return needed - shared + step.scratch, needed - sum(self.storages[i].bytes for i in ended)
 
+    def needed(self) -> list[int]:
+        """Bytes needed while each operator runs, in the order as it is."""
+        done, live, found = 0, self.start_bytes(), []
+        for index in range(len(self.steps)):
+            needed, live = self.run(index, done, live)
+            done |= 1 << index
+            found.append(needed)
+        return found
+
     def peak(self, order: Sequence[int]) -> int:
         """The most bytes needed at once, in an order."""
         done, live, peak = 0, self.start_bytes(), self.start_bytes()
