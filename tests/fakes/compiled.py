@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyops.compiler import CompileOptions, compile_model
-from tinyops.compiler.compiled import CompiledModel
+from tinyops.compiler.compiled import CompiledModel, compile_lowered
 from tinyops.compiler.host import WARNINGS, write_sources
+from tinyops.compiler.lowering import lower_graph
 from tinyops.compiler.options import RUNTIME
+from tinyops.compiler.passes import run_passes
 from tinyops.features import Features, TensorFeatures
 from tinyops.graph import parse_graph
 
@@ -27,6 +29,13 @@ BASE = ("-std=c99", *WARNINGS, "-D_ISOC11_SOURCE")
 def compile_bytes(model: bytes, features: Features | None = None, **options: object) -> CompiledModel:
     graph = parse_graph(model, "test.tflite")
     return compile_model(graph, features or TensorFeatures(), CompileOptions(**options))  # type: ignore[arg-type]
+
+
+def compile_special(model: bytes, cpu: str, prefer: str = "balanced") -> CompiledModel:
+    """With the most special kernel that each operator can have on a core, whatever it costs."""
+    graph, applied = run_passes(parse_graph(model, "test.tflite"))
+    lowered = tuple(ways[-1] for ways in lower_graph(graph, cpu))
+    return compile_lowered(graph, applied, (lowered,), TensorFeatures(), CompileOptions(cpu=cpu, prefer=prefer))
 
 
 @functools.cache

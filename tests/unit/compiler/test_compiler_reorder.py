@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.compiled import compile_bytes
+from fakes.compiled import compile_special
 from fakes.pass_models import cell
 from tinyops.compiler.arena import place_tensors
 from tinyops.compiler.lowering import lower_graph
@@ -63,9 +63,9 @@ def test_no_order_has_a_lower_peak(problem: Problem) -> None:
 
 def test_branches_run_one_after_the_other() -> None:
     """The figures of docs/decisions/0036-passes.md."""
-    compiled = compile_bytes(cell(6, wide=64, extent=12), cpu="cortex-m4f")
+    compiled = compile_special(cell(6, wide=64, extent=12), "cortex-m4f")
     graph = parse_graph(cell(6, wide=64, extent=12), "cell")
-    lowered = lower_graph(graph, "cortex-m4f")
+    lowered = tuple(ways[-1] for ways in lower_graph(graph, "cortex-m4f"))
     _, as_in_file = place_tensors(graph, lowered, TensorFeatures())
     assert [o.number for o in compiled.graph.operators[:4]] == [0, 6, 1, 7]
     assert as_in_file.bytes == 55_552
@@ -78,7 +78,7 @@ def test_branches_run_one_after_the_other() -> None:
 
 def test_where_looks_run_out_the_order_stays() -> None:
     graph = parse_graph(cell(6), "cell")
-    storage = share_storage(graph, lower_graph(graph, "x86-64"))
+    storage = share_storage(graph, tuple(way for (way,) in lower_graph(graph, "x86-64")))
     problem = problem_of(graph, storage.lowered, storage.owner)
     assert lowest_peak(problem) is not None
     assert lowest_peak(problem, looks=5) is None
@@ -87,7 +87,7 @@ def test_where_looks_run_out_the_order_stays() -> None:
 def test_operators_that_keep_state_hold_their_place() -> None:
     """Two branches as above, with an operator between the widening and the narrowing that keeps state."""
     graph = parse_graph(cell(2), "cell")
-    storage = share_storage(graph, lower_graph(graph, "x86-64"))
+    storage = share_storage(graph, tuple(way for (way,) in lower_graph(graph, "x86-64")))
     free = problem_of(graph, storage.lowered, storage.owner)
     assert free.steps[2].needs == 0b0001
     variable = Tensor(len(graph.tensors), "v", (4,), "int8", variable=True)
