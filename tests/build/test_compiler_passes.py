@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.compiled import SANITIZED, compile_bytes, constants_in_arena, input_vectors, random_inputs, run_compiled
 from fakes.interpreter import Interpreter
 from fakes.pass_models import PASS_MODELS
 from tinyops.errors import SpecError
@@ -41,6 +41,7 @@ def test_what_passes_make_equals_the_interpreter_on_the_file(name, cpu, interpre
             compiled = compile_bytes(model, cpu=cpu)
         except SpecError:  # a pass did not apply, and what is left is refused
             assume(False)
+        assert not constants_in_arena(compiled)
         inputs = random_inputs(compiled, 4, seed)
         wanted = interpreter.run(model, inputs)
         assume(wanted is not None)
