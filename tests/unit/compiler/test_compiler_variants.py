@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from fakes.tflite import Tflite
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.costs import INSTRUCTIONS, KERNEL_BYTES, STACK_BYTES, UNKNOWN_BYTES
-from tinyops.compiler.lowered import Lowered
+from tinyops.compiler.lowered import Constant, Kernel, Lowered
 from tinyops.compiler.lowering import lower_graph
 from tinyops.compiler.options import PREFER, RUNTIME
 from tinyops.compiler.passes.reorder import problem_of
@@ -85,6 +86,21 @@ def test_for_ram_the_planner_has_the_last_word(seed: int) -> None:
     compiled = {p: compile_model(network(seed), TensorFeatures(), CompileOptions(cpu=CPU, prefer=p)) for p in PREFER}
     needed = {p: c.arena.bytes + stack_bytes(c.lowered, CPU) for p, c in compiled.items()}
     assert needed["ram"] == min(needed.values())
+
+
+def test_a_kernel_that_another_operator_needs_anyway_costs_no_code() -> None:
+    graph = network(1)
+    (first, second, *rest) = [ways[0] for ways in lower_graph(graph, CPU)]
+    shared, own = (Kernel(f"kernels/{name}.c", ()) for name in ("conv_2d", "conv_2d_lanes"))
+    filler = Constant("filler", "int8_t", np.zeros(500, np.int8), "")
+    call = replace(second.calls[0], arguments=(*second.calls[0].arguments, filler))
+    with_shared = replace(second, calls=(call,), kernel=shared)
+    with_own = replace(second, kernel=own)
+    assert KERNEL_BYTES["dsp"][shared.source] + 500 > KERNEL_BYTES["dsp"][own.source] > 500
+    candidates = [(replace(first, kernel=shared),), (with_own, with_shared), *((low,) for low in rest)]
+    assert choices(graph, candidates, CPU, "size")[0][1] is with_shared
+    alone = [(replace(first, kernel=None),), *candidates[1:2], *((replace(low, kernel=None),) for low in rest)]
+    assert choices(graph, alone, CPU, "size")[0][1] is with_own
 
 
 def test_more_kernels_than_sets_are_made_of_still_choose() -> None:
