@@ -14,6 +14,7 @@ DTYPES = {
     "uint8": schema.TensorType.UINT8,
     "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
+    "int64": schema.TensorType.INT64,
     "float32": schema.TensorType.FLOAT32,
 }
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3, "TANH": 4}

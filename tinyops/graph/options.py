@@ -7,14 +7,21 @@ from typing import Any
 
 from tinyops.graph.types import (
     AxisOptions,
+    BlockOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
+    GatherOptions,
+    MirrorPadOptions,
     NoOptions,
     Options,
+    PackOptions,
     PoolOptions,
     ReduceOptions,
+    ResizeOptions,
     SoftmaxOptions,
+    StridedSliceOptions,
+    TransposeConvOptions,
 )
 
 Fail = Callable[[str], Exception]
@@ -88,6 +95,45 @@ def _softmax(f: _Fields) -> Options:
     return SoftmaxOptions(float(f.table.Beta()))
 
 
+def _pack(f: _Fields) -> Options:
+    return PackOptions(int(f.table.Axis()), int(f.table.ValuesCount()))
+
+
+def _unpack(f: _Fields) -> Options:
+    return PackOptions(int(f.table.Axis()), int(f.table.Num()))
+
+
+def _strided_slice(f: _Fields) -> Options:
+    return StridedSliceOptions(
+        begin_mask=int(f.table.BeginMask()),
+        end_mask=int(f.table.EndMask()),
+        ellipsis_mask=int(f.table.EllipsisMask()),
+        new_axis_mask=int(f.table.NewAxisMask()),
+        shrink_mask=int(f.table.ShrinkAxisMask()),
+        offset=bool(f.table.Offset()),
+    )
+
+
+def _resize(f: _Fields) -> Options:
+    return ResizeOptions(bool(f.table.AlignCorners()), bool(f.table.HalfPixelCenters()))
+
+
+def _transpose_conv(f: _Fields) -> Options:
+    return TransposeConvOptions(f.padding, f.pair("StrideH", "StrideW"), f.activation)
+
+
+def _block(f: _Fields) -> Options:
+    return BlockOptions(f.extent("BlockSize"))
+
+
+def _gather(f: _Fields) -> Options:
+    return GatherOptions(int(f.table.Axis()), int(f.table.BatchDims()))
+
+
+def _mirror_pad(f: _Fields) -> Options:
+    return MirrorPadOptions(f.enum("MirrorPadMode", f.table.Mode()))
+
+
 _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "CONV_2D": ("Conv2DOptions", _conv),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise),
@@ -99,6 +145,16 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "CONCATENATION": ("ConcatenationOptions", _concatenation),
     "MEAN": ("ReducerOptions", _reduce),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
+    "PACK": ("PackOptions", _pack),
+    "UNPACK": ("UnpackOptions", _unpack),
+    "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _resize),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _resize),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _transpose_conv),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", _block),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", _block),
+    "GATHER": ("GatherOptions", _gather),
+    "MIRROR_PAD": ("MirrorPadOptions", _mirror_pad),
 }
 
 

@@ -135,6 +135,61 @@ class SoftmaxOptions:
     beta: float
 
 
+@dataclass(frozen=True)
+class PackOptions:
+    """PACK, UNPACK: `count` tensors of one rank less, side by side along `axis` of the other."""
+
+    axis: int
+    count: int
+
+
+@dataclass(frozen=True)
+class StridedSliceOptions:
+    """STRIDED_SLICE: bit i of a mask is about entry i of begin, end and strides."""
+
+    begin_mask: int
+    end_mask: int
+    ellipsis_mask: int
+    new_axis_mask: int
+    shrink_mask: int
+    offset: bool
+
+
+@dataclass(frozen=True)
+class ResizeOptions:
+    """RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR."""
+
+    align_corners: bool
+    half_pixel_centers: bool
+
+
+@dataclass(frozen=True)
+class TransposeConvOptions:
+    padding: Padding
+    stride: tuple[int, int]
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class BlockOptions:
+    """DEPTH_TO_SPACE, SPACE_TO_DEPTH."""
+
+    block: int
+
+
+@dataclass(frozen=True)
+class GatherOptions:
+    axis: int
+    batch_dims: int
+
+
+@dataclass(frozen=True)
+class MirrorPadOptions:
+    """`mode`: SYMMETRIC repeats the edge, REFLECT does not."""
+
+    mode: Literal["REFLECT", "SYMMETRIC"]
+
+
 Options: TypeAlias = (
     NoOptions
     | ConvOptions
@@ -144,6 +199,13 @@ Options: TypeAlias = (
     | AxisOptions
     | ReduceOptions
     | SoftmaxOptions
+    | PackOptions
+    | StridedSliceOptions
+    | ResizeOptions
+    | TransposeConvOptions
+    | BlockOptions
+    | GatherOptions
+    | MirrorPadOptions
 )
 
 

@@ -11,13 +11,20 @@ from tinyops.compiler.ops import (
     depthwise_conv_2d,
     elementwise,
     fully_connected,
+    gather,
     mean,
     pad,
     pool_2d,
     quantize,
     reshape,
+    resize,
+    slices,
     softmax,
+    space_to_batch,
+    split,
     tables,
+    transpose,
+    transpose_conv,
 )
 from tinyops.compiler.ops.kind import OperatorKind
 
@@ -34,6 +41,13 @@ _KINDS: tuple[OperatorKind, ...] = (
     *softmax.KINDS,
     *tables.KINDS,
     *quantize.KINDS,
+    *split.KINDS,
+    *slices.KINDS,
+    *transpose.KINDS,
+    *gather.KINDS,
+    *resize.KINDS,
+    *space_to_batch.KINDS,
+    *transpose_conv.KINDS,
 )
 
 OPERATORS: Mapping[str, OperatorKind] = MappingProxyType({kind.name: kind for kind in _KINDS})
