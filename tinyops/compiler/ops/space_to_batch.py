@@ -73,7 +73,7 @@ def _too_large(view: OperatorView) -> str | None:
 
 
 def _unpadded(view: OperatorView) -> str | None:
-    """The interpreter fills with what happens to lie in its memory where this is not 0."""
+    """The interpreter fills with a number that it never sets, 0 in fresh memory, where the zero point belongs."""
     padded = any((*_blocks(view).before, *_blocks(view).after))
     zero_point = view.output.zero_point if view.output.quantisation else 0
     return f"zero point {zero_point}" if padded and zero_point else None
@@ -132,6 +132,10 @@ def _kind(name: str, lower: Callable[[OperatorView], Lowered], *more: c.Constrai
 
 
 KINDS = (
-    _kind("SPACE_TO_BATCH_ND", lower_to_batch),
+    _kind(
+        "SPACE_TO_BATCH_ND",
+        lower_to_batch,
+        c.holds("nothing is added, or the zero point is 0", _unpadded, "export the model with a batch of 1"),
+    ),
     _kind("BATCH_TO_SPACE_ND", lower_to_space),
 )
