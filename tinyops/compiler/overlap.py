@@ -89,7 +89,7 @@ def _pixel_distance(pending: NDArray[np.int64], channels: int) -> int:
     """For kernels that read a pixel's input until they have written its last channel."""
     import numpy as np
 
-    return int((np.arange(1, len(pending) + 1) * channels - pending).max())
+    return int((np.arange(1, len(pending) + 1) * channels - 1 - pending).max())
 
 
 def reached_distance(window: Mapping[str, int]) -> int:
@@ -175,13 +175,14 @@ def pad_distance(before: tuple[int, ...], inner: tuple[int, ...], out: tuple[int
 def runs_distance(read: NDArray[np.int64], write: NDArray[np.int64], run: int) -> int:
     """For kernels that copy runs of bytes one after another, each from its front: where each run is read and written.
 
-    While a run is written, its own bytes are still read, and those of all runs behind it.
+    While a run is written, the rest of it is still read, and all runs behind it.
     """
     import numpy as np
 
     pending = np.minimum.accumulate(read[::-1])[::-1]
     later = np.append(pending[1:], _NEVER)
-    return int(np.maximum(write - read, write + run - later).max())
+    itself = write - read if run > 1 else write - _NEVER
+    return int(np.maximum(itself, write + run - later).max())
 
 
 def _in_loops(extent: Sequence[int], step: Sequence[int], start: int) -> NDArray[np.int64]:
