@@ -28,7 +28,8 @@ def moved(dtypes: tuple[str, ...], position: int = 0) -> Constraint:
                 return f"{tensor} has {len(tensor.quantisation.scales)} scales"
         return None
 
-    return Constraint(f"input and output are {' or '.join(dtypes)}, both the same, without scales of channels", check)
+    kinds = " or ".join(filter(None, (", ".join(dtypes[:-1]), dtypes[-1])))
+    return Constraint(f"input and output have the same type, {kinds}, with at most one scale", check)
 
 
 def numbers(

@@ -53,7 +53,8 @@ def _pads(view: OperatorView) -> tuple[int, int]:
     found = []
     for axis in (0, 1):
         extent, taps, stride = view.output.shape[1 + axis], weights[1 + axis], options.stride[axis]
-        count = -(-extent // stride) if options.padding == "SAME" else (extent - taps) // stride + 1
+        # Rounded towards zero, as in C, where an output is smaller than the weights.
+        count = -(-extent // stride) if options.padding == "SAME" else int((extent + stride - taps) / stride)
         found.append(max((count - 1) * stride + taps - extent, 0) // 2)
     return found[0], found[1]
 
