@@ -131,6 +131,7 @@ def _tensors(
             "offset": spans[index].offset,
             "macro": f"{name.upper()}_{side.upper()}{several}",
             "function": f"{name}_{side}{several}",
+            "variable": f"{side}{several}",
             "scale": _float(quantisation.scales[0]) if quantisation else "",
             "zero_point": quantisation.zero_points[0] if quantisation else 0,
             "format": form,
