@@ -104,6 +104,11 @@ def compile_file(graph: Graph, board: Board, prefer: str, catalog: Mapping[str, 
         raise _naming_boards(error, unlimited, catalog) from None
 
 
+def compile_for(graph: Graph, cpu: str, prefer: str) -> CompiledModel:
+    """A model compiled for a core, whatever memory is beside it. Raises as `compile_file`."""
+    return compile_model(graph, TensorFeatures(), CompileOptions(cpu=cpu, prefer=prefer, board="any board"))
+
+
 def _naming_boards(error: DoesNotFit, compiled: CompiledModel, catalog: Mapping[str, Board]) -> DoesNotFit:
     """Where an image was not built, its weights stand for it: they are nearly all of it."""
     image_bytes = error.image_bytes or compiled.weights_bytes

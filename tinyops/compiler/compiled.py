@@ -9,23 +9,29 @@ from tinyops.compiler.arena import Arena, place_tensors, with_moves
 from tinyops.compiler.contract import contract_digest, make_contract
 from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
-from tinyops.compiler.lowering import lower_graph
+from tinyops.compiler.lowering import check_model, lower_graph
 from tinyops.compiler.options import CompileOptions
+from tinyops.compiler.passes import run_passes
+from tinyops.compiler.passes.kind import Applied
 from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import Features
 from tinyops.files import JsonObject
 from tinyops.graph import Graph
 from tinyops.manifest.contract import ABI
 
+AVR_FLASH_BYTES = 63 << 10  # of 64 KiB; interrupt vectors lie before
+
 
 @dataclass(frozen=True)
 class CompiledModel:
     """A model as a C library: `sources` maps each file's name to its text.
 
-    `header` has the entry points at 0; an image's header fills them in.
+    `graph` is what passes have made of the file's, `applied` what each of them did. `header` has the entry points at 0;
+    an image's header fills them in.
     """
 
     graph: Graph
+    applied: tuple[Applied, ...]
     features: Features
     options: CompileOptions
     lowered: tuple[Lowered, ...]
@@ -54,15 +60,18 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     """
     from tinyops.compiler.emit import emit
 
+    check_model(graph)
+    graph, applied = run_passes(graph)
     lowered = lower_graph(graph, options.cpu)
     contract = make_contract(graph, features, options)
     lowered, arena = place_tensors(graph, lowered, features, options.prefer)
     check_fits(graph, arena, options)
+    check_flash(graph, lowered, options)
     lowered = with_moves(lowered, arena)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
     header = make_header(arena.bytes, inputs, outputs, contract)
     sources = emit(graph, features, lowered, arena, header)
-    return CompiledModel(graph, features, options, lowered, arena, contract, header, sources)
+    return CompiledModel(graph, applied, features, options, lowered, arena, contract, header, sources)
 
 
 def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
@@ -73,6 +82,19 @@ def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
             f"short by {arena.bytes - limit:,}",
             hint="make the model's largest layers smaller, shorten the window, or choose a board with more RAM",
             arena_bytes=arena.bytes,
+        )
+
+
+def check_flash(graph: Graph, lowered: tuple[Lowered, ...], options: CompileOptions) -> None:
+    """On AVR a pointer into program memory has 16 bits."""
+    from tinyops.compiler.emit import arrays_of
+
+    needed = sum(array.bytes for array in arrays_of(graph, lowered) if array.in_flash)
+    if options.cpu == "avr" and needed > AVR_FLASH_BYTES:
+        raise DoesNotFit(
+            f"{graph.name}: its weights need {needed:,} bytes, AVR reads constants from the lowest "
+            f"{AVR_FLASH_BYTES:,} of flash: over by {needed - AVR_FLASH_BYTES:,}",
+            hint="make the model's largest layers smaller, or choose another core",
         )
 
 

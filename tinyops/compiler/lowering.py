@@ -16,8 +16,8 @@ MOST_PROBLEMS = 20
 def lower_graph(graph: Graph, cpu: str) -> tuple[Lowered, ...]:
     """Each operator's calls, in order, with kernels that suit the core.
 
-    Raises SpecError naming every operator that cannot be compiled and why."""
-    check_model(graph)
+    Raises SpecError naming every operator that cannot be compiled and why.
+    """
     views = [OperatorView(graph, operator, cpu) for operator in graph.operators]
     problems = [p for p in map(_problem, views) if p]
     if problems:

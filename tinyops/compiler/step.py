@@ -71,6 +71,9 @@ def describe(compiled: CompiledModel) -> JsonObject:
         },
         "inputs": [_edge(compiled, i) for i in graph.inputs],
         "outputs": [_edge(compiled, i) for i in graph.outputs],
+        "passes": [
+            {"name": one.name, "removed": list(one.removed), "changed": list(one.changed)} for one in compiled.applied
+        ],
         "layers": _layers(compiled),
     }
 

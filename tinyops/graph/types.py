@@ -87,23 +87,31 @@ class NoOptions:
     """An operator without options, or one whose options nothing here needs."""
 
 
+# (before, after) along height, and along width.
+Pads: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+
+
 @dataclass(frozen=True)
 class ConvOptions:
-    """CONV_2D and DEPTHWISE_CONV_2D; pairs are (height, width)."""
+    """CONV_2D and DEPTHWISE_CONV_2D; pairs are (height, width). `pads`, where passes put them, replace `padding`."""
 
     padding: Padding
     stride: tuple[int, int]
     dilation: tuple[int, int]
     activation: Activation
     depth_multiplier: int = 1
+    pads: Pads | None = None
 
 
 @dataclass(frozen=True)
 class PoolOptions:
+    """AVERAGE_POOL_2D and MAX_POOL_2D; pairs are (height, width). `pads` as of ConvOptions."""
+
     padding: Padding
     stride: tuple[int, int]
     window: tuple[int, int]
     activation: Activation
+    pads: Pads | None = None
 
 
 @dataclass(frozen=True)
@@ -115,22 +123,34 @@ class FullyConnectedOptions:
 
 @dataclass(frozen=True)
 class ElementwiseOptions:
-    """ADD, MUL."""
+    """ADD, SUB, MUL, DIV, L2_NORMALIZATION."""
 
     activation: Activation
 
 
 @dataclass(frozen=True)
 class AxisOptions:
-    """CONCATENATION."""
+    """CONCATENATION, PACK."""
 
     axis: int
     activation: Activation
 
 
 @dataclass(frozen=True)
+class StridedSliceOptions:
+    """STRIDED_SLICE: bit i of a mask speaks of dimension i; `offset` says that ends count from the beginnings."""
+
+    begin_mask: int
+    end_mask: int
+    ellipsis_mask: int
+    new_axis_mask: int
+    shrink_axis_mask: int
+    offset: bool
+
+
+@dataclass(frozen=True)
 class ReduceOptions:
-    """MEAN."""
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN."""
 
     keep_dims: bool
 
@@ -170,6 +190,19 @@ class CallOnceOptions:
     subgraph: int
 
 
+@dataclass(frozen=True)
+class LeakyReluOptions:
+    alpha: float
+
+
+@dataclass(frozen=True)
+class BatchMatmulOptions:
+    """Whether the last two dimensions of the first or the second operand are swapped."""
+
+    swap_a: bool
+    swap_b: bool
+
+
 Options: TypeAlias = (
     NoOptions
     | ConvOptions
@@ -179,10 +212,13 @@ Options: TypeAlias = (
     | AxisOptions
     | ReduceOptions
     | SoftmaxOptions
+    | StridedSliceOptions
     | SvdfOptions
     | LstmOptions
     | HandleOptions
     | CallOnceOptions
+    | LeakyReluOptions
+    | BatchMatmulOptions
 )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinyops.compiler.constraints import Constraint
 from tinyops.compiler.fixed_point import Multiplier, float32, quantise_multiplier, round_half_away
 from tinyops.compiler.lowered import Constant
 from tinyops.compiler.view import OperatorView, int64_values
-from tinyops.graph import ConvOptions, PoolOptions, Tensor
+from tinyops.graph import ConvOptions, Pads, PoolOptions, Tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,6 +103,8 @@ def requantisation(view: OperatorView, axis: int) -> tuple[tuple[Constant, ...],
 def out_extent(options: ConvOptions | PoolOptions, axis: int, extent: int, taps: int) -> int:
     """Output extent along height (0) or width (1); not positive where a window does not fit."""
     stride, dilation = options.stride[axis], dilation_of(options)[axis]
+    if options.pads is not None:
+        return (extent + sum(options.pads[axis]) - (taps - 1) * dilation - 1) // stride + 1
     if options.padding == "SAME":
         return -(-extent // stride)
     return (extent - (taps - 1) * dilation - 1) // stride + 1
@@ -112,13 +114,24 @@ def dilation_of(options: ConvOptions | PoolOptions) -> tuple[int, int]:
     return options.dilation if isinstance(options, ConvOptions) else (1, 1)
 
 
+def pads_of(options: ConvOptions | PoolOptions, extents: Sequence[int], taps: Sequence[int]) -> Pads:
+    """What is added to height and to width. Where the file says SAME, half goes in front, the odd one behind."""
+    if options.pads is not None:
+        return options.pads
+
+    def pads(axis: int) -> tuple[int, int]:
+        out = out_extent(options, axis, extents[axis], taps[axis])
+        reach = (out - 1) * options.stride[axis] + (taps[axis] - 1) * dilation_of(options)[axis] + 1
+        added = max(reach - extents[axis], 0)
+        return added // 2, added - added // 2
+
+    return pads(0), pads(1)
+
+
 def window(view: OperatorView, taps: tuple[int, int]) -> dict[str, int]:
-    """Fields of tinyops_window. Padding goes half in front, the odd one behind."""
+    """Fields of tinyops_window."""
     options, source, output = view.options, view.tensor(0).shape, view.output.shape
-    before = []
-    for axis in (0, 1):
-        reach = (output[1 + axis] - 1) * options.stride[axis] + (taps[axis] - 1) * dilation_of(options)[axis] + 1
-        before.append(max(reach - source[1 + axis], 0) // 2)
+    before = [first for first, _ in pads_of(options, source[1:3], taps)]
     return {
         **dict(zip(("in_h", "in_w", "in_c"), source[1:], strict=True)),
         **dict(zip(("out_h", "out_w", "out_c"), output[1:], strict=True)),
