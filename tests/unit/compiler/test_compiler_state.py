@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fakes.compiled import compile_bytes
+from fakes.state_models import lstm_model, svdf_model
 from fakes.tflite import ACTIVATIONS, Tflite
 from tinyops.compiler.lowering import lower_graph
 from tinyops.compiler.state import Fill, fills, keeps_values
@@ -125,37 +126,6 @@ def test_a_replay_finds_a_value_that_is_lost():
 
 
 # -- limits of the operators that keep state -----------------------------------------------------
-
-
-def svdf_model(dtype: str = "int16") -> Tflite:
-    """Tensors: 0 input, 1 weights, 2 weights over time, 3 biases, 4 state, 5 output. 6 filters by 2."""
-    model = Tflite()
-    model.tensor((1, 5), scale=0.5)
-    model.tensor((6, 5), scale=0.01, data=np.ones((6, 5)))
-    model.tensor((6, 3), dtype, scale=0.001, data=np.ones((6, 3)))
-    model.tensor((3,), "int32", scale=1e-5, data=np.zeros(3))
-    model.tensor((1, 18), dtype, scale=0.01, variable=True)
-    model.tensor((1, 3), scale=0.5)
-    model.operator("SVDF", [0, 1, 2, 3, 4], [5], table="SVDFOptions", rank=2)
-    return model
-
-
-def lstm_model() -> Tflite:
-    """Tensors: 0 input, 1 to 8 weights, 9 to 12 biases, 13 hidden state, 14 cell state, 15 output."""
-    model = Tflite()
-    model.tensor((1, 2, 5), scale=0.5)
-    for width in (5, 5, 5, 5, 4, 4, 4, 4):
-        model.tensor((4, width), scale=0.01, data=np.ones((4, width)))
-    for _ in range(4):
-        model.tensor((4,), "int32", scale=0.005, data=np.zeros(4))
-    model.tensor((1, 4), scale=1 / 128, variable=True)
-    model.tensor((1, 4), "int16", scale=2.0**-12, variable=True)
-    model.tensor((1, 2, 4), scale=1 / 128)
-    operands = [*range(9), -1, -1, -1, *range(9, 13), -1, -1, 13, 14, -1, -1, -1, -1]
-    fields = {"fusedActivationFunction": ACTIVATIONS["TANH"], "cellClip": 10.0}
-    table = "UnidirectionalSequenceLSTMOptions"
-    model.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, [15], table=table, **fields)
-    return model
 
 
 def _tensor(index: int, **fields: object):
