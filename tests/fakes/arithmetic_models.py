@@ -166,6 +166,21 @@ def rows(name: str) -> Adder:
     return add
 
 
+def real_softmax(name: str) -> Adder:
+    """After DEQUANTIZE, as models have it that end in float32."""
+
+    def add(model: Tflite, rng: np.random.Generator) -> tuple[list[int], int]:
+        shape = (int(rng.integers(1, 3)), int(rng.integers(1, 30)))
+        source = model.tensor(shape, scale=scale_of(rng, -6, 2), zero_point=zero_of(rng))
+        real, output = model.tensor(shape, "float32"), model.tensor(shape, "float32")
+        model.operator("DEQUANTIZE", [source], [real], table="DequantizeOptions")
+        beta = {"beta": float(rng.choice([1, 1, 0.5, 2]))} if name == "SOFTMAX" else {}
+        model.operator(name, [real], [output], table="SoftmaxOptions" if beta else "LogSoftmaxOptions", **beta)
+        return [source], output
+
+    return add
+
+
 def batch_matmul(model: Tflite, rng: np.random.Generator) -> tuple[list[int], int]:
     rows_, depth, columns = (int(e) for e in rng.integers(1, 9, 3))
     batches = tuple(int(e) for e in rng.integers(1, 4, rng.integers(0, 3)))

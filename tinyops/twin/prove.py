@@ -101,11 +101,14 @@ def prove(virtual: VirtualBoard, hello: Hello, golden: Golden, report: Callable[
 def exercise(
     virtual: VirtualBoard, hello: Hello, tensors: Sequence[bytes], on_output: Callable[[int, bytes], None]
 ) -> Measured:
-    """Runs an inference on each input; `on_output` gets its number and its output bytes as soon as they are there.
+    """Runs an inference on each input, one after another from a cleared state, as the interpreter did for the golden
+    vectors; `on_output` gets its number and its output bytes as soon as they are there.
 
     Raises ToolError naming board and vector for a crash, a hang or a refusal, DoesNotFit for a stack used up.
     """
     timings = []
+    with _naming(virtual, "reset"):
+        virtual.link.reset_state()
     for index, tensor in enumerate(tensors):
         with _naming(virtual, f"vector {index}"):
             timings.append(feed(virtual.link, tensor))
