@@ -272,8 +272,9 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_prelu": _elementwise,
     "tinyops_minimum": _elementwise,
     "tinyops_maximum": _elementwise,
-    "tinyops_add_packed": lambda _: [0, 0],
-    "tinyops_sub_packed": lambda _: [0, 0],
+    "tinyops_add_packed": _elementwise,
+    "tinyops_sub_packed": _elementwise,
+    "tinyops_mul_packed": _elementwise,
     "tinyops_mean": _in_place,  # an output reads columns of which it is the first, and writes behind none of them
     "tinyops_reduce_max": _in_place,
     "tinyops_reduce_min": _in_place,
