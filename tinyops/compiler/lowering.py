@@ -15,8 +15,8 @@ WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSP
 MOST_PROBLEMS = 20
 
 
-def lower_graph(graph: Graph, cpu: str) -> tuple[Lowered, ...]:
-    """Each operator's calls, in order, with kernels that suit the core.
+def lower_graph(graph: Graph, cpu: str) -> tuple[tuple[Lowered, ...], ...]:
+    """For each operator, in order, the ways in which it can be done on the core; the first serves everywhere.
 
     Raises SpecError naming every operator that cannot be compiled and why.
     """
@@ -27,7 +27,7 @@ def lower_graph(graph: Graph, cpu: str) -> tuple[Lowered, ...]:
         shown = problems[:MOST_PROBLEMS] + ([(f"and {more} more", "")] if more > 0 else [])
         hints = list(dict.fromkeys(hint for _, hint in problems if hint))
         raise SpecError("\n".join(f"{graph.name}: {text}" for text, _ in shown), hint="; ".join(hints[:3]))
-    return tuple(OPERATORS[view.operator.name].candidates(view)[-1] for view in views)
+    return tuple(OPERATORS[view.operator.name].candidates(view) for view in views)
 
 
 def check_model(graph: Graph) -> None:

@@ -233,7 +233,7 @@ def _by_channels(p: Params) -> list[int | None]:
 
 
 def _by_columns(p: Params) -> bool:
-    return bool(p["input"]["value"] != p["window"]["in_c"])
+    return "input" in p and bool(p["input"]["value"] != p["window"]["in_c"])
 
 
 def _dense(p: Params) -> list[int | None]:
