@@ -19,7 +19,7 @@ from tinyops.files import MIB, digest_bytes, read_bounded
 from tinyops.graph.options import read_options
 from tinyops.graph.types import DTYPES, Graph, Operator, Quantisation, Tensor
 
-MAX_BYTES = 64 * MIB
+MAX_BYTES = 16 * MIB  # text and tables of it stay below 1 GB
 MAX_TENSORS = 4096
 MAX_OPERATORS = 4096
 MAX_OPERANDS = 256
