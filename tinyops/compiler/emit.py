@@ -14,11 +14,12 @@ import jinja2
 from tinyops import __version__
 from tinyops.compiler.arena import Arena, ring_is_input
 from tinyops.compiler.header import SYMBOLS, ModelHeader
-from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Update, Write
 from tinyops.compiler.options import RUNTIME
+from tinyops.compiler.state import fills, uniform
 from tinyops.features import Features, RawFeatures
 from tinyops.files import digest_json
-from tinyops.graph import Graph, Operator, Tensor
+from tinyops.graph import Graph, Operator, Tensor, state_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,6 +77,7 @@ def emit(
             _operator(graph, arena, op, low) for op, low in zip(graph.operators, lowered, strict=True) if low.calls
         ],
         "raw": _raw(graph, features, arena),
+        "fills": fills(graph, [(i, arena.tensors[i].offset, arena.tensors[i].bytes) for i in state_of(graph)]),
     }
     names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
     generated = {name: _template(name).render(values) for name in names}
@@ -91,11 +93,11 @@ def runtime_files(features: Features, lowered: Sequence[Lowered]) -> list[str]:
 
 
 def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
-    """Constants of operators, then constant tensors that kernels read as operands."""
+    """Constants of operators, constant tensors that kernels read as operands, and what variables hold at first."""
     operands: dict[int, Array] = {}
     for operator, low in zip(graph.operators, lowered, strict=True):
         for constant in low.constants:
-            note = f"operator {operator.index} {operator.name}: {constant.note}"
+            note = f"{operator}: {constant.note}"
             flash = low.kernel is not None and low.kernel.reads_flash
             yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note, flash)
         for call in low.calls:
@@ -103,6 +105,18 @@ def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
                 if isinstance(argument, Read) and graph.tensors[argument.tensor].data is not None:
                     operands.setdefault(argument.tensor, _operand(graph.tensors[argument.tensor]))
     yield from operands.values()
+    yield from _initials(graph)
+
+
+def _initials(graph: Graph) -> Iterator[Array]:
+    """Of variables that one value does not fill."""
+    import numpy as np
+
+    for tensor in (graph.tensors[i] for i in state_of(graph)):
+        assert tensor.initial is not None
+        if not uniform(tensor.initial):
+            note = f"{_safe(tensor.name)} {tensor.shape}, before the first inference"
+            yield Array(f"tinyops_tensor_{tensor.index}", "uint8_t", np.frombuffer(tensor.initial, np.uint8), note)
 
 
 def external_names(graph: Graph, lowered: Sequence[Lowered]) -> list[str]:
@@ -118,7 +132,7 @@ def _operand(tensor: Tensor) -> Array:
 
 
 def _constant_name(operator: Operator, constant: Constant) -> str:
-    return f"tinyops_op{operator.index}_{constant.name}"
+    return f"tinyops_op{operator.number}_{constant.name}"
 
 
 # -- text ----------------------------------------------------------------------------------------
@@ -209,13 +223,15 @@ def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) 
     inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
     computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
     constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
-    output = graph.tensors[operator.outputs[0]]
-    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {output.shape}"
+    outputs = [graph.tensors[i] for i in operator.outputs]
+    made = " and ".join(f"{t.shape}" for t in outputs)
+    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {made}"
+    names = " and ".join(_safe(t.name) for t in outputs)
     calls = lowered.calls
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
-        "comment": f"Operator {operator.index}, {operator.name}: {arrow}, {_safe(output.name)}",
-        "function": f"op{operator.index}_{operator.name.lower()}",
+        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {names}",
+        "function": f"op{operator.number}_{operator.name.lower()}",
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
 
@@ -241,7 +257,7 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
     if tensor.data is not None:
         return f"tinyops_tensor_{tensor.index}"
     place = f"(arena + {arena.place(tensor.index, operator.index).offset})"
-    const = "" if isinstance(argument, Write) else "const "
+    const = "" if isinstance(argument, (Write, Update)) else "const "
     wide = "(void *)" if const == "" else "(const void *)"
     return f"({const}{CTYPES[tensor.dtype]} *){wide}{place}"
 

@@ -36,13 +36,14 @@ class Over:
     """Buffer `upon`, written in the only step in which both are live, may lie over `below`, read in that step.
 
     It then starts at least `distance` bytes before `below`, by a multiple of `step` bytes where that is above 1.
-    A distance of None allows any place.
+    A distance of None allows any place. `movable`: `below` may be copied elsewhere before that step.
     """
 
     upon: str
     below: str
     distance: int | None
     step: int = 1
+    movable: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ declare its pointers `restrict`, and says so in its header.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Overlap:
 
 Params = Mapping[str, Any]
 _NEVER = 1 << 60  # read after everything else
+MOST_RUNS = 1 << 16  # that are looked at one by one; a copy of more keeps its buffers apart
 
 
 def overlaps_of(call: Call) -> tuple[Overlap, ...]:
@@ -130,6 +131,36 @@ def pad_distance(before: tuple[int, ...], inner: tuple[int, ...], out: tuple[int
     return last - (math.prod(inner) - 1)
 
 
+def runs_distance(read: NDArray[np.int64], write: NDArray[np.int64], run: int) -> int:
+    """For kernels that copy runs of bytes one after another, each from its front: where each run is read and written.
+
+    While a run is written, its own bytes are still read, and those of all runs behind it.
+    """
+    import numpy as np
+
+    pending = np.minimum.accumulate(read[::-1])[::-1]
+    later = np.append(pending[1:], _NEVER)
+    return int(np.maximum(write - read, write + run - later).max())
+
+
+def _in_loops(extent: Sequence[int], step: Sequence[int], start: int) -> NDArray[np.int64]:
+    """Where each turn of nested loops is, the innermost fastest."""
+    import numpy as np
+
+    found = np.full(1, start, np.int64)
+    for count, width in zip(extent, step, strict=True):
+        found = (found[:, None] + np.arange(count) * width).reshape(-1)
+    return found
+
+
+def copy_distance(p: Params) -> int:
+    """Of tinyops_copy. More than any tensor's bytes where there are too many runs to tell."""
+    if math.prod(p["extent"]) > MOST_RUNS:
+        return _NEVER
+    read = _in_loops(p["extent"], p["input_step"], p["input_start"])
+    return runs_distance(read, _in_loops(p["extent"], p["output_step"], p["output_start"]), p["run"])
+
+
 def _windowed(p: Params) -> list[int | None]:
     return [window_distance(p["window"])]
 
@@ -165,23 +196,41 @@ def _in_place(_p: Params) -> list[int | None]:
 _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
+    "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
     "tinyops_depthwise_3x3": _by_channels,
+    "tinyops_lstm": lambda p: [rows_distance(p["steps"], p["inputs"], p["units"])],
+    "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense,
     "tinyops_add": _elementwise,
-    "tinyops_add_packed": lambda _: [0, 0],
+    "tinyops_sub": _elementwise,
+    "tinyops_squared_difference": _elementwise,
     "tinyops_mul": _elementwise,
+    "tinyops_div": _elementwise,
+    "tinyops_prelu": _elementwise,
+    "tinyops_minimum": _elementwise,
+    "tinyops_maximum": _elementwise,
+    "tinyops_add_packed": lambda _: [0, 0],
+    "tinyops_sub_packed": lambda _: [0, 0],
     "tinyops_mean": _in_place,  # an output reads columns of which it is the first, and writes behind none of them
+    "tinyops_reduce_max": _in_place,
+    "tinyops_reduce_min": _in_place,
     "tinyops_softmax": _in_place,
+    "tinyops_log_softmax": _in_place,
+    "tinyops_l2_normalization": _in_place,
     "tinyops_lookup": _in_place,
     "tinyops_quantize": _in_place,  # from wider elements
+    "tinyops_quantize_real": _in_place,
     "tinyops_requantize_int16": _in_place,
+    "tinyops_requantize": lambda p: [stream_distance(p["count"], p["input_bytes"], p["output_bytes"])],
     "tinyops_dequantize": lambda p: [stream_distance(p["count"], 1, 4)],
+    "tinyops_copy": lambda p: [copy_distance(p)],
+    "tinyops_dequantize_real": lambda p: [stream_distance(p["count"], p["input_bytes"], 4)],
     "tinyops_pad": lambda p: [pad_distance(p["before"], p["in"], p["out"])],
 }
 
 # Kernels that go through a channel of the whole image before the next: the output's channels must meet the input's.
-_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3"})
+_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})

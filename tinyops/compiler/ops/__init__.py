@@ -6,18 +6,26 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tinyops.compiler.ops import (
+    activations,
+    arg_extremes,
+    batch_matmul,
     concatenation,
     conv_2d,
     depthwise_conv_2d,
     elementwise,
+    extremes,
     fully_connected,
-    mean,
+    l2_normalization,
+    lstm,
     pad,
     pool_2d,
+    products,
     quantize,
+    reduce,
     reshape,
     softmax,
-    tables,
+    svdf,
+    variables,
 )
 from tinyops.compiler.ops.kind import OperatorKind
 
@@ -27,13 +35,21 @@ _KINDS: tuple[OperatorKind, ...] = (
     *fully_connected.KINDS,
     *pool_2d.KINDS,
     *elementwise.KINDS,
-    *mean.KINDS,
+    *products.KINDS,
+    *extremes.KINDS,
+    *reduce.KINDS,
+    *arg_extremes.KINDS,
+    *batch_matmul.KINDS,
+    *l2_normalization.KINDS,
     *pad.KINDS,
     *concatenation.KINDS,
     *reshape.KINDS,
     *softmax.KINDS,
-    *tables.KINDS,
+    *activations.KINDS,
     *quantize.KINDS,
+    *variables.KINDS,
+    *svdf.KINDS,
+    *lstm.KINDS,
 )
 
 OPERATORS: Mapping[str, OperatorKind] = MappingProxyType({kind.name: kind for kind in _KINDS})

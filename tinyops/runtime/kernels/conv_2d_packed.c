@@ -177,6 +177,13 @@ static int8_t *copy_window(const tinyops_window *g, const view *v, int8_t *to) {
   const int32_t row = g->kernel_w * g->in_c;
   const int32_t left = v->columns.first * g->in_c, right = v->columns.last * g->in_c;
   const int8_t *from = v->image;
+  const int32_t outside = g->kernel_h - v->rows.last + v->rows.first + row - right + left;
+  if (outside == 0 && g->dilation_w == 1) {
+    for (int32_t ky = 0; ky < g->kernel_h; ++ky, from += v->row_step) {
+      to = copy(from, row, to);
+    }
+    return to;
+  }
   for (int32_t ky = 0; ky < g->kernel_h; ++ky, from += v->row_step) {
     if (ky < v->rows.first || ky >= v->rows.last) {
       to = fill(v->zero_point, row, to);
