@@ -11,6 +11,7 @@ from tinyops.graph import Graph
 
 QUANTISE_HINT = "quantise the model to int8 throughout: full-integer conversion with a representative dataset"
 MOST_PROBLEMS = 20
+MOST_COMPUTED = 1100  # each pair of them is looked at when memory is planned
 
 
 def lower_graph(graph: Graph, cpu: str) -> tuple[Lowered, ...]:
@@ -33,6 +34,8 @@ def check_model(graph: Graph) -> None:
     if not graph.operators:
         raise SpecError(f"{graph.name}: has no operators")
     computed = [t for t in graph.tensors if t.data is None]
+    if len(computed) > MOST_COMPUTED:
+        raise SpecError(f"{graph.name}: computes {len(computed):,} tensors, at most {MOST_COMPUTED:,} are supported")
     if computed and all(t.dtype == "float32" for t in computed):
         hybrid = any(t.dtype == "int8" for t in graph.tensors)
         kind = "hybrid (int8 weights, float32 activations)" if hybrid else "float-only"
