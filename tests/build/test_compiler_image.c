@@ -1,5 +1,9 @@
 /* Runs a model image under one of QEMU's MPS2 machines from two addresses, on the same vectors, and
- * writes every output and the ticks of each inference to output.bin through semihosting. */
+ * writes every output and the ticks of each inference to output.bin through semihosting.
+ *
+ * With FRAMES the vectors are sensor frames. What is written then, each time an inference is due,
+ * are the ticks of all pushes since the last time and of prepare, and the input tensor; at the end
+ * the bytes of stack that pushing and preparing took at most. */
 #include <stdint.h>
 #include <string.h>
 
@@ -33,6 +37,50 @@ static void put(uint32_t file, const void *data, uint32_t count) {
   semihost(SYS_WRITE, block);
 }
 
+#ifdef FRAMES
+enum { PAINTED = 4096, PAINT = 0x5c };
+
+static uint8_t *stack_pointer(void) {
+  uint8_t *sp;
+  __asm__ volatile("mov %0, sp" : "=r"(sp));
+  return sp;
+}
+
+__attribute__((noinline)) static int32_t push_frame(const tinyops_model_header *h,
+                                                    const int16_t *frame, uint32_t *ticks) {
+  const uintptr_t base = (uintptr_t)h;
+  const uint32_t before = timer[1];
+  int32_t status = ((tinyops_model_push_fn)(base + h->push))(arena, frame);
+  if (status == TINYOPS_DUE) {
+    status = ((tinyops_model_prepare_fn)(base + h->prepare))(arena) == TINYOPS_OK ? status : -1;
+  }
+  *ticks += before - timer[1];
+  return status;
+}
+
+static void run_frames(const tinyops_model_header *h, uint32_t file) {
+  uint8_t *const top = stack_pointer() - 64; /* below what this function itself may still push */
+  uint8_t *bottom = top - PAINTED;
+  for (volatile uint8_t *at = bottom; at < top; at++) {
+    *at = PAINT;
+  }
+  uint32_t ticks = 0;
+  const uint32_t frame_bytes = 2 * h->frame_values;
+  for (const uint8_t *v = vectors_start; v < vectors_end; v += frame_bytes) {
+    if (push_frame(h, (const int16_t *)(const void *)v, &ticks) == TINYOPS_DUE) {
+      put(file, &ticks, 4);
+      put(file, arena + h->input_offset, h->input_bytes);
+      ticks = 0;
+    }
+  }
+  while (bottom < top && *bottom == PAINT) {
+    bottom++;
+  }
+  const uint32_t used = (uint32_t)(top - bottom) + 64;
+  put(file, &used, 4);
+}
+#endif
+
 static void run_at(uint8_t *place, uint32_t file) {
   memcpy(place, image_start, (size_t)(image_end - image_start));
   const tinyops_model_header *h = (const tinyops_model_header *)(const void *)place;
@@ -40,6 +88,11 @@ static void run_at(uint8_t *place, uint32_t file) {
   const tinyops_model_invoke_fn invoke = (tinyops_model_invoke_fn)(uintptr_t)(place + h->invoke);
   memset(arena, 0xa5, h->arena_bytes);
   int32_t status = init(arena);
+#ifdef FRAMES
+  (void)invoke;
+  (void)status;
+  run_frames(h, file);
+#else
   for (const uint8_t *v = vectors_start; v < vectors_end; v += h->input_bytes) {
     memcpy(arena + h->input_offset, v, h->input_bytes);
     const uint32_t before = timer[1];
@@ -48,6 +101,7 @@ static void run_at(uint8_t *place, uint32_t file) {
     put(file, &ticks, 4);
     put(file, arena + h->output_offset, h->output_bytes);
   }
+#endif
 }
 
 void reset(void) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,21 +43,43 @@ def run_in_emulator(
     image: bytes, vectors: list[bytes], folder: Path, cpu: str = "cortex-m4f"
 ) -> list[list[tuple[int, bytes]]]:
     """For each of two addresses: (instructions, output) of each vector. Instructions are 0 where the model failed."""
+    data = _run(image, b"".join(vectors), folder, cpu)
+    size = 4 + ModelHeader.parse(image).output_bytes
+    found = [*_counted(data, size, cpu)]
+    return [found[: len(vectors)], found[len(vectors) :]]
+
+
+def push_in_emulator(
+    image: bytes, frames: bytes, folder: Path, cpu: str = "cortex-m4f"
+) -> tuple[list[tuple[int, bytes]], int]:
+    """(instructions of pushes and prepare, input tensor) of each inference that is due, and the most bytes of stack.
+
+    The same from both addresses.
+    """
+    data = _run(image, frames, folder, cpu, "-DFRAMES")
+    half = len(data) // 2
+    size = 4 + ModelHeader.parse(image).input_bytes
+    first, second = ([*_counted(part[:-4], size, cpu)] for part in (data[:half], data[half:]))
+    assert [tensor for _, tensor in first] == [tensor for _, tensor in second]
+    return second, max(struct.unpack_from("<I", data, end - 4)[0] for end in (half, len(data)))
+
+
+def _counted(data: bytes, size: int, cpu: str) -> Iterator[tuple[int, bytes]]:
+    for start in range(0, len(data), size):
+        ticks = struct.unpack_from("<I", data, start)[0]
+        yield ticks * MACHINES[cpu].step, data[start + 4 : start + size]
+
+
+def _run(image: bytes, vectors: bytes, folder: Path, cpu: str, *flags: str) -> bytes:
     machine = MACHINES[cpu]
     (folder / "model.bin").write_bytes(image)
-    (folder / "vectors.bin").write_bytes(b"".join(vectors))
+    (folder / "vectors.bin").write_bytes(vectors)
     symbols = {"code_at": machine.code_at, "data_at": machine.data_at, "timer": machine.timer_at}
     symbols |= dict(zip(("place_a", "place_b"), machine.places, strict=True))
     link = ["-T", f"{HARNESS}.ld", *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items())]
-    command = ["arm-none-eabi-gcc", *CPU_FLAGS[cpu], *FLAGS, *link, "-I", str(RUNTIME / "include")]
+    command = ["arm-none-eabi-gcc", *CPU_FLAGS[cpu], *FLAGS, *flags, *link, "-I", str(RUNTIME / "include")]
     subprocess.run([*command, "-o", "harness.elf", f"{HARNESS}.c", "-lc", "-lgcc"], check=True, cwd=folder)
     options = ["-M", machine.name, "-display", "none", "-monitor", "none", "-serial", "none", "-icount", "shift=0"]
     semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "harness.elf"]
     subprocess.run(["qemu-system-arm", *options, *semihosting], check=True, cwd=folder, timeout=300)
-    data = (folder / "output.bin").read_bytes()
-    size = 4 + ModelHeader.parse(image).output_bytes
-    found = []
-    for start in range(0, len(data), size):
-        ticks = struct.unpack_from("<I", data, start)[0]
-        found.append((ticks * machine.step, data[start + 4 : start + size]))
-    return [found[: len(vectors)], found[len(vectors) :]]
+    return (folder / "output.bin").read_bytes()

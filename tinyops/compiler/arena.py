@@ -1,8 +1,8 @@
 """Where each tensor lies in the arena.
 
 The arena holds, each at a multiple of 16 bytes: the features' state and the variables (both kept between inferences),
-the inputs side by side, the outputs side by side, scratch of kernels, and activations wherever nothing else is live,
-or over an operator's input as far as its kernel allows.
+the features' scratch (free but while a frame is pushed), the inputs side by side, the outputs side by side, scratch of
+kernels, and activations wherever nothing else is live, or over an operator's input as far as its kernel allows.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 
+from tinyops.compiler.feature_code import feature_memory, ring_is_input
 from tinyops.compiler.lowered import Call, Kernel, Lowered, Place, Read, Write
 from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, aligned
 from tinyops.compiler.moves import Layout, best_layout, moved_name
 from tinyops.compiler.overlap import Overlap, overlaps_of
 from tinyops.compiler.sharing import Owner, share_storage
-from tinyops.features import Features, RawFeatures
+from tinyops.features import Features
 from tinyops.graph import Graph, Operator, live_ranges, state_of
 
-RAW_STATE_BYTES = 16  # sizeof(tinyops_raw_state)
 STATE, VARIABLES = "state", "variables"
+PUSH, PUSH_SCRATCH = -2, "scratch of features"  # frames are pushed before step -1, in which the inputs are filled
 MOVE_KERNEL = Kernel("kernels/move.c", ("tinyops/kernels/movement.h",))
 
 
@@ -50,6 +51,7 @@ class Arena:
     state: Span
     variables: Span
     ring: Span
+    push_scratch: Span
     inputs: Span
     outputs: Span
 
@@ -60,18 +62,6 @@ class Arena:
     def place(self, tensor: int, operator: int) -> Span:
         """Where an operator finds a tensor."""
         return self.moved.get(operator, {}).get(tensor, self.tensors[tensor])
-
-
-def ring_is_input(features: Features) -> bool:
-    """A window of one frame needs no ring: the frame is the input tensor, until the model has run."""
-    return isinstance(features, RawFeatures) and features.window_frames == 1
-
-
-def state_bytes(features: Features) -> int:
-    """Bytes that outlive an inference."""
-    if not isinstance(features, RawFeatures):
-        return 0
-    return RAW_STATE_BYTES + (0 if ring_is_input(features) else features.window_values)
 
 
 def place_tensors(
@@ -96,11 +86,13 @@ def plan_arena(
 ) -> Arena:
     """Places every computed tensor. Raises nothing: a graph that was checked always has a plan."""
     groups = _groups(graph, owner, live_ranges(graph))
-    buffers = {name: Buffer(name, size, first, last) for name, (size, first, last, _) in groups.items()}
+    kept = {VARIABLES: PUSH}  # they outlive the pushing of frames
+    buffers = {n: Buffer(n, size, kept.get(n, first), last) for n, (size, first, last, _) in groups.items()}
     scratch = {i: _scratch_name(graph.operators[i]) for i, low in enumerate(lowered) if low.scratch_bytes}
-    kept = state_bytes(features)
+    memory = feature_memory(features)
     extra = [Buffer(name, lowered[i].scratch_bytes, i, i) for i, name in scratch.items()]
-    extra += [Buffer(STATE, kept, -1, len(graph.operators))] if kept else []
+    extra += [Buffer(STATE, memory.kept, PUSH, len(graph.operators))] if memory.kept else []
+    extra += [Buffer(PUSH_SCRATCH, memory.scratch, PUSH, PUSH)] if memory.scratch else []
     overs = tuple(_overs(graph, lowered, groups, buffers))
     layout = best_layout([*buffers.values(), *extra], overs, prefer)
     offsets = layout.plan.offsets
@@ -109,7 +101,7 @@ def plan_arena(
         for name, group in groups.items()
         for tensor, inner in group[3].items()
     }
-    state, inputs = Span(offsets.get(STATE, 0), kept), _cover(graph.inputs, spans)
+    state, inputs = Span(offsets.get(STATE, 0), memory.kept), _cover(graph.inputs, spans)
     return Arena(
         layout.plan,
         layout.buffers,
@@ -119,7 +111,8 @@ def plan_arena(
         {i: offsets[name] for i, name in scratch.items()},
         state,
         _cover(state_of(graph), spans),
-        inputs if ring_is_input(features) else Span(state.offset + RAW_STATE_BYTES, max(kept - RAW_STATE_BYTES, 0)),
+        inputs if ring_is_input(features) else Span(state.offset + memory.state, memory.ring),
+        Span(offsets.get(PUSH_SCRATCH, 0), memory.scratch),
         inputs,
         _cover(graph.outputs, spans),
     )

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from tinyops import __version__
-from tinyops.compiler.arena import Arena, ring_is_input
+from tinyops.compiler.arena import Arena
+from tinyops.compiler.feature_code import feature_files, feature_headers, feature_values, generated_files
 from tinyops.compiler.header import SYMBOLS, ModelHeader
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Update, Write
 from tinyops.compiler.options import RUNTIME
 from tinyops.compiler.state import fills, uniform
-from tinyops.features import Features, RawFeatures
+from tinyops.features import Features
 from tinyops.files import digest_json
 from tinyops.graph import Graph, Operator, Tensor, state_of
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 LINE_CHARACTERS = 96
 CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
 COMMON_HEADERS = ("tinyops/model.h", "tinyops/internal.h", "tinyops/fixed_point.h")
-RAW_FILES = ("features/raw.c", "include/tinyops/features/raw.h")
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,13 @@ def emit(
         "operators": [
             _operator(graph, arena, op, low) for op, low in zip(graph.operators, lowered, strict=True) if low.calls
         ],
-        "raw": _raw(graph, features, arena),
+        "features": feature_values(
+            features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.ring.offset, arena.push_scratch.offset
+        ),
         "fills": fills(graph, [(i, arena.tensors[i].offset, arena.tensors[i].bytes) for i in state_of(graph)]),
     }
     names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
-    generated = {name: _template(name).render(values) for name in names}
+    generated = {name: _template(name).render(values) for name in names} | generated_files(features)
     return {**generated, **{name: (RUNTIME / name).read_text() for name in runtime_files(features, lowered)}}
 
 
@@ -88,8 +90,7 @@ def runtime_files(features: Features, lowered: Sequence[Lowered]) -> list[str]:
     """The hand-written sources and headers that a model uses, below runtime/."""
     kernels = [kernel for low in lowered for kernel in low.kernels]
     headers = {f"include/{h}" for h in COMMON_HEADERS} | {f"include/{h}" for k in kernels for h in k.headers}
-    raw = RAW_FILES if isinstance(features, RawFeatures) else ()
-    return sorted({*headers, *(k.source for k in kernels), *raw})
+    return sorted({*headers, *(k.source for k in kernels), *feature_files(features)})
 
 
 def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
@@ -181,8 +182,8 @@ def _header_values(header: ModelHeader) -> list[tuple[Any, Any]]:
 
 
 def _headers(features: Features, lowered: Sequence[Lowered]) -> list[str]:
-    raw = ["tinyops/features/raw.h"] if isinstance(features, RawFeatures) else []
-    return sorted({"tinyops/internal.h", *raw, *(k.headers[0] for low in lowered for k in low.kernels)})
+    kernels = (k.headers[0] for low in lowered for k in low.kernels)
+    return sorted({"tinyops/internal.h", *feature_headers(features), *kernels})
 
 
 def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> Iterator[dict[str, Any]]:
@@ -201,22 +202,6 @@ def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> It
             "scale": _number(quantisation.scales[0]) if quantisation else "",
             "zero_point": quantisation.zero_points[0] if quantisation else 0,
         }
-
-
-def _raw(graph: Graph, features: Features, arena: Arena) -> dict[str, Any] | None:
-    if not isinstance(features, RawFeatures):
-        return None
-    tensor = graph.tensors[graph.inputs[0]]
-    return {
-        "frame_values": features.frame_values,
-        "window_frames": features.window_frames,
-        "hop_frames": features.hop_frames,
-        "channels": features.channels(tensor.scale),
-        "zero_point": tensor.zero_point,
-        "state": arena.state.offset,
-        "ring": arena.ring.offset,
-        "ring_is_input": ring_is_input(features),
-    }
 
 
 def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) -> dict[str, Any]:

@@ -27,4 +27,11 @@
 #define TINYOPS_FLASH
 #endif
 
+/* Features, which training's own library exports and compiled models hide. */
+#ifdef TINYOPS_FEATURE_LIBRARY
+#define TINYOPS_FEATURE TINYOPS_EXPORT
+#else
+#define TINYOPS_FEATURE TINYOPS_INTERNAL
+#endif
+
 #endif
