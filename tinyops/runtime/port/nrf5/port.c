@@ -52,8 +52,7 @@ enum {
 #define UART_115200_BAUD 0x01d7e000u
 #define NOT_CONNECTED 0xffffffffu
 #define DEVICE_ID(word) REGISTER(0x10000060u + 4u * (word))
-#define EMULATED_ID_0 0x12345678u /* every micro:bit of QEMU's is this one */
-#define EMULATED_ID_1 0x9abcdef1u
+#define EMULATED_ID 0x12345678u /* a word of the number that every micro:bit of QEMU's has */
 #define FLASH_CACHE REGISTER(0x4001e540u) /* nRF52840 only */
 
 static int32_t read_byte(void *context) {
@@ -147,7 +146,7 @@ void tinyops_port_open(tinyops_port *port) {
   port->tick_hz = TIMER_HZ;
   port->cycles = cycles;
   port->cycle_bits = tinyops_startup_open_cycles();
-  port->emulated = DEVICE_ID(0) == EMULATED_ID_0 && DEVICE_ID(1) == EMULATED_ID_1;
+  port->emulated = DEVICE_ID(0) == EMULATED_ID || DEVICE_ID(1) == EMULATED_ID;
   port->idle = idle;
   port->measure = tinyops_startup_measure;
 }
