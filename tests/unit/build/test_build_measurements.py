@@ -8,34 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from fakes.measurements import FOUND
 from tinyops.build.hardware import unwrapped
 from tinyops.build.measurements import Measurement, Spread, read_factor, write_measurement
 from tinyops.errors import SpecError
 from tinyops.firmware.hexadecimal import intel_hex
 from tinyops.link import Cycles, Timing
 from tinyops.twin.released import _hex_bytes
-
-FOUND = Measurement(
-    board="nano33ble",
-    cpu="cortex-m4f",
-    clock_hz=64_000_000,
-    core_hz=64_000_100,
-    model="kws.tflite",
-    model_digest="sha256:" + "ab" * 32,
-    image_digest="sha256:" + "cd" * 32,
-    compiler="arm-none-eabi-gcc 12.2.1",
-    prefer="balanced",
-    vectors=16,
-    bit_exact=True,
-    cycles=Spread(5_000_000.0, 5_500_000.0, 6_000_000.0),
-    microseconds=Spread(78_000.0, 86_000.0, 93_750.0),
-    instructions=4_000_000,
-    stack_bytes=436,
-    outputs_digest="sha256:" + "ef" * 32,
-    date="2026-01-02T03:04:05+00:00",
-    serial="A1B2",
-    emulated=False,
-)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
