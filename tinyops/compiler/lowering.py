@@ -13,6 +13,7 @@ QUANTISE_HINT = "quantise the model to int8 throughout: full-integer conversion 
 CONVERT_AGAIN = "convert the original model again, with TFLITE_BUILTINS_INT8 and a representative dataset"
 WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 MOST_PROBLEMS = 20
+MOST_COMPUTED = 1100  # each pair of them is looked at when memory is planned
 
 
 def lower_graph(graph: Graph, cpu: str) -> tuple[tuple[Lowered, ...], ...]:
@@ -35,6 +36,8 @@ def check_model(graph: Graph) -> None:
     if not graph.operators:
         raise SpecError(f"{graph.name}: has no operators")
     computed = [t for t in graph.tensors if t.data is None]
+    if len(computed) > MOST_COMPUTED:
+        raise SpecError(f"{graph.name}: computes {len(computed):,} tensors, at most {MOST_COMPUTED:,} are supported")
     if computed and all(t.dtype == "float32" for t in computed):
         hybrid = any(t.dtype == "int8" for t in graph.tensors)
         kind = "hybrid (int8 weights, float32 activations)" if hybrid else "float-only"

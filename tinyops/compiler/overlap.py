@@ -233,6 +233,7 @@ def _by_channels(p: Params) -> list[int | None]:
 
 
 def _by_columns(p: Params) -> bool:
+    """Of the two kernels that work by channels, the one in lanes always takes rows."""
     return "input" in p and bool(p["input"]["value"] != p["window"]["in_c"])
 
 
