@@ -53,15 +53,13 @@ class Filter:
 
     def faults(self, rate_hz: float) -> Iterator[StageFault]:
         if (self.passes is None) == (not self.sections):
-            yield StageFault("pass", "a filter has either pass and corner_hz, or sections", "give one of the two")
+            yield StageFault("passes", "a filter has either passes and corner_hz, or sections", "give one of the two")
         elif self.passes is None:
             yield from self._section_faults()
         else:
             yield from self._design_faults(rate_hz)
 
     def _section_faults(self) -> Iterator[StageFault]:
-        if len(self.sections) > SECTIONS_LIMIT:
-            yield StageFault("sections", f"has {len(self.sections)} sections, at most {SECTIONS_LIMIT}")
         for number, section in enumerate(self.sections, 1):
             if len(section) != 5 or any(not abs(c) < COEFFICIENT_LIMIT for c in section):
                 message = f"section {number} must be b0, b1, b2, a1, a2, each within ±{COEFFICIENT_LIMIT}"
@@ -75,7 +73,7 @@ class Filter:
         if not 1 <= self.order <= ORDER_LIMIT:
             yield StageFault("order", f"is {self.order}, it must be 1 to {ORDER_LIMIT}")
         if len(self.corner_hz) != wanted:
-            yield StageFault("corner_hz", f"has {len(self.corner_hz)} corners, pass {self.passes} takes {wanted}")
+            yield StageFault("corner_hz", f"has {len(self.corner_hz)} corners, passes: {self.passes} takes {wanted}")
             return
         lowest, highest = rate_hz * LOWEST_CORNER, rate_hz * HIGHEST_CORNER
         for corner in self.corner_hz:
@@ -94,6 +92,13 @@ class Filter:
         assert self.passes is not None
         sections = butterworth(self.passes, self.order, self.corner_hz, rate_hz)
         return all(is_stable(s) and max(map(abs, s)) < COEFFICIENT_LIMIT for s in sections)
+
+    @property
+    def count(self) -> int:
+        """Biquads."""
+        if self.passes is None:
+            return len(self.sections)
+        return self.order if self.passes in ("band", "stop") else (self.order + 1) // 2
 
     def designed(self, rate_hz: float) -> Filter:
         """The filter with its integers."""
@@ -238,6 +243,16 @@ def window_faults(rows: Rows, window: int, hop: int) -> Iterator[StageFault]:
 def rows_in(rows: Rows, window: int) -> int:
     """Rows that a window of so many samples holds."""
     return (window - rows.length) // rows.step + 1
+
+
+def count_faults(stages: Sequence[Stage]) -> Iterator[tuple[int, str]]:
+    """The filter with which a model has more biquads than it may, by its position."""
+    total = 0
+    for number, stage in enumerate(stages):
+        total += stage.count if isinstance(stage, Filter) else 0
+        if total > SECTIONS_LIMIT:
+            yield number, f"makes {total} biquads, at most {SECTIONS_LIMIT}: use filters of lower order"
+            return
 
 
 def order_faults(kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
