@@ -236,7 +236,7 @@ def window_faults(rows: Rows, window: int, hop: int) -> Iterator[StageFault]:
         message = f"a row looks at {rows.length} samples, the window has {window}"
         yield StageFault("length", message, "make window_s longer, or length_s shorter")
     elif hop % rows.step:
-        message = f"hop_s is {hop} samples, no multiple of a row's step of {rows.step}"
+        message = f"the hop is {hop} samples, no multiple of a row's step of {rows.step}"
         yield StageFault("step", message, "each window must begin with a row of its own")
 
 
@@ -264,15 +264,15 @@ def order_faults(kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
         yield len(kinds) - 1, "a filter is not the last stage: add raw, or what is to be made of its output"
 
 
-def _length_faults(length: int, step: int) -> Iterator[StageFault]:
-    if not 2 <= length <= LENGTH_LIMIT:
-        yield StageFault("length", f"is {length} samples, it must be 2 to {LENGTH_LIMIT:,}")
+def _length_faults(length: int, step: int, least: int = 2) -> Iterator[StageFault]:
+    if not least <= length <= LENGTH_LIMIT:
+        yield StageFault("length", f"is {length} samples, it must be {least} to {LENGTH_LIMIT:,}")
     if not 1 <= step <= length:
         yield StageFault("step", f"is {step} samples, it must be 1 to the length, {length}")
 
 
 def _spectral_faults(stage: Spectrum | LogMel, rate_hz: float) -> Iterator[StageFault]:
-    yield from _length_faults(stage.length, stage.step)
+    yield from _length_faults(stage.length, stage.step, least=4)
     if stage.fft not in FFT_SIZES:
         yield StageFault("fft", f"is {stage.fft}, it must be one of {', '.join(map(str, FFT_SIZES))}")
     elif stage.fft < stage.length:

@@ -119,7 +119,8 @@ void tinyops_spectrum_magnitudes(const tinyops_bins_params *p, const uint32_t *p
   for (int32_t k = 0; k < p->count; ++k) {
     const uint32_t x = power[p->first + k];
     const int32_t spare = tinyops_leading_zeros(x) & 30; /* even: halved under the root */
-    const int64_t root = tinyops_root(x << spare);
+    const uint32_t below = tinyops_root(x << spare);
+    const int64_t root = (int64_t)below + ((x << spare) - below * below > below); /* the nearest */
     const int32_t wanted = 30 - (exponent - spare) / 2;
     const int32_t shift = wanted > 62 ? 62 : wanted;
     const int64_t value = (root * p->amplitude + ((int64_t)1 << (shift - 1))) >> shift;
