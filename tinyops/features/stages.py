@@ -273,10 +273,12 @@ def _length_faults(length: int, step: int, least: int = 2) -> Iterator[StageFaul
 
 def _spectral_faults(stage: Spectrum | LogMel, rate_hz: float) -> Iterator[StageFault]:
     yield from _length_faults(stage.length, stage.step, least=4)
-    if stage.fft not in FFT_SIZES:
+    if stage.length > FFT_SIZES[-1]:
+        yield StageFault("length", f"is {stage.length} samples, an FFT has at most {FFT_SIZES[-1]} points")
+    elif stage.fft not in FFT_SIZES:
         yield StageFault("fft", f"is {stage.fft}, it must be one of {', '.join(map(str, FFT_SIZES))}")
     elif stage.fft < stage.length:
-        hint = f"length_s is {stage.length} samples: a longer fft up to {FFT_SIZES[-1]}, or a shorter length_s"
+        hint = f"a longer fft up to {FFT_SIZES[-1]}, or a shorter length_s"
         yield StageFault("fft", f"of {stage.fft} points is shorter than the {stage.length} samples under it", hint)
     if stage.window not in WINDOWS:
         yield StageFault("window", f"{stage.window!r} is unknown", f"there is: {', '.join(WINDOWS)}")

@@ -45,8 +45,8 @@ def _tensor_faults(spec: ModelSpec, kinds: Sequence[str], finished: bool) -> Ite
 
 
 def stage_faults(spec: ModelSpec, signal: Signal) -> Iterator[Fault]:
-    """What is wrong with stages for a signal whose window is right."""
-    if spec.input.is_raw or any(order_faults([f.kind for f in spec.input.features])):
+    """What is wrong with stages of the right kinds for a signal whose window is right; the first of each stage."""
+    if spec.input.is_raw:
         return
     if signal.rate_hz is None:
         yield Fault((*FEATURES, 0), "images have no features but raw", "features: [raw]")
@@ -54,13 +54,13 @@ def stage_faults(spec: ModelSpec, signal: Signal) -> Iterator[Fault]:
     window, hop = _window_samples(spec, signal)
     found: list[Stage] = []
     for number, feature in enumerate(spec.input.features):
-        stage = stage_of(feature, signal.rate_hz, window)
+        stage = stage_of(feature, signal.rate_hz, window, hop)
         if stage is None:
             message = f"its times are no whole numbers of samples at {signal.rate_hz:g} Hz"
             yield Fault((*FEATURES, number), f"{feature.kind}: {message}", "give multiples of one sample's time")
             return
         found.append(stage)
-        for fault in (*stage.faults(signal.rate_hz), *_last_faults(stage, window, hop)):
+        for fault in (*stage.faults(signal.rate_hz), *_last_faults(stage, window, hop))[:1]:
             loc: Loc = (*FEATURES, number, _SECONDS.get(fault.field, fault.field))
             yield Fault(loc, f"{feature.kind}: {fault.field} {fault.message}", fault.hint)
     for number, message in count_faults(found):
@@ -74,8 +74,8 @@ def _last_faults(stage: Stage, window: int, hop: int) -> Iterator[StageFault]:
 def stages(spec: ModelSpec, signal: Signal) -> tuple[Stage, ...]:
     """The stages of specs that the loader has accepted."""
     assert signal.rate_hz is not None
-    window, _ = _window_samples(spec, signal)
-    found = [stage_of(feature, signal.rate_hz, window) for feature in spec.input.features]
+    window, hop = _window_samples(spec, signal)
+    found = [stage_of(feature, signal.rate_hz, window, hop) for feature in spec.input.features]
     return tuple(stage for stage in found if stage is not None)
 
 

@@ -52,7 +52,7 @@ class StatisticsFeature(Strict):
 
     kind: Literal["statistics"]
     length_s: PositiveFloat | None = Field(default=None, description="Time that a row looks at; absent: the window.")
-    step_s: PositiveFloat | None = Field(default=None, description=_STEP)
+    step_s: PositiveFloat | None = Field(default=None, description=f"{_STEP[:-1]}; without that, one row a window.")
     statistics: tuple[Statistic, ...] = Field(
         default=("mean", "deviation", "minimum", "maximum", "mean_crossings"),
         min_length=1,
@@ -100,7 +100,14 @@ AnyFeature: TypeAlias = TensorFeature | FilterFeature | RowFeature
 
 
 def _named(value: object) -> object:
-    return {"kind": value} if isinstance(value, str) else value
+    """A kind alone as a mapping. Lists become tuples: what a validator hands on is no longer JSON, but Python."""
+    return {"kind": value} if isinstance(value, str) else _with_tuples(value)
+
+
+def _with_tuples(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _with_tuples(item) for name, item in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 Feature: TypeAlias = Annotated[
@@ -111,10 +118,10 @@ Feature: TypeAlias = Annotated[
 ]
 
 
-def stage_of(feature: AnyFeature, rate_hz: float, window: int) -> Stage | None:
+def stage_of(feature: AnyFeature, rate_hz: float, window: int, hop: int) -> Stage | None:
     """The stage in samples, not yet checked; None where a time is no whole number of samples.
 
-    `window` is the model's, in samples.
+    `window` and `hop` are the model's, in samples.
     """
     if isinstance(feature, FilterFeature):
         corners = feature.corner_hz if isinstance(feature.corner_hz, tuple) else (feature.corner_hz,)
@@ -122,7 +129,9 @@ def stage_of(feature: AnyFeature, rate_hz: float, window: int) -> Stage | None:
     if isinstance(feature, RawFeature | TensorFeature):
         return Samples()
     length = window if feature.length_s is None else samples_in(feature.length_s, rate_hz)
-    step = length if feature.step_s is None else samples_in(feature.step_s, rate_hz)
+    step = min(hop, window) if feature.length_s is None else length
+    if feature.step_s is not None:
+        step = samples_in(feature.step_s, rate_hz)
     if length is None or step is None:
         return None
     if isinstance(feature, StatisticsFeature):

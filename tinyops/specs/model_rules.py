@@ -39,10 +39,11 @@ def model_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
         yield Fault(("spec", "training"), "a finished .tflite is not trained", "remove it", key=True)
     if not finished and spec.training is None:
         yield Fault(("spec",), 'field "training" is missing', "training: {epochs: 30} takes the defaults", key=True)
-    yield from kind_faults(spec)
+    kinds = list(kind_faults(spec))
+    yield from kinds
     yield from _gate_faults(spec, dataset)
     if dataset is not None:
-        yield from _input_faults(spec, dataset.signal)
+        yield from _input_faults(spec, dataset.signal, right_kinds=not kinds)
 
 
 def _gate_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault]:
@@ -63,13 +64,15 @@ def _gate_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
             yield Fault(("spec", "gates", "recall_min", name), message, closest(name, dataset.classes), key=True)
 
 
-def _input_faults(spec: ModelSpec, signal: Signal) -> Iterator[Fault]:
+def _input_faults(spec: ModelSpec, signal: Signal, *, right_kinds: bool) -> Iterator[Fault]:
     """The window in whole frames, then the features; when both are right, the layers."""
     if spec.input.takes_tensors:
         return
-    faults = list(_window_faults(spec, signal)) or list(stage_faults(spec, signal))
+    faults = list(_window_faults(spec, signal))
+    if not faults and right_kinds:
+        faults = list(stage_faults(spec, signal))
     yield from faults
-    if not faults and isinstance(spec.architecture, LayersArchitecture):
+    if not faults and right_kinds and isinstance(spec.architecture, LayersArchitecture):
         yield from layer_faults(spec.architecture.layers, input_shape(spec, signal))
 
 
