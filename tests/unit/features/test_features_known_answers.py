@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fakes.staged import made_up_sound, speech, staged
+from fakes.staged import cut, log_mel_db, made_up_sound, speech, staged
 from tinyops.features.filters import butterworth
 from tinyops.features.host import extract_rows
 from tinyops.features.stages import STATISTICS, Filter, LogMel, Mfcc, Samples, Spectrum, Statistics
@@ -31,11 +31,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def noise(count: int, channels: int = 1, spread: float = 4000, seed: int = 1) -> Samples_:
     drawn = np.random.default_rng(seed).normal(0, spread, (count, channels))
     return np.clip(drawn, -32768, 32767).astype(np.int16)
-
-
-def cut(samples: Samples_, length: int, step: int) -> NDArray[np.float64]:
-    """[rows, length] of one channel."""
-    return np.lib.stride_tricks.sliding_window_view(samples[:, 0].astype(np.float64), length)[::step]
 
 
 # -- tables ------------------------------------------------------------------------------------
@@ -181,17 +176,6 @@ def test_channels_do_not_mix(folder: Path) -> None:
     found = extract_rows(samples, together, folder=folder).reshape(-1, 65, 3)
     for c in range(3):
         assert (found[:, :, c] == extract_rows(samples[:, c : c + 1].copy(), alone, folder=folder)).all()
-
-
-def log_mel_db(samples: Samples_, stage: LogMel) -> NDArray[np.float64]:
-    """Power in bands in dB of counts squared, in double precision; not below 1."""
-    window = signal.get_window(stage.window, stage.length)
-    power = np.abs(np.fft.rfft(cut(samples, stage.length, stage.step) * window, stage.fft)) ** 2
-    mel = 1127 * np.log1p(np.arange(stage.fft // 2 + 1) * 16000 / stage.fft / 700)
-    edges = np.linspace(*1127 * np.log1p(np.array([stage.low_hz, stage.high_hz]) / 700), stage.mels + 2)
-    rising = (mel[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - mel[:, None]) / (edges[2:] - edges[1:-1])
-    return 10 * np.log10(np.maximum(power @ np.maximum(0, np.minimum(rising, falling)), 1))
 
 
 SOUNDS = {"made up": lambda: [made_up_sound()], "speech": lambda: speech(36)}

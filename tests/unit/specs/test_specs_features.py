@@ -12,6 +12,7 @@ from tinyops.build.contracts import trained_contract
 from tinyops.build.steps import window_settings
 from tinyops.errors import Problem, SpecError
 from tinyops.features.planned import input_shape, planned_features
+from tinyops.plan.diff import field_reasons
 from tinyops.specs import Repository, load_repository, window
 from tinyops.specs.feature_rules import input_shape as shape_of_specs
 
@@ -96,6 +97,16 @@ def test_the_contract_has_frames_of_a_block(tmp_path: Path, catalog: Mapping[str
     assert contract is not None
     assert [contract["input"][n] for n in ("frame_values", "window_frames", "hop_frames")] == [320, 50, 25]
     assert contract == trained_contract(load(tmp_path, catalog, "mfcc"), "spotter", catalog["nano33ble"])
+
+
+def test_a_plan_names_what_changed(tmp_path: Path, catalog: Mapping[str, Board]) -> None:
+    settings = []
+    for mels, corner in ((40, 100), (32, 80)):
+        feature = BEFORE.replace("100", str(corner)) + LOG_MEL.replace("40", str(mels))
+        repository = load(tmp_path, catalog, feature)
+        settings.append(window_settings(repository, repository.models["spotter"].document))
+    found = [(r.field, r.old, r.new) for r in field_reasons(*settings)]
+    assert found == [("features[0].corner_hz[0]", "100.0", "80.0"), ("features[1].mels", "40", "32")]
 
 
 @pytest.mark.parametrize(
