@@ -17,6 +17,8 @@ from tinyops.compiler.lowering import copy_call
 from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, aligned
 from tinyops.compiler.moves import Layout, best_layout, moved_name
 from tinyops.compiler.overlap import Overlap, overlaps_of
+from tinyops.compiler.rows.memory import RowPlaces, places_of, ranges_with, row_buffers, row_overs
+from tinyops.compiler.rows.stretch import Stretch
 from tinyops.features import Features, RawFeatures
 from tinyops.graph import Graph, live_ranges
 
@@ -51,6 +53,7 @@ class Arena:
     ring: Span
     inputs: Span
     outputs: Span
+    rows: RowPlaces | None = None  # of the stretch that runs by rows, where there is one
 
     @property
     def bytes(self) -> int:
@@ -100,20 +103,25 @@ def share_storage(graph: Graph, lowered: Sequence[Lowered]) -> tuple[dict[int, i
 
 
 def plan_arena(
-    graph: Graph, lowered: Sequence[Lowered], owner: Mapping[int, int], features: Features, prefer: str = "balanced"
+    graph: Graph,
+    lowered: Sequence[Lowered],
+    owner: Mapping[int, int],
+    features: Features,
+    prefer: str = "balanced",
+    stretch: Stretch | None = None,
 ) -> Arena:
-    """Places every computed tensor. Raises nothing: a graph that was checked always has a plan."""
-    groups = _groups(graph, owner, live_ranges(graph))
-    buffers = {name: Buffer(name, size, first, last) for name, (size, first, last, _) in groups.items()}
+    """Places every computed tensor, and the lines of a stretch that runs by rows.
+
+    Raises nothing: a graph that was checked always has a plan."""
+    drawn = draw_arena(graph, lowered, owner, features, stretch)
+    groups = drawn.groups
     scratch = {i: _scratch_name(i) for i, low in enumerate(lowered) if low.scratch_bytes}
-    kept = state_bytes(features)
-    extra = [Buffer(name, lowered[i].scratch_bytes, i, i) for i, name in scratch.items()]
-    extra += [Buffer(STATE, kept, -1, len(graph.operators))] if kept else []
-    overs = tuple(_overs(graph, lowered, groups, buffers))
-    layout = best_layout([*buffers.values(), *extra], overs, prefer)
+    kept = drawn.kept
+    # Moves shrink what rows have shrunk already, if at all, and looking for them takes most of a compilation.
+    layout = best_layout(drawn.buffers, drawn.overs, "size" if stretch else prefer)
     offsets = layout.plan.offsets
     spans = {
-        tensor: Span(offsets[name] + inner, graph.tensors[tensor].bytes)
+        tensor: Span(offsets[name] + inner, drawn.sizes[tensor])
         for name, group in groups.items()
         for tensor, inner in group[3].items()
     }
@@ -129,7 +137,43 @@ def plan_arena(
         inputs if ring_is_input(features) else Span(state.offset + RAW_STATE_BYTES, max(kept - RAW_STATE_BYTES, 0)),
         inputs,
         _cover(graph.outputs, spans),
+        places_of(stretch, offsets, {t: span.offset for t, span in spans.items()}) if stretch else None,
     )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What there is to place: `kept` bytes of the features' state, `sizes` of tensors in bytes, by group."""
+
+    groups: Mapping[str, _Group]
+    sizes: Mapping[int, int]
+    kept: int
+    buffers: tuple[Buffer, ...]
+    overs: tuple[Over, ...]
+
+
+def draw_arena(
+    graph: Graph, lowered: Sequence[Lowered], owner: Mapping[int, int], features: Features, stretch: Stretch | None
+) -> Drawn:
+    """The buffers that a plan must place, and which of them may overlap."""
+    ranges = live_ranges(graph)
+    sizes = {tensor: graph.tensors[tensor].bytes for tensor in ranges}
+    kept, fixed = state_bytes(features), frozenset[int]()
+    if stretch is not None:
+        ranges, fixed = ranges_with(stretch, ranges), frozenset(stretch.sources)
+        if stretch.streamed:
+            kept, sizes[graph.inputs[0]] = 0, stretch.lines[0].row_bytes
+    groups = _groups(graph, owner, ranges, sizes)
+    whole = {name: Buffer(name, s, f, t, not fixed.isdisjoint(m)) for name, (s, f, t, m) in groups.items()}
+    buffers = [*whole.values()]
+    buffers += [Buffer(_scratch_name(i), low.scratch_bytes, i, i) for i, low in enumerate(lowered) if low.scratch_bytes]
+    buffers += [Buffer(STATE, kept, -1, len(graph.operators))] if kept else []
+    overs = [*_overs(graph, lowered, groups, whole)]
+    if stretch is not None:
+        alone = {tensor: name for name, group in groups.items() if _alone(group) for tensor in group[3]}
+        buffers += row_buffers(stretch, len(graph.operators))
+        overs += row_overs(stretch, graph, lowered, alone)
+    return Drawn(groups, sizes, kept, tuple(buffers), tuple(overs))
 
 
 def with_moves(lowered: Sequence[Lowered], arena: Arena) -> tuple[Lowered, ...]:
@@ -175,7 +219,9 @@ def _overs(
     for operator, low in zip(graph.operators, lowered, strict=True):
         if len(low.calls) != 1:
             continue
-        upon, call = group_of[operator.outputs[0]], low.calls[0]
+        upon, call = group_of.get(operator.outputs[0]), low.calls[0]
+        if upon is None:  # never there as a whole
+            continue
         reads = Counter(group_of.get(a.tensor) for a in call.arguments if isinstance(a, Read))
         given: dict[str | None, list[Overlap]] = {}
         for overlap in overlaps_of(call):
@@ -201,7 +247,9 @@ def _cover(tensors: Sequence[int], spans: Mapping[int, Span]) -> Span:
 _Group = tuple[int, int, int, dict[int, int]]  # bytes, first, last, tensor -> offset inside
 
 
-def _groups(graph: Graph, owner: Mapping[int, int], ranges: Mapping[int, tuple[int, int]]) -> dict[str, _Group]:
+def _groups(
+    graph: Graph, owner: Mapping[int, int], ranges: Mapping[int, tuple[int, int]], sizes: Mapping[int, int]
+) -> dict[str, _Group]:
     """Buffers: all inputs together, all outputs together, every other storage by itself."""
     places: dict[int, tuple[str, int]] = {}
     for name, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs)):
@@ -209,12 +257,12 @@ def _groups(graph: Graph, owner: Mapping[int, int], ranges: Mapping[int, tuple[i
         for tensor in tensors:
             if tensor not in places:  # an output that is an input stays where it is
                 places[tensor] = (name, offset)
-                offset = aligned(offset + graph.tensors[tensor].bytes)
+                offset = aligned(offset + sizes[tensor])
     groups: dict[str, _Group] = {}
     for tensor, (first, last) in sorted(ranges.items()):
         root = owner.get(tensor, tensor)
         name, offset = places.get(root, (f"tensor {root}", 0))
         size, since, until, members = groups.get(name, (0, first, last, {}))
-        size = max(size, offset + graph.tensors[tensor].bytes)
+        size = max(size, offset + sizes[tensor])
         groups[name] = (size, min(since, first), max(until, last), {**members, tensor: offset})
     return groups

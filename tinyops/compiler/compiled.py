@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyops.compiler.arena import Arena, plan_arena, share_storage, with_moves
 from tinyops.compiler.contract import contract_digest, make_contract
@@ -11,6 +11,9 @@ from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.lowering import lower_graph
 from tinyops.compiler.options import CompileOptions
+from tinyops.compiler.rows.emit import KERNEL as ROWS_KERNEL
+from tinyops.compiler.rows.search import choose_stretch
+from tinyops.compiler.rows.stretch import Stretch
 from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import Features
 from tinyops.files import JsonObject
@@ -22,7 +25,7 @@ from tinyops.manifest.contract import ABI
 class CompiledModel:
     """A model as a C library: `sources` maps each file's name to its text.
 
-    `header` has the entry points at 0; an image's header fills them in.
+    `header` has the entry points at 0; an image's header fills them in. `stretch` are the operators that run by rows.
     """
 
     graph: Graph
@@ -33,6 +36,7 @@ class CompiledModel:
     contract: JsonObject
     header: ModelHeader
     sources: Mapping[str, str]
+    stretch: Stretch | None = None
 
     @property
     def macs(self) -> int:
@@ -58,12 +62,13 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     contract = make_contract(graph, features, options)
     owner, lowered = share_storage(graph, lowered)
     arena = plan_arena(graph, lowered, owner, features, options.prefer)
+    stretch, arena = choose_stretch(graph, lowered, owner, features, options, arena)
     check_fits(graph, arena, options)
-    lowered = with_moves(lowered, arena)
+    lowered = with_rows(with_moves(lowered, arena), stretch)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
-    header = make_header(arena.bytes, inputs, outputs, contract)
-    sources = emit(graph, features, lowered, arena, header)
-    return CompiledModel(graph, features, options, lowered, arena, contract, header, sources)
+    header = make_header(arena.bytes, inputs, outputs, contract, stretch.streamed_rows if stretch else 0)
+    sources = emit(graph, features, lowered, arena, header, stretch)
+    return CompiledModel(graph, features, options, lowered, arena, contract, header, sources, stretch)
 
 
 def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
@@ -77,11 +82,28 @@ def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
         )
 
 
+def with_rows(lowered: tuple[Lowered, ...], stretch: Stretch | None) -> tuple[Lowered, ...]:
+    """The operators with the kernel that the last of a stretch brings along."""
+    if stretch is None:
+        return lowered
+    last = lowered[stretch.last]
+    with_kernel = replace(last, more_kernels=(*last.more_kernels, ROWS_KERNEL))
+    return (*lowered[: stretch.last], with_kernel, *lowered[stretch.last + 1 :])
+
+
 def make_header(
-    arena_bytes: int, inputs: tuple[int, int], outputs: tuple[int, int], contract: JsonObject
+    arena_bytes: int,
+    inputs: tuple[int, int],
+    outputs: tuple[int, int],
+    contract: JsonObject,
+    streamed_rows: int = 0,
 ) -> ModelHeader:
-    """The header without entry points; inputs and outputs are (offset, bytes) in the arena."""
+    """The header without entry points; inputs and outputs are (offset, bytes) in the arena.
+
+    `streamed_rows` is how many rows the input has where it comes row by row; its bytes are then a row's.
+    """
     window = contract["input"]
+    rows = streamed_rows if streamed_rows and not window["frame_values"] else 0
     return ModelHeader(
         magic=MAGIC,
         abi=ABI,
@@ -93,8 +115,8 @@ def make_header(
         output_offset=outputs[0],
         output_bytes=outputs[1],
         frame_values=window["frame_values"],
-        window_frames=window["window_frames"],
-        hop_frames=window["hop_frames"],
+        window_frames=rows or window["window_frames"],
+        hop_frames=rows or window["hop_frames"],
         init=0,
         push=0,
         prepare=0,
@@ -107,7 +129,8 @@ def header_of(compiled: JsonObject, contract: JsonObject) -> ModelHeader:
     """The same header from compile.json and contract.json. Raises SpecError when they are not what compile writes."""
     try:
         spans = [_span(compiled[edge]) for edge in ("inputs", "outputs")]
-        return make_header(int(compiled["arena_bytes"]), spans[0], spans[1], contract)
+        rows = int(compiled["streamed_rows"])
+        return make_header(int(compiled["arena_bytes"]), spans[0], spans[1], contract, rows)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SpecError(f"compile.json or contract.json lack {error}") from error
 

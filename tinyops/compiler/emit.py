@@ -14,8 +14,10 @@ import jinja2
 from tinyops import __version__
 from tinyops.compiler.arena import Arena, ring_is_input
 from tinyops.compiler.header import ModelHeader
-from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Expression, Field, Lowered, Place, Read, Scratch, Write
 from tinyops.compiler.options import RUNTIME
+from tinyops.compiler.rows.emit import operators_of, step_fields, stretch_values, strip_call
+from tinyops.compiler.rows.stretch import Stretch
 from tinyops.features import Features, RawFeatures
 from tinyops.files import digest_json
 from tinyops.graph import Graph, Operator, Tensor
@@ -57,7 +59,12 @@ class Array:
 
 
 def emit(
-    graph: Graph, features: Features, lowered: Sequence[Lowered], arena: Arena, header: ModelHeader
+    graph: Graph,
+    features: Features,
+    lowered: Sequence[Lowered],
+    arena: Arena,
+    header: ModelHeader,
+    stretch: Stretch | None = None,
 ) -> dict[str, str]:
     """File name -> text of everything that the compiled model consists of."""
     arrays = list(arrays_of(graph, lowered))
@@ -71,8 +78,11 @@ def emit(
         "header": [(f.name, f"0x{v:08x}u" if f.name == "magic" else f"{v}u") for f, v in _header_values(header)],
         "contract": ", ".join(f"0x{b:02x}" for b in header.contract),
         "operators": [
-            _operator(graph, arena, op, low) for op, low in zip(graph.operators, lowered, strict=True) if low.calls
+            _operator(graph, arena, op, low, stretch)
+            for op, low in zip(graph.operators, lowered, strict=True)
+            if low.calls
         ],
+        "rows": stretch_values(stretch, graph, arena.rows) if stretch and arena.rows else None,
         "raw": _raw(graph, features, arena),
     }
     names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
@@ -197,17 +207,24 @@ def _raw(graph: Graph, features: Features, arena: Arena) -> dict[str, Any] | Non
     }
 
 
-def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) -> dict[str, Any]:
+def _operator(
+    graph: Graph, arena: Arena, operator: Operator, lowered: Lowered, stretch: Stretch | None
+) -> dict[str, Any]:
     inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
     computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
     constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
     output = graph.tensors[operator.outputs[0]]
     arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {output.shape}"
-    calls = lowered.calls
+    calls, step = lowered.calls, None
+    if stretch and operator.index in operators_of(stretch):
+        step = stretch.step(operator.index)
+        calls = tuple(strip_call(stretch, step, call, graph) for call in calls)
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
         "comment": f"Operator {operator.index}, {operator.name}: {arrow}, {_safe(output.name)}",
+        "index": operator.index,
         "function": f"op{operator.index}_{operator.name.lower()}",
+        "step": list(_fields(step_fields(stretch, step))) if stretch and step else None,
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
 
@@ -227,6 +244,8 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
         return _constant_name(operator, argument)
     if isinstance(argument, Scratch):
         return f"({argument.ctype} *)(void *)(arena + {arena.scratch[operator.index]})"
+    if isinstance(argument, Expression):
+        return argument.text
     if isinstance(argument, Place):
         return f"{'(void *)' if argument.written else '(const void *)'}(arena + {argument.offset})"
     tensor = graph.tensors[argument.tensor]
@@ -244,8 +263,10 @@ def _fields(params: Mapping[str, Field]) -> Iterator[str]:
 
 
 def _value(value: Field) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return "{" + ", ".join(f".{n} = {_value(v)}" for n, v in value.items()) + "}"
     if isinstance(value, tuple):
-        return "{" + ", ".join(_number(v) for v in value) + "}"
+        return "{" + ", ".join(map(_value, value)) + "}"
     return _number(value)

@@ -20,12 +20,13 @@ ALIGN_BYTES = 16
 
 @dataclass(frozen=True)
 class Buffer:
-    """Bytes that must exist from step `first` to step `last`, both included."""
+    """Bytes that must exist from step `first` to step `last`, both included. `fixed` ones are never moved."""
 
     name: str
     bytes: int
     first: int
     last: int
+    fixed: bool = False
 
     def meets(self, other: Buffer) -> bool:
         return self.first <= other.last and other.first <= self.last
@@ -36,13 +37,14 @@ class Over:
     """Buffer `upon`, written in the only step in which both are live, may lie over `below`, read in that step.
 
     It then starts at least `distance` bytes before `below`, by a multiple of `step` bytes where that is above 1.
-    A distance of None allows any place.
+    A distance of None allows any place. Operators that run together by rows take several `steps`.
     """
 
     upon: str
     below: str
     distance: int | None
     step: int = 1
+    steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def overlaps(buffers: Sequence[Buffer], plan: MemoryPlan, overs: Sequence[Over] 
 def _lawful(upon: Buffer, below: Buffer, ahead: int, may: Mapping[tuple[str, str], Over]) -> bool:
     """Whether `upon`, which starts `ahead` bytes before `below`, may."""
     over = may.get((upon.name, below.name))
-    if over is None or upon.first != below.last:
+    if over is None or not 1 <= below.last - upon.first + 1 <= over.steps:
         return False
     return over.distance is None or (ahead >= over.distance and ahead % over.step == 0)
 

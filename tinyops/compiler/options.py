@@ -29,7 +29,10 @@ class Signal:
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """`arena_bytes` is what the board has for activations and window state; None where memory is not the limit."""
+    """`arena_bytes` is what the board has for activations and window state; None where memory is not the limit.
+
+    `stream_rows`: the input comes row by row and is never there as a whole.
+    """
 
     cpu: str = "x86-64"
     prefer: str = "balanced"
@@ -37,6 +40,7 @@ class CompileOptions:
     arena_bytes: int | None = None
     classes: tuple[str, ...] | None = None
     signal: Signal | None = None
+    stream_rows: bool = False
 
     def __post_init__(self) -> None:
         if self.cpu not in CPUS:

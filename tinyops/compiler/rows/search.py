@@ -1,0 +1,167 @@
+"""Which operators run by rows, and how many rows at a time: candidates around the peak, their cost, a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tinyops.compiler.arena import Arena, draw_arena, plan_arena
+from tinyops.compiler.lowered import Lowered
+from tinyops.compiler.memory import lower_bound
+from tinyops.compiler.options import CompileOptions
+from tinyops.compiler.rows.cost import Cost, cost_of, instructions_of
+from tinyops.compiler.rows.kernels import Geometry
+from tinyops.compiler.rows.stretch import Stretch, geometries, make_stretch
+from tinyops.errors import SpecError
+from tinyops.features import Features, RawFeatures, TensorFeatures
+from tinyops.graph import Graph, live_ranges
+
+HEIGHTS = (2, 4, 8)  # rows of the output in a strip, beside 1
+BEFORE, BEHIND = 8, 12  # operators before and behind the peak that are looked at
+MOST_ENDS = 4  # stretches of which other heights are looked at
+MOST_PLANS = 3  # of which a whole plan is made
+# What `balanced` gives for memory: shares of the arena and of the instructions, bytes of flash.
+WORTH_SHARE = 1 / 8
+MOST_SLOWER = 0.02
+MOST_FLASH_BYTES = 2048
+
+STREAM_LIMIT = (
+    "rows can be streamed into a model with one input (1, H, W, C) of bytes that one operator, the first, reads, where "
+    "that and the next operators run by rows: CONV_2D, DEPTHWISE_CONV_2D, pooling, ADD, MUL, LOGISTIC"
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A stretch, the fewest bytes that an arena with it can have, and what it costs."""
+
+    stretch: Stretch
+    bound: int
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is compiled."""
+
+    graph: Graph
+    lowered: Sequence[Lowered]
+    owner: Mapping[int, int]
+    features: Features
+    known: Mapping[int, Geometry]
+
+    def candidate(self, first: int, last: int, rows: int, *, streamed: bool) -> Candidate | None:
+        stretch = make_stretch(self.graph, self.known, first, last, rows, streamed=streamed)
+        if stretch is None:
+            return None
+        drawn = draw_arena(self.graph, self.lowered, self.owner, self.features, stretch)
+        return Candidate(stretch, lower_bound(drawn.buffers, drawn.overs), cost_of(stretch, self.graph, self.lowered))
+
+    def plan(self, stretch: Stretch) -> Arena:
+        return plan_arena(self.graph, self.lowered, self.owner, self.features, stretch=stretch)
+
+
+def choose_stretch(
+    graph: Graph,
+    lowered: Sequence[Lowered],
+    owner: Mapping[int, int],
+    features: Features,
+    options: CompileOptions,
+    whole: Arena,
+) -> tuple[Stretch | None, Arena]:
+    """What runs by rows, and the arena that goes with it; `whole` is the arena without.
+
+    Streamed where the options ask for it, or where they prefer RAM and a sensor frame is a row. Otherwise by what the
+    options prefer, and in any case where the board's arena is too small for `whole`. Raises SpecError where rows are
+    to be streamed into a model that cannot take them.
+    """
+    task = _Task(graph, lowered, owner, features, geometries(graph, lowered))
+    if _wants_stream(graph, features, options):
+        found = _smallest(task, _candidates(task, streamed=True))
+        if found is not None:
+            return found
+        if options.stream_rows:
+            raise SpecError(f"{graph.name}: {STREAM_LIMIT}", hint="leave --stream-rows away")
+    limit = options.arena_bytes
+    short = limit is not None and whole.bytes > limit
+    if not short and (options.prefer in ("size", "speed") or (limit is None and options.prefer == "balanced")):
+        return None, whole
+    candidates = [c for c in _candidates(task, streamed=False) if c.bound < whole.bytes]
+    if not short and options.prefer == "balanced":
+        candidates = [c for c in candidates if _is_worth(c, whole.bytes, instructions_of(lowered))]
+    best = _cheapest(task, candidates, limit) if short and limit is not None else _smallest(task, candidates)
+    if best is None or best[1].bytes >= whole.bytes:
+        return None, whole
+    return best
+
+
+def _wants_stream(graph: Graph, features: Features, options: CompileOptions) -> bool:
+    """Asked for, or implied: the board's memory counts most and its sensor gives rows."""
+    if isinstance(features, TensorFeatures):
+        return options.stream_rows
+    implied = options.prefer == "ram" and options.arena_bytes is not None
+    return (options.stream_rows or implied) and _frames_are_rows(graph, features)
+
+
+def _frames_are_rows(graph: Graph, features: Features) -> bool:
+    """One window after the other, each an image, each frame one of its rows."""
+    if not isinstance(features, RawFeatures):
+        return False
+    shape = graph.tensors[graph.inputs[0]].shape
+    one_by_one = features.hop_frames == features.window_frames == (shape[1] if len(shape) == 4 else 0)
+    return one_by_one and features.window_frames > 1
+
+
+def _is_worth(candidate: Candidate, whole_bytes: int, instructions: float) -> bool:
+    cost = candidate.cost
+    cheap = cost.instructions <= MOST_SLOWER * instructions and cost.flash_bytes <= MOST_FLASH_BYTES
+    return cheap and whole_bytes - candidate.bound >= WORTH_SHARE * whole_bytes
+
+
+def _candidates(task: _Task, *, streamed: bool) -> list[Candidate]:
+    """Stretches around the peak by rows of one, and the best of them by more rows."""
+    found = list(_by_one(task, _peak(task.graph), streamed=streamed))
+    ends = sorted(found, key=lambda c: (c.bound, c.cost.instructions))[:MOST_ENDS]
+    more = (task.candidate(c.stretch.first, c.stretch.last, rows, streamed=streamed) for c in ends for rows in HEIGHTS)
+    return [*found, *(c for c in more if c is not None)]
+
+
+def _by_one(task: _Task, peak: int, *, streamed: bool) -> Iterator[Candidate]:
+    firsts = (0,) if streamed else range(max(peak - BEFORE, 0), peak + 1)
+    for first in firsts:
+        for last in range(first + 1, min(peak + BEHIND, len(task.graph.operators))):
+            if first not in task.known or last not in task.known:
+                break
+            found = task.candidate(first, last, 1, streamed=streamed) if last >= peak else None
+            if found is not None:
+                yield found
+
+
+def _peak(graph: Graph) -> int:
+    """The operator during which most bytes are live."""
+    ranges = live_ranges(graph)
+
+    def live(step: int) -> int:
+        return sum(graph.tensors[t].bytes for t, (first, last) in ranges.items() if first <= step <= last)
+
+    return max(range(len(graph.operators)), key=lambda step: (live(step), -step))
+
+
+def _smallest(task: _Task, candidates: Sequence[Candidate]) -> tuple[Stretch, Arena] | None:
+    """The one with the smallest arena; the bounds say which plans are worth making."""
+    ordered = sorted(candidates, key=lambda c: (c.bound, c.cost.instructions, c.cost.flash_bytes))
+    plans = [(c, task.plan(c.stretch)) for c in ordered[:MOST_PLANS]]
+    if not plans:
+        return None
+    best, arena = min(plans, key=lambda p: (p[1].bytes, p[0].cost.instructions))
+    return best.stretch, arena
+
+
+def _cheapest(task: _Task, candidates: Sequence[Candidate], limit: int) -> tuple[Stretch, Arena] | None:
+    """The one with the fewest instructions of those that fit; where none does, the smallest."""
+    fitting = sorted((c for c in candidates if c.bound <= limit), key=lambda c: (c.cost.instructions, c.bound))
+    for candidate in fitting[: 2 * MOST_PLANS]:
+        arena = task.plan(candidate.stretch)
+        if arena.bytes <= limit:
+            return candidate.stretch, arena
+    return _smallest(task, candidates)
