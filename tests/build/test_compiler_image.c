@@ -38,12 +38,19 @@ static void run_at(uint8_t *place, uint32_t file) {
   const tinyops_model_invoke_fn invoke = (tinyops_model_invoke_fn)(uintptr_t)(place + h->invoke);
   memset(ARENA, 0xa5, h->arena_bytes);
   int32_t status = init(ARENA);
+  uint32_t ticks = 0;
   for (const uint8_t *v = vectors_start; v < vectors_end; v += h->input_bytes) {
     memcpy(ARENA + h->input_offset, v, h->input_bytes);
     const uint32_t before = TIMER[1];
-    status |= invoke(ARENA);
-    const uint32_t ticks = status == TINYOPS_OK ? before - TIMER[1] : 0;
+    const int32_t done = invoke(ARENA);
+    ticks += before - TIMER[1];
+    if (done == TINYOPS_MORE) { /* the input comes by rows */
+      continue;
+    }
+    status |= done;
+    ticks = status == TINYOPS_OK ? ticks : 0;
     put(file, &ticks, 4);
+    ticks = 0;
     put(file, ARENA + h->output_offset, h->output_bytes);
   }
 }

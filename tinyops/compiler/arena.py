@@ -172,7 +172,7 @@ def draw_arena(
     if stretch is not None:
         alone = {tensor: name for name, group in groups.items() if _alone(group) for tensor in group[3]}
         buffers += row_buffers(stretch, len(graph.operators))
-        overs += row_overs(stretch, graph, lowered, alone)
+        overs += row_overs(stretch, lowered, alone)
     return Drawn(groups, sizes, kept, tuple(buffers), tuple(overs))
 
 

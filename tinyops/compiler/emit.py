@@ -71,6 +71,7 @@ def emit(
     values = {
         "provenance": _provenance(graph, features, header),
         "arena_bytes": arena.bytes,
+        "input_rows": header.input_rows,
         "tensors": [*_edges(graph, arena, graph.inputs, "INPUT"), *_edges(graph, arena, graph.outputs, "OUTPUT")],
         "arrays": arrays,
         "has_weights": bool(arrays),

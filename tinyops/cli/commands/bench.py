@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tinyops.cli.models import MEASURING, add_board, add_model, boards_here, check_start, find_board
+from tinyops.cli.models import MEASURING, add_board, add_model, add_stream_rows, boards_here, check_start, find_board
 from tinyops.cli.output import Output
 from tinyops.errors import ExitCode
 
@@ -13,6 +13,7 @@ from tinyops.errors import ExitCode
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_board(parser, required=True)
+    add_stream_rows(parser)
     parser.add_argument(
         "--inputs",
         type=Path,
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         prefer=arguments.prefer,
         inputs=arguments.inputs,
         per_operator=arguments.per_operator,
+        stream_rows=arguments.stream_rows,
         report=lambda progress: output.note(f"{progress.message} …"),
     )
     operators = output.table(*operator_table(result))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tinyops.cli.models import COMPILING, add_board, add_model, boards_here, check_start, find_board
+from tinyops.cli.models import COMPILING, add_board, add_model, add_stream_rows, boards_here, check_start, find_board
 from tinyops.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_board(parser, required=True)
+    add_stream_rows(parser)
     parser.add_argument(
         "-o", "--out", type=Path, metavar="DIR", help="where to write it (default: a folder named after the model)"
     )
@@ -26,7 +27,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     catalog = boards_here()
     board = find_board(arguments.board, catalog)
-    compiled = compile_file(read_graph(arguments.model), board, arguments.prefer, catalog)
+    graph = read_graph(arguments.model)
+    compiled = compile_file(graph, board, arguments.prefer, catalog, stream_rows=arguments.stream_rows)
     name = library_name(compiled.graph.name)
     folder: Path = arguments.out or Path(name)
     files = library_files(compiled)

@@ -12,15 +12,14 @@ from typing import Any
 from tinyops.compiler.lowered import Call, Lowered
 from tinyops.compiler.rows.schedule import RowStep
 from tinyops.compiler.rows.stretch import Stretch
-from tinyops.graph import Graph
 
 PER_MAC = 1.7  # instructions of the packed kernels, all in all: cores that need more are slowed down less
 PER_STRIP = 450  # of each operator: its rows, its parameters, its kernel's preparations
 PER_KEPT_BYTE = 1.6  # copied aside and back
 PER_LOADED_VALUE = 4.0  # of a channel's row that is looked at again
 PER_CHANNEL = 120  # in each strip, of kernels that finish a channel before the next
-DRIVER_BYTES = 900
-STEP_BYTES = 150
+DRIVER_BYTES = 850
+STEP_BYTES = 60
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def instructions_of(lowered: Sequence[Lowered]) -> float:
     return PER_MAC * sum(low.macs for low in lowered)
 
 
-def cost_of(stretch: Stretch, graph: Graph, lowered: Sequence[Lowered]) -> Cost:
+def cost_of(stretch: Stretch, lowered: Sequence[Lowered]) -> Cost:
     played = stretch.played
     kept = sum(played.kept_rows.get(line.tensor, 0) * line.row_bytes for line in stretch.between)
     steps = sum(_again(stretch, step, lowered[step.operator].calls[0]) for step in stretch.steps)

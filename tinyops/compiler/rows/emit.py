@@ -25,7 +25,7 @@ def stretch_values(stretch: Stretch, graph: Graph, places: RowPlaces) -> dict[st
         "first": stretch.first,
         "last": stretch.last,
         "operators": range(stretch.first, stretch.last + 1),
-        "function": f"op{stretch.last}_and_those_before_by_rows",
+        "function": f"op{stretch.last}_by_rows",
         "states": places.states,
         "lines": [_line(stretch, places, graph.tensors[line.tensor]) for line in stretch.lines],
         "sources": 0 if stretch.streamed else len(stretch.sources),

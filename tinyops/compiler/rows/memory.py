@@ -11,7 +11,6 @@ from tinyops.compiler.overlap import overlaps_of
 from tinyops.compiler.rows.kernels import POINTWISE, Strip, params_of
 from tinyops.compiler.rows.schedule import RowStep
 from tinyops.compiler.rows.stretch import Line, Stretch
-from tinyops.graph import Graph
 
 STATES = "counters of rows"
 
@@ -65,9 +64,7 @@ def row_buffers(stretch: Stretch, operators: int) -> Iterator[Buffer]:
             yield Buffer(kept_name(line.tensor), line.kept_bytes, stretch.begin, stretch.last, fixed=True)
 
 
-def row_overs(
-    stretch: Stretch, graph: Graph, lowered: Sequence[Lowered], whole_names: Mapping[int, str]
-) -> Iterator[Over]:
+def row_overs(stretch: Stretch, lowered: Sequence[Lowered], whole_names: Mapping[int, str]) -> Iterator[Over]:
     """Which of a stretch's buffers may lie over others. `whole_names` are tensors alone in buffers of their own."""
     between = {line.tensor: line for line in stretch.between}
     for step in stretch.steps:

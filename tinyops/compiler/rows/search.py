@@ -55,7 +55,7 @@ class _Task:
         if stretch is None:
             return None
         drawn = draw_arena(self.graph, self.lowered, self.owner, self.features, stretch)
-        return Candidate(stretch, lower_bound(drawn.buffers, drawn.overs), cost_of(stretch, self.graph, self.lowered))
+        return Candidate(stretch, lower_bound(drawn.buffers, drawn.overs), cost_of(stretch, self.lowered))
 
     def plan(self, stretch: Stretch) -> Arena:
         return plan_arena(self.graph, self.lowered, self.owner, self.features, stretch=stretch)

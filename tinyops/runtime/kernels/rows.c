@@ -56,6 +56,11 @@ uint8_t *tinyops_rows_add(const tinyops_rows_line *line, tinyops_rows_state *sta
   return rows + at * line->row_bytes;
 }
 
+void tinyops_rows_take(const tinyops_rows_line *line, tinyops_rows_state *state, uint8_t *arena,
+                       const uint8_t *row) {
+  copy_rows(row, line->row_bytes, tinyops_rows_add(line, state, arena));
+}
+
 /* Rows that the inputs allow. */
 static int32_t possible(const tinyops_rows_line *lines, const tinyops_rows_state *states,
                         const tinyops_rows_step *step) {

@@ -57,9 +57,12 @@ TINYOPS_INTERNAL int32_t tinyops_rows_due(const tinyops_rows_line *lines,
                                           const tinyops_rows_state *states, int32_t first,
                                           int32_t last);
 
-/* Adds a row to a line from outside and returns where its row_bytes bytes belong. */
+/* Adds a row to a line from outside. The first returns where its row_bytes bytes belong; the second
+ * copies them there. */
 TINYOPS_INTERNAL uint8_t *tinyops_rows_add(const tinyops_rows_line *line, tinyops_rows_state *state,
                                            uint8_t *arena);
+TINYOPS_INTERNAL void tinyops_rows_take(const tinyops_rows_line *line, tinyops_rows_state *state,
+                                        uint8_t *arena, const uint8_t *row);
 
 /* Prepares an operator's part of a strip. Returns 0 when there are no rows to make; after 1, the
  * caller makes strip->out_h rows at once. */
