@@ -27,7 +27,7 @@ MODELS = {
     "tflm/hello_world_int8": 32,
     "tflm/micro_speech_quantized": 4_176,
     "tflm/person_detect": 36_896,
-    "tflm/simple_add_model": 49_152,
+    "tflm/simple_add_model": 32_768,
 }
 # With the kernels of cores that have the DSP extension: buffered pixels and channels, and scratch.
 DSP_MODELS = {

@@ -40,7 +40,7 @@ def _kernels(flags: tuple[str, ...]) -> tuple[tempfile.TemporaryDirectory[str], 
 
 
 def run_compiled(compiled: CompiledModel, vectors: Sequence[bytes], flags: tuple[str, ...] = PLAIN) -> list[bytes]:
-    """Output bytes of each vector. Raises CalledProcessError when a sanitizer finds something."""
+    """Output bytes of each vector, several outputs one after another. Raises when a sanitizer finds something."""
     _, kernels = _kernels(flags)
     generated = {n: t for n, t in compiled.sources.items() if "/" not in n}
     with tempfile.TemporaryDirectory(prefix="tinyops-test-") as scratch:
@@ -51,8 +51,10 @@ def run_compiled(compiled: CompiledModel, vectors: Sequence[bytes], flags: tuple
         done = subprocess.run([program], input=b"".join(vectors), capture_output=True, check=False)
     if done.returncode:
         raise AssertionError(f"exit status {done.returncode}: {done.stderr.decode(errors='replace')}")
-    size = compiled.header.output_bytes
-    return [done.stdout[i : i + size] for i in range(0, len(done.stdout), size)]
+    header, spans = compiled.header, [compiled.arena.tensors[t] for t in compiled.graph.outputs]
+    places = [(span.offset - header.output_offset, span.bytes) for span in spans]
+    regions = range(0, len(done.stdout), header.output_bytes)
+    return [b"".join(done.stdout[i + at : i + at + size] for at, size in places) for i in regions]
 
 
 def input_vectors(compiled: CompiledModel, inputs: Sequence[NDArray]) -> list[bytes]:

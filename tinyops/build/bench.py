@@ -171,8 +171,8 @@ def bench(
 
 def _operators(compiled: CompiledModel, counted: Mapping[int, int]) -> tuple[JsonObject, ...]:
     return tuple(
-        {**{k: v for k, v in layer.items() if k != "inputs"}, "instructions": counted.get(number)}
-        for number, layer in enumerate(describe(compiled)["layers"])
+        {**{k: v for k, v in layer.items() if k != "inputs"}, "instructions": counted.get(layer["number"])}
+        for layer in describe(compiled)["layers"]
     )
 
 

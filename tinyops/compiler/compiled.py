@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tinyops.compiler.arena import Arena, plan_arena, share_storage, with_moves
+from tinyops.compiler.arena import Arena, place_tensors, with_moves
 from tinyops.compiler.contract import contract_digest, make_contract
 from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
-from tinyops.compiler.lowering import lower_graph
+from tinyops.compiler.lowering import check_model, lower_graph
 from tinyops.compiler.options import CompileOptions
+from tinyops.compiler.passes import run_passes
+from tinyops.compiler.passes.kind import Applied
 from tinyops.compiler.rows.emit import KERNEL as ROWS_KERNEL
 from tinyops.compiler.rows.search import choose_stretch
 from tinyops.compiler.rows.stretch import Stretch
@@ -25,10 +27,12 @@ from tinyops.manifest.contract import ABI
 class CompiledModel:
     """A model as a C library: `sources` maps each file's name to its text.
 
-    `header` has the entry points at 0; an image's header fills them in. `stretch` are the operators that run by rows.
+    `graph` is what passes have made of the file's, `applied` what each of them did. `header` has the entry points at 0;
+    an image's header fills them in. `stretch` are the operators that run together by rows.
     """
 
     graph: Graph
+    applied: tuple[Applied, ...]
     features: Features
     options: CompileOptions
     lowered: tuple[Lowered, ...]
@@ -58,17 +62,18 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     """
     from tinyops.compiler.emit import emit
 
+    check_model(graph)
+    graph, applied = run_passes(graph)
     lowered = lower_graph(graph, options.cpu)
     contract = make_contract(graph, features, options)
-    owner, lowered = share_storage(graph, lowered)
-    arena = plan_arena(graph, lowered, owner, features, options.prefer)
-    stretch, arena = choose_stretch(graph, lowered, owner, features, options, arena)
+    whole = place_tensors(graph, lowered, features, options.prefer)
+    lowered, arena, stretch = choose_stretch(graph, lowered, features, options, whole)
     check_fits(graph, arena, options)
     lowered = with_rows(with_moves(lowered, arena), stretch)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
     header = make_header(arena.bytes, inputs, outputs, contract, stretch.streamed_rows if stretch else 0)
     sources = emit(graph, features, lowered, arena, header, stretch)
-    return CompiledModel(graph, features, options, lowered, arena, contract, header, sources, stretch)
+    return CompiledModel(graph, applied, features, options, lowered, arena, contract, header, sources, stretch)
 
 
 def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tinyops.compiler.view import OperatorView, constant_values
@@ -36,18 +36,18 @@ def _describe(tensor: Tensor | None) -> str:
     return "none" if tensor is None else f"{tensor.dtype} {tensor.shape}"
 
 
-def operands(least: int, most: int) -> Constraint:
-    """Inputs that must be there, inputs that may be, and one output."""
+def operands(least: int, most: int, outputs: int = 1) -> Constraint:
+    """Inputs that must be there, inputs that may be, and one output or up to `outputs`."""
 
     def check(view: OperatorView) -> str | None:
         given = len(view.operator.inputs)
         missing = [i for i in range(min(least, given)) if view.input(i) is None]
         if not least <= given <= most or missing:
             return f"{given} inputs" + (f", input {missing[0]} absent" if missing else "")
-        return None if len(view.operator.outputs) == 1 else f"{len(view.operator.outputs)} outputs"
+        return None if len(view.outputs) <= outputs else f"{len(view.outputs)} outputs"
 
     many = f"{least} inputs" if least == most else f"{least} to {most} inputs"
-    return Constraint(f"it has {many} and one output", check)
+    return Constraint(f"it has {many} and {'one output' if outputs == 1 else f'1 to {outputs} outputs'}", check)
 
 
 def quantised(position: int, what: str, dtypes: tuple[str, ...] = ("int8",)) -> Constraint:
@@ -113,6 +113,35 @@ def symmetric_weights(axis: int) -> Constraint:
         return None
 
     return Constraint("weights have zero point 0 and one scale, or one scale for each output channel", check)
+
+
+def symmetric(positions: Sequence[int], what: str) -> Constraint:
+    """Inputs that are quantised as a whole, around 0."""
+
+    def check(view: OperatorView) -> str | None:
+        for tensor in (view.tensor(position) for position in positions):
+            found = tensor.quantisation
+            if found is None or found.per_channel or any(found.zero_points):
+                return f"{tensor} has " + (
+                    f"{len(found.scales)} scales, zero point {found.zero_points[0]}" if found else "no scale"
+                )
+        return None
+
+    return Constraint(f"{what} have one scale each, and zero point 0", check)
+
+
+def variable(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
+    """An input that the operator keeps its state in: quantised as a whole, and no other input."""
+
+    def check(view: OperatorView) -> str | None:
+        tensor = view.tensor(position)
+        if not tensor.variable or tensor.dtype not in dtypes:
+            return f"{tensor} is {'a variable' if tensor.variable else 'no variable'}, {_describe(tensor)}"
+        if tensor.quantisation is None or tensor.quantisation.per_channel:
+            return f"{tensor} has {len(tensor.quantisation.scales) if tensor.quantisation else 'no'} scales"
+        return f"{tensor} is another input, too" if view.operator.inputs.count(tensor.index) > 1 else None
+
+    return Constraint(f"the {what} is a variable of its own, {' or '.join(dtypes)} with one scale", check)
 
 
 def bias(channels: Callable[[OperatorView], int]) -> Constraint:

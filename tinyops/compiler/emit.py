@@ -14,13 +14,26 @@ import jinja2
 from tinyops import __version__
 from tinyops.compiler.arena import Arena, ring_is_input
 from tinyops.compiler.header import ModelHeader
-from tinyops.compiler.lowered import Argument, Call, Constant, Expression, Field, Lowered, Place, Read, Scratch, Write
+from tinyops.compiler.lowered import (
+    Argument,
+    Call,
+    Constant,
+    Expression,
+    Field,
+    Lowered,
+    Place,
+    Read,
+    Scratch,
+    Update,
+    Write,
+)
 from tinyops.compiler.options import RUNTIME
-from tinyops.compiler.rows.emit import operators_of, step_fields, stretch_values, strip_call
+from tinyops.compiler.rows.emit import step_fields, stretch_values, strip_call
 from tinyops.compiler.rows.stretch import Stretch
+from tinyops.compiler.state import fills, uniform
 from tinyops.features import Features, RawFeatures
 from tinyops.files import digest_json
-from tinyops.graph import Graph, Operator, Tensor
+from tinyops.graph import Graph, Operator, Tensor, state_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,6 +98,7 @@ def emit(
         ],
         "rows": stretch_values(stretch, graph, arena.rows) if stretch and arena.rows else None,
         "raw": _raw(graph, features, arena),
+        "fills": fills(graph, [(i, arena.tensors[i].offset, arena.tensors[i].bytes) for i in state_of(graph)]),
     }
     names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
     generated = {name: _template(name).render(values) for name in names}
@@ -100,17 +114,29 @@ def runtime_files(features: Features, lowered: Sequence[Lowered]) -> list[str]:
 
 
 def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
-    """Constants of operators, then constant tensors that kernels read as operands."""
+    """Constants of operators, constant tensors that kernels read as operands, and what variables hold at first."""
     operands: dict[int, Array] = {}
     for operator, low in zip(graph.operators, lowered, strict=True):
         for constant in low.constants:
-            note = f"operator {operator.index} {operator.name}: {constant.note}"
+            note = f"{operator}: {constant.note}"
             yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note)
         for call in low.calls:
             for argument in call.arguments:
                 if isinstance(argument, Read) and graph.tensors[argument.tensor].data is not None:
                     operands.setdefault(argument.tensor, _operand(graph.tensors[argument.tensor]))
     yield from operands.values()
+    yield from _initials(graph)
+
+
+def _initials(graph: Graph) -> Iterator[Array]:
+    """Of variables that one value does not fill."""
+    import numpy as np
+
+    for tensor in (graph.tensors[i] for i in state_of(graph)):
+        assert tensor.initial is not None
+        if not uniform(tensor.initial):
+            note = f"{_safe(tensor.name)} {tensor.shape}, before the first inference"
+            yield Array(f"tinyops_tensor_{tensor.index}", "uint8_t", np.frombuffer(tensor.initial, np.uint8), note)
 
 
 def _operand(tensor: Tensor) -> Array:
@@ -121,7 +147,7 @@ def _operand(tensor: Tensor) -> Array:
 
 
 def _constant_name(operator: Operator, constant: Constant) -> str:
-    return f"tinyops_op{operator.index}_{constant.name}"
+    return f"tinyops_op{operator.number}_{constant.name}"
 
 
 # -- text ----------------------------------------------------------------------------------------
@@ -214,17 +240,17 @@ def _operator(
     inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
     computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
     constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
-    output = graph.tensors[operator.outputs[0]]
-    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {output.shape}"
-    calls, step = lowered.calls, None
-    if stretch and operator.index in operators_of(stretch):
-        step = stretch.step(operator.index)
-        calls = tuple(strip_call(stretch, step, call, graph) for call in calls)
+    outputs = [graph.tensors[i] for i in operator.outputs]
+    made = " and ".join(f"{t.shape}" for t in outputs)
+    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {made}"
+    names = " and ".join(_safe(t.name) for t in outputs)
+    step = stretch.step(operator.index) if stretch else None
+    calls = tuple(strip_call(stretch, step, c, graph) if stretch and step else c for c in lowered.calls)
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
-        "comment": f"Operator {operator.index}, {operator.name}: {arrow}, {_safe(output.name)}",
+        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {names}",
+        "function": f"op{operator.number}_{operator.name.lower()}",
         "index": operator.index,
-        "function": f"op{operator.index}_{operator.name.lower()}",
         "step": list(_fields(step_fields(stretch, step))) if stretch and step else None,
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
@@ -253,7 +279,7 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
     if tensor.data is not None:
         return f"tinyops_tensor_{tensor.index}"
     place = f"(arena + {arena.place(tensor.index, operator.index).offset})"
-    const = "" if isinstance(argument, Write) else "const "
+    const = "" if isinstance(argument, (Write, Update)) else "const "
     wide = "(void *)" if const == "" else "(const void *)"
     return f"({const}{CTYPES[tensor.dtype]} *){wide}{place}"
 

@@ -20,13 +20,12 @@ ALIGN_BYTES = 16
 
 @dataclass(frozen=True)
 class Buffer:
-    """Bytes that must exist from step `first` to step `last`, both included. `fixed` ones are never moved."""
+    """Bytes that must exist from step `first` to step `last`, both included."""
 
     name: str
     bytes: int
     first: int
     last: int
-    fixed: bool = False
 
     def meets(self, other: Buffer) -> bool:
         return self.first <= other.last and other.first <= self.last
@@ -37,13 +36,15 @@ class Over:
     """Buffer `upon`, written in the only step in which both are live, may lie over `below`, read in that step.
 
     It then starts at least `distance` bytes before `below`, by a multiple of `step` bytes where that is above 1.
-    A distance of None allows any place. Operators that run together by rows take several `steps`.
+    A distance of None allows any place. `movable`: `below` may be copied elsewhere before that step. Operators that
+    run together by rows take several `steps`, in all of which both are live.
     """
 
     upon: str
     below: str
     distance: int | None
     step: int = 1
+    movable: bool = True
     steps: int = 1
 
 

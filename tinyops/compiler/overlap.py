@@ -12,7 +12,7 @@ declare its pointers `restrict`, and says so in its header.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Overlap:
 
 Params = Mapping[str, Any]
 _NEVER = 1 << 60  # read after everything else
+MOST_RUNS = 1 << 16  # that are looked at one by one; a copy of more keeps its buffers apart
 
 
 def overlaps_of(call: Call) -> tuple[Overlap, ...]:
@@ -44,7 +45,9 @@ def overlaps_of(call: Call) -> tuple[Overlap, ...]:
     tensors = [a.tensor for a in call.arguments if isinstance(a, Read)]
     found = zip(tensors, distances(call.params), strict=True)
     params: Params = call.params
-    step = params["window"]["in_c"] if call.function in _BY_CHANNELS else 1
+    step = 1
+    if call.function in _BY_CHANNELS:
+        step = _NEVER if by_columns(params) else params["window"]["in_c"]
     return tuple(Overlap(tensor, max(d, 0), step) for tensor, d in found if d is not None)
 
 
@@ -128,8 +131,51 @@ def pad_distance(before: tuple[int, ...], inner: tuple[int, ...], out: tuple[int
     return last - (math.prod(inner) - 1)
 
 
+def runs_distance(read: NDArray[np.int64], write: NDArray[np.int64], run: int) -> int:
+    """For kernels that copy runs of bytes one after another, each from its front: where each run is read and written.
+
+    While a run is written, its own bytes are still read, and those of all runs behind it.
+    """
+    import numpy as np
+
+    pending = np.minimum.accumulate(read[::-1])[::-1]
+    later = np.append(pending[1:], _NEVER)
+    return int(np.maximum(write - read, write + run - later).max())
+
+
+def _in_loops(extent: Sequence[int], step: Sequence[int], start: int) -> NDArray[np.int64]:
+    """Where each turn of nested loops is, the innermost fastest."""
+    import numpy as np
+
+    found = np.full(1, start, np.int64)
+    for count, width in zip(extent, step, strict=True):
+        found = (found[:, None] + np.arange(count) * width).reshape(-1)
+    return found
+
+
+def copy_distance(p: Params) -> int:
+    """Of tinyops_copy. More than any tensor's bytes where there are too many runs to tell."""
+    if math.prod(p["extent"]) > MOST_RUNS:
+        return _NEVER
+    read = _in_loops(p["extent"], p["input_step"], p["input_start"])
+    return runs_distance(read, _in_loops(p["extent"], p["output_step"], p["output_start"]), p["run"])
+
+
 def _windowed(p: Params) -> list[int | None]:
     return [window_distance(p["window"])]
+
+
+def _by_channels(p: Params) -> list[int | None]:
+    """Taken by columns, the output lies exactly over an input of the same shape or nowhere."""
+    g = p["window"]
+    if by_columns(p) and (g["in_h"], g["in_w"]) != (g["out_h"], g["out_w"]):
+        return [None]
+    return [channel_distance(g, 3)]
+
+
+def by_columns(p: Params) -> bool:
+    """Whether tinyops_depthwise_3x3 takes an image's columns for its rows."""
+    return bool(p["input"]["value"] != p["window"]["in_c"])
 
 
 def _dense(p: Params) -> list[int | None]:
@@ -152,7 +198,8 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
     "tinyops_depthwise_conv_2d": _windowed,
-    "tinyops_depthwise_3x3": lambda p: [channel_distance(p["window"], 3)],
+    "tinyops_depthwise_3x3": _by_channels,
+    "tinyops_lstm": lambda p: [rows_distance(p["steps"], p["inputs"], p["units"])],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
@@ -166,6 +213,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_quantize": _in_place,  # from wider elements
     "tinyops_requantize_int16": _in_place,
     "tinyops_dequantize": lambda p: [stream_distance(p["count"], 1, 4)],
+    "tinyops_copy": lambda p: [copy_distance(p)],
     "tinyops_pad": lambda p: [pad_distance(p["before"], p["in"], p["out"])],
 }
 

@@ -7,19 +7,25 @@ from typing import Any
 
 from tinyops.graph.types import (
     AxisOptions,
+    CallOnceOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
+    HandleOptions,
+    LstmOptions,
     NoOptions,
     Options,
     PoolOptions,
     ReduceOptions,
     SoftmaxOptions,
+    StridedSliceOptions,
+    SvdfOptions,
 )
 
 Fail = Callable[[str], Exception]
 
 MAX_EXTENT = 1 << 16  # of strides, windows and dilations
+MAX_RESOURCE_NAME = 1024  # bytes
 
 
 class _Fields:
@@ -42,6 +48,13 @@ class _Fields:
 
     def pair(self, height: str, width: str) -> tuple[int, int]:
         return self.extent(height), self.extent(width)
+
+    def name(self, method: str) -> str:
+        """A name that is compared, and therefore never cut short; empty where there is none."""
+        value = getattr(self.table, method)() or b""
+        if len(value) > MAX_RESOURCE_NAME:
+            raise self.fail(f"{method} has {len(value):,} bytes, at most {MAX_RESOURCE_NAME:,} are supported")
+        return bytes(value).decode("utf-8", "backslashreplace")
 
     @property
     def activation(self) -> Any:
@@ -80,12 +93,38 @@ def _concatenation(f: _Fields) -> Options:
     return AxisOptions(int(f.table.Axis()), f.activation)
 
 
+def _pack(f: _Fields) -> Options:
+    return AxisOptions(int(f.table.Axis()), "NONE")
+
+
+def _strided_slice(f: _Fields) -> Options:
+    t = f.table
+    begin, end, ellipsis = int(t.BeginMask()), int(t.EndMask()), int(t.EllipsisMask())
+    return StridedSliceOptions(begin, end, ellipsis, int(t.NewAxisMask()), int(t.ShrinkAxisMask()), bool(t.Offset()))
+
+
 def _reduce(f: _Fields) -> Options:
     return ReduceOptions(bool(f.table.KeepDims()))
 
 
 def _softmax(f: _Fields) -> Options:
     return SoftmaxOptions(float(f.table.Beta()))
+
+
+def _svdf(f: _Fields) -> Options:
+    return SvdfOptions(f.extent("Rank"), f.activation)
+
+
+def _lstm(f: _Fields) -> Options:
+    return LstmOptions(f.activation, float(f.table.CellClip()), bool(f.table.TimeMajor()))
+
+
+def _var_handle(f: _Fields) -> Options:
+    return HandleOptions(f.name("Container"), f.name("SharedName"))
+
+
+def _call_once(f: _Fields) -> Options:
+    return CallOnceOptions(int(f.table.InitSubgraphIndex()))
 
 
 _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
@@ -98,7 +137,13 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "MUL": ("MulOptions", _elementwise),
     "CONCATENATION": ("ConcatenationOptions", _concatenation),
     "MEAN": ("ReducerOptions", _reduce),
+    "PACK": ("PackOptions", _pack),
+    "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
+    "SVDF": ("SVDFOptions", _svdf),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": ("UnidirectionalSequenceLSTMOptions", _lstm),
+    "VAR_HANDLE": ("VarHandleOptions", _var_handle),
+    "CALL_ONCE": ("CallOnceOptions", _call_once),
 }
 
 

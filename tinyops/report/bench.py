@@ -77,13 +77,13 @@ def _instructions(result: Bench) -> str:
 def operator_rows(result: Bench) -> list[tuple[str, ...]]:
     """One row an operator, in the order in which they run."""
     rows: list[tuple[str, ...]] = []
-    for number, layer in enumerate(result.operators):
+    for layer in result.operators:
         share = f"{100 * layer['macs'] / result.macs:.1f} %" if layer["macs"] and result.macs else "-"
-        shape = "x".join(map(str, layer["shape"]))
+        shape = ", ".join("x".join(map(str, shape)) for shape in layer["outputs"])
         weights = f"{layer['weights_bytes']:,}" if layer["weights_bytes"] else "-"
         macs = f"{layer['macs']:,}" if layer["macs"] else "-"
-        counted = _counted(layer)
-        rows.append((str(number), layer["operator"], shape, macs, share, weights, *counted, shortened(layer["name"])))
+        figures = (macs, share, weights, *_counted(layer))
+        rows.append((str(layer["number"]), layer["operator"], shape, *figures, shortened(layer["name"])))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from tinyops.files import JsonObject
-from tinyops.graph import Graph, Tensor, live_ranges
+from tinyops.graph import Graph, Operator, Tensor, live_ranges
 from tinyops.report.bench import shortened
 from tinyops.report.memory import Plan, chart
 
@@ -34,7 +34,7 @@ class Inspection:
         for operator in self.graph.operators:
             inputs = ", ".join(_brief(self.graph.tensors[i]) for i in operator.inputs if i is not None)
             outputs = ", ".join(_brief(self.graph.tensors[i]) for i in operator.outputs)
-            options = ", ".join(f"{name} {_plain(value)}" for name, value in asdict(operator.options).items())
+            options = ", ".join(f"{name} {_plain(value)}" for name, value in _options(operator).items())
             rows.append((str(operator.index), operator.name, inputs, outputs, options))
         return rows
 
@@ -57,7 +57,7 @@ class Inspection:
                     "name": o.name,
                     "inputs": list(o.inputs),
                     "outputs": list(o.outputs),
-                    "options": _json_options(asdict(o.options)),
+                    "options": _json_options(_options(o)),
                 }
                 for o in self.graph.operators
             ],
@@ -74,6 +74,11 @@ def _brief(tensor: Tensor) -> str:
 
 def _plain(value: object) -> str:
     return "x".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _options(operator: Operator) -> JsonObject:
+    """What the file says; None stands for what only passes set."""
+    return {name: value for name, value in asdict(operator.options).items() if value is not None}
 
 
 def _json_options(options: JsonObject) -> JsonObject:

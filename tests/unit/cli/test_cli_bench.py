@@ -23,6 +23,7 @@ from tinyops.graph import Graph, parse_graph
 from tinyops.report.bench import bench_json, operator_rows, operator_table, shortened, summary
 
 LAYER = {
+    "number": 0,
     "operator": "CONV_2D",
     "name": "a/b;c",
     "shape": [1, 4],
@@ -32,6 +33,7 @@ LAYER = {
     "instructions": 250,
 }
 FREE = {
+    "number": 1,
     "operator": "RESHAPE",
     "name": "r",
     "shape": [4],

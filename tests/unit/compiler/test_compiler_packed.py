@@ -102,6 +102,43 @@ def test_packed_convolution_equals_the_plain_one(scales, bias, dilation):
     assert run_compiled(packed, vectors) == run_compiled(plain, vectors)
 
 
+def depthwise(height: int, width: int) -> bytes:
+    """A 3x3 depthwise convolution of 2 channels, output of the input's shape."""
+    rng = np.random.default_rng(height * 100 + width)
+    model = Tflite()
+    source = model.tensor((1, height, width, 2), scale=0.02, zero_point=-7)
+    weights = model.tensor((1, 3, 3, 2), scale=0.01, data=rng.integers(-127, 128, (1, 3, 3, 2)))
+    bias = model.tensor((2,), "int32", scale=0.0002, data=[500, -500])
+    output = model.tensor((1, height, width, 2), scale=0.05, zero_point=3)
+    options = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    table = {"table": "DepthwiseConv2DOptions", "depthMultiplier": 1}
+    model.operator("DEPTHWISE_CONV_2D", [source, weights, bias], [output], **table, **options)
+    return model.build([source], [output])
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "by_columns"), [(25, 5, True), (7, 4, False), (6, 6, False), (4, 1, True), (1, 4, False)]
+)
+def test_narrow_images_are_taken_by_columns(height, width, by_columns):
+    compiled = compile_bytes(depthwise(height, width), cpu="cortex-m4f")
+    (call,) = compiled.lowered[0].calls
+    steps = {"value": 2, "row": 2 * width}
+    wanted = {"value": steps["row"], "row": steps["value"]} if by_columns else steps
+    assert (call.params["input"], call.params["output"]) == (wanted, wanted)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not on PATH")
+@pytest.mark.parametrize("height", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+def test_lines_of_any_length_equal_the_plain_kernel(height, width):
+    """Odd ones end in an output that is computed apart, in or beside the image's last value."""
+    model = depthwise(height, width)
+    plain, packed = compile_bytes(model), compile_bytes(model, cpu="cortex-m4f")
+    vectors = input_vectors(plain, random_inputs(plain, 2, seed=3))
+    assert functions(packed) == ["tinyops_depthwise_3x3"]
+    assert run_compiled(packed, vectors) == run_compiled(plain, vectors)
+
+
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not on PATH")
 @pytest.mark.parametrize("name", WEIGHTED)
 def test_packed_operator_equals_the_plain_one(name):

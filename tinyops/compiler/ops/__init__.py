@@ -11,13 +11,16 @@ from tinyops.compiler.ops import (
     depthwise_conv_2d,
     elementwise,
     fully_connected,
+    lstm,
     mean,
     pad,
     pool_2d,
     quantize,
     reshape,
     softmax,
+    svdf,
     tables,
+    variables,
 )
 from tinyops.compiler.ops.kind import OperatorKind
 
@@ -34,6 +37,9 @@ _KINDS: tuple[OperatorKind, ...] = (
     *softmax.KINDS,
     *tables.KINDS,
     *quantize.KINDS,
+    *variables.KINDS,
+    *svdf.KINDS,
+    *lstm.KINDS,
 )
 
 OPERATORS: Mapping[str, OperatorKind] = MappingProxyType({kind.name: kind for kind in _KINDS})

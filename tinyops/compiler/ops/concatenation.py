@@ -1,15 +1,16 @@
-"""CONCATENATION along any dimension: each input is copied to its columns of the output."""
+"""CONCATENATION along any dimension, and PACK along a new one: each input is copied to its part of the output."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.lowered import Call, Kernel, Lowered, Read, Write
+from tinyops.compiler.lowered import Call, Lowered
+from tinyops.compiler.ops.copying import Loop, copied, copy_call
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.view import OperatorView
 
-COPY_KERNEL = Kernel("kernels/copy.c", ("tinyops/kernels/movement.h",))
 MOST_INPUTS = 10  # the interpreter takes no more
 
 
@@ -37,16 +38,18 @@ def _activation(view: OperatorView) -> str | None:
     return None if found == "NONE" else str(found)
 
 
-def lower(view: OperatorView) -> Lowered:
-    axis, output = _axis(view), view.output
-    stride = math.prod(output.shape[axis:])
-    calls, offset = [], 0
+def _parts(view: OperatorView) -> Iterator[Call]:
+    """Rows of each input side by side in rows of the output."""
+    rows, start = math.prod(view.output.shape[: _axis(view)]), 0
+    row = view.output.elements // rows
     for tensor in view.inputs:
-        width = math.prod(tensor.shape[axis:])
-        params = {"rows": math.prod(output.shape[:axis]), "bytes": width, "stride": stride, "offset": offset}
-        calls.append(Call("tinyops_copy", "tinyops_copy_params", params, (Read(tensor.index), Write(output.index))))
-        offset += width
-    return Lowered(tuple(calls), COPY_KERNEL)
+        width = tensor.elements // rows
+        yield copy_call(tensor, view.output, (Loop(rows, width, row), Loop(width, 1, 1)), write=start)
+        start += width
+
+
+def lower(view: OperatorView) -> Lowered:
+    return copied(_parts(view))
 
 
 KINDS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.fixed_point import Multiplier, quantise_multiplier
+from tinyops.compiler.fixed_point import quantise_multiplier
 from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT, PACKED_HEADER
@@ -71,15 +71,11 @@ def _add_too_large(view: OperatorView) -> str | None:
     return None if factor < 1 else f"{factor * (1 << ADD_LEFT_SHIFT) / 2:g} times"
 
 
-def lower_add(view: OperatorView) -> Lowered:
-    a, b, out = map(quantise_multiplier, _add_factors(view))
-    return _packed_add(view, a, b, out) or _plain_add(view, a, b, out)
-
-
-def _packed_add(view: OperatorView, a: Multiplier, b: Multiplier, out: Multiplier) -> Lowered | None:
+def _packed_add(view: OperatorView) -> Lowered | None:
     """With the kernel for cores with the DSP extension, where nothing is broadcast and it can serve."""
     if view.cpu not in DSP_CPUS or view.tensor(0).shape != view.tensor(1).shape:
         return None
+    a, b, out = map(quantise_multiplier, _add_factors(view))
     operands = []
     for position, factor in enumerate((a, b)):
         # A factor of a half has no right shift: once more to the left, then to the right, is the same.
@@ -108,7 +104,8 @@ def _packed_add(view: OperatorView, a: Multiplier, b: Multiplier, out: Multiplie
     return Lowered((Call("tinyops_add_packed", "tinyops_add_packed_params", params, arguments),), PACKED_ADD_KERNEL)
 
 
-def _plain_add(view: OperatorView, a: Multiplier, b: Multiplier, out: Multiplier) -> Lowered:
+def lower_add(view: OperatorView) -> Lowered:
+    a, b, out = map(quantise_multiplier, _add_factors(view))
     params: dict[str, Field] = {
         "a_offset": -view.tensor(0).zero_point,
         "b_offset": -view.tensor(1).zero_point,
@@ -154,6 +151,7 @@ KINDS = (
         "ADD",
         (*_COMMON, c.holds("an input's scale is below 2^19 times the output's", _add_too_large)),
         lower_add,
+        (_packed_add,),
     ),
     OperatorKind("MUL", (*_COMMON, c.holds("scales differ by a factor below 2^30", _mul_too_large)), lower_mul),
 )

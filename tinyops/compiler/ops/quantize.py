@@ -58,12 +58,12 @@ def thresholds(scale: float, zero_point: int) -> NDArray[np.uint32]:
     while (high - low > 1).any():
         middle = (low + high) // 2
         bits = np.where(middle & 0x80000000, middle & 0x7FFFFFFF, ~middle & 0xFFFFFFFF).astype(np.uint32)
-        reached = _quantised(bits.view(np.float32), scale, zero_point) >= levels
+        reached = quantised(bits.view(np.float32), scale, zero_point) >= levels
         low, high = np.where(reached, low, middle), np.where(reached, middle, high)
     return high.astype(np.uint32)
 
 
-def _quantised(values: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.int64]:
+def quantised(values: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.int64]:
     """round(value / scale) + zero_point in the interpreter's arithmetic: a float32 quotient, halves away from zero."""
     import numpy as np
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyops.compiler.lowered import Call, Lowered
+from tinyops.compiler.rows.kernels import BY_CHANNELS
 from tinyops.compiler.rows.schedule import RowStep
 from tinyops.compiler.rows.stretch import Stretch
 
@@ -43,7 +44,7 @@ def cost_of(stretch: Stretch, lowered: Sequence[Lowered]) -> Cost:
 
 def _again(stretch: Stretch, step: RowStep, call: Call) -> float:
     """What a kernel that goes through channels loads more than once."""
-    if call.function != "tinyops_depthwise_3x3":
+    if call.function != BY_CHANNELS:
         return 0
     window: Mapping[str, Any] = call.params["window"]  # type: ignore[assignment]
     strips = stretch.played.strips

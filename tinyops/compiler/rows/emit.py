@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +24,9 @@ def stretch_values(stretch: Stretch, graph: Graph, places: RowPlaces) -> dict[st
         "first": stretch.first,
         "last": stretch.last,
         "operators": range(stretch.first, stretch.last + 1),
-        "function": f"op{stretch.last}_by_rows",
+        "function": f"op{graph.operators[stretch.last].number}_by_rows",
+        "first_number": graph.operators[stretch.first].number,
+        "last_number": graph.operators[stretch.last].number,
         "states": places.states,
         "lines": [_line(stretch, places, graph.tensors[line.tensor]) for line in stretch.lines],
         "sources": 0 if stretch.streamed else len(stretch.sources),
@@ -76,7 +77,3 @@ def strip_call(stretch: Stretch, step: RowStep, call: Call, graph: Graph) -> Cal
     row_values = stretch.line(step.output).row_bytes
     arguments = tuple(map(place, call.arguments))
     return replace(call, params=params_of(call, STRIP, row_values), arguments=arguments)
-
-
-def operators_of(stretch: Stretch | None) -> Sequence[int]:
-    return range(stretch.first, stretch.last + 1) if stretch else ()

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyops.compiler.lowered import Call, Field, Lowered, Read
+from tinyops.compiler.overlap import by_columns
 from tinyops.graph import Graph, Operator, Tensor
 from tinyops.graph.types import DTYPES
 
+BY_CHANNELS = "tinyops_depthwise_3x3"
 WINDOWED = frozenset(
     {
         "tinyops_conv_2d",
         "tinyops_conv_2d_packed",
         "tinyops_depthwise_conv_2d",
-        "tinyops_depthwise_3x3",
+        BY_CHANNELS,
         "tinyops_average_pool_2d",
         "tinyops_max_pool_2d",
     }
@@ -63,6 +65,8 @@ def geometry(graph: Graph, operator: Operator, lowered: Lowered) -> Geometry | N
         return None
     if call.function in WINDOWED:
         g = _window(call)
+        if call.function == BY_CHANNELS and by_columns(call.params):
+            return None
         return Geometry((g["kernel_h"] - 1) * g["dilation_h"] + 1, g["stride_h"], g["pad_top"])
     flat = call.function in BROADCAST and _is_flat(call)
     return POINTWISE if call.function in COUNTED or flat else None

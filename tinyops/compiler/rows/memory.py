@@ -45,39 +45,48 @@ def ranges_with(stretch: Stretch, ranges: Mapping[int, tuple[int, int]]) -> dict
     for source in stretch.sources:
         done[source] = (-1, -1) if stretch.streamed else (done[source][0], max(done[source][1], stretch.last))
     for output in stretch.outputs:
-        done[output] = (stretch.begin, done[output][1])
+        done[output] = (min(stretch.begin, done[output][0]), done[output][1])
     return done
 
 
 def row_buffers(stretch: Stretch, operators: int) -> Iterator[Buffer]:
     """`operators` is the number of the graph's operators: a streamed stretch counts rows until the last one is done."""
     until = operators if stretch.streamed else stretch.last
-    yield Buffer(STATES, stretch.state_bytes, stretch.begin, until, fixed=True)
+    yield Buffer(STATES, stretch.state_bytes, stretch.begin, until)
     if stretch.streamed:
         source = stretch.lines[0]
-        yield Buffer(rows_name(source.tensor), source.room * source.row_bytes, -1, stretch.last, fixed=True)
+        yield Buffer(rows_name(source.tensor), source.room * source.row_bytes, -1, stretch.last)
     for line in stretch.between:
         first = next(s.operator for s in stretch.steps if s.output == line.tensor)
         last = next(s.operator for s in stretch.steps if line.tensor in s.closes)
-        yield Buffer(rows_name(line.tensor), line.room * line.row_bytes, first, last, fixed=True)
+        yield Buffer(rows_name(line.tensor), line.room * line.row_bytes, first, last)
         if line.kept:
-            yield Buffer(kept_name(line.tensor), line.kept_bytes, stretch.begin, stretch.last, fixed=True)
+            yield Buffer(kept_name(line.tensor), line.kept_bytes, stretch.begin, stretch.last)
 
 
-def row_overs(stretch: Stretch, lowered: Sequence[Lowered], whole_names: Mapping[int, str]) -> Iterator[Over]:
-    """Which of a stretch's buffers may lie over others. `whole_names` are tensors alone in buffers of their own."""
+def row_overs(
+    stretch: Stretch, lowered: Sequence[Lowered], buffers: Mapping[str, Buffer], alone: Mapping[int, str]
+) -> Iterator[Over]:
+    """Which of a stretch's buffers may lie over others. `alone` are tensors that fill buffers of their own."""
     between = {line.tensor: line for line in stretch.between}
     for step in stretch.steps:
         if step.output in between:
             yield from _over_rows(stretch, step, between, lowered[step.operator])
-    for output in stretch.outputs if not stretch.streamed else ():
+    for output in stretch.outputs:
         for source in stretch.sources:
-            if output in whole_names and source in whole_names and _may_follow(stretch, output, source):
-                ahead = stretch.played.ahead[output, source]
-                upon, below = stretch.line(output).row_bytes, stretch.line(source).row_bytes
-                distance = max(0, *(end * upon - needed * below for end, needed in ahead))
-                steps = stretch.last - stretch.first + 1
-                yield Over(whole_names[output], whole_names[source], distance, steps=steps)
+            if output in alone and source in alone and _may_follow(stretch, output, source):
+                upon, below = buffers[alone[output]], buffers[alone[source]]
+                if (upon.first, below.last) == (stretch.first, stretch.last):
+                    yield _over_source(stretch, output, source, alone)
+
+
+def _over_source(stretch: Stretch, output: int, source: int, alone: Mapping[int, str]) -> Over:
+    """Rows of the output over rows of the source that no strip to come looks at."""
+    upon, below = stretch.line(output).row_bytes, stretch.line(source).row_bytes
+    ahead = stretch.played.ahead[output, source]
+    distance = max(0, *(end * upon - needed * below for end, needed in ahead))
+    steps = stretch.last - stretch.first + 1
+    return Over(alone[output], alone[source], distance, movable=False, steps=steps)
 
 
 def _may_follow(stretch: Stretch, output: int, source: int) -> bool:
@@ -99,7 +108,7 @@ def _over_rows(stretch: Stretch, step: RowStep, between: Mapping[int, Line], low
     for tensor, ways in found.items():
         if tensor in between and tensor in step.closes and len(ways) == len(shapes):
             distance = max(distance for distance, _ in ways) + line.kept_bytes
-            yield Over(rows_name(step.output), rows_name(tensor), distance, ways[0][1])
+            yield Over(rows_name(step.output), rows_name(tensor), distance, ways[0][1], movable=False)
 
 
 def places_of(stretch: Stretch, offsets: Mapping[str, int], whole: Mapping[int, int]) -> RowPlaces:

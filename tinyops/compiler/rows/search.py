@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tinyops.compiler.arena import Arena, draw_arena, plan_arena
 from tinyops.compiler.lowered import Lowered
@@ -12,6 +13,7 @@ from tinyops.compiler.options import CompileOptions
 from tinyops.compiler.rows.cost import Cost, cost_of, instructions_of
 from tinyops.compiler.rows.kernels import Geometry
 from tinyops.compiler.rows.stretch import Stretch, geometries, make_stretch
+from tinyops.compiler.sharing import Storage, share_storage
 from tinyops.errors import SpecError
 from tinyops.features import Features, RawFeatures, TensorFeatures
 from tinyops.graph import Graph, live_ranges
@@ -30,6 +32,9 @@ STREAM_LIMIT = (
     "that and the next operators run by rows: CONV_2D, DEPTHWISE_CONV_2D, pooling, ADD, MUL, LOGISTIC"
 )
 
+# Calls, where their tensors lie, and what runs by rows.
+Choice: TypeAlias = tuple[tuple[Lowered, ...], Arena, Stretch | None]
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -42,57 +47,61 @@ class Candidate:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is compiled."""
+    """What is compiled, with the storage that tensors share."""
 
     graph: Graph
-    lowered: Sequence[Lowered]
-    owner: Mapping[int, int]
+    storage: Storage
     features: Features
     known: Mapping[int, Geometry]
 
     def candidate(self, first: int, last: int, rows: int, *, streamed: bool) -> Candidate | None:
         stretch = make_stretch(self.graph, self.known, first, last, rows, streamed=streamed)
-        if stretch is None:
+        if stretch is None or self._shares(stretch):
             return None
-        drawn = draw_arena(self.graph, self.lowered, self.owner, self.features, stretch)
-        return Candidate(stretch, lower_bound(drawn.buffers, drawn.overs), cost_of(stretch, self.lowered))
+        lowered, owner = self.storage.lowered, self.storage.owner
+        drawn = draw_arena(self.graph, lowered, owner, self.features, stretch)
+        return Candidate(stretch, lower_bound(drawn.buffers, drawn.overs), cost_of(stretch, lowered))
 
-    def plan(self, stretch: Stretch) -> Arena:
-        return plan_arena(self.graph, self.lowered, self.owner, self.features, stretch=stretch)
+    def _shares(self, stretch: Stretch) -> bool:
+        """Whether an output lies where a source lies: its first rows would come before the source's last are read."""
+        homes = [[self.storage.owner.get(t, (t, 0))[0] for t in ts] for ts in (stretch.sources, stretch.outputs)]
+        return not set(homes[0]).isdisjoint(homes[1])
+
+    def plan(self, stretch: Stretch) -> Choice:
+        arena = plan_arena(self.graph, self.storage.lowered, self.storage.owner, self.features, stretch=stretch)
+        return self.storage.lowered, arena, stretch
 
 
 def choose_stretch(
     graph: Graph,
     lowered: Sequence[Lowered],
-    owner: Mapping[int, int],
     features: Features,
     options: CompileOptions,
-    whole: Arena,
-) -> tuple[Stretch | None, Arena]:
-    """What runs by rows, and the arena that goes with it; `whole` is the arena without.
+    whole: tuple[tuple[Lowered, ...], Arena],
+) -> Choice:
+    """What runs by rows, with its calls and its arena; `whole` are those without.
 
     Streamed where the options ask for it, or where they prefer RAM and a sensor frame is a row. Otherwise by what the
     options prefer, and in any case where the board's arena is too small for `whole`. Raises SpecError where rows are
     to be streamed into a model that cannot take them.
     """
-    task = _Task(graph, lowered, owner, features, geometries(graph, lowered))
+    storage, as_whole = share_storage(graph, lowered), (*whole, None)
+    task = _Task(graph, storage, features, geometries(graph, storage.lowered))
     if _wants_stream(graph, features, options):
         found = _smallest(task, _candidates(task, streamed=True))
         if found is not None:
             return found
         if options.stream_rows:
             raise SpecError(f"{graph.name}: {STREAM_LIMIT}", hint="leave --stream-rows away")
-    limit = options.arena_bytes
-    short = limit is not None and whole.bytes > limit
+    limit, before = options.arena_bytes, whole[1].bytes
+    short = limit is not None and before > limit
     if not short and (options.prefer in ("size", "speed") or (limit is None and options.prefer == "balanced")):
-        return None, whole
-    candidates = [c for c in _candidates(task, streamed=False) if c.bound < whole.bytes]
+        return as_whole
+    candidates = [c for c in _candidates(task, streamed=False) if c.bound < before]
     if not short and options.prefer == "balanced":
-        candidates = [c for c in candidates if _is_worth(c, whole.bytes, instructions_of(lowered))]
+        candidates = [c for c in candidates if _is_worth(c, before, instructions_of(lowered))]
     best = _cheapest(task, candidates, limit) if short and limit is not None else _smallest(task, candidates)
-    if best is None or best[1].bytes >= whole.bytes:
-        return None, whole
-    return best
+    return best if best is not None and best[1].bytes < before else as_whole
 
 
 def _wants_stream(graph: Graph, features: Features, options: CompileOptions) -> bool:
@@ -147,21 +156,18 @@ def _peak(graph: Graph) -> int:
     return max(range(len(graph.operators)), key=lambda step: (live(step), -step))
 
 
-def _smallest(task: _Task, candidates: Sequence[Candidate]) -> tuple[Stretch, Arena] | None:
+def _smallest(task: _Task, candidates: Sequence[Candidate]) -> Choice | None:
     """The one with the smallest arena; the bounds say which plans are worth making."""
     ordered = sorted(candidates, key=lambda c: (c.bound, c.cost.instructions, c.cost.flash_bytes))
-    plans = [(c, task.plan(c.stretch)) for c in ordered[:MOST_PLANS]]
-    if not plans:
-        return None
-    best, arena = min(plans, key=lambda p: (p[1].bytes, p[0].cost.instructions))
-    return best.stretch, arena
+    plans = [(c.cost.instructions, task.plan(c.stretch)) for c in ordered[:MOST_PLANS]]
+    return min(plans, key=lambda p: (p[1][1].bytes, p[0]))[1] if plans else None
 
 
-def _cheapest(task: _Task, candidates: Sequence[Candidate], limit: int) -> tuple[Stretch, Arena] | None:
+def _cheapest(task: _Task, candidates: Sequence[Candidate], limit: int) -> Choice | None:
     """The one with the fewest instructions of those that fit; where none does, the smallest."""
     fitting = sorted((c for c in candidates if c.bound <= limit), key=lambda c: (c.cost.instructions, c.bound))
     for candidate in fitting[: 2 * MOST_PLANS]:
-        arena = task.plan(candidate.stretch)
-        if arena.bytes <= limit:
-            return candidate.stretch, arena
+        planned = task.plan(candidate.stretch)
+        if planned[1].bytes <= limit:
+            return planned
     return _smallest(task, candidates)

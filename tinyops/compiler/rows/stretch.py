@@ -75,8 +75,9 @@ class Stretch:
     def number(self, tensor: int) -> int:
         return next(i for i, line in enumerate(self.lines) if line.tensor == tensor)
 
-    def step(self, operator: int) -> RowStep:
-        return self.steps[operator - self.first]
+    def step(self, operator: int) -> RowStep | None:
+        """What an operator does in a strip; None for those outside."""
+        return self.steps[operator - self.first] if self.first <= operator <= self.last else None
 
     @property
     def between(self) -> tuple[Line, ...]:

@@ -1,4 +1,5 @@
-/* Inner products of int8 vectors: what convolutions and dense layers spend their time in. */
+/* Inner products of int8 and int16 vectors: what convolutions, dense and recurrent layers spend
+ * their time in. */
 #ifndef TINYOPS_KERNELS_DOT_H
 #define TINYOPS_KERNELS_DOT_H
 
@@ -33,6 +34,19 @@ static inline int32_t tinyops_dot(const int8_t *a, const int8_t *b, int32_t n, i
   }
   return acc;
 }
+
+/* acc + sum of a[i] * b[i], i < n, modulo 2^32. Addresses are even. */
+static inline int32_t tinyops_dot_int16(const int16_t *a, const int16_t *b, int32_t n,
+                                        int32_t acc) {
+  for (; n >= 2; n -= 2, a += 2, b += 2) {
+    int16x2_t x;
+    int16x2_t y;
+    memcpy(&x, a, 4);
+    memcpy(&y, b, 4);
+    acc = __smlad(x, y, acc);
+  }
+  return n > 0 ? (int32_t)((uint32_t)acc + (uint32_t)((int32_t)*a * *b)) : acc;
+}
 #else
 /* acc + sum of a[i] * b[i], i < n. */
 static inline int32_t tinyops_dot(const int8_t *a, const int8_t *b, int32_t n, int32_t acc) {
@@ -40,6 +54,16 @@ static inline int32_t tinyops_dot(const int8_t *a, const int8_t *b, int32_t n, i
     acc += a[i] * b[i];
   }
   return acc;
+}
+
+/* acc + sum of a[i] * b[i], i < n, modulo 2^32. Addresses are even. */
+static inline int32_t tinyops_dot_int16(const int16_t *a, const int16_t *b, int32_t n,
+                                        int32_t acc) {
+  uint32_t sum = (uint32_t)acc;
+  for (int32_t i = 0; i < n; ++i) {
+    sum += (uint32_t)((int32_t)a[i] * b[i]);
+  }
+  return (int32_t)sum;
 }
 #endif
 
