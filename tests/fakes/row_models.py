@@ -114,3 +114,28 @@ def image_networks(draw: Any) -> bytes:
     read = {int(i) for operator in network.model.graph.operators for i in operator.inputs}
     outputs = [index for index, *_ in network.images if index not in read]
     return network.model.build([first], outputs)
+
+
+def camera_network() -> bytes:
+    """12 rows of 5 pixels with 2 channels: a convolution, a depthwise layer, another convolution, a dense layer."""
+    rng = np.random.default_rng(1)
+    model = Tflite()
+    options = {"padding": PADDING["SAME"], "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+
+    def weights(shape: tuple[int, ...], axis: int) -> int:
+        return model.tensor(shape, scale=0.01, axis=axis, data=rng.integers(-127, 127, shape, endpoint=True))
+
+    source = model.tensor((1, 12, 5, 2), scale=SCALE, zero_point=-3)
+    wide = model.tensor((1, 12, 5, 8), scale=SCALE, zero_point=5)
+    deep = model.tensor((1, 6, 5, 8), scale=SCALE)
+    last = model.tensor((1, 3, 5, 2), scale=SCALE)
+    output = model.tensor((1, 3), scale=0.2)
+    model.operator(
+        "CONV_2D", [source, weights((8, 3, 3, 2), 0), -1], [wide], table="Conv2DOptions", strideH=1, **options
+    )
+    depthwise = {"table": "DepthwiseConv2DOptions", "depthMultiplier": 1, "strideH": 2}
+    model.operator("DEPTHWISE_CONV_2D", [wide, weights((1, 3, 3, 8), 3)], [deep], **depthwise, **options)
+    model.operator("CONV_2D", [deep, weights((2, 3, 3, 8), 0), -1], [last], table="Conv2DOptions", strideH=2, **options)
+    dense = weights((3, 30), 0)
+    model.operator("FULLY_CONNECTED", [last, dense, -1], [output], table="FullyConnectedOptions")
+    return model.build([source], [output])

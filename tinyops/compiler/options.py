@@ -61,6 +61,7 @@ class CompileOptions:
                 arena_bytes=None if arena is None else int(arena),
                 classes=None if classes is None else tuple(map(str, classes)),
                 signal=None if signal is None else _signal(signal),
+                stream_rows=bool(settings.get("stream_rows", False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise SpecError(f"compile step: settings are not usable: {type(error).__name__} {error}") from error

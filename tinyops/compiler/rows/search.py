@@ -31,6 +31,9 @@ STREAM_LIMIT = (
     "rows can be streamed into a model with one input (1, H, W, C) of bytes that one operator, the first, reads, where "
     "that and the next operators run by rows: CONV_2D, DEPTHWISE_CONV_2D, pooling, ADD, MUL, LOGISTIC"
 )
+FRAME_LIMIT = (
+    "rows can be streamed from a sensor whose frames are the image's rows, a window being one image after another"
+)
 
 # Calls, where their tensors lie, and what runs by rows.
 Choice: TypeAlias = tuple[tuple[Lowered, ...], Arena, Stretch | None]
@@ -87,24 +90,27 @@ def choose_stretch(
     """
     storage, as_whole = share_storage(graph, lowered), (*whole, None)
     task = _Task(graph, storage, features, geometries(graph, storage.lowered))
-    if _wants_stream(graph, features, options):
+    if _can_stream(graph, features, options):
         found = _smallest(task, _candidates(task, streamed=True))
         if found is not None:
             return found
-        if options.stream_rows:
-            raise SpecError(f"{graph.name}: {STREAM_LIMIT}", hint="leave --stream-rows away")
-    limit, before = options.arena_bytes, whole[1].bytes
-    short = limit is not None and before > limit
-    if not short and (options.prefer in ("size", "speed") or (limit is None and options.prefer == "balanced")):
+    if options.stream_rows:
+        limit = (
+            STREAM_LIMIT if isinstance(features, TensorFeatures) or _frames_are_rows(graph, features) else FRAME_LIMIT
+        )
+        raise SpecError(f"{graph.name}: {limit}", hint="leave --stream-rows away")
+    room, before = options.arena_bytes, whole[1].bytes
+    short = room is not None and before > room
+    if not short and (options.prefer in ("size", "speed") or (room is None and options.prefer == "balanced")):
         return as_whole
     candidates = [c for c in _candidates(task, streamed=False) if c.bound < before]
     if not short and options.prefer == "balanced":
         candidates = [c for c in candidates if _is_worth(c, before, instructions_of(lowered))]
-    best = _cheapest(task, candidates, limit) if short and limit is not None else _smallest(task, candidates)
+    best = _cheapest(task, candidates, room) if short and room is not None else _smallest(task, candidates)
     return best if best is not None and best[1].bytes < before else as_whole
 
 
-def _wants_stream(graph: Graph, features: Features, options: CompileOptions) -> bool:
+def _can_stream(graph: Graph, features: Features, options: CompileOptions) -> bool:
     """Asked for, or implied: the board's memory counts most and its sensor gives rows."""
     if isinstance(features, TensorFeatures):
         return options.stream_rows
