@@ -68,7 +68,7 @@ def outputs_agree(interpreter, model: bytes, seed: int, cpu: str) -> bool:
     return run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) == wanted
 
 
-@pytest.mark.parametrize("cpu", ["x86-64", "cortex-m4f"])  # the latter's kernels, in plain C
+@pytest.mark.parametrize("cpu", ["x86-64", "cortex-m4f", "cortex-m0plus"])  # kernels of each, in plain C
 def test_any_stretch_by_rows_equals_the_interpreter(cpu, interpreter, monkeypatch):
     used: list = []
 

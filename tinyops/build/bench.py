@@ -108,6 +108,12 @@ def compile_file(
         raise _naming_boards(error, unlimited, catalog) from None
 
 
+def compile_for(graph: Graph, cpu: str, prefer: str, *, stream_rows: bool = False) -> CompiledModel:
+    """A model compiled for a core, whatever memory is beside it. Raises as `compile_file`."""
+    options = CompileOptions(cpu=cpu, prefer=prefer, board="any board", stream_rows=stream_rows)
+    return compile_model(graph, TensorFeatures(), options)
+
+
 def _naming_boards(error: DoesNotFit, compiled: CompiledModel, catalog: Mapping[str, Board]) -> DoesNotFit:
     """Where an image was not built, its weights stand for it: they are nearly all of it."""
     image_bytes = error.image_bytes or compiled.weights_bytes

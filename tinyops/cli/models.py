@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyops.compiler.options import PREFER
+from tinyops.compiler.options import CPUS, PREFER
 from tinyops.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
     from tinyops.boards.model import Board
 
 COMPILING = {"numpy": "numpy", "ai_edge_litert": "ai-edge-litert"}  # module: package
+BOARD_HELP = "a board of the catalogue"
 MEASURING = {**COMPILING, "tflite_micro": "tflite-micro", "elftools": "pyelftools"}
 
 
@@ -34,7 +35,19 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_board(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--board", required=required, metavar="BOARD", help="a board of the catalogue")
+    parser.add_argument("--board", required=required, metavar="BOARD", help=BOARD_HELP)
+    _add_prefer(parser)
+
+
+def add_core(parser: argparse.ArgumentParser) -> None:
+    """A board, or a core without one."""
+    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--board", metavar="BOARD", help=BOARD_HELP)
+    chosen.add_argument("--cpu", choices=CPUS, help="a core, without a board whose memory would be the limit")
+    _add_prefer(parser)
+
+
+def _add_prefer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prefer", choices=PREFER, default="balanced", help="what to spend the board on (default balanced)"
     )

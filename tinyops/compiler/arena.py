@@ -1,8 +1,8 @@
 """Where each tensor lies in the arena.
 
 The arena holds, each at a multiple of 16 bytes: the features' state and the variables (both kept between inferences),
-the inputs side by side, the outputs side by side, scratch of kernels, and activations wherever nothing else is live,
-or over an operator's input as far as its kernel allows.
+the features' scratch (free but while a frame is pushed), the inputs side by side, the outputs side by side, scratch of
+kernels, and activations wherever nothing else is live, or over an operator's input as far as its kernel allows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 
+from tinyops.compiler.feature_code import FeatureMemory, feature_memory, ring_is_input
 from tinyops.compiler.lowered import Call, Kernel, Lowered, Place, Read, Write
 from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, aligned
 from tinyops.compiler.moves import Layout, best_layout, moved_name
@@ -19,11 +20,11 @@ from tinyops.compiler.overlap import Overlap, overlaps_of
 from tinyops.compiler.rows.memory import RowPlaces, places_of, ranges_with, row_buffers, row_overs
 from tinyops.compiler.rows.stretch import Stretch
 from tinyops.compiler.sharing import Owner, share_storage
-from tinyops.features import Features, RawFeatures
+from tinyops.features import Features
 from tinyops.graph import Graph, Operator, live_ranges, state_of
 
-RAW_STATE_BYTES = 16  # sizeof(tinyops_raw_state)
 STATE, VARIABLES = "state", "variables"
+PUSH, PUSH_SCRATCH = -2, "scratch of features"  # frames are pushed before step -1, in which the inputs are filled
 MOVE_KERNEL = Kernel("kernels/move.c", ("tinyops/kernels/movement.h",))
 
 
@@ -52,6 +53,7 @@ class Arena:
     state: Span
     variables: Span
     ring: Span
+    push_scratch: Span
     inputs: Span
     outputs: Span
     rows: RowPlaces | None = None  # of the stretch that runs by rows, where there is one
@@ -63,18 +65,6 @@ class Arena:
     def place(self, tensor: int, operator: int) -> Span:
         """Where an operator finds a tensor."""
         return self.moved.get(operator, {}).get(tensor, self.tensors[tensor])
-
-
-def ring_is_input(features: Features) -> bool:
-    """A window of one frame needs no ring: the frame is the input tensor, until the model has run."""
-    return isinstance(features, RawFeatures) and features.window_frames == 1
-
-
-def state_bytes(features: Features) -> int:
-    """Bytes that outlive an inference."""
-    if not isinstance(features, RawFeatures):
-        return 0
-    return RAW_STATE_BYTES + (0 if ring_is_input(features) else features.window_values)
 
 
 def place_tensors(
@@ -107,7 +97,7 @@ def plan_arena(
     Raises nothing: a graph that was checked always has a plan.
     """
     drawn = draw_arena(graph, lowered, owner, features, stretch)
-    groups, kept = drawn.groups, drawn.kept
+    groups, memory = drawn.groups, drawn.memory
     # Moves shrink what rows have shrunk already, if at all, and looking for them takes most of a compilation.
     layout = best_layout(drawn.buffers, drawn.overs, "size" if stretch else prefer)
     offsets = layout.plan.offsets
@@ -116,7 +106,7 @@ def plan_arena(
         for name, group in groups.items()
         for tensor, inner in group[3].items()
     }
-    state, inputs = Span(offsets.get(STATE, 0), kept), _cover(graph.inputs, spans)
+    state, inputs = Span(offsets.get(STATE, 0), memory.kept), _cover(graph.inputs, spans)
     return Arena(
         layout.plan,
         layout.buffers,
@@ -126,7 +116,8 @@ def plan_arena(
         {i: offsets[_scratch_name(graph.operators[i])] for i, low in enumerate(lowered) if low.scratch_bytes},
         state,
         _cover(state_of(graph), spans),
-        inputs if ring_is_input(features) else Span(state.offset + RAW_STATE_BYTES, max(kept - RAW_STATE_BYTES, 0)),
+        inputs if ring_is_input(features) else Span(state.offset + memory.state, memory.ring),
+        Span(offsets.get(PUSH_SCRATCH, 0), memory.scratch),
         inputs,
         _cover(graph.outputs, spans),
         places_of(stretch, offsets, {t: span.offset for t, span in spans.items()}) if stretch else None,
@@ -135,11 +126,11 @@ def plan_arena(
 
 @dataclass(frozen=True)
 class Drawn:
-    """What there is to place: `kept` bytes of the features' state, tensors by group and their `sizes` in bytes."""
+    """What there is to place: the features' memory, tensors by group and their `sizes` in bytes."""
 
     groups: Mapping[str, _Group]
     sizes: Mapping[int, int]
-    kept: int
+    memory: FeatureMemory
     buffers: tuple[Buffer, ...]
     overs: tuple[Over, ...]
 
@@ -148,24 +139,26 @@ def draw_arena(
     graph: Graph, lowered: Sequence[Lowered], owner: Owner, features: Features, stretch: Stretch | None
 ) -> Drawn:
     """The buffers that a plan must place, and which of them may overlap."""
-    ranges, kept = live_ranges(graph), state_bytes(features)
+    ranges, memory = live_ranges(graph), feature_memory(features)
     sizes = {tensor: graph.tensors[tensor].bytes for tensor in ranges}
     if stretch is not None:
         ranges = ranges_with(stretch, ranges)
-        if stretch.streamed:
-            kept, sizes[graph.inputs[0]] = 0, stretch.lines[0].row_bytes
+        if stretch.streamed:  # the first line is what the features would keep
+            memory, sizes[graph.inputs[0]] = FeatureMemory(), stretch.lines[0].row_bytes
     groups = _groups(graph, owner, ranges, sizes)
-    whole = {name: Buffer(name, size, first, last) for name, (size, first, last, _) in groups.items()}
+    kept = {VARIABLES: PUSH}  # they outlive the pushing of frames
+    whole = {n: Buffer(n, size, kept.get(n, first), last) for n, (size, first, last, _) in groups.items()}
     buffers = [*whole.values()]
     for operator, low in zip(graph.operators, lowered, strict=True):
         if low.scratch_bytes:
             buffers.append(Buffer(_scratch_name(operator), low.scratch_bytes, operator.index, operator.index))
-    buffers += [Buffer(STATE, kept, -1, len(graph.operators))] if kept else []
+    buffers += [Buffer(STATE, memory.kept, PUSH, len(graph.operators))] if memory.kept else []
+    buffers += [Buffer(PUSH_SCRATCH, memory.scratch, PUSH, PUSH)] if memory.scratch else []
     overs = [*_overs(graph, lowered, groups, whole)]
     if stretch is not None:
         buffers += row_buffers(stretch, len(graph.operators))
         overs += row_overs(stretch, lowered, {b.name: b for b in buffers}, _alone(groups, sizes))
-    return Drawn(groups, sizes, kept, tuple(buffers), tuple(overs))
+    return Drawn(groups, sizes, memory, tuple(buffers), tuple(overs))
 
 
 def _alone(groups: Mapping[str, _Group], sizes: Mapping[int, int]) -> dict[int, str]:

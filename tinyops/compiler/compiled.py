@@ -22,6 +22,8 @@ from tinyops.files import JsonObject
 from tinyops.graph import Graph
 from tinyops.manifest.contract import ABI
 
+AVR_FLASH_BYTES = 63 << 10  # of 64 KiB; interrupt vectors lie before
+
 
 @dataclass(frozen=True)
 class CompiledModel:
@@ -69,6 +71,7 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     whole = place_tensors(graph, lowered, features, options.prefer)
     lowered, arena, stretch = choose_stretch(graph, lowered, features, options, whole)
     check_fits(graph, arena, options)
+    check_flash(graph, lowered, options)
     lowered = with_rows(with_moves(lowered, arena), stretch)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
     header = make_header(arena.bytes, inputs, outputs, contract, stretch.streamed_rows if stretch else 0)
@@ -84,6 +87,19 @@ def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
             f"short by {arena.bytes - limit:,}",
             hint="make the model's largest layers smaller, shorten the window, or choose a board with more RAM",
             arena_bytes=arena.bytes,
+        )
+
+
+def check_flash(graph: Graph, lowered: tuple[Lowered, ...], options: CompileOptions) -> None:
+    """On AVR a pointer into program memory has 16 bits."""
+    from tinyops.compiler.emit import arrays_of
+
+    needed = sum(array.bytes for array in arrays_of(graph, lowered) if array.in_flash)
+    if options.cpu == "avr" and needed > AVR_FLASH_BYTES:
+        raise DoesNotFit(
+            f"{graph.name}: its weights need {needed:,} bytes, AVR reads constants from the lowest "
+            f"{AVR_FLASH_BYTES:,} of flash: over by {needed - AVR_FLASH_BYTES:,}",
+            hint="make the model's largest layers smaller, or choose another core",
         )
 
 

@@ -12,6 +12,7 @@ from tinyops.graph import Tensor
 Check = Callable[[OperatorView], str | None]
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+SMALLEST_SCALE, LARGEST_SCALE = 2.0**-30, 2.0**30
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,19 @@ def shape_is(what: str, expected: Callable[[OperatorView], tuple[int, ...] | Non
         return None if view.output.shape == wanted else f"{view.output.shape}, the inputs give {wanted}"
 
     return Constraint(what, check)
+
+
+def moderate_scales() -> Constraint:
+    """So that no float32 of the interpreter's own arithmetic overflows or vanishes."""
+
+    def check(view: OperatorView) -> str | None:
+        for tensor in (*view.inputs, view.output):
+            found = tensor.quantisation
+            if found is not None and not all(SMALLEST_SCALE <= scale <= LARGEST_SCALE for scale in found.scales):
+                return f"{tensor} has {found.scales[0]:g}"
+        return None
+
+    return Constraint("scales lie between 2^-30 and 2^30", check)
 
 
 def holds(sentence: str, check: Check, advice: str = "") -> Constraint:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from tinyops import __version__
-from tinyops.compiler.arena import Arena, ring_is_input
-from tinyops.compiler.header import ModelHeader
+from tinyops.compiler.arena import Arena
+from tinyops.compiler.feature_code import feature_files, feature_headers, feature_values, generated_files
+from tinyops.compiler.header import SYMBOLS, ModelHeader
 from tinyops.compiler.lowered import (
     Argument,
     Call,
@@ -31,7 +32,7 @@ from tinyops.compiler.options import RUNTIME
 from tinyops.compiler.rows.emit import step_fields, stretch_values, strip_call
 from tinyops.compiler.rows.stretch import Stretch
 from tinyops.compiler.state import fills, uniform
-from tinyops.features import Features, RawFeatures
+from tinyops.features import Features
 from tinyops.files import digest_json
 from tinyops.graph import Graph, Operator, Tensor, state_of
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 LINE_CHARACTERS = 96
 CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
 COMMON_HEADERS = ("tinyops/model.h", "tinyops/internal.h", "tinyops/fixed_point.h")
-RAW_FILES = ("features/raw.c", "include/tinyops/features/raw.h")
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Array:
     ctype: str
     values: NDArray[Any]
     note: str
+    in_flash: bool = False  # of AVR, see TINYOPS_FLASH
 
     @property
     def bytes(self) -> int:
@@ -97,11 +98,13 @@ def emit(
             if low.calls
         ],
         "rows": stretch_values(stretch, graph, arena.rows) if stretch and arena.rows else None,
-        "raw": _raw(graph, features, arena),
+        "features": feature_values(
+            features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.ring.offset, arena.push_scratch.offset
+        ),
         "fills": fills(graph, [(i, arena.tensors[i].offset, arena.tensors[i].bytes) for i in state_of(graph)]),
     }
     names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
-    generated = {name: _template(name).render(values) for name in names}
+    generated = {name: _template(name).render(values) for name in names} | generated_files(features)
     return {**generated, **{name: (RUNTIME / name).read_text() for name in runtime_files(features, lowered)}}
 
 
@@ -109,8 +112,7 @@ def runtime_files(features: Features, lowered: Sequence[Lowered]) -> list[str]:
     """The hand-written sources and headers that a model uses, below runtime/."""
     kernels = [kernel for low in lowered for kernel in low.kernels]
     headers = {f"include/{h}" for h in COMMON_HEADERS} | {f"include/{h}" for k in kernels for h in k.headers}
-    raw = RAW_FILES if isinstance(features, RawFeatures) else ()
-    return sorted({*headers, *(k.source for k in kernels), *raw})
+    return sorted({*headers, *(k.source for k in kernels), *feature_files(features)})
 
 
 def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
@@ -119,7 +121,8 @@ def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
     for operator, low in zip(graph.operators, lowered, strict=True):
         for constant in low.constants:
             note = f"{operator}: {constant.note}"
-            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note)
+            flash = low.kernel is not None and low.kernel.reads_flash
+            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note, flash)
         for call in low.calls:
             for argument in call.arguments:
                 if isinstance(argument, Read) and graph.tensors[argument.tensor].data is not None:
@@ -137,6 +140,11 @@ def _initials(graph: Graph) -> Iterator[Array]:
         if not uniform(tensor.initial):
             note = f"{_safe(tensor.name)} {tensor.shape}, before the first inference"
             yield Array(f"tinyops_tensor_{tensor.index}", "uint8_t", np.frombuffer(tensor.initial, np.uint8), note)
+
+
+def external_names(graph: Graph, lowered: Sequence[Lowered]) -> list[str]:
+    """Every symbol that model.c and weights.c define for other files."""
+    return [*SYMBOLS, *(array.name for array in arrays_of(graph, lowered))]
 
 
 def _operand(tensor: Tensor) -> Array:
@@ -196,8 +204,8 @@ def _header_values(header: ModelHeader) -> list[tuple[Any, Any]]:
 
 
 def _headers(features: Features, lowered: Sequence[Lowered]) -> list[str]:
-    raw = ["tinyops/features/raw.h"] if isinstance(features, RawFeatures) else []
-    return sorted({"tinyops/internal.h", *raw, *(k.headers[0] for low in lowered for k in low.kernels)})
+    kernels = (k.headers[0] for low in lowered for k in low.kernels)
+    return sorted({"tinyops/internal.h", *feature_headers(features), *kernels})
 
 
 def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> Iterator[dict[str, Any]]:
@@ -216,22 +224,6 @@ def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> It
             "scale": _number(quantisation.scales[0]) if quantisation else "",
             "zero_point": quantisation.zero_points[0] if quantisation else 0,
         }
-
-
-def _raw(graph: Graph, features: Features, arena: Arena) -> dict[str, Any] | None:
-    if not isinstance(features, RawFeatures):
-        return None
-    tensor = graph.tensors[graph.inputs[0]]
-    return {
-        "frame_values": features.frame_values,
-        "window_frames": features.window_frames,
-        "hop_frames": features.hop_frames,
-        "channels": features.channels(tensor.scale),
-        "zero_point": tensor.zero_point,
-        "state": arena.state.offset,
-        "ring": arena.ring.offset,
-        "ring_is_input": ring_is_input(features),
-    }
 
 
 def _operator(

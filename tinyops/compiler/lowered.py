@@ -109,10 +109,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones."""
+    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones.
+
+    `reads_flash`: it reads its constants through TINYOPS_FLASH, so that on AVR they take no RAM.
+    """
 
     source: str
     headers: tuple[str, ...]
+    reads_flash: bool = False
 
 
 @dataclass(frozen=True)

@@ -197,25 +197,41 @@ def _in_place(_p: Params) -> list[int | None]:
 _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
+    "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
     "tinyops_depthwise_3x3": _by_channels,
     "tinyops_lstm": lambda p: [rows_distance(p["steps"], p["inputs"], p["units"])],
+    "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense,
     "tinyops_add": _elementwise,
-    "tinyops_add_packed": lambda _: [0, 0],
+    "tinyops_sub": _elementwise,
+    "tinyops_squared_difference": _elementwise,
     "tinyops_mul": _elementwise,
+    "tinyops_div": _elementwise,
+    "tinyops_prelu": _elementwise,
+    "tinyops_minimum": _elementwise,
+    "tinyops_maximum": _elementwise,
+    "tinyops_add_packed": lambda _: [0, 0],
+    "tinyops_sub_packed": lambda _: [0, 0],
     "tinyops_mean": _in_place,  # an output reads columns of which it is the first, and writes behind none of them
+    "tinyops_reduce_max": _in_place,
+    "tinyops_reduce_min": _in_place,
     "tinyops_softmax": _in_place,
+    "tinyops_log_softmax": _in_place,
+    "tinyops_l2_normalization": _in_place,
     "tinyops_lookup": _in_place,
     "tinyops_quantize": _in_place,  # from wider elements
+    "tinyops_quantize_real": _in_place,
     "tinyops_requantize_int16": _in_place,
+    "tinyops_requantize": lambda p: [stream_distance(p["count"], p["input_bytes"], p["output_bytes"])],
     "tinyops_dequantize": lambda p: [stream_distance(p["count"], 1, 4)],
     "tinyops_copy": lambda p: [copy_distance(p)],
+    "tinyops_dequantize_real": lambda p: [stream_distance(p["count"], p["input_bytes"], 4)],
     "tinyops_pad": lambda p: [pad_distance(p["before"], p["in"], p["out"])],
 }
 
 # Kernels that go through a channel of the whole image before the next: the output's channels must meet the input's.
-_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3"})
+_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})

@@ -7,11 +7,13 @@ from typing import Any
 
 from tinyops.graph.types import (
     AxisOptions,
+    BatchMatmulOptions,
     CallOnceOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
     HandleOptions,
+    LeakyReluOptions,
     LstmOptions,
     NoOptions,
     Options,
@@ -127,6 +129,14 @@ def _call_once(f: _Fields) -> Options:
     return CallOnceOptions(int(f.table.InitSubgraphIndex()))
 
 
+def _leaky_relu(f: _Fields) -> Options:
+    return LeakyReluOptions(float(f.table.Alpha()))
+
+
+def _batch_matmul(f: _Fields) -> Options:
+    return BatchMatmulOptions(bool(f.table.AdjX()), bool(f.table.AdjY()))
+
+
 _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "CONV_2D": ("Conv2DOptions", _conv),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise),
@@ -134,7 +144,10 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "MAX_POOL_2D": ("Pool2DOptions", _pool),
     "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
     "ADD": ("AddOptions", _elementwise),
+    "SUB": ("SubOptions", _elementwise),
     "MUL": ("MulOptions", _elementwise),
+    "DIV": ("DivOptions", _elementwise),
+    "L2_NORMALIZATION": ("L2NormOptions", _elementwise),
     "CONCATENATION": ("ConcatenationOptions", _concatenation),
     "MEAN": ("ReducerOptions", _reduce),
     "PACK": ("PackOptions", _pack),
@@ -144,6 +157,11 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": ("UnidirectionalSequenceLSTMOptions", _lstm),
     "VAR_HANDLE": ("VarHandleOptions", _var_handle),
     "CALL_ONCE": ("CallOnceOptions", _call_once),
+    "SUM": ("ReducerOptions", _reduce),
+    "REDUCE_MAX": ("ReducerOptions", _reduce),
+    "REDUCE_MIN": ("ReducerOptions", _reduce),
+    "LEAKY_RELU": ("LeakyReluOptions", _leaky_relu),
+    "BATCH_MATMUL": ("BatchMatMulOptions", _batch_matmul),
 }
 
 

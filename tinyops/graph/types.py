@@ -123,7 +123,7 @@ class FullyConnectedOptions:
 
 @dataclass(frozen=True)
 class ElementwiseOptions:
-    """ADD, MUL."""
+    """ADD, SUB, MUL, DIV, L2_NORMALIZATION."""
 
     activation: Activation
 
@@ -150,7 +150,7 @@ class StridedSliceOptions:
 
 @dataclass(frozen=True)
 class ReduceOptions:
-    """MEAN."""
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN."""
 
     keep_dims: bool
 
@@ -190,6 +190,19 @@ class CallOnceOptions:
     subgraph: int
 
 
+@dataclass(frozen=True)
+class LeakyReluOptions:
+    alpha: float
+
+
+@dataclass(frozen=True)
+class BatchMatmulOptions:
+    """Whether the last two dimensions of the first or the second operand are swapped."""
+
+    swap_a: bool
+    swap_b: bool
+
+
 Options: TypeAlias = (
     NoOptions
     | ConvOptions
@@ -204,6 +217,8 @@ Options: TypeAlias = (
     | LstmOptions
     | HandleOptions
     | CallOnceOptions
+    | LeakyReluOptions
+    | BatchMatmulOptions
 )
 
 

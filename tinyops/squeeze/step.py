@@ -16,7 +16,7 @@ import numpy as np
 from tinyops.artifacts import Progress, Step
 from tinyops.errors import SpecError
 from tinyops.features import RawFeatures, read_features
-from tinyops.features.host import quantise_frames
+from tinyops.features.host import quantise_rows
 from tinyops.features.values import float_inputs
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic, writing
 from tinyops.graph import Graph, read_graph
@@ -213,7 +213,7 @@ def _stream(task: Task, interface: Int8Interface, model: Path) -> bytes:
     features = task.features
     frames = stream_frames(task.recordings, features.window_frames, features.hop_frames)
     windows = stream_windows(frames, features.window_frames, features.hop_frames)
-    quantised = quantise_frames(
+    quantised = quantise_rows(
         windows.reshape(-1, features.frame_values), features, interface.input_scale, interface.input_zero_point
     )
     return pack_stream(frames, run_vectors(model, np.asarray(quantised, np.int8).reshape(len(windows), -1)))
@@ -238,5 +238,5 @@ def _int8_inputs(windows: Windows, features: RawFeatures, interface: Int8Interfa
     """The model's input bytes [N, T * V] as the device computes them from counts [N, T, V]."""
     number, _, values = windows.counts.shape
     frames = windows.counts.reshape(-1, values)
-    quantised = quantise_frames(frames, features, interface.input_scale, interface.input_zero_point)
+    quantised = quantise_rows(frames, features, interface.input_scale, interface.input_zero_point)
     return np.asarray(quantised, np.int8).reshape(number, -1)

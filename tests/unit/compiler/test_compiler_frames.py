@@ -11,7 +11,7 @@ from fakes.tflite import Tflite, dense
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.host import HostModel, build_host
 from tinyops.features import RawFeatures, TensorFeatures
-from tinyops.features.host import quantise_frames
+from tinyops.features.host import quantise_rows
 from tinyops.graph import parse_graph
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not on PATH")
@@ -46,7 +46,7 @@ def test_prepare_before_a_window_is_complete(model):
 def test_windows_are_the_newest_frames_in_time_order(model, tmp_path_factory):
     model.init()
     source = frames(12)
-    wanted = quantise_frames(source, FEATURES, 0.5, 3, folder=tmp_path_factory.mktemp("features"))
+    wanted = quantise_rows(source, FEATURES, 0.5, 3, folder=tmp_path_factory.mktemp("features"))
     windows = 0
     for i, frame in enumerate(source):
         if model.push(frame) == DUE:
@@ -148,7 +148,7 @@ def single(tmp_path_factory):
 def test_a_window_of_one_frame_is_its_own_ring(single, tmp_path_factory):
     source = np.random.default_rng(1).integers(-2000, 2000, (5, 6)).astype(np.int16)
     folder = tmp_path_factory.mktemp("features")
-    wanted = [quantise_frames(frame.reshape(1, 6), SINGLE, 0.5, 3, folder=folder).tobytes() for frame in source]
+    wanted = [quantise_rows(frame.reshape(1, 6), SINGLE, 0.5, 3, folder=folder).tobytes() for frame in source]
     single.init()
     assert single.prepare() == ERR_STATE
     seen = []

@@ -9,7 +9,7 @@ from tinyops.compiler.ops.packed import PACKED_HEADER, packed, packed_weights
 from tinyops.compiler.ops.weighted import DOT_HEADER, accumulator_fits, activation_range, factors_fit, requantisation
 from tinyops.compiler.view import OperatorView, constant_values
 
-KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER))
+KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER), reads_flash=True)
 PACKED_KERNEL = Kernel("kernels/fully_connected_packed.c", ("tinyops/kernels/fully_connected_packed.h", PACKED_HEADER))
 
 

@@ -44,7 +44,7 @@ def cost_of(stretch: Stretch, lowered: Sequence[Lowered]) -> Cost:
 
 def _again(stretch: Stretch, step: RowStep, call: Call) -> float:
     """What a kernel that goes through channels loads more than once."""
-    if call.function != BY_CHANNELS:
+    if call.function not in BY_CHANNELS:
         return 0
     window: Mapping[str, Any] = call.params["window"]  # type: ignore[assignment]
     strips = stretch.played.strips

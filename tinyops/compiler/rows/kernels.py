@@ -16,19 +16,15 @@ from tinyops.compiler.overlap import by_columns
 from tinyops.graph import Graph, Operator, Tensor
 from tinyops.graph.types import DTYPES
 
-BY_CHANNELS = "tinyops_depthwise_3x3"
-WINDOWED = frozenset(
-    {
-        "tinyops_conv_2d",
-        "tinyops_conv_2d_packed",
-        "tinyops_depthwise_conv_2d",
-        BY_CHANNELS,
-        "tinyops_average_pool_2d",
-        "tinyops_max_pool_2d",
-    }
+BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})
+WINDOWED = BY_CHANNELS | {
+    *("tinyops_conv_2d", "tinyops_conv_2d_packed", "tinyops_conv_2d_lanes", "tinyops_depthwise_conv_2d"),
+    *("tinyops_average_pool_2d", "tinyops_max_pool_2d"),
+}
+COUNTED = frozenset({"tinyops_lookup", "tinyops_add_packed", "tinyops_sub_packed"})
+BROADCAST = frozenset(  # where nothing is broadcast
+    f"tinyops_{name}" for name in ("add", "sub", "mul", "div", "squared_difference", "minimum", "maximum")
 )
-COUNTED = frozenset({"tinyops_lookup", "tinyops_add_packed"})
-BROADCAST = frozenset({"tinyops_add", "tinyops_mul"})  # where nothing is broadcast
 MOST_INPUTS = 2  # TINYOPS_ROWS_INPUTS
 MOST_HEIGHT = 32_767  # of int16_t
 
@@ -65,7 +61,7 @@ def geometry(graph: Graph, operator: Operator, lowered: Lowered) -> Geometry | N
         return None
     if call.function in WINDOWED:
         g = _window(call)
-        if call.function == BY_CHANNELS and by_columns(call.params):
+        if call.function == "tinyops_depthwise_3x3" and by_columns(call.params):
             return None
         return Geometry((g["kernel_h"] - 1) * g["dilation_h"] + 1, g["stride_h"], g["pad_top"])
     flat = call.function in BROADCAST and _is_flat(call)

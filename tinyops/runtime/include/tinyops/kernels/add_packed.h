@@ -1,4 +1,4 @@
-/* Addition of two int8 tensors of one shape, for cores with the DSP extension. */
+/* Addition and subtraction of two int8 tensors of one shape, for cores with the DSP extension. */
 #ifndef TINYOPS_KERNELS_ADD_PACKED_H
 #define TINYOPS_KERNELS_ADD_PACKED_H
 
@@ -25,6 +25,9 @@ typedef struct {
 
 /* output (count) = a (count) + b (count). The output may lie where an operand lies. */
 TINYOPS_INTERNAL void tinyops_add_packed(const tinyops_add_packed_params *p, const int8_t *a,
+                                         const int8_t *b, int8_t *output);
+/* output (count) = a (count) - b (count), under the same rule. */
+TINYOPS_INTERNAL void tinyops_sub_packed(const tinyops_add_packed_params *p, const int8_t *a,
                                          const int8_t *b, int8_t *output);
 
 #endif

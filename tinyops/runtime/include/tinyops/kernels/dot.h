@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "tinyops/internal.h"
+
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #include <arm_acle.h>
 #include <string.h>
@@ -22,7 +24,8 @@ static inline int8x4_t tinyops_odd_bytes(int8x4_t word) {
 }
 
 /* acc + sum of a[i] * b[i], i < n. Two multiplications an instruction; even and odd bytes apart. */
-static inline int32_t tinyops_dot(const int8_t *a, const int8_t *b, int32_t n, int32_t acc) {
+static inline int32_t tinyops_dot(const int8_t *a, const TINYOPS_FLASH int8_t *b, int32_t n,
+                                  int32_t acc) {
   for (; n >= 4; n -= 4, a += 4, b += 4) {
     const int8x4_t x = tinyops_load4(a);
     const int8x4_t y = tinyops_load4(b);
@@ -49,7 +52,8 @@ static inline int32_t tinyops_dot_int16(const int16_t *a, const int16_t *b, int3
 }
 #else
 /* acc + sum of a[i] * b[i], i < n. */
-static inline int32_t tinyops_dot(const int8_t *a, const int8_t *b, int32_t n, int32_t acc) {
+static inline int32_t tinyops_dot(const int8_t *a, const TINYOPS_FLASH int8_t *b, int32_t n,
+                                  int32_t acc) {
   for (int32_t i = 0; i < n; ++i) {
     acc += a[i] * b[i];
   }
@@ -68,7 +72,7 @@ static inline int32_t tinyops_dot_int16(const int16_t *a, const int16_t *b, int3
 #endif
 
 /* Sum of a[i], i < n. */
-static inline int32_t tinyops_sum(const int8_t *a, int32_t n) {
+static inline int32_t tinyops_sum(const TINYOPS_FLASH int8_t *a, int32_t n) {
   int32_t sum = 0;
   for (int32_t i = 0; i < n; ++i) {
     sum += a[i];
