@@ -8,6 +8,7 @@ from tinyops.compiler import constraints as c
 from tinyops.compiler.fixed_point import Multiplier, quantise_multiplier
 from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.lanes import V6M_CPUS
 from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT, PACKED_HEADER
 from tinyops.compiler.ops.weighted import LARGEST_FACTOR, activation_range
 from tinyops.compiler.view import OperatorView
@@ -77,8 +78,8 @@ def lower_add(view: OperatorView) -> Lowered:
 
 
 def _packed_add(view: OperatorView, a: Multiplier, b: Multiplier, out: Multiplier) -> Lowered | None:
-    """With the kernel for cores with the DSP extension, where nothing is broadcast and it can serve."""
-    if view.cpu not in DSP_CPUS or view.tensor(0).shape != view.tensor(1).shape:
+    """With the kernel for the cores that have one, where nothing is broadcast and it can serve."""
+    if view.cpu not in DSP_CPUS | V6M_CPUS or view.tensor(0).shape != view.tensor(1).shape:
         return None
     operands = []
     for position, factor in enumerate((a, b)):

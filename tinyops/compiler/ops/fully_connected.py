@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Constant, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
-from tinyops.compiler.ops.lanes import LANES_HEADERS, MAX_FILLED_BYTES, V6M_CPUS, output_eights
+from tinyops.compiler.ops.lanes import LANES_HEADERS, MAX_FILLED_BYTES, lanes, output_eights
 from tinyops.compiler.ops.packed import PACKED_HEADER, packed, packed_weights
 from tinyops.compiler.ops.weighted import DOT_HEADER, accumulator_fits, activation_range, factors_fit, requantisation
 from tinyops.compiler.view import OperatorView, constant_values
@@ -51,13 +53,14 @@ def _packed(view: OperatorView) -> Lowered | None:
 
 def _eights(view: OperatorView) -> Lowered | None:
     """With the kernel for cores without the DSP extension, unless filling up costs too much flash."""
-    weights = view.tensor(1)
-    values = output_eights(constant_values(weights))
-    if view.cpu not in V6M_CPUS or values.nbytes - weights.elements > MAX_FILLED_BYTES:
+    found = lanes(view, 0)
+    values = None if found is None else output_eights(found.filters)
+    if found is None or values is None or values.nbytes - found.filters.size > MAX_FILLED_BYTES:
         return None
-    constants, step = requantisation(view, 0)
     stored = Constant("weights", "int32_t", values, f"{_note(view)}, by eights of outputs")
-    return _call(view, "tinyops_fully_connected_eights", EIGHTS_KERNEL, (stored, *constants), step)
+    bias = found.bias - 128 * found.filters.sum(axis=1, dtype="int32")  # inputs are read as 0 to 255
+    constants = replace(found, bias=bias).constants
+    return _call(view, "tinyops_fully_connected_eights", EIGHTS_KERNEL, (stored, *constants), found.step)
 
 
 def _note(view: OperatorView) -> str:

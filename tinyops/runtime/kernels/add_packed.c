@@ -4,8 +4,16 @@
 
 /* value on the operand's common scale. */
 static inline int32_t scaled(const tinyops_add_packed_operand *o, int32_t value) {
+#if TINYOPS_V6M
+  /* The halves of the multiplier times 9 bits, of which the upper needs no rounding. */
+  const int32_t v = value + o->offset;
+  const int32_t low = (int32_t)((uint32_t)o->multiplier & 0xffffu);
+  const int32_t upper = tinyops_left_shift(v * (o->multiplier >> 16), o->left - 16);
+  const int32_t x = upper + ((v * low + (1 << (31 - o->left))) >> (32 - o->left));
+#else
   const int32_t doubled = tinyops_left_shift(value + o->offset, o->left);
   const int32_t x = tinyops_packed_high_mul(doubled, o->multiplier);
+#endif
   return (x + (x >> 31) + (1 << (o->shift - 1))) >> o->shift;
 }
 

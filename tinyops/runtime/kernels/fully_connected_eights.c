@@ -5,8 +5,8 @@
 
 enum { OUTPUTS = 8 };
 
-/* sums (8) of `count` values, above 0, times eight outputs' weights plus 128. Returns the next
- * eight outputs' weights. */
+/* sums (8) of `count` values plus 128, count above 0, times eight outputs' weights plus 128. Returns
+ * the next eight outputs' weights. */
 static TINYOPS_APART const int32_t *multiply_eight(const int8_t *x, int32_t count,
                                                     const int32_t *w, uint32_t sums[OUTPUTS]) {
 #if TINYOPS_V6M
@@ -40,9 +40,18 @@ static TINYOPS_APART const int32_t *multiply_eight(const int8_t *x, int32_t coun
       "mov r12, r7\n\t"
       "mov lr, r7\n"
       "1:\n\t"
-      "ldrsb r3, [r0, r1]\n\t" PRODUCTS("r6", "r7", "r8", "r9") PRODUCTS("r10", "r11", "r12", "lr")
+      "ldrsb r3, [r0, r1]\n\t"
+      "adds r3, #128\n\t"
+      "beq 2f\n\t" /* what activations cut off is often nothing to multiply */
+      PRODUCTS("r6", "r7", "r8", "r9") PRODUCTS("r10", "r11", "r12", "lr")
       "adds r1, #1\n\t"
       "bne 1b\n\t"
+      "b 3f\n"
+      "2:\n\t"
+      "adds r2, #8\n\t"
+      "adds r1, #1\n\t"
+      "bne 1b\n"
+      "3:\n\t"
       "pop {r3}\n\t"
       "stmia r3!, {r6, r7}\n\t"
       "mov r4, r8\n\t"
@@ -71,7 +80,7 @@ static TINYOPS_APART const int32_t *multiply_eight(const int8_t *x, int32_t coun
   }
   for (int32_t i = 0; i < count; ++i, w += 2) {
     for (int32_t k = 0; k < OUTPUTS; ++k) {
-      sums[k] += (uint32_t)x[i] * ((uint32_t)w[k / 4] >> k % 4 * 8 & 0xffu);
+      sums[k] += (uint32_t)(x[i] + 128) * ((uint32_t)w[k / 4] >> k % 4 * 8 & 0xffu);
     }
   }
   return w;
@@ -82,19 +91,21 @@ void tinyops_fully_connected_eights(const tinyops_fully_connected_eights_params 
                                     const int8_t *input, const int32_t *weights,
                                     const int32_t *bias, const int32_t *multiplier,
                                     const int8_t *shift, int8_t *output) {
-  for (int32_t row = 0; row < p->rows; ++row, input += p->inputs) {
-    const uint32_t added = 128u * (uint32_t)tinyops_sum(input, p->inputs);
+  const int32_t bias_step = 2 * p->output_zero_point + 1;
+  for (int32_t row = 0; row < p->rows; ++row, input += p->inputs, output += p->outputs) {
+    const uint32_t added = 128u * (uint32_t)(tinyops_sum(input, p->inputs) + 128 * p->inputs);
     const int32_t *w = weights;
     for (int32_t first = 0; first < p->outputs; first += OUTPUTS) {
-      const int32_t left = p->outputs - first;
+      const int32_t end = first + OUTPUTS < p->outputs ? first + OUTPUTS : p->outputs;
       uint32_t sums[OUTPUTS];
       w = multiply_eight(input, p->inputs, w, sums);
-      for (int32_t i = 0; i < OUTPUTS && i < left; ++i) {
-        const int32_t acc = (int32_t)(sums[i] - added + (uint32_t)bias[first + i]);
-        const int32_t k = (first + i) * p->channel_step;
-        *output++ =
-            tinyops_requantise(acc, multiplier[k], shift[k], p->output_zero_point, p->min, p->max);
+      for (int32_t i = first; i < end; ++i) {
+        const int32_t acc = (int32_t)(sums[i - first] - added + (uint32_t)bias[i]);
+        const int32_t k = i * p->channel_step;
+        output[i] = tinyops_packed_requantise(
+            acc, tinyops_packed_factor_of(multiplier[k], shift[k], bias_step));
       }
     }
+    tinyops_packed_clamp(output, p->outputs, p->min, p->max);
   }
 }

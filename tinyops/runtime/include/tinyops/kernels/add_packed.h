@@ -1,4 +1,5 @@
-/* Addition of two int8 tensors of one shape, for cores with the DSP extension. */
+/* Addition of two int8 tensors of one shape, for cores with the DSP extension and for those without
+ * products of 64 bits. */
 #ifndef TINYOPS_KERNELS_ADD_PACKED_H
 #define TINYOPS_KERNELS_ADD_PACKED_H
 

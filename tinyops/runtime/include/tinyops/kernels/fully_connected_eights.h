@@ -19,7 +19,9 @@ typedef struct {
  *
  * Outputs lie in eights, filled up with any. For each input value `weights` are two words of four
  * outputs' weights, 128 added to each, the first in the lowest byte; then the next eight outputs'.
- * `bias` (outputs) holds minus the input's zero point times the output's weights already.
+ * `bias` (outputs) holds minus (the input's zero point plus 128) times the output's weights
+ * already.
+ * `shift` is to the right, see packed.h.
  *
  * Output vectors are written in order; an input vector is read until the last of its outputs is
  * written. */

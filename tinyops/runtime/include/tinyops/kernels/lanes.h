@@ -14,12 +14,6 @@
 
 #include "tinyops/kernels/packed.h"
 
-#if defined(__ARM_ARCH_6M__)
-#define TINYOPS_V6M 1
-#else
-#define TINYOPS_V6M 0
-#endif
-
 /* What a kernel reads of a channel's constants: `shifts` hold the right shift times 8 plus the
  * block's code, 0 where all weights are 0, else 1..4 for blocks of 2, 4, 8, 16 products. */
 enum { TINYOPS_LANES_CODE_BITS = 3 };
