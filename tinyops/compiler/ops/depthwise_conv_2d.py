@@ -46,7 +46,11 @@ def _plain(view: OperatorView) -> Lowered:
     source, weights = view.tensor(0), view.tensor(1)
     constants, step = requantisation(view, 3)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
-    params: dict[str, Field] = {**_params(view), "channel_step": step, "depth_multiplier": weights.shape[3] // source.shape[3]}
+    params: dict[str, Field] = {
+        **_params(view),
+        "channel_step": step,
+        "depth_multiplier": weights.shape[3] // source.shape[3],
+    }
     arguments: tuple[Argument, ...] = (Read(source.index), stored, *constants, Write(view.output.index))
     call = Call("tinyops_depthwise_conv_2d", "tinyops_depthwise_conv_2d_params", params, arguments)
     return Lowered((call,), KERNEL, _macs(view))
