@@ -56,8 +56,14 @@ def outputs_differ(interpreter, model: bytes, seed: int, cpu: str = "x86-64") ->
     return run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) != wanted
 
 
-@pytest.mark.parametrize("cpu", ["x86-64", "cortex-m4f"])  # the latter's kernels, in plain C
-@pytest.mark.parametrize("name", ONE_INPUT)
+WEIGHTED = ("conv_2d", "depthwise_conv_2d", "fully_connected")
+CASES = [
+    *((name, cpu) for name in ONE_INPUT for cpu in ("x86-64", "cortex-m4f")),  # the latter's kernels, in plain C
+    *((name, "cortex-m0plus") for name in WEIGHTED),
+]
+
+
+@pytest.mark.parametrize(("name", "cpu"), CASES)
 def test_kernel_on_buffers_that_overlap_as_far_as_it_allows(name, cpu, interpreter, monkeypatch):
     used: list[int] = []
     monkeypatch.setattr(arena, "best_layout", layout_with(0, used))
