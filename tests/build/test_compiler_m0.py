@@ -87,15 +87,10 @@ def test_assembly_equals_the_c_beside_it(name, tmp_path_factory):
     assert ran, "no example used the kernel"
 
 
-def full_lanes(sign: int) -> list[np.ndarray]:
-    """16 weights each, of which a block of 2, 4, 8 or 16 fills its lane as far as inputs of -128 can."""
-    found = []
-    for block in BLOCKS:
-        each, rest = divmod(LARGEST_SUM // 128, block)
-        weights = np.full(block, each)
-        weights[:rest] += 1
-        found.append(np.clip(sign * np.tile(weights, 16 // block), -127, 127))
-    return found
+def full_block(count: int) -> np.ndarray:
+    """So many weights that inputs of -128 fill a lane as far as can be."""
+    each, rest = divmod(LARGEST_SUM // 128, count)
+    return np.minimum(np.where(np.arange(count) < rest, each + 1, each), 127)
 
 
 def pointwise(filters: np.ndarray, scale: float) -> bytes:
@@ -128,18 +123,16 @@ STRIDE_1 = {"padding": PADDING["SAME"], "strideH": 1, "strideW": 1, "dilationHFa
 
 @pytest.mark.parametrize("build", [pointwise, depthwise])
 def test_lanes_that_are_as_full_as_can_be(build, tmp_path, interpreter):
-    filters = np.array([weights for sign in (1, -1) for weights in full_lanes(sign)])
-    if build is depthwise:
-        columns = [[s * w for w in (85, 85, 85, 85, 85, 85, 85, 85, 85)] for s in (1, -1)]  # 255 in each
-        pairs = [[s * w for w in (127, -127, 127, 127, 127, 127, -127, -127, -127)] for s in (1, -1)]
-        filters = np.array([*(row[:9] for row in filters), *columns, *pairs])
+    if build is depthwise:  # all nine, each column, two of each column
+        rows = [full_block(9), np.repeat(full_block(3), 3), np.full(9, 127)]
+    else:
+        rows = [np.tile(full_block(block), 16 // block) for block in BLOCKS]
+    filters = np.array([sign * row for sign in (1, -1) for row in rows])
     model = build(filters, scale=2.0**9)
     compiled = compile_bytes(model, cpu=CPU)
     codes = next(c for c in compiled.lowered[0].constants if c.name == "shift").values & 7
     assert set(codes.tolist()) == ({1, 2, 3} if build is depthwise else {1, 2, 3, 4})
     inputs = random_inputs(compiled, 6, seed=1)
-    signs = np.sign(np.resize(filters[-1], inputs[0][0].shape)).astype(np.int8)
-    inputs[0][2], inputs[0][3] = signs * -127 - (signs > 0), signs * 127 - (signs < 0)
     found = emulate(compiled, input_vectors(compiled, inputs), tmp_path)
     assert [output for _, output in found] == interpreter.run(model, inputs)
 
