@@ -169,9 +169,9 @@ static TINYOPS_APART void multiply_row(work *k) {
 /* Where a row's columns come from; each column is read for two outputs' windows. */
 typedef struct {
   int32_t step;  /* from a pixel to the next */
-  int32_t apart; /* from the column of the lower lane to that of the upper, in pixels */
+  int32_t apart; /* from the value of the lower lane to that of the upper */
   int32_t left;  /* columns before the input, for the lower lane */
-  int32_t both_end, low_end;
+  int32_t both, low_only; /* three times the columns that follow: inside for both; for the lower */
   int32_t zero_point;
 } source;
 
@@ -179,29 +179,31 @@ static source source_of(const tinyops_depthwise_3x3_lanes_params *p) {
   const tinyops_window *g = &p->window;
   const int32_t apart = g->out_w / 2 * g->stride_w;
   const int32_t end = g->in_w + g->pad_left;
+  const int32_t both_end = end - apart < p->columns ? end - apart : p->columns;
   const source s = {
       .step = g->in_c,
-      .apart = apart,
+      .apart = apart * g->in_c,
       .left = g->pad_left,
-      .both_end = end - apart < p->columns ? end - apart : p->columns,
-      .low_end = end < p->columns ? end : p->columns,
+      .both = ROWS * (both_end - g->pad_left),
+      .low_only = ROWS * ((end < p->columns ? end : p->columns) - both_end),
       .zero_point = p->input_zero_point,
   };
   return s;
 }
 
-/* One channel of an input row, at every third word from `to`. Columns from low_end on stay. */
-static void load_row(const source *s, const int8_t *from, uint32_t *to) {
-  const int32_t apart = s->apart * s->step;
-  int32_t i = 0;
-  for (from -= s->left * s->step; i < s->left; ++i, from += s->step, to += ROWS) {
-    *to = tinyops_lanes_of(s->zero_point, from[apart]);
+/* One channel of an input row, at every third word from `to`. The columns behind those stay. */
+static TINYOPS_APART void load_row(const source *s, const int8_t *from, uint32_t *to) {
+  const int32_t step = s->step, apart = s->apart;
+  const uint32_t outside = (uint32_t)s->zero_point, outside_high = outside << 16;
+  const uint32_t *end = to + ROWS * s->left;
+  for (from -= s->left * step; to != end; from += step, to += ROWS) {
+    *to = outside + ((uint32_t)from[apart] << 16);
   }
-  for (; i < s->both_end; ++i, from += s->step, to += ROWS) {
+  for (end = to + s->both; to != end; from += step, to += ROWS) {
     *to = tinyops_lanes_of(from[0], from[apart]);
   }
-  for (; i < s->low_end; ++i, from += s->step, to += ROWS) {
-    *to = tinyops_lanes_of(from[0], s->zero_point);
+  for (end = to + s->low_only; to != end; from += step, to += ROWS) {
+    *to = (uint32_t)from[0] + outside_high;
   }
 }
 
@@ -213,7 +215,7 @@ static void fill_row(int32_t value, int32_t columns, uint32_t *to) {
 }
 
 /* One channel of the image. `weights` are of three columns. */
-static void one_channel(const tinyops_depthwise_3x3_lanes_params *p, const source *s,
+static TINYOPS_APART void one_channel(const tinyops_depthwise_3x3_lanes_params *p, const source *s,
                         const int32_t *weights, work *k, const int8_t *input, uint32_t *rows) {
   const tinyops_window *g = &p->window;
   const int32_t row_step = g->in_w * g->in_c;
