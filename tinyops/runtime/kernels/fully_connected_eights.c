@@ -5,10 +5,10 @@
 
 enum { OUTPUTS = 8 };
 
-/* sums (8) of `count` values plus 128, count above 0, times eight outputs' weights plus 128. Returns
- * the next eight outputs' weights. */
-static TINYOPS_APART const int32_t *multiply_eight(const int8_t *x, int32_t count,
-                                                    const int32_t *w, uint32_t sums[OUTPUTS]) {
+/* sums (8) of `count` values plus 128, count above 0, times eight outputs' weights plus 128.
+ * Returns the next eight outputs' weights. */
+static TINYOPS_APART const int32_t *multiply_eight(const int8_t *x, int32_t count, const int32_t *w,
+                                                   uint32_t sums[OUTPUTS]) {
 #if TINYOPS_V6M
   register const int8_t *r0 __asm__("r0") = x + count;
   register int32_t r1 __asm__("r1") = -count;
@@ -19,13 +19,16 @@ static TINYOPS_APART const int32_t *multiply_eight(const int8_t *x, int32_t coun
   "ldmia r2!, {r4}\n\t"      \
   "lsrs r5, r4, #8\n\t"      \
   "muls r5, r3, r5\n\t"      \
-  "add " b ", r5\n\t"        \
+  "add " b                   \
+  ", r5\n\t"                 \
   "lsrs r5, r4, #16\n\t"     \
   "muls r5, r3, r5\n\t"      \
-  "add " c ", r5\n\t"        \
+  "add " c                   \
+  ", r5\n\t"                 \
   "lsrs r5, r4, #24\n\t"     \
   "muls r5, r3, r5\n\t"      \
-  "add " d ", r5\n\t"        \
+  "add " d                   \
+  ", r5\n\t"                 \
   "muls r4, r3, r4\n\t"      \
   "add " a ", r4\n\t"
   __asm__ volatile(

@@ -15,7 +15,8 @@ static inline int32_t tinyops_high_mul_32(int32_t a, int32_t b) {
   const int32_t x =
       a_high * b_low + (int32_t)((uint32_t)a_low * (uint32_t)b_low >> 16); /* times 2^16 */
   const int32_t y = a_low * b_high;
-  const int32_t rest = (int32_t)((uint32_t)x & 0xffffu) + (int32_t)((uint32_t)y & 0xffffu) + (1 << 14);
+  const int32_t rest =
+      (int32_t)((uint32_t)x & 0xffffu) + (int32_t)((uint32_t)y & 0xffffu) + (1 << 14);
   const int32_t upper = a_high * b_high + (x >> 16) + (y >> 16); /* times 2^32 */
   return (int32_t)(((uint32_t)upper << 1) + (uint32_t)(rest >> 15));
 }

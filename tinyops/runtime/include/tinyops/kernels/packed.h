@@ -35,8 +35,8 @@
 #endif
 
 /* From accumulator to output, per channel: multiplier in [2^30, 2^31) or 0, and a right shift in
- * 1..22. Accumulators stay below 2^30 in magnitude, on cores without 64-bit products below 2^29. The
- * compiler checks both. */
+ * 1..22. Accumulators stay below 2^30 in magnitude, on cores without 64-bit products below 2^29.
+ * The compiler checks both. */
 typedef struct {
   int32_t multiplier;
   int32_t nudge; /* what half a step and the output's zero point are before the shift */
