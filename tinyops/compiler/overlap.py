@@ -265,6 +265,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense,
+    "tinyops_fully_connected_eights": _dense,
     "tinyops_add": _elementwise,
     "tinyops_sub": _elementwise,
     "tinyops_squared_difference": _elementwise,

@@ -119,7 +119,7 @@ def test_init_sets_neighbours_of_one_value_together():
 def test_a_replay_finds_a_value_that_is_lost():
     model = resource_model([("READ", 1, 0), ("ADD", 1, 2), ("ASSIGN", 2, 0), ("ADD", 1, 3)], 4, [3])
     graph = parse_graph(model, "m")
-    (kept,), calls = state_of(graph), [low.calls for low in lower_graph(graph, "x86-64")]
+    (kept,), calls = state_of(graph), [ways[0].calls for ways in lower_graph(graph, "x86-64")]
     assert keeps_values(graph, {kept: 0}, calls)
     without = [(), *calls[1:]]
     assert not keeps_values(graph, {kept: 0, 1: 0}, without)  # tensor 1 is used after the assignment
