@@ -78,8 +78,10 @@ def constants_in_arena(compiled: CompiledModel) -> set[int]:
 
 
 def input_vectors(compiled: CompiledModel, inputs: Sequence[NDArray]) -> list[bytes]:
-    """Input regions: each tensor at its place."""
+    """Input regions: each tensor at its place, or all rows of one that is streamed."""
     header, graph = compiled.header, compiled.graph
+    if header.input_rows > 1:
+        return [np.ascontiguousarray(row).tobytes() for row in inputs[0]]
     region = np.zeros((len(inputs[0]), header.input_bytes), dtype=np.uint8)
     for tensor, values in zip(graph.inputs, inputs, strict=True):
         span = compiled.arena.tensors[tensor]
@@ -102,4 +104,14 @@ def random_inputs(compiled: CompiledModel, count: int, seed: int) -> list[NDArra
             values = rng.integers(limits.min, limits.max, (count, *tensor.shape), endpoint=True).astype(tensor.dtype)
             values[0], values[1 % count] = limits.min, limits.max
         found.append(values)
+    return found
+
+
+def output_tensors(compiled: CompiledModel, region: bytes) -> list[NDArray]:
+    """The values of each output tensor in an output region, flat."""
+    found = []
+    for index in compiled.graph.outputs:
+        span = compiled.arena.tensors[index]
+        start = span.offset - compiled.header.output_offset
+        found.append(np.frombuffer(region[start : start + span.bytes], compiled.graph.tensors[index].dtype))
     return found
