@@ -90,9 +90,9 @@ def compile_lowered(
 
     contract = make_contract(graph, features, options)
     placed = [place_in_order(graph, lowered, features, options.prefer) for lowered in chosen]
-    best = min(placed, key=lambda p: p.arena.bytes + stack_bytes(p.calls, options.cpu))
-    graph, whole = best.graph, (best.calls, best.arena)
-    lowered, arena, stretch = choose_stretch(graph, best.lowered, features, options, whole)
+    plans = [(p, choose_stretch(p.graph, p.lowered, features, options, (p.calls, p.arena))) for p in placed]
+    best, choice = min(plans, key=lambda plan: plan[1][1].bytes + stack_bytes(plan[1][0], options.cpu))
+    graph, (lowered, arena, stretch) = best.graph, choice
     check_fits(graph, arena, options)
     check_flash(graph, lowered, options)
     lowered = with_rows(with_moves(lowered, arena), stretch)
