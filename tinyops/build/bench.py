@@ -81,6 +81,7 @@ class Bench:
     macs: int
     operators: tuple[JsonObject, ...]
     not_covered: tuple[str, ...]
+    predicted_instructions: int | None = None  # by the compiler's table of costs
 
     @property
     def bit_exact(self) -> bool:
@@ -102,6 +103,11 @@ def compile_file(graph: Graph, board: Board, prefer: str, catalog: Mapping[str, 
     except DoesNotFit as error:
         unlimited = compile_model(graph, TensorFeatures(), replace(options, arena_bytes=None))
         raise _naming_boards(error, unlimited, catalog) from None
+
+
+def compile_for(graph: Graph, cpu: str, prefer: str) -> CompiledModel:
+    """A model compiled for a core, whatever memory is beside it. Raises as `compile_file`."""
+    return compile_model(graph, TensorFeatures(), CompileOptions(cpu=cpu, prefer=prefer, board="any board"))
 
 
 def _naming_boards(error: DoesNotFit, compiled: CompiledModel, catalog: Mapping[str, Board]) -> DoesNotFit:
@@ -161,13 +167,19 @@ def bench(
         macs=compiled.macs,
         operators=_operators(compiled, counted),
         not_covered=tuple(board.spec.twin.not_covered),
+        predicted_instructions=_sum(compiled.predicted_instructions),
     )
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _operators(compiled: CompiledModel, counted: Mapping[int, int]) -> tuple[JsonObject, ...]:
     return tuple(
-        {**{k: v for k, v in layer.items() if k != "inputs"}, "instructions": counted.get(number)}
-        for number, layer in enumerate(describe(compiled)["layers"])
+        {**{k: v for k, v in layer.items() if k != "inputs"}, "instructions": counted.get(layer["number"])}
+        for layer in describe(compiled)["layers"]
     )
 
 

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tinyops.compiler.arena import Arena, plan_arena, share_storage, with_moves
+from tinyops.compiler.arena import Arena, place_tensors, with_moves
 from tinyops.compiler.contract import contract_digest, make_contract
+from tinyops.compiler.costs import COUNTED_CPUS
 from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
-from tinyops.compiler.lowering import lower_graph
+from tinyops.compiler.lowering import check_model, lower_graph
 from tinyops.compiler.options import CompileOptions
+from tinyops.compiler.passes import reorder, run_passes
+from tinyops.compiler.passes.kind import Applied
+from tinyops.compiler.sharing import share_storage
+from tinyops.compiler.variants import choices, predicted_instructions, stack_bytes
 from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import Features
 from tinyops.files import JsonObject
 from tinyops.graph import Graph
 from tinyops.manifest.contract import ABI
 
+AVR_FLASH_BYTES = 63 << 10  # of 64 KiB; interrupt vectors lie before
+
 
 @dataclass(frozen=True)
 class CompiledModel:
     """A model as a C library: `sources` maps each file's name to its text.
 
-    `header` has the entry points at 0; an image's header fills them in.
+    `graph` is what passes have made of the file's, `applied` what each of them did. `header` has the entry points at 0;
+    an image's header fills them in.
     """
 
     graph: Graph
+    applied: tuple[Applied, ...]
     features: Features
     options: CompileOptions
     lowered: tuple[Lowered, ...]
@@ -37,6 +46,13 @@ class CompiledModel:
     @property
     def macs(self) -> int:
         return sum(op.macs for op in self.lowered)
+
+    @property
+    def predicted_instructions(self) -> tuple[int | None, ...]:
+        """Of each operator, by the table of costs; None on cores that it does not speak of."""
+        if self.options.cpu not in COUNTED_CPUS:
+            return (None,) * len(self.lowered)
+        return tuple(predicted_instructions(self.graph, low, self.options.cpu) for low in self.lowered)
 
     @property
     def weights_bytes(self) -> int:
@@ -52,18 +68,47 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     Raises SpecError for what is not supported, naming operator, limit and what there is instead; DoesNotFit when
     the arena is larger than the board's.
     """
+    check_model(graph)
+    graph, applied = run_passes(graph)
+    candidates = lower_graph(graph, options.cpu)
+    return compile_lowered(graph, applied, choices(graph, candidates, options.cpu, options.prefer), features, options)
+
+
+def compile_lowered(
+    graph: Graph,
+    applied: tuple[Applied, ...],
+    chosen: Sequence[tuple[Lowered, ...]],
+    features: Features,
+    options: CompileOptions,
+) -> CompiledModel:
+    """As `compile_model`, of operators that are lowered already: the first of those ways that needs the least RAM."""
     from tinyops.compiler.emit import emit
 
-    lowered = lower_graph(graph, options.cpu)
     contract = make_contract(graph, features, options)
-    owner, lowered = share_storage(graph, lowered)
-    arena = plan_arena(graph, lowered, owner, features, options.prefer)
+    placed = [place_in_order(graph, lowered, features, options.prefer) for lowered in chosen]
+    graph, lowered, arena, moved = min(placed, key=lambda p: p[2].bytes + stack_bytes(p[1], options.cpu))
     check_fits(graph, arena, options)
+    check_flash(graph, lowered, options)
     lowered = with_moves(lowered, arena)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
     header = make_header(arena.bytes, inputs, outputs, contract)
     sources = emit(graph, features, lowered, arena, header)
-    return CompiledModel(graph, features, options, lowered, arena, contract, header, sources)
+    return CompiledModel(graph, (*applied, moved), features, options, lowered, arena, contract, header, sources)
+
+
+def place_in_order(
+    graph: Graph, lowered: tuple[Lowered, ...], features: Features, prefer: str
+) -> tuple[Graph, tuple[Lowered, ...], Arena, Applied]:
+    """Every tensor placed, with the operators in the file's order, or in another in which the arena is smaller."""
+    storage = share_storage(graph, lowered)
+    order = reorder.better_order(graph, storage.lowered, storage.owner)
+    placed, arena = place_tensors(graph, lowered, features, prefer)
+    if order is not None:
+        other, calls = reorder.in_order(graph, lowered, order)
+        other_placed, smaller = place_tensors(other, calls, features, prefer)
+        if smaller.bytes < arena.bytes:
+            return other, other_placed, smaller, reorder.applied(graph, other)
+    return graph, placed, arena, reorder.applied(graph, graph)
 
 
 def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
@@ -74,6 +119,19 @@ def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
             f"short by {arena.bytes - limit:,}",
             hint="make the model's largest layers smaller, shorten the window, or choose a board with more RAM",
             arena_bytes=arena.bytes,
+        )
+
+
+def check_flash(graph: Graph, lowered: tuple[Lowered, ...], options: CompileOptions) -> None:
+    """On AVR a pointer into program memory has 16 bits."""
+    from tinyops.compiler.emit import arrays_of
+
+    needed = sum(array.bytes for array in arrays_of(graph, lowered) if array.in_flash)
+    if options.cpu == "avr" and needed > AVR_FLASH_BYTES:
+        raise DoesNotFit(
+            f"{graph.name}: its weights need {needed:,} bytes, AVR reads constants from the lowest "
+            f"{AVR_FLASH_BYTES:,} of flash: over by {needed - AVR_FLASH_BYTES:,}",
+            hint="make the model's largest layers smaller, or choose another core",
         )
 
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from tinyops import __version__
-from tinyops.compiler.arena import Arena, ring_is_input
-from tinyops.compiler.header import ModelHeader
-from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Write
+from tinyops.compiler.arena import Arena
+from tinyops.compiler.feature_code import feature_files, feature_headers, feature_values, generated_files
+from tinyops.compiler.header import SYMBOLS, ModelHeader
+from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Update, Write
 from tinyops.compiler.options import RUNTIME
-from tinyops.features import Features, RawFeatures
+from tinyops.compiler.state import fills, uniform
+from tinyops.features import Features
 from tinyops.files import digest_json
-from tinyops.graph import Graph, Operator, Tensor
+from tinyops.graph import Graph, Operator, Tensor, state_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 LINE_CHARACTERS = 96
 CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
 COMMON_HEADERS = ("tinyops/model.h", "tinyops/internal.h", "tinyops/fixed_point.h")
-RAW_FILES = ("features/raw.c", "include/tinyops/features/raw.h")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Array:
     ctype: str
     values: NDArray[Any]
     note: str
+    in_flash: bool = False  # of AVR, see TINYOPS_FLASH
 
     @property
     def bytes(self) -> int:
@@ -48,12 +50,13 @@ class Array:
 
     @property
     def lines(self) -> Iterator[str]:
-        """The values, as many to a line as fit."""
-        texts = [_number(v) for v in self.values.reshape(-1).tolist()]
-        width = max(map(len, texts)) + 2
+        """The values, as many to a line as fit. A line at a time: text of megabytes of weights is many times theirs."""
+        flat = self.values.reshape(-1)
+        ends = (flat.min(), flat.max()) if flat.dtype.kind in "iu" else flat
+        width = max(len(_number(v.item())) for v in ends) + 2
         per_line = max(LINE_CHARACTERS // width, 1)
-        for i in range(0, len(texts), per_line):
-            yield ", ".join(texts[i : i + per_line]) + ","
+        for i in range(0, flat.size, per_line):
+            yield ", ".join(map(_number, flat[i : i + per_line].tolist())) + ","
 
 
 def emit(
@@ -73,10 +76,13 @@ def emit(
         "operators": [
             _operator(graph, arena, op, low) for op, low in zip(graph.operators, lowered, strict=True) if low.calls
         ],
-        "raw": _raw(graph, features, arena),
+        "features": feature_values(
+            features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.ring.offset, arena.push_scratch.offset
+        ),
+        "fills": fills(graph, [(i, arena.tensors[i].offset, arena.tensors[i].bytes) for i in state_of(graph)]),
     }
     names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
-    generated = {name: _template(name).render(values) for name in names}
+    generated = {name: _template(name).render(values) for name in names} | generated_files(features)
     return {**generated, **{name: (RUNTIME / name).read_text() for name in runtime_files(features, lowered)}}
 
 
@@ -84,22 +90,39 @@ def runtime_files(features: Features, lowered: Sequence[Lowered]) -> list[str]:
     """The hand-written sources and headers that a model uses, below runtime/."""
     kernels = [kernel for low in lowered for kernel in low.kernels]
     headers = {f"include/{h}" for h in COMMON_HEADERS} | {f"include/{h}" for k in kernels for h in k.headers}
-    raw = RAW_FILES if isinstance(features, RawFeatures) else ()
-    return sorted({*headers, *(k.source for k in kernels), *raw})
+    return sorted({*headers, *(k.source for k in kernels), *feature_files(features)})
 
 
 def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
-    """Constants of operators, then constant tensors that kernels read as operands."""
+    """Constants of operators, constant tensors that kernels read as operands, and what variables hold at first."""
     operands: dict[int, Array] = {}
     for operator, low in zip(graph.operators, lowered, strict=True):
         for constant in low.constants:
-            note = f"operator {operator.index} {operator.name}: {constant.note}"
-            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note)
+            note = f"{operator}: {constant.note}"
+            flash = low.kernel is not None and low.kernel.reads_flash
+            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note, flash)
         for call in low.calls:
             for argument in call.arguments:
                 if isinstance(argument, Read) and graph.tensors[argument.tensor].data is not None:
                     operands.setdefault(argument.tensor, _operand(graph.tensors[argument.tensor]))
     yield from operands.values()
+    yield from _initials(graph)
+
+
+def _initials(graph: Graph) -> Iterator[Array]:
+    """Of variables that one value does not fill."""
+    import numpy as np
+
+    for tensor in (graph.tensors[i] for i in state_of(graph)):
+        assert tensor.initial is not None
+        if not uniform(tensor.initial):
+            note = f"{_safe(tensor.name)} {tensor.shape}, before the first inference"
+            yield Array(f"tinyops_tensor_{tensor.index}", "uint8_t", np.frombuffer(tensor.initial, np.uint8), note)
+
+
+def external_names(graph: Graph, lowered: Sequence[Lowered]) -> list[str]:
+    """Every symbol that model.c and weights.c define for other files."""
+    return [*SYMBOLS, *(array.name for array in arrays_of(graph, lowered))]
 
 
 def _operand(tensor: Tensor) -> Array:
@@ -110,7 +133,7 @@ def _operand(tensor: Tensor) -> Array:
 
 
 def _constant_name(operator: Operator, constant: Constant) -> str:
-    return f"tinyops_op{operator.index}_{constant.name}"
+    return f"tinyops_op{operator.number}_{constant.name}"
 
 
 # -- text ----------------------------------------------------------------------------------------
@@ -159,8 +182,8 @@ def _header_values(header: ModelHeader) -> list[tuple[Any, Any]]:
 
 
 def _headers(features: Features, lowered: Sequence[Lowered]) -> list[str]:
-    raw = ["tinyops/features/raw.h"] if isinstance(features, RawFeatures) else []
-    return sorted({"tinyops/internal.h", *raw, *(k.headers[0] for low in lowered for k in low.kernels)})
+    kernels = (k.headers[0] for low in lowered for k in low.kernels)
+    return sorted({"tinyops/internal.h", *feature_headers(features), *kernels})
 
 
 def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> Iterator[dict[str, Any]]:
@@ -181,33 +204,19 @@ def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> It
         }
 
 
-def _raw(graph: Graph, features: Features, arena: Arena) -> dict[str, Any] | None:
-    if not isinstance(features, RawFeatures):
-        return None
-    tensor = graph.tensors[graph.inputs[0]]
-    return {
-        "frame_values": features.frame_values,
-        "window_frames": features.window_frames,
-        "hop_frames": features.hop_frames,
-        "channels": features.channels(tensor.scale),
-        "zero_point": tensor.zero_point,
-        "state": arena.state.offset,
-        "ring": arena.ring.offset,
-        "ring_is_input": ring_is_input(features),
-    }
-
-
 def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) -> dict[str, Any]:
     inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
     computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
     constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
-    output = graph.tensors[operator.outputs[0]]
-    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {output.shape}"
+    outputs = [graph.tensors[i] for i in operator.outputs]
+    made = " and ".join(f"{t.shape}" for t in outputs)
+    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {made}"
+    names = " and ".join(_safe(t.name) for t in outputs)
     calls = lowered.calls
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
-        "comment": f"Operator {operator.index}, {operator.name}: {arrow}, {_safe(output.name)}",
-        "function": f"op{operator.index}_{operator.name.lower()}",
+        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {names}",
+        "function": f"op{operator.number}_{operator.name.lower()}",
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
 
@@ -233,7 +242,7 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
     if tensor.data is not None:
         return f"tinyops_tensor_{tensor.index}"
     place = f"(arena + {arena.place(tensor.index, operator.index).offset})"
-    const = "" if isinstance(argument, Write) else "const "
+    const = "" if isinstance(argument, (Write, Update)) else "const "
     wide = "(void *)" if const == "" else "(const void *)"
     return f"({const}{CTYPES[tensor.dtype]} *){wide}{place}"
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, fields
 MAGIC = 0x314D4F54
 _LAYOUT = struct.Struct("<IHH13I32s")
 HEADER_BYTES = _LAYOUT.size
+ENTRIES = ("init", "push", "prepare", "invoke")
+# What a compiled model offers to a program that it is linked into.
+SYMBOLS = ("tinyops_model", *(f"tinyops_model_{name}" for name in ENTRIES))
 
 
 @dataclass(frozen=True)

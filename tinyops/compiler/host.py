@@ -86,7 +86,7 @@ class HostModel:
         self._checked("init")
 
     def infer(self, inputs: NDArray[np.uint8 | np.int8]) -> NDArray[np.uint8]:
-        """Output bytes (N, output_bytes) for input bytes (N, input_bytes)."""
+        """Output bytes (N, output_bytes) for input bytes (N, input_bytes); a model with state takes them in order."""
         import numpy as np
 
         vectors = np.ascontiguousarray(inputs).view(np.uint8).reshape(len(inputs), self.header.input_bytes)

@@ -31,6 +31,13 @@ class Write:
 
 
 @dataclass(frozen=True)
+class Update:
+    """Pointer to a variable in the arena that a kernel reads and writes."""
+
+    tensor: int
+
+
+@dataclass(frozen=True)
 class Constant:
     """Pointer to an array in flash. `name` is unique within its operator; values in the order they are read."""
 
@@ -67,30 +74,47 @@ class Place:
     written: bool
 
 
-Argument: TypeAlias = Read | Write | Constant | Scratch | Place
+Argument: TypeAlias = Read | Write | Update | Constant | Scratch | Place
+
+
+@dataclass(frozen=True)
+class Share:
+    """Tensor `part` may lie `offset` bytes into tensor `whole`: both then hold the same bytes there."""
+
+    part: int
+    whole: int
+    offset: int = 0
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: `function(&params, arguments...)` with `params` of type `function`_params unless named."""
+    """One call: `function(&params, arguments...)` with `params` of type `function`_params unless named.
+
+    With a `share`, the call is left out where its two tensors lie like that.
+    """
 
     function: str
     params_type: str
     params: Mapping[str, Field]
     arguments: tuple[Argument, ...]
+    share: Share | None = None
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones."""
+    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones.
+
+    `reads_flash`: it reads its constants through TINYOPS_FLASH, so that on AVR they take no RAM.
+    """
 
     source: str
     headers: tuple[str, ...]
+    reads_flash: bool = False
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """An operator's calls. No calls: its output lies where its input lies."""
+    """An operator's calls. No calls: what it gives lies in its inputs, or its inputs in what it gives."""
 
     calls: tuple[Call, ...]
     kernel: Kernel | None

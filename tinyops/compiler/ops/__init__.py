@@ -15,14 +15,24 @@ from tinyops.compiler.ops import (
     elementwise,
     extremes,
     fully_connected,
+    gather,
     l2_normalization,
+    lstm,
     pad,
     pool_2d,
     products,
     quantize,
     reduce,
     reshape,
+    resize,
+    slices,
     softmax,
+    space_to_batch,
+    split,
+    svdf,
+    transpose,
+    transpose_conv,
+    variables,
 )
 from tinyops.compiler.ops.kind import OperatorKind
 
@@ -44,6 +54,16 @@ _KINDS: tuple[OperatorKind, ...] = (
     *softmax.KINDS,
     *activations.KINDS,
     *quantize.KINDS,
+    *variables.KINDS,
+    *svdf.KINDS,
+    *lstm.KINDS,
+    *split.KINDS,
+    *slices.KINDS,
+    *transpose.KINDS,
+    *gather.KINDS,
+    *resize.KINDS,
+    *space_to_batch.KINDS,
+    *transpose_conv.KINDS,
 )
 
 OPERATORS: Mapping[str, OperatorKind] = MappingProxyType({kind.name: kind for kind in _KINDS})

@@ -86,8 +86,9 @@ def _plain(view: OperatorView, name: str, factors: Factors) -> Lowered:
     return pairwise(view, name, params, Kernel(f"kernels/{name}.c", ELEMENTWISE_HEADERS), "common_scale")
 
 
-def _packed(view: OperatorView, name: str, factors: Factors) -> Lowered | None:
+def _packed(name: str, factors_of: Callable[[OperatorView], Factors], view: OperatorView) -> Lowered | None:
     """With the kernel for cores with the DSP extension, where it can serve."""
+    factors = factors_of(view)
     exact = next((i for i in (0, 1) if factors[i] == HALF), None)
     if view.cpu not in DSP_CPUS or exact is None:
         return None
@@ -119,7 +120,7 @@ def _lower(
 ) -> Lowered:
     factors = factors_of(view)
     table = with_one_constant(view, _function(view, factors, ADD_LEFT_SHIFT, of_both), note)
-    return table or _packed(view, name, factors) or _plain(view, name, factors)
+    return table or _plain(view, name, factors)
 
 
 def lower_squared_difference(view: OperatorView) -> Lowered:
@@ -144,8 +145,13 @@ lower_sub = partial(_lower, "sub", "x - y", _sub_factors, lambda x, y: x - y)
 _SUM_LIMITS = (c.activation(), c.holds("an input's scale is below 2^19 times the output's", _add_too_large))
 
 KINDS = (
-    OperatorKind("ADD", (*TWO_OPERANDS, *_SUM_LIMITS), lower_add),
-    OperatorKind("SUB", (*TWO_OPERANDS, *_SUM_LIMITS, c.moderate_scales()), lower_sub),
+    OperatorKind("ADD", (*TWO_OPERANDS, *_SUM_LIMITS), lower_add, (partial(_packed, "add", _add_factors),)),
+    OperatorKind(
+        "SUB",
+        (*TWO_OPERANDS, *_SUM_LIMITS, c.moderate_scales()),
+        lower_sub,
+        (partial(_packed, "sub", _sub_factors),),
+    ),
     OperatorKind(
         "SQUARED_DIFFERENCE",
         (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.lowered import Call, Constant, Kernel, Lowered, Read, Write
+from tinyops.compiler.lowered import Argument, Call, Constant, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.packed import PACKED_HEADER, packed, packed_weights
 from tinyops.compiler.ops.weighted import DOT_HEADER, accumulator_fits, activation_range, factors_fit, requantisation
 from tinyops.compiler.view import OperatorView, constant_values
 
-KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER))
+KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER), reads_flash=True)
 PACKED_KERNEL = Kernel("kernels/fully_connected_packed.c", ("tinyops/kernels/fully_connected_packed.h", PACKED_HEADER))
 
 
@@ -27,11 +27,28 @@ def _shuffled(view: OperatorView) -> str | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    weights, output = view.tensor(1), view.output
+    weights = view.tensor(1)
+    constants, step = requantisation(view, 0)
+    stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
+    return _lowered(view, "tinyops_fully_connected", KERNEL, (stored, *constants), step)
+
+
+def _packed(view: OperatorView) -> Lowered | None:
+    """With the kernel for cores that multiply two values at a time, where it can serve."""
     found = packed(view, 0)
-    constants, step = (found.constants, found.step) if found else requantisation(view, 0)
+    if found is None:
+        return None
+    note = f"weights {view.tensor(1).shape}, by fours of outputs"
+    stored = Constant("weights", "int32_t", packed_weights(found.filters, 4), note)
+    return _lowered(view, "tinyops_fully_connected_packed", PACKED_KERNEL, (stored, *found.constants), found.step)
+
+
+def _lowered(
+    view: OperatorView, function: str, kernel: Kernel, constants: tuple[Constant, ...], channel_step: int
+) -> Lowered:
+    output = view.output
+    outputs, inputs = view.tensor(1).shape
     low, high = activation_range(view.options.activation, output)
-    outputs, inputs = weights.shape
     params = {
         "rows": output.elements // outputs,
         "inputs": inputs,
@@ -39,16 +56,11 @@ def lower(view: OperatorView) -> Lowered:
         "output_zero_point": output.zero_point,
         "min": low,
         "max": high,
-        "channel_step": step,
+        "channel_step": channel_step,
     }
-    if found:
-        values = packed_weights(found.filters, 4)
-        stored = Constant("weights", "int32_t", values, f"weights {weights.shape}, by fours of outputs")
-    else:
-        stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
-    name = "tinyops_fully_connected_packed" if found else "tinyops_fully_connected"
-    call = Call(name, f"{name}_params", params, (Read(view.tensor(0).index), stored, *constants, Write(output.index)))
-    return Lowered((call,), PACKED_KERNEL if found else KERNEL, output.elements * inputs)
+    arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), *constants, Write(output.index))
+    call = Call(function, f"{function}_params", params, arguments)
+    return Lowered((call,), kernel, output.elements * inputs)
 
 
 KINDS = (
@@ -68,5 +80,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
+        (_packed,),
     ),
 )

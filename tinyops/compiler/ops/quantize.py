@@ -68,7 +68,7 @@ def thresholds(scale: float, zero_point: int) -> NDArray[np.uint32]:
     import numpy as np
 
     levels = np.arange(-127, 128)
-    return _smallest_keys(255, lambda values: _quantised(values, scale, zero_point) >= levels)
+    return _smallest_keys(255, lambda values: quantised(values, scale, zero_point) >= levels)
 
 
 def range_keys(scale: float) -> tuple[int, int]:
@@ -105,7 +105,7 @@ def _quotients(values: NDArray[np.float32], scale: float) -> NDArray[np.float32]
         return values / np.float32(scale)
 
 
-def _quantised(values: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.int64]:
+def quantised(values: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.int64]:
     """round(value / scale) + zero_point in the interpreter's arithmetic: a float32 quotient, halves away from zero."""
     import numpy as np
 

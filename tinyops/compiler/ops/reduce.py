@@ -8,7 +8,7 @@ from itertools import groupby
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.fixed_point import quantise_multiplier
-from tinyops.compiler.lowered import Call, Kernel, Lowered, Read, Write
+from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.weighted import LARGEST_FACTOR
 from tinyops.compiler.view import OperatorView
@@ -83,7 +83,7 @@ def _lower_sum(mean: bool, view: OperatorView) -> Lowered:
     factor = quantise_multiplier(source.scale / output.scale)
     # As the interpreter: as much of 1/count as 31 bits hold goes into the multiplier.
     shift = min(count.bit_length() - 1, 32, 31 + factor.shift) if mean else 0
-    params = {
+    params: dict[str, Field] = {
         "shape": _layout(view),
         "input_offset": -source.zero_point * count,
         "output_zero_point": output.zero_point,

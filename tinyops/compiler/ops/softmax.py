@@ -50,8 +50,17 @@ def lower(view: OperatorView) -> Lowered:
         "left_shift": factor.shift,
         "diff_min": -input_radius(INTEGER_BITS, factor.shift),
     }
-    call = Call("tinyops_softmax", "tinyops_softmax_params", params, (Read(source.index), Write(view.output.index)))
+    name = "tinyops_softmax" if view.output.dtype == "int8" else "tinyops_softmax_int16"
+    call = Call(name, "tinyops_softmax_params", params, (Read(source.index), Write(view.output.index)))
     return Lowered((call,), KERNEL)
+
+
+def _bad_output(view: OperatorView) -> str | None:
+    """The interpreter takes the finer scale for good where it is near; no value depends on it."""
+    output, levels = view.output, {"int8": 256, "int16": 65536}[view.output.dtype]
+    near = abs(output.scale * levels - 1) <= (0 if levels == 256 else 1e-3)
+    good = near and output.zero_point == -levels // 2
+    return None if good else f"scale {output.scale:g}, zero point {output.zero_point}"
 
 
 def _log_factor(view: OperatorView) -> float:
@@ -103,13 +112,14 @@ def _lower(in_int8: Callable[[OperatorView], Lowered], function: str, view: Oper
     return Lowered((Call(function, "tinyops_softmax_real_params", params, arguments),), REAL_KERNEL)
 
 
-def _int8_or_real() -> Constraint:
+def _int8_or_real(outputs: tuple[str, ...]) -> Constraint:
     def check(view: OperatorView) -> str | None:
         if _real(view):
             return None
-        return c.quantised(0, "input").check(view) or c.quantised(-1, "output").check(view)
+        return c.quantised(0, "input").check(view) or c.quantised(-1, "output", outputs).check(view)
 
-    return Constraint("input and output are int8 with one scale, or both float32", check)
+    given = " or ".join(outputs)
+    return Constraint(f"the input is int8 with one scale, the output {given} with one scale; or both float32", check)
 
 
 def _int8(limit: Constraint) -> Constraint:
@@ -119,8 +129,6 @@ def _int8(limit: Constraint) -> Constraint:
 
 
 _ROWS = (
-    c.operands(1, 1),
-    _int8_or_real(),
     c.ranks(1, 8),
     c.shape_is("input and output have the same shape", lambda view: view.tensor(0).shape),
     c.holds(f"the last dimension has at most {MOST_VALUES} values", _too_deep),
@@ -130,9 +138,15 @@ KINDS = (
     OperatorKind(
         "SOFTMAX",
         (
+            c.operands(1, 1),
+            _int8_or_real(("int8", "int16")),
             *_ROWS,
             c.holds("beta is finite and above zero", _bad_beta),
-            _int8(c.probabilities()),
+            _int8(
+                c.holds(
+                    "the output has scale 1/256 and zero point -128, in int16 about 1/65536 and -32768", _bad_output
+                )
+            ),
             _int8(c.holds("beta times the input's scale is above 2^-26", _flat)),
         ),
         partial(_lower, lower, "tinyops_softmax_real"),
@@ -140,6 +154,8 @@ KINDS = (
     OperatorKind(
         "LOG_SOFTMAX",
         (
+            c.operands(1, 1),
+            _int8_or_real(("int8",)),
             *_ROWS,
             _int8(c.holds("the output has scale 16/256 and zero point 127", _bad_log_output)),
             _int8(c.holds("the input's scale is above 2^-25", _log_flat)),

@@ -47,7 +47,7 @@ typedef struct {
 /* An operand's value, its zero point taken off, on the common scale. */
 static inline int32_t tinyops_on_common_scale(int32_t value, int32_t left, int32_t multiplier,
                                               int32_t shift) {
-  return tinyops_multiply(value * (1 << left), multiplier, shift);
+  return tinyops_multiply(value * ((int32_t)1 << left), multiplier, shift);
 }
 
 /* Each of these writes output (extent) in order. In place, or with `output` before an operand, is

@@ -33,7 +33,8 @@ static inline int32_t tinyops_leading_zeros(uint32_t value) {
 /* exp(value) as Q0.31, value <= 0 as Q5.26: a Taylor series around -1/8 for the part in
  * [-1/4, 0), times exp(-2^k) for each bit k above. */
 static inline int32_t tinyops_exp_on_negative(int32_t value) {
-  enum { FRACTION_BITS = 26, QUARTER = 1 << 24 };
+  enum { FRACTION_BITS = 26 };
+  const int32_t quarter = (int32_t)1 << 24;
   static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308,
                                      39332535,   720401,     242};
   const int32_t constant = 1895147668; /* exp(-1/8) */
@@ -41,8 +42,8 @@ static inline int32_t tinyops_exp_on_negative(int32_t value) {
   if (value == 0) {
     return INT32_MAX;
   }
-  const int32_t within = (value & (QUARTER - 1)) - QUARTER;
-  const int32_t x = within * 32 + (1 << 28);
+  const int32_t within = (value & (quarter - 1)) - quarter;
+  const int32_t x = within * 32 + ((int32_t)1 << 28);
   const int32_t x2 = tinyops_high_mul(x, x);
   const int32_t x3 = tinyops_high_mul(x2, x);
   const int32_t x4 = tinyops_high_mul(x2, x2);
@@ -51,7 +52,7 @@ static inline int32_t tinyops_exp_on_negative(int32_t value) {
   int32_t result = constant + tinyops_high_mul(constant, x + tail);
   const int32_t rest = within - value;
   for (int32_t k = 0; k < 7; ++k) {
-    if (rest & (1 << (FRACTION_BITS - 2 + k))) {
+    if (rest & ((int32_t)1 << (FRACTION_BITS - 2 + k))) {
       result = tinyops_high_mul(result, factors[k]);
     }
   }
@@ -63,7 +64,7 @@ static inline int32_t tinyops_one_over_one_plus(int32_t a) {
   const int32_t half = (int32_t)(((int64_t)a + INT32_MAX + 1) / 2);
   int32_t x = 1515870810 + tinyops_high_mul(half, -1010580540);
   for (int i = 0; i < 3; ++i) {
-    const int32_t rest = (1 << 29) - tinyops_high_mul(half, x);
+    const int32_t rest = ((int32_t)1 << 29) - tinyops_high_mul(half, x);
     x += tinyops_saturating_shift(tinyops_high_mul(x, rest), 2);
   }
   return tinyops_saturating_shift(x, 1);

@@ -16,7 +16,7 @@ typedef enum { TINYOPS_SUM, TINYOPS_EXACT_FIRST, TINYOPS_OTHER_FIRST } tinyops_s
 static inline int32_t tinyops_packed_on_scale(const tinyops_add_packed_operand *o, int32_t value) {
   const int32_t doubled = tinyops_left_shift(value, o->left) + o->offset;
   const int32_t x = tinyops_packed_high_mul(doubled, o->multiplier);
-  return (x + (x >> 31) + (1 << (o->shift - 1))) >> o->shift;
+  return (x + (x >> 31) + ((int32_t)1 << (o->shift - 1))) >> o->shift;
 }
 
 /* Twice the sum of `base` and of a value of each operand. */
