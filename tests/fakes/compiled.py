@@ -78,8 +78,10 @@ def constants_in_arena(compiled: CompiledModel) -> set[int]:
 
 
 def input_vectors(compiled: CompiledModel, inputs: Sequence[NDArray]) -> list[bytes]:
-    """Input regions: each tensor at its place."""
+    """Input regions: each tensor at its place, or all rows of one that is streamed."""
     header, graph = compiled.header, compiled.graph
+    if header.input_rows > 1:
+        return [np.ascontiguousarray(row).tobytes() for row in inputs[0]]
     region = np.zeros((len(inputs[0]), header.input_bytes), dtype=np.uint8)
     for tensor, values in zip(graph.inputs, inputs, strict=True):
         span = compiled.arena.tensors[tensor]

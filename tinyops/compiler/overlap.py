@@ -48,7 +48,7 @@ def overlaps_of(call: Call) -> tuple[Overlap, ...]:
     params: Params = call.params
     step = 1
     if call.function in _BY_CHANNELS:
-        step = _NEVER if _by_columns(params) else params["window"]["in_c"]
+        step = _NEVER if by_columns(params) else params["window"]["in_c"]
     return tuple(Overlap(tensor, max(d, 0), step) for tensor, d in found if d is not None)
 
 
@@ -227,13 +227,13 @@ def _windowed(p: Params) -> list[int | None]:
 def _by_channels(p: Params) -> list[int | None]:
     """Taken by columns, the output lies exactly over an input of the same shape or nowhere."""
     g = p["window"]
-    if _by_columns(p) and (g["in_h"], g["in_w"]) != (g["out_h"], g["out_w"]):
+    if by_columns(p) and (g["in_h"], g["in_w"]) != (g["out_h"], g["out_w"]):
         return [None]
     return [channel_distance(g, 3)]
 
 
-def _by_columns(p: Params) -> bool:
-    """Of the two kernels that work by channels, the one in lanes always takes rows."""
+def by_columns(p: Params) -> bool:
+    """Whether a depthwise kernel takes an image's columns for its rows; the one in lanes never does."""
     return "input" in p and bool(p["input"]["value"] != p["window"]["in_c"])
 
 
@@ -267,6 +267,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_max_pool_2d_packed": _windowed,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense,
+    "tinyops_fully_connected_eights": _dense,
     "tinyops_add": _elementwise,
     "tinyops_sub": _elementwise,
     "tinyops_squared_difference": _elementwise,

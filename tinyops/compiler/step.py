@@ -53,6 +53,8 @@ def describe(compiled: CompiledModel) -> JsonObject:
     return {
         **facts(compiled),
         "model": graph.digest,
+        "streamed_rows": compiled.stretch.streamed_rows if compiled.stretch else 0,
+        "by_rows": _by_rows(compiled),
         "arena": {
             "bytes": arena.bytes,
             "lower_bound": arena.plan.lower_bound,
@@ -77,6 +79,14 @@ def describe(compiled: CompiledModel) -> JsonObject:
         ],
         "layers": _layers(compiled),
     }
+
+
+def _by_rows(compiled: CompiledModel) -> JsonObject | None:
+    """The operators that run together, and in how many strips."""
+    stretch = compiled.stretch
+    if stretch is None:
+        return None
+    return {"first": stretch.first, "last": stretch.last, "strips": stretch.played.strips}
 
 
 def _edge(compiled: CompiledModel, index: int) -> JsonObject:
