@@ -8,10 +8,14 @@ from functools import partial
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.packed import DSP_CPUS, PACKED_HEADER
 from tinyops.compiler.ops.weighted import WINDOW_HEADER, activation_range, out_extent, window
 from tinyops.compiler.view import OperatorView
 
-KERNEL = Kernel("kernels/pool_2d.c", ("tinyops/kernels/pool_2d.h", WINDOW_HEADER))
+HEADERS = ("tinyops/kernels/pool_2d.h", WINDOW_HEADER)
+KERNEL = Kernel("kernels/pool_2d.c", HEADERS)
+PACKED_KERNEL = Kernel("kernels/pool_2d_packed.c", ("tinyops/kernels/pool_2d_packed.h", *HEADERS, PACKED_HEADER))
+MOST_COLUMNS = 255  # of a window, whose sum stays within 16 bits
 
 
 def _expected(view: OperatorView) -> tuple[int, ...] | None:
@@ -19,11 +23,18 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
     return (1, *(out_extent(view.options, axis, source[1 + axis], taps[axis]) for axis in (0, 1)), source[3])
 
 
+def _packed(view: OperatorView) -> bool:
+    """Whether the kernel for cores with the DSP extension can serve."""
+    return view.cpu in DSP_CPUS and view.output.shape[3] >= 4 and view.options.window[1] <= MOST_COLUMNS
+
+
 def lower(function: str, view: OperatorView) -> Lowered:
     low, high = activation_range(view.options.activation, view.output)
     params: dict[str, Field] = {"window": window(view, view.options.window), "min": low, "max": high}
     arguments = (Read(view.tensor(0).index), Write(view.output.index))
-    return Lowered((Call(function, "tinyops_pool_2d_params", params, arguments),), KERNEL)
+    packed = _packed(view)
+    call = Call(f"{function}_packed" if packed else function, "tinyops_pool_2d_params", params, arguments)
+    return Lowered((call,), PACKED_KERNEL if packed else KERNEL)
 
 
 def _kind(name: str, function: str) -> OperatorKind:
