@@ -176,13 +176,26 @@ typedef struct {
   tinyops_taps rows, columns; /* inside */
 } view;
 
-static view view_of(const tinyops_window *g, const int8_t *input, int32_t oy, int32_t ox) {
-  const int32_t y0 = oy * g->stride_h - g->pad_top;
-  const int32_t x0 = ox * g->stride_w - g->pad_left;
+/* Where the next output pixel is, and what its row's windows have in common. */
+typedef struct {
+  int32_t oy, ox;
+  const int8_t *image; /* tap (0, 0) of the row's first window */
+  tinyops_taps rows;
+} cursor;
+
+static void start_row(const tinyops_window *g, const int8_t *input, cursor *at) {
+  const int32_t y0 = at->oy * g->stride_h - g->pad_top;
+  at->ox = 0;
+  at->image = input + (y0 * g->in_w - g->pad_left) * g->in_c;
+  at->rows = tinyops_taps_inside(y0, g->in_h, g->kernel_h, g->dilation_h);
+}
+
+static view view_at(const tinyops_window *g, const cursor *at) {
+  const int32_t x = at->ox * g->stride_w;
   const view v = {
-      .image = input + (y0 * g->in_w + x0) * g->in_c,
-      .rows = tinyops_taps_inside(y0, g->in_h, g->kernel_h, g->dilation_h),
-      .columns = tinyops_taps_inside(x0, g->in_w, g->kernel_w, g->dilation_w),
+      .image = at->image + x * g->in_c,
+      .rows = at->rows,
+      .columns = tinyops_taps_inside(x - g->pad_left, g->in_w, g->kernel_w, g->dilation_w),
   };
   return v;
 }
@@ -193,7 +206,8 @@ static int is_whole(const tinyops_window *g, const view *v) {
 }
 
 /* `count` values of two windows, a word each; `to` is every second word. */
-static uint32_t *pair_values(const int8_t *a, const int8_t *b, int32_t count, uint32_t *to) {
+static TINYOPS_APART uint32_t *pair_values(const int8_t *a, const int8_t *b, int32_t count,
+                                           uint32_t *to) {
   for (; count >= 4; count -= 4, a += 4, b += 4, to += 8) {
     to[0] = tinyops_lanes_of(a[0], b[0]);
     to[2] = tinyops_lanes_of(a[1], b[1]);
@@ -242,16 +256,48 @@ static void gather(const tinyops_conv_2d_lanes_params *p, const view *a, const v
   }
 }
 
+/* The windows of the next `count` pixels, 1 to 4; the last stands for those that are missing. */
+static void gather_windows(const tinyops_conv_2d_lanes_params *p, const int8_t *input, cursor *next,
+                           int32_t count, uint32_t *to) {
+  const tinyops_window *g = &p->window;
+  view views[PIXELS];
+  for (int32_t i = 0; i < PIXELS; ++i) {
+    if (i >= count) {
+      views[i] = views[i - 1];
+      continue;
+    }
+    if (next->ox == g->out_w) {
+      ++next->oy;
+      start_row(g, input, next);
+    }
+    views[i] = view_at(g, next);
+    ++next->ox;
+  }
+  gather(p, &views[0], &views[1], to);
+  gather(p, &views[2], &views[3], to + 1);
+}
+
+/* Pixels whose windows are themselves. */
+static void gather_pixels(const int8_t *from, int32_t channels, int32_t count, uint32_t *to) {
+  const int8_t *const second = count > 1 ? from + channels : from;
+  const int8_t *const third = count > 2 ? second + channels : second;
+  pair_values(from, second, channels, to);
+  pair_values(third, count > 3 ? third + channels : third, channels, to + 1);
+}
+
 void tinyops_conv_2d_lanes(const tinyops_conv_2d_lanes_params *p, const int8_t *input,
                            const int8_t *weights, const int32_t *constants, const uint8_t *shift,
                            int8_t *output, uint32_t *scratch) {
   const tinyops_window *g = &p->window;
   const int32_t pixels = g->out_h * g->out_w;
-  int32_t oy = 0, ox = 0;
+  const int pointwise = g->kernel_h * g->kernel_w * g->stride_h * g->stride_w == 1;
+  cursor next = {.oy = 0};
+  start_row(g, input, &next);
   for (int32_t i = 2 * g->kernel_h * g->kernel_w * g->in_c; i < 2 * p->filter_values; ++i) {
     scratch[i] = 0;
   }
   for (int32_t pixel = 0; pixel < pixels; pixel += PIXELS) {
+    const int32_t count = pixels - pixel < PIXELS ? pixels - pixel : PIXELS;
     work k = {
         .x = scratch,
         .x_end = scratch + 2 * p->filter_values,
@@ -262,18 +308,14 @@ void tinyops_conv_2d_lanes(const tinyops_conv_2d_lanes_params *p, const int8_t *
         .count = g->out_c,
         .group_step = FILTERS * (p->filter_values - 1),
     };
-    view views[PIXELS];
-    for (int32_t i = 0; i < PIXELS; ++i) { /* the last pixel stands for those that are missing */
-      const int32_t at = pixel + i < pixels ? pixel + i : pixels - 1;
-      views[i] = view_of(g, input, oy, ox);
-      k.output[i] = output + at * g->out_c;
-      if (at + 1 < pixels && ++ox == g->out_w) {
-        ox = 0;
-        ++oy;
-      }
+    for (int32_t i = 0; i < PIXELS; ++i) {
+      k.output[i] = i < count ? output + (pixel + i) * g->out_c : k.output[i - 1];
     }
-    gather(p, &views[0], &views[1], scratch);
-    gather(p, &views[2], &views[3], scratch + 1);
+    if (pointwise) {
+      gather_pixels(input + pixel * g->in_c, g->in_c, count, scratch);
+    } else {
+      gather_windows(p, input, &next, count, scratch);
+    }
     multiply_filters(&k);
   }
   tinyops_packed_clamp(output, pixels * g->out_c, p->min, p->max);
