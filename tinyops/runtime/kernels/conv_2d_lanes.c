@@ -22,7 +22,8 @@ static TINYOPS_APART void multiply_filters(work *k) {
   register work *r0 __asm__("r0") = k;
 /* r0: where the windows are read; r1: how far behind it the weights lie, which go as fast; r7:
  * 2^15. A block's sums are r5 and r6, with two lanes each. r8, r9 collect whole words, which holds
- * the lower lanes modulo 2^32 once r10, r11, the upper lanes, are known. */
+ * the lower lanes modulo 2^32 once r10, r11, the upper lanes, are known. All
+ * begin with the bias. */
 #define FIRST               \
   "ldrsb r2, [r0, r1]\n\t"  \
   "ldmia r0!, {r5, r6}\n\t" \
@@ -46,40 +47,37 @@ static TINYOPS_APART void multiply_filters(work *k) {
   "add r11, r6\n\t"
 #define TWO_MORE NEXT NEXT
 #define FOUR_MORE TWO_MORE TWO_MORE
-/* Sums of a word's two lanes from what was collected, with the bias r4 added. */
-#define TAKE_APART(words, upper) \
-  "mov r0, " upper               \
-  "\n\t"                         \
-  "lsls r1, r0, #16\n\t"         \
-  "mov r2, " words               \
-  "\n\t"                         \
-  "subs r2, r2, r1\n\t"          \
-  "adds r2, r2, r4\n\t"          \
-  "mov " words                   \
-  ", r2\n\t"                     \
-  "adds r0, r0, r4\n\t"          \
-  "mov " upper ", r0\n\t"
-#define OUTPUT(sum, place)                       \
-  "mov r0, " sum "\n\t" TINYOPS_LANES_REQUANTISE \
-  "mov r1, lr\n\t"                               \
-  "ldr r1, [r1, #" place                         \
-  "]\n\t"                                        \
+#define OUTPUT(place)      \
+  TINYOPS_LANES_REQUANTISE \
+  "mov r1, lr\n\t"         \
+  "ldr r1, [r1, #" place   \
+  "]\n\t"                  \
   "strb r0, [r1, r3]\n\t"
+/* The lower lane's sum is what the whole words hold beside the upper's. */
+#define OUTPUTS(words, upper, low_place, high_place) \
+  "mov r0, " words                                   \
+  "\n\t"                                             \
+  "mov r1, " upper                                   \
+  "\n\t"                                             \
+  "lsls r1, r1, #16\n\t"                             \
+  "subs r0, r0, r1\n\t" OUTPUT(low_place) "mov r0, " upper "\n\t" OUTPUT(high_place)
   __asm__ volatile(
       ".syntax unified\n\t"
       "push {r7}\n\t" /* r7 may be the frame pointer: saved by hand */
       "mov lr, r0\n"
       "1:\n\t"
       "mov r3, lr\n\t"
-      "ldmia r3!, {r0, r2, r4, r5}\n\t"
+      "ldmia r3!, {r0, r2, r4, r5, r6}\n\t"
       "mov r12, r2\n\t"
       "subs r1, r4, r0\n\t"
       "ldrb r2, [r5]\n\t"
       "movs r7, #128\n\t"
       "lsls r7, r7, #8\n\t"
-      "movs r4, #0\n\t"
-      "mov r8, r4\n\t"
-      "mov r9, r4\n\t"
+      "ldr r4, [r6]\n\t" /* bias */
+      "lsls r5, r4, #16\n\t"
+      "adds r5, r5, r4\n\t"
+      "mov r8, r5\n\t"
+      "mov r9, r5\n\t"
       "mov r10, r4\n\t"
       "mov r11, r4\n\t"
       "lsls r2, r2, #29\n\t"
@@ -117,12 +115,12 @@ static TINYOPS_APART void multiply_filters(work *k) {
       "str r2, [r3, #12]\n\t"
       "ldr r2, [r3, #16]\n\t" /* bias, multiplier */
       "ldmia r2!, {r4, r5}\n\t"
-      "str r2, [r3, #16]\n\t" TAKE_APART("r8", "r10") TAKE_APART("r9", "r11")
+      "str r2, [r3, #16]\n\t"
       "uxth r4, r5\n\t"
       "lsrs r5, r5, #16\n\t"
       "ldr r6, [r3, #20]\n\t" /* zero point */
       "ldr r3, [r3, #24]\n\t" /* index */
-      OUTPUT("r8", "36") OUTPUT("r10", "40") OUTPUT("r9", "44") OUTPUT("r11", "48")
+      OUTPUTS("r8", "r10", "36", "40") OUTPUTS("r9", "r11", "44", "48")
       "mov r1, lr\n\t"
       "adds r3, #1\n\t"
       "str r3, [r1, #24]\n\t"
@@ -148,8 +146,8 @@ static TINYOPS_APART void multiply_filters(work *k) {
 #undef LAST
 #undef TWO_MORE
 #undef FOUR_MORE
-#undef TAKE_APART
 #undef OUTPUT
+#undef OUTPUTS
 #else
   for (; k->index < k->count; ++k->index, ++k->shift, k->constants += 2) {
     int32_t acc[PIXELS] = {k->constants[0], k->constants[0], k->constants[0], k->constants[0]};
