@@ -118,6 +118,20 @@ def _pool(p: Params) -> Counts:
     return pixels, pixels * g["out_c"], pixels * g["out_c"] * g["kernel_h"] * g["kernel_w"]
 
 
+def _dense_eights(p: Params) -> Counts:
+    """Eights of outputs, products in them."""
+    eights = p["rows"] * -(-p["outputs"] // 8)
+    return eights, eights * p["inputs"]
+
+
+def _pool_packed(p: Params) -> Counts:
+    """Pixels, fours of channels, taps."""
+    g = p["window"]
+    pixels = g["out_h"] * g["out_w"]
+    fours = pixels * -(-g["out_c"] // 4)
+    return pixels, fours, fours * g["kernel_h"] * g["kernel_w"]
+
+
 def _rows(p: Params) -> Counts:
     """Rows, values."""
     return p["rows"], p["rows"] * p["depth"]
@@ -142,11 +156,17 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_depthwise_3x3_lanes": _depthwise_3x3,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense_packed,
+    "tinyops_fully_connected_eights": _dense_eights,
     "tinyops_average_pool_2d": _pool,
+    "tinyops_average_pool_2d_packed": _pool_packed,
+    "tinyops_max_pool_2d_packed": _pool_packed,
     "tinyops_max_pool_2d": _pool,
     "tinyops_softmax": _rows,
     "tinyops_add": _elementwise,
     "tinyops_mul": _elementwise,
+    "tinyops_add_packed": _elementwise,
+    "tinyops_sub_packed": _elementwise,
+    "tinyops_mul_packed": _elementwise,
     "tinyops_sub": _elementwise,
     "tinyops_move": _blocks,
 }

@@ -58,16 +58,19 @@ def _mul_too_large(view: OperatorView) -> str | None:
 def lower_mul(view: OperatorView) -> Lowered:
     out = quantise_multiplier(_mul_factor(view))
     table = with_one_constant(view, _clamped(view, lambda x, y: multiply(x * y, out)), "x y")
-    if table:
-        return table
-    packed = view.cpu in DSP_CPUS and 1 <= -out.shift <= MOST_RIGHT
-    params: dict[str, Field] = {
-        **offsets(view),
-        "output_multiplier": out.multiplier,
-        "output_shift": -out.shift if packed else out.shift,
-        **output_fields(view),
-    }
-    return pairwise(view, *(("mul_packed", params, MUL_PACKED) if packed else ("mul", params, _kernel("mul"))))
+    return table or pairwise(view, "mul", _mul_params(view, out.multiplier, out.shift), _kernel("mul"))
+
+
+def _mul_packed(view: OperatorView) -> Lowered | None:
+    """With the kernel for cores with the DSP extension, where it can serve."""
+    out = quantise_multiplier(_mul_factor(view))
+    if view.cpu not in DSP_CPUS or not 1 <= -out.shift <= MOST_RIGHT:
+        return None
+    return pairwise(view, "mul_packed", _mul_params(view, out.multiplier, -out.shift), MUL_PACKED)
+
+
+def _mul_params(view: OperatorView, multiplier: int, shift: int) -> dict[str, Field]:
+    return {**offsets(view), "output_multiplier": multiplier, "output_shift": shift, **output_fields(view)}
 
 
 # -- PRELU ---------------------------------------------------------------------------------------
@@ -164,6 +167,7 @@ KINDS = (
         "MUL",
         (*TWO_OPERANDS, c.activation(), c.holds("scales differ by a factor below 2^30", _mul_too_large)),
         lower_mul,
+        (_mul_packed,),
     ),
     OperatorKind(
         "PRELU",
