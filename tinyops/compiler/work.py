@@ -118,6 +118,14 @@ def _pool(p: Params) -> Counts:
     return pixels, pixels * g["out_c"], pixels * g["out_c"] * g["kernel_h"] * g["kernel_w"]
 
 
+def _pool_packed(p: Params) -> Counts:
+    """Pixels, rows of a window and taps, each for four channels at a time."""
+    g = p["window"]
+    pixels = g["out_h"] * g["out_w"]
+    fours = pixels * -(-g["out_c"] // 4)
+    return pixels, fours, fours * g["kernel_h"], fours * g["kernel_h"] * g["kernel_w"]
+
+
 def _rows(p: Params) -> Counts:
     """Rows, values."""
     return p["rows"], p["rows"] * p["depth"]
@@ -144,9 +152,14 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_fully_connected_packed": _dense_packed,
     "tinyops_average_pool_2d": _pool,
     "tinyops_max_pool_2d": _pool,
+    "tinyops_average_pool_2d_packed": _pool_packed,
+    "tinyops_max_pool_2d_packed": _pool_packed,
     "tinyops_softmax": _rows,
     "tinyops_add": _elementwise,
     "tinyops_mul": _elementwise,
+    "tinyops_mul_packed": _elementwise,
     "tinyops_sub": _elementwise,
+    "tinyops_add_packed": _elementwise,
+    "tinyops_sub_packed": _elementwise,
     "tinyops_move": _blocks,
 }
