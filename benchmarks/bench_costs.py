@@ -154,8 +154,8 @@ def _cases(core: str) -> Iterator[Case]:
             yield from (Case(_pooled(name, *shape), function) for shape in POOLS)
     yield from (Case(_softmax(rows, depth), "softmax") for rows, depth in ((1, 2), (1, 12), (1, 100), (4, 10)))
     for name in ("ADD", "SUB", "MUL"):
+        shapes = (((1, 64), (1, 64)), ((1, 8, 8, 16), (1, 8, 8, 16)), ((1, 8, 8, 16), (1, 1, 1, 16)))
         for function in (name.lower(), f"{name.lower()}_packed"):
-            shapes = (((1, 64), (1, 64)), ((1, 8, 8, 16), (1, 8, 8, 16)), ((1, 8, 8, 16), (1, 1, 1, 16)))
             yield from (Case(_elementwise(name, *shape), function) for shape in shapes)
     yield from (Case(_mean(shape), "mean") for shape in ((4, 4, 8), (8, 8, 16), (3, 3, 64)))
     yield from (

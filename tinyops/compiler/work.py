@@ -125,11 +125,11 @@ def _dense_eights(p: Params) -> Counts:
 
 
 def _pool_packed(p: Params) -> Counts:
-    """Pixels, fours of channels, taps."""
+    """Pixels, rows of a window and taps, each for four channels at a time."""
     g = p["window"]
     pixels = g["out_h"] * g["out_w"]
     fours = pixels * -(-g["out_c"] // 4)
-    return pixels, fours, fours * g["kernel_h"] * g["kernel_w"]
+    return pixels, fours, fours * g["kernel_h"], fours * g["kernel_h"] * g["kernel_w"]
 
 
 def _rows(p: Params) -> Counts:
@@ -164,9 +164,9 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_softmax": _rows,
     "tinyops_add": _elementwise,
     "tinyops_mul": _elementwise,
-    "tinyops_add_packed": _elementwise,
-    "tinyops_sub_packed": _elementwise,
     "tinyops_mul_packed": _elementwise,
     "tinyops_sub": _elementwise,
+    "tinyops_add_packed": _elementwise,
+    "tinyops_sub_packed": _elementwise,
     "tinyops_move": _blocks,
 }

@@ -22,21 +22,17 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
     return (1, *(out_extent(view.options, axis, source[1 + axis], taps[axis]) for axis in (0, 1)), source[3])
 
 
-def lower(function: str, view: OperatorView) -> Lowered:
-    return _lowered(view, function, KERNEL)
+def _lower(function: str, kernel: Kernel, view: OperatorView) -> Lowered:
+    low, high = activation_range(view.options.activation, view.output)
+    params: dict[str, Field] = {"window": window(view, view.options.window), "min": low, "max": high}
+    arguments = (Read(view.tensor(0).index), Write(view.output.index))
+    return Lowered((Call(function, "tinyops_pool_2d_params", params, arguments),), kernel)
 
 
 def _packed(function: str, view: OperatorView) -> Lowered | None:
     """With the kernel for cores with the DSP extension, where it can serve."""
     serves = view.cpu in DSP_CPUS and view.output.shape[3] >= 4 and view.options.window[1] <= MOST_COLUMNS
-    return _lowered(view, f"{function}_packed", PACKED_KERNEL) if serves else None
-
-
-def _lowered(view: OperatorView, function: str, kernel: Kernel) -> Lowered:
-    low, high = activation_range(view.options.activation, view.output)
-    params: dict[str, Field] = {"window": window(view, view.options.window), "min": low, "max": high}
-    arguments = (Read(view.tensor(0).index), Write(view.output.index))
-    return Lowered((Call(function, "tinyops_pool_2d_params", params, arguments),), kernel)
+    return _lower(f"{function}_packed", PACKED_KERNEL, view) if serves else None
 
 
 def _kind(name: str, function: str) -> OperatorKind:
@@ -50,7 +46,7 @@ def _kind(name: str, function: str) -> OperatorKind:
         c.same_quantisation(),
         c.activation(),
     )
-    return OperatorKind(name, limits, partial(lower, function), (partial(_packed, function),))
+    return OperatorKind(name, limits, partial(_lower, function, KERNEL), (partial(_packed, function),))
 
 
 KINDS = (_kind("AVERAGE_POOL_2D", "tinyops_average_pool_2d"), _kind("MAX_POOL_2D", "tinyops_max_pool_2d"))

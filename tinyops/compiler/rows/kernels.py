@@ -20,10 +20,14 @@ BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"}
 WINDOWED = BY_CHANNELS | {
     *("tinyops_conv_2d", "tinyops_conv_2d_packed", "tinyops_conv_2d_lanes", "tinyops_depthwise_conv_2d"),
     *("tinyops_average_pool_2d", "tinyops_max_pool_2d"),
+    *("tinyops_average_pool_2d_packed", "tinyops_max_pool_2d_packed"),
 }
-COUNTED = frozenset({"tinyops_lookup", "tinyops_add_packed", "tinyops_sub_packed"})
+COUNTED = frozenset({"tinyops_lookup"})
 BROADCAST = frozenset(  # where nothing is broadcast
-    f"tinyops_{name}" for name in ("add", "sub", "mul", "div", "squared_difference", "minimum", "maximum")
+    {
+        *(f"tinyops_{name}" for name in ("add", "sub", "mul", "div", "squared_difference", "minimum", "maximum")),
+        *("tinyops_prelu", "tinyops_add_packed", "tinyops_sub_packed", "tinyops_mul_packed"),
+    }
 )
 MOST_INPUTS = 2  # TINYOPS_ROWS_INPUTS
 MOST_HEIGHT = 32_767  # of int16_t
