@@ -8,14 +8,14 @@ from tinyops.compiler import constraints as c
 from tinyops.compiler.fixed_point import Multiplier, quantise_multiplier
 from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
-from tinyops.compiler.ops.lanes import V6M_CPUS
-from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT, PACKED_HEADER
+from tinyops.compiler.ops.lanes import LANES_HEADERS, V6M_CPUS
+from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT
 from tinyops.compiler.ops.weighted import LARGEST_FACTOR, activation_range
 from tinyops.compiler.view import OperatorView
 
 HEADERS = ("tinyops/kernels/elementwise.h",)
 ADD_KERNEL = Kernel("kernels/add.c", HEADERS)
-PACKED_ADD_KERNEL = Kernel("kernels/add_packed.c", ("tinyops/kernels/add_packed.h", PACKED_HEADER))
+PACKED_ADD_KERNEL = Kernel("kernels/add_packed.c", ("tinyops/kernels/add_packed.h", *LANES_HEADERS))
 MUL_KERNEL = Kernel("kernels/mul.c", HEADERS)
 ADD_LEFT_SHIFT = 20  # TINYOPS_ADD_LEFT_SHIFT in add.c
 HALF = quantise_multiplier(0.5)
