@@ -93,13 +93,13 @@ static inline void add_some(const tinyops_add_packed_operand *o, const int8_t *v
 
 /* As many sums as output values. */
 #if TINYOPS_V6M
-static TINYOPS_APART void requantise_some(const tinyops_add_packed_params *p, const int32_t *sums,
-                                          int8_t *output) {
+static TINYOPS_APART void requantise_some(const tinyops_packed_factor *f, int32_t zero_point,
+                                          const int32_t *sums, int8_t *output) {
   register const int32_t *r3 __asm__("r3") = sums;
-  register int32_t r4 __asm__("r4") = p->output_multiplier & 0xffff;
-  register int32_t r5 __asm__("r5") = p->output_multiplier >> 16;
-  register int32_t r6 __asm__("r6") = p->output_zero_point + 128;
-  register int32_t r2 __asm__("r2") = p->output_shift;
+  register int32_t r4 __asm__("r4") = f->multiplier & 0xffff;
+  register int32_t r5 __asm__("r5") = f->multiplier >> 16;
+  register int32_t r6 __asm__("r6") = zero_point + 128;
+  register int32_t r2 __asm__("r2") = f->shift;
   register const int32_t *r0 __asm__("r0") = sums + TOGETHER;
   register int8_t *r1 __asm__("r1") = output;
   __asm__ volatile(
@@ -122,12 +122,11 @@ static TINYOPS_APART void requantise_some(const tinyops_add_packed_params *p, co
       : "r8", "r9", "cc", "memory");
 }
 #else
-static inline void requantise_some(const tinyops_add_packed_params *p, const int32_t *sums,
-                                   int8_t *output) {
-  const tinyops_packed_factor f =
-      tinyops_packed_factor_of(p->output_multiplier, p->output_shift, 2 * p->output_zero_point + 1);
+static inline void requantise_some(const tinyops_packed_factor *f, int32_t zero_point,
+                                   const int32_t *sums, int8_t *output) {
+  (void)zero_point; /* is part of the factor's nudge */
   for (int32_t i = 0; i < TOGETHER; ++i) {
-    output[i] = tinyops_packed_requantise(sums[i], f);
+    output[i] = tinyops_packed_requantise(sums[i], *f);
   }
 }
 #endif
@@ -141,7 +140,7 @@ void tinyops_add_packed(const tinyops_add_packed_params *p, const int8_t *a, con
     int32_t sums[TOGETHER] = {0};
     add_some(&p->a, a + i, sums);
     add_some(&p->b, b + i, sums);
-    requantise_some(p, sums, output + i);
+    requantise_some(&f, p->output_zero_point, sums, output + i);
   }
   for (; i < p->count; ++i) {
     output[i] = tinyops_packed_requantise(scaled(&p->a, a[i]) + scaled(&p->b, b[i]), f);
