@@ -1,12 +1,14 @@
-"""Runs a model image in QEMU's mps2-an386, from two addresses.
+"""Runs a model image in QEMU, from two addresses, on a machine with its core.
 
-Its Cortex-M4F has all instructions of a Cortex-M0+, so images for that run there, too.
+A Cortex-M3 has all instructions of a Cortex-M0+, so images for that run on one, too.
 """
 
 from __future__ import annotations
 
 import struct
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinyops.compiler.compiled import CompiledModel
@@ -20,7 +22,30 @@ from tinyops.toolchain import CPU_FLAGS, installed
 
 HARNESS = Path(__file__).parents[1] / "build" / "test_compiler_image"
 FLAGS = ("-O2", "-std=c99", "-nostdlib")
-INSTRUCTIONS_PER_TICK = 40  # of a 25 MHz timer under -icount shift=0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """QEMU's name, and addresses: of code, of 4 MB of data, of where the image is put, of CMSDK timer 0.
+
+    `step` is instructions a tick of that timer under -icount shift=0.
+    """
+
+    name: str
+    code_at: int
+    data_at: int
+    places: tuple[int, int]
+    timer_at: int
+    step: int
+
+
+MACHINES = {
+    "cortex-m3": Machine("mps2-an385", 0x0, 0x20000000, (0x21000004, 0x2118800C), 0x40000000, 40),
+    "cortex-m0plus": Machine("mps2-an385", 0x0, 0x20000000, (0x21000004, 0x2118800C), 0x40000000, 40),
+    "cortex-m4f": Machine("mps2-an386", 0x0, 0x20000000, (0x21000004, 0x2118800C), 0x40000000, 40),
+    "cortex-m7": Machine("mps2-an500", 0x0, 0x20000000, (0x60000004, 0x6018800C), 0x40000000, 40),
+    "cortex-m33": Machine("mps2-an505", 0x10000000, 0x38000000, (0x80000004, 0x8018800C), 0x50000000, 50),
+}
 
 
 def emulate(compiled: CompiledModel, vectors: list[bytes], folder: Path) -> list[tuple[int, bytes]]:
@@ -38,19 +63,46 @@ def run_in_emulator(
 ) -> list[list[tuple[int, bytes]]]:
     """For each of two addresses: (instructions, output) of each vector. Instructions are 0 where the model failed.
 
-    Raises CalledProcessError where the image does what its core cannot: some cores fault on unaligned accesses."""
-    (folder / "model.bin").write_bytes(image)
-    (folder / "vectors.bin").write_bytes(b"".join(vectors))
-    link = ["-T", f"{HARNESS}.ld", "-I", str(RUNTIME / "include"), "-o", "harness.elf", f"{HARNESS}.c"]
-    flags = [*CPU_FLAGS[cpu], *FLAGS, *(["-DTRAP_UNALIGNED"] if cpu in V6M_CPUS else [])]
-    subprocess.run(["arm-none-eabi-gcc", *flags, *link, "-lc", "-lgcc"], check=True, cwd=folder)
-    machine = ["-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "none", "-icount", "shift=0"]
-    semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "harness.elf"]
-    subprocess.run(["qemu-system-arm", *machine, *semihosting], check=True, cwd=folder, timeout=300)
-    data = (folder / "output.bin").read_bytes()
+    Raises CalledProcessError where the image does what its core cannot: some cores fault on unaligned accesses.
+    """
+    data = _run(image, b"".join(vectors), folder, cpu)
     size = 4 + ModelHeader.parse(image).output_bytes
-    found = []
+    found = [*_counted(data, size, cpu)]
+    return [found[: len(vectors)], found[len(vectors) :]]
+
+
+def push_in_emulator(
+    image: bytes, frames: bytes, folder: Path, cpu: str = "cortex-m4f"
+) -> tuple[list[tuple[int, bytes]], int]:
+    """(instructions of pushes and prepare, input tensor) of each inference that is due, and the most bytes of stack.
+
+    The same from both addresses.
+    """
+    data = _run(image, frames, folder, cpu, "-DFRAMES")
+    half = len(data) // 2
+    size = 4 + ModelHeader.parse(image).input_bytes
+    first, second = ([*_counted(part[:-4], size, cpu)] for part in (data[:half], data[half:]))
+    assert [tensor for _, tensor in first] == [tensor for _, tensor in second]
+    return second, max(struct.unpack_from("<I", data, end - 4)[0] for end in (half, len(data)))
+
+
+def _counted(data: bytes, size: int, cpu: str) -> Iterator[tuple[int, bytes]]:
     for start in range(0, len(data), size):
         ticks = struct.unpack_from("<I", data, start)[0]
-        found.append((ticks * INSTRUCTIONS_PER_TICK, data[start + 4 : start + size]))
-    return [found[: len(vectors)], found[len(vectors) :]]
+        yield ticks * MACHINES[cpu].step, data[start + 4 : start + size]
+
+
+def _run(image: bytes, vectors: bytes, folder: Path, cpu: str, *flags: str) -> bytes:
+    machine = MACHINES[cpu]
+    (folder / "model.bin").write_bytes(image)
+    (folder / "vectors.bin").write_bytes(vectors)
+    symbols = {"code_at": machine.code_at, "data_at": machine.data_at, "timer": machine.timer_at}
+    symbols |= dict(zip(("place_a", "place_b"), machine.places, strict=True))
+    link = ["-T", f"{HARNESS}.ld", *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items())]
+    traps = ["-DTRAP_UNALIGNED"] if cpu in V6M_CPUS else []
+    command = ["arm-none-eabi-gcc", *CPU_FLAGS[cpu], *FLAGS, *flags, *traps, *link, "-I", str(RUNTIME / "include")]
+    subprocess.run([*command, "-o", "harness.elf", f"{HARNESS}.c", "-lc", "-lgcc"], check=True, cwd=folder)
+    options = ["-M", machine.name, "-display", "none", "-monitor", "none", "-serial", "none", "-icount", "shift=0"]
+    semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "harness.elf"]
+    subprocess.run(["qemu-system-arm", *options, *semihosting], check=True, cwd=folder, timeout=300)
+    return (folder / "output.bin").read_bytes()

@@ -35,7 +35,7 @@ from tinyops.compiler.ops.weighted import (
 )
 from tinyops.compiler.view import OperatorView, constant_values
 
-KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER))
+KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER), reads_flash=True)
 PACKED_KERNEL = Kernel("kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", WINDOW_HEADER, PACKED_HEADER))
 LANES_KERNEL = Kernel("kernels/conv_2d_lanes.c", ("tinyops/kernels/conv_2d_lanes.h", WINDOW_HEADER, *LANES_HEADERS))
 
@@ -51,10 +51,6 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    return _packed(view) or _lanes(view) or _plain(view)
-
-
-def _plain(view: OperatorView) -> Lowered:
     weights = view.tensor(1)
     constants, step = requantisation(view, 0)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
@@ -74,10 +70,18 @@ def _packed(view: OperatorView) -> Lowered | None:
         return None
     note = f"weights {weights.shape}, biases and factors, by pairs of filters"
     stored = Constant("weights", "int32_t", filter_pairs(found), note)
-    params: dict[str, Field] = {**_params(view), "filter_values": values}
+    pointwise = tuple(weights.shape[1:3]) == (1, 1) and channels == values and _never_outside(view)
+    params: dict[str, Field] = {**_params(view), "filter_values": values, "pointwise": int(pointwise)}
     arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), stored, Write(view.output.index), scratch)
     call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", params, arguments)
     return Lowered((call,), PACKED_KERNEL, _macs(view))
+
+
+def _never_outside(view: OperatorView) -> bool:
+    """Whether no window of one tap lies outside the image."""
+    g = window(view, (1, 1))
+    ends = ((g["out_h"] - 1) * g["stride_h"] < g["in_h"], (g["out_w"] - 1) * g["stride_w"] < g["in_w"])
+    return g["pad_top"] == g["pad_left"] == 0 and all(ends)
 
 
 def _lanes(view: OperatorView) -> Lowered | None:
@@ -139,5 +143,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
+        (_packed, _lanes),
     ),
 )

@@ -12,7 +12,7 @@ from tinyops.compiler.ops.packed import PACKED_HEADER, packed, packed_weights
 from tinyops.compiler.ops.weighted import DOT_HEADER, accumulator_fits, activation_range, factors_fit, requantisation
 from tinyops.compiler.view import OperatorView, constant_values
 
-KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER))
+KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER), reads_flash=True)
 PACKED_KERNEL = Kernel("kernels/fully_connected_packed.c", ("tinyops/kernels/fully_connected_packed.h", PACKED_HEADER))
 EIGHTS_KERNEL = Kernel(
     "kernels/fully_connected_eights.c", ("tinyops/kernels/fully_connected_eights.h", DOT_HEADER, *LANES_HEADERS)
@@ -33,10 +33,6 @@ def _shuffled(view: OperatorView) -> str | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    return _packed(view) or _eights(view) or _plain(view)
-
-
-def _plain(view: OperatorView) -> Lowered:
     constants, step = requantisation(view, 0)
     stored = Constant("weights", "int8_t", constant_values(view.tensor(1)).reshape(-1), _note(view))
     return _call(view, "tinyops_fully_connected", KERNEL, (stored, *constants), step)
@@ -101,5 +97,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
+        (_packed, _eights),
     ),
 )

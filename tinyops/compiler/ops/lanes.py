@@ -41,7 +41,7 @@ def lane_holds(blocks: NDArray[Any]) -> bool:
 
 
 def block_code(weights: NDArray[Any]) -> int | None:
-    """Of one filter (values,) int8: 0 where it is all zeros, else 1 + the index of the largest block that fits lanes.
+    """Of one filter (values,) int8: 0 when all are zero, else 1 + the index of the largest block that its lanes hold.
 
     Blocks divide the number of values. None where not even two products fit, which two weights of -128 make.
     """
