@@ -61,7 +61,8 @@ def geometry(graph: Graph, operator: Operator, lowered: Lowered) -> Geometry | N
         return None
     if call.function in WINDOWED:
         g = _window(call)
-        if call.function == "tinyops_depthwise_3x3" and by_columns(call.params):
+        turned = call.function == "tinyops_depthwise_3x3" and by_columns(call.params)
+        if turned or (g["in_h"], g["in_w"]) != tensors[0].shape[1:3]:  # columns are taken for rows
             return None
         return Geometry((g["kernel_h"] - 1) * g["dilation_h"] + 1, g["stride_h"], g["pad_top"])
     flat = call.function in BROADCAST and _is_flat(call)
