@@ -81,6 +81,7 @@ class Bench:
     macs: int
     operators: tuple[JsonObject, ...]
     not_covered: tuple[str, ...]
+    predicted_instructions: int | None = None  # by the compiler's table of costs
 
     @property
     def bit_exact(self) -> bool:
@@ -172,7 +173,13 @@ def bench(
         macs=compiled.macs,
         operators=_operators(compiled, counted),
         not_covered=tuple(board.spec.twin.not_covered),
+        predicted_instructions=_sum(compiled.predicted_instructions),
     )
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _operators(compiled: CompiledModel, counted: Mapping[int, int]) -> tuple[JsonObject, ...]:

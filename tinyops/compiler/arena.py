@@ -73,13 +73,13 @@ def place_tensors(
     """The calls that remain once tensors share storage, and the arena's plan.
 
     Storage that holds parts of a tensor is kept as long as any of them; where copies make a smaller arena, there are
-    copies, unless speed is preferred.
+    copies, unless speed or size is preferred.
     """
     plans = []
     for parts in (True, False):
         storage = share_storage(graph, lowered, parts)
         plans.append((storage.lowered, plan_arena(graph, storage.lowered, storage.owner, features, prefer)))
-        if not storage.has_parts or prefer == "speed":
+        if not storage.has_parts or prefer in ("speed", "size"):
             break
     return min(plans, key=lambda plan: plan[1].bytes)
 

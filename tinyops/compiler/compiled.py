@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinyops.compiler.arena import Arena, place_tensors, with_moves
 from tinyops.compiler.contract import contract_digest, make_contract
+from tinyops.compiler.costs import COUNTED_CPUS
 from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.lowering import check_model, lower_graph
 from tinyops.compiler.options import CompileOptions
-from tinyops.compiler.passes import run_passes
+from tinyops.compiler.passes import reorder, run_passes
 from tinyops.compiler.passes.kind import Applied
 from tinyops.compiler.rows.emit import KERNEL as ROWS_KERNEL
 from tinyops.compiler.rows.search import choose_stretch
 from tinyops.compiler.rows.stretch import Stretch
+from tinyops.compiler.sharing import share_storage
+from tinyops.compiler.variants import choices, predicted_instructions, stack_bytes
 from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import Features
 from tinyops.files import JsonObject
@@ -49,6 +52,13 @@ class CompiledModel:
         return sum(op.macs for op in self.lowered)
 
     @property
+    def predicted_instructions(self) -> tuple[int | None, ...]:
+        """Of each operator, by the table of costs; None on cores that it does not speak of."""
+        if self.options.cpu not in COUNTED_CPUS:
+            return (None,) * len(self.lowered)
+        return tuple(predicted_instructions(self.graph, low, self.options.cpu) for low in self.lowered)
+
+    @property
     def weights_bytes(self) -> int:
         """Bytes of the arrays in weights.c: weights, biases, requantisation constants, tables."""
         from tinyops.compiler.emit import arrays_of
@@ -62,21 +72,59 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     Raises SpecError for what is not supported, naming operator, limit and what there is instead; DoesNotFit when
     the arena is larger than the board's.
     """
-    from tinyops.compiler.emit import emit
-
     check_model(graph)
     graph, applied = run_passes(graph)
-    lowered = lower_graph(graph, options.cpu)
+    candidates = lower_graph(graph, options.cpu)
+    return compile_lowered(graph, applied, choices(graph, candidates, options.cpu, options.prefer), features, options)
+
+
+def compile_lowered(
+    graph: Graph,
+    applied: tuple[Applied, ...],
+    chosen: Sequence[tuple[Lowered, ...]],
+    features: Features,
+    options: CompileOptions,
+) -> CompiledModel:
+    """As `compile_model`, of operators that are lowered already: the first of those ways that needs the least RAM."""
+    from tinyops.compiler.emit import emit
+
     contract = make_contract(graph, features, options)
-    whole = place_tensors(graph, lowered, features, options.prefer)
-    lowered, arena, stretch = choose_stretch(graph, lowered, features, options, whole)
+    placed = [place_in_order(graph, lowered, features, options.prefer) for lowered in chosen]
+    best = min(placed, key=lambda p: p.arena.bytes + stack_bytes(p.lowered, options.cpu))
+    graph = best.graph
+    lowered, arena, stretch = choose_stretch(graph, best.calls, features, options, (best.lowered, best.arena))
     check_fits(graph, arena, options)
     check_flash(graph, lowered, options)
     lowered = with_rows(with_moves(lowered, arena), stretch)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
     header = make_header(arena.bytes, inputs, outputs, contract, stretch.streamed_rows if stretch else 0)
     sources = emit(graph, features, lowered, arena, header, stretch)
+    applied = (*applied, best.moved)
     return CompiledModel(graph, applied, features, options, lowered, arena, contract, header, sources, stretch)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Operators in an order, their `calls`, those that remain as tensors share storage, where these lie."""
+
+    graph: Graph
+    calls: tuple[Lowered, ...]
+    lowered: tuple[Lowered, ...]
+    arena: Arena
+    moved: Applied
+
+
+def place_in_order(graph: Graph, lowered: tuple[Lowered, ...], features: Features, prefer: str) -> _Placed:
+    """Every tensor placed, with the operators in the file's order, or in another in which the arena is smaller."""
+    storage = share_storage(graph, lowered)
+    order = reorder.better_order(graph, storage.lowered, storage.owner)
+    placed, arena = place_tensors(graph, lowered, features, prefer)
+    if order is not None:
+        other, calls = reorder.in_order(graph, lowered, order)
+        other_placed, smaller = place_tensors(other, calls, features, prefer)
+        if smaller.bytes < arena.bytes:
+            return _Placed(other, tuple(calls), other_placed, smaller, reorder.applied(graph, other))
+    return _Placed(graph, lowered, placed, arena, reorder.applied(graph, graph))
 
 
 def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:

@@ -64,12 +64,13 @@ class Array:
 
     @property
     def lines(self) -> Iterator[str]:
-        """The values, as many to a line as fit."""
-        texts = [_number(v) for v in self.values.reshape(-1).tolist()]
-        width = max(map(len, texts)) + 2
+        """The values, as many to a line as fit. A line at a time: text of megabytes of weights is many times theirs."""
+        flat = self.values.reshape(-1)
+        ends = (flat.min(), flat.max()) if flat.dtype.kind in "iu" else flat
+        width = max(len(_number(v.item())) for v in ends) + 2
         per_line = max(LINE_CHARACTERS // width, 1)
-        for i in range(0, len(texts), per_line):
-            yield ", ".join(texts[i : i + per_line]) + ","
+        for i in range(0, flat.size, per_line):
+            yield ", ".join(map(_number, flat[i : i + per_line].tolist())) + ","
 
 
 def emit(

@@ -14,7 +14,7 @@ from tinyops.compiler.compiled import CompiledModel
 from tinyops.compiler.emit import CTYPES, _environment, _safe
 from tinyops.errors import UsageError
 from tinyops.files import MIB, pretty_json, read_bounded, write_if_changed, writing
-from tinyops.graph import Tensor
+from tinyops.graph import Tensor, state_of
 
 MARKER = ".tinyops-library"
 PUBLIC_HEADER = "include/tinyops/model.h"
@@ -105,6 +105,7 @@ def _values(compiled: CompiledModel, name: str) -> dict[str, Any]:
         "cpu": compiled.options.cpu,
         "prefer": compiled.options.prefer,
         "arena_bytes": arena.bytes,
+        "state_bytes": sum(graph.tensors[i].bytes for i in state_of(graph)),
         "weights_bytes": compiled.weights_bytes,
         "macs": compiled.macs,
         "inputs": inputs,
@@ -133,6 +134,7 @@ def _tensors(
             "offset": spans[index].offset,
             "macro": f"{name.upper()}_{side.upper()}{several}",
             "function": f"{name}_{side}{several}",
+            "variable": f"{side}{several}",
             "scale": _float(quantisation.scales[0]) if quantisation else "",
             "zero_point": quantisation.zero_points[0] if quantisation else 0,
             "format": form,

@@ -74,7 +74,8 @@ def describe(compiled: CompiledModel) -> JsonObject:
         "inputs": [_edge(compiled, i) for i in graph.inputs],
         "outputs": [_edge(compiled, i) for i in graph.outputs],
         "passes": [
-            {"name": one.name, "removed": list(one.removed), "changed": list(one.changed)} for one in compiled.applied
+            {"name": a.name, "removed": list(a.removed), "changed": list(a.changed), "moved": list(a.moved)}
+            for a in compiled.applied
         ],
         "layers": _layers(compiled),
     }
@@ -105,7 +106,8 @@ def _edge(compiled: CompiledModel, index: int) -> JsonObject:
 def _layers(compiled: CompiledModel) -> list[JsonObject]:
     graph: Graph = compiled.graph
     found: list[JsonObject] = []
-    for operator, low in zip(graph.operators, compiled.lowered, strict=True):
+    predicted = compiled.predicted_instructions
+    for operator, low, instructions in zip(graph.operators, compiled.lowered, predicted, strict=True):
         outputs = [graph.tensors[i] for i in operator.outputs]
         found.append(
             {
@@ -118,6 +120,7 @@ def _layers(compiled: CompiledModel) -> list[JsonObject]:
                 "macs": low.macs,
                 "weights_bytes": sum(c.bytes for c in low.constants),
                 "kernel": low.kernel.source if low.kernel else None,
+                "predicted_instructions": instructions,
             }
         )
     return found

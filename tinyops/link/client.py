@@ -60,6 +60,18 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Cycles:
+    """What the core counted in the last inference, modulo 2^`bits`; `bits` 0: it counts nothing.
+
+    `emulated`: an emulator runs the firmware, whatever it says of cycles.
+    """
+
+    cycles: int
+    bits: int
+    emulated: bool
+
+
+@dataclass(frozen=True)
 class Stats:
     """Memory in bytes and counters, since the board started."""
 
@@ -179,6 +191,16 @@ class Link:
     def invoke(self, timeout_s: float | None = None) -> Timing:
         """Runs the model once on the input tensor, or as far as the row allows; neither is preserved."""
         return Timing(*self._ask(Type.INVOKE, timeout_s=timeout_s)[0])  # type: ignore[arg-type]
+
+    def cycles(self) -> Cycles | None:
+        """Core cycles of the last inference; None from firmware that does not know the question."""
+        try:
+            cycles, bits, emulated = self._ask(Type.CYCLES)[0]
+        except Refused as refusal:
+            if refusal.status == Status.TYPE:
+                return None
+            raise
+        return Cycles(int(cycles), int(bits), bool(emulated))
 
     def sample(self, frame: Sequence[int], timeout_s: float | None = None) -> Result | None:
         """Sends one sensor frame of int16 values; the inference that it completed, if it did."""

@@ -47,6 +47,7 @@ class Type(IntEnum):
     INVOKE = 0x05  # run the model on the input tensor
     STATS = 0x06  # memory and counters since start-up
     RESET_STATE = 0x07  # forget all frames pushed so far
+    CYCLES = 0x08  # core cycles of the last inference; firmware before it answers ERROR with TYPE
     RESULT = 0x40  # report: an inference on frames is done
     FAULT = 0x41  # report: the program crashed and the board restarts
     ERROR = 0xFF  # answer to a request that cannot be done
@@ -157,6 +158,7 @@ REQUESTS: dict[Type, Layout] = {
     Type.INVOKE: Layout(()),
     Type.STATS: Layout(()),
     Type.RESET_STATE: Layout(()),
+    Type.CYCLES: Layout(()),
 }
 
 REPLIES: dict[Type, Layout] = {
@@ -199,6 +201,13 @@ REPLIES: dict[Type, Layout] = {
         )
     ),
     Type.RESET_STATE: Layout(()),
+    Type.CYCLES: Layout(
+        (
+            Field("cycles", "I", "core cycles of the last inference, modulo 2^bits"),
+            Field("bits", "B", "of the counter; 0: this core counts none"),
+            Field("emulated", "B", "1: an emulator runs this firmware, whose cycles are none"),
+        )
+    ),
     Type.RESULT: Layout(
         (
             Field("index", "I", "number of the inference, from 0 at start-up or RESET_STATE"),

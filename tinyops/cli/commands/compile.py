@@ -40,9 +40,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         f"{folder}: {len(files)} files, {len(changed) or 'none'} changed",
         f"arena {compiled.arena.bytes:,} bytes, weights {compiled.weights_bytes:,} bytes, {compiled.macs:,} MACs, "
         f"{len(compiled.graph.operators)} operators, for {compiled.options.board} ({compiled.options.cpu})",
+        *(f"{one.name}: {one}" for one in compiled.applied if str(one)),
         f"Next: include {name}.h, or try it: cmake -S {folder} -B build && cmake --build build && build/run",
     ]
-    value = {**facts(compiled), "folder": str(folder), "files": sorted(files), "changed": changed}
+    passes = {one.name: str(one) for one in compiled.applied}
+    value = {**facts(compiled), "passes": passes, "folder": str(folder), "files": sorted(files), "changed": changed}
     output.result(
         {**value, "header": f"include/{name}.h", "board": arguments.board, "cpu": compiled.options.cpu},
         "\n".join(lines),

@@ -21,10 +21,20 @@ WINDOWED = BY_CHANNELS | {
     *("tinyops_conv_2d", "tinyops_conv_2d_packed", "tinyops_conv_2d_lanes", "tinyops_depthwise_conv_2d"),
     *("tinyops_average_pool_2d", "tinyops_max_pool_2d"),
 }
-COUNTED = frozenset({"tinyops_lookup", "tinyops_add_packed", "tinyops_sub_packed"})
-BROADCAST = frozenset(  # where nothing is broadcast
-    f"tinyops_{name}" for name in ("add", "sub", "mul", "div", "squared_difference", "minimum", "maximum")
+COUNTED = frozenset({"tinyops_lookup"})
+_BOTH = (
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "squared_difference",
+    "minimum",
+    "maximum",
+    "add_packed",
+    "sub_packed",
+    "mul_packed",
 )
+BROADCAST = frozenset(f"tinyops_{name}" for name in _BOTH)  # where nothing is broadcast
 MOST_INPUTS = 2  # TINYOPS_ROWS_INPUTS
 MOST_HEIGHT = 32_767  # of int16_t
 

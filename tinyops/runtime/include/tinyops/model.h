@@ -61,7 +61,10 @@ typedef struct {
 
 /* Clears the state kept in the arena. */
 typedef int32_t (*tinyops_model_init_fn)(void *arena);
-/* Takes one frame of frame_values values, int16 = value / full_scale * 32768, saturated. */
+/* Takes one frame of frame_values values, int16 = value / full_scale * 32768, saturated: a sample
+ * of every channel, or several, one sample after another. Features are computed here and may use
+ * all of the arena that is not kept: read the output before the next push, and call no entry point
+ * while another runs. */
 typedef int32_t (*tinyops_model_push_fn)(void *arena, const int16_t *frame);
 /* Computes the input tensor from the newest window. A window of one frame is used up by invoke. */
 typedef int32_t (*tinyops_model_prepare_fn)(void *arena);

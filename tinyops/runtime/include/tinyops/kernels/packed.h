@@ -53,10 +53,10 @@ static inline int32_t tinyops_packed_high_mul(int32_t doubled, int32_t multiplie
 #endif
 }
 
-/* Same as tinyops_requantise for -128..127, in six instructions: adding the sign before the
+/* Same as tinyops_requantise of half of `doubled`, for -128..127: adding the sign before the
  * rounding shift rounds halves away from zero. */
-static inline int8_t tinyops_packed_requantise(int32_t acc, tinyops_packed_factor f) {
-  int32_t x = tinyops_packed_high_mul(acc * 2, f.multiplier);
+static inline int8_t tinyops_packed_requantise_doubled(int32_t doubled, tinyops_packed_factor f) {
+  int32_t x = tinyops_packed_high_mul(doubled, f.multiplier);
   x = (x + (x >> 31) + f.nudge) >> f.shift;
 #if TINYOPS_DSP
   __asm__("ssat %0, #8, %1" : "=r"(x) : "r"(x));
@@ -64,6 +64,11 @@ static inline int8_t tinyops_packed_requantise(int32_t acc, tinyops_packed_facto
 #else
   return (int8_t)tinyops_clamp(x, INT8_MIN, INT8_MAX);
 #endif
+}
+
+/* Same as tinyops_requantise for -128..127, in six instructions. */
+static inline int8_t tinyops_packed_requantise(int32_t acc, tinyops_packed_factor f) {
+  return tinyops_packed_requantise_doubled(acc * 2, f);
 }
 
 /* The rare fused activation that is not all of int8. */
