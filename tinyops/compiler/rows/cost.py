@@ -42,7 +42,7 @@ def _again(stretch: Stretch, step: RowStep, graph: Graph, call: Call, cpu: str) 
     """What a kernel does in all strips beyond what it does once, by the table of costs."""
     if call.function not in COUNTS:
         return 0
-    row_values = stretch.line(step.output).row_bytes
+    row_values = stretch.line(step.output).row_values
     strips = 0.0
     for shape, count in stretch.played.shapes.get(step.operator, {}).items():
         strip = replace(call, params=params_of(call, Strip(*shape), row_values))
