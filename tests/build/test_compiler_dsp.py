@@ -10,13 +10,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from fakes.compiled import SANITIZED, compile_bytes, compile_special, input_vectors, random_inputs, run_compiled
-from fakes.cortexm import run_in_emulator
+from fakes.cortexm import emulate
 from fakes.interpreter import Interpreter
 from fakes.operator_models import OPERATORS, depthwise_conv_2d
-from tinyops.compiler.host import write_sources
-from tinyops.compiler.image.assembly import header_assembly
-from tinyops.compiler.image.build import build_image
-from tinyops.toolchain import installed
 
 pytestmark = pytest.mark.build
 SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -48,16 +44,6 @@ def interpreter():
 def is_packed(compiled):
     names = [call.function for low in compiled.lowered for call in low.calls]
     return any(name.endswith(("_packed", "_3x3")) for name in names)
-
-
-def emulate(compiled, vectors, folder):
-    """[(instructions, output)] of the image at the second of two odd addresses, for each vector."""
-    sources = [p.relative_to(folder).as_posix() for p in write_sources(compiled.sources, folder)]
-    tool = installed("arm-none-eabi-gcc")
-    image, _ = build_image(sources, header_assembly(compiled.header), CPU, tool, folder)
-    here, there = run_in_emulator(image, vectors, folder)
-    assert [output for _, output in here] == [output for _, output in there]
-    return there
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -115,6 +115,9 @@ void reset(void) {
   static const char name[] = "output.bin";
   const uint32_t open[3] = {(uint32_t)(uintptr_t)name, BINARY_WRITE, sizeof name - 1};
   *(volatile uint32_t *)0xe000ed88u |= 0xfu << 20; /* the floating point unit on */
+#ifdef TRAP_UNALIGNED
+  *(volatile uint32_t *)0xe000ed14u |= 8u; /* as a core without unaligned accesses does */
+#endif
   __asm__ volatile("dsb\n isb");
   timer[2] = 0xffffffffu;
   timer[1] = 0xffffffffu;

@@ -53,18 +53,18 @@ def _add_prefer(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def repository_here() -> Path:
+    """The repository of specs that this folder is in; this folder, if it is in none."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "specs").is_dir()), here)
+
+
 def add_stream_rows(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stream-rows",
         action="store_true",
         help="the input comes row by row, as from a camera, and is never in memory as a whole",
     )
-
-
-def repository_here() -> Path:
-    """The repository of specs that this folder is in; this folder, if it is in none."""
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "specs").is_dir()), here)
 
 
 def boards_here() -> Mapping[str, Board]:

@@ -90,41 +90,41 @@ def compile_lowered(
 
     contract = make_contract(graph, features, options)
     placed = [place_in_order(graph, lowered, features, options.prefer) for lowered in chosen]
-    best = min(placed, key=lambda p: p.arena.bytes + stack_bytes(p.lowered, options.cpu))
-    graph = best.graph
-    lowered, arena, stretch = choose_stretch(graph, best.calls, features, options, (best.lowered, best.arena))
+    best = min(placed, key=lambda p: p.arena.bytes + stack_bytes(p.calls, options.cpu))
+    graph, whole = best.graph, (best.calls, best.arena)
+    lowered, arena, stretch = choose_stretch(graph, best.lowered, features, options, whole)
     check_fits(graph, arena, options)
     check_flash(graph, lowered, options)
     lowered = with_rows(with_moves(lowered, arena), stretch)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
     header = make_header(arena.bytes, inputs, outputs, contract, stretch.streamed_rows if stretch else 0)
     sources = emit(graph, features, lowered, arena, header, stretch)
-    applied = (*applied, best.moved)
-    return CompiledModel(graph, applied, features, options, lowered, arena, contract, header, sources, stretch)
+    passes = (*applied, best.applied)
+    return CompiledModel(graph, passes, features, options, lowered, arena, contract, header, sources, stretch)
 
 
 @dataclass(frozen=True)
-class _Placed:
-    """Operators in an order, their `calls`, those that remain as tensors share storage, where these lie."""
+class Ordered:
+    """A graph in an order, its operators' calls before and after tensors share storage, and the arena's plan."""
 
     graph: Graph
-    calls: tuple[Lowered, ...]
     lowered: tuple[Lowered, ...]
+    calls: tuple[Lowered, ...]
     arena: Arena
-    moved: Applied
+    applied: Applied
 
 
-def place_in_order(graph: Graph, lowered: tuple[Lowered, ...], features: Features, prefer: str) -> _Placed:
+def place_in_order(graph: Graph, lowered: tuple[Lowered, ...], features: Features, prefer: str) -> Ordered:
     """Every tensor placed, with the operators in the file's order, or in another in which the arena is smaller."""
     storage = share_storage(graph, lowered)
     order = reorder.better_order(graph, storage.lowered, storage.owner)
-    placed, arena = place_tensors(graph, lowered, features, prefer)
+    calls, arena = place_tensors(graph, lowered, features, prefer)
     if order is not None:
-        other, calls = reorder.in_order(graph, lowered, order)
-        other_placed, smaller = place_tensors(other, calls, features, prefer)
+        other, moved = reorder.in_order(graph, lowered, order)
+        other_calls, smaller = place_tensors(other, moved, features, prefer)
         if smaller.bytes < arena.bytes:
-            return _Placed(other, tuple(calls), other_placed, smaller, reorder.applied(graph, other))
-    return _Placed(graph, lowered, placed, arena, reorder.applied(graph, graph))
+            return Ordered(other, moved, other_calls, smaller, reorder.applied(graph, other))
+    return Ordered(graph, lowered, calls, arena, reorder.applied(graph, graph))
 
 
 def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:

@@ -86,11 +86,17 @@ class HostModel:
         self._checked("init")
 
     def infer(self, inputs: NDArray[np.uint8 | np.int8]) -> NDArray[np.uint8]:
-        """Output bytes (N, output_bytes) for inputs (N, input_bytes times the rows that are streamed), in order."""
+        """Output bytes (N, output_bytes) for input bytes (N, input_bytes times the rows that are streamed).
+
+        A model with state takes them in order.
+        """
         import numpy as np
 
-        pieces = (len(inputs), self.header.input_rows, self.header.input_bytes)
-        vectors = np.ascontiguousarray(inputs).view(np.uint8).reshape(pieces)
+        vectors = (
+            np.ascontiguousarray(inputs)
+            .view(np.uint8)
+            .reshape(len(inputs), self.header.input_rows, self.header.input_bytes)
+        )
         result = np.empty((len(vectors), self.header.output_bytes), dtype=np.uint8)
         for vector, row in zip(vectors, result, strict=True):
             for piece in vector[:-1]:

@@ -233,7 +233,7 @@ def _by_channels(p: Params) -> list[int | None]:
 
 
 def by_columns(p: Params) -> bool:
-    """Whether columns are taken for rows. Of the two kernels that work by channels, the one in lanes never does."""
+    """Whether a depthwise kernel takes an image's columns for its rows; the one in lanes never does."""
     return "input" in p and bool(p["input"]["value"] != p["window"]["in_c"])
 
 
@@ -265,6 +265,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense,
+    "tinyops_fully_connected_eights": _dense,
     "tinyops_add": _elementwise,
     "tinyops_sub": _elementwise,
     "tinyops_squared_difference": _elementwise,

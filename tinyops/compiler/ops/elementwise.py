@@ -18,6 +18,7 @@ from tinyops.compiler.ops.broadcast import (
     with_one_constant,
 )
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.lanes import V6M_CPUS
 from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT, PACKED_HEADER
 from tinyops.compiler.ops.weighted import LARGEST_FACTOR
 from tinyops.compiler.view import OperatorView
@@ -87,10 +88,10 @@ def _plain(view: OperatorView, name: str, factors: Factors) -> Lowered:
 
 
 def _packed(name: str, factors_of: Callable[[OperatorView], Factors], view: OperatorView) -> Lowered | None:
-    """With the kernel for cores with the DSP extension, where it can serve."""
+    """With the kernel for the cores that have one, where it can serve."""
     factors = factors_of(view)
     exact = next((i for i in (0, 1) if factors[i] == HALF), None)
-    if view.cpu not in DSP_CPUS or exact is None:
+    if view.cpu not in DSP_CPUS | V6M_CPUS or exact is None:
         return None
     other, out = factors[1 - exact], factors[2]
     # A factor of a half has no right shift: once more to the left, then to the right, is the same.

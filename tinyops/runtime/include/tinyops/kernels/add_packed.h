@@ -1,4 +1,5 @@
-/* Addition and subtraction of two int8 tensors, for cores with the DSP extension.
+/* Addition and subtraction of two int8 tensors, for cores with the DSP extension and for
+ * those without products of 64 bits.
  *
  * The operand with the larger scale needs no multiplication to get to the common scale, which is
  * twice its own: it is called exact here.
