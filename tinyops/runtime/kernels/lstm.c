@@ -70,8 +70,8 @@ static int32_t gate_input(const tinyops_lstm_params *p, const tinyops_lstm_gate 
 /* The next value of a cell from its gates in 2^-15. */
 static int32_t next_cell(const tinyops_lstm_params *p, int32_t cell, int32_t forget, int32_t input,
                          int32_t candidate) {
-  enum { HALF = 1 << 30, FORGET_SHIFT = -14 }; /* 2^-15 */
-  const int32_t kept = int16_of(tinyops_multiply(forget * cell, HALF, FORGET_SHIFT));
+  const int32_t half = (int32_t)1 << 30; /* with a shift of -14: 2^-15 */
+  const int32_t kept = int16_of(tinyops_multiply(forget * cell, half, -14));
   const int32_t update =
       int16_of(tinyops_multiply(input * candidate, p->update_multiplier, p->update_shift));
   return tinyops_clamp(int16_of(kept + update), p->cell_min, p->cell_max);
