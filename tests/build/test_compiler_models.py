@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.compiled import SANITIZED, compile_bytes, constants_in_arena, input_vectors, random_inputs, run_compiled
 from fakes.cortexm import run_in_emulator
 from fakes.interpreter import Interpreter
 from tinyops.errors import SpecError
@@ -66,6 +66,7 @@ def test_model_equals_the_interpreter(cpu, name, arena_bytes):
     compiled = compile_bytes(model, cpu=cpu)
     assert compiled.arena.bytes == arena_bytes
     assert compiled.arena.moved or compiled.arena.plan.lower_bound == arena_bytes
+    assert not constants_in_arena(compiled)
     inputs = random_inputs(compiled, 4, seed=7)
     interpreter = Interpreter()
     wanted = interpreter.run(model, inputs)

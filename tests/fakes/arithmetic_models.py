@@ -50,6 +50,8 @@ def one_operand(name: str) -> Adder:
         if name == "RSQRT":
             zero_point = -128
         out_scale, out_zero = float(np.float32(scale * 2 ** rng.uniform(-4, 4))), zero_of(rng)
+        if name == "RSQRT":
+            out_scale = float(np.float32(out_scale / scale / 200 / np.sqrt(scale)))
         fixed = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0), "RELU6": (scale, zero_point)}
         out_scale, out_zero = fixed.get(name, (out_scale, out_zero))
         source = model.tensor((1, 256), scale=scale, zero_point=zero_point)

@@ -11,7 +11,11 @@ tests can draw. Exit status 0; 77 for a find, which is written to the current fo
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
+import io
 import random
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +29,7 @@ SEEDS_A_STRATEGY = 3
 LARGEST_INPUT = 16 << 10
 SMALLEST_MODEL = 16
 BYTES_SHARE = 0.4  # of the mutations, those of bytes
+SPARE_S, FOUND = 90, 77
 ONE_INPUT_S = 20  # far above what the slowest seed takes on a busy machine
 CPUS = ("x86-64", "cortex-m4f", "cortex-m0plus")
 ARENA_BYTES = 1 << 20
@@ -120,33 +125,47 @@ def _other(value: Any, rng: random.Random) -> Any:
     return rng.choice([int(value) + 1, int(value) - 1, int(value) * 2, 0, 1, 2, 3, 7, 127, low, high])
 
 
-def fuzz(seconds: int, memory_mb: int, corpus: Path | None) -> None:
-    """Runs atheris, which ends the process."""
+def fuzz(scratch: Path, gathered: Path, seconds: int, memory_mb: int) -> None:
+    """Runs atheris, which ends this process."""
     import atheris
 
-    with atheris.instrument_imports(include=["tinyops", "ai_edge_litert.schema_py_generated", "flatbuffers"]):
+    with (
+        contextlib.redirect_stderr(io.StringIO()),  # a line for each module
+        atheris.instrument_imports(include=["tinyops", "ai_edge_litert.schema_py_generated", "flatbuffers"]),
+    ):
         first = seeds()
         compiled = sum(map(compile_anything, first))  # imports, too, what is imported late
-    print(f"{len(first)} seeds, of which {compiled} compile")
-    scratch = Path(tempfile.mkdtemp(prefix="tinyops-fuzz-"))  # atheris leaves by _exit: main's child is this process
+    print(f"{len(first)} seeds, of which {compiled} compile, and {len(list(CORPUS.iterdir()))} files", flush=True)
     for number, model in enumerate(first):
         (scratch / f"seed-{number}").write_bytes(model)
-    gathered = corpus or scratch / "found"
-    gathered.mkdir(exist_ok=True)
     flags = (
         f"-max_total_time={seconds}",
         f"-timeout={ONE_INPUT_S}",
         f"-rss_limit_mb={memory_mb}",
         f"-malloc_limit_mb={memory_mb}",
         f"-max_len={LARGEST_INPUT}",
+        "-verbosity=0",
         "-print_final_stats=1",
     )
-    atheris.Setup([sys.argv[0], *flags, str(gathered), str(scratch), str(CORPUS)], run_one, custom_mutator=mutated)
+    folders = (str(gathered), str(scratch), str(CORPUS))
+    atheris.Setup([sys.argv[0], *flags, *folders], compile_anything, custom_mutator=mutated)
     atheris.Fuzz()
 
 
-def run_one(data: bytes) -> None:
-    compile_anything(data)
+def fuzz_apart(arguments: argparse.Namespace) -> int:
+    """Fuzzes in a process of its own, which is ended when it does not end by itself."""
+    with tempfile.TemporaryDirectory(prefix="tinyops-fuzz-") as scratch:
+        gathered = (arguments.corpus or Path(scratch) / "found").resolve()
+        gathered.mkdir(parents=True, exist_ok=True)
+        inside = Path(scratch) / "seeds"
+        inside.mkdir()
+        limits = ["--seconds", str(arguments.seconds), "--memory-mb", str(arguments.memory_mb)]
+        command = [sys.executable, __file__, *limits, "--corpus", str(gathered), "--scratch", str(inside)]
+        try:
+            return subprocess.run(command, timeout=arguments.seconds + SPARE_S, check=False).returncode
+        except subprocess.TimeoutExpired:
+            print(f"no end {SPARE_S} s after its time: it hangs", file=sys.stderr)
+            return FOUND
 
 
 def main() -> int:
@@ -155,17 +174,18 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=30, help="how long to fuzz (default 30)")
     parser.add_argument("--memory-mb", type=int, default=1024, help="more is a find (default 1024)")
     parser.add_argument("--corpus", type=Path, help="folder that gathers inputs which reach something new")
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     for path in arguments.input:
         print(f"{path}: {'compiled' if compile_anything(path.read_bytes()) else 'refused'}")
     if arguments.input:
         return 0
-    try:
-        import atheris  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("atheris") is None:
         print("fuzzing needs atheris, which is not installed: pip install 'tinyops[dev]'", file=sys.stderr)
         return 70
-    fuzz(arguments.seconds, arguments.memory_mb, arguments.corpus)
+    if arguments.scratch is None:
+        return fuzz_apart(arguments)
+    fuzz(arguments.scratch, arguments.corpus, arguments.seconds, arguments.memory_mb)
     return 0
 
 

@@ -53,13 +53,26 @@ def _add_prefer(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def repository_here() -> Path:
+    """The repository of specs that this folder is in; this folder, if it is in none."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "specs").is_dir()), here)
+
+
+def add_stream_rows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stream-rows",
+        action="store_true",
+        help="the input comes row by row, as from a camera, and is never in memory as a whole",
+    )
+
+
 def boards_here() -> Mapping[str, Board]:
     """The shipped catalogue and the boards of the repository that this folder is in, if it is in one."""
     from tinyops.boards.loader import load_catalog
 
-    here = Path.cwd()
-    extra = next((f / "specs" / "boards" for f in (here, *here.parents) if (f / "specs").is_dir()), None)
-    return load_catalog(extra if extra and extra.is_dir() else None)
+    extra = repository_here() / "specs" / "boards"
+    return load_catalog(extra if extra.is_dir() else None)
 
 
 def find_board(name: str, catalog: Mapping[str, Board]) -> Board:

@@ -21,10 +21,10 @@ from tinyops.graph.options import read_options
 from tinyops.graph.resources import MAX_STATE_BYTES, Part, bind_resources, initial_of
 from tinyops.graph.types import DTYPES, Graph, Operator, Quantisation, Tensor
 
-MAX_BYTES = 64 * MIB
+MAX_BYTES = 16 * MIB  # text and tables of it stay below 1 GB
 MAX_SUBGRAPHS = 64
 MAX_TENSORS = 4096  # of all subgraphs together
-MAX_OPERATORS = 4096
+MAX_OPERATORS = 1024  # their order and places are searched for
 MAX_OPERANDS = 256
 MAX_RANK = 8
 MAX_ELEMENTS = 1 << 26

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from tinyops.compiler.passes.kind import Applied
 from tinyops.files import JsonObject
 from tinyops.graph import Graph, Operator, Tensor, live_ranges, state_of
 from tinyops.report.bench import shortened
 from tinyops.report.memory import Plan, chart
 
 OPERATOR_HEADERS = ("", "operator", "inputs", "output", "options")
+PASS_HEADERS = ("pass", "did", "which")
 TENSOR_HEADERS = ("tensor", "type", "shape", "bytes", "scale", "zero", "live", "name")
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A graph, and its plan, or why it has none."""
+    """A file's graph, what the compiler's passes did to it, and the plan of the arena, or why there is none."""
 
     graph: Graph
     plan: Plan | None
     refusal: str
+    passes: tuple[Applied, ...] = ()
 
     def heading(self) -> str:
         graph = self.graph
@@ -48,6 +51,10 @@ class Inspection:
         ranges = live_ranges(self.graph)
         return [_tensor_row(tensor, ranges.get(tensor.index)) for tensor in self.graph.tensors]
 
+    def pass_rows(self) -> list[tuple[str, ...]]:
+        """Every pass in its order; what it did, by the file's numbers of operators."""
+        return [(one.name, str(one) or "nothing", one.sentence) for one in self.passes]
+
     def chart(self) -> str:
         return chart(self.plan) if self.plan else f"no memory plan: {self.refusal}"
 
@@ -69,6 +76,7 @@ class Inspection:
                 for o in self.graph.operators
             ],
             "tensors": [_tensor_json(tensor, ranges.get(tensor.index)) for tensor in self.graph.tensors],
+            "passes": [asdict(one) for one in self.passes],
             "memory": asdict(self.plan) if self.plan else None,
             "refused": self.refusal or None,
         }
