@@ -111,6 +111,18 @@ def _dense_packed(p: Params) -> Counts:
     return fours, fours * -(-p["inputs"] // 8) * 2, _clamped(p, p["rows"] * p["outputs"])
 
 
+def _recurrent(p: Params) -> Counts:
+    """Answers, products of the four gates."""
+    answers = p["steps"] * p["units"]
+    return answers, answers * 4 * (p["inputs"] + p["units"])
+
+
+def _recurrent_packed(p: Params) -> Counts:
+    """Answers, steps of four values in four gates at once."""
+    answers = p["steps"] * p["units"]
+    return answers, answers * 2 * (-(-p["inputs"] // 8) + -(-p["units"] // 8))
+
+
 def _pool(p: Params) -> Counts:
     """Pixels, outputs, taps."""
     g = p["window"]
@@ -142,6 +154,8 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_depthwise_3x3_lanes": _depthwise_3x3,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense_packed,
+    "tinyops_lstm": _recurrent,
+    "tinyops_lstm_packed": _recurrent_packed,
     "tinyops_average_pool_2d": _pool,
     "tinyops_max_pool_2d": _pool,
     "tinyops_softmax": _rows,
