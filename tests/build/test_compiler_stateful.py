@@ -55,9 +55,9 @@ def test_sequences_equal_the_interpreters(name, interpreter):
     seen = []
 
     @settings(max_examples=15, **QUIET)
-    @given(model=STATEFUL[name], seed=st.integers(0, 2**31))
-    def compare(model, seed):
-        compiled = compile_bytes(model)
+    @given(model=STATEFUL[name], seed=st.integers(0, 2**31), prefer=st.sampled_from(["balanced", "ram", "speed"]))
+    def compare(model, seed, prefer):
+        compiled = compile_bytes(model, prefer=prefer)
         inputs = random_inputs(compiled, VECTORS, seed)
         wanted = interpreter.run(model, inputs)
         assume(wanted is not None)

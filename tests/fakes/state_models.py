@@ -110,18 +110,22 @@ def lstm(draw: Any) -> bytes:
     return model.build([tensors[0]], [output])
 
 
+KINDS = ("READ", "READ", "ASSIGN", "ASSIGN", "ADD", "RESHAPE", "SPLIT", "JOIN")
+
+
 class Resources:
     """A model whose tensors all have one shape and quantisation, so that any may be assigned to any resource."""
 
     def __init__(self, draw: Any) -> None:
         self.draw, self.model = draw, Tflite()
-        self.shape = (1, draw(st.integers(1, 20)))
+        self.shape = (1, draw(st.one_of(st.just(32), st.integers(1, 10).map(lambda half: 2 * half))))
         self.edge = {"scale": 0.5, "zero_point": draw(st.sampled_from([0, -128, 5]))}
         self.rng = np.random.default_rng(draw(seeds))
         self.names = [f"r{i}" for i in range(draw(st.integers(1, 3)))]
         self.source = self.model.tensor(self.shape, **self.edge)
         self.values = [self.source, self.constant(self.model)]
         self.handles: dict[str, int] = {}
+        self.halves: list[int] = []
 
     def constant(self, model: Tflite) -> int:
         uniform = self.draw(st.booleans())
@@ -149,25 +153,39 @@ class Resources:
             name = self.draw(st.sampled_from(self.names))
             self.model.operator("ASSIGN_VARIABLE", [self.handle(name), self.value()], [])
             return
+        if kind == "SPLIT" or (kind == "JOIN" and not self.halves):
+            self.split()
+        if kind == "SPLIT":
+            return
         made = self.model.tensor(self.shape, **self.edge)
         if kind == "READ":
             self.model.operator("READ_VARIABLE", [self.handle(self.draw(st.sampled_from(self.names)))], [made])
         elif kind == "ADD":
             self.model.operator("ADD", [self.value(), self.value()], [made], table="AddOptions")
+        elif kind == "JOIN":
+            parts = [self.draw(st.sampled_from(self.halves)) for _ in range(2)]
+            self.model.operator("CONCATENATION", parts, [made], table="ConcatenationOptions", axis=1)
         else:
             wanted = self.model.tensor((2,), "int32", data=self.shape)
             table = {"table": "ReshapeOptions", "newShape": list(self.shape)}
             self.model.operator("RESHAPE", [self.value(), wanted], [made], **table)
         self.values.append(made)
 
+    def split(self) -> None:
+        """Halves, which may lie where the whole lies where they start at a multiple of 16."""
+        axis = self.model.tensor((), "int32", data=np.array(1))
+        made = [self.model.tensor((1, self.shape[1] // 2), **self.edge) for _ in range(2)]
+        self.model.operator("SPLIT", [axis, self.value()], made, table="SplitOptions", numSplits=2)
+        self.halves += made
+
 
 @st.composite
 def resources(draw: Any) -> bytes:
-    """Reads, assignments, additions and reshapes in any order: each way of sharing storage with state occurs."""
+    """Reads, assignments, additions, reshapes and halves in any order: each way to share storage with state occurs."""
     made = Resources(draw)
     if draw(st.booleans()):
         made.initialise()
-    for kind in draw(st.lists(st.sampled_from(["READ", "READ", "ASSIGN", "ASSIGN", "ADD", "RESHAPE"]), max_size=9)):
+    for kind in draw(st.lists(st.sampled_from(KINDS), max_size=10)):
         made.step(kind)
     for name in made.names:  # each is assigned somewhere, or it could not be read
         made.model.operator("ASSIGN_VARIABLE", [made.handle(name), made.value()], [])
