@@ -111,6 +111,18 @@ def _dense_packed(p: Params) -> Counts:
     return fours, fours * -(-p["inputs"] // 8) * 2, _clamped(p, p["rows"] * p["outputs"])
 
 
+def _recurrent(p: Params) -> Counts:
+    """Answers, products of the four gates."""
+    answers = p["steps"] * p["units"]
+    return answers, answers * 4 * (p["inputs"] + p["units"])
+
+
+def _recurrent_packed(p: Params) -> Counts:
+    """Answers, steps of four values in four gates at once."""
+    answers = p["steps"] * p["units"]
+    return answers, answers * 2 * (-(-p["inputs"] // 8) + -(-p["units"] // 8))
+
+
 def _pool(p: Params) -> Counts:
     """Pixels, outputs, taps."""
     g = p["window"]
@@ -157,6 +169,8 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense_packed,
     "tinyops_fully_connected_eights": _dense_eights,
+    "tinyops_lstm": _recurrent,
+    "tinyops_lstm_packed": _recurrent_packed,
     "tinyops_average_pool_2d": _pool,
     "tinyops_average_pool_2d_packed": _pool_packed,
     "tinyops_max_pool_2d_packed": _pool_packed,
