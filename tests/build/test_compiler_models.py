@@ -45,7 +45,6 @@ REFUSED = {
     "mlperf_tiny/kws_ref_model_float32": "int8 weights, float32 activations",
     "tflm/keyword_scrambled": "keeps state in variables",
     "tflm/magic_wand": "float-only",
-    "tinyengine/mcunet_vww": "TRANSPOSE",
     "tinyengine/ptq_mnist_lenet-300-100": "LOG_SOFTMAX",
 }
 
