@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.compiled import SANITIZED, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.interpreter import Interpreter
 from fakes.movement_models import MOVERS
 from fakes.operator_models import OPERATORS
@@ -53,7 +53,7 @@ def layout_with(missing: int, used: list[int]):
 
 
 def outputs_differ(interpreter, model: bytes, seed: int, cpu: str = "x86-64") -> bool:
-    compiled = compile_bytes(model, cpu=cpu)
+    compiled = compile_special(model, cpu)
     inputs = random_inputs(compiled, 3, seed)
     wanted = interpreter.run(model, inputs)
     assume(wanted is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tinyops.compiler.view import OperatorView, constant_values
@@ -15,6 +15,7 @@ Check = Callable[[OperatorView], str | None]
 Shape = Callable[[OperatorView], tuple[int, ...] | None]
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+SMALLEST_SCALE, LARGEST_SCALE = 2.0**-30, 2.0**30
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,35 @@ def symmetric_weights(axis: int) -> Constraint:
     return Constraint("weights have zero point 0 and one scale, or one scale for each output channel", check)
 
 
+def symmetric(positions: Sequence[int], what: str) -> Constraint:
+    """Inputs that are quantised as a whole, around 0."""
+
+    def check(view: OperatorView) -> str | None:
+        for tensor in (view.tensor(position) for position in positions):
+            found = tensor.quantisation
+            if found is None or found.per_channel or any(found.zero_points):
+                return f"{tensor} has " + (
+                    f"{len(found.scales)} scales, zero point {found.zero_points[0]}" if found else "no scale"
+                )
+        return None
+
+    return Constraint(f"{what} have one scale each, and zero point 0", check)
+
+
+def variable(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
+    """An input that the operator keeps its state in: quantised as a whole, and no other input."""
+
+    def check(view: OperatorView) -> str | None:
+        tensor = view.tensor(position)
+        if not tensor.variable or tensor.dtype not in dtypes:
+            return f"{tensor} is {'a variable' if tensor.variable else 'no variable'}, {describe(tensor)}"
+        if tensor.quantisation is None or tensor.quantisation.per_channel:
+            return f"{tensor} has {len(tensor.quantisation.scales) if tensor.quantisation else 'no'} scales"
+        return f"{tensor} is another input, too" if view.operator.inputs.count(tensor.index) > 1 else None
+
+    return Constraint(f"the {what} is a variable of its own, {' or '.join(dtypes)} with one scale", check)
+
+
 def bias(channels: Callable[[OperatorView], int]) -> Constraint:
     """An optional int32 constant at input 2, one for each output channel."""
 
@@ -185,6 +215,19 @@ def shape_is(what: str, expected: Shape) -> Constraint:
         return None if view.output.shape == wanted else f"{view.output.shape}, the inputs give {wanted}"
 
     return Constraint(what, check)
+
+
+def moderate_scales() -> Constraint:
+    """So that no float32 of the interpreter's own arithmetic overflows or vanishes."""
+
+    def check(view: OperatorView) -> str | None:
+        for tensor in (*view.inputs, view.output):
+            found = tensor.quantisation
+            if found is not None and not all(SMALLEST_SCALE <= scale <= LARGEST_SCALE for scale in found.scales):
+                return f"{tensor} has {found.scales[0]:g}"
+        return None
+
+    return Constraint("scales lie between 2^-30 and 2^30", check)
 
 
 def holds(sentence: str, check: Check, advice: str = "") -> Constraint:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from tinyops.compiler.options import CompileOptions
 from tinyops.errors import SpecError
-from tinyops.features import Features, RawFeatures
+from tinyops.features import Features, FrameFeatures, TensorFeatures
 from tinyops.files import JsonObject
 from tinyops.graph import Graph
 from tinyops.manifest.contract import contract_digest, contract_of, frame_values
@@ -18,7 +18,7 @@ def make_contract(graph: Graph, features: Features, options: CompileOptions) -> 
     """The contract as JSON. Raises SpecError where signal, features, model and classes do not agree."""
     signal = asdict(options.signal) if options.signal else None
     output = _output(graph, options)
-    if isinstance(features, RawFeatures):
+    if not isinstance(features, TensorFeatures):
         _check_frames(graph, features, options)
         frames = (features.frame_values, features.window_frames, features.hop_frames)
         return contract_of(signal=signal, frames=frames, output=output, arena_bytes=options.arena_bytes)
@@ -26,22 +26,23 @@ def make_contract(graph: Graph, features: Features, options: CompileOptions) -> 
     return contract_of(signal=signal, frames=(0, 0, 0), output=output, arena_bytes=options.arena_bytes, tensors=tensors)
 
 
-def _check_frames(graph: Graph, features: RawFeatures, options: CompileOptions) -> None:
+def _check_frames(graph: Graph, features: FrameFeatures, options: CompileOptions) -> None:
     tensor = graph.tensors[graph.inputs[0]]
     if len(graph.inputs) != 1 or tensor.dtype != "int8" or tensor.quantisation is None:
         raise SpecError(
-            f"{graph.name}: raw features need one int8 input, the model has "
+            f"{graph.name}: frames need one int8 input, the model has "
             + ", ".join(graph.tensors[i].dtype for i in graph.inputs)
         )
     if tensor.elements != features.window_values:
         raise SpecError(
             f"{graph.name}: the input has {tensor.elements} values {tensor.shape}, the features deliver "
-            f"{features.window_frames} frames of {features.frame_values}",
+            f"{features.rows} rows of {features.row_values}",
             hint="window_s and the model's input shape must agree",
         )
     if options.signal is not None:
         values = frame_values(asdict(options.signal))
-        if values != features.frame_values:
+        samples, rest = divmod(features.frame_values, values)  # a frame of a stream may hold several samples
+        if rest or samples < 1 or (samples > 1 and options.signal.rate_hz is None):
             raise SpecError(f"the signal has {values} values in a frame, the features {features.frame_values}")
 
 

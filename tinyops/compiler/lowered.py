@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A C initialiser: a number, an array or a nested struct.
-Field: TypeAlias = int | float | tuple[int, ...] | Mapping[str, "Field"]
+# A C initialiser: a number, an expression, an array or a nested struct.
+Field: TypeAlias = int | float | str | tuple["int | str", ...] | Mapping[str, "Field"]
 
 CTYPE_BYTES = MappingProxyType({"int8_t": 1, "int16_t": 2, "int32_t": 4, "uint32_t": 4})
 
@@ -26,6 +26,13 @@ class Read:
 @dataclass(frozen=True)
 class Write:
     """Pointer to a tensor in the arena that a kernel writes."""
+
+    tensor: int
+
+
+@dataclass(frozen=True)
+class Update:
+    """Pointer to a variable in the arena that a kernel reads and writes."""
 
     tensor: int
 
@@ -67,7 +74,14 @@ class Place:
     written: bool
 
 
-Argument: TypeAlias = Read | Write | Constant | Scratch | Place
+@dataclass(frozen=True)
+class Expression:
+    """A pointer that the generated function has computed, as C text."""
+
+    text: str
+
+
+Argument: TypeAlias = Read | Write | Update | Constant | Scratch | Place | Expression
 
 
 @dataclass(frozen=True)
@@ -95,10 +109,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones."""
+    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones.
+
+    `reads_flash`: it reads its constants through TINYOPS_FLASH, so that on AVR they take no RAM.
+    """
 
     source: str
     headers: tuple[str, ...]
+    reads_flash: bool = False
 
 
 @dataclass(frozen=True)

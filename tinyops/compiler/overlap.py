@@ -46,7 +46,9 @@ def overlaps_of(call: Call) -> tuple[Overlap, ...]:
     each = distances(call.params) if distances else _BY_TABLES[call.function](call)
     found = zip(tensors, each, strict=True)
     params: Params = call.params
-    step = params["window"]["in_c"] if call.function in _BY_CHANNELS else 1
+    step = 1
+    if call.function in _BY_CHANNELS:
+        step = _NEVER if by_columns(params) else params["window"]["in_c"]
     return tuple(Overlap(tensor, max(d, 0), step) for tensor, d in found if d is not None)
 
 
@@ -222,6 +224,19 @@ def _windowed(p: Params) -> list[int | None]:
     return [window_distance(p["window"])]
 
 
+def _by_channels(p: Params) -> list[int | None]:
+    """Taken by columns, the output lies exactly over an input of the same shape or nowhere."""
+    g = p["window"]
+    if by_columns(p) and (g["in_h"], g["in_w"]) != (g["out_h"], g["out_w"]):
+        return [None]
+    return [channel_distance(g, 3)]
+
+
+def by_columns(p: Params) -> bool:
+    """Whether a depthwise kernel takes an image's columns for its rows; the one in lanes never does."""
+    return "input" in p and bool(p["input"]["value"] != p["window"]["in_c"])
+
+
 def _dense(p: Params) -> list[int | None]:
     return [rows_distance(p["rows"], p["inputs"], p["outputs"])]
 
@@ -241,24 +256,46 @@ def _in_place(_p: Params) -> list[int | None]:
 _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
+    "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
-    "tinyops_depthwise_3x3": lambda p: [channel_distance(p["window"], 3)],
+    "tinyops_depthwise_3x3": _by_channels,
+    "tinyops_lstm": lambda p: [rows_distance(p["steps"], p["inputs"], p["units"])],
+    "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense,
+    "tinyops_fully_connected_eights": _dense,
     "tinyops_add": _elementwise,
-    "tinyops_add_packed": lambda _: [0, 0],
+    "tinyops_sub": _elementwise,
+    "tinyops_squared_difference": _elementwise,
     "tinyops_mul": _elementwise,
+    "tinyops_div": _elementwise,
+    "tinyops_prelu": _elementwise,
+    "tinyops_minimum": _elementwise,
+    "tinyops_maximum": _elementwise,
+    "tinyops_add_packed": _elementwise,
+    "tinyops_sub_packed": _elementwise,
+    "tinyops_mul_packed": _elementwise,
     "tinyops_mean": _in_place,  # an output reads columns of which it is the first, and writes behind none of them
+    "tinyops_reduce_max": _in_place,
+    "tinyops_reduce_min": _in_place,
     "tinyops_softmax": _in_place,
+    "tinyops_softmax_int16": lambda p: [stream_distance(p["rows"] * p["depth"], 1, 2)],
+    "tinyops_log_softmax": _in_place,
+    "tinyops_softmax_real": _in_place,
+    "tinyops_log_softmax_real": _in_place,
+    "tinyops_l2_normalization": _in_place,
     "tinyops_lookup": _in_place,
     "tinyops_quantize": _in_place,  # from wider elements
+    "tinyops_quantize_real": _in_place,
     "tinyops_requantize_int16": _in_place,
+    "tinyops_requantize": lambda p: [stream_distance(p["count"], p["input_bytes"], p["output_bytes"])],
     "tinyops_dequantize": lambda p: [stream_distance(p["count"], 1, 4)],
     "tinyops_transpose_conv": lambda p: [reached_distance(p["window"])],
     "tinyops_resize_bilinear": lambda p: [interpolated_distance(p)],
     "tinyops_copy": lambda p: [copy_distance(p)],
+    "tinyops_dequantize_real": lambda p: [stream_distance(p["count"], p["input_bytes"], 4)],
     "tinyops_pad": lambda p: [pad_distance(p["before"], p["in"], p["out"])],
 }
 
@@ -266,4 +303,4 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
 _BY_TABLES: Mapping[str, Callable[[Call], list[int | None]]] = {"tinyops_pick": _picked}
 
 # Kernels that go through a channel of the whole image before the next: the output's channels must meet the input's.
-_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3"})
+_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})

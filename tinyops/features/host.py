@@ -1,7 +1,7 @@
-"""The device's feature source, compiled for this machine and called through ctypes.
+"""The device's feature sources, compiled for this machine and called through ctypes.
 
-The shared object lies in a folder named by the digest of everything that it is made from, and
-appears by rename: many processes may build it at once.
+Shared objects lie in folders named by the digest of everything that they are made from, and appear by rename: many
+processes may build one at once.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import ctypes
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.errors import SpecError, ToolError
-from tinyops.features.specification import Features, RawFeatures, parse_features
+from tinyops.features.code import front_code, front_of, front_sources
+from tinyops.features.reading import parse_features
+from tinyops.features.specification import Features, FrameFeatures, RawFeatures, StagedFeatures, TensorFeatures
 from tinyops.files import JsonObject, digest_json, digest_tree, writing
 from tinyops.process import run
 from tinyops.toolchain import installed
@@ -25,11 +28,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
-SOURCES = ("features/raw.c",)
+WINDOW_SOURCES = ("features/window.c",)
 FLAGS = (
     *("-std=c99", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-DTINYOPS_SHARED", "-DTINYOPS_FEATURE_LIBRARY"),
     *("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wl,--build-id=none"),
 )
+_PARAMS = ("row_values", "rows", "window_frames", "hop_frames", "channels", "zero_point")
 
 
 class _Channel(ctypes.Structure):
@@ -37,9 +41,7 @@ class _Channel(ctypes.Structure):
 
 
 class _Params(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_int32) for name in ("frame_values", "window_frames", "hop_frames", "channels", "zero_point")
-    )
+    _fields_ = tuple((name, ctypes.c_int32) for name in _PARAMS)
 
 
 def default_cache() -> Path:
@@ -48,16 +50,17 @@ def default_cache() -> Path:
     return Path(base) / "tinyops" / "features"
 
 
-def build_features(folder: Path | None = None) -> Path:
-    """The shared object with the features' C functions, built when it is not there yet.
+def build_features(
+    folder: Path | None = None, generated: Mapping[str, str] | None = None, sources: Sequence[str] = WINDOW_SOURCES
+) -> Path:
+    """A shared object of features' C functions, built when it is not there yet.
 
-    Raises ToolError when there is no gcc or it fails.
+    `generated` are files by name beside the hand-written `sources`. Raises ToolError when there is no gcc or it fails.
     """
     compiler = installed("gcc")
-    sources = digest_tree(RUNTIME, ("features/*.c", "include/tinyops/features/*.h", "include/tinyops/internal.h"))
-    key = digest_json(
-        {"sources": sources, "flags": list(FLAGS), "gcc": compiler.version, "machine": os.uname().machine}
-    )
+    written = digest_tree(RUNTIME, ("features/*.c", "include/tinyops/features/*.h", "include/tinyops/internal.h"))
+    made_of = {"sources": written, "flags": list(FLAGS), "gcc": compiler.version, "machine": os.uname().machine}
+    key = digest_json({**made_of, "names": list(sources), "generated": dict(generated or {})})
     path = (folder or default_cache()) / key.removeprefix("sha256:")[:32] / "features.so"
     if path.exists():
         return path
@@ -66,8 +69,10 @@ def build_features(folder: Path | None = None) -> Path:
         scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=".new."))
     try:
         new = scratch / "features.so"
-        sources_here = [RUNTIME / source for source in SOURCES]
-        argv: list[str | Path] = [compiler.path, *FLAGS, "-I", RUNTIME / "include", "-o", new, *sources_here]
+        for name, text in (generated or {}).items():
+            (scratch / name).write_text(text)
+        files = [*(scratch / name for name in generated or {} if name.endswith(".c")), *(RUNTIME / s for s in sources)]
+        argv: list[str | Path] = [compiler.path, *FLAGS, "-I", RUNTIME / "include", "-o", new, *files]
         run(argv, timeout_s=120, what="gcc (features)")
         with writing(path):
             new.replace(path)
@@ -84,40 +89,74 @@ def _load(path: Path) -> ctypes.CDLL:
         raise ToolError(f"{path}: cannot be loaded: {error}", hint="remove the file, it is built again") from error
 
 
-def quantise_frames(
-    counts: NDArray[np.int16],
+def extract_rows(
+    samples: NDArray[np.int16], features: FrameFeatures, *, folder: Path | None = None
+) -> NDArray[np.int16]:
+    """Rows (R, row_values) of a recording's samples (N, channels), from a cleared state, as the device computes them.
+
+    Of raw features a row is a frame; samples at the end that make no whole row are left out. Raises SpecError for
+    samples of another shape or type; ToolError when the C source cannot be built.
+    """
+    import numpy as np
+
+    if samples.ndim != 2 or samples.dtype != np.int16:
+        raise SpecError(f"samples are {samples.dtype} {samples.shape}, wanted int16 (samples, channels)")
+    if isinstance(features, RawFeatures):
+        whole = samples.size // features.frame_values * features.frame_values
+        return samples.reshape(-1)[:whole].reshape(-1, features.frame_values)
+    if samples.shape[1] != features.signal_channels:
+        raise SpecError(f"samples have {samples.shape[1]} channels, the features {features.signal_channels}")
+    library = _load(build_features(folder, front_code(features), front_sources(features)))
+    return _rows(library, np.ascontiguousarray(samples), features)
+
+
+def _rows(library: ctypes.CDLL, samples: NDArray[np.int16], features: StagedFeatures) -> NDArray[np.int16]:
+    import numpy as np
+
+    front, last = front_of(features), features.last
+    state = np.zeros(front.state_bytes // 4, np.int32)
+    scratch = np.zeros(-(-front.scratch_bytes // 4), np.int32)
+    start = 2 * front.bins + front.bands
+    row = scratch.view(np.int16)[start : start + front.row]
+    rows = np.empty((max((len(samples) - last.length) // last.step + 1, 0), front.row), np.int16)
+    at, left = ctypes.c_void_p(samples.ctypes.data), ctypes.c_int32(len(samples))
+    kept, free = ctypes.c_void_p(state.ctypes.data), ctypes.c_void_p(scratch.ctypes.data)
+    library.tinyops_front_init(kept)
+    for values in rows:
+        done = library.tinyops_front_push(kept, free, ctypes.byref(at), ctypes.byref(left))
+        assert done == 1, "a row is due"
+        values[:] = row
+    return rows
+
+
+def quantise_rows(
+    rows: NDArray[np.int16],
     features: JsonObject | Features,
     scale: float,
     zero_point: int,
     *,
     folder: Path | None = None,
 ) -> NDArray[np.int8]:
-    """int8 input values of int16 counts (N, frame_values), bit for bit as the device computes them.
+    """int8 input values of int16 rows (N, row_values), bit for bit as the device computes them.
 
     `scale` and `zero_point` are the input tensor's. Raises SpecError for features that take no frames and for
-    counts of another shape or type; ToolError when the C source cannot be built.
+    rows of another shape or type; ToolError when the C source cannot be built.
     """
     import numpy as np
 
-    raw = (
-        features
-        if isinstance(features, RawFeatures)
-        else parse_features(features)
-        if isinstance(features, dict)
-        else features
-    )
-    if not isinstance(raw, RawFeatures):
+    given = parse_features(features) if isinstance(features, dict) else features
+    if isinstance(given, TensorFeatures):
         raise SpecError("features: kind tensor takes no frames")
-    if counts.ndim != 2 or counts.shape[1] != raw.frame_values or counts.dtype != np.int16:
-        raise SpecError(f"counts are {counts.dtype} {counts.shape}, wanted int16 (frames, {raw.frame_values})")
+    if rows.ndim != 2 or rows.shape[1] != given.row_values or rows.dtype != np.int16:
+        raise SpecError(f"counts are {rows.dtype} {rows.shape}, wanted int16 (rows, {given.row_values})")
     if not -128 <= zero_point <= 127:
         raise SpecError(f"zero point {zero_point} is outside int8")
-    channels = raw.channels(scale)
+    channels = given.channels(scale)
     table = (_Channel * len(channels))(*(_Channel(c.offset, c.multiplier, c.shift) for c in channels))
-    params = _Params(raw.frame_values, raw.window_frames, raw.hop_frames, len(channels), zero_point)
-    source = np.ascontiguousarray(counts)
+    params = _Params(given.row_values, given.rows, given.window_frames, given.hop_frames, len(channels), zero_point)
+    source = np.ascontiguousarray(rows)
     result = np.empty(source.shape, dtype=np.int8)
-    _load(build_features(folder)).tinyops_raw_quantise(
+    _load(build_features(folder)).tinyops_window_quantise(
         ctypes.byref(params),
         table,
         source.ctypes.data_as(ctypes.c_void_p),

@@ -1,21 +1,15 @@
-"""features.json as frozen objects, and the integer constants that follow from it."""
+"""Features as frozen objects, and the integer constants that follow from them."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from tinyops.errors import SpecError
-from tinyops.files import MIB, JsonObject, read_bounded
-
-MAX_FRAME_VALUES = 1 << 20
-MAX_WINDOW_FRAMES = 1 << 20
-MAX_WINDOW_VALUES = 1 << 24
-MAX_OFFSET = 1 << 16  # with int16 counts, a difference stays below 2^17 and its product below 2^48
+from tinyops.features.stage_json import stage_json
+from tinyops.features.stages import Filter, Rows, Stage, rows_in
+from tinyops.files import JsonObject
 
 
 @dataclass(frozen=True)
@@ -27,8 +21,23 @@ class Channel:
     shift: int
 
 
+class _Normalised:
+    """Features whose value i of a row belongs to channel i % len(offset); the model sees (value - offset) x gain."""
+
+    offset: tuple[int, ...]
+    gain: tuple[float, ...]
+
+    def channels(self, scale: float) -> tuple[Channel, ...]:
+        """The integer form of each channel's factor gain / scale, for an input tensor of that scale.
+
+        Raises SpecError where a factor is too large or too small for 64-bit integers.
+        """
+        pairs = zip(self.offset, self.gain, strict=True)
+        return tuple(_channel(i, offset, gain / scale) for i, (offset, gain) in enumerate(pairs))
+
+
 @dataclass(frozen=True)
-class RawFeatures:
+class RawFeatures(_Normalised):
     """The newest `window_frames` frames of `frame_values` int16 counts, every `hop_frames` frames.
 
     Value i of a frame belongs to channel i % len(offset); the float model sees (count - offset) x gain.
@@ -41,18 +50,21 @@ class RawFeatures:
     gain: tuple[float, ...]
 
     @property
+    def row_values(self) -> int:
+        """A row is a frame."""
+        return self.frame_values
+
+    @property
+    def rows(self) -> int:
+        return self.window_frames
+
+    @property
+    def hop_rows(self) -> int:
+        return self.hop_frames
+
+    @property
     def window_values(self) -> int:
-        return self.frame_values * self.window_frames
-
-    def channels(self, scale: float) -> tuple[Channel, ...]:
-        """The integer form of each channel's factor gain / scale, for an input tensor of that scale.
-
-        Raises SpecError where a factor is too large or too small for 64-bit integers.
-        """
-        return tuple(_channel(i, offset, gain / scale) for i, (offset, gain) in enumerate(self._pairs()))
-
-    def _pairs(self) -> list[tuple[int, float]]:
-        return list(zip(self.offset, self.gain, strict=True))
+        return self.row_values * self.rows
 
     def to_json(self) -> JsonObject:
         return {
@@ -66,6 +78,75 @@ class RawFeatures:
 
 
 @dataclass(frozen=True)
+class StagedFeatures(_Normalised):
+    """Rows that stages make of samples: filters first, then one stage that makes rows.
+
+    A frame holds `frame_samples` samples of each channel; the window and the hop are in frames. Value i of a row has
+    the offset and gain i.
+    """
+
+    rate_hz: float
+    signal_channels: int
+    frame_samples: int
+    window_frames: int
+    hop_frames: int
+    stages: tuple[Stage, ...]
+    offset: tuple[int, ...]
+    gain: tuple[float, ...]
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        return tuple(s for s in self.stages if isinstance(s, Filter))
+
+    @property
+    def last(self) -> Rows:
+        """The stage that makes rows."""
+        last = self.stages[-1]
+        assert not isinstance(last, Filter)
+        return last
+
+    @property
+    def frame_values(self) -> int:
+        return self.frame_samples * self.signal_channels
+
+    @property
+    def row_values(self) -> int:
+        return self.last.values(self.rate_hz) * self.signal_channels
+
+    @property
+    def rows(self) -> int:
+        return rows_in(self.last, self.window_frames * self.frame_samples)
+
+    @property
+    def hop_rows(self) -> int:
+        return self.hop_frames * self.frame_samples // self.last.step
+
+    @property
+    def window_values(self) -> int:
+        return self.row_values * self.rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the model's input without the batch: [rows, values], or [rows, values of a channel, channels]."""
+        if self.last.shape == "picture":
+            return (self.rows, self.last.values(self.rate_hz), self.signal_channels)
+        return (self.rows, self.row_values)
+
+    def to_json(self) -> JsonObject:
+        return {
+            "kind": "stages",
+            "rate_hz": self.rate_hz,
+            "channels": self.signal_channels,
+            "frame_samples": self.frame_samples,
+            "window_frames": self.window_frames,
+            "hop_frames": self.hop_frames,
+            "stages": [stage_json(stage) for stage in self.stages],
+            "offset": list(self.offset),
+            "gain": list(self.gain),
+        }
+
+
+@dataclass(frozen=True)
 class TensorFeatures:
     """The model takes tensors only: no frames."""
 
@@ -73,77 +154,8 @@ class TensorFeatures:
         return {"kind": "tensor"}
 
 
-Features: TypeAlias = RawFeatures | TensorFeatures
-
-
-def read_features(path: Path) -> Features:
-    """Reads features.json. Raises SpecError naming what is wrong."""
-    data = read_bounded(path, 16 * MIB)
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise SpecError(f"{path.name}: not JSON: {error}") from error
-    return parse_features(value, path.name)
-
-
-def parse_features(value: Any, name: str = "features.json") -> Features:
-    """Features from JSON. Raises SpecError naming the field that is missing, of the wrong kind or out of bounds."""
-    if not isinstance(value, Mapping):
-        raise SpecError(f"{name}: must be an object, is {type(value).__name__}")
-    kind = value.get("kind")
-    if kind == "tensor":
-        _refuse_unknown(value, {"kind"}, name)
-        return TensorFeatures()
-    if kind != "raw":
-        raise SpecError(f"{name}: kind {kind!r} is unknown", hint="raw or tensor")
-    _refuse_unknown(value, {"kind", "frame_values", "window_frames", "hop_frames", "offset", "gain"}, name)
-    found = RawFeatures(
-        frame_values=_integer(value, "frame_values", MAX_FRAME_VALUES, name),
-        window_frames=_integer(value, "window_frames", MAX_WINDOW_FRAMES, name),
-        hop_frames=_integer(value, "hop_frames", MAX_WINDOW_FRAMES, name),
-        offset=tuple(_numbers(value, "offset", name)),
-        gain=tuple(map(float, _numbers(value, "gain", name))),
-    )
-    _check(found, name)
-    return found
-
-
-def _check(found: RawFeatures, name: str) -> None:
-    if found.window_values > MAX_WINDOW_VALUES:
-        raise SpecError(f"{name}: a window has {found.window_values:,} values, at most {MAX_WINDOW_VALUES:,}")
-    count = len(found.offset)
-    if count != len(found.gain) or count == 0 or found.frame_values % count:
-        raise SpecError(
-            f"{name}: offset has {count} entries and gain {len(found.gain)}: both need one a channel, "
-            f"and the {found.frame_values} values of a frame must be a multiple of that"
-        )
-    for i, (offset, gain) in enumerate(zip(found.offset, found.gain, strict=True)):
-        if not isinstance(offset, int) or abs(offset) > MAX_OFFSET:
-            raise SpecError(f"{name}: offset[{i}] is {offset!r}, it must be an integer within ±{MAX_OFFSET}")
-        if not math.isfinite(gain) or gain <= 0:
-            raise SpecError(f"{name}: gain[{i}] is {gain!r}, it must be finite and above zero")
-
-
-def _refuse_unknown(value: Mapping[str, Any], known: set[str], name: str) -> None:
-    unknown = sorted(set(map(str, value)) - known)
-    if unknown:
-        raise SpecError(f"{name}: unknown fields {', '.join(unknown)}")
-
-
-def _integer(value: Mapping[str, Any], field: str, limit: int, name: str) -> int:
-    found = value.get(field)
-    if not isinstance(found, int) or isinstance(found, bool) or not 1 <= found <= limit:
-        raise SpecError(f"{name}: {field} is {found!r}, it must be an integer in 1..{limit:,}")
-    return found
-
-
-def _numbers(value: Mapping[str, Any], field: str, name: str) -> list[Any]:
-    found = value.get(field)
-    ok = isinstance(found, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
-    if not ok:
-        raise SpecError(f"{name}: {field} must be a list of numbers")
-    assert isinstance(found, list)
-    return found
+FrameFeatures: TypeAlias = RawFeatures | StagedFeatures
+Features: TypeAlias = FrameFeatures | TensorFeatures
 
 
 def _channel(index: int, offset: int, factor: float) -> Channel:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinyops.errors import SpecError
-from tinyops.features.specification import RawFeatures
+from tinyops.features.specification import FrameFeatures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,11 +34,11 @@ def counts_from_values(values: NDArray[Any], full_scale: Sequence[float]) -> NDA
     return np.clip(rounded, -32768, 32767).astype(np.int16)
 
 
-def float_inputs(counts: NDArray[np.int16], features: RawFeatures) -> NDArray[np.float32]:
-    """What the float model sees: (count - offset) x gain, for counts of shape (..., frame_values)."""
+def float_inputs(rows: NDArray[np.int16], features: FrameFeatures) -> NDArray[np.float32]:
+    """What the float model sees: (value - offset) x gain, for rows of shape (..., row_values)."""
     import numpy as np
 
-    repeat = features.frame_values // len(features.offset)
+    repeat = features.row_values // len(features.offset)
     offset = np.tile(np.asarray(features.offset, dtype=np.float64), repeat)
     gain = np.tile(np.asarray(features.gain, dtype=np.float64), repeat)
-    return ((counts.astype(np.float64) - offset) * gain).astype(np.float32)
+    return ((rows.astype(np.float64) - offset) * gain).astype(np.float32)

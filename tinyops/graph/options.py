@@ -7,11 +7,16 @@ from typing import Any
 
 from tinyops.graph.types import (
     AxisOptions,
+    BatchMatmulOptions,
     BlockOptions,
+    CallOnceOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
     GatherOptions,
+    HandleOptions,
+    LeakyReluOptions,
+    LstmOptions,
     MirrorPadOptions,
     NoOptions,
     Options,
@@ -21,12 +26,14 @@ from tinyops.graph.types import (
     ResizeOptions,
     SoftmaxOptions,
     StridedSliceOptions,
+    SvdfOptions,
     TransposeConvOptions,
 )
 
 Fail = Callable[[str], Exception]
 
 MAX_EXTENT = 1 << 16  # of strides, windows and dilations
+MAX_RESOURCE_NAME = 1024  # bytes
 
 
 class _Fields:
@@ -49,6 +56,13 @@ class _Fields:
 
     def pair(self, height: str, width: str) -> tuple[int, int]:
         return self.extent(height), self.extent(width)
+
+    def name(self, method: str) -> str:
+        """A name that is compared, and therefore never cut short; empty where there is none."""
+        value = getattr(self.table, method)() or b""
+        if len(value) > MAX_RESOURCE_NAME:
+            raise self.fail(f"{method} has {len(value):,} bytes, at most {MAX_RESOURCE_NAME:,} are supported")
+        return bytes(value).decode("utf-8", "backslashreplace")
 
     @property
     def activation(self) -> Any:
@@ -93,6 +107,30 @@ def _reduce(f: _Fields) -> Options:
 
 def _softmax(f: _Fields) -> Options:
     return SoftmaxOptions(float(f.table.Beta()))
+
+
+def _svdf(f: _Fields) -> Options:
+    return SvdfOptions(f.extent("Rank"), f.activation)
+
+
+def _lstm(f: _Fields) -> Options:
+    return LstmOptions(f.activation, float(f.table.CellClip()), bool(f.table.TimeMajor()))
+
+
+def _var_handle(f: _Fields) -> Options:
+    return HandleOptions(f.name("Container"), f.name("SharedName"))
+
+
+def _call_once(f: _Fields) -> Options:
+    return CallOnceOptions(int(f.table.InitSubgraphIndex()))
+
+
+def _leaky_relu(f: _Fields) -> Options:
+    return LeakyReluOptions(float(f.table.Alpha()))
+
+
+def _batch_matmul(f: _Fields) -> Options:
+    return BatchMatmulOptions(bool(f.table.AdjX()), bool(f.table.AdjY()))
 
 
 def _pack(f: _Fields) -> Options:
@@ -141,10 +179,22 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "MAX_POOL_2D": ("Pool2DOptions", _pool),
     "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
     "ADD": ("AddOptions", _elementwise),
+    "SUB": ("SubOptions", _elementwise),
     "MUL": ("MulOptions", _elementwise),
+    "DIV": ("DivOptions", _elementwise),
+    "L2_NORMALIZATION": ("L2NormOptions", _elementwise),
     "CONCATENATION": ("ConcatenationOptions", _concatenation),
     "MEAN": ("ReducerOptions", _reduce),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
+    "SVDF": ("SVDFOptions", _svdf),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": ("UnidirectionalSequenceLSTMOptions", _lstm),
+    "VAR_HANDLE": ("VarHandleOptions", _var_handle),
+    "CALL_ONCE": ("CallOnceOptions", _call_once),
+    "SUM": ("ReducerOptions", _reduce),
+    "REDUCE_MAX": ("ReducerOptions", _reduce),
+    "REDUCE_MIN": ("ReducerOptions", _reduce),
+    "LEAKY_RELU": ("LeakyReluOptions", _leaky_relu),
+    "BATCH_MATMUL": ("BatchMatMulOptions", _batch_matmul),
     "PACK": ("PackOptions", _pack),
     "UNPACK": ("UnpackOptions", _unpack),
     "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),

@@ -145,7 +145,7 @@ def test_strided_slice(lists, output, options, match):
         ((4, 6), [-1, 0], (6, 4), "each dimension is named once"),
         ((4, 6), [1, 0], (4, 6), r"agree; here: \(4, 6\), the inputs give \(6, 4\)"),
         ((4, 6), [0, 1, 2], (4, 6), "one value for each dimension"),
-        ((1, 1, 1, 1, 1, 2), [0, 1, 2, 3, 4, 5], (1, 1, 1, 1, 1, 2), "1 to 5 dimensions"),
+        ((1, 1, 1, 1, 3, 2), [0, 1, 2, 3, 5, 4], (1, 1, 1, 1, 2, 3), "1 to 5 dimensions"),
     ],
 )
 def test_transpose(shape, order, output, match):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyops.compiler.lowered import Call, Read, Write
+from tinyops.compiler.memory import aligned
 from tinyops.compiler.overlap import (
     Overlap,
     between,
@@ -208,9 +209,26 @@ def test_kernels_by_channels_keep_channels_upon_channels():
         **dict.fromkeys(("kernel_h", "kernel_w"), 3),
         **dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left"), 1),
     }
-    call = Call("tinyops_depthwise_3x3", "p", {"window": g}, (Read(1), Write(2)))
-    assert overlaps_of(call) == (Overlap(1, 0, 3),)
+    assert overlaps_of(by_channels(g, {"value": 3, "row": 15})) == (Overlap(1, 0, 3),)
     assert clobbers(channel_accesses(g, 3), 1), "a byte off its channel"
+
+
+def by_channels(g, step):
+    return Call("tinyops_depthwise_3x3", "p", {"window": g, "input": step}, (Read(1), Write(2)))
+
+
+def test_kernels_by_columns_keep_places_upon_places():
+    g = {
+        **dict.fromkeys(("in_h", "in_w", "out_h", "out_w", "kernel_h", "kernel_w"), 3),
+        **dict.fromkeys(("in_c", "out_c"), 2),
+        **dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left"), 1),
+    }
+    (overlap,) = overlaps_of(by_channels(g, {"value": 6, "row": 2}))
+    image = aligned(18)
+    assert overlap.distance == 0
+    assert all(ahead % overlap.step for ahead in range(1, image))
+    smaller = {**g, "out_h": 1, "out_w": 1, "pad_top": 0, "pad_left": 0}
+    assert overlaps_of(by_channels(smaller, {"value": 6, "row": 2})) == ()
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.permutations(range(6))), min_size=1, max_size=6), st.integers(1, 3))

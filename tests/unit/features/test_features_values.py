@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tinyops.errors import SpecError
 from tinyops.features import RawFeatures
-from tinyops.features.host import build_features, quantise_frames
+from tinyops.features.host import build_features, quantise_rows
 from tinyops.features.values import counts_from_values, float_inputs
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not on PATH")
@@ -63,7 +63,7 @@ def test_device_code_equals_its_definition(folder, data):
     counts = np.random.default_rng(data.draw(st.integers(0, 99))).integers(-32768, 32768, (9, channels * 2))
     counts = counts.astype(np.int16)
     counts[0], counts[1] = -32768, 32767
-    found = quantise_frames(counts, features, scale, zero_point, folder=folder)
+    found = quantise_rows(counts, features, scale, zero_point, folder=folder)
     constants = features.channels(scale)
     for (row, column), count in np.ndenumerate(counts):
         c = constants[column % channels]
@@ -76,21 +76,21 @@ def test_device_code_is_within_half_a_step_of_the_float_input(folder):
     features = RawFeatures(1, 1, 1, (100,), (1 / 8192,))
     counts = np.arange(-32768, 32768, dtype=np.int16)[:, None]
     real = float_inputs(counts, features)[:, 0] / 0.03 + 7
-    found = quantise_frames(counts, features, 0.03, 7, folder=folder)[:, 0]
+    found = quantise_rows(counts, features, 0.03, 7, folder=folder)[:, 0]
     assert np.abs(found - np.clip(real, -128, 127)).max() <= 0.5 + 1e-4
 
 
 @needs_gcc
 def test_refuses_what_is_no_frame(folder):
     features = RawFeatures(2, 1, 1, (0,), (1.0,))
-    with pytest.raises(SpecError, match=r"wanted int16 \(frames, 2\)"):
-        quantise_frames(np.zeros((3, 3), np.int16), features, 1.0, 0, folder=folder)
+    with pytest.raises(SpecError, match=r"wanted int16 \(rows, 2\)"):
+        quantise_rows(np.zeros((3, 3), np.int16), features, 1.0, 0, folder=folder)
     with pytest.raises(SpecError, match="counts are int32"):
-        quantise_frames(np.zeros((3, 2), np.int32), features, 1.0, 0, folder=folder)  # type: ignore[arg-type]
+        quantise_rows(np.zeros((3, 2), np.int32), features, 1.0, 0, folder=folder)  # type: ignore[arg-type]
     with pytest.raises(SpecError, match="takes no frames"):
-        quantise_frames(np.zeros((3, 2), np.int16), {"kind": "tensor"}, 1.0, 0, folder=folder)
+        quantise_rows(np.zeros((3, 2), np.int16), {"kind": "tensor"}, 1.0, 0, folder=folder)
     with pytest.raises(SpecError, match="zero point 300"):
-        quantise_frames(np.zeros((3, 2), np.int16), features, 1.0, 300, folder=folder)
+        quantise_rows(np.zeros((3, 2), np.int16), features, 1.0, 300, folder=folder)
 
 
 @needs_gcc
