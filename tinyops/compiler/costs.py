@@ -49,11 +49,11 @@ INSTRUCTIONS: Mapping[str, Mapping[str, tuple[float, ...]]] = {
     },
     "v6m": {
         "tinyops_conv_2d": (2578, 133.9, 5.081, 31.84, 7.428),
-        "tinyops_conv_2d_lanes": (0, 0, 120.1, 11.31, 139.1, 2.597),
+        "tinyops_conv_2d_lanes": (0, 461.7, 146.2, 10.1, 0, 96.72, 0, 31.44),
         "tinyops_depthwise_conv_2d": (1327, 162.3, 431.3, 285, 64.92, 22.57),
         "tinyops_depthwise_3x3_lanes": (707.6, 181.2, 118.2, 112.7, 145.9, 73.24, 0, 0),
         "tinyops_fully_connected": (90.06, 105.4, 6.987),
-        "tinyops_fully_connected_eights": (152.8, 629.3, 30.09),
+        "tinyops_fully_connected_eights": (209.5, 330.5, 30.75, 36.17),
         "tinyops_lstm": (168.9, 963.3, 6.977),
         "tinyops_average_pool_2d": (176.9, 102.8, 129, 10.13),
         "tinyops_max_pool_2d": (185.9, 89.39, 59.99, 10.02),
