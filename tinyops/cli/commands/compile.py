@@ -13,6 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_core(parser)
     parser.add_argument(
+        "--prefix",
+        default="",
+        metavar="NAME",
+        help="name the library so, and begin its symbols with it: several can be linked into one program",
+    )
+    parser.add_argument(
         "-o", "--out", type=Path, metavar="DIR", help="where to write it (default: a folder named after the model)"
     )
 
@@ -30,9 +36,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     else:
         catalog = boards_here()
         compiled = compile_file(graph, find_board(arguments.board, catalog), arguments.prefer, catalog)
-    name = library_name(compiled.graph.name)
+    name = arguments.prefix or library_name(compiled.graph.name)
     folder: Path = arguments.out or Path(name)
-    files = library_files(compiled)
+    files = library_files(compiled, arguments.prefix)
     changed = write_library(files, folder)
     lines = [
         f"{folder}: {len(files)} files, {len(changed) or 'none'} changed",
