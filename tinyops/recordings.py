@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyops.errors import SpecError
+from tinyops.features import FrameFeatures, RawFeatures
+from tinyops.features.host import extract_rows
 from tinyops.statistics import Scores, score
 
 Counts = NDArray[np.int16]
@@ -85,6 +87,26 @@ def _inconsistency(recordings: Recordings) -> str:
     return "an empty recording" if (np.diff(offsets) <= 0).any() else ""
 
 
+def in_rows(recordings: Recordings, features: FrameFeatures) -> Recordings:
+    """The same recordings as rows of feature values, each from a cleared state, as a device makes them.
+
+    Windows of `features.rows` rows every `features.hop_rows` rows are those that a device infers on. Raises SpecError
+    for a recording shorter than a window.
+    """
+    samples = features.frame_values // recordings.counts.shape[1]
+    if isinstance(features, RawFeatures) and samples == 1:
+        return recordings
+    window, hop = samples * features.window_frames, samples * features.hop_frames
+    _check_lengths(recordings, window)
+    rows = []
+    for number in range(len(recordings)):
+        counts = recordings.frames(number)
+        whole = window + (len(counts) - window) // hop * hop  # samples after the last window make rows that no one sees
+        rows.append(extract_rows(counts[:whole], features))
+    offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+    return replace(recordings, counts=np.concatenate(rows), offsets=offsets)
+
+
 @dataclass(frozen=True)
 class Windows:
     """Windows of one side: `counts` [N, T, V], the recording [N] that each was cut from, its label [N]."""
@@ -130,15 +152,6 @@ def _check_lengths(recordings: Recordings, window_frames: int) -> None:
             f"recording {recordings.ids[first]}: {lengths[first]} frames{more}, a window takes {window_frames}",
             hint="make input.window_s shorter, or leave the short recordings out of the dataset",
         )
-
-
-def input_shape(signal: dict[str, Any], window_frames: int) -> tuple[int, ...]:
-    """A model's input without the batch: [frames, channels] of a stream, [height, width, channels] of an image."""
-    channels = len(signal["channels"])
-    if signal.get("size") is None:
-        return (window_frames, channels)
-    height, width = signal["size"]
-    return (int(height), int(width), channels)
 
 
 @dataclass(frozen=True)

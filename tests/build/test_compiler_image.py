@@ -54,12 +54,12 @@ def small_network() -> bytes:
     return model.build([real], [output])
 
 
-def build(folder: Path, cpu: str, model: bytes, slot_bytes: int | None = None) -> Path:
+def build(folder: Path, cpu: str, model: bytes, slot_bytes: int | None = None, **more: object) -> Path:
     """Runs both steps; returns the image step's output folder."""
     (folder / "c").mkdir(parents=True)
     (folder / "i").mkdir()
     (folder / "in.tflite").write_bytes(model)
-    settings = {"cpu": cpu, "board": "test-board", "arena_bytes": None, "prefer": "balanced"}
+    settings = {"cpu": cpu, "board": "test-board", "arena_bytes": None, "prefer": "balanced", **more}
     run(Step("compile", "m", settings), {"int8.tflite": folder / "in.tflite"}, folder / "c", lambda p: None)
     tool = installed("arm-none-eabi-gcc" if cpu.startswith("cortex") else "gcc")
     files = {p.relative_to(folder / "c").as_posix(): p for p in (folder / "c").rglob("*") if p.is_file()}

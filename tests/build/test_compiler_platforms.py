@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.compiled import compile_bytes, input_vectors, random_inputs
+from fakes.compiled import compile_bytes, compile_special, input_vectors, random_inputs
 from fakes.interpreter import Interpreter
 from fakes.platforms import PLATFORMS, Case, Platform, fits, needs, run_cases
 from fakes.strategies import all_strategies, drawn
@@ -49,7 +49,7 @@ def compare(platform: Platform, examples: Sequence[tuple[str, bytes, list, list[
     """Runs all models, names those that differ, and leaves their files; returns the names of those that ran."""
     cases, wanted = [], []
     for name, model, inputs, outputs in examples:
-        compiled = compile_bytes(model, cpu=platform.cpu)
+        compiled = compile_special(model, platform.cpu)
         case = Case(compiled, input_vectors(compiled, inputs))
         if fits(platform, [case]):
             cases.append(case)

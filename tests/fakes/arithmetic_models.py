@@ -50,6 +50,8 @@ def one_operand(name: str) -> Adder:
         if name == "RSQRT":
             zero_point = -128
         out_scale, out_zero = float(np.float32(scale * 2 ** rng.uniform(-4, 4))), zero_of(rng)
+        if name == "RSQRT":
+            out_scale = float(np.float32(out_scale / scale / 200 / np.sqrt(scale)))
         fixed = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0), "RELU6": (scale, zero_point)}
         out_scale, out_zero = fixed.get(name, (out_scale, out_zero))
         source = model.tensor((1, 256), scale=scale, zero_point=zero_point)
@@ -161,6 +163,21 @@ def rows(name: str) -> Adder:
         log = name == "LOG_SOFTMAX"
         output = model.tensor(shape, scale=16 / 256 if log else 1 / 128, zero_point=127 if log else 0)
         model.operator(name, [source], [output], table="LogSoftmaxOptions" if log else "L2NormOptions")
+        return [source], output
+
+    return add
+
+
+def real_softmax(name: str) -> Adder:
+    """After DEQUANTIZE, as models have it that end in float32."""
+
+    def add(model: Tflite, rng: np.random.Generator) -> tuple[list[int], int]:
+        shape = (int(rng.integers(1, 3)), int(rng.integers(1, 30)))
+        source = model.tensor(shape, scale=scale_of(rng, -6, 2), zero_point=zero_of(rng))
+        real, output = model.tensor(shape, "float32"), model.tensor(shape, "float32")
+        model.operator("DEQUANTIZE", [source], [real], table="DequantizeOptions")
+        beta = {"beta": float(rng.choice([1, 1, 0.5, 2]))} if name == "SOFTMAX" else {}
+        model.operator(name, [real], [output], table="SoftmaxOptions" if beta else "LogSoftmaxOptions", **beta)
         return [source], output
 
     return add

@@ -1,4 +1,7 @@
-"""Runs a model image in QEMU, from two addresses, on a machine with its core."""
+"""Runs a model image in QEMU, from two addresses, on a machine with its core.
+
+A Cortex-M3 has all instructions of a Cortex-M0+, so images for that run on one, too.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyops.compiler.compiled import CompiledModel
 from tinyops.compiler.header import ModelHeader
+from tinyops.compiler.host import write_sources
+from tinyops.compiler.image.assembly import header_assembly
+from tinyops.compiler.image.build import build_image
+from tinyops.compiler.ops.lanes import V6M_CPUS
 from tinyops.compiler.options import RUNTIME
-from tinyops.toolchain import CPU_FLAGS
+from tinyops.toolchain import CPU_FLAGS, installed
 
 HARNESS = Path(__file__).parents[1] / "build" / "test_compiler_image"
 FLAGS = ("-O2", "-std=c99", "-nostdlib")
@@ -33,16 +41,30 @@ class Machine:
 
 MACHINES = {
     "cortex-m3": Machine("mps2-an385", 0x0, 0x20000000, (0x21000004, 0x2118800C), 0x40000000, 40),
+    "cortex-m0plus": Machine("mps2-an385", 0x0, 0x20000000, (0x21000004, 0x2118800C), 0x40000000, 40),
     "cortex-m4f": Machine("mps2-an386", 0x0, 0x20000000, (0x21000004, 0x2118800C), 0x40000000, 40),
     "cortex-m7": Machine("mps2-an500", 0x0, 0x20000000, (0x60000004, 0x6018800C), 0x40000000, 40),
     "cortex-m33": Machine("mps2-an505", 0x10000000, 0x38000000, (0x80000004, 0x8018800C), 0x50000000, 50),
 }
 
 
+def emulate(compiled: CompiledModel, vectors: list[bytes], folder: Path) -> list[tuple[int, bytes]]:
+    """(instructions, output) of the model's image at the second of two odd addresses, for each vector."""
+    cpu = compiled.options.cpu
+    sources = [p.relative_to(folder).as_posix() for p in write_sources(compiled.sources, folder)]
+    image, _ = build_image(sources, header_assembly(compiled.header), cpu, installed("arm-none-eabi-gcc"), folder)
+    here, there = run_in_emulator(image, vectors, folder, cpu)
+    assert [output for _, output in here] == [output for _, output in there]
+    return there
+
+
 def run_in_emulator(
     image: bytes, vectors: list[bytes], folder: Path, cpu: str = "cortex-m4f"
 ) -> list[list[tuple[int, bytes]]]:
-    """For each of two addresses: (instructions, output) of each vector. Instructions are 0 where the model failed."""
+    """For each of two addresses: (instructions, output) of each vector. Instructions are 0 where the model failed.
+
+    Raises CalledProcessError where the image does what its core cannot: some cores fault on unaligned accesses.
+    """
     data = _run(image, b"".join(vectors), folder, cpu)
     size = 4 + ModelHeader.parse(image).output_bytes
     found = [*_counted(data, size, cpu)]
@@ -77,7 +99,8 @@ def _run(image: bytes, vectors: bytes, folder: Path, cpu: str, *flags: str) -> b
     symbols = {"code_at": machine.code_at, "data_at": machine.data_at, "timer": machine.timer_at}
     symbols |= dict(zip(("place_a", "place_b"), machine.places, strict=True))
     link = ["-T", f"{HARNESS}.ld", *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items())]
-    command = ["arm-none-eabi-gcc", *CPU_FLAGS[cpu], *FLAGS, *flags, *link, "-I", str(RUNTIME / "include")]
+    traps = ["-DTRAP_UNALIGNED"] if cpu in V6M_CPUS else []
+    command = ["arm-none-eabi-gcc", *CPU_FLAGS[cpu], *FLAGS, *flags, *traps, *link, "-I", str(RUNTIME / "include")]
     subprocess.run([*command, "-o", "harness.elf", f"{HARNESS}.c", "-lc", "-lgcc"], check=True, cwd=folder)
     options = ["-M", machine.name, "-display", "none", "-monitor", "none", "-serial", "none", "-icount", "shift=0"]
     semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "harness.elf"]

@@ -38,7 +38,7 @@ def _window_reader(draw: Any, model: Tflite, source: int, g: dict[str, Any], cha
 @st.composite
 def padded(draw: Any) -> bytes:
     """PAD or PADV2, of rows or of an image, before one or two windows."""
-    g = _geometry(draw, st.sampled_from([1, 1, 2]))
+    g = _geometry(draw, st.sampled_from([1, 1, 2]), draw(st.sampled_from([None, (3, 3)])))
     channels = draw(st.integers(1, 5))
     w = _Weighted(draw, channels, channels * g["taps"][0] * g["taps"][1])
     added = []
@@ -214,6 +214,32 @@ def constant_operands(draw: Any) -> bytes:
     return model.build([source], [output])
 
 
+def cell(branches: int = 3, *, wide: int = 32, extent: int = 8) -> bytes:
+    """A cell as a search for networks finds them: branches that widen and narrow again, all widened first."""
+    model, rng = Tflite(), np.random.default_rng(5)
+
+    def tensor(channels: int) -> int:
+        return model.tensor((1, extent, extent, channels), scale=0.1, zero_point=-1)
+
+    def pointwise(source: int, channels: int, filters: int) -> int:
+        scale = rng.uniform(0.002, 0.01, filters).astype(np.float32)
+        values = rng.integers(-127, 128, (filters, 1, 1, channels))
+        weights = model.tensor((filters, 1, 1, channels), scale=scale, data=values)
+        bias_scale = np.float32(0.1) * scale
+        bias = model.tensor((filters,), "int32", scale=bias_scale, data=rng.integers(-900, 900, filters))
+        output = tensor(filters)
+        options = {"padding": 1, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+        model.operator("CONV_2D", [source, weights, bias], [output], table="Conv2DOptions", **options)
+        return output
+
+    source = tensor(8)
+    widened = [pointwise(source, 8, wide) for _ in range(branches)]
+    narrowed = [pointwise(one, wide, 4) for one in widened]
+    output = tensor(4 * branches)
+    model.operator("CONCATENATION", narrowed, [output], table="ConcatenationOptions", axis=3)
+    return model.build([source], [output])
+
+
 # Model, and the passes that must have had something to do in some of the examples.
 PASS_MODELS = {
     "padded": (padded(), {"fold_padding"}),
@@ -221,5 +247,6 @@ PASS_MODELS = {
     "activated": (activated(), {"fuse_activations"}),
     "requantised": (requantised(), {"fold_quantize"}),
     "computed_shapes": (computed_shapes(), {"fold_constants", "fold_reshape"}),
+    "cell": (st.builds(cell, st.integers(2, 3), wide=st.sampled_from([16, 32]), extent=st.integers(2, 6)), {"reorder"}),
     "constant_operands": (constant_operands(), {"fold_constants", "drop_dead"}),
 }

@@ -17,6 +17,37 @@ def _bytes(rng: np.random.Generator, shape: tuple[int, ...], extreme: bool) -> n
     return rng.choice([-127, 127], shape) if extreme else rng.integers(-127, 127, shape, endpoint=True)
 
 
+def svdf_model(dtype: str = "int16") -> Tflite:
+    """Tensors: 0 input, 1 weights, 2 weights over time, 3 biases, 4 state, 5 output. 6 filters by 2."""
+    model = Tflite()
+    model.tensor((1, 5), scale=0.5)
+    model.tensor((6, 5), scale=0.01, data=np.ones((6, 5)))
+    model.tensor((6, 3), dtype, scale=0.001, data=np.ones((6, 3)))
+    model.tensor((3,), "int32", scale=1e-5, data=np.zeros(3))
+    model.tensor((1, 18), dtype, scale=0.01, variable=True)
+    model.tensor((1, 3), scale=0.5)
+    model.operator("SVDF", [0, 1, 2, 3, 4], [5], table="SVDFOptions", rank=2)
+    return model
+
+
+def lstm_model() -> Tflite:
+    """Tensors: 0 input, 1 to 8 weights, 9 to 12 biases, 13 hidden state, 14 cell state, 15 output."""
+    model = Tflite()
+    model.tensor((1, 2, 5), scale=0.5)
+    for width in (5, 5, 5, 5, 4, 4, 4, 4):
+        model.tensor((4, width), scale=0.01, data=np.ones((4, width)))
+    for _ in range(4):
+        model.tensor((4,), "int32", scale=0.005, data=np.zeros(4))
+    model.tensor((1, 4), scale=1 / 128, variable=True)
+    model.tensor((1, 4), "int16", scale=2.0**-12, variable=True)
+    model.tensor((1, 2, 4), scale=1 / 128)
+    operands = [*range(9), -1, -1, -1, *range(9, 13), -1, -1, 13, 14, -1, -1, -1, -1]
+    fields = {"fusedActivationFunction": ACTIVATIONS["TANH"], "cellClip": 10.0}
+    table = "UnidirectionalSequenceLSTMOptions"
+    model.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, [15], table=table, **fields)
+    return model
+
+
 @st.composite
 def svdf(draw: Any, dtype: str | None = None) -> bytes:
     dtype = dtype or draw(st.sampled_from(["int16", "int8"]))
@@ -146,3 +177,47 @@ def resources(draw: Any) -> bytes:
 
 
 STATEFUL = {"svdf": svdf(), "lstm": lstm(), "resources": resources()}
+
+
+def wake_word(seed: int = 5, channels: int = 10, frames: int = 4) -> bytes:
+    """A streaming network: each inference takes in one frame and looks at the last four, kept in three resources.
+
+    A second layer keeps what the first found last time. CALL_ONCE starts the frames from the zero point.
+    """
+    rng, model = np.random.default_rng(seed), Tflite()
+    edge = {"scale": 0.1, "zero_point": -20}
+    found = {"scale": 0.2, "zero_point": -128}
+    source = model.tensor((1, 1, channels), **edge, name="frame")
+    model.operator("CALL_ONCE", [], [], table="CallOnceOptions", initSubgraphIndex=1)
+    other = model.other()
+    handles = [model.handle(f"frame {i}") for i in range(frames - 1)]
+    for i in range(frames - 1):
+        still = other.tensor((1, 1, channels), **edge, data=np.full((1, 1, channels), edge["zero_point"] + i))
+        other.operator("ASSIGN_VARIABLE", [other.handle(f"frame {i}"), still], [])
+    old = [model.tensor((1, 1, channels), **edge) for _ in handles]
+    for handle, value in zip(handles, old, strict=True):
+        model.operator("READ_VARIABLE", [handle], [value])
+    window = model.tensor((1, frames, channels), **edge)
+    model.operator("CONCATENATION", [*old, source], [window], table="ConcatenationOptions", axis=1)
+    for handle, value in zip(handles, [*old[1:], source], strict=True):
+        model.operator("ASSIGN_VARIABLE", [handle, value], [])
+    first = _dense(model, rng, window, frames * channels, 12, found)
+    last_time = model.handle("found")
+    before, both = model.tensor((1, 12), **found), model.tensor((1, 24), **found)
+    model.operator("READ_VARIABLE", [last_time], [before])
+    model.operator("CONCATENATION", [before, first], [both], table="ConcatenationOptions", axis=1)
+    model.operator("ASSIGN_VARIABLE", [last_time, first], [])
+    score = _dense(model, rng, both, 24, 1, {"scale": 0.05, "zero_point": 3})
+    output = model.tensor((1, 1), scale=1 / 256, zero_point=-128)
+    model.operator("LOGISTIC", [score], [output])
+    return model.build([source], [output])
+
+
+def _dense(
+    model: Tflite, rng: np.random.Generator, source: int, inputs: int, outputs: int, edge: dict[str, Any]
+) -> int:
+    weights = model.tensor((outputs, inputs), scale=0.004, data=rng.integers(-127, 127, (outputs, inputs)))
+    bias = model.tensor((outputs,), "int32", scale=0.0004, data=rng.integers(-5000, 5000, outputs))
+    made = model.tensor((1, outputs), **edge)
+    model.operator("FULLY_CONNECTED", [source, weights, bias], [made], table="FullyConnectedOptions")
+    return made

@@ -7,7 +7,7 @@ from tinyops.files import JsonObject
 from tinyops.manifest.contract import classifier_contract
 from tinyops.specs.loader import Repository
 from tinyops.specs.model import TfliteArchitecture
-from tinyops.specs.window import window
+from tinyops.specs.window import frame_samples, window
 
 
 def trained_contract(repository: Repository, model: str, board: Board) -> JsonObject | None:
@@ -18,4 +18,5 @@ def trained_contract(repository: Repository, model: str, board: Board) -> JsonOb
     dataset = repository.datasets[spec.dataset].document.spec
     signal = dataset.signal.model_dump(mode="json")
     arena_bytes = board.spec.layout.arena_bytes if board.spec.layout else None
-    return classifier_contract(signal, dataset.classes, window(spec, dataset.signal), arena_bytes)
+    frames = (frame_samples(spec, dataset.signal), *window(spec, dataset.signal))
+    return classifier_contract(signal, dataset.classes, frames, arena_bytes)

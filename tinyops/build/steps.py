@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board, Silicon
 from tinyops.build.contracts import trained_contract
+from tinyops.features.stage_json import stage_json
 from tinyops.files import JsonObject
+from tinyops.specs.feature_rules import stages
 from tinyops.specs.loader import Loaded, Repository
 from tinyops.specs.lock import Lock
 from tinyops.specs.model import (
@@ -17,7 +19,7 @@ from tinyops.specs.model import (
     PythonArchitecture,
     TfliteArchitecture,
 )
-from tinyops.specs.window import window
+from tinyops.specs.window import frame_samples, window
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
 REVISIONS = {"collect": 1, "train": 1, "squeeze": 2, "twin": 2}
@@ -129,7 +131,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
         {} if contract else {"contract.json": InputRef(compiled, "contract.json")},
     )
     spec = repository.models[model].document.spec
-    frames = spec.dataset is not None and spec.input.features[0] != "tensor"
+    frames = spec.dataset is not None and not spec.input.takes_tensors
     yield _twin_step(fleet_subject, board, lock, squeezed, compiled, built, frames=frames)
 
 
@@ -183,13 +185,19 @@ def compile_settings(repository: Repository, model: str, board: Board) -> JsonOb
 
 
 def window_settings(repository: Repository, model: Model) -> JsonObject:
-    """The window in frames. A single image is a window of one frame; tensors have none."""
+    """Features and the window in frames. A single image is a window of one frame; tensors have none.
+
+    What is not plain raw samples is a list of stages in samples; frames of several samples have their number.
+    """
     spec = model.spec
-    feature = spec.input.features[0]
-    if spec.dataset is None or feature == "tensor":
-        return {"features": feature, "window_frames": 0, "hop_frames": 0}
-    frames, hop = window(spec, repository.datasets[spec.dataset].document.spec.signal)
-    return {"features": feature, "window_frames": frames, "hop_frames": hop}
+    if spec.dataset is None or spec.input.takes_tensors:
+        return {"features": "tensor", "window_frames": 0, "hop_frames": 0}
+    signal = repository.datasets[spec.dataset].document.spec.signal
+    frames, hop = window(spec, signal)
+    features = "raw" if spec.input.is_raw else [stage_json(stage) for stage in stages(spec, signal)]
+    samples = frame_samples(spec, signal)
+    given = {"features": features, "window_frames": frames, "hop_frames": hop}
+    return given | ({"frame_samples": samples} if samples > 1 else {})
 
 
 def _packages(lock: Lock, names: tuple[str, ...]) -> JsonObject:

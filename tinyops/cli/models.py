@@ -59,6 +59,14 @@ def repository_here() -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / "specs").is_dir()), here)
 
 
+def add_stream_rows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stream-rows",
+        action="store_true",
+        help="the input comes row by row, as from a camera, and is never in memory as a whole",
+    )
+
+
 def boards_here() -> Mapping[str, Board]:
     """The shipped catalogue and the boards of the repository that this folder is in, if it is in one."""
     from tinyops.boards.loader import load_catalog

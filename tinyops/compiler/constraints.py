@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from tinyops.graph import Tensor
 
 # Says what the operator has instead, or None when the limit is kept.
 Check = Callable[[OperatorView], str | None]
+# What the output's shape must be; None where the inputs do not agree with each other.
+Shape = Callable[[OperatorView], tuple[int, ...] | None]
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 SMALLEST_SCALE, LARGEST_SCALE = 2.0**-30, 2.0**30
@@ -33,7 +36,7 @@ def first_broken(view: OperatorView, constraints: Iterable[Constraint]) -> tuple
     return None
 
 
-def _describe(tensor: Tensor | None) -> str:
+def describe(tensor: Tensor | None) -> str:
     return "none" if tensor is None else f"{tensor.dtype} {tensor.shape}"
 
 
@@ -57,7 +60,7 @@ def quantised(position: int, what: str, dtypes: tuple[str, ...] = ("int8",)) -> 
     def check(view: OperatorView) -> str | None:
         tensor = view.output if position < 0 else view.input(position)
         if tensor is None or tensor.dtype not in dtypes:
-            return f"{tensor or 'it'} is {_describe(tensor)}"
+            return f"{tensor or 'it'} is {describe(tensor)}"
         if tensor.quantisation is None:
             return f"{tensor} is not quantised"
         return f"{tensor} has {len(tensor.quantisation.scales)} scales" if tensor.quantisation.per_channel else None
@@ -71,7 +74,7 @@ def quantised(position: int, what: str, dtypes: tuple[str, ...] = ("int8",)) -> 
 def typed(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
     def check(view: OperatorView) -> str | None:
         tensor = view.output if position < 0 else view.input(position)
-        return None if tensor is not None and tensor.dtype in dtypes else f"it is {_describe(tensor)}"
+        return None if tensor is not None and tensor.dtype in dtypes else f"it is {describe(tensor)}"
 
     return Constraint(f"the {what} is {' or '.join(dtypes)}", check)
 
@@ -93,7 +96,7 @@ def constant(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
     def check(view: OperatorView) -> str | None:
         tensor = view.input(position)
         if tensor is None or tensor.dtype not in dtypes:
-            return f"{tensor or 'it'} is {_describe(tensor)}"
+            return f"{tensor or 'it'} is {describe(tensor)}"
         return None if tensor.data is not None else f"{tensor} is computed by the graph"
 
     return Constraint(f"the {what} are a constant of type {' or '.join(dtypes)}", check)
@@ -137,7 +140,7 @@ def variable(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
     def check(view: OperatorView) -> str | None:
         tensor = view.tensor(position)
         if not tensor.variable or tensor.dtype not in dtypes:
-            return f"{tensor} is {'a variable' if tensor.variable else 'no variable'}, {_describe(tensor)}"
+            return f"{tensor} is {'a variable' if tensor.variable else 'no variable'}, {describe(tensor)}"
         if tensor.quantisation is None or tensor.quantisation.per_channel:
             return f"{tensor} has {len(tensor.quantisation.scales) if tensor.quantisation else 'no'} scales"
         return f"{tensor} is another input, too" if view.operator.inputs.count(tensor.index) > 1 else None
@@ -153,7 +156,7 @@ def bias(channels: Callable[[OperatorView], int]) -> Constraint:
         if found is None:
             return None
         if found.dtype != "int32" or found.data is None:
-            return f"{found} is {_describe(found)}" + (" and computed" if found.data is None else "")
+            return f"{found} is {describe(found)}" + (" and computed" if found.data is None else "")
         return None if found.elements == channels(view) else f"{found} has {found.elements} values"
 
     return Constraint("the bias is an int32 constant with one value for each output channel", check)
@@ -191,8 +194,7 @@ def same_quantisation() -> Constraint:
     """Kernels that only move or compare values do not rescale, on the device as in the interpreter."""
 
     def check(view: OperatorView) -> str | None:
-        out = view.output
-        for tensor in view.inputs:
+        for out, tensor in itertools.product(view.outputs, view.inputs):
             if tensor.dtype == out.dtype and tensor.quantisation and out.quantisation:
                 a, b = tensor.quantisation, out.quantisation
                 near = abs(a.scales[0] - b.scales[0]) <= 1e-6 * max(a.scales[0], b.scales[0])
@@ -203,7 +205,7 @@ def same_quantisation() -> Constraint:
     return Constraint("inputs and output share scale and zero point", check)
 
 
-def shape_is(what: str, expected: Callable[[OperatorView], tuple[int, ...] | None]) -> Constraint:
+def shape_is(what: str, expected: Shape) -> Constraint:
     """The output's shape follows from the inputs; anything else would read or write outside a buffer."""
 
     def check(view: OperatorView) -> str | None:

@@ -15,8 +15,22 @@ from tinyops import __version__
 from tinyops.compiler.arena import Arena
 from tinyops.compiler.feature_code import feature_files, feature_headers, feature_values, generated_files
 from tinyops.compiler.header import SYMBOLS, ModelHeader
-from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Update, Write
+from tinyops.compiler.lowered import (
+    Argument,
+    Call,
+    Constant,
+    Expression,
+    Field,
+    Lowered,
+    Place,
+    Read,
+    Scratch,
+    Update,
+    Write,
+)
 from tinyops.compiler.options import RUNTIME
+from tinyops.compiler.rows.emit import step_fields, stretch_values, strip_call
+from tinyops.compiler.rows.stretch import Stretch
 from tinyops.compiler.state import fills, uniform
 from tinyops.features import Features
 from tinyops.files import digest_json
@@ -60,13 +74,19 @@ class Array:
 
 
 def emit(
-    graph: Graph, features: Features, lowered: Sequence[Lowered], arena: Arena, header: ModelHeader
+    graph: Graph,
+    features: Features,
+    lowered: Sequence[Lowered],
+    arena: Arena,
+    header: ModelHeader,
+    stretch: Stretch | None = None,
 ) -> dict[str, str]:
     """File name -> text of everything that the compiled model consists of."""
     arrays = list(arrays_of(graph, lowered))
     values = {
         "provenance": _provenance(graph, features, header),
         "arena_bytes": arena.bytes,
+        "input_rows": header.input_rows,
         "tensors": [*_edges(graph, arena, graph.inputs, "INPUT"), *_edges(graph, arena, graph.outputs, "OUTPUT")],
         "arrays": arrays,
         "has_weights": bool(arrays),
@@ -74,8 +94,11 @@ def emit(
         "header": [(f.name, f"0x{v:08x}u" if f.name == "magic" else f"{v}u") for f, v in _header_values(header)],
         "contract": ", ".join(f"0x{b:02x}" for b in header.contract),
         "operators": [
-            _operator(graph, arena, op, low) for op, low in zip(graph.operators, lowered, strict=True) if low.calls
+            _operator(graph, arena, op, low, stretch)
+            for op, low in zip(graph.operators, lowered, strict=True)
+            if low.calls
         ],
+        "rows": stretch_values(stretch, graph, arena.rows) if stretch and arena.rows else None,
         "features": feature_values(
             features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.ring.offset, arena.push_scratch.offset
         ),
@@ -204,7 +227,9 @@ def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> It
         }
 
 
-def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) -> dict[str, Any]:
+def _operator(
+    graph: Graph, arena: Arena, operator: Operator, lowered: Lowered, stretch: Stretch | None
+) -> dict[str, Any]:
     inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
     computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
     constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
@@ -212,11 +237,14 @@ def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) 
     made = " and ".join(f"{t.shape}" for t in outputs)
     arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {made}"
     names = " and ".join(_safe(t.name) for t in outputs)
-    calls = lowered.calls
+    step = stretch.step(operator.index) if stretch else None
+    calls = tuple(strip_call(stretch, step, c, graph) if stretch and step else c for c in lowered.calls)
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
         "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {names}",
         "function": f"op{operator.number}_{operator.name.lower()}",
+        "index": operator.index,
+        "step": list(_fields(step_fields(stretch, step))) if stretch and step else None,
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
 
@@ -253,6 +281,8 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
         return _constant_name(operator, argument)
     if isinstance(argument, Scratch):
         return f"({argument.ctype} *)(void *)(arena + {arena.scratch[operator.index]})"
+    if isinstance(argument, Expression):
+        return argument.text
     if isinstance(argument, Place):
         return f"{'(void *)' if argument.written else '(const void *)'}(arena + {argument.offset})"
     tensor = graph.tensors[argument.tensor]
@@ -270,8 +300,10 @@ def _fields(params: Mapping[str, Field]) -> Iterator[str]:
 
 
 def _value(value: Field) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return "{" + ", ".join(f".{n} = {_value(v)}" for n, v in value.items()) + "}"
     if isinstance(value, tuple):
-        return "{" + ", ".join(_number(v) for v in value) + "}"
+        return "{" + ", ".join(map(_value, value)) + "}"
     return _number(value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, fields
 
+from tinyops.link.protocol import rows_of_input
+
 MAGIC = 0x314D4F54
 _LAYOUT = struct.Struct("<IHH13I32s")
 HEADER_BYTES = _LAYOUT.size
@@ -34,6 +36,11 @@ class ModelHeader:
     prepare: int
     invoke: int
     contract: bytes
+
+    @property
+    def input_rows(self) -> int:
+        """How many pieces of input_bytes make an input; see `rows_of_input`."""
+        return rows_of_input(self.input_bytes, self.frame_values, self.window_frames)
 
     def pack(self) -> bytes:
         return _LAYOUT.pack(*(getattr(self, f.name) for f in fields(self)))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A C initialiser: a number, an array or a nested struct.
-Field: TypeAlias = int | float | tuple[int, ...] | Mapping[str, "Field"]
+# A C initialiser: a number, an expression, an array or a nested struct.
+Field: TypeAlias = int | float | str | tuple["int | str", ...] | Mapping[str, "Field"]
 
 CTYPE_BYTES = MappingProxyType({"int8_t": 1, "int16_t": 2, "int32_t": 4, "uint32_t": 4})
 
@@ -74,7 +74,14 @@ class Place:
     written: bool
 
 
-Argument: TypeAlias = Read | Write | Update | Constant | Scratch | Place
+@dataclass(frozen=True)
+class Expression:
+    """A pointer that the generated function has computed, as C text."""
+
+    text: str
+
+
+Argument: TypeAlias = Read | Write | Update | Constant | Scratch | Place | Expression
 
 
 @dataclass(frozen=True)

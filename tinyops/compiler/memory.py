@@ -38,7 +38,8 @@ class Over:
     """Buffer `upon`, written in the only step in which both are live, may lie over `below`, read in that step.
 
     It then starts at least `distance` bytes before `below`, by a multiple of `step` bytes where that is above 1.
-    A distance of None allows any place. `movable`: `below` may be copied elsewhere before that step.
+    A distance of None allows any place. `movable`: `below` may be copied elsewhere before that step. Operators that
+    run together by rows take several `steps`, in all of which both are live.
     """
 
     upon: str
@@ -46,6 +47,7 @@ class Over:
     distance: int | None
     step: int = 1
     movable: bool = True
+    steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def overlaps(buffers: Sequence[Buffer], plan: MemoryPlan, overs: Sequence[Over] 
 def _lawful(upon: Buffer, below: Buffer, ahead: int, may: Mapping[tuple[str, str], Over]) -> bool:
     """Whether `upon`, which starts `ahead` bytes before `below`, may."""
     over = may.get((upon.name, below.name))
-    if over is None or upon.first != below.last:
+    if over is None or not 1 <= below.last - upon.first + 1 <= over.steps:
         return False
     return over.distance is None or (ahead >= over.distance and ahead % over.step == 0)
 

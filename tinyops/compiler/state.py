@@ -58,8 +58,6 @@ def keeps_values(graph: Graph, members: Mapping[int, int], calls: Sequence[Seque
     ends = {tensor: at + graph.tensors[tensor].bytes for tensor, at in members.items()}
     users = [o for o in graph.operators if not members.keys().isdisjoint((*o.inputs, *o.outputs))]
     for operator in (*users, *users):
-        if operator is users[0]:
-            there &= variables
         used = {tensor for tensor in operator.inputs if tensor in members}
         written = [span for call in calls[operator.index] for span in _written(graph, members, call)]
         updated = {a.tensor for call in calls[operator.index] for a in call.arguments if isinstance(a, Update)}

@@ -53,6 +53,8 @@ def describe(compiled: CompiledModel) -> JsonObject:
     return {
         **facts(compiled),
         "model": graph.digest,
+        "streamed_rows": compiled.stretch.streamed_rows if compiled.stretch else 0,
+        "by_rows": _by_rows(compiled),
         "arena": {
             "bytes": arena.bytes,
             "lower_bound": arena.plan.lower_bound,
@@ -72,10 +74,19 @@ def describe(compiled: CompiledModel) -> JsonObject:
         "inputs": [_edge(compiled, i) for i in graph.inputs],
         "outputs": [_edge(compiled, i) for i in graph.outputs],
         "passes": [
-            {"name": one.name, "removed": list(one.removed), "changed": list(one.changed)} for one in compiled.applied
+            {"name": a.name, "removed": list(a.removed), "changed": list(a.changed), "moved": list(a.moved)}
+            for a in compiled.applied
         ],
         "layers": _layers(compiled),
     }
+
+
+def _by_rows(compiled: CompiledModel) -> JsonObject | None:
+    """The operators that run together, and in how many strips."""
+    stretch = compiled.stretch
+    if stretch is None:
+        return None
+    return {"first": stretch.first, "last": stretch.last, "strips": stretch.played.strips}
 
 
 def _edge(compiled: CompiledModel, index: int) -> JsonObject:
@@ -95,7 +106,8 @@ def _edge(compiled: CompiledModel, index: int) -> JsonObject:
 def _layers(compiled: CompiledModel) -> list[JsonObject]:
     graph: Graph = compiled.graph
     found: list[JsonObject] = []
-    for operator, low in zip(graph.operators, compiled.lowered, strict=True):
+    predicted = compiled.predicted_instructions
+    for operator, low, instructions in zip(graph.operators, compiled.lowered, predicted, strict=True):
         outputs = [graph.tensors[i] for i in operator.outputs]
         found.append(
             {
@@ -108,6 +120,7 @@ def _layers(compiled: CompiledModel) -> list[JsonObject]:
                 "macs": low.macs,
                 "weights_bytes": sum(c.bytes for c in low.constants),
                 "kernel": low.kernel.source if low.kernel else None,
+                "predicted_instructions": instructions,
             }
         )
     return found

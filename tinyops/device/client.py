@@ -168,7 +168,7 @@ class Client:
         frames = contract.frames
         if self.settings.replay is not None and frames is not None:
             try:
-                read_columns(self.settings.replay, frames.channels, frames.frame_values)
+                read_columns(self.settings.replay, frames.channels, frames.line_values)
             except MissingChannels as error:
                 raise Refused(f"v{entry.version}: its contract does not match this device's sensor: {error}") from None
             except SensorError:

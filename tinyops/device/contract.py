@@ -30,6 +30,7 @@ class ContractInput(_Part):
     sensor: Text | None = None
     channels: tuple[Text, ...] | None = None
     full_scale: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    rate_hz: Annotated[float, Field(gt=0)] | None = None
     frame_values: Annotated[int, Field(ge=0)] = 0
 
 
@@ -43,11 +44,15 @@ class ContractOutput(_Part):
 
 @dataclass(frozen=True)
 class Frames:
-    """How a recording's lines become frames: `full_scale` by channel, `frame_values` int16 values a frame."""
+    """How a recording's lines become frames: `full_scale` by channel, `frame_values` int16 values a frame.
+
+    A line is a sample of a stream, of which a frame may hold several, or a whole image: `line_values`.
+    """
 
     channels: tuple[str, ...]
     full_scale: tuple[float, ...]
     frame_values: int
+    line_values: int
 
 
 class Contract(_Part):
@@ -68,7 +73,9 @@ class Contract(_Part):
         """None when the model takes no frames of a known signal, so that nothing can be replayed."""
         if not self.input.frame_values or not self.input.channels or not self.input.full_scale:
             return None
-        return Frames(self.input.channels, self.input.full_scale, self.input.frame_values)
+        values = self.input.frame_values
+        line = values if self.input.rate_hz is None else len(self.input.channels)
+        return Frames(self.input.channels, self.input.full_scale, values, line)
 
 
 def read_contract(data: bytes, *, where: str) -> tuple[Contract, JsonObject]:

@@ -59,6 +59,7 @@ def replay(library: Path, recording: Path, contract: Contract, digest: str, *, t
         "channels": frames.channels,
         "full_scale": frames.full_scale,
         "frame_values": frames.frame_values,
+        "line_values": frames.line_values,
         "classes": contract.output.classes,
         "type": contract.output.type,
         "frames_max": FRAMES_MAX,

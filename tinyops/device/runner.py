@@ -174,7 +174,9 @@ def replay(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _frames(job: dict[str, Any]) -> Iterator[array[int]]:
-    frames = read_frames(Path(job["recording"]), job["channels"], job["full_scale"], job["frame_values"])
+    frames = read_frames(
+        Path(job["recording"]), job["channels"], job["full_scale"], job["frame_values"], job["line_values"]
+    )
     return itertools.islice(frames, job["frames_max"])
 
 

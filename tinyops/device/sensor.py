@@ -30,8 +30,8 @@ class Columns:
     has_header: bool
 
 
-def read_columns(path: Path, channels: Sequence[str], frame_values: int) -> Columns:
-    """The column of each value of a frame, as a recording's first line has them.
+def read_columns(path: Path, channels: Sequence[str], line_values: int) -> Columns:
+    """The column of each value of a line, as a recording's first line has them.
 
     A header names channels, in any order; columns that the contract does not name are skipped.
     Without one, the columns are the values in the contract's order; an image's class may follow.
@@ -40,13 +40,13 @@ def read_columns(path: Path, channels: Sequence[str], frame_values: int) -> Colu
     with _open(path) as stream:
         first = next(_rows(stream, path), (0, []))[1]
     names = [name.strip() for name in first]
-    if names and all(_is_number(name) for name in names[:frame_values]):
-        spare = 0 if frame_values == len(channels) else 1
-        if not frame_values <= len(names) <= frame_values + spare:
-            raise MissingChannels(f"{path}:1: {len(names)} columns, the contract has frames of {frame_values} values")
-        return Columns(tuple(range(frame_values)), has_header=False)
+    if names and all(_is_number(name) for name in names[:line_values]):
+        spare = 0 if line_values == len(channels) else 1
+        if not line_values <= len(names) <= line_values + spare:
+            raise MissingChannels(f"{path}:1: {len(names)} columns, the contract has frames of {line_values} values")
+        return Columns(tuple(range(line_values)), has_header=False)
     missing = [channel for channel in channels if channel not in names]
-    if missing or len(channels) != frame_values:
+    if missing or len(channels) != line_values:
         raise MissingChannels(
             f"{path}:1: no column {', '.join(missing or channels)}: the contract wants {', '.join(channels)}, "
             f"the recording has {', '.join(names) or 'nothing'}"
@@ -55,18 +55,23 @@ def read_columns(path: Path, channels: Sequence[str], frame_values: int) -> Colu
 
 
 def read_frames(
-    path: Path, channels: Sequence[str], full_scale: Sequence[float], frame_values: int
+    path: Path, channels: Sequence[str], full_scale: Sequence[float], frame_values: int, line_values: int
 ) -> Iterator[array[int]]:
-    """One int16 array of `frame_values` a line, `value / full_scale * 32768`, rounded and saturated.
+    """int16 arrays of `frame_values`, from a line each or several, `value / full_scale * 32768`, rounded and saturated.
 
-    Values of an image go by pixel, its channels side by side. Raises SensorError.
+    Values of an image go by pixel, its channels side by side; lines at the end that make no whole frame are left out.
+    Raises SensorError.
     """
-    columns = read_columns(path, channels, frame_values)
-    scales = [full_scale[i % len(channels)] for i in range(frame_values)]
+    columns = read_columns(path, channels, line_values)
+    scales = [full_scale[i % len(channels)] for i in range(line_values)]
+    frame = array("h")
     with _open(path) as stream:
         for number, (line, row) in enumerate(_rows(stream, path)):
             if row and not (number == 0 and columns.has_header):
-                yield array("h", _frame(row, columns.of_values, scales, f"{path}:{line}"))
+                frame.extend(_frame(row, columns.of_values, scales, f"{path}:{line}"))
+            if len(frame) == frame_values:
+                yield frame
+                frame = array("h")
 
 
 def to_count(value: float, full_scale: float) -> int:

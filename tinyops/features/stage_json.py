@@ -8,16 +8,15 @@ from typing import Any
 
 from tinyops.errors import SpecError
 from tinyops.features.filters import COEFFICIENT_BITS, is_stable
-from tinyops.features.stages import ROWS, SECTIONS_LIMIT, Filter, Rows, Stage, order_faults
+from tinyops.features.stages import ROWS, Filter, Rows, Stage, count_faults, order_faults
 from tinyops.files import JsonObject
 
-_NAMES = {"passes": "pass"}  # a word that Python keeps for itself
 STAGES_LIMIT = 8
 
 
 def stage_json(stage: Stage) -> JsonObject:
     """A stage's kind and fields; those of a filter only where they say something."""
-    given = {_NAMES.get(f.name, f.name): _plain(getattr(stage, f.name)) for f in fields(stage)}
+    given = {f.name: _plain(getattr(stage, f.name)) for f in fields(stage)}
     if isinstance(stage, Filter):
         given = {name: value for name, value in given.items() if value not in (None, [])}
     return {"kind": stage.kind, **given}
@@ -33,10 +32,9 @@ def parse_stages(value: Any, rate_hz: float, name: str) -> tuple[Stage, ...]:
     for number, stage in enumerate(stages):
         for fault in stage.faults(rate_hz):
             raise SpecError(f"{name}: stages[{number}].{fault.field}: {fault.message}", hint=fault.hint)
-    designed = tuple(_designed(s, rate_hz, f"{name}: stages[{n}]") for n, s in enumerate(stages))
-    if sum(len(s.integers) for s in designed if isinstance(s, Filter)) > SECTIONS_LIMIT:
-        raise SpecError(f"{name}: more than {SECTIONS_LIMIT} filter sections", hint="use filters of lower order")
-    return designed
+    for number, message in count_faults(stages):
+        raise SpecError(f"{name}: stages[{number}] {message}")
+    return tuple(_designed(s, rate_hz, f"{name}: stages[{n}]") for n, s in enumerate(stages))
 
 
 def _designed(stage: Stage, rate_hz: float, name: str) -> Stage:
@@ -44,6 +42,8 @@ def _designed(stage: Stage, rate_hz: float, name: str) -> Stage:
         return stage
     if not stage.integers:
         return stage.designed(rate_hz)
+    if len(stage.integers) != stage.count:
+        raise SpecError(f"{name}.integers: {len(stage.integers)} sections, the filter has {stage.count}")
     one = 1 << COEFFICIENT_BITS
     for section in stage.integers:
         if len(section) != 5 or max(map(abs, section)) >= 2 * one or not is_stable(tuple(c / one for c in section)):
@@ -58,7 +58,7 @@ def _stage(value: Any, name: str) -> Stage:
     made = kinds.get(str(value.get("kind")))
     if made is None:
         raise SpecError(f"{name}: kind {value.get('kind')!r} is unknown", hint=f"one of {', '.join(kinds)}")
-    known = {_NAMES.get(f.name, f.name): f for f in fields(made)}
+    known = {f.name: f for f in fields(made)}
     unknown = sorted(set(map(str, value)) - {"kind", *known})
     missing = [n for n, f in known.items() if f.default is MISSING and n not in value]
     if unknown or missing:

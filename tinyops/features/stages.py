@@ -53,15 +53,13 @@ class Filter:
 
     def faults(self, rate_hz: float) -> Iterator[StageFault]:
         if (self.passes is None) == (not self.sections):
-            yield StageFault("pass", "a filter has either pass and corner_hz, or sections", "give one of the two")
+            yield StageFault("passes", "a filter has either passes and corner_hz, or sections", "give one of the two")
         elif self.passes is None:
             yield from self._section_faults()
         else:
             yield from self._design_faults(rate_hz)
 
     def _section_faults(self) -> Iterator[StageFault]:
-        if len(self.sections) > SECTIONS_LIMIT:
-            yield StageFault("sections", f"has {len(self.sections)} sections, at most {SECTIONS_LIMIT}")
         for number, section in enumerate(self.sections, 1):
             if len(section) != 5 or any(not abs(c) < COEFFICIENT_LIMIT for c in section):
                 message = f"section {number} must be b0, b1, b2, a1, a2, each within ±{COEFFICIENT_LIMIT}"
@@ -75,7 +73,7 @@ class Filter:
         if not 1 <= self.order <= ORDER_LIMIT:
             yield StageFault("order", f"is {self.order}, it must be 1 to {ORDER_LIMIT}")
         if len(self.corner_hz) != wanted:
-            yield StageFault("corner_hz", f"has {len(self.corner_hz)} corners, pass {self.passes} takes {wanted}")
+            yield StageFault("corner_hz", f"has {len(self.corner_hz)} corners, passes: {self.passes} takes {wanted}")
             return
         lowest, highest = rate_hz * LOWEST_CORNER, rate_hz * HIGHEST_CORNER
         for corner in self.corner_hz:
@@ -94,6 +92,13 @@ class Filter:
         assert self.passes is not None
         sections = butterworth(self.passes, self.order, self.corner_hz, rate_hz)
         return all(is_stable(s) and max(map(abs, s)) < COEFFICIENT_LIMIT for s in sections)
+
+    @property
+    def count(self) -> int:
+        """Biquads."""
+        if self.passes is None:
+            return len(self.sections)
+        return self.order if self.passes in ("band", "stop") else (self.order + 1) // 2
 
     def designed(self, rate_hz: float) -> Filter:
         """The filter with its integers."""
@@ -231,13 +236,23 @@ def window_faults(rows: Rows, window: int, hop: int) -> Iterator[StageFault]:
         message = f"a row looks at {rows.length} samples, the window has {window}"
         yield StageFault("length", message, "make window_s longer, or length_s shorter")
     elif hop % rows.step:
-        message = f"hop_s is {hop} samples, no multiple of a row's step of {rows.step}"
+        message = f"the hop is {hop} samples, no multiple of a row's step of {rows.step}"
         yield StageFault("step", message, "each window must begin with a row of its own")
 
 
 def rows_in(rows: Rows, window: int) -> int:
     """Rows that a window of so many samples holds."""
     return (window - rows.length) // rows.step + 1
+
+
+def count_faults(stages: Sequence[Stage]) -> Iterator[tuple[int, str]]:
+    """The filter with which a model has more biquads than it may, by its position."""
+    total = 0
+    for number, stage in enumerate(stages):
+        total += stage.count if isinstance(stage, Filter) else 0
+        if total > SECTIONS_LIMIT:
+            yield number, f"makes {total} biquads, at most {SECTIONS_LIMIT}: use filters of lower order"
+            return
 
 
 def order_faults(kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -249,19 +264,21 @@ def order_faults(kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
         yield len(kinds) - 1, "a filter is not the last stage: add raw, or what is to be made of its output"
 
 
-def _length_faults(length: int, step: int) -> Iterator[StageFault]:
-    if not 2 <= length <= LENGTH_LIMIT:
-        yield StageFault("length", f"is {length} samples, it must be 2 to {LENGTH_LIMIT:,}")
+def _length_faults(length: int, step: int, least: int = 2) -> Iterator[StageFault]:
+    if not least <= length <= LENGTH_LIMIT:
+        yield StageFault("length", f"is {length} samples, it must be {least} to {LENGTH_LIMIT:,}")
     if not 1 <= step <= length:
         yield StageFault("step", f"is {step} samples, it must be 1 to the length, {length}")
 
 
 def _spectral_faults(stage: Spectrum | LogMel, rate_hz: float) -> Iterator[StageFault]:
-    yield from _length_faults(stage.length, stage.step)
-    if stage.fft not in FFT_SIZES:
+    yield from _length_faults(stage.length, stage.step, least=4)
+    if stage.length > FFT_SIZES[-1]:
+        yield StageFault("length", f"is {stage.length} samples, an FFT has at most {FFT_SIZES[-1]} points")
+    elif stage.fft not in FFT_SIZES:
         yield StageFault("fft", f"is {stage.fft}, it must be one of {', '.join(map(str, FFT_SIZES))}")
     elif stage.fft < stage.length:
-        hint = f"length_s is {stage.length} samples: a longer fft up to {FFT_SIZES[-1]}, or a shorter length_s"
+        hint = f"a longer fft up to {FFT_SIZES[-1]}, or a shorter length_s"
         yield StageFault("fft", f"of {stage.fft} points is shorter than the {stage.length} samples under it", hint)
     if stage.window not in WINDOWS:
         yield StageFault("window", f"{stage.window!r} is unknown", f"there is: {', '.join(WINDOWS)}")

@@ -8,20 +8,26 @@ from typing import Any
 from tinyops.graph.types import (
     AxisOptions,
     BatchMatmulOptions,
+    BlockOptions,
     CallOnceOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
+    GatherOptions,
     HandleOptions,
     LeakyReluOptions,
     LstmOptions,
+    MirrorPadOptions,
     NoOptions,
     Options,
+    PackOptions,
     PoolOptions,
     ReduceOptions,
+    ResizeOptions,
     SoftmaxOptions,
     StridedSliceOptions,
     SvdfOptions,
+    TransposeConvOptions,
 )
 
 Fail = Callable[[str], Exception]
@@ -95,16 +101,6 @@ def _concatenation(f: _Fields) -> Options:
     return AxisOptions(int(f.table.Axis()), f.activation)
 
 
-def _pack(f: _Fields) -> Options:
-    return AxisOptions(int(f.table.Axis()), "NONE")
-
-
-def _strided_slice(f: _Fields) -> Options:
-    t = f.table
-    begin, end, ellipsis = int(t.BeginMask()), int(t.EndMask()), int(t.EllipsisMask())
-    return StridedSliceOptions(begin, end, ellipsis, int(t.NewAxisMask()), int(t.ShrinkAxisMask()), bool(t.Offset()))
-
-
 def _reduce(f: _Fields) -> Options:
     return ReduceOptions(bool(f.table.KeepDims()))
 
@@ -137,6 +133,45 @@ def _batch_matmul(f: _Fields) -> Options:
     return BatchMatmulOptions(bool(f.table.AdjX()), bool(f.table.AdjY()))
 
 
+def _pack(f: _Fields) -> Options:
+    return PackOptions(int(f.table.Axis()), int(f.table.ValuesCount()))
+
+
+def _unpack(f: _Fields) -> Options:
+    return PackOptions(int(f.table.Axis()), int(f.table.Num()))
+
+
+def _strided_slice(f: _Fields) -> Options:
+    return StridedSliceOptions(
+        begin_mask=int(f.table.BeginMask()),
+        end_mask=int(f.table.EndMask()),
+        ellipsis_mask=int(f.table.EllipsisMask()),
+        new_axis_mask=int(f.table.NewAxisMask()),
+        shrink_mask=int(f.table.ShrinkAxisMask()),
+        offset=bool(f.table.Offset()),
+    )
+
+
+def _resize(f: _Fields) -> Options:
+    return ResizeOptions(bool(f.table.AlignCorners()), bool(f.table.HalfPixelCenters()))
+
+
+def _transpose_conv(f: _Fields) -> Options:
+    return TransposeConvOptions(f.padding, f.pair("StrideH", "StrideW"), f.activation)
+
+
+def _block(f: _Fields) -> Options:
+    return BlockOptions(f.extent("BlockSize"))
+
+
+def _gather(f: _Fields) -> Options:
+    return GatherOptions(int(f.table.Axis()), int(f.table.BatchDims()))
+
+
+def _mirror_pad(f: _Fields) -> Options:
+    return MirrorPadOptions(f.enum("MirrorPadMode", f.table.Mode()))
+
+
 _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "CONV_2D": ("Conv2DOptions", _conv),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise),
@@ -150,8 +185,6 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "L2_NORMALIZATION": ("L2NormOptions", _elementwise),
     "CONCATENATION": ("ConcatenationOptions", _concatenation),
     "MEAN": ("ReducerOptions", _reduce),
-    "PACK": ("PackOptions", _pack),
-    "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
     "SVDF": ("SVDFOptions", _svdf),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": ("UnidirectionalSequenceLSTMOptions", _lstm),
@@ -162,6 +195,16 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "REDUCE_MIN": ("ReducerOptions", _reduce),
     "LEAKY_RELU": ("LeakyReluOptions", _leaky_relu),
     "BATCH_MATMUL": ("BatchMatMulOptions", _batch_matmul),
+    "PACK": ("PackOptions", _pack),
+    "UNPACK": ("UnpackOptions", _unpack),
+    "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _resize),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _resize),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _transpose_conv),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", _block),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", _block),
+    "GATHER": ("GatherOptions", _gather),
+    "MIRROR_PAD": ("MirrorPadOptions", _mirror_pad),
 }
 
 

@@ -137,18 +137,6 @@ class AxisOptions:
 
 
 @dataclass(frozen=True)
-class StridedSliceOptions:
-    """STRIDED_SLICE: bit i of a mask speaks of dimension i; `offset` says that ends count from the beginnings."""
-
-    begin_mask: int
-    end_mask: int
-    ellipsis_mask: int
-    new_axis_mask: int
-    shrink_axis_mask: int
-    offset: bool
-
-
-@dataclass(frozen=True)
 class ReduceOptions:
     """MEAN, SUM, REDUCE_MAX, REDUCE_MIN."""
 
@@ -158,6 +146,41 @@ class ReduceOptions:
 @dataclass(frozen=True)
 class SoftmaxOptions:
     beta: float
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """PACK, UNPACK: `count` tensors of one rank less, side by side along `axis` of the other."""
+
+    axis: int
+    count: int
+
+
+@dataclass(frozen=True)
+class StridedSliceOptions:
+    """STRIDED_SLICE: bit i of a mask is about entry i of begin, end and strides."""
+
+    begin_mask: int
+    end_mask: int
+    ellipsis_mask: int
+    new_axis_mask: int
+    shrink_mask: int
+    offset: bool
+
+
+@dataclass(frozen=True)
+class ResizeOptions:
+    """RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR."""
+
+    align_corners: bool
+    half_pixel_centers: bool
+
+
+@dataclass(frozen=True)
+class TransposeConvOptions:
+    padding: Padding
+    stride: tuple[int, int]
+    activation: Activation
 
 
 @dataclass(frozen=True)
@@ -203,6 +226,26 @@ class BatchMatmulOptions:
     swap_b: bool
 
 
+@dataclass(frozen=True)
+class BlockOptions:
+    """DEPTH_TO_SPACE, SPACE_TO_DEPTH."""
+
+    block: int
+
+
+@dataclass(frozen=True)
+class GatherOptions:
+    axis: int
+    batch_dims: int
+
+
+@dataclass(frozen=True)
+class MirrorPadOptions:
+    """`mode`: SYMMETRIC repeats the edge, REFLECT does not."""
+
+    mode: Literal["REFLECT", "SYMMETRIC"]
+
+
 Options: TypeAlias = (
     NoOptions
     | ConvOptions
@@ -212,13 +255,19 @@ Options: TypeAlias = (
     | AxisOptions
     | ReduceOptions
     | SoftmaxOptions
-    | StridedSliceOptions
     | SvdfOptions
     | LstmOptions
     | HandleOptions
     | CallOnceOptions
     | LeakyReluOptions
     | BatchMatmulOptions
+    | PackOptions
+    | StridedSliceOptions
+    | ResizeOptions
+    | TransposeConvOptions
+    | BlockOptions
+    | GatherOptions
+    | MirrorPadOptions
 )
 
 

@@ -37,15 +37,20 @@ def contract_of(
 
 
 def classifier_contract(
-    signal: Mapping[str, Any], classes: Sequence[str], window: tuple[int, int], arena_bytes: int | None
+    signal: Mapping[str, Any], classes: Sequence[str], frames: tuple[int, int, int], arena_bytes: int | None
 ) -> JsonObject:
-    """The contract of a model that is still to be trained: int8 shares of classes from frames of a signal."""
+    """The contract of a model that is still to be trained: int8 shares of classes from frames of a signal.
+
+    `frames` are samples of each channel in a frame, frames in a window and in a hop.
+    """
     output = {"classes": list(classes), "type": "int8", "bytes": len(classes)}
-    return contract_of(signal=signal, frames=(frame_values(signal), *window), output=output, arena_bytes=arena_bytes)
+    samples, *window = frames
+    counts = (frame_values(signal) * samples, window[0], window[1])
+    return contract_of(signal=signal, frames=counts, output=output, arena_bytes=arena_bytes)
 
 
 def frame_values(signal: Mapping[str, Any]) -> int:
-    """int16 values in one frame: channels, times height and width for images."""
+    """int16 values in one sample: channels, times height and width for images. A frame holds one sample or more."""
     height, width = signal.get("size") or (1, 1)
     return len(signal["channels"]) * int(height) * int(width)
 

@@ -44,7 +44,8 @@ def contract_for(repository: Repository, model: str, board: Board) -> JsonObject
         return contract
     from tinyops.compiler.contract import make_contract
     from tinyops.compiler.options import CompileOptions
-    from tinyops.features import RawFeatures, TensorFeatures
+    from tinyops.features import TensorFeatures
+    from tinyops.features.planned import planned_features
     from tinyops.graph import read_graph
 
     entry = repository.models[model]
@@ -54,9 +55,8 @@ def contract_for(repository: Repository, model: str, board: Board) -> JsonObject
     frames = window_settings(repository, entry.document)
     if frames["features"] == "tensor" or entry.document.spec.dataset is None:
         return make_contract(graph, TensorFeatures(), options)
-    values = repository.datasets[entry.document.spec.dataset].document.spec.signal.frame_values
-    window = (values, frames["window_frames"], frames["hop_frames"])
-    return make_contract(graph, RawFeatures(*window, offset=(0,) * values, gain=(1.0,) * values), options)
+    signal = repository.datasets[entry.document.spec.dataset].document.spec.signal.model_dump(mode="json")
+    return make_contract(graph, planned_features(frames, signal), options)
 
 
 def stale(root: Path, files: dict[str, bytes]) -> tuple[list[str], list[str]]:

@@ -41,6 +41,7 @@ def bench_json(result: Bench, factor: Factor | None = None) -> JsonObject:
             "total": result.ram.total,
         },
         "instructions": result.instructions,
+        "predicted_instructions": result.predicted_instructions,
         "instructions_resolution": result.resolution,
         "macs": result.macs,
         "instructions_per_mac": result.instructions_per_mac,
@@ -67,9 +68,19 @@ def summary(result: Bench, factor: Factor | None = None) -> list[str]:
         f"flash_bytes   {flash.total:,}: code {flash.code:,}, weights {flash.weights:,} (the whole model image)",
         f"ram_bytes     {ram.total:,}: static {ram.static:,}, arena {ram.arena:,}, stack {ram.stack:,} (painted)",
         f"instructions  {_instructions(result)}",
+        *_prediction(result),
         *([f"time          {factor.describe(result.instructions)}"] if factor and result.instructions else []),
         f"macs          {result.macs:,}",
     ]
+
+
+def _prediction(result: Bench) -> list[str]:
+    """What the compiler took it for, and by how much that was wrong."""
+    predicted, counted = result.predicted_instructions, result.instructions
+    if predicted is None:
+        return []
+    error = f", {100 * (predicted / counted - 1):+.1f} %" if counted else ""
+    return [f"predicted     {predicted:,} instructions, by the costs of kernels{error}"]
 
 
 def measured_lines(measured: Measurement, differences: Sequence[str], path: Path | None) -> list[str]:

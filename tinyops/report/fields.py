@@ -130,6 +130,8 @@ def yaml_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return f"[{', '.join(yaml_text(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {yaml_text(item)}' for name, item in value.items())}}}"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

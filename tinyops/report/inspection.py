@@ -4,30 +4,39 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from tinyops.compiler.passes.kind import Applied
 from tinyops.files import JsonObject
-from tinyops.graph import Graph, Operator, Tensor, live_ranges
+from tinyops.graph import Graph, Operator, Tensor, live_ranges, state_of
 from tinyops.report.bench import shortened
 from tinyops.report.memory import Plan, chart
 
 OPERATOR_HEADERS = ("", "operator", "inputs", "output", "options")
+PASS_HEADERS = ("pass", "did", "which")
 TENSOR_HEADERS = ("tensor", "type", "shape", "bytes", "scale", "zero", "live", "name")
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A graph, and its plan, or why it has none."""
+    """A file's graph, what the compiler's passes did to it, and the plan of the arena, or why there is none."""
 
     graph: Graph
     plan: Plan | None
     refusal: str
+    passes: tuple[Applied, ...] = ()
 
     def heading(self) -> str:
         graph = self.graph
         constants = sum(t.bytes for t in graph.tensors if t.data is not None)
+        state = f", {self.state_bytes:,} bytes of state" if self.state_bytes else ""
         return (
             f"{graph.name}: {len(graph.operators)} operators, {len(graph.tensors)} tensors, "
-            f"{constants:,} bytes of constants\n{graph.digest}"
+            f"{constants:,} bytes of constants{state}\n{graph.digest}"
         )
+
+    @property
+    def state_bytes(self) -> int:
+        """Of the variables, which keep their values from one inference to the next."""
+        return sum(self.graph.tensors[i].bytes for i in state_of(self.graph))
 
     def operator_rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
@@ -42,6 +51,10 @@ class Inspection:
         ranges = live_ranges(self.graph)
         return [_tensor_row(tensor, ranges.get(tensor.index)) for tensor in self.graph.tensors]
 
+    def pass_rows(self) -> list[tuple[str, ...]]:
+        """Every pass in its order; what it did, by the file's numbers of operators."""
+        return [(one.name, str(one) or "nothing", one.sentence) for one in self.passes]
+
     def chart(self) -> str:
         return chart(self.plan) if self.plan else f"no memory plan: {self.refusal}"
 
@@ -52,6 +65,7 @@ class Inspection:
             "model_digest": self.graph.digest,
             "inputs": list(self.graph.inputs),
             "outputs": list(self.graph.outputs),
+            "state_bytes": self.state_bytes,
             "operators": [
                 {
                     "name": o.name,
@@ -62,6 +76,7 @@ class Inspection:
                 for o in self.graph.operators
             ],
             "tensors": [_tensor_json(tensor, ranges.get(tensor.index)) for tensor in self.graph.tensors],
+            "passes": [asdict(one) for one in self.passes],
             "memory": asdict(self.plan) if self.plan else None,
             "refused": self.refusal or None,
         }
@@ -88,6 +103,8 @@ def _json_options(options: JsonObject) -> JsonObject:
 def _live(span: tuple[int, int] | None, tensor: Tensor) -> str:
     if span is None:
         return "constant" if tensor.data is not None else "-"
+    if tensor.variable:
+        return "kept"
     return f"{span[0]} to {span[1]}" if span[0] != span[1] else str(span[0])
 
 
@@ -113,6 +130,7 @@ def _tensor_json(tensor: Tensor, span: tuple[int, int] | None) -> JsonObject:
         "shape": list(tensor.shape),
         "bytes": tensor.bytes,
         "constant": tensor.data is not None,
+        "variable": tensor.variable,
         "scales": list(quantisation.scales) if quantisation else None,
         "zero_points": list(quantisation.zero_points) if quantisation else None,
         "live": list(span) if span else None,

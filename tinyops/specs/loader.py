@@ -287,7 +287,7 @@ class _Checker:
 
     def _signal(self, model: Model) -> tuple[bool, Signal | None]:
         """Whether what a model takes is known, and its frames: None for tensors."""
-        if model.spec.dataset is None or model.spec.input.features[0] == "tensor":
+        if model.spec.dataset is None or model.spec.input.takes_tensors:
             return isinstance(model.spec.architecture, TfliteArchitecture), None
         dataset = self.by_kind["Dataset"].get(model.spec.dataset)
         return dataset is not None, dataset.document.spec.signal if dataset is not None else None

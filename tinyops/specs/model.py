@@ -20,6 +20,7 @@ from tinyops.specs.dataset import (
     Signal,
     WheelSource,
 )
+from tinyops.specs.features import Feature, RawFeature
 from tinyops.specs.fields import Label, Path_, Seed, Share
 from tinyops.specs.layers import (
     Architecture,
@@ -155,12 +156,25 @@ class InputSpec(Strict):
 
     window_s: PositiveFloat | None = Field(default=None, description="For a stream; an image is a window of its own.")
     hop_s: PositiveFloat | None = Field(default=None, description="Time from one inference to the next; for a stream.")
-    features: tuple[Literal["raw", "tensor"], ...] = Field(
-        default=("raw",),
-        min_length=1,
-        max_length=1,
-        description="raw: frames, scaled. tensor: a finished .tflite that is fed tensors, not frames.",
+    block_s: PositiveFloat | None = Field(
+        default=None, description="Time of samples that arrive together, as one frame; absent: a frame is one sample."
     )
+    features: tuple[Feature, ...] = Field(
+        default=(RawFeature(kind="raw"),),
+        min_length=1,
+        max_length=8,
+        description="Filters, then what is made of the samples; a kind alone is short for its defaults.",
+    )
+
+    @property
+    def takes_tensors(self) -> bool:
+        """A finished .tflite that is fed tensors, not frames."""
+        return self.features[-1].kind == "tensor"
+
+    @property
+    def is_raw(self) -> bool:
+        """Samples go to the model as they are, scaled."""
+        return len(self.features) == 1 and self.features[0].kind == "raw"
 
 
 class Training(Strict):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tinyops.documents import closest
 from tinyops.documents.reading import Loc
 from tinyops.specs.dataset import DatasetSpec, Signal
 from tinyops.specs.faults import Fault
+from tinyops.specs.feature_rules import input_shape, kind_faults, stage_faults
 from tinyops.specs.layers import (
     AveragePool,
     Conv1D,
@@ -38,25 +39,11 @@ def model_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
         yield Fault(("spec", "training"), "a finished .tflite is not trained", "remove it", key=True)
     if not finished and spec.training is None:
         yield Fault(("spec",), 'field "training" is missing', "training: {epochs: 30} takes the defaults", key=True)
-    yield from _feature_faults(spec, finished)
+    kinds = list(kind_faults(spec))
+    yield from kinds
     yield from _gate_faults(spec, dataset)
     if dataset is not None:
-        yield from _input_faults(spec, dataset.signal)
-
-
-def _feature_faults(spec: ModelSpec, finished: bool) -> Iterator[Fault]:
-    feature = spec.input.features[0]
-    where: Loc = ("spec", "input", "features", 0)
-    if feature == "tensor" and not finished:
-        yield Fault(where, "only a finished .tflite takes tensors", "features: [raw]")
-        return
-    if feature == "raw" and finished and spec.dataset is None:
-        hint = "features: [tensor], or name the dataset whose frames it takes"
-        yield Fault(where, "without a dataset a finished .tflite takes tensors only", hint)
-    if feature == "tensor" and (spec.input.window_s is not None or spec.input.hop_s is not None):
-        yield Fault(
-            ("spec", "input"), "a model that takes tensors has no window", "remove window_s and hop_s", key=True
-        )
+        yield from _input_faults(spec, dataset.signal, right_kinds=not kinds)
 
 
 def _gate_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault]:
@@ -77,21 +64,20 @@ def _gate_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
             yield Fault(("spec", "gates", "recall_min", name), message, closest(name, dataset.classes), key=True)
 
 
-def _input_faults(spec: ModelSpec, signal: Signal) -> Iterator[Fault]:
-    """The window in whole frames; then, when that is right, the layers."""
-    if spec.input.features[0] == "tensor":
+def _input_faults(spec: ModelSpec, signal: Signal, *, right_kinds: bool) -> Iterator[Fault]:
+    """The window in whole frames, then the features; when both are right, the layers."""
+    if spec.input.takes_tensors:
         return
     faults = list(_window_faults(spec, signal))
+    if not faults and right_kinds:
+        faults = list(stage_faults(spec, signal))
     yield from faults
-    if not faults and isinstance(spec.architecture, LayersArchitecture):
-        shape: tuple[int, ...] = (signal.size[0], signal.size[1]) if signal.size else (0,)
-        if signal.rate_hz is not None:
-            shape = (whole_frames(spec.input.window_s or 0, signal.rate_hz) or 0,)
-        yield from layer_faults(spec.architecture.layers, (*shape, len(signal.channels)))
+    if not faults and right_kinds and isinstance(spec.architecture, LayersArchitecture):
+        yield from layer_faults(spec.architecture.layers, input_shape(spec, signal))
 
 
 def _window_faults(spec: ModelSpec, signal: Signal) -> Iterator[Fault]:
-    given = {name: getattr(spec.input, name) for name in ("window_s", "hop_s")}
+    given = {name: getattr(spec.input, name) for name in ("window_s", "hop_s", "block_s")}
     if signal.rate_hz is None:
         for name, value in given.items():
             if value is not None:
@@ -101,12 +87,27 @@ def _window_faults(spec: ModelSpec, signal: Signal) -> Iterator[Fault]:
     if given["window_s"] is None:
         hint = f"seconds of signal that one inference looks at, at {signal.rate_hz:g} frames a second"
         yield Fault(("spec", "input"), 'field "window_s" is missing', hint)
+    broken = False
     for name, value in given.items():
         if value is not None and whole_frames(value, signal.rate_hz) is None:
             frames = value * signal.rate_hz
             message = f"{value:g} s at {signal.rate_hz:g} frames a second are {frames:g} frames"
             hint = f"it must be a whole number from 1 to {WINDOW_LIMIT_FRAMES:,}"
             yield Fault(("spec", "input", name), message, hint)
+            broken = True
+    if not broken and given["block_s"] is not None:
+        yield from _block_faults(given, signal.rate_hz)
+
+
+def _block_faults(given: Mapping[str, float | None], rate_hz: float) -> Iterator[Fault]:
+    block = whole_frames(given["block_s"] or 0, rate_hz)
+    assert block is not None
+    for name in ("window_s", "hop_s"):
+        seconds = given[name]
+        samples = None if seconds is None else whole_frames(seconds, rate_hz)
+        if samples is not None and samples % block:
+            message = f"{samples} samples are no whole number of blocks of {block}"
+            yield Fault(("spec", "input", name), message, "an inference is due at the end of a block")
 
 
 # -- shapes through layers ---------------------------------------------------------------------

@@ -1,19 +1,25 @@
-"""Seconds of a signal to whole frames."""
+"""Seconds of a signal to whole samples and frames."""
 
 from __future__ import annotations
 
 from tinyops.specs.dataset import Signal
+from tinyops.specs.features import samples_in
 from tinyops.specs.model import ModelSpec
 
 WINDOW_LIMIT_FRAMES = 1_000_000
-_EXACT = 1e-6
 
 
 def whole_frames(seconds: float, rate_hz: float) -> int | None:
-    """Frames in that time, or None when they are no whole number of at least one."""
-    frames = seconds * rate_hz
-    count = round(frames)
-    return count if 1 <= count <= WINDOW_LIMIT_FRAMES and abs(frames - count) < _EXACT else None
+    """Samples in that time, or None when they are no whole number of at least one, or too many."""
+    count = samples_in(seconds, rate_hz)
+    return count if count is not None and count <= WINDOW_LIMIT_FRAMES else None
+
+
+def frame_samples(spec: ModelSpec, signal: Signal) -> int:
+    """Samples of each channel in a frame, of specs that the loader has accepted; 1 for single images."""
+    if signal.rate_hz is None or spec.input.block_s is None:
+        return 1
+    return whole_frames(spec.input.block_s, signal.rate_hz) or 1
 
 
 def window(spec: ModelSpec, signal: Signal) -> tuple[int, int]:
@@ -21,7 +27,8 @@ def window(spec: ModelSpec, signal: Signal) -> tuple[int, int]:
     if signal.rate_hz is None:
         return 1, 1
     assert spec.input.window_s is not None
-    frames = whole_frames(spec.input.window_s, signal.rate_hz)
+    samples = whole_frames(spec.input.window_s, signal.rate_hz)
     hop = whole_frames(spec.input.hop_s or spec.input.window_s, signal.rate_hz)
-    assert frames is not None and hop is not None
-    return frames, hop
+    assert samples is not None and hop is not None
+    block = frame_samples(spec, signal)
+    return samples // block, hop // block

@@ -7,6 +7,7 @@ import struct
 
 import numpy as np
 
+from tinyops.features import FrameFeatures
 from tinyops.recordings import Counts, Recordings
 from tinyops.squeeze.int8_graph import Int8Interface
 from tinyops.squeeze.oracle import Vectors
@@ -57,23 +58,26 @@ def pack_golden(inputs: Vectors, outputs: Vectors) -> bytes:
     return head + b"".join(i.tobytes() + o.tobytes() for i, o in zip(inputs, outputs, strict=True))
 
 
-def stream_frames(recordings: Recordings, window_frames: int, hop_frames: int) -> Counts:
+def stream_frames(recordings: Recordings, features: FrameFeatures) -> Counts:
     """Frames [N, V] as a sensor would give them: the start of a test recording, or a few test images.
 
     They end with a window, so that every frame counts.
     """
     test = [i for i in range(len(recordings)) if recordings.test[i]]
-    if window_frames == 1:
+    if features.window_frames == 1 and features.frame_values == recordings.counts.shape[1]:
         return np.concatenate([recordings.frames(i)[:1] for i in test[:STREAM_IMAGES]])
-    frames = recordings.frames(test[0])
-    hops = min((len(frames) - window_frames) // hop_frames, STREAM_HOPS)
-    return frames[: window_frames + hops * hop_frames]
+    samples = recordings.frames(test[0])
+    window, hop = features.window_frames, features.hop_frames
+    frames = samples.size // features.frame_values
+    hops = min((frames - window) // hop, STREAM_HOPS)
+    whole = (window + hops * hop) * features.frame_values
+    return samples.reshape(-1)[:whole].reshape(-1, features.frame_values)
 
 
-def stream_windows(frames: Counts, window_frames: int, hop_frames: int) -> Counts:
-    """The windows [M, T, V] that a device infers on when it is fed those frames from a cleared state."""
-    starts = range(0, len(frames) - window_frames + 1, hop_frames)
-    return np.stack([frames[start : start + window_frames] for start in starts])
+def stream_windows(rows: Vectors, window_rows: int, hop_rows: int) -> Vectors:
+    """The windows [M, T, V] that a device infers on when it makes those rows [N, V] from a cleared state."""
+    starts = range(0, len(rows) - window_rows + 1, hop_rows)
+    return np.stack([rows[start : start + window_rows] for start in starts])
 
 
 def pack_stream(frames: Counts, outputs: Vectors) -> bytes:

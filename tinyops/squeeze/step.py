@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ import numpy as np
 
 from tinyops.artifacts import Progress, Step
 from tinyops.errors import SpecError
-from tinyops.features import RawFeatures, read_features
-from tinyops.features.host import quantise_rows
+from tinyops.features import FrameFeatures, TensorFeatures, read_features
+from tinyops.features.host import extract_rows, quantise_rows
+from tinyops.features.planned import input_shape, planned_features
 from tinyops.features.values import float_inputs
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic, writing
 from tinyops.graph import Graph, read_graph
-from tinyops.recordings import Recordings, Windows, cut_windows, input_shape, judge, load
+from tinyops.recordings import Recordings, Windows, cut_windows, in_rows, judge, load
 from tinyops.squeeze.calibration import choose_windows
 from tinyops.squeeze.golden import golden_inputs, pack_golden, pack_stream, stream_frames, stream_windows
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
@@ -40,20 +41,21 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Task:
-    """The data that a model is for: its recordings, how frames become its input, its classes."""
+    """The data that a model is for: its recordings, in samples and in rows, how they become its input, its classes."""
 
     recordings: Recordings
+    rows: Recordings
     signal: dict[str, Any]
     classes: tuple[str, ...]
-    features: RawFeatures
+    features: FrameFeatures
 
     def windows(self, *, test: bool) -> Windows:
-        window, hop = self.features.window_frames, self.features.hop_frames
-        return cut_windows(self.recordings, test=test, window_frames=window, hop_frames=hop)
+        window, hop = self.features.rows, self.features.hop_rows
+        return cut_windows(self.rows, test=test, window_frames=window, hop_frames=hop)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return input_shape(self.signal, self.features.window_frames)
+        return input_shape(self.features, self.signal)
 
     def float_inputs(self, windows: Windows) -> Any:
         return float_inputs(windows.counts, self.features).reshape(-1, *self.shape)
@@ -74,7 +76,7 @@ def squeeze(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -
 
 def _squeeze_trained(inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
     features = read_features(inputs["features.json"])
-    if not isinstance(features, RawFeatures):
+    if isinstance(features, TensorFeatures):
         raise SpecError("features.json: a trained model takes frames, not tensors")
     task = _task(inputs, features)
     windows, test = task.windows(test=False), task.windows(test=True)
@@ -115,9 +117,11 @@ def _check_digest(step: Step, path: Path, found: str) -> None:
         )
 
 
-def _task(inputs: Mapping[str, Path], features: RawFeatures) -> Task:
+def _task(inputs: Mapping[str, Path], features: FrameFeatures) -> Task:
     dataset = _read_json(inputs["dataset.json"])
-    return Task(load(inputs["recordings.npz"]), dataset["signal"], tuple(dataset["classes"]), features)
+    recordings = load(inputs["recordings.npz"])
+    rows = in_rows(recordings, features)
+    return Task(recordings, rows, dataset["signal"], tuple(dataset["classes"]), features)
 
 
 def _read_json(path: Path) -> JsonObject:
@@ -125,17 +129,9 @@ def _read_json(path: Path) -> JsonObject:
     return value
 
 
-def physical_features(settings: JsonObject, signal: JsonObject) -> RawFeatures:
+def physical_features(settings: JsonObject, signal: JsonObject) -> FrameFeatures:
     """A finished model takes values in the signal's units: nothing else is known of how it was trained."""
-    channels = len(signal["channels"])
-    height, width = signal["size"] or (1, 1)
-    return RawFeatures(
-        frame_values=channels * height * width,
-        window_frames=settings["window_frames"],
-        hop_frames=settings["hop_frames"],
-        offset=(0,) * channels,
-        gain=tuple(scale / COUNTS for scale in signal["full_scale"]),
-    )
+    return replace(planned_features(settings, signal), gain=tuple(scale / COUNTS for scale in signal["full_scale"]))
 
 
 def _quantise(
@@ -211,12 +207,11 @@ def _finish(
 def _stream(task: Task, interface: Int8Interface, model: Path) -> bytes:
     """Frames of a test recording and what a device must answer: proves features and windows on the way in."""
     features = task.features
-    frames = stream_frames(task.recordings, features.window_frames, features.hop_frames)
-    windows = stream_windows(frames, features.window_frames, features.hop_frames)
-    quantised = quantise_rows(
-        windows.reshape(-1, features.frame_values), features, interface.input_scale, interface.input_zero_point
-    )
-    return pack_stream(frames, run_vectors(model, np.asarray(quantised, np.int8).reshape(len(windows), -1)))
+    frames = stream_frames(task.recordings, features)
+    rows = extract_rows(frames.reshape(-1, task.recordings.counts.shape[1]), features)
+    quantised = np.asarray(quantise_rows(rows, features, interface.input_scale, interface.input_zero_point), np.int8)
+    windows = stream_windows(quantised, features.rows, features.hop_rows)
+    return pack_stream(frames, run_vectors(model, windows.reshape(len(windows), -1)))
 
 
 def _check_interface(name: str, interface: Int8Interface, task: Task) -> None:
@@ -234,9 +229,9 @@ def _check_interface(name: str, interface: Int8Interface, task: Task) -> None:
         )
 
 
-def _int8_inputs(windows: Windows, features: RawFeatures, interface: Int8Interface) -> Vectors:
-    """The model's input bytes [N, T * V] as the device computes them from counts [N, T, V]."""
+def _int8_inputs(windows: Windows, features: FrameFeatures, interface: Int8Interface) -> Vectors:
+    """The model's input bytes [N, T * V] as the device computes them from rows [N, T, V]."""
     number, _, values = windows.counts.shape
-    frames = windows.counts.reshape(-1, values)
-    quantised = quantise_rows(frames, features, interface.input_scale, interface.input_zero_point)
+    rows = windows.counts.reshape(-1, values)
+    quantised = quantise_rows(rows, features, interface.input_scale, interface.input_zero_point)
     return np.asarray(quantised, np.int8).reshape(number, -1)

@@ -14,10 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from tinyops.errors import SpecError, ToolError
-from tinyops.features import RawFeatures
+from tinyops.features import FrameFeatures
+from tinyops.features.planned import planned_features
 from tinyops.features.values import float_inputs
 from tinyops.files import pretty_json, write_atomic
-from tinyops.recordings import Outcome, Windows, cut_windows, judge, load
+from tinyops.recordings import Outcome, Windows, cut_windows, in_rows, judge, load
 from tinyops.train.networks import build_network
 from tinyops.train.normalise import fit_features
 from tinyops.worker import Emit
@@ -30,10 +31,13 @@ def fit_model(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Trains, writes the step's files into `request["out"]`, returns its facts."""
     _be_deterministic(request)
     recordings = load(Path(request["recordings"]))
-    window = {key: int(request["input"][key]) for key in ("window_frames", "hop_frames")}
-    features = fit_features(recordings, request["channels"], **window)
-    train = cut_windows(recordings, test=False, **window)
-    test = cut_windows(recordings, test=True, **window)
+    planned = planned_features(request["input"], request["signal"])
+    rows = in_rows(recordings, planned)
+    features = fit_features(rows, planned)
+    train, test = (
+        cut_windows(rows, test=side, window_frames=features.rows, hop_frames=features.hop_rows)
+        for side in (False, True)
+    )
     network = build_network(request)
     history = _fit(network, _inputs(train, features, request), train.labels, request["training"], emit)
     emit({"progress": len(history), "message": "writing the model"})
@@ -55,7 +59,7 @@ def _be_deterministic(request: dict[str, Any]) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(request["threads"])
 
 
-def _inputs(windows: Windows, features: RawFeatures, request: dict[str, Any]) -> Any:
+def _inputs(windows: Windows, features: FrameFeatures, request: dict[str, Any]) -> Any:
     return float_inputs(windows.counts, features).reshape(-1, *request["input_shape"])
 
 

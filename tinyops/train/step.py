@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
+from tinyops.features.planned import input_shape, planned_features
 from tinyops.files import MIB, JsonObject, read_bounded
-from tinyops.recordings import input_shape
 from tinyops.toolchain import locked_packages
 from tinyops.train.shapes import layer_facts
 from tinyops.worker import Event, call_worker
@@ -40,13 +40,13 @@ def train(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[P
     locked_packages(step.lock, "train")
     dataset = json.loads(read_bounded(inputs["dataset.json"], DATASET_LIMIT_BYTES))
     settings = step.settings
-    shape = input_shape(dataset["signal"], settings["input"]["window_frames"])
+    shape = input_shape(planned_features(settings["input"], dataset["signal"]), dataset["signal"])
     if settings["architecture"]["kind"] == "layers":
         layer_facts(settings["architecture"]["layers"], shape, len(dataset["classes"]))
     request = {
         "recordings": str(inputs["recordings.npz"]),
         "classes": dataset["classes"],
-        "channels": len(dataset["signal"]["channels"]),
+        "signal": dataset["signal"],
         "input_shape": list(shape),
         "input": settings["input"],
         "architecture": settings["architecture"],

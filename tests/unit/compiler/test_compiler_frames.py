@@ -7,11 +7,16 @@ import shutil
 import numpy as np
 import pytest
 
+from fakes.staged import staged
 from fakes.tflite import Tflite, dense
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.host import HostModel, build_host
+from tinyops.compiler.options import Signal
+from tinyops.errors import SpecError
 from tinyops.features import RawFeatures, TensorFeatures
-from tinyops.features.host import quantise_rows
+from tinyops.features.code import front_of
+from tinyops.features.host import extract_rows, quantise_rows
+from tinyops.features.stages import Filter, LogMel, Spectrum
 from tinyops.graph import parse_graph
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not on PATH")
@@ -168,3 +173,52 @@ def test_a_single_frame_is_gone_after_inference(single):
     assert single.push(np.zeros(6, np.int16)) == OK, "every second frame is looked at"
     assert single.push(np.zeros(6, np.int16)) == DUE
     assert single.prepare() == OK
+
+
+def staged_model(folder, features):
+    graph = parse_graph(dense(3, features.window_values).build([0], [3]), "test.tflite")
+    return HostModel(build_host(compile_model(graph, features, CompileOptions()).sources, folder))
+
+
+@pytest.mark.parametrize("samples", [1, 16, 24])
+def test_rows_of_a_compiled_model_are_those_that_training_sees(samples, tmp_path):
+    """Whatever the size of a frame: windows of 6 rows of 32 samples that overlap by half, every second row."""
+    stages = (Filter("high", 1, (4.0,)), Spectrum(32, 16, 32, high_hz=50.0))
+    window, hop = (112 + 32) // samples, 96 // samples  # 144: 32 samples more than 6 rows look at
+    features = staged(*stages, rate_hz=100.0, channels=2, frame_samples=samples, frames=(window, hop))
+    assert (features.rows, features.hop_rows) == (8, 6)
+    model = staged_model(tmp_path / "model", features)
+    source = np.random.default_rng(3).integers(-9000, 9000, (480, 2)).astype(np.int16)
+    rows = quantise_rows(extract_rows(source, features, folder=tmp_path), features, 0.5, 3, folder=tmp_path)
+    for attempt in range(2):  # after init all is as at the beginning
+        model.init()
+        windows = 0
+        for end in range(samples, 480 + 1, samples):
+            if model.push(source[end - samples : end]) == DUE:
+                assert model.prepare() == OK == model.invoke()
+                first = windows * features.hop_rows
+                assert model.prepare() == OK, "inference keeps the window"
+                assert model.input() == rows[first : first + 8].tobytes(), attempt
+                windows += 1
+        assert windows == 4
+
+
+def test_scratch_of_features_takes_no_room_of_its_own_beside_activations(tmp_path):
+    """Only the state outlives a push: what the FFT needs lies where the model runs."""
+    features = staged(LogMel(480, 320, 512), frame_samples=320, frames=(50, 25))
+    graph = parse_graph(dense(3, features.window_values).build([0], [3]), "test.tflite")
+    arena = compile_model(graph, features, CompileOptions()).arena
+    front = front_of(features)
+    assert arena.state.bytes == 16 + front.state_bytes + 49 * 40
+    assert arena.push_scratch.bytes == front.scratch_bytes == 2136
+    assert arena.bytes < arena.state.bytes + 16 + front.scratch_bytes + 16
+    state, scratch = arena.state, arena.push_scratch
+    assert scratch.offset >= state.offset + state.bytes or scratch.offset + scratch.bytes <= state.offset
+
+
+def test_a_frame_of_several_samples_needs_a_stream():
+    signal = Signal("camera", ("grey",), ("1",), (255.0,), size=(2, 2))
+    features = RawFeatures(8, 1, 1, (0,), (1.0,))
+    graph = parse_graph(dense(3, 8).build([0], [3]), "test.tflite")
+    with pytest.raises(SpecError, match="the signal has 4 values in a frame, the features 8"):
+        compile_model(graph, features, CompileOptions(signal=signal))

@@ -22,7 +22,7 @@ def frames(tmp_path: Path, text: str | bytes, values: int = 2) -> list[list[int]
     path = tmp_path / "walk.csv"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     channels = ["ax", "ay"] if values == 2 else ["grey"]
-    return [list(frame) for frame in read_frames(path, channels, [2.0, 4.0][: len(channels)], values)]
+    return [list(frame) for frame in read_frames(path, channels, [2.0, 4.0][: len(channels)], values, values)]
 
 
 def test_columns_are_found_by_name_and_scaled_by_channel(tmp_path: Path) -> None:
@@ -68,9 +68,16 @@ def test_wrong_values_are_named_by_line(tmp_path: Path, text: str | bytes, sente
         frames(tmp_path, text)
 
 
+def test_a_frame_may_hold_several_lines(tmp_path: Path) -> None:
+    (tmp_path / "walk.csv").write_text("ay,ax\n" + "".join(f"{n / 100},{n / 200}\n" for n in range(7)))
+    found = [list(f) for f in read_frames(tmp_path / "walk.csv", ["ax", "ay"], [1.0, 1.0], 6, 2)]
+    assert [len(frame) for frame in found] == [6, 6], "the last line makes no whole frame"
+    assert found[1] == [round(n / 200 * 32768 * factor) for n in (3, 4, 5) for factor in (1, 2)]
+
+
 def test_a_missing_recording(tmp_path: Path) -> None:
     with pytest.raises(SensorError, match="cannot be read: No such file"):
-        next(read_frames(tmp_path / "none.csv", ["a"], [1.0], 1))
+        next(read_frames(tmp_path / "none.csv", ["a"], [1.0], 1, 1))
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(min_value=1e-6, max_value=1e6))

@@ -423,8 +423,8 @@ def test_a_sensor_that_does_not_fit_names_boards_that_would_do(tree: Tree) -> No
             FINISHED,
             "{features: [tensor]}",
             "{features: [tensor, raw]}",
-            (5, 21),
-            "spec.input.features: has more than 1 of them",
+            (5, 22),
+            "tensor stands alone",
         ),
     ],
 )

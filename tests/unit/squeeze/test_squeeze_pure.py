@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinyops.errors import SpecError
+from tinyops.features import RawFeatures
 from tinyops.graph import Graph, Operator, Quantisation, Tensor
 from tinyops.recordings import Recordings, Windows, judge
 from tinyops.squeeze.calibration import choose_windows
@@ -128,18 +129,25 @@ def test_a_stream_is_the_start_of_a_test_recording_and_ends_with_a_window() -> N
     recordings = Recordings(
         counts, np.array([0, 25, 50]), np.array([0, 1], np.int32), np.array([False, True]), ("a", "b")
     )
-    frames = stream_frames(recordings, 10, 4)
+    frames = stream_frames(recordings, RawFeatures(1, 10, 4, (0,), (1.0,)))
     assert frames[:, 0].tolist() == list(range(25, 25 + 10 + 3 * 4))
     found = stream_windows(frames, 10, 4)
     assert [window[0, 0] for window in found] == [25, 29, 33, 37]
     assert found[-1][-1, 0] == frames[-1, 0]
 
 
+def test_a_frame_of_a_stream_may_hold_several_samples() -> None:
+    counts = np.arange(60, dtype=np.int16).reshape(30, 2)
+    recordings = Recordings(counts, np.array([0, 30]), np.array([0], np.int32), np.array([True]), ("a",))
+    frames = stream_frames(recordings, RawFeatures(2 * 4, 3, 2, (0, 0), (1.0, 1.0)))
+    assert frames.tolist() == counts[: 4 * (3 + 2 * 2)].reshape(7, 8).tolist()
+
+
 def test_a_stream_of_images_takes_one_frame_of_several() -> None:
     counts = np.arange(6, dtype=np.int16).reshape(6, 1)
     test = np.array([False, True, True, True, True, True])
     recordings = Recordings(counts, np.arange(7), np.zeros(6, np.int32), test, tuple("abcdef"))
-    assert stream_frames(recordings, 1, 1)[:, 0].tolist() == [1, 2, 3, 4]
+    assert stream_frames(recordings, RawFeatures(1, 1, 1, (0,), (1.0,)))[:, 0].tolist() == [1, 2, 3, 4]
 
 
 def test_a_stream_is_packed_little_endian() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyops.errors import SpecError
-from tinyops.recordings import Recordings, Windows, cut_windows, input_shape, judge, load, save
+from tinyops.recordings import Recordings, Windows, cut_windows, judge, load, save
 
 
 def recordings(lengths: list[int], test: list[bool], values: int = 2) -> Recordings:
@@ -65,11 +65,6 @@ def test_no_window_mixes_recordings_or_sides(parts: list[tuple[int, bool]], wind
 def test_a_recording_shorter_than_a_window_is_named() -> None:
     with pytest.raises(SpecError, match=r"r1: 3 frames \(and 1 more\), a window takes 4"):
         cut_windows(recordings([9, 3, 2], [False, False, True]), test=False, window_frames=4, hop_frames=1)
-
-
-def test_the_input_of_streams_and_images() -> None:
-    assert input_shape({"channels": ["a", "b"], "size": None}, 40) == (40, 2)
-    assert input_shape({"channels": ["i"], "size": [8, 6]}, 1) == (8, 6, 1)
 
 
 def windows_of(owners: list[int], labels: list[int]) -> Windows:

@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyops.cli.models import MEASURING, add_board, add_model, boards_here, check_start, find_board, repository_here
+from tinyops.cli.models import (
+    MEASURING,
+    add_board,
+    add_model,
+    add_stream_rows,
+    boards_here,
+    check_start,
+    find_board,
+    repository_here,
+)
 from tinyops.cli.output import Output
 from tinyops.errors import ExitCode, UsageError
 
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_board(parser, required=True)
+    add_stream_rows(parser)
     parser.add_argument(
         "--inputs",
         type=Path,
@@ -51,6 +61,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         prefer=arguments.prefer,
         inputs=arguments.inputs,
         per_operator=arguments.per_operator,
+        stream_rows=arguments.stream_rows,
         report=lambda progress: output.note(f"{progress.message} …"),
     )
     operators = output.table(*operator_table(result))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tinyops.cli.models import COMPILING, add_core, add_model, boards_here, check_start, find_board
+from tinyops.cli.models import COMPILING, add_core, add_model, add_stream_rows, boards_here, check_start, find_board
 from tinyops.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_core(parser)
+    add_stream_rows(parser)
     parser.add_argument(
         "--prefix",
         default="",
@@ -30,12 +31,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.compiler.step import facts
     from tinyops.graph import read_graph
 
-    graph = read_graph(arguments.model)
+    graph, stream_rows = read_graph(arguments.model), arguments.stream_rows
     if arguments.cpu:
-        compiled = compile_for(graph, arguments.cpu, arguments.prefer)
+        compiled = compile_for(graph, arguments.cpu, arguments.prefer, stream_rows=stream_rows)
     else:
         catalog = boards_here()
-        compiled = compile_file(graph, find_board(arguments.board, catalog), arguments.prefer, catalog)
+        board = find_board(arguments.board, catalog)
+        compiled = compile_file(graph, board, arguments.prefer, catalog, stream_rows=stream_rows)
     name = arguments.prefix or library_name(compiled.graph.name)
     folder: Path = arguments.out or Path(name)
     files = library_files(compiled, arguments.prefix)
@@ -44,9 +46,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         f"{folder}: {len(files)} files, {len(changed) or 'none'} changed",
         f"arena {compiled.arena.bytes:,} bytes, weights {compiled.weights_bytes:,} bytes, {compiled.macs:,} MACs, "
         f"{len(compiled.graph.operators)} operators, for {compiled.options.board} ({compiled.options.cpu})",
+        *(f"{one.name}: {one}" for one in compiled.applied if str(one)),
         f"Next: include {name}.h, or try it: cmake -S {folder} -B build && cmake --build build && build/run",
     ]
-    value = {**facts(compiled), "folder": str(folder), "files": sorted(files), "changed": changed}
+    passes = {one.name: str(one) for one in compiled.applied}
+    value = {**facts(compiled), "passes": passes, "folder": str(folder), "files": sorted(files), "changed": changed}
     output.result(
         {**value, "header": f"include/{name}.h", "board": arguments.board, "cpu": compiled.options.cpu},
         "\n".join(lines),

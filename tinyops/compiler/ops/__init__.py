@@ -15,6 +15,7 @@ from tinyops.compiler.ops import (
     elementwise,
     extremes,
     fully_connected,
+    gather,
     l2_normalization,
     lstm,
     pad,
@@ -23,8 +24,14 @@ from tinyops.compiler.ops import (
     quantize,
     reduce,
     reshape,
+    resize,
+    slices,
     softmax,
+    space_to_batch,
+    split,
     svdf,
+    transpose,
+    transpose_conv,
     variables,
 )
 from tinyops.compiler.ops.kind import OperatorKind
@@ -50,6 +57,13 @@ _KINDS: tuple[OperatorKind, ...] = (
     *variables.KINDS,
     *svdf.KINDS,
     *lstm.KINDS,
+    *split.KINDS,
+    *slices.KINDS,
+    *transpose.KINDS,
+    *gather.KINDS,
+    *resize.KINDS,
+    *space_to_batch.KINDS,
+    *transpose_conv.KINDS,
 )
 
 OPERATORS: Mapping[str, OperatorKind] = MappingProxyType({kind.name: kind for kind in _KINDS})

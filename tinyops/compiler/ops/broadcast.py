@@ -36,17 +36,25 @@ def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(0 if extent == 1 else math.prod(shape[i + 1 :]) for i, extent in enumerate(shape))
 
 
-def _broadcast(view: OperatorView) -> dict[str, Field]:
-    a, b, out = (_four(t.shape) for t in (view.tensor(0), view.tensor(1), view.output))
+def _broadcast(view: OperatorView, operands: tuple[int, int]) -> dict[str, Field]:
+    a, b, out = (_four(t.shape) for t in (*(view.tensor(i) for i in operands), view.output))
     if a == b:  # one loop is enough
         a = b = out = (1, 1, 1, math.prod(out))
     return {"extent": out, "a_step": _steps(a), "b_step": _steps(b)}
 
 
-def pairwise(view: OperatorView, name: str, params: dict[str, Field], kernel: Kernel, kind: str = "") -> Lowered:
+def pairwise(
+    view: OperatorView,
+    name: str,
+    params: dict[str, Field],
+    kernel: Kernel,
+    kind: str = "",
+    operands: tuple[int, int] = (0, 1),
+) -> Lowered:
     """A call of tinyops_`name`; its parameters are of tinyops_`kind`_params, `kind` being `name` unless given."""
-    fields: dict[str, Field] = {"shape": _broadcast(view), **params}
-    arguments = (Read(view.tensor(0).index), Read(view.tensor(1).index), Write(view.output.index))
+    fields: dict[str, Field] = {"shape": _broadcast(view, operands), **params}
+    first, second = (Read(view.tensor(i).index) for i in operands)
+    arguments = (first, second, Write(view.output.index))
     return Lowered((Call(f"tinyops_{name}", f"tinyops_{kind or name}_params", fields, arguments),), kernel)
 
 

@@ -7,8 +7,9 @@ from functools import partial
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.fixed_point import Multiplier, float32, multiply, quantise_multiplier
-from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
+from tinyops.compiler.lowered import Field, Kernel, Lowered
 from tinyops.compiler.ops.broadcast import (
+    BROADCAST_HEADER,
     ELEMENTWISE_HEADERS,
     TWO_OPERANDS,
     offsets,
@@ -17,11 +18,12 @@ from tinyops.compiler.ops.broadcast import (
     with_one_constant,
 )
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.lanes import V6M_CPUS
 from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT, PACKED_HEADER
 from tinyops.compiler.ops.weighted import LARGEST_FACTOR
 from tinyops.compiler.view import OperatorView
 
-PACKED_HEADERS = ("tinyops/kernels/add_packed.h", "tinyops/kernels/sum_packed.h", PACKED_HEADER)
+PACKED_HEADERS = ("tinyops/kernels/add_packed.h", "tinyops/kernels/sum_packed.h", BROADCAST_HEADER, PACKED_HEADER)
 # Bits to spare on the common scale: TINYOPS_ADD_LEFT_SHIFT and TINYOPS_DIFFERENCE_LEFT_SHIFT in elementwise.h.
 ADD_LEFT_SHIFT, DIFFERENCE_LEFT_SHIFT = 20, 7
 HALF = quantise_multiplier(0.5)
@@ -86,35 +88,32 @@ def _plain(view: OperatorView, name: str, factors: Factors) -> Lowered:
 
 
 def _packed(name: str, factors_of: Callable[[OperatorView], Factors], view: OperatorView) -> Lowered | None:
-    """With the kernel for cores with the DSP extension, where nothing is broadcast and it can serve."""
-    if view.cpu not in DSP_CPUS or view.tensor(0).shape != view.tensor(1).shape:
-        return None
+    """With the kernel for the cores that have one, where it can serve."""
     factors = factors_of(view)
-    operands = []
-    for position, factor in enumerate(factors[:2]):
-        # A factor of a half has no right shift: once more to the left, then to the right, is the same.
-        extra = 1 if factor == HALF else 0
-        operand = {
-            "offset": -view.tensor(position).zero_point,
-            "left": ADD_LEFT_SHIFT + 1 + extra,
-            "multiplier": factor.multiplier,
-            "shift": extra - factor.shift,
-        }
-        operands.append(operand)
-    out = factors[2]
-    if not all(1 <= right <= MOST_RIGHT for right in (*(o["shift"] for o in operands), -out.shift)):
+    exact = next((i for i in (0, 1) if factors[i] == HALF), None)
+    if view.cpu not in DSP_CPUS | V6M_CPUS or exact is None:
+        return None
+    other, out = factors[1 - exact], factors[2]
+    # A factor of a half has no right shift: once more to the left, then to the right, is the same.
+    extra = 1 if other == HALF else 0
+    left, shift = ADD_LEFT_SHIFT + 1 + extra, extra - other.shift
+    if not all(1 <= right <= MOST_RIGHT for right in (shift, -out.shift)):
         return None
     params: dict[str, Field] = {
-        "count": view.output.elements,
-        "a": operands[0],
-        "b": operands[1],
+        "exact_offset": -view.tensor(exact).zero_point,
+        "other": {
+            "offset": -view.tensor(1 - exact).zero_point << left,
+            "left": left,
+            "multiplier": other.multiplier,
+            "shift": shift,
+        },
+        "negate": exact if name == "sub" else 0,
         "output_multiplier": out.multiplier,
         "output_shift": -out.shift,
         **output_fields(view),
     }
-    arguments = (Read(view.tensor(0).index), Read(view.tensor(1).index), Write(view.output.index))
-    call = Call(f"tinyops_{name}_packed", "tinyops_add_packed_params", params, arguments)
-    return Lowered((call,), Kernel(f"kernels/{name}_packed.c", PACKED_HEADERS))
+    kernel = Kernel(f"kernels/{name}_packed.c", PACKED_HEADERS)
+    return pairwise(view, f"{name}_packed", params, kernel, "add_packed", (exact, 1 - exact))
 
 
 def _lower(

@@ -88,6 +88,14 @@ def filter_groups(filters: NDArray[Any]) -> NDArray[np.int8]:
     return np.ascontiguousarray(padded.reshape(-1, GROUP, values).swapaxes(1, 2)).reshape(-1)
 
 
+def output_eights(weights: NDArray[Any]) -> NDArray[Any]:
+    """A dense layer's weights (outputs, inputs) int8 as words: of each input two words of four outputs', 128 added."""
+    import numpy as np
+
+    above_zero = (filter_groups(weights).astype(np.int16) + 128).astype(np.uint8)
+    return above_zero.view("<i4").astype(np.int32)
+
+
 def filter_constants(found: Packed, codes: list[int]) -> tuple[Constant, Constant]:
     """Bias and multiplier of each filter side by side, and right shift x 8 + block code."""
     import numpy as np

@@ -16,6 +16,7 @@ from tinyops.compiler.fixed_point import (
 )
 from tinyops.compiler.lowered import Field, Kernel, Lowered
 from tinyops.compiler.ops.broadcast import (
+    BROADCAST_HEADER,
     ELEMENTWISE_HEADERS,
     TWO_OPERANDS,
     offsets,
@@ -24,9 +25,12 @@ from tinyops.compiler.ops.broadcast import (
     with_one_constant,
 )
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT, PACKED_HEADER
 from tinyops.compiler.ops.softmax import EXPONENTIAL_HEADER
 from tinyops.compiler.ops.weighted import LARGEST_FACTOR
 from tinyops.compiler.view import OperatorView
+
+MUL_PACKED = Kernel("kernels/mul_packed.c", ("tinyops/kernels/mul_packed.h", BROADCAST_HEADER, PACKED_HEADER))
 
 
 def _kernel(name: str) -> Kernel:
@@ -54,13 +58,16 @@ def _mul_too_large(view: OperatorView) -> str | None:
 def lower_mul(view: OperatorView) -> Lowered:
     out = quantise_multiplier(_mul_factor(view))
     table = with_one_constant(view, _clamped(view, lambda x, y: multiply(x * y, out)), "x y")
+    if table:
+        return table
+    packed = view.cpu in DSP_CPUS and 1 <= -out.shift <= MOST_RIGHT
     params: dict[str, Field] = {
         **offsets(view),
         "output_multiplier": out.multiplier,
-        "output_shift": out.shift,
+        "output_shift": -out.shift if packed else out.shift,
         **output_fields(view),
     }
-    return table or pairwise(view, "mul", params, _kernel("mul"))
+    return pairwise(view, *(("mul_packed", params, MUL_PACKED) if packed else ("mul", params, _kernel("mul"))))
 
 
 # -- PRELU ---------------------------------------------------------------------------------------

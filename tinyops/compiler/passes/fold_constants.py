@@ -14,7 +14,7 @@ from tinyops.compiler.passes.bytewise import byte_table, float_table
 from tinyops.compiler.passes.kind import Pass
 from tinyops.compiler.passes.rewrite import Rewrite, Uses, sound, sweep
 from tinyops.compiler.view import OperatorView, constant_values
-from tinyops.graph import AxisOptions, Graph, Operator, StridedSliceOptions, Tensor
+from tinyops.graph import AxisOptions, Graph, Operator, PackOptions, StridedSliceOptions, Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,7 @@ def _pack(known: Known) -> NDArray[Any] | None:
 
     options, first = known.operator.options, known.values[0]
     alike = all((v.shape, v.dtype) == (first.shape, first.dtype) for v in known.values)
-    if not isinstance(options, AxisOptions) or not alike or not -first.ndim - 1 <= options.axis <= first.ndim:
+    if not isinstance(options, PackOptions) or not alike or not -first.ndim - 1 <= options.axis <= first.ndim:
         return None
     return np.stack(known.values, axis=options.axis)
 
@@ -127,7 +127,7 @@ def _strided_slice(known: Known) -> NDArray[Any] | None:
         return None
     picked: list[slice | int] = []
     for i, (begin, end, step) in enumerate(zip(*ranges, strict=True)):
-        if options.shrink_axis_mask >> i & 1:
+        if options.shrink_mask >> i & 1:
             if not -values[0].shape[i] <= begin < values[0].shape[i]:
                 return None
             picked.append(begin)

@@ -19,16 +19,17 @@ class Pass:
 
 @dataclass(frozen=True)
 class Applied:
-    """What a pass did: operators that are gone, and operators that read, write or do something else now."""
+    """What a pass did: operators that are gone, that read, write or do something else now, that run at another time."""
 
     name: str
     sentence: str
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = [f"{what} {', '.join(names)}" for what, names in (("removed", self.removed), ("changed", self.changed))]
-        return "; ".join(part for part, names in zip(parts, (self.removed, self.changed), strict=True) if names)
+        said = (("removed", self.removed), ("changed", self.changed), ("moved", self.moved))
+        return "; ".join(f"{what} {', '.join(names)}" for what, names in said if names)
 
 
 def difference(one: Pass, before: Graph, after: Graph) -> Applied:

@@ -235,11 +235,11 @@ static void invoke(tinyops_app *app, const request *asked) {
   port->start_ticks(port->context);
   int32_t status = app->model.invoke(app->board->arena);
   uint32_t ticks = stop(app);
-  if (status != TINYOPS_OK) {
+  if (status != TINYOPS_OK && status != TINYOPS_MORE) {
     refuse(app, asked, status);
     return;
   }
-  app->inferences++;
+  app->inferences += status == TINYOPS_OK;
   put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICKS_AT, ticks);
   put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICK_HZ_AT, port->tick_hz);
   answer(app, asked, TINYOPS_LINK_INVOKE_REPLY_SIZE);

@@ -2,28 +2,39 @@
 
 #include "tinyops/features/scalar.h"
 
-static int32_t weighted(const tinyops_spectrum_params *p, const uint16_t *window,
-                        const int16_t *samples, int32_t n) {
-  if (n >= p->length) {
-    return 0;
-  }
-  const int32_t weight = window[2 * n <= p->length ? n : p->length - n];
-  return samples[n * p->stride] * weight;
-}
-
-/* Windowed samples as `half` complex numbers, even samples real, odd ones imaginary, in
- * bit-reversed order. */
+/* Windowed samples: even ones are the real parts, odd ones the imaginary parts of points / 2
+ * numbers.
+ */
 static void load(const tinyops_spectrum_params *p, const uint16_t *window, const int16_t *samples,
                  int32_t *bins) {
-  const int32_t half = p->points / 2;
+  const int32_t middle = p->length / 2;
+  int32_t n = 0;
+  for (; n <= middle && n < p->length; ++n, samples += p->stride) {
+    bins[n] = *samples * (int32_t)window[n];
+  }
+  for (; n < p->length; ++n, samples += p->stride) {
+    bins[n] = *samples * (int32_t)window[p->length - n];
+  }
+  for (; n < p->points; ++n) {
+    bins[n] = 0;
+  }
+}
+
+/* Puts number k where the bits of k, reversed, say. */
+static void reverse_bits(int32_t half, int32_t *z) {
   int32_t reversed = 0;
-  for (int32_t m = 0; m < half; ++m) {
-    bins[2 * reversed] = weighted(p, window, samples, 2 * m);
-    bins[2 * reversed + 1] = weighted(p, window, samples, 2 * m + 1);
-    int32_t bit = half / 2;
+  for (int32_t k = 0; k < half; ++k) {
+    if (k < reversed) {
+      const int32_t re = z[2 * k], im = z[2 * k + 1];
+      z[2 * k] = z[2 * reversed];
+      z[2 * k + 1] = z[2 * reversed + 1];
+      z[2 * reversed] = re;
+      z[2 * reversed + 1] = im;
+    }
+    int32_t bit = half >> 1;
     while ((reversed & bit) != 0) {
       reversed ^= bit;
-      bit /= 2;
+      bit >>= 1;
     }
     reversed |= bit;
   }
@@ -92,6 +103,7 @@ void tinyops_spectrum(const tinyops_spectrum_params *p, const uint16_t *window,
                       const int16_t *twiddles, const int16_t *samples, int32_t *bins) {
   const int32_t half = p->points / 2;
   load(p, window, samples, bins);
+  reverse_bits(half, bins);
   first_stages(half, bins);
   for (int32_t span = 8; span <= half; span *= 2) {
     stage(half, span, twiddles, bins);
@@ -119,7 +131,8 @@ void tinyops_spectrum_magnitudes(const tinyops_bins_params *p, const uint32_t *p
   for (int32_t k = 0; k < p->count; ++k) {
     const uint32_t x = power[p->first + k];
     const int32_t spare = tinyops_leading_zeros(x) & 30; /* even: halved under the root */
-    const int64_t root = tinyops_root(x << spare);
+    const uint32_t below = tinyops_root(x << spare);
+    const int64_t root = (int64_t)below + ((x << spare) - below * below > below); /* the nearest */
     const int32_t wanted = 30 - (exponent - spare) / 2;
     const int32_t shift = wanted > 62 ? 62 : wanted;
     const int64_t value = (root * p->amplitude + ((int64_t)1 << (shift - 1))) >> shift;

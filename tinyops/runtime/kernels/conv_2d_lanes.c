@@ -23,43 +23,47 @@ static TINYOPS_APART void multiply_filters(work *k) {
 /* r0: where the windows are read; r1: how far behind it the weights lie, which go as fast; r7:
  * 2^15. A block's sums are r5 and r6, with two lanes each. r8, r9 collect whole words, which holds
  * the lower lanes modulo 2^32 once r10, r11, the upper lanes, are known. */
-#define FIRST                 \
-  "ldrsb r2, [r0, r1]\n\t"    \
-  "ldmia r0!, {r5, r6}\n\t"   \
-  "muls r5, r2, r5\n\t"       \
+#define FIRST               \
+  "ldrsb r2, [r0, r1]\n\t"  \
+  "ldmia r0!, {r5, r6}\n\t" \
+  "muls r5, r2, r5\n\t"     \
   "muls r6, r2, r6\n\t"
-#define NEXT                  \
-  "ldrsb r2, [r0, r1]\n\t"    \
-  "ldmia r0!, {r3, r4}\n\t"   \
-  "muls r3, r2, r3\n\t"       \
-  "muls r4, r2, r4\n\t"       \
-  "adds r5, r5, r3\n\t"       \
+#define NEXT                \
+  "ldrsb r2, [r0, r1]\n\t"  \
+  "ldmia r0!, {r3, r4}\n\t" \
+  "muls r3, r2, r3\n\t"     \
+  "muls r4, r2, r4\n\t"     \
+  "adds r5, r5, r3\n\t"     \
   "adds r6, r6, r4\n\t"
-#define LAST                  \
-  "add r8, r5\n\t"            \
-  "add r9, r6\n\t"            \
-  "adds r5, r5, r7\n\t"       \
-  "adds r6, r6, r7\n\t"       \
-  "asrs r5, r5, #16\n\t"      \
-  "asrs r6, r6, #16\n\t"      \
-  "add r10, r5\n\t"           \
+#define LAST             \
+  "add r8, r5\n\t"       \
+  "add r9, r6\n\t"       \
+  "adds r5, r5, r7\n\t"  \
+  "adds r6, r6, r7\n\t"  \
+  "asrs r5, r5, #16\n\t" \
+  "asrs r6, r6, #16\n\t" \
+  "add r10, r5\n\t"      \
   "add r11, r6\n\t"
 #define TWO_MORE NEXT NEXT
 #define FOUR_MORE TWO_MORE TWO_MORE
 /* Sums of a word's two lanes from what was collected, with the bias r4 added. */
 #define TAKE_APART(words, upper) \
-  "mov r0, " upper "\n\t"        \
+  "mov r0, " upper               \
+  "\n\t"                         \
   "lsls r1, r0, #16\n\t"         \
-  "mov r2, " words "\n\t"        \
+  "mov r2, " words               \
+  "\n\t"                         \
   "subs r2, r2, r1\n\t"          \
   "adds r2, r2, r4\n\t"          \
-  "mov " words ", r2\n\t"        \
+  "mov " words                   \
+  ", r2\n\t"                     \
   "adds r0, r0, r4\n\t"          \
   "mov " upper ", r0\n\t"
-#define OUTPUT(sum, place)                            \
-  "mov r0, " sum "\n\t" TINYOPS_LANES_REQUANTISE      \
-  "mov r1, lr\n\t"                                    \
-  "ldr r1, [r1, #" place "]\n\t"                      \
+#define OUTPUT(sum, place)                       \
+  "mov r0, " sum "\n\t" TINYOPS_LANES_REQUANTISE \
+  "mov r1, lr\n\t"                               \
+  "ldr r1, [r1, #" place                         \
+  "]\n\t"                                        \
   "strb r0, [r1, r3]\n\t"
   __asm__ volatile(
       ".syntax unified\n\t"

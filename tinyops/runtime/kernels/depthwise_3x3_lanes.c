@@ -29,43 +29,46 @@ static TINYOPS_APART void multiply_row(work *k) {
   register work *r0 __asm__("r0") = k;
 /* r0: the window's next column; r5: weights; r6, r7: sums, as words and of the upper lanes, where
  * several blocks make up a sum that of the words is r8. */
-#define FACTOR(value, place)         \
-  "ldr r4, [r5, #" place "]\n\t"     \
+#define FACTOR(value, place) \
+  "ldr r4, [r5, #" place     \
+  "]\n\t"                    \
   "muls " value ", r4, " value "\n\t"
-#define FIRST_COLUMN(a, b, c)                                          \
+#define FIRST_COLUMN(a, b, c) \
   "ldmia r0!, {r1, r2, r6}\n\t" FACTOR("r1", a) FACTOR("r2", b) FACTOR("r6", c) \
   "adds r6, r6, r1\n\t"                                                \
   "adds r6, r6, r2\n\t"
-#define NEXT_COLUMN(a, b, c)                                           \
+#define NEXT_COLUMN(a, b, c) \
   "ldmia r0!, {r1, r2, r3}\n\t" FACTOR("r1", a) FACTOR("r2", b) FACTOR("r3", c) \
   "adds r6, r6, r1\n\t"                                                \
   "adds r6, r6, r2\n\t"                                                \
   "adds r6, r6, r3\n\t"
 /* The last bit that is shifted out is the lower lane's sign: with it, the upper lane is whole. */
-#define TAKE(sums)                   \
-  "add r8, " sums "\n\t"             \
-  "asrs " sums ", " sums ", #16\n\t" \
+#define TAKE(sums)       \
+  "add r8, " sums        \
+  "\n\t"                 \
+  "asrs " sums ", " sums \
+  ", #16\n\t"            \
   "adcs r7, " sums "\n\t"
-#define PAIRS_COLUMN(a, b, c)                                \
-  "ldmia r0!, {r1, r2, r6}\n\t" FACTOR("r1", a) FACTOR("r2", b) \
-  "adds r2, r2, r1\n\t" TAKE("r2") FACTOR("r6", c) TAKE("r6")
+#define PAIRS_COLUMN(a, b, c)                                                                    \
+  "ldmia r0!, {r1, r2, r6}\n\t" FACTOR("r1", a) FACTOR("r2", b) "adds r2, r2, r1\n\t" TAKE("r2") \
+      FACTOR("r6", c) TAKE("r6")
 /* tinyops_packed_requantise of r0 into its lowest byte, for |r0| < 2^20; r1 and r2 are lost. r3,
  * r4, r5: pieces of the multiplier; r6: zero point + 128; r7: shift. An accumulator's sign is its
  * product's, or the product rounds to 0 with either. */
-#define REQUANTISE           \
-  "movs r1, r0\n\t"          \
-  "muls r1, r3, r1\n\t"      \
-  "asrs r1, r1, #10\n\t"     \
-  "movs r2, r0\n\t"          \
-  "muls r2, r4, r2\n\t"      \
-  "adds r1, r1, r2\n\t"      \
-  "asrs r1, r1, #10\n\t"     \
-  "muls r0, r5, r0\n\t"      \
-  "adds r0, r0, r1\n\t"      \
-  "asrs r1, r0, #31\n\t"     \
-  "asrs r0, r0, #11\n\t"     \
-  "adcs r0, r1\n\t"          \
-  "asrs r0, r7\n\t"          \
+#define REQUANTISE       \
+  "movs r1, r0\n\t"      \
+  "muls r1, r3, r1\n\t"  \
+  "asrs r1, r1, #10\n\t" \
+  "movs r2, r0\n\t"      \
+  "muls r2, r4, r2\n\t"  \
+  "adds r1, r1, r2\n\t"  \
+  "asrs r1, r1, #10\n\t" \
+  "muls r0, r5, r0\n\t"  \
+  "adds r0, r0, r1\n\t"  \
+  "asrs r1, r0, #31\n\t" \
+  "asrs r0, r0, #11\n\t" \
+  "adcs r0, r1\n\t"      \
+  "asrs r0, r7\n\t"      \
   "adcs r0, r6\n\t" TINYOPS_LANES_CLAMP
   __asm__ volatile(
       ".syntax unified\n\t"
@@ -158,20 +161,20 @@ static TINYOPS_APART void multiply_row(work *k) {
       low += tinyops_lanes_low(x[i]) * w;
       high += tinyops_lanes_high(x[i]) * w;
     }
-    output[k->apart] = tinyops_requantise(high, multiplier, -k->shift, k->zero_point - 128,
-                                          INT8_MIN, INT8_MAX);
-    output[0] = tinyops_requantise(low, multiplier, -k->shift, k->zero_point - 128, INT8_MIN,
-                                   INT8_MAX);
+    output[k->apart] =
+        tinyops_requantise(high, multiplier, -k->shift, k->zero_point - 128, INT8_MIN, INT8_MAX);
+    output[0] =
+        tinyops_requantise(low, multiplier, -k->shift, k->zero_point - 128, INT8_MIN, INT8_MAX);
   }
 #endif
 }
 
 /* Where a row's columns come from; each column is read for two outputs' windows. */
 typedef struct {
-  int32_t step;  /* from a pixel to the next */
-  int32_t apart; /* from the column of the lower lane to that of the upper, in pixels */
-  int32_t left;  /* columns before the input, for the lower lane */
-  int32_t both_end, low_end;
+  int32_t step;           /* from a pixel to the next */
+  int32_t apart;          /* from the value of the lower lane to that of the upper */
+  int32_t left;           /* columns before the input, for the lower lane */
+  int32_t both, low_only; /* three times the columns that follow: inside for both; for the lower */
   int32_t zero_point;
 } source;
 
@@ -179,29 +182,31 @@ static source source_of(const tinyops_depthwise_3x3_lanes_params *p) {
   const tinyops_window *g = &p->window;
   const int32_t apart = g->out_w / 2 * g->stride_w;
   const int32_t end = g->in_w + g->pad_left;
+  const int32_t both_end = end - apart < p->columns ? end - apart : p->columns;
   const source s = {
       .step = g->in_c,
-      .apart = apart,
+      .apart = apart * g->in_c,
       .left = g->pad_left,
-      .both_end = end - apart < p->columns ? end - apart : p->columns,
-      .low_end = end < p->columns ? end : p->columns,
+      .both = ROWS * (both_end - g->pad_left),
+      .low_only = ROWS * ((end < p->columns ? end : p->columns) - both_end),
       .zero_point = p->input_zero_point,
   };
   return s;
 }
 
-/* One channel of an input row, at every third word from `to`. Columns from low_end on stay. */
-static void load_row(const source *s, const int8_t *from, uint32_t *to) {
-  const int32_t apart = s->apart * s->step;
-  int32_t i = 0;
-  for (from -= s->left * s->step; i < s->left; ++i, from += s->step, to += ROWS) {
-    *to = tinyops_lanes_of(s->zero_point, from[apart]);
+/* One channel of an input row, at every third word from `to`. The columns behind those stay. */
+static TINYOPS_APART void load_row(const source *s, const int8_t *from, uint32_t *to) {
+  const int32_t step = s->step, apart = s->apart;
+  const uint32_t outside = (uint32_t)s->zero_point, outside_high = outside << 16;
+  const uint32_t *end = to + ROWS * s->left;
+  for (from -= s->left * step; to != end; from += step, to += ROWS) {
+    *to = outside + ((uint32_t)from[apart] << 16);
   }
-  for (; i < s->both_end; ++i, from += s->step, to += ROWS) {
+  for (end = to + s->both; to != end; from += step, to += ROWS) {
     *to = tinyops_lanes_of(from[0], from[apart]);
   }
-  for (; i < s->low_end; ++i, from += s->step, to += ROWS) {
-    *to = tinyops_lanes_of(from[0], s->zero_point);
+  for (end = to + s->low_only; to != end; from += step, to += ROWS) {
+    *to = (uint32_t)from[0] + outside_high;
   }
 }
 
@@ -213,8 +218,9 @@ static void fill_row(int32_t value, int32_t columns, uint32_t *to) {
 }
 
 /* One channel of the image. `weights` are of three columns. */
-static void one_channel(const tinyops_depthwise_3x3_lanes_params *p, const source *s,
-                        const int32_t *weights, work *k, const int8_t *input, uint32_t *rows) {
+static TINYOPS_APART void one_channel(const tinyops_depthwise_3x3_lanes_params *p, const source *s,
+                                      const int32_t *weights, work *k, const int8_t *input,
+                                      uint32_t *rows) {
   const tinyops_window *g = &p->window;
   const int32_t row_step = g->in_w * g->in_c;
   const int8_t *from = input - g->pad_top * row_step;

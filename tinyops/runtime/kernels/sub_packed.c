@@ -1,25 +1,26 @@
 #include "tinyops/kernels/sum_packed.h"
 
-void tinyops_sub_packed(const tinyops_add_packed_params *p, const int8_t *a, const int8_t *b,
-                        int8_t *output) {
-  const tinyops_packed_factor f =
-      tinyops_packed_factor_of(p->output_multiplier, p->output_shift, 2 * p->output_zero_point + 1);
-  int32_t i = 0;
-  for (; i + 4 <= p->count; i += 4) {
-    int32_t sums[4] = {0};
-    tinyops_packed_add_four(&p->b, b + i, sums);
-    for (int32_t k = 0; k < 4; ++k) {
-      sums[k] = -sums[k];
-    }
-    tinyops_packed_add_four(&p->a, a + i, sums);
-    for (int32_t k = 0; k < 4; ++k) {
-      output[i + k] = tinyops_packed_requantise(sums[k], f);
-    }
+static TINYOPS_APART void exact_first(const void *params, tinyops_of_two of, const int8_t *exact,
+                                      const int8_t *other, int8_t *output, int32_t count,
+                                      int32_t exact_step, int32_t other_step) {
+  (void)of;
+  tinyops_packed_sum_row((const tinyops_add_packed_params *)params, exact, other, output, count,
+                         exact_step, other_step, TINYOPS_EXACT_FIRST);
+}
+
+static TINYOPS_APART void other_first(const void *params, tinyops_of_two of, const int8_t *exact,
+                                      const int8_t *other, int8_t *output, int32_t count,
+                                      int32_t exact_step, int32_t other_step) {
+  (void)of;
+  tinyops_packed_sum_row((const tinyops_add_packed_params *)params, exact, other, output, count,
+                         exact_step, other_step, TINYOPS_OTHER_FIRST);
+}
+
+void tinyops_sub_packed(const tinyops_add_packed_params *p, const int8_t *exact,
+                        const int8_t *other, int8_t *output) {
+  if (p->negate) {
+    tinyops_for_each_row(&p->shape, exact, other, output, p, other_first, 0);
+  } else {
+    tinyops_for_each_row(&p->shape, exact, other, output, p, exact_first, 0);
   }
-  for (; i < p->count; ++i) {
-    const int32_t difference =
-        tinyops_packed_on_scale(&p->a, a[i]) - tinyops_packed_on_scale(&p->b, b[i]);
-    output[i] = tinyops_packed_requantise(difference, f);
-  }
-  tinyops_packed_clamp(output, p->count, p->min, p->max);
 }

@@ -14,12 +14,6 @@
 
 #include "tinyops/kernels/packed.h"
 
-#if defined(__ARM_ARCH_6M__)
-#define TINYOPS_V6M 1
-#else
-#define TINYOPS_V6M 0
-#endif
-
 /* What a kernel reads of a channel's constants: `shifts` hold the right shift times 8 plus the
  * block's code, 0 where all weights are 0, else 1..4 for blocks of 2, 4, 8, 16 products. */
 enum { TINYOPS_LANES_CODE_BITS = 3 };
@@ -44,29 +38,29 @@ static inline int32_t tinyops_lanes_high(uint32_t word) {
   "99:\n\t"                 \
   "subs r0, #128\n\t"
 
-/* tinyops_packed_requantise of r0 into its lowest byte, for |r0| < 2^29; r1 and r2 are lost. r4, r5:
- * lower and upper half of the multiplier; r6: output zero point + 128; r7: right shift. Halves of
- * 16 bits make four products; what a shift to the right takes off last is the carry, by which
+/* tinyops_packed_requantise of r0 into its lowest byte, for |r0| < 2^29; r1 and r2 are lost. r4,
+ * r5: lower and upper half of the multiplier; r6: output zero point + 128; r7: right shift. Halves
+ * of 16 bits make four products; what a shift to the right takes off last is the carry, by which
  * ADCS rounds. */
-#define TINYOPS_LANES_REQUANTISE  \
-  "sxth r1, r0\n\t"               \
-  "subs r0, r0, r1\n\t"           \
-  "asrs r0, r0, #16\n\t"          \
-  "movs r2, r1\n\t"               \
-  "muls r2, r4, r2\n\t"           \
-  "asrs r2, r2, #16\n\t"          \
-  "muls r1, r5, r1\n\t"           \
-  "adds r1, r1, r2\n\t"           \
-  "movs r2, r0\n\t"               \
-  "muls r2, r4, r2\n\t"           \
-  "adds r1, r1, r2\n\t"           \
-  "muls r0, r5, r0\n\t"           \
-  "adds r0, r0, r0\n\t"           \
-  "asrs r1, r1, #15\n\t"          \
-  "adcs r0, r1\n\t"               \
-  "asrs r1, r0, #31\n\t"          \
-  "adds r0, r0, r1\n\t"           \
-  "asrs r0, r7\n\t"               \
+#define TINYOPS_LANES_REQUANTISE \
+  "sxth r1, r0\n\t"              \
+  "subs r0, r0, r1\n\t"          \
+  "asrs r0, r0, #16\n\t"         \
+  "movs r2, r1\n\t"              \
+  "muls r2, r4, r2\n\t"          \
+  "asrs r2, r2, #16\n\t"         \
+  "muls r1, r5, r1\n\t"          \
+  "adds r1, r1, r2\n\t"          \
+  "movs r2, r0\n\t"              \
+  "muls r2, r4, r2\n\t"          \
+  "adds r1, r1, r2\n\t"          \
+  "muls r0, r5, r0\n\t"          \
+  "adds r0, r0, r0\n\t"          \
+  "asrs r1, r1, #15\n\t"         \
+  "adcs r0, r1\n\t"              \
+  "asrs r1, r0, #31\n\t"         \
+  "adds r0, r0, r1\n\t"          \
+  "asrs r0, r7\n\t"              \
   "adcs r0, r6\n\t" TINYOPS_LANES_CLAMP
 
 #endif

@@ -34,6 +34,19 @@ typedef struct {
  * `input` as overlap.py computes from that. */
 TINYOPS_INTERNAL void tinyops_copy(const tinyops_copy_params *p, const void *input, void *output);
 
+#define TINYOPS_PICK_TABLES 4
+
+typedef struct {
+  int32_t extent[TINYOPS_PICK_TABLES]; /* of the output, in runs, the outermost first */
+  int32_t run;                         /* bytes side by side */
+} tinyops_pick_params;
+
+/* output (extent[0], ..., extent[3], run): the run at (a, b, c, d) is the one of the input at the
+ * sum of four byte offsets, one from each table. `offsets` holds the tables one after another. The
+ * output is written in order: it may start as far before `input` as overlap.py computes. */
+TINYOPS_INTERNAL void tinyops_pick(const tinyops_pick_params *p, const void *input,
+                                   const int32_t *offsets, void *output);
+
 typedef struct {
   int32_t count;
 } tinyops_lookup_params;
