@@ -61,7 +61,7 @@ def test_the_generated_code_says_its_sizes() -> None:
     assert (front.state_bytes, front.scratch_bytes) == (4 + 20 + 960, 4 * 514 + 80)
     code = front_code(features)
     assert code == front_code(features)
-    assert f"sizeof(tinyops_front_state) == {front.state_bytes} ?" in code["frontend.c"]
+    assert f"sizeof(tinyops_front_state) <= {front.state_bytes} ?" in code["frontend.c"]
     assert "float" not in code["frontend.c"].replace("Generated", "")
 
 
