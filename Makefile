@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIN ?=
+SETUP :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench pin clean
@@ -11,11 +12,12 @@ help: ## list these commands
 
 setup: ## install what is missing: Debian packages, then .venv
 	@command -v $(PYTHON) >/dev/null || { echo "set-up: there is no $(PYTHON). Type: sudo apt-get install python3 python3-venv" >&2; exit 70; }
-	@$(PYTHON) .ci/bootstrap.py
+	@$(PYTHON) .ci/bootstrap.py $(SETUP)
 
 demo: setup ## from specs to a signed release that a device pulls
 	@.ci/demo
 
+test: SETUP := --tests
 test: setup ## every check and every test
 	@.ci/test
 

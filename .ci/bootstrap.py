@@ -1,7 +1,8 @@
 """Sets this checkout up: the Debian packages that are missing, then .venv with the pinned Python packages.
 
-    python3 .ci/bootstrap.py
+    python3 .ci/bootstrap.py [--tests]
 
+`--tests` adds what only tests need: compilers and emulators of the architectures on which they run models.
 Standard library only, in words that old Pythons can read: its first duty is to say what a machine lacks.
 A finished set-up leaves its mark in .venv; the next run finds it and changes nothing. Exit status 70 when
 the machine lacks something that cannot be installed from here.
@@ -45,6 +46,24 @@ PROGRAMS = {
 COMPILER_FILES = {
     ("gcc", "crt1.o"): "libc6-dev",
     ("arm-none-eabi-gcc", "nano.specs"): "libnewlib-arm-none-eabi",
+}
+# The same for the tests of other architectures (tests/fakes/platforms.py), and of the libraries that are written.
+TEST_PROGRAMS = {
+    "g++": "g++",
+    "cmake": "cmake",
+    "clang": "clang",
+    "wasm-ld": "lld",
+    "node": "nodejs",
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
+    "qemu-aarch64": "qemu-user",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
+    "qemu-system-riscv32": "qemu-system-misc",
+    "avr-gcc": "gcc-avr",
+    "simavr": "simavr",
+}
+TEST_COMPILER_FILES = {
+    ("aarch64-linux-gnu-gcc", "crt1.o"): "libc6-dev-arm64-cross",
+    ("avr-gcc", "avr6/libc.a"): "avr-libc",
 }
 # Settings of a user's that would send packages elsewhere than into .venv.
 FOREIGN_SETTINGS = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME", "PIP_CONSTRAINT")
@@ -186,10 +205,12 @@ def find_python() -> Python:
     return choose_python(found)
 
 
-def missing_packages() -> list[str]:
+def missing_packages(
+    programs: dict[str, str] = PROGRAMS, files: dict[tuple[str, str], str] = COMPILER_FILES
+) -> list[str]:
     """Debian packages whose program or file is not there."""
-    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
-    for (compiler, name), package in COMPILER_FILES.items():
+    missing = [package for program, package in programs.items() if shutil.which(program) is None]
+    for (compiler, name), package in files.items():
         # A compiler prints the full path of a file that it finds, and the bare name of one it does not.
         printed = capture([compiler, f"-print-file-name={name}"])
         if printed is None or not Path(printed.strip()).is_absolute():
@@ -257,6 +278,22 @@ def install_debian(packages: list[str]) -> None:
     call([*prefix, *environment, *apt_command(packages), "-qq"], "apt-get install", quiet=not sys.stdout.isatty())
 
 
+def install_for_tests() -> bool:
+    """What only tests need; whether it was installed. Without the rights that is said, but for CI no error: those tests
+    are skipped, by name.
+    """
+    missing = missing_packages(TEST_PROGRAMS, TEST_COMPILER_FILES)
+    try:
+        if missing:
+            install_debian(missing)
+    except CannotSetUp as problem:
+        if os.environ.get("CI") == "true":
+            raise
+        say(f"the tests that need them are skipped. {problem}")
+        return False
+    return bool(missing)
+
+
 def write_mark(mark: dict[str, str]) -> None:
     VENV.mkdir(exist_ok=True)
     new = MARK.with_suffix(".new")
@@ -312,7 +349,7 @@ def alone() -> Iterator[None]:
         yield
 
 
-def set_up() -> None:
+def set_up(*, tests: bool = False) -> None:
     """The whole of it. Raises CannotSetUp."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise CannotSetUp(
@@ -330,6 +367,8 @@ def set_up() -> None:
         install_debian(missing)
     if action != "nothing":
         install_python_packages(python, action, wanted)
+    if tests and install_for_tests():
+        missing += ["for tests"]
     if missing or action != "nothing":
         say(f"done in {time.monotonic() - started:.0f} s")
     else:
@@ -339,7 +378,7 @@ def set_up() -> None:
 def main() -> int:
     try:
         with alone():
-            set_up()
+            set_up(tests="--tests" in sys.argv[1:])
     except CannotSetUp as problem:
         print(f"set-up: {problem}", file=sys.stderr)
         return EXIT_TOOL

@@ -1,6 +1,6 @@
 """The compiler beside TensorFlow Lite Micro on the four MLPerf Tiny models: flash, RAM, instructions, all ratios.
 
-python benchmarks/bench_compiler.py [--markdown] [--prefer PREFER] [FOLDER]
+python benchmarks/bench_compiler.py [--markdown] [--prefer PREFER] [--core CORE] [FOLDER]
 
 FOLDER holds the models; without it TINYOPS_SHARED_DATA or ../shared/data of this checkout is looked into.
 
@@ -10,11 +10,16 @@ TFLM's figures are constants. They were measured elsewhere, once, and not by thi
 machine mps2-an386 (Cortex-M4F), arm-none-eabi-gcc 12.2.1, newlib-nano, TFLM at 90b983c2 in its release build, CMSIS-NN
 at 4ab83cc3, -O2, only the int8 registrations of the operators that each model uses; the most of 4 inputs. The same
 emulator, machine, clock and compiler are used here.
+
+The second table is for Cortex-M0+, of which QEMU has no machine: the same programs, compiled for it, run on the
+Cortex-M4F, which has all of its instructions, so that their number is the same. KWS, which fits micro:bit, a
+Cortex-M0, takes as many there (`tinyops bench --board microbit`).
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +29,7 @@ from pathlib import Path
 from _timing import heading, table
 
 from tinyops.boards.loader import load_catalog
+from tinyops.boards.model import Board
 from tinyops.build.bench import Bench, bench, compile_file
 from tinyops.compiler.compiled import CompiledModel
 from tinyops.compiler.image.elf import section_bytes
@@ -42,7 +48,9 @@ COLUMNS = ("flash", "RAM", "instructions")
 
 @dataclass(frozen=True)
 class Figures:
-    """Bytes of flash with the model, bytes of RAM with arena and stack, instructions of one inference."""
+    """Bytes of flash with the model, bytes of RAM with arena and stack, instructions of one inference.
+
+    Not a number where nobody measured, or where no goal is set."""
 
     flash: float
     ram: float
@@ -58,12 +66,21 @@ class Anchor:
 
     name: str
     file: str
-    reference: Figures
+    reference: Figures | None
     cmsis_nn: Figures
     goal: Figures
 
 
-ANCHORS = (
+NONE = math.nan
+
+
+def _v6m(name: str, file: str, flash: float, instructions: float) -> Anchor:
+    """TFLM's RAM was not measured there. The goal is six tenths of the instructions."""
+    goal = Figures(NONE, NONE, 0.6 * instructions)
+    return Anchor(name, file, None, Figures(flash, NONE, instructions), goal)
+
+
+ANCHORS_M4F = (
     Anchor(
         "KWS",
         "kws_ref_model.tflite",
@@ -93,12 +110,19 @@ ANCHORS = (
         Figures(278 * KB, 2.0 * KB, 0.42e6),
     ),
 )
+ANCHORS_M0PLUS = (
+    _v6m("KWS", "kws_ref_model.tflite", 110_948, 29.0e6),
+    _v6m("VWW", "vww_96_int8.tflite", 390_300, 86.9e6),
+    _v6m("IC", "pretrainedResnet_quant.tflite", 153_088, 97.6e6),
+    _v6m("AD", "ad01_int8.tflite", 308_100, 1.76e6),
+)
+CORES = {"cortex-m4f": ANCHORS_M4F, "cortex-m0plus": ANCHORS_M0PLUS}
 
 HEADERS = ("model", "", *COLUMNS, "each of CMSIS-NN", "bit-exact")
 NOTES = (
     "flash: the ELF with the model minus the same ELF with an empty model, libgcc and libc included. A model image, "
     "which tinyops ships, has a header and memory functions of its own; its bytes are in brackets.",
-    "RAM: .data and .bss, arena, painted stack. instructions: the most of any input, Cortex-M4F in QEMU. KB is 1,024.",
+    "RAM: .data and .bss, arena, painted stack. instructions: the most of any input, in QEMU. KB is 1,024.",
     "TFLM's rows were measured elsewhere, by the same emulator and compiler; how is written in this program.",
 )
 
@@ -123,20 +147,25 @@ int32_t tinyops_model_invoke(void *arena) { return arena == 0; }
 def main() -> None:
     arguments = _arguments()
     folder = arguments.folder or _models()
-    if not arguments.markdown:
-        heading(f"Compiled models beside TFLM, {BOARD}'s twin, prefer {arguments.prefer}")
-    rows: list[tuple[str, ...]] = []
-    for anchor in ANCHORS:
-        path = folder / anchor.file
-        if not path.is_file():
-            print(
-                f"{anchor.name} is left out: {anchor.file} is not in {folder.name} (name a folder, or set "
-                "TINYOPS_SHARED_DATA)"
-            )
-            continue
-        rows += _rows(anchor, *_measured(path, arguments.prefer))
-    if rows:
-        _print(rows, markdown=arguments.markdown)
+    for core in [arguments.core] if arguments.core else CORES:
+        if arguments.markdown:
+            print(f"\n{core}\n")
+        else:
+            heading(f"Compiled models beside TFLM, {core} in {BOARD}'s twin, prefer {arguments.prefer}")
+        rows = [row for anchor in CORES[core] for row in _compared(anchor, folder, core, arguments.prefer)]
+        if rows:
+            _print(rows, markdown=arguments.markdown)
+
+
+def _compared(anchor: Anchor, folder: Path, core: str, prefer: str) -> list[tuple[str, ...]]:
+    """One model's rows; none, saying so, where its file is not there."""
+    path = folder / anchor.file
+    if path.is_file():
+        return _rows(anchor, *_measured(path, core, prefer))
+    print(
+        f"{anchor.name} is left out: {anchor.file} is not in {folder.name} (name a folder, or set TINYOPS_SHARED_DATA)"
+    )
+    return []
 
 
 def _arguments() -> argparse.Namespace:
@@ -144,6 +173,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", nargs="?", type=Path, help="where the models are")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown, for the README")
     parser.add_argument("--prefer", choices=PREFER, default="balanced")
+    parser.add_argument("--core", choices=tuple(CORES), help="one table instead of all")
     return parser.parse_args()
 
 
@@ -152,14 +182,20 @@ def _models() -> Path:
     return (Path(shared) if shared else ROOT.parent / "shared" / "data") / "models" / "mlperf_tiny"
 
 
-def _measured(path: Path, prefer: str) -> tuple[Bench | TinyopsError, int]:
+def _measured(path: Path, core: str, prefer: str) -> tuple[Bench | TinyopsError, int]:
     """What it costs and its bytes of flash, or why it does not run: one model's failure leaves the others' rows."""
     catalog = load_catalog()
+    board = _with_core(catalog[BOARD], core)
     try:
-        found = bench(path, catalog[BOARD], catalog, prefer=prefer, inputs=None, report=lambda _: None)
-        return found, _flash_bytes(compile_file(read_graph(path), catalog[BOARD], prefer, catalog))
+        found = bench(path, board, catalog, prefer=prefer, inputs=None, report=lambda _: None)
+        return found, _flash_bytes(compile_file(read_graph(path), board, prefer, catalog))
     except TinyopsError as error:
         return error, 0
+
+
+def _with_core(board: Board, core: str) -> Board:
+    """The board, as if it had that core."""
+    return board.model_copy(update={"spec": board.spec.model_copy(update={"cpu": core})})
 
 
 def _flash_bytes(compiled: CompiledModel) -> int:
@@ -185,36 +221,43 @@ def _linked_bytes(sources: Sequence[str | Path], cpu: str, folder: Path) -> int:
 
 
 def _rows(anchor: Anchor, found: Bench | TinyopsError, flash: int) -> list[tuple[str, ...]]:
-    rows = [
-        (
-            anchor.name,
-            "TFLM, reference kernels",
-            *_cells(anchor.reference),
-            _ratios(anchor.reference, anchor.cmsis_nn),
-            "",
-        ),
-        ("", "TFLM, CMSIS-NN", *_cells(anchor.cmsis_nn), "1.00, 1.00, 1.00", ""),
-    ]
+    rows = [("TFLM, CMSIS-NN", *_cells(anchor.cmsis_nn), _ratios(anchor.cmsis_nn, anchor.cmsis_nn), "")]
+    if anchor.reference:
+        ratios = _ratios(anchor.reference, anchor.cmsis_nn)
+        rows.insert(0, ("TFLM, reference kernels", *_cells(anchor.reference), ratios, ""))
+    rows += _own_rows(anchor, found, flash)
+    return [(anchor.name if number == 0 else "", *row) for number, row in enumerate(rows)]
+
+
+def _own_rows(anchor: Anchor, found: Bench | TinyopsError, flash: int) -> list[tuple[str, ...]]:
     if isinstance(found, TinyopsError):
-        return [*rows, ("", f"tinyops: {found.message.splitlines()[0]}", "-", "-", "-", "-", "NO")]
+        return [(f"tinyops: {found.message.splitlines()[0]}", "-", "-", "-", "-", "NO")]
     ours = Figures(flash, found.ram.total, found.instructions or float("nan"))
     verdict = f"{found.vectors} of {found.vectors}" if found.bit_exact else "NO"
     with_image = f"{flash:,} ({found.flash.total:,})"
-    rows.append(("", "tinyops", with_image, *_cells(ours)[1:], _ratios(ours, anchor.cmsis_nn), verdict))
-    marks = [
-        "met" if mine <= goal else f"{mine / goal:.2f} of it" for mine, goal in zip(ours, anchor.goal, strict=True)
+    goals = tuple(
+        _goal(cell, mine, goal) for cell, mine, goal in zip(_cells(anchor.goal), ours, anchor.goal, strict=True)
+    )
+    return [
+        ("tinyops", with_image, *_cells(ours)[1:], _ratios(ours, anchor.cmsis_nn), verdict),
+        ("goal", *goals, _ratios(anchor.goal, anchor.cmsis_nn), ""),
     ]
-    goals = tuple(f"≤ {cell}: {mark}" for cell, mark in zip(_cells(anchor.goal), marks, strict=True))
-    rows.append(("", "goal", *goals, _ratios(anchor.goal, anchor.cmsis_nn), ""))
-    return rows
+
+
+def _goal(cell: str, mine: float, goal: float) -> str:
+    if math.isnan(goal):
+        return "-"
+    return f"≤ {cell}: {'met' if mine <= goal else f'{mine / goal:.2f} of it'}"
 
 
 def _cells(figures: Figures) -> tuple[str, ...]:
-    return (f"{figures.flash:,.0f}", f"{figures.ram:,.0f}", f"{figures.instructions / 1e6:.3f} M")
+    texts = (f"{figures.flash:,.0f}", f"{figures.ram:,.0f}", f"{figures.instructions / 1e6:.3f} M")
+    return tuple("-" if math.isnan(figure) else text for figure, text in zip(figures, texts, strict=True))
 
 
 def _ratios(figures: Figures, of: Figures) -> str:
-    return ", ".join(f"{mine / theirs:.2f}" for mine, theirs in zip(figures, of, strict=True))
+    ratios = [mine / theirs for mine, theirs in zip(figures, of, strict=True)]
+    return ", ".join("-" if math.isnan(ratio) else f"{ratio:.2f}" for ratio in ratios)
 
 
 def _print(rows: Sequence[tuple[str, ...]], *, markdown: bool) -> None:

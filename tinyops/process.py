@@ -17,6 +17,7 @@ from pathlib import Path
 from tinyops.errors import ToolError
 
 TAIL_LINES = 25
+LONGEST_WAIT_S = 0.2  # so that a signal that comes just before a wait begins is seen soon
 
 _running: set[subprocess.Popen[str]] = set()  # so that Ctrl-C reaches what other threads started
 
@@ -167,7 +168,7 @@ def _collect(
 
 
 def _next_line(lines: queue.Queue[str | None], deadline: float) -> str | None:
-    try:
-        return lines.get(timeout=max(deadline - time.monotonic(), 0))
-    except queue.Empty:
-        raise TimeoutError from None
+    while (left := deadline - time.monotonic()) > 0:
+        with contextlib.suppress(queue.Empty):
+            return lines.get(timeout=min(left, LONGEST_WAIT_S))
+    raise TimeoutError

@@ -22,11 +22,15 @@ DEBIAN_PACKAGES = {
 CPU_FLAGS: Mapping[str, tuple[str, ...]] = {
     "cortex-m0": ("-mthumb", "-mcpu=cortex-m0"),
     "cortex-m0plus": ("-mthumb", "-mcpu=cortex-m0plus"),
+    "cortex-m3": ("-mthumb", "-mcpu=cortex-m3"),
     "cortex-m4f": ("-mthumb", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
     "cortex-m7": ("-mthumb", "-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard"),
     "cortex-m33": ("-mthumb", "-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"),
     "x86-64": ("-m64", "-march=x86-64"),
     "aarch64": ("-march=armv8-a",),
+    "riscv32": ("-march=rv32imc", "-mabi=ilp32"),
+    "wasm32": ("--target=wasm32",),  # clang's
+    "avr": ("-mmcu=atmega2560",),
 }
 
 

@@ -1,5 +1,5 @@
-/* Runs a model image under QEMU's mps2-an386 from two addresses, on the same vectors, and writes
- * every output and the ticks of each inference to output.bin through semihosting.
+/* Runs a model image under one of QEMU's MPS2 machines from two addresses, on the same vectors, and
+ * writes every output and the ticks of each inference to output.bin through semihosting.
  *
  * With FRAMES the vectors are sensor frames. What is written then, each time an inference is due,
  * are the ticks of all pushes since the last time and of prepare, and the input tensor; at the end
@@ -10,9 +10,11 @@
 #include "tinyops/model.h"
 
 enum { SYS_OPEN = 1, SYS_WRITE = 5, SYS_EXIT = 24, BINARY_WRITE = 5 };
-#define ARENA ((uint8_t *)0x20100000u)
-#define TIMER ((volatile uint32_t *)0x40000000u) /* CMSDK timer 0, counts down at 25 MHz */
 
+/* The linker's: addresses of this machine. */
+extern uint8_t arena[], place_a[], place_b[];
+extern uint32_t stack_top[];
+extern volatile uint32_t timer[]; /* CMSDK timer 0, counts down */
 extern const uint8_t image_start[], image_end[], vectors_start[], vectors_end[];
 void reset(void);
 
@@ -20,8 +22,8 @@ __asm__(
     ".section .rodata\n .balign 4\n image_start: .incbin \"model.bin\"\n image_end:\n"
     " .balign 4\n vectors_start: .incbin \"vectors.bin\"\n vectors_end:\n .text\n");
 
-__attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {0x20080000u,
-                                                                                 (uintptr_t)reset};
+__attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {
+    (uintptr_t)stack_top, (uintptr_t)reset};
 
 static uint32_t semihost(uint32_t operation, const void *argument) {
   register uint32_t r0 __asm__("r0") = operation;
@@ -47,12 +49,12 @@ static uint8_t *stack_pointer(void) {
 __attribute__((noinline)) static int32_t push_frame(const tinyops_model_header *h,
                                                     const int16_t *frame, uint32_t *ticks) {
   const uintptr_t base = (uintptr_t)h;
-  const uint32_t before = TIMER[1];
-  int32_t status = ((tinyops_model_push_fn)(base + h->push))(ARENA, frame);
+  const uint32_t before = timer[1];
+  int32_t status = ((tinyops_model_push_fn)(base + h->push))(arena, frame);
   if (status == TINYOPS_DUE) {
-    status = ((tinyops_model_prepare_fn)(base + h->prepare))(ARENA) == TINYOPS_OK ? status : -1;
+    status = ((tinyops_model_prepare_fn)(base + h->prepare))(arena) == TINYOPS_OK ? status : -1;
   }
-  *ticks += before - TIMER[1];
+  *ticks += before - timer[1];
   return status;
 }
 
@@ -67,7 +69,7 @@ static void run_frames(const tinyops_model_header *h, uint32_t file) {
   for (const uint8_t *v = vectors_start; v < vectors_end; v += frame_bytes) {
     if (push_frame(h, (const int16_t *)(const void *)v, &ticks) == TINYOPS_DUE) {
       put(file, &ticks, 4);
-      put(file, ARENA + h->input_offset, h->input_bytes);
+      put(file, arena + h->input_offset, h->input_bytes);
       ticks = 0;
     }
   }
@@ -84,20 +86,27 @@ static void run_at(uint8_t *place, uint32_t file) {
   const tinyops_model_header *h = (const tinyops_model_header *)(const void *)place;
   const tinyops_model_init_fn init = (tinyops_model_init_fn)(uintptr_t)(place + h->init);
   const tinyops_model_invoke_fn invoke = (tinyops_model_invoke_fn)(uintptr_t)(place + h->invoke);
-  memset(ARENA, 0xa5, h->arena_bytes);
-  int32_t status = init(ARENA);
+  memset(arena, 0xa5, h->arena_bytes);
+  int32_t status = init(arena);
 #ifdef FRAMES
   (void)invoke;
   (void)status;
   run_frames(h, file);
 #else
+  uint32_t ticks = 0;
   for (const uint8_t *v = vectors_start; v < vectors_end; v += h->input_bytes) {
-    memcpy(ARENA + h->input_offset, v, h->input_bytes);
-    const uint32_t before = TIMER[1];
-    status |= invoke(ARENA);
-    const uint32_t ticks = status == TINYOPS_OK ? before - TIMER[1] : 0;
+    memcpy(arena + h->input_offset, v, h->input_bytes);
+    const uint32_t before = timer[1];
+    const int32_t done = invoke(arena);
+    ticks += before - timer[1];
+    if (done == TINYOPS_MORE) { /* the input comes by rows */
+      continue;
+    }
+    status |= done;
+    ticks = status == TINYOPS_OK ? ticks : 0;
     put(file, &ticks, 4);
-    put(file, ARENA + h->output_offset, h->output_bytes);
+    ticks = 0;
+    put(file, arena + h->output_offset, h->output_bytes);
   }
 #endif
 }
@@ -106,13 +115,16 @@ void reset(void) {
   static const char name[] = "output.bin";
   const uint32_t open[3] = {(uint32_t)(uintptr_t)name, BINARY_WRITE, sizeof name - 1};
   *(volatile uint32_t *)0xe000ed88u |= 0xfu << 20; /* the floating point unit on */
+#ifdef TRAP_UNALIGNED
+  *(volatile uint32_t *)0xe000ed14u |= 8u; /* as a core without unaligned accesses does */
+#endif
   __asm__ volatile("dsb\n isb");
-  TIMER[2] = 0xffffffffu;
-  TIMER[1] = 0xffffffffu;
-  TIMER[0] = 1;
+  timer[2] = 0xffffffffu;
+  timer[1] = 0xffffffffu;
+  timer[0] = 1;
   const uint32_t file = semihost(SYS_OPEN, open);
-  run_at((uint8_t *)0x21000004u, file);
-  run_at((uint8_t *)0x2118800cu, file);
+  run_at(place_a, file);
+  run_at(place_b, file);
   semihost(SYS_EXIT, (const void *)0x20026u);
   for (;;) {
   }

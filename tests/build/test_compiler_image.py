@@ -1,4 +1,4 @@
-"""Model images: position-independent, reproducible, without anything writable, and run by an emulated Cortex-M4."""
+"""Model images: position-independent, reproducible, without anything writable, and run by emulated cores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fakes.compiled import compile_bytes, input_vectors, random_inputs, run_compiled
-from fakes.cortexm import run_in_emulator
+from fakes.cortexm import MACHINES, run_in_emulator
 from fakes.tflite import Tflite, dense
 from tinyops.artifacts import Step
 from tinyops.compiler import image, run
@@ -22,7 +22,7 @@ from tinyops.files import canonical_json, digest_bytes
 from tinyops.toolchain import CPU_FLAGS, installed
 
 pytestmark = pytest.mark.build
-CORTEX_M = ["cortex-m0", "cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33"]
+CORTEX_M = ["cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33"]
 
 
 def small_network() -> bytes:
@@ -54,12 +54,12 @@ def small_network() -> bytes:
     return model.build([real], [output])
 
 
-def build(folder: Path, cpu: str, model: bytes, slot_bytes: int | None = None) -> Path:
+def build(folder: Path, cpu: str, model: bytes, slot_bytes: int | None = None, **more: object) -> Path:
     """Runs both steps; returns the image step's output folder."""
     (folder / "c").mkdir(parents=True)
     (folder / "i").mkdir()
     (folder / "in.tflite").write_bytes(model)
-    settings = {"cpu": cpu, "board": "test-board", "arena_bytes": None, "prefer": "balanced"}
+    settings = {"cpu": cpu, "board": "test-board", "arena_bytes": None, "prefer": "balanced", **more}
     run(Step("compile", "m", settings), {"int8.tflite": folder / "in.tflite"}, folder / "c", lambda p: None)
     tool = installed("arm-none-eabi-gcc" if cpu.startswith("cortex") else "gcc")
     files = {p.relative_to(folder / "c").as_posix(): p for p in (folder / "c").rglob("*") if p.is_file()}
@@ -87,12 +87,13 @@ def test_image_is_sound_for_every_core(tmp_path, cpu):
     check_position_independent((out / "model.elf").read_bytes(), "model.elf")
 
 
-def test_image_runs_at_two_addresses_like_on_the_host(tmp_path):
+@pytest.mark.parametrize("cpu", MACHINES)
+def test_image_runs_at_two_addresses_like_on_the_host(tmp_path, cpu):
     model = small_network()
-    out = build(tmp_path, "cortex-m4f", model)
+    out = build(tmp_path, cpu, model)
     compiled = compile_bytes(model)
     vectors = input_vectors(compiled, random_inputs(compiled, 5, seed=3))
-    here, there = run_in_emulator((out / "model.bin").read_bytes(), vectors, tmp_path)
+    here, there = run_in_emulator((out / "model.bin").read_bytes(), vectors, tmp_path, cpu)
     wanted = run_compiled(compiled, vectors)
     assert len(set(wanted)) > 1
     assert [output for _, output in here] == wanted
@@ -133,7 +134,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("what", PLANTED)
-@pytest.mark.parametrize("cpu", ["cortex-m0", "cortex-m4f"])
+@pytest.mark.parametrize("cpu", CORTEX_M)
 def test_what_cannot_be_moved_is_refused(tmp_path, cpu, what):
     (tmp_path / "planted.c").write_text(PLANTED[what])
     flags = [*CPU_FLAGS[cpu], "-O2", "-fpie", "-mpic-data-is-text-relative", "-fvisibility=hidden", "-c"]

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.compiled import SANITIZED, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.interpreter import Interpreter
+from fakes.movement_models import MOVERS
 from fakes.operator_models import OPERATORS
 from tinyops.compiler import arena
 from tinyops.compiler.memory import MemoryPlan
@@ -18,6 +19,9 @@ from tinyops.compiler.moves import Layout
 
 pytestmark = pytest.mark.build
 ONE_INPUT = ("conv_2d", "depthwise_conv_2d", "fully_connected", "mean", "pad", "pool_2d", "softmax", "elementwise")
+MOVES = ("blocks", "gather", "mirror_pad", "resize_bilinear", "resize_nearest", "slice", "strided_slice", "transpose")
+CASES = [(name, cpu) for cpu in ("x86-64", "cortex-m4f") for name in ONE_INPUT]  # the latter's kernels, in plain C
+CASES += [(name, "x86-64") for name in (*MOVES, "batches", "broadcast_to", "transpose_conv")]
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +53,20 @@ def layout_with(missing: int, used: list[int]):
 
 
 def outputs_differ(interpreter, model: bytes, seed: int, cpu: str = "x86-64") -> bool:
-    compiled = compile_bytes(model, cpu=cpu)
+    compiled = compile_special(model, cpu)
     inputs = random_inputs(compiled, 3, seed)
     wanted = interpreter.run(model, inputs)
     assume(wanted is not None)
     return run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) != wanted
 
 
-@pytest.mark.parametrize("cpu", ["x86-64", "cortex-m4f"])  # the latter's kernels, in plain C
-@pytest.mark.parametrize("name", ONE_INPUT)
+@pytest.mark.parametrize(("name", "cpu"), CASES)
 def test_kernel_on_buffers_that_overlap_as_far_as_it_allows(name, cpu, interpreter, monkeypatch):
     used: list[int] = []
     monkeypatch.setattr(arena, "best_layout", layout_with(0, used))
 
     @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(model=OPERATORS[name], seed=st.integers(0, 2**31))
+    @given(model={**OPERATORS, **MOVERS}[name], seed=st.integers(0, 2**31))
     def compare(model, seed):
         assert not outputs_differ(interpreter, model, seed, cpu)
 

@@ -167,9 +167,10 @@ def wait_for(bench: Repository, text: str) -> None:
     ("busy", "specs", "end"),
     [
         ("tinyops.train.worker", (TRAINED.replace("epochs: 2", "epochs: 99999"), {"linux": STREAM}), signal.SIGINT),
+        ("tinyops.train.worker", (TRAINED.replace("epochs: 2", "epochs: 99999"), {"linux": STREAM}), signal.SIGTERM),
         ("platformio", (TRAINED, {"microbit": STREAM}), signal.SIGINT),
     ],
-    ids=["training", "building firmware"],
+    ids=["training", "training, terminated", "building firmware"],
 )
 def test_ctrl_c_ends_everything_and_leaves_what_is_finished(
     tmp_path: Path, busy: str, specs: tuple[str, dict[str, str]], end: signal.Signals

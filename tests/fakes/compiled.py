@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyops.compiler import CompileOptions, compile_model
-from tinyops.compiler.compiled import CompiledModel
+from tinyops.compiler.compiled import CompiledModel, compile_lowered
 from tinyops.compiler.host import WARNINGS, write_sources
+from tinyops.compiler.lowering import lower_graph
 from tinyops.compiler.options import RUNTIME
+from tinyops.compiler.passes import run_passes
+from tinyops.compiler.passes.ordering import keeps_state
 from tinyops.features import Features, TensorFeatures
 from tinyops.graph import parse_graph
 
@@ -29,6 +32,13 @@ def compile_bytes(model: bytes, features: Features | None = None, **options: obj
     return compile_model(graph, features or TensorFeatures(), CompileOptions(**options))  # type: ignore[arg-type]
 
 
+def compile_special(model: bytes, cpu: str, prefer: str = "balanced") -> CompiledModel:
+    """With the most special kernel that each operator can have on a core, whatever it costs."""
+    graph, applied = run_passes(parse_graph(model, "test.tflite"))
+    lowered = tuple(ways[-1] for ways in lower_graph(graph, cpu))
+    return compile_lowered(graph, applied, (lowered,), TensorFeatures(), CompileOptions(cpu=cpu, prefer=prefer))
+
+
 @functools.cache
 def _kernels(flags: tuple[str, ...]) -> tuple[tempfile.TemporaryDirectory[str], list[Path]]:
     """Objects of every kernel and of the runner."""
@@ -40,7 +50,7 @@ def _kernels(flags: tuple[str, ...]) -> tuple[tempfile.TemporaryDirectory[str], 
 
 
 def run_compiled(compiled: CompiledModel, vectors: Sequence[bytes], flags: tuple[str, ...] = PLAIN) -> list[bytes]:
-    """Output bytes of each vector. Raises CalledProcessError when a sanitizer finds something."""
+    """Output bytes of each vector, several outputs one after another. Raises when a sanitizer finds something."""
     _, kernels = _kernels(flags)
     generated = {n: t for n, t in compiled.sources.items() if "/" not in n}
     with tempfile.TemporaryDirectory(prefix="tinyops-test-") as scratch:
@@ -51,13 +61,27 @@ def run_compiled(compiled: CompiledModel, vectors: Sequence[bytes], flags: tuple
         done = subprocess.run([program], input=b"".join(vectors), capture_output=True, check=False)
     if done.returncode:
         raise AssertionError(f"exit status {done.returncode}: {done.stderr.decode(errors='replace')}")
-    size = compiled.header.output_bytes
-    return [done.stdout[i : i + size] for i in range(0, len(done.stdout), size)]
+    header, spans = compiled.header, [compiled.arena.tensors[t] for t in compiled.graph.outputs]
+    places = [(span.offset - header.output_offset, span.bytes) for span in spans]
+    regions = range(0, len(done.stdout), header.output_bytes)
+    return [b"".join(done.stdout[i + at : i + at + size] for at, size in places) for i in regions]
+
+
+def constants_in_arena(compiled: CompiledModel) -> set[int]:
+    """Tensors in the arena that no input and no variable has a part in: they could lie in flash."""
+    graph = compiled.graph
+    changing = {*graph.inputs, *(t.index for t in graph.tensors if t.variable)}
+    for operator in graph.operators:
+        if changing.intersection(operator.inputs) or keeps_state(graph, operator):
+            changing.update(operator.outputs)
+    return set(compiled.arena.tensors) - changing - set(graph.outputs)
 
 
 def input_vectors(compiled: CompiledModel, inputs: Sequence[NDArray]) -> list[bytes]:
-    """Input regions: each tensor at its place."""
+    """Input regions: each tensor at its place, or all rows of one that is streamed."""
     header, graph = compiled.header, compiled.graph
+    if header.input_rows > 1:
+        return [np.ascontiguousarray(row).tobytes() for row in inputs[0]]
     region = np.zeros((len(inputs[0]), header.input_bytes), dtype=np.uint8)
     for tensor, values in zip(graph.inputs, inputs, strict=True):
         span = compiled.arena.tensors[tensor]
@@ -80,4 +104,14 @@ def random_inputs(compiled: CompiledModel, count: int, seed: int) -> list[NDArra
             values = rng.integers(limits.min, limits.max, (count, *tensor.shape), endpoint=True).astype(tensor.dtype)
             values[0], values[1 % count] = limits.min, limits.max
         found.append(values)
+    return found
+
+
+def output_tensors(compiled: CompiledModel, region: bytes) -> list[NDArray]:
+    """The values of each output tensor in an output region, flat."""
+    found = []
+    for index in compiled.graph.outputs:
+        span = compiled.arena.tensors[index]
+        start = span.offset - compiled.header.output_offset
+        found.append(np.frombuffer(region[start : start + span.bytes], compiled.graph.tensors[index].dtype))
     return found

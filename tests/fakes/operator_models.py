@@ -15,8 +15,10 @@ activations = st.sampled_from(["NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1"])
 seeds = st.integers(0, 2**32 - 1)
 
 
-def _weights(rng: np.random.Generator, shape: tuple[int, ...], extreme: bool) -> np.ndarray:
-    return rng.choice([-127, 127], shape) if extreme else rng.integers(-127, 127, shape, endpoint=True)
+def _weights(rng: np.random.Generator, shape: tuple[int, ...], extreme: bool, largest: np.ndarray) -> np.ndarray:
+    """Up to `largest` (shape, or broadcast to it) in magnitude."""
+    drawn = rng.choice([-127, 127], shape) if extreme else rng.integers(-127, 127, shape, endpoint=True)
+    return np.trunc(drawn * largest / 127).astype(np.int64)
 
 
 def _out_extent(extent: int, taps: int, stride: int, dilation: int, padding: str) -> int:
@@ -34,6 +36,9 @@ class _Weighted:
         per_channel = draw(st.booleans())
         self.weight_scales = self.rng.uniform(0.002, 0.05, channels if per_channel else 1).astype(np.float32)
         self.extreme = draw(st.booleans())
+        # Trained filters differ in size, and kernels treat small ones, and those of zeros, in their own ways.
+        uneven = draw(st.booleans())
+        self.largest = self.rng.choice([0, 1, 7, 14, 28, 60, 127], channels) if uneven else np.array([127])
         # An output that neither always saturates nor is always the same.
         spread = self.input_scale * float(self.weight_scales.mean()) * 74 * 74 * np.sqrt(products)
         self.output_scale = float(np.float32(spread / 60 * draw(st.floats(0.25, 4))))
@@ -42,9 +47,11 @@ class _Weighted:
         self.has_bias = draw(st.booleans())
 
     def tensors(self, model: Tflite, source: tuple[int, ...], weights: tuple[int, ...], axis: int) -> list[int]:
+        largest = np.moveaxis(self.largest.reshape(-1, *[1] * (len(weights) - 1)), 0, axis)
+        data = _weights(self.rng, weights, self.extreme, largest)
         inputs = [
             model.tensor(source, scale=self.input_scale, zero_point=self.zero_point),
-            model.tensor(weights, scale=self.weight_scales, axis=axis, data=_weights(self.rng, weights, self.extreme)),
+            model.tensor(weights, scale=self.weight_scales, axis=axis, data=data),
         ]
         bias_scale = np.float32(self.input_scale) * self.weight_scales
         bias = model.tensor((weights[axis],), "int32", scale=bias_scale, data=self.bias)
@@ -213,7 +220,11 @@ def softmax(draw: Any) -> bytes:
     model = Tflite()
     scale = draw(st.floats(2.0**-12, 4.0, width=32))
     source = model.tensor((rows, depth), scale=scale, zero_point=draw(zero_points))
-    output = model.tensor((rows, depth), scale=1 / 256, zero_point=-128)
+    fine = draw(st.integers(0, 3)) == 0
+    if fine:  # the interpreter wants the scale to be near 1/65536, no more
+        output = model.tensor((rows, depth), "int16", scale=1 / 65535, zero_point=-32768)
+    else:
+        output = model.tensor((rows, depth), scale=1 / 256, zero_point=-128)
     beta = draw(st.sampled_from([1.0, 1.0, 0.5, 2.0]))
     model.operator("SOFTMAX", [source], [output], table="SoftmaxOptions", beta=beta)
     return model.build([source], [output])

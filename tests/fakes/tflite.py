@@ -14,14 +14,16 @@ DTYPES = {
     "uint8": schema.TensorType.UINT8,
     "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
+    "int64": schema.TensorType.INT64,
     "float32": schema.TensorType.FLOAT32,
+    "resource": schema.TensorType.RESOURCE,
 }
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3, "TANH": 4}
 PADDING = {"SAME": 0, "VALID": 1}
 
 
 class Tflite:
-    """A model with one subgraph, in the making. Tensors are named by the index that `tensor` returns."""
+    """A model in the making. Tensors are named by the index that `tensor` returns."""
 
     def __init__(self) -> None:
         self.model = schema.ModelT()
@@ -33,6 +35,20 @@ class Tflite:
         self.graph.tensors, self.graph.operators = [], []
         self.model.subgraphs = [self.graph]
 
+    def other(self) -> Tflite:
+        """Another subgraph of the same model: its tensors and operators are added there."""
+        made = Tflite()
+        made.model = self.model
+        self.model.subgraphs.append(made.graph)
+        made.graph.inputs, made.graph.outputs = [], []
+        return made
+
+    def handle(self, name: str, container: str | None = "") -> int:
+        """A VAR_HANDLE and the tensor that it makes."""
+        tensor = self.tensor((1,), "resource")
+        self.operator("VAR_HANDLE", [], [tensor], table="VarHandleOptions", sharedName=name, container=container)
+        return tensor
+
     def tensor(
         self,
         shape: Sequence[int],
@@ -43,8 +59,10 @@ class Tflite:
         axis: int = 0,
         data: Any = None,
         name: str | None = None,
+        variable: bool = False,
     ) -> int:
         tensor = schema.TensorT()
+        tensor.isVariable = variable
         tensor.name = name or f"t{len(self.graph.tensors)}"
         tensor.shape = list(shape)
         tensor.type = DTYPES[dtype]
@@ -82,7 +100,9 @@ class Tflite:
         self.graph.operators.append(operator)
 
     def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
-        self.graph.inputs, self.graph.outputs = list(inputs), list(outputs)
+        """The file's bytes; `inputs` and `outputs` are those of the first subgraph."""
+        main = self.model.subgraphs[0]
+        main.inputs, main.outputs = list(inputs), list(outputs)
         builder = flatbuffers.Builder(1024)
         builder.Finish(self.model.Pack(builder), b"TFL3")
         return bytes(builder.Output())

@@ -18,7 +18,12 @@ int main(void) {
   int status = tinyops_model_init(arena) == TINYOPS_OK ? 0 : 3;
   while (status == 0 && fread(input, 1, h->input_bytes, stdin) == h->input_bytes) {
     memcpy(arena + h->input_offset, input, h->input_bytes);
-    status = tinyops_model_invoke(arena) == TINYOPS_OK ? 0 : 3;
+    const int32_t done = tinyops_model_invoke(arena);
+    if (done == TINYOPS_MORE) { /* the input comes by rows */
+      memset(arena + h->input_offset, 0xa5, h->input_bytes);
+      continue;
+    }
+    status = done == TINYOPS_OK ? 0 : 3;
     fwrite(arena + h->output_offset, 1, h->output_bytes, stdout);
   }
   free(input);

@@ -10,7 +10,9 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from tinyops.documents import Misplaced, Name, Strict
 from tinyops.files import digest_json
 
-Cpu: TypeAlias = Literal["cortex-m0", "cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64"]
+Cpu: TypeAlias = Literal[
+    "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64"
+]
 Address: TypeAlias = Annotated[NonNegativeInt, Field(le=2**32, description="In bytes; may be written as 0x….")]
 UsbNumber: TypeAlias = Annotated[NonNegativeInt, Field(le=0xFFFF)]
 

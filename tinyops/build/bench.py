@@ -81,6 +81,7 @@ class Bench:
     macs: int
     operators: tuple[JsonObject, ...]
     not_covered: tuple[str, ...]
+    predicted_instructions: int | None = None  # by the compiler's table of costs
 
     @property
     def bit_exact(self) -> bool:
@@ -91,17 +92,27 @@ class Bench:
         return self.instructions / self.macs if self.instructions and self.macs else None
 
 
-def compile_file(graph: Graph, board: Board, prefer: str, catalog: Mapping[str, Board]) -> CompiledModel:
+def compile_file(
+    graph: Graph, board: Board, prefer: str, catalog: Mapping[str, Board], *, stream_rows: bool = False
+) -> CompiledModel:
     """A model compiled for a board. Raises SpecError for what is not supported, and DoesNotFit, naming the boards
-    of the catalogue that would hold it."""
+    of the catalogue that would hold it. `stream_rows`: its input comes row by row."""
     layout = board.spec.layout
     arena_bytes = layout.arena_bytes if layout else None
-    options = CompileOptions(cpu=board.spec.cpu, prefer=prefer, board=board.name, arena_bytes=arena_bytes)
+    options = CompileOptions(
+        cpu=board.spec.cpu, prefer=prefer, board=board.name, arena_bytes=arena_bytes, stream_rows=stream_rows
+    )
     try:
         return compile_model(graph, TensorFeatures(), options)
     except DoesNotFit as error:
         unlimited = compile_model(graph, TensorFeatures(), replace(options, arena_bytes=None))
         raise _naming_boards(error, unlimited, catalog) from None
+
+
+def compile_for(graph: Graph, cpu: str, prefer: str, *, stream_rows: bool = False) -> CompiledModel:
+    """A model compiled for a core, whatever memory is beside it. Raises as `compile_file`."""
+    options = CompileOptions(cpu=cpu, prefer=prefer, board="any board", stream_rows=stream_rows)
+    return compile_model(graph, TensorFeatures(), options)
 
 
 def _naming_boards(error: DoesNotFit, compiled: CompiledModel, catalog: Mapping[str, Board]) -> DoesNotFit:
@@ -122,6 +133,7 @@ def bench(
     inputs: Path | None,
     report: Report,
     per_operator: bool = False,
+    stream_rows: bool = False,
 ) -> Bench:
     """Measures a model on a board's twin, on the golden vectors or on the rows of a .npy file.
 
@@ -131,7 +143,7 @@ def bench(
     """
     graph = read_graph(model)
     report(Progress(0, 5, f"compiling {graph.name} for {board.name}"))
-    compiled = compile_file(graph, board, prefer, catalog)
+    compiled = compile_file(graph, board, prefer, catalog, stream_rows=stream_rows)
     given = read_inputs(inputs, graph) if inputs else golden_inputs(graph)
     report(Progress(1, 5, "asking tflite-micro"))
     wanted = reference_outputs(model, given, len(graph.outputs))
@@ -161,13 +173,19 @@ def bench(
         macs=compiled.macs,
         operators=_operators(compiled, counted),
         not_covered=tuple(board.spec.twin.not_covered),
+        predicted_instructions=_sum(compiled.predicted_instructions),
     )
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _operators(compiled: CompiledModel, counted: Mapping[int, int]) -> tuple[JsonObject, ...]:
     return tuple(
-        {**{k: v for k, v in layer.items() if k != "inputs"}, "instructions": counted.get(number)}
-        for number, layer in enumerate(describe(compiled)["layers"])
+        {**{k: v for k, v in layer.items() if k != "inputs"}, "instructions": counted.get(layer["number"])}
+        for layer in describe(compiled)["layers"]
     )
 
 
@@ -283,8 +301,10 @@ def _run(
 
 
 def input_regions(compiled: CompiledModel, inputs: Sequence[Array]) -> list[bytes]:
-    """Each vector as it lies in the arena: every tensor at its place."""
+    """Each vector as it lies in the arena: every tensor at its place. Where rows are streamed: all of them."""
     header, spans = compiled.header, compiled.arena.tensors
+    if header.input_rows > 1:
+        return [np.ascontiguousarray(row).tobytes() for row in inputs[0]]
     region = np.zeros((len(inputs[0]), header.input_bytes), dtype=np.uint8)
     for tensor, values in zip(compiled.graph.inputs, inputs, strict=True):
         start = spans[tensor].offset - header.input_offset

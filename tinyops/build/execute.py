@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step, StepFunction, Store, take_outputs
 from tinyops.build.pins import check_tinyops
 from tinyops.errors import TinyopsError, ToolError, UnsafePlan
-from tinyops.process import kill_all
+from tinyops.process import LONGEST_WAIT_S, kill_all
 
 STEP_FUNCTIONS = {
     "collect": "tinyops.collect:run",
@@ -91,7 +91,8 @@ class Executor:
         return ready[: max(self.jobs - busy, 0)]
 
     def _take_finished(self, running: dict[concurrent.futures.Future[Record], Step]) -> None:
-        done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+        # A signal that comes just before a wait begins does not end it: so no wait lasts long.
+        done, _ = concurrent.futures.wait(running, LONGEST_WAIT_S, concurrent.futures.FIRST_COMPLETED)
         for future in done:
             step = running.pop(future)
             try:

@@ -22,7 +22,7 @@ CALL = re.compile(r"^  (op(\d+)_\w+)\(\(uint8_t \*\)arena\);$", re.MULTILINE)
 
 
 def operator_calls(compiled: CompiledModel) -> list[int]:
-    """Numbers of the operators that the model calls, in order; those that move no bytes are not called."""
+    """The file's numbers of the operators that the model calls, in order; those that move no bytes are not called."""
     return [int(number) for _, number in CALL.findall(_invoke(compiled.sources["model.c"])[1])]
 
 

@@ -107,7 +107,9 @@ def _quantise_hint(tensor: Tensor) -> str:
 
 
 def reference_outputs(model: Path, inputs: Sequence[Array], outputs: int) -> tuple[Array, ...]:
-    """What TFLM's interpreter gives for each output tensor: [vectors, bytes], all through one interpreter.
+    """What TFLM's interpreter gives for each output tensor: [vectors, bytes], all through one new interpreter.
+
+    A model that keeps state sees the vectors as a sequence.
 
     Raises SpecError when it refuses the model, ToolError when it crashes or is not done in time.
     """

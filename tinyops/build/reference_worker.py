@@ -16,7 +16,11 @@ ARENAS_BYTES = (1 * MIB, 16 * MIB, 256 * MIB)
 
 
 def work(request: JsonObject, _: Emit) -> JsonObject:
-    """Reads one array [N, *shape] an input from a .npz file, writes one [N, bytes] an output to another."""
+    """Reads one array [N, *shape] an input from a .npz file, writes one [N, bytes] an output to another.
+
+    The interpreter is new, which is more than its `reset` does: that leaves CALL_ONCE as run, and resources would
+    start from their zero points instead of the constants that a file gives them.
+    """
     interpreter = _load(Path(request["model"]))
     with np.load(request["inputs"], allow_pickle=False) as given:
         inputs = [given[f"input_{i}"] for i in range(len(given.files))]

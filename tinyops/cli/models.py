@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyops.compiler.options import PREFER
+from tinyops.compiler.options import CPUS, PREFER
 from tinyops.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
     from tinyops.boards.model import Board
 
 COMPILING = {"numpy": "numpy", "ai_edge_litert": "ai-edge-litert"}  # module: package
+BOARD_HELP = "a board of the catalogue"
 MEASURING = {**COMPILING, "tflite_micro": "tflite-micro", "elftools": "pyelftools"}
 
 
@@ -34,9 +35,35 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_board(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--board", required=required, metavar="BOARD", help="a board of the catalogue")
+    parser.add_argument("--board", required=required, metavar="BOARD", help=BOARD_HELP)
+    _add_prefer(parser)
+
+
+def add_core(parser: argparse.ArgumentParser) -> None:
+    """A board, or a core without one."""
+    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--board", metavar="BOARD", help=BOARD_HELP)
+    chosen.add_argument("--cpu", choices=CPUS, help="a core, without a board whose memory would be the limit")
+    _add_prefer(parser)
+
+
+def _add_prefer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prefer", choices=PREFER, default="balanced", help="what to spend the board on (default balanced)"
+    )
+
+
+def repository_here() -> Path:
+    """The repository of specs that this folder is in; this folder, if it is in none."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "specs").is_dir()), here)
+
+
+def add_stream_rows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stream-rows",
+        action="store_true",
+        help="the input comes row by row, as from a camera, and is never in memory as a whole",
     )
 
 
@@ -44,9 +71,8 @@ def boards_here() -> Mapping[str, Board]:
     """The shipped catalogue and the boards of the repository that this folder is in, if it is in one."""
     from tinyops.boards.loader import load_catalog
 
-    here = Path.cwd()
-    extra = next((f / "specs" / "boards" for f in (here, *here.parents) if (f / "specs").is_dir()), None)
-    return load_catalog(extra if extra and extra.is_dir() else None)
+    extra = repository_here() / "specs" / "boards"
+    return load_catalog(extra if extra.is_dir() else None)
 
 
 def find_board(name: str, catalog: Mapping[str, Board]) -> Board:

@@ -1,8 +1,8 @@
-"""Which tensors share storage, and where each lies in the arena.
+"""Where each tensor lies in the arena.
 
-The arena holds, each at a multiple of 16 bytes: the features' state (kept between inferences), their scratch (free but
-while a frame is pushed), the inputs side by side, the outputs side by side, scratch of kernels, and activations
-wherever nothing else is live, or over an operator's input as far as its kernel allows.
+The arena holds, each at a multiple of 16 bytes: the features' state and the variables (both kept between inferences),
+the features' scratch (free but while a frame is pushed), the inputs side by side, the outputs side by side, scratch of
+kernels, and activations wherever nothing else is live, or over an operator's input as far as its kernel allows.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 
-from tinyops.compiler.feature_code import feature_memory, ring_is_input
-from tinyops.compiler.lowered import Call, Kernel, Lowered, Place, Read
-from tinyops.compiler.lowering import copy_call
+from tinyops.compiler.feature_code import FeatureMemory, feature_memory, ring_is_input
+from tinyops.compiler.lowered import Call, Kernel, Lowered, Place, Read, Write
 from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, aligned
 from tinyops.compiler.moves import Layout, best_layout, moved_name
 from tinyops.compiler.overlap import Overlap, overlaps_of
+from tinyops.compiler.rows.memory import RowPlaces, places_of, ranges_with, row_buffers, row_overs
+from tinyops.compiler.rows.stretch import Stretch
+from tinyops.compiler.sharing import Owner, share_storage
 from tinyops.features import Features
-from tinyops.graph import Graph, live_ranges
+from tinyops.graph import Graph, Operator, live_ranges, state_of
 
-STATE = "state"
+STATE, VARIABLES = "state", "variables"
 PUSH, PUSH_SCRATCH = -2, "scratch of features"  # frames are pushed before step -1, in which the inputs are filled
 MOVE_KERNEL = Kernel("kernels/move.c", ("tinyops/kernels/movement.h",))
 
@@ -49,10 +51,12 @@ class Arena:
     moved: Mapping[int, Mapping[int, Span]]
     scratch: Mapping[int, int]
     state: Span
+    variables: Span
     ring: Span
     push_scratch: Span
     inputs: Span
     outputs: Span
+    rows: RowPlaces | None = None  # of the stretch that runs by rows, where there is one
 
     @property
     def bytes(self) -> int:
@@ -63,48 +67,42 @@ class Arena:
         return self.moved.get(operator, {}).get(tensor, self.tensors[tensor])
 
 
-def share_storage(graph: Graph, lowered: Sequence[Lowered]) -> tuple[dict[int, int], tuple[Lowered, ...]]:
-    """Tensor -> tensor whose storage it uses, for operators that move no bytes.
+def place_tensors(
+    graph: Graph, lowered: Sequence[Lowered], features: Features, prefer: str = "balanced"
+) -> tuple[tuple[Lowered, ...], Arena]:
+    """The calls that remain once tensors share storage, and the arena's plan.
 
-    Such an operator becomes a copy where its input is a constant, or where the graph's inputs and outputs pin both
-    sides to different places.
+    Storage that holds parts of a tensor is kept as long as any of them; where copies make a smaller arena, there are
+    copies, unless speed or size is preferred.
     """
-    owner: dict[int, int] = {}
-    pinned = {*graph.inputs, *graph.outputs}
-    done = list(lowered)
-    for operator in graph.operators:
-        if lowered[operator.index].calls:
-            continue
-        source, output = operator.inputs[0], operator.outputs[0]
-        assert source is not None
-        root = owner.get(source, source)
-        both_pinned = output in graph.outputs and root in pinned
-        if graph.tensors[source].data is not None or both_pinned:
-            done[operator.index] = copy_call(graph.tensors[source], graph.tensors[output])
-            continue
-        if output in graph.outputs:  # the output's place decides; everything else follows
-            owner.update({t: output for t, r in owner.items() if r == root} | {root: output})
-        else:
-            owner[output] = root
-    return owner, tuple(done)
+    plans = []
+    for parts in (True, False):
+        storage = share_storage(graph, lowered, parts)
+        plans.append((storage.lowered, plan_arena(graph, storage.lowered, storage.owner, features, prefer)))
+        if not storage.has_parts or prefer in ("speed", "size"):
+            break
+    return min(plans, key=lambda plan: plan[1].bytes)
 
 
 def plan_arena(
-    graph: Graph, lowered: Sequence[Lowered], owner: Mapping[int, int], features: Features, prefer: str = "balanced"
+    graph: Graph,
+    lowered: Sequence[Lowered],
+    owner: Owner,
+    features: Features,
+    prefer: str = "balanced",
+    stretch: Stretch | None = None,
 ) -> Arena:
-    """Places every computed tensor. Raises nothing: a graph that was checked always has a plan."""
-    groups = _groups(graph, owner, live_ranges(graph))
-    buffers = {name: Buffer(name, size, first, last) for name, (size, first, last, _) in groups.items()}
-    scratch = {i: _scratch_name(i) for i, low in enumerate(lowered) if low.scratch_bytes}
-    memory = feature_memory(features)
-    extra = [Buffer(name, lowered[i].scratch_bytes, i, i) for i, name in scratch.items()]
-    extra += [Buffer(STATE, memory.kept, PUSH, len(graph.operators))] if memory.kept else []
-    extra += [Buffer(PUSH_SCRATCH, memory.scratch, PUSH, PUSH)] if memory.scratch else []
-    overs = tuple(_overs(graph, lowered, groups, buffers))
-    layout = best_layout([*buffers.values(), *extra], overs, prefer)
+    """Places every computed tensor, and the lines of a stretch that runs by rows.
+
+    Raises nothing: a graph that was checked always has a plan.
+    """
+    drawn = draw_arena(graph, lowered, owner, features, stretch)
+    groups, memory = drawn.groups, drawn.memory
+    # Moves shrink what rows have shrunk already, if at all, and looking for them takes most of a compilation.
+    layout = best_layout(drawn.buffers, drawn.overs, "size" if stretch else prefer)
     offsets = layout.plan.offsets
     spans = {
-        tensor: Span(offsets[name] + inner, graph.tensors[tensor].bytes)
+        tensor: Span(offsets[name] + inner, drawn.sizes[tensor])
         for name, group in groups.items()
         for tensor, inner in group[3].items()
     }
@@ -115,13 +113,62 @@ def plan_arena(
         layout.overs,
         spans,
         _moved(graph, layout, groups),
-        {i: offsets[name] for i, name in scratch.items()},
+        {i: offsets[_scratch_name(graph.operators[i])] for i, low in enumerate(lowered) if low.scratch_bytes},
         state,
+        _cover(state_of(graph), spans),
         inputs if ring_is_input(features) else Span(state.offset + memory.state, memory.ring),
         Span(offsets.get(PUSH_SCRATCH, 0), memory.scratch),
         inputs,
         _cover(graph.outputs, spans),
+        places_of(stretch, offsets, {t: span.offset for t, span in spans.items()}) if stretch else None,
     )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What there is to place: the features' memory, tensors by group and their `sizes` in bytes."""
+
+    groups: Mapping[str, _Group]
+    sizes: Mapping[int, int]
+    memory: FeatureMemory
+    buffers: tuple[Buffer, ...]
+    overs: tuple[Over, ...]
+
+
+def draw_arena(
+    graph: Graph, lowered: Sequence[Lowered], owner: Owner, features: Features, stretch: Stretch | None
+) -> Drawn:
+    """The buffers that a plan must place, and which of them may overlap."""
+    ranges, memory = live_ranges(graph), feature_memory(features)
+    sizes = {tensor: graph.tensors[tensor].bytes for tensor in ranges}
+    if stretch is not None:
+        ranges = ranges_with(stretch, ranges)
+        if stretch.streamed:  # the first line is what the features would keep
+            memory, sizes[graph.inputs[0]] = FeatureMemory(), stretch.lines[0].row_bytes
+    groups = _groups(graph, owner, ranges, sizes)
+    kept = {VARIABLES: PUSH}  # they outlive the pushing of frames
+    whole = {n: Buffer(n, size, kept.get(n, first), last) for n, (size, first, last, _) in groups.items()}
+    buffers = [*whole.values()]
+    for operator, low in zip(graph.operators, lowered, strict=True):
+        if low.scratch_bytes:
+            buffers.append(Buffer(_scratch_name(operator), low.scratch_bytes, operator.index, operator.index))
+    buffers += [Buffer(STATE, memory.kept, PUSH, len(graph.operators))] if memory.kept else []
+    buffers += [Buffer(PUSH_SCRATCH, memory.scratch, PUSH, PUSH)] if memory.scratch else []
+    overs = [*_overs(graph, lowered, groups, whole)]
+    if stretch is not None:
+        buffers += row_buffers(stretch, len(graph.operators))
+        overs += row_overs(stretch, lowered, {b.name: b for b in buffers}, _alone(groups, sizes))
+    return Drawn(groups, sizes, memory, tuple(buffers), tuple(overs))
+
+
+def _alone(groups: Mapping[str, _Group], sizes: Mapping[int, int]) -> dict[int, str]:
+    """Tensors that fill a buffer of their own, under one name or several."""
+    return {
+        tensor: name
+        for name, (size, _, _, members) in groups.items()
+        if all(at == 0 and sizes[member] == size for member, at in members.items())
+        for tensor in members
+    }
 
 
 def with_moves(lowered: Sequence[Lowered], arena: Arena) -> tuple[Lowered, ...]:
@@ -150,13 +197,13 @@ def _moved(graph: Graph, layout: Layout, groups: Mapping[str, _Group]) -> dict[i
             continue
         for tensor in members:  # a tensor may have several names, after reshapes
             if tensor in graph.operators[last].inputs:
-                span = Span(offsets[moved_name(name)], graph.tensors[tensor].bytes)
+                span = Span(offsets[moved_name(name)] + members[tensor], graph.tensors[tensor].bytes)
                 found.setdefault(last, {})[tensor] = span
     return found
 
 
-def _scratch_name(operator: int) -> str:
-    return f"scratch of operator {operator}"
+def _scratch_name(operator: Operator) -> str:
+    return f"scratch of operator {operator.number}"
 
 
 def _overs(
@@ -167,7 +214,12 @@ def _overs(
     for operator, low in zip(graph.operators, lowered, strict=True):
         if len(low.calls) != 1:
             continue
-        upon, call = group_of[operator.outputs[0]], low.calls[0]
+        call, written = low.calls[0], [a.tensor for a in low.calls[0].arguments if isinstance(a, Write)]
+        if len(written) != 1:
+            continue
+        upon = group_of.get(written[0])
+        if upon is None:  # never there as a whole
+            continue
         reads = Counter(group_of.get(a.tensor) for a in call.arguments if isinstance(a, Read))
         given: dict[str | None, list[Overlap]] = {}
         for overlap in overlaps_of(call):
@@ -175,17 +227,22 @@ def _overs(
         for below, ways in given.items():
             if below is None or below == upon or len(ways) != reads[below]:  # a constant; not for every reading
                 continue
-            alone = _alone(groups[upon]) and _alone(groups[below])
-            if alone and buffers[upon].first == operator.index == buffers[below].last:
-                yield Over(upon, below, max(w.distance for w in ways), lcm(*(w.step for w in ways)))
+            if buffers[upon].first == operator.index == buffers[below].last:
+                yield from _over(Over(upon, below, None), ways, groups, written[0])
 
 
-def _alone(group: _Group) -> bool:
-    """Whether a buffer holds one tensor, under one name or several."""
-    return not any(group[3].values())
+def _over(over: Over, ways: Sequence[Overlap], groups: Mapping[str, _Group], written: int) -> Iterator[Over]:
+    """Between buffers what the kernel allows between tensors, which may lie inside of them."""
+    below, step = groups[over.below][3], lcm(*(w.step for w in ways))
+    inside = [below[w.tensor] - groups[over.upon][3][written] for w in ways]
+    if all(at % step == 0 for at in inside):
+        distance = max(w.distance - at for w, at in zip(ways, inside, strict=True))
+        yield replace(over, distance=max(distance, 0), step=step, movable=not any(below.values()))
 
 
 def _cover(tensors: Sequence[int], spans: Mapping[int, Span]) -> Span:
+    if not tensors:
+        return Span(0, 0)
     first, last = spans[tensors[0]], spans[tensors[-1]]
     return Span(first.offset, last.offset + last.bytes - first.offset)
 
@@ -193,20 +250,23 @@ def _cover(tensors: Sequence[int], spans: Mapping[int, Span]) -> Span:
 _Group = tuple[int, int, int, dict[int, int]]  # bytes, first, last, tensor -> offset inside
 
 
-def _groups(graph: Graph, owner: Mapping[int, int], ranges: Mapping[int, tuple[int, int]]) -> dict[str, _Group]:
-    """Buffers: all inputs together, all outputs together, every other storage by itself."""
+def _groups(
+    graph: Graph, owner: Owner, ranges: Mapping[int, tuple[int, int]], sizes: Mapping[int, int]
+) -> dict[str, _Group]:
+    """Buffers: all inputs together, all outputs, all variables, every other storage by itself."""
     places: dict[int, tuple[str, int]] = {}
-    for name, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+    for name, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs), (VARIABLES, state_of(graph))):
         offset = 0
         for tensor in tensors:
             if tensor not in places:  # an output that is an input stays where it is
                 places[tensor] = (name, offset)
-                offset = aligned(offset + graph.tensors[tensor].bytes)
+                offset = aligned(offset + sizes.get(tensor, 0))
     groups: dict[str, _Group] = {}
     for tensor, (first, last) in sorted(ranges.items()):
-        root = owner.get(tensor, tensor)
-        name, offset = places.get(root, (f"tensor {root}", 0))
+        root, inside = owner.get(tensor, (tensor, 0))
+        name, start = places.get(root, (f"tensor {root}", 0))
+        offset = start + inside
         size, since, until, members = groups.get(name, (0, first, last, {}))
-        size = max(size, offset + graph.tensors[tensor].bytes)
+        size = max(size, offset + sizes[tensor])
         groups[name] = (size, min(since, first), max(until, last), {**members, tensor: offset})
     return groups

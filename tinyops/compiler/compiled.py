@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from tinyops.compiler.arena import Arena, plan_arena, share_storage, with_moves
+from tinyops.compiler.arena import Arena, place_tensors, with_moves
 from tinyops.compiler.contract import contract_digest, make_contract
+from tinyops.compiler.costs import COUNTED_CPUS
 from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
-from tinyops.compiler.lowering import lower_graph
+from tinyops.compiler.lowering import check_model, lower_graph
 from tinyops.compiler.options import CompileOptions
+from tinyops.compiler.passes import reorder, run_passes
+from tinyops.compiler.passes.kind import Applied
+from tinyops.compiler.rows.emit import KERNEL as ROWS_KERNEL
+from tinyops.compiler.rows.search import choose_stretch
+from tinyops.compiler.rows.stretch import Stretch
+from tinyops.compiler.sharing import share_storage
+from tinyops.compiler.variants import choices, predicted_instructions, stack_bytes
 from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import Features
 from tinyops.files import JsonObject
 from tinyops.graph import Graph
 from tinyops.manifest.contract import ABI
 
+AVR_FLASH_BYTES = 63 << 10  # of 64 KiB; interrupt vectors lie before
+
 
 @dataclass(frozen=True)
 class CompiledModel:
     """A model as a C library: `sources` maps each file's name to its text.
 
-    `header` has the entry points at 0; an image's header fills them in.
+    `graph` is what passes have made of the file's, `applied` what each of them did. `header` has the entry points at 0;
+    an image's header fills them in. `stretch` are the operators that run together by rows.
     """
 
     graph: Graph
+    applied: tuple[Applied, ...]
     features: Features
     options: CompileOptions
     lowered: tuple[Lowered, ...]
@@ -33,10 +45,18 @@ class CompiledModel:
     contract: JsonObject
     header: ModelHeader
     sources: Mapping[str, str]
+    stretch: Stretch | None = None
 
     @property
     def macs(self) -> int:
         return sum(op.macs for op in self.lowered)
+
+    @property
+    def predicted_instructions(self) -> tuple[int | None, ...]:
+        """Of each operator, by the table of costs; None on cores that it does not speak of."""
+        if self.options.cpu not in COUNTED_CPUS:
+            return (None,) * len(self.lowered)
+        return tuple(predicted_instructions(self.graph, low, self.options.cpu) for low in self.lowered)
 
     @property
     def weights_bytes(self) -> int:
@@ -52,18 +72,59 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     Raises SpecError for what is not supported, naming operator, limit and what there is instead; DoesNotFit when
     the arena is larger than the board's.
     """
+    check_model(graph)
+    graph, applied = run_passes(graph)
+    candidates = lower_graph(graph, options.cpu)
+    return compile_lowered(graph, applied, choices(graph, candidates, options.cpu, options.prefer), features, options)
+
+
+def compile_lowered(
+    graph: Graph,
+    applied: tuple[Applied, ...],
+    chosen: Sequence[tuple[Lowered, ...]],
+    features: Features,
+    options: CompileOptions,
+) -> CompiledModel:
+    """As `compile_model`, of operators that are lowered already: the first of those ways that needs the least RAM."""
     from tinyops.compiler.emit import emit
 
-    lowered = lower_graph(graph, options.cpu)
     contract = make_contract(graph, features, options)
-    owner, lowered = share_storage(graph, lowered)
-    arena = plan_arena(graph, lowered, owner, features, options.prefer)
+    placed = [place_in_order(graph, lowered, features, options.prefer) for lowered in chosen]
+    best = min(placed, key=lambda p: p.arena.bytes + stack_bytes(p.calls, options.cpu))
+    graph, whole = best.graph, (best.calls, best.arena)
+    lowered, arena, stretch = choose_stretch(graph, best.lowered, features, options, whole)
     check_fits(graph, arena, options)
-    lowered = with_moves(lowered, arena)
+    check_flash(graph, lowered, options)
+    lowered = with_rows(with_moves(lowered, arena), stretch)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
-    header = make_header(arena.bytes, inputs, outputs, contract)
-    sources = emit(graph, features, lowered, arena, header)
-    return CompiledModel(graph, features, options, lowered, arena, contract, header, sources)
+    header = make_header(arena.bytes, inputs, outputs, contract, stretch.streamed_rows if stretch else 0)
+    sources = emit(graph, features, lowered, arena, header, stretch)
+    passes = (*applied, best.applied)
+    return CompiledModel(graph, passes, features, options, lowered, arena, contract, header, sources, stretch)
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """A graph in an order, its operators' calls before and after tensors share storage, and the arena's plan."""
+
+    graph: Graph
+    lowered: tuple[Lowered, ...]
+    calls: tuple[Lowered, ...]
+    arena: Arena
+    applied: Applied
+
+
+def place_in_order(graph: Graph, lowered: tuple[Lowered, ...], features: Features, prefer: str) -> Ordered:
+    """Every tensor placed, with the operators in the file's order, or in another in which the arena is smaller."""
+    storage = share_storage(graph, lowered)
+    order = reorder.better_order(graph, storage.lowered, storage.owner)
+    calls, arena = place_tensors(graph, lowered, features, prefer)
+    if order is not None:
+        other, moved = reorder.in_order(graph, lowered, order)
+        other_calls, smaller = place_tensors(other, moved, features, prefer)
+        if smaller.bytes < arena.bytes:
+            return Ordered(other, moved, other_calls, smaller, reorder.applied(graph, other))
+    return Ordered(graph, lowered, calls, arena, reorder.applied(graph, graph))
 
 
 def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
@@ -77,11 +138,41 @@ def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
         )
 
 
+def check_flash(graph: Graph, lowered: tuple[Lowered, ...], options: CompileOptions) -> None:
+    """On AVR a pointer into program memory has 16 bits."""
+    from tinyops.compiler.emit import arrays_of
+
+    needed = sum(array.bytes for array in arrays_of(graph, lowered) if array.in_flash)
+    if options.cpu == "avr" and needed > AVR_FLASH_BYTES:
+        raise DoesNotFit(
+            f"{graph.name}: its weights need {needed:,} bytes, AVR reads constants from the lowest "
+            f"{AVR_FLASH_BYTES:,} of flash: over by {needed - AVR_FLASH_BYTES:,}",
+            hint="make the model's largest layers smaller, or choose another core",
+        )
+
+
+def with_rows(lowered: tuple[Lowered, ...], stretch: Stretch | None) -> tuple[Lowered, ...]:
+    """The operators with the kernel that the last of a stretch brings along."""
+    if stretch is None:
+        return lowered
+    last = lowered[stretch.last]
+    with_kernel = replace(last, more_kernels=(*last.more_kernels, ROWS_KERNEL))
+    return (*lowered[: stretch.last], with_kernel, *lowered[stretch.last + 1 :])
+
+
 def make_header(
-    arena_bytes: int, inputs: tuple[int, int], outputs: tuple[int, int], contract: JsonObject
+    arena_bytes: int,
+    inputs: tuple[int, int],
+    outputs: tuple[int, int],
+    contract: JsonObject,
+    streamed_rows: int = 0,
 ) -> ModelHeader:
-    """The header without entry points; inputs and outputs are (offset, bytes) in the arena."""
+    """The header without entry points; inputs and outputs are (offset, bytes) in the arena.
+
+    `streamed_rows` is how many rows the input has where it comes row by row; its bytes are then a row's.
+    """
     window = contract["input"]
+    rows = streamed_rows if streamed_rows and not window["frame_values"] else 0
     return ModelHeader(
         magic=MAGIC,
         abi=ABI,
@@ -93,8 +184,8 @@ def make_header(
         output_offset=outputs[0],
         output_bytes=outputs[1],
         frame_values=window["frame_values"],
-        window_frames=window["window_frames"],
-        hop_frames=window["hop_frames"],
+        window_frames=rows or window["window_frames"],
+        hop_frames=rows or window["hop_frames"],
         init=0,
         push=0,
         prepare=0,
@@ -107,7 +198,8 @@ def header_of(compiled: JsonObject, contract: JsonObject) -> ModelHeader:
     """The same header from compile.json and contract.json. Raises SpecError when they are not what compile writes."""
     try:
         spans = [_span(compiled[edge]) for edge in ("inputs", "outputs")]
-        return make_header(int(compiled["arena_bytes"]), spans[0], spans[1], contract)
+        rows = int(compiled["streamed_rows"])
+        return make_header(int(compiled["arena_bytes"]), spans[0], spans[1], contract, rows)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SpecError(f"compile.json or contract.json lack {error}") from error
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tinyops.compiler.view import OperatorView, constant_values
@@ -10,8 +11,11 @@ from tinyops.graph import Tensor
 
 # Says what the operator has instead, or None when the limit is kept.
 Check = Callable[[OperatorView], str | None]
+# What the output's shape must be; None where the inputs do not agree with each other.
+Shape = Callable[[OperatorView], tuple[int, ...] | None]
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+SMALLEST_SCALE, LARGEST_SCALE = 2.0**-30, 2.0**30
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,22 @@ def first_broken(view: OperatorView, constraints: Iterable[Constraint]) -> tuple
     return None
 
 
-def _describe(tensor: Tensor | None) -> str:
+def describe(tensor: Tensor | None) -> str:
     return "none" if tensor is None else f"{tensor.dtype} {tensor.shape}"
 
 
-def operands(least: int, most: int) -> Constraint:
-    """Inputs that must be there, inputs that may be, and one output."""
+def operands(least: int, most: int, outputs: int = 1) -> Constraint:
+    """Inputs that must be there, inputs that may be, and one output or up to `outputs`."""
 
     def check(view: OperatorView) -> str | None:
         given = len(view.operator.inputs)
         missing = [i for i in range(min(least, given)) if view.input(i) is None]
         if not least <= given <= most or missing:
             return f"{given} inputs" + (f", input {missing[0]} absent" if missing else "")
-        return None if len(view.operator.outputs) == 1 else f"{len(view.operator.outputs)} outputs"
+        return None if len(view.outputs) <= outputs else f"{len(view.outputs)} outputs"
 
     many = f"{least} inputs" if least == most else f"{least} to {most} inputs"
-    return Constraint(f"it has {many} and one output", check)
+    return Constraint(f"it has {many} and {'one output' if outputs == 1 else f'1 to {outputs} outputs'}", check)
 
 
 def quantised(position: int, what: str, dtypes: tuple[str, ...] = ("int8",)) -> Constraint:
@@ -56,7 +60,7 @@ def quantised(position: int, what: str, dtypes: tuple[str, ...] = ("int8",)) -> 
     def check(view: OperatorView) -> str | None:
         tensor = view.output if position < 0 else view.input(position)
         if tensor is None or tensor.dtype not in dtypes:
-            return f"{tensor or 'it'} is {_describe(tensor)}"
+            return f"{tensor or 'it'} is {describe(tensor)}"
         if tensor.quantisation is None:
             return f"{tensor} is not quantised"
         return f"{tensor} has {len(tensor.quantisation.scales)} scales" if tensor.quantisation.per_channel else None
@@ -70,7 +74,7 @@ def quantised(position: int, what: str, dtypes: tuple[str, ...] = ("int8",)) -> 
 def typed(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
     def check(view: OperatorView) -> str | None:
         tensor = view.output if position < 0 else view.input(position)
-        return None if tensor is not None and tensor.dtype in dtypes else f"it is {_describe(tensor)}"
+        return None if tensor is not None and tensor.dtype in dtypes else f"it is {describe(tensor)}"
 
     return Constraint(f"the {what} is {' or '.join(dtypes)}", check)
 
@@ -92,7 +96,7 @@ def constant(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
     def check(view: OperatorView) -> str | None:
         tensor = view.input(position)
         if tensor is None or tensor.dtype not in dtypes:
-            return f"{tensor or 'it'} is {_describe(tensor)}"
+            return f"{tensor or 'it'} is {describe(tensor)}"
         return None if tensor.data is not None else f"{tensor} is computed by the graph"
 
     return Constraint(f"the {what} are a constant of type {' or '.join(dtypes)}", check)
@@ -115,6 +119,35 @@ def symmetric_weights(axis: int) -> Constraint:
     return Constraint("weights have zero point 0 and one scale, or one scale for each output channel", check)
 
 
+def symmetric(positions: Sequence[int], what: str) -> Constraint:
+    """Inputs that are quantised as a whole, around 0."""
+
+    def check(view: OperatorView) -> str | None:
+        for tensor in (view.tensor(position) for position in positions):
+            found = tensor.quantisation
+            if found is None or found.per_channel or any(found.zero_points):
+                return f"{tensor} has " + (
+                    f"{len(found.scales)} scales, zero point {found.zero_points[0]}" if found else "no scale"
+                )
+        return None
+
+    return Constraint(f"{what} have one scale each, and zero point 0", check)
+
+
+def variable(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
+    """An input that the operator keeps its state in: quantised as a whole, and no other input."""
+
+    def check(view: OperatorView) -> str | None:
+        tensor = view.tensor(position)
+        if not tensor.variable or tensor.dtype not in dtypes:
+            return f"{tensor} is {'a variable' if tensor.variable else 'no variable'}, {describe(tensor)}"
+        if tensor.quantisation is None or tensor.quantisation.per_channel:
+            return f"{tensor} has {len(tensor.quantisation.scales) if tensor.quantisation else 'no'} scales"
+        return f"{tensor} is another input, too" if view.operator.inputs.count(tensor.index) > 1 else None
+
+    return Constraint(f"the {what} is a variable of its own, {' or '.join(dtypes)} with one scale", check)
+
+
 def bias(channels: Callable[[OperatorView], int]) -> Constraint:
     """An optional int32 constant at input 2, one for each output channel."""
 
@@ -123,7 +156,7 @@ def bias(channels: Callable[[OperatorView], int]) -> Constraint:
         if found is None:
             return None
         if found.dtype != "int32" or found.data is None:
-            return f"{found} is {_describe(found)}" + (" and computed" if found.data is None else "")
+            return f"{found} is {describe(found)}" + (" and computed" if found.data is None else "")
         return None if found.elements == channels(view) else f"{found} has {found.elements} values"
 
     return Constraint("the bias is an int32 constant with one value for each output channel", check)
@@ -161,8 +194,7 @@ def same_quantisation() -> Constraint:
     """Kernels that only move or compare values do not rescale, on the device as in the interpreter."""
 
     def check(view: OperatorView) -> str | None:
-        out = view.output
-        for tensor in view.inputs:
+        for out, tensor in itertools.product(view.outputs, view.inputs):
             if tensor.dtype == out.dtype and tensor.quantisation and out.quantisation:
                 a, b = tensor.quantisation, out.quantisation
                 near = abs(a.scales[0] - b.scales[0]) <= 1e-6 * max(a.scales[0], b.scales[0])
@@ -173,7 +205,7 @@ def same_quantisation() -> Constraint:
     return Constraint("inputs and output share scale and zero point", check)
 
 
-def shape_is(what: str, expected: Callable[[OperatorView], tuple[int, ...] | None]) -> Constraint:
+def shape_is(what: str, expected: Shape) -> Constraint:
     """The output's shape follows from the inputs; anything else would read or write outside a buffer."""
 
     def check(view: OperatorView) -> str | None:
@@ -183,6 +215,19 @@ def shape_is(what: str, expected: Callable[[OperatorView], tuple[int, ...] | Non
         return None if view.output.shape == wanted else f"{view.output.shape}, the inputs give {wanted}"
 
     return Constraint(what, check)
+
+
+def moderate_scales() -> Constraint:
+    """So that no float32 of the interpreter's own arithmetic overflows or vanishes."""
+
+    def check(view: OperatorView) -> str | None:
+        for tensor in (*view.inputs, view.output):
+            found = tensor.quantisation
+            if found is not None and not all(SMALLEST_SCALE <= scale <= LARGEST_SCALE for scale in found.scales):
+                return f"{tensor} has {found.scales[0]:g}"
+        return None
+
+    return Constraint("scales lie between 2^-30 and 2^30", check)
 
 
 def holds(sentence: str, check: Check, advice: str = "") -> Constraint:

@@ -14,12 +14,27 @@ import jinja2
 from tinyops import __version__
 from tinyops.compiler.arena import Arena
 from tinyops.compiler.feature_code import feature_files, feature_headers, feature_values, generated_files
-from tinyops.compiler.header import ModelHeader
-from tinyops.compiler.lowered import Argument, Call, Constant, Field, Lowered, Place, Read, Scratch, Write
+from tinyops.compiler.header import SYMBOLS, ModelHeader
+from tinyops.compiler.lowered import (
+    Argument,
+    Call,
+    Constant,
+    Expression,
+    Field,
+    Lowered,
+    Place,
+    Read,
+    Scratch,
+    Update,
+    Write,
+)
 from tinyops.compiler.options import RUNTIME
+from tinyops.compiler.rows.emit import step_fields, stretch_values, strip_call
+from tinyops.compiler.rows.stretch import Stretch
+from tinyops.compiler.state import fills, uniform
 from tinyops.features import Features
 from tinyops.files import digest_json
-from tinyops.graph import Graph, Operator, Tensor
+from tinyops.graph import Graph, Operator, Tensor, state_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +52,7 @@ class Array:
     ctype: str
     values: NDArray[Any]
     note: str
+    in_flash: bool = False  # of AVR, see TINYOPS_FLASH
 
     @property
     def bytes(self) -> int:
@@ -48,22 +64,29 @@ class Array:
 
     @property
     def lines(self) -> Iterator[str]:
-        """The values, as many to a line as fit."""
-        texts = [_number(v) for v in self.values.reshape(-1).tolist()]
-        width = max(map(len, texts)) + 2
+        """The values, as many to a line as fit. A line at a time: text of megabytes of weights is many times theirs."""
+        flat = self.values.reshape(-1)
+        ends = (flat.min(), flat.max()) if flat.dtype.kind in "iu" else flat
+        width = max(len(_number(v.item())) for v in ends) + 2
         per_line = max(LINE_CHARACTERS // width, 1)
-        for i in range(0, len(texts), per_line):
-            yield ", ".join(texts[i : i + per_line]) + ","
+        for i in range(0, flat.size, per_line):
+            yield ", ".join(map(_number, flat[i : i + per_line].tolist())) + ","
 
 
 def emit(
-    graph: Graph, features: Features, lowered: Sequence[Lowered], arena: Arena, header: ModelHeader
+    graph: Graph,
+    features: Features,
+    lowered: Sequence[Lowered],
+    arena: Arena,
+    header: ModelHeader,
+    stretch: Stretch | None = None,
 ) -> dict[str, str]:
     """File name -> text of everything that the compiled model consists of."""
     arrays = list(arrays_of(graph, lowered))
     values = {
         "provenance": _provenance(graph, features, header),
         "arena_bytes": arena.bytes,
+        "input_rows": header.input_rows,
         "tensors": [*_edges(graph, arena, graph.inputs, "INPUT"), *_edges(graph, arena, graph.outputs, "OUTPUT")],
         "arrays": arrays,
         "has_weights": bool(arrays),
@@ -71,11 +94,15 @@ def emit(
         "header": [(f.name, f"0x{v:08x}u" if f.name == "magic" else f"{v}u") for f, v in _header_values(header)],
         "contract": ", ".join(f"0x{b:02x}" for b in header.contract),
         "operators": [
-            _operator(graph, arena, op, low) for op, low in zip(graph.operators, lowered, strict=True) if low.calls
+            _operator(graph, arena, op, low, stretch)
+            for op, low in zip(graph.operators, lowered, strict=True)
+            if low.calls
         ],
+        "rows": stretch_values(stretch, graph, arena.rows) if stretch and arena.rows else None,
         "features": feature_values(
             features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.ring.offset, arena.push_scratch.offset
         ),
+        "fills": fills(graph, [(i, arena.tensors[i].offset, arena.tensors[i].bytes) for i in state_of(graph)]),
     }
     names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
     generated = {name: _template(name).render(values) for name in names} | generated_files(features)
@@ -90,17 +117,35 @@ def runtime_files(features: Features, lowered: Sequence[Lowered]) -> list[str]:
 
 
 def arrays_of(graph: Graph, lowered: Sequence[Lowered]) -> Iterator[Array]:
-    """Constants of operators, then constant tensors that kernels read as operands."""
+    """Constants of operators, constant tensors that kernels read as operands, and what variables hold at first."""
     operands: dict[int, Array] = {}
     for operator, low in zip(graph.operators, lowered, strict=True):
         for constant in low.constants:
-            note = f"operator {operator.index} {operator.name}: {constant.note}"
-            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note)
+            note = f"{operator}: {constant.note}"
+            flash = low.kernel is not None and low.kernel.reads_flash
+            yield Array(_constant_name(operator, constant), constant.ctype, constant.values, note, flash)
         for call in low.calls:
             for argument in call.arguments:
                 if isinstance(argument, Read) and graph.tensors[argument.tensor].data is not None:
                     operands.setdefault(argument.tensor, _operand(graph.tensors[argument.tensor]))
     yield from operands.values()
+    yield from _initials(graph)
+
+
+def _initials(graph: Graph) -> Iterator[Array]:
+    """Of variables that one value does not fill."""
+    import numpy as np
+
+    for tensor in (graph.tensors[i] for i in state_of(graph)):
+        assert tensor.initial is not None
+        if not uniform(tensor.initial):
+            note = f"{_safe(tensor.name)} {tensor.shape}, before the first inference"
+            yield Array(f"tinyops_tensor_{tensor.index}", "uint8_t", np.frombuffer(tensor.initial, np.uint8), note)
+
+
+def external_names(graph: Graph, lowered: Sequence[Lowered]) -> list[str]:
+    """Every symbol that model.c and weights.c define for other files."""
+    return [*SYMBOLS, *(array.name for array in arrays_of(graph, lowered))]
 
 
 def _operand(tensor: Tensor) -> Array:
@@ -111,7 +156,7 @@ def _operand(tensor: Tensor) -> Array:
 
 
 def _constant_name(operator: Operator, constant: Constant) -> str:
-    return f"tinyops_op{operator.index}_{constant.name}"
+    return f"tinyops_op{operator.number}_{constant.name}"
 
 
 # -- text ----------------------------------------------------------------------------------------
@@ -182,17 +227,24 @@ def _edges(graph: Graph, arena: Arena, tensors: Sequence[int], macro: str) -> It
         }
 
 
-def _operator(graph: Graph, arena: Arena, operator: Operator, lowered: Lowered) -> dict[str, Any]:
+def _operator(
+    graph: Graph, arena: Arena, operator: Operator, lowered: Lowered, stretch: Stretch | None
+) -> dict[str, Any]:
     inputs = [graph.tensors[i] for i in operator.inputs if i is not None]
     computed = " and ".join(f"{t.shape}" for t in inputs if t.data is None)
     constants = " with " + ", ".join(f"{t.shape}" for t in inputs if t.data is not None)
-    output = graph.tensors[operator.outputs[0]]
-    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {output.shape}"
-    calls = lowered.calls
+    outputs = [graph.tensors[i] for i in operator.outputs]
+    made = " and ".join(f"{t.shape}" for t in outputs)
+    arrow = f"{computed or 'constants'}{constants if constants != ' with ' else ''} -> {made}"
+    names = " and ".join(_safe(t.name) for t in outputs)
+    step = stretch.step(operator.index) if stretch else None
+    calls = tuple(strip_call(stretch, step, c, graph) if stretch and step else c for c in lowered.calls)
     variables = ["p"] if len(calls) == 1 else [f"p{i}" for i in range(len(calls))]
     return {
-        "comment": f"Operator {operator.index}, {operator.name}: {arrow}, {_safe(output.name)}",
-        "function": f"op{operator.index}_{operator.name.lower()}",
+        "comment": f"Operator {operator.number}, {operator.name}: {arrow}, {names}",
+        "function": f"op{operator.number}_{operator.name.lower()}",
+        "index": operator.index,
+        "step": list(_fields(step_fields(stretch, step))) if stretch and step else None,
         "calls": [_call(graph, arena, operator, c, v) for c, v in zip(calls, variables, strict=True)],
     }
 
@@ -212,13 +264,15 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
         return _constant_name(operator, argument)
     if isinstance(argument, Scratch):
         return f"({argument.ctype} *)(void *)(arena + {arena.scratch[operator.index]})"
+    if isinstance(argument, Expression):
+        return argument.text
     if isinstance(argument, Place):
         return f"{'(void *)' if argument.written else '(const void *)'}(arena + {argument.offset})"
     tensor = graph.tensors[argument.tensor]
     if tensor.data is not None:
         return f"tinyops_tensor_{tensor.index}"
     place = f"(arena + {arena.place(tensor.index, operator.index).offset})"
-    const = "" if isinstance(argument, Write) else "const "
+    const = "" if isinstance(argument, (Write, Update)) else "const "
     wide = "(void *)" if const == "" else "(const void *)"
     return f"({const}{CTYPES[tensor.dtype]} *){wide}{place}"
 
@@ -229,8 +283,10 @@ def _fields(params: Mapping[str, Field]) -> Iterator[str]:
 
 
 def _value(value: Field) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return "{" + ", ".join(f".{n} = {_value(v)}" for n, v in value.items()) + "}"
     if isinstance(value, tuple):
-        return "{" + ", ".join(_number(v) for v in value) + "}"
+        return "{" + ", ".join(map(_value, value)) + "}"
     return _number(value)

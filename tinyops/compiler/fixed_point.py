@@ -22,7 +22,7 @@ class Multiplier:
 
 
 def float32(value: float) -> float:
-    """The nearest float32, which is what the interpreter stores."""
+    """The nearest float32, which is what the interpreter stores; |value| is below 2^127."""
     return float(struct.unpack("<f", struct.pack("<f", value))[0])
 
 
@@ -110,15 +110,19 @@ def _exp_in_quarter(a: int) -> int:
     return constant + high_mul(constant, x + tail)
 
 
-def one_over_one_plus(a: int) -> int:
-    """1 / (1 + a) for Q0.31 a in [0, 1], by three Newton steps."""
-    total = a + INT32_MAX
-    half = (total + 1) // 2
+def _two_over_one_plus(a: int) -> int:
+    """2 / (1 + a) as Q2.29 for Q0.31 a in [0, 1], by three Newton steps."""
+    half = (a + INT32_MAX + 1) // 2
     x = 1515870810 + high_mul(half, -1010580540)
     for _ in range(3):
         rest = (1 << 29) - high_mul(half, x)
         x += saturating_left_shift(high_mul(x, rest), 2)
-    return saturating_left_shift(x, 1)
+    return x
+
+
+def one_over_one_plus(a: int) -> int:
+    """1 / (1 + a) for Q0.31 a in [0, 1]."""
+    return saturating_left_shift(_two_over_one_plus(a), 1)
 
 
 def logistic(value: int, integer_bits: int) -> int:
@@ -127,3 +131,32 @@ def logistic(value: int, integer_bits: int) -> int:
         return 1 << 30
     positive = one_over_one_plus(exp_on_negative(-abs(value), integer_bits))
     return positive if value > 0 else INT32_MAX - positive
+
+
+def tanh(value: int, integer_bits: int) -> int:
+    """tanh(value), as Q0.31."""
+    if value == 0:
+        return 0
+    exponential = exp_on_negative(-abs(value), integer_bits + 1)  # of twice the value: the same bits, one place up
+    positive = saturating_left_shift(_two_over_one_plus(exponential) - (1 << 29), 2)
+    return positive if value > 0 else -positive
+
+
+def inverse_square_root(value: int) -> Multiplier:
+    """1 / sqrt(value) for an int32 >= 0, by five Newton steps; 0 counts as 1."""
+    if value <= 1:
+        return Multiplier(INT32_MAX, 0)
+    right = 11
+    while value >= 1 << 29:
+        value //= 4
+        right += 1
+    pairs = (31 - value.bit_length()) // 2 - 1
+    right -= pairs
+    x = 1 << 28  # 1.0 as Q3.28
+    scaled = (value << 2 * pairs) >> 1
+    half = rounding_shift(scaled, 1)
+    for _ in range(5):
+        cube = saturating_left_shift(high_mul(high_mul(x, x), x), 6)
+        x = saturating_left_shift(high_mul((1 << 28) + (1 << 27), x) - high_mul(half, cube), 3)
+    x = high_mul(x, 1518500250)  # sqrt(2) / 2
+    return Multiplier(wrap_int32(x << -right), 0) if right < 0 else Multiplier(x, -right)

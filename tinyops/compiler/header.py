@@ -5,9 +5,14 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, fields
 
+from tinyops.link.protocol import rows_of_input
+
 MAGIC = 0x314D4F54
 _LAYOUT = struct.Struct("<IHH13I32s")
 HEADER_BYTES = _LAYOUT.size
+ENTRIES = ("init", "push", "prepare", "invoke")
+# What a compiled model offers to a program that it is linked into.
+SYMBOLS = ("tinyops_model", *(f"tinyops_model_{name}" for name in ENTRIES))
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class ModelHeader:
     prepare: int
     invoke: int
     contract: bytes
+
+    @property
+    def input_rows(self) -> int:
+        """How many pieces of input_bytes make an input; see `rows_of_input`."""
+        return rows_of_input(self.input_bytes, self.frame_values, self.window_frames)
 
     def pack(self) -> bytes:
         return _LAYOUT.pack(*(getattr(self, f.name) for f in fields(self)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion")
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-DTINYOPS_SHARED", *WARNINGS)
-DUE = 1
+DUE, MORE = 1, 2
 
 
 def write_sources(sources: Mapping[str, str], folder: Path) -> list[Path]:
@@ -76,9 +76,9 @@ class HostModel:
         function.restype = ctypes.c_int32
         return int(function(ctypes.c_void_p(self._arena), *arguments))
 
-    def _checked(self, name: str) -> None:
+    def _checked(self, name: str, wanted: int = 0) -> None:
         status = self._call(name)
-        if status != 0:
+        if status != wanted:
             raise ToolError(f"tinyops_model_{name} returned {status}")
 
     def init(self) -> None:
@@ -86,13 +86,23 @@ class HostModel:
         self._checked("init")
 
     def infer(self, inputs: NDArray[np.uint8 | np.int8]) -> NDArray[np.uint8]:
-        """Output bytes (N, output_bytes) for input bytes (N, input_bytes)."""
+        """Output bytes (N, output_bytes) for input bytes (N, input_bytes times the rows that are streamed).
+
+        A model with state takes them in order.
+        """
         import numpy as np
 
-        vectors = np.ascontiguousarray(inputs).view(np.uint8).reshape(len(inputs), self.header.input_bytes)
+        vectors = (
+            np.ascontiguousarray(inputs)
+            .view(np.uint8)
+            .reshape(len(inputs), self.header.input_rows, self.header.input_bytes)
+        )
         result = np.empty((len(vectors), self.header.output_bytes), dtype=np.uint8)
         for vector, row in zip(vectors, result, strict=True):
-            self._write(vector.tobytes())
+            for piece in vector[:-1]:
+                self._write(piece.tobytes())
+                self._checked("invoke", MORE)
+            self._write(vector[-1].tobytes())
             self._checked("invoke")
             row[:] = np.frombuffer(self.output(), dtype=np.uint8)
         return result

@@ -14,7 +14,7 @@ from tinyops.compiler.compiled import CompiledModel
 from tinyops.compiler.emit import CTYPES, _environment, _safe
 from tinyops.errors import UsageError
 from tinyops.files import MIB, pretty_json, read_bounded, write_if_changed, writing
-from tinyops.graph import Tensor
+from tinyops.graph import Tensor, state_of
 
 MARKER = ".tinyops-library"
 PUBLIC_HEADER = "include/tinyops/model.h"
@@ -92,6 +92,7 @@ def _place(path: str) -> str:
 
 def _values(compiled: CompiledModel, name: str) -> dict[str, Any]:
     graph, arena, prefix = compiled.graph, compiled.arena, name.upper()
+    rows = compiled.header.input_rows
     inputs = list(_tensors(graph.inputs, graph.tensors, arena.tensors, name, "input"))
     outputs = list(_tensors(graph.outputs, graph.tensors, arena.tensors, name, "output"))
     return {
@@ -104,12 +105,14 @@ def _values(compiled: CompiledModel, name: str) -> dict[str, Any]:
         "cpu": compiled.options.cpu,
         "prefer": compiled.options.prefer,
         "arena_bytes": arena.bytes,
+        "state_bytes": sum(graph.tensors[i].bytes for i in state_of(graph)),
         "weights_bytes": compiled.weights_bytes,
         "macs": compiled.macs,
         "inputs": inputs,
         "outputs": outputs,
         "tensors": [*inputs, *outputs],
-        "input_bytes": sum(tensor["bytes"] for tensor in inputs),
+        "input_bytes": rows * sum(tensor["bytes"] for tensor in inputs),
+        "rows": rows,
     }
 
 
@@ -126,11 +129,12 @@ def _tensors(
             "dtype": tensor.dtype,
             "ctype": CTYPES[tensor.dtype],
             "shape": list(tensor.shape),
-            "count": tensor.elements,
-            "bytes": tensor.bytes,
+            "count": tensor.elements * spans[index].bytes // tensor.bytes,  # of a row, where rows are streamed
+            "bytes": spans[index].bytes,
             "offset": spans[index].offset,
             "macro": f"{name.upper()}_{side.upper()}{several}",
             "function": f"{name}_{side}{several}",
+            "variable": f"{side}{several}",
             "scale": _float(quantisation.scales[0]) if quantisation else "",
             "zero_point": quantisation.zero_points[0] if quantisation else 0,
             "format": form,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A C initialiser: a number, an array or a nested struct.
-Field: TypeAlias = int | float | tuple[int, ...] | Mapping[str, "Field"]
+# A C initialiser: a number, an expression, an array or a nested struct.
+Field: TypeAlias = int | float | str | tuple["int | str", ...] | Mapping[str, "Field"]
 
 CTYPE_BYTES = MappingProxyType({"int8_t": 1, "int16_t": 2, "int32_t": 4, "uint32_t": 4})
 
@@ -26,6 +26,13 @@ class Read:
 @dataclass(frozen=True)
 class Write:
     """Pointer to a tensor in the arena that a kernel writes."""
+
+    tensor: int
+
+
+@dataclass(frozen=True)
+class Update:
+    """Pointer to a variable in the arena that a kernel reads and writes."""
 
     tensor: int
 
@@ -67,30 +74,54 @@ class Place:
     written: bool
 
 
-Argument: TypeAlias = Read | Write | Constant | Scratch | Place
+@dataclass(frozen=True)
+class Expression:
+    """A pointer that the generated function has computed, as C text."""
+
+    text: str
+
+
+Argument: TypeAlias = Read | Write | Update | Constant | Scratch | Place | Expression
+
+
+@dataclass(frozen=True)
+class Share:
+    """Tensor `part` may lie `offset` bytes into tensor `whole`: both then hold the same bytes there."""
+
+    part: int
+    whole: int
+    offset: int = 0
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: `function(&params, arguments...)` with `params` of type `function`_params unless named."""
+    """One call: `function(&params, arguments...)` with `params` of type `function`_params unless named.
+
+    With a `share`, the call is left out where its two tensors lie like that.
+    """
 
     function: str
     params_type: str
     params: Mapping[str, Field]
     arguments: tuple[Argument, ...]
+    share: Share | None = None
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones."""
+    """A kernel's files below runtime/: its C source and the headers it needs beside the common ones.
+
+    `reads_flash`: it reads its constants through TINYOPS_FLASH, so that on AVR they take no RAM.
+    """
 
     source: str
     headers: tuple[str, ...]
+    reads_flash: bool = False
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """An operator's calls. No calls: its output lies where its input lies."""
+    """An operator's calls. No calls: what it gives lies in its inputs, or its inputs in what it gives."""
 
     calls: tuple[Call, ...]
     kernel: Kernel | None

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from tinyops.compiler.constraints import first_broken
-from tinyops.compiler.lowered import Call, Lowered, Read, Write
+from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.ops import OPERATORS
-from tinyops.compiler.ops.concatenation import COPY_KERNEL
 from tinyops.compiler.view import OperatorView
 from tinyops.errors import SpecError
-from tinyops.graph import Graph, Tensor
+from tinyops.graph import Graph
 
 QUANTISE_HINT = "quantise the model to int8 throughout: full-integer conversion with a representative dataset"
+CONVERT_AGAIN = "convert the original model again, with TFLITE_BUILTINS_INT8 and a representative dataset"
+WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 MOST_PROBLEMS = 20
+MOST_COMPUTED = 1100  # each pair of them is looked at when memory is planned
 
 
-def lower_graph(graph: Graph, cpu: str) -> tuple[Lowered, ...]:
-    """Each operator's calls, in order, with kernels that suit the core.
+def lower_graph(graph: Graph, cpu: str) -> tuple[tuple[Lowered, ...], ...]:
+    """For each operator, in order, the ways in which it can be done on the core; the first serves everywhere.
 
-    Raises SpecError naming every operator that cannot be compiled and why."""
-    check_model(graph)
+    Raises SpecError naming every operator that cannot be compiled and why.
+    """
     views = [OperatorView(graph, operator, cpu) for operator in graph.operators]
     problems = [p for p in map(_problem, views) if p]
     if problems:
@@ -26,7 +28,7 @@ def lower_graph(graph: Graph, cpu: str) -> tuple[Lowered, ...]:
         shown = problems[:MOST_PROBLEMS] + ([(f"and {more} more", "")] if more > 0 else [])
         hints = list(dict.fromkeys(hint for _, hint in problems if hint))
         raise SpecError("\n".join(f"{graph.name}: {text}" for text, _ in shown), hint="; ".join(hints[:3]))
-    return tuple(OPERATORS[view.operator.name].lower(view) for view in views)
+    return tuple(OPERATORS[view.operator.name].candidates(view) for view in views)
 
 
 def check_model(graph: Graph) -> None:
@@ -34,17 +36,38 @@ def check_model(graph: Graph) -> None:
     if not graph.operators:
         raise SpecError(f"{graph.name}: has no operators")
     computed = [t for t in graph.tensors if t.data is None]
-    if any(t.variable for t in graph.tensors):
-        raise SpecError(f"{graph.name}: keeps state in variables, which is not supported yet")
+    if len(computed) > MOST_COMPUTED:
+        raise SpecError(f"{graph.name}: computes {len(computed):,} tensors, at most {MOST_COMPUTED:,} are supported")
     if computed and all(t.dtype == "float32" for t in computed):
         hybrid = any(t.dtype == "int8" for t in graph.tensors)
         kind = "hybrid (int8 weights, float32 activations)" if hybrid else "float-only"
         raise SpecError(f"{graph.name}: is a {kind} model, only int8 models are compiled", hint=QUANTISE_HINT)
+    _check_widths(graph)
     for index in graph.outputs:
         if graph.tensors[index].data is not None:
             raise SpecError(f"{graph.name}: output {graph.tensors[index]} is a constant")
         if index in graph.inputs:
             raise SpecError(f"{graph.name}: output {graph.tensors[index]} is an input")
+
+
+def _check_widths(graph: Graph) -> None:
+    """Names the two ways of quantising that are not int8, where layers with weights show them."""
+    for operator in graph.operators:
+        if operator.name not in WEIGHTED:
+            continue
+        operands = [graph.tensors[i] for i in operator.inputs if i is not None]
+        if any(t.dtype == "uint8" and t.data is not None for t in operands):
+            raise SpecError(
+                f"{graph.name}: {operator} has uint8 weights, as converters of TensorFlow 1 wrote them; only int8 "
+                "models are compiled",
+                hint=f"uint8 weights do not become int8 without loss: {CONVERT_AGAIN}",
+            )
+        if any(t.dtype == "int16" and t.data is None for t in operands):
+            raise SpecError(
+                f"{graph.name}: {operator} has int16 activations (16x8 quantisation); only models with int8 "
+                "activations are compiled",
+                hint=CONVERT_AGAIN,
+            )
 
 
 def _problem(view: OperatorView) -> tuple[str, str] | None:
@@ -57,10 +80,3 @@ def _problem(view: OperatorView) -> tuple[str, str] | None:
         return None
     constraint, found = broken
     return f"{view}: supported is: {constraint.sentence}; here: {found}", constraint.advice
-
-
-def copy_call(source: Tensor, output: Tensor) -> Lowered:
-    """For a reshape whose output must lie elsewhere than its input."""
-    params = {"rows": 1, "bytes": source.bytes, "stride": source.bytes, "offset": 0}
-    call = Call("tinyops_copy", "tinyops_copy_params", params, (Read(source.index), Write(output.index)))
-    return Lowered((call,), COPY_KERNEL)

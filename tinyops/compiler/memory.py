@@ -16,6 +16,8 @@ from math import lcm
 from tinyops.compiler.search import MOST_WORK, Choice, Problem, smallest
 
 ALIGN_BYTES = 16
+MANY_BUFFERS = 256  # beyond, one order is tried: the interpreter's, largest first
+NOWHERE = (-(1 << 62), 1 << 62)  # before and behind every offset
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,16 @@ class Over:
     """Buffer `upon`, written in the only step in which both are live, may lie over `below`, read in that step.
 
     It then starts at least `distance` bytes before `below`, by a multiple of `step` bytes where that is above 1.
-    A distance of None allows any place.
+    A distance of None allows any place. `movable`: `below` may be copied elsewhere before that step. Operators that
+    run together by rows take several `steps`, in all of which both are live.
     """
 
     upon: str
     below: str
     distance: int | None
     step: int = 1
+    movable: bool = True
+    steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ def plan_memory(buffers: Sequence[Buffer], overs: Sequence[Over] = (), effort: i
     """
     ordered = sorted(buffers, key=lambda b: b.name)
     allowed = {(o.upon, o.below): o for o in overs}
-    greedy = [_place(sorted(ordered, key=order), a) for order in _ORDERS for a in ({}, allowed)]
+    orders = _ORDERS if len(ordered) <= MANY_BUFFERS else _ORDERS[:1]
+    greedy = [_place(sorted(ordered, key=order), a) for order in orders for a in ({}, allowed)]
     best = min(greedy, key=lambda found: _extent(ordered, found))
     bound = lower_bound(ordered, overs)
     problem = Problem([aligned(b.bytes) for b in ordered], list(_choices(ordered, allowed)))
@@ -120,7 +126,7 @@ def overlaps(buffers: Sequence[Buffer], plan: MemoryPlan, overs: Sequence[Over] 
 def _lawful(upon: Buffer, below: Buffer, ahead: int, may: Mapping[tuple[str, str], Over]) -> bool:
     """Whether `upon`, which starts `ahead` bytes before `below`, may."""
     over = may.get((upon.name, below.name))
-    if over is None or upon.first != below.last:
+    if over is None or not 1 <= below.last - upon.first + 1 <= over.steps:
         return False
     return over.distance is None or (ahead >= over.distance and ahead % over.step == 0)
 
@@ -183,13 +189,24 @@ def _place(order: Iterable[Buffer], allowed: Mapping[tuple[str, str], Over]) -> 
 
 
 def _lowest(choices: Sequence[tuple[int, Choice]]) -> int:
-    """Lowest offset of buffer 1 that agrees with each buffer 0 at its offset. Behind all of them is one."""
+    """Lowest offset of buffer 1 that agrees with each buffer 0 at its offset."""
+    lowest = 0
+    for below, above in sorted(gap for offset, choice in choices for gap in _gaps(offset, choice)):
+        if below < lowest < above:
+            lowest = above
+    return lowest
 
-    def agrees(at: int) -> bool:
-        return all(
-            any(all((o, at)[h] >= (o, at)[low] + gap for low, h, gap in option) for option in choice)
-            for o, choice in choices
-        )
 
-    starts = {0} | {o + gap for o, choice in choices for option in choice for low, _, gap in option if low == 0}
-    return next(at for at in sorted(starts) if at >= 0 and agrees(at))
+def _gaps(offset: int, choice: Choice) -> Iterator[tuple[int, int]]:
+    """Pairs of offsets of buffer 1 between which none agrees with buffer 0 at `offset`."""
+    allowed = []
+    for option in choice:
+        least = max((offset + gap for low, _, gap in option if low == 0), default=NOWHERE[0])
+        most = min((offset - gap for low, _, gap in option if low == 1), default=NOWHERE[1])
+        if least <= most:
+            allowed.append((least, most))
+    reached = NOWHERE[0]
+    for least, most in sorted(allowed):
+        if least > reached:
+            yield reached, least
+        reached = max(reached, most)

@@ -59,7 +59,7 @@ def best_layout(buffers: Sequence[Buffer], overs: Sequence[Over], prefer: str) -
 
 def _candidates(named: dict[str, Buffer], overs: Sequence[Over]) -> list[str]:
     """Buffers that something may be written over, the largest first."""
-    names = {o.below for o in overs if o.distance is not None}
+    names = {o.below for o in overs if o.distance is not None and o.movable}
     return sorted(names, key=lambda n: (-named[n].bytes, named[n].last, n))[:MOST_CANDIDATES]
 
 

@@ -10,7 +10,10 @@ from typing import Any
 from tinyops.errors import SpecError
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"  # the C that compiled models bring along
-CPUS = ("cortex-m0", "cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64")
+CPUS = (
+    *("cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33"),
+    *("x86-64", "aarch64", "riscv32", "wasm32", "avr"),
+)
 PREFER = ("balanced", "size", "ram", "speed")
 _SIGNAL_FIELDS = ("sensor", "channels", "units", "full_scale", "rate_hz", "size")
 
@@ -29,7 +32,10 @@ class Signal:
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """`arena_bytes` is what the board has for activations and window state; None where memory is not the limit."""
+    """`arena_bytes` is what the board has for activations and window state; None where memory is not the limit.
+
+    `stream_rows`: the input comes row by row and is never there as a whole.
+    """
 
     cpu: str = "x86-64"
     prefer: str = "balanced"
@@ -37,6 +43,7 @@ class CompileOptions:
     arena_bytes: int | None = None
     classes: tuple[str, ...] | None = None
     signal: Signal | None = None
+    stream_rows: bool = False
 
     def __post_init__(self) -> None:
         if self.cpu not in CPUS:
@@ -57,6 +64,7 @@ class CompileOptions:
                 arena_bytes=None if arena is None else int(arena),
                 classes=None if classes is None else tuple(map(str, classes)),
                 signal=None if signal is None else _signal(signal),
+                stream_rows=bool(settings.get("stream_rows", False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise SpecError(f"compile step: settings are not usable: {type(error).__name__} {error}") from error

@@ -12,11 +12,11 @@ declare its pointers `restrict`, and says so in its header.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tinyops.compiler.lowered import Call, Read
+from tinyops.compiler.lowered import Call, Constant, Read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,17 +34,21 @@ class Overlap:
 
 Params = Mapping[str, Any]
 _NEVER = 1 << 60  # read after everything else
+MOST_RUNS = 1 << 16  # that are looked at one by one; a copy of more keeps its buffers apart
 
 
 def overlaps_of(call: Call) -> tuple[Overlap, ...]:
     """What a call allows, one entry an input that its output may lie over."""
     distances = _DISTANCES.get(call.function)
-    if distances is None:
+    if distances is None and call.function not in _BY_TABLES:
         return ()
     tensors = [a.tensor for a in call.arguments if isinstance(a, Read)]
-    found = zip(tensors, distances(call.params), strict=True)
+    each = distances(call.params) if distances else _BY_TABLES[call.function](call)
+    found = zip(tensors, each, strict=True)
     params: Params = call.params
-    step = params["window"]["in_c"] if call.function in _BY_CHANNELS else 1
+    step = 1
+    if call.function in _BY_CHANNELS:
+        step = _NEVER if by_columns(params) else params["window"]["in_c"]
     return tuple(Overlap(tensor, max(d, 0), step) for tensor, d in found if d is not None)
 
 
@@ -67,15 +71,57 @@ def window_distance(window: Mapping[str, int], pixels_at_once: int = 1) -> int:
 
 def _pending(window: Mapping[str, int]) -> NDArray[np.int64]:
     """For each output pixel: the first byte of the input that it or a pixel behind it reads."""
-    import numpy as np
-
     g = window
     rows = _first_inside(g["out_h"], g["stride_h"], g["pad_top"], g["in_h"], g["kernel_h"], g["dilation_h"])
     columns = _first_inside(g["out_w"], g["stride_w"], g["pad_left"], g["in_w"], g["kernel_w"], g["dilation_w"])
+    return _pending_pixels(rows, columns, g["in_w"], g["in_c"])
+
+
+def _pending_pixels(rows: Sequence[int], columns: Sequence[int], width: int, channels: int) -> NDArray[np.int64]:
+    """The same, from the first input row of each output row, and columns likewise; -1 where none is read."""
+    import numpy as np
+
     y, x = np.array(rows)[:, None], np.array(columns)[None, :]
-    first = np.where((y < 0) | (x < 0), _NEVER, (y * g["in_w"] + x) * g["in_c"]).reshape(-1)
+    first = np.where((y < 0) | (x < 0), _NEVER, (y * width + x) * channels).reshape(-1)
     pending: NDArray[np.int64] = np.minimum.accumulate(first[::-1])[::-1]
     return pending
+
+
+def _pixel_distance(pending: NDArray[np.int64], channels: int) -> int:
+    """For kernels that read a pixel's input until they have written its last channel."""
+    import numpy as np
+
+    return int((np.arange(1, len(pending) + 1) * channels - 1 - pending).max())
+
+
+def reached_distance(window: Mapping[str, int]) -> int:
+    """For transposed convolutions, by output pixels in order."""
+    g = window
+    rows = _first_reaching(g["out_h"], g["stride_h"], g["pad_top"], g["in_h"], g["kernel_h"])
+    columns = _first_reaching(g["out_w"], g["stride_w"], g["pad_left"], g["in_w"], g["kernel_w"])
+    return _pixel_distance(_pending_pixels(rows, columns, g["in_w"], g["in_c"]), g["out_c"])
+
+
+def _first_reaching(count: int, stride: int, pad: int, extent: int, taps: int) -> list[int]:
+    """For each output row (or column): the first row of the input that reaches it; -1 where none does."""
+    found = []
+    for i in range(count):
+        last, reaching = divmod(i + pad, stride)
+        first = max(last - -(-(taps - reaching) // stride) + 1, 0)
+        found.append(first if reaching < taps and first <= last and first < extent else -1)
+    return found
+
+
+def between(count: int, scale: int, half_pixel: bool) -> list[int]:
+    """For each output row (or column) of a bilinear resize: the upper of the two input rows that it lies between."""
+    start = scale // 2 - 512 if half_pixel else 0
+    return [max(i * scale + start, 0) // 1024 for i in range(count)]
+
+
+def interpolated_distance(p: Params) -> int:
+    """For bilinear interpolation, by output pixels in order."""
+    rows, columns = (between(p[f"out_{a}"], p[f"scale_{a}"], bool(p["half_pixel"])) for a in "hw")
+    return _pixel_distance(_pending_pixels(rows, columns, p["in_w"], p["channels"]), p["channels"])
 
 
 def buffered_distance(window: Mapping[str, int], pixels_at_once: int) -> int:
@@ -128,8 +174,67 @@ def pad_distance(before: tuple[int, ...], inner: tuple[int, ...], out: tuple[int
     return last - (math.prod(inner) - 1)
 
 
+def runs_distance(read: NDArray[np.int64], write: NDArray[np.int64], run: int) -> int:
+    """For kernels that copy runs of bytes one after another, each from its front: where each run is read and written.
+
+    While a run is written, the rest of it is still read, and all runs behind it.
+    """
+    import numpy as np
+
+    pending = np.minimum.accumulate(read[::-1])[::-1]
+    later = np.append(pending[1:], _NEVER)
+    itself = write - read if run > 1 else write - _NEVER
+    return int(np.maximum(itself, write + run - later).max())
+
+
+def _in_loops(extent: Sequence[int], step: Sequence[int], start: int) -> NDArray[np.int64]:
+    """Where each turn of nested loops is, the innermost fastest."""
+    import numpy as np
+
+    found = np.full(1, start, np.int64)
+    for count, width in zip(extent, step, strict=True):
+        found = (found[:, None] + np.arange(count) * width).reshape(-1)
+    return found
+
+
+def copy_distance(p: Params) -> int:
+    """Of tinyops_copy. More than any tensor's bytes where there are too many runs to tell."""
+    if math.prod(p["extent"]) > MOST_RUNS:
+        return _NEVER
+    read = _in_loops(p["extent"], p["input_step"], p["input_start"])
+    return runs_distance(read, _in_loops(p["extent"], p["output_step"], p["output_start"]), p["run"])
+
+
+def _picked(call: Call) -> list[int | None]:
+    """Of tinyops_pick: offsets of each dimension are in a table, the output is written from its start on."""
+    import numpy as np
+
+    p: Params = call.params
+    extent, run = p["extent"], p["run"]
+    if math.prod(extent) > MOST_RUNS:
+        return [None]
+    (table,) = (a for a in call.arguments if isinstance(a, Constant))
+    read = np.zeros(1, np.int64)
+    for part in np.split(table.values.astype(np.int64), np.cumsum(extent)[:-1]):
+        read = (read[:, None] + part).reshape(-1)
+    return [runs_distance(read, np.arange(len(read)) * run, run)]
+
+
 def _windowed(p: Params) -> list[int | None]:
     return [window_distance(p["window"])]
+
+
+def _by_channels(p: Params) -> list[int | None]:
+    """Taken by columns, the output lies exactly over an input of the same shape or nowhere."""
+    g = p["window"]
+    if by_columns(p) and (g["in_h"], g["in_w"]) != (g["out_h"], g["out_w"]):
+        return [None]
+    return [channel_distance(g, 3)]
+
+
+def by_columns(p: Params) -> bool:
+    """Whether a depthwise kernel takes an image's columns for its rows; the one in lanes never does."""
+    return "input" in p and bool(p["input"]["value"] != p["window"]["in_c"])
 
 
 def _dense(p: Params) -> list[int | None]:
@@ -151,23 +256,51 @@ def _in_place(_p: Params) -> list[int | None]:
 _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
+    "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
-    "tinyops_depthwise_3x3": lambda p: [channel_distance(p["window"], 3)],
+    "tinyops_depthwise_3x3": _by_channels,
+    "tinyops_lstm": lambda p: [rows_distance(p["steps"], p["inputs"], p["units"])],
+    "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense,
+    "tinyops_fully_connected_eights": _dense,
     "tinyops_add": _elementwise,
-    "tinyops_add_packed": lambda _: [0, 0],
+    "tinyops_sub": _elementwise,
+    "tinyops_squared_difference": _elementwise,
     "tinyops_mul": _elementwise,
+    "tinyops_div": _elementwise,
+    "tinyops_prelu": _elementwise,
+    "tinyops_minimum": _elementwise,
+    "tinyops_maximum": _elementwise,
+    "tinyops_add_packed": _elementwise,
+    "tinyops_sub_packed": _elementwise,
+    "tinyops_mul_packed": _elementwise,
     "tinyops_mean": _in_place,  # an output reads columns of which it is the first, and writes behind none of them
+    "tinyops_reduce_max": _in_place,
+    "tinyops_reduce_min": _in_place,
     "tinyops_softmax": _in_place,
+    "tinyops_softmax_int16": lambda p: [stream_distance(p["rows"] * p["depth"], 1, 2)],
+    "tinyops_log_softmax": _in_place,
+    "tinyops_softmax_real": _in_place,
+    "tinyops_log_softmax_real": _in_place,
+    "tinyops_l2_normalization": _in_place,
     "tinyops_lookup": _in_place,
     "tinyops_quantize": _in_place,  # from wider elements
+    "tinyops_quantize_real": _in_place,
     "tinyops_requantize_int16": _in_place,
+    "tinyops_requantize": lambda p: [stream_distance(p["count"], p["input_bytes"], p["output_bytes"])],
     "tinyops_dequantize": lambda p: [stream_distance(p["count"], 1, 4)],
+    "tinyops_transpose_conv": lambda p: [reached_distance(p["window"])],
+    "tinyops_resize_bilinear": lambda p: [interpolated_distance(p)],
+    "tinyops_copy": lambda p: [copy_distance(p)],
+    "tinyops_dequantize_real": lambda p: [stream_distance(p["count"], p["input_bytes"], 4)],
     "tinyops_pad": lambda p: [pad_distance(p["before"], p["in"], p["out"])],
 }
 
+# Kernels whose order of reading lies in a constant.
+_BY_TABLES: Mapping[str, Callable[[Call], list[int | None]]] = {"tinyops_pick": _picked}
+
 # Kernels that go through a channel of the whole image before the next: the output's channels must meet the input's.
-_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3"})
+_BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})

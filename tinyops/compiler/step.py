@@ -53,10 +53,13 @@ def describe(compiled: CompiledModel) -> JsonObject:
     return {
         **facts(compiled),
         "model": graph.digest,
+        "streamed_rows": compiled.stretch.streamed_rows if compiled.stretch else 0,
+        "by_rows": _by_rows(compiled),
         "arena": {
             "bytes": arena.bytes,
             "lower_bound": arena.plan.lower_bound,
             "state": {"offset": arena.state.offset, "bytes": arena.state.bytes},
+            "variables": {"offset": arena.variables.offset, "bytes": arena.variables.bytes},
             "buffers": [
                 {
                     "name": b.name,
@@ -70,8 +73,20 @@ def describe(compiled: CompiledModel) -> JsonObject:
         },
         "inputs": [_edge(compiled, i) for i in graph.inputs],
         "outputs": [_edge(compiled, i) for i in graph.outputs],
+        "passes": [
+            {"name": a.name, "removed": list(a.removed), "changed": list(a.changed), "moved": list(a.moved)}
+            for a in compiled.applied
+        ],
         "layers": _layers(compiled),
     }
+
+
+def _by_rows(compiled: CompiledModel) -> JsonObject | None:
+    """The operators that run together, and in how many strips."""
+    stretch = compiled.stretch
+    if stretch is None:
+        return None
+    return {"first": stretch.first, "last": stretch.last, "strips": stretch.played.strips}
 
 
 def _edge(compiled: CompiledModel, index: int) -> JsonObject:
@@ -91,17 +106,21 @@ def _edge(compiled: CompiledModel, index: int) -> JsonObject:
 def _layers(compiled: CompiledModel) -> list[JsonObject]:
     graph: Graph = compiled.graph
     found: list[JsonObject] = []
-    for operator, low in zip(graph.operators, compiled.lowered, strict=True):
-        output = graph.tensors[operator.outputs[0]]
+    predicted = compiled.predicted_instructions
+    for operator, low, instructions in zip(graph.operators, compiled.lowered, predicted, strict=True):
+        outputs = [graph.tensors[i] for i in operator.outputs]
         found.append(
             {
+                "number": operator.number,
                 "operator": operator.name,
-                "name": output.name,
+                "name": "; ".join(tensor.name for tensor in outputs),
                 "inputs": [list(graph.tensors[i].shape) for i in operator.inputs if i is not None],
-                "shape": list(output.shape),
+                "shape": list(outputs[0].shape),
+                "outputs": [list(tensor.shape) for tensor in outputs],
                 "macs": low.macs,
                 "weights_bytes": sum(c.bytes for c in low.constants),
                 "kernel": low.kernel.source if low.kernel else None,
+                "predicted_instructions": instructions,
             }
         )
     return found

@@ -6,15 +6,17 @@ from __future__ import annotations
 def supported_operators() -> dict[str, tuple[str, ...]]:
     """Operator -> its limits, sorted by name."""
     from tinyops.compiler.ops import OPERATORS
+    from tinyops.graph.resources import LIMITS
 
-    return {name: tuple(c.sentence for c in OPERATORS[name].constraints) for name in sorted(OPERATORS)}
+    found = {name: tuple(c.sentence for c in kind.constraints) for name, kind in OPERATORS.items()}
+    return dict(sorted({**found, **LIMITS}.items()))
 
 
 def supported_page() -> str:
     """The Markdown page of supported operators."""
     parts = [
-        "# Supported operators\n\nint8 models, one subgraph, batch 1, fixed shapes. "
-        "Each line is a limit; a model beyond it is refused with that sentence.\n"
+        "# Supported operators\n\nint8 models, one subgraph beside those that initialise resources, batch 1, "
+        "fixed shapes. Each line is a limit; a model beyond it is refused with that sentence.\n"
     ]
     for name, sentences in supported_operators().items():
         parts.append(f"\n## {name}\n\n" + "".join(f"- {sentence}\n" for sentence in sentences))

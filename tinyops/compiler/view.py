@@ -31,7 +31,12 @@ class OperatorView:
 
     @property
     def output(self) -> Tensor:
+        """The only output, or the first of several."""
         return self.graph.tensors[self.operator.outputs[0]]
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return tuple(self.graph.tensors[i] for i in self.operator.outputs)
 
     def input(self, position: int) -> Tensor | None:
         if position >= len(self.operator.inputs):

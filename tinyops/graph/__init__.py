@@ -1,44 +1,75 @@
-"""The tensor graph read from a .tflite: tensors, operators, quantisation, live ranges.
+"""The tensor graph read from a .tflite: tensors, operators, quantisation, variables, live ranges, order.
 
 `read_graph` is the only door: whatever it returns is bounded and consistent, so that later code can
 index tensors and buffers without checks of its own.
 """
 
 from tinyops.graph.live import live_ranges
+from tinyops.graph.order import changes, depends, state_of, touched
 from tinyops.graph.reader import parse_graph, read_graph
 from tinyops.graph.types import (
     DTYPES,
+    Activation,
     AxisOptions,
+    BatchMatmulOptions,
+    BlockOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
+    GatherOptions,
     Graph,
+    LeakyReluOptions,
+    LstmOptions,
+    MirrorPadOptions,
     NoOptions,
     Operator,
     Options,
+    PackOptions,
+    Pads,
     PoolOptions,
     Quantisation,
     ReduceOptions,
+    ResizeOptions,
     SoftmaxOptions,
+    StridedSliceOptions,
+    SvdfOptions,
     Tensor,
+    TransposeConvOptions,
 )
 
 __all__ = [
     "DTYPES",
+    "Activation",
     "AxisOptions",
+    "BatchMatmulOptions",
+    "BlockOptions",
     "ConvOptions",
     "ElementwiseOptions",
     "FullyConnectedOptions",
+    "GatherOptions",
     "Graph",
+    "LeakyReluOptions",
+    "LstmOptions",
+    "MirrorPadOptions",
     "NoOptions",
     "Operator",
     "Options",
+    "PackOptions",
+    "Pads",
     "PoolOptions",
     "Quantisation",
     "ReduceOptions",
+    "ResizeOptions",
     "SoftmaxOptions",
+    "StridedSliceOptions",
+    "SvdfOptions",
     "Tensor",
+    "TransposeConvOptions",
+    "changes",
+    "depends",
     "live_ranges",
     "parse_graph",
     "read_graph",
+    "state_of",
+    "touched",
 ]

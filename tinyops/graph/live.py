@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from tinyops.graph.order import state_of
 from tinyops.graph.types import Graph
 
 
 def live_ranges(graph: Graph) -> dict[int, tuple[int, int]]:
     """First and last operator (inclusive) during which each computed tensor must exist.
 
-    Inputs of the graph start at -1; outputs end at the number of operators. Constants are left out.
+    Inputs of the graph start at -1; outputs end at the number of operators; variables that an operator touches do
+    both. Constants are left out.
     """
     first = dict.fromkeys(graph.inputs, -1)
     last = dict.fromkeys(graph.inputs, -1)
@@ -18,5 +20,7 @@ def live_ranges(graph: Graph) -> dict[int, tuple[int, int]]:
         for used in operator.inputs:
             if used in first:
                 last[used] = operator.index
-    last.update(dict.fromkeys(graph.outputs, len(graph.operators)))
+    state = state_of(graph)
+    first.update(dict.fromkeys(state, -1))
+    last.update(dict.fromkeys((*graph.outputs, *state), len(graph.operators)))
     return {tensor: (first[tensor], last[tensor]) for tensor in first}

@@ -7,19 +7,33 @@ from typing import Any
 
 from tinyops.graph.types import (
     AxisOptions,
+    BatchMatmulOptions,
+    BlockOptions,
+    CallOnceOptions,
     ConvOptions,
     ElementwiseOptions,
     FullyConnectedOptions,
+    GatherOptions,
+    HandleOptions,
+    LeakyReluOptions,
+    LstmOptions,
+    MirrorPadOptions,
     NoOptions,
     Options,
+    PackOptions,
     PoolOptions,
     ReduceOptions,
+    ResizeOptions,
     SoftmaxOptions,
+    StridedSliceOptions,
+    SvdfOptions,
+    TransposeConvOptions,
 )
 
 Fail = Callable[[str], Exception]
 
 MAX_EXTENT = 1 << 16  # of strides, windows and dilations
+MAX_RESOURCE_NAME = 1024  # bytes
 
 
 class _Fields:
@@ -42,6 +56,13 @@ class _Fields:
 
     def pair(self, height: str, width: str) -> tuple[int, int]:
         return self.extent(height), self.extent(width)
+
+    def name(self, method: str) -> str:
+        """A name that is compared, and therefore never cut short; empty where there is none."""
+        value = getattr(self.table, method)() or b""
+        if len(value) > MAX_RESOURCE_NAME:
+            raise self.fail(f"{method} has {len(value):,} bytes, at most {MAX_RESOURCE_NAME:,} are supported")
+        return bytes(value).decode("utf-8", "backslashreplace")
 
     @property
     def activation(self) -> Any:
@@ -88,6 +109,69 @@ def _softmax(f: _Fields) -> Options:
     return SoftmaxOptions(float(f.table.Beta()))
 
 
+def _svdf(f: _Fields) -> Options:
+    return SvdfOptions(f.extent("Rank"), f.activation)
+
+
+def _lstm(f: _Fields) -> Options:
+    return LstmOptions(f.activation, float(f.table.CellClip()), bool(f.table.TimeMajor()))
+
+
+def _var_handle(f: _Fields) -> Options:
+    return HandleOptions(f.name("Container"), f.name("SharedName"))
+
+
+def _call_once(f: _Fields) -> Options:
+    return CallOnceOptions(int(f.table.InitSubgraphIndex()))
+
+
+def _leaky_relu(f: _Fields) -> Options:
+    return LeakyReluOptions(float(f.table.Alpha()))
+
+
+def _batch_matmul(f: _Fields) -> Options:
+    return BatchMatmulOptions(bool(f.table.AdjX()), bool(f.table.AdjY()))
+
+
+def _pack(f: _Fields) -> Options:
+    return PackOptions(int(f.table.Axis()), int(f.table.ValuesCount()))
+
+
+def _unpack(f: _Fields) -> Options:
+    return PackOptions(int(f.table.Axis()), int(f.table.Num()))
+
+
+def _strided_slice(f: _Fields) -> Options:
+    return StridedSliceOptions(
+        begin_mask=int(f.table.BeginMask()),
+        end_mask=int(f.table.EndMask()),
+        ellipsis_mask=int(f.table.EllipsisMask()),
+        new_axis_mask=int(f.table.NewAxisMask()),
+        shrink_mask=int(f.table.ShrinkAxisMask()),
+        offset=bool(f.table.Offset()),
+    )
+
+
+def _resize(f: _Fields) -> Options:
+    return ResizeOptions(bool(f.table.AlignCorners()), bool(f.table.HalfPixelCenters()))
+
+
+def _transpose_conv(f: _Fields) -> Options:
+    return TransposeConvOptions(f.padding, f.pair("StrideH", "StrideW"), f.activation)
+
+
+def _block(f: _Fields) -> Options:
+    return BlockOptions(f.extent("BlockSize"))
+
+
+def _gather(f: _Fields) -> Options:
+    return GatherOptions(int(f.table.Axis()), int(f.table.BatchDims()))
+
+
+def _mirror_pad(f: _Fields) -> Options:
+    return MirrorPadOptions(f.enum("MirrorPadMode", f.table.Mode()))
+
+
 _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "CONV_2D": ("Conv2DOptions", _conv),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise),
@@ -95,10 +179,32 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields], Options]]] = {
     "MAX_POOL_2D": ("Pool2DOptions", _pool),
     "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
     "ADD": ("AddOptions", _elementwise),
+    "SUB": ("SubOptions", _elementwise),
     "MUL": ("MulOptions", _elementwise),
+    "DIV": ("DivOptions", _elementwise),
+    "L2_NORMALIZATION": ("L2NormOptions", _elementwise),
     "CONCATENATION": ("ConcatenationOptions", _concatenation),
     "MEAN": ("ReducerOptions", _reduce),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
+    "SVDF": ("SVDFOptions", _svdf),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": ("UnidirectionalSequenceLSTMOptions", _lstm),
+    "VAR_HANDLE": ("VarHandleOptions", _var_handle),
+    "CALL_ONCE": ("CallOnceOptions", _call_once),
+    "SUM": ("ReducerOptions", _reduce),
+    "REDUCE_MAX": ("ReducerOptions", _reduce),
+    "REDUCE_MIN": ("ReducerOptions", _reduce),
+    "LEAKY_RELU": ("LeakyReluOptions", _leaky_relu),
+    "BATCH_MATMUL": ("BatchMatMulOptions", _batch_matmul),
+    "PACK": ("PackOptions", _pack),
+    "UNPACK": ("UnpackOptions", _unpack),
+    "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _resize),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _resize),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _transpose_conv),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", _block),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", _block),
+    "GATHER": ("GatherOptions", _gather),
+    "MIRROR_PAD": ("MirrorPadOptions", _mirror_pad),
 }
 
 

@@ -11,21 +11,26 @@ import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, digest_bytes, read_bounded
 from tinyops.graph.options import read_options
+from tinyops.graph.resources import MAX_STATE_BYTES, Part, bind_resources, initial_of
 from tinyops.graph.types import DTYPES, Graph, Operator, Quantisation, Tensor
 
-MAX_BYTES = 64 * MIB
-MAX_TENSORS = 4096
-MAX_OPERATORS = 4096
+MAX_BYTES = 16 * MIB  # text and tables of it stay below 1 GB
+MAX_SUBGRAPHS = 64
+MAX_TENSORS = 4096  # of all subgraphs together
+MAX_OPERATORS = 1024  # their order and places are searched for
 MAX_OPERANDS = 256
 MAX_RANK = 8
 MAX_ELEMENTS = 1 << 26
 MAX_NAME = 256
+FIXED_SHAPE = "export the model with a fixed input shape"
+OUTPUTLESS = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE"})
 SMALLEST_SCALE = 2.0**-126  # below it float32 is denormal, and cores differ in how they treat that
 
 _FOREIGN = (struct.error, ValueError, TypeError, IndexError, KeyError, OverflowError, AttributeError, AssertionError)
@@ -34,7 +39,7 @@ _RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1
 
 def read_graph(path: Path) -> Graph:
     """The graph of a .tflite file. Raises SpecError for a file that is broken, hostile or of a kind that
-    tinyops cannot take: custom operators, dynamic shapes, several subgraphs."""
+    tinyops cannot take: custom operators, dynamic shapes, subgraphs that do more than initialise resources."""
     return parse_graph(read_bounded(path, MAX_BYTES), path.name)
 
 
@@ -65,6 +70,11 @@ class _Reader:
             v: k for k, v in vars(self.schema.BuiltinOperator).items() if isinstance(v, int)
         }
         self.constants: dict[int, bytes] = {}
+        self.subgraph, self.state_bytes = "", 0
+
+    def fail_at(self, where: str, message: str, hint: str) -> SpecError:
+        self.where = where
+        return self.fail(message, hint)
 
     def fail(self, message: str, hint: str = "") -> SpecError:
         where = f"{self.where}: " if self.where else ""
@@ -73,7 +83,7 @@ class _Reader:
     @contextmanager
     def at(self, where: str) -> Iterator[None]:
         """Names the place for messages, and wraps what the flatbuffer reader raises."""
-        before, self.where = self.where, where
+        before, self.where = self.where, self.subgraph + where
         try:
             yield
         except _FOREIGN as error:
@@ -90,34 +100,40 @@ class _Reader:
             model = self.schema.Model.GetRootAs(self.data, 0)
             if model.Version() != 3:
                 raise self.fail(f"schema version {model.Version()}, only 3 is supported")
-            subgraphs = model.SubgraphsLength()
-            if subgraphs != 1:
-                raise self.fail(
-                    f"{subgraphs} subgraphs, only one is supported", "models with control flow cannot be compiled"
-                )
-            subgraph = model.Subgraphs(0)
-            self.bounded(subgraph.TensorsLength(), MAX_TENSORS, "tensors")
-            self.bounded(subgraph.OperatorsLength(), MAX_OPERATORS, "operators")
+            count = model.SubgraphsLength()
+            if count < 1:
+                raise self.fail("0 subgraphs")
+            subgraphs = [model.Subgraphs(i) for i in range(self.bounded(count, MAX_SUBGRAPHS, "subgraphs"))]
+            self.bounded(sum(s.TensorsLength() for s in subgraphs), MAX_TENSORS, "tensors")
+            self.bounded(sum(s.OperatorsLength() for s in subgraphs), MAX_OPERATORS, "operators")
             self.bounded(model.BuffersLength(), 4 * MAX_TENSORS, "buffers")
             self.bounded(model.OperatorCodesLength(), MAX_OPERATORS, "operator codes")
-        tensors = tuple(self.tensor(model, subgraph, i) for i in range(subgraph.TensorsLength()))
-        operators = tuple(self.operator(model, subgraph, i, len(tensors)) for i in range(subgraph.OperatorsLength()))
+        part = bind_resources([self.part(model, s, i) for i, s in enumerate(subgraphs)], self.fail_at)
         with self.at("inputs"):
-            inputs = self.indices(subgraph.InputsLength, subgraph.Inputs, len(tensors))
+            inputs = self.indices(subgraphs[0].InputsLength, subgraphs[0].Inputs, len(part.tensors))
         with self.at("outputs"):
-            outputs = self.indices(subgraph.OutputsLength, subgraph.Outputs, len(tensors))
-        graph = Graph(self.name, digest_bytes(self.data), tensors, operators, inputs, outputs)
+            outputs = self.indices(subgraphs[0].OutputsLength, subgraphs[0].Outputs, len(part.tensors))
+        graph = Graph(self.name, digest_bytes(self.data), part.tensors, part.operators, inputs, outputs)
         self.where = ""
+        self.check_operands(graph)
         self.check_order(graph)
         return graph
 
-    def indices(self, length: Any, item: Any, tensors: int) -> tuple[int, ...]:
-        """Indices of tensors, none absent, none twice, at least one."""
+    def part(self, model: Any, subgraph: Any, number: int) -> Part:
+        self.subgraph = f"subgraph {number}: " if number else ""
+        tensors = tuple(self.tensor(model, subgraph, i) for i in range(subgraph.TensorsLength()))
+        operators = (self.operator(model, subgraph, i, len(tensors)) for i in range(subgraph.OperatorsLength()))
+        found = Part(tensors, tuple(operators))
+        self.subgraph = ""
+        return found
+
+    def indices(self, length: Any, item: Any, tensors: int, least: int = 1) -> tuple[int, ...]:
+        """Indices of tensors, none absent, none twice, at least `least`."""
         found = tuple(int(item(i)) for i in range(self.bounded(length(), MAX_OPERANDS, "entries")))
         for index in found:
             if not 0 <= index < tensors:
                 raise self.fail(f"tensor {index} does not exist, there are {tensors}")
-        if not found or len(set(found)) != len(found):
+        if len(found) < least or len(set(found)) != len(found):
             raise self.fail("empty" if not found else "names a tensor twice")
         return found
 
@@ -135,17 +151,22 @@ class _Reader:
                 raise self.fail("is sparse", "convert the model without sparsity")
             shape = self.shape(raw)
             data = self.constant(model, int(raw.Buffer()))
-            tensor = Tensor(
-                index, name, shape, dtype, self.quantisation(raw, dtype, shape), data, bool(raw.IsVariable())
-            )
+            tensor = Tensor(index, name, shape, dtype, self.quantisation(raw, dtype, shape), data)
             if data is not None and len(data) != tensor.bytes:
                 raise self.fail(f"its buffer has {len(data):,} bytes, its shape {shape} needs {tensor.bytes:,}")
-        return tensor
+            return self.variable(tensor) if raw.IsVariable() else tensor
+
+    def variable(self, tensor: Tensor) -> Tensor:
+        if tensor.data is not None or tensor.dtype == "resource":
+            raise self.fail("is a variable and " + ("a handle" if tensor.data is None else "has a constant's buffer"))
+        self.state_bytes += tensor.bytes
+        self.bounded(self.state_bytes, MAX_STATE_BYTES, "bytes of variables")
+        return replace(tensor, variable=True, initial=initial_of(tensor))
 
     def shape(self, raw: Any) -> tuple[int, ...]:
         shape = tuple(int(raw.Shape(i)) for i in range(self.bounded(raw.ShapeLength(), MAX_RANK, "dimensions")))
-        if any(d <= 0 for d in shape):
-            raise self.fail(f"shape {shape} is dynamic or empty", "export the model with a fixed input shape")
+        if any(d < 0 for d in shape):
+            raise self.fail(f"shape {shape} is dynamic or empty", FIXED_SHAPE)
         self.bounded(math.prod(shape), MAX_ELEMENTS, "elements")
         signature = tuple(
             int(raw.ShapeSignature(i)) for i in range(self.bounded(raw.ShapeSignatureLength(), MAX_RANK, "dimensions"))
@@ -153,7 +174,7 @@ class _Reader:
         # A free batch dimension is how Keras exports; the shape beside it says 1, and that is what runs.
         batch_only = signature[:1] == (-1,) and shape[:1] == (1,) and -1 not in signature[1:]
         if -1 in signature and not batch_only:
-            raise self.fail(f"shape {signature} is dynamic", "export the model with a fixed input shape")
+            raise self.fail(f"shape {signature} is dynamic", FIXED_SHAPE)
         return shape
 
     def constant(self, model: Any, index: int) -> bytes | None:
@@ -209,7 +230,7 @@ class _Reader:
                 if used != -1 and not 0 <= used < tensors:
                     raise self.fail(f"its input {i} is tensor {used}, there are {tensors}")
                 inputs.append(None if used == -1 else used)
-            outputs = self.indices(raw.OutputsLength, raw.Outputs, tensors)
+            outputs = self.indices(raw.OutputsLength, raw.Outputs, tensors, 0 if name in OUTPUTLESS else 1)
             return Operator(index, name, tuple(inputs), outputs, read_options(self.schema, name, raw, self.fail))
 
     def operator_name(self, model: Any, index: int) -> str:
@@ -224,8 +245,22 @@ class _Reader:
             raise self.fail(f"custom operator {custom!r} is not supported", "convert with TFLITE_BUILTINS_INT8 only")
         return self.operators[number]
 
+    def check_operands(self, graph: Graph) -> None:
+        """What is used has elements, and is no handle. Converters leave empty tensors for an LSTM's intermediates."""
+        for operator in graph.operators:
+            for index in (*operator.inputs, *operator.outputs):
+                self.check_operand(None if index is None else graph.tensors[index], str(operator))
+        for index in (*graph.inputs, *graph.outputs):
+            self.check_operand(graph.tensors[index], "the model")
+
+    def check_operand(self, tensor: Tensor | None, user: str) -> None:
+        if tensor is not None and not tensor.elements:
+            raise self.fail(f"{tensor}: shape {tensor.shape} is dynamic or empty, and {user} uses it", FIXED_SHAPE)
+        if tensor is not None and tensor.dtype == "resource":
+            raise self.fail(f"{user} has the handle {tensor} as an operand")
+
     def check_order(self, graph: Graph) -> None:
-        """Every operator reads what exists by then, and no tensor is made twice."""
+        """Every operator reads what exists by then, and no tensor but a variable is made twice."""
         made = {t.index for t in graph.tensors if t.data is not None or t.variable}
         for index in graph.inputs:
             if index in made:
@@ -239,9 +274,14 @@ class _Reader:
                         "the graph is cyclic, out of order, or a buffer is missing"
                     )
             for output in operator.outputs:
-                if output in made:
+                if output in made and not (operator.name == "ASSIGN_VARIABLE" and graph.tensors[output].variable):
                     raise self.fail(f"{operator} writes {graph.tensors[output]}, which is there already")
                 made.add(output)
+        self.check_outputs(graph, made)
+
+    def check_outputs(self, graph: Graph, made: set[int]) -> None:
         for index in graph.outputs:
             if index not in made:
                 raise self.fail(f"output {graph.tensors[index]} is made by no operator")
+            if graph.tensors[index].variable:
+                raise self.fail(f"output {graph.tensors[index]} is a variable")

@@ -3,6 +3,7 @@
 from tinyops.link.client import (
     BoardFault,
     ByteStream,
+    Cycles,
     Hello,
     Link,
     LinkClosed,
@@ -24,6 +25,7 @@ __all__ = [
     "PAYLOAD_MAX",
     "BoardFault",
     "ByteStream",
+    "Cycles",
     "Decoder",
     "Frame",
     "Hello",

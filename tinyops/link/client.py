@@ -11,7 +11,18 @@ from typing import Protocol
 
 from tinyops.errors import ToolError
 from tinyops.link.codec import Decoder, Frame, encode
-from tinyops.link.protocol import DATA_MAX, REPLIES, REPLY, REQUESTS, STATUS_TEXT, Layout, Status, Tensor, Type
+from tinyops.link.protocol import (
+    DATA_MAX,
+    REPLIES,
+    REPLY,
+    REQUESTS,
+    STATUS_TEXT,
+    Layout,
+    Status,
+    Tensor,
+    Type,
+    rows_of_input,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,11 @@ class Hello:
     hop_frames: int
     board: str
 
+    @property
+    def input_rows(self) -> int:
+        """How many pieces of input_bytes make an input; see `rows_of_input`."""
+        return rows_of_input(self.input_bytes, self.frame_values, self.window_frames)
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -41,6 +57,18 @@ class Timing:
 
     ticks: int
     tick_hz: int
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """What the core counted in the last inference, modulo 2^`bits`; `bits` 0: it counts nothing.
+
+    `emulated`: an emulator runs the firmware, whatever it says of cycles.
+    """
+
+    cycles: int
+    bits: int
+    emulated: bool
 
 
 @dataclass(frozen=True)
@@ -144,7 +172,7 @@ class Link:
         self._results.clear()
 
     def write_input(self, data: bytes) -> None:
-        """Fills the input tensor from its start."""
+        """Fills the input tensor, or the row that is wanted next, from its start."""
         layout = REQUESTS[Type.TENSOR_WRITE]
         for offset in range(0, len(data), DATA_MAX):
             self._ask(Type.TENSOR_WRITE, layout.pack(offset, tail=data[offset : offset + DATA_MAX]))
@@ -161,8 +189,18 @@ class Link:
         return bytes(data)
 
     def invoke(self, timeout_s: float | None = None) -> Timing:
-        """Runs the model once on the input tensor, which is not preserved."""
+        """Runs the model once on the input tensor, or as far as the row allows; neither is preserved."""
         return Timing(*self._ask(Type.INVOKE, timeout_s=timeout_s)[0])  # type: ignore[arg-type]
+
+    def cycles(self) -> Cycles | None:
+        """Core cycles of the last inference; None from firmware that does not know the question."""
+        try:
+            cycles, bits, emulated = self._ask(Type.CYCLES)[0]
+        except Refused as refusal:
+            if refusal.status == Status.TYPE:
+                return None
+            raise
+        return Cycles(int(cycles), int(bits), bool(emulated))
 
     def sample(self, frame: Sequence[int], timeout_s: float | None = None) -> Result | None:
         """Sends one sensor frame of int16 values; the inference that it completed, if it did."""

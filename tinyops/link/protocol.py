@@ -27,6 +27,16 @@ CRC_START = 0xFFFF
 REPLY = 0x80
 
 
+def rows_of_input(input_bytes: int, frame_values: int, window_frames: int) -> int:
+    """How many times `input_bytes` are written, and the model invoked, for one inference; the arguments as in a
+    model's header.
+
+    1, or the rows of an input that is streamed: then each of the window's frames is one row.
+    """
+    streamed = window_frames > 1 and frame_values in (0, input_bytes)
+    return window_frames if streamed else 1
+
+
 class Type(IntEnum):
     """Frame types. Requests are below 0x40, reports sent unasked from 0x40."""
 
@@ -37,16 +47,18 @@ class Type(IntEnum):
     INVOKE = 0x05  # run the model on the input tensor
     STATS = 0x06  # memory and counters since start-up
     RESET_STATE = 0x07  # forget all frames pushed so far
+    CYCLES = 0x08  # core cycles of the last inference; firmware before it answers ERROR with TYPE
     RESULT = 0x40  # report: an inference on frames is done
     FAULT = 0x41  # report: the program crashed and the board restarts
     ERROR = 0xFF  # answer to a request that cannot be done
 
 
 class Status(IntEnum):
-    """Why a request cannot be done. -1 to -6 and 1 are those of model.h."""
+    """Why a request cannot be done. -1 to -6, 1 and 2 are those of model.h."""
 
     OK = 0
     DUE = 1
+    MORE = 2
     ARENA = -1
     STATE = -2
     IMAGE = -3
@@ -66,6 +78,7 @@ class Status(IntEnum):
 STATUS_TEXT: dict[Status, str] = {
     Status.OK: "done",
     Status.DUE: "done, and a window is complete",
+    Status.MORE: "done, and the next row of the input is wanted",
     Status.ARENA: "the arena is missing or not aligned",
     Status.STATE: "asked out of order: no window is complete",
     Status.IMAGE: "the model slot holds no valid model image",
@@ -145,6 +158,7 @@ REQUESTS: dict[Type, Layout] = {
     Type.INVOKE: Layout(()),
     Type.STATS: Layout(()),
     Type.RESET_STATE: Layout(()),
+    Type.CYCLES: Layout(()),
 }
 
 REPLIES: dict[Type, Layout] = {
@@ -187,6 +201,13 @@ REPLIES: dict[Type, Layout] = {
         )
     ),
     Type.RESET_STATE: Layout(()),
+    Type.CYCLES: Layout(
+        (
+            Field("cycles", "I", "core cycles of the last inference, modulo 2^bits"),
+            Field("bits", "B", "of the counter; 0: this core counts none"),
+            Field("emulated", "B", "1: an emulator runs this firmware, whose cycles are none"),
+        )
+    ),
     Type.RESULT: Layout(
         (
             Field("index", "I", "number of the inference, from 0 at start-up or RESET_STATE"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from tinyops.build.measurements import Factor, read_factor
 from tinyops.files import JsonObject
 from tinyops.manifest.document import BoardEntry, Manifest
 
@@ -38,10 +40,22 @@ def rows(manifest: Manifest) -> list[tuple[str, ...]]:
     ]
 
 
-def figure_json(manifest: Manifest) -> list[JsonObject]:
-    """The same for programs: unrounded, with units in the names."""
+def time_lines(manifest: Manifest, measurements: Path) -> list[str]:
+    """A line for each fleet and board whose time is known, which takes a measurement of such a board, ended by an
+    empty one; none where nothing was measured."""
+    found = [
+        f"{fleet} on {board}: {factor.describe(offered.figures['instructions'])}"
+        for fleet, board, offered in _offered(manifest)
+        if (factor := _factor(offered, board, measurements)) is not None
+    ]
+    return [*found, ""] if found else []
+
+
+def figure_json(manifest: Manifest, measurements: Path | None = None) -> list[JsonObject]:
+    """The same for programs: unrounded, with units in the names. `milliseconds` where boards were measured."""
     return [
-        {
+        _times(offered, board, measurements)
+        | {
             "fleet": fleet,
             "board": board,
             "model": entry.model,
@@ -53,6 +67,23 @@ def figure_json(manifest: Manifest) -> list[JsonObject]:
         for fleet, entry in manifest.fleets.items()
         for board, offered in entry.boards.items()
     ]
+
+
+def _offered(manifest: Manifest) -> Iterator[tuple[str, str, BoardEntry]]:
+    for fleet, entry in sorted(manifest.fleets.items()):
+        for board, offered in sorted(entry.boards.items()):
+            yield fleet, board, offered
+
+
+def _factor(offered: BoardEntry, board: str, measurements: Path) -> Factor | None:
+    return read_factor(measurements, board) if offered.figures.get("instructions") else None
+
+
+def _times(offered: BoardEntry, board: str, measurements: Path | None) -> JsonObject:
+    factor = _factor(offered, board, measurements) if measurements else None
+    if factor is None:
+        return {}
+    return {"milliseconds": factor.milliseconds(offered.figures["instructions"]), "measured_runs": factor.runs}
 
 
 def _cells(offered: BoardEntry) -> tuple[str, ...]:

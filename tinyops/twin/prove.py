@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from tinyops.errors import DoesNotFit, ToolError
 from tinyops.link import (
@@ -36,6 +37,18 @@ class Expected:
     image: bytes | None
 
 
+class RunningBoard(Protocol):
+    """A board that answers on a link: a twin, or a real one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def link(self) -> Link: ...
+
+    def how_it_ended(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Measured:
     """Bytes and instructions of one run. `instructions` is the most of all vectors, None where nothing counts them;
@@ -47,6 +60,7 @@ class Measured:
     static_bytes: int
     arena_bytes: int
     arena_needed: int
+    timings: tuple[Timing, ...]
 
     @property
     def ram_bytes(self) -> int:
@@ -84,9 +98,10 @@ def prove(virtual: VirtualBoard, hello: Hello, golden: Golden, report: Callable[
     Raises ToolError naming board, vector and byte for a mismatch, and board and vector for a crash, a
     hang or a refusal.
     """
-    if (hello.input_bytes, hello.output_bytes) != (golden.input_bytes, golden.output_bytes):
+    takes = hello.input_bytes * hello.input_rows
+    if (takes, hello.output_bytes) != (golden.input_bytes, golden.output_bytes):
         raise ToolError(
-            f"{virtual.name}: its model takes {hello.input_bytes} and gives {hello.output_bytes} bytes, "
+            f"{virtual.name}: its model takes {takes} and gives {hello.output_bytes} bytes, "
             f"the golden vectors have {golden.input_bytes} and {golden.output_bytes}"
         )
     wanted = [output for _, output in golden.vectors]
@@ -99,16 +114,19 @@ def prove(virtual: VirtualBoard, hello: Hello, golden: Golden, report: Callable[
 
 
 def exercise(
-    virtual: VirtualBoard, hello: Hello, tensors: Sequence[bytes], on_output: Callable[[int, bytes], None]
+    virtual: RunningBoard, hello: Hello, tensors: Sequence[bytes], on_output: Callable[[int, bytes], None]
 ) -> Measured:
-    """Runs an inference on each input; `on_output` gets its number and its output bytes as soon as they are there.
+    """Runs an inference on each input, one after another from a cleared state, as the interpreter did for the golden
+    vectors; `on_output` gets its number and its output bytes as soon as they are there.
 
     Raises ToolError naming board and vector for a crash, a hang or a refusal, DoesNotFit for a stack used up.
     """
     timings = []
+    with _naming(virtual, "reset"):
+        virtual.link.reset_state()
     for index, tensor in enumerate(tensors):
         with _naming(virtual, f"vector {index}"):
-            timings.append(feed(virtual.link, tensor))
+            timings.append(feed(virtual.link, tensor, hello.input_rows))
             got = virtual.link.read_tensor(Tensor.OUTPUT, hello.output_bytes)
         on_output(index, got)
     with _naming(virtual, "measuring"):
@@ -119,14 +137,23 @@ def exercise(
             hint="give it a larger stack_bytes in the board's layout",
         )
     return Measured(
-        *count_instructions(timings), stats.stack_used, stats.static_bytes, hello.arena_bytes, hello.arena_needed
+        *count_instructions(timings),
+        stats.stack_used,
+        stats.static_bytes,
+        hello.arena_bytes,
+        hello.arena_needed,
+        tuple(timings),
     )
 
 
-def feed(link: Link, tensor: bytes) -> Timing:
-    """One inference on an input tensor."""
-    link.write_input(tensor)
-    return link.invoke(timeout_s=INVOKE_TIMEOUT_S)
+def feed(link: Link, tensor: bytes, rows: int = 1) -> Timing:
+    """One inference on an input tensor, in as many pieces as the model takes it; the time of all together."""
+    size = len(tensor) // rows
+    timings = []
+    for start in range(0, len(tensor), size):
+        link.write_input(tensor[start : start + size])
+        timings.append(link.invoke(timeout_s=INVOKE_TIMEOUT_S))
+    return replace(timings[0], ticks=sum(timing.ticks for timing in timings))
 
 
 def play(virtual: VirtualBoard, stream: Stream) -> None:
@@ -173,7 +200,7 @@ def _signed(byte: int) -> int:
 
 
 @contextlib.contextmanager
-def _naming(virtual: VirtualBoard, where: str) -> Iterator[None]:
+def _naming(virtual: RunningBoard, where: str) -> Iterator[None]:
     """Says of every failure on the link where it happened, and how the board ended when it did."""
     try:
         yield

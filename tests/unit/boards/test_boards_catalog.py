@@ -75,7 +75,7 @@ def test_the_cache_changes_nothing(tmp_path: Path) -> None:
         ("arena_bytes: 10240", "arena_bytes: 15000", "arena and stack together are larger than RAM"),
         ("program_bytes: 4", "program_bytes: 3", "a sector is no whole number of program units"),
         ("units: [m/s2, m/s2, m/s2]", "units: [m/s2]", "has 1 entries, channels has 3"),
-        ("cpu: cortex-m0\n", "cpu: cortex-m1\n", 'must be one of cortex-m0, cortex-m0plus, cortex-m4f'),
+        ("cpu: cortex-m0\n", "cpu: cortex-m1\n", 'must be one of cortex-m0, cortex-m0plus, cortex-m3, cortex-m4f'),
         ("transports: [usb]", "transports: []", "needs at least 1 of them"),
         ("vid: 0x0d28", "vid: 0x10d28", "must be at most 65535: 68904"),
         ("vid: 0x0d28", "vid: '0x0d28'", "must be a whole number"),

@@ -23,18 +23,20 @@ from tinyops.graph import Graph, parse_graph
 from tinyops.report.bench import bench_json, operator_rows, operator_table, shortened, summary
 
 LAYER = {
+    "number": 0,
     "operator": "CONV_2D",
     "name": "a/b;c",
-    "shape": [1, 4],
+    "outputs": [[1, 4]],
     "macs": 100,
     "weights_bytes": 40,
     "kernel": "k.c",
     "instructions": 250,
 }
 FREE = {
+    "number": 1,
     "operator": "RESHAPE",
     "name": "r",
-    "shape": [4],
+    "outputs": [[4]],
     "macs": 0,
     "weights_bytes": 0,
     "kernel": None,

@@ -151,6 +151,25 @@ def test_a_compiler_without_its_library_is_noticed(path: Path) -> None:
     assert bootstrap.missing_packages() == ["libnewlib-arm-none-eabi"]
 
 
+def test_what_only_tests_need_is_asked_for_apart(path: Path) -> None:
+    wanted = bootstrap.missing_packages(bootstrap.TEST_PROGRAMS, bootstrap.TEST_COMPILER_FILES)
+    assert {"clang", "nodejs", "qemu-user", "gcc-riscv64-unknown-elf", "avr-libc", "simavr"} < set(wanted)
+    assert not set(wanted) & set(bootstrap.missing_packages())
+
+
+def test_emulators_that_cannot_be_installed_stop_ci_and_nobody_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_apt(path)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.delenv("CI", raising=False)
+    assert bootstrap.install_for_tests() is False
+    assert "the tests that need them are skipped. Debian packages are missing: " in capsys.readouterr().out
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(bootstrap.CannotSetUp, match="simavr"):
+        bootstrap.install_for_tests()
+
+
 def fake_apt(folder: Path) -> Path:
     """An apt-get that writes down how it is called, and knows what it would fetch."""
     log = folder / "log"

@@ -142,7 +142,7 @@ BROKEN = {
     "a custom operator": (_custom, "custom operator 'my-op' is not supported"),
     "an unknown operator": (_unknown_code, "builtin operator 32000 is unknown"),
     "an operator code outside": (_operator(opcodeIndex=5), "operator code 5 does not exist"),
-    "several subgraphs": (_two_subgraphs, "2 subgraphs, only one is supported"),
+    "several subgraphs": (_two_subgraphs, "2 subgraphs, and subgraph 1 is called by 0"),
     "another version": (lambda m: setattr(m.model, "version", 4), "schema version 4"),
     "an activation of the future": (
         lambda m: setattr(m.graph.operators[0].builtinOptions, "fusedActivationFunction", 99),

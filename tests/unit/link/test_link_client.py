@@ -9,6 +9,7 @@ import pytest
 
 from tinyops.link import (
     BoardFault,
+    Cycles,
     Decoder,
     Frame,
     Link,
@@ -17,6 +18,7 @@ from tinyops.link import (
     Refused,
     Status,
     Tensor,
+    Timing,
     Type,
     describe_status,
     encode,
@@ -35,6 +37,7 @@ class MemoryBoard:
         self.results = 0
         self.before: Callable[[Frame], bytes] = lambda frame: b""
         self.silent = False
+        self.more: dict[Type, Callable[[bytes], bytes]] = {}
 
     def read(self, timeout_s: float) -> bytes:
         data, self.line = bytes(self.line[:7]), self.line[7:]
@@ -54,6 +57,7 @@ class MemoryBoard:
             Type.INVOKE: lambda payload: struct.pack("<II", 1234, 16_000_000),
             Type.STATS: lambda payload: struct.pack("<5I", 1, 2, 3, 4, 5),
             Type.RESET_STATE: lambda payload: b"",
+            **self.more,
         }
         if frame.type not in serve:
             return encode(Frame(Type.ERROR, frame.sequence, struct.pack("b", Status.TYPE)))
@@ -104,6 +108,19 @@ def test_frames_larger_than_a_frame_travel_in_pieces_and_results_come_back(link:
     assert result is not None
     assert (result.index, result.best, result.ticks, result.values) == (0, 1, 77, b"\x81\x7f")
     assert board.frames == frame * 2
+
+
+def test_cycles_are_told_by_firmware_that_knows_the_question(link: Link, board: MemoryBoard) -> None:
+    assert link.cycles() is None  # this one does not: it answers as it always did
+    assert link.invoke() == Timing(1234, 16_000_000)
+    board.more[Type.CYCLES] = lambda payload: struct.pack("<IBB", 1200, 24, 1)
+    assert link.cycles() == Cycles(1200, 24, True)
+
+
+def test_a_request_that_fails_otherwise_is_no_absent_counter(link: Link, board: MemoryBoard) -> None:
+    board.before = lambda frame: encode(Frame(Type.ERROR, frame.sequence, struct.pack("b", Status.ARENA)))
+    with pytest.raises(Refused, match="refused CYCLES: the arena is missing"):
+        link.cycles()
 
 
 def test_refusals_carry_the_status_and_a_sentence(link: Link) -> None:

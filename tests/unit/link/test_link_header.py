@@ -39,4 +39,4 @@ def test_the_application_serves_exactly_the_defined_requests() -> None:
     source = (RUNTIME / "app/app.c").read_text()
     for kind in REQUESTS:
         assert kind == Type.RESET_STATE or f"TINYOPS_LINK_{kind.name}" in source
-    assert max(REQUESTS) == Type.RESET_STATE and min(REQUESTS) == Type.HELLO
+    assert max(REQUESTS) == Type.CYCLES and min(REQUESTS) == Type.HELLO

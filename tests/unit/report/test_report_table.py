@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fakes.measurements import FOUND
 from fakes.releases import Publisher
+from tinyops.build.measurements import write_measurement
 from tinyops.manifest.document import Manifest
-from tinyops.report.table import HEADERS, figure_json, rows
+from tinyops.report.table import HEADERS, figure_json, rows, time_lines
 
 ACCURACY = {"point": 0.95, "low": 0.764, "high": 0.991, "right": 19, "total": 20}
 FIGURES: dict[str, Any] = {
@@ -53,3 +56,13 @@ def test_what_was_not_measured_is_a_dash_and_never_a_zero(tmp_path: Path) -> Non
     cells = row(manifest(tmp_path, {"input": "replay", "instructions": None, "accuracy_float": None}))
     assert [cells[h] for h in ("float", "int8 [95 %]", "flash", "RAM", "instr.", "o.t.a.")] == ["-"] * 6
     assert cells["proof: model/firmware"] == "same-bytes/-"
+
+
+def test_a_time_is_told_only_where_such_a_board_was_measured(tmp_path: Path) -> None:
+    made, folder = manifest(tmp_path / "release", FIGURES), tmp_path / "measurements"
+    assert time_lines(made, folder) == []
+    assert "milliseconds" not in figure_json(made, folder)[0]
+    write_measurement(replace(FOUND, board="linux"), folder)
+    assert time_lines(made, folder)[0].startswith("wrist on linux: 0.08 ms, measured on hardware: 1 run, ")
+    assert figure_json(made, folder)[0]["milliseconds"] == 1000 * 3625 * 1.5 / 64e6
+    assert time_lines(manifest(tmp_path / "other", {"instructions": None}), folder) == []

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.files import write_atomic
     from tinyops.graph import read_graph
     from tinyops.report.drawing import memory_svg
-    from tinyops.report.inspection import OPERATOR_HEADERS, TENSOR_HEADERS, Inspection
+    from tinyops.report.inspection import OPERATOR_HEADERS, PASS_HEADERS, TENSOR_HEADERS, Inspection
     from tinyops.report.memory import memory_plan
 
     catalog = boards_here()
@@ -33,13 +33,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     graph = read_graph(arguments.model)
     try:
         compiled = compile_file(graph, board, arguments.prefer, catalog)
-        found = Inspection(graph, memory_plan(describe(compiled), graph), "")
+        found = Inspection(graph, memory_plan(describe(compiled), compiled.graph), "", compiled.applied)
     except SpecError as error:
         if arguments.svg is not None or arguments.board is not None:
             raise
         found = Inspection(graph, None, error.message)
     parts = [found.heading(), output.table(OPERATOR_HEADERS, found.operator_rows())]
     parts.append(output.table(TENSOR_HEADERS, found.tensor_rows()))
+    parts += [output.table(PASS_HEADERS, found.pass_rows())] if found.passes else []
     parts.append(found.chart())
     if arguments.svg is not None and found.plan is not None:
         write_atomic(arguments.svg, memory_svg(found.plan, graph.name).encode())

@@ -48,17 +48,20 @@ def _status(arguments: argparse.Namespace, plan: Plan) -> int:
 
 
 def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Plan) -> int:
+    from tinyops.build.measurements import FOLDER
     from tinyops.cli.progress import watcher
     from tinyops.reconcile.apply import preview
-    from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
+    from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows, time_lines
 
+    measurements = repository_root(arguments) / FOLDER
     with watcher(json=output.json) as watching:
         built = preview(world, plan, watching, jobs=arguments.jobs, replace=arguments.replace)
     text = [plan_text(plan, verbose=arguments.all), ""]
     value = {**plan.to_json(), "missed": {f: list(r) for f, r in built.missed.items()}}
     if built.manifest is not None:
-        text += [output.table(HEADERS, rows(built.manifest)), FOOTNOTE, ""]
-        value["figures"] = figure_json(built.manifest)
+        times = time_lines(built.manifest, measurements)
+        text += [output.table(HEADERS, rows(built.manifest)), *times, FOOTNOTE, ""]
+        value["figures"] = figure_json(built.manifest, measurements)
     output.result(value, "\n".join([*text, "Nothing was published."]))
     failed = report(built.missed, built.errors, output)
     return failed or _status(arguments, plan)

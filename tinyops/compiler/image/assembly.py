@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from tinyops.compiler.header import ModelHeader
-
-ENTRIES = ("init", "push", "prepare", "invoke")
+from tinyops.compiler.header import ENTRIES, ModelHeader
 
 
 def header_assembly(header: ModelHeader) -> str:

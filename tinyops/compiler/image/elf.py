@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from tinyops.compiler.header import SYMBOLS
 from tinyops.errors import SpecError
 
 # R_ARM_*: all that depend only on the distance between two places of the image.
@@ -19,7 +20,7 @@ PC_RELATIVE = frozenset(
     }
 )
 SHF_WRITE, SHF_ALLOC = 1, 2
-EXPORTS = frozenset({"tinyops_model", *(f"tinyops_model_{n}" for n in ("init", "push", "prepare", "invoke"))})
+EXPORTS = frozenset(SYMBOLS)
 
 
 def _open(data: bytes) -> Any:

@@ -13,7 +13,7 @@ from tinyops.artifacts import Progress, Step
 from tinyops.compiler.compiled import header_of
 from tinyops.compiler.header import ModelHeader
 from tinyops.compiler.image.assembly import header_assembly
-from tinyops.compiler.image.build import build_image, build_shared, lay_out, sizes
+from tinyops.compiler.image.build import MACHINES, build_image, build_shared, lay_out, sizes
 from tinyops.compiler.image.elf import section_bytes
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic
@@ -88,8 +88,9 @@ def _settings(step: Step) -> tuple[str, Mapping[str, str]]:
         _ = str(step.settings["board"])
     except (KeyError, TypeError) as error:
         raise SpecError(f"{step.id}: settings or lock lack {error}") from error
-    if cpu not in CPU_FLAGS:
-        raise SpecError(f"{step.id}: cpu {cpu!r} is unknown", hint=f"one of {', '.join(CPU_FLAGS)}")
+    images = [name for name in CPU_FLAGS if name.startswith("cortex-m") or name in MACHINES]
+    if cpu not in images:
+        raise SpecError(f"{step.id}: there are no images for the cpu {cpu!r}", hint=f"one of {', '.join(images)}")
     expected = "arm-none-eabi-gcc" if cpu.startswith("cortex-m") else "gcc"
     if wanted["name"] != expected:
         raise SpecError(f"{step.id}: {cpu} is built by {expected}, the lock names {wanted['name']}")

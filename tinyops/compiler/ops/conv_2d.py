@@ -7,6 +7,15 @@ import math
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.lanes import (
+    LANES_HEADERS,
+    MAX_FILLED_BYTES,
+    block_codes,
+    filled_filters,
+    filter_constants,
+    filter_groups,
+    lanes,
+)
 from tinyops.compiler.ops.packed import (
     MAX_SCRATCH_BYTES,
     PACKED_HEADER,
@@ -26,8 +35,11 @@ from tinyops.compiler.ops.weighted import (
 )
 from tinyops.compiler.view import OperatorView, constant_values
 
-KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER))
+KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER), reads_flash=True)
 PACKED_KERNEL = Kernel("kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", WINDOW_HEADER, PACKED_HEADER))
+LANES_KERNEL = Kernel("kernels/conv_2d_lanes.c", ("tinyops/kernels/conv_2d_lanes.h", WINDOW_HEADER, *LANES_HEADERS))
+
+MAX_LANES_BYTES = 8192  # of scratch
 
 
 def _expected(view: OperatorView) -> tuple[int, ...] | None:
@@ -39,10 +51,6 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    return _packed(view) or _plain(view)
-
-
-def _plain(view: OperatorView) -> Lowered:
     weights = view.tensor(1)
     constants, step = requantisation(view, 0)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
@@ -62,10 +70,43 @@ def _packed(view: OperatorView) -> Lowered | None:
         return None
     note = f"weights {weights.shape}, biases and factors, by pairs of filters"
     stored = Constant("weights", "int32_t", filter_pairs(found), note)
-    params: dict[str, Field] = {**_params(view), "filter_values": values}
+    pointwise = tuple(weights.shape[1:3]) == (1, 1) and channels == values and _never_outside(view)
+    params: dict[str, Field] = {**_params(view), "filter_values": values, "pointwise": int(pointwise)}
     arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), stored, Write(view.output.index), scratch)
     call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", params, arguments)
     return Lowered((call,), PACKED_KERNEL, _macs(view))
+
+
+def _never_outside(view: OperatorView) -> bool:
+    """Whether no window of one tap lies outside the image."""
+    g = window(view, (1, 1))
+    ends = ((g["out_h"] - 1) * g["stride_h"] < g["in_h"], (g["out_w"] - 1) * g["stride_w"] < g["in_w"])
+    return g["pad_top"] == g["pad_left"] == 0 and all(ends)
+
+
+def _lanes(view: OperatorView) -> Lowered | None:
+    """With the kernel for cores without the DSP extension, where it can serve."""
+    weights = view.tensor(1)
+    found = lanes(view, 0)
+    values = filled_up(math.prod(weights.shape[1:]), 4)
+    scratch = Scratch("uint32_t", 2 * values)
+    if found is None or scratch.bytes > MAX_LANES_BYTES:
+        return None
+    filters = filled_filters(found.filters, values)
+    stored, codes = filter_groups(filters), block_codes(filters)
+    if codes is None or stored.size - found.filters.size > MAX_FILLED_BYTES:
+        return None
+    note = f"weights {weights.shape}, by groups of filters"
+    params: dict[str, Field] = {**_params(view), "filter_values": values}
+    arguments: tuple[Argument, ...] = (
+        Read(view.tensor(0).index),
+        Constant("weights", "int8_t", stored, note),
+        *filter_constants(found, codes),
+        Write(view.output.index),
+        scratch,
+    )
+    call = Call("tinyops_conv_2d_lanes", "tinyops_conv_2d_lanes_params", params, arguments)
+    return Lowered((call,), LANES_KERNEL, _macs(view))
 
 
 def _macs(view: OperatorView) -> int:
@@ -102,5 +143,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
+        (_packed, _lanes),
     ),
 )

@@ -1,159 +1,165 @@
-"""ADD and MUL, with broadcasting over up to four dimensions; either operand may be a constant."""
+"""ADD, SUB and SQUARED_DIFFERENCE: both operands are brought to a common scale first."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from functools import partial
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.fixed_point import Multiplier, quantise_multiplier
-from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
+from tinyops.compiler.fixed_point import Multiplier, float32, multiply, quantise_multiplier
+from tinyops.compiler.lowered import Field, Kernel, Lowered
+from tinyops.compiler.ops.broadcast import (
+    BROADCAST_HEADER,
+    ELEMENTWISE_HEADERS,
+    TWO_OPERANDS,
+    offsets,
+    output_fields,
+    pairwise,
+    with_one_constant,
+)
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.lanes import V6M_CPUS
 from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT, PACKED_HEADER
-from tinyops.compiler.ops.weighted import LARGEST_FACTOR, activation_range
+from tinyops.compiler.ops.weighted import LARGEST_FACTOR
 from tinyops.compiler.view import OperatorView
 
-HEADERS = ("tinyops/kernels/elementwise.h",)
-ADD_KERNEL = Kernel("kernels/add.c", HEADERS)
-PACKED_ADD_KERNEL = Kernel("kernels/add_packed.c", ("tinyops/kernels/add_packed.h", PACKED_HEADER))
-MUL_KERNEL = Kernel("kernels/mul.c", HEADERS)
-ADD_LEFT_SHIFT = 20  # TINYOPS_ADD_LEFT_SHIFT in add.c
+PACKED_HEADERS = ("tinyops/kernels/add_packed.h", "tinyops/kernels/sum_packed.h", BROADCAST_HEADER, PACKED_HEADER)
+# Bits to spare on the common scale: TINYOPS_ADD_LEFT_SHIFT and TINYOPS_DIFFERENCE_LEFT_SHIFT in elementwise.h.
+ADD_LEFT_SHIFT, DIFFERENCE_LEFT_SHIFT = 20, 7
 HALF = quantise_multiplier(0.5)
 
-
-def _four(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return (1,) * (4 - len(shape)) + shape
-
-
-def _expected(view: OperatorView) -> tuple[int, ...] | None:
-    a, b = view.tensor(0).shape, view.tensor(1).shape
-    rank = max(len(a), len(b))
-    if rank > 4:
-        return None
-    pairs = list(zip(_four(a), _four(b), strict=True))
-    if any(x != y and 1 not in (x, y) for x, y in pairs):
-        return None
-    return tuple(max(x, y) for x, y in pairs)[4 - rank :]
+# Factors of both operands to the common scale, and from there to the output's.
+Factors = tuple[Multiplier, Multiplier, Multiplier]
+# A value of each operand, on the common scale.
+OnScale = Callable[[int, int], int]
 
 
-def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """How far an operand moves along each dimension of the output."""
-    return tuple(0 if extent == 1 else math.prod(shape[i + 1 :]) for i, extent in enumerate(shape))
-
-
-def _broadcast(view: OperatorView) -> dict[str, Field]:
-    a, b, out = (_four(t.shape) for t in (view.tensor(0), view.tensor(1), view.output))
-    if a == b:  # one loop is enough
-        a = b = out = (1, 1, 1, math.prod(out))
-    return {"extent": out, "a_step": _steps(a), "b_step": _steps(b)}
-
-
-def _call(view: OperatorView, name: str, params: dict[str, Field], kernel: Kernel) -> Lowered:
-    low, high = activation_range(view.options.activation, view.output)
-    fields = {
-        "shape": _broadcast(view),
-        **params,
-        "output_zero_point": view.output.zero_point,
-        "min": low,
-        "max": high,
-    }
-    arguments = (Read(view.tensor(0).index), Read(view.tensor(1).index), Write(view.output.index))
-    return Lowered((Call(f"tinyops_{name}", f"tinyops_{name}_params", fields, arguments),), kernel)
-
-
-def _add_factors(view: OperatorView) -> tuple[float, float, float]:
+def _add_factors(view: OperatorView) -> Factors:
     a, b, out = view.tensor(0).scale, view.tensor(1).scale, view.output.scale
     common = 2 * max(a, b)
-    return a / common, b / common, common / ((1 << ADD_LEFT_SHIFT) * out)
+    real = (a / common, b / common, common / ((1 << ADD_LEFT_SHIFT) * out))
+    return quantise_multiplier(real[0]), quantise_multiplier(real[1]), quantise_multiplier(real[2])
 
 
-def _add_too_large(view: OperatorView) -> str | None:
-    factor = _add_factors(view)[2]
-    return None if factor < 1 else f"{factor * (1 << ADD_LEFT_SHIFT) / 2:g} times"
+def _sub_factors(view: OperatorView) -> Factors:
+    """As those of ADD, but the interpreter rounds each quotient to float32 here."""
+    a, b, out = view.tensor(0).scale, view.tensor(1).scale, view.output.scale
+    common = 2 * max(a, b)
+    real = (a / common, b / common, common / ((1 << ADD_LEFT_SHIFT) * out))
+    first, second, last = (quantise_multiplier(float32(r)) for r in real)
+    return first, second, last
 
 
-def lower_add(view: OperatorView) -> Lowered:
-    a, b, out = map(quantise_multiplier, _add_factors(view))
-    return _packed_add(view, a, b, out) or _plain_add(view, a, b, out)
+def _difference_factors(view: OperatorView) -> Factors:
+    a, b, out = view.tensor(0).scale, view.tensor(1).scale, view.output.scale
+    common = 2 * max(a, b)
+    last = common * common / ((1 << 2 * DIFFERENCE_LEFT_SHIFT) * out)
+    return quantise_multiplier(a / common), quantise_multiplier(b / common), quantise_multiplier(last)
 
 
-def _packed_add(view: OperatorView, a: Multiplier, b: Multiplier, out: Multiplier) -> Lowered | None:
-    """With the kernel for cores with the DSP extension, where nothing is broadcast and it can serve."""
-    if view.cpu not in DSP_CPUS or view.tensor(0).shape != view.tensor(1).shape:
-        return None
-    operands = []
-    for position, factor in enumerate((a, b)):
-        # A factor of a half has no right shift: once more to the left, then to the right, is the same.
-        extra = 1 if factor == HALF else 0
-        operand = {
-            "offset": -view.tensor(position).zero_point,
-            "left": ADD_LEFT_SHIFT + 1 + extra,
-            "multiplier": factor.multiplier,
-            "shift": extra - factor.shift,
-        }
-        operands.append(operand)
-    if not all(1 <= right <= MOST_RIGHT for right in (*(o["shift"] for o in operands), -out.shift)):
-        return None
-    low, high = activation_range(view.options.activation, view.output)
+def _function(view: OperatorView, factors: Factors, left: int, of_both: OnScale) -> Callable[[int, int], int]:
+    """The output's value for a value of each operand."""
+    a, b, out = factors
+    zeros = (view.tensor(0).zero_point, view.tensor(1).zero_point)
+    fields = output_fields(view)
+
+    def function(x: int, y: int) -> int:
+        first = multiply((x - zeros[0]) << left, a)
+        second = multiply((y - zeros[1]) << left, b)
+        value = multiply(of_both(first, second), out) + fields["output_zero_point"]
+        return min(max(value, fields["min"]), fields["max"])
+
+    return function
+
+
+def _plain(view: OperatorView, name: str, factors: Factors) -> Lowered:
+    a, b, out = factors
     params: dict[str, Field] = {
-        "count": view.output.elements,
-        "a": operands[0],
-        "b": operands[1],
-        "output_multiplier": out.multiplier,
-        "output_shift": -out.shift,
-        "output_zero_point": view.output.zero_point,
-        "min": low,
-        "max": high,
-    }
-    arguments = (Read(view.tensor(0).index), Read(view.tensor(1).index), Write(view.output.index))
-    return Lowered((Call("tinyops_add_packed", "tinyops_add_packed_params", params, arguments),), PACKED_ADD_KERNEL)
-
-
-def _plain_add(view: OperatorView, a: Multiplier, b: Multiplier, out: Multiplier) -> Lowered:
-    params: dict[str, Field] = {
-        "a_offset": -view.tensor(0).zero_point,
-        "b_offset": -view.tensor(1).zero_point,
+        **offsets(view),
         "a_multiplier": a.multiplier,
         "a_shift": a.shift,
         "b_multiplier": b.multiplier,
         "b_shift": b.shift,
         "output_multiplier": out.multiplier,
         "output_shift": out.shift,
+        **output_fields(view),
     }
-    return _call(view, "add", params, ADD_KERNEL)
+    return pairwise(view, name, params, Kernel(f"kernels/{name}.c", ELEMENTWISE_HEADERS), "common_scale")
 
 
-def _mul_factor(view: OperatorView) -> float:
-    return view.tensor(0).scale * view.tensor(1).scale / view.output.scale
-
-
-def _mul_too_large(view: OperatorView) -> str | None:
-    return None if _mul_factor(view) < LARGEST_FACTOR else f"a factor of {_mul_factor(view):g}"
-
-
-def lower_mul(view: OperatorView) -> Lowered:
-    out = quantise_multiplier(_mul_factor(view))
+def _packed(name: str, factors_of: Callable[[OperatorView], Factors], view: OperatorView) -> Lowered | None:
+    """With the kernel for the cores that have one, where it can serve."""
+    factors = factors_of(view)
+    exact = next((i for i in (0, 1) if factors[i] == HALF), None)
+    if view.cpu not in DSP_CPUS | V6M_CPUS or exact is None:
+        return None
+    other, out = factors[1 - exact], factors[2]
+    # A factor of a half has no right shift: once more to the left, then to the right, is the same.
+    extra = 1 if other == HALF else 0
+    left, shift = ADD_LEFT_SHIFT + 1 + extra, extra - other.shift
+    if not all(1 <= right <= MOST_RIGHT for right in (shift, -out.shift)):
+        return None
     params: dict[str, Field] = {
-        "a_offset": -view.tensor(0).zero_point,
-        "b_offset": -view.tensor(1).zero_point,
+        "exact_offset": -view.tensor(exact).zero_point,
+        "other": {
+            "offset": -view.tensor(1 - exact).zero_point << left,
+            "left": left,
+            "multiplier": other.multiplier,
+            "shift": shift,
+        },
+        "negate": exact if name == "sub" else 0,
         "output_multiplier": out.multiplier,
-        "output_shift": out.shift,
+        "output_shift": -out.shift,
+        **output_fields(view),
     }
-    return _call(view, "mul", params, MUL_KERNEL)
+    kernel = Kernel(f"kernels/{name}_packed.c", PACKED_HEADERS)
+    return pairwise(view, f"{name}_packed", params, kernel, "add_packed", (exact, 1 - exact))
 
 
-_COMMON = (
-    c.operands(2, 2),
-    c.all_quantised(),
-    c.quantised(-1, "output"),
-    c.shape_is("shapes agree or broadcast, up to 4 dimensions", _expected),
-    c.activation(),
-)
+def _lower(
+    name: str, note: str, factors_of: Callable[[OperatorView], Factors], of_both: OnScale, view: OperatorView
+) -> Lowered:
+    factors = factors_of(view)
+    table = with_one_constant(view, _function(view, factors, ADD_LEFT_SHIFT, of_both), note)
+    return table or _plain(view, name, factors)
+
+
+def lower_squared_difference(view: OperatorView) -> Lowered:
+    factors = _difference_factors(view)
+    function = _function(view, factors, DIFFERENCE_LEFT_SHIFT, lambda x, y: (x - y) ** 2)
+    return with_one_constant(view, function, "(x - y)^2") or _plain(view, "squared_difference", factors)
+
+
+def _add_too_large(view: OperatorView) -> str | None:
+    ratio = max(view.tensor(0).scale, view.tensor(1).scale) / view.output.scale
+    return None if ratio < 1 << (ADD_LEFT_SHIFT - 1) else f"{ratio:g} times"
+
+
+def _difference_too_large(view: OperatorView) -> str | None:
+    common = 2 * max(view.tensor(0).scale, view.tensor(1).scale)
+    factor = common * common / ((1 << 2 * DIFFERENCE_LEFT_SHIFT) * view.output.scale)
+    return None if factor < LARGEST_FACTOR else f"a factor of {factor:g}"
+
+
+lower_add = partial(_lower, "add", "x + y", _add_factors, lambda x, y: x + y)
+lower_sub = partial(_lower, "sub", "x - y", _sub_factors, lambda x, y: x - y)
+_SUM_LIMITS = (c.activation(), c.holds("an input's scale is below 2^19 times the output's", _add_too_large))
 
 KINDS = (
+    OperatorKind("ADD", (*TWO_OPERANDS, *_SUM_LIMITS), lower_add, (partial(_packed, "add", _add_factors),)),
     OperatorKind(
-        "ADD",
-        (*_COMMON, c.holds("an input's scale is below 2^19 times the output's", _add_too_large)),
-        lower_add,
+        "SUB",
+        (*TWO_OPERANDS, *_SUM_LIMITS, c.moderate_scales()),
+        lower_sub,
+        (partial(_packed, "sub", _sub_factors),),
     ),
-    OperatorKind("MUL", (*_COMMON, c.holds("scales differ by a factor below 2^30", _mul_too_large)), lower_mul),
+    OperatorKind(
+        "SQUARED_DIFFERENCE",
+        (
+            *TWO_OPERANDS,
+            c.moderate_scales(),
+            c.holds("scales differ by a factor below 2^30", _difference_too_large),
+        ),
+        lower_squared_difference,
+    ),
 )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Constant, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.lanes import LANES_HEADERS, MAX_FILLED_BYTES, lanes, output_eights
 from tinyops.compiler.ops.packed import PACKED_HEADER, packed, packed_weights
 from tinyops.compiler.ops.weighted import DOT_HEADER, accumulator_fits, activation_range, factors_fit, requantisation
 from tinyops.compiler.view import OperatorView, constant_values
 
-KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER))
+KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER), reads_flash=True)
 PACKED_KERNEL = Kernel("kernels/fully_connected_packed.c", ("tinyops/kernels/fully_connected_packed.h", PACKED_HEADER))
+EIGHTS_KERNEL = Kernel(
+    "kernels/fully_connected_eights.c", ("tinyops/kernels/fully_connected_eights.h", DOT_HEADER, *LANES_HEADERS)
+)
 
 
 def _shapes_agree(view: OperatorView) -> str | None:
@@ -27,11 +33,40 @@ def _shuffled(view: OperatorView) -> str | None:
 
 
 def lower(view: OperatorView) -> Lowered:
-    weights, output = view.tensor(1), view.output
+    constants, step = requantisation(view, 0)
+    stored = Constant("weights", "int8_t", constant_values(view.tensor(1)).reshape(-1), _note(view))
+    return _call(view, "tinyops_fully_connected", KERNEL, (stored, *constants), step)
+
+
+def _packed(view: OperatorView) -> Lowered | None:
+    """With the kernel for cores that multiply two values at a time, where it can serve."""
     found = packed(view, 0)
-    constants, step = (found.constants, found.step) if found else requantisation(view, 0)
+    if found is None:
+        return None
+    stored = Constant("weights", "int32_t", packed_weights(found.filters, 4), f"{_note(view)}, by fours of outputs")
+    return _call(view, "tinyops_fully_connected_packed", PACKED_KERNEL, (stored, *found.constants), found.step)
+
+
+def _eights(view: OperatorView) -> Lowered | None:
+    """With the kernel for cores without the DSP extension, unless filling up costs too much flash."""
+    found = lanes(view, 0)
+    values = None if found is None else output_eights(found.filters)
+    if found is None or values is None or values.nbytes - found.filters.size > MAX_FILLED_BYTES:
+        return None
+    stored = Constant("weights", "int32_t", values, f"{_note(view)}, by eights of outputs")
+    bias = found.bias - 128 * found.filters.sum(axis=1, dtype="int32")  # inputs are read as 0 to 255
+    constants = replace(found, bias=bias).constants
+    return _call(view, "tinyops_fully_connected_eights", EIGHTS_KERNEL, (stored, *constants), found.step)
+
+
+def _note(view: OperatorView) -> str:
+    return f"weights {view.tensor(1).shape}"
+
+
+def _call(view: OperatorView, name: str, kernel: Kernel, constants: tuple[Constant, ...], step: int) -> Lowered:
+    output = view.output
     low, high = activation_range(view.options.activation, output)
-    outputs, inputs = weights.shape
+    outputs, inputs = view.tensor(1).shape
     params = {
         "rows": output.elements // outputs,
         "inputs": inputs,
@@ -41,14 +76,8 @@ def lower(view: OperatorView) -> Lowered:
         "max": high,
         "channel_step": step,
     }
-    if found:
-        values = packed_weights(found.filters, 4)
-        stored = Constant("weights", "int32_t", values, f"weights {weights.shape}, by fours of outputs")
-    else:
-        stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
-    name = "tinyops_fully_connected_packed" if found else "tinyops_fully_connected"
-    call = Call(name, f"{name}_params", params, (Read(view.tensor(0).index), stored, *constants, Write(output.index)))
-    return Lowered((call,), PACKED_KERNEL if found else KERNEL, output.elements * inputs)
+    call = Call(name, f"{name}_params", params, (Read(view.tensor(0).index), *constants, Write(output.index)))
+    return Lowered((call,), kernel, output.elements * inputs)
 
 
 KINDS = (
@@ -68,5 +97,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
+        (_packed, _eights),
     ),
 )

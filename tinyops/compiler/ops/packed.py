@@ -46,15 +46,17 @@ class Packed:
 
 
 def packed(view: OperatorView, axis: int) -> Packed | None:
-    """What a packed kernel reads; None where none can serve.
+    """What a packed kernel reads; None on cores without the extension, and where it is out of those kernels' range."""
+    return small_factors(view, axis, LARGEST_ACCUMULATOR) if view.cpu in DSP_CPUS else None
 
-    That is on cores without the extension, and where an accumulator or a factor is out of those kernels' range.
+
+def small_factors(view: OperatorView, axis: int, largest_accumulator: int) -> Packed | None:
+    """Filters and factors as shifts to the right; None where an accumulator or a factor is out of range.
+
     Channels whose output is the same for every input, which converters leave with absurd scales, become zeros.
     """
     import numpy as np
 
-    if view.cpu not in DSP_CPUS:
-        return None
     filters = per_channel(int64_values(view.tensor(1)), axis)
     bias = folded_bias(view, axis)
     given = [quantise_multiplier(f) for f in channel_factors(view)]
@@ -65,7 +67,7 @@ def packed(view: OperatorView, axis: int) -> Packed | None:
             if constant is not None:
                 filters[channel], bias[channel], factors[channel] = 0, 4 * constant, Multiplier(1 << 30, 1)
     largest = (abs(bias) + 128 * abs(filters).sum(axis=1)).max()
-    if largest >= LARGEST_ACCUMULATOR or not all(1 <= f.shift <= MOST_RIGHT for f in factors):
+    if largest >= largest_accumulator or not all(1 <= f.shift <= MOST_RIGHT for f in factors):
         return None
     multipliers = np.array([f.multiplier for f in factors], np.int32)
     shifts = np.array([f.shift for f in factors], np.int8)

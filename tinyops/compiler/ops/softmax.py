@@ -1,16 +1,23 @@
-"""SOFTMAX over the last dimension."""
+"""SOFTMAX and LOG_SOFTMAX over the last dimension: int8, and float32 where a model ends in it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 from tinyops.compiler import constraints as c
+from tinyops.compiler.constraints import Constraint
 from tinyops.compiler.fixed_point import input_radius, quantise_multiplier
 from tinyops.compiler.lowered import Call, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.view import OperatorView
+from tinyops.graph import SoftmaxOptions
 
-KERNEL = Kernel("kernels/softmax.c", ("tinyops/kernels/softmax.h",))
+EXPONENTIAL_HEADER = "tinyops/kernels/exponential.h"
+KERNEL = Kernel("kernels/softmax.c", ("tinyops/kernels/softmax.h", EXPONENTIAL_HEADER))
+LOG_KERNEL = Kernel("kernels/log_softmax.c", ("tinyops/kernels/log_softmax.h", EXPONENTIAL_HEADER))
+REAL_KERNEL = Kernel("kernels/softmax_real.c", ("tinyops/kernels/softmax_real.h",))
 INTEGER_BITS = 5  # of a scaled difference of inputs
 MOST_VALUES = 4095  # whose exponentials add up within 32 bits
 
@@ -43,24 +50,116 @@ def lower(view: OperatorView) -> Lowered:
         "left_shift": factor.shift,
         "diff_min": -input_radius(INTEGER_BITS, factor.shift),
     }
-    call = Call("tinyops_softmax", "tinyops_softmax_params", params, (Read(source.index), Write(view.output.index)))
+    name = "tinyops_softmax" if view.output.dtype == "int8" else "tinyops_softmax_int16"
+    call = Call(name, "tinyops_softmax_params", params, (Read(source.index), Write(view.output.index)))
     return Lowered((call,), KERNEL)
 
+
+def _bad_output(view: OperatorView) -> str | None:
+    """The interpreter takes the finer scale for good where it is near; no value depends on it."""
+    output, levels = view.output, {"int8": 256, "int16": 65536}[view.output.dtype]
+    near = abs(output.scale * levels - 1) <= (0 if levels == 256 else 1e-3)
+    good = near and output.zero_point == -levels // 2
+    return None if good else f"scale {output.scale:g}, zero point {output.zero_point}"
+
+
+def _log_factor(view: OperatorView) -> float:
+    return float(min(view.tensor(0).scale * (1 << (31 - INTEGER_BITS)), 2.0**31 - 1.0))
+
+
+def _log_flat(view: OperatorView) -> str | None:
+    return None if _log_factor(view) > 2 else f"{view.tensor(0).scale:g}"
+
+
+def _bad_log_output(view: OperatorView) -> str | None:
+    output = view.output
+    good = output.scale == 16 / 256 and output.zero_point == 127
+    return None if good else f"scale {output.scale:g}, zero point {output.zero_point}"
+
+
+def lower_log(view: OperatorView) -> Lowered:
+    source = view.tensor(0)
+    factor = quantise_multiplier(_log_factor(view))
+    back = quantise_multiplier((1 << (31 - factor.shift)) / factor.multiplier)
+    params = {
+        "rows": source.elements // source.shape[-1],
+        "depth": source.shape[-1],
+        "multiplier": factor.multiplier,
+        "left_shift": factor.shift,
+        "diff_min": -input_radius(INTEGER_BITS, factor.shift),
+        "back_multiplier": back.multiplier,
+        "back_shift": back.shift,
+    }
+    arguments = (Read(source.index), Write(view.output.index))
+    return Lowered((Call("tinyops_log_softmax", "tinyops_log_softmax_params", params, arguments),), LOG_KERNEL)
+
+
+# -- float32 -------------------------------------------------------------------------------------
+
+
+def _real(view: OperatorView) -> bool:
+    return view.tensor(0).dtype == "float32" == view.output.dtype
+
+
+def _lower(in_int8: Callable[[OperatorView], Lowered], function: str, view: OperatorView) -> Lowered:
+    if not _real(view):
+        return in_int8(view)
+    source = view.tensor(0)
+    depth = source.shape[-1]
+    beta = view.options.beta if isinstance(view.options, SoftmaxOptions) else 1.0
+    arguments = (Read(source.index), Write(view.output.index))
+    params = {"rows": source.elements // depth, "depth": depth, "beta": beta}
+    return Lowered((Call(function, "tinyops_softmax_real_params", params, arguments),), REAL_KERNEL)
+
+
+def _int8_or_real(outputs: tuple[str, ...]) -> Constraint:
+    def check(view: OperatorView) -> str | None:
+        if _real(view):
+            return None
+        return c.quantised(0, "input").check(view) or c.quantised(-1, "output", outputs).check(view)
+
+    given = " or ".join(outputs)
+    return Constraint(f"the input is int8 with one scale, the output {given} with one scale; or both float32", check)
+
+
+def _int8(limit: Constraint) -> Constraint:
+    """A limit of the int8 kernel alone."""
+    check = limit.check
+    return Constraint(f"int8: {limit.sentence}", lambda view: None if _real(view) else check(view), limit.advice)
+
+
+_ROWS = (
+    c.ranks(1, 8),
+    c.shape_is("input and output have the same shape", lambda view: view.tensor(0).shape),
+    c.holds(f"the last dimension has at most {MOST_VALUES} values", _too_deep),
+)
 
 KINDS = (
     OperatorKind(
         "SOFTMAX",
         (
             c.operands(1, 1),
-            c.quantised(0, "input"),
-            c.quantised(-1, "output"),
-            c.ranks(1, 8),
-            c.shape_is("input and output have the same shape", lambda view: view.tensor(0).shape),
-            c.probabilities(),
+            _int8_or_real(("int8", "int16")),
+            *_ROWS,
             c.holds("beta is finite and above zero", _bad_beta),
-            c.holds("beta times the input's scale is above 2^-26", _flat),
-            c.holds(f"the last dimension has at most {MOST_VALUES} values", _too_deep),
+            _int8(
+                c.holds(
+                    "the output has scale 1/256 and zero point -128, in int16 about 1/65536 and -32768", _bad_output
+                )
+            ),
+            _int8(c.holds("beta times the input's scale is above 2^-26", _flat)),
         ),
-        lower,
+        partial(_lower, lower, "tinyops_softmax_real"),
+    ),
+    OperatorKind(
+        "LOG_SOFTMAX",
+        (
+            c.operands(1, 1),
+            _int8_or_real(("int8",)),
+            *_ROWS,
+            _int8(c.holds("the output has scale 16/256 and zero point 127", _bad_log_output)),
+            _int8(c.holds("the input's scale is above 2^-25", _log_flat)),
+        ),
+        partial(_lower, lower_log, "tinyops_log_softmax_real"),
     ),
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinyops.compiler.constraints import Constraint
 from tinyops.compiler.fixed_point import Multiplier, float32, quantise_multiplier, round_half_away
 from tinyops.compiler.lowered import Constant
 from tinyops.compiler.view import OperatorView, int64_values
-from tinyops.graph import ConvOptions, PoolOptions, Tensor
+from tinyops.graph import ConvOptions, Pads, PoolOptions, Tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,16 +47,24 @@ def folded_bias(view: OperatorView, axis: int) -> NDArray[np.int64]:
 
 def accumulator_bound(view: OperatorView, axis: int) -> int:
     """Largest magnitude that any partial sum can reach, over all channels and inputs."""
-    rows = abs(per_channel(int64_values(view.tensor(1)), axis)).sum(axis=1)
-    return int((abs(folded_bias(view, axis)) + 128 * rows).max())
+    return largest_sum(per_channel(int64_values(view.tensor(1)), axis), folded_bias(view, axis))
+
+
+def largest_sum(rows: NDArray[np.int64], bias: NDArray[np.int64]) -> int:
+    """Largest magnitude of a bias (channels) and any part of the products of weights (channels, values) with bytes."""
+    return int((abs(bias) + 128 * abs(rows).sum(axis=1)).max())
 
 
 def accumulator_fits(axis: int) -> Constraint:
+    return sums_fit(lambda view: accumulator_bound(view, axis))
+
+
+def sums_fit(bound: Callable[[OperatorView], int]) -> Constraint:
     """No input can make an accumulator leave 32 bits: the interpreter's result would be undefined."""
 
     def check(view: OperatorView) -> str | None:
-        bound = accumulator_bound(view, axis)
-        return None if bound < 2**31 else f"up to {bound:,}"
+        found = bound(view)
+        return None if found < 2**31 else f"up to {found:,}"
 
     return Constraint("sums of products and bias stay within 32 bits for every input", check)
 
@@ -70,9 +79,9 @@ def channel_factors(view: OperatorView) -> tuple[float, ...]:
     return tuple(source.scale * scale / output.scale for scale in scales)
 
 
-def factors_fit() -> Constraint:
+def factors_fit(factors: Callable[[OperatorView], Iterable[float]] = channel_factors) -> Constraint:
     def check(view: OperatorView) -> str | None:
-        largest = max(channel_factors(view))
+        largest = max(factors(view))
         return None if largest < LARGEST_FACTOR else f"a factor of {largest:g}"
 
     return Constraint("scales differ by a factor below 2^30", check)
@@ -94,6 +103,8 @@ def requantisation(view: OperatorView, axis: int) -> tuple[tuple[Constant, ...],
 def out_extent(options: ConvOptions | PoolOptions, axis: int, extent: int, taps: int) -> int:
     """Output extent along height (0) or width (1); not positive where a window does not fit."""
     stride, dilation = options.stride[axis], dilation_of(options)[axis]
+    if options.pads is not None:
+        return (extent + sum(options.pads[axis]) - (taps - 1) * dilation - 1) // stride + 1
     if options.padding == "SAME":
         return -(-extent // stride)
     return (extent - (taps - 1) * dilation - 1) // stride + 1
@@ -103,13 +114,24 @@ def dilation_of(options: ConvOptions | PoolOptions) -> tuple[int, int]:
     return options.dilation if isinstance(options, ConvOptions) else (1, 1)
 
 
+def pads_of(options: ConvOptions | PoolOptions, extents: Sequence[int], taps: Sequence[int]) -> Pads:
+    """What is added to height and to width. Where the file says SAME, half goes in front, the odd one behind."""
+    if options.pads is not None:
+        return options.pads
+
+    def pads(axis: int) -> tuple[int, int]:
+        out = out_extent(options, axis, extents[axis], taps[axis])
+        reach = (out - 1) * options.stride[axis] + (taps[axis] - 1) * dilation_of(options)[axis] + 1
+        added = max(reach - extents[axis], 0)
+        return added // 2, added - added // 2
+
+    return pads(0), pads(1)
+
+
 def window(view: OperatorView, taps: tuple[int, int]) -> dict[str, int]:
-    """Fields of tinyops_window. Padding goes half in front, the odd one behind."""
+    """Fields of tinyops_window."""
     options, source, output = view.options, view.tensor(0).shape, view.output.shape
-    before = []
-    for axis in (0, 1):
-        reach = (output[1 + axis] - 1) * options.stride[axis] + (taps[axis] - 1) * dilation_of(options)[axis] + 1
-        before.append(max(reach - source[1 + axis], 0) // 2)
+    before = [first for first, _ in pads_of(options, source[1:3], taps)]
     return {
         **dict(zip(("in_h", "in_w", "in_c"), source[1:], strict=True)),
         **dict(zip(("out_h", "out_w", "out_c"), output[1:], strict=True)),

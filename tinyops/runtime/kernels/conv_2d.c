@@ -5,8 +5,9 @@
 
 /* Taps of one output value that touch the padding: they read the zero point. `image` is the input
  * at (y0, x0), which may lie outside; only taps inside are read. */
-static int32_t edge_sum(const tinyops_conv_2d_params *p, const int8_t *input, const int8_t *weights,
-                        int32_t y0, int32_t x0, tinyops_taps rows, tinyops_taps columns) {
+static int32_t edge_sum(const tinyops_conv_2d_params *p, const int8_t *input,
+                        const TINYOPS_FLASH int8_t *weights, int32_t y0, int32_t x0,
+                        tinyops_taps rows, tinyops_taps columns) {
   const tinyops_window *g = &p->window;
   const int32_t row_weights = g->kernel_w * g->in_c;
   int32_t acc = 0;
@@ -28,7 +29,8 @@ static int32_t edge_sum(const tinyops_conv_2d_params *p, const int8_t *input, co
 }
 
 /* All taps inside and side by side in each row. */
-static int32_t inner_sum(const tinyops_window *g, const int8_t *image, const int8_t *weights) {
+static int32_t inner_sum(const tinyops_window *g, const int8_t *image,
+                         const TINYOPS_FLASH int8_t *weights) {
   const int32_t row_weights = g->kernel_w * g->in_c;
   const int32_t row_step = g->dilation_h * g->in_w * g->in_c;
   int32_t acc = 0;
@@ -40,8 +42,9 @@ static int32_t inner_sum(const tinyops_window *g, const int8_t *image, const int
   return acc;
 }
 
-void tinyops_conv_2d(const tinyops_conv_2d_params *p, const int8_t *input, const int8_t *weights,
-                     const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
+void tinyops_conv_2d(const tinyops_conv_2d_params *p, const int8_t *input,
+                     const TINYOPS_FLASH int8_t *weights, const TINYOPS_FLASH int32_t *bias,
+                     const TINYOPS_FLASH int32_t *multiplier, const TINYOPS_FLASH int8_t *shift,
                      int8_t *output) {
   const tinyops_window *g = &p->window;
   const int32_t filter = g->kernel_h * g->kernel_w * g->in_c;
@@ -54,7 +57,7 @@ void tinyops_conv_2d(const tinyops_conv_2d_params *p, const int8_t *input, const
       const int inside = rows.first == 0 && rows.last == g->kernel_h && columns.first == 0 &&
                          columns.last == g->kernel_w && (g->dilation_w == 1 || g->kernel_w == 1);
       for (int32_t c = 0; c < g->out_c; ++c) {
-        const int8_t *w = weights + c * filter;
+        const TINYOPS_FLASH int8_t *w = weights + c * filter;
         const int32_t sum = inside ? inner_sum(g, input + (y0 * g->in_w + x0) * g->in_c, w)
                                    : edge_sum(p, input, w, y0, x0, rows, columns);
         const int32_t k = c * p->channel_step;

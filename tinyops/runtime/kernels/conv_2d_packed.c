@@ -177,6 +177,13 @@ static int8_t *copy_window(const tinyops_window *g, const view *v, int8_t *to) {
   const int32_t row = g->kernel_w * g->in_c;
   const int32_t left = v->columns.first * g->in_c, right = v->columns.last * g->in_c;
   const int8_t *from = v->image;
+  const int32_t outside = g->kernel_h - v->rows.last + v->rows.first + row - right + left;
+  if (outside == 0 && g->dilation_w == 1) {
+    for (int32_t ky = 0; ky < g->kernel_h; ++ky, from += v->row_step) {
+      to = copy(from, row, to);
+    }
+    return to;
+  }
   for (int32_t ky = 0; ky < g->kernel_h; ++ky, from += v->row_step) {
     if (ky < v->rows.first || ky >= v->rows.last) {
       to = fill(v->zero_point, row, to);
@@ -201,8 +208,13 @@ static void gather(const tinyops_conv_2d_packed_params *p, const int8_t *input, 
   const tinyops_window *g = &p->window;
   const int32_t y0 = oy * g->stride_h - g->pad_top;
   const int32_t x0 = ox * g->stride_w - g->pad_left;
+  const int8_t *const image = input + (y0 * g->in_w + x0) * g->in_c;
+  if (p->pointwise) {
+    expand(image, g->in_c, to);
+    return;
+  }
   const view v = {
-      .image = input + (y0 * g->in_w + x0) * g->in_c,
+      .image = image,
       .rows = tinyops_taps_inside(y0, g->in_h, g->kernel_h, g->dilation_h),
       .columns = tinyops_taps_inside(x0, g->in_w, g->kernel_w, g->dilation_w),
       .row_step = g->dilation_h * g->in_w * g->in_c,

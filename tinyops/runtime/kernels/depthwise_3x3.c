@@ -6,56 +6,22 @@
 typedef struct {
   int32_t bias;
   tinyops_packed_factor factor;
-  int32_t step;       /* between outputs; 0: keep only the first of two */
-  const int16_t *end; /* of the first row, where the loop stops */
+  int32_t step;       /* between outputs; 0: keep only the first of a pair */
+  const int16_t *end; /* of the first row, where no whole pair is left */
   uint32_t pairs[3];  /* of each row of weights, the first two */
   uint32_t thirds;    /* the third of the first row and of the second */
   uint32_t last;      /* the third of the third row */
+  const int16_t *all; /* `end`, or a stride behind it where a single output is left */
+  int32_t stride;
 } channel;
-
-/* Two neighbours of a row. */
-static inline uint32_t two(const int16_t *at) {
-  uint32_t word;
-  memcpy(&word, at, 4);
-  return word;
-}
 
 static inline int32_t low(uint32_t word) { return (int16_t)word; }
 
 static inline int32_t high(uint32_t word) { return (int16_t)(word >> 16); }
 
-static inline int32_t dual(uint32_t a, uint32_t b, int32_t acc) {
 #if TINYOPS_DSP
-  return __smlad((int16x2_t)a, (int16x2_t)b, acc);
-#else
-  return acc + low(a) * low(b) + high(a) * high(b);
-#endif
-}
-
-/* Two outputs side by side at a time, stride 1: of x0..x3 in each row, the one sees x0..x2, the
- * other x1..x3. Returns where the next output goes. */
-static TINYOPS_APART int8_t *stride_1(const channel *k, const int16_t *x, const int16_t *y,
-                                      const int16_t *z, int8_t *output) {
-#if TINYOPS_DSP
-  register int8_t *r0 __asm__("r0") = output;
-  register const int16_t *r1 __asm__("r1") = x;
-  register const int16_t *r2 __asm__("r2") = y;
-  register const int16_t *r3 __asm__("r3") = z;
-  register const channel *r4 __asm__("r4") = k;
-#define ROW(at, pair, third, low) \
-  "ldr r12, [" at                 \
-  "], #4\n\t"                     \
-  "ldr lr, [" at                  \
-  "]\n\t"                         \
-  "smlad r10, r12, " pair         \
-  ", r10\n\t"                     \
-  "smlatb r11, r12, " pair        \
-  ", r11\n\t"                     \
-  "smlab" low " r10, lr, " third  \
-  ", r10\n\t"                     \
-  "smlabt r11, lr, " pair         \
-  ", r11\n\t"                     \
-  "smlat" low " r11, lr, " third ", r11\n\t"
+/* In: the next output in r0, where the rows are read in r1..r3, the channel in r4. Out: the same.
+ * Sums of the two outputs are in r10 and r11. */
 #define REQUANTISE(acc)        \
   "add " acc ", " acc ", " acc \
   ", asr #31\n\t"              \
@@ -64,78 +30,114 @@ static TINYOPS_APART int8_t *stride_1(const channel *k, const int16_t *x, const 
   "asr " acc ", " acc          \
   ", r12\n\t"                  \
   "ssat " acc ", #8, " acc "\n\t"
-  __asm__ volatile(
-      "push {r7}\n\t" /* r7 may be the frame pointer: saved by hand */
-      "add lr, r4, #24\n\t"
-      "ldmia lr, {r5, r6, r7, r8, r9}\n"
-      "1:\n\t"
-      "ldr r10, [r4]\n\t"
-      "mov r11, r10\n\t" ROW("r1", "r5", "r8", "b") ROW("r2", "r6", "r8", "t") ROW("r3", "r7", "r9", "b")
-      "ldrd r12, lr, [r4, #4]\n\t" /* multiplier, nudge */
-      "lsl r10, r10, #1\n\t"
-      "smmulr r10, r10, r12\n\t"
-      "lsl r11, r11, #1\n\t"
-      "smmulr r11, r11, r12\n\t"
-      "ldr r12, [r4, #12]\n\t" /* shift */
-      REQUANTISE("r10") REQUANTISE("r11")
-      "ldrd r12, lr, [r4, #16]\n\t" /* step, end */
-      "strb r11, [r0, r12]\n\t"
-      "strb r10, [r0]\n\t"
-      "add r0, r0, r12, lsl #1\n\t"
-      "cmp r1, lr\n\t"
-      "bne 1b\n\t"
-      "pop {r7}"
-      : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)
-      : "r"(r4)
-      : "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
-#undef ROW
-#undef REQUANTISE
-  return r0;
+#define PAIRS(ROW, back) \
+  "push {r7}\n\t" /* r7 may be the frame pointer: saved by hand */          \
+  "add lr, r4, #24\n\t"                                                     \
+  "ldmia lr, {r5, r6, r7, r8, r9}\n"                                        \
+  "1:\n\t"                                                                  \
+  "ldr r10, [r4]\n\t"                                                       \
+  "mov r11, r10\n\t" ROW("r1", "r5", "r8", "b") ROW("r2", "r6", "r8", "t") \
+      ROW("r3", "r7", "r9", "b")                                            \
+  "ldrd r12, lr, [r4, #4]\n\t" /* multiplier, nudge */                      \
+  "lsl r10, r10, #1\n\t"                                                    \
+  "smmulr r10, r10, r12\n\t"                                                \
+  "lsl r11, r11, #1\n\t"                                                    \
+  "smmulr r11, r11, r12\n\t"                                                \
+  "ldr r12, [r4, #12]\n\t" /* shift */                                      \
+  REQUANTISE("r10") REQUANTISE("r11")                                       \
+  "ldrd r12, lr, [r4, #16]\n\t" /* step, end */                             \
+  "strb r11, [r0, r12]\n\t"                                                 \
+  "strb r10, [r0]\n\t"                                                      \
+  "add r0, r0, r12, lsl #1\n\t"                                             \
+  "cmp r1, lr\n\t"                                                          \
+  "blo 1b\n\t"                                                              \
+  "ldr lr, [r4, #44]\n\t" /* all */                                         \
+  "cmp r1, lr\n\t"                                                          \
+  "itttt ne\n\t" /* the last one, with the one before it once more */       \
+  "subne r1, #" back "\n\t"                                                 \
+  "subne r2, #" back "\n\t"                                                 \
+  "subne r3, #" back "\n\t"                                                 \
+  "subne r0, r12\n\t"                                                       \
+  "bne 1b\n\t"                                                              \
+  "pop {r7}"
+/* Of x0..x3 the one output sees x0..x2, the other x1..x3. */
+#define ROW_1(at, pair, third, low) \
+  "ldr r12, [" at                   \
+  "], #4\n\t"                       \
+  "ldr lr, [" at                    \
+  "]\n\t"                           \
+  "smlad r10, r12, " pair           \
+  ", r10\n\t"                       \
+  "smlatb r11, r12, " pair          \
+  ", r11\n\t"                       \
+  "smlab" low " r10, lr, " third    \
+  ", r10\n\t"                       \
+  "smlabt r11, lr, " pair           \
+  ", r11\n\t"                       \
+  "smlat" low " r11, lr, " third ", r11\n\t"
+/* Of x0..x4 the one output sees x0..x2, the other x2..x4. */
+#define ROW_2(at, pair, third, low) \
+  "ldr r12, [" at                   \
+  "], #4\n\t"                       \
+  "ldr lr, [" at                    \
+  "], #4\n\t"                       \
+  "smlad r10, r12, " pair           \
+  ", r10\n\t"                       \
+  "ldr r12, [" at                   \
+  "]\n\t"                           \
+  "smlad r11, lr, " pair            \
+  ", r11\n\t"                       \
+  "smlab" low " r10, lr, " third    \
+  ", r10\n\t"                       \
+  "smlab" low " r11, r12, " third ", r11\n\t"
+#endif
+
+/* Two outputs side by side at a time; a single one at the end with the one before it, once more. */
+static TINYOPS_APART void row_of_pairs(const channel *k, const int16_t *x, const int16_t *y,
+                                       const int16_t *z, int8_t *output) {
+#if TINYOPS_DSP
+  register int8_t *r0 __asm__("r0") = output;
+  register const int16_t *r1 __asm__("r1") = x;
+  register const int16_t *r2 __asm__("r2") = y;
+  register const int16_t *r3 __asm__("r3") = z;
+  register const channel *r4 __asm__("r4") = k;
+  if (k->stride == 1) {
+    __asm__ volatile(PAIRS(ROW_1, "2")
+                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)
+                     : "r"(r4)
+                     : "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
+  } else {
+    __asm__ volatile(PAIRS(ROW_2, "4")
+                     : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)
+                     : "r"(r4)
+                     : "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
+  }
 #else
-  for (; x != k->end; x += 2, y += 2, z += 2, output += 2 * k->step) {
+  const int32_t stride = k->stride;
+  for (;;) {
     const int16_t *const at[3] = {x, y, z};
     const int32_t third[3] = {low(k->thirds), high(k->thirds), low(k->last)};
     int32_t a = k->bias, b = k->bias;
     for (int32_t i = 0; i < 3; ++i) {
-      a = dual(two(at[i]), k->pairs[i], a) + at[i][2] * third[i];
-      b = dual(two(at[i] + 1), k->pairs[i], b) + at[i][3] * third[i];
+      const int16_t *const next = at[i] + stride;
+      a += at[i][0] * low(k->pairs[i]) + at[i][1] * high(k->pairs[i]) + at[i][2] * third[i];
+      b += next[0] * low(k->pairs[i]) + next[1] * high(k->pairs[i]) + next[2] * third[i];
     }
     output[k->step] = tinyops_packed_requantise(b, k->factor);
     output[0] = tinyops_packed_requantise(a, k->factor);
+    int32_t further = 2;
+    if (x + 2 * stride >= k->end) {
+      if (x + 2 * stride == k->all) {
+        return;
+      }
+      further = 1;
+    }
+    x += further * stride;
+    y += further * stride;
+    z += further * stride;
+    output += further * k->step;
   }
-  return output;
 #endif
-}
-
-/* A row of odd length writes one value too many, which the next row puts right. The last row has
- * none, so that its last value is computed apart. */
-static inline void row_stride_1(channel *k, int16_t *const rows[3], int32_t out_w, int is_last,
-                                int8_t *output) {
-  const int32_t together = (is_last ? out_w : out_w + 1) & -2;
-  if (together > 0) {
-    k->end = rows[0] + together;
-    output = stride_1(k, rows[0], rows[1], rows[2], output);
-  }
-  if (together < out_w) {
-    k->end = rows[0] + together + 2;
-    k->step = 0;
-    stride_1(k, rows[0] + together, rows[1] + together, rows[2] + together, output);
-  }
-}
-
-/* One output at a time, stride 2: x0..x2 of each row. */
-static TINYOPS_APART void row_stride_2(const channel *k, int16_t *const rows[3], int32_t out_w,
-                                       int8_t *output) {
-  const int16_t *x = rows[0], *y = rows[1], *z = rows[2];
-  const channel c = *k;
-  const int32_t first = low(c.thirds), second = high(c.thirds), third = low(c.last);
-  for (const int16_t *end = x + 2 * out_w; x != end; x += 2, y += 2, z += 2, output += c.step) {
-    int32_t acc = dual(two(x), c.pairs[0], c.bias);
-    acc = dual(two(y), c.pairs[1], acc);
-    acc = dual(two(z), c.pairs[2], acc);
-    acc += x[2] * first + y[2] * second + z[2] * third;
-    *output = tinyops_packed_requantise(acc, c.factor);
-  }
 }
 
 /* One channel of an input row as int16; `step` is between pixels. */
@@ -190,10 +192,11 @@ static channel channel_of(const tinyops_depthwise_3x3_params *p, const int8_t *w
   const channel k = {
       .bias = bias,
       .factor = tinyops_packed_factor_of(multiplier, shift, 2 * p->output_zero_point + 1),
-      .step = p->window.out_c,
+      .step = p->window.out_w == 1 ? 0 : p->output.value,
       .pairs = {tinyops_pair(w[0], w[1]), tinyops_pair(w[3], w[4]), tinyops_pair(w[6], w[7])},
       .thirds = tinyops_pair(w[2], w[5]),
       .last = tinyops_pair(w[8], 0),
+      .stride = p->window.stride_w,
   };
   return k;
 }
@@ -204,27 +207,26 @@ static inline void one_channel(const tinyops_depthwise_3x3_params *p, channel *k
   const tinyops_window *g = &p->window;
   const int32_t room = p->row_values - g->pad_left;
   const int32_t count = g->in_w < room ? g->in_w : room;
-  const int32_t row_step = g->in_w * g->in_c;
-  const int8_t *from = input - g->pad_top * row_step;
+  const int8_t *from = input - g->pad_top * p->input.row;
+  const int32_t all = (g->out_w == 1 ? 2 : g->out_w) * g->stride_w;
+  const int32_t whole = all & -2 * g->stride_w;
   int32_t next = -g->pad_top;
   int32_t missing = 3;
-  for (int32_t oy = 0; oy < g->out_h; ++oy, output += g->out_w * g->out_c) {
-    for (; missing > 0; --missing, ++next, from += row_step) {
+  for (int32_t oy = 0; oy < g->out_h; ++oy, output += p->output.row) {
+    for (; missing > 0; --missing, ++next, from += p->input.row) {
       int16_t *const oldest = rows[0];
       rows[0] = rows[1];
       rows[1] = rows[2];
       rows[2] = oldest;
       if (next >= 0 && next < g->in_h) {
-        load_row(from, g->in_c, count, oldest + g->pad_left);
+        load_row(from, p->input.value, count, oldest + g->pad_left);
       } else {
         fill_row(p->input_zero_point, count, oldest + g->pad_left);
       }
     }
-    if (g->stride_w == 1) {
-      row_stride_1(k, rows, g->out_w, oy == g->out_h - 1, output);
-    } else {
-      row_stride_2(k, rows, g->out_w, output);
-    }
+    k->end = rows[0] + whole;
+    k->all = rows[0] + all;
+    row_of_pairs(k, rows[0], rows[1], rows[2], output);
     missing = g->stride_h;
   }
 }

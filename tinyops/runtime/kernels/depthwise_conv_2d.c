@@ -22,10 +22,11 @@ static const int8_t *tap_input(const tinyops_window *g, const int8_t *input, con
 
 /* acc (4) += window of channels c..c+3; needs a depth multiplier of 1. */
 static void sum_four(const tinyops_depthwise_conv_2d_params *p, const int8_t *input,
-                     const int8_t *weights, const pixel *at, int32_t c, int32_t acc[4]) {
+                     const TINYOPS_FLASH int8_t *weights, const pixel *at, int32_t c,
+                     int32_t acc[4]) {
   const tinyops_window *g = &p->window;
   int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
-  const int8_t *w = weights + c;
+  const TINYOPS_FLASH int8_t *w = weights + c;
   for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
     for (int32_t kx = 0; kx < g->kernel_w; ++kx, w += g->out_c) {
       if (tap_inside(at, ky, kx)) {
@@ -51,10 +52,11 @@ static void sum_four(const tinyops_depthwise_conv_2d_params *p, const int8_t *in
 
 /* acc + window of channel c. */
 static int32_t sum_one(const tinyops_depthwise_conv_2d_params *p, const int8_t *input,
-                       const int8_t *weights, const pixel *at, int32_t c, int32_t acc) {
+                       const TINYOPS_FLASH int8_t *weights, const pixel *at, int32_t c,
+                       int32_t acc) {
   const tinyops_window *g = &p->window;
   const int32_t source = c / p->depth_multiplier;
-  const int8_t *w = weights + c;
+  const TINYOPS_FLASH int8_t *w = weights + c;
   for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
     for (int32_t kx = 0; kx < g->kernel_w; ++kx, w += g->out_c) {
       const int32_t x =
@@ -67,8 +69,9 @@ static int32_t sum_one(const tinyops_depthwise_conv_2d_params *p, const int8_t *
 
 /* The out_c values of one output pixel. */
 static void one_pixel(const tinyops_depthwise_conv_2d_params *p, const int8_t *input,
-                      const int8_t *weights, const int32_t *bias, const int32_t *multiplier,
-                      const int8_t *shift, const pixel *at, int8_t *output) {
+                      const TINYOPS_FLASH int8_t *weights, const TINYOPS_FLASH int32_t *bias,
+                      const TINYOPS_FLASH int32_t *multiplier, const TINYOPS_FLASH int8_t *shift,
+                      const pixel *at, int8_t *output) {
   const int32_t channels = p->window.out_c;
   int32_t c = 0;
   for (; p->depth_multiplier == 1 && c + 4 <= channels; c += 4) {
@@ -89,8 +92,10 @@ static void one_pixel(const tinyops_depthwise_conv_2d_params *p, const int8_t *i
 }
 
 void tinyops_depthwise_conv_2d(const tinyops_depthwise_conv_2d_params *p, const int8_t *input,
-                               const int8_t *weights, const int32_t *bias,
-                               const int32_t *multiplier, const int8_t *shift, int8_t *output) {
+                               const TINYOPS_FLASH int8_t *weights,
+                               const TINYOPS_FLASH int32_t *bias,
+                               const TINYOPS_FLASH int32_t *multiplier,
+                               const TINYOPS_FLASH int8_t *shift, int8_t *output) {
   const tinyops_window *g = &p->window;
   for (int32_t oy = 0; oy < g->out_h; ++oy) {
     pixel at;

@@ -1,98 +1,64 @@
 #include "tinyops/kernels/softmax.h"
 
-#include "tinyops/fixed_point.h"
-
-enum { SUM_INTEGER_BITS = 12 }; /* of the sum of exponentials: up to 4096 values */
-
-static int32_t saturating_shift(int32_t value, int32_t exponent) {
-  const int32_t limit = (int32_t)(((uint32_t)1 << (31 - exponent)) - 1u);
-  if (value > limit) {
-    return INT32_MAX;
-  }
-  return value < -limit ? INT32_MIN : tinyops_left_shift(value, exponent);
-}
-
-/* exp(value) as Q0.31, value <= 0 as Q5.26: a Taylor series around -1/8 for the part in
- * [-1/4, 0), times exp(-2^k) for each bit k above. */
-static int32_t exp_on_negative(int32_t value) {
-  enum { FRACTION_BITS = 26, QUARTER = 1 << 24 };
-  static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308,
-                                     39332535,   720401,     242};
-  const int32_t constant = 1895147668; /* exp(-1/8) */
-  const int32_t third = 715827883;
-  if (value == 0) {
-    return INT32_MAX;
-  }
-  const int32_t within = (value & (QUARTER - 1)) - QUARTER;
-  const int32_t x = within * 32 + (1 << 28);
-  const int32_t x2 = tinyops_high_mul(x, x);
-  const int32_t x3 = tinyops_high_mul(x2, x);
-  const int32_t x4 = tinyops_high_mul(x2, x2);
-  const int32_t tail =
-      tinyops_rounding_shift(tinyops_high_mul(tinyops_rounding_shift(x4, 2) + x3, third) + x2, 1);
-  int32_t result = constant + tinyops_high_mul(constant, x + tail);
-  const int32_t rest = within - value;
-  for (int32_t k = 0; k < 7; ++k) {
-    if (rest & (1 << (FRACTION_BITS - 2 + k))) {
-      result = tinyops_high_mul(result, factors[k]);
-    }
-  }
-  return result;
-}
-
-/* 1 / (1 + a), a in [0, 1) as Q0.31, by three Newton steps on Q2.29. */
-static int32_t one_over_one_plus(int32_t a) {
-  const int32_t half = (int32_t)(((int64_t)a + INT32_MAX + 1) / 2);
-  int32_t x = 1515870810 + tinyops_high_mul(half, -1010580540);
-  for (int i = 0; i < 3; ++i) {
-    const int32_t rest = (1 << 29) - tinyops_high_mul(half, x);
-    x += saturating_shift(tinyops_high_mul(x, rest), 2);
-  }
-  return saturating_shift(x, 1);
-}
-
-static int32_t leading_zeros(uint32_t value) {
-  int32_t count = 0;
-  while (count < 32 && !(value & 0x80000000u)) {
-    value <<= 1;
-    ++count;
-  }
-  return count;
-}
+#include "tinyops/kernels/exponential.h"
 
 static int32_t exp_of(const tinyops_softmax_params *p, int32_t difference) {
-  return exp_on_negative(
+  return tinyops_exp_on_negative(
       tinyops_high_mul(tinyops_left_shift(difference, p->left_shift), p->multiplier));
 }
 
-static void softmax_row(const tinyops_softmax_params *p, const int8_t *input, int8_t *output) {
-  int32_t largest = INT8_MIN;
+/* What the values of a row have in common. */
+typedef struct {
+  int32_t largest;
+  int32_t scale;    /* 1 / sum of exponentials, but for a power of two */
+  int32_t exponent; /* that power, and the place of the output's point */
+} row_sums;
+
+/* For outputs in 2^-bits. */
+static row_sums sum_row(const tinyops_softmax_params *p, const int8_t *input, int32_t bits) {
+  row_sums found = {INT8_MIN, 0, 0};
   for (int32_t i = 0; i < p->depth; ++i) {
-    largest = input[i] > largest ? input[i] : largest;
+    found.largest = input[i] > found.largest ? input[i] : found.largest;
   }
   int32_t sum = 0;
   for (int32_t i = 0; i < p->depth; ++i) {
-    const int32_t difference = input[i] - largest;
+    const int32_t difference = input[i] - found.largest;
     if (difference >= p->diff_min) {
-      sum += tinyops_rounding_shift(exp_of(p, difference), SUM_INTEGER_BITS);
+      sum += tinyops_rounding_shift(exp_of(p, difference), TINYOPS_SUM_INTEGER_BITS);
     }
   }
-  const int32_t headroom = leading_zeros((uint32_t)sum);
+  const int32_t headroom = tinyops_leading_zeros((uint32_t)sum);
   const uint32_t mantissa = ((uint32_t)sum << headroom) - 0x80000000u;
-  const int32_t scale = one_over_one_plus((int32_t)mantissa);
-  const int32_t exponent = SUM_INTEGER_BITS - headroom + 31 - 8;
-  for (int32_t i = 0; i < p->depth; ++i) {
-    const int32_t difference = input[i] - largest;
-    int32_t value = INT8_MIN;
-    if (difference >= p->diff_min && exponent <= 31) { /* beyond, all round to 0 */
-      value += tinyops_rounding_shift(tinyops_high_mul(scale, exp_of(p, difference)), exponent);
-    }
-    output[i] = (int8_t)tinyops_clamp(value, INT8_MIN, INT8_MAX);
+  found.scale = tinyops_one_over_one_plus((int32_t)mantissa);
+  found.exponent = TINYOPS_SUM_INTEGER_BITS - headroom + 31 - bits;
+  return found;
+}
+
+/* The output for a value of the row, from 0 to 2^bits. */
+static int32_t share_of(const tinyops_softmax_params *p, const row_sums *row, int8_t value) {
+  const int32_t difference = value - row->largest;
+  if (difference < p->diff_min || row->exponent > 31) { /* beyond, all round to 0 */
+    return 0;
   }
+  return tinyops_rounding_shift(tinyops_high_mul(row->scale, exp_of(p, difference)), row->exponent);
 }
 
 void tinyops_softmax(const tinyops_softmax_params *p, const int8_t *input, int8_t *output) {
   for (int32_t row = 0; row < p->rows; ++row) {
-    softmax_row(p, input + row * p->depth, output + row * p->depth);
+    const row_sums sums = sum_row(p, input, 8);
+    for (int32_t i = 0; i < p->depth; ++i) {
+      *output++ =
+          (int8_t)tinyops_clamp(INT8_MIN + share_of(p, &sums, *input++), INT8_MIN, INT8_MAX);
+    }
+  }
+}
+
+void tinyops_softmax_int16(const tinyops_softmax_params *p, const int8_t *input, int16_t *output) {
+  for (int32_t row = 0; row < p->rows; ++row) {
+    const row_sums sums = sum_row(p, input, 16);
+    for (int32_t i = 0; i < p->depth; ++i) {
+      const int32_t value = INT16_MIN + share_of(p, &sums, *input++);
+      *output++ = (int16_t)tinyops_clamp(value, INT16_MIN, INT16_MAX);
+    }
   }
 }

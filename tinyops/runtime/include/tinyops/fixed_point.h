@@ -8,11 +8,28 @@
 
 #include <stdint.h>
 
+/* (ab + 2^30) / 2^31, rounded down, from products of 32 bits: for cores that have no others. */
+static inline int32_t tinyops_high_mul_32(int32_t a, int32_t b) {
+  const int32_t a_high = a >> 16, b_high = b >> 16;
+  const int32_t a_low = (int32_t)((uint32_t)a & 0xffffu), b_low = (int32_t)((uint32_t)b & 0xffffu);
+  const int32_t x =
+      a_high * b_low + (int32_t)((uint32_t)a_low * (uint32_t)b_low >> 16); /* times 2^16 */
+  const int32_t y = a_low * b_high;
+  const int32_t rest =
+      (int32_t)((uint32_t)x & 0xffffu) + (int32_t)((uint32_t)y & 0xffffu) + (1 << 14);
+  const int32_t upper = a_high * b_high + (x >> 16) + (y >> 16); /* times 2^32 */
+  return (int32_t)(((uint32_t)upper << 1) + (uint32_t)(rest >> 15));
+}
+
 /* Upper half of 2ab, rounded half away from zero. Not for a == b == INT32_MIN. The sum with 2^30
  * and the shift give exactly that rounding: the half below zero is what the shift's floor takes
  * off. */
 static inline int32_t tinyops_high_mul(int32_t a, int32_t b) {
+#if defined(__ARM_ARCH_6M__)
+  return tinyops_high_mul_32(a, b);
+#else
   return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+#endif
 }
 
 /* value / 2^exponent, rounded half away from zero; exponent in 0..31. */

@@ -18,6 +18,15 @@
 #define TINYOPS_EXPORT
 #endif
 
+/* Constants that kernels read through this lie in program memory on AVR, which has no other way to
+ * keep them out of RAM: in its lowest 64 KB, with GNU C (-std=gnu99, not in C++). Empty elsewhere.
+ */
+#if defined(__AVR__) && defined(__FLASH)
+#define TINYOPS_FLASH __flash
+#else
+#define TINYOPS_FLASH
+#endif
+
 /* Features, which training's own library exports and compiled models hide. */
 #ifdef TINYOPS_FEATURE_LIBRARY
 #define TINYOPS_FEATURE TINYOPS_EXPORT

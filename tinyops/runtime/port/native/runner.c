@@ -227,6 +227,7 @@ int main(int count, char **arguments) {
       .start_ticks = start_ticks,
       .ticks = ticks,
       .tick_hz = port_line->counter >= 0 ? 0 : 1,
+      .cycle_bits = 0,
       .idle = idle,
       .measure = measure,
   };

@@ -8,6 +8,7 @@
 typedef struct {
   tinyops_window window;
   int32_t filter_values;    /* kernel_h * kernel_w * in_c, filled up to a multiple of 8 */
+  int32_t pointwise;        /* 1: the kernel is 1x1, without padding, and in_c is filter_values */
   int32_t input_zero_point; /* what the padding reads as */
   int32_t output_zero_point;
   int32_t min, max; /* of the output, after the fused activation */

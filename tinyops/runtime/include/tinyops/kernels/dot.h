@@ -1,8 +1,11 @@
-/* Inner products of int8 vectors: what convolutions and dense layers spend their time in. */
+/* Inner products of int8 and int16 vectors: what convolutions, dense and recurrent layers spend
+ * their time in. */
 #ifndef TINYOPS_KERNELS_DOT_H
 #define TINYOPS_KERNELS_DOT_H
 
 #include <stdint.h>
+
+#include "tinyops/internal.h"
 
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #include <arm_acle.h>
@@ -21,7 +24,8 @@ static inline int8x4_t tinyops_odd_bytes(int8x4_t word) {
 }
 
 /* acc + sum of a[i] * b[i], i < n. Two multiplications an instruction; even and odd bytes apart. */
-static inline int32_t tinyops_dot(const int8_t *a, const int8_t *b, int32_t n, int32_t acc) {
+static inline int32_t tinyops_dot(const int8_t *a, const TINYOPS_FLASH int8_t *b, int32_t n,
+                                  int32_t acc) {
   for (; n >= 4; n -= 4, a += 4, b += 4) {
     const int8x4_t x = tinyops_load4(a);
     const int8x4_t y = tinyops_load4(b);
@@ -33,18 +37,42 @@ static inline int32_t tinyops_dot(const int8_t *a, const int8_t *b, int32_t n, i
   }
   return acc;
 }
+
+/* acc + sum of a[i] * b[i], i < n, modulo 2^32. Addresses are even. */
+static inline int32_t tinyops_dot_int16(const int16_t *a, const int16_t *b, int32_t n,
+                                        int32_t acc) {
+  for (; n >= 2; n -= 2, a += 2, b += 2) {
+    int16x2_t x;
+    int16x2_t y;
+    memcpy(&x, a, 4);
+    memcpy(&y, b, 4);
+    acc = __smlad(x, y, acc);
+  }
+  return n > 0 ? (int32_t)((uint32_t)acc + (uint32_t)((int32_t)*a * *b)) : acc;
+}
 #else
 /* acc + sum of a[i] * b[i], i < n. */
-static inline int32_t tinyops_dot(const int8_t *a, const int8_t *b, int32_t n, int32_t acc) {
+static inline int32_t tinyops_dot(const int8_t *a, const TINYOPS_FLASH int8_t *b, int32_t n,
+                                  int32_t acc) {
   for (int32_t i = 0; i < n; ++i) {
     acc += a[i] * b[i];
   }
   return acc;
 }
+
+/* acc + sum of a[i] * b[i], i < n, modulo 2^32. Addresses are even. */
+static inline int32_t tinyops_dot_int16(const int16_t *a, const int16_t *b, int32_t n,
+                                        int32_t acc) {
+  uint32_t sum = (uint32_t)acc;
+  for (int32_t i = 0; i < n; ++i) {
+    sum += (uint32_t)((int32_t)a[i] * b[i]);
+  }
+  return (int32_t)sum;
+}
 #endif
 
 /* Sum of a[i], i < n. */
-static inline int32_t tinyops_sum(const int8_t *a, int32_t n) {
+static inline int32_t tinyops_sum(const TINYOPS_FLASH int8_t *a, int32_t n) {
   int32_t sum = 0;
   for (int32_t i = 0; i < n; ++i) {
     sum += a[i];

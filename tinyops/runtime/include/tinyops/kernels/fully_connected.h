@@ -21,8 +21,10 @@ typedef struct {
  * Rows are computed in order; one is read until its last output is written. `output` may start as
  * far before `input` as overlap.py computes from that. */
 TINYOPS_INTERNAL void tinyops_fully_connected(const tinyops_fully_connected_params *p,
-                                              const int8_t *input, const int8_t *weights,
-                                              const int32_t *bias, const int32_t *multiplier,
-                                              const int8_t *shift, int8_t *output);
+                                              const int8_t *input,
+                                              const TINYOPS_FLASH int8_t *weights,
+                                              const TINYOPS_FLASH int32_t *bias,
+                                              const TINYOPS_FLASH int32_t *multiplier,
+                                              const TINYOPS_FLASH int8_t *shift, int8_t *output);
 
 #endif

@@ -20,6 +20,13 @@
 #define TINYOPS_DSP 0
 #endif
 
+/* Cores without it, and without products of 64 bits: Cortex-M0 and M0+. */
+#if defined(__ARM_ARCH_6M__)
+#define TINYOPS_V6M 1
+#else
+#define TINYOPS_V6M 0
+#endif
+
 /* A function that is better off with registers of its own. */
 #if defined(__GNUC__)
 #define TINYOPS_APART __attribute__((noinline))
@@ -28,7 +35,8 @@
 #endif
 
 /* From accumulator to output, per channel: multiplier in [2^30, 2^31) or 0, and a right shift in
- * 1..22. Accumulators stay below 2^30 in magnitude. The compiler checks both. */
+ * 1..22. Accumulators stay below 2^30 in magnitude, on cores without 64-bit products below 2^29.
+ * The compiler checks both. */
 typedef struct {
   int32_t multiplier;
   int32_t nudge; /* what half a step and the output's zero point are before the shift */
@@ -42,21 +50,32 @@ static inline tinyops_packed_factor tinyops_packed_factor_of(int32_t multiplier,
   return f;
 }
 
+/* tinyops_packed_high_mul from products of 32 bits, for doubled accumulators up to 2^30 in
+ * magnitude. */
+static inline int32_t tinyops_packed_high_mul_32(int32_t doubled, int32_t multiplier) {
+  const int32_t low = (int16_t)(uint16_t)doubled, high = (doubled - low) >> 16;
+  const int32_t m_low = (int32_t)((uint32_t)multiplier & 0xffffu), m_high = multiplier >> 16;
+  const int32_t middle = high * m_low + low * m_high + (low * m_low >> 16);
+  return high * m_high + ((middle + (1 << 15)) >> 16);
+}
+
 /* tinyops_high_mul(doubled / 2, multiplier). */
 static inline int32_t tinyops_packed_high_mul(int32_t doubled, int32_t multiplier) {
 #if TINYOPS_DSP
   int32_t x;
   __asm__("smmulr %0, %1, %2" : "=r"(x) : "r"(doubled), "r"(multiplier));
   return x;
+#elif TINYOPS_V6M
+  return tinyops_packed_high_mul_32(doubled, multiplier);
 #else
   return (int32_t)(((int64_t)doubled * multiplier + ((int64_t)1 << 31)) >> 32);
 #endif
 }
 
-/* Same as tinyops_requantise for -128..127, in six instructions: adding the sign before the
+/* Same as tinyops_requantise of half of `doubled`, for -128..127: adding the sign before the
  * rounding shift rounds halves away from zero. */
-static inline int8_t tinyops_packed_requantise(int32_t acc, tinyops_packed_factor f) {
-  int32_t x = tinyops_packed_high_mul(acc * 2, f.multiplier);
+static inline int8_t tinyops_packed_requantise_doubled(int32_t doubled, tinyops_packed_factor f) {
+  int32_t x = tinyops_packed_high_mul(doubled, f.multiplier);
   x = (x + (x >> 31) + f.nudge) >> f.shift;
 #if TINYOPS_DSP
   __asm__("ssat %0, #8, %1" : "=r"(x) : "r"(x));
@@ -64,6 +83,11 @@ static inline int8_t tinyops_packed_requantise(int32_t acc, tinyops_packed_facto
 #else
   return (int8_t)tinyops_clamp(x, INT8_MIN, INT8_MAX);
 #endif
+}
+
+/* Same as tinyops_requantise for -128..127, in six instructions. */
+static inline int8_t tinyops_packed_requantise(int32_t acc, tinyops_packed_factor f) {
+  return tinyops_packed_requantise_doubled(acc * 2, f);
 }
 
 /* The rare fused activation that is not all of int8. */

@@ -1,4 +1,4 @@
-/* Softmax over the last dimension, int8; the output's scale is 1/256, its zero point -128. */
+/* Softmax over the last dimension of int8. */
 #ifndef TINYOPS_KERNELS_SOFTMAX_H
 #define TINYOPS_KERNELS_SOFTMAX_H
 
@@ -12,9 +12,14 @@ typedef struct {
   int32_t diff_min;               /* differences below count as exp = 0 */
 } tinyops_softmax_params;
 
-/* output (rows, depth) from input (rows, depth). In place, or with `output` before `input`, is
- * allowed: a value is read for the last time before it is replaced. */
+/* output (rows, depth) from input (rows, depth), in 1/256 from -128 on. In place, or with `output`
+ * before `input`, is allowed: a value is read for the last time before it is replaced. */
 TINYOPS_INTERNAL void tinyops_softmax(const tinyops_softmax_params *p, const int8_t *input,
                                       int8_t *output);
+
+/* The same in 1/65536 from -32768 on. `output` may start as far before `input` as overlap.py
+ * computes from that. */
+TINYOPS_INTERNAL void tinyops_softmax_int16(const tinyops_softmax_params *p, const int8_t *input,
+                                            int16_t *output);
 
 #endif

@@ -1,0 +1,140 @@
+"""The same bytes on every architecture: operators with generated shapes, and whole models, as tflite-micro has them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from fakes.compiled import compile_bytes, compile_special, input_vectors, random_inputs
+from fakes.interpreter import Interpreter
+from fakes.platforms import PLATFORMS, Case, Platform, fits, needs, run_cases
+from fakes.strategies import all_strategies
+from tinyops.compiler.options import CPUS
+from tinyops.errors import DoesNotFit
+from tinyops.toolchain import CPU_FLAGS
+
+pytestmark = pytest.mark.build
+SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+PROOF = Path(__file__).parents[2] / "docs" / "proof.md"
+EXAMPLES, FEWER = 6, 3  # of each operator
+VECTORS = 4
+MLPERF_TINY = ("kws_ref_model", "ad01_int8", "pretrainedResnet_quant", "vww_96_int8")
+FIRST = ("cortex-m0", "cortex-m4f", "riscv32", "wasm32")  # the others share kernels and most of a compiler with one
+# What AVR reads from flash, and what needs no constants.
+AVR_OPERATORS = ("conv_2d", "depthwise_conv_2d", "fully_connected", "pool_2d", "softmax")
+
+
+def drawn(name: str) -> list[bytes]:
+    """Models of an operator, others on every run."""
+    found: list[bytes] = []
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(model=all_strategies()[name])
+    def collect(model: bytes) -> None:
+        found.append(model)
+
+    collect()
+    return found
+
+
+@cache
+def generated() -> dict[str, list[tuple[bytes, list, list[bytes]]]]:
+    """For each operator: models, their inputs, and the interpreter's outputs."""
+    interpreter, found = Interpreter(), {}
+    for name in all_strategies():
+        found[name] = []
+        for model in drawn(name):
+            inputs = random_inputs(compile_bytes(model), VECTORS, seed=len(model))
+            outputs = interpreter.run(model, inputs)
+            if outputs is not None:
+                found[name].append((model, inputs, outputs))
+        assert found[name], f"{name}: the interpreter refused every example"
+    interpreter.close()
+    return found
+
+
+def compare(platform: Platform, examples: Sequence[tuple[str, bytes, list, list[bytes]]], folder: Path) -> set[str]:
+    """Runs all models, names those that differ, and leaves their files; returns the names of those that ran."""
+    cases, wanted = [], []
+    for name, model, inputs, outputs in examples:
+        compiled = compile_special(model, platform.cpu)
+        case = Case(compiled, input_vectors(compiled, inputs))
+        if fits(platform, [case]):
+            cases.append(case)
+            wanted.append((name, model, outputs))
+    wrong = []
+    for number, (got, (name, model, outputs)) in enumerate(zip(run_cases(platform, cases), wanted, strict=True)):
+        if got != outputs:
+            path = folder / f"{name}-{number}.tflite"
+            path.write_bytes(model)
+            wrong.append(f"{name}: {sum(a != b for a, b in zip(got, outputs, strict=True))} outputs differ, see {path}")
+    assert not wrong, "\n".join(wrong)
+    return {name for name, _, _ in wanted}
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_operators_are_bit_exact(name: str, tmp_path: Path) -> None:
+    platform = PLATFORMS[name]
+    needs(platform)
+    operators = AVR_OPERATORS if platform.cpu == "avr" else list(all_strategies())
+    count = EXAMPLES if name in FIRST else FEWER
+    examples = [(operator, *example) for operator in operators for example in generated()[operator][:count]]
+    assert compare(platform, examples, tmp_path) == set(operators)
+
+
+def read(name: str) -> bytes:
+    path = SHARED / "models" / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not in the shared data (TINYOPS_SHARED_DATA)")
+    return path.read_bytes()
+
+
+@cache
+def answered(name: str, vectors: int) -> tuple[bytes, list, list[bytes]]:
+    model, interpreter = read(name), Interpreter()
+    inputs = random_inputs(compile_bytes(model), vectors, seed=7)
+    outputs = interpreter.run(model, inputs)
+    interpreter.close()
+    assert outputs is not None
+    assert len(set(outputs)) > 1, "the vectors tell nothing apart"
+    return model, inputs, outputs
+
+
+# Where not all four models of MLPerf Tiny fit.
+SMALL = {"cortex-m0": ("mlperf_tiny/kws_ref_model",), "avr": ("tflm/micro_speech_quantized", "tflm/hello_world_int8")}
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_models_are_bit_exact(name: str, tmp_path: Path) -> None:
+    platform = PLATFORMS[name]
+    needs(platform)
+    models = SMALL.get(name, tuple(f"mlperf_tiny/{model}" for model in MLPERF_TINY))
+    examples = [(Path(model).name, *answered(model, 2 if name == "avr" else VECTORS)) for model in models]
+    assert compare(platform, examples, tmp_path) == {Path(model).name for model in models}
+
+
+def test_every_core_has_a_platform_and_flags() -> None:
+    assert {platform.cpu for platform in PLATFORMS.values()} == set(CPUS) == set(CPU_FLAGS)
+
+
+def test_the_page_says_what_is_run_where() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| ([^|]+?) \| ([^|]+?) \|", PROOF.read_text(), flags=re.MULTILINE)
+    wanted = {p.name: (f"{p.compiler}", p.where) for p in PLATFORMS.values()}
+    assert {name: (compiler.strip("`"), where) for name, compiler, where in rows if name in wanted} == wanted
+
+
+def test_weights_beyond_what_avr_can_point_to_are_refused() -> None:
+    with pytest.raises(DoesNotFit, match=r"weights need [\d,]+ bytes, AVR reads constants from the lowest 64,512"):
+        compile_bytes(read("mlperf_tiny/ad01_int8"), cpu="avr")

@@ -1,0 +1,72 @@
+"""A virtual board behind a pseudo terminal: to a program that opens it, a serial port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+import tty
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tinyops.boards.model import Board
+from tinyops.toolchain import installed
+from tinyops.twin.machine import start
+from tinyops.twin.qemu import COUNTING
+
+PIECE_BYTES = 4096
+
+
+@contextlib.contextmanager
+def terminal() -> Iterator[tuple[int, str]]:
+    """The far end's file descriptor, and the path of the port."""
+    far, near = os.openpty()
+    tty.setraw(near)
+    try:
+        yield far, os.ttyname(near)
+    finally:
+        os.close(far)
+        os.close(near)
+
+
+@contextlib.contextmanager
+def bridged(board: Board, files: Mapping[str, Path]) -> Iterator[str]:
+    """Boots a board's files in its emulator; yields the path of a port on which it answers."""
+    spec = board.spec
+    firmware = files["firmware.elf" if spec.twin.same_machine else "twin.elf"]
+    command = [installed("qemu-system-arm").path, "-M", spec.twin.machine, *COUNTING, "-nodefaults", "-nic", "none"]
+    command += ["-display", "none", "-monitor", "none", "-kernel", firmware]
+    assert spec.layout is not None
+    slot = spec.layout.model[0].origin
+    command += ["-device", f"loader,file={files['model.bin']},addr={slot:#x},force-raw=on"]
+
+    def on_line(line: int) -> list[str | Path]:
+        return [*command, "-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]
+
+    with terminal() as (far, port), start(board.name, on_line) as virtual:
+        done = threading.Event()
+        line = virtual.link._stream._end  # the socket to its serial line
+        pump = threading.Thread(target=_pump, args=(far, line, done), daemon=True)
+        pump.start()
+        try:
+            yield port
+        finally:
+            done.set()
+            pump.join(timeout=5)
+
+
+def _pump(far: int, line: socket.socket, done: threading.Event) -> None:
+    """Carries bytes both ways until told to stop, or one end is gone."""
+    line.setblocking(True)
+    while not done.is_set():
+        ready, _, _ = select.select([far, line], [], [], 0.1)
+        with contextlib.suppress(OSError):
+            if far in ready:
+                line.sendall(os.read(far, PIECE_BYTES))
+            if line in ready:
+                data = line.recv(PIECE_BYTES)
+                if not data:
+                    return
+                os.write(far, data)

@@ -1,0 +1,70 @@
+"""A serial line as a stream of bytes: boards on USB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tinyops.errors import ToolError
+from tinyops.link.client import LinkClosed, LinkTimeout
+
+BAUD = 115_200  # of every port of runtime/port
+
+
+class SerialStream:
+    """An open serial line as a ByteStream, nobody else's meanwhile. `received` counts its bytes, frames or not."""
+
+    def __init__(self, port: str) -> None:
+        """Raises ToolError when pyserial or the line is not there, or is in use."""
+        self._name, self.received = port, 0
+        serial = _pyserial()
+        try:
+            self._line = serial.Serial(port, BAUD, timeout=0, exclusive=True)
+            self._line.reset_input_buffer()
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise ToolError(
+                f"{port}: cannot be opened: {error}",
+                hint="plug the board in, name its serial line, and close other programs that use it",
+            ) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        serial = _pyserial()
+        try:
+            self._line.timeout = max(timeout_s, 0.001)
+            first = self._line.read(1)
+            self._line.timeout = 0
+            data: bytes = first + self._line.read(self._line.in_waiting) if first else b""
+        except (serial.SerialException, OSError) as error:
+            raise LinkClosed(f"{self._name}: the board is gone: {error}") from error
+        self.received += len(data)
+        return data
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        serial = _pyserial()
+        try:
+            self._line.write_timeout = max(timeout_s, 0.001)
+            self._line.write(data)
+        except serial.SerialTimeoutException:
+            raise LinkTimeout(f"{self._name}: takes no more bytes") from None
+        except (serial.SerialException, OSError) as error:
+            raise LinkClosed(f"{self._name}: the board is gone: {error}") from error
+
+    def close(self) -> None:
+        self._line.close()
+
+
+def serial_number(port: str) -> str | None:
+    """What the board at a port calls itself on USB; None where that is not known."""
+    _pyserial()
+    from serial.tools import list_ports
+
+    here = Path(port).resolve()
+    return next((p.serial_number for p in list_ports.comports() if Path(p.device).resolve() == here), None)
+
+
+def _pyserial() -> Any:
+    try:
+        import serial
+    except ImportError as error:
+        raise ToolError("pyserial is not installed", hint="pip install 'tinyops[serial]'") from error
+    return serial

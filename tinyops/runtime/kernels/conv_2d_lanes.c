@@ -1,0 +1,280 @@
+#include "tinyops/kernels/conv_2d_lanes.h"
+
+#include "tinyops/kernels/lanes.h"
+
+enum { PIXELS = 4, FILTERS = 8 }; /* pixels at a time; filters that lie together */
+
+/* All filters for four pixels. The assembly below knows the order. */
+typedef struct {
+  const uint32_t *x, *x_end; /* the pixels' windows: two words of two lanes for each value */
+  const int8_t *weights;     /* of the filter that is next */
+  const uint8_t *shift;
+  const int32_t *constants;
+  int32_t zero_point; /* of the output, + 128 */
+  int32_t index;      /* of the filter that is next */
+  int32_t count;      /* of filters */
+  int32_t group_step; /* from behind a group's last filter to the next group */
+  int8_t *output[PIXELS];
+} work;
+
+static TINYOPS_APART void multiply_filters(work *k) {
+#if TINYOPS_V6M
+  register work *r0 __asm__("r0") = k;
+/* r0: where the windows are read; r1: how far behind it the weights lie, which go as fast; r7:
+ * 2^15. A block's sums are r5 and r6, with two lanes each. r8, r9 collect whole words, which holds
+ * the lower lanes modulo 2^32 once r10, r11, the upper lanes, are known. */
+#define FIRST               \
+  "ldrsb r2, [r0, r1]\n\t"  \
+  "ldmia r0!, {r5, r6}\n\t" \
+  "muls r5, r2, r5\n\t"     \
+  "muls r6, r2, r6\n\t"
+#define NEXT                \
+  "ldrsb r2, [r0, r1]\n\t"  \
+  "ldmia r0!, {r3, r4}\n\t" \
+  "muls r3, r2, r3\n\t"     \
+  "muls r4, r2, r4\n\t"     \
+  "adds r5, r5, r3\n\t"     \
+  "adds r6, r6, r4\n\t"
+#define LAST             \
+  "add r8, r5\n\t"       \
+  "add r9, r6\n\t"       \
+  "adds r5, r5, r7\n\t"  \
+  "adds r6, r6, r7\n\t"  \
+  "asrs r5, r5, #16\n\t" \
+  "asrs r6, r6, #16\n\t" \
+  "add r10, r5\n\t"      \
+  "add r11, r6\n\t"
+#define TWO_MORE NEXT NEXT
+#define FOUR_MORE TWO_MORE TWO_MORE
+/* Sums of a word's two lanes from what was collected, with the bias r4 added. */
+#define TAKE_APART(words, upper) \
+  "mov r0, " upper               \
+  "\n\t"                         \
+  "lsls r1, r0, #16\n\t"         \
+  "mov r2, " words               \
+  "\n\t"                         \
+  "subs r2, r2, r1\n\t"          \
+  "adds r2, r2, r4\n\t"          \
+  "mov " words                   \
+  ", r2\n\t"                     \
+  "adds r0, r0, r4\n\t"          \
+  "mov " upper ", r0\n\t"
+#define OUTPUT(sum, place)                       \
+  "mov r0, " sum "\n\t" TINYOPS_LANES_REQUANTISE \
+  "mov r1, lr\n\t"                               \
+  "ldr r1, [r1, #" place                         \
+  "]\n\t"                                        \
+  "strb r0, [r1, r3]\n\t"
+  __asm__ volatile(
+      ".syntax unified\n\t"
+      "push {r7}\n\t" /* r7 may be the frame pointer: saved by hand */
+      "mov lr, r0\n"
+      "1:\n\t"
+      "mov r3, lr\n\t"
+      "ldmia r3!, {r0, r2, r4, r5}\n\t"
+      "mov r12, r2\n\t"
+      "subs r1, r4, r0\n\t"
+      "ldrb r2, [r5]\n\t"
+      "movs r7, #128\n\t"
+      "lsls r7, r7, #8\n\t"
+      "movs r4, #0\n\t"
+      "mov r8, r4\n\t"
+      "mov r9, r4\n\t"
+      "mov r10, r4\n\t"
+      "mov r11, r4\n\t"
+      "lsls r2, r2, #29\n\t"
+      "bne 2f\n\t"
+      "b 6f\n"
+      "2:\n\t"
+      "bpl 2f\n\t"
+      "b 5f\n"
+      "2:\n\t"
+      "lsls r2, r2, #1\n\t"
+      "bpl 3f\n\t"
+      "lsls r2, r2, #1\n\t"
+      "bpl 4f\n"
+      "2:\n\t" FIRST NEXT TWO_MORE FOUR_MORE LAST
+      "cmp r0, r12\n\t"
+      "bne 2b\n\t"
+      "b 6f\n"
+      "3:\n\t" FIRST NEXT LAST FIRST NEXT LAST
+      "cmp r0, r12\n\t"
+      "bne 3b\n\t"
+      "b 6f\n"
+      "4:\n\t" FIRST NEXT TWO_MORE LAST
+      "cmp r0, r12\n\t"
+      "bne 4b\n\t"
+      "b 6f\n"
+      "5:\n\t" FIRST NEXT TWO_MORE FOUR_MORE FOUR_MORE FOUR_MORE LAST
+      "cmp r0, r12\n\t"
+      "bne 5b\n"
+      "6:\n\t"
+      "mov r3, lr\n\t"
+      "ldr r2, [r3, #12]\n\t" /* shift */
+      "ldrb r7, [r2]\n\t"
+      "lsrs r7, r7, #3\n\t"
+      "adds r2, #1\n\t"
+      "str r2, [r3, #12]\n\t"
+      "ldr r2, [r3, #16]\n\t" /* bias, multiplier */
+      "ldmia r2!, {r4, r5}\n\t"
+      "str r2, [r3, #16]\n\t" TAKE_APART("r8", "r10") TAKE_APART("r9", "r11")
+      "uxth r4, r5\n\t"
+      "lsrs r5, r5, #16\n\t"
+      "ldr r6, [r3, #20]\n\t" /* zero point */
+      "ldr r3, [r3, #24]\n\t" /* index */
+      OUTPUT("r8", "36") OUTPUT("r10", "40") OUTPUT("r9", "44") OUTPUT("r11", "48")
+      "mov r1, lr\n\t"
+      "adds r3, #1\n\t"
+      "str r3, [r1, #24]\n\t"
+      "ldr r0, [r1, #8]\n\t" /* weights */
+      "adds r0, #1\n\t"
+      "lsls r2, r3, #29\n\t"
+      "bne 7f\n\t"
+      "ldr r2, [r1, #32]\n\t" /* group_step */
+      "adds r0, r0, r2\n"
+      "7:\n\t"
+      "str r0, [r1, #8]\n\t"
+      "ldr r2, [r1, #28]\n\t" /* count */
+      "cmp r2, r3\n\t"
+      "beq 8f\n\t"
+      "b 1b\n"
+      "8:\n\t"
+      "pop {r7}"
+      : "+r"(r0)
+      :
+      : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
+#undef FIRST
+#undef NEXT
+#undef LAST
+#undef TWO_MORE
+#undef FOUR_MORE
+#undef TAKE_APART
+#undef OUTPUT
+#else
+  for (; k->index < k->count; ++k->index, ++k->shift, k->constants += 2) {
+    int32_t acc[PIXELS] = {k->constants[0], k->constants[0], k->constants[0], k->constants[0]};
+    const int8_t *w = k->weights;
+    for (const uint32_t *x = k->x; x != k->x_end; x += 2, w += FILTERS) {
+      acc[0] += tinyops_lanes_low(x[0]) * *w;
+      acc[1] += tinyops_lanes_high(x[0]) * *w;
+      acc[2] += tinyops_lanes_low(x[1]) * *w;
+      acc[3] += tinyops_lanes_high(x[1]) * *w;
+    }
+    k->weights += k->index % FILTERS == FILTERS - 1 ? k->group_step + 1 : 1;
+    for (int32_t i = 0; i < PIXELS; ++i) {
+      k->output[i][k->index] =
+          tinyops_requantise(acc[i], k->constants[1], -(*k->shift >> TINYOPS_LANES_CODE_BITS),
+                             k->zero_point - 128, INT8_MIN, INT8_MAX);
+    }
+  }
+#endif
+}
+
+/* One output pixel's window in the input. `image` is tap (0, 0), which may lie outside. */
+typedef struct {
+  const int8_t *image;
+  tinyops_taps rows, columns; /* inside */
+} view;
+
+static view view_of(const tinyops_window *g, const int8_t *input, int32_t oy, int32_t ox) {
+  const int32_t y0 = oy * g->stride_h - g->pad_top;
+  const int32_t x0 = ox * g->stride_w - g->pad_left;
+  const view v = {
+      .image = input + (y0 * g->in_w + x0) * g->in_c,
+      .rows = tinyops_taps_inside(y0, g->in_h, g->kernel_h, g->dilation_h),
+      .columns = tinyops_taps_inside(x0, g->in_w, g->kernel_w, g->dilation_w),
+  };
+  return v;
+}
+
+static int is_whole(const tinyops_window *g, const view *v) {
+  return v->rows.first == 0 && v->rows.last == g->kernel_h && v->columns.first == 0 &&
+         v->columns.last == g->kernel_w && (g->dilation_w == 1 || g->kernel_w == 1);
+}
+
+/* `count` values of two windows, a word each; `to` is every second word. */
+static uint32_t *pair_values(const int8_t *a, const int8_t *b, int32_t count, uint32_t *to) {
+  for (; count >= 4; count -= 4, a += 4, b += 4, to += 8) {
+    to[0] = tinyops_lanes_of(a[0], b[0]);
+    to[2] = tinyops_lanes_of(a[1], b[1]);
+    to[4] = tinyops_lanes_of(a[2], b[2]);
+    to[6] = tinyops_lanes_of(a[3], b[3]);
+  }
+  for (; count > 0; --count, to += 2) {
+    *to = tinyops_lanes_of(*a++, *b++);
+  }
+  return to;
+}
+
+/* A window that reaches over the input's edge, into one lane: `shift` is 0 or 16, the upper lane
+ * comes second. */
+static void fill_lane(const tinyops_conv_2d_lanes_params *p, const view *v, uint32_t *to,
+                      int32_t shift) {
+  const tinyops_window *g = &p->window;
+  const uint32_t kept = shift == 0 ? 0u : ~0u;
+  for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
+    const int row_inside = ky >= v->rows.first && ky < v->rows.last;
+    for (int32_t kx = 0; kx < g->kernel_w; ++kx) {
+      const int inside = row_inside && kx >= v->columns.first && kx < v->columns.last;
+      const int32_t at = (ky * g->dilation_h * g->in_w + kx * g->dilation_w) * g->in_c;
+      const int8_t *from = v->image + (inside ? at : 0);
+      for (int32_t c = 0; c < g->in_c; ++c, to += 2) {
+        const int32_t value = inside ? from[c] : p->input_zero_point;
+        *to = (*to & kept) + ((uint32_t)value << shift);
+      }
+    }
+  }
+}
+
+/* Two pixels' windows into every second word from `to`. */
+static void gather(const tinyops_conv_2d_lanes_params *p, const view *a, const view *b,
+                   uint32_t *to) {
+  const tinyops_window *g = &p->window;
+  if (!is_whole(g, a) || !is_whole(g, b)) {
+    fill_lane(p, a, to, 0);
+    fill_lane(p, b, to, 16);
+    return;
+  }
+  const int32_t row_step = g->dilation_h * g->in_w * g->in_c;
+  int32_t at = 0;
+  for (int32_t ky = 0; ky < g->kernel_h; ++ky, at += row_step) {
+    to = pair_values(a->image + at, b->image + at, g->kernel_w * g->in_c, to);
+  }
+}
+
+void tinyops_conv_2d_lanes(const tinyops_conv_2d_lanes_params *p, const int8_t *input,
+                           const int8_t *weights, const int32_t *constants, const uint8_t *shift,
+                           int8_t *output, uint32_t *scratch) {
+  const tinyops_window *g = &p->window;
+  const int32_t pixels = g->out_h * g->out_w;
+  int32_t oy = 0, ox = 0;
+  for (int32_t i = 2 * g->kernel_h * g->kernel_w * g->in_c; i < 2 * p->filter_values; ++i) {
+    scratch[i] = 0;
+  }
+  for (int32_t pixel = 0; pixel < pixels; pixel += PIXELS) {
+    work k = {
+        .x = scratch,
+        .x_end = scratch + 2 * p->filter_values,
+        .weights = weights,
+        .shift = shift,
+        .constants = constants,
+        .zero_point = p->output_zero_point + 128,
+        .count = g->out_c,
+        .group_step = FILTERS * (p->filter_values - 1),
+    };
+    view views[PIXELS];
+    for (int32_t i = 0; i < PIXELS; ++i) { /* the last pixel stands for those that are missing */
+      const int32_t at = pixel + i < pixels ? pixel + i : pixels - 1;
+      views[i] = view_of(g, input, oy, ox);
+      k.output[i] = output + at * g->out_c;
+      if (at + 1 < pixels && ++ox == g->out_w) {
+        ox = 0;
+        ++oy;
+      }
+    }
+    gather(p, &views[0], &views[1], scratch);
+    gather(p, &views[2], &views[3], scratch + 1);
+    multiply_filters(&k);
+  }
+  tinyops_packed_clamp(output, pixels * g->out_c, p->min, p->max);
+}
