@@ -14,6 +14,7 @@ from tinyops.compiler.lowering import check_model, lower_graph
 from tinyops.compiler.options import CompileOptions
 from tinyops.compiler.passes import reorder, run_passes
 from tinyops.compiler.passes.kind import Applied
+from tinyops.compiler.rows.cost import cost_of
 from tinyops.compiler.rows.emit import KERNEL as ROWS_KERNEL
 from tinyops.compiler.rows.search import Choice, choose_stretch
 from tinyops.compiler.rows.stretch import Stretch
@@ -57,7 +58,11 @@ class CompiledModel:
         """Of each operator, by the table of costs; None on cores that it does not speak of."""
         if self.options.cpu not in COUNTED_CPUS:
             return (None,) * len(self.lowered)
-        return tuple(predicted_instructions(self.graph, low, self.options.cpu) for low in self.lowered)
+        counts = [predicted_instructions(self.graph, low, self.options.cpu) for low in self.lowered]
+        if self.stretch:  # told of its last operator
+            extra = cost_of(self.stretch, self.graph, self.lowered, self.options.cpu)
+            counts[self.stretch.last] += round(extra.instructions)
+        return tuple(counts)
 
     @property
     def weights_bytes(self) -> int:

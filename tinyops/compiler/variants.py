@@ -56,7 +56,7 @@ Better = Callable[[Total], tuple[float, ...]]
 
 def predicted_instructions(graph: Graph, lowered: Lowered, cpu: str) -> int:
     """What an operator's calls take on a core, by the table of costs."""
-    return round(sum(_instructions(graph, call, cpu) for call in lowered.calls))
+    return round(sum(call_instructions(graph, call, cpu) for call in lowered.calls))
 
 
 def stack_bytes(lowered: Sequence[Lowered], cpu: str) -> int:
@@ -175,7 +175,8 @@ def _fields(value: Mapping[str, Field] | Field) -> int:
     return len(value) if isinstance(value, tuple) else 1
 
 
-def _instructions(graph: Graph, call: Call, cpu: str) -> float:
+def call_instructions(graph: Graph, call: Call, cpu: str) -> float:
+    """What one call takes, by the table of costs."""
     costs = INSTRUCTIONS[core_of(cpu)].get(call.function)
     counts = counts_of(graph, call) if costs else (1, *elements_of(graph, call))
     return sum(cost * count for cost, count in zip(costs or UNKNOWN, counts, strict=True))
