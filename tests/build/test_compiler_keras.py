@@ -43,8 +43,19 @@ def image():
     y = L.Flatten(name="o")(y)
     return keras.Model(x, L.Dense(3, activation="softmax", name="p")(y))
 
+def decoder():
+    x = keras.Input((12, 10, 3), name="input")
+    y = L.Conv2D(8, 3, dilation_rate=2, padding="same", activation="relu", name="a")(x)
+    z = L.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="b")(y)
+    z = L.Conv2DTranspose(8, 3, strides=2, padding="same", name="c")(z)
+    y = L.Concatenate(name="d")([y, z])
+    y = L.UpSampling2D(2, interpolation="bilinear", name="e")(L.Cropping2D(((1, 2), (3, 0)), name="f")(y))
+    u, v = keras.ops.split(L.Conv2D(6, 1, name="g")(y), 2, axis=-1)
+    y = L.Permute((3, 1, 2), name="h")(L.Add(name="i")([u, keras.ops.flip(v, axis=2)]))
+    return keras.Model(x, [L.Dense(3, name="j")(L.Flatten(name="k")(y)), keras.ops.transpose(v, (0, 2, 1, 3))])
+
 keras.utils.set_random_seed(1)
-model = {"series": series, "image": image}[sys.argv[1]]()
+model = {"series": series, "image": image, "decoder": decoder}[sys.argv[1]]()
 shape = (1, *model.input_shape[1:])
 rng = np.random.default_rng(0)
 with tempfile.TemporaryDirectory() as folder:
@@ -67,6 +78,7 @@ with tempfile.TemporaryDirectory() as folder:
         ("series", "int8", "free", {"fold_constants", "fold_padding"}),
         ("image", "uint8", "1", set()),
         ("image", "float32", "1", set()),
+        ("decoder", "int8", "1", set()),
     ],
 )
 def test_keras_network(tmp_path: Path, network: str, edge: str, batch: str, passes: set[str]) -> None:

@@ -303,8 +303,10 @@ void tinyops_conv_2d_lanes(const tinyops_conv_2d_lanes_params *p, const int8_t *
         .shift = shift,
         .constants = constants,
         .zero_point = p->output_zero_point + 128,
+        .index = 0,
         .count = g->out_c,
         .group_step = FILTERS * (p->filter_values - 1),
+        .output = {0},
     };
     for (int32_t i = 0; i < PIXELS; ++i) {
       k.output[i] = i < count ? output + (pixel + i) * g->out_c : k.output[i - 1];
