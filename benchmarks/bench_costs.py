@@ -151,19 +151,18 @@ def _cases(core: str) -> Iterator[Case]:
         more = DEPTHWISE_WIDE if function == "depthwise_conv_2d" else ()
         yield from (Case(_windowed(*shape, depthwise=True), function) for shape in (*DEPTHWISE, *more))
     dense = ((16, 8), (64, 10), (128, 128), (640, 16), (8, 128), (40, 3))
-    for function in ("fully_connected", *(["fully_connected_packed"] if core == "dsp" else [])):
+    for function in ("fully_connected", "fully_connected_packed" if core == "dsp" else "fully_connected_eights"):
         yield from (Case(_dense(*shape), function) for shape in dense)
     for function in ("lstm", *(["lstm_packed"] if core == "dsp" else [])):
         yield from (Case(_lstm(*shape), function) for shape in RECURRENT)
     for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
-        yield from (Case(_pooled(name, *shape), name.lower()) for shape in POOLS)
+        for function in (name.lower(), *([f"{name.lower()}_packed"] if core == "dsp" else [])):
+            yield from (Case(_pooled(name, *shape), function) for shape in POOLS)
     yield from (Case(_softmax(rows, depth), "softmax") for rows, depth in ((1, 2), (1, 12), (1, 100), (4, 10)))
     for name in ("ADD", "SUB", "MUL"):
-        functions = (name.lower(), f"{name.lower()}_packed") if core == "dsp" and name != "MUL" else (name.lower(),)
         shapes = (((1, 64), (1, 64)), ((1, 8, 8, 16), (1, 8, 8, 16)), ((1, 8, 8, 16), (1, 1, 1, 16)))
-        for function in functions:
-            given = shapes[:2] if function.endswith("packed") else shapes
-            yield from (Case(_elementwise(name, *shape), function) for shape in given)
+        for function in (name.lower(), f"{name.lower()}_packed"):
+            yield from (Case(_elementwise(name, *shape), function) for shape in shapes)
     yield from (Case(_mean(shape), "mean") for shape in ((4, 4, 8), (8, 8, 16), (3, 3, 64)))
     yield from (
         Case(_pad(shape, amount), "pad") for shape, amount in (((4, 4, 8), 1), ((9, 9, 3), 2), ((20, 20, 4), 1))

@@ -268,6 +268,8 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
+    "tinyops_average_pool_2d_packed": _windowed,
+    "tinyops_max_pool_2d_packed": _windowed,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense,
     "tinyops_fully_connected_eights": _dense,
