@@ -205,7 +205,7 @@ def same_quantisation() -> Constraint:
     return Constraint("inputs and output share scale and zero point", check)
 
 
-def shape_is(what: str, expected: Shape) -> Constraint:
+def shape_is(what: str, expected: Shape, advice: str = "") -> Constraint:
     """The output's shape follows from the inputs; anything else would read or write outside a buffer."""
 
     def check(view: OperatorView) -> str | None:
@@ -214,7 +214,7 @@ def shape_is(what: str, expected: Shape) -> Constraint:
             return f"inputs of shapes {', '.join(str(t.shape) for t in view.inputs)}"
         return None if view.output.shape == wanted else f"{view.output.shape}, the inputs give {wanted}"
 
-    return Constraint(what, check)
+    return Constraint(what, check, advice)
 
 
 def moderate_scales() -> Constraint:
