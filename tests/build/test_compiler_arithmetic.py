@@ -17,7 +17,7 @@ from fakes.arithmetic_models import (
     rows,
     two_operands,
 )
-from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.compiled import SANITIZED, compile_bytes, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.interpreter import Interpreter
 from fakes.tflite import Tflite
 
@@ -44,9 +44,9 @@ def interpreter():
     found.close()
 
 
-def check(model: bytes, interpreter: Interpreter, inputs=None, cpu: str = "x86-64") -> set[str]:
+def check(model: bytes, interpreter: Interpreter, inputs=None, cpu: str = "x86-64", plain: bool = False) -> set[str]:
     """Compares; returns the kernels that ran."""
-    compiled = compile_bytes(model, cpu=cpu)
+    compiled = compile_special(model, cpu, plain=plain)
     inputs = inputs or random_inputs(compiled, VECTORS, seed=3)
     wanted = interpreter.run(model, inputs)
     assert wanted is not None
@@ -65,6 +65,12 @@ def test_operator_equals_the_interpreter(name, interpreter):
 def test_operator_for_the_dsp_extension_equals_the_interpreter(name, interpreter):
     model = model_of(two_operands(name, same_shape=True), np.random.default_rng(12), OPERATORS_A_MODEL)
     assert f"tinyops_{name.lower()}_packed" in check(model, interpreter, cpu="cortex-m4f")
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_softmax_with_and_without_a_table_equals_the_interpreter(plain, interpreter):
+    model = model_of(rows("SOFTMAX"), np.random.default_rng(16), 2 * OPERATORS_A_MODEL)
+    assert check(model, interpreter, plain=plain) == {"tinyops_softmax" if plain else "tinyops_softmax_table"}
 
 
 @pytest.mark.parametrize("cpu", ["x86-64", "cortex-m0plus"])  # with and without a floating point unit

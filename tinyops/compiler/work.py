@@ -155,6 +155,7 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_average_pool_2d_packed": _pool_packed,
     "tinyops_max_pool_2d_packed": _pool_packed,
     "tinyops_softmax": _rows,
+    "tinyops_softmax_table": _rows,
     "tinyops_add": _elementwise,
     "tinyops_mul": _elementwise,
     "tinyops_mul_packed": _elementwise,
