@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
 from fakes.arithmetic_models import (
     EDGES,
+    ONE_OPERAND,
     TWO_OPERANDS,
     arg_extreme,
     batch_matmul,
     model_of,
+    one_operand,
     quantize,
     real_softmax,
     reduction,
@@ -20,6 +24,7 @@ from fakes.arithmetic_models import (
 from fakes.compiled import SANITIZED, compile_bytes, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.interpreter import Interpreter
 from fakes.tflite import Tflite
+from tinyops.errors import DoesNotFit, SpecError
 
 pytestmark = pytest.mark.build
 OPERATORS_A_MODEL, MODELS, VECTORS = 12, 3, 5
@@ -109,3 +114,27 @@ def test_float32_softmax_is_the_nearest(name, interpreter):
     values, expected = (np.frombuffer(b"".join(parts), np.float32) for parts in (found, wanted))
     np.testing.assert_array_max_ulp(values, expected, maxulp=2)
     assert (values == expected).mean() > 0.9
+
+
+def one_of_each() -> bytes:
+    """A model of every operator here, side by side."""
+    adders = [*ADDERS.values(), *map(one_operand, ONE_OPERAND), *(quantize(*pair) for pair in EDGES)]
+    order = iter(adders)
+    return model_of(lambda model, rng: next(order)(model, rng), np.random.default_rng(17), len(adders))
+
+
+def test_damaged_models_never_crash_the_compiler_nor_the_compiled_code():
+    from test_compiler_hostile import damaged
+
+    model, rng, ran, refused = one_of_each(), random.Random(18), 0, 0  # noqa: S311
+    for _ in range(400):
+        try:
+            compiled = compile_bytes(damaged(model, rng), arena_bytes=1 << 20, board="test")
+        except (SpecError, DoesNotFit):
+            refused += 1
+            continue
+        if ran < 15 and rng.random() < 0.2:
+            run_compiled(compiled, input_vectors(compiled, random_inputs(compiled, 2, seed=1)), SANITIZED)
+            ran += 1
+    assert refused > 20
+    assert ran > 5

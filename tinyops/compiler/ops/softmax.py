@@ -135,7 +135,7 @@ def _int8_or_real(outputs: tuple[str, ...]) -> Constraint:
             return None
         return c.quantised(0, "input").check(view) or c.quantised(-1, "output", outputs).check(view)
 
-    given = " or ".join(outputs)
+    given = c.listed(outputs)
     return Constraint(f"the input is int8 with one scale, the output {given} with one scale; or both float32", check)
 
 
