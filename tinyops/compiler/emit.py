@@ -16,6 +16,7 @@ from tinyops.compiler.arena import Arena
 from tinyops.compiler.feature_code import feature_files, feature_headers, feature_values, generated_files
 from tinyops.compiler.header import SYMBOLS, ModelHeader
 from tinyops.compiler.lowered import (
+    CTYPES,
     Argument,
     Call,
     Constant,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LINE_CHARACTERS = 96
-CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
 COMMON_HEADERS = ("tinyops/model.h", "tinyops/internal.h", "tinyops/fixed_point.h")
 
 
@@ -254,9 +254,26 @@ def _call(graph: Graph, arena: Arena, operator: Operator, call: Call, variable: 
     return {
         "type": call.params_type,
         "variable": variable,
-        "fields": list(_fields(call.params)),
+        "fields": list(_fields(declared_order(call))),
         "text": f"{call.function}({', '.join(arguments)});",
     }
+
+
+def declared_order(call: Call) -> Mapping[str, Field]:
+    """A call's parameters in the order of their struct, which C++ insists on."""
+    order = _declared().get(call.params_type, ())
+    return dict(sorted(call.params.items(), key=lambda item: order.index(item[0]) if item[0] in order else -1))
+
+
+@cache
+def _declared() -> Mapping[str, Sequence[str]]:
+    """Struct -> its members, as the kernels' headers declare them."""
+    found = {}
+    for path in sorted((RUNTIME / "include" / "tinyops" / "kernels").glob("*.h")):
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+        for body, name in re.findall(r"typedef struct \{([^{}]*)\} (\w+);", text):
+            found[name] = re.findall(r"(\w+)(?:\[\w+\])*\s*[,;]", body)
+    return found
 
 
 def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument) -> str:
