@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fakes.compiled import compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.moving_network import moving_network
 from fakes.tflite import Tflite, dense
 from tinyops.boards.loader import load_catalog
 from tinyops.compiler.library import library_files, write_library
@@ -51,7 +52,7 @@ def two_by_two() -> bytes:
     return model.build([left, right], [total, real])
 
 
-MODELS = {"dense": dense().build([0], [3]), "two_by_two": two_by_two()}
+MODELS = {"dense": dense().build([0], [3]), "two_by_two": two_by_two(), "moving": moving_network()}
 
 
 @cache
@@ -77,7 +78,7 @@ def call(folder: Path, *argv: str | Path) -> str:
 
 
 def printed(output: bytes, name: str) -> list[float]:
-    if name == "dense":
+    if name != "two_by_two":
         return [float(v) for v in np.frombuffer(output, np.int8)]
     return [*map(float, np.frombuffer(output[:5], np.int8)), *map(float, np.frombuffer(output[5:25], np.float32))]
 

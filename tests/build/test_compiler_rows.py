@@ -46,9 +46,9 @@ def interpreter():
 def any_stretch(seed: int, rows: int, *, streamed: bool, used: list | None = None):
     """Instead of the compiler's choice: operators that may run by rows, chosen by lot."""
 
-    def choose(graph, lowered, features, _options, _whole):
+    def choose(graph, lowered, features, options, _whole):
         storage = share_storage(graph, lowered)
-        task = search._Task(graph, storage, features, geometries(graph, storage.lowered))
+        task = search._Task(graph, storage, features, options.cpu, geometries(graph, storage.lowered))
         ends = [(a, b) for a in range(len(lowered)) for b in range(a + 1, len(lowered)) if a == 0 or not streamed]
         for place in np.random.default_rng(seed).permutation(len(ends)):
             found = task.candidate(*ends[place], rows, streamed=streamed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from hypothesis import strategies as st
@@ -22,6 +22,12 @@ def model_of(adder: Adder, rng: np.random.Generator, count: int) -> bytes:
         inputs += needed
         outputs.append(output)
     return model.build(inputs, outputs)
+
+
+def any_of(adders: Sequence[Adder]) -> st.SearchStrategy[bytes]:
+    """Models of one operator of one of these kinds."""
+    seeds = st.integers(0, 2**32 - 1)
+    return st.builds(lambda add, seed: model_of(add, np.random.default_rng(seed), 1), st.sampled_from(adders), seeds)
 
 
 def scale_of(rng: np.random.Generator, low: float = -9, high: float = 1) -> float:
@@ -243,6 +249,7 @@ def drawn_from(adder: Adder) -> st.SearchStrategy[bytes]:
     return st.integers(0, 2**32 - 1).map(lambda seed: model_of(adder, np.random.default_rng(seed), 3))
 
 
+# Each operator by itself.
 ARITHMETIC = {
     **{name.lower(): drawn_from(one_operand(name)) for name in ONE_OPERAND},
     **{name.lower(): drawn_from(two_operands(name)) for name in TWO_OPERANDS},
@@ -251,4 +258,11 @@ ARITHMETIC = {
     **{name.lower(): drawn_from(rows(name)) for name in ("LOG_SOFTMAX", "L2_NORMALIZATION")},
     "batch_matmul": drawn_from(batch_matmul),
     **{f"{source}_to_{output}": drawn_from(quantize(source, output)) for source, output in EDGES},
+}
+# By the way in which outputs may lie over inputs.
+STRATEGIES = {
+    "two operands": any_of([two_operands(name) for name in TWO_OPERANDS]),
+    "reductions": any_of([reduction(name) for name in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")]),
+    "rows": any_of([rows("LOG_SOFTMAX"), rows("L2_NORMALIZATION")]),
+    "edges": any_of([quantize(*pair) for pair in EDGES]),
 }

@@ -16,6 +16,7 @@ from tinyops.compiler.arena import Arena
 from tinyops.compiler.feature_code import feature_files, feature_headers, feature_values, generated_files
 from tinyops.compiler.header import SYMBOLS, ModelHeader
 from tinyops.compiler.lowered import (
+    CTYPES,
     Argument,
     Call,
     Constant,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LINE_CHARACTERS = 96
-CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
 COMMON_HEADERS = ("tinyops/model.h", "tinyops/internal.h", "tinyops/fixed_point.h")
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from tinyops import __version__
 from tinyops.compiler.arena import Span
 from tinyops.compiler.compiled import CompiledModel
-from tinyops.compiler.emit import CTYPES, _environment, _safe
+from tinyops.compiler.emit import _environment, _safe
+from tinyops.compiler.lowered import CTYPES
 from tinyops.compiler.prefixing import PUBLIC_HEADER, check_prefix, with_prefix
 from tinyops.errors import UsageError
 from tinyops.files import MIB, pretty_json, read_bounded, write_if_changed, writing

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 # A C initialiser: a number, an expression, an array or a nested struct.
 Field: TypeAlias = int | float | str | tuple["int | str", ...] | Mapping[str, "Field"]
 
+CTYPES = MappingProxyType(
+    {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
+)
 CTYPE_BYTES = MappingProxyType({"int8_t": 1, "int16_t": 2, "int32_t": 4, "uint32_t": 4})
 
 

@@ -56,7 +56,7 @@ Better = Callable[[Total], tuple[float, ...]]
 
 def predicted_instructions(graph: Graph, lowered: Lowered, cpu: str) -> int:
     """What an operator's calls take on a core, by the table of costs."""
-    return round(sum(_instructions(graph, call, cpu) for call in lowered.calls))
+    return round(sum(call_instructions(graph, call, cpu) for call in lowered.calls))
 
 
 def stack_bytes(lowered: Sequence[Lowered], cpu: str) -> int:
@@ -77,7 +77,8 @@ def choices(graph: Graph, candidates: Sequence[Sequence[Lowered]], cpu: str, pre
         found["balanced"] = min((picked(by_shares) for picked in sets), key=shares)
     if prefer == "ram":
         found["ram"] = min((picked(None) for picked in sets), key=lambda total: (total.ram, total.instructions))
-        totals = (found["ram"], *found.values())
+        lean = sets[0](None)  # every kernel is there, which costs stack and little else
+        totals = (found["ram"], lean, *found.values())
         return tuple({tuple(map(id, total.ways)): total.lowered for total in totals}.values())
     return (found[prefer].lowered,)
 
@@ -174,7 +175,8 @@ def _fields(value: Mapping[str, Field] | Field) -> int:
     return len(value) if isinstance(value, tuple) else 1
 
 
-def _instructions(graph: Graph, call: Call, cpu: str) -> float:
+def call_instructions(graph: Graph, call: Call, cpu: str) -> float:
+    """What one call takes, by the table of costs."""
     costs = INSTRUCTIONS[core_of(cpu)].get(call.function)
     counts = counts_of(graph, call) if costs else (1, *elements_of(graph, call))
     return sum(cost * count for cost, count in zip(costs or UNKNOWN, counts, strict=True))

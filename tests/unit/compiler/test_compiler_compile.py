@@ -196,7 +196,7 @@ def test_step_writes_a_library_and_its_description(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "m").write_bytes(built())
     (tmp_path / "f").write_bytes(canonical_json(RAW.to_json()))
-    settings = {"cpu": "cortex-m0", "board": "b", "arena_bytes": 1024, "classes": ["x", "y", "z"], "signal": None}
+    settings = {"cpu": "x86-64", "board": "b", "arena_bytes": 1024, "classes": ["x", "y", "z"], "signal": None}
     inputs = {"int8.tflite": tmp_path / "m", "features.json": tmp_path / "f"}
     facts = run(Step("compile", "s", settings), inputs, tmp_path / "out", lambda p: None)
     described = json.loads((tmp_path / "out" / "compile.json").read_text())

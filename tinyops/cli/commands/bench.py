@@ -77,6 +77,10 @@ def _measure(arguments: argparse.Namespace, output: Output, board: Board, catalo
 
     if arguments.per_operator:
         raise UsageError("--per-operator counts instructions, which a board does not", hint="leave --port away")
+    if arguments.stream_rows:
+        raise UsageError(
+            "--stream-rows cannot be timed with --port: a board counts cycles of one row", hint="leave one away"
+        )
     here = repository_here()
     wanted = Wanted(
         model=arguments.model,

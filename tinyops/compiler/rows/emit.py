@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tinyops.compiler.lowered import Argument, Call, Expression, Field, Kernel, Read, Write
+from tinyops.compiler.lowered import CTYPES, Argument, Call, Expression, Field, Kernel, Read, Write
 from tinyops.compiler.rows.kernels import Strip, params_of
 from tinyops.compiler.rows.memory import RowPlaces
 from tinyops.compiler.rows.schedule import RowStep
@@ -68,12 +68,12 @@ def strip_call(stretch: Stretch, step: RowStep, call: Call, graph: Graph) -> Cal
 
     def place(argument: Argument) -> Argument:
         if isinstance(argument, Read):
-            ctype = f"{graph.tensors[argument.tensor].dtype}_t"
-            return Expression(f"(const {ctype} *)strip.input[{step.inputs.index(argument.tensor)}]")
+            number, ctype = step.inputs.index(argument.tensor), CTYPES[graph.tensors[argument.tensor].dtype]
+            return Expression(f"(const {ctype} *)(const void *)strip.input[{number}]")
         if isinstance(argument, Write):
-            return Expression(f"({graph.tensors[argument.tensor].dtype}_t *)strip.output")
+            return Expression(f"({CTYPES[graph.tensors[argument.tensor].dtype]} *)(void *)strip.output")
         return argument
 
-    row_values = stretch.line(step.output).row_bytes
+    row_values = stretch.line(step.output).row_values
     arguments = tuple(map(place, call.arguments))
     return replace(call, params=params_of(call, STRIP, row_values), arguments=arguments)

@@ -14,17 +14,28 @@ from typing import Any
 from tinyops.compiler.lowered import Call, Field, Lowered, Read
 from tinyops.compiler.overlap import by_columns
 from tinyops.graph import Graph, Operator, Tensor
-from tinyops.graph.types import DTYPES
 
 BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})
 WINDOWED = BY_CHANNELS | {
     *("tinyops_conv_2d", "tinyops_conv_2d_packed", "tinyops_conv_2d_lanes", "tinyops_depthwise_conv_2d"),
     *("tinyops_average_pool_2d", "tinyops_max_pool_2d"),
+    *("tinyops_average_pool_2d_packed", "tinyops_max_pool_2d_packed"),
 }
-COUNTED = frozenset({"tinyops_lookup", "tinyops_add_packed", "tinyops_sub_packed"})
-BROADCAST = frozenset(  # where nothing is broadcast
-    f"tinyops_{name}" for name in ("add", "sub", "mul", "div", "squared_difference", "minimum", "maximum")
+COUNTED = frozenset(f"tinyops_{name}" for name in ("lookup", "quantize", "quantize_real", "requantize_int16"))
+_BOTH = (
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "squared_difference",
+    "minimum",
+    "maximum",
+    "add_packed",
+    "sub_packed",
+    "mul_packed",
+    "prelu",
 )
+BROADCAST = frozenset(f"tinyops_{name}" for name in _BOTH)  # where nothing is broadcast
 MOST_INPUTS = 2  # TINYOPS_ROWS_INPUTS
 MOST_HEIGHT = 32_767  # of int16_t
 
@@ -59,19 +70,21 @@ def geometry(graph: Graph, operator: Operator, lowered: Lowered) -> Geometry | N
     output = graph.tensors[operator.outputs[0]]
     if not 1 <= len(tensors) <= MOST_INPUTS or not all(map(_is_image, (*tensors, output))):
         return None
+    if call.function in COUNTED:
+        return POINTWISE
     if call.function in WINDOWED:
         g = _window(call)
-        if call.function == "tinyops_depthwise_3x3" and by_columns(call.params):
+        turned = call.function == "tinyops_depthwise_3x3" and by_columns(call.params)
+        if turned or (g["in_h"], g["in_w"]) != tensors[0].shape[1:3]:  # columns are taken for rows
             return None
         return Geometry((g["kernel_h"] - 1) * g["dilation_h"] + 1, g["stride_h"], g["pad_top"])
-    flat = call.function in BROADCAST and _is_flat(call)
-    return POINTWISE if call.function in COUNTED or flat else None
+    return POINTWISE if call.function in BROADCAST and _is_flat(call) else None
 
 
 def _is_image(tensor: Tensor) -> bool:
-    """Computed, of bytes, batch 1, and not taller than the rows' counters."""
+    """Computed, batch 1, and not taller than the rows' counters."""
     fits = len(tensor.shape) == 4 and tensor.shape[0] == 1 and tensor.shape[1] <= MOST_HEIGHT
-    return fits and tensor.data is None and DTYPES[tensor.dtype] == 1
+    return fits and tensor.data is None
 
 
 def _window(call: Call) -> Mapping[str, Any]:

@@ -98,11 +98,10 @@ def _may_follow(stretch: Stretch, output: int, source: int) -> bool:
 def _over_rows(stretch: Stretch, step: RowStep, between: Mapping[int, Line], low: Lowered) -> Iterator[Over]:
     """In each of its strips, as the kernel allows; the rows that are kept come before those that it writes."""
     line, call = between[step.output], low.calls[0]
-    row_values = line.row_bytes
     found: dict[int, list[tuple[int, int]]] = {}
     shapes = sorted(stretch.played.shapes.get(step.operator, ()))
     for shape in shapes:
-        strip = replace(call, params=params_of(call, Strip(*shape), row_values))
+        strip = replace(call, params=params_of(call, Strip(*shape), line.row_values))
         for overlap in overlaps_of(strip):
             found.setdefault(overlap.tensor, []).append((overlap.distance, overlap.step))
     for tensor, ways in found.items():

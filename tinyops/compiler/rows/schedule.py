@@ -6,6 +6,7 @@ line needs on the device.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,14 +33,14 @@ class RowStep:
 class Played:
     """`room` and `kept`: the most rows of each line while operators work on it, and between two strips.
 
-    `shapes` are the different strips of each operator. `ahead` maps (output, input) of whole lines to the most rows
-    of each pair: rows of the output that are written while that row of the input is the first that is still needed.
+    `shapes` are the strips of each operator, and how often each comes. `ahead` maps (output, input) of whole lines to
+    pairs: rows of the output that are written while that row of the input is the first that is still needed.
     """
 
     strips: int
     room: Mapping[int, int]
     kept: Mapping[int, int]
-    shapes: Mapping[int, frozenset[tuple[int, int, int]]]
+    shapes: Mapping[int, Mapping[tuple[int, int, int], int]]
     ahead: Mapping[tuple[int, int], frozenset[tuple[int, int]]]
     kept_rows: Mapping[int, int]  # in all strips together
 
@@ -61,7 +62,7 @@ class _Player:
     whole: frozenset[int]
     room: dict[int, int] = field(default_factory=dict)
     kept: dict[int, int] = field(default_factory=dict)
-    shapes: dict[int, set[tuple[int, int, int]]] = field(default_factory=dict)
+    shapes: dict[int, Counter[tuple[int, int, int]]] = field(default_factory=dict)
     ahead: dict[tuple[int, int], set[tuple[int, int]]] = field(default_factory=dict)
     kept_rows: dict[int, int] = field(default_factory=dict)
 
@@ -83,7 +84,7 @@ class _Player:
                 self.kept_rows[line] = self.kept_rows.get(line, 0) + rows
         if count:
             shape = (self.states[step.inputs[0]].end - first, count, first - top)
-            self.shapes.setdefault(step.operator, set()).add(shape)
+            self.shapes.setdefault(step.operator, Counter())[shape] += 1
         made.end += count
         self.room[step.output] = max(self.room.get(step.output, 0), made.end - made.origin)
 
@@ -132,9 +133,8 @@ def play(
         strips += 1
         if strips > MOST_STRIPS or before == [s.end for s in states.values()]:
             return None
-    shapes = {operator: frozenset(found) for operator, found in player.shapes.items()}
     ahead = {pair: frozenset(found) for pair, found in player.ahead.items()}
-    return Played(strips, player.room, player.kept, shapes, ahead, player.kept_rows)
+    return Played(strips, player.room, player.kept, player.shapes, ahead, player.kept_rows)
 
 
 def _arrivals(

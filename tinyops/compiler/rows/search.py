@@ -10,10 +10,11 @@ from tinyops.compiler.arena import Arena, draw_arena, plan_arena
 from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.memory import lower_bound
 from tinyops.compiler.options import CompileOptions
-from tinyops.compiler.rows.cost import Cost, cost_of, instructions_of
+from tinyops.compiler.rows.cost import Cost, cost_of
 from tinyops.compiler.rows.kernels import Geometry
 from tinyops.compiler.rows.stretch import Stretch, geometries, make_stretch
 from tinyops.compiler.sharing import Storage, share_storage
+from tinyops.compiler.variants import predicted_instructions
 from tinyops.errors import SpecError
 from tinyops.features import Features, RawFeatures, TensorFeatures
 from tinyops.graph import Graph, live_ranges
@@ -55,6 +56,7 @@ class _Task:
     graph: Graph
     storage: Storage
     features: Features
+    cpu: str
     known: Mapping[int, Geometry]
 
     def candidate(self, first: int, last: int, rows: int, *, streamed: bool) -> Candidate | None:
@@ -63,7 +65,9 @@ class _Task:
             return None
         lowered, owner = self.storage.lowered, self.storage.owner
         drawn = draw_arena(self.graph, lowered, owner, self.features, stretch)
-        return Candidate(stretch, lower_bound(drawn.buffers, drawn.overs), cost_of(stretch, lowered))
+        return Candidate(
+            stretch, lower_bound(drawn.buffers, drawn.overs), cost_of(stretch, self.graph, lowered, self.cpu)
+        )
 
     def _shares(self, stretch: Stretch) -> bool:
         """Whether an output lies where a source lies: its first rows would come before the source's last are read."""
@@ -89,7 +93,7 @@ def choose_stretch(
     to be streamed into a model that cannot take them.
     """
     storage, as_whole = share_storage(graph, lowered), (*whole, None)
-    task = _Task(graph, storage, features, geometries(graph, storage.lowered))
+    task = _Task(graph, storage, features, options.cpu, geometries(graph, storage.lowered))
     if _can_stream(graph, features, options):
         found = _smallest(task, _candidates(task, streamed=True))
         if found is not None:
@@ -105,7 +109,8 @@ def choose_stretch(
         return as_whole
     candidates = [c for c in _candidates(task, streamed=False) if c.bound < before]
     if not short and options.prefer == "balanced":
-        candidates = [c for c in candidates if _is_worth(c, before, instructions_of(lowered))]
+        instructions = sum(predicted_instructions(graph, low, options.cpu) for low in lowered)
+        candidates = [c for c in candidates if _is_worth(c, before, instructions)]
     best = _cheapest(task, candidates, room) if short and room is not None else _smallest(task, candidates)
     return best if best is not None and best[1].bytes < before else as_whole
 

@@ -23,6 +23,7 @@ class Line:
     tensor: int
     height: int
     row_bytes: int
+    row_values: int
     room: int
     kept: int
     is_whole: bool
@@ -119,12 +120,13 @@ def make_stretch(
         return None
 
     def line(tensor: int) -> Line:
-        row_bytes = graph.tensors[tensor].bytes // heights[tensor]
+        height = heights[tensor]
+        row = (graph.tensors[tensor].bytes // height, graph.tensors[tensor].elements // height)
         if tensor in sources and room:
-            return Line(tensor, heights[tensor], row_bytes, room, 0, is_whole=False)
+            return Line(tensor, height, *row, room, 0, is_whole=False)
         is_whole = tensor in sources or tensor in outputs
-        rows, kept = (heights[tensor], 0) if is_whole else (played.room[tensor], played.kept.get(tensor, 0))
-        return Line(tensor, heights[tensor], row_bytes, rows, kept, is_whole)
+        rows, kept = (height, 0) if is_whole else (played.room[tensor], played.kept.get(tensor, 0))
+        return Line(tensor, height, *row, rows, kept, is_whole)
 
     between = tuple(t for t in made if t not in outputs)
     lines = tuple(line(t) for t in (*sources, *between, *outputs))
