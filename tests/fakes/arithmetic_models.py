@@ -246,6 +246,24 @@ EDGES = (
     *(("int32", "int16"), ("int8", "float32"), ("uint8", "float32"), ("int16", "float32")),
 )
 
+# -- as strategies -------------------------------------------------------------------------------
+
+
+def drawn_from(adder: Adder) -> st.SearchStrategy[bytes]:
+    """Models of a few operators of a kind."""
+    return st.integers(0, 2**32 - 1).map(lambda seed: model_of(adder, np.random.default_rng(seed), 3))
+
+
+# Each operator by itself.
+ARITHMETIC = {
+    **{name.lower(): drawn_from(one_operand(name)) for name in ONE_OPERAND},
+    **{name.lower(): drawn_from(two_operands(name)) for name in TWO_OPERANDS},
+    **{name.lower(): drawn_from(reduction(name)) for name in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")},
+    **{name.lower(): drawn_from(arg_extreme(name)) for name in ("ARG_MAX", "ARG_MIN")},
+    **{name.lower(): drawn_from(rows(name)) for name in ("LOG_SOFTMAX", "L2_NORMALIZATION")},
+    "batch_matmul": drawn_from(batch_matmul),
+    **{f"{source}_to_{output}": drawn_from(quantize(source, output)) for source, output in EDGES},
+}
 # By the way in which outputs may lie over inputs.
 STRATEGIES = {
     "two operands": any_of([two_operands(name) for name in TWO_OPERANDS]),
