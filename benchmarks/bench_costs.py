@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from tinyops.graph import (
     ElementwiseOptions,
     FullyConnectedOptions,
     Graph,
+    LstmOptions,
     NoOptions,
     Operator,
     Options,
@@ -81,8 +82,8 @@ def _constant(index: int, values: np.ndarray, scales: Sequence[float] = (1.0,), 
 
 
 def _graph(name: str, tensors: Sequence[Tensor], options: Options) -> Graph:
-    """The last tensor is the output; those without data before it are the inputs."""
-    inputs = tuple(t.index for t in tensors[:-1] if t.data is None)
+    """The last tensor is the output; those without data before it are the inputs, but for variables."""
+    inputs = tuple(t.index for t in tensors[:-1] if t.data is None and not t.variable)
     operator = Operator(0, name, tuple(t.index for t in tensors[:-1]), (tensors[-1].index,), options)
     return Graph(f"cost-{name}", "sha256:" + "0" * 64, tuple(tensors), (operator,), inputs, (tensors[-1].index,))
 
@@ -139,6 +140,9 @@ DEPTHWISE_WIDE = (
 POOLS = (((8, 8, 8), 2, 2), ((12, 12, 4), 3, 1), ((8, 8, 64), 8, 8), ((6, 6, 5), 3, 2), ((20, 4, 16), 2, 2))
 
 
+RECURRENT = ((1, 64, 32), (4, 16, 8), (10, 28, 20), (1, 8, 40), (2, 128, 16), (3, 5, 13))
+
+
 def _cases(core: str) -> Iterator[Case]:
     packed, narrow = ("packed", "") if core == "dsp" else ("lanes", "_lanes")
     for function in ("conv_2d", f"conv_2d_{packed}"):
@@ -147,17 +151,18 @@ def _cases(core: str) -> Iterator[Case]:
         more = DEPTHWISE_WIDE if function == "depthwise_conv_2d" else ()
         yield from (Case(_windowed(*shape, depthwise=True), function) for shape in (*DEPTHWISE, *more))
     dense = ((16, 8), (64, 10), (128, 128), (640, 16), (8, 128), (40, 3))
-    for function in ("fully_connected", *(["fully_connected_packed"] if core == "dsp" else [])):
+    for function in ("fully_connected", "fully_connected_packed" if core == "dsp" else "fully_connected_eights"):
         yield from (Case(_dense(*shape), function) for shape in dense)
+    for function in ("lstm", *(["lstm_packed"] if core == "dsp" else [])):
+        yield from (Case(_lstm(*shape), function) for shape in RECURRENT)
     for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
-        yield from (Case(_pooled(name, *shape), name.lower()) for shape in POOLS)
+        for function in (name.lower(), *([f"{name.lower()}_packed"] if core == "dsp" else [])):
+            yield from (Case(_pooled(name, *shape), function) for shape in POOLS)
     yield from (Case(_softmax(rows, depth), "softmax") for rows, depth in ((1, 2), (1, 12), (1, 100), (4, 10)))
     for name in ("ADD", "SUB", "MUL"):
-        functions = (name.lower(), f"{name.lower()}_packed") if core == "dsp" and name != "MUL" else (name.lower(),)
         shapes = (((1, 64), (1, 64)), ((1, 8, 8, 16), (1, 8, 8, 16)), ((1, 8, 8, 16), (1, 1, 1, 16)))
-        for function in functions:
-            given = shapes[:2] if function.endswith("packed") else shapes
-            yield from (Case(_elementwise(name, *shape), function) for shape in given)
+        for function in (name.lower(), f"{name.lower()}_packed"):
+            yield from (Case(_elementwise(name, *shape), function) for shape in shapes)
     yield from (Case(_mean(shape), "mean") for shape in ((4, 4, 8), (8, 8, 16), (3, 3, 64)))
     yield from (
         Case(_pad(shape, amount), "pad") for shape, amount in (((4, 4, 8), 1), ((9, 9, 3), 2), ((20, 20, 4), 1))
@@ -168,6 +173,20 @@ def _cases(core: str) -> Iterator[Case]:
 def _dense(inputs: int, outputs: int) -> Graph:
     options = FullyConnectedOptions("NONE", False, False)
     return _weighted("FULLY_CONNECTED", (1, inputs), (outputs, inputs), (1, outputs), options)
+
+
+def _lstm(steps: int, inputs: int, units: int) -> Graph:
+    rng, shapes = np.random.default_rng(7), [(units, inputs)] * 4 + [(units, units)] * 4
+    weights = [
+        _constant(i, rng.integers(-127, 128, shape).astype(np.int8), [0.01]) for i, shape in enumerate(shapes, 1)
+    ]
+    biases = [_constant(i, rng.integers(-2000, 2000, units).astype(np.int32)) for i in range(9, 13)]
+    hidden = replace(_quantised(13, (1, units), 1 / 128, 0), variable=True, initial=bytes(units))
+    cell = Tensor(14, "cell", (1, units), "int16", Quantisation((2.0**-12,), (0,)), None, True, bytes(2 * units))
+    tensors = [_quantised(0, (1, steps, inputs)), *weights, *biases, hidden, cell, _quantised(15, (1, steps, units))]
+    graph = _graph("UNIDIRECTIONAL_SEQUENCE_LSTM", tensors, LstmOptions("TANH", 10.0, False))
+    operands = (*range(9), None, None, None, *range(9, 13), None, None, 13, 14, None, None, None, None)
+    return replace(graph, operators=(replace(graph.operators[0], inputs=operands),))
 
 
 def _pooled(name: str, shape: tuple[int, int, int], taps: int, stride: int) -> Graph:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from fakes.compiled import compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.moving_network import moving_network
 from fakes.tflite import Tflite, dense
 from tinyops.boards.loader import load_catalog
 from tinyops.compiler.library import library_files, write_library
+from tinyops.errors import UsageError
 from tinyops.process import find_tool
 from tinyops.toolchain import CPU_FLAGS
 
@@ -50,7 +52,7 @@ def two_by_two() -> bytes:
     return model.build([left, right], [total, real])
 
 
-MODELS = {"dense": dense().build([0], [3]), "two_by_two": two_by_two()}
+MODELS = {"dense": dense().build([0], [3]), "two_by_two": two_by_two(), "moving": moving_network()}
 
 
 @cache
@@ -76,7 +78,7 @@ def call(folder: Path, *argv: str | Path) -> str:
 
 
 def printed(output: bytes, name: str) -> list[float]:
-    if name == "dense":
+    if name != "two_by_two":
         return [float(v) for v in np.frombuffer(output, np.int8)]
     return [*map(float, np.frombuffer(output[:5], np.int8)), *map(float, np.frombuffer(output[5:25], np.float32))]
 
@@ -122,6 +124,66 @@ def test_a_cplusplus_program_links_it(tmp_path: Path) -> None:
     call(folder, "gcc", "-std=c99", *WARNINGS, *INCLUDES, "-c", *sources(folder))
     call(folder, "g++", "-std=c++11", *WARNINGS, *INCLUDES, "main.cpp", *map(str, folder.glob("*.o")), "-o", "run")
     call(folder, "./run")
+
+
+TWO = """
+#include <stdio.h>
+
+#include "first.h"
+#include "second.h"
+
+static uint8_t arena[FIRST_ARENA_BYTES + SECOND_ARENA_BYTES + 32];
+
+static uint8_t *aligned(uint8_t *at) { return at + (16 - (uintptr_t)at % 16) % 16; }
+
+int main(void) {
+  uint8_t *a = aligned(arena), *b = aligned(arena + FIRST_ARENA_BYTES + 16);
+  int failed = first_model_init(a) != TINYOPS_OK || second_model_init(b) != TINYOPS_OK;
+  for (uint32_t i = 0; i < FIRST_INPUT_COUNT; i++) {
+    first_input(a)[i] = (int8_t)(i * 7);
+    second_input(b)[i] = (int8_t)(i * 7);
+  }
+  failed |= first_model_invoke(a) != TINYOPS_OK || second_model_invoke(b) != TINYOPS_OK;
+  for (uint32_t i = 0; i < FIRST_OUTPUT_COUNT; i++) {
+    (void)printf("%d %d\\n", first_output(a)[i], second_output(b)[i]);
+  }
+  return failed || first_model.arena_bytes != FIRST_ARENA_BYTES || second_model.arena_bytes != SECOND_ARENA_BYTES;
+}
+"""
+
+
+@pytest.mark.parametrize("language", ["c", "c++"])
+def test_two_models_with_prefixes_are_one_program(language: str, tmp_path: Path) -> None:
+    compilers = {"c": ("gcc", "-std=c99"), "c++": ("g++", "-std=c++20", "-x", "c++")}
+    changed = dense()
+    changed.model.buffers[1].data = changed.model.buffers[1].data[::-1].copy()
+    models = {"first": dense().build([0], [3]), "second": changed.build([0], [3])}
+    objects, outputs = [], []
+    vector = bytes(i * 7 % 256 for i in range(4))
+    for prefix, model in models.items():
+        folder = tmp_path / prefix
+        write_library(library_files(compile_bytes(model), prefix), folder)
+        call(folder, *compilers[language], *WARNINGS, *INCLUDES, "-c", *sources(folder))
+        found = call(folder, "nm", "-g", "--defined-only", *(path.name for path in folder.glob("*.o"))).split()
+        symbols = {name for name in found if "tinyops" in name or prefix in name}
+        assert symbols
+        assert not {name for name in symbols if "_op0_weights" in name and prefix not in name}
+        objects += [str(path) for path in folder.glob("*.o")]
+        outputs.append(run_compiled(compile_bytes(model), [vector])[0])
+    (tmp_path / "main.c").write_text(TWO)
+    includes = [f"-I{tmp_path / prefix / 'include'}" for prefix in models]
+    link = [*compilers[language], *WARNINGS, *includes, "main.c", *(("-x", "none") if language == "c++" else ())]
+    call(tmp_path, *link, *objects, "-o", "run")
+    printed_pairs = [line.split() for line in call(tmp_path, "./run").splitlines()]
+    wanted = [np.frombuffer(output, np.int8).tolist() for output in outputs]
+    assert [[int(pair[side]) for pair in printed_pairs] for side in (0, 1)] == wanted
+    assert wanted[0] != wanted[1]
+
+
+@pytest.mark.parametrize("prefix", ["tinyops", "3d", "A b", "kws;", "a" * 41, "Kws"])
+def test_a_prefix_that_is_no_name_is_refused(prefix: str) -> None:
+    with pytest.raises(UsageError, match="cannot begin a C name"):
+        library_files(compile_bytes(MODELS["dense"]), prefix)
 
 
 @pytest.mark.parametrize("board", [n for n, b in load_catalog().items() if b.spec.compiler == "arm-none-eabi-gcc"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.moving_network import moving_network
 from fakes.state_models import wake_word
 from fakes.tflite import dense
 from tinyops.boards.loader import load_catalog
@@ -29,7 +30,7 @@ NAMED = re.compile(r"(operator|tensor) \d+ |custom operator '|float-only|hybrid|
 MUST_RUN = {
     *("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "vww_96_int8", "str_ww_ref_model"),
     *("pretrainedResnet_large_int8", "model_ToyCar_quant_fullint_floatio", "hello_world_int8"),
-    *("micro_speech_quantized", "person_detect", "simple_add_model"),
+    *("micro_speech_quantized", "person_detect", "simple_add_model", "mcunet_vww", "mcunetv2_large"),
     *("keyword_scrambled", "mnist_lstm_int8", "dtln_noise_suppression"),
 }
 
@@ -57,6 +58,16 @@ def test_a_model_is_bit_exact_or_refused_by_name(model: Path) -> None:
     assert result.vectors == 16
     assert result.ram.total == result.ram.arena + result.ram.stack
     assert result.flash.total > result.flash.weights
+
+
+@pytest.mark.parametrize("board", ["nano33ble", "microbit"])
+def test_several_inputs_and_outputs_on_a_microcontroller(board: str, tmp_path: Path) -> None:
+    """Operators that move values, on cores that read words at any address and on those that must not."""
+    path = tmp_path / "moving.tflite"
+    path.write_bytes(moving_network())
+    result = measured(path, board)
+    assert result.bit_exact, result.differences
+    assert result.vectors == 16
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from fakes.arithmetic_models import (
     rows,
     two_operands,
 )
-from fakes.compiled import SANITIZED, compile_bytes, input_vectors, output_tensors, random_inputs, run_compiled
+from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
 from fakes.interpreter import Interpreter
 from fakes.tflite import Tflite
 
@@ -50,16 +50,7 @@ def check(model: bytes, interpreter: Interpreter, inputs=None, cpu: str = "x86-6
     inputs = inputs or random_inputs(compiled, VECTORS, seed=3)
     wanted = interpreter.run(model, inputs)
     assert wanted is not None
-    given = run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED)
-    for region, expected in zip(given, wanted, strict=True):
-        found = output_tensors(compiled, region)
-        at = 0
-        for index, values in zip(compiled.graph.outputs, found, strict=True):
-            tensor = compiled.graph.tensors[index]
-            np.testing.assert_array_equal(
-                values.view(np.uint8), np.frombuffer(expected[at : at + tensor.bytes], np.uint8), tensor.name
-            )
-            at += tensor.bytes
+    assert run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) == wanted
     return {call.function for low in compiled.lowered for call in low.calls}
 
 
@@ -109,7 +100,6 @@ def test_float32_softmax_is_the_nearest(name, interpreter):
     found = run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED)
     wanted = interpreter.run(model, inputs)
     assert wanted is not None
-    values = np.concatenate([np.concatenate(output_tensors(compiled, region)) for region in found])
-    expected = np.frombuffer(b"".join(wanted), np.float32)
+    values, expected = (np.frombuffer(b"".join(parts), np.float32) for parts in (found, wanted))
     np.testing.assert_array_max_ulp(values, expected, maxulp=2)
     assert (values == expected).mean() > 0.9

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from fakes.arithmetic_models import any_of, two_operands
 from fakes.compiled import SANITIZED, compile_bytes, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.cortexm import emulate
 from fakes.interpreter import Interpreter
@@ -21,6 +22,8 @@ MODELS = {
     "depthwise_3x3": depthwise_conv_2d(only_3x3=True),
     "fully_connected": OPERATORS["fully_connected"],
     "elementwise": OPERATORS["elementwise"],
+    "sub": any_of([two_operands("SUB")]),
+    "pool_2d": OPERATORS["pool_2d"],
 }
 QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 CPU = "cortex-m4f"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
 from fakes.cortexm import emulate
 from fakes.interpreter import Interpreter
-from fakes.operator_models import OPERATORS, depthwise_conv_2d
+from fakes.operator_models import OPERATORS, depthwise_conv_2d, elementwise
 from fakes.tflite import PADDING, Tflite
 from tinyops.compiler.ops.lanes import BLOCKS, LARGEST_SUM
 
@@ -23,7 +23,7 @@ MODELS = {
     "conv_2d": (OPERATORS["conv_2d"], "tinyops_conv_2d_lanes"),
     "depthwise_3x3": (depthwise_conv_2d(only_3x3=True), "tinyops_depthwise_3x3_lanes"),
     "fully_connected": (OPERATORS["fully_connected"], "tinyops_fully_connected_eights"),
-    "elementwise": (OPERATORS["elementwise"], "tinyops_add_packed"),
+    "addition": (elementwise(long_addition=True), "tinyops_add_packed"),
 }
 QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 CPU = "cortex-m0plus"
@@ -53,7 +53,7 @@ def test_operator_equals_the_interpreter(name, interpreter):
     models, kernel = MODELS[name]
     ran = []
 
-    @settings(max_examples=25, **QUIET)
+    @settings(max_examples=20, **QUIET)
     @given(model=models, seed=st.integers(0, 2**31))
     def compare(model, seed):
         compiled = compile_bytes(model, cpu=CPU)
@@ -73,7 +73,7 @@ def test_assembly_equals_the_c_beside_it(name, tmp_path_factory):
     models, kernel = MODELS[name]
     ran = []
 
-    @settings(max_examples=12, **QUIET)
+    @settings(max_examples=10, **QUIET)
     @given(model=models, seed=st.integers(0, 2**31))
     def compare(model, seed):
         compiled = compile_bytes(model, cpu=CPU)

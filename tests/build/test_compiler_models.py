@@ -44,7 +44,6 @@ REFUSED = {
     "mlperf_tiny/model_ToyCar_quant_dynamic": "hybrid",
     "mlperf_tiny/kws_ref_model_float32": "int8 weights, float32 activations",
     "tflm/magic_wand": "float-only",
-    "tinyengine/mcunet_vww": "TRANSPOSE",
     "tinyengine/ptq_mnist_lenet-300-100": "LOG_SOFTMAX",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_input
 from fakes.interpreter import Interpreter
 from fakes.movement_models import MOVERS
 from fakes.moving_network import moving_network
+from fakes.tflite import Tflite
 from tinyops.errors import DoesNotFit, SpecError
 
 pytestmark = pytest.mark.build
@@ -42,6 +44,21 @@ def test_operator_equals_the_interpreter(name, interpreter):
 
     compare()
     assert len(seen) >= 10, "the interpreter refused most examples"
+
+
+def test_constants_are_moved_and_outputs_may_go_unused(interpreter):
+    model, edge = Tflite(), {"scale": 0.5, "zero_point": 3}
+    source, fixed = model.tensor((3, 16), **edge), model.tensor((16, 3), data=np.arange(48).reshape(16, 3), **edge)
+    turned, total, made = (model.tensor((3, 16), **edge) for _ in range(3))
+    rows = [model.tensor((16,), **edge) for _ in range(3)]
+    model.operator("TRANSPOSE", [fixed, model.tensor((2,), "int32", data=[1, 0])], [turned])
+    model.operator("ADD", [source, turned], [total], table="AddOptions")
+    model.operator("UNPACK", [total], rows, table="UnpackOptions", axis=0, num=3)
+    model.operator("PACK", [rows[2], rows[0], rows[2]], [made], table="PackOptions", axis=0, valuesCount=3)
+    data = model.build([source], [made])
+    compiled = compile_bytes(data)
+    inputs = random_inputs(compiled, VECTORS, seed=1)
+    assert run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) == interpreter.run(data, inputs)
 
 
 def test_damaged_models_never_crash_the_compiler_nor_the_compiled_code(interpreter):

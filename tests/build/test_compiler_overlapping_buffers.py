@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from fakes.arithmetic_models import STRATEGIES as ARITHMETIC
 from fakes.compiled import SANITIZED, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.interpreter import Interpreter
 from fakes.movement_models import MOVERS
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.build
 ONE_INPUT = ("conv_2d", "depthwise_conv_2d", "fully_connected", "mean", "pad", "pool_2d", "softmax", "elementwise")
 MOVES = ("blocks", "gather", "mirror_pad", "resize_bilinear", "resize_nearest", "slice", "strided_slice", "transpose")
 CASES = [(name, cpu) for cpu in ("x86-64", "cortex-m4f") for name in ONE_INPUT]  # the latter's kernels, in plain C
-CASES += [(name, "x86-64") for name in (*MOVES, "batches", "broadcast_to", "transpose_conv")]
+CASES += [(name, "x86-64") for name in (*ARITHMETIC, *MOVES, "batches", "broadcast_to", "transpose_conv")]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_kernel_on_buffers_that_overlap_as_far_as_it_allows(name, cpu, interpret
     monkeypatch.setattr(arena, "best_layout", layout_with(0, used))
 
     @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(model={**OPERATORS, **MOVERS}[name], seed=st.integers(0, 2**31))
+    @given(model={**OPERATORS, **MOVERS, **ARITHMETIC}[name], seed=st.integers(0, 2**31))
     def compare(model, seed):
         assert not outputs_differ(interpreter, model, seed, cpu)
 

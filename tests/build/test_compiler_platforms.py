@@ -9,12 +9,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 
 from fakes.compiled import compile_bytes, compile_special, input_vectors, random_inputs
 from fakes.interpreter import Interpreter
 from fakes.platforms import PLATFORMS, Case, Platform, fits, needs, run_cases
-from fakes.strategies import all_strategies
+from fakes.strategies import all_strategies, drawn
 from tinyops.compiler.options import CPUS
 from tinyops.errors import DoesNotFit
 from tinyops.toolchain import CPU_FLAGS
@@ -30,32 +29,13 @@ FIRST = ("cortex-m0", "cortex-m4f", "riscv32", "wasm32")  # the others share ker
 AVR_OPERATORS = ("conv_2d", "depthwise_conv_2d", "fully_connected", "pool_2d", "softmax")
 
 
-def drawn(name: str) -> list[bytes]:
-    """Models of an operator, others on every run."""
-    found: list[bytes] = []
-
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(model=all_strategies()[name])
-    def collect(model: bytes) -> None:
-        found.append(model)
-
-    collect()
-    return found
-
-
 @cache
 def generated() -> dict[str, list[tuple[bytes, list, list[bytes]]]]:
     """For each operator: models, their inputs, and the interpreter's outputs."""
     interpreter, found = Interpreter(), {}
     for name in all_strategies():
         found[name] = []
-        for model in drawn(name):
+        for model in drawn(name, EXAMPLES):
             inputs = random_inputs(compile_bytes(model), VECTORS, seed=len(model))
             outputs = interpreter.run(model, inputs)
             if outputs is not None:

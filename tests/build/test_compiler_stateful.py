@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
 from fakes.cortexm import run_in_emulator
 from fakes.interpreter import Interpreter
-from fakes.state_models import STATEFUL, lstm_model, svdf_model, wake_word
+from fakes.state_models import STATEFUL, delay_line, lstm_model, svdf_model, wake_word
 from tinyops.compiler.host import HostModel, build_host
 from tinyops.errors import DoesNotFit, SpecError
 
@@ -55,9 +55,9 @@ def test_sequences_equal_the_interpreters(name, interpreter):
     seen = []
 
     @settings(max_examples=15, **QUIET)
-    @given(model=STATEFUL[name], seed=st.integers(0, 2**31))
-    def compare(model, seed):
-        compiled = compile_bytes(model)
+    @given(model=STATEFUL[name], seed=st.integers(0, 2**31), prefer=st.sampled_from(["balanced", "ram", "speed"]))
+    def compare(model, seed, prefer):
+        compiled = compile_bytes(model, prefer=prefer)
         inputs = random_inputs(compiled, VECTORS, seed)
         wanted = interpreter.run(model, inputs)
         assume(wanted is not None)
@@ -90,18 +90,20 @@ def test_each_layer_of_the_scrambled_model_equals_the_interpreters(interpreter):
     assert run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) == wanted
 
 
-def test_a_streaming_wake_word_equals_the_interpreter(interpreter):
-    model = wake_word()
+@pytest.mark.parametrize(("made", "remembers", "copies"), [(delay_line, 5, 0), (wake_word, 9, 0)])
+def test_a_streaming_network_equals_the_interpreter(made, remembers, copies, interpreter):
+    model = made()
     compiled = compile_bytes(model)
-    inputs = random_inputs(compiled, 20, seed=3)
+    inputs = random_inputs(compiled, 30, seed=3)
     inputs[0][8:] = inputs[0][8]  # from here on only what is remembered changes
     wanted = interpreter.run(model, inputs)
     assert wanted is not None
-    assert len(set(wanted[8:13])) > 3
-    assert len(set(wanted[13:])) == 1
+    assert len(set(wanted[:8])) > 4
+    assert len(set(wanted[8:12])) > 1
+    assert len(set(wanted[8 + remembers :])) == 1
     assert run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) == wanted
     kept = [o.name for o, low in zip(compiled.graph.operators, compiled.lowered, strict=True) if low.calls]
-    assert kept.count("READ_VARIABLE") == 0
+    assert kept.count("READ_VARIABLE") == copies
 
 
 def test_init_starts_a_sequence_again(tmp_path):
@@ -131,8 +133,9 @@ def test_models_in_the_emulator_equal_this_machine(name, tmp_path):
     emulate_and_compare(read(name), tmp_path, 11)
 
 
-def test_a_streaming_wake_word_in_the_emulator_equals_this_machine(tmp_path):
-    emulate_and_compare(wake_word(), tmp_path, 11)
+@pytest.mark.parametrize("made", [delay_line, wake_word])
+def test_a_streaming_network_in_the_emulator_equals_this_machine(made, tmp_path):
+    emulate_and_compare(made(), tmp_path, 11)
 
 
 def emulate_and_compare(model: bytes, folder: Path, seed: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from hypothesis import strategies as st
 
 from fakes.tflite import ACTIVATIONS, DTYPES, Tflite
 
@@ -21,6 +22,12 @@ def model_of(adder: Adder, rng: np.random.Generator, count: int) -> bytes:
         inputs += needed
         outputs.append(output)
     return model.build(inputs, outputs)
+
+
+def any_of(adders: Sequence[Adder]) -> st.SearchStrategy[bytes]:
+    """Models of one operator of one of these kinds."""
+    seeds = st.integers(0, 2**32 - 1)
+    return st.builds(lambda add, seed: model_of(add, np.random.default_rng(seed), 1), st.sampled_from(adders), seeds)
 
 
 def scale_of(rng: np.random.Generator, low: float = -9, high: float = 1) -> float:
@@ -233,3 +240,11 @@ EDGES = (
     *(("int8", "int32"), ("int16", "int8"), ("int16", "int16"), ("int16", "int32"), ("int32", "int8")),
     *(("int32", "int16"), ("int8", "float32"), ("uint8", "float32"), ("int16", "float32")),
 )
+
+# By the way in which outputs may lie over inputs.
+STRATEGIES = {
+    "two operands": any_of([two_operands(name) for name in TWO_OPERANDS]),
+    "reductions": any_of([reduction(name) for name in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")]),
+    "rows": any_of([rows("LOG_SOFTMAX"), rows("L2_NORMALIZATION")]),
+    "edges": any_of([quantize(*pair) for pair in EDGES]),
+}

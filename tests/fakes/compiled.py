@@ -105,13 +105,3 @@ def random_inputs(compiled: CompiledModel, count: int, seed: int) -> list[NDArra
             values[0], values[1 % count] = limits.min, limits.max
         found.append(values)
     return found
-
-
-def output_tensors(compiled: CompiledModel, region: bytes) -> list[NDArray]:
-    """The values of each output tensor in an output region, flat."""
-    found = []
-    for index in compiled.graph.outputs:
-        span = compiled.arena.tensors[index]
-        start = span.offset - compiled.header.output_offset
-        found.append(np.frombuffer(region[start : start + span.bytes], compiled.graph.tensors[index].dtype))
-    return found

@@ -170,6 +170,17 @@ def transpose(draw: Any) -> bytes:
 
 
 @st.composite
+def reverse(draw: Any) -> bytes:
+    m, shape = Moved(draw, (*PLAIN, "uint8")), draw(shapes(1, 5))
+    first = draw(st.integers(0, len(shape) - 1))
+    axes = range(first, draw(st.integers(first, len(shape) - 1)) + 1)
+    source, output = m.source(shape), m.tensor(shape)
+    given = [_signed(draw, axis, len(shape)) for axis in draw(st.permutations(axes))]
+    m.model.operator("REVERSE_V2", [source, m.numbers(given)], [output], table="ReverseV2Options")
+    return m.build([(output, shape)])
+
+
+@st.composite
 def blocks(draw: Any) -> bytes:
     """DEPTH_TO_SPACE or SPACE_TO_DEPTH."""
     m, block = Moved(draw, ("int8", "float32")), draw(st.integers(1, 3))
@@ -187,15 +198,13 @@ def blocks(draw: Any) -> bytes:
 def batches(draw: Any) -> bytes:
     """SPACE_TO_BATCH_ND or BATCH_TO_SPACE_ND, with one or two spatial dimensions."""
     m, spatial = Moved(draw, ("int8",)), draw(st.integers(1, 2))
-    padded = draw(st.booleans())
-    m.edge["zero_point"] *= not padded
     block = [draw(st.integers(1, 3)) for _ in range(spatial)]
     inner = [draw(st.integers(1, 4)) for _ in range(spatial)]
     batch, channels = draw(st.integers(1, 2)), draw(st.integers(1, 5))
     many = [batch * math.prod(block), *inner, channels]
     to_batch = draw(st.booleans())
     amounts = [[0, 0] for _ in block]
-    if padded or not to_batch:
+    if not to_batch:
         for i, (b, n) in enumerate(zip(block, inner, strict=True)):
             amounts[i][0] = draw(st.integers(0, b * n - 1))
             amounts[i][1] = draw(st.integers(0, b * n - 1 - amounts[i][0]))
@@ -319,6 +328,7 @@ MOVERS = {
     "slice": slice_(),
     "strided_slice": strided_slice(),
     "transpose": transpose(),
+    "reverse": reverse(),
     "blocks": blocks(),
     "batches": batches(),
     "resize_nearest": resize_nearest(),

@@ -11,7 +11,7 @@ from fakes.tflite import PADDING, Tflite
 
 
 def moving_network() -> bytes:
-    """From one input to two outputs; as a file that can be damaged."""
+    """From two inputs to two outputs."""
     model = Tflite()
     edge = {"scale": 0.5, "zero_point": 0}
 
@@ -26,6 +26,8 @@ def moving_network() -> bytes:
 
     source = model.tensor((1, 4, 4, 8), **edge)
     a, b = then("SPLIT", [numbers(3), source], *[(1, 4, 4, 4)] * 2, table="SplitOptions", numSplits=2)
+    other = model.tensor((1, 4, 4, 4), **edge)
+    (b,) = then("ADD", [other, b], (1, 4, 4, 4), table="AddOptions")
     (c,) = then("TRANSPOSE", [a, numbers(0, 2, 1, 3)], (1, 4, 4, 4))
     slices = {"table": "StridedSliceOptions", "shrinkAxisMask": 1}
     (d,) = then(
@@ -42,9 +44,9 @@ def moving_network() -> bytes:
     weights = model.tensor((4, 2, 2, 4), scale=0.25, data=np.arange(64) % 7 - 3)
     strides = {"table": "TransposeConvOptions", "strideH": 2, "strideW": 2, "padding": PADDING["SAME"]}
     (o,) = then("TRANSPOSE_CONV", [numbers(1, 6, 8, 4), weights, n], (1, 6, 8, 4), **strides)
-    blocks_, amounts = numbers(2, 2), numbers([0, 0], [1, 1])
-    (p,) = then("SPACE_TO_BATCH_ND", [o, blocks_, amounts], (4, 3, 5, 4), table="SpaceToBatchNDOptions")
-    (q,) = then("BATCH_TO_SPACE_ND", [p, blocks_, amounts], (1, 6, 8, 4), table="BatchToSpaceNDOptions")
+    blocks, none, cut = numbers(2, 2), numbers([0, 0], [0, 0]), numbers([0, 0], [1, 1])
+    (p,) = then("SPACE_TO_BATCH_ND", [o, blocks, none], (4, 3, 4, 4), table="SpaceToBatchNDOptions")
+    (q,) = then("BATCH_TO_SPACE_ND", [p, blocks, cut], (1, 6, 6, 4), table="BatchToSpaceNDOptions")
     mirrored = numbers([0, 0], [1, 0], [0, 2], [0, 0])
-    (r,) = then("MIRROR_PAD", [q, mirrored], (1, 7, 10, 4), table="MirrorPadOptions", mode=0)
-    return model.build([source], [h, r])
+    (r,) = then("MIRROR_PAD", [q, mirrored], (1, 7, 8, 4), table="MirrorPadOptions", mode=0)
+    return model.build([source, other], [h, r])

@@ -144,11 +144,14 @@ def pool_2d(draw: Any) -> bytes:
 
 
 @st.composite
-def elementwise(draw: Any) -> bytes:
-    name = draw(st.sampled_from(["ADD", "MUL"]))
+def elementwise(draw: Any, long_addition: bool = False) -> bytes:
+    """With broadcasting; or an addition of up to a hundred values without."""
+    name = "ADD" if long_addition else draw(st.sampled_from(["ADD", "MUL"]))
     shape = tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=4)))
     drop = draw(st.integers(0, len(shape) - 1)) if draw(st.booleans()) else 0
     other = tuple(1 if draw(st.integers(0, 3)) == 0 else e for e in shape[drop:])
+    if long_addition:
+        shape = other = (draw(st.integers(1, 100)),)
     model = Tflite()
     rng = np.random.default_rng(draw(seeds))
     a = model.tensor(shape, scale=draw(scales), zero_point=draw(zero_points))

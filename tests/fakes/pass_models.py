@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from fakes.operator_models import _conv_options, _geometry, _out_extent, _Weighted, scales, zero_points
+from fakes.operator_models import _conv_options, _geometry, _out_extent, _Weighted, scales, seeds, zero_points
 from fakes.tflite import ACTIVATIONS, PADDING, Tflite
 
 small = st.integers(1, 4)
@@ -41,10 +41,10 @@ def padded(draw: Any) -> bytes:
     g = _geometry(draw, st.sampled_from([1, 1, 2]), draw(st.sampled_from([None, (3, 3)])))
     channels = draw(st.integers(1, 5))
     w = _Weighted(draw, channels, channels * g["taps"][0] * g["taps"][1])
-    added = []
+    added, rng = [], np.random.default_rng(draw(seeds))
     for extent in g["extent"]:  # of the padded image
-        before = draw(st.integers(0, min(3, extent - 1)))
-        added.append((before, draw(st.integers(0, min(3, extent - 1 - before)))))
+        before = int(rng.integers(0, min(4, extent)))
+        added.append((before, int(rng.integers(0, min(4, extent - before)))))
     inner = tuple(e - sum(a) for e, a in zip(g["extent"], added, strict=True))
     quantisation = {"scale": w.input_scale, "zero_point": w.zero_point}
     model = Tflite()
@@ -56,7 +56,7 @@ def padded(draw: Any) -> bytes:
     image = [shape[i] + sum(a) for i, a in enumerate(around)]
     wide = model.tensor(image, **quantisation)
     if draw(st.booleans()):
-        value = draw(st.sampled_from([w.zero_point, -128, 5]))
+        value = draw(st.sampled_from([w.zero_point, w.zero_point, -128, 5]))
         constant = model.tensor((1,), data=[value], **quantisation)
         model.operator("PADV2", [source, amounts, constant], [wide], table="PadV2Options")
     else:

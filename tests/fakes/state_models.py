@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from fakes.operator_models import scales, seeds, zero_points
-from fakes.tflite import ACTIVATIONS, Tflite
+from fakes.tflite import ACTIVATIONS, PADDING, Tflite
 
 SPREAD = 74.0  # of uniform bytes
 
@@ -110,18 +110,22 @@ def lstm(draw: Any) -> bytes:
     return model.build([tensors[0]], [output])
 
 
+KINDS = ("READ", "READ", "ASSIGN", "ASSIGN", "ADD", "RESHAPE", "SPLIT", "JOIN")
+
+
 class Resources:
     """A model whose tensors all have one shape and quantisation, so that any may be assigned to any resource."""
 
     def __init__(self, draw: Any) -> None:
         self.draw, self.model = draw, Tflite()
-        self.shape = (1, draw(st.integers(1, 20)))
+        self.shape = (1, draw(st.one_of(st.just(32), st.integers(1, 10).map(lambda half: 2 * half))))
         self.edge = {"scale": 0.5, "zero_point": draw(st.sampled_from([0, -128, 5]))}
         self.rng = np.random.default_rng(draw(seeds))
         self.names = [f"r{i}" for i in range(draw(st.integers(1, 3)))]
         self.source = self.model.tensor(self.shape, **self.edge)
         self.values = [self.source, self.constant(self.model)]
         self.handles: dict[str, int] = {}
+        self.halves: list[int] = []
 
     def constant(self, model: Tflite) -> int:
         uniform = self.draw(st.booleans())
@@ -149,25 +153,39 @@ class Resources:
             name = self.draw(st.sampled_from(self.names))
             self.model.operator("ASSIGN_VARIABLE", [self.handle(name), self.value()], [])
             return
+        if kind == "SPLIT" or (kind == "JOIN" and not self.halves):
+            self.split()
+        if kind == "SPLIT":
+            return
         made = self.model.tensor(self.shape, **self.edge)
         if kind == "READ":
             self.model.operator("READ_VARIABLE", [self.handle(self.draw(st.sampled_from(self.names)))], [made])
         elif kind == "ADD":
             self.model.operator("ADD", [self.value(), self.value()], [made], table="AddOptions")
+        elif kind == "JOIN":
+            parts = [self.draw(st.sampled_from(self.halves)) for _ in range(2)]
+            self.model.operator("CONCATENATION", parts, [made], table="ConcatenationOptions", axis=1)
         else:
             wanted = self.model.tensor((2,), "int32", data=self.shape)
             table = {"table": "ReshapeOptions", "newShape": list(self.shape)}
             self.model.operator("RESHAPE", [self.value(), wanted], [made], **table)
         self.values.append(made)
 
+    def split(self) -> None:
+        """Halves, which may lie where the whole lies where they start at a multiple of 16."""
+        axis = self.model.tensor((), "int32", data=np.array(1))
+        made = [self.model.tensor((1, self.shape[1] // 2), **self.edge) for _ in range(2)]
+        self.model.operator("SPLIT", [axis, self.value()], made, table="SplitOptions", numSplits=2)
+        self.halves += made
+
 
 @st.composite
 def resources(draw: Any) -> bytes:
-    """Reads, assignments, additions and reshapes in any order: each way of sharing storage with state occurs."""
+    """Reads, assignments, additions, reshapes and halves in any order: each way to share storage with state occurs."""
     made = Resources(draw)
     if draw(st.booleans()):
         made.initialise()
-    for kind in draw(st.lists(st.sampled_from(["READ", "READ", "ASSIGN", "ASSIGN", "ADD", "RESHAPE"]), max_size=9)):
+    for kind in draw(st.lists(st.sampled_from(KINDS), max_size=10)):
         made.step(kind)
     for name in made.names:  # each is assigned somewhere, or it could not be read
         made.model.operator("ASSIGN_VARIABLE", [made.handle(name), made.value()], [])
@@ -179,8 +197,99 @@ def resources(draw: Any) -> bytes:
 STATEFUL = {"svdf": svdf(), "lstm": lstm(), "resources": resources()}
 
 
-def wake_word(seed: int = 5, channels: int = 10, frames: int = 4) -> bytes:
-    """A streaming network: each inference takes in one frame and looks at the last four, kept in three resources.
+class Streaming:
+    """A network that takes in a few frames an inference and keeps rings of what layers still need, as published
+    streaming wake words do: READ_VARIABLE, CONCATENATION, STRIDED_SLICE, ASSIGN_VARIABLE.
+
+    Tensors are (1, time, 1, channels). CALL_ONCE starts every ring from a constant.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng, self.model = np.random.default_rng(seed), Tflite()
+        self.model.operator("CALL_ONCE", [], [], table="CallOnceOptions", initSubgraphIndex=1)
+        self.other = self.model.other()
+        self.rings = 0
+
+    def tensor(self, time: int, channels: int, edge: dict[str, Any]) -> int:
+        return self.model.tensor((1, time, 1, channels), **edge)
+
+    def ring(self, source: int, time: int, kept: int, channels: int, edge: dict[str, Any]) -> int:
+        """The newest `time` frames behind the `kept` that came before them."""
+        name, axis = f"stream_{self.rings}", {"table": "ConcatenationOptions", "axis": 1}
+        self.rings += 1
+        first = np.full((1, kept, 1, channels), edge["zero_point"]) + self.rings % 2
+        still = self.other.tensor(first.shape, **edge, data=first)
+        self.other.operator("ASSIGN_VARIABLE", [self.other.handle(name), still], [])
+        handle, old = self.model.handle(name), self.tensor(kept, channels, edge)
+        self.model.operator("READ_VARIABLE", [handle], [old])
+        window = self.tensor(kept + time, channels, edge)
+        self.model.operator("CONCATENATION", [old, source], [window], **axis)
+        new = self.tensor(kept, channels, edge)
+        places = [self.model.tensor((4,), "int32", data=v) for v in ([0, time, 0, 0], [0] * 4, [1] * 4)]
+        self.model.operator(
+            "STRIDED_SLICE", [window, *places], [new], table="StridedSliceOptions", endMask=15, beginMask=13
+        )
+        self.model.operator("ASSIGN_VARIABLE", [handle, new], [])
+        return window
+
+    def convolution(self, source: int, channels: int, filters: int, taps: int, edge: dict[str, Any]) -> int:
+        """All taps at once: (1, taps, 1, channels) to (1, 1, 1, filters), by channel where filters are as many."""
+        deep = filters == channels and taps > 1
+        shape = (1, taps, 1, channels) if deep else (filters, taps, 1, channels)
+        weights = self.model.tensor(shape, scale=0.006, data=self.rng.integers(-127, 128, shape))
+        bias = self.model.tensor((filters,), "int32", scale=0.0006, data=self.rng.integers(-3000, 3000, filters))
+        made = self.tensor(1, filters, edge)
+        kind = ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions") if deep else ("CONV_2D", "Conv2DOptions")
+        fields = {
+            "padding": PADDING["VALID"],
+            "strideH": 1,
+            "strideW": 1,
+            "fusedActivationFunction": ACTIVATIONS["RELU"],
+        }
+        if deep:
+            fields["depthMultiplier"] = 1
+        self.model.operator(kind[0], [source, weights, bias], [made], table=kind[1], **fields)
+        return made
+
+
+def wake_word(seed: int = 5, channels: int = 10) -> bytes:
+    """Three frames of features in; a convolution, mixed depthwise ones over 3 and 5 frames, and a score in uint8."""
+    made = Streaming(seed)
+    model, edge, found = made.model, {"scale": 0.1, "zero_point": -20}, {"scale": 0.15, "zero_point": -128}
+    frames = model.tensor((1, 3, channels), **edge, name="features")
+    source = made.tensor(3, channels, edge)
+    shape = model.tensor((4,), "int32", data=[1, 3, 1, channels])
+    model.operator("RESHAPE", [frames, shape], [source], table="ReshapeOptions", newShape=[1, 3, 1, channels])
+    first = made.convolution(made.ring(source, 3, 2, channels, edge), channels, 16, 5, found)
+    parts = _split(model, first, (6, 10), found)
+    mixed = [
+        made.convolution(made.ring(part, 1, taps - 1, width, found), width, width, taps, found)
+        for part, width, taps in zip(parts, (6, 10), (3, 5), strict=True)
+    ]
+    both = made.tensor(1, 16, found)
+    model.operator("CONCATENATION", mixed, [both], table="ConcatenationOptions", axis=3)
+    point = made.convolution(both, 16, 12, 1, found)
+    window = made.ring(point, 1, 3, 12, found)
+    flat, shape = model.tensor((1, 48), **found), model.tensor((2,), "int32", data=[1, 48])
+    model.operator("RESHAPE", [window, shape], [flat], table="ReshapeOptions", newShape=[1, 48])
+    score = _dense(model, made.rng, flat, 48, 1, {"scale": 0.05, "zero_point": 3}, 0.0008)
+    sure, output = model.tensor((1, 1), scale=1 / 256, zero_point=-128), model.tensor((1, 1), "uint8", scale=1 / 256)
+    model.operator("LOGISTIC", [score], [sure])
+    model.operator("QUANTIZE", [sure], [output], table="QuantizeOptions")
+    return model.build([frames], [output])
+
+
+def _split(model: Tflite, source: int, widths: tuple[int, ...], edge: dict[str, Any]) -> list[int]:
+    """SPLIT_V along the channels."""
+    parts = [model.tensor((1, 1, 1, width), **edge) for width in widths]
+    sizes = model.tensor((len(widths),), "int32", data=widths)
+    axis = model.tensor((), "int32", data=np.array(3))
+    model.operator("SPLIT_V", [source, sizes, axis], parts, table="SplitVOptions", numSplits=len(widths))
+    return parts
+
+
+def delay_line(seed: int = 5, channels: int = 10, frames: int = 4) -> bytes:
+    """A streaming network without slices: each inference takes in a frame, and three resources keep the last three.
 
     A second layer keeps what the first found last time. CALL_ONCE starts the frames from the zero point.
     """
@@ -214,10 +323,16 @@ def wake_word(seed: int = 5, channels: int = 10, frames: int = 4) -> bytes:
 
 
 def _dense(
-    model: Tflite, rng: np.random.Generator, source: int, inputs: int, outputs: int, edge: dict[str, Any]
+    model: Tflite,
+    rng: np.random.Generator,
+    source: int,
+    inputs: int,
+    outputs: int,
+    edge: dict[str, Any],
+    scale: float = 0.004,
 ) -> int:
-    weights = model.tensor((outputs, inputs), scale=0.004, data=rng.integers(-127, 127, (outputs, inputs)))
-    bias = model.tensor((outputs,), "int32", scale=0.0004, data=rng.integers(-5000, 5000, outputs))
+    weights = model.tensor((outputs, inputs), scale=scale, data=rng.integers(-127, 127, (outputs, inputs)))
+    bias = model.tensor((outputs,), "int32", scale=scale / 10, data=rng.integers(-5000, 5000, outputs))
     made = model.tensor((1, outputs), **edge)
     model.operator("FULLY_CONNECTED", [source, weights, bias], [made], table="FullyConnectedOptions")
     return made

@@ -6,6 +6,7 @@ import importlib
 from functools import cache
 from pathlib import Path
 
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 HERE = Path(__file__).parent
@@ -21,3 +22,23 @@ def all_strategies() -> dict[str, SearchStrategy[bytes]]:
             if isinstance(value, dict) and value and all(isinstance(v, SearchStrategy) for v in value.values()):
                 found.update(value)
     return dict(sorted(found.items()))
+
+
+def drawn(name: str, count: int, *, same: bool = False) -> list[bytes]:
+    """Models of a strategy, to be run together: others every time, or the `same`."""
+    found: list[bytes] = []
+
+    @settings(
+        max_examples=count,
+        derandomize=same,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(model=all_strategies()[name])
+    def collect(model: bytes) -> None:
+        found.append(model)
+
+    collect()
+    return found

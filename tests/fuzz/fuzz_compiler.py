@@ -56,26 +56,9 @@ def compile_anything(data: bytes) -> bool:
 
 def seeds() -> list[bytes]:
     """Small models of every operator, the same on every run."""
-    from hypothesis import HealthCheck, Phase, given, settings
+    from fakes.strategies import all_strategies, drawn
 
-    from fakes.strategies import all_strategies
-
-    found: list[bytes] = []
-    for strategy in all_strategies().values():
-
-        @settings(
-            max_examples=SEEDS_A_STRATEGY,
-            derandomize=True,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(model=strategy)
-        def collect(model: bytes) -> None:
-            found.append(model)
-
-        collect()
+    found = [model for name in all_strategies() for model in drawn(name, SEEDS_A_STRATEGY, same=True)]
     return [model for model in found if len(model) <= LARGEST_INPUT]
 
 

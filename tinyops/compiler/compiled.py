@@ -16,7 +16,7 @@ from tinyops.compiler.passes import reorder, run_passes
 from tinyops.compiler.passes.kind import Applied
 from tinyops.compiler.rows.cost import cost_of
 from tinyops.compiler.rows.emit import KERNEL as ROWS_KERNEL
-from tinyops.compiler.rows.search import choose_stretch
+from tinyops.compiler.rows.search import Choice, choose_stretch
 from tinyops.compiler.rows.stretch import Stretch
 from tinyops.compiler.sharing import share_storage
 from tinyops.compiler.variants import choices, predicted_instructions, stack_bytes
@@ -26,6 +26,7 @@ from tinyops.files import JsonObject
 from tinyops.graph import Graph
 from tinyops.manifest.contract import ABI
 
+NEGLIGIBLE_RAM = 0.01  # a share: not worth four times the instructions, as plain kernels with less stack would cost
 AVR_FLASH_BYTES = 63 << 10  # of 64 KiB; interrupt vectors lie before
 
 
@@ -90,14 +91,14 @@ def compile_lowered(
     features: Features,
     options: CompileOptions,
 ) -> CompiledModel:
-    """As `compile_model`, of operators that are lowered already: the first of those ways that needs the least RAM."""
+    """As `compile_model`, of operators that are lowered already, in several ways where RAM decides among them."""
     from tinyops.compiler.emit import emit
 
     contract = make_contract(graph, features, options)
     placed = [place_in_order(graph, lowered, features, options.prefer) for lowered in chosen]
-    best = min(placed, key=lambda p: p.arena.bytes + stack_bytes(p.calls, options.cpu))
-    graph, whole = best.graph, (best.calls, best.arena)
-    lowered, arena, stretch = choose_stretch(graph, best.lowered, features, options, whole)
+    plans = [(p, choose_stretch(p.graph, p.lowered, features, options, (p.calls, p.arena))) for p in placed]
+    best, (lowered, arena, stretch) = plans[least_ram(plans, options.cpu)] if len(plans) > 1 else plans[0]
+    graph = best.graph
     check_fits(graph, arena, options)
     check_flash(graph, lowered, options)
     lowered = with_rows(with_moves(lowered, arena), stretch)
@@ -106,6 +107,14 @@ def compile_lowered(
     sources = emit(graph, features, lowered, arena, header, stretch)
     passes = (*applied, best.applied)
     return CompiledModel(graph, passes, features, options, lowered, arena, contract, header, sources, stretch)
+
+
+def least_ram(plans: Sequence[tuple[Ordered, Choice]], cpu: str) -> int:
+    """Which needs the least arena and stack, or hardly more and fewer instructions."""
+    needed = [arena.bytes + stack_bytes(calls, cpu) for _, (calls, arena, _) in plans]
+    enough = [i for i, ram in enumerate(needed) if ram <= min(needed) * (1 + NEGLIGIBLE_RAM)]
+    costs = [sum(predicted_instructions(p.graph, low, cpu) for low in calls) for p, (calls, _, _) in plans]
+    return min(enough, key=lambda i: costs[i])
 
 
 @dataclass(frozen=True)

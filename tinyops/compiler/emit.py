@@ -254,9 +254,26 @@ def _call(graph: Graph, arena: Arena, operator: Operator, call: Call, variable: 
     return {
         "type": call.params_type,
         "variable": variable,
-        "fields": list(_fields(call.params)),
+        "fields": list(_fields(declared_order(call))),
         "text": f"{call.function}({', '.join(arguments)});",
     }
+
+
+def declared_order(call: Call) -> Mapping[str, Field]:
+    """A call's parameters in the order of their struct, which C++ insists on."""
+    order = _declared().get(call.params_type, ())
+    return dict(sorted(call.params.items(), key=lambda item: order.index(item[0]) if item[0] in order else -1))
+
+
+@cache
+def _declared() -> Mapping[str, Sequence[str]]:
+    """Struct -> its members, as the kernels' headers declare them."""
+    found = {}
+    for path in sorted((RUNTIME / "include" / "tinyops" / "kernels").glob("*.h")):
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+        for body, name in re.findall(r"typedef struct \{([^{}]*)\} (\w+);", text):
+            found[name] = re.findall(r"(\w+)(?:\[\w+\])*\s*[,;]", body)
+    return found
 
 
 def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument) -> str:

@@ -13,12 +13,12 @@ from tinyops.compiler.arena import Span
 from tinyops.compiler.compiled import CompiledModel
 from tinyops.compiler.emit import _environment, _safe
 from tinyops.compiler.lowered import CTYPES
+from tinyops.compiler.prefixing import PUBLIC_HEADER, check_prefix, with_prefix
 from tinyops.errors import UsageError
 from tinyops.files import MIB, pretty_json, read_bounded, write_if_changed, writing
 from tinyops.graph import Tensor, state_of
 
 MARKER = ".tinyops-library"
-PUBLIC_HEADER = "include/tinyops/model.h"
 NAME_CHARACTERS = 40
 FORMATS = {"float32": ("%.9g", "(double)")}
 INTEGER_FORMAT = ("%d", "(int)")
@@ -34,11 +34,16 @@ def library_name(file_name: str) -> str:
     return name if name[:1].isalpha() and name not in TAKEN else f"compiled_{name}".rstrip("_")
 
 
-def library_files(compiled: CompiledModel) -> dict[str, bytes]:
-    """Every file of the library by its relative path. Pure: the same model gives the same bytes."""
-    name = library_name(compiled.graph.name)
+def library_files(compiled: CompiledModel, prefix: str = "") -> dict[str, bytes]:
+    """Every file of the library by its relative path. Pure: the same model gives the same bytes.
+
+    A `prefix` names the library and begins each of its symbols. Raises UsageError for one that cannot.
+    """
+    name = check_prefix(prefix) if prefix else library_name(compiled.graph.name)
     sources = {_place(path): text for path, text in compiled.sources.items()}
-    values = _values(compiled, name) | {"sources": sorted(path for path in sources if path.endswith(".c"))}
+    values = _values(compiled, name, bool(prefix)) | {
+        "sources": sorted(path for path in sources if path.endswith(".c"))
+    }
     texts = {
         **sources,
         f"include/{name}.h": _render("header.h", values),
@@ -47,6 +52,8 @@ def library_files(compiled: CompiledModel) -> dict[str, bytes]:
         "README.md": _render("README.md", values),
         "library.json": pretty_json(_platformio(compiled, name)).decode(),
     }
+    if prefix:
+        texts = with_prefix(texts, prefix, f"include/{name}.h")
     return {path: text.encode() for path, text in sorted(texts.items())}
 
 
@@ -91,7 +98,7 @@ def _place(path: str) -> str:
     return f"src/{path.removeprefix('include/')}"
 
 
-def _values(compiled: CompiledModel, name: str) -> dict[str, Any]:
+def _values(compiled: CompiledModel, name: str, own_names: bool) -> dict[str, Any]:
     graph, arena, prefix = compiled.graph, compiled.arena, name.upper()
     rows = compiled.header.input_rows
     inputs = list(_tensors(graph.inputs, graph.tensors, arena.tensors, name, "input"))
@@ -105,6 +112,7 @@ def _values(compiled: CompiledModel, name: str) -> dict[str, Any]:
         "board": compiled.options.board,
         "cpu": compiled.options.cpu,
         "prefer": compiled.options.prefer,
+        "own_names": own_names,
         "arena_bytes": arena.bytes,
         "state_bytes": sum(graph.tensors[i].bytes for i in state_of(graph)),
         "weights_bytes": compiled.weights_bytes,

@@ -72,7 +72,9 @@ def plan_memory(buffers: Sequence[Buffer], overs: Sequence[Over] = (), effort: i
     ordered = sorted(buffers, key=lambda b: b.name)
     allowed = {(o.upon, o.below): o for o in overs}
     orders = _ORDERS if len(ordered) <= MANY_BUFFERS else _ORDERS[:1]
-    greedy = [_place(sorted(ordered, key=order), a) for order in orders for a in ({}, allowed)]
+    near = {b.name: [other for other in ordered if other is not b and other.meets(b)] for b in ordered}
+    different = {tuple(b.name for b in found): found for found in (sorted(ordered, key=order) for order in orders)}
+    greedy = [_place(order, near, a) for order in different.values() for a in ({}, allowed)]
     best = min(greedy, key=lambda found: _extent(ordered, found))
     bound = lower_bound(ordered, overs)
     problem = Problem([aligned(b.bytes) for b in ordered], list(_choices(ordered, allowed)))
@@ -179,13 +181,16 @@ def _extent(buffers: Sequence[Buffer], offsets: Mapping[str, int]) -> int:
     return max((offsets[b.name] + aligned(b.bytes) for b in buffers), default=0)
 
 
-def _place(order: Iterable[Buffer], allowed: Mapping[tuple[str, str], Over]) -> dict[str, int]:
-    """Each buffer at the lowest offset that is free."""
-    placed: list[tuple[int, Buffer]] = []
+def _place(
+    order: Iterable[Buffer], near: Mapping[str, Sequence[Buffer]], allowed: Mapping[tuple[str, str], Over]
+) -> dict[str, int]:
+    """Each buffer at the lowest offset that is free. `near` are those that it meets."""
+    placed: dict[str, int] = {}
     for buffer in order:
-        choices = [(o, c) for o, b in placed if b.meets(buffer) and (c := _choice((0, b), (1, buffer), allowed))]
-        placed.append((_lowest(choices), buffer))
-    return {b.name: offset for offset, b in placed}
+        others = [b for b in near[buffer.name] if b.name in placed]
+        choices = [(placed[b.name], c) for b in others if (c := _choice((0, b), (1, buffer), allowed))]
+        placed[buffer.name] = _lowest(choices)
+    return placed
 
 
 def _lowest(choices: Sequence[tuple[int, Choice]]) -> int:

@@ -241,6 +241,10 @@ def _dense(p: Params) -> list[int | None]:
     return [rows_distance(p["rows"], p["inputs"], p["outputs"])]
 
 
+def _recurrent(p: Params) -> list[int | None]:
+    return [rows_distance(p["steps"], p["inputs"], p["units"])]
+
+
 def _elementwise(p: Params) -> list[int | None]:
     """In place over an operand that is not broadcast: its bytes are read in the order of the output's."""
     shape = p["shape"]
@@ -259,10 +263,13 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
     "tinyops_depthwise_3x3": _by_channels,
-    "tinyops_lstm": lambda p: [rows_distance(p["steps"], p["inputs"], p["units"])],
+    "tinyops_lstm": _recurrent,
+    "tinyops_lstm_packed": _recurrent,
     "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
+    "tinyops_average_pool_2d_packed": _windowed,
+    "tinyops_max_pool_2d_packed": _windowed,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense,
     "tinyops_fully_connected_eights": _dense,

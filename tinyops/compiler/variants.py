@@ -77,7 +77,8 @@ def choices(graph: Graph, candidates: Sequence[Sequence[Lowered]], cpu: str, pre
         found["balanced"] = min((picked(by_shares) for picked in sets), key=shares)
     if prefer == "ram":
         found["ram"] = min((picked(None) for picked in sets), key=lambda total: (total.ram, total.instructions))
-        totals = (found["ram"], *found.values())
+        lean = sets[0](None)  # every kernel is there, which costs stack and little else
+        totals = (found["ram"], lean, *found.values())
         return tuple({tuple(map(id, total.ways)): total.lowered for total in totals}.values())
     return (found[prefer].lowered,)
 

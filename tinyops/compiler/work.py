@@ -73,11 +73,16 @@ def _conv_2d_packed(p: Params) -> Counts:
 
 
 def _conv_2d_lanes(p: Params) -> Counts:
-    """Fours of pixels, filters of each, products of those, rows of windows, values that are gathered."""
+    """Fours of pixels, filters of each, products of those; windows and rows of them where they are more than a pixel,
+    values that are gathered, and those of windows at the edge again."""
     g, values = p["window"], p["filter_values"]
     pixels = g["out_h"] * g["out_w"]
     fours = -(-pixels // 4)
-    return fours, fours * g["out_c"], fours * g["out_c"] * values, pixels * g["kernel_h"], pixels * values
+    windows = 0 if g["kernel_h"] * g["kernel_w"] * g["stride_h"] * g["stride_w"] == 1 else pixels
+    return (
+        *(fours, fours * g["out_c"], fours * g["out_c"] * values),
+        *(windows, windows * g["kernel_h"], pixels * values, (pixels - _inside(g)) * values),
+    )
 
 
 def _depthwise_conv_2d(p: Params) -> Counts:
@@ -111,11 +116,37 @@ def _dense_packed(p: Params) -> Counts:
     return fours, fours * -(-p["inputs"] // 8) * 2, _clamped(p, p["rows"] * p["outputs"])
 
 
+def _dense_eights(p: Params) -> Counts:
+    """Eights of outputs, steps of a value in them, outputs."""
+    eights = p["rows"] * -(-p["outputs"] // 8)
+    return eights, eights * p["inputs"], p["rows"] * p["outputs"]
+
+
+def _recurrent(p: Params) -> Counts:
+    """Answers, products of the four gates."""
+    answers = p["steps"] * p["units"]
+    return answers, answers * 4 * (p["inputs"] + p["units"])
+
+
+def _recurrent_packed(p: Params) -> Counts:
+    """Answers, steps of four values in four gates at once."""
+    answers = p["steps"] * p["units"]
+    return answers, answers * 2 * (-(-p["inputs"] // 8) + -(-p["units"] // 8))
+
+
 def _pool(p: Params) -> Counts:
     """Pixels, outputs, taps."""
     g = p["window"]
     pixels = g["out_h"] * g["out_w"]
     return pixels, pixels * g["out_c"], pixels * g["out_c"] * g["kernel_h"] * g["kernel_w"]
+
+
+def _pool_packed(p: Params) -> Counts:
+    """Pixels, rows of a window and taps, each for four channels at a time."""
+    g = p["window"]
+    pixels = g["out_h"] * g["out_w"]
+    fours = pixels * -(-g["out_c"] // 4)
+    return pixels, fours, fours * g["kernel_h"], fours * g["kernel_h"] * g["kernel_w"]
 
 
 def _rows(p: Params) -> Counts:
@@ -142,11 +173,19 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_depthwise_3x3_lanes": _depthwise_3x3,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_packed": _dense_packed,
+    "tinyops_fully_connected_eights": _dense_eights,
+    "tinyops_lstm": _recurrent,
+    "tinyops_lstm_packed": _recurrent_packed,
     "tinyops_average_pool_2d": _pool,
+    "tinyops_average_pool_2d_packed": _pool_packed,
+    "tinyops_max_pool_2d_packed": _pool_packed,
     "tinyops_max_pool_2d": _pool,
     "tinyops_softmax": _rows,
     "tinyops_add": _elementwise,
     "tinyops_mul": _elementwise,
+    "tinyops_mul_packed": _elementwise,
     "tinyops_sub": _elementwise,
+    "tinyops_add_packed": _elementwise,
+    "tinyops_sub_packed": _elementwise,
     "tinyops_move": _blocks,
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
-from tinyops.features.filters import COEFFICIENT_LIMIT, Section, butterworth, integer_sections, is_stable
+from tinyops.features.filters import COEFFICIENT_LIMIT, Section, butterworth, integer_sections, is_stable, largest_gain
 
 FFT_SIZES = (16, 32, 64, 128, 256, 512, 1024)
 WINDOWS = ("hann", "hamming", "rectangular")
@@ -24,8 +24,9 @@ ORDER_LIMIT = 8
 SECTIONS_LIMIT = 16
 BANDS_LIMIT = 128
 # A pole's distance from 1 shrinks with its frequency: below this share of the rate 30 bits no longer place it well.
-LOWEST_CORNER = 1 / 1000
+LOWEST_CORNER = 1 / 500
 HIGHEST_CORNER = 0.49
+GAIN_LIMIT = 3.5  # between sections, where values saturate at four times full scale
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,14 @@ class Filter:
         if wanted == 2 and self.corner_hz[0] >= self.corner_hz[1]:
             yield StageFault("corner_hz", "the lower corner is not below the upper one")
         elif 1 <= self.order <= ORDER_LIMIT and not self._fits(rate_hz):
-            yield StageFault(
-                "corner_hz", "these corners and this order make no filter of 32-bit coefficients that is stable"
-            )
+            message = f"these corners and order {self.order} make no filter that 32 bits hold"
+            yield StageFault("corner_hz", message, "lower the order, or use a high-pass and a low-pass")
 
     def _fits(self, rate_hz: float) -> bool:
         assert self.passes is not None
         sections = butterworth(self.passes, self.order, self.corner_hz, rate_hz)
-        return all(is_stable(s) and max(map(abs, s)) < COEFFICIENT_LIMIT for s in sections)
+        sound = all(is_stable(s) and max(map(abs, s)) < COEFFICIENT_LIMIT for s in sections)
+        return sound and (len(self.corner_hz) == 1 or largest_gain(sections) < GAIN_LIMIT)
 
     @property
     def count(self) -> int:

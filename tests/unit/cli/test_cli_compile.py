@@ -12,6 +12,7 @@ from fakes.compiled import compile_bytes
 from fakes.tflite import dense
 from tinyops.cli import main
 from tinyops.compiler.library import MARKER, library_files, library_name, write_library
+from tinyops.compiler.options import CPUS
 from tinyops.errors import UsageError
 
 
@@ -113,6 +114,25 @@ def test_any_folder_will_do_and_json_names_the_files(
     assert value["header"] == "include/key_words_2.h"
     assert all((tmp_path / "key_words_2" / path).is_file() for path in value["files"])
     assert "prefer size" in re.sub(r"\s+", " ", (tmp_path / "key_words_2" / "README.md").read_text())
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_a_core_without_a_board_will_do(tmp_path: Path, capsys: pytest.CaptureFixture[str], cpu: str) -> None:
+    model, out = str(model_file(tmp_path)), tmp_path / "lib"
+    assert main(["compile", model, "--cpu", cpu, "--prefix", "mine", "-o", str(out), "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert (value["board"], value["cpu"], value["header"]) == (None, cpu, "include/mine.h")
+    assert f"for `any board` ({cpu}, prefer balanced)" in re.sub(r"\s+", " ", (out / "README.md").read_text())
+    assert ("C_EXTENSIONS ON" in (out / "CMakeLists.txt").read_text()) == (cpu == "avr")
+    assert "int32_t mine_model_invoke(void *arena);" in (out / "include" / "mine.h").read_text()
+
+
+@pytest.mark.parametrize("chosen", [[], ["--cpu", "cortex-m4f", "--board", "nano33ble"], ["--cpu", "z80"]])
+def test_a_core_or_a_board_is_wanted(tmp_path: Path, chosen: list[str]) -> None:
+    assert main(["compile", str(model_file(tmp_path)), *chosen, "-o", str(tmp_path / "lib")]) == 64
+    assert (
+        main(["compile", str(model_file(tmp_path)), "--cpu", "avr", "--prefix", "9", "-o", str(tmp_path / "x")]) == 64
+    )
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -152,6 +152,11 @@ def test_transpose(shape, order, output, match):
     refused(model("TRANSPOSE", shape, [order], [output]), match)
 
 
+@pytest.mark.parametrize("axes", [[0, 2], [3], [-4], [1, 1]])
+def test_reversal(axes):
+    refused(model("REVERSE_V2", (4, 6, 2), [axes], [(4, 6, 2)]), "the dimensions are neighbours; here: dimensions")
+
+
 def test_blocks():
     def blocks(name: str, shape: Sequence[int], output: Sequence[int], block: int) -> bytes:
         table = "DepthToSpaceOptions" if name == "DEPTH_TO_SPACE" else "SpaceToDepthOptions"
@@ -174,7 +179,7 @@ def test_batches():
     refused(to_batch([0, 2], none, (4, 2, 2, 2)), "block of 1 or more.*; here: blocks")
     refused(to_batch([2, 2], [[-2, 0], [0, 0]], (4, 1, 2, 2)), "block of 1 or more.*amounts")
     refused(to_batch([2], [[0, 0]], (2, 2, 4, 2)), "block of 1 or more.*; here: shapes")
-    refused(to_batch([2, 2], [[1, 1], [0, 0]], (4, 3, 2, 2)), "or the zero point is 0; here: zero point 3")
+    refused(to_batch([2, 2], [[1, 1], [0, 0]], (4, 3, 2, 2)), "nothing is added; here: ")
     cut = model("BATCH_TO_SPACE_ND", (4, 2, 2, 1), [[2, 2], [[4, 0], [0, 0]]], [(1, 4, 4, 1)])
     refused(cut, r"agree; here: \(1, 4, 4, 1\), the inputs give \(1, 0, 4, 1\)")
     refused(model("BATCH_TO_SPACE_ND", (3, 2, 2, 1), [[2, 2], none], [(1, 4, 4, 1)]), "agree; here")

@@ -54,6 +54,50 @@ def test_padding_that_counts_stays(value, pool):
     assert names(passed(model, [source], [output])) == ["PADV2", pool]
 
 
+def pad_and_convolution(value: int, padding: str = "VALID") -> Graph:
+    """1 above and 2 below, 3 before and 0 behind a row; 4x4 taps."""
+    model = Tflite()
+    source, wide = model.tensor((1, 9, 9, 2), **EDGE), model.tensor((1, 12, 12, 2), **EDGE)
+    amounts = model.tensor((4, 2), "int32", data=[[0, 0], [1, 2], [3, 0], [0, 0]])
+    constant = model.tensor((1,), data=[value], **EDGE)
+    model.operator("PADV2", [source, amounts, constant], [wide], table="PadV2Options")
+    taps = model.tensor((1, 4, 4, 2), scale=0.01, data=[[[[1, 2]] * 4] * 4])
+    extent = 9 if padding == "VALID" else 12
+    output = model.tensor((1, extent, extent, 1), **EDGE)
+    options = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1, "padding": PADDING[padding]}
+    model.operator("CONV_2D", [wide, taps], [output], table="Conv2DOptions", **options)
+    return passed(model, [source], [output])
+
+
+def test_padding_is_folded_into_a_convolution_side_by_side():
+    graph = pad_and_convolution(EDGE["zero_point"])
+    assert names(graph) == ["CONV_2D"]
+    assert graph.operators[0].options.pads == ((1, 2), (3, 0))
+    assert names(pad_and_convolution(EDGE["zero_point"] + 1)) == ["PADV2", "CONV_2D"]
+    # With its own padding of 1 and 2 it would be 5 at one side: windows that see no image.
+    assert names(pad_and_convolution(EDGE["zero_point"], "SAME")) == ["PADV2", "CONV_2D"]
+
+
+def test_a_dilated_convolution_keeps_what_is_added_and_not_cropped():
+    model, edge = Tflite(), {"scale": 0.5, "zero_point": 0}
+    source, block = model.tensor((1, 5, 6, 1), **edge), model.tensor((2,), "int32", data=[2, 3])
+    spread = model.tensor((6, 4, 4, 1), **edge)
+    added = model.tensor((2, 2), "int32", data=[[2, 1], [3, 3]])
+    model.operator("SPACE_TO_BATCH_ND", [source, block, added], [spread], table="SpaceToBatchNDOptions")
+    taps = model.tensor((1, 2, 3, 1), scale=0.01, data=[[[[1]] * 3] * 2])
+    inner = model.tensor((6, 3, 2, 1), **edge)
+    options = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1, "padding": PADDING["VALID"]}
+    model.operator("CONV_2D", [spread, taps], [inner], table="Conv2DOptions", **options)
+    output = model.tensor((1, 4, 5, 1), **edge)
+    cropped = model.tensor((2, 2), "int32", data=[[1, 1], [0, 1]])
+    model.operator("BATCH_TO_SPACE_ND", [inner, block, cropped], [output], table="BatchToSpaceNDOptions")
+    graph = passed(model, [source], [output])
+    assert names(graph) == ["CONV_2D"]
+    assert graph.operators[0].options.pads == ((1, 0), (3, 2))
+    assert graph.operators[0].options.dilation == (2, 3)
+    assert (graph.operators[0].inputs[0], graph.operators[0].outputs) == (source, (output,))
+
+
 def test_padding_that_somebody_else_needs_stays():
     model, source, wide, output = pad_and_pool(-128)
     assert names(passed(model, [source], [output, wide])) == ["PADV2", "MAX_POOL_2D"]

@@ -42,7 +42,7 @@ def problems(draw: st.DrawFn) -> Problem:
         needs = sum(1 << (storage - 1) for storage in read if storage)
         below = draw(st.sampled_from(sorted(read)))
         shared = {(i + 1, below): min(sizes[i + 1], sizes[below])} if draw(st.booleans()) else {}
-        steps.append(Step(needs, (*sorted(read), i + 1), 16 * draw(st.integers(0, 2)), shared))
+        steps.append(Step(needs, (*sorted(read), i + 1), 16 * draw(st.sampled_from([0, 0, 3, 25])), shared))
     storages = [Storage(sizes[0], 0, users[0], True, False)]
     storages += [Storage(sizes[i + 1], 1 << i, users[i + 1], False, not users[i + 1] >> (i + 1)) for i in range(count)]
     return Problem(tuple(steps), tuple(storages))

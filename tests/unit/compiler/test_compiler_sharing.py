@@ -153,3 +153,16 @@ def test_two_inputs_may_both_be_written_over():
     first = net.add(a, b)
     compiled = net.compiled([a, b], [net.add(first, a)])  # a is needed again
     assert compiled.arena.bytes == 192
+
+
+@pytest.mark.parametrize(("before", "distance"), [(48, 0), (80, 16)])
+def test_a_distance_counts_from_the_buffer_in_which_a_tensor_lies(before, distance):
+    """The second input, 64 bytes into the buffer of both: what is padded may start as much nearer."""
+    net = Net()
+    a, b, padded = net.tensor(1, 64), net.tensor(1, 64), net.tensor(1, 64 + before)
+    twice = net.add(a, a)
+    amounts = net.model.tensor((2, 2), "int32", data=[[0, 0], [before, 0]])
+    net.model.operator("PAD", [b, amounts], [padded], table="PadOptions")
+    compiled = net.compiled([a, b], [net.add(net.split(padded, 1, 64, before)[0], twice)])
+    (over,) = [over for over in compiled.arena.overs if over.upon == f"tensor {padded}"]
+    assert (over.below, over.distance, over.movable) == ("inputs", distance, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def test_the_generated_code_says_its_sizes() -> None:
     assert (front.state_bytes, front.scratch_bytes) == (4 + 20 + 960, 4 * 514 + 80)
     code = front_code(features)
     assert code == front_code(features)
-    assert f"sizeof(tinyops_front_state) == {front.state_bytes} ?" in code["frontend.c"]
+    assert f"sizeof(tinyops_front_state) <= {front.state_bytes} ?" in code["frontend.c"]
     assert "float" not in code["frontend.c"].replace("Generated", "")
 
 
@@ -177,3 +178,25 @@ def test_the_input_of_raw_streams_and_images() -> None:
     image = {"channels": ["i"], "size": [8, 6]}
     features = planned_features(raw | {"window_frames": 1, "hop_frames": 1}, image)
     assert (features.frame_values, input_shape(features, image)) == (48, (8, 6, 1))
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["kind", "length", "fft"]), inner),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(st.sampled_from([GOOD, FILTERED]), st.data())
+def test_damaged_features_are_read_or_refused(features: dict[str, object], data: st.DataObject) -> None:
+    """Any one value replaced by anything: a SpecError, or features whose code can be written."""
+    damaged = json.loads(json.dumps(features))
+    stage = data.draw(st.sampled_from([damaged, *damaged["stages"]]))
+    stage[data.draw(st.sampled_from(sorted(stage)))] = data.draw(ANYTHING)
+    try:
+        found = parse_features(damaged)
+    except SpecError:
+        return
+    if isinstance(found, StagedFeatures):
+        assert front_code(found)

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyops.errors import SpecError
-from tinyops.recordings import Recordings, Windows, cut_windows, judge, load, save
+from tinyops.features import RawFeatures, StagedFeatures
+from tinyops.features.stages import Statistics
+from tinyops.recordings import Recordings, Windows, cut_windows, in_rows, judge, load, save
 
 
 def recordings(lengths: list[int], test: list[bool], values: int = 2) -> Recordings:
@@ -89,3 +91,30 @@ def test_outputs_count_for_the_class_with_votes_only() -> None:
     outputs = np.array([[50, 49, 48], [0, 127, 126], [50, 0, 49]], np.int8)
     found = judge(outputs, windows_of([0, 0, 0], [0, 0, 0]), ["a", "b", "c"])
     assert found.recordings.confusion[0] == (1, 0, 0)
+
+
+def test_rows_hold_the_windows_that_a_device_infers_on() -> None:
+    """In 31 samples a window of 12 every 4 is due 5 times; what comes after the last one would make a sixth of rows."""
+    features = StagedFeatures(50.0, 1, 2, 6, 2, (Statistics(5, 2, ("mean",)),), (0,), (1.0,))
+    all_ = recordings([31, 12], [False, True], 1)
+    rows = in_rows(all_, features)
+    assert [len(rows.frames(r)) for r in range(2)] == [12, 4]
+    for side, windows in ((False, 5), (True, 1)):
+        cut = cut_windows(rows, test=side, window_frames=features.rows, hop_frames=features.hop_rows)
+        assert cut.counts.shape == (windows, 4, 1)
+
+
+def test_rows_of_raw_frames_of_several_samples() -> None:
+    rows = in_rows(recordings([13], [False], 1), RawFeatures(3, 2, 1, (0,), (1.0,)))
+    assert rows.counts.shape == (4, 3)
+
+
+def test_raw_samples_are_their_own_rows() -> None:
+    all_ = recordings([9, 3], [False, True], 1)
+    assert in_rows(all_, RawFeatures(1, 3, 1, (0,), (1.0,))) is all_
+
+
+def test_a_recording_shorter_than_a_window_of_samples_is_named() -> None:
+    features = StagedFeatures(50.0, 1, 2, 6, 2, (Statistics(5, 2, ("mean",)),), (0,), (1.0,))
+    with pytest.raises(SpecError, match="r1: 11 frames, a window takes 12"):
+        in_rows(recordings([29, 11], [False, True], 1), features)

@@ -14,6 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_core(parser)
     add_stream_rows(parser)
     parser.add_argument(
+        "--prefix",
+        default="",
+        metavar="NAME",
+        help="name the library so, and begin its symbols with it: several can be linked into one program",
+    )
+    parser.add_argument(
         "-o", "--out", type=Path, metavar="DIR", help="where to write it (default: a folder named after the model)"
     )
 
@@ -32,9 +38,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         catalog = boards_here()
         board = find_board(arguments.board, catalog)
         compiled = compile_file(graph, board, arguments.prefer, catalog, stream_rows=stream_rows)
-    name = library_name(compiled.graph.name)
+    name = arguments.prefix or library_name(compiled.graph.name)
     folder: Path = arguments.out or Path(name)
-    files = library_files(compiled)
+    files = library_files(compiled, arguments.prefix)
     changed = write_library(files, folder)
     lines = [
         f"{folder}: {len(files)} files, {len(changed) or 'none'} changed",

@@ -82,8 +82,9 @@ def build_shared(sources: list[str], cpu: str, tool: Tool, folder: Path) -> byte
     flags = (*CPU_FLAGS[cpu], *COMMON_FLAGS, *SHARED_FLAGS)
     objects = _compile(_with_memory(sources, folder), flags, tool, folder)
     link = ("-shared", "-nostdlib", "-Wl,-Bsymbolic", "-Wl,-z,defs", "-Wl,-z,noexecstack", "-Wl,--gc-sections")
+    dense = ("-Wl,-z,noseparate-code", "-Wl,-z,norelro")  # no pages of zeros between code, constants and names
     tail = ("-Wl,--build-id=none", "-Wl,-s", "-Wl,-soname,model.so", "-o", "model.so", *objects, "-lgcc")
-    _gcc(tool, [*CPU_FLAGS[cpu], *link, *tail], folder)
+    _gcc(tool, [*CPU_FLAGS[cpu], *link, *dense, *tail], folder)
     data = (folder / "model.so").read_bytes()
     check_shared_object(data, "model.so")
     return data

@@ -8,12 +8,14 @@ from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Constant, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.lanes import LANES_HEADERS, MAX_FILLED_BYTES, lanes, output_eights
-from tinyops.compiler.ops.packed import PACKED_HEADER, packed, packed_weights
+from tinyops.compiler.ops.packed import FOUR_ROWS_HEADERS, packed, packed_weights
 from tinyops.compiler.ops.weighted import DOT_HEADER, accumulator_fits, activation_range, factors_fit, requantisation
 from tinyops.compiler.view import OperatorView, constant_values
 
 KERNEL = Kernel("kernels/fully_connected.c", ("tinyops/kernels/fully_connected.h", DOT_HEADER), reads_flash=True)
-PACKED_KERNEL = Kernel("kernels/fully_connected_packed.c", ("tinyops/kernels/fully_connected_packed.h", PACKED_HEADER))
+PACKED_KERNEL = Kernel(
+    "kernels/fully_connected_packed.c", ("tinyops/kernels/fully_connected_packed.h", *FOUR_ROWS_HEADERS)
+)
 EIGHTS_KERNEL = Kernel(
     "kernels/fully_connected_eights.c", ("tinyops/kernels/fully_connected_eights.h", DOT_HEADER, *LANES_HEADERS)
 )

@@ -9,6 +9,7 @@ from tinyops.compiler import constraints as c
 from tinyops.compiler.fixed_point import float32, quantise_multiplier
 from tinyops.compiler.lowered import Call, Constant, Field, Kernel, Lowered, Read, Update, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.packed import DSP_CPUS, FOUR_ROWS_HEADERS, PACKED_HEADER, packed_weights
 from tinyops.compiler.ops.weighted import DOT_HEADER, factors_fit, largest_sum, sums_fit
 from tinyops.compiler.view import OperatorView, constant_values, int64_values
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-KERNEL = Kernel("kernels/lstm.c", ("tinyops/kernels/lstm.h", DOT_HEADER))
+HEADERS = ("tinyops/kernels/lstm.h", "tinyops/kernels/lstm_cell.h")
+KERNEL = Kernel("kernels/lstm.c", (*HEADERS, PACKED_HEADER, DOT_HEADER))
+PACKED_KERNEL = Kernel("kernels/lstm_packed.c", (*HEADERS, *FOUR_ROWS_HEADERS))
 OPERANDS = 24
 HIDDEN, CELL = 18, 19
 # In the kernel's order; each gate's inputs are its weights of the input, of the hidden state, and its bias.
@@ -152,20 +155,46 @@ def _cell_params(view: OperatorView) -> dict[str, Field]:
     }
 
 
-def _constants_of(view: OperatorView) -> tuple[Constant, Constant]:
-    """Weights (units, 4, inputs + units) and biases (units, 4, 2) in the kernel's order."""
+def _biases(view: OperatorView) -> Constant:
+    """(units, 2, 4): of the input and of the hidden state, by gates."""
     import numpy as np
 
-    pairs = [[constant_values(view.tensor(i)) for i in gate[:2]] for gate in GATES.values()]
-    weights = np.stack([np.concatenate(pair, axis=1) for pair in pairs], axis=1)
-    biases = np.stack([np.stack(_folded(view, gate), axis=1) for gate in GATES.values()], axis=1)
-    return (
-        Constant("weights", "int8_t", weights.reshape(-1), f"weights {weights.shape}: unit, gate, input and state"),
-        Constant("bias", "int32_t", biases.astype(np.int32).reshape(-1), "bias, zero points folded in"),
-    )
+    biases = np.stack([np.stack(_folded(view, gate), axis=1) for gate in GATES.values()], axis=2)
+    return Constant("bias", "int32_t", biases.astype(np.int32).reshape(-1), "bias, zero points folded in")
+
+
+def _rows(view: OperatorView) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Weights (units, 4, inputs) and (units, 4, units)."""
+    import numpy as np
+
+    gates = list(GATES.values())
+    first, second = (np.stack([constant_values(view.tensor(g[side])) for g in gates], axis=1) for side in (0, 1))
+    return first, second
 
 
 def lower(view: OperatorView) -> Lowered:
+    import numpy as np
+
+    values = np.concatenate([rows.reshape(len(rows), -1) for rows in _rows(view)], axis=1)
+    weights = Constant("weights", "int8_t", values.reshape(-1), "weights by units: of the input, of the hidden state")
+    return _lowered(view, "tinyops_lstm", KERNEL, weights)
+
+
+def _packed(view: OperatorView) -> Lowered | None:
+    """With the kernel for cores that multiply two values at a time: four gates at once."""
+    import numpy as np
+
+    if view.cpu not in DSP_CPUS:
+        return None
+    sides = [packed_weights(rows.reshape(-1, rows.shape[2]), 4).reshape(len(rows), -1) for rows in _rows(view)]
+    values = np.concatenate(sides, axis=1).reshape(-1)
+    weights = Constant(
+        "weights", "int32_t", values, "weights by units: of the input, of the hidden state; gate by gate"
+    )
+    return _lowered(view, "tinyops_lstm_packed", PACKED_KERNEL, weights)
+
+
+def _lowered(view: OperatorView, function: str, kernel: Kernel, weights: Constant) -> Lowered:
     steps, inputs, units = _extents(view)
     update, answer = map(quantise_multiplier, _answer_factors(view))
     params: dict[str, Field] = {
@@ -181,9 +210,9 @@ def lower(view: OperatorView) -> Lowered:
         "hidden_zero_point": view.tensor(HIDDEN).zero_point,
     }
     states = (Update(view.tensor(HIDDEN).index), Update(view.tensor(CELL).index))
-    arguments = (Read(view.tensor(0).index), *_constants_of(view), *states, Write(view.output.index))
-    call = Call("tinyops_lstm", "tinyops_lstm_params", params, arguments)
-    return Lowered((call,), KERNEL, steps * units * 4 * (inputs + units))
+    arguments = (Read(view.tensor(0).index), weights, _biases(view), *states, Write(view.output.index))
+    call = Call(function, "tinyops_lstm_params", params, arguments)
+    return Lowered((call,), kernel, steps * units * 4 * (inputs + units))
 
 
 KINDS = (
@@ -212,5 +241,6 @@ KINDS = (
             sums_fit(_largest_sum),
         ),
         lower,
+        (_packed,),
     ),
 )

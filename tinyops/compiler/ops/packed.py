@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DSP_CPUS = frozenset({"cortex-m4f", "cortex-m7", "cortex-m33"})
 PACKED_HEADER = "tinyops/kernels/packed.h"
+FOUR_ROWS_HEADERS = ("tinyops/kernels/four_rows.h", PACKED_HEADER)
 STEP_VALUES = 8  # a filter is filled up to a multiple of this
 MAX_SCRATCH_BYTES = 4096  # of the arena
 LARGEST_ACCUMULATOR = 2**30

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.packed import DSP_CPUS, PACKED_HEADER
 from tinyops.compiler.ops.weighted import WINDOW_HEADER, activation_range, out_extent, window
 from tinyops.compiler.view import OperatorView
 
-KERNEL = Kernel("kernels/pool_2d.c", ("tinyops/kernels/pool_2d.h", WINDOW_HEADER))
+HEADERS = ("tinyops/kernels/pool_2d.h", WINDOW_HEADER)
+KERNEL = Kernel("kernels/pool_2d.c", HEADERS)
+PACKED_KERNEL = Kernel("kernels/pool_2d_packed.c", ("tinyops/kernels/pool_2d_packed.h", *HEADERS, PACKED_HEADER))
+MOST_COLUMNS = 255  # of a window, whose sum stays within 16 bits
 
 
 def _expected(view: OperatorView) -> tuple[int, ...] | None:
@@ -19,15 +22,20 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
     return (1, *(out_extent(view.options, axis, source[1 + axis], taps[axis]) for axis in (0, 1)), source[3])
 
 
-def lower(function: str, view: OperatorView) -> Lowered:
+def _lower(function: str, kernel: Kernel, view: OperatorView) -> Lowered:
     low, high = activation_range(view.options.activation, view.output)
     params: dict[str, Field] = {"window": window(view, view.options.window), "min": low, "max": high}
     arguments = (Read(view.tensor(0).index), Write(view.output.index))
-    return Lowered((Call(function, "tinyops_pool_2d_params", params, arguments),), KERNEL)
+    return Lowered((Call(function, "tinyops_pool_2d_params", params, arguments),), kernel)
+
+
+def _packed(function: str, view: OperatorView) -> Lowered | None:
+    """With the kernel for cores with the DSP extension, where it can serve."""
+    serves = view.cpu in DSP_CPUS and view.output.shape[3] >= 4 and view.options.window[1] <= MOST_COLUMNS
+    return _lower(f"{function}_packed", PACKED_KERNEL, view) if serves else None
 
 
 def _kind(name: str, function: str) -> OperatorKind:
-    lowering: Callable[[OperatorView], Lowered] = partial(lower, function)
     limits = (
         c.operands(1, 1),
         c.quantised(0, "input"),
@@ -38,7 +46,7 @@ def _kind(name: str, function: str) -> OperatorKind:
         c.same_quantisation(),
         c.activation(),
     )
-    return OperatorKind(name, limits, lowering)
+    return OperatorKind(name, limits, partial(_lower, function, KERNEL), (partial(_packed, function),))
 
 
 KINDS = (_kind("AVERAGE_POOL_2D", "tinyops_average_pool_2d"), _kind("MAX_POOL_2D", "tinyops_max_pool_2d"))

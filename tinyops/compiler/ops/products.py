@@ -25,6 +25,7 @@ from tinyops.compiler.ops.broadcast import (
     with_one_constant,
 )
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.ops.lanes import V6M_CPUS
 from tinyops.compiler.ops.packed import DSP_CPUS, MOST_RIGHT, PACKED_HEADER
 from tinyops.compiler.ops.softmax import EXPONENTIAL_HEADER
 from tinyops.compiler.ops.weighted import LARGEST_FACTOR
@@ -58,16 +59,27 @@ def _mul_too_large(view: OperatorView) -> str | None:
 def lower_mul(view: OperatorView) -> Lowered:
     out = quantise_multiplier(_mul_factor(view))
     table = with_one_constant(view, _clamped(view, lambda x, y: multiply(x * y, out)), "x y")
-    if table:
-        return table
-    packed = view.cpu in DSP_CPUS and 1 <= -out.shift <= MOST_RIGHT
     params: dict[str, Field] = {
         **offsets(view),
         "output_multiplier": out.multiplier,
-        "output_shift": -out.shift if packed else out.shift,
+        "output_shift": out.shift,
         **output_fields(view),
     }
-    return pairwise(view, *(("mul_packed", params, MUL_PACKED) if packed else ("mul", params, _kernel("mul"))))
+    return table or pairwise(view, "mul", params, _kernel("mul"))
+
+
+def _mul_packed(view: OperatorView) -> Lowered | None:
+    """With the kernel for the cores that have one, where it can serve."""
+    out = quantise_multiplier(_mul_factor(view))
+    if view.cpu not in DSP_CPUS | V6M_CPUS or not 1 <= -out.shift <= MOST_RIGHT:
+        return None
+    params: dict[str, Field] = {
+        **offsets(view),
+        "output_multiplier": out.multiplier,
+        "output_shift": -out.shift,
+        **output_fields(view),
+    }
+    return pairwise(view, "mul_packed", params, MUL_PACKED)
 
 
 # -- PRELU ---------------------------------------------------------------------------------------
@@ -164,6 +176,7 @@ KINDS = (
         "MUL",
         (*TWO_OPERANDS, c.activation(), c.holds("scales differ by a factor below 2^30", _mul_too_large)),
         lower_mul,
+        (_mul_packed,),
     ),
     OperatorKind(
         "PRELU",

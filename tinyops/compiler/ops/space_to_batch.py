@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tinyops.compiler import constraints as c
-from tinyops.compiler.lowered import Call, Field, Lowered, Read, Scratch
+from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.ops import limits
-from tinyops.compiler.ops.copying import COPY_KERNEL, Loop, copied, copy_call, strides
+from tinyops.compiler.ops.copying import copied, copy_call, dense, strides
 from tinyops.compiler.ops.kind import OperatorKind
-from tinyops.compiler.ops.pad import KERNEL as PAD_KERNEL
 from tinyops.compiler.ops.picking import MOST_ENTRIES, Axis, pick, whole
 from tinyops.compiler.view import OperatorView
 
@@ -72,30 +71,18 @@ def _too_large(view: OperatorView) -> str | None:
     return None if extent <= MOST_ENTRIES else f"{extent:,}"
 
 
-def _unpadded(view: OperatorView) -> str | None:
-    """The interpreter fills with a number that it never sets, 0 in fresh memory, where the zero point belongs."""
-    padded = any((*_blocks(view).before, *_blocks(view).after))
-    zero_point = view.output.zero_point if view.output.quantisation else 0
-    return f"zero point {zero_point}" if padded and zero_point else None
+def _padded(view: OperatorView) -> str | None:
+    """The interpreter fills with a number that it never sets, where the zero point belongs."""
+    amounts = c.integers_of(view.tensor(2))
+    return f"{amounts}" if any(amounts) else None
 
 
 def lower_to_batch(view: OperatorView) -> Lowered:
     """Reads in the order (rows of a block, columns of a block, N, rows, columns, C)."""
-    b, source = _blocks(view), view.tensor(0)
-    batch, height, width, channels = b.source
-    padded = (batch, height + b.before[0] + b.after[0], width + b.before[1] + b.after[1], channels)
-    step = strides(padded)
-    order = (*b.block, batch, *b.output[1:3], channels)
+    b = _blocks(view)
+    step, order = strides(b.source), (*b.block, b.source[0], *b.output[1:])
     reads = (step[1], step[2], step[0], step[1] * b.block[0], step[2] * b.block[1], 1)
-    loops = [Loop(*loop) for loop in zip(order, reads, strides(order), strict=True)]
-    call = copy_call(replace(source, shape=padded), view.output, loops)
-    if padded == b.source:
-        return copied([call])
-    scratch = Scratch("int8_t", padded[0] * padded[1] * padded[2] * padded[3])
-    fields: dict[str, Field] = {"in": b.source, "before": (0, *b.before, 0), "out": padded, "value": 0}
-    pad = Call("tinyops_pad", "tinyops_pad_params", fields, (Read(source.index), scratch))
-    spread = replace(call, arguments=(scratch, *call.arguments[1:]), share=None)
-    return Lowered((pad, spread), COPY_KERNEL, more_kernels=(PAD_KERNEL,))
+    return copied([copy_call(view.tensor(0), view.output, dense(order, reads))])
 
 
 def lower_to_space(view: OperatorView) -> Lowered:
@@ -135,7 +122,7 @@ KINDS = (
     _kind(
         "SPACE_TO_BATCH_ND",
         lower_to_batch,
-        c.holds("nothing is added, or the zero point is 0", _unpadded, "export the model with a batch of 1"),
+        c.holds("nothing is added", _padded, "export the model with a batch of 1, and no such operator is needed"),
     ),
     _kind("BATCH_TO_SPACE_ND", lower_to_space),
 )

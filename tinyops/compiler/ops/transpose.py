@@ -1,11 +1,11 @@
-"""TRANSPOSE, DEPTH_TO_SPACE and SPACE_TO_DEPTH: the same values in another order."""
+"""TRANSPOSE, REVERSE_V2, DEPTH_TO_SPACE and SPACE_TO_DEPTH: the same values in another order."""
 
 from __future__ import annotations
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.ops import limits
-from tinyops.compiler.ops.copying import Loop, copied, copy_call, dense, strides
+from tinyops.compiler.ops.copying import MOVED, Loop, copied, copy_call, dense, strides
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.view import OperatorView
 
@@ -32,6 +32,26 @@ def lower_transpose(view: OperatorView) -> Lowered:
     width = strides(source.shape)
     loops = dense(output.shape, [width[i] for i in c.integers_of(view.tensor(1))])
     return copied([copy_call(source, output, loops)])
+
+
+# -- reversal ------------------------------------------------------------------------------------
+
+
+def _reversed(view: OperatorView) -> list[int]:
+    return sorted(axis + _rank(view) if axis < 0 else axis for axis in c.integers_of(view.tensor(1)))
+
+
+def _not_neighbours(view: OperatorView) -> str | None:
+    axes = _reversed(view)
+    good = axes[0] >= 0 and axes[-1] < _rank(view) and axes == list(range(axes[0], axes[-1] + 1))
+    return None if good else f"dimensions {c.integers_of(view.tensor(1))} of {_rank(view)}"
+
+
+def lower_reverse(view: OperatorView) -> Lowered:
+    source, output, axes = view.tensor(0), view.output, _reversed(view)
+    width = strides(source.shape)
+    loops = dense(output.shape, [-w if i in axes else w for i, w in enumerate(width)])
+    return copied([copy_call(source, output, loops, read=sum((source.shape[i] - 1) * width[i] for i in axes))])
 
 
 # -- blocks --------------------------------------------------------------------------------------
@@ -91,6 +111,19 @@ KINDS = (
             c.same_quantisation(),
         ),
         lower_transpose,
+    ),
+    OperatorKind(
+        "REVERSE_V2",
+        (
+            c.operands(2, 2),
+            limits.moved(MOVED),
+            c.holds("the input has 1 to 5 dimensions", _too_many),
+            c.constant(1, "dimensions", ("int32",)),
+            c.holds("the dimensions are neighbours", _not_neighbours, "reverse one after the other"),
+            # Converters give the output a scale of its own, and the interpreter moves the bytes all the same.
+            c.shape_is("input and output have the same shape", lambda view: view.tensor(0).shape),
+        ),
+        lower_reverse,
     ),
     _block_kind("DEPTH_TO_SPACE", _wide),
     _block_kind("SPACE_TO_DEPTH", _deep),

@@ -19,6 +19,7 @@ BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"}
 WINDOWED = BY_CHANNELS | {
     *("tinyops_conv_2d", "tinyops_conv_2d_packed", "tinyops_conv_2d_lanes", "tinyops_depthwise_conv_2d"),
     *("tinyops_average_pool_2d", "tinyops_max_pool_2d"),
+    *("tinyops_average_pool_2d_packed", "tinyops_max_pool_2d_packed"),
 }
 COUNTED = frozenset(f"tinyops_{name}" for name in ("lookup", "quantize", "quantize_real", "requantize_int16"))
 _BOTH = (
@@ -32,6 +33,7 @@ _BOTH = (
     "add_packed",
     "sub_packed",
     "mul_packed",
+    "prelu",
 )
 BROADCAST = frozenset(f"tinyops_{name}" for name in _BOTH)  # where nothing is broadcast
 MOST_INPUTS = 2  # TINYOPS_ROWS_INPUTS

@@ -22,7 +22,8 @@ static TINYOPS_APART void multiply_filters(work *k) {
   register work *r0 __asm__("r0") = k;
 /* r0: where the windows are read; r1: how far behind it the weights lie, which go as fast; r7:
  * 2^15. A block's sums are r5 and r6, with two lanes each. r8, r9 collect whole words, which holds
- * the lower lanes modulo 2^32 once r10, r11, the upper lanes, are known. */
+ * the lower lanes modulo 2^32 once r10, r11, the upper lanes, are known. All
+ * begin with the bias. */
 #define FIRST               \
   "ldrsb r2, [r0, r1]\n\t"  \
   "ldmia r0!, {r5, r6}\n\t" \
@@ -46,40 +47,37 @@ static TINYOPS_APART void multiply_filters(work *k) {
   "add r11, r6\n\t"
 #define TWO_MORE NEXT NEXT
 #define FOUR_MORE TWO_MORE TWO_MORE
-/* Sums of a word's two lanes from what was collected, with the bias r4 added. */
-#define TAKE_APART(words, upper) \
-  "mov r0, " upper               \
-  "\n\t"                         \
-  "lsls r1, r0, #16\n\t"         \
-  "mov r2, " words               \
-  "\n\t"                         \
-  "subs r2, r2, r1\n\t"          \
-  "adds r2, r2, r4\n\t"          \
-  "mov " words                   \
-  ", r2\n\t"                     \
-  "adds r0, r0, r4\n\t"          \
-  "mov " upper ", r0\n\t"
-#define OUTPUT(sum, place)                       \
-  "mov r0, " sum "\n\t" TINYOPS_LANES_REQUANTISE \
-  "mov r1, lr\n\t"                               \
-  "ldr r1, [r1, #" place                         \
-  "]\n\t"                                        \
+#define OUTPUT(place)      \
+  TINYOPS_LANES_REQUANTISE \
+  "mov r1, lr\n\t"         \
+  "ldr r1, [r1, #" place   \
+  "]\n\t"                  \
   "strb r0, [r1, r3]\n\t"
+/* The lower lane's sum is what the whole words hold beside the upper's. */
+#define OUTPUTS(words, upper, low_place, high_place) \
+  "mov r0, " words                                   \
+  "\n\t"                                             \
+  "mov r1, " upper                                   \
+  "\n\t"                                             \
+  "lsls r1, r1, #16\n\t"                             \
+  "subs r0, r0, r1\n\t" OUTPUT(low_place) "mov r0, " upper "\n\t" OUTPUT(high_place)
   __asm__ volatile(
       ".syntax unified\n\t"
       "push {r7}\n\t" /* r7 may be the frame pointer: saved by hand */
       "mov lr, r0\n"
       "1:\n\t"
       "mov r3, lr\n\t"
-      "ldmia r3!, {r0, r2, r4, r5}\n\t"
+      "ldmia r3!, {r0, r2, r4, r5, r6}\n\t"
       "mov r12, r2\n\t"
       "subs r1, r4, r0\n\t"
       "ldrb r2, [r5]\n\t"
       "movs r7, #128\n\t"
       "lsls r7, r7, #8\n\t"
-      "movs r4, #0\n\t"
-      "mov r8, r4\n\t"
-      "mov r9, r4\n\t"
+      "ldr r4, [r6]\n\t" /* bias */
+      "lsls r5, r4, #16\n\t"
+      "adds r5, r5, r4\n\t"
+      "mov r8, r5\n\t"
+      "mov r9, r5\n\t"
       "mov r10, r4\n\t"
       "mov r11, r4\n\t"
       "lsls r2, r2, #29\n\t"
@@ -117,12 +115,12 @@ static TINYOPS_APART void multiply_filters(work *k) {
       "str r2, [r3, #12]\n\t"
       "ldr r2, [r3, #16]\n\t" /* bias, multiplier */
       "ldmia r2!, {r4, r5}\n\t"
-      "str r2, [r3, #16]\n\t" TAKE_APART("r8", "r10") TAKE_APART("r9", "r11")
+      "str r2, [r3, #16]\n\t"
       "uxth r4, r5\n\t"
       "lsrs r5, r5, #16\n\t"
       "ldr r6, [r3, #20]\n\t" /* zero point */
       "ldr r3, [r3, #24]\n\t" /* index */
-      OUTPUT("r8", "36") OUTPUT("r10", "40") OUTPUT("r9", "44") OUTPUT("r11", "48")
+      OUTPUTS("r8", "r10", "36", "40") OUTPUTS("r9", "r11", "44", "48")
       "mov r1, lr\n\t"
       "adds r3, #1\n\t"
       "str r3, [r1, #24]\n\t"
@@ -148,8 +146,8 @@ static TINYOPS_APART void multiply_filters(work *k) {
 #undef LAST
 #undef TWO_MORE
 #undef FOUR_MORE
-#undef TAKE_APART
 #undef OUTPUT
+#undef OUTPUTS
 #else
   for (; k->index < k->count; ++k->index, ++k->shift, k->constants += 2) {
     int32_t acc[PIXELS] = {k->constants[0], k->constants[0], k->constants[0], k->constants[0]};
@@ -176,13 +174,26 @@ typedef struct {
   tinyops_taps rows, columns; /* inside */
 } view;
 
-static view view_of(const tinyops_window *g, const int8_t *input, int32_t oy, int32_t ox) {
-  const int32_t y0 = oy * g->stride_h - g->pad_top;
-  const int32_t x0 = ox * g->stride_w - g->pad_left;
+/* Where the next output pixel is, and what its row's windows have in common. */
+typedef struct {
+  int32_t oy, ox;
+  const int8_t *image; /* tap (0, 0) of the row's first window */
+  tinyops_taps rows;
+} cursor;
+
+static void start_row(const tinyops_window *g, const int8_t *input, cursor *at) {
+  const int32_t y0 = at->oy * g->stride_h - g->pad_top;
+  at->ox = 0;
+  at->image = input + (y0 * g->in_w - g->pad_left) * g->in_c;
+  at->rows = tinyops_taps_inside(y0, g->in_h, g->kernel_h, g->dilation_h);
+}
+
+static view view_at(const tinyops_window *g, const cursor *at) {
+  const int32_t x = at->ox * g->stride_w;
   const view v = {
-      .image = input + (y0 * g->in_w + x0) * g->in_c,
-      .rows = tinyops_taps_inside(y0, g->in_h, g->kernel_h, g->dilation_h),
-      .columns = tinyops_taps_inside(x0, g->in_w, g->kernel_w, g->dilation_w),
+      .image = at->image + x * g->in_c,
+      .rows = at->rows,
+      .columns = tinyops_taps_inside(x - g->pad_left, g->in_w, g->kernel_w, g->dilation_w),
   };
   return v;
 }
@@ -193,7 +204,8 @@ static int is_whole(const tinyops_window *g, const view *v) {
 }
 
 /* `count` values of two windows, a word each; `to` is every second word. */
-static uint32_t *pair_values(const int8_t *a, const int8_t *b, int32_t count, uint32_t *to) {
+static TINYOPS_APART uint32_t *pair_values(const int8_t *a, const int8_t *b, int32_t count,
+                                           uint32_t *to) {
   for (; count >= 4; count -= 4, a += 4, b += 4, to += 8) {
     to[0] = tinyops_lanes_of(a[0], b[0]);
     to[2] = tinyops_lanes_of(a[1], b[1]);
@@ -242,16 +254,48 @@ static void gather(const tinyops_conv_2d_lanes_params *p, const view *a, const v
   }
 }
 
+/* The windows of the next `count` pixels, 1 to 4; the last stands for those that are missing. */
+static void gather_windows(const tinyops_conv_2d_lanes_params *p, const int8_t *input, cursor *next,
+                           int32_t count, uint32_t *to) {
+  const tinyops_window *g = &p->window;
+  view views[PIXELS];
+  for (int32_t i = 0; i < PIXELS; ++i) {
+    if (i >= count) {
+      views[i] = views[i - 1];
+      continue;
+    }
+    if (next->ox == g->out_w) {
+      ++next->oy;
+      start_row(g, input, next);
+    }
+    views[i] = view_at(g, next);
+    ++next->ox;
+  }
+  gather(p, &views[0], &views[1], to);
+  gather(p, &views[2], &views[3], to + 1);
+}
+
+/* Pixels whose windows are themselves. */
+static void gather_pixels(const int8_t *from, int32_t channels, int32_t count, uint32_t *to) {
+  const int8_t *const second = count > 1 ? from + channels : from;
+  const int8_t *const third = count > 2 ? second + channels : second;
+  pair_values(from, second, channels, to);
+  pair_values(third, count > 3 ? third + channels : third, channels, to + 1);
+}
+
 void tinyops_conv_2d_lanes(const tinyops_conv_2d_lanes_params *p, const int8_t *input,
                            const int8_t *weights, const int32_t *constants, const uint8_t *shift,
                            int8_t *output, uint32_t *scratch) {
   const tinyops_window *g = &p->window;
   const int32_t pixels = g->out_h * g->out_w;
-  int32_t oy = 0, ox = 0;
+  const int pointwise = g->kernel_h * g->kernel_w * g->stride_h * g->stride_w == 1;
+  cursor next = {.oy = 0};
+  start_row(g, input, &next);
   for (int32_t i = 2 * g->kernel_h * g->kernel_w * g->in_c; i < 2 * p->filter_values; ++i) {
     scratch[i] = 0;
   }
   for (int32_t pixel = 0; pixel < pixels; pixel += PIXELS) {
+    const int32_t count = pixels - pixel < PIXELS ? pixels - pixel : PIXELS;
     work k = {
         .x = scratch,
         .x_end = scratch + 2 * p->filter_values,
@@ -259,21 +303,19 @@ void tinyops_conv_2d_lanes(const tinyops_conv_2d_lanes_params *p, const int8_t *
         .shift = shift,
         .constants = constants,
         .zero_point = p->output_zero_point + 128,
+        .index = 0,
         .count = g->out_c,
         .group_step = FILTERS * (p->filter_values - 1),
+        .output = {0},
     };
-    view views[PIXELS];
-    for (int32_t i = 0; i < PIXELS; ++i) { /* the last pixel stands for those that are missing */
-      const int32_t at = pixel + i < pixels ? pixel + i : pixels - 1;
-      views[i] = view_of(g, input, oy, ox);
-      k.output[i] = output + at * g->out_c;
-      if (at + 1 < pixels && ++ox == g->out_w) {
-        ox = 0;
-        ++oy;
-      }
+    for (int32_t i = 0; i < PIXELS; ++i) {
+      k.output[i] = i < count ? output + (pixel + i) * g->out_c : k.output[i - 1];
     }
-    gather(p, &views[0], &views[1], scratch);
-    gather(p, &views[2], &views[3], scratch + 1);
+    if (pointwise) {
+      gather_pixels(input + pixel * g->in_c, g->in_c, count, scratch);
+    } else {
+      gather_windows(p, input, &next, count, scratch);
+    }
     multiply_filters(&k);
   }
   tinyops_packed_clamp(output, pixels * g->out_c, p->min, p->max);

@@ -15,6 +15,16 @@ static void copy_line(const tinyops_copy_params *p, const uint8_t *from, uint8_t
     }
     return;
   }
+  if (p->run < 4) {
+    for (int32_t i = p->extent[LAST]; i > 0; --i, read += input_step, written += output_step) {
+      to[written] = from[read];
+      to[written + 1] = from[read + 1];
+      if (p->run == 3) {
+        to[written + 2] = from[read + 2];
+      }
+    }
+    return;
+  }
   for (int32_t i = p->extent[LAST]; i > 0; --i, read += input_step, written += output_step) {
     tinyops_copy_bytes(to + written, from + read, p->run);
   }

@@ -193,9 +193,11 @@ static channel channel_of(const tinyops_depthwise_3x3_params *p, const int8_t *w
       .bias = bias,
       .factor = tinyops_packed_factor_of(multiplier, shift, 2 * p->output_zero_point + 1),
       .step = p->window.out_w == 1 ? 0 : p->output.value,
+      .end = 0,
       .pairs = {tinyops_pair(w[0], w[1]), tinyops_pair(w[3], w[4]), tinyops_pair(w[6], w[7])},
       .thirds = tinyops_pair(w[2], w[5]),
       .last = tinyops_pair(w[8], 0),
+      .all = 0,
       .stride = p->window.stride_w,
   };
   return k;

@@ -2,15 +2,15 @@
 
 #include "tinyops/kernels/packed.h"
 
-static TINYOPS_APART void row(const void *params, tinyops_of_two of, const int8_t *a,
-                              const int8_t *b, int8_t *output, int32_t count, int32_t a_step,
-                              int32_t b_step) {
+static TINYOPS_APART void row(const void *params, const int8_t *a, const int8_t *b,
+                              int8_t *output) {
   const tinyops_mul_packed_params *p = (const tinyops_mul_packed_params *)params;
+  const int32_t count = p->shape.extent[3], a_step = p->shape.a_step[3],
+                b_step = p->shape.b_step[3];
   const tinyops_packed_factor f =
       tinyops_packed_factor_of(p->output_multiplier, p->output_shift, 2 * p->output_zero_point + 1);
   const int32_t a_offset = p->a_offset, b_offset = p->b_offset;
   const int8_t *end = output + count;
-  (void)of;
   if (a_step && b_step) {
     for (int8_t *to = output; to != end; ++to) {
       *to = tinyops_packed_requantise((*a++ + a_offset) * (*b++ + b_offset), f);
@@ -29,5 +29,5 @@ static TINYOPS_APART void row(const void *params, tinyops_of_two of, const int8_
 
 void tinyops_mul_packed(const tinyops_mul_packed_params *p, const int8_t *a, const int8_t *b,
                         int8_t *output) {
-  tinyops_for_each_row(&p->shape, a, b, output, p, row, 0);
+  tinyops_for_each_row(&p->shape, a, b, output, p, row);
 }

@@ -20,6 +20,17 @@ static int8_t rounded(int32_t value) {
   return (int8_t)((value > 0 ? value + ONE * ONE / 2 : value - ONE * ONE / 2) / (ONE * ONE));
 }
 
+/* One output pixel between four of the input, with weights whose sum is 2^20. In front of the first
+ * row or column a weight is negative; then both rows or columns are the same one. */
+static int8_t *mix(const int8_t *const pixel[4], const int32_t weight[4], int32_t channels,
+                   int8_t *output) {
+  const int8_t *a = pixel[0], *b = pixel[1], *c = pixel[2], *d = pixel[3];
+  for (int32_t i = 0; i < channels; ++i) {
+    output[i] = rounded(a[i] * weight[0] + b[i] * weight[1] + c[i] * weight[2] + d[i] * weight[3]);
+  }
+  return output + channels;
+}
+
 void tinyops_resize_bilinear(const tinyops_resize_bilinear_params *p, const int8_t *input,
                              int8_t *output) {
   const int32_t row = p->in_w * p->channels;
@@ -31,12 +42,10 @@ void tinyops_resize_bilinear(const tinyops_resize_bilinear_params *p, const int8
       const place x = place_of(ox, p->scale_w, p->half_pixel, p->in_w);
       const int32_t left = x.low * p->channels;
       const int32_t right = x.high * p->channels;
-      for (int32_t c = 0; c < p->channels; ++c) {
-        /* In front of the first row a weight is negative, and `low` and `high` are the same. */
-        const int32_t above = upper[left + c] * (ONE - x.weight) + upper[right + c] * x.weight;
-        const int32_t below = lower[left + c] * (ONE - x.weight) + lower[right + c] * x.weight;
-        *output++ = rounded(above * (ONE - y.weight) + below * y.weight);
-      }
+      const int8_t *const pixel[4] = {upper + left, upper + right, lower + left, lower + right};
+      const int32_t weight[4] = {(ONE - y.weight) * (ONE - x.weight), (ONE - y.weight) * x.weight,
+                                 y.weight * (ONE - x.weight), y.weight * x.weight};
+      output = mix(pixel, weight, p->channels, output);
     }
   }
 }

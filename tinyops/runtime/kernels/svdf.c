@@ -1,7 +1,5 @@
 #include "tinyops/kernels/svdf.h"
 
-#include <string.h>
-
 #include "tinyops/fixed_point.h"
 #include "tinyops/kernels/dot.h"
 
@@ -20,15 +18,15 @@ static int8_t output_value(const tinyops_svdf_params *p, int32_t acc) {
 void tinyops_svdf_int16(const tinyops_svdf_params *p, const int8_t *input, const int8_t *feature,
                         const int32_t *feature_bias, const int16_t *time, const int32_t *bias,
                         int16_t *state, int8_t *output) {
-  const size_t kept = (size_t)(p->memory - 1);
+  const int32_t last = p->memory - 1;
   for (int32_t unit = 0; unit < p->units; ++unit) {
     int32_t acc = bias[unit];
     for (int32_t i = 0; i < p->rank; ++i) {
       const int32_t value = new_feature(p, input, feature, *feature_bias++, INT16_MIN, INT16_MAX);
-      memmove(state, state + 1, kept * sizeof(*state));
+      acc = tinyops_shift_dot_int16(state, time, last, acc);
       /* The zero point is added behind the limits: the sum wraps, as the interpreter's does. */
-      state[kept] = (int16_t)(uint16_t)(value + p->state_zero_point);
-      acc = tinyops_dot_int16(state, time, p->memory, acc);
+      state[last] = (int16_t)(uint16_t)(value + p->state_zero_point);
+      acc = (int32_t)((uint32_t)acc + (uint32_t)((int32_t)state[last] * time[last]));
       feature += p->inputs;
       time += p->memory;
       state += p->memory;
@@ -40,13 +38,15 @@ void tinyops_svdf_int16(const tinyops_svdf_params *p, const int8_t *input, const
 void tinyops_svdf_int8(const tinyops_svdf_params *p, const int8_t *input, const int8_t *feature,
                        const int32_t *feature_bias, const int8_t *time, const int32_t *bias,
                        int8_t *state, int8_t *output) {
-  const size_t kept = (size_t)(p->memory - 1);
+  const int32_t last = p->memory - 1;
   for (int32_t unit = 0; unit < p->units; ++unit) {
     int32_t acc = bias[unit];
     for (int32_t i = 0; i < p->rank; ++i) {
       const int32_t value = new_feature(p, input, feature, *feature_bias++, INT8_MIN, INT8_MAX);
-      memmove(state, state + 1, kept);
-      state[kept] = (int8_t)(uint8_t)(value + p->state_zero_point); /* wraps, as above */
+      for (int32_t k = 0; k < last; ++k) {
+        state[k] = state[k + 1];
+      }
+      state[last] = (int8_t)(uint8_t)(value + p->state_zero_point); /* wraps, as above */
       acc = tinyops_dot(state, time, p->memory, acc);
       feature += p->inputs;
       time += p->memory;

@@ -8,8 +8,15 @@
 
 #include <stdint.h>
 
+/* One copy a file serves all callers: on cores without products of 64 bits it is long. */
+#if defined(__ARM_ARCH_6M__) && defined(__GNUC__)
+#define TINYOPS_ONCE static __attribute__((noinline, unused))
+#else
+#define TINYOPS_ONCE static inline
+#endif
+
 /* (ab + 2^30) / 2^31, rounded down, from products of 32 bits: for cores that have no others. */
-static inline int32_t tinyops_high_mul_32(int32_t a, int32_t b) {
+TINYOPS_ONCE int32_t tinyops_high_mul_32(int32_t a, int32_t b) {
   const int32_t a_high = a >> 16, b_high = b >> 16;
   const int32_t a_low = (int32_t)((uint32_t)a & 0xffffu), b_low = (int32_t)((uint32_t)b & 0xffffu);
   const int32_t x =

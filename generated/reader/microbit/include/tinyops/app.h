@@ -54,6 +54,7 @@ typedef struct {
   uint32_t image_crc;
   uint32_t inferences;    /* since start-up */
   uint32_t result_index;  /* since the model's state was reset */
+  uint32_t cycles;        /* of the last inference, as the port counts them */
   uint32_t frame_arrived; /* values of the frame that is being received */
   tinyops_app_decoder decoder;
   uint8_t reply[TINYOPS_LINK_FRAME_MAX];

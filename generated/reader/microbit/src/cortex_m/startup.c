@@ -13,6 +13,15 @@
 #define NVIC_DISABLE(word) REGISTER(0xe000e180u + 4u * (word))
 #define NVIC_CLEAR_PENDING REGISTER(0xe000e280u)
 #define SYSTICK_CONTROL REGISTER(0xe000e010u)
+#define SYSTICK_RELOAD REGISTER(0xe000e014u)
+#define SYSTICK_VALUE REGISTER(0xe000e018u)
+#define SYSTICK_ON_CORE_CLOCK 5u
+#define SYSTICK_MASK 0x00ffffffu
+#define DEBUG_CONTROL REGISTER(0xe000edfcu)
+#define DEBUG_TRACE_ON (1u << 24)
+#define DWT_CONTROL REGISTER(0xe0001000u)
+#define DWT_CYCLES REGISTER(0xe0001004u)
+#define DWT_CYCLES_ON 1u
 #define VECTOR_TABLE_OFFSET REGISTER(0xe000ed08u)
 #define RESET_CONTROL REGISTER(0xe000ed0cu)
 #define RESET_REQUEST 0x05fa0004u
@@ -142,6 +151,50 @@ void tinyops_startup_measure(void *context, tinyops_port_memory *memory) {
   memory->stack_used = (uint32_t)tinyops_stack_top - (uint32_t)word;
   memory->stack_bytes = (uint32_t)tinyops_stack_top - (uint32_t)tinyops_stack_low;
   memory->static_bytes = (uint32_t)tinyops_static_end - (uint32_t)tinyops_static_start;
+}
+
+#if __ARM_ARCH >= 7
+/* Whether there is a counter shows only when it counts: some cores, and emulators, lack it. */
+static int open_dwt(void) {
+  DEBUG_CONTROL |= DEBUG_TRACE_ON;
+  DWT_CONTROL |= DWT_CYCLES_ON;
+  const uint32_t before = DWT_CYCLES;
+  __asm volatile("nop\n nop\n nop\n nop" ::: "memory");
+  return DWT_CYCLES != before;
+}
+#endif
+
+static int open_systick(void) {
+  SYSTICK_RELOAD = SYSTICK_MASK;
+  SYSTICK_VALUE = 0; /* any value clears it */
+  SYSTICK_CONTROL = SYSTICK_ON_CORE_CLOCK;
+  for (uint32_t i = 0; i < 64; i++) {
+    if (SYSTICK_VALUE != 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+uint8_t tinyops_startup_open_cycles(void) {
+#if __ARM_ARCH >= 7
+  if (open_dwt()) {
+    return 32;
+  }
+#endif
+  return open_systick() ? 24 : 0;
+}
+
+void tinyops_startup_clear_cycles(uint8_t bits) {
+  if (bits == 32) {
+    DWT_CYCLES = 0;
+  } else if (bits != 0) {
+    SYSTICK_VALUE = 0; /* the next cycle loads SYSTICK_MASK, from which it counts down */
+  }
+}
+
+uint32_t tinyops_startup_cycles(uint8_t bits) {
+  return bits == 32 ? DWT_CYCLES : (0u - SYSTICK_VALUE) & SYSTICK_MASK;
 }
 
 void tinyops_startup_wake_by(uint32_t irq) { NVIC_ENABLE = 1u << irq; }

@@ -51,6 +51,8 @@ enum {
 #define UART_RXDRDY_INTERRUPT (1u << 2)
 #define UART_115200_BAUD 0x01d7e000u
 #define NOT_CONNECTED 0xffffffffu
+#define DEVICE_ID(word) REGISTER(0x10000060u + 4u * (word))
+#define EMULATED_ID 0x12345678u /* a word of the number that every micro:bit of QEMU's has */
 #define FLASH_CACHE REGISTER(0x4001e540u) /* nRF52840 only */
 
 static int32_t read_byte(void *context) {
@@ -73,7 +75,8 @@ static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
 }
 
 static void start_ticks(void *context) {
-  (void)context;
+  const tinyops_port *port = (const tinyops_port *)context;
+  tinyops_startup_clear_cycles(port->cycle_bits);
   TIMER(TIMER_STOP) = 1;
   TIMER(TIMER_CLEAR) = 1;
   TIMER(TIMER_START) = 1;
@@ -83,6 +86,11 @@ static uint32_t ticks(void *context) {
   (void)context;
   TIMER(TIMER_CAPTURE0) = 1;
   return TIMER(TIMER_CC0);
+}
+
+static uint32_t cycles(void *context) {
+  const tinyops_port *port = (const tinyops_port *)context;
+  return tinyops_startup_cycles(port->cycle_bits);
 }
 
 static void idle(void *context) {
@@ -130,12 +138,15 @@ void tinyops_port_open(tinyops_port *port) {
   open_uart();
   open_timer();
   tinyops_startup_wake_by(UART_IRQ);
-  port->context = 0;
+  port->context = port;
   port->read_byte = read_byte;
   port->write = write_bytes;
   port->start_ticks = start_ticks;
   port->ticks = ticks;
   port->tick_hz = TIMER_HZ;
+  port->cycles = cycles;
+  port->cycle_bits = tinyops_startup_open_cycles();
+  port->emulated = DEVICE_ID(0) == EMULATED_ID || DEVICE_ID(1) == EMULATED_ID;
   port->idle = idle;
   port->measure = tinyops_startup_measure;
 }

@@ -24,6 +24,7 @@
 #define TINYOPS_LINK_INVOKE 0x05u
 #define TINYOPS_LINK_STATS 0x06u
 #define TINYOPS_LINK_RESET_STATE 0x07u
+#define TINYOPS_LINK_CYCLES 0x08u
 #define TINYOPS_LINK_RESULT 0x40u
 #define TINYOPS_LINK_FAULT 0x41u
 #define TINYOPS_LINK_ERROR 0xffu
@@ -119,6 +120,14 @@
 /* dropped since start-up */
 #define TINYOPS_LINK_STATS_REPLY_BAD_FRAMES_AT 16u
 #define TINYOPS_LINK_STATS_REPLY_SIZE 20u
+
+/* core cycles of the last inference, modulo 2^bits */
+#define TINYOPS_LINK_CYCLES_REPLY_CYCLES_AT 0u
+/* of the counter; 0: this core counts none */
+#define TINYOPS_LINK_CYCLES_REPLY_BITS_AT 4u
+/* 1: an emulator runs this firmware, whose cycles are none */
+#define TINYOPS_LINK_CYCLES_REPLY_EMULATED_AT 5u
+#define TINYOPS_LINK_CYCLES_REPLY_SIZE 6u
 
 /* number of the inference, from 0 at start-up or RESET_STATE */
 #define TINYOPS_LINK_RESULT_REPLY_INDEX_AT 0u

@@ -8,6 +8,10 @@
  * Use:  init -> { push -> (TINYOPS_DUE) prepare -> invoke -> read output } ...
  * or, with a tensor written straight to input_offset:  init -> { write input, invoke, read output }
  * ...
+ *
+ * A model whose input is streamed never holds the whole tensor: input_bytes are those of one row,
+ * and every push, or every write of a row and invoke, does what that row makes possible. With rows
+ * of a tensor, invoke returns TINYOPS_MORE for each row but the last.
  */
 #ifndef TINYOPS_MODEL_H
 #define TINYOPS_MODEL_H
@@ -25,6 +29,7 @@ extern "C" {
 typedef enum {
   TINYOPS_OK = 0,
   TINYOPS_DUE = 1,              /* push: a window is complete, call prepare and invoke */
+  TINYOPS_MORE = 2,             /* invoke: the row was taken, write the next one and call again */
   TINYOPS_ERR_ARENA = -1,       /* arena is null or not aligned */
   TINYOPS_ERR_STATE = -2,       /* called out of order: prepare before a window was complete */
   TINYOPS_ERR_IMAGE = -3,       /* not a model image, truncated, or of another ABI version */
@@ -40,12 +45,12 @@ typedef struct {
   uint16_t header_bytes;
   uint32_t image_bytes; /* header, code and constants; a multiple of 4 */
   uint32_t arena_bytes;
-  uint32_t input_offset; /* of the input tensor in the arena */
-  uint32_t input_bytes;
+  uint32_t input_offset;  /* of the input tensor in the arena */
+  uint32_t input_bytes;   /* where rows are streamed, of one row */
   uint32_t output_offset; /* of the output tensor in the arena, valid after invoke */
   uint32_t output_bytes;
   uint32_t frame_values;  /* int16 values in one sensor frame; 0: tensors only */
-  uint32_t window_frames; /* frames that one inference looks at */
+  uint32_t window_frames; /* frames that one inference looks at; rows of a streamed tensor */
   uint32_t hop_frames;    /* frames between two inferences */
   uint32_t init;          /* entry points: offsets from this header; bit 0 set for Thumb code */
   uint32_t push;
@@ -56,11 +61,15 @@ typedef struct {
 
 /* Clears the state kept in the arena. */
 typedef int32_t (*tinyops_model_init_fn)(void *arena);
-/* Takes one frame of frame_values values, int16 = value / full_scale * 32768, saturated. */
+/* Takes one frame of frame_values values, int16 = value / full_scale * 32768, saturated: a sample
+ * of every channel, or several, one sample after another. Features are computed here and may use
+ * all of the arena that is not kept: read the output before the next push, and call no entry point
+ * while another runs. */
 typedef int32_t (*tinyops_model_push_fn)(void *arena, const int16_t *frame);
 /* Computes the input tensor from the newest window. A window of one frame is used up by invoke. */
 typedef int32_t (*tinyops_model_prepare_fn)(void *arena);
-/* Runs the model on the input tensor. The input tensor is not preserved. */
+/* Runs the model on the input tensor. The input tensor is not preserved. Where rows are streamed,
+ * takes the row at input_offset, unless all have come, and runs the model as far as that goes. */
 typedef int32_t (*tinyops_model_invoke_fn)(void *arena);
 
 /* A model compiled into a program or a shared object, instead of an image, offers the same under

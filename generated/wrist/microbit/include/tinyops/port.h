@@ -29,6 +29,10 @@ typedef struct {
   uint32_t (*ticks)(void *context);
   /* Ticks a second; 0: ticks are instructions; 1: the port cannot count, ticks are 0. */
   uint32_t tick_hz;
+  /* Core cycles since start_ticks, modulo 2^cycle_bits. Not called where cycle_bits is 0. */
+  uint32_t (*cycles)(void *context);
+  uint8_t cycle_bits;
+  uint8_t emulated; /* 1: no hardware; what counts cycles here counts something else */
   /* Sleeps until a byte may have come; may return early. */
   void (*idle)(void *context);
   /* Fills in `memory`. */

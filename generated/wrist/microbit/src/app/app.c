@@ -124,6 +124,13 @@ static void send_result(tinyops_app *app, uint32_t ticks) {
   send(app, TINYOPS_LINK_RESULT, app->result_index, TINYOPS_LINK_RESULT_REPLY_SIZE + sent);
 }
 
+/* Ends what start_ticks began. Returns the ticks. */
+static uint32_t stop(tinyops_app *app) {
+  const tinyops_port *port = app->board->port;
+  app->cycles = port->cycle_bits > 0 ? port->cycles(port->context) : 0;
+  return port->ticks(port->context);
+}
+
 static int32_t infer(tinyops_app *app) {
   const tinyops_port *port = app->board->port;
   port->start_ticks(port->context);
@@ -131,7 +138,7 @@ static int32_t infer(tinyops_app *app) {
   if (status == TINYOPS_OK) {
     status = app->model.invoke(app->board->arena);
   }
-  uint32_t ticks = port->ticks(port->context);
+  uint32_t ticks = stop(app);
   if (status == TINYOPS_OK) {
     send_result(app, ticks);
     app->inferences++;
@@ -227,15 +234,24 @@ static void invoke(tinyops_app *app, const request *asked) {
   const tinyops_port *port = app->board->port;
   port->start_ticks(port->context);
   int32_t status = app->model.invoke(app->board->arena);
-  uint32_t ticks = port->ticks(port->context);
-  if (status != TINYOPS_OK) {
+  uint32_t ticks = stop(app);
+  if (status != TINYOPS_OK && status != TINYOPS_MORE) {
     refuse(app, asked, status);
     return;
   }
-  app->inferences++;
+  app->inferences += status == TINYOPS_OK;
   put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICKS_AT, ticks);
   put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICK_HZ_AT, port->tick_hz);
   answer(app, asked, TINYOPS_LINK_INVOKE_REPLY_SIZE);
+}
+
+static void tell_cycles(tinyops_app *app, const request *asked) {
+  const tinyops_port *port = app->board->port;
+  uint8_t *out = payload_of(app);
+  put32(out + TINYOPS_LINK_CYCLES_REPLY_CYCLES_AT, app->cycles);
+  out[TINYOPS_LINK_CYCLES_REPLY_BITS_AT] = port->cycle_bits;
+  out[TINYOPS_LINK_CYCLES_REPLY_EMULATED_AT] = port->emulated;
+  answer(app, asked, TINYOPS_LINK_CYCLES_REPLY_SIZE);
 }
 
 static void tell_stats(tinyops_app *app, const request *asked) {
@@ -285,11 +301,11 @@ static void serve_model(tinyops_app *app, const request *asked) {
 /* Requests without a payload are refused when they carry one. */
 static int32_t is_bare(uint8_t type) {
   return type == TINYOPS_LINK_HELLO || type == TINYOPS_LINK_STATS || type == TINYOPS_LINK_INVOKE ||
-         type == TINYOPS_LINK_RESET_STATE;
+         type == TINYOPS_LINK_RESET_STATE || type == TINYOPS_LINK_CYCLES;
 }
 
 static void serve(tinyops_app *app, const request *asked) {
-  if (asked->type < TINYOPS_LINK_HELLO || asked->type > TINYOPS_LINK_RESET_STATE) {
+  if (asked->type < TINYOPS_LINK_HELLO || asked->type > TINYOPS_LINK_CYCLES) {
     refuse(app, asked, TINYOPS_LINK_ERR_TYPE);
   } else if (is_bare(asked->type) && asked->bytes != 0) {
     refuse(app, asked, TINYOPS_LINK_ERR_REQUEST);
@@ -297,6 +313,8 @@ static void serve(tinyops_app *app, const request *asked) {
     say_hello(app, asked);
   } else if (asked->type == TINYOPS_LINK_STATS) {
     tell_stats(app, asked);
+  } else if (asked->type == TINYOPS_LINK_CYCLES) {
+    tell_cycles(app, asked);
   } else if (app->state != TINYOPS_OK) {
     refuse(app, asked, app->state);
   } else {

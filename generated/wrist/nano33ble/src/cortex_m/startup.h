@@ -7,6 +7,16 @@
 /* Reads the linker's symbols and the painted stack. Fits tinyops_port.measure. */
 void tinyops_startup_measure(void *context, tinyops_port_memory *memory);
 
+/* Starts the core's cycle counter: DWT's where the core has one that counts, else SysTick. Returns
+ * its bits, 32 or 24, or 0 where there is neither. */
+uint8_t tinyops_startup_open_cycles(void);
+
+/* Sets the counter of `bits` bits to 0. */
+void tinyops_startup_clear_cycles(uint8_t bits);
+
+/* Cycles since it was cleared, modulo 2^bits. */
+uint32_t tinyops_startup_cycles(uint8_t bits);
+
 /* Lets interrupt `irq` end a sleep. Interrupts stay masked: none is ever taken. */
 void tinyops_startup_wake_by(uint32_t irq);
 

@@ -48,13 +48,19 @@ static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
 }
 
 static void start_ticks(void *context) {
-  (void)context;
+  const tinyops_port *port = (const tinyops_port *)context;
+  tinyops_startup_clear_cycles(port->cycle_bits);
   TIMER(TIMER_VALUE) = UINT32_MAX; /* counts down from here, starting now */
 }
 
 static uint32_t ticks(void *context) {
   (void)context;
   return UINT32_MAX - TIMER(TIMER_VALUE);
+}
+
+static uint32_t cycles(void *context) {
+  const tinyops_port *port = (const tinyops_port *)context;
+  return tinyops_startup_cycles(port->cycle_bits);
 }
 
 static void idle(void *context) {
@@ -68,12 +74,15 @@ void tinyops_port_open(tinyops_port *port) {
   TIMER(TIMER_RELOAD) = UINT32_MAX;
   TIMER(TIMER_CONTROL) = 1;
   tinyops_startup_wake_by(UART_RX_IRQ);
-  port->context = 0;
+  port->context = port;
   port->read_byte = read_byte;
   port->write = write_bytes;
   port->start_ticks = start_ticks;
   port->ticks = ticks;
   port->tick_hz = TIMER_HZ;
+  port->cycles = cycles;
+  port->cycle_bits = tinyops_startup_open_cycles();
+  port->emulated = 1; /* nobody has this board */
   port->idle = idle;
   port->measure = tinyops_startup_measure;
 }

@@ -38,17 +38,22 @@ static inline int32_t tinyops_dot(const int8_t *a, const TINYOPS_FLASH int8_t *b
   return acc;
 }
 
-/* acc + sum of a[i] * b[i], i < n, modulo 2^32. Addresses are even. */
-static inline int32_t tinyops_dot_int16(const int16_t *a, const int16_t *b, int32_t n,
-                                        int32_t acc) {
+/* acc + sum of a[i] * b[i], i < n, modulo 2^32, with every a[i] moved down from a[i + 1] before. */
+static inline int32_t tinyops_shift_dot_int16(int16_t *a, const int16_t *b, int32_t n,
+                                              int32_t acc) {
   for (; n >= 2; n -= 2, a += 2, b += 2) {
     int16x2_t x;
     int16x2_t y;
-    memcpy(&x, a, 4);
+    memcpy(&x, a + 1, 4);
     memcpy(&y, b, 4);
+    memcpy(a, &x, 4);
     acc = __smlad(x, y, acc);
   }
-  return n > 0 ? (int32_t)((uint32_t)acc + (uint32_t)((int32_t)*a * *b)) : acc;
+  if (n > 0) {
+    a[0] = a[1];
+    acc = (int32_t)((uint32_t)acc + (uint32_t)((int32_t)a[0] * b[0]));
+  }
+  return acc;
 }
 #else
 /* acc + sum of a[i] * b[i], i < n. */
@@ -60,11 +65,12 @@ static inline int32_t tinyops_dot(const int8_t *a, const TINYOPS_FLASH int8_t *b
   return acc;
 }
 
-/* acc + sum of a[i] * b[i], i < n, modulo 2^32. Addresses are even. */
-static inline int32_t tinyops_dot_int16(const int16_t *a, const int16_t *b, int32_t n,
-                                        int32_t acc) {
+/* acc + sum of a[i] * b[i], i < n, modulo 2^32, with every a[i] moved down from a[i + 1] before. */
+static inline int32_t tinyops_shift_dot_int16(int16_t *a, const int16_t *b, int32_t n,
+                                              int32_t acc) {
   uint32_t sum = (uint32_t)acc;
   for (int32_t i = 0; i < n; ++i) {
+    a[i] = a[i + 1];
     sum += (uint32_t)((int32_t)a[i] * b[i]);
   }
   return (int32_t)sum;

@@ -26,15 +26,21 @@ typedef struct {
 /* output (steps, units) = what the layer answers to input (steps, inputs). `hidden` (units), the
  * last answer, and `cell` (units) are kept from one call to the next.
  *
- * `weights` (units, 4, inputs + units): for each unit its forget, input, cell and output gate, the
- * weights of the input before those of the hidden state. `bias` (units, 4, 2): the gate's bias,
- * minus the input's zero point times the weights; minus the hidden state's zero point times the
- * weights.
+ * `weights`: for each unit those of the input (4, inputs), then those of the hidden state (4,
+ * units), of its forget, input, cell and output gate. `bias` (units, 2, 4) in the same order: the
+ * gate's bias minus the input's zero point times the weights; minus the hidden state's zero point
+ * times the weights.
  *
  * A vector of the input is read until the last value of its answer is written. `output` may start
  * as far before `input` as overlap.py computes from that. */
 TINYOPS_INTERNAL void tinyops_lstm(const tinyops_lstm_params *p, const int8_t *input,
                                    const int8_t *weights, const int32_t *bias, int8_t *hidden,
                                    int16_t *cell, int8_t *output);
+
+/* The same for cores with the DSP extension: rows of weights are filled up with zeros to a multiple
+ * of 8, and a word of four values of each of the four rows follows the other. */
+TINYOPS_INTERNAL void tinyops_lstm_packed(const tinyops_lstm_params *p, const int8_t *input,
+                                          const int32_t *weights, const int32_t *bias,
+                                          int8_t *hidden, int16_t *cell, int8_t *output);
 
 #endif

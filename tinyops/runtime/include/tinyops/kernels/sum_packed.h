@@ -80,9 +80,10 @@ static inline const int8_t *tinyops_packed_spread(const int8_t *from, int32_t st
 }
 
 static inline void tinyops_packed_sum_row(const tinyops_add_packed_params *p, const int8_t *exact,
-                                          const int8_t *other, int8_t *output, int32_t count,
-                                          int32_t exact_step, int32_t other_step,
+                                          const int8_t *other, int8_t *output,
                                           tinyops_sum_kind kind) {
+  const int32_t count = p->shape.extent[3];
+  const int32_t exact_step = p->shape.a_step[3], other_step = p->shape.b_step[3];
   const tinyops_packed_factor f =
       tinyops_packed_factor_of(p->output_multiplier, p->output_shift, 2 * p->output_zero_point + 1);
   const int32_t offset = kind == TINYOPS_OTHER_FIRST ? -p->exact_offset : p->exact_offset;
