@@ -56,9 +56,14 @@ def test_sequences_equal_the_interpreters(name, interpreter):
     seen = []
 
     @settings(max_examples=12, **QUIET)
-    @given(model=STATEFUL[name], seed=st.integers(0, 2**31), prefer=st.sampled_from(["balanced", "ram", "speed"]))
-    def compare(model, seed, prefer):
-        compiled = compile_bytes(model, prefer=prefer)
+    @given(
+        model=STATEFUL[name],
+        seed=st.integers(0, 2**31),
+        prefer=st.sampled_from(["balanced", "ram", "speed"]),
+        cpu=st.sampled_from(["x86-64", "cortex-m4f"]),
+    )
+    def compare(model, seed, prefer, cpu):
+        compiled = compile_bytes(model, prefer=prefer, cpu=cpu)
         inputs = random_inputs(compiled, VECTORS, seed)
         wanted = interpreter.run(model, inputs)
         assume(wanted is not None)
