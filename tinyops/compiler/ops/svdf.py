@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-KERNEL = Kernel("kernels/svdf.c", ("tinyops/kernels/svdf.h", DOT_HEADER))
+KERNEL = Kernel("kernels/svdf.c", ("tinyops/kernels/svdf.h", DOT_HEADER), reads_flash=True)
 INPUT, FEATURE, TIME, BIAS, STATE = range(5)
 ACTIVATIONS = ("NONE", "RELU")  # neither changes what the interpreter computes: it only keeps to int8
 
