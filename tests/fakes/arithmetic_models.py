@@ -162,14 +162,19 @@ def arg_extreme(name: str) -> Adder:
 
 
 def rows(name: str) -> Adder:
-    """LOG_SOFTMAX and L2_NORMALIZATION."""
+    """SOFTMAX, LOG_SOFTMAX and L2_NORMALIZATION."""
+    table, scale, zero_point = {
+        "SOFTMAX": ("SoftmaxOptions", 1 / 256, -128),
+        "LOG_SOFTMAX": ("LogSoftmaxOptions", 16 / 256, 127),
+        "L2_NORMALIZATION": ("L2NormOptions", 1 / 128, 0),
+    }[name]
 
     def add(model: Tflite, rng: np.random.Generator) -> tuple[list[int], int]:
         shape = (int(rng.integers(1, 4)), int(rng.integers(1, 20) if rng.random() < 0.7 else rng.integers(100, 500)))
         source = model.tensor(shape, scale=scale_of(rng, -12, 2), zero_point=zero_of(rng))
-        log = name == "LOG_SOFTMAX"
-        output = model.tensor(shape, scale=16 / 256 if log else 1 / 128, zero_point=127 if log else 0)
-        model.operator(name, [source], [output], table="LogSoftmaxOptions" if log else "L2NormOptions")
+        output = model.tensor(shape, scale=scale, zero_point=zero_point)
+        beta = {"beta": float(rng.choice([1, 1, 0.5, 2]))} if name == "SOFTMAX" else {}
+        model.operator(name, [source], [output], table=table, **beta)
         return [source], output
 
     return add
