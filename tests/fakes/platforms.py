@@ -100,7 +100,10 @@ _ALL = (
     ),
     Platform(
         *("avr", "avr", "simavr, an ATmega2560", "avr-gcc", "avr.c"),
-        *(("-std=gnu99", "-Os", "-ffunction-sections", "-fdata-sections"), ("-Wl,--gc-sections",)),
+        *(
+            ("-std=gnu99", "-Os", "-ffunction-sections", "-fdata-sections", "-Waddr-space-convert"),
+            ("-Wl,--gc-sections",),
+        ),
         run=("simavr", "-m", "atmega2560", "-f", "16000000", "program"),
         code_bytes=256 << 10,
         ram_bytes=8 << 10,
