@@ -139,3 +139,30 @@ def camera_network() -> bytes:
     dense = weights((3, 30), 0)
     model.operator("FULLY_CONNECTED", [last, dense, -1], [output], table="FullyConnectedOptions")
     return model.build([source], [output])
+
+
+def remembering_network() -> bytes:
+    """A picture that is kept in a variable: two 3x3 layers make the next one of it, to which the input is added."""
+    rng = np.random.default_rng(3)
+    model = Tflite()
+    shape = (1, 8, 6, 4)
+    given, old, middle, new, total = (model.tensor(shape, scale=SCALE, zero_point=z) for z in (0, 2, -5, 2, 2))
+    handle = model.handle("picture")
+    options = {"padding": PADDING["SAME"], "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    model.operator("READ_VARIABLE", [handle], [old])
+    for source, output in ((old, middle), (middle, new)):
+        values = rng.integers(-127, 127, (1, 3, 3, 4), endpoint=True)
+        taps = model.tensor((1, 3, 3, 4), scale=0.004, data=values)
+        model.operator(
+            "DEPTHWISE_CONV_2D", [source, taps], [output], table="DepthwiseConv2DOptions", depthMultiplier=1, **options
+        )
+    model.operator("ADD", [new, given], [total], table="AddOptions")
+    model.operator("ASSIGN_VARIABLE", [handle, total], [])
+    said = model.tensor(shape, scale=1 / 256, zero_point=-128)
+    model.operator("LOGISTIC", [total], [said])
+    start = model.other()
+    value = start.tensor(shape, scale=SCALE, zero_point=2, data=np.full(shape, 2, np.int8))
+    start.operator("ASSIGN_VARIABLE", [start.handle("picture"), value], [])
+    model.operator("CALL_ONCE", [], [], table="CallOnceOptions", initSubgraphIndex=1)
+    model.graph.operators.insert(0, model.graph.operators.pop())
+    return model.build([given], [said])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.compiled import BASE, SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.compiled import BASE, SANITIZED, compile_bytes, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.tflite import PADDING, Tflite
 from tinyops.compiler.fixed_point import high_mul
 from tinyops.compiler.ops.lanes import (
@@ -143,7 +143,7 @@ def test_constants_of_filters():
 @pytest.mark.parametrize("cpu", ["cortex-m0", "cortex-m0plus"])
 @pytest.mark.parametrize("build", KERNELS)
 def test_cores_without_the_extension(build, cpu):
-    assert functions(compile_bytes(build(), cpu=cpu)) == [KERNELS[build]]
+    assert functions(compile_special(build(), cpu)) == [KERNELS[build]]
 
 
 @pytest.mark.parametrize("build", KERNELS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fakes.compiled import compile_bytes
-from fakes.row_models import camera_network
+from fakes.row_models import camera_network, remembering_network
 from fakes.tflite import PADDING, Tflite, dense
 from tinyops.cli import main
 from tinyops.compiler import CompileOptions, compile_model
@@ -18,9 +18,12 @@ from tinyops.compiler.memory import Buffer, MemoryPlan, Over, overlaps, plan_mem
 from tinyops.compiler.rows import schedule
 from tinyops.compiler.rows.kernels import Geometry
 from tinyops.compiler.rows.schedule import RowStep, play
+from tinyops.compiler.rows.search import _Task
+from tinyops.compiler.rows.stretch import geometries
+from tinyops.compiler.sharing import share_storage
 from tinyops.compiler.step import describe
 from tinyops.errors import DoesNotFit, SpecError
-from tinyops.features import RawFeatures
+from tinyops.features import RawFeatures, TensorFeatures
 from tinyops.graph import parse_graph
 from tinyops.link.client import Timing
 from tinyops.link.protocol import rows_of_input
@@ -194,6 +197,18 @@ def test_strips_that_do_not_end_are_given_up(monkeypatch: pytest.MonkeyPatch) ->
     assert play(chain(Geometry(1, 1, 0), Geometry(1, 1, 0)), {0: 4, 1: 4, 2: 4}, (0,), (2,), None) is None
     tall = Geometry(5, 1, 0)  # a line of three rows is never enough
     assert play(chain(tall, Geometry(1, 1, 0)), {0: 9, 1: 5, 2: 5}, (0,), (2,), 3) is None
+
+
+def test_what_is_assigned_in_place_is_not_made_by_rows() -> None:
+    """The new picture lies where the old one lies, of which its first strip has read only the first rows."""
+    made = compile_bytes(remembering_network(), prefer="speed")
+    assert [operator.name for operator in made.graph.operators[1:4]] == ["DEPTHWISE_CONV_2D"] * 2 + ["ADD"]
+    storage = share_storage(made.graph, made.lowered)
+    shared = replace(storage, owner={1: (5, 0), 4: (5, 0)})
+    for found, wanted in ((shared, False), (replace(storage, owner={}), True)):
+        task = _Task(made.graph, found, TensorFeatures(), "x86-64", geometries(made.graph, made.lowered))
+        assert (task.candidate(1, 3, 1, streamed=False) is not None) == wanted
+        assert task.candidate(1, 2, 1, streamed=False) is not None
 
 
 def test_the_command_compiles_for_streamed_rows(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
