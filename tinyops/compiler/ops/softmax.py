@@ -151,12 +151,20 @@ _ROWS = (
     c.holds(f"the last dimension has at most {MOST_VALUES} values", _too_deep),
 )
 
+
+def _short_reals(view: OperatorView) -> str | None:
+    return "float32" if view.cpu == "avr" and view.tensor(0).dtype == "float32" else None
+
+
+_LONG_REALS = c.holds("on AVR, which has no 64-bit real numbers, the input is quantised", _short_reals)
+
 KINDS = (
     OperatorKind(
         "SOFTMAX",
         (
             c.operands(1, 1),
             _int8_or_real(("int8", "int16")),
+            _LONG_REALS,
             *_ROWS,
             c.holds("beta is finite and above zero", _bad_beta),
             _int8(
@@ -174,6 +182,7 @@ KINDS = (
         (
             c.operands(1, 1),
             _int8_or_real(("int8",)),
+            _LONG_REALS,
             *_ROWS,
             _int8(c.holds("the output has scale 16/256 and zero point 127", _bad_log_output)),
             _int8(c.holds("the input's scale is above 2^-25", _log_flat)),

@@ -17,9 +17,9 @@ static reach reach_of(int32_t at, int32_t stride, int32_t taps) {
 }
 
 /* acc[k] + sum of a[i] * b[k * step + i], i < n, for two k: what is loaded of `a` serves both. */
-static inline void dot_2(const int8_t *a, const int8_t *b, int32_t step, int32_t n,
+static inline void dot_2(const int8_t *a, const TINYOPS_FLASH int8_t *b, int32_t step, int32_t n,
                          int32_t acc[2]) {
-  const int8_t *c = b + step;
+  const TINYOPS_FLASH int8_t *c = b + step;
   int32_t first = acc[0];
   int32_t second = acc[1];
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
@@ -46,15 +46,16 @@ static inline void dot_2(const int8_t *a, const int8_t *b, int32_t step, int32_t
 /* Adds to acc[0..1] what reaches a pixel of two output channels, whose weights are `filter` and
  * `step` behind it. */
 static void add_taps(const tinyops_transpose_conv_params *p, const int8_t *input,
-                     const int8_t *filter, int32_t step, reach rows, reach columns,
+                     const TINYOPS_FLASH int8_t *filter, int32_t step, reach rows, reach columns,
                      int32_t acc[2]) {
   const tinyops_window *g = &p->window;
   for (int32_t j = 0; j < rows.count; ++j) {
     const int32_t y = rows.from - j;
-    const int8_t *taps = filter + (rows.first + j * g->stride_h) * g->kernel_w * g->in_c;
+    const TINYOPS_FLASH int8_t *taps =
+        filter + (rows.first + j * g->stride_h) * g->kernel_w * g->in_c;
     for (int32_t i = 0; i < columns.count; ++i) {
       const int32_t x = columns.from - i;
-      const int8_t *w = taps + (columns.first + i * g->stride_w) * g->in_c;
+      const TINYOPS_FLASH int8_t *w = taps + (columns.first + i * g->stride_w) * g->in_c;
       if (y >= 0 && y < g->in_h && x >= 0 && x < g->in_w) {
         dot_2(input + (y * g->in_w + x) * g->in_c, w, step, g->in_c, acc);
       } else {
@@ -66,15 +67,17 @@ static void add_taps(const tinyops_transpose_conv_params *p, const int8_t *input
 }
 
 void tinyops_transpose_conv(const tinyops_transpose_conv_params *p, const int8_t *input,
-                            const int8_t *weights, const int32_t *bias, const int32_t *multiplier,
-                            const int8_t *shift, int8_t *output) {
+                            const TINYOPS_FLASH int8_t *weights, const TINYOPS_FLASH int32_t *bias,
+                            const TINYOPS_FLASH int32_t *multiplier,
+                            const TINYOPS_FLASH int8_t *shift, int8_t *output) {
   const tinyops_window *g = &p->window;
   const int32_t filter = g->kernel_h * g->kernel_w * g->in_c;
   for (int32_t oy = 0; oy < g->out_h; ++oy) {
     const reach rows = reach_of(oy + g->pad_top, g->stride_h, g->kernel_h);
     for (int32_t ox = 0; ox < g->out_w; ++ox) {
       const reach columns = reach_of(ox + g->pad_left, g->stride_w, g->kernel_w);
-      const int32_t *folded = bias + (rows.first * g->stride_w + columns.first) * g->out_c;
+      const TINYOPS_FLASH int32_t *folded =
+          bias + (rows.first * g->stride_w + columns.first) * g->out_c;
       for (int32_t c = 0; c < g->out_c; c += 2) {
         const int32_t pair = c + 1 < g->out_c; /* 0: the last channel, twice */
         int32_t acc[2] = {folded[c], folded[c + pair]};
