@@ -158,7 +158,8 @@ def _cases(core: str) -> Iterator[Case]:
     for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
         for function in (name.lower(), *([f"{name.lower()}_packed"] if core == "dsp" else [])):
             yield from (Case(_pooled(name, *shape), function) for shape in POOLS)
-    yield from (Case(_softmax(rows, depth), "softmax") for rows, depth in ((1, 2), (1, 12), (1, 100), (4, 10)))
+    for function in ("softmax", "softmax_table"):
+        yield from (Case(_softmax(rows, depth), function) for rows, depth in ((1, 2), (1, 12), (1, 100), (4, 10)))
     for name in ("ADD", "SUB", "MUL"):
         shapes = (((1, 64), (1, 64)), ((1, 8, 8, 16), (1, 8, 8, 16)), ((1, 8, 8, 16), (1, 1, 1, 16)))
         for function in (name.lower(), f"{name.lower()}_packed"):

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
 from fakes.arithmetic_models import (
     EDGES,
+    ONE_OPERAND,
     TWO_OPERANDS,
     arg_extreme,
     batch_matmul,
     model_of,
+    one_operand,
     quantize,
     real_softmax,
     reduction,
     rows,
     two_operands,
 )
-from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.compiled import SANITIZED, compile_bytes, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.interpreter import Interpreter
 from fakes.tflite import Tflite
+from tinyops.errors import DoesNotFit, SpecError
 
 pytestmark = pytest.mark.build
 OPERATORS_A_MODEL, MODELS, VECTORS = 12, 3, 5
@@ -44,9 +49,9 @@ def interpreter():
     found.close()
 
 
-def check(model: bytes, interpreter: Interpreter, inputs=None, cpu: str = "x86-64") -> set[str]:
+def check(model: bytes, interpreter: Interpreter, inputs=None, cpu: str = "x86-64", plain: bool = False) -> set[str]:
     """Compares; returns the kernels that ran."""
-    compiled = compile_bytes(model, cpu=cpu)
+    compiled = compile_special(model, cpu, plain=plain)
     inputs = inputs or random_inputs(compiled, VECTORS, seed=3)
     wanted = interpreter.run(model, inputs)
     assert wanted is not None
@@ -65,6 +70,12 @@ def test_operator_equals_the_interpreter(name, interpreter):
 def test_operator_for_the_dsp_extension_equals_the_interpreter(name, interpreter):
     model = model_of(two_operands(name, same_shape=True), np.random.default_rng(12), OPERATORS_A_MODEL)
     assert f"tinyops_{name.lower()}_packed" in check(model, interpreter, cpu="cortex-m4f")
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_softmax_with_and_without_a_table_equals_the_interpreter(plain, interpreter):
+    model = model_of(rows("SOFTMAX"), np.random.default_rng(16), 2 * OPERATORS_A_MODEL)
+    assert check(model, interpreter, plain=plain) == {"tinyops_softmax" if plain else "tinyops_softmax_table"}
 
 
 @pytest.mark.parametrize("cpu", ["x86-64", "cortex-m0plus"])  # with and without a floating point unit
@@ -103,3 +114,27 @@ def test_float32_softmax_is_the_nearest(name, interpreter):
     values, expected = (np.frombuffer(b"".join(parts), np.float32) for parts in (found, wanted))
     np.testing.assert_array_max_ulp(values, expected, maxulp=2)
     assert (values == expected).mean() > 0.9
+
+
+def one_of_each() -> bytes:
+    """A model of every operator here, side by side."""
+    adders = [*ADDERS.values(), *map(one_operand, ONE_OPERAND), *(quantize(*pair) for pair in EDGES)]
+    order = iter(adders)
+    return model_of(lambda model, rng: next(order)(model, rng), np.random.default_rng(17), len(adders))
+
+
+def test_damaged_models_never_crash_the_compiler_nor_the_compiled_code():
+    from test_compiler_hostile import damaged
+
+    model, rng, ran, refused = one_of_each(), random.Random(18), 0, 0  # noqa: S311
+    for _ in range(400):
+        try:
+            compiled = compile_bytes(damaged(model, rng), arena_bytes=1 << 20, board="test")
+        except (SpecError, DoesNotFit):
+            refused += 1
+            continue
+        if ran < 15 and rng.random() < 0.2:
+            run_compiled(compiled, input_vectors(compiled, random_inputs(compiled, 2, seed=1)), SANITIZED)
+            ran += 1
+    assert refused > 20
+    assert ran > 5

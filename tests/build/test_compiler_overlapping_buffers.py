@@ -22,6 +22,7 @@ pytestmark = pytest.mark.build
 ONE_INPUT = ("conv_2d", "depthwise_conv_2d", "fully_connected", "mean", "pad", "pool_2d", "softmax", "elementwise")
 MOVES = ("blocks", "gather", "mirror_pad", "resize_bilinear", "resize_nearest", "slice", "strided_slice", "transpose")
 CASES = [(name, cpu) for cpu in ("x86-64", "cortex-m4f") for name in ONE_INPUT]  # the latter's kernels, in plain C
+CASES += [(name, "cortex-m0plus") for name in ("conv_2d", "depthwise_conv_2d", "fully_connected")]
 CASES += [(name, "x86-64") for name in (*ARITHMETIC, *MOVES, "batches", "broadcast_to", "transpose_conv")]
 
 

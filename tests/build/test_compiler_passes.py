@@ -34,7 +34,7 @@ def test_what_passes_make_equals_the_interpreter_on_the_file(name, cpu, interpre
     models, wanted_passes = PASS_MODELS[name]
     seen = set()
 
-    @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(model=models, seed=st.integers(0, 2**31))
     def compare(model, seed):
         try:

@@ -19,6 +19,7 @@ from fakes.interpreter import Interpreter
 from fakes.state_models import STATEFUL, delay_line, lstm_model, svdf_model, wake_word
 from tinyops.compiler.host import HostModel, build_host
 from tinyops.errors import DoesNotFit, SpecError
+from tinyops.features import RawFeatures
 
 pytestmark = pytest.mark.build
 SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data")) / "models" / "tflm"
@@ -54,10 +55,15 @@ def showing_more(model: bytes, tensors: list[int]) -> bytes:
 def test_sequences_equal_the_interpreters(name, interpreter):
     seen = []
 
-    @settings(max_examples=15, **QUIET)
-    @given(model=STATEFUL[name], seed=st.integers(0, 2**31), prefer=st.sampled_from(["balanced", "ram", "speed"]))
-    def compare(model, seed, prefer):
-        compiled = compile_bytes(model, prefer=prefer)
+    @settings(max_examples=12, **QUIET)
+    @given(
+        model=STATEFUL[name],
+        seed=st.integers(0, 2**31),
+        prefer=st.sampled_from(["balanced", "ram", "speed"]),
+        cpu=st.sampled_from(["x86-64", "cortex-m4f"]),
+    )
+    def compare(model, seed, prefer, cpu):
+        compiled = compile_bytes(model, prefer=prefer, cpu=cpu)
         inputs = random_inputs(compiled, VECTORS, seed)
         wanted = interpreter.run(model, inputs)
         assume(wanted is not None)
@@ -116,6 +122,24 @@ def test_init_starts_a_sequence_again(tmp_path):
     assert first.tolist() == model.infer(vectors).tolist() != on.tolist()
 
 
+def test_state_outlives_the_frames_between_inferences(tmp_path):
+    """Frames that are pushed lie beside what the model remembers; fed as tensors, the windows give the same."""
+    model = wake_word()
+    compiled = compile_bytes(model, RawFeatures(10, 3, 3, (0,) * 10, (0.01,) * 10))
+    device = HostModel(build_host(compiled.sources, tmp_path / "frames"))
+    counts = np.random.default_rng(2).integers(-1500, 1500, (30, 10)).astype(np.int16)
+    answers, windows = [], []
+    for frame in counts:
+        if device.push(frame) == 1:
+            assert device.prepare() == 0
+            windows.append(np.frombuffer(device.input(), np.uint8))
+            assert device.invoke() == 0
+            answers.append(device.output())
+    plain = HostModel(build_host(compile_bytes(model).sources, tmp_path / "tensors"))
+    assert answers == [row.tobytes() for row in plain.infer(np.stack(windows))]
+    assert len(set(answers)) > 5
+
+
 @pytest.mark.parametrize("name", ["svdf", "lstm"])
 def test_assembly_equals_the_c_beside_it(name, tmp_path_factory):
     """The harness fills the arena with something else than 0 before it calls init."""
@@ -153,7 +177,7 @@ def test_damaged_models_with_state_never_crash_the_compiler_nor_the_compiled_cod
 
     rng, ran, refused = random.Random(9), 0, 0  # noqa: S311
     for source in (wake_word(), svdf_model().build([0], [5]), lstm_model().build([0], [15])):
-        for _ in range(400):
+        for _ in range(250):
             try:
                 compiled = compile_bytes(damaged(source, rng), arena_bytes=1 << 20, board="test")
             except (SpecError, DoesNotFit):
@@ -162,5 +186,5 @@ def test_damaged_models_with_state_never_crash_the_compiler_nor_the_compiled_cod
             if rng.random() < 0.1:
                 run_compiled(compiled, input_vectors(compiled, random_inputs(compiled, 3, seed=1)), SANITIZED)
                 ran += 1
-    assert refused > 100
-    assert ran > 8
+    assert refused > 80
+    assert ran > 4

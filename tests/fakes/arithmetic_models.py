@@ -162,14 +162,19 @@ def arg_extreme(name: str) -> Adder:
 
 
 def rows(name: str) -> Adder:
-    """LOG_SOFTMAX and L2_NORMALIZATION."""
+    """SOFTMAX, LOG_SOFTMAX and L2_NORMALIZATION."""
+    table, scale, zero_point = {
+        "SOFTMAX": ("SoftmaxOptions", 1 / 256, -128),
+        "LOG_SOFTMAX": ("LogSoftmaxOptions", 16 / 256, 127),
+        "L2_NORMALIZATION": ("L2NormOptions", 1 / 128, 0),
+    }[name]
 
     def add(model: Tflite, rng: np.random.Generator) -> tuple[list[int], int]:
         shape = (int(rng.integers(1, 4)), int(rng.integers(1, 20) if rng.random() < 0.7 else rng.integers(100, 500)))
         source = model.tensor(shape, scale=scale_of(rng, -12, 2), zero_point=zero_of(rng))
-        log = name == "LOG_SOFTMAX"
-        output = model.tensor(shape, scale=16 / 256 if log else 1 / 128, zero_point=127 if log else 0)
-        model.operator(name, [source], [output], table="LogSoftmaxOptions" if log else "L2NormOptions")
+        output = model.tensor(shape, scale=scale, zero_point=zero_point)
+        beta = {"beta": float(rng.choice([1, 1, 0.5, 2]))} if name == "SOFTMAX" else {}
+        model.operator(name, [source], [output], table=table, **beta)
         return [source], output
 
     return add
@@ -241,6 +246,24 @@ EDGES = (
     *(("int32", "int16"), ("int8", "float32"), ("uint8", "float32"), ("int16", "float32")),
 )
 
+# -- as strategies -------------------------------------------------------------------------------
+
+
+def drawn_from(adder: Adder) -> st.SearchStrategy[bytes]:
+    """Models of a few operators of a kind."""
+    return st.integers(0, 2**32 - 1).map(lambda seed: model_of(adder, np.random.default_rng(seed), 3))
+
+
+# Each operator by itself.
+ARITHMETIC = {
+    **{name.lower(): drawn_from(one_operand(name)) for name in ONE_OPERAND},
+    **{name.lower(): drawn_from(two_operands(name)) for name in TWO_OPERANDS},
+    **{name.lower(): drawn_from(reduction(name)) for name in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")},
+    **{name.lower(): drawn_from(arg_extreme(name)) for name in ("ARG_MAX", "ARG_MIN")},
+    **{name.lower(): drawn_from(rows(name)) for name in ("LOG_SOFTMAX", "L2_NORMALIZATION")},
+    "batch_matmul": drawn_from(batch_matmul),
+    **{f"{source}_to_{output}": drawn_from(quantize(source, output)) for source, output in EDGES},
+}
 # By the way in which outputs may lie over inputs.
 STRATEGIES = {
     "two operands": any_of([two_operands(name) for name in TWO_OPERANDS]),

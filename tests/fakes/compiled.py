@@ -32,10 +32,10 @@ def compile_bytes(model: bytes, features: Features | None = None, **options: obj
     return compile_model(graph, features or TensorFeatures(), CompileOptions(**options))  # type: ignore[arg-type]
 
 
-def compile_special(model: bytes, cpu: str, prefer: str = "balanced") -> CompiledModel:
-    """With the most special kernel that each operator can have on a core, whatever it costs."""
+def compile_special(model: bytes, cpu: str, prefer: str = "balanced", *, plain: bool = False) -> CompiledModel:
+    """With the most special kernel that each operator can have on a core, or the plain one, whatever it costs."""
     graph, applied = run_passes(parse_graph(model, "test.tflite"))
-    lowered = tuple(ways[-1] for ways in lower_graph(graph, cpu))
+    lowered = tuple(ways[0 if plain else -1] for ways in lower_graph(graph, cpu))
     return compile_lowered(graph, applied, (lowered,), TensorFeatures(), CompileOptions(cpu=cpu, prefer=prefer))
 
 

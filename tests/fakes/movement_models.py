@@ -321,6 +321,39 @@ def several_edges(draw: Any) -> bytes:
     return m.build(draw(st.permutations([(sum_, shape), (part, size)])))
 
 
+@st.composite
+def parts(draw: Any) -> bytes:
+    """Rows of 16 bytes, added, split, sliced and joined in any order, so that storage is shared in many ways."""
+    m = Moved(draw, ("int8",))
+    rows = {m.source([n, 16]): n for n in draw(st.lists(st.integers(1, 4), min_size=1, max_size=2))}
+
+    def made(name: str, operands: Sequence[int], counts: Sequence[int], **options: Any) -> None:
+        outputs = {m.tensor([n, 16]): n for n in counts}
+        m.model.operator(name, operands, list(outputs), **options)
+        rows.update(outputs)
+
+    for _ in range(draw(st.integers(2, 9))):
+        one = draw(st.sampled_from(sorted(rows)))
+        step = draw(st.sampled_from(["add", "split", "slice", "join"]))
+        if step == "add":
+            other = draw(st.sampled_from([t for t, n in rows.items() if n == rows[one]]))
+            made("ADD", [one, other], [rows[one]], table="AddOptions")
+        elif step == "split" and rows[one] > 1:
+            first = draw(st.integers(1, rows[one] - 1))
+            sizes = [first, rows[one] - first]
+            made("SPLIT_V", [one, m.numbers(sizes), m.numbers(0)], sizes, table="SplitVOptions", numSplits=2)
+        elif step == "slice" and rows[one] > 1:
+            begin = draw(st.integers(0, rows[one] - 1))
+            count = draw(st.integers(1, rows[one] - begin))
+            made("SLICE", [one, m.numbers([begin, 0]), m.numbers([count, 16])], [count], table="SliceOptions")
+        else:
+            several = [one, *draw(st.lists(st.sampled_from(sorted(rows)), min_size=1, max_size=2))]
+            made("CONCATENATION", several, [sum(rows[t] for t in several)], table="ConcatenationOptions", axis=0)
+    results = sorted(rows.keys() - set(m.inputs))[::-1]
+    kept = [results[0], *(t for t in results[1:] if draw(st.booleans()))]
+    return m.model.build(m.inputs, draw(st.permutations(kept)))
+
+
 MOVERS = {
     "split": split(),
     "pack": pack(),
@@ -338,4 +371,5 @@ MOVERS = {
     "broadcast_to": broadcast_to(),
     "transpose_conv": transpose_conv(),
     "several_edges": several_edges(),
+    "parts": parts(),
 }

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +100,10 @@ _ALL = (
     ),
     Platform(
         *("avr", "avr", "simavr, an ATmega2560", "avr-gcc", "avr.c"),
-        *(("-std=gnu99", "-Os", "-ffunction-sections", "-fdata-sections"), ("-Wl,--gc-sections",)),
+        *(
+            ("-std=gnu99", "-Os", "-ffunction-sections", "-fdata-sections", "-Waddr-space-convert"),
+            ("-Wl,--gc-sections",),
+        ),
         run=("simavr", "-m", "atmega2560", "-f", "16000000", "program"),
         code_bytes=256 << 10,
         ram_bytes=8 << 10,
@@ -180,11 +183,29 @@ def _run_batch(platform: Platform, cases: Sequence[Case], folder: Path, objects:
     shutil.copy(HERE / "run.c", folder / "run.c")
     arena = max(case.compiled.arena.bytes for case in cases)
     compile_all(platform, names, folder, (f"-DPLATFORM_ARENA_BYTES={arena}u",))
-    inside = [name.replace(".c", ".o") for name in names]
+    _link(platform, names, objects, folder)
+    return _split(cases, _execute(platform, folder))
+
+
+def run_program(platform: Platform, texts: Mapping[str, str], runtime: Sequence[str]) -> bytes:
+    """What a program of the platform puts out: C files by name, one of which has platform_run, and sources of the
+    runtime."""
+    objects = _shared(platform).built(runtime)
+    with tempfile.TemporaryDirectory(prefix="tinyops-platform-") as name:
+        folder = Path(name)
+        for file, text in texts.items():
+            (folder / file).write_text(text)
+        sources = [file for file in texts if file.endswith(".c")]
+        compile_all(platform, sources, folder)
+        _link(platform, sources, objects, folder)
+        return _execute(platform, folder)
+
+
+def _link(platform: Platform, sources: Sequence[str], objects: Sequence[Path], folder: Path) -> None:
+    inside = [name.replace(".c", ".o") for name in sources]
     tail = () if platform.cpu == "wasm32" else ("-lgcc",)
     command = [platform.compiler, *CPU_FLAGS[platform.cpu], *platform.flags, *platform.link, *inside]
     _call([*command, *map(str, objects), *tail, "-o", "program"], folder)
-    return _split(cases, _execute(platform, folder))
 
 
 def _execute(platform: Platform, folder: Path) -> bytes:
@@ -260,8 +281,12 @@ class _Shared:
         self._built: set[str] = set()
 
     def objects(self, cases: Sequence[Case]) -> list[Path]:
-        kernels = {name for case in cases for name in case.compiled.sources if "/" in name and name.endswith(".c")}
-        sources = {Path(name).name: RUNTIME / name for name in kernels}
+        names = {name for case in cases for name in case.compiled.sources if "/" in name and name.endswith(".c")}
+        return self.built(names)
+
+    def built(self, runtime: Collection[str]) -> list[Path]:
+        """Of sources below runtime/, of the port, and of the memory functions where there is no C library."""
+        sources = {Path(name).name: RUNTIME / name for name in runtime}
         sources[self._platform.port] = HERE / self._platform.port
         if "-ffreestanding" in self._platform.flags:
             sources[MEMORY_SOURCE] = RUNTIME / "image" / MEMORY_SOURCE

@@ -20,6 +20,7 @@ from tinyops.graph import Graph, Tensor
 from tinyops.worker import call_worker
 
 VECTORS = 16  # as many as golden.bin has
+VECTORS_BYTES, FEWEST_VECTORS = 64 * MIB, 2  # of all of them together
 INPUTS_LIMIT_BYTES = 256 * MIB
 VECTORS_LIMIT = 10_000
 START_S, SECONDS_A_VECTOR = 60.0, 2.0
@@ -29,7 +30,10 @@ Array = NDArray[Any]
 
 
 def golden_inputs(graph: Graph, count: int = VECTORS) -> tuple[Array, ...]:
-    """The same vectors on every machine: the least value, the largest, the zero point, then noise."""
+    """The same vectors on every machine: the least value, the largest, the zero point, then noise; fewer of inputs
+    of many megabytes."""
+    largest = max(graph.tensors[index].bytes for index in graph.inputs)
+    count = min(count, max(VECTORS_BYTES // largest, FEWEST_VECTORS))
     return tuple(_golden(graph.tensors[index], position, count) for position, index in enumerate(graph.inputs))
 
 

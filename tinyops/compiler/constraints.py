@@ -36,6 +36,11 @@ def first_broken(view: OperatorView, constraints: Iterable[Constraint]) -> tuple
     return None
 
 
+def listed(names: Sequence[str]) -> str:
+    """a, b or c"""
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def describe(tensor: Tensor | None) -> str:
     return "none" if tensor is None else f"{tensor.dtype} {tensor.shape}"
 
@@ -50,7 +55,7 @@ def operands(least: int, most: int, outputs: int = 1) -> Constraint:
             return f"{given} inputs" + (f", input {missing[0]} absent" if missing else "")
         return None if len(view.outputs) <= outputs else f"{len(view.outputs)} outputs"
 
-    many = f"{least} inputs" if least == most else f"{least} to {most} inputs"
+    many = "one input" if most == 1 else f"{least} inputs" if least == most else f"{least} to {most} inputs"
     return Constraint(f"it has {many} and {'one output' if outputs == 1 else f'1 to {outputs} outputs'}", check)
 
 
@@ -65,7 +70,7 @@ def quantised(position: int, what: str, dtypes: tuple[str, ...] = ("int8",)) -> 
             return f"{tensor} is not quantised"
         return f"{tensor} has {len(tensor.quantisation.scales)} scales" if tensor.quantisation.per_channel else None
 
-    wanted = " or ".join(dtypes)
+    wanted = listed(dtypes)
     return Constraint(
         f"the {what} is {wanted} with one scale", check, "quantise the model to int8 throughout (TFLITE_BUILTINS_INT8)"
     )
@@ -76,7 +81,7 @@ def typed(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
         tensor = view.output if position < 0 else view.input(position)
         return None if tensor is not None and tensor.dtype in dtypes else f"it is {describe(tensor)}"
 
-    return Constraint(f"the {what} is {' or '.join(dtypes)}", check)
+    return Constraint(f"the {what} is {listed(dtypes)}", check)
 
 
 def all_quantised() -> Constraint:
@@ -99,7 +104,7 @@ def constant(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
             return f"{tensor or 'it'} is {describe(tensor)}"
         return None if tensor.data is not None else f"{tensor} is computed by the graph"
 
-    return Constraint(f"the {what} are a constant of type {' or '.join(dtypes)}", check)
+    return Constraint(f"the {what} are a constant of type {listed(dtypes)}", check)
 
 
 def symmetric_weights(axis: int) -> Constraint:
@@ -145,7 +150,7 @@ def variable(position: int, what: str, dtypes: tuple[str, ...]) -> Constraint:
             return f"{tensor} has {len(tensor.quantisation.scales) if tensor.quantisation else 'no'} scales"
         return f"{tensor} is another input, too" if view.operator.inputs.count(tensor.index) > 1 else None
 
-    return Constraint(f"the {what} is a variable of its own, {' or '.join(dtypes)} with one scale", check)
+    return Constraint(f"the {what} is a variable of its own, {listed(dtypes)} with one scale", check)
 
 
 def bias(channels: Callable[[OperatorView], int]) -> Constraint:
@@ -205,7 +210,7 @@ def same_quantisation() -> Constraint:
     return Constraint("inputs and output share scale and zero point", check)
 
 
-def shape_is(what: str, expected: Shape) -> Constraint:
+def shape_is(what: str, expected: Shape, advice: str = "") -> Constraint:
     """The output's shape follows from the inputs; anything else would read or write outside a buffer."""
 
     def check(view: OperatorView) -> str | None:
@@ -214,7 +219,7 @@ def shape_is(what: str, expected: Shape) -> Constraint:
             return f"inputs of shapes {', '.join(str(t.shape) for t in view.inputs)}"
         return None if view.output.shape == wanted else f"{view.output.shape}, the inputs give {wanted}"
 
-    return Constraint(what, check)
+    return Constraint(what, check, advice)
 
 
 def moderate_scales() -> Constraint:

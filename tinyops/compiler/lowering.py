@@ -7,7 +7,7 @@ from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.ops import OPERATORS
 from tinyops.compiler.view import OperatorView
 from tinyops.errors import SpecError
-from tinyops.graph import Graph
+from tinyops.graph import KEEPERS, Graph, touched
 
 QUANTISE_HINT = "quantise the model to int8 throughout: full-integer conversion with a representative dataset"
 CONVERT_AGAIN = "convert the original model again, with TFLITE_BUILTINS_INT8 and a representative dataset"
@@ -43,6 +43,13 @@ def check_model(graph: Graph) -> None:
         kind = "hybrid (int8 weights, float32 activations)" if hybrid else "float-only"
         raise SpecError(f"{graph.name}: is a {kind} model, only int8 models are compiled", hint=QUANTISE_HINT)
     _check_widths(graph)
+    for operator in graph.operators:
+        if touched(graph, operator) and operator.name in OPERATORS and operator.name not in KEEPERS:
+            raise SpecError(
+                f"{graph.name}: {operator}: supported is: {', '.join(sorted(KEEPERS))} take variables; "
+                f"here: {graph.tensors[min(touched(graph, operator))]}",
+                hint="read a variable with READ_VARIABLE",
+            )
     for index in graph.outputs:
         if graph.tensors[index].data is not None:
             raise SpecError(f"{graph.name}: output {graph.tensors[index]} is a constant")

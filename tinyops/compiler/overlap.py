@@ -288,6 +288,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_reduce_max": _in_place,
     "tinyops_reduce_min": _in_place,
     "tinyops_softmax": _in_place,
+    "tinyops_softmax_table": _in_place,
     "tinyops_softmax_int16": lambda p: [stream_distance(p["rows"] * p["depth"], 1, 2)],
     "tinyops_log_softmax": _in_place,
     "tinyops_softmax_real": _in_place,

@@ -16,7 +16,9 @@ def supported_page() -> str:
     """The Markdown page of supported operators."""
     parts = [
         "# Supported operators\n\nint8 models, one subgraph beside those that initialise resources, batch 1, "
-        "fixed shapes. Each line is a limit; a model beyond it is refused with that sentence.\n"
+        "fixed shapes. Each line is a limit; a model beyond it is refused with that sentence. Refused as a whole are "
+        "models without int8 (float32, hybrid), with uint8 weights (TensorFlow 1) and with int16 activations (16x8). "
+        "Inputs in float32 that are NaN, infinite or beyond an int32 are quantised as the interpreter does on a PC.\n"
     ]
     for name, sentences in supported_operators().items():
         parts.append(f"\n## {name}\n\n" + "".join(f"- {sentence}\n" for sentence in sentences))

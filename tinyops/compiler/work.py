@@ -181,6 +181,7 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_max_pool_2d_packed": _pool_packed,
     "tinyops_max_pool_2d": _pool,
     "tinyops_softmax": _rows,
+    "tinyops_softmax_table": _rows,
     "tinyops_add": _elementwise,
     "tinyops_mul": _elementwise,
     "tinyops_mul_packed": _elementwise,

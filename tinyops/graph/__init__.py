@@ -5,7 +5,7 @@ index tensors and buffers without checks of its own.
 """
 
 from tinyops.graph.live import live_ranges
-from tinyops.graph.order import changes, depends, state_of, touched
+from tinyops.graph.order import KEEPERS, changes, depends, state_of, touched
 from tinyops.graph.reader import parse_graph, read_graph
 from tinyops.graph.types import (
     DTYPES,
@@ -39,6 +39,7 @@ from tinyops.graph.types import (
 
 __all__ = [
     "DTYPES",
+    "KEEPERS",
     "Activation",
     "AxisOptions",
     "BatchMatmulOptions",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tinyops.graph.types import Graph, Operator
 
+# Operators that take variables. Others would see a value that changes, which passes over a graph do not reckon with.
+KEEPERS = frozenset({"READ_VARIABLE", "ASSIGN_VARIABLE", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
 READERS = frozenset({"READ_VARIABLE"})  # all other operators that take a variable may change it
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fakes.compiled import compile_bytes
-from fakes.tflite import Tflite, dense
+from fakes.tflite import DTYPES, Tflite, dense
 from tinyops.artifacts import Step
 from tinyops.compiler import CompileOptions, Signal, compile_model, run
 from tinyops.compiler.header import HEADER_BYTES, ModelHeader
@@ -98,6 +98,21 @@ def test_all_problems_at_once():
     assert "operator 0 TANH" in error.value.message
     assert "operator 1 FLOOR" in error.value.message
     assert "supported are ABS, ADD, " in error.value.hint
+
+
+def test_models_of_other_widths_are_refused_as_a_whole():
+    def uint8_weights(model):
+        model.graph.tensors[1].type = DTYPES["uint8"]
+        model.graph.tensors[1].quantization.zeroPoint = [128]
+
+    def int16_activations(model):
+        model.graph.tensors[0].type = DTYPES["int16"]
+        model.graph.tensors[0].quantization.zeroPoint = [0]
+
+    error = refused(uint8_weights, "operator 0 FULLY_CONNECTED has uint8 weights, as converters of TensorFlow 1 wrote")
+    assert "convert the original model again, with TFLITE_BUILTINS_INT8" in error.hint
+    error = refused(int16_activations, "operator 0 FULLY_CONNECTED has int16 activations \\(16x8 quantisation\\)")
+    assert "TFLITE_BUILTINS_INT8" in error.hint
 
 
 def test_float_only_and_hybrid_models():

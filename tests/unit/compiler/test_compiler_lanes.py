@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.compiled import BASE, SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.compiled import BASE, SANITIZED, compile_bytes, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.tflite import PADDING, Tflite
 from tinyops.compiler.fixed_point import high_mul
 from tinyops.compiler.ops.lanes import (
@@ -143,20 +143,20 @@ def test_constants_of_filters():
 @pytest.mark.parametrize("cpu", ["cortex-m0", "cortex-m0plus"])
 @pytest.mark.parametrize("build", KERNELS)
 def test_cores_without_the_extension(build, cpu):
-    assert functions(compile_bytes(build(), cpu=cpu)) == [KERNELS[build]]
+    assert functions(compile_special(build(), cpu)) == [KERNELS[build]]
 
 
 @pytest.mark.parametrize("build", KERNELS)
 def test_what_is_out_of_range_keeps_the_plain_kernel(build):
     plain = functions(compile_bytes(build()))
     for beyond in ({"bias": 1 << 29, "scales": 1}, {"out_scale": 1e-5}):
-        assert functions(compile_bytes(build(**beyond), cpu="cortex-m0plus")) == plain
+        assert functions(compile_special(build(**beyond), "cortex-m0plus")) == plain
 
 
 @needs_gcc
 @pytest.mark.parametrize("build", KERNELS)
 def test_kernel_equals_the_plain_one(build):
-    plain, lanes = compile_bytes(build()), compile_bytes(build(), cpu="cortex-m0plus")
+    plain, lanes = compile_bytes(build()), compile_special(build(), "cortex-m0plus")
     vectors = input_vectors(plain, random_inputs(plain, 4, seed=2))
     assert run_compiled(lanes, vectors) == run_compiled(plain, vectors)
 

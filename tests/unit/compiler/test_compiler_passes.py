@@ -162,6 +162,17 @@ def test_quantize_that_changes_nothing_is_gone_and_the_output_stays_the_output()
     assert graph.operators[0].outputs == graph.outputs == (output,)
 
 
+def test_dequantize_and_quantize_that_undo_each_other_are_gone():
+    model = Tflite()
+    source, made = model.tensor((1, 4), **EDGE), model.tensor((1, 4), **EDGE)
+    real, again, output = model.tensor((1, 4), "float32"), model.tensor((1, 4), **EDGE), model.tensor((1, 4), **EDGE)
+    model.operator("ADD", [source, source], [made], table="AddOptions")
+    model.operator("DEQUANTIZE", [made], [real], table="DequantizeOptions")
+    model.operator("QUANTIZE", [real], [again], table="QuantizeOptions")
+    model.operator("ADD", [again, again], [output], table="AddOptions")
+    assert names(passed(model, [source], [output])) == ["ADD", "ADD"]
+
+
 def test_quantize_that_loses_something_in_between_stays():
     model = Tflite()
     source, coarse, output = (model.tensor((1, 4), scale=s, zero_point=0) for s in (0.5, 4.0, 0.5))

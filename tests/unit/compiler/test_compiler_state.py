@@ -126,6 +126,17 @@ def test_a_replay_finds_a_value_that_is_lost():
     assert keeps_values(graph, {0: 0, 1: 0}, without)  # no variable: nothing changes
 
 
+def test_a_variable_is_no_operand_of_other_operators():
+    model = Tflite()
+    for variable in (False, True, False):
+        model.tensor((1, 4), **EDGE, variable=variable)
+    model.operator("ADD", [0, 1], [2], table="AddOptions")
+    with pytest.raises(
+        SpecError, match=r"operator 0 ADD: supported is: ASSIGN_VARIABLE, .* take variables; here: tensor 1"
+    ):
+        compile_bytes(model.build([0], [2]))
+
+
 # -- limits of the operators that keep state -----------------------------------------------------
 
 

@@ -75,7 +75,7 @@ def test_ticks_become_instructions_with_their_resolution() -> None:
 
 
 def test_ram_counts_the_arena_that_is_used_and_the_stack_that_was_used() -> None:
-    assert Measured(1, 1.0, 300, 10_864, 10_240, 2_000).ram_bytes == 624 + 2_000 + 300
+    assert Measured(1, 1.0, 300, 10_864, 10_240, 2_000, ()).ram_bytes == 624 + 2_000 + 300
 
 
 GOOD = Hello(LINK_VERSION, 0, 1, b"c" * 32, b"c" * 32, 4, 0xD87F7E0C, 10, 5, 1, 1, 0, 0, 0, "b")

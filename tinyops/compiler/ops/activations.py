@@ -219,6 +219,8 @@ KINDS = (
         _rsqrt,
         "1 / sqrt(x)",
         c.holds("the input's zero point is -128: no root of a negative number", _below_zero_point),
-        c.holds("the scales suit each other", _shift_out_of_range),
+        c.holds(
+            "1 / sqrt of the input's scale lies between 2^-12 and 2^20 times the output's scale", _shift_out_of_range
+        ),
     ),
 )

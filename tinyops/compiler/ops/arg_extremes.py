@@ -40,7 +40,7 @@ _LIMITS = (
     c.quantised(0, "input"),
     c.typed(-1, "output", ("int32",)),
     c.constant(1, "dimensions", ("int32",)),
-    c.holds("it goes along one dimension, which exists", _bad_axis),
+    c.holds("it goes along one dimension, which the input has", _bad_axis),
     c.shape_is("input, dimension and output agree", _expected),
 )
 

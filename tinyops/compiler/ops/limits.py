@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyops.compiler.constraints import Constraint, constant, describe
+from tinyops.compiler.constraints import Constraint, constant, describe, listed
 from tinyops.compiler.view import OperatorView
 
 # Element types that most of the interpreter's operators move.
@@ -28,7 +28,7 @@ def moved(dtypes: tuple[str, ...], position: int = 0) -> Constraint:
                 return f"{tensor} has {len(tensor.quantisation.scales)} scales"
         return None
 
-    kinds = " or ".join(filter(None, (", ".join(dtypes[:-1]), dtypes[-1])))
+    kinds = listed(dtypes)
     return Constraint(f"input and output have the same type, {kinds}, with at most one scale", check)
 
 
@@ -44,7 +44,7 @@ def numbers(
             return f"{tensor} has {tensor.elements} values, wanted {wanted}"
         return found
 
-    kinds = " or ".join(dtypes)
+    kinds = listed(dtypes)
     return Constraint(f"the {what} are a constant of type {kinds}, one value for each dimension", check)
 
 

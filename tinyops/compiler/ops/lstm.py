@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEADERS = ("tinyops/kernels/lstm.h", "tinyops/kernels/lstm_cell.h")
-KERNEL = Kernel("kernels/lstm.c", (*HEADERS, PACKED_HEADER, DOT_HEADER))
+KERNEL = Kernel("kernels/lstm.c", (*HEADERS, PACKED_HEADER, DOT_HEADER), reads_flash=True)
 PACKED_KERNEL = Kernel("kernels/lstm_packed.c", (*HEADERS, *FOUR_ROWS_HEADERS))
 OPERANDS = 24
 HIDDEN, CELL = 18, 19

@@ -147,7 +147,7 @@ def _div_out_of_range(view: OperatorView) -> str | None:
     dividends = (-largest, -1, 1, largest)
     shifts = [_quotient_shift(x, y, factor) for x in dividends for y in _divisors(view)]
     good = min(shifts) >= 0 and max(shifts) <= 31
-    return None if good else f"{view.tensor(0).scale:g}, {view.tensor(1).scale:g} and {view.output.scale:g}"
+    return None if good else f"{min(shifts)} to {max(shifts)}"
 
 
 def lower_div(view: OperatorView) -> Lowered:
@@ -195,7 +195,11 @@ KINDS = (
             c.activation(),
             c.moderate_scales(),
             c.holds("no divisor is zero", _zero_divisor),
-            c.holds("the scales suit quotients within the output's range", _div_out_of_range),
+            c.holds(
+                "for every divisor, the interpreter's shift after the division lies between 0 and 31",
+                _div_out_of_range,
+                "choose another scale of the output, or multiply by the reciprocals",
+            ),
         ),
         lower_div,
     ),

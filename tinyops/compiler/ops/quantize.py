@@ -179,7 +179,7 @@ def lower_dequantize(view: OperatorView) -> Lowered:
 
 
 _SAME_SHAPE = c.shape_is("input and output have the same shape", lambda view: view.tensor(0).shape)
-_CONVERSIONS = ", ".join(f"{source} to {' or '.join(outputs)}" for source, outputs in PAIRS.items())
+_CONVERSIONS = "; ".join(f"{source} to {c.listed(outputs)}" for source, outputs in PAIRS.items())
 
 KINDS = (
     OperatorKind(

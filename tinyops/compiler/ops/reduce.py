@@ -105,7 +105,7 @@ _COMMON = (
     c.quantised(0, "input"),
     c.quantised(-1, "output"),
     c.constant(1, "dimensions", ("int32",)),
-    c.holds("the dimensions exist", _outside),
+    c.holds("the input has these dimensions", _outside),
     c.holds(
         "the dimensions form at most two groups of neighbours",
         _too_scattered,

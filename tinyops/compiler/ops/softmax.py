@@ -8,14 +8,15 @@ from functools import partial
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.constraints import Constraint
-from tinyops.compiler.fixed_point import input_radius, quantise_multiplier
-from tinyops.compiler.lowered import Call, Kernel, Lowered, Read, Write
+from tinyops.compiler.fixed_point import exp_on_negative, input_radius, multiply, quantise_multiplier
+from tinyops.compiler.lowered import Call, Constant, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.view import OperatorView
 from tinyops.graph import SoftmaxOptions
 
 EXPONENTIAL_HEADER = "tinyops/kernels/exponential.h"
 KERNEL = Kernel("kernels/softmax.c", ("tinyops/kernels/softmax.h", EXPONENTIAL_HEADER))
+TABLE_KERNEL = Kernel("kernels/softmax_table.c", ("tinyops/kernels/softmax.h", EXPONENTIAL_HEADER))
 LOG_KERNEL = Kernel("kernels/log_softmax.c", ("tinyops/kernels/log_softmax.h", EXPONENTIAL_HEADER))
 REAL_KERNEL = Kernel("kernels/softmax_real.c", ("tinyops/kernels/softmax_real.h",))
 INTEGER_BITS = 5  # of a scaled difference of inputs
@@ -53,6 +54,22 @@ def lower(view: OperatorView) -> Lowered:
     name = "tinyops_softmax" if view.output.dtype == "int8" else "tinyops_softmax_int16"
     call = Call(name, "tinyops_softmax_params", params, (Read(source.index), Write(view.output.index)))
     return Lowered((call,), KERNEL)
+
+
+def _with_table(view: OperatorView) -> Lowered | None:
+    """With the exponentials of all differences of inputs as a table, for int8."""
+    import numpy as np
+
+    source = view.tensor(0)
+    if _real(view) or view.output.dtype != "int8":
+        return None
+    factor = quantise_multiplier(_factor(view))
+    count = min(input_radius(INTEGER_BITS, factor.shift), 255) + 1
+    values = [exp_on_negative(multiply(-below, factor), INTEGER_BITS) for below in range(count)]
+    table = Constant("exps", "int32_t", np.array(values, np.int32), "exp of what is below the largest value")
+    params = {"rows": source.elements // source.shape[-1], "depth": source.shape[-1], "count": count}
+    arguments = (Read(source.index), table, Write(view.output.index))
+    return Lowered((Call("tinyops_softmax_table", "tinyops_softmax_table_params", params, arguments),), TABLE_KERNEL)
 
 
 def _bad_output(view: OperatorView) -> str | None:
@@ -118,7 +135,7 @@ def _int8_or_real(outputs: tuple[str, ...]) -> Constraint:
             return None
         return c.quantised(0, "input").check(view) or c.quantised(-1, "output", outputs).check(view)
 
-    given = " or ".join(outputs)
+    given = c.listed(outputs)
     return Constraint(f"the input is int8 with one scale, the output {given} with one scale; or both float32", check)
 
 
@@ -134,12 +151,20 @@ _ROWS = (
     c.holds(f"the last dimension has at most {MOST_VALUES} values", _too_deep),
 )
 
+
+def _short_reals(view: OperatorView) -> str | None:
+    return "float32" if view.cpu == "avr" and view.tensor(0).dtype == "float32" else None
+
+
+_LONG_REALS = c.holds("on AVR, which has no 64-bit real numbers, the input is quantised", _short_reals)
+
 KINDS = (
     OperatorKind(
         "SOFTMAX",
         (
             c.operands(1, 1),
             _int8_or_real(("int8", "int16")),
+            _LONG_REALS,
             *_ROWS,
             c.holds("beta is finite and above zero", _bad_beta),
             _int8(
@@ -150,12 +175,14 @@ KINDS = (
             _int8(c.holds("beta times the input's scale is above 2^-26", _flat)),
         ),
         partial(_lower, lower, "tinyops_softmax_real"),
+        (_with_table,),
     ),
     OperatorKind(
         "LOG_SOFTMAX",
         (
             c.operands(1, 1),
             _int8_or_real(("int8",)),
+            _LONG_REALS,
             *_ROWS,
             _int8(c.holds("the output has scale 16/256 and zero point 127", _bad_log_output)),
             _int8(c.holds("the input's scale is above 2^-25", _log_flat)),

@@ -13,6 +13,8 @@ from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.picking import MOST_ENTRIES, Axis, pick, whole
 from tinyops.compiler.view import OperatorView
 
+ADVICE = "export the model with a batch of 1, and no such operator is needed"
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -110,7 +112,7 @@ def _kind(name: str, lower: Callable[[OperatorView], Lowered], *more: c.Constrai
         c.constant(1, "blocks", ("int32",)),
         c.constant(2, "amounts", ("int32",)),
         c.holds("a block of 1 or more, and amounts that are not negative, for each of height and width", _bad_lists),
-        c.shape_is("input, blocks, amounts and output agree", _expected),
+        c.shape_is("input, blocks, amounts and output agree", _expected, ADVICE),
         c.holds(f"at most {MOST_ENTRIES:,} rows and columns", _too_large),
         c.same_quantisation(),
         *more,
@@ -119,10 +121,6 @@ def _kind(name: str, lower: Callable[[OperatorView], Lowered], *more: c.Constrai
 
 
 KINDS = (
-    _kind(
-        "SPACE_TO_BATCH_ND",
-        lower_to_batch,
-        c.holds("nothing is added", _padded, "export the model with a batch of 1, and no such operator is needed"),
-    ),
+    _kind("SPACE_TO_BATCH_ND", lower_to_batch, c.holds("nothing is added", _padded, ADVICE)),
     _kind("BATCH_TO_SPACE_ND", lower_to_space),
 )

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-KERNEL = Kernel("kernels/svdf.c", ("tinyops/kernels/svdf.h", DOT_HEADER))
+KERNEL = Kernel("kernels/svdf.c", ("tinyops/kernels/svdf.h", DOT_HEADER), reads_flash=True)
 INPUT, FEATURE, TIME, BIAS, STATE = range(5)
 ACTIVATIONS = ("NONE", "RELU")  # neither changes what the interpreter computes: it only keeps to int8
 
 
 def _shapes(view: OperatorView) -> str | None:
-    filters, inputs = (view.tensor(FEATURE).shape * 2)[:2]
-    rank, memory = view.options.rank, view.tensor(TIME).shape[-1]
+    feature, time, rank = view.tensor(FEATURE).shape, view.tensor(TIME).shape, view.options.rank
+    if len(feature) != 2 or len(time) != 2 or rank < 1:
+        return f"weights {feature}, weights over time {time}, rank {rank}"
+    (filters, inputs), memory = feature, time[1]
     wanted = {
         INPUT: (1, inputs),
         FEATURE: (filters, inputs),

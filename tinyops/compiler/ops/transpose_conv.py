@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-KERNEL = Kernel("kernels/transpose_conv.c", ("tinyops/kernels/transpose_conv.h", WINDOW_HEADER, DOT_HEADER))
+KERNEL = Kernel(
+    "kernels/transpose_conv.c", ("tinyops/kernels/transpose_conv.h", WINDOW_HEADER, DOT_HEADER), reads_flash=True
+)
 MOST_BIASES = 1 << 16
 LARGEST_VALUE = 255  # an input less its zero point
 

@@ -30,10 +30,10 @@ _BOTH = (
     "squared_difference",
     "minimum",
     "maximum",
+    "prelu",
     "add_packed",
     "sub_packed",
     "mul_packed",
-    "prelu",
 )
 BROADCAST = frozenset(f"tinyops_{name}" for name in _BOTH)  # where nothing is broadcast
 MOST_INPUTS = 2  # TINYOPS_ROWS_INPUTS

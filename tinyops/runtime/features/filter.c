@@ -21,9 +21,9 @@ static int32_t section_step(const tinyops_filter_section *c, tinyops_filter_stat
 
 int16_t tinyops_filter_step(const tinyops_filter_section *sections, int32_t count,
                             tinyops_filter_state *states, int16_t sample) {
-  int32_t value = (int32_t)sample * (1 << VALUE_BITS);
+  int32_t value = (int32_t)sample * ((int32_t)1 << VALUE_BITS);
   for (int32_t i = 0; i < count; ++i) {
     value = section_step(&sections[i], &states[i], value);
   }
-  return tinyops_saturate16((value + (1 << (VALUE_BITS - 1))) >> VALUE_BITS);
+  return tinyops_saturate16((value + ((int32_t)1 << (VALUE_BITS - 1))) >> VALUE_BITS);
 }

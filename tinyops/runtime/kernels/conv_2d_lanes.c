@@ -289,13 +289,13 @@ void tinyops_conv_2d_lanes(const tinyops_conv_2d_lanes_params *p, const int8_t *
   const tinyops_window *g = &p->window;
   const int32_t pixels = g->out_h * g->out_w;
   const int pointwise = g->kernel_h * g->kernel_w * g->stride_h * g->stride_w == 1;
-  cursor next = {.oy = 0};
+  cursor next = {.oy = 0, .ox = 0, .image = input, .rows = {0, 0}};
   start_row(g, input, &next);
   for (int32_t i = 2 * g->kernel_h * g->kernel_w * g->in_c; i < 2 * p->filter_values; ++i) {
     scratch[i] = 0;
   }
   for (int32_t pixel = 0; pixel < pixels; pixel += PIXELS) {
-    const int32_t count = pixels - pixel < PIXELS ? pixels - pixel : PIXELS;
+    const int32_t count = pixels - pixel < PIXELS ? pixels - pixel : (int32_t)PIXELS;
     work k = {
         .x = scratch,
         .x_end = scratch + 2 * p->filter_values,

@@ -10,13 +10,13 @@ typedef struct {
 
 /* 1 / sqrt(value), value >= 0, by five Newton steps on Q3.28; 0 counts as 1. */
 static factor inverse_square_root(int32_t value) {
-  const int32_t one = 1 << 28, half_root_of_two = 1518500250;
+  const int32_t one = (int32_t)1 << 28, half_root_of_two = 1518500250;
   factor f = {INT32_MAX, 0};
   if (value <= 1) {
     return f;
   }
   int32_t right = 11;
-  while (value >= 1 << 29) {
+  while (value >= (int32_t)1 << 29) {
     value /= 4;
     ++right;
   }

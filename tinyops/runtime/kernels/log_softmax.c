@@ -15,7 +15,7 @@ static int32_t shifted(int32_t value, int32_t exponent) {
 
 /* Powers of two as the accumulator's Q6.25, with a quarter added or taken off. */
 static int32_t power_of_two(int32_t power, int32_t quarters) {
-  return power * (1 << (31 - ACC_BITS)) + quarters * (1 << (31 - ACC_BITS - 2));
+  return power * ((int32_t)1 << (31 - ACC_BITS)) + quarters * ((int32_t)1 << (31 - ACC_BITS - 2));
 }
 
 /* log(x) as Q5.26 of x >= 1 as Q12.19: x is 2^k r with r near the fourth root of a half, and

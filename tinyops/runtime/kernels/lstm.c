@@ -5,11 +5,12 @@
 #include "tinyops/kernels/dot.h"
 #include "tinyops/kernels/lstm_cell.h"
 
-void tinyops_lstm(const tinyops_lstm_params *p, const int8_t *input, const int8_t *weights,
-                  const int32_t *bias, int8_t *hidden, int16_t *cell, int8_t *output) {
+void tinyops_lstm(const tinyops_lstm_params *p, const int8_t *input,
+                  const TINYOPS_FLASH int8_t *weights, const TINYOPS_FLASH int32_t *bias,
+                  int8_t *hidden, int16_t *cell, int8_t *output) {
   for (int32_t step = 0; step < p->steps; ++step) {
-    const int8_t *w = weights;
-    const int32_t *b = bias;
+    const TINYOPS_FLASH int8_t *w = weights;
+    const TINYOPS_FLASH int32_t *b = bias;
     for (int32_t i = 0; i < p->units; ++i) {
       int32_t from_input[4];
       int32_t from_hidden[4];

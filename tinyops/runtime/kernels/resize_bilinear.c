@@ -1,6 +1,6 @@
 #include "tinyops/kernels/resize_bilinear.h"
 
-#define ONE TINYOPS_RESIZE_ONE
+#define ONE ((int32_t)TINYOPS_RESIZE_ONE)
 
 /* Between two rows (or columns): `weight` parts of 1024 of `high`, the rest of `low`. */
 typedef struct {

@@ -10,13 +10,12 @@ static int32_t exp_of(const tinyops_softmax_params *p, int32_t difference) {
 /* What the values of a row have in common. */
 typedef struct {
   int32_t largest;
-  int32_t scale;    /* 1 / sum of exponentials, but for a power of two */
-  int32_t exponent; /* that power, and the place of the output's point */
+  tinyops_inverse_sum inverse;
 } row_sums;
 
 /* For outputs in 2^-bits. */
 static row_sums sum_row(const tinyops_softmax_params *p, const int8_t *input, int32_t bits) {
-  row_sums found = {INT8_MIN, 0, 0};
+  row_sums found = {INT8_MIN, {0, 0}};
   for (int32_t i = 0; i < p->depth; ++i) {
     found.largest = input[i] > found.largest ? input[i] : found.largest;
   }
@@ -27,20 +26,18 @@ static row_sums sum_row(const tinyops_softmax_params *p, const int8_t *input, in
       sum += tinyops_rounding_shift(exp_of(p, difference), TINYOPS_SUM_INTEGER_BITS);
     }
   }
-  const int32_t headroom = tinyops_leading_zeros((uint32_t)sum);
-  const uint32_t mantissa = ((uint32_t)sum << headroom) - 0x80000000u;
-  found.scale = tinyops_one_over_one_plus((int32_t)mantissa);
-  found.exponent = TINYOPS_SUM_INTEGER_BITS - headroom + 31 - bits;
+  found.inverse = tinyops_inverse_of_sum(sum, bits);
   return found;
 }
 
 /* The output for a value of the row, from 0 to 2^bits. */
 static int32_t share_of(const tinyops_softmax_params *p, const row_sums *row, int8_t value) {
   const int32_t difference = value - row->largest;
-  if (difference < p->diff_min || row->exponent > 31) { /* beyond, all round to 0 */
+  if (difference < p->diff_min || row->inverse.shift > 31) { /* beyond, all round to 0 */
     return 0;
   }
-  return tinyops_rounding_shift(tinyops_high_mul(row->scale, exp_of(p, difference)), row->exponent);
+  return tinyops_rounding_shift(tinyops_high_mul(row->inverse.scale, exp_of(p, difference)),
+                                row->inverse.shift);
 }
 
 void tinyops_softmax(const tinyops_softmax_params *p, const int8_t *input, int8_t *output) {

@@ -4,8 +4,9 @@
 #include "tinyops/kernels/dot.h"
 
 /* What filter i makes of the input, in the state's scale and limits, without its zero point. */
-static int32_t new_feature(const tinyops_svdf_params *p, const int8_t *input, const int8_t *feature,
-                           int32_t bias, int32_t low, int32_t high) {
+static int32_t new_feature(const tinyops_svdf_params *p, const int8_t *input,
+                           const TINYOPS_FLASH int8_t *feature, int32_t bias, int32_t low,
+                           int32_t high) {
   const int32_t acc = tinyops_dot(input, feature, p->inputs, bias);
   return tinyops_clamp(tinyops_multiply(acc, p->feature_multiplier, p->feature_shift), low, high);
 }
@@ -15,8 +16,10 @@ static int8_t output_value(const tinyops_svdf_params *p, int32_t acc) {
                             INT8_MIN, INT8_MAX);
 }
 
-void tinyops_svdf_int16(const tinyops_svdf_params *p, const int8_t *input, const int8_t *feature,
-                        const int32_t *feature_bias, const int16_t *time, const int32_t *bias,
+void tinyops_svdf_int16(const tinyops_svdf_params *p, const int8_t *input,
+                        const TINYOPS_FLASH int8_t *feature,
+                        const TINYOPS_FLASH int32_t *feature_bias,
+                        const TINYOPS_FLASH int16_t *time, const TINYOPS_FLASH int32_t *bias,
                         int16_t *state, int8_t *output) {
   const int32_t last = p->memory - 1;
   for (int32_t unit = 0; unit < p->units; ++unit) {
@@ -35,9 +38,10 @@ void tinyops_svdf_int16(const tinyops_svdf_params *p, const int8_t *input, const
   }
 }
 
-void tinyops_svdf_int8(const tinyops_svdf_params *p, const int8_t *input, const int8_t *feature,
-                       const int32_t *feature_bias, const int8_t *time, const int32_t *bias,
-                       int8_t *state, int8_t *output) {
+void tinyops_svdf_int8(const tinyops_svdf_params *p, const int8_t *input,
+                       const TINYOPS_FLASH int8_t *feature,
+                       const TINYOPS_FLASH int32_t *feature_bias, const TINYOPS_FLASH int8_t *time,
+                       const TINYOPS_FLASH int32_t *bias, int8_t *state, int8_t *output) {
   const int32_t last = p->memory - 1;
   for (int32_t unit = 0; unit < p->units; ++unit) {
     int32_t acc = bias[unit];

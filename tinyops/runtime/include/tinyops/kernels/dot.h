@@ -39,7 +39,7 @@ static inline int32_t tinyops_dot(const int8_t *a, const TINYOPS_FLASH int8_t *b
 }
 
 /* acc + sum of a[i] * b[i], i < n, modulo 2^32, with every a[i] moved down from a[i + 1] before. */
-static inline int32_t tinyops_shift_dot_int16(int16_t *a, const int16_t *b, int32_t n,
+static inline int32_t tinyops_shift_dot_int16(int16_t *a, const TINYOPS_FLASH int16_t *b, int32_t n,
                                               int32_t acc) {
   for (; n >= 2; n -= 2, a += 2, b += 2) {
     int16x2_t x;
@@ -66,7 +66,7 @@ static inline int32_t tinyops_dot(const int8_t *a, const TINYOPS_FLASH int8_t *b
 }
 
 /* acc + sum of a[i] * b[i], i < n, modulo 2^32, with every a[i] moved down from a[i + 1] before. */
-static inline int32_t tinyops_shift_dot_int16(int16_t *a, const int16_t *b, int32_t n,
+static inline int32_t tinyops_shift_dot_int16(int16_t *a, const TINYOPS_FLASH int16_t *b, int32_t n,
                                               int32_t acc) {
   uint32_t sum = (uint32_t)acc;
   for (int32_t i = 0; i < n; ++i) {

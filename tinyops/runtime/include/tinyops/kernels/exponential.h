@@ -70,4 +70,19 @@ static inline int32_t tinyops_one_over_one_plus(int32_t a) {
   return tinyops_saturating_shift(x, 1);
 }
 
+/* What a row's exponentials are multiplied by, and shifted to the right. */
+typedef struct {
+  int32_t scale; /* 1 / sum, but for a power of two */
+  int32_t shift; /* that power, and the place of the output's point */
+} tinyops_inverse_sum;
+
+/* For a sum of exponentials as Q12.19, of at least 1, and outputs in 2^-bits. */
+static inline tinyops_inverse_sum tinyops_inverse_of_sum(int32_t sum, int32_t bits) {
+  const int32_t headroom = tinyops_leading_zeros((uint32_t)sum);
+  const uint32_t mantissa = ((uint32_t)sum << headroom) - 0x80000000u;
+  const tinyops_inverse_sum found = {tinyops_one_over_one_plus((int32_t)mantissa),
+                                     TINYOPS_SUM_INTEGER_BITS - headroom + 31 - bits};
+  return found;
+}
+
 #endif

@@ -34,8 +34,9 @@ typedef struct {
  * A vector of the input is read until the last value of its answer is written. `output` may start
  * as far before `input` as overlap.py computes from that. */
 TINYOPS_INTERNAL void tinyops_lstm(const tinyops_lstm_params *p, const int8_t *input,
-                                   const int8_t *weights, const int32_t *bias, int8_t *hidden,
-                                   int16_t *cell, int8_t *output);
+                                   const TINYOPS_FLASH int8_t *weights,
+                                   const TINYOPS_FLASH int32_t *bias, int8_t *hidden, int16_t *cell,
+                                   int8_t *output);
 
 /* The same for cores with the DSP extension: rows of weights are filled up with zeros to a multiple
  * of 8, and a word of four values of each of the four rows follows the other. */

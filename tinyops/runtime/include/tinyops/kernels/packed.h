@@ -56,7 +56,7 @@ static inline int32_t tinyops_packed_high_mul_32(int32_t doubled, int32_t multip
   const int32_t low = (int16_t)(uint16_t)doubled, high = (doubled - low) >> 16;
   const int32_t m_low = (int32_t)((uint32_t)multiplier & 0xffffu), m_high = multiplier >> 16;
   const int32_t middle = high * m_low + low * m_high + (low * m_low >> 16);
-  return high * m_high + ((middle + (1 << 15)) >> 16);
+  return high * m_high + ((middle + ((int32_t)1 << 15)) >> 16);
 }
 
 /* tinyops_high_mul(doubled / 2, multiplier). */

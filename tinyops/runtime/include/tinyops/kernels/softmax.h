@@ -22,4 +22,15 @@ TINYOPS_INTERNAL void tinyops_softmax(const tinyops_softmax_params *p, const int
 TINYOPS_INTERNAL void tinyops_softmax_int16(const tinyops_softmax_params *p, const int8_t *input,
                                             int16_t *output);
 
+typedef struct {
+  int32_t rows, depth;
+  int32_t count; /* of the table */
+} tinyops_softmax_table_params;
+
+/* As tinyops_softmax, with exponentials from a table: exps[d] (count) is exp as Q0.31 of a value
+ * that is d below the largest; from `count` on, it is 0. */
+TINYOPS_INTERNAL void tinyops_softmax_table(const tinyops_softmax_table_params *p,
+                                            const int8_t *input, const int32_t *exps,
+                                            int8_t *output);
+
 #endif

@@ -24,14 +24,18 @@ typedef struct {
  *
  * Every value of the input is read for every output: buffers do not overlap. */
 TINYOPS_INTERNAL void tinyops_svdf_int16(const tinyops_svdf_params *p, const int8_t *input,
-                                         const int8_t *feature, const int32_t *feature_bias,
-                                         const int16_t *time, const int32_t *bias, int16_t *state,
+                                         const TINYOPS_FLASH int8_t *feature,
+                                         const TINYOPS_FLASH int32_t *feature_bias,
+                                         const TINYOPS_FLASH int16_t *time,
+                                         const TINYOPS_FLASH int32_t *bias, int16_t *state,
                                          int8_t *output);
 
 /* The same with a memory of bytes. */
 TINYOPS_INTERNAL void tinyops_svdf_int8(const tinyops_svdf_params *p, const int8_t *input,
-                                        const int8_t *feature, const int32_t *feature_bias,
-                                        const int8_t *time, const int32_t *bias, int8_t *state,
+                                        const TINYOPS_FLASH int8_t *feature,
+                                        const TINYOPS_FLASH int32_t *feature_bias,
+                                        const TINYOPS_FLASH int8_t *time,
+                                        const TINYOPS_FLASH int32_t *bias, int8_t *state,
                                         int8_t *output);
 
 #endif

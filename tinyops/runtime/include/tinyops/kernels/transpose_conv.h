@@ -23,8 +23,10 @@ typedef struct {
  * until its last channel is written. `output` may start as far before `input` as overlap.py
  * computes from that. */
 TINYOPS_INTERNAL void tinyops_transpose_conv(const tinyops_transpose_conv_params *p,
-                                             const int8_t *input, const int8_t *weights,
-                                             const int32_t *bias, const int32_t *multiplier,
-                                             const int8_t *shift, int8_t *output);
+                                             const int8_t *input,
+                                             const TINYOPS_FLASH int8_t *weights,
+                                             const TINYOPS_FLASH int32_t *bias,
+                                             const TINYOPS_FLASH int32_t *multiplier,
+                                             const TINYOPS_FLASH int8_t *shift, int8_t *output);
 
 #endif
