@@ -198,11 +198,6 @@ static view view_at(const tinyops_window *g, const cursor *at) {
   return v;
 }
 
-static int is_whole(const tinyops_window *g, const view *v) {
-  return v->rows.first == 0 && v->rows.last == g->kernel_h && v->columns.first == 0 &&
-         v->columns.last == g->kernel_w && (g->dilation_w == 1 || g->kernel_w == 1);
-}
-
 /* `count` values of two windows, a word each; `to` is every second word. */
 static TINYOPS_APART uint32_t *pair_values(const int8_t *a, const int8_t *b, int32_t count,
                                            uint32_t *to) {
@@ -218,39 +213,59 @@ static TINYOPS_APART uint32_t *pair_values(const int8_t *a, const int8_t *b, int
   return to;
 }
 
-/* A window that reaches over the input's edge, into one lane: `shift` is 0 or 16, the upper lane
- * comes second. */
-static void fill_lane(const tinyops_conv_2d_lanes_params *p, const view *v, uint32_t *to,
-                      int32_t shift) {
-  const tinyops_window *g = &p->window;
-  const uint32_t kept = shift == 0 ? 0u : ~0u;
-  for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
-    const int row_inside = ky >= v->rows.first && ky < v->rows.last;
-    for (int32_t kx = 0; kx < g->kernel_w; ++kx) {
-      const int inside = row_inside && kx >= v->columns.first && kx < v->columns.last;
-      const int32_t at = (ky * g->dilation_h * g->in_w + kx * g->dilation_w) * g->in_c;
-      const int8_t *from = v->image + (inside ? at : 0);
-      for (int32_t c = 0; c < g->in_c; ++c, to += 2) {
-        const int32_t value = inside ? from[c] : p->input_zero_point;
-        *to = (*to & kept) + ((uint32_t)value << shift);
+/* Where one row of taps lies in two windows, either of which may reach over the input's edge. */
+typedef struct {
+  const view *views[2];
+  int inside[2];     /* whether the row is */
+  int32_t at;        /* of the row, from tap (0, 0) */
+  int8_t zero_point; /* what the padding reads as */
+} tap_row;
+
+/* Taps first..last-1 of a row, each inside or not. */
+static TINYOPS_APART uint32_t *pair_taps(const tinyops_window *g, const tap_row *row, int32_t first,
+                                         int32_t last, uint32_t *to) {
+  for (int32_t kx = first; kx < last; ++kx) {
+    const int8_t *from[2] = {&row->zero_point, &row->zero_point};
+    int32_t step[2] = {0, 0};
+    for (int32_t i = 0; i < 2; ++i) {
+      const view *v = row->views[i];
+      if (row->inside[i] && kx >= v->columns.first && kx < v->columns.last) {
+        from[i] = v->image + row->at + kx * g->dilation_w * g->in_c;
+        step[i] = 1;
       }
     }
+    const int8_t *a = from[0], *b = from[1];
+    for (int32_t c = g->in_c; c > 0; --c, a += step[0], b += step[1], to += 2) {
+      *to = tinyops_lanes_of(*a, *b);
+    }
   }
+  return to;
 }
 
 /* Two pixels' windows into every second word from `to`. */
 static void gather(const tinyops_conv_2d_lanes_params *p, const view *a, const view *b,
                    uint32_t *to) {
   const tinyops_window *g = &p->window;
-  if (!is_whole(g, a) || !is_whole(g, b)) {
-    fill_lane(p, a, to, 0);
-    fill_lane(p, b, to, 16);
-    return;
-  }
   const int32_t row_step = g->dilation_h * g->in_w * g->in_c;
-  int32_t at = 0;
-  for (int32_t ky = 0; ky < g->kernel_h; ++ky, at += row_step) {
-    to = pair_values(a->image + at, b->image + at, g->kernel_w * g->in_c, to);
+  const int32_t first = a->columns.first > b->columns.first ? a->columns.first : b->columns.first;
+  const int32_t last = a->columns.last < b->columns.last ? a->columns.last : b->columns.last;
+  const int together = first < last && (g->dilation_w == 1 || g->kernel_w == 1);
+  tap_row row = {.views = {a, b}, .zero_point = (int8_t)p->input_zero_point};
+  for (int32_t ky = 0; ky < g->kernel_h; ++ky, row.at += row_step) {
+    row.inside[0] = ky >= a->rows.first && ky < a->rows.last;
+    row.inside[1] = ky >= b->rows.first && ky < b->rows.last;
+    if (!together || !row.inside[0] || !row.inside[1]) {
+      to = pair_taps(g, &row, 0, g->kernel_w, to);
+      continue;
+    }
+    const int32_t left = row.at + first * g->in_c;
+    if (first > 0) {
+      to = pair_taps(g, &row, 0, first, to);
+    }
+    to = pair_values(a->image + left, b->image + left, (last - first) * g->in_c, to);
+    if (last < g->kernel_w) {
+      to = pair_taps(g, &row, last, g->kernel_w, to);
+    }
   }
 }
 
