@@ -55,7 +55,7 @@ def _dilated(uses: Uses, first: Operator, conv: Operator, last: Operator) -> Con
 
 
 def _pads_with_zero_point(uses: Uses, spread: Operator) -> bool:
-    """The interpreter's SPACE_TO_BATCH_ND adds a byte that it never sets, 0 in practice; a convolution the zero point."""
+    """The interpreter adds a byte that it never sets, 0 in practice; a convolution its zero point."""
     quantisation = uses.graph.tensors[spread.outputs[0]].quantisation
     return quantisation is not None and not any(quantisation.zero_points)
 
