@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tinyops.compiler.arrays import arrays_of, external_names
 from tinyops.compiler.compiled import CompiledModel
-from tinyops.compiler.emit import arrays_of, external_names
 from tinyops.compiler.host import write_sources
 from tinyops.compiler.image.build import MEMORY_FLAGS, MEMORY_SOURCE
 from tinyops.compiler.options import RUNTIME

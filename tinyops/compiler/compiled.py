@@ -67,7 +67,7 @@ class CompiledModel:
     @property
     def weights_bytes(self) -> int:
         """Bytes of the arrays in weights.c: weights, biases, requantisation constants, tables."""
-        from tinyops.compiler.emit import arrays_of
+        from tinyops.compiler.arrays import arrays_of
 
         return sum(array.bytes for array in arrays_of(self.graph, self.lowered))
 
@@ -154,7 +154,7 @@ def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
 
 def check_flash(graph: Graph, lowered: tuple[Lowered, ...], options: CompileOptions) -> None:
     """On AVR a pointer into program memory has 16 bits."""
-    from tinyops.compiler.emit import arrays_of
+    from tinyops.compiler.arrays import arrays_of
 
     needed = sum(array.bytes for array in arrays_of(graph, lowered) if array.in_flash)
     if options.cpu == "avr" and needed > AVR_FLASH_BYTES:

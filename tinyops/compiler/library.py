@@ -10,8 +10,8 @@ from typing import Any
 
 from tinyops import __version__
 from tinyops.compiler.arena import Span
+from tinyops.compiler.c_text import environment, safe
 from tinyops.compiler.compiled import CompiledModel
-from tinyops.compiler.emit import _environment, _safe
 from tinyops.compiler.lowered import CTYPES
 from tinyops.compiler.prefixing import PUBLIC_HEADER, check_prefix, with_prefix
 from tinyops.errors import UsageError
@@ -104,7 +104,7 @@ def _values(compiled: CompiledModel, name: str, own_names: bool) -> dict[str, An
     inputs = list(_tensors(graph.inputs, graph.tensors, arena.tensors, name, "input"))
     outputs = list(_tensors(graph.outputs, graph.tensors, arena.tensors, name, "output"))
     return {
-        "title": _safe(graph.name),
+        "title": safe(graph.name),
         "name": name,
         "prefix": prefix,
         "version": __version__,
@@ -134,7 +134,7 @@ def _tensors(
         form, cast = FORMATS.get(tensor.dtype, INTEGER_FORMAT)
         yield {
             "what": f"{side.capitalize()}{several.replace('_', ' ')}",
-            "name": _safe(tensor.name),
+            "name": safe(tensor.name),
             "dtype": tensor.dtype,
             "ctype": CTYPES[tensor.dtype],
             "shape": list(tensor.shape),
@@ -161,7 +161,7 @@ def _platformio(compiled: CompiledModel, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "version": "1.0.0",
-        "description": f"{_safe(compiled.graph.name)}, compiled to C by tinyops {__version__}",
+        "description": f"{safe(compiled.graph.name)}, compiled to C by tinyops {__version__}",
         "keywords": ["tinyml", "tinyops"],
         "headers": [f"{name}.h"],
         "frameworks": "*",
@@ -172,4 +172,4 @@ def _platformio(compiled: CompiledModel, name: str) -> dict[str, Any]:
 
 
 def _render(name: str, values: Mapping[str, Any]) -> str:
-    return _environment().get_template(f"library/{name}.j2").render(values)
+    return environment().get_template(f"library/{name}.j2").render(values)

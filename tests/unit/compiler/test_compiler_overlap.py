@@ -9,15 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyops.compiler.lowered import Call, Read, Write
-from tinyops.compiler.memory import aligned
-from tinyops.compiler.overlap import (
-    Overlap,
+from tinyops.compiler.distances import (
     between,
     buffered_distance,
     channel_distance,
     interpolated_distance,
-    overlaps_of,
     pad_distance,
     reached_distance,
     rows_distance,
@@ -25,6 +21,9 @@ from tinyops.compiler.overlap import (
     stream_distance,
     window_distance,
 )
+from tinyops.compiler.lowered import Call, Read, Write
+from tinyops.compiler.memory import aligned
+from tinyops.compiler.overlap import Overlap, overlaps_of
 
 # What a kernel does, byte by byte: ("r", input byte) and ("w", output byte).
 Access = tuple[str, int]

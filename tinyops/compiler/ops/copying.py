@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tinyops.compiler.distances import copy_distance
 from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Share, Write
-from tinyops.compiler.overlap import copy_distance
 from tinyops.graph import DTYPES, Tensor
 
 BYTES_HEADER = "tinyops/kernels/bytes.h"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tinyops.compiler import constraints as c
+from tinyops.compiler.distances import between
 from tinyops.compiler.fixed_point import float32, round_half_away
 from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops import limits
 from tinyops.compiler.ops.copying import strides
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.picking import Axis, pick, whole
-from tinyops.compiler.overlap import between
 from tinyops.compiler.view import OperatorView
 from tinyops.graph import ResizeOptions
 
