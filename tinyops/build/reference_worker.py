@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinyops.errors import SpecError
-from tinyops.files import MIB, JsonObject
+from tinyops.files import JsonObject
+from tinyops.squeeze.oracle_worker import load_interpreter
 from tinyops.worker import Emit, serve
-
-ARENAS_BYTES = (1 * MIB, 16 * MIB, 256 * MIB)
 
 
 def work(request: JsonObject, _: Emit) -> JsonObject:
@@ -21,7 +19,7 @@ def work(request: JsonObject, _: Emit) -> JsonObject:
     The interpreter is new, which is more than its `reset` does: that leaves CALL_ONCE as run, and resources would
     start from their zero points instead of the constants that a file gives them.
     """
-    interpreter = _load(Path(request["model"]))
+    interpreter = load_interpreter(Path(request["model"]))
     with np.load(request["inputs"], allow_pickle=False) as given:
         inputs = [given[f"input_{i}"] for i in range(len(given.files))]
     rows: list[list[Any]] = [[] for _ in range(int(request["outputs"]))]
@@ -33,18 +31,6 @@ def work(request: JsonObject, _: Emit) -> JsonObject:
             found.append(np.frombuffer(np.ascontiguousarray(interpreter.get_output(position)).tobytes(), np.uint8))
     np.savez(request["made"], allow_pickle=False, **{f"output_{i}": np.stack(found) for i, found in enumerate(rows)})
     return {"vectors": len(inputs[0])}
-
-
-def _load(path: Path) -> Any:
-    """An interpreter with the smallest of three arenas that the model fits in."""
-    from tflite_micro.python.tflite_micro import runtime
-
-    for arena_bytes in ARENAS_BYTES:
-        try:
-            return runtime.Interpreter.from_file(str(path), arena_size=arena_bytes)
-        except RuntimeError as error:
-            refusal = error
-    raise SpecError(f"{path.name}: tflite-micro cannot take this model: {refusal}") from refusal
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ ARENAS_BYTES = (1 * MIB, 16 * MIB, 256 * MIB)
 
 def work(request: JsonObject, _: Emit) -> JsonObject:
     """Reads inputs [N, bytes] from one .npy file, writes outputs [N, bytes] to another."""
-    interpreter = _load(Path(request["model"]))
+    interpreter = load_interpreter(Path(request["model"]))
     taken, given = interpreter.get_input_details(0), interpreter.get_output_details(0)
     if taken["dtype"] is not np.int8 or given["dtype"] is not np.int8:
         raise SpecError(
@@ -36,8 +36,8 @@ def work(request: JsonObject, _: Emit) -> JsonObject:
     return {"vectors": len(inputs)}
 
 
-def _load(path: Path) -> Any:
-    """An interpreter with the smallest of three arenas that the model fits in."""
+def load_interpreter(path: Path) -> Any:
+    """An interpreter with the smallest of three arenas that the model fits in. Raises SpecError where none is."""
     from tflite_micro.python.tflite_micro import runtime
 
     for arena_bytes in ARENAS_BYTES:

@@ -27,11 +27,11 @@ from tinyops.compiler.ops.weighted import (
     DOT_HEADER,
     WINDOW_HEADER,
     accumulator_fits,
-    activation_range,
     factors_fit,
     out_extent,
     requantisation,
     window,
+    window_params,
 )
 from tinyops.compiler.view import OperatorView, constant_values
 
@@ -54,7 +54,7 @@ def lower(view: OperatorView) -> Lowered:
     weights = view.tensor(1)
     constants, step = requantisation(view, 0)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
-    params: dict[str, Field] = {**_params(view), "channel_step": step}
+    params: dict[str, Field] = {**window_params(view), "channel_step": step}
     arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), stored, *constants, Write(view.output.index))
     call = Call("tinyops_conv_2d", "tinyops_conv_2d_params", params, arguments)
     return Lowered((call,), KERNEL, _macs(view))
@@ -71,7 +71,7 @@ def _packed(view: OperatorView) -> Lowered | None:
     note = f"weights {weights.shape}, biases and factors, by pairs of filters"
     stored = Constant("weights", "int32_t", filter_pairs(found), note)
     pointwise = tuple(weights.shape[1:3]) == (1, 1) and channels == values and _never_outside(view)
-    params: dict[str, Field] = {**_params(view), "filter_values": values, "pointwise": int(pointwise)}
+    params: dict[str, Field] = {**window_params(view), "filter_values": values, "pointwise": int(pointwise)}
     arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), stored, Write(view.output.index), scratch)
     call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", params, arguments)
     return Lowered((call,), PACKED_KERNEL, _macs(view))
@@ -97,7 +97,7 @@ def _lanes(view: OperatorView) -> Lowered | None:
     if codes is None or stored.size - found.filters.size > MAX_FILLED_BYTES:
         return None
     note = f"weights {weights.shape}, by groups of filters"
-    params: dict[str, Field] = {**_params(view), "filter_values": values}
+    params: dict[str, Field] = {**window_params(view), "filter_values": values}
     arguments: tuple[Argument, ...] = (
         Read(view.tensor(0).index),
         Constant("weights", "int8_t", stored, note),
@@ -111,18 +111,6 @@ def _lanes(view: OperatorView) -> Lowered | None:
 
 def _macs(view: OperatorView) -> int:
     return view.output.elements * math.prod(view.tensor(1).shape[1:])
-
-
-def _params(view: OperatorView) -> dict[str, Field]:
-    weights, output = view.tensor(1), view.output
-    low, high = activation_range(view.options.activation, output)
-    return {
-        "window": window(view, (weights.shape[1], weights.shape[2])),
-        "input_zero_point": view.tensor(0).zero_point,
-        "output_zero_point": output.zero_point,
-        "min": low,
-        "max": high,
-    }
 
 
 KINDS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
@@ -13,11 +12,10 @@ from tinyops.compiler.ops.packed import MAX_SCRATCH_BYTES, PACKED_HEADER, filled
 from tinyops.compiler.ops.weighted import (
     WINDOW_HEADER,
     accumulator_fits,
-    activation_range,
     factors_fit,
     out_extent,
     requantisation,
-    window,
+    window_params,
 )
 from tinyops.compiler.view import OperatorView, constant_values
 
@@ -46,7 +44,7 @@ def lower(view: OperatorView) -> Lowered:
     constants, step = requantisation(view, 3)
     stored = Constant("weights", "int8_t", constant_values(weights).reshape(-1), f"weights {weights.shape}")
     params: dict[str, Field] = {
-        **_params(view),
+        **window_params(view),
         "channel_step": step,
         "depth_multiplier": weights.shape[3] // source.shape[3],
     }
@@ -58,7 +56,7 @@ def lower(view: OperatorView) -> Lowered:
 def _by_channels(view: OperatorView) -> Lowered | None:
     """With the 3x3 kernel for cores that multiply two values at a time, where it can serve."""
     source, weights = view.tensor(0), view.tensor(1)
-    params = _params(view)
+    params = window_params(view)
     by_columns = _better_by_columns(params["window"])
     window = _exchanged(params["window"]) if by_columns else params["window"]
     stride = window["stride_w"]
@@ -72,7 +70,7 @@ def _by_channels(view: OperatorView) -> Lowered | None:
     filters = found.filters.reshape(-1, 3, 3).transpose(lines).reshape(-1)
     stored = Constant("weights", "int8_t", filters, f"weights {weights.shape}, {order}")
     steps = {f: _steps(t.shape, by_columns) for f, t in (("input", source), ("output", view.output))}
-    params = {**_params(view), "channel_step": found.step, "window": window, **steps, "row_values": row_values}
+    params = {**window_params(view), "channel_step": found.step, "window": window, **steps, "row_values": row_values}
     arguments: tuple[Argument, ...] = (Read(source.index), stored, *found.constants, Write(view.output.index), scratch)
     call = Call("tinyops_depthwise_3x3", "tinyops_depthwise_3x3_params", params, arguments)
     return Lowered((call,), BY_CHANNELS_KERNEL, _macs(view))
@@ -116,7 +114,7 @@ def _lanes(view: OperatorView) -> Lowered | None:
     if found is None or codes is None:
         return None
     note = f"weights {view.tensor(1).shape}, by channels"
-    params: dict[str, Field] = {**_params(view), "columns": columns}
+    params: dict[str, Field] = {**window_params(view), "columns": columns}
     arguments: tuple[Argument, ...] = (
         Read(view.tensor(0).index),
         Constant("weights", "int8_t", found.filters.reshape(-1), note),
@@ -131,18 +129,6 @@ def _lanes(view: OperatorView) -> Lowered | None:
 def _macs(view: OperatorView) -> int:
     _, height, width, _ = view.tensor(1).shape
     return view.output.elements * height * width
-
-
-def _params(view: OperatorView) -> dict[str, Any]:
-    source, weights, output = view.tensor(0), view.tensor(1), view.output
-    low, high = activation_range(view.options.activation, output)
-    return {
-        "window": window(view, (weights.shape[1], weights.shape[2])),
-        "input_zero_point": source.zero_point,
-        "output_zero_point": output.zero_point,
-        "min": low,
-        "max": high,
-    }
 
 
 KINDS = (

@@ -142,5 +142,18 @@ def window(view: OperatorView, taps: tuple[int, int]) -> dict[str, int]:
     }
 
 
+def window_params(view: OperatorView) -> dict[str, Any]:
+    """What every kernel of a convolution is told: geometry, zero points, limits of the output."""
+    source, weights, output = view.tensor(0), view.tensor(1), view.output
+    low, high = activation_range(view.options.activation, output)
+    return {
+        "window": window(view, (weights.shape[1], weights.shape[2])),
+        "input_zero_point": source.zero_point,
+        "output_zero_point": output.zero_point,
+        "min": low,
+        "max": high,
+    }
+
+
 WINDOW_HEADER = "tinyops/kernels/window.h"
 DOT_HEADER = "tinyops/kernels/dot.h"
