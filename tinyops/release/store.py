@@ -1,17 +1,16 @@
-"""What every release store offers, what is published, and putting released outputs back."""
+"""What every release store offers, and what is published."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from tinyops.artifacts import Record, Store
-from tinyops.errors import RemoteError, ToolError, UnsafePlan
+from tinyops.errors import ToolError, UnsafePlan
 from tinyops.files import digest_json
-from tinyops.manifest.document import DURABLE_KINDS, MANIFEST_ASSET, Manifest, read_manifest
+from tinyops.manifest.document import MANIFEST_ASSET, Manifest, read_manifest
 from tinyops.manifest.entry import entries, read_entry
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.keys import SigningKey, Trust
@@ -107,40 +106,3 @@ def check_follows(release: SignedRelease, latest: Release | None) -> None:
         )
     if manifest.previous != (latest.digest if latest else None):
         raise UnsafePlan(f"{manifest.tag} was made to follow another v{before} than the latest release")
-
-
-@dataclass(frozen=True)
-class Restored:
-    """Steps whose records are back in the local store, and why others are not."""
-
-    steps: tuple[str, ...]
-    lost: Mapping[str, str]
-
-
-def restore(store: Store, releases: ReleaseStore, manifest: Manifest, steps: Iterable[str] | None = None) -> Restored:
-    """Puts released outputs back into the local store, so that nothing is trained again.
-
-    `steps` are ids; without, those that cannot be made again. A step comes back only with all its
-    outputs. What is in the store already is left alone.
-    """
-    wanted = manifest.steps if steps is None else set(steps)
-    durable = [s for s in manifest.steps if s in wanted and (steps is not None or s.partition(":")[0] in DURABLE_KINDS)]
-    done, lost = [], {}
-    for step in durable:
-        record = manifest.steps[step]
-        try:
-            if store.lookup(record.key) is None:
-                _restore(store, releases, manifest, record)
-            done.append(step)
-        except RemoteError as error:
-            lost[step] = error.message
-    return Restored(tuple(done), lost)
-
-
-def _restore(store: Store, releases: ReleaseStore, manifest: Manifest, record: Record) -> None:
-    for name, made in record.outputs.items():
-        if made.digest not in manifest.assets:
-            raise RemoteError(f"{record.step}: {name} is not among the released files")
-        if store.find(made) is None:
-            store.add(releases.fetch_output(manifest, made.digest))
-    store.save(record)

@@ -15,14 +15,13 @@ import pytest
 from fakes.models import FakeModel, golden_bytes
 from fakes.power import cut_at
 from fakes.releases import FLEET, INERT, Publisher, record
-from tinyops.artifacts import Store
 from tinyops.errors import Leased, RemoteError, ToolError, UnsafePlan
 from tinyops.files import digest_bytes
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.entry import read_entry
 from tinyops.manifest.keys import SigningKey, Trust
 from tinyops.release.directory import DirectoryStore
-from tinyops.release.store import SignedRelease, restore, sign_release
+from tinyops.release.store import SignedRelease, sign_release
 
 SECOND = INERT.but(library=b"\x7fELF of the second model")
 
@@ -287,23 +286,6 @@ def test_a_publisher_that_lost_its_lease_publishes_nothing(publisher: Publisher)
         with pytest.raises(Leased, match="was taken over"):
             publisher.store.publish(publisher.sign(manifest), publisher.files(manifest), lease)
     assert tree(publisher.store.root) == before
-
-
-def test_restore_brings_back_what_was_deleted(publisher: Publisher, tmp_path: Path) -> None:
-    manifest = publisher.publish().manifest
-    store = Store(tmp_path / "store")
-    assert store.lookup(manifest.steps["train:activity"].key) is None
-    restored = restore(store, publisher.store, manifest)
-    assert (restored.steps, restored.lost) == (("train:activity",), {})
-    assert store.lookup(manifest.steps["train:activity"].key) == manifest.steps["train:activity"]
-
-
-def test_restore_names_what_is_lost(publisher: Publisher, tmp_path: Path) -> None:
-    manifest = publisher.publish().manifest
-    (publisher.store.root / "v1" / "train.activity.float.tflite").unlink()
-    restored = restore(Store(tmp_path / "store"), publisher.store, manifest)
-    assert restored.steps == ()
-    assert "train.activity.float.tflite: released asset cannot be read" in restored.lost["train:activity"]
 
 
 def test_a_digest_that_was_never_released_is_named(publisher: Publisher) -> None:
