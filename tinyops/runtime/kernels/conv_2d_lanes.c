@@ -250,7 +250,7 @@ static void gather(const tinyops_conv_2d_lanes_params *p, const view *a, const v
   const int32_t first = a->columns.first > b->columns.first ? a->columns.first : b->columns.first;
   const int32_t last = a->columns.last < b->columns.last ? a->columns.last : b->columns.last;
   const int together = first < last && (g->dilation_w == 1 || g->kernel_w == 1);
-  tap_row row = {.views = {a, b}, .zero_point = (int8_t)p->input_zero_point};
+  tap_row row = {{a, b}, {0, 0}, 0, (int8_t)p->input_zero_point};
   for (int32_t ky = 0; ky < g->kernel_h; ++ky, row.at += row_step) {
     row.inside[0] = ky >= a->rows.first && ky < a->rows.last;
     row.inside[1] = ky >= b->rows.first && ky < b->rows.last;
