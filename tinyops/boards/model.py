@@ -2,65 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from tinyops.boards.layout import Layout, Memory, check_layout
 from tinyops.documents import Misplaced, Name, Strict
 from tinyops.files import digest_json
 
 Cpu: TypeAlias = Literal[
-    "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64"
+    "cortex-m0",
+    "cortex-m0plus",
+    "cortex-m3",
+    "cortex-m4f",
+    "cortex-m7",
+    "cortex-m33",
+    "riscv32",
+    "avr",
+    "xtensa-lx6",
+    "xtensa-lx7",
+    "wasm32",
+    "x86-64",
+    "aarch64",
 ]
-Address: TypeAlias = Annotated[NonNegativeInt, Field(le=2**32, description="In bytes; may be written as 0x….")]
+Compiler: TypeAlias = Literal[
+    "arm-none-eabi-gcc",
+    "gcc",
+    "aarch64-linux-gnu-gcc",
+    "riscv64-unknown-elf-gcc",
+    "avr-gcc",
+    "clang",
+    "xtensa-esp32-elf-gcc",
+]
+TwinKind: TypeAlias = Literal["native", "qemu", "qemu-user", "rp2040js", "simavr", "browser", "none"]
+ModelForm: TypeAlias = Literal["image", "linked", "shared-object", "wasm"]
+Framework: TypeAlias = Literal["bare-metal", "arduino"]
+BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
+FlashProgram: TypeAlias = Literal[
+    "picotool", "bossac", "esptool", "avrdude", "openocd", "dfu-util", "teensy", "copy", "vendor"
+]
 UsbNumber: TypeAlias = Annotated[NonNegativeInt, Field(le=0xFFFF)]
-
-
-class Region(Strict):
-    """A range of addresses, in bytes."""
-
-    origin: Address
-    bytes: PositiveInt = Field(description="Length.")
-
-    @property
-    def end(self) -> int:
-        return self.origin + self.bytes
-
-
-class Flash(Region):
-    erase_bytes: PositiveInt = Field(description="Smallest unit that is erased (sector).")
-    program_bytes: PositiveInt = Field(description="Smallest unit that is programmed.")
-
-
-class Memory(Strict):
-    flash: Flash
-    ram: Region
-
-
-class Layout(Strict):
-    """Who owns which flash; `firmware` and `model` have one slot or two. `arena_bytes` is RAM."""
-
-    bootloader: Region | None = Field(default=None, description="Never written by tinyops.")
-    firmware: tuple[Region, ...] = Field(min_length=1, max_length=2, description="One slot, or two.")
-    model: tuple[Region, ...] = Field(
-        min_length=1, max_length=2, description="Two: an update never overwrites what runs."
-    )
-    settings: Region | None = Field(default=None, description="Which slot runs, counters.")
-    arena_bytes: PositiveInt = Field(description="RAM for activations: the most that a model may need.")
-    stack_bytes: PositiveInt = Field(description="RAM for the stack; the twin measures what is used.")
-
-    def named(self) -> list[tuple[str, Region]]:
-        """Every flash region with its name, in order of address."""
-        found: list[tuple[str, Region]] = []
-        for name in ("bootloader", "settings"):
-            region = getattr(self, name)
-            if region is not None:
-                found.append((name, region))
-        for name in ("firmware", "model"):
-            slots = getattr(self, name)
-            found += [(f"{name} {i}" if len(slots) > 1 else name, r) for i, r in enumerate(slots)]
-        return sorted(found, key=lambda item: item[1].origin)
 
 
 class SensorFacts(Strict):
@@ -103,11 +86,40 @@ class Update(Strict):
     anti_rollback: bool = Field(description="Refuses what is older by its security counter.")
 
 
+class FlashTool(Strict):
+    """How a person's cable brings a firmware onto the board."""
+
+    kind: FlashProgram = Field(description="copy: onto the drive that the board shows; vendor: its maker's own.")
+    file: Literal["bin", "hex", "uf2", "elf"] = Field(description="Which of the firmware's files it takes.")
+    touch_1200: bool = Field(default=False, description="Opening its port at 1200 baud starts its bootloader.")
+    volume: str = Field(default="", description="Label of the drive that it shows.")
+    options: Mapping[str, str | int] = Field(default={}, description="What the program must be told of the board.")
+
+
+class Driver(Strict):
+    """How the Arduino port reads one of the board's sensors."""
+
+    file: Name = Field(description="A file below runtime/port/arduino/sensors, without its ending.")
+    libraries: tuple[str, ...] = Field(default=(), description="PlatformIO's libraries, owner/name@version.")
+
+
+class Arduino(Strict):
+    """The PlatformIO platform with an Arduino core that builds for the board."""
+
+    platform: str = Field(description="As `platform =` takes it, without a version.")
+    version: str = Field(description="Of the platform; a tag where it is a repository.")
+    board: str = Field(description="PlatformIO's name of the board.")
+    core: str = Field(default="", description="`board_build.core`, where a platform has several.")
+    libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
+    drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
+    options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")
+
+
 class Twin(Strict):
     """How the board is emulated and what that leaves unproven."""
 
-    kind: Literal["native", "qemu"] = Field(description="native: on the build machine itself.")
-    machine: str = Field(default="", description="As QEMU names it.")
+    kind: TwinKind = Field(description="native: on the build machine itself; qemu-user: as a process of another CPU.")
+    machine: str = Field(default="", description="As QEMU or simavr names it.")
     same_machine: bool = Field(description="The emulator runs the board's own firmware bytes, not a port's.")
     not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")
 
@@ -126,8 +138,11 @@ class BoardSpec(Strict):
     clock_hz: PositiveInt = Field(description="Instructions are counted, not timed: for people.")
     memory: Memory | None = Field(default=None, description="None for boards with an operating system.")
     layout: Layout | None = Field(default=None, description="What fits is decided by these slots.")
-    port: Name = Field(description="Folder below runtime/port.")
-    compiler: Literal["arm-none-eabi-gcc", "gcc"] = Field(description="Its version is in the lock.")
+    vtor: bool | None = Field(default=None, description="Its vector table can be moved; for microcontrollers.")
+    port: Name = Field(description="Folder below runtime/port: the firmware's own code for the board.")
+    compiler: Compiler = Field(description="Its version is in the lock.")
+    arduino: Arduino | None = Field(default=None, description="For fleets that ask for framework arduino.")
+    flash_tool: FlashTool | None = Field(default=None, description="How a cable brings firmware onto it.")
     stream: bool = Field(default=True, description="Takes frames from its host.")
     replay: bool = Field(default=False, description="Takes frames from a file.")
     sensors: tuple[SensorFacts, ...] = Field(default=(), description="What is soldered on.")
@@ -145,7 +160,17 @@ class BoardSpec(Strict):
         if (self.memory is None) != (self.layout is None):
             raise ValueError("memory and layout go together: a board has both, or an operating system and neither")
         if self.memory is not None and self.layout is not None:
-            _check_layout(self.memory, self.layout)
+            check_layout(self.memory, self.layout)
+        return self
+
+    @model_validator(mode="after")
+    def _port_has_what_it_needs(self) -> BoardSpec:
+        if self.port == "arduino" and self.arduino is None:
+            raise Misplaced(("port",), "port arduino needs a section arduino: which PlatformIO platform builds for it")
+        if self.layout is not None and self.vtor is None and self.cpu.startswith("cortex-m"):
+            raise Misplaced(("cpu",), "vtor is missing: whether its vector table can be moved")
+        if self.twin.kind == "qemu" and not self.twin.machine:
+            raise Misplaced(("twin", "kind"), "a twin in QEMU needs the name of its machine")
         return self
 
     @model_validator(mode="after")
@@ -156,24 +181,20 @@ class BoardSpec(Strict):
                 raise Misplaced(("sensors", number, "name"), f"sensor {name!r} stands twice")
         return self
 
+    @property
+    def model_form(self) -> ModelForm:
+        """How a compiled model reaches the board: see docs/architecture.md."""
+        if self.layout is not None:
+            return "image" if self.layout.model else "linked"
+        return "wasm" if self.cpu == "wasm32" else "shared-object"
 
-def _check_layout(memory: Memory, layout: Layout) -> None:
-    """Slots lie in flash, on sectors, and apart. Raises Misplaced."""
-    flash = memory.flash
-    if flash.erase_bytes % flash.program_bytes:
-        raise Misplaced(("memory", "flash", "program_bytes"), "a sector is no whole number of program units")
-    previous: tuple[str, Region] | None = None
-    for name, region in layout.named():
-        loc: tuple[str | int, ...] = ("layout", name.split()[0])
-        if region.origin < flash.origin or region.end > flash.end:
-            raise Misplaced(loc, f"slot {name} lies outside flash ({region.origin:#x} to {region.end:#x})")
-        if region.origin % flash.erase_bytes or region.bytes % flash.erase_bytes:
-            raise Misplaced(loc, f"slot {name} does not start and end on a sector of {flash.erase_bytes} bytes")
-        if previous and region.origin < previous[1].end:
-            raise Misplaced(loc, f"slots {previous[0]} and {name} overlap at {region.origin:#x}")
-        previous = (name, region)
-    if layout.arena_bytes + layout.stack_bytes > memory.ram.bytes:
-        raise Misplaced(("layout", "arena_bytes"), "arena and stack together are larger than RAM")
+    @property
+    def frameworks(self) -> tuple[Framework, ...]:
+        """Which forms of firmware there are for it, the default first; () with an operating system."""
+        if self.port == "arduino":
+            return ("arduino",)
+        own: tuple[Framework, ...] = ("bare-metal",) if self.port in BARE_METAL_PORTS else ()
+        return (*own, "arduino") if self.arduino else own
 
 
 class BoardMetadata(Strict):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyops.boards.model import Region
+from tinyops.boards.layout import Region
 from tinyops.errors import DoesNotFit, ToolError
 
 STATIC_SYMBOLS = ("tinyops_static_start", "tinyops_static_end")

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tinyops.boards.model import BoardSpec, Layout, Region
+from tinyops.boards.layout import Layout, Region
+from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, digest_json, pretty_json
 from tinyops.toolchain import CPU_FLAGS

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
-from tinyops.boards.model import BoardSpec, Region
+from tinyops.boards.layout import Region
+from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, canonical_json, digest_json, pretty_json, read_bounded
 from tinyops.firmware import pio

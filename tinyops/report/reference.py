@@ -85,7 +85,7 @@ def boards_page(catalog: Mapping[str, Board]) -> str:
 def _summary(board: Board) -> str:
     spec = board.spec
     memory, layout = spec.memory, spec.layout
-    flash, ram = (f"{memory.flash.bytes:,}", f"{memory.ram.bytes:,}") if memory else ("-", "-")
+    flash, ram = (f"{memory.flash_bytes:,}", f"{memory.ram.bytes:,}") if memory else ("-", "-")
     arena = f"{layout.arena_bytes:,}" if layout else "-"
     silicon = "yes" if spec.silicon.run else "**never**"
     name = f"[{board.name}](#{board.name})"
@@ -146,15 +146,19 @@ def _slots(board: Board) -> Iterator[str]:
     """The map of flash, gaps included, then RAM."""
     layout, memory = board.spec.layout, board.spec.memory
     assert layout is not None and memory is not None
-    yield from ("```", "flash       from       to      bytes")
-    at = memory.flash.origin
-    for name, region in layout.named():
-        if region.origin > at:
-            yield _slot("(free)", at, region.origin)
-        yield _slot(name, region.origin, region.end)
-        at = region.end
-    if at < memory.flash.end:
-        yield _slot("(free)", at, memory.flash.end)
+    yield from ("```", "flash             from         to      bytes")
+    for flash in memory.flash:
+        at = flash.origin
+        for name, region in layout.named():
+            begin, end = max(region.origin, flash.origin), min(region.end, flash.end)
+            if begin >= end:
+                continue
+            if begin > at:
+                yield _slot("(free)", at, begin)
+            yield _slot(name, begin, end)
+            at = end
+        if at < flash.end:
+            yield _slot("(free)", at, flash.end)
     rest = memory.ram.bytes - layout.arena_bytes - layout.stack_bytes
     yield from (
         "",
@@ -164,7 +168,7 @@ def _slots(board: Board) -> Iterator[str]:
 
 
 def _slot(name: str, begin: int, end: int) -> str:
-    return f"{name:<11} {begin:#08x} {end:#08x} {end - begin:>9,}"
+    return f"{name:<11} {begin:#010x} {end:#010x} {end - begin:>10,}"
 
 
 def commands_page(parsers: Mapping[str, argparse.ArgumentParser]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tinyops.artifacts import Step
-from tinyops.boards.model import Region
+from tinyops.boards.layout import Region
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.firmware import pio
 from tinyops.firmware.elf import ElfSizes, check_fit, measure

@@ -66,7 +66,7 @@ def test_slot_maps_add_up_to_all_of_flash() -> None:
         inside = text.split("```")[1].splitlines()[2:]
         sizes = [int(line.split()[-1].replace(",", "")) for line in inside if " 0x" in line]
         assert board.spec.memory is not None
-        assert sum(sizes) == board.spec.memory.flash.bytes
+        assert sum(sizes) == board.spec.memory.flash_bytes
 
 
 @pytest.mark.parametrize(

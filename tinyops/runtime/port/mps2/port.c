@@ -74,15 +74,17 @@ void tinyops_port_open(tinyops_port *port) {
   TIMER(TIMER_RELOAD) = UINT32_MAX;
   TIMER(TIMER_CONTROL) = 1;
   tinyops_startup_wake_by(UART_RX_IRQ);
-  port->context = port;
-  port->read_byte = read_byte;
-  port->write = write_bytes;
-  port->start_ticks = start_ticks;
-  port->ticks = ticks;
-  port->tick_hz = TIMER_HZ;
-  port->cycles = cycles;
-  port->cycle_bits = tinyops_startup_open_cycles();
-  port->emulated = 1; /* nobody has this board */
-  port->idle = idle;
-  port->measure = tinyops_startup_measure;
+  *port = (tinyops_port){
+      .context = port,
+      .read_byte = read_byte,
+      .write = write_bytes,
+      .start_ticks = start_ticks,
+      .ticks = ticks,
+      .tick_hz = TIMER_HZ,
+      .cycles = cycles,
+      .cycle_bits = tinyops_startup_open_cycles(),
+      .emulated = 1, /* nobody has this board */
+      .idle = idle,
+      .measure = tinyops_startup_measure,
+  };
 }
