@@ -15,6 +15,7 @@ from tinyops.compiler.header import ModelHeader
 from tinyops.compiler.image.assembly import header_assembly
 from tinyops.compiler.image.build import MACHINES, build_image, build_shared, lay_out, sizes
 from tinyops.compiler.image.elf import section_bytes
+from tinyops.compiler.image.wasm import build_wasm, module_facts
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic
 from tinyops.toolchain import CPU_FLAGS, locked
@@ -31,6 +32,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
         sources = lay_out(inputs, folder)
         if cpu.startswith("cortex-m"):
             found = _image(sources, header_of(compiled, contract), cpu, tool, folder, out)
+        elif cpu == "wasm32":
+            found = _wasm(sources, compiled, header_of(compiled, contract), tool, folder, out)
         else:
             found = _shared(sources, compiled, header_of(compiled, contract), cpu, tool, folder, out)
     report(Progress(1, 2, f"image of {found['image_bytes']:,} bytes"))
@@ -66,6 +69,15 @@ def _shared(
     }
 
 
+def _wasm(
+    sources: list[str], compiled: JsonObject, header: ModelHeader, tool: Any, folder: Path, out: Path
+) -> JsonObject:
+    made_of = {"contract": header.contract.hex(), "model": compiled["model"]}
+    data, module = build_wasm(sources, (header.arena_bytes, header.frame_values), made_of, tool, folder)
+    write_atomic(out / "model.wasm", data)
+    return {**module_facts(data, module, int(compiled["weights_bytes"])), "header": _header_json(header)}
+
+
 def _header_json(header: ModelHeader) -> JsonObject:
     return {**asdict(header), "contract": header.contract.hex()}
 
@@ -88,10 +100,10 @@ def _settings(step: Step) -> tuple[str, Mapping[str, str]]:
         _ = str(step.settings["board"])
     except (KeyError, TypeError) as error:
         raise SpecError(f"{step.id}: settings or lock lack {error}") from error
-    images = [name for name in CPU_FLAGS if name.startswith("cortex-m") or name in MACHINES]
+    images = [name for name in CPU_FLAGS if name.startswith("cortex-m") or name in (*MACHINES, "wasm32")]
     if cpu not in images:
         raise SpecError(f"{step.id}: there are no images for the cpu {cpu!r}", hint=f"one of {', '.join(images)}")
-    expected = "arm-none-eabi-gcc" if cpu.startswith("cortex-m") else "gcc"
+    expected = "arm-none-eabi-gcc" if cpu.startswith("cortex-m") else "clang" if cpu == "wasm32" else "gcc"
     if wanted["name"] != expected:
         raise SpecError(f"{step.id}: {cpu} is built by {expected}, the lock names {wanted['name']}")
     return cpu, wanted
