@@ -31,16 +31,12 @@ export class Client {
   // Reads what is remembered and returns the bytes of the model to run, or null. A damaged slot is
   // left for the other one.
   async restore() {
-    const kept = await this.storage.get("state");
-    if (kept !== undefined) {
-      if (kept?.schema !== STATE_SCHEMA) throw new Error("What this page stored cannot be read: clear the site's data to start anew.");
-      this.state = { ...kept, contract: this.page.contractDigest };
-    }
+    await this.recall();
     for (const slot of [this.state.current, this.spare()]) {
       const bytes = await this.usable(slot);
       if (bytes === null) continue;
       if (slot !== this.state.current && this.state.current !== null) {
-        const reason = `the files in slot ${this.state.current} are damaged`;
+        const reason = `slot ${this.state.current} is damaged, or of another contract`;
         const left = Object.fromEntries(Object.entries(this.state.slots).filter(([name]) => name === slot));
         await this.save({ current: slot, slots: left, ...this.outcome("reverted", reason, this.running()?.version) });
         this.say(`${reason}: slot ${slot} runs`);
@@ -48,6 +44,15 @@ export class Client {
       return bytes;
     }
     return null;
+  }
+
+  async recall() {
+    const kept = await this.storage.get("state");
+    if (kept === undefined) return;
+    if (kept?.schema !== STATE_SCHEMA) {
+      throw new Error("What this page stored cannot be read: clear the site's data to start anew.");
+    }
+    this.state = { ...kept, contract: this.page.contractDigest };
   }
 
   running() {
@@ -62,6 +67,7 @@ export class Client {
   // refused or failed, after it was noted.
   async update() {
     let accepted;
+    await this.recall(); // another window of this page may have been here
     try {
       const name = entryAsset(this.page.fleet, this.page.board);
       accepted = await acceptEntry(await this.site.entry(name), this.trust, this.state, this.now(), name);
