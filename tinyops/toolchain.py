@@ -14,6 +14,7 @@ from tinyops.process import find_tool, run
 
 DEBIAN_PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "chromium": "chromium",
     "clang": "clang",
     "gcc": "gcc libc6-dev",
     "qemu-system-arm": "qemu-system-arm",

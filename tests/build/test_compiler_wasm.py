@@ -54,7 +54,10 @@ def build(folder: Path, model: bytes, edit: tuple[str, str] | None = None, compi
         assert edit[0] in source.read_text()
         source.write_text(source.read_text().replace(*edit))
     files = {p.relative_to(folder / "c").as_posix(): p for p in (folder / "c").rglob("*") if p.is_file()}
-    lock = {"compiler": {"name": "clang", "version": compiler or installed("clang").version}}
+    lock = {
+        "compiler": {"name": "clang", "version": compiler or installed("clang").version},
+        "linker": {"name": "wasm-ld", "version": installed("wasm-ld").version},
+    }
     step = Step("image", "m", {"cpu": "wasm32", "board": "phone", "slot_bytes": None}, lock)
     image.run(step, files, folder / "i", lambda p: None)
     return folder / "i"

@@ -11,7 +11,7 @@ from tinyops.documents import Misplaced, Name, Strict
 from tinyops.files import digest_json
 
 Cpu: TypeAlias = Literal[
-    "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64"
+    "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64", "wasm32"
 ]
 Address: TypeAlias = Annotated[NonNegativeInt, Field(le=2**32, description="In bytes; may be written as 0x….")]
 UsbNumber: TypeAlias = Annotated[NonNegativeInt, Field(le=0xFFFF)]
@@ -106,7 +106,7 @@ class Update(Strict):
 class Twin(Strict):
     """How the board is emulated and what that leaves unproven."""
 
-    kind: Literal["native", "qemu"] = Field(description="native: on the build machine itself.")
+    kind: Literal["native", "qemu", "browser"] = Field(description="native: on the build machine itself.")
     machine: str = Field(default="", description="As QEMU names it.")
     same_machine: bool = Field(description="The emulator runs the board's own firmware bytes, not a port's.")
     not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")
@@ -127,7 +127,7 @@ class BoardSpec(Strict):
     memory: Memory | None = Field(default=None, description="None for boards with an operating system.")
     layout: Layout | None = Field(default=None, description="What fits is decided by these slots.")
     port: Name = Field(description="Folder below runtime/port.")
-    compiler: Literal["arm-none-eabi-gcc", "gcc"] = Field(description="Its version is in the lock.")
+    compiler: Literal["arm-none-eabi-gcc", "gcc", "clang"] = Field(description="Its version is in the lock.")
     stream: bool = Field(default=True, description="Takes frames from its host.")
     replay: bool = Field(default=False, description="Takes frames from a file.")
     sensors: tuple[SensorFacts, ...] = Field(default=(), description="What is soldered on.")

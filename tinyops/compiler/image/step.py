@@ -18,12 +18,13 @@ from tinyops.compiler.image.elf import section_bytes
 from tinyops.compiler.image.wasm import build_wasm, module_facts
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic
-from tinyops.toolchain import CPU_FLAGS, locked
+from tinyops.toolchain import CPU_FLAGS, Tool, locked
 
 
 def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
     """See `tinyops.compiler.image.run`."""
     cpu, compiler = _settings(step)
+    linker = step.lock.get("linker")
     compiled, contract = _json(inputs, "compile.json"), _json(inputs, "contract.json")
     tool = locked(compiler["name"], compiler["version"])
     report(Progress(0, 2, f"building the image with {tool.name} {tool.version}"))
@@ -33,7 +34,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
         if cpu.startswith("cortex-m"):
             found = _image(sources, header_of(compiled, contract), cpu, tool, folder, out)
         elif cpu == "wasm32":
-            found = _wasm(sources, compiled, header_of(compiled, contract), tool, folder, out)
+            tools = tool, locked(str(linker["name"]), str(linker["version"]))
+            found = _wasm(sources, compiled, header_of(compiled, contract), tools, folder, out)
         else:
             found = _shared(sources, compiled, header_of(compiled, contract), cpu, tool, folder, out)
     report(Progress(1, 2, f"image of {found['image_bytes']:,} bytes"))
@@ -70,10 +72,10 @@ def _shared(
 
 
 def _wasm(
-    sources: list[str], compiled: JsonObject, header: ModelHeader, tool: Any, folder: Path, out: Path
+    sources: list[str], compiled: JsonObject, header: ModelHeader, tools: tuple[Tool, Tool], folder: Path, out: Path
 ) -> JsonObject:
     made_of = {"contract": header.contract.hex(), "model": compiled["model"]}
-    data, module = build_wasm(sources, (header.arena_bytes, header.frame_values), made_of, tool, folder)
+    data, module = build_wasm(sources, (header.arena_bytes, header.frame_values), made_of, tools, folder)
     write_atomic(out / "model.wasm", data)
     return {**module_facts(data, module, int(compiled["weights_bytes"])), "header": _header_json(header)}
 
@@ -96,6 +98,7 @@ def _check_slot(settings: JsonObject, image_bytes: int) -> None:
 def _settings(step: Step) -> tuple[str, Mapping[str, str]]:
     try:
         cpu, compiler = str(step.settings["cpu"]), step.lock["compiler"]
+        _ = cpu != "wasm32" or (step.lock["linker"]["name"], step.lock["linker"]["version"])
         wanted = {"name": str(compiler["name"]), "version": str(compiler["version"])}
         _ = str(step.settings["board"])
     except (KeyError, TypeError) as error:

@@ -13,9 +13,8 @@ from tinyops.compiler.options import RUNTIME
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import JsonObject, canonical_json, writing
 from tinyops.process import run
-from tinyops.toolchain import CPU_FLAGS, Tool, installed
+from tinyops.toolchain import CPU_FLAGS, Tool
 
-LINKER = "wasm-ld"
 BUFFERS_SOURCE = "buffers.c"
 STACK_BYTES = 64 << 10
 PAGE_BYTES = 64 << 10
@@ -53,10 +52,12 @@ class Module:
 
 
 def build_wasm(
-    sources: list[str], sizes: tuple[int, int], provenance: JsonObject, tool: Tool, folder: Path
+    sources: list[str], sizes: tuple[int, int], provenance: JsonObject, tools: tuple[Tool, Tool], folder: Path
 ) -> tuple[bytes, Module]:
-    """The module and what it says of itself. `sizes` are the arena's bytes and the values of a sensor frame."""
-    linker = installed(LINKER)
+    """The module and what it says of itself. `sizes` are the arena's bytes and the values of a sensor frame, `tools`
+    compiler and linker.
+    """
+    tool, linker = tools
     with writing(folder / BUFFERS_SOURCE):
         (folder / BUFFERS_SOURCE).write_text(_buffers(*sizes))
         shutil.copytree(RUNTIME / "image" / "freestanding", folder / "freestanding")
