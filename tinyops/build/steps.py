@@ -148,10 +148,9 @@ def _twin_step(
     if board.spec.twin.kind == "qemu":
         emulator = {"name": "qemu-system-arm", "version": lock.emulators.get("qemu-system-arm")}
     settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"]}
-    compiled_here = board.spec.twin.kind == "native"
-    compiler = (
-        None if not compiled_here else {"name": board.spec.compiler, "version": lock.compilers.get(board.spec.compiler)}
-    )
+    compiler = None
+    if board.spec.twin.kind == "native":
+        compiler = {"name": board.spec.compiler, "version": lock.compilers.get(board.spec.compiler)}
     lock_entries = {"emulator": emulator, "compiler": compiler, "firmware": lock.tinyops.firmware}
     return Step("twin", fleet_subject, settings, lock_entries, inputs)
 

@@ -24,7 +24,6 @@ from tinyops.toolchain import CPU_FLAGS, Tool, locked
 def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
     """See `tinyops.compiler.image.run`."""
     cpu, compiler = _settings(step)
-    linker = step.lock.get("linker")
     compiled, contract = _json(inputs, "compile.json"), _json(inputs, "contract.json")
     tool = locked(compiler["name"], compiler["version"])
     report(Progress(0, 2, f"building the image with {tool.name} {tool.version}"))
@@ -34,6 +33,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
         if cpu.startswith("cortex-m"):
             found = _image(sources, header_of(compiled, contract), cpu, tool, folder, out)
         elif cpu == "wasm32":
+            linker = step.lock["linker"]
             tools = tool, locked(str(linker["name"]), str(linker["version"]))
             found = _wasm(sources, compiled, header_of(compiled, contract), tools, folder, out)
         else:

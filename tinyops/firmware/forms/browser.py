@@ -56,7 +56,7 @@ def render_page(
     digest = digest_json(contract).removeprefix("sha256:")
     gravity = (sensor.get("name") if isinstance(sensor, dict) else sensor) == GRAVITY
     _check(contract)
-    page = {"fleet": fleet, "board": board, "contractDigest": digest, "contract": contract}
+    page: JsonObject = {"fleet": fleet, "board": board, "contractDigest": digest, "contract": contract}
     page |= {"gravity": gravity, "releases": RELEASES}
     words = _words(contract["input"], gravity)
     common = {"fleet": fleet, "board": board, "title": spec.title, "policy": POLICY, "contract_digest": digest}
@@ -72,7 +72,10 @@ def render_page(
 
 
 def build_page(step: Step, spec: BoardSpec, contract: JsonObject, out: Path) -> JsonObject:
-    """Writes the page's folder and its zip; returns the facts. Raises ToolError where the lock wants another tinyops."""
+    """Writes the page's folder and its zip; returns the facts.
+
+    Raises ToolError where the lock wants another tinyops.
+    """
     settings = step.settings
     if step.lock["firmware"] != own_pins().firmware:
         raise ToolError(
@@ -162,7 +165,7 @@ def _environment() -> Any:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
-        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -24,7 +24,10 @@ const FILE_BYTES_MAX = 16 * 1024 * 1024;
 const { input, output } = PAGE.contract;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const byId = (id) => document.getElementById(id);
-const windowSamples = Math.max(2, ((input.window_frames ?? 1) * (input.frame_values || 1)) / (input.channels?.length ?? 1));
+const windowSamples = Math.max(
+  2,
+  ((input.window_frames ?? 1) * (input.frame_values || 1)) / (input.channels?.length ?? 1),
+);
 const plot = new Plot(byId("plot"), input.channels?.length ?? 1, Math.min(windowSamples, 2000), calm ? 2 : 30);
 const feed = new Feed(board, input, (counts) => plot.add(counts.map((count) => count / 32768)));
 let client = null;
@@ -58,7 +61,9 @@ function showSoftware() {
 
 function showUpdate() {
   const last = client?.state.lastUpdate;
-  byId("last-update").textContent = last ? `${last.result}${last.version ? ` v${last.version}` : ""}: ${last.reason}` : "not asked yet";
+  byId("last-update").textContent = last
+    ? `${last.result}${last.version ? ` v${last.version}` : ""}: ${last.reason}`
+    : "not asked yet";
   byId("last-update").dataset.result = last?.result ?? "";
 }
 
@@ -153,7 +158,8 @@ async function begin() {
       return;
     }
     const results = chosen() === "recording" ? await playRecording(stopping.signal) : await runTyped(stopping.signal);
-    if (results === 0) complain(new Error(`No result yet: the model looks at ${input.window_frames} frames at a time.`));
+    if (results === 0)
+      complain(new Error(`No result yet: the model looks at ${input.window_frames} frames at a time.`));
   } catch (error) {
     complain(error);
   }
@@ -247,7 +253,8 @@ async function main() {
   showSource();
   byId("fact-trust").textContent = await explainTrust();
   await restore();
-  if ("serviceWorker" in navigator) navigator.serviceWorker.register("./sw.js").catch((error) => say(`Not offline: ${error.message}`));
+  if ("serviceWorker" in navigator)
+    navigator.serviceWorker.register("./sw.js").catch((error) => say(`Not offline: ${error.message}`));
   setInterval(saveHealth, SAVE_MS);
   addEventListener("pagehide", saveHealth);
   addEventListener("online", update);

@@ -162,7 +162,8 @@ export class Client {
 
   async file(slot, name, entry) {
     const bytes = await this.storage.get(`${slot}/${name}`);
-    const sound = bytes instanceof Uint8Array && bytes.length === entry[name].bytes && (await sha256(bytes)) === entry[name].sha256;
+    const sound =
+      bytes instanceof Uint8Array && bytes.length === entry[name].bytes && (await sha256(bytes)) === entry[name].sha256;
     return sound ? bytes : null;
   }
 

@@ -37,7 +37,10 @@ export class CompiledModel {
 
   constructor(exports, contract) {
     const globals = ["tinyops_model", "tinyops_arena", "tinyops_frame", "__global_base"];
-    if (!(exports.memory instanceof WebAssembly.Memory) || !globals.every((name) => typeof exports[name]?.value === "number")) {
+    if (
+      !(exports.memory instanceof WebAssembly.Memory) ||
+      !globals.every((name) => typeof exports[name]?.value === "number")
+    ) {
       throw new ModelFault("is no module of tinyops");
     }
     this.exports = exports;
@@ -173,7 +176,8 @@ function readHeader(bytes, at, contract) {
 // golden.bin: "TOG1", u32 vectors, input bytes, output bytes, then each vector's input and output.
 export function parseGolden(data) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  if (data.length < 16 || String.fromCharCode(...data.subarray(0, 4)) !== "TOG1") throw new ModelFault("golden vectors: not such a file");
+  if (data.length < 16 || String.fromCharCode(...data.subarray(0, 4)) !== "TOG1")
+    throw new ModelFault("golden vectors: not such a file");
   const [count, inputBytes, outputBytes] = [4, 8, 12].map((at) => view.getUint32(at, true));
   const size = inputBytes + outputBytes;
   if (!count || !inputBytes || !outputBytes || data.length !== 16 + count * size) {

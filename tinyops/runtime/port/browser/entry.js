@@ -48,8 +48,13 @@ function checkFields(entry, where) {
 
 function isFile(file) {
   return (
-    typeof file === "object" && file !== null && TAG.test(file.tag) && ASSET.test(file.asset) && !file.asset.includes("..") &&
-    HEX.test(file.sha256) && isCount(file.bytes, 0, FILE_LIMIT_BYTES)
+    typeof file === "object" &&
+    file !== null &&
+    TAG.test(file.tag) &&
+    ASSET.test(file.asset) &&
+    !file.asset.includes("..") &&
+    HEX.test(file.sha256) &&
+    isCount(file.bytes, 0, FILE_LIMIT_BYTES)
   );
 }
 
@@ -80,6 +85,7 @@ function age(entry, digest, state, now) {
   if (entry.security_counter < state.securityCounter) {
     return `its security counter ${entry.security_counter} is below ${state.securityCounter}, which this page reached`;
   }
-  if (entry.expires !== null && Date.parse(entry.expires) <= now) return `release v${entry.version} expired at ${entry.expires}`;
+  if (entry.expires !== null && Date.parse(entry.expires) <= now)
+    return `release v${entry.version} expired at ${entry.expires}`;
   return "";
 }

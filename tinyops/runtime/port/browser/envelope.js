@@ -56,7 +56,9 @@ export async function verifyEnvelope(envelope, trust, where) {
   }
   if (trust.threshold < 1 || right.size < trust.threshold) {
     const named = envelope.signatures.map(({ keyid }) => keyid.slice(0, 8)).join(", ") || "nobody";
-    throw new Refused(`${where}: ${right.size} of ${trust.threshold} trusted signatures are right (signed by ${named})`);
+    throw new Refused(
+      `${where}: ${right.size} of ${trust.threshold} trusted signatures are right (signed by ${named})`,
+    );
   }
   return envelope.signed;
 }
@@ -82,12 +84,19 @@ function parseCanonical(bytes, where) {
     return { text, value: JSON.parse(text) };
   } catch (error) {
     const page = String.fromCharCode(bytes[0] ?? 0) === "<";
-    throw new Refused(`${where}: ${page ? "a web page, not the document that was asked for" : `not JSON: ${error.message}`}`);
+    throw new Refused(
+      `${where}: ${page ? "a web page, not the document that was asked for" : `not JSON: ${error.message}`}`,
+    );
   }
 }
 
 function isSignature(item) {
-  return isObject(item) && Object.keys(item).sort().join() === "keyid,sig" && KEY_ID.test(item.keyid) && SIGNATURE.test(item.sig);
+  return (
+    isObject(item) &&
+    Object.keys(item).sort().join() === "keyid,sig" &&
+    KEY_ID.test(item.keyid) &&
+    SIGNATURE.test(item.sig)
+  );
 }
 
 function isObject(value) {

@@ -52,13 +52,15 @@ export class Feed {
   // Plays whole frames: at the contract's rate, or all at once. Returns the results; `signal` stops it.
   async play(frames, realTime, signal) {
     const { frame_values: size, rate_hz: rateHz } = this.input;
-    const perTick = realTime && rateHz ? Math.max(1, Math.round((rateHz * this.size * TICK_MS) / 1000 / size)) : BATCH_FRAMES;
+    const perTick =
+      realTime && rateHz ? Math.max(1, Math.round((rateHz * this.size * TICK_MS) / 1000 / size)) : BATCH_FRAMES;
     const results = [];
     for (let at = 0; at < frames.length && !signal.aborted; at += perTick * size) {
       const piece = frames.slice(at, at + perTick * size);
       for (let i = 0; i < piece.length; i += this.size) this.show(Array.from(piece.subarray(i, i + this.size)));
       results.push(...(await this.board.push(piece)));
-      if (realTime && rateHz) await new Promise((resolve) => setTimeout(resolve, (perTick * size * 1000) / rateHz / this.size));
+      if (realTime && rateHz)
+        await new Promise((resolve) => setTimeout(resolve, (perTick * size * 1000) / rateHz / this.size));
     }
     return results;
   }

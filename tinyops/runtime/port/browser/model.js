@@ -24,7 +24,9 @@ export class Model {
     this.sent = 0;
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     this.worker.addEventListener("message", ({ data }) => this.settle(data));
-    this.worker.addEventListener("error", (event) => this.end(`its thread ended: ${event.message ?? "it could not be started"}`));
+    this.worker.addEventListener("error", (event) =>
+      this.end(`its thread ended: ${event.message ?? "it could not be started"}`),
+    );
   }
 
   // Asks the worker; rejects with ModelFault after the limit, and ends the thread then.
@@ -32,7 +34,10 @@ export class Model {
     if (this.worker === null) return Promise.reject(new ModelFault("was stopped"));
     const id = ++this.sent;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.end(`hangs: no end of ${call} within ${this.limitMs / 1000} s`), this.limitMs);
+      const timer = setTimeout(
+        () => this.end(`hangs: no end of ${call} within ${this.limitMs / 1000} s`),
+        this.limitMs,
+      );
       this.waiting.set(id, { resolve, reject, timer });
       this.worker.postMessage({ id, call, given }, transfer);
     });

@@ -9,7 +9,10 @@ export class RecordingError extends Error {}
 // are values in the contract's order. Lines at the end that make no whole frame are left out.
 export function readFrames(text, input) {
   if (text.length > CHARACTERS_MAX) throw new RecordingError("The recording is larger than 16 MB.");
-  const lines = text.replace(/^\ufeff/, "").split(/\r\n|\n|\r/).map((line) => line.split(",").map((field) => field.trim()));
+  const lines = text
+    .replace(/^\ufeff/, "")
+    .split(/\r\n|\n|\r/)
+    .map((line) => line.split(",").map((field) => field.trim()));
   const lineValues = input.rate_hz === null ? input.frame_values : input.channels.length;
   const first = lines.findIndex((fields) => fields.some((field) => field !== ""));
   if (first < 0) throw new RecordingError("There are no numbers in it.");
@@ -31,7 +34,8 @@ export function readFrames(text, input) {
 // int8 numbers of an input tensor.
 export function readTensor(text, bytes) {
   const fields = text.split(/[\s,;]+/).filter((field) => field !== "");
-  if (fields.length !== bytes) throw new RecordingError(`The model takes ${bytes} numbers, these are ${fields.length}.`);
+  if (fields.length !== bytes)
+    throw new RecordingError(`The model takes ${bytes} numbers, these are ${fields.length}.`);
   return Uint8Array.from(fields, (field, i) => {
     const value = numberOf(field);
     if (!Number.isInteger(value) || value < -128 || value > 127) {

@@ -22,7 +22,9 @@ export class SensorError extends Error {}
 export function sensorFor(input) {
   if (!input.frame_values || input.rate_hz === null || input.channels === null) return null;
   if (input.sensor === "microphone" && input.channels.length === 1) return "microphone";
-  const known = input.channels.every((name, i) => Object.hasOwn(READINGS, name) && Object.hasOwn(FACTORS, input.units[i]));
+  const known = input.channels.every(
+    (name, i) => Object.hasOwn(READINGS, name) && Object.hasOwn(FACTORS, input.units[i]),
+  );
   return known ? "motion" : null;
 }
 
@@ -43,7 +45,8 @@ async function startMotion(input, gravity, onSamples, onGap) {
   if (typeof DeviceMotionEvent === "undefined") throw new SensorError("This browser has no motion sensors.");
   if (typeof DeviceMotionEvent.requestPermission === "function") {
     const answer = await DeviceMotionEvent.requestPermission().catch((error) => error.message);
-    if (answer !== "granted") throw new SensorError("The motion sensors were not allowed: reload the page to be asked again.");
+    if (answer !== "granted")
+      throw new SensorError("The motion sensors were not allowed: reload the page to be asked again.");
   }
   const resampler = new MotionResampler(input.rate_hz);
   let answered = () => {};

@@ -44,7 +44,7 @@ async function readBounded(response, limitBytes, where) {
   const pieces = [];
   let size = 0;
   try {
-    for (const reader = response.body.getReader(); ; ) {
+    for (const reader = response.body.getReader(); ;) {
       const { done, value } = await reader.read();
       if (done) break;
       size += value.length;
