@@ -32,5 +32,5 @@ export function bestOf(outputs) {
 export function sharesOf(outputs) {
   const counts = Array.from(outputs, (output) => output + 128);
   const sum = counts.reduce((a, b) => a + b, 0);
-  return Math.abs(sum - 256) <= 4 + outputs.length ? counts.map((count) => count / 256) : null;
+  return Math.abs(sum - 256) <= outputs.length ? counts.map((count) => count / 256) : null;
 }
