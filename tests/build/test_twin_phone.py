@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from test_compiler_wasm import build as build_module
 
 from fakes import projects
-from fakes.tflite import dense
+from fakes.tflite import Tflite
 from tinyops.errors import ToolError
 from tinyops.files import digest_bytes
 from tinyops.manifest.envelope import seal
@@ -24,12 +25,21 @@ from tinyops.twin.browser import open_browser
 from tinyops.twin.page_server import PageServer, read_page, serving
 
 pytestmark = pytest.mark.build
+sync_api = pytest.importorskip("playwright.sync_api")
 ENTRY = "entry-desk-phone.json"
 FLEET = projects.fleet("desk", "tiny", {"phone": projects.STREAM})
 
 
-def model(weight_scale: float) -> bytes:
-    return dense(outputs=2, inputs=20, weight_scale=weight_scale).build([0], [3])
+def model(turned: bool = False) -> bytes:
+    """A dense layer; the other one has its weights in another order."""
+    made = Tflite()
+    made.tensor((1, 20), scale=0.5, zero_point=3, name="input")
+    weights = np.arange(40).reshape(2, 20) % 11 - 5
+    made.tensor((2, 20), scale=0.25, data=weights[:, ::-1].copy() if turned else weights, name="weights")
+    made.tensor((2,), "int32", scale=0.125, data=np.arange(2) * 7, name="bias")
+    made.tensor((1, 2), scale=1.0, zero_point=-4, name="output")
+    made.operator("FULLY_CONNECTED", [0, 1, 2], [3], table="FullyConnectedOptions", fusedActivationFunction=0)
+    return made.build([0], [3])
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +48,10 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> projects.Repository:
     if shutil.which("chromium") is None and os.environ.get("CI") != "true":
         pytest.skip("chromium is not on PATH: run `make setup`")
     root = tmp_path_factory.mktemp("phone") / "bench"
-    made = projects.locked(projects.repository(root, projects.FINISHED, FLEET, model=model(0.25)))
+    made = projects.locked(projects.repository(root, projects.FINISHED, FLEET, model=model()))
     made.ok("apply")
-    first, second = (digest_bytes(model(scale)) for scale in (0.25, 0.125))
-    made.write("models/tiny.tflite", model(0.125))
+    first, second = (digest_bytes(model(turned)) for turned in (False, True))
+    made.write("models/tiny.tflite", model(turned=True))
     made.edit("specs/fleets.yaml", first, second)
     made.ok("apply")
     return made
@@ -110,7 +120,7 @@ class Phone:
         self.page.check("input[value=typed]")
         self.page.fill("#typed", "ax,ay\n" + "1.5,0.1\n-1.5,0.1\n" * 5)
         self.page.click("#start")
-        self.page.wait_for_function(f"document.getElementById('inferences').textContent !== '{before}'")
+        sync_api.expect(self.page.locator("#inferences")).not_to_have_text(str(before))
         return int(self.text("inferences")) == before + 1
 
 
@@ -172,7 +182,7 @@ def test_a_recording_is_classified_and_counted(phone: Phone, applied: projects.R
     phone.page.uncheck("#real-time")
     phone.page.click("#start")
     phone.page.wait_for_selector("#history li")
-    phone.page.wait_for_function("document.getElementById('start').textContent === 'Play'")
+    sync_api.expect(phone.page.locator("#start")).to_have_text("Play")
     assert phone.text("inferences") == "2"  # 20 frames, windows and hops of 10
     assert phone.page.locator("#history li").count() == 2
     shown = phone.page.locator("#histogram li .share").all_inner_texts()
@@ -240,7 +250,7 @@ def test_a_page_opens_and_runs_without_a_network(phone: Phone, chromium: Any) ->
 def test_a_model_that_hangs_takes_its_thread_along_and_not_the_page(phone: Phone, tmp_path: Path) -> None:
     begin = "int32_t tinyops_model_invoke(void *arena) {"
     loop = f"{begin}\n  for (volatile int on = 1; on;) {{\n  }}"
-    module = build_module(tmp_path / "hang", model(0.25), edit=(begin, loop))
+    module = build_module(tmp_path / "hang", model(), edit=(begin, loop))
     digest = json.loads((module / "image.json").read_text())["header"]["contract"]
     phone.server.files = {**phone.server.files, "hang.wasm": (module / "model.wasm").read_bytes()}
     phone.open()
