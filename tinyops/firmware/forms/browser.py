@@ -128,7 +128,7 @@ def _words(given: JsonObject, gravity: bool) -> dict[str, Any]:
     kind = "microphone" if given.get("sensor") == "microphone" and len(channels) == 1 else "motion"
     note = NOTES[kind].format(
         rate=given.get("rate_hz") or 0,
-        units=", ".join(dict.fromkeys(units)),
+        units=", ".join(dict.fromkeys(units)).replace("s2", "s²"),
         gravity="" if gravity else "; gravity is removed",
     )
     columns = f"the columns {', '.join(channels)}" if given.get("rate_hz") else "one image a line"
