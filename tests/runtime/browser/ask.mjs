@@ -77,7 +77,11 @@ const CALLS = {
   motion(rateHz, events) {
     const resampler = new MotionResampler(rateHz);
     const found = events.map(([seconds, values]) => resampler.push(seconds, values));
-    return { samples: found.flatMap(({ samples }) => samples), gaps: found.filter(({ gap }) => gap).length, missed: resampler.missed };
+    return {
+      samples: found.flatMap(({ samples }) => samples),
+      gaps: found.filter(({ gap }) => gap).length,
+      missed: resampler.missed,
+    };
   },
   audio(fromHz, toHz, samples, block) {
     const resampler = new AudioResampler(fromHz, toHz);

@@ -251,6 +251,7 @@ async function main() {
   board.addEventListener("booted", showSoftware);
   board.addEventListener("fault", showHealth);
   showSource();
+  plot.ask();
   byId("fact-trust").textContent = await explainTrust();
   await restore();
   if ("serviceWorker" in navigator)
