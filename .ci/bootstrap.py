@@ -51,6 +51,7 @@ COMPILER_FILES = {
 TEST_PROGRAMS = {
     "g++": "g++",
     "cmake": "cmake",
+    "chromium": "chromium",
     "clang": "clang",
     "wasm-ld": "lld",
     "node": "nodejs",

@@ -21,8 +21,8 @@ FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds 
 GIT_HINT = "on Debian or Ubuntu: apt-get install git"
 
 # Steps of a plan that use a package, or things that only some fleets have. The packages are those of these extras.
-EXTRAS = ("train", "build", "github", "serial")
-OPTIONAL_EXTRAS = frozenset({"github", "serial"})
+EXTRAS = ("train", "build", "github", "serial", "browser")
+OPTIONAL_EXTRAS = frozenset({"github", "serial", "browser"})
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("collect", "train", "squeeze"),
     "tensorflow-cpu": ("train",),
@@ -34,11 +34,18 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "scons": ("firmware",),
     "github3-py": ("releases on GitHub",),
     "pyserial": ("boards on USB",),
+    "playwright": ("twins of phones",),
 }
 TOOLS: Mapping[str, tuple[str, ...]] = {
     "gcc": ("train", "squeeze", "image", "twin"),
     "arm-none-eabi-gcc": ("image", "firmware"),
     "qemu-system-arm": ("twin",),
+}
+# The same for what only some fleets have.
+OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
+    "clang": ("images of phones",),
+    "wasm-ld": ("images of phones",),
+    "chromium": ("twins of phones",),
 }
 
 
@@ -72,6 +79,7 @@ def checks(wanted: Mapping[str, str] | None = None, *, cache: Path = Path(".tiny
         _python(),
         *_packages(importlib.metadata.requires("tinyops") or [], lock),
         *(_tool(name, steps, lock.get(name)) for name, steps in TOOLS.items()),
+        *(_tool(name, steps, lock.get(name), optional=True) for name, steps in OPTIONAL_TOOLS.items()),
         _newlib(lock.get("newlib")),
         _git(),
         _disk(cache),
@@ -144,11 +152,14 @@ def _python() -> Check:
     )
 
 
-def _tool(name: str, needed_for: tuple[str, ...], wanted: str | None) -> Check:
+def _tool(name: str, needed_for: tuple[str, ...], wanted: str | None, *, optional: bool = False) -> Check:
+    """What the lock wants is not optional."""
+    optional = optional and wanted is None
     try:
-        return judge(name, needed_for, installed(name).version, wanted, _other_version(name, wanted))
+        found = installed(name).version
     except ToolError as error:
-        return Check(name, needed_for, None, wanted, False, error.hint or error.message)
+        return Check(name, needed_for, None, wanted, False, error.hint or error.message, optional)
+    return judge(name, needed_for, found, wanted, _other_version(name, wanted), optional=optional)
 
 
 def _other_version(name: str, wanted: str | None) -> str:

@@ -14,8 +14,11 @@ from tinyops.process import find_tool, run
 
 DEBIAN_PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "chromium": "chromium",
+    "clang": "clang",
     "gcc": "gcc libc6-dev",
     "qemu-system-arm": "qemu-system-arm",
+    "wasm-ld": "lld",
 }
 
 # What tells one core from another; optimisation and warnings are the builder's to say.

@@ -25,7 +25,7 @@ from tinyops.toolchain import CPU_FLAGS
 HERE = Path(__file__).parents[1] / "runtime" / "platform"
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion")
 OPTIMISED = ("-std=c99", "-O2", "-ffunction-sections", "-fdata-sections")
-FREESTANDING = ("-ffreestanding", "-fbuiltin", "-I", str(HERE / "include"))
+FREESTANDING = ("-ffreestanding", "-fbuiltin", "-I", str(RUNTIME / "image" / "freestanding"))
 RUN_TIMEOUT_S = 300
 CASES_A_FILE = 16
 STATIC = re.compile(r"^static (?:inline )?(?:const )?\w+[ *]+(\w+)(?=[(\[]| =)", re.MULTILINE)

@@ -24,6 +24,7 @@ from tinyops.errors import DoesNotFit, ToolError
 from tinyops.features import TensorFeatures
 from tinyops.files import JsonObject, digest_json, pretty_json
 from tinyops.graph import Graph, read_graph
+from tinyops.specs.lock import WASM_LINKER
 from tinyops.toolchain import installed
 
 FLEET = "bench"  # names the folder in which PlatformIO builds the firmware
@@ -203,6 +204,8 @@ def twin_of(board: Board) -> str:
     twin = board.spec.twin
     if twin.kind == "native":
         return f"this machine ({board.spec.cpu})"
+    if twin.kind == "browser":
+        return f"Chromium ({board.spec.cpu})"
     return f"QEMU {twin.machine} ({board.spec.cpu})"
 
 
@@ -237,14 +240,17 @@ def build_image(
     out.mkdir()
     slot_bytes = board.spec.layout.model[0].bytes if board.spec.layout else None
     settings = {"cpu": board.spec.cpu, "board": board.name, "slot_bytes": slot_bytes}
-    step = Step("image", compiled.graph.name, settings, {"compiler": _compiler(board)})
-    built = image.run(step, sources, out, _quiet)
-    linked = section_bytes((out / ("model.elf" if board.spec.layout else "model.so")).read_bytes())
+    lock = {"compiler": _pin(board.spec.compiler)}
+    if board.spec.cpu == "wasm32":
+        lock["linker"] = _pin(WASM_LINKER)
+    built = image.run(Step("image", compiled.graph.name, settings, lock), sources, out, _quiet)
+    elf = next((out / name for name in ("model.elf", "model.so") if (out / name).exists()), None)
+    linked = section_bytes(elf.read_bytes()) if elf else {}
     return sources, _files(out), {**built, "static_bytes": linked.get(".data", 0) + linked.get(".bss", 0)}
 
 
-def _compiler(board: Board) -> JsonObject:
-    tool = installed(board.spec.compiler)
+def _pin(name: str) -> JsonObject:
+    tool = installed(name)
     return {"name": tool.name, "version": tool.version}
 
 
@@ -256,14 +262,14 @@ def _write_compiled(compiled: CompiledModel, folder: Path) -> dict[str, Path]:
 
 
 def _build_firmware(board: Board, sources: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    """What boots beside the model; nothing for a board with an operating system."""
-    if board.spec.layout is None:
+    """What boots beside the model; nothing for Linux."""
+    if board.spec.layout is None and board.spec.twin.kind != "browser":
         return {}
     from tinyops import firmware
     from tinyops.specs.locking import own_pins, package_version
 
     lock = {
-        "compiler": _compiler(board),
+        "compiler": _pin(board.spec.compiler),
         "platformio": package_version("platformio"),
         "scons": package_version("scons"),
         "firmware": own_pins().firmware,

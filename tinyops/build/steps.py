@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
-from tinyops.boards.model import Board, Silicon
+from tinyops.boards.model import Board, BoardSpec, Silicon
 from tinyops.build.contracts import trained_contract
+from tinyops.build.trust import find_trust
 from tinyops.features.stage_json import stage_json
 from tinyops.files import JsonObject
 from tinyops.specs.feature_rules import stages
 from tinyops.specs.loader import Loaded, Repository
-from tinyops.specs.lock import Lock
+from tinyops.specs.lock import WASM_LINKER, Lock
 from tinyops.specs.model import (
     FilesSource,
     Fleet,
@@ -114,14 +115,14 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
         "image",
         subject,
         {"cpu": facts.cpu, "slot_bytes": slot_bytes, "board": board.name},
-        {"compiler": compiler, "tinyops": lock.tinyops.compiler},
+        {"compiler": compiler, **_linker(facts, lock), "tinyops": lock.tinyops.compiler},
         {"sources": InputRef(compiled, ALL_OUTPUTS)},
     )
     contract = trained_contract(repository, model, board)
     yield Step(
         "firmware",
         fleet_subject,
-        {**firmware_settings(fleet, board), "contract": contract},
+        {**firmware_settings(fleet, board), **_trust_settings(repository, facts), "contract": contract},
         {
             "compiler": compiler,
             "platformio": lock.python.get("platformio"),
@@ -147,9 +148,27 @@ def _twin_step(
     if board.spec.twin.kind == "qemu":
         emulator = {"name": "qemu-system-arm", "version": lock.emulators.get("qemu-system-arm")}
     settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"]}
-    compiler = None if emulator else {"name": board.spec.compiler, "version": lock.compilers.get(board.spec.compiler)}
+    compiler = None
+    if board.spec.twin.kind == "native":
+        compiler = {"name": board.spec.compiler, "version": lock.compilers.get(board.spec.compiler)}
     lock_entries = {"emulator": emulator, "compiler": compiler, "firmware": lock.tinyops.firmware}
     return Step("twin", fleet_subject, settings, lock_entries, inputs)
+
+
+def _linker(facts: BoardSpec, lock: Lock) -> JsonObject:
+    """The linker that a compiler comes without."""
+    if facts.compiler != "clang":
+        return {}
+    return {"linker": {"name": WASM_LINKER, "version": lock.compilers.get(WASM_LINKER)}}
+
+
+def _trust_settings(repository: Repository, facts: BoardSpec) -> JsonObject:
+    """The public keys that a page is built with: it has no settings region to keep them in."""
+    if facts.port != "browser":
+        return {}
+    trust = find_trust(repository.root)
+    keys = {key_id: key.raw.hex() for key_id, key in sorted(trust.keys.items())} if trust else {}
+    return {"trust": {"keys": keys, "threshold": trust.threshold if trust else 1}}
 
 
 def board_facts(board: Board) -> JsonObject:

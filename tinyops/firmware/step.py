@@ -14,6 +14,7 @@ from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, canonical_json, digest_json, pretty_json, read_bounded
 from tinyops.firmware import pio
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
+from tinyops.firmware.forms import browser
 from tinyops.firmware.project import render_project
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
@@ -38,8 +39,13 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     board, fleet = str(step.settings["board"]), str(step.settings["fleet"])
     spec = BoardSpec.model_validate(step.settings["facts"])
     contract = step.settings.get("contract") or read_contract_file(inputs["contract.json"])
+    if spec.port == browser.PORT:
+        report(Progress(0, 1, f"rendering the page for {board}"))
+        facts = browser.build_page(step, spec, contract, out)
+        (out / "firmware.json").write_bytes(pretty_json(facts))
+        return facts
     if spec.layout is None:
-        facts: JsonObject = {"image": False, "port": spec.port, "contract": digest_json(contract)}
+        facts = {"image": False, "port": spec.port, "contract": digest_json(contract)}
         (out / "firmware.json").write_bytes(pretty_json({**facts, "why": "the board runs an operating system"}))
         return facts
     files = render_project(

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from tinyops.manifest.document import BoardEntry, FileRef, Manifest, entry_asset
+from tinyops.manifest.document import BoardEntry, FileRef, Manifest, ModelKind, entry_asset
 from tinyops.manifest.envelope import Envelope, parse_envelope, verify
 from tinyops.manifest.fields import (
     AssetName,
@@ -41,7 +41,7 @@ class EntryFile(Tolerant):
 
 
 class EntryModel(EntryFile):
-    kind: Literal["image", "shared-object"]
+    kind: ModelKind
 
 
 class Entry(Tolerant):

@@ -11,6 +11,7 @@ from pathlib import Path
 from tinyops.artifacts import Artifact, closure
 from tinyops.build.execute import Executor, Outcome, Watcher
 from tinyops.build.fits import with_boards
+from tinyops.build.trust import TRUSTED_FILES
 from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, UnsafePlan
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import time_text
@@ -19,7 +20,7 @@ from tinyops.plan import Action, Plan
 from tinyops.plan.gates import missed_gates, missed_proof
 from tinyops.process import run
 from tinyops.reconcile.assemble import Draft, Stamp, assemble, fleet_steps
-from tinyops.reconcile.world import TRUSTED_FILES, World, observe, plan_of
+from tinyops.reconcile.world import World, observe, plan_of
 from tinyops.release.secrets import load_signing_key
 from tinyops.release.store import sign_release
 

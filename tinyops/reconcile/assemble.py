@@ -16,6 +16,7 @@ from tinyops.manifest.document import (
     Held,
     Manifest,
     ModelFile,
+    ModelKind,
     Proofs,
     Retired,
     asset_name,
@@ -30,9 +31,10 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
     "squeeze": frozenset({ALL_OUTPUTS}),
     "compile": frozenset({"contract.json", "compile.json"}),
     "image": frozenset({ALL_OUTPUTS}),
-    "firmware": frozenset({"firmware.bin", "firmware.hex", "firmware.elf", "firmware.json"}),
+    "firmware": frozenset({"firmware.bin", "firmware.hex", "firmware.elf", "page.zip", "firmware.json"}),
     "twin": frozenset({"proof.json"}),
 }
+MODEL_FILES: Mapping[str, ModelKind] = {"model.bin": "image", "model.so": "shared-object", "model.wasm": "wasm"}
 
 
 @dataclass(frozen=True)
@@ -179,21 +181,27 @@ def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Reco
     model = fleet.spec.model_name
     image = records[f"image:{model}/{board}"]
     compiled = records[f"compile:{model}/{board}"]
-    firmware = records[f"firmware:{name}/{board}"].outputs.get("firmware.bin")
-    shared = "model.so" in image.outputs
+    built = records[f"firmware:{name}/{board}"].outputs
+    firmware = built.get("firmware.bin") or built.get("page.zip")
+    file, kind = _model_of(image)
     proof = records[f"twin:{name}/{board}"].facts["proof"]
     return BoardEntry(
         contract=compiled.facts["contract"],
         contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
         model=ModelFile(
-            **places.file(image.outputs["model.so" if shared else "model.bin"]),
-            kind="shared-object" if shared else "image",
+            **places.file(image.outputs[file]),
+            kind=kind,
         ),
         firmware=FileRef(**places.file(firmware)) if firmware else None,
         golden=FileRef(**places.file(records[f"squeeze:{model}/int8"].outputs["golden.bin"])),
         proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
         figures=figures(name, fleet, board, records),
     )
+
+
+def _model_of(image: Record) -> tuple[str, ModelKind]:
+    """The file among an image step's outputs that devices run, and its kind."""
+    return next((file, kind) for file, kind in MODEL_FILES.items() if file in image.outputs)
 
 
 def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> JsonObject:
@@ -205,8 +213,8 @@ def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) 
     found = {name: squeezed.get(name) for name in ("accuracy_float", "accuracy_int8", "int8_loss")}
     found |= {name: proven.get(name) for name in _TWIN_FIGURES}
     found["input"] = binding if isinstance(binding, str) else binding.kind
-    image = records[f"image:{model}/{board}"].outputs
-    found["image_bytes"] = image["model.bin" if "model.bin" in image else "model.so"].bytes
+    image = records[f"image:{model}/{board}"]
+    found["image_bytes"] = image.outputs[_model_of(image)[0]].bytes
     return found
 
 

@@ -12,10 +12,11 @@ from tinyops.artifacts import Record, Step, Store
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.steps import desired_steps
+from tinyops.build.trust import TRUSTED_FILES, find_trust
 from tinyops.errors import SpecError, UnsafePlan, UsageError
 from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
-from tinyops.manifest.keys import PublicKey, Trust, load_trust
+from tinyops.manifest.keys import PublicKey
 from tinyops.plan import Bound, Plan, make_plan
 from tinyops.plan.gates import missed_gates
 from tinyops.release.directory import DirectoryStore
@@ -24,7 +25,6 @@ from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import LOCK_FILE, Lock, load_lock, lock_problems
 from tinyops.specs.model import DirectoryReleases, Fleet
 
-TRUSTED_FILES = ("specs/trusted.pem", ".tinyops/trusted.pem")
 NOTHING_RELEASED = "none"
 
 
@@ -103,14 +103,6 @@ def open_releases(repository: Repository) -> ReleaseStore | None:
             )
         return None
     return DirectoryStore(path, entry.document.metadata.name, trust)
-
-
-def find_trust(root: Path) -> Trust | None:
-    """The public keys that may sign releases: committed ones, else those made on this machine."""
-    for name in TRUSTED_FILES:
-        if (root / name).exists():
-            return load_trust(root / name)
-    return None
 
 
 def trust_new_key(root: Path, key: PublicKey) -> Path:

@@ -24,6 +24,7 @@ RELOCK = "run `tinyops lock` and have what it writes reviewed"
 TRAIN_PACKAGES = ("ai-edge-quantizer", "keras", "numpy", "tensorflow-cpu")
 BUILD_PACKAGES = ("ai-edge-litert", "numpy", "platformio", "scons", "tflite-micro")
 QEMU = "qemu-system-arm"
+WASM_LINKER = "wasm-ld"
 
 Version: TypeAlias = Annotated[
     str, Matching(r"^[0-9][A-Za-z0-9.+!_-]*$", "a version is exact, such as 12.2.1", max_length=64)
@@ -121,6 +122,8 @@ def fleet_boards(repository: Repository, catalog: Mapping[str, Board]) -> dict[s
 def wanted_programs(boards: Mapping[str, Board]) -> tuple[set[str], set[str]]:
     """The compilers and the emulators that these boards need."""
     compilers: set[str] = {board.spec.compiler for board in boards.values()}
+    if "clang" in compilers:
+        compilers.add(WASM_LINKER)
     return compilers, {QEMU for board in boards.values() if board.spec.twin.kind == "qemu"}
 
 

@@ -12,11 +12,12 @@ from tinyops.errors import DoesNotFit, ToolError
 from tinyops.link import (
     BoardFault,
     Hello,
-    Link,
     LinkClosed,
     LinkError,
     LinkTimeout,
     Refused,
+    Result,
+    Stats,
     Status,
     Tensor,
     Timing,
@@ -24,7 +25,7 @@ from tinyops.link import (
 )
 from tinyops.link.protocol import DATA_MAX, LINK_VERSION
 from tinyops.twin.golden import Golden, Stream
-from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, VirtualBoard
+from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S
 
 NANOSECONDS = 1_000_000_000
 
@@ -37,6 +38,24 @@ class Expected:
     image: bytes | None
 
 
+class BoardLink(Protocol):
+    """What is asked of a board: a link over a stream of bytes, or something that answers as one does."""
+
+    def hello(self, timeout_s: float | None = None) -> Hello: ...
+
+    def write_input(self, data: bytes) -> None: ...
+
+    def invoke(self, timeout_s: float | None = None) -> Timing: ...
+
+    def read_tensor(self, tensor: Tensor, count: int) -> bytes: ...
+
+    def sample(self, frame: Sequence[int], timeout_s: float | None = None) -> Result | None: ...
+
+    def stats(self) -> Stats: ...
+
+    def reset_state(self) -> None: ...
+
+
 class RunningBoard(Protocol):
     """A board that answers on a link: a twin, or a real one."""
 
@@ -44,7 +63,7 @@ class RunningBoard(Protocol):
     def name(self) -> str: ...
 
     @property
-    def link(self) -> Link: ...
+    def link(self) -> BoardLink: ...
 
     def how_it_ended(self) -> str: ...
 
@@ -68,7 +87,7 @@ class Measured:
         return self.static_bytes - self.arena_bytes + self.arena_needed + self.stack_used
 
 
-def greet(virtual: VirtualBoard, expected: Expected) -> Hello:
+def greet(virtual: RunningBoard, expected: Expected) -> Hello:
     """Waits for the board to be up and checks who it is. Raises ToolError naming what differs."""
     with _naming(virtual, "start-up"):
         hello = virtual.link.hello(timeout_s=BOOT_TIMEOUT_S)
@@ -92,7 +111,7 @@ def _find_wrong(hello: Hello, expected: Expected) -> str:
     return ""
 
 
-def prove(virtual: VirtualBoard, hello: Hello, golden: Golden, report: Callable[[int], None]) -> Measured:
+def prove(virtual: RunningBoard, hello: Hello, golden: Golden, report: Callable[[int], None]) -> Measured:
     """Runs every vector and compares every output byte; `report` gets the number of vectors done.
 
     Raises ToolError naming board, vector and byte for a mismatch, and board and vector for a crash, a
@@ -146,7 +165,7 @@ def exercise(
     )
 
 
-def feed(link: Link, tensor: bytes, rows: int = 1) -> Timing:
+def feed(link: BoardLink, tensor: bytes, rows: int = 1) -> Timing:
     """One inference on an input tensor, in as many pieces as the model takes it; the time of all together."""
     size = len(tensor) // rows
     timings = []
@@ -156,7 +175,7 @@ def feed(link: Link, tensor: bytes, rows: int = 1) -> Timing:
     return replace(timings[0], ticks=sum(timing.ticks for timing in timings))
 
 
-def play(virtual: VirtualBoard, stream: Stream) -> None:
+def play(virtual: RunningBoard, stream: Stream) -> None:
     """Streams a recording from a cleared state and compares each inference. Raises ToolError as `prove` does."""
     results = []
     with _naming(virtual, "stream"):

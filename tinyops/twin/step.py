@@ -12,15 +12,16 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
-from tinyops.twin import native, qemu
+from tinyops.twin import browser, native, qemu
 from tinyops.twin.golden import read_golden, read_stream
-from tinyops.twin.machine import Boot, VirtualBoard
-from tinyops.twin.prove import Expected, Measured, greet, play, prove
+from tinyops.twin.machine import Boot
+from tinyops.twin.prove import Expected, Measured, RunningBoard, greet, play, prove
 from tinyops.twin.released import check_copies, check_slot
 
-BOOTS: Mapping[str, Callable[[Boot], AbstractContextManager[VirtualBoard]]] = {
+BOOTS: Mapping[str, Callable[[Boot], AbstractContextManager[RunningBoard]]] = {
     "native": native.boot,
     "qemu": qemu.boot,
+    "browser": browser.boot,
 }
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_COUNTED = "instructions: this machine does not let a program count them"
@@ -29,12 +30,12 @@ NOT_COUNTED = "instructions: this machine does not let a program count them"
 @contextlib.contextmanager
 def open_twin(
     board: str, spec: BoardSpec, files: Mapping[str, Path], *, lock: JsonObject | None = None
-) -> Iterator[VirtualBoard]:
+) -> Iterator[RunningBoard]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
-    `files` are the board's by name: contract.json, and model.so (native), or firmware.elf, or twin.elf
-    where the twin is another machine, with model.bin if the slot is to hold an image. `lock` may name
-    `emulator` or `compiler`. Raises ToolError when it cannot be started.
+    `files` are the board's by name: contract.json, and model.so (native), or model.wasm and page.zip (browser), or
+    firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an image. `lock`
+    may name `emulator` or `compiler`. Raises ToolError when it cannot be started.
     """
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
@@ -85,27 +86,32 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
 
 def _ran(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     """Digests of the very files that were booted."""
-    if spec.twin.kind == "native":
-        names = ["model.so"]
+    if spec.layout is None:
+        names = _files_without_slots(spec)
     else:
         names = ["model.bin", "firmware.elf" if spec.twin.same_machine else "twin.elf"]
     return {name: digest_file(inputs[name]) for name in names}
 
 
+def _files_without_slots(spec: BoardSpec) -> list[str]:
+    return ["model.wasm", "page.zip"] if spec.twin.kind == "browser" else ["model.so"]
+
+
 def _proof_levels(spec: BoardSpec) -> JsonObject:
-    if spec.layout is None:
+    if spec.twin.kind == "native":
         return {"model": "same-bytes", "firmware": "none"}
     return {"model": "same-bytes", "firmware": "same-bytes" if spec.twin.same_machine else "same-source"}
 
 
 def _flash_bytes(spec: BoardSpec, inputs: Mapping[str, Path]) -> int:
     """What the images take on the board: the model's and, without an operating system, the firmware's."""
-    names = ["model.so"] if spec.layout is None else ["model.bin", "firmware.bin"]
+    names = _files_without_slots(spec) if spec.layout is None else ["model.bin", "firmware.bin"]
     return sum(inputs[name].stat().st_size for name in names)
 
 
 def _facts(spec: BoardSpec, inputs: Mapping[str, Path], vectors: int, measured: Measured) -> JsonObject:
-    uncounted = [NOT_COUNTED] if measured.instructions is None else []
+    why = browser.NOT_COUNTED if spec.twin.kind == "browser" else NOT_COUNTED
+    uncounted = [why] if measured.instructions is None else []
     return {
         "bit_exact": True,  # a difference ends the step
         "vectors": vectors,

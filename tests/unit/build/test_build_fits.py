@@ -11,7 +11,7 @@ from tinyops.build.pins import check_tinyops
 from tinyops.errors import DoesNotFit, ToolError
 from tinyops.specs.locking import own_pins
 
-CATALOG = load_catalog()
+CATALOG = {name: load_catalog()[name] for name in ("linux", "microbit", "nano33ble")}
 NANO_SLOT, NANO_ARENA = 393_216, 131_072
 
 

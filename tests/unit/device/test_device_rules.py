@@ -63,7 +63,7 @@ def test_what_is_refused(publisher: Publisher, changes: dict[str, Any], sentence
 def test_an_image_for_a_microcontroller_is_refused(publisher: Publisher) -> None:
     entry = entry_of(publisher)
     image = entry.model_copy(update={"model": entry.model.model_copy(update={"kind": "image"})})
-    with pytest.raises(Refused, match="offers a model image"):
+    with pytest.raises(Refused, match="offers a model as image"):
         accept(publisher, image)
 
 

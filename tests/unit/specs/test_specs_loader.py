@@ -356,13 +356,13 @@ MODEL_FILE, FLEET_FILE, DATA_FILE = "specs/c-model.yaml", "specs/d-fleet.yaml", 
         (DATA_FILE, "[m/s2, m/s2]", "[m/s2]", (9, 12), "spec.signal.units: has 1 entries, channels has 2", "one entry"),
         (DATA_FILE, "[ax, ay]", "[ax, ax]", (8, 20), "'ax' stands twice", "remove one"),
         (DATA_FILE, "[m/s2, m/s2]", "[m/s2, g]", (7, 25), "ay is in m/s2, not g", "no board's own sensor would do"),
-        (DATA_FILE, "[20, 20]", "[50, 20]", (7, 25), "ax reaches 39.2 m/s2, not 50", "no board's own sensor would do"),
+        (DATA_FILE, "[20, 20]", "[90, 20]", (7, 25), "ax reaches 39.2 m/s2, not 90", "no board's own sensor would do"),
         (
             DATA_FILE,
             "rate_hz: 10",
-            "rate_hz: 20",
+            "rate_hz: 15",
             (7, 25),
-            "it does not run at 20 Hz (it has 10, 25, 50, 100)",
+            "it does not run at 15 Hz (it has 10, 25, 50, 100)",
             "no board",
         ),
         (DATA_FILE, "[ax, ay]", "[ax, tilt]", (7, 25), "it has no channel tilt", "these take frames from their host"),
@@ -399,7 +399,8 @@ def test_a_sensor_that_does_not_fit_names_boards_that_would_do(tree: Tree) -> No
     (problem,) = tree.problems()
     assert (problem.line, problem.column) == (8, 24)
     assert "it has no channel gx" in problem.message
-    assert problem.hint == "these would do: onboard-imu of nano33ble"
+    assert problem.hint.startswith("these would do: ")
+    assert "onboard-imu of nano33ble" in problem.hint
 
 
 @pytest.mark.parametrize(

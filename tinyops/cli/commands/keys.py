@@ -46,7 +46,7 @@ def _new(arguments: argparse.Namespace, root: Path, output: Output) -> int:
 
 
 def _list(root: Path, output: Output) -> int:
-    from tinyops.reconcile.world import find_trust
+    from tinyops.build.trust import find_trust
 
     trust = find_trust(root)
     ids = sorted(trust.keys) if trust else []

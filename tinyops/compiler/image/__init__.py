@@ -14,7 +14,8 @@ __all__ = ["run"]
 
 
 def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
-    """The image step: every output of a compile step to model.bin and model.elf, or to model.so, and image.json.
+    """The image step: every output of a compile step to model.bin and model.elf, to model.so or model.wasm, and
+    image.json.
 
     Settings: cpu, board, slot_bytes (None where no slot limits it). Lock: compiler {name, version}. Facts are those
     of image.json. Raises ToolError (compiler missing, other than the lock's, or failing), SpecError (an object or

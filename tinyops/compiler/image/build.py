@@ -57,7 +57,7 @@ def build_image(sources: list[str], assembly: str, cpu: str, tool: Tool, folder:
     with writing(folder / HEADER_SOURCE):
         (folder / HEADER_SOURCE).write_text(assembly)
     flags = (*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS)
-    objects = _compile([*_with_memory(sources, folder), HEADER_SOURCE], flags, tool, folder)
+    objects = _compile([*with_memory(sources, folder), HEADER_SOURCE], flags, tool, folder)
     for name in objects:
         check_position_independent((folder / name).read_bytes(), name)
     shutil.copyfile(RUNTIME / "image" / LINKER_SCRIPT, folder / LINKER_SCRIPT)
@@ -80,7 +80,7 @@ def build_shared(sources: list[str], cpu: str, tool: Tool, folder: Path) -> byte
     """A shared object that needs nothing from outside."""
     _check_machine(cpu, tool, folder)
     flags = (*CPU_FLAGS[cpu], *COMMON_FLAGS, *SHARED_FLAGS)
-    objects = _compile(_with_memory(sources, folder), flags, tool, folder)
+    objects = _compile(with_memory(sources, folder), flags, tool, folder)
     link = ("-shared", "-nostdlib", "-Wl,-Bsymbolic", "-Wl,-z,defs", "-Wl,-z,noexecstack", "-Wl,--gc-sections")
     dense = ("-Wl,-z,noseparate-code", "-Wl,-z,norelro")  # no pages of zeros between code, constants and names
     tail = ("-Wl,--build-id=none", "-Wl,-s", "-Wl,-soname,model.so", "-o", "model.so", *objects, "-lgcc")
@@ -96,7 +96,8 @@ def sizes(elf: bytes) -> dict[str, int]:
     return {"code_bytes": found.get(".text", 0) + found.get(".rodata", 0), "weights_bytes": found.get(".weights", 0)}
 
 
-def _with_memory(sources: list[str], folder: Path) -> list[str]:
+def with_memory(sources: list[str], folder: Path) -> list[str]:
+    """The sources and, beside them, the memory functions that a compiler may call."""
     shutil.copyfile(RUNTIME / "image" / MEMORY_SOURCE, folder / MEMORY_SOURCE)
     return [*sources, MEMORY_SOURCE]
 

@@ -15,9 +15,10 @@ from tinyops.compiler.header import ModelHeader
 from tinyops.compiler.image.assembly import header_assembly
 from tinyops.compiler.image.build import MACHINES, build_image, build_shared, lay_out, sizes
 from tinyops.compiler.image.elf import section_bytes
+from tinyops.compiler.image.wasm import build_wasm, module_facts
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic
-from tinyops.toolchain import CPU_FLAGS, locked
+from tinyops.toolchain import CPU_FLAGS, Tool, locked
 
 
 def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
@@ -31,6 +32,10 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
         sources = lay_out(inputs, folder)
         if cpu.startswith("cortex-m"):
             found = _image(sources, header_of(compiled, contract), cpu, tool, folder, out)
+        elif cpu == "wasm32":
+            linker = step.lock["linker"]
+            tools = tool, locked(str(linker["name"]), str(linker["version"]))
+            found = _wasm(sources, compiled, header_of(compiled, contract), tools, folder, out)
         else:
             found = _shared(sources, compiled, header_of(compiled, contract), cpu, tool, folder, out)
     report(Progress(1, 2, f"image of {found['image_bytes']:,} bytes"))
@@ -66,6 +71,15 @@ def _shared(
     }
 
 
+def _wasm(
+    sources: list[str], compiled: JsonObject, header: ModelHeader, tools: tuple[Tool, Tool], folder: Path, out: Path
+) -> JsonObject:
+    made_of = {"contract": header.contract.hex(), "model": compiled["model"]}
+    data, module = build_wasm(sources, (header.arena_bytes, header.frame_values), made_of, tools, folder)
+    write_atomic(out / "model.wasm", data)
+    return {**module_facts(data, module, int(compiled["weights_bytes"])), "header": _header_json(header)}
+
+
 def _header_json(header: ModelHeader) -> JsonObject:
     return {**asdict(header), "contract": header.contract.hex()}
 
@@ -84,14 +98,15 @@ def _check_slot(settings: JsonObject, image_bytes: int) -> None:
 def _settings(step: Step) -> tuple[str, Mapping[str, str]]:
     try:
         cpu, compiler = str(step.settings["cpu"]), step.lock["compiler"]
+        _ = cpu != "wasm32" or (step.lock["linker"]["name"], step.lock["linker"]["version"])
         wanted = {"name": str(compiler["name"]), "version": str(compiler["version"])}
         _ = str(step.settings["board"])
     except (KeyError, TypeError) as error:
         raise SpecError(f"{step.id}: settings or lock lack {error}") from error
-    images = [name for name in CPU_FLAGS if name.startswith("cortex-m") or name in MACHINES]
+    images = [name for name in CPU_FLAGS if name.startswith("cortex-m") or name in (*MACHINES, "wasm32")]
     if cpu not in images:
         raise SpecError(f"{step.id}: there are no images for the cpu {cpu!r}", hint=f"one of {', '.join(images)}")
-    expected = "arm-none-eabi-gcc" if cpu.startswith("cortex-m") else "gcc"
+    expected = "arm-none-eabi-gcc" if cpu.startswith("cortex-m") else "clang" if cpu == "wasm32" else "gcc"
     if wanted["name"] != expected:
         raise SpecError(f"{step.id}: {cpu} is built by {expected}, the lock names {wanted['name']}")
     return cpu, wanted

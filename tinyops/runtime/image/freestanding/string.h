@@ -1,4 +1,5 @@
-/* The four functions of string.h that GCC may call anyway; runtime/image/memory.c has them. */
+/* The four functions of string.h that a compiler may call anyway, for compilers that come without a
+ * C library; ../memory.c has them. */
 #ifndef STRING_H
 #define STRING_H
 

@@ -1,0 +1,46 @@
+"""The page's modules in Node.js: one process for all questions of a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinyops.firmware.forms.browser import SOURCES
+
+ASK = Path(__file__).parents[1] / "runtime" / "browser" / "ask.mjs"
+
+
+def ask(*calls: tuple[str, list[Any]]) -> list[Any]:
+    """The answers; an AssertionError for a call that failed."""
+    answers = answers_of(*calls)
+    for call, answer in zip(calls, answers, strict=True):
+        assert "ok" in answer, f"{call[0]}: {answer['error']}"
+    return [answer["ok"] for answer in answers]
+
+
+def answers_of(*calls: tuple[str, list[Any]]) -> list[Any]:
+    """`{"ok": …}` or `{"error": …}` of each call."""
+    if shutil.which("node") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("node is not on PATH: run `make setup`")
+        pytest.skip("node is not on PATH: run `make setup`")
+    with tempfile.TemporaryDirectory(prefix="tinyops-scripts-") as name:
+        folder = Path(name)
+        for source in SOURCES.glob("*.js"):
+            shutil.copy(source, folder / source.name)
+        shutil.copy(ASK, folder / ASK.name)
+        (folder / "package.json").write_text('{"type": "module"}')
+        done = subprocess.run(
+            ["node", ASK.name], cwd=folder, input=json.dumps(calls), capture_output=True, text=True, timeout=60
+        )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert isinstance(found, list)
+    return found

@@ -1,0 +1,1 @@
+"""Firmware that is no PlatformIO project: one file a form."""
