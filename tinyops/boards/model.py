@@ -106,7 +106,7 @@ class Update(Strict):
 class Twin(Strict):
     """How the board is emulated and what that leaves unproven."""
 
-    kind: Literal["native", "qemu"] = Field(description="native: on the build machine itself.")
+    kind: Literal["native", "qemu", "rp2040js"] = Field(description="native: on the build machine itself.")
     machine: str = Field(default="", description="As QEMU names it.")
     same_machine: bool = Field(description="The emulator runs the board's own firmware bytes, not a port's.")
     not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")

@@ -26,9 +26,15 @@ typedef struct {
   rom_program program;
 } rom_routines;
 
+/* A pointer of 16 bits in the boot ROM. */
+static uintptr_t rom_pointer(uintptr_t address) {
+  __asm("" : "+r"(address)); /* to the compiler an object this close to 0 cannot be */
+  return *(const volatile uint16_t *)address;
+}
+
 static uintptr_t find(uint32_t code) {
-  const rom_lookup lookup = (rom_lookup)(uintptr_t)*(volatile const uint16_t *)ROM_LOOKUP;
-  return lookup((const uint16_t *)(uintptr_t)*(volatile const uint16_t *)ROM_FUNCTIONS, code);
+  const rom_lookup lookup = (rom_lookup)rom_pointer(ROM_LOOKUP);
+  return lookup((const uint16_t *)rom_pointer(ROM_FUNCTIONS), code);
 }
 
 /* Returns 0 when all are there. */
