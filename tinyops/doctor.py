@@ -42,6 +42,12 @@ TOOLS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
+    "node": ("twins of RP2040 boards",),
+    "rp2040js": ("twins of RP2040 boards",),
+}
+
+
 @dataclass(frozen=True)
 class Check:
     """One thing that steps need.
@@ -72,6 +78,7 @@ def checks(wanted: Mapping[str, str] | None = None, *, cache: Path = Path(".tiny
         _python(),
         *_packages(importlib.metadata.requires("tinyops") or [], lock),
         *(_tool(name, steps, lock.get(name)) for name, steps in TOOLS.items()),
+        *(_tool(name, steps, lock.get(name), optional=name not in lock) for name, steps in OPTIONAL_TOOLS.items()),
         _newlib(lock.get("newlib")),
         _git(),
         _disk(cache),
@@ -144,11 +151,11 @@ def _python() -> Check:
     )
 
 
-def _tool(name: str, needed_for: tuple[str, ...], wanted: str | None) -> Check:
+def _tool(name: str, needed_for: tuple[str, ...], wanted: str | None, *, optional: bool = False) -> Check:
     try:
-        return judge(name, needed_for, installed(name).version, wanted, _other_version(name, wanted))
+        return judge(name, needed_for, installed(name).version, wanted, _other_version(name, wanted), optional=optional)
     except ToolError as error:
-        return Check(name, needed_for, None, wanted, False, error.hint or error.message)
+        return Check(name, needed_for, None, wanted, False, error.hint or error.message, optional)
 
 
 def _other_version(name: str, wanted: str | None) -> str:

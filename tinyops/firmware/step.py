@@ -16,7 +16,7 @@ from tinyops.firmware.elf import ElfSizes, check_fit, measure
 from tinyops.firmware.project import UF2_FAMILIES, render_project
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
-from tinyops.toolchain import Tool, locked
+from tinyops.toolchain import Tool, cache_folder, locked
 
 SUFFIXES = (".elf", ".bin", ".hex")
 
@@ -50,7 +50,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     )
     compiler = check_lock(step)
     report(Progress(0, 1, f"building firmware for {board}"))
-    project = pio.cache_folder() / "firmware" / fleet / board
+    project = cache_folder() / "firmware" / fleet / board
     with pio.lock_folder(project):
         pio.sync_project(project, files, canonical_json(step.lock))
         sizes = _build(project, board, spec, compiler)

@@ -94,7 +94,8 @@ def _summary(board: Board) -> str:
 
 def _twin(spec: BoardSpec) -> str:
     twin = spec.twin
-    where = f"QEMU `{twin.machine}`" if twin.kind == "qemu" else "this machine itself"
+    places = {"qemu": f"QEMU `{twin.machine}`", "rp2040js": "rp2040js"}
+    where = places.get(twin.kind, "this machine itself")
     return where if twin.same_machine else f"{where}, same core, other machine"
 
 

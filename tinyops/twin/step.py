@@ -12,7 +12,7 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
-from tinyops.twin import native, qemu
+from tinyops.twin import native, qemu, rp2040
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.machine import Boot, VirtualBoard
 from tinyops.twin.prove import Expected, Measured, greet, play, prove
@@ -21,6 +21,7 @@ from tinyops.twin.released import check_copies, check_slot
 BOOTS: Mapping[str, Callable[[Boot], AbstractContextManager[VirtualBoard]]] = {
     "native": native.boot,
     "qemu": qemu.boot,
+    "rp2040js": rp2040.boot,
 }
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_COUNTED = "instructions: this machine does not let a program count them"
@@ -87,6 +88,8 @@ def _ran(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     """Digests of the very files that were booted."""
     if spec.twin.kind == "native":
         names = ["model.so"]
+    elif spec.twin.kind == "rp2040js":
+        names = ["model.bin", "firmware.bin"]
     else:
         names = ["model.bin", "firmware.elf" if spec.twin.same_machine else "twin.elf"]
     return {name: digest_file(inputs[name]) for name in names}
