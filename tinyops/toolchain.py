@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +74,9 @@ def installed(name: str) -> Tool:
 
 
 def _installed_by_npm(name: str) -> Tool:
-    """A package of Node.js in a checkout or in the cache folder; its path is the folder with node_modules."""
+    """A package of Node.js beside the Python packages or in the cache folder; its path is the folder with node_modules."""
     pinned, cached = NPM_FOLDERS[name], cache_folder() / "node"
-    for folder in (pinned, cached):
+    for folder in (Path(sys.prefix) / "tinyops-node", cached):
         about = folder / "node_modules" / name / "package.json"
         try:
             return Tool(name, str(json.loads(about.read_bytes())["version"]), folder)

@@ -21,19 +21,19 @@ def compiled(arena_bytes: int) -> dict[str, Record]:
 
 
 def test_slots_and_arena_both_count_to_the_byte() -> None:
-    assert boards_that_hold(CATALOG, NANO_SLOT, NANO_ARENA) == ("linux", "nano33ble")
-    assert boards_that_hold(CATALOG, NANO_SLOT + 1, 0) == ("linux",)
-    assert boards_that_hold(CATALOG, 0, NANO_ARENA + 1) == ("linux",)
-    assert boards_that_hold(CATALOG, 96_256, 10_240) == ("linux", "microbit", "nano33ble")
+    assert boards_that_hold(CATALOG, NANO_SLOT, NANO_ARENA) == ("linux", "nano33ble", "pico")
+    assert boards_that_hold(CATALOG, NANO_SLOT + 1, 0) == ("linux", "pico")
+    assert boards_that_hold(CATALOG, 0, NANO_ARENA + 1) == ("linux", "pico")
+    assert boards_that_hold(CATALOG, 96_256, 10_240) == ("linux", "microbit", "nano33ble", "pico")
 
 
 def test_an_image_too_large_knows_its_arena_from_the_compile_step() -> None:
     error = DoesNotFit("too large", hint="make it smaller", image_bytes=200_000)
     step = Step("image", "m/microbit")
-    assert "hold it: linux, nano33ble" in with_boards(step, error, compiled(1000), CATALOG).hint
+    assert "hold it: linux, nano33ble, pico" in with_boards(step, error, compiled(1000), CATALOG).hint
     found = with_boards(step, error, compiled(NANO_ARENA + 1), CATALOG)
     assert isinstance(found, DoesNotFit)
-    assert found.hint == "make it smaller\n  the catalogue has boards that would hold it: linux"
+    assert found.hint == "make it smaller\n  the catalogue has boards that would hold it: linux, pico"
     assert (found.message, found.exit_code) == ("too large", 66)
 
 
