@@ -19,9 +19,7 @@ def boot(what: Boot) -> Iterator[VirtualBoard]:
     """The board with its firmware and, when there is one, the model image in its slot."""
     spec = what.spec
     if spec.memory is None or spec.layout is None or not spec.twin.same_machine:
-        raise ToolError(
-            f"{what.board}: rp2040js needs a board with memory, layout and its own firmware"
-        )
+        raise ToolError(f"{what.board}: rp2040js needs a board with memory, layout and its own firmware")
     origin = spec.memory.flash.origin
     loads = [(what.file("firmware.bin"), spec.layout.firmware[0].origin - origin)]
     if "model.bin" in what.files:

@@ -66,7 +66,9 @@ def elf(name: bytes = b".boot2", size: int = 256, fill: int = 7) -> bytes:
     sections = struct.pack("<10I", *[0] * 10)
     sections += struct.pack("<10I", 1, 1, 0, 0, 52, size, 0, 0, 1, 0)
     sections += struct.pack("<10I", len(name) + 2, 3, 0, 0, 52 + size, len(names), 0, 0, 1, 0)
-    head = b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 40, 1, 0, 0, table, 0, 52, 0, 0, 40, 3, 2)
+    head = (
+        b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 40, 1, 0, 0, table, 0, 52, 0, 0, 40, 3, 2)
+    )
     return head + content + names + sections
 
 

@@ -14,8 +14,8 @@ enum {
  * RP2040_FLASH_ERASE_BYTES. Returns 0, or -1 when the boot ROM lacks its routines. */
 int32_t rp2040_flash_erase(uint32_t offset, uint32_t bytes);
 
-/* Programs `bytes` of flash at `offset`; both are multiples of RP2040_FLASH_PROGRAM_BYTES, and `data`
- * lies in RAM. Returns 0, or -1 when the boot ROM lacks its routines. */
+/* Programs `bytes` of flash at `offset`; both are multiples of RP2040_FLASH_PROGRAM_BYTES, and
+ * `data` lies in RAM. Returns 0, or -1 when the boot ROM lacks its routines. */
 int32_t rp2040_flash_program(uint32_t offset, const uint8_t *data, uint32_t bytes);
 
 #endif

@@ -1,5 +1,5 @@
-/* RP2040 on a Raspberry Pi Pico: UART0 on GP0 and GP1 as serial line, the LED on GP25, supply voltage
- * on ADC 3. No USB.
+/* RP2040 on a Raspberry Pi Pico: UART0 on GP0 and GP1 as serial line, the LED on GP25, supply
+ * voltage on ADC 3. No USB.
  *
  * Facts: RP2040 datasheet 2.8.1 (resets), 2.19 (GPIO), 4.2 (UART), 4.6 (timer), 4.7 (watchdog),
  * 4.9 (ADC); Pico datasheet 2.1 (pins). */
@@ -14,7 +14,8 @@
 #define PIN_FUNCTION(pin) REGISTER(0x40014004u + 8u * (pin))
 #define PIN_PAD(pin) REGISTER(0x4001c004u + 4u * (pin))
 #define PLATFORM REGISTER(0x40000004u)
-#define STARTED_US REGISTER(0x4005800cu) /* a spare register of the watchdog: ports keep no globals */
+#define STARTED_US \
+  REGISTER(0x4005800cu) /* a spare register of the watchdog: ports keep no globals */
 
 enum {
   UART_DATA = 0x00,

@@ -1,7 +1,8 @@
 /* Execute in place: the RP2040's SSI and a W25Q flash, set up so that flash reads as memory.
  *
- * Facts: RP2040 datasheet 2.8.1.3.1 (second stage) and 4.10 (SSI); Winbond W25Q16JV datasheet 8.2.10
- * (Fast Read Quad I/O, continuous read mode). The clock of the flash is a fourth of the core's. */
+ * Facts: RP2040 datasheet 2.8.1.3.1 (second stage) and 4.10 (SSI); Winbond W25Q16JV
+ * datasheet 8.2.10 (Fast Read Quad I/O, continuous read mode). The clock of the flash is a fourth
+ * of the core's. */
 #ifndef TINYOPS_PORT_XIP_H
 #define TINYOPS_PORT_XIP_H
 
@@ -36,8 +37,8 @@ enum {
 #define SPI_WAIT(clocks) ((uint32_t)(clocks) << 11)
 #define SPI_INSTRUCTION_8 (2u << 8)
 #define SPI_ADDRESS(bits) ((uint32_t)(bits) / 4u << 2)
-#define SPI_ADDRESS_IN_FRAMES 1u  /* instruction on one line, address on four */
-#define SPI_ALL_IN_FRAMES 2u      /* no instruction, address on four */
+#define SPI_ADDRESS_IN_FRAMES 1u /* instruction on one line, address on four */
+#define SPI_ALL_IN_FRAMES 2u     /* no instruction, address on four */
 
 /* Inlined everywhere: runs in boot2 and in RAM, when flash cannot be read. */
 #define XIP_INLINE static inline __attribute__((always_inline))
