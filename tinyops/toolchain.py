@@ -74,7 +74,7 @@ def installed(name: str) -> Tool:
 
 
 def _installed_by_npm(name: str) -> Tool:
-    """A package of Node.js beside the Python packages or in the cache folder; its path is the folder with node_modules."""
+    """A package of Node.js beside the Python packages or in the cache folder; its path has node_modules."""
     pinned, cached = NPM_FOLDERS[name], cache_folder() / "node"
     for folder in (Path(sys.prefix) / "tinyops-node", cached):
         about = folder / "node_modules" / name / "package.json"

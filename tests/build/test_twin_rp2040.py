@@ -19,7 +19,7 @@ from tinyops.firmware import render_project
 from tinyops.firmware.uf2 import seal_boot2
 from tinyops.process import kill_group
 from tinyops.toolchain import CPU_FLAGS, installed
-from tinyops.twin.rp2040 import emulator_command
+from tinyops.twin.rp2040 import SCRIPT, emulator_command
 
 pytestmark = pytest.mark.build
 
@@ -212,3 +212,32 @@ def test_nothing_that_runs_while_flash_is_busy_lies_in_it(elf: Path) -> None:
         assert words and direct, name
         for target in direct:
             assert start <= int(target, 16) < end, f"{name} branches to {target}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "--library and --line are needed"),
+        (["--line"], "unknown or unfinished argument --line"),
+        (["--gdb", "1"], "unknown or unfinished argument --gdb"),
+        (["--library", "/nowhere", "--line", "0"], "rp2040js is not in /nowhere"),
+        (["--library", "@", "--line", "0", "--load", "/nowhere@0"], "/nowhere@0: ENOENT"),
+        (["--library", "@", "--line", "0", "--load", f"{__file__}@2097152"], "outside of 2097152 bytes"),
+        (["--library", "@", "--line", "0", "--load", f"{__file__}@-1"], "outside of 2097152 bytes"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused(arguments: list[str], said: str) -> None:
+    library = str(installed("rp2040js").path)
+    command = [str(installed("node").path), str(SCRIPT), *(library if a == "@" else a for a in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2 and said in done.stderr, done
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_commands_that_are_none_are_answered(elf: Path) -> None:
+    with machine(firmware=elf.with_suffix(".bin")) as board:
+        board.number()
+        assert board.command(do="nonsense") == {"error": "unknown command"}
+        assert board.command() == {"error": "unknown command"}
+        assert board.command(do="cut-in", operation=0) == {"error": "unknown command"}
+        assert board.command(do="read", offset=0x1FF000, count=2) == {"hex": "ffff"}

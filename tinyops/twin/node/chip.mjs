@@ -146,7 +146,9 @@ export class Chip {
       }
       return rp.peripherals[page];
     };
-    rp.peripherals[WATCHDOG].onWatchdogTrigger = () => {
+    const watchdog = rp.peripherals[WATCHDOG];
+    watchdog.onWatchdogTrigger = () => {
+      watchdog.alarm.enable = false; // else it fires at this same moment for ever
       this.ended = true;
     };
     const writePpb = rp.ppb.writeUint32.bind(rp.ppb);
