@@ -325,3 +325,13 @@ def test_no_emulator_is_left_behind(bench: Callable[[str], Bench]) -> None:
         virtual.link._stream.write(b"\0", 1.0)
         virtual.link._next(0.0, Type.HELLO)
     assert process.returncode is not None
+
+
+@pytest.mark.parametrize("at", [40, 508, 20, 512 * 3 + 45])
+def test_a_uf2_file_that_holds_other_bytes_is_refused(at: int, bench: Callable[[str], Bench], tmp_path: Path) -> None:
+    board = bench("pico")
+    data = bytearray(board.files["firmware.uf2"].read_bytes())
+    data[at] ^= 1
+    (tmp_path / "firmware.uf2").write_bytes(data)
+    with pytest.raises(ToolError, match=r"firmware\.uf2"):
+        board.prove(firmware_uf2=tmp_path / "firmware.uf2")

@@ -16,7 +16,7 @@ from tinyops.twin import native, qemu, rp2040
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.machine import Boot, VirtualBoard
 from tinyops.twin.prove import Expected, Measured, greet, play, prove
-from tinyops.twin.released import check_copies, check_slot
+from tinyops.twin.released import check_copies, check_slot, check_uf2
 
 BOOTS: Mapping[str, Callable[[Boot], AbstractContextManager[VirtualBoard]]] = {
     "native": native.boot,
@@ -81,6 +81,8 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
     image = read_bounded(inputs["model.bin"], IMAGE_LIMIT_BYTES)
     check_slot(board, image, spec.layout.model[0].bytes)
     check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
+    if "firmware.uf2" in inputs:
+        check_uf2(inputs["firmware.elf"], inputs["firmware.uf2"])
     return image
 
 
