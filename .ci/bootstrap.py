@@ -29,6 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 MARK = VENV / "tinyops-setup.json"
 REQUIREMENTS = ROOT / ".ci" / "requirements.txt"
+# Emulators from npm: what pins them, and where tinyops looks for them.
+NPM_PINS = ROOT / "tinyops" / "twin" / "node"
+NPM_FOLDER = VENV / "tinyops-node"
 INPUTS = (ROOT / "pyproject.toml", REQUIREMENTS, Path(__file__).resolve())
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # TensorFlow 2.21 has no package for 3.14
@@ -55,6 +58,7 @@ TEST_PROGRAMS = {
     "clang": "clang",
     "wasm-ld": "lld",
     "node": "nodejs",
+    "npm": "npm",
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
     "qemu-aarch64": "qemu-user",
     "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
@@ -295,6 +299,23 @@ def install_for_tests() -> bool:
     return bool(missing)
 
 
+def install_from_npm(pins: Path = NPM_PINS, folder: Path = NPM_FOLDER) -> bool:
+    """The emulators that are npm packages, in the versions of their lock; whether they were installed."""
+    lock = pins / "package-lock.json"
+    installed = folder / "node_modules" / ".package-lock.json"
+    copy = folder / lock.name
+    if installed.is_file() and copy.is_file() and copy.read_bytes() == lock.read_bytes():
+        return False
+    if shutil.which("npm") is None:
+        say("npm is missing: the tests that need an emulator from it are skipped")
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (pins / "package.json", lock):
+        shutil.copyfile(path, folder / path.name)
+    call(["npm", "ci", "--prefix", str(folder), "--no-audit", "--no-fund"], "npm ci", quiet=not sys.stdout.isatty())
+    return True
+
+
 def write_mark(mark: dict[str, str]) -> None:
     VENV.mkdir(exist_ok=True)
     new = MARK.with_suffix(".new")
@@ -370,6 +391,8 @@ def set_up(*, tests: bool = False) -> None:
         install_python_packages(python, action, wanted)
     if tests and install_for_tests():
         missing += ["for tests"]
+    if tests and install_from_npm():
+        missing += ["from npm"]
     if missing or action != "nothing":
         say(f"done in {time.monotonic() - started:.0f} s")
     else:

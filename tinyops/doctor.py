@@ -46,6 +46,8 @@ OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
     "clang": ("images of phones",),
     "wasm-ld": ("images of phones",),
     "chromium": ("twins of phones",),
+    "node": ("twins of RP2040 boards",),
+    "rp2040js": ("twins of RP2040 boards",),
 }
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import json
+import os
 import re
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +21,14 @@ DEBIAN_PACKAGES = {
     "chromium": "chromium",
     "clang": "clang",
     "gcc": "gcc libc6-dev",
+    "node": "nodejs",
+    "npm": "npm",
     "qemu-system-arm": "qemu-system-arm",
     "wasm-ld": "lld",
 }
+
+# Emulators that are npm packages, and the folder of this package that pins them: package.json and package-lock.json.
+NPM_FOLDERS = {"rp2040js": Path(__file__).parent / "twin" / "node"}
 
 # What tells one core from another; optimisation and warnings are the builder's to say.
 CPU_FLAGS: Mapping[str, tuple[str, ...]] = {
@@ -46,16 +55,41 @@ class Tool:
     path: Path
 
 
+def cache_folder() -> Path:
+    """Where builds are kept between runs: TINYOPS_CACHE, else the user's cache folder."""
+    named = os.environ.get("TINYOPS_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(named).absolute() if named else Path(base).absolute() / "tinyops"
+
+
 @functools.cache
 def installed(name: str) -> Tool:
     """The program on PATH and its version. Raises ToolError naming the Debian package that has it."""
+    if name in NPM_FOLDERS:
+        return _installed_by_npm(name)
     package = DEBIAN_PACKAGES.get(name, name)
     path = find_tool(name, hint=f"on Debian or Ubuntu: apt-get install {package}")
     first = run([path, "--version"], timeout_s=20).stdout.splitlines()[:1]
-    found = re.search(r"\b(\d+\.\d+(?:\.\d+)?)\b(?!.*\b\d+\.\d+\.\d+\b)", first[0] if first else "")
+    found = re.search(r"(?:\bv|\b)(\d+\.\d+(?:\.\d+)?)\b(?!.*\b\d+\.\d+\.\d+\b)", first[0] if first else "")
     if found is None:
         raise ToolError(f"{path}: prints no version that tinyops can read: {first!r}")
     return Tool(name, found.group(1), path)
+
+
+def _installed_by_npm(name: str) -> Tool:
+    """A package of Node.js beside the Python packages or in the cache folder; its path has node_modules."""
+    pinned, cached = NPM_FOLDERS[name], cache_folder() / "node"
+    for folder in (Path(sys.prefix) / "tinyops-node", cached):
+        about = folder / "node_modules" / name / "package.json"
+        try:
+            return Tool(name, str(json.loads(about.read_bytes())["version"]), folder)
+        except OSError:
+            continue
+        except (ValueError, KeyError, TypeError):
+            raise ToolError(f"{about}: not a package of npm", hint=f"delete {folder / 'node_modules'}") from None
+    there = shlex.quote(str(cached))
+    command = f"mkdir -p {there} && cp {shlex.quote(str(pinned))}/package*.json {there} && npm ci --prefix {there}"
+    raise ToolError(f"{name} is not installed", hint=f"with Node.js and npm: {command}")
 
 
 def locked(name: str, version: str) -> Tool:

@@ -63,7 +63,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.mark.parametrize("name", ["microbit", "nano33ble"])
+@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico"])
 def test_two_folders_give_the_same_bytes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digests = []
     for folder in (tmp_path / "one", tmp_path / "another-much-longer-name"):

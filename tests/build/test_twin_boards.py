@@ -20,6 +20,7 @@ from tinyops.boards.model import Board
 from tinyops.errors import ToolError
 from tinyops.files import digest_file, digest_json
 from tinyops.link import LinkTimeout, Refused, Status, Tensor, Type
+from tinyops.specs.lock import EMULATORS
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import CPU_FLAGS, installed
 
@@ -125,12 +126,12 @@ class Bench:
         spec = board_spec(self.name)
         out = Path(self.folder / "proof")
         out.mkdir(exist_ok=True)
-        qemu = {"emulator": {"name": "qemu-system-arm", "version": installed("qemu-system-arm").version}}
+        emulator = EMULATORS.get(spec.twin.kind)
         step = Step(
             "twin",
             f"wrist/{self.name}",
             {"board": self.name, "facts": spec.model_dump(mode="json")},
-            qemu if spec.twin.kind == "qemu" else {},
+            {"emulator": {"name": emulator, "version": installed(emulator).version}} if emulator else {},
         )
         inputs = self.files | {name.replace("_", "."): path for name, path in replaced.items()}
         facts = twin.run(step, inputs, out, ignore)
@@ -161,7 +162,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Bench]:
     return make
 
 
-BOARDS = ("microbit", "nano33ble", "linux")
+BOARDS = ("microbit", "nano33ble", "pico", "linux")
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -170,9 +171,9 @@ def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Ben
     proof = board.prove()
     facts = proof["facts"]
     assert facts["bit_exact"] is True and facts["vectors"] == len(VECTORS)
-    booted = {"microbit": "firmware.elf", "nano33ble": "twin.elf", "linux": "model.so"}[name]
+    booted = {"microbit": "firmware.elf", "nano33ble": "twin.elf", "pico": "firmware.bin", "linux": "model.so"}[name]
     assert proof["ran"][booted] == digest_file(board.files[booted])
-    levels = {"microbit": "same-bytes", "nano33ble": "same-source", "linux": "none"}
+    levels = {"microbit": "same-bytes", "nano33ble": "same-source", "pico": "same-bytes", "linux": "none"}
     assert facts["proof"] == {"model": "same-bytes", "firmware": levels[name]}
     if name == "linux":
         assert facts["flash_bytes"] == board.files["model.so"].stat().st_size
@@ -185,7 +186,7 @@ def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Ben
     assert facts["stack_bytes"] < facts["ram_bytes"] < 4096
 
 
-@pytest.mark.parametrize("name", ["microbit", "nano33ble"])
+@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico"])
 def test_two_runs_of_a_twin_measure_the_same(name: str, bench: Callable[[str], Bench]) -> None:
     board = bench(name)
     assert board.prove() == board.prove()
@@ -219,7 +220,7 @@ def test_a_hanging_image_ends_at_the_time_limit(
         Bench(name, tmp_path, board.files | files).prove()
 
 
-@pytest.mark.parametrize("name", ["microbit", "nano33ble"])
+@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico"])
 def test_what_is_wrong_with_a_slot_is_said_and_refused(
     name: str, bench: Callable[[str], Bench], tmp_path: Path
 ) -> None:
@@ -287,7 +288,7 @@ def test_a_live_board_serves_every_request_and_refuses_bad_ones(name: str, bench
         assert link.read_tensor(Tensor.INPUT, 8) == b"12345678"
 
 
-@pytest.mark.parametrize("name", ["microbit", "nano33ble"])
+@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico"])
 def test_the_stopwatch_starts_from_nought_each_time(name: str, bench: Callable[[str], Bench]) -> None:
     with twin.open_twin(name, board_spec(name), bench(name).files) as virtual:
         ticks = [twin.prove.feed(virtual.link, VECTORS[0]).ticks for _ in range(5)]
@@ -324,3 +325,13 @@ def test_no_emulator_is_left_behind(bench: Callable[[str], Bench]) -> None:
         virtual.link._stream.write(b"\0", 1.0)
         virtual.link._next(0.0, Type.HELLO)
     assert process.returncode is not None
+
+
+@pytest.mark.parametrize("at", [40, 508, 20, 512 * 3 + 45])
+def test_a_uf2_file_that_holds_other_bytes_is_refused(at: int, bench: Callable[[str], Bench], tmp_path: Path) -> None:
+    board = bench("pico")
+    data = bytearray(board.files["firmware.uf2"].read_bytes())
+    data[at] ^= 1
+    (tmp_path / "firmware.uf2").write_bytes(data)
+    with pytest.raises(ToolError, match=r"firmware\.uf2"):
+        board.prove(firmware_uf2=tmp_path / "firmware.uf2")

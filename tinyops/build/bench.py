@@ -24,12 +24,11 @@ from tinyops.errors import DoesNotFit, ToolError
 from tinyops.features import TensorFeatures
 from tinyops.files import JsonObject, digest_json, pretty_json
 from tinyops.graph import Graph, read_graph
-from tinyops.specs.lock import WASM_LINKER
+from tinyops.specs.lock import EMULATORS, WASM_LINKER
 from tinyops.toolchain import installed
 
 FLEET = "bench"  # names the folder in which PlatformIO builds the firmware
 SENSOR = {"kind": "stream", "port": "serial"}
-EMULATORS = {"qemu": "qemu-system-arm"}
 
 Report = Callable[[Progress], None]
 

@@ -12,7 +12,7 @@ from tinyops.features.stage_json import stage_json
 from tinyops.files import JsonObject
 from tinyops.specs.feature_rules import stages
 from tinyops.specs.loader import Loaded, Repository
-from tinyops.specs.lock import WASM_LINKER, Lock
+from tinyops.specs.lock import EMULATORS, WASM_LINKER, Lock
 from tinyops.specs.model import (
     FilesSource,
     Fleet,
@@ -145,8 +145,9 @@ def _twin_step(
     inputs |= {f: InputRef(compiled, f) for f in ("contract.json", "compile.json")}
     inputs |= {f: InputRef(squeezed, f) for f in ("golden.bin", *(["stream.bin"] if frames else []))}
     emulator = None
-    if board.spec.twin.kind == "qemu":
-        emulator = {"name": "qemu-system-arm", "version": lock.emulators.get("qemu-system-arm")}
+    if board.spec.twin.kind in EMULATORS:
+        name = EMULATORS[board.spec.twin.kind]
+        emulator = {"name": name, "version": lock.emulators.get(name)}
     settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"]}
     compiler = None
     if board.spec.twin.kind == "native":

@@ -15,19 +15,13 @@ from pathlib import Path
 from tinyops.errors import ToolError
 from tinyops.files import JsonObject, pretty_json, write_if_changed, writing
 from tinyops.process import Completed, run
+from tinyops.toolchain import cache_folder
 
 BUILD_TIMEOUT_S = 300
 INSTALL_HINT = "pip install 'tinyops[build]', or run `tinyops lock` and have the new version reviewed"
 # What a user's shell could change a build with.
 FOREIGN_VARIABLES = ("CPATH", "C_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "LIBRARY_PATH", "SCONSFLAGS")
 NO_NETWORK = "http://127.0.0.1:9"  # the discard port: refused at once, instead of after a minute
-
-
-def cache_folder() -> Path:
-    """Where builds are kept between runs: TINYOPS_CACHE, else the user's cache folder."""
-    named = os.environ.get("TINYOPS_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named).absolute() if named else Path(base).absolute() / "tinyops"
 
 
 def dev_platform() -> Path:

@@ -18,9 +18,11 @@ from tinyops.toolchain import CPU_FLAGS
 
 PACKAGE = Path(__file__).parent
 RUNTIME = PACKAGE.parent / "runtime"
-PORTS = ("cortex_m", "mps2", "nrf5")
+PORTS = ("cortex_m", "mps2", "nrf5", "rp2040")
 HEADERS = ("app.h", "link.h", "model.h", "port.h")
 GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
+# A chip whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
+UF2_FAMILIES = {"rp2040": 0xE48BFF56}
 FRAME_VALUES_MAX = 1 << 20
 
 TWIN_PORTS = {"mps2-an386": "mps2"}  # the port that runs on each machine that is no board's own
@@ -112,6 +114,7 @@ def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
         "title": "The board itself.",
         "board": f"tinyops-{board}",
         "port": spec.port,
+        "flags": f" -D TINYOPS_HAS_VTOR={int(bool(spec.vtor))}",
         "ldscript": f"link/{board}.ld",
         "flash": spec.layout.firmware[0],
         "ram": spec.memory.ram,
@@ -131,6 +134,7 @@ def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
         "title": f"Its twin: the same source on QEMU's {spec.twin.machine}. Never to be flashed.",
         "board": f"tinyops-{spec.twin.machine}",
         "port": TWIN_PORTS[spec.twin.machine],
+        "flags": " -D TINYOPS_HAS_VTOR=1",
         "ldscript": "link/twin.ld",
         "flash": flash,
         "ram": spec.memory.ram,
@@ -160,9 +164,12 @@ def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
 
 def _board_json(env: Mapping[str, Any], spec: BoardSpec) -> bytes:
     """PlatformIO's own description of the board; sizes are checked by tinyops, from the ELF."""
+    build: JsonObject = {"cpu": spec.cpu, "cpu_flags": list(CPU_FLAGS[spec.cpu]), "mcu": spec.mcu.lower()}
+    if env["port"] in UF2_FAMILIES:
+        build |= {"flash_origin": env["flash"].origin, "uf2_family": UF2_FAMILIES[env["port"]]}
     return pretty_json(
         {
-            "build": {"cpu": spec.cpu, "cpu_flags": list(CPU_FLAGS[spec.cpu]), "mcu": spec.mcu.lower()},
+            "build": build,
             "frameworks": [],
             "name": f"{spec.title} ({env['name']})",
             "upload": {"maximum_ram_size": env["ram"].bytes, "maximum_size": env["flash"].bytes},
@@ -174,7 +181,8 @@ def _board_json(env: Mapping[str, Any], spec: BoardSpec) -> bytes:
 
 def _linker_script(env: Mapping[str, Any], layout: Layout) -> bytes:
     names = {name: env[name] for name in ("flash", "ram")}
-    return _render("link.ld.j2", title=_comment(env["title"]), stack_bytes=layout.stack_bytes, **names)
+    boot2 = env["port"] in UF2_FAMILIES
+    return _render("link.ld.j2", title=_comment(env["title"]), stack_bytes=layout.stack_bytes, boot2=boot2, **names)
 
 
 @cache

@@ -15,12 +15,16 @@ from tinyops.files import MIB, JsonObject, canonical_json, digest_json, pretty_j
 from tinyops.firmware import pio
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
 from tinyops.firmware.forms import browser
-from tinyops.firmware.project import render_project
+from tinyops.firmware.project import UF2_FAMILIES, render_project
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
-from tinyops.toolchain import Tool, locked
+from tinyops.toolchain import Tool, cache_folder, locked
 
 SUFFIXES = (".elf", ".bin", ".hex")
+
+
+def _suffixes(spec: BoardSpec) -> tuple[str, ...]:
+    return (*SUFFIXES, ".uf2") if spec.port in UF2_FAMILIES else SUFFIXES
 
 
 def read_contract_file(path: Path) -> JsonObject:
@@ -53,7 +57,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     )
     compiler = check_lock(step)
     report(Progress(0, 1, f"building firmware for {board}"))
-    project = pio.cache_folder() / "firmware" / fleet / board
+    project = cache_folder() / "firmware" / fleet / board
     with pio.lock_folder(project):
         pio.sync_project(project, files, canonical_json(step.lock))
         sizes = _build(project, board, spec, compiler)
@@ -111,12 +115,12 @@ def _elf(project: Path, env: str) -> Path:
 
 def _remove_artefacts(project: Path, env: str) -> None:
     """An earlier build's raw copies: objcopy makes them anew from the ELF, or they are missed."""
-    for suffix in SUFFIXES[1:]:
+    for suffix in (*SUFFIXES[1:], ".uf2"):
         _elf(project, env).with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
-    wanted = {f"firmware{suffix}": _elf(project, board).with_suffix(suffix) for suffix in SUFFIXES}
+    wanted = {f"firmware{suffix}": _elf(project, board).with_suffix(suffix) for suffix in _suffixes(spec)}
     if "twin" in _environments(board, spec):
         wanted["twin.elf"] = _elf(project, "twin")
     for name, path in wanted.items():

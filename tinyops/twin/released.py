@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 from tinyops.errors import DoesNotFit, ToolError
 from tinyops.files import MIB, read_bounded
 
 FIRMWARE_LIMIT_BYTES = 16 * MIB
+UF2_BLOCK_BYTES, UF2_HEAD = 512, struct.Struct("<8I")
+UF2_MAGIC, UF2_END = (0x0A324655, 0x9E5D5157), b"\x30\x6f\xb1\x0a"
 HEX_DATA, HEX_END, HEX_SEGMENT, HEX_LINEAR, HEX_ENTRIES = 0, 1, 2, 4, (3, 5)
 
 
@@ -20,6 +23,32 @@ def check_copies(elf: Path, binary: Path, hexadecimal: Path) -> None:
         raise ToolError(f"{binary.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
     if _hex_bytes(hexadecimal) != wanted:
         raise ToolError(f"{hexadecimal.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
+
+
+def check_uf2(elf: Path, uf2: Path) -> None:
+    """Raises ToolError when the file for a boot ROM's disk does not hold the ELF's bytes, and nothing but filling."""
+    wanted = _elf_bytes(elf)
+    found = _uf2_bytes(uf2)
+    if {at: byte for at, byte in found.items() if at in wanted} != wanted or any(
+        byte not in (0, 0xFF) for at, byte in found.items() if at not in wanted
+    ):
+        raise ToolError(f"{uf2.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
+
+
+def _uf2_bytes(path: Path) -> dict[int, int]:
+    """Every byte of a UF2 file, by address."""
+    data = read_bounded(path, FIRMWARE_LIMIT_BYTES)
+    found: dict[int, int] = {}
+    for at in range(0, len(data), UF2_BLOCK_BYTES):
+        block = data[at : at + UF2_BLOCK_BYTES]
+        if len(block) != UF2_BLOCK_BYTES or block[-4:] != UF2_END:
+            raise ToolError(f"{path.name}: byte {at}: not a block of UF2")
+        first, second, _, address, size, number, total, _ = UF2_HEAD.unpack_from(block)
+        whole = number == at // UF2_BLOCK_BYTES and total * UF2_BLOCK_BYTES == len(data)
+        if (first, second) != UF2_MAGIC or size > UF2_BLOCK_BYTES - UF2_HEAD.size - 4 or not whole:
+            raise ToolError(f"{path.name}: byte {at}: not a block of UF2")
+        found |= {address + i: byte for i, byte in enumerate(block[UF2_HEAD.size : UF2_HEAD.size + size])}
+    return found
 
 
 def check_slot(board: str, image: bytes, slot_bytes: int) -> None:

@@ -12,16 +12,17 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
-from tinyops.twin import browser, native, qemu
+from tinyops.twin import browser, native, qemu, rp2040
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.machine import Boot
 from tinyops.twin.prove import Expected, Measured, RunningBoard, greet, play, prove
-from tinyops.twin.released import check_copies, check_slot
+from tinyops.twin.released import check_copies, check_slot, check_uf2
 
 BOOTS: Mapping[str, Callable[[Boot], AbstractContextManager[RunningBoard]]] = {
     "native": native.boot,
     "qemu": qemu.boot,
     "browser": browser.boot,
+    "rp2040js": rp2040.boot,
 }
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_COUNTED = "instructions: this machine does not let a program count them"
@@ -81,6 +82,8 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
     image = read_bounded(inputs["model.bin"], IMAGE_LIMIT_BYTES)
     check_slot(board, image, spec.layout.model[0].bytes)
     check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
+    if "firmware.uf2" in inputs:
+        check_uf2(inputs["firmware.elf"], inputs["firmware.uf2"])
     return image
 
 
@@ -88,6 +91,8 @@ def _ran(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     """Digests of the very files that were booted."""
     if spec.layout is None:
         names = _files_without_slots(spec)
+    elif spec.twin.kind == "rp2040js":
+        names = ["model.bin", "firmware.bin"]
     else:
         names = ["model.bin", "firmware.elf" if spec.twin.same_machine else "twin.elf"]
     return {name: digest_file(inputs[name]) for name in names}

@@ -1,6 +1,9 @@
 """Builds firmware.elf, .bin and .hex; the same bytes in any folder at any time. Run by SCons within PlatformIO."""
 
 import os
+import runpy
+from pathlib import Path
+from typing import Any
 
 from SCons.Script import Builder, Default, DefaultEnvironment  # type: ignore[import-untyped]
 
@@ -16,6 +19,23 @@ COPIES = {".bin": "binary", ".hex": "ihex"}
 def objcopy(kind: str) -> object:
     """The action that writes the ELF's flash content in another format."""
     return env.VerboseAction(f"$OBJCOPY -O {kind} $SOURCE $TARGET", "Writing $TARGET")
+
+
+# tinyops/firmware/uf2.py; PlatformIO may run where tinyops is not installed
+uf2 = runpy.run_path(str(Path(env.PioPlatform().get_dir()).resolve().parent / "uf2.py"))
+
+
+def seal(target: Any, source: Any, env: Any) -> None:  # noqa: ARG001  SCons names them
+    """Writes the checksum that the boot ROM demands into the second stage."""
+    elf = Path(target[0].get_path())
+    elf.write_bytes(uf2["seal_boot2"](elf.read_bytes()))
+
+
+def write_uf2(target: Any, source: Any, env: Any) -> None:  # noqa: ARG001
+    """The binary as a file for the boot ROM's disk; flash starts where the linker put the second stage."""
+    data = Path(source[0].get_path()).read_bytes()
+    packed = uf2["pack_uf2"](data, board.get("build.flash_origin"), board.get("build.uf2_family"))
+    Path(target[0].get_path()).write_bytes(packed)
 
 
 env["ENV"]["SOURCE_DATE_EPOCH"] = "0"
@@ -69,4 +89,8 @@ if os.environ.get("TINYOPS_MEASURE"):
 program = env.BuildProgram()
 env.Depends(program, script)
 copies = [getattr(env, f"Copy_{kind}")("$BUILD_DIR/firmware", program) for kind in COPIES.values()]
+if board.get("build.uf2_family", 0):
+    env.AddPostAction(program, env.VerboseAction(seal, "Sealing the second stage"))
+    action = env.VerboseAction(write_uf2, "Writing $TARGET")
+    copies.append(env.Command("$BUILD_DIR/firmware.uf2", "$BUILD_DIR/firmware.bin", action))
 Default([program, *copies])

@@ -7,6 +7,11 @@
 
 #include "tinyops/app.h"
 
+/* Whether there is a vector table register, as the board's catalogue entry says: an M0 has none. */
+#ifndef TINYOPS_HAS_VTOR
+#error "TINYOPS_HAS_VTOR is 0 or 1"
+#endif
+
 #define PAINT 0xa5c35a3cu
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define NVIC_ENABLE REGISTER(0xe000e100u)
@@ -68,9 +73,11 @@ static void quiet(void) {
   for (uint32_t word = 0; word < 8; word++) {
     NVIC_DISABLE(word) = 0xffffffffu;
   }
-  VECTOR_TABLE_OFFSET = (uint32_t)&vectors;
 #else
-  NVIC_DISABLE(0) = 0xffffffffu; /* an M0 has no more, and no vector table register */
+  NVIC_DISABLE(0) = 0xffffffffu; /* an M0 or M0+ has no more */
+#endif
+#if TINYOPS_HAS_VTOR
+  VECTOR_TABLE_OFFSET = (uint32_t)&vectors;
 #endif
 #if defined(__ARM_FP)
   COPROCESSOR_ACCESS |= FPU_FULL_ACCESS;

@@ -1,0 +1,212 @@
+// The twin of RP2040 boards:
+//
+//   node rp2040.mjs --library FOLDER --line FD [--control FD] [--flash FILE] [--load FILE@OFFSET]...
+//
+// FOLDER has rp2040js in its node_modules. UART0 is the socket FD. Flash starts as FILE where it exists, else erased,
+// then takes each FILE at its offset; FILE is written again when power is cut and at the end.
+// The control socket takes a JSON object a line and answers with one: {"do": "reset"}, {"do": "power-cut"},
+// {"do": "cut-in", "operation": N} (power fails within the Nth erase or program from now), {"do": "state"},
+// {"do": "read", "offset": O, "count": N}.
+// Ends with 0 when the host closes the line, with 2 for arguments, with 3 for a broken rule of chip or flash.
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
+import { resolve } from 'node:path';
+import { Chip, newNor } from './chip.mjs';
+import { PowerCut, Violation } from './nor.mjs';
+
+const FLASH_BYTES = 2 * 1024 * 1024;
+const BURST = 100_000;
+const SEND_BYTES = 4096;
+const COMMAND_BYTES = 4096;
+
+function fail(text, status) {
+  process.stderr.write(`${text}\n`);
+  process.exit(status);
+}
+
+function readArguments(words) {
+  const found = { load: [] };
+  for (let i = 0; i < words.length; i += 2) {
+    const name = words[i].replace(/^--/, '');
+    if (!['library', 'line', 'control', 'flash', 'load'].includes(name) || words[i + 1] === undefined) {
+      fail(`rp2040: unknown or unfinished argument ${words[i]}`, 2);
+    }
+    if (name === 'load') found.load.push(words[i + 1]);
+    else found[name] = words[i + 1];
+  }
+  if (!found.library || !found.line) fail('rp2040: --library and --line are needed', 2);
+  return found;
+}
+
+function loadFlash(options) {
+  const bytes = new Uint8Array(FLASH_BYTES).fill(0xff);
+  const files = options.flash && existsSync(options.flash) ? [`${options.flash}@0`] : [];
+  for (const given of [...files, ...options.load]) {
+    const at = given.lastIndexOf('@');
+    const offset = Number(given.slice(at + 1));
+    let data;
+    try {
+      data = readFileSync(given.slice(0, at));
+    } catch (error) {
+      fail(`rp2040: ${given}: ${error.code}`, 2);
+    }
+    if (!Number.isInteger(offset) || offset < 0 || offset + data.length > FLASH_BYTES) {
+      fail(`rp2040: ${given}: lies outside of ${FLASH_BYTES} bytes of flash`, 2);
+    }
+    bytes.set(data, offset);
+  }
+  return bytes;
+}
+
+function loadLibrary(folder) {
+  try {
+    return createRequire(`${resolve(folder)}/`)('rp2040js').RP2040;
+  } catch (error) {
+    return fail(`rp2040: rp2040js is not in ${folder}: ${error.code ?? error.message}`, 2);
+  }
+}
+
+class Board {
+  constructor(options) {
+    this.options = options;
+    this.RP2040 = loadLibrary(options.library);
+    this.nor = newNor(loadFlash(options));
+    this.toSend = [];
+    this.resets = 0;
+    this.scheduled = false;
+    this.line = new Socket({ fd: Number(options.line) });
+    this.line.on('data', (data) => this.#receive(data));
+    this.line.on('close', () => this.#finish(0));
+    this.line.on('error', () => this.#finish(0));
+    if (options.control) this.#openControl(new Socket({ fd: Number(options.control) }));
+    this.#boot(null);
+  }
+
+  #boot(before) {
+    this.chip = this.#guard(() => new Chip(this.RP2040, this.nor, (byte) => this.#send(byte), before));
+    this.sleptAt = null;
+    this.#schedule();
+  }
+
+  #send(byte) {
+    this.toSend.push(byte);
+    if (this.toSend.length >= SEND_BYTES) this.#flush();
+  }
+
+  #flush() {
+    if (this.toSend.length > 0) this.line.write(Buffer.from(this.toSend));
+    this.toSend = [];
+  }
+
+  #receive(data) {
+    for (const byte of data) this.chip.received.push(byte);
+    this.chip.feed();
+    this.#schedule();
+  }
+
+  #schedule() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => this.#run());
+  }
+
+  #run() {
+    this.scheduled = false;
+    this.#catchUp();
+    this.#guard(() => {
+      this.chip.feed();
+      this.chip.run(BURST);
+    });
+    this.#flush();
+    if (this.chip.ended) this.#restart();
+    else if (this.chip.core.waiting) this.#sleep();
+    else this.#schedule();
+  }
+
+  // The guest's clock follows the wall's while the core sleeps.
+  #sleep() {
+    this.sleptAt = process.hrtime.bigint();
+    const { nextAlarm, nanosToNextAlarm } = this.chip.rp2040.clock;
+    if (nextAlarm) setTimeout(() => this.#schedule(), Math.ceil(nanosToNextAlarm / 1e6));
+  }
+
+  #catchUp() {
+    if (this.sleptAt === null) return;
+    this.chip.rp2040.clock.tick(Number(process.hrtime.bigint() - this.sleptAt));
+    this.sleptAt = null;
+  }
+
+  #restart() {
+    this.resets += 1;
+    this.#boot(this.chip);
+  }
+
+  #cutPower() {
+    this.resets += 1;
+    this.nor = Object.assign(newNor(this.nor.bytes), { unstable: this.nor.unstable });
+    this.#save();
+    this.#boot(null);
+  }
+
+  // Runs what may break a rule; power that fails starts a new life with the flash as it is.
+  #guard(act) {
+    try {
+      return act();
+    } catch (error) {
+      if (error instanceof PowerCut) {
+        this.#cutPower();
+        return this.chip;
+      }
+      if (error instanceof Violation) fail(error.message, 3);
+      throw error;
+    }
+  }
+
+  #openControl(control) {
+    let text = '';
+    control.setEncoding('utf8');
+    control.on('data', (data) => {
+      text += data;
+      if (text.length > COMMAND_BYTES) fail('rp2040: a command is too long', 2);
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        const answer = this.#obey(text.slice(0, end));
+        text = text.slice(end + 1);
+        control.write(`${JSON.stringify(answer)}\n`);
+      }
+    });
+    control.on('error', () => {});
+  }
+
+  #obey(text) {
+    let command;
+    try {
+      command = JSON.parse(text);
+    } catch {
+      return { error: 'not JSON' };
+    }
+    const { do: what, offset, count, operation } = command ?? {};
+    if (what === 'reset') this.#restart();
+    else if (what === 'power-cut') this.#cutPower();
+    else if (what === 'cut-in' && operation > 0) this.nor.cutAfter = this.nor.operations + operation;
+    else if (what === 'read' && offset >= 0 && count > 0) {
+      if (this.nor.unstable.size > 0) this.nor.stir();
+      return { hex: Buffer.from(this.nor.bytes.subarray(offset, offset + count)).toString('hex') };
+    } else if (what !== 'state') return { error: 'unknown command' };
+    const { instructions, core } = this.chip;
+    return { instructions, cycles: core.cycles, operations: this.nor.operations, resets: this.resets };
+  }
+
+  #save() {
+    if (!this.options.flash) return;
+    writeFileSync(`${this.options.flash}.new`, this.nor.bytes);
+    renameSync(`${this.options.flash}.new`, this.options.flash);
+  }
+
+  #finish(status) {
+    this.#save();
+    process.exit(status);
+  }
+}
+
+new Board(readArguments(process.argv.slice(2)));
