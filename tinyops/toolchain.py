@@ -17,13 +17,17 @@ from tinyops.errors import ToolError
 from tinyops.process import find_tool, run
 
 DEBIAN_PACKAGES = {
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "chromium": "chromium",
     "clang": "clang",
     "gcc": "gcc libc6-dev",
     "node": "nodejs",
     "npm": "npm",
+    "qemu-aarch64": "qemu-user",
     "qemu-system-arm": "qemu-system-arm",
+    "qemu-system-riscv32": "qemu-system-misc",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
     "wasm-ld": "lld",
 }
 
@@ -43,6 +47,16 @@ CPU_FLAGS: Mapping[str, tuple[str, ...]] = {
     "riscv32": ("-march=rv32imc", "-mabi=ilp32"),
     "wasm32": ("--target=wasm32",),  # clang's
     "avr": ("-mmcu=atmega2560",),
+}
+_ARM = ("arm-none-eabi-gcc",)
+# Which compilers make code for a core: the machine's own only where that is one.
+COMPILERS: Mapping[str, tuple[str, ...]] = {
+    **{cpu: _ARM for cpu in CPU_FLAGS if cpu.startswith("cortex-m")},
+    "x86-64": ("gcc",),
+    "aarch64": ("aarch64-linux-gnu-gcc", "gcc"),
+    "riscv32": ("riscv64-unknown-elf-gcc",),
+    "wasm32": ("clang",),
+    "avr": ("avr-gcc",),
 }
 
 

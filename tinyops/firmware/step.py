@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
-from tinyops.boards.layout import Region
-from tinyops.boards.model import BoardSpec
+from tinyops.boards.machines import QEMU, place
+from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, canonical_json, digest_json, pretty_json, read_bounded
 from tinyops.firmware import pio
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
 from tinyops.firmware.forms import browser
-from tinyops.firmware.project import UF2_FAMILIES, render_project
+from tinyops.firmware.project import TWIN, UF2_FAMILIES, built_environments, render_project
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import Tool, cache_folder, locked
@@ -78,13 +78,8 @@ def check_lock(step: Step) -> Tool:
     return locked(str(lock["compiler"]["name"]), str(lock["compiler"]["version"]))
 
 
-def _environments(board: str, spec: BoardSpec) -> list[str]:
-    own_machine = spec.twin.kind != "qemu" or spec.twin.same_machine
-    return [board] if own_machine else [board, "twin"]
-
-
 def _build(project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ElfSizes:
-    envs = _environments(board, spec)
+    envs = built_environments(board, spec)
     for env in envs:
         _remove_artefacts(project, env)
     done = pio.build(project, envs, compiler=compiler.path)
@@ -95,16 +90,21 @@ def _build(project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ElfSiz
 
 def _explain(done: Completed, project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ToolError:
     """Why a build failed. Raises DoesNotFit when it links once nothing is too large."""
-    retried = pio.build(project, [board], compiler=compiler.path, measure=True)
-    if retried.returncode == 0 and _elf(project, board).is_file():
+    env = built_environments(board, spec)[0]
+    retried = pio.build(project, [env], compiler=compiler.path, measure=True)
+    if retried.returncode == 0 and _elf(project, env).is_file():
         _check(project, board, spec)
     return failure(done, f"{board}: PlatformIO")
 
 
 def _check(project: Path, board: str, spec: BoardSpec) -> ElfSizes:
+    """What the board's firmware takes; the twin's, where only that is built."""
     assert spec.layout is not None and spec.memory is not None
-    flash: Region = spec.layout.firmware[0]
-    sizes = measure(_elf(project, board), flash)
+    env = built_environments(board, spec)[0]
+    flash = spec.layout.firmware[0]
+    if env == TWIN:
+        flash = place(QEMU[spec.twin.machine], spec.memory, spec.layout).firmware
+    sizes = measure(_elf(project, env), flash)
     check_fit(board, sizes, flash, spec.memory.ram, spec.layout.stack_bytes)
     return sizes
 
@@ -120,9 +120,11 @@ def _remove_artefacts(project: Path, env: str) -> None:
 
 
 def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
-    wanted = {f"firmware{suffix}": _elf(project, board).with_suffix(suffix) for suffix in _suffixes(spec)}
-    if "twin" in _environments(board, spec):
-        wanted["twin.elf"] = _elf(project, "twin")
+    envs, wanted = built_environments(board, spec), {}
+    if board in envs:
+        wanted = {f"firmware{suffix}": _elf(project, board).with_suffix(suffix) for suffix in _suffixes(spec)}
+    if TWIN in envs:
+        wanted["twin.elf"] = _elf(project, TWIN)
     for name, path in wanted.items():
         if not path.is_file() or path.stat().st_size == 0:
             raise ToolError(f"{board}: PlatformIO ended well but made no {path.name} in {path.parent.name}")
@@ -132,7 +134,7 @@ def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
 def _facts(sizes: ElfSizes, spec: BoardSpec, contract: str) -> JsonObject:
     assert spec.layout is not None and spec.memory is not None
     return {
-        "image": True,
+        "image": spec.port in BARE_METAL_PORTS,
         "port": spec.port,
         "contract": contract,
         "flash_bytes": sizes.flash,

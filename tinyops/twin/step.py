@@ -12,7 +12,7 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
-from tinyops.twin import browser, native, qemu, rp2040
+from tinyops.twin import browser, native, qemu, qemu_user, rp2040
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.machine import Boot
 from tinyops.twin.prove import Expected, Measured, RunningBoard, greet, play, prove
@@ -21,6 +21,7 @@ from tinyops.twin.released import check_copies, check_slot, check_uf2
 BOOTS: Mapping[str, Callable[[Boot], AbstractContextManager[RunningBoard]]] = {
     "native": native.boot,
     "qemu": qemu.boot,
+    "qemu-user": qemu_user.boot,
     "browser": browser.boot,
     "rp2040js": rp2040.boot,
 }
@@ -34,7 +35,7 @@ def open_twin(
 ) -> Iterator[RunningBoard]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
-    `files` are the board's by name: contract.json, and model.so (native), or model.wasm and page.zip (browser), or
+    `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip (browser), or
     firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an image. `lock`
     may name `emulator` or `compiler`. Raises ToolError when it cannot be started.
     """
@@ -81,7 +82,8 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
         return None
     image = read_bounded(inputs["model.bin"], IMAGE_LIMIT_BYTES)
     check_slot(board, image, spec.layout.model[0].bytes)
-    check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
+    if "firmware.elf" in inputs:
+        check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
     if "firmware.uf2" in inputs:
         check_uf2(inputs["firmware.elf"], inputs["firmware.uf2"])
     return image
@@ -102,16 +104,18 @@ def _files_without_slots(spec: BoardSpec) -> list[str]:
     return ["model.wasm", "page.zip"] if spec.twin.kind == "browser" else ["model.so"]
 
 
-def _proof_levels(spec: BoardSpec) -> JsonObject:
-    if spec.twin.kind == "native":
+def _proof_levels(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
+    if spec.model_form == "shared-object":
         return {"model": "same-bytes", "firmware": "none"}
+    if spec.layout is not None and "firmware.elf" not in inputs:
+        return {"model": "same-bytes", "firmware": "rendered"}
     return {"model": "same-bytes", "firmware": "same-bytes" if spec.twin.same_machine else "same-source"}
 
 
 def _flash_bytes(spec: BoardSpec, inputs: Mapping[str, Path]) -> int:
-    """What the images take on the board: the model's and, without an operating system, the firmware's."""
+    """What the images take on the board: the model's and, without an operating system, the firmware's if it is built."""
     names = _files_without_slots(spec) if spec.layout is None else ["model.bin", "firmware.bin"]
-    return sum(inputs[name].stat().st_size for name in names)
+    return sum(inputs[name].stat().st_size for name in names if name in inputs)
 
 
 def _facts(spec: BoardSpec, inputs: Mapping[str, Path], vectors: int, measured: Measured) -> JsonObject:
@@ -125,6 +129,6 @@ def _facts(spec: BoardSpec, inputs: Mapping[str, Path], vectors: int, measured: 
         "stack_bytes": measured.stack_used,
         "instructions": measured.instructions,
         "resolution": measured.resolution,
-        "proof": _proof_levels(spec),
+        "proof": _proof_levels(spec, inputs),
         "not_covered": [*spec.twin.not_covered, *uncounted],
     }
