@@ -14,8 +14,10 @@ from tinyops.process import find_tool, run
 
 DEBIAN_PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "avr-gcc": "gcc-avr avr-libc",
     "gcc": "gcc libc6-dev",
     "qemu-system-arm": "qemu-system-arm",
+    "simavr": "simavr libsimavr-dev libelf-dev",
 }
 
 # What tells one core from another; optimisation and warnings are the builder's to say.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
@@ -11,7 +12,16 @@ from tinyops.documents import Misplaced, Name, Strict
 from tinyops.files import digest_json
 
 Cpu: TypeAlias = Literal[
-    "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64"
+    "cortex-m0",
+    "cortex-m0plus",
+    "cortex-m3",
+    "cortex-m4f",
+    "cortex-m7",
+    "cortex-m33",
+    "riscv32",
+    "avr",
+    "x86-64",
+    "aarch64",
 ]
 Address: TypeAlias = Annotated[NonNegativeInt, Field(le=2**32, description="In bytes; may be written as 0x….")]
 UsbNumber: TypeAlias = Annotated[NonNegativeInt, Field(le=0xFFFF)]
@@ -44,7 +54,8 @@ class Layout(Strict):
     bootloader: Region | None = Field(default=None, description="Never written by tinyops.")
     firmware: tuple[Region, ...] = Field(min_length=1, max_length=2, description="One slot, or two.")
     model: tuple[Region, ...] = Field(
-        min_length=1, max_length=2, description="Two: an update never overwrites what runs."
+        max_length=2,
+        description="Two: an update never overwrites what runs. None: the model is linked into the firmware.",
     )
     settings: Region | None = Field(default=None, description="Which slot runs, counters.")
     arena_bytes: PositiveInt = Field(description="RAM for activations: the most that a model may need.")
@@ -103,11 +114,30 @@ class Update(Strict):
     anti_rollback: bool = Field(description="Refuses what is older by its security counter.")
 
 
+class Driver(Strict):
+    """How the Arduino port reads one of the board's sensors."""
+
+    file: Name = Field(description="A file below runtime/port/arduino/sensors, without its ending.")
+    libraries: tuple[str, ...] = Field(default=(), description="PlatformIO's libraries, owner/name@version.")
+
+
+class Arduino(Strict):
+    """The PlatformIO platform with an Arduino core that builds for the board."""
+
+    platform: str = Field(description="As `platform =` takes it, without a version.")
+    version: str = Field(description="Of the platform; a tag where it is a repository.")
+    board: str = Field(description="PlatformIO's name of the board.")
+    core: str = Field(default="", description="`board_build.core`, where a platform has several.")
+    libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
+    drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
+    options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")
+
+
 class Twin(Strict):
     """How the board is emulated and what that leaves unproven."""
 
-    kind: Literal["native", "qemu"] = Field(description="native: on the build machine itself.")
-    machine: str = Field(default="", description="As QEMU names it.")
+    kind: Literal["native", "qemu", "simavr"] = Field(description="native: on the build machine itself.")
+    machine: str = Field(default="", description="As QEMU or simavr names it.")
     same_machine: bool = Field(description="The emulator runs the board's own firmware bytes, not a port's.")
     not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")
 
@@ -127,7 +157,8 @@ class BoardSpec(Strict):
     memory: Memory | None = Field(default=None, description="None for boards with an operating system.")
     layout: Layout | None = Field(default=None, description="What fits is decided by these slots.")
     port: Name = Field(description="Folder below runtime/port.")
-    compiler: Literal["arm-none-eabi-gcc", "gcc"] = Field(description="Its version is in the lock.")
+    compiler: Literal["arm-none-eabi-gcc", "gcc", "riscv64-unknown-elf-gcc", "avr-gcc"] = Field(description="Its version is in the lock.")
+    arduino: Arduino | None = Field(default=None, description="For firmware with an Arduino core.")
     stream: bool = Field(default=True, description="Takes frames from its host.")
     replay: bool = Field(default=False, description="Takes frames from a file.")
     sensors: tuple[SensorFacts, ...] = Field(default=(), description="What is soldered on.")
@@ -147,6 +178,13 @@ class BoardSpec(Strict):
         if self.memory is not None and self.layout is not None:
             _check_layout(self.memory, self.layout)
         return self
+
+    @property
+    def model_form(self) -> Literal["image", "linked", "shared-object"]:
+        """How a compiled model reaches the board: into a slot, inside the firmware, or as a file."""
+        if self.layout is None:
+            return "shared-object"
+        return "image" if self.layout.model else "linked"
 
     @model_validator(mode="after")
     def _sensors_differ(self) -> BoardSpec:

@@ -57,7 +57,7 @@ def _addressee(entry: Entry, state: AgentState) -> str:
     if entry.board != state.board:
         return f"is for board {entry.board}, this device is a {state.board}"
     if entry.model.kind != "shared-object":
-        return "offers a model image for a microcontroller; this agent runs shared objects"
+        return "offers a model for a microcontroller; this agent runs shared objects"
     return ""
 
 

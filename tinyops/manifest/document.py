@@ -106,9 +106,9 @@ class FileRef(Asset):
 
 
 class ModelFile(FileRef):
-    """A compiled model: a position-independent image, or a shared object for Linux."""
+    """A compiled model: a position-independent image, a shared object for Linux, or a firmware that it is linked into."""
 
-    kind: Literal["image", "shared-object"]
+    kind: Literal["image", "shared-object", "linked"]
 
 
 class Proofs(Strict):

@@ -41,7 +41,7 @@ class EntryFile(Tolerant):
 
 
 class EntryModel(EntryFile):
-    kind: Literal["image", "shared-object"]
+    kind: Literal["image", "shared-object", "linked"]
 
 
 class Entry(Tolerant):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step, closure
 from tinyops.files import JsonObject
@@ -177,23 +178,33 @@ def _entries(
 
 def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Record], places: _Places) -> BoardEntry:
     model = fleet.spec.model_name
-    image = records[f"image:{model}/{board}"]
     compiled = records[f"compile:{model}/{board}"]
     firmware = records[f"firmware:{name}/{board}"].outputs.get("firmware.bin")
-    shared = "model.so" in image.outputs
+    kind, image = _model_file(name, model, board, records)
     proof = records[f"twin:{name}/{board}"].facts["proof"]
     return BoardEntry(
         contract=compiled.facts["contract"],
         contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
-        model=ModelFile(
-            **places.file(image.outputs["model.so" if shared else "model.bin"]),
-            kind="shared-object" if shared else "image",
-        ),
+        model=ModelFile(**places.file(image), kind=kind),
         firmware=FileRef(**places.file(firmware)) if firmware else None,
         golden=FileRef(**places.file(records[f"squeeze:{model}/int8"].outputs["golden.bin"])),
         proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
         figures=figures(name, fleet, board, records),
     )
+
+
+_FORMS: Mapping[str, Literal["image", "shared-object"]] = {"model.bin": "image", "model.so": "shared-object"}
+
+
+def _model_file(
+    fleet: str, model: str, board: str, records: Mapping[str, Record]
+) -> tuple[Literal["image", "shared-object", "linked"], Artifact]:
+    """The file that brings the model to the board, and what it is: without an image step, the whole firmware."""
+    image = records.get(f"image:{model}/{board}")
+    if image is None:
+        return "linked", records[f"firmware:{fleet}/{board}"].outputs["firmware.bin"]
+    name = next(name for name in _FORMS if name in image.outputs)
+    return _FORMS[name], image.outputs[name]
 
 
 def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> JsonObject:
@@ -205,8 +216,7 @@ def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) 
     found = {name: squeezed.get(name) for name in ("accuracy_float", "accuracy_int8", "int8_loss")}
     found |= {name: proven.get(name) for name in _TWIN_FIGURES}
     found["input"] = binding if isinstance(binding, str) else binding.kind
-    image = records[f"image:{model}/{board}"].outputs
-    found["image_bytes"] = image["model.bin" if "model.bin" in image else "model.so"].bytes
+    found["image_bytes"] = _model_file(name, model, board, records)[1].bytes
     return found
 
 

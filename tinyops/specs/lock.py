@@ -23,7 +23,7 @@ LOCK_FILE = "specs/tinyops.lock.yaml"
 RELOCK = "run `tinyops lock` and have what it writes reviewed"
 TRAIN_PACKAGES = ("ai-edge-quantizer", "keras", "numpy", "tensorflow-cpu")
 BUILD_PACKAGES = ("ai-edge-litert", "numpy", "platformio", "scons", "tflite-micro")
-QEMU = "qemu-system-arm"
+EMULATORS = {"qemu": "qemu-system-arm", "simavr": "simavr"}  # the program of each kind of twin that has one
 
 Version: TypeAlias = Annotated[
     str, Matching(r"^[0-9][A-Za-z0-9.+!_-]*$", "a version is exact, such as 12.2.1", max_length=64)
@@ -121,7 +121,7 @@ def fleet_boards(repository: Repository, catalog: Mapping[str, Board]) -> dict[s
 def wanted_programs(boards: Mapping[str, Board]) -> tuple[set[str], set[str]]:
     """The compilers and the emulators that these boards need."""
     compilers: set[str] = {board.spec.compiler for board in boards.values()}
-    return compilers, {QEMU for board in boards.values() if board.spec.twin.kind == "qemu"}
+    return compilers, {EMULATORS[kind] for board in boards.values() if (kind := board.spec.twin.kind) in EMULATORS}
 
 
 def wanted_packages(repository: Repository) -> set[str]:

@@ -8,6 +8,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define TINYOPS_PORT_NO_BYTE (-1)
 
 /* RAM as the linker and the painted stack tell it, in bytes. */
@@ -42,5 +46,9 @@ typedef struct {
 /* Every port has this: sets the hardware up and fills in `port`. May be called again after a fault.
  */
 void tinyops_port_open(tinyops_port *port);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
