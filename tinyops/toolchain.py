@@ -17,8 +17,11 @@ DEBIAN_PACKAGES = {
     "avr-gcc": "gcc-avr avr-libc",
     "gcc": "gcc libc6-dev",
     "qemu-system-arm": "qemu-system-arm",
-    "simavr": "simavr libsimavr-dev libelf-dev",
+    "simavr": "simavr libsimavr-dev libelf-dev pkg-config",
 }
+
+# Programs that print no version: what does, of the package that they come with.
+VERSION_COMMANDS: Mapping[str, tuple[str, ...]] = {"simavr": ("pkg-config", "--modversion", "simavr")}
 
 # What tells one core from another; optimisation and warnings are the builder's to say.
 CPU_FLAGS: Mapping[str, tuple[str, ...]] = {
@@ -50,7 +53,7 @@ def installed(name: str) -> Tool:
     """The program on PATH and its version. Raises ToolError naming the Debian package that has it."""
     package = DEBIAN_PACKAGES.get(name, name)
     path = find_tool(name, hint=f"on Debian or Ubuntu: apt-get install {package}")
-    first = run([path, "--version"], timeout_s=20).stdout.splitlines()[:1]
+    first = run(VERSION_COMMANDS.get(name, (path, "--version")), timeout_s=20).stdout.splitlines()[:1]
     found = re.search(r"\b(\d+\.\d+(?:\.\d+)?)\b(?!.*\b\d+\.\d+\.\d+\b)", first[0] if first else "")
     if found is None:
         raise ToolError(f"{path}: prints no version that tinyops can read: {first!r}")

@@ -157,7 +157,9 @@ class BoardSpec(Strict):
     memory: Memory | None = Field(default=None, description="None for boards with an operating system.")
     layout: Layout | None = Field(default=None, description="What fits is decided by these slots.")
     port: Name = Field(description="Folder below runtime/port.")
-    compiler: Literal["arm-none-eabi-gcc", "gcc", "riscv64-unknown-elf-gcc", "avr-gcc"] = Field(description="Its version is in the lock.")
+    compiler: Literal["arm-none-eabi-gcc", "gcc", "riscv64-unknown-elf-gcc", "avr-gcc"] = Field(
+        description="Its version is in the lock."
+    )
     arduino: Arduino | None = Field(default=None, description="For firmware with an Arduino core.")
     stream: bool = Field(default=True, description="Takes frames from its host.")
     replay: bool = Field(default=False, description="Takes frames from a file.")

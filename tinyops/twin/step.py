@@ -12,7 +12,7 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
-from tinyops.twin import native, qemu
+from tinyops.twin import native, qemu, simavr
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.machine import Boot, VirtualBoard
 from tinyops.twin.prove import Expected, Measured, greet, play, prove
@@ -21,9 +21,11 @@ from tinyops.twin.released import check_copies, check_slot
 BOOTS: Mapping[str, Callable[[Boot], AbstractContextManager[VirtualBoard]]] = {
     "native": native.boot,
     "qemu": qemu.boot,
+    "simavr": simavr.boot,
 }
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_COUNTED = "instructions: this machine does not let a program count them"
+CYCLES_ONLY = "instructions: the twin counts core cycles"
 
 
 @contextlib.contextmanager
@@ -74,12 +76,14 @@ def _read_contract(path: Path) -> JsonObject:
 
 
 def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> bytes | None:
-    """The model image for the slot, None without slots. Raises when it or the firmware's files cannot be right."""
+    """The model image for the slot, None without model slots. Raises when it or the firmware's files cannot be right."""
     if spec.layout is None:
+        return None
+    check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
+    if not spec.layout.model:
         return None
     image = read_bounded(inputs["model.bin"], IMAGE_LIMIT_BYTES)
     check_slot(board, image, spec.layout.model[0].bytes)
-    check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
     return image
 
 
@@ -88,24 +92,27 @@ def _ran(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     if spec.twin.kind == "native":
         names = ["model.so"]
     else:
-        names = ["model.bin", "firmware.elf" if spec.twin.same_machine else "twin.elf"]
+        names = ["firmware.elf" if spec.twin.same_machine else "twin.elf"]
+        names += ["model.bin"] if spec.model_form == "image" else []
     return {name: digest_file(inputs[name]) for name in names}
 
 
 def _proof_levels(spec: BoardSpec) -> JsonObject:
     if spec.layout is None:
         return {"model": "same-bytes", "firmware": "none"}
-    return {"model": "same-bytes", "firmware": "same-bytes" if spec.twin.same_machine else "same-source"}
+    firmware = "same-bytes" if spec.twin.same_machine else "same-source"
+    return {"model": "same-bytes" if spec.layout.model else firmware, "firmware": firmware}
 
 
 def _flash_bytes(spec: BoardSpec, inputs: Mapping[str, Path]) -> int:
     """What the images take on the board: the model's and, without an operating system, the firmware's."""
-    names = ["model.so"] if spec.layout is None else ["model.bin", "firmware.bin"]
+    names = {"shared-object": ["model.so"], "image": ["model.bin", "firmware.bin"]}.get(spec.model_form, ["firmware.bin"])
     return sum(inputs[name].stat().st_size for name in names)
 
 
 def _facts(spec: BoardSpec, inputs: Mapping[str, Path], vectors: int, measured: Measured) -> JsonObject:
-    uncounted = [NOT_COUNTED] if measured.instructions is None else []
+    why = CYCLES_ONLY if spec.twin.kind == "simavr" else NOT_COUNTED
+    uncounted = [why] if measured.instructions is None else []
     return {
         "bit_exact": True,  # a difference ends the step
         "vectors": vectors,

@@ -1,11 +1,10 @@
 /* ATmega: sleep, resets, the painted stack, cycles from timer 5 where there is one. */
 #if defined(ARDUINO_ARCH_AVR)
 
-#include <Arduino.h>
 #include <avr/interrupt.h>
-#include <avr/sleep.h>
 #include <avr/wdt.h>
 
+#include "core.h"
 #include "hardware.h"
 
 extern "C" {
@@ -73,13 +72,12 @@ uint16_t tinyops_arduino_supply_mv(void) {
 }
 
 void tinyops_arduino_sleep(int (*ready)(void)) {
-  set_sleep_mode(SLEEP_MODE_IDLE);
   cli();
   if (ready() == 0) {
-    sleep_enable();
-    sei(); /* takes effect after the next instruction: no interrupt comes between */
-    sleep_cpu();
-    sleep_disable();
+    SMCR = _BV(SE); /* idle: timers and the serial line go on */
+    sei();          /* takes effect after the next instruction: no interrupt comes between */
+    __asm volatile("sleep");
+    SMCR = 0;
   }
   sei();
 }

@@ -1,6 +1,5 @@
 /* The port of every board with an Arduino core; what differs by chip is in hardware_*.cpp. */
-#include <Arduino.h>
-
+#include "core.h"
 #include "hardware.h"
 
 static const unsigned long BAUD = 115200;

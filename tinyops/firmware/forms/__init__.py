@@ -1,0 +1,1 @@
+"""The forms that a firmware's project has: one file a form."""
