@@ -38,8 +38,10 @@
 enum {
   BUFFER = 4096,
   LOOK_EVERY = 4096, /* cycles of a busy core between two looks at the sockets */
-  BITS_A_BYTE = 12,  /* one more than simavr itself takes for a byte */
+  LEAST_WAIT_NS = 4000000,
+  BITS_A_BYTE = 12, /* one more than simavr itself takes for a byte */
   NOISE = 0x5a17,
+  PAINT = 0xa5, /* as runtime/port/arduino paints */
 
   STACK_LOW_BYTE = 0x5d, /* addresses in data memory, of all the chips below */
   STACK_HIGH_BYTE = 0x5e,
@@ -73,8 +75,9 @@ typedef struct {
   size_t in_bytes, in_taken, out_bytes;
   char order[64];
   size_t order_bytes;
-  uint16_t stack_low, stack_lowest;
-  int stack_moving; /* one half of the stack pointer is written */
+  uint64_t owed_ns; /* slept through without waiting */
+  uint16_t stack_low;
+  int painted; /* the firmware has painted its stack since it started */
   unsigned resets, watchdog_resets;
 } board;
 
@@ -154,6 +157,7 @@ static void flush(board *self) {
 static void take_output(avr_irq_t *irq, uint32_t value, void *parameter) {
   board *self = parameter;
   (void)irq;
+  self->owed_ns = 0;
   self->out[self->out_bytes++] = (uint8_t)value;
   if (self->out_bytes == BUFFER) {
     flush(self);
@@ -207,10 +211,19 @@ static void fill_with_noise(board *self) {
   }
 }
 
+/* The firmware paints its stack at start-up: what is no paint any more was used. */
+static uint16_t unused_end(const board *self) {
+  uint16_t at = self->stack_low;
+  while (at <= self->avr->ramend && self->avr->data[at] == PAINT) {
+    at++;
+  }
+  return at;
+}
+
 static void obey(board *self, char *answer, size_t room) {
   if (strcmp(self->order, "measure") == 0) {
     (void)snprintf(answer, room, "cycles %llu stack %u resets %u watchdog %u\n",
-                   (unsigned long long)self->avr->cycle, self->avr->ramend - self->stack_lowest,
+                   (unsigned long long)self->avr->cycle, self->avr->ramend + 1u - unused_end(self),
                    self->resets, self->watchdog_resets);
     return;
   }
@@ -253,24 +266,30 @@ static void look_around(board *self) {
   take_orders(self);
 }
 
-/* simavr's callback of a core that sleeps for `cycles`: waits for a byte or an order meanwhile. */
+/* simavr's callback of a core that sleeps for `cycles`: waits for a byte or an order meanwhile.
+ * Short sleeps are made up for together, as a wait of microseconds takes this machine far longer; a
+ * core whose line is busy makes up for none. */
 static void sleep_for(avr_t *avr, avr_cycle_count_t cycles) {
   board *self = avr->custom.data;
   flush(self);
-  if (self->in_taken == self->in_bytes) {
-    uint64_t ns = cycles * 1000000000ull / avr->frequency;
-    struct timespec most = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+  self->owed_ns += cycles * 1000000000u / avr->frequency;
+  if (self->in_taken < self->in_bytes) {
+    self->owed_ns = 0;
+  }
+  if (self->owed_ns >= LEAST_WAIT_NS) {
+    struct timespec most = {(time_t)(self->owed_ns / 1000000000u),
+                            (long)(self->owed_ns % 1000000000u)};
     struct pollfd wait[] = {{self->line, POLLIN, 0}, {self->orders, POLLIN, 0}};
     (void)ppoll(wait, 2, &most, NULL);
+    self->owed_ns = 0;
   }
-  take_input(self);
 }
 
 static void count_reset(avr_io_t *io) {
   board *self = (board *)io;
   self->resets++;
   self->watchdog_resets += avr_regbit_get(self->avr, self->avr->reset_flags.wdrf) != 0;
-  self->stack_moving = 0;
+  self->painted = 0;
 }
 
 static void write_spm(avr_t *avr, avr_io_addr_t address, uint8_t value, void *parameter) {
@@ -281,29 +300,14 @@ static void write_spm(avr_t *avr, avr_io_addr_t address, uint8_t value, void *pa
   }
 }
 
-/* Compilers write the stack pointer's high byte first: until the low one follows it means nothing.
- */
-static void write_stack_high(avr_t *avr, avr_io_addr_t address, uint8_t value, void *parameter) {
-  board *self = parameter;
-  avr->data[address] = value;
-  self->stack_moving = 1;
-}
-
-static void write_stack_low(avr_t *avr, avr_io_addr_t address, uint8_t value, void *parameter) {
-  board *self = parameter;
-  avr->data[address] = value;
-  self->stack_moving = 0;
-}
-
 static void watch_stack(board *self) {
   const uint8_t *data = self->avr->data;
   uint16_t at = (uint16_t)(data[STACK_LOW_BYTE] | data[STACK_HIGH_BYTE] << 8);
-  if (at < self->stack_lowest && !self->stack_moving) {
-    self->stack_lowest = at;
-    if (at < self->stack_low) {
-      stop_program(self, "the stack grew into static data");
-    }
+  int intact = data[self->stack_low] == PAINT;
+  if ((self->painted && !intact) || (self->painted && at < self->stack_low)) {
+    stop_program(self, "the stack grew into static data");
   }
+  self->painted |= intact && data[self->stack_low + 1] == PAINT;
 }
 
 static _Noreturn void run(board *self) {
@@ -356,8 +360,6 @@ static void connect_board(board *self) {
   avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT),
                           take_output, self);
   avr_register_io_write(avr, SPM_CONTROL, write_spm, self);
-  avr_register_io_write(avr, STACK_LOW_BYTE, write_stack_low, self);
-  avr_register_io_write(avr, STACK_HIGH_BYTE, write_stack_high, self);
 }
 
 int main(int count, char **arguments) {
@@ -380,7 +382,6 @@ int main(int count, char **arguments) {
   self.avr->frequency = (uint32_t)strtoul(arguments[2], NULL, 10);
   self.avr->custom.data = &self;
   self.avr->sleep = sleep_for;
-  self.stack_lowest = self.avr->ramend;
   load_flash(&self, arguments[3]);
   load_eeprom(&self);
   connect_board(&self);
