@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tinyops.errors import ToolError
-from tinyops.files import JsonObject, pretty_json, write_if_changed, writing
+from tinyops.files import JsonObject, cache_folder, pretty_json, write_if_changed, writing
 from tinyops.process import Completed, run
-from tinyops.toolchain import cache_folder
 
 BUILD_TIMEOUT_S = 300
 INSTALL_HINT = "pip install 'tinyops[build]', or run `tinyops lock` and have the new version reviewed"
@@ -40,11 +39,18 @@ def check_versions(wanted: Mapping[str, str]) -> None:
             raise ToolError(f"{name}: the lock wants {version}, {found} is installed", hint=INSTALL_HINT)
 
 
-def build(project: Path, envs: Sequence[str], *, compiler: Path, measure: bool = False) -> Completed:
+def build(
+    project: Path,
+    envs: Sequence[str],
+    *,
+    compiler: Path,
+    measure: bool = False,
+    variables: Mapping[str, str] | None = None,
+) -> Completed:
     """Runs PlatformIO on a rendered project. The caller checks that the artefacts exist.
 
     With `measure` the linker lets everything fit, so that the size of what does not can be told.
-    Returns the ended program, also when it failed.
+    `variables` are for the builder. Returns the ended program, also when it failed.
     """
     core = prepare_core()
     chosen = [argument for env in envs for argument in ("-e", env)]
@@ -60,6 +66,7 @@ def build(project: Path, envs: Sequence[str], *, compiler: Path, measure: bool =
         "HTTP_PROXY": NO_NETWORK,
         "HTTPS_PROXY": NO_NETWORK,
         "LC_ALL": "C",
+        **(variables or {}),
     }
     command = [*_without_foreign_variables(env), sys.executable, "-m", "platformio", "run", "-d", str(project), *chosen]
     return run(command, timeout_s=BUILD_TIMEOUT_S, env=env, check=False, what="PlatformIO")

@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tinyops.boards.layout import Layout, Region
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
-from tinyops.files import JsonObject, digest_json, pretty_json
+from tinyops.files import MIB, JsonObject, digest_json, pretty_json, read_bounded
+from tinyops.firmware.forms import arduino
 from tinyops.toolchain import CPU_FLAGS
 
 PACKAGE = Path(__file__).parent
@@ -24,6 +25,7 @@ GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
 # A chip whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
 UF2_FAMILIES = {"rp2040": 0xE48BFF56}
 FRAME_VALUES_MAX = 1 << 20
+SOURCE_LIMIT_BYTES = 64 * MIB
 
 TWIN_PORTS = {"mps2-an386": "mps2"}  # the port that runs on each machine that is no board's own
 TWIN_FLASH_BYTES = 4 * 1024 * 1024  # mps2-an386: memory at 0, where it starts
@@ -89,11 +91,13 @@ def render_project(
             hint="compile the model for this board again",
         )
     common: dict[str, Any] = {"board": board, "fleet": fleet, "title": _comment(spec.title)}
-    envs = _environments(board, spec)
+    if spec.port == "arduino":
+        return _arduino_project(board, spec, common, facts, sensor)
+    envs, linked = _environments(board, spec), not spec.layout.model
     files = {
-        "platformio.ini": _render("platformio.ini.j2", **common, envs=envs),
+        "platformio.ini": _render("platformio.ini.j2", **common, envs=envs, linked=linked),
         "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
-        "src/main.c": _render("main.c.j2", **common, sensor=_comment(_describe_sensor(sensor))),
+        "src/main.c": _render("main.c.j2", **common, linked=linked, sensor=_comment(_describe_sensor(sensor))),
     }
     for env in envs:
         files[f"boards/{env['board']}.json"] = _board_json(env, spec)
@@ -105,6 +109,37 @@ def render_project(
         files[f"include/tinyops/{header}"] = (RUNTIME / "include/tinyops" / header).read_bytes()
     files |= _sources("app", "src/app") | _sources("port/cortex_m", "src/cortex_m")
     return dict(sorted(files.items()))
+
+
+def _arduino_project(
+    board: str, spec: BoardSpec, common: Mapping[str, Any], facts: Contract, sensor: JsonObject | str
+) -> dict[str, bytes]:
+    assert spec.layout is not None
+    files = {
+        "platformio.ini": _render("arduino.ini.j2", **common, envs=arduino.environments(board, spec)),
+        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
+        "src/main.cpp": _render("main.cpp.j2", **common, sensor=_comment(_describe_sensor(sensor))),
+        **arduino.board_json(board, spec),
+        **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
+        **_sources("app", "src/app"),
+        **_sources("port/arduino", "src/arduino"),
+    }
+    return dict(sorted(files.items()))
+
+
+def with_model(files: Mapping[str, bytes], inputs: Mapping[str, Path]) -> dict[str, bytes]:
+    """The project with a compile step's C in src/model. Raises SpecError when that is not among the inputs."""
+    if "model.c" not in inputs:
+        raise SpecError("firmware: model.c is missing among the inputs", hint="the inputs are all outputs of compile")
+    found = dict(files)
+    for name, path in inputs.items():
+        place = PurePosixPath(name)
+        if place.suffix not in (".c", ".h"):
+            continue
+        if place.is_absolute() or ".." in place.parts:
+            raise SpecError(f"firmware: file name {name!r} leads out of the project")
+        found[f"src/model/{place}"] = read_bounded(path, SOURCE_LIMIT_BYTES)
+    return dict(sorted(found.items()))
 
 
 def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
@@ -156,7 +191,7 @@ def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
         "digest": facts.digest,
         "digest_rows": rows,
         "summary": [_comment(line) for line in facts.summary],
-        "model": layout.model[0],
+        "model": layout.model[0] if layout.model else None,
         "arena_bytes": facts.arena_bytes,
         "frame_values": max(facts.frame_values, 1),
     }
@@ -215,7 +250,7 @@ def _describe_sensor(sensor: JsonObject | str) -> str:
 
 def _sources(source: str, folder: str) -> dict[str, bytes]:
     """The C of one folder of the runtime, under its place in the project."""
-    found = sorted(p for p in (RUNTIME / source).iterdir() if p.suffix in {".c", ".h"})
+    found = sorted(p for p in (RUNTIME / source).iterdir() if p.suffix in {".c", ".cpp", ".h"})
     return {f"{folder}/{p.name}": p.read_bytes() for p in found}
 
 

@@ -11,14 +11,14 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards.layout import Region
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError, ToolError
-from tinyops.files import MIB, JsonObject, canonical_json, digest_json, pretty_json, read_bounded
+from tinyops.files import MIB, JsonObject, cache_folder, canonical_json, digest_json, pretty_json, read_bounded
 from tinyops.firmware import pio
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
-from tinyops.firmware.forms import browser
-from tinyops.firmware.project import UF2_FAMILIES, render_project
+from tinyops.firmware.forms import arduino, browser
+from tinyops.firmware.project import UF2_FAMILIES, render_project, with_model
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
-from tinyops.toolchain import Tool, cache_folder, locked
+from tinyops.toolchain import Tool, locked
 
 SUFFIXES = (".elf", ".bin", ".hex")
 
@@ -55,6 +55,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     files = render_project(
         board=board, spec=spec, fleet=fleet, sensor=step.settings.get("sensor", {}), contract=contract
     )
+    if not spec.layout.model:
+        files = with_model(files, inputs)
     compiler = check_lock(step)
     report(Progress(0, 1, f"building firmware for {board}"))
     project = cache_folder() / "firmware" / fleet / board
@@ -83,11 +85,23 @@ def _environments(board: str, spec: BoardSpec) -> list[str]:
     return [board] if own_machine else [board, "twin"]
 
 
+def _variables(spec: BoardSpec) -> dict[str, str]:
+    """What the builder must find on this machine. Raises ToolError at once for what is missing."""
+    if spec.port != "arduino":
+        return {}
+    if not arduino.builds_locally(spec):
+        raise ToolError(
+            f"{spec.title}: only PlatformIO's own platform builds for it, and the lock names none",
+            hint="build its project by hand with `pio run`, where there is a network",
+        )
+    return {arduino.AVR_CORE_VARIABLE: str(arduino.find_avr_core().path)}
+
+
 def _build(project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ElfSizes:
     envs = _environments(board, spec)
     for env in envs:
         _remove_artefacts(project, env)
-    done = pio.build(project, envs, compiler=compiler.path)
+    done = pio.build(project, envs, compiler=compiler.path, variables=_variables(spec))
     if done.returncode != 0:
         raise _explain(done, project, board, spec, compiler)
     return _check(project, board, spec)
@@ -95,7 +109,7 @@ def _build(project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ElfSiz
 
 def _explain(done: Completed, project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ToolError:
     """Why a build failed. Raises DoesNotFit when it links once nothing is too large."""
-    retried = pio.build(project, [board], compiler=compiler.path, measure=True)
+    retried = pio.build(project, [board], compiler=compiler.path, measure=True, variables=_variables(spec))
     if retried.returncode == 0 and _elf(project, board).is_file():
         _check(project, board, spec)
     return failure(done, f"{board}: PlatformIO")

@@ -24,7 +24,8 @@ RELOCK = "run `tinyops lock` and have what it writes reviewed"
 TRAIN_PACKAGES = ("ai-edge-quantizer", "keras", "numpy", "tensorflow-cpu")
 BUILD_PACKAGES = ("ai-edge-litert", "numpy", "platformio", "scons", "tflite-micro")
 WASM_LINKER = "wasm-ld"
-EMULATORS = {"qemu": "qemu-system-arm", "rp2040js": "rp2040js"}  # by kind of twin
+# The program of each kind of twin that has one.
+EMULATORS = {"qemu": "qemu-system-arm", "rp2040js": "rp2040js", "simavr": "simavr"}
 
 Version: TypeAlias = Annotated[
     str, Matching(r"^[0-9][A-Za-z0-9.+!_-]*$", "a version is exact, such as 12.2.1", max_length=64)

@@ -93,29 +93,33 @@ class VirtualBoard:
 
 
 @contextlib.contextmanager
-def start(name: str, command: Callable[[int], Sequence[str | Path]]) -> Iterator[VirtualBoard]:
+def start(
+    name: str, command: Callable[[int], Sequence[str | Path]], *, also: Sequence[int] = ()
+) -> Iterator[VirtualBoard]:
     """Runs a program whose serial line is the socket with the number given to `command`; kills it at the end.
+
+    It inherits the files numbered in `also`, too.
 
     Raises ToolError when it cannot be started.
     """
     ours, theirs = socket.socketpair()
     with ours, tempfile.TemporaryFile() as errors:
         with theirs:
-            child = _spawn(name, [str(a) for a in command(theirs.fileno())], theirs.fileno(), errors)
+            child = _spawn(name, [str(a) for a in command(theirs.fileno())], [theirs.fileno(), *also], errors)
         try:
             yield VirtualBoard(name, Link(SocketStream(ours, name), name=name, timeout_s=BOOT_TIMEOUT_S), child, errors)
         finally:
             kill_group(child)
 
 
-def _spawn(name: str, command: list[str], line: int, errors: IO[bytes]) -> subprocess.Popen[str]:
+def _spawn(name: str, command: list[str], files: list[int], errors: IO[bytes]) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             [*_dying_with_parent(), *command],
-            stdin=line,
+            stdin=files[0],
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            pass_fds=[line],
+            pass_fds=files,
             start_new_session=True,
             text=True,
         )

@@ -14,4 +14,5 @@ class TinyopsPlatform(PlatformBase):  # type: ignore[misc]  # PlatformIO has no 
 
     def configure_default_packages(self, options: Any, targets: Any) -> None:  # noqa: ARG002
         # Not super(): it wants every uploader there is for `-t upload`.
-        self.packages["toolchain-gccarmnoneeabi"]["optional"] = shutil.which("arm-none-eabi-gcc") is not None
+        arduino = "arduino" in options.get("pioframework", [])
+        self.packages["toolchain-gccarmnoneeabi"]["optional"] = arduino or shutil.which("arm-none-eabi-gcc") is not None
