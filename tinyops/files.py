@@ -117,3 +117,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def cache_folder() -> Path:
+    """Where builds are kept between runs: TINYOPS_CACHE, else the user's cache folder."""
+    named = os.environ.get("TINYOPS_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(named).absolute() if named else Path(base).absolute() / "tinyops"

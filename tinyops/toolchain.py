@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
-import os
 import re
 import shlex
 import sys
@@ -14,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyops.errors import ToolError
+from tinyops.files import cache_folder
 from tinyops.process import find_tool, run
 
 DEBIAN_PACKAGES = {
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "avr-gcc": "gcc-avr avr-libc",
     "chromium": "chromium",
     "clang": "clang",
     "gcc": "gcc libc6-dev",
@@ -28,8 +29,12 @@ DEBIAN_PACKAGES = {
     "qemu-system-arm": "qemu-system-arm",
     "qemu-system-riscv32": "qemu-system-misc",
     "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
+    "simavr": "simavr libsimavr-dev libelf-dev pkg-config",
     "wasm-ld": "lld",
 }
+
+# Programs that print no version: what does, of the package that they come with.
+VERSION_COMMANDS: Mapping[str, tuple[str, ...]] = {"simavr": ("pkg-config", "--modversion", "simavr")}
 
 # Emulators that are npm packages, and the folder of this package that pins them: package.json and package-lock.json.
 NPM_FOLDERS = {"rp2040js": Path(__file__).parent / "twin" / "node"}
@@ -69,13 +74,6 @@ class Tool:
     path: Path
 
 
-def cache_folder() -> Path:
-    """Where builds are kept between runs: TINYOPS_CACHE, else the user's cache folder."""
-    named = os.environ.get("TINYOPS_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named).absolute() if named else Path(base).absolute() / "tinyops"
-
-
 @functools.cache
 def installed(name: str) -> Tool:
     """The program on PATH and its version. Raises ToolError naming the Debian package that has it."""
@@ -83,7 +81,7 @@ def installed(name: str) -> Tool:
         return _installed_by_npm(name)
     package = DEBIAN_PACKAGES.get(name, name)
     path = find_tool(name, hint=f"on Debian or Ubuntu: apt-get install {package}")
-    first = run([path, "--version"], timeout_s=20).stdout.splitlines()[:1]
+    first = run(VERSION_COMMANDS.get(name, (path, "--version")), timeout_s=20).stdout.splitlines()[:1]
     found = re.search(r"(?:\bv|\b)(\d+\.\d+(?:\.\d+)?)\b(?!.*\b\d+\.\d+\.\d+\b)", first[0] if first else "")
     if found is None:
         raise ToolError(f"{path}: prints no version that tinyops can read: {first!r}")

@@ -174,7 +174,9 @@ def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Ben
     proof = board.prove()
     facts = proof["facts"]
     assert facts["bit_exact"] is True and facts["vectors"] == len(VECTORS)
-    booted = {"microbit": "firmware.elf", "pico": "firmware.bin"}.get(name, "twin.elf" if has_slots(name) else "model.so")
+    booted = {"microbit": "firmware.elf", "pico": "firmware.bin"}.get(
+        name, "twin.elf" if has_slots(name) else "model.so"
+    )
     assert proof["ran"][booted] == digest_file(board.files[booted])
     levels = {"microbit": "same-bytes", "nano33ble": "same-source", "pico": "same-bytes"}
     assert facts["proof"] == {"model": "same-bytes", "firmware": levels.get(name, "none")}

@@ -96,12 +96,14 @@ int32_t tinyops_model_invoke(void *memory) {
 #define ENTRY(name) 0
 #define HEADER_NAME tinyops_model
 #define IMAGE_BYTES 0
+#define PLACE
 typedef tinyops_model_header header;
 #else
 extern const uint32_t image_bytes[]; /* its address is the length, from the linker script */
 #define ENTRY(name) name
 #define HEADER_NAME image_header
 #define IMAGE_BYTES image_bytes
+#define PLACE __attribute__((section(".header"), used))
 
 /* As tinyops_model_header, with addresses where the linker has to fill in an offset. */
 typedef struct {
@@ -118,7 +120,7 @@ typedef struct {
 } header;
 #endif
 
-__attribute__((section(".header"), used)) const header HEADER_NAME = {
+PLACE const header HEADER_NAME = {
     TINYOPS_MODEL_MAGIC,
     TINYOPS_MODEL_ABI,
     sizeof(header),

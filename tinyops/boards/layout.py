@@ -92,9 +92,14 @@ class Layout(Strict):
         return sorted(found, key=lambda item: item[1].origin)
 
 
-def check_layout(memory: Memory, layout: Layout) -> None:
-    """Slots lie in flash, on sectors, and apart. Raises Misplaced."""
+def check_layout(memory: Memory, layout: Layout, *, own_spaces: bool) -> None:
+    """Slots lie in flash, on sectors, and apart. Raises Misplaced.
+
+    With `own_spaces` flash and RAM are numbered each from 0, as in a Harvard architecture.
+    """
     _check_flash(memory)
+    if not own_spaces:
+        _check_apart(memory)
     previous: tuple[str, Region] | None = None
     for name, region in layout.named():
         loc: tuple[str | int, ...] = ("layout", name.split()[0])
@@ -118,14 +123,18 @@ def _check_flash(memory: Memory) -> None:
             raise Misplaced((*loc, "program_bytes"), "a sector is no whole number of program units")
         if flash.bytes % flash.erase_bytes:
             raise Misplaced((*loc, "bytes"), "flash is no whole number of sectors")
-        if _overlap(flash, memory.ram):
-            at = max(flash.origin, memory.ram.origin)
-            raise Misplaced((*loc, "origin"), f"flash {flash.name} and RAM overlap at {at:#x}")
         if flash.name in [other.name for other in memory.flash[:number]]:
             raise Misplaced((*loc, "name"), f"flash {flash.name!r} stands twice")
     for number, (before, after) in enumerate(pairwise(memory.flash), 1):
         if after.origin < before.end:
             raise Misplaced(("memory", "flash", number, "origin"), f"flash {before.name} and {after.name} overlap")
+
+
+def _check_apart(memory: Memory) -> None:
+    for number, flash in enumerate(memory.flash):
+        if _overlap(flash, memory.ram):
+            at = max(flash.origin, memory.ram.origin)
+            raise Misplaced(("memory", "flash", number, "origin"), f"flash {flash.name} and RAM overlap at {at:#x}")
 
 
 def _overlap(a: Region, b: Region) -> bool:

@@ -12,6 +12,9 @@ MIB = 1 << 20
 PLACE_BYTES = 4096  # what is placed anew starts at a multiple
 
 
+NOWHERE = Region(origin=0, bytes=1)
+
+
 @dataclass(frozen=True)
 class Machine:
     """One of QEMU's. Without a `port` it is a board's own and runs that board's firmware; else the firmware that is
@@ -23,8 +26,8 @@ class Machine:
     cpus: tuple[str, ...]
     emulator: str
     port: str | None = None
-    code: Region = Region(origin=0, bytes=1)
-    ram: Region = Region(origin=0, bytes=1)
+    code: Region = NOWHERE
+    ram: Region = NOWHERE
     more: Region | None = None
     options: tuple[str, ...] = ()
 

@@ -161,7 +161,7 @@ class BoardSpec(Strict):
         if (self.memory is None) != (self.layout is None):
             raise ValueError("memory and layout go together: a board has both, or an operating system and neither")
         if self.memory is not None and self.layout is not None:
-            check_layout(self.memory, self.layout)
+            check_layout(self.memory, self.layout, own_spaces=self.cpu == "avr")
         return self
 
     @model_validator(mode="after")

@@ -40,4 +40,5 @@ def _holds(board: Board, image_bytes: int, arena_bytes: int) -> bool:
     layout = board.spec.layout
     if layout is None:
         return True
-    return arena_bytes <= layout.arena_bytes and all(image_bytes <= slot.bytes for slot in layout.model)
+    slots = layout.model or layout.firmware[:1]  # a linked model lies in the firmware's
+    return arena_bytes <= layout.arena_bytes and all(image_bytes <= slot.bytes for slot in slots)

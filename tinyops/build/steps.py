@@ -98,7 +98,10 @@ def _train_step(
 
 
 def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) -> Iterator[Step]:
-    """Compile and image of the fleet's model for one board, then the fleet's firmware and its twin."""
+    """Compile and image of the fleet's model for one board, then the fleet's firmware and its twin.
+
+    A model that is linked has no image: its sources are inputs of the firmware.
+    """
     model, facts = fleet.spec.model_name, board.spec
     subject, fleet_subject = f"{model}/{board.name}", f"{fleet.metadata.name}/{board.name}"
     compiler = {"name": facts.compiler, "version": lock.compilers.get(facts.compiler)}
@@ -110,15 +113,20 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
         {"tinyops": lock.tinyops.compiler},
         {f: InputRef(squeezed, f) for f in ("int8.tflite", "features.json")},
     )
-    slot_bytes = facts.layout.model[0].bytes if facts.layout else None
-    yield Step(
-        "image",
-        subject,
-        {"cpu": facts.cpu, "slot_bytes": slot_bytes, "board": board.name},
-        {"compiler": compiler, **_linker(facts, lock), "tinyops": lock.tinyops.compiler},
-        {"sources": InputRef(compiled, ALL_OUTPUTS)},
-    )
+    linked = facts.model_form == "linked"
+    if not linked:
+        slot_bytes = facts.layout.model[0].bytes if facts.layout else None
+        yield Step(
+            "image",
+            subject,
+            {"cpu": facts.cpu, "slot_bytes": slot_bytes, "board": board.name},
+            {"compiler": compiler, **_linker(facts, lock), "tinyops": lock.tinyops.compiler},
+            {"sources": InputRef(compiled, ALL_OUTPUTS)},
+        )
     contract = trained_contract(repository, model, board)
+    firmware_inputs = {"sources": InputRef(compiled, ALL_OUTPUTS)} if linked else {}
+    if not contract:
+        firmware_inputs |= {"contract.json": InputRef(compiled, "contract.json")}
     yield Step(
         "firmware",
         fleet_subject,
@@ -129,7 +137,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
         },
-        {} if contract else {"contract.json": InputRef(compiled, "contract.json")},
+        firmware_inputs,
     )
     spec = repository.models[model].document.spec
     frames = spec.dataset is not None and not spec.input.takes_tensors
@@ -141,7 +149,9 @@ def _twin_step(
 ) -> Step:
     """`frames` says that the model takes a sensor's frames, so that a recording is streamed through the twin."""
     firmware = f"firmware:{fleet_subject}"
-    inputs = {"image": InputRef(built, ALL_OUTPUTS), "firmware": InputRef(firmware, ALL_OUTPUTS)}
+    inputs = {"firmware": InputRef(firmware, ALL_OUTPUTS)}
+    if board.spec.model_form != "linked":
+        inputs = {"image": InputRef(built, ALL_OUTPUTS), **inputs}
     inputs |= {f: InputRef(compiled, f) for f in ("contract.json", "compile.json")}
     inputs |= {f: InputRef(squeezed, f) for f in ("golden.bin", *(["stream.bin"] if frames else []))}
     name = board.spec.emulator

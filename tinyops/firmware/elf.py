@@ -10,6 +10,7 @@ from tinyops.boards.layout import Region
 from tinyops.errors import DoesNotFit, ToolError
 
 STATIC_SYMBOLS = ("tinyops_static_start", "tinyops_static_end")
+AVR_SYMBOLS = ("__data_start", "__heap_start")  # of the linker script that its compiler brings
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ def measure(path: Path, flash: Region) -> ElfSizes:
             loaded = [s for s in elf.iter_segments("PT_LOAD") if s["p_filesz"]]
             end = max(s["p_paddr"] + s["p_filesz"] for s in loaded)
             table: Any = elf.get_section_by_name(".symtab")
-            start_at, end_at = (table.get_symbol_by_name(name)[0]["st_value"] for name in STATIC_SYMBOLS)
+            names = AVR_SYMBOLS if elf["e_machine"] == "EM_AVR" else STATIC_SYMBOLS
+            start_at, end_at = (table.get_symbol_by_name(name)[0]["st_value"] for name in names)
     except (ELFError, OSError, ValueError, TypeError, AttributeError) as error:
         raise ToolError(f"{path.name}: not a firmware that tinyops can measure: {error}") from error
     return ElfSizes(end - flash.origin, end_at - start_at)

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tinyops.errors import ToolError
-from tinyops.files import JsonObject, pretty_json, write_if_changed, writing
+from tinyops.files import JsonObject, cache_folder, pretty_json, write_if_changed, writing
 from tinyops.process import Completed, run
-from tinyops.toolchain import cache_folder
 
 BUILD_TIMEOUT_S = 300
 INSTALL_HINT = "pip install 'tinyops[build]', or run `tinyops lock` and have the new version reviewed"
@@ -40,11 +39,18 @@ def check_versions(wanted: Mapping[str, str]) -> None:
             raise ToolError(f"{name}: the lock wants {version}, {found} is installed", hint=INSTALL_HINT)
 
 
-def build(project: Path, envs: Sequence[str], *, compiler: Path, measure: bool = False) -> Completed:
+def build(
+    project: Path,
+    envs: Sequence[str],
+    *,
+    compiler: Path,
+    measure: bool = False,
+    variables: Mapping[str, str] | None = None,
+) -> Completed:
     """Runs PlatformIO on a rendered project. The caller checks that the artefacts exist.
 
     With `measure` the linker lets everything fit, so that the size of what does not can be told.
-    Returns the ended program, also when it failed.
+    `variables` are for the builder. Returns the ended program, also when it failed.
     """
     core = prepare_core()
     chosen = [argument for env in envs for argument in ("-e", env)]
@@ -60,6 +66,7 @@ def build(project: Path, envs: Sequence[str], *, compiler: Path, measure: bool =
         "HTTP_PROXY": NO_NETWORK,
         "HTTPS_PROXY": NO_NETWORK,
         "LC_ALL": "C",
+        **(variables or {}),
     }
     command = [*_without_foreign_variables(env), sys.executable, "-m", "platformio", "run", "-d", str(project), *chosen]
     return run(command, timeout_s=BUILD_TIMEOUT_S, env=env, check=False, what="PlatformIO")
@@ -97,14 +104,15 @@ def sync_project(project: Path, files: Mapping[str, bytes], stamp: bytes) -> Non
     A new stamp (compiler, builder) drops the earlier build, which PlatformIO would not notice.
     """
     for path in [p for p in project.rglob("*") if p.is_file()]:
-        name = path.relative_to(project).as_posix()
-        if name not in files and not name.startswith((".pio/", ".tinyops-")):
+        name = path.relative_to(project)
+        if name.as_posix() not in files and ".pio" not in name.parts and not name.name.startswith(".tinyops-"):
             path.unlink()
     for name, data in files.items():
         write_if_changed(project / name, data)
     marker = project / ".tinyops-stamp"
     if not marker.is_file() or marker.read_bytes() != stamp:
-        shutil.rmtree(project / ".pio", ignore_errors=True)
+        for built in [p for p in project.rglob(".pio") if p.is_dir()]:
+            shutil.rmtree(built, ignore_errors=True)
         write_if_changed(marker, stamp)
 
 

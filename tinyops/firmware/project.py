@@ -7,14 +7,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tinyops.boards.layout import Layout
 from tinyops.boards.machines import QEMU, place
 from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
 from tinyops.errors import SpecError
-from tinyops.files import JsonObject, digest_json, pretty_json
+from tinyops.files import MIB, JsonObject, digest_json, pretty_json, read_bounded
+from tinyops.firmware.forms import arduino
 from tinyops.toolchain import CPU_FLAGS
 
 PACKAGE = Path(__file__).parent
@@ -26,6 +27,7 @@ GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
 UF2_FAMILIES = {"rp2040": 0xE48BFF56}
 FRAME_VALUES_MAX = 1 << 20
 TWIN = "twin"  # the environment of a twin that is another machine
+SOURCE_LIMIT_BYTES = 64 * MIB
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,27 @@ def render_project(
             hint="compile the model for this board again",
         )
     common: dict[str, Any] = {"board": board, "fleet": fleet, "title": _comment(spec.title)}
-    envs = _environments(board, spec)
+    if spec.port != "arduino":
+        return _bare_metal_project(board, spec, common, facts, sensor)
+    files = _arduino_project(board, spec, common, facts, sensor)
+    if needs_twin_port(spec):
+        twin = _bare_metal_project(board, spec, common, facts, sensor)
+        files |= {f"{TWIN}/{name}": data for name, data in twin.items()}
+    return dict(sorted(files.items()))
+
+
+def _bare_metal_project(
+    board: str, spec: BoardSpec, common: Mapping[str, Any], facts: Contract, sensor: JsonObject | str
+) -> dict[str, bytes]:
+    """For the board, where it has a port of its own, and for its twin's machine, where that is another."""
+    assert spec.layout is not None
+    envs, linked = _environments(board, spec), not spec.layout.model
     files = {
-        "platformio.ini": _render("platformio.ini.j2", **common, envs=envs, startup=family(spec.cpu).startup),
+        "platformio.ini": _render(
+            "platformio.ini.j2", **common, envs=envs, linked=linked, startup=family(spec.cpu).startup
+        ),
         "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
-        "src/main.c": _render("main.c.j2", **common, sensor=_comment(_describe_sensor(sensor))),
+        "src/main.c": _render("main.c.j2", **common, linked=linked, sensor=_comment(_describe_sensor(sensor))),
     }
     kind = family(spec.cpu)
     for env in envs:
@@ -123,7 +141,8 @@ def render_project(
         files[f"include/tinyops/{header}"] = (RUNTIME / "include/tinyops" / header).read_bytes()
     files |= _sources("app", "src/app") | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
     if kind.own_memory:
-        files[f"src/{kind.startup}/memory.c"] = (RUNTIME / "image/memory.c").read_bytes()
+        for source in ("memory.c", "freestanding/string.h"):
+            files[f"src/{kind.startup}/{PurePosixPath(source).name}"] = (RUNTIME / "image" / source).read_bytes()
         files["include/tinyops/internal.h"] = (RUNTIME / "include/tinyops/internal.h").read_bytes()
     return dict(sorted(files.items()))
 
@@ -136,15 +155,59 @@ def family(cpu: str) -> Family:
     raise SpecError(f"there is no bare-metal firmware for a {cpu}", hint=f"for {', '.join(FAMILIES)} there is")
 
 
-def built_environments(board: str, spec: BoardSpec) -> list[str]:
-    """What PlatformIO builds for a board: its own firmware where there is a port for it, and its twin's, where that is
-    another machine."""
-    own = [board] if spec.port in BARE_METAL_PORTS else []
-    return [*own, TWIN] if _needs_twin_port(spec) else own
+def builds_here(spec: BoardSpec) -> bool:
+    """Whether the board's own firmware can be built with what the lock names; else its project is only rendered."""
+    return spec.port in BARE_METAL_PORTS or (spec.port == "arduino" and arduino.builds_locally(spec))
 
 
-def _needs_twin_port(spec: BoardSpec) -> bool:
+def needs_twin_port(spec: BoardSpec) -> bool:
     return spec.twin.kind == "qemu" and not spec.twin.same_machine
+
+
+def environments(board: str, spec: BoardSpec) -> dict[str, str]:
+    """What PlatformIO builds for a board, the board's own first: each environment's folder in the project."""
+    found = {board: "."} if builds_here(spec) else {}
+    return {**found, TWIN: TWIN if spec.port == "arduino" else "."} if needs_twin_port(spec) else found
+
+
+def _arduino_project(
+    board: str, spec: BoardSpec, common: Mapping[str, Any], facts: Contract, sensor: JsonObject | str
+) -> dict[str, bytes]:
+    assert spec.layout is not None
+    files = {
+        "platformio.ini": _render(
+            "arduino.ini.j2",
+            **common,
+            envs=arduino.environments(board, spec),
+            model=next(iter(spec.layout.model), None),
+        ),
+        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
+        "src/main.cpp": _render(
+            "main.cpp.j2", **common, linked=not spec.layout.model, sensor=_comment(_describe_sensor(sensor))
+        ),
+        **arduino.board_json(board, spec),
+        **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
+        **_sources("app", "src/app"),
+        **_sources("port/arduino", "src/arduino"),
+    }
+    return dict(sorted(files.items()))
+
+
+def with_model(files: Mapping[str, bytes], inputs: Mapping[str, Path]) -> dict[str, bytes]:
+    """The projects with a compile step's C in src/model. Raises SpecError when that is not among the inputs."""
+    if "model.c" not in inputs:
+        raise SpecError("firmware: model.c is missing among the inputs", hint="the inputs are all outputs of compile")
+    found = dict(files)
+    projects = [PurePosixPath(name).parent for name in files if PurePosixPath(name).name == "platformio.ini"]
+    for name, path in inputs.items():
+        source = PurePosixPath(name)
+        if source.suffix not in (".c", ".h"):
+            continue
+        if source.is_absolute() or ".." in source.parts:
+            raise SpecError(f"firmware: file name {name!r} leads out of the project")
+        for project in projects:
+            found[str(project / "src/model" / source)] = read_bounded(path, SOURCE_LIMIT_BYTES)
+    return dict(sorted(found.items()))
 
 
 def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
@@ -161,7 +224,7 @@ def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
         "ram": spec.memory.ram,
     }
     found = [own] if spec.port in BARE_METAL_PORTS else []
-    return [*found, _twin_environment(spec)] if _needs_twin_port(spec) else found
+    return [*found, _twin_environment(spec)] if needs_twin_port(spec) else found
 
 
 def _twin_environment(spec: BoardSpec) -> dict[str, Any]:
@@ -189,7 +252,7 @@ def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
         "digest": facts.digest,
         "digest_rows": rows,
         "summary": [_comment(line) for line in facts.summary],
-        "model": layout.model[0],
+        "model": layout.model[0] if layout.model else None,
         "arena_bytes": facts.arena_bytes,
         "frame_values": max(facts.frame_values, 1),
     }
@@ -255,7 +318,7 @@ def _describe_sensor(sensor: JsonObject | str) -> str:
 
 def _sources(source: str, folder: str) -> dict[str, bytes]:
     """The C of one folder of the runtime, under its place in the project."""
-    found = sorted(p for p in (RUNTIME / source).iterdir() if p.suffix in {".c", ".h"})
+    found = sorted(p for p in (RUNTIME / source).iterdir() if p.suffix in {".c", ".cpp", ".h"})
     return {f"{folder}/{p.name}": p.read_bytes() for p in found}
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
 from tinyops.boards.machines import QEMU, place
-from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
+from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError, ToolError
-from tinyops.files import MIB, JsonObject, canonical_json, digest_json, pretty_json, read_bounded
+from tinyops.files import MIB, JsonObject, cache_folder, canonical_json, digest_json, pretty_json, read_bounded
 from tinyops.firmware import pio
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
-from tinyops.firmware.forms import browser
-from tinyops.firmware.project import TWIN, UF2_FAMILIES, built_environments, render_project
+from tinyops.firmware.forms import arduino, browser
+from tinyops.firmware.project import TWIN, UF2_FAMILIES, builds_here, environments, render_project, with_model
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
-from tinyops.toolchain import Tool, cache_folder, locked
+from tinyops.toolchain import Tool, locked
 
 SUFFIXES = (".elf", ".bin", ".hex")
 
@@ -55,6 +55,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     files = render_project(
         board=board, spec=spec, fleet=fleet, sensor=step.settings.get("sensor", {}), contract=contract
     )
+    if not spec.layout.model:
+        files = with_model(files, inputs)
     compiler = check_lock(step)
     report(Progress(0, 1, f"building firmware for {board}"))
     project = cache_folder() / "firmware" / fleet / board
@@ -78,21 +80,36 @@ def check_lock(step: Step) -> Tool:
     return locked(str(lock["compiler"]["name"]), str(lock["compiler"]["version"]))
 
 
+def _variables(spec: BoardSpec) -> dict[str, str]:
+    """What the builder must find on this machine. Raises ToolError at once for what is missing."""
+    if spec.port != "arduino" or not arduino.builds_locally(spec):
+        return {}
+    return {arduino.AVR_CORE_VARIABLE: str(arduino.find_avr_core().path)}
+
+
 def _build(project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ElfSizes:
-    envs = built_environments(board, spec)
-    for env in envs:
-        _remove_artefacts(project, env)
-    done = pio.build(project, envs, compiler=compiler.path)
-    if done.returncode != 0:
-        raise _explain(done, project, board, spec, compiler)
+    envs = environments(board, spec)
+    if not envs:
+        raise ToolError(
+            f"{spec.title}: only PlatformIO's own platform builds for it, and the lock names none",
+            hint="build its project by hand with `pio run`, where there is a network",
+        )
+    for env, folder in envs.items():
+        _remove_artefacts(project / folder, env)
+    for folder in dict.fromkeys(envs.values()):
+        here = [env for env in envs if envs[env] == folder]
+        done = pio.build(project / folder, here, compiler=compiler.path, variables=_variables(spec))
+        if done.returncode != 0:
+            raise _explain(done, project, board, spec, compiler)
     return _check(project, board, spec)
 
 
 def _explain(done: Completed, project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ToolError:
     """Why a build failed. Raises DoesNotFit when it links once nothing is too large."""
-    env = built_environments(board, spec)[0]
-    retried = pio.build(project, [env], compiler=compiler.path, measure=True)
-    if retried.returncode == 0 and _elf(project, env).is_file():
+    env, folder = next(iter(environments(board, spec).items()))
+    place = project / folder
+    retried = pio.build(place, [env], compiler=compiler.path, measure=True, variables=_variables(spec))
+    if retried.returncode == 0 and _elf(place, env).is_file():
         _check(project, board, spec)
     return failure(done, f"{board}: PlatformIO")
 
@@ -100,11 +117,11 @@ def _explain(done: Completed, project: Path, board: str, spec: BoardSpec, compil
 def _check(project: Path, board: str, spec: BoardSpec) -> ElfSizes:
     """What the board's firmware takes; the twin's, where only that is built."""
     assert spec.layout is not None and spec.memory is not None
-    env = built_environments(board, spec)[0]
+    env, folder = next(iter(environments(board, spec).items()))
     flash = spec.layout.firmware[0]
     if env == TWIN:
         flash = place(QEMU[spec.twin.machine], spec.memory, spec.layout).firmware
-    sizes = measure(_elf(project, env), flash)
+    sizes = measure(_elf(project / folder, env), flash)
     check_fit(board, sizes, flash, spec.memory.ram, spec.layout.stack_bytes)
     return sizes
 
@@ -120,11 +137,11 @@ def _remove_artefacts(project: Path, env: str) -> None:
 
 
 def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
-    envs, wanted = built_environments(board, spec), {}
-    if board in envs:
-        wanted = {f"firmware{suffix}": _elf(project, board).with_suffix(suffix) for suffix in _suffixes(spec)}
-    if TWIN in envs:
-        wanted["twin.elf"] = _elf(project, TWIN)
+    wanted = {}
+    for env, folder in environments(board, spec).items():
+        elf = _elf(project / folder, env)
+        made = {"twin.elf": elf} if env == TWIN else {f"firmware{s}": elf.with_suffix(s) for s in _suffixes(spec)}
+        wanted |= made
     for name, path in wanted.items():
         if not path.is_file() or path.stat().st_size == 0:
             raise ToolError(f"{board}: PlatformIO ended well but made no {path.name} in {path.parent.name}")
@@ -134,7 +151,7 @@ def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
 def _facts(sizes: ElfSizes, spec: BoardSpec, contract: str) -> JsonObject:
     assert spec.layout is not None and spec.memory is not None
     return {
-        "image": spec.port in BARE_METAL_PORTS,
+        "image": builds_here(spec),
         "port": spec.port,
         "contract": contract,
         "flash_bytes": sizes.flash,

@@ -31,7 +31,7 @@ MANIFEST_LIMIT_BYTES = 128 * MIB
 ASSETS_PER_RELEASE_MAX = 900  # GitHub refuses more than 1,000 a release
 DURABLE_KINDS = ("train", "squeeze")  # recorded, not reproduced: what they made is kept for ever
 
-ModelKind = Literal["image", "shared-object", "wasm"]
+ModelKind = Literal["image", "linked", "shared-object", "wasm"]
 Proof = Literal["same-bytes", "same-source", "built", "rendered"]
 
 
@@ -107,7 +107,7 @@ class FileRef(Asset):
 
 
 class ModelFile(FileRef):
-    """A compiled model: a position-independent image, a shared object for Linux, a module for browsers."""
+    """A compiled model: an image for a slot, a shared object, a module for browsers, a firmware that holds it."""
 
     kind: ModelKind
 

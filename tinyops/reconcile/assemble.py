@@ -179,19 +179,15 @@ def _entries(
 
 def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Record], places: _Places) -> BoardEntry:
     model = fleet.spec.model_name
-    image = records[f"image:{model}/{board}"]
     compiled = records[f"compile:{model}/{board}"]
     built = records[f"firmware:{name}/{board}"].outputs
     firmware = built.get("firmware.bin") or built.get("page.zip")
-    file, kind = _model_of(image)
+    kind, image = _model_file(name, model, board, records)
     proof = records[f"twin:{name}/{board}"].facts["proof"]
     return BoardEntry(
         contract=compiled.facts["contract"],
         contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
-        model=ModelFile(
-            **places.file(image.outputs[file]),
-            kind=kind,
-        ),
+        model=ModelFile(**places.file(image), kind=kind),
         firmware=FileRef(**places.file(firmware)) if firmware else None,
         golden=FileRef(**places.file(records[f"squeeze:{model}/int8"].outputs["golden.bin"])),
         proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
@@ -199,9 +195,12 @@ def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Reco
     )
 
 
-def _model_of(image: Record) -> tuple[str, ModelKind]:
-    """The file among an image step's outputs that devices run, and its kind."""
-    return next((file, kind) for file, kind in MODEL_FILES.items() if file in image.outputs)
+def _model_file(fleet: str, model: str, board: str, records: Mapping[str, Record]) -> tuple[ModelKind, Artifact]:
+    """What brings the model to the board, and its kind: without an image step, the firmware that it is linked into."""
+    image = records.get(f"image:{model}/{board}")
+    if image is None:
+        return "linked", records[f"firmware:{fleet}/{board}"].outputs["firmware.bin"]
+    return next((kind, image.outputs[file]) for file, kind in MODEL_FILES.items() if file in image.outputs)
 
 
 def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> JsonObject:
@@ -213,8 +212,7 @@ def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) 
     found = {name: squeezed.get(name) for name in ("accuracy_float", "accuracy_int8", "int8_loss")}
     found |= {name: proven.get(name) for name in _TWIN_FIGURES}
     found["input"] = binding if isinstance(binding, str) else binding.kind
-    image = records[f"image:{model}/{board}"]
-    found["image_bytes"] = image.outputs[_model_of(image)[0]].bytes
+    found["image_bytes"] = _model_file(name, model, board, records)[1].bytes
     return found
 
 

@@ -17,7 +17,7 @@ HEX_DATA, HEX_END, HEX_SEGMENT, HEX_LINEAR, HEX_ENTRIES = 0, 1, 2, 4, (3, 5)
 
 def check_copies(elf: Path, binary: Path, hexadecimal: Path) -> None:
     """Raises ToolError naming the copy that differs from the ELF."""
-    wanted = _elf_bytes(elf)
+    wanted = elf_bytes(elf)
     start = min(wanted)
     image = read_bounded(binary, FIRMWARE_LIMIT_BYTES)
     if {start + i: byte for i, byte in enumerate(image) if start + i in wanted or byte} != wanted:
@@ -28,7 +28,7 @@ def check_copies(elf: Path, binary: Path, hexadecimal: Path) -> None:
 
 def check_uf2(elf: Path, uf2: Path) -> None:
     """Raises ToolError when the file for a boot ROM's disk does not hold the ELF's bytes, and nothing but filling."""
-    wanted = _elf_bytes(elf)
+    wanted = elf_bytes(elf)
     found = _uf2_bytes(uf2)
     if {at: byte for at, byte in found.items() if at in wanted} != wanted or any(
         byte not in (0, 0xFF) for at, byte in found.items() if at not in wanted
@@ -62,7 +62,7 @@ def check_slot(board: str, image: bytes, slot_bytes: int) -> None:
         )
 
 
-def _elf_bytes(path: Path) -> dict[int, int]:
+def elf_bytes(path: Path) -> dict[int, int]:
     """Every byte that the ELF puts into flash, by address."""
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile

@@ -5,28 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
-from tinyops.boards.model import BoardSpec
+from tinyops.boards.model import BoardSpec, ModelForm
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
-from tinyops.twin import browser, native, qemu, qemu_user, rp2040
 from tinyops.twin.golden import read_golden, read_stream
+from tinyops.twin.kinds import files_run, kind_of
 from tinyops.twin.machine import Boot
 from tinyops.twin.prove import Expected, Measured, RunningBoard, greet, play, prove
 from tinyops.twin.released import check_copies, check_slot, check_uf2
 
-BOOTS: Mapping[str, Callable[[Boot], AbstractContextManager[RunningBoard]]] = {
-    "native": native.boot,
-    "qemu": qemu.boot,
-    "qemu-user": qemu_user.boot,
-    "browser": browser.boot,
-    "rp2040js": rp2040.boot,
-}
 IMAGE_LIMIT_BYTES = 64 * MIB
-NOT_COUNTED = "instructions: this machine does not let a program count them"
+# What of a board's files lies in its flash or, with an operating system, on its disk.
+STORED: Mapping[ModelForm, tuple[str, ...]] = {
+    "image": ("model.bin", "firmware.bin"),
+    "linked": ("firmware.bin",),
+    "shared-object": ("model.so",),
+    "wasm": ("model.wasm", "page.zip"),
+}
 
 
 @contextlib.contextmanager
@@ -41,7 +39,7 @@ def open_twin(
     """
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
-    with BOOTS[spec.twin.kind](Boot(board, spec, files, contract, lock or {})) as virtual:
+    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {})) as virtual:
         yield virtual
 
 
@@ -60,8 +58,9 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
         measured = prove(virtual, hello, golden, lambda done: report(Progress(done, total, f"{board}: golden vectors")))
         if "stream.bin" in inputs:
             play(virtual, read_stream(inputs["stream.bin"]))
-    facts = _facts(spec, inputs, total, measured)
-    proof = {"board": board, "contract": digest_json(contract), "facts": facts, "ran": _ran(spec, inputs)}
+    facts = _facts(board, spec, inputs, total, measured)
+    ran = {name: digest_file(inputs[name]) for name in files_run(board, spec)}
+    proof = {"board": board, "contract": digest_json(contract), "facts": facts, "ran": ran}
     (out / "proof.json").write_bytes(pretty_json({**proof, "emulator": step.lock.get("emulator")}))
     return facts
 
@@ -77,54 +76,36 @@ def _read_contract(path: Path) -> JsonObject:
 
 
 def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> bytes | None:
-    """The model image for the slot, None without slots. Raises when it or the firmware's files cannot be right."""
+    """The model image for the slot, or None. Raises when it or the firmware's files cannot be right."""
     if spec.layout is None:
         return None
-    image = read_bounded(inputs["model.bin"], IMAGE_LIMIT_BYTES)
-    check_slot(board, image, spec.layout.model[0].bytes)
     if "firmware.elf" in inputs:
         check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
     if "firmware.uf2" in inputs:
         check_uf2(inputs["firmware.elf"], inputs["firmware.uf2"])
+    if not spec.layout.model:
+        return None
+    image = read_bounded(inputs["model.bin"], IMAGE_LIMIT_BYTES)
+    check_slot(board, image, spec.layout.model[0].bytes)
     return image
 
 
-def _ran(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
-    """Digests of the very files that were booted."""
-    if spec.layout is None:
-        names = _files_without_slots(spec)
-    elif spec.twin.kind == "rp2040js":
-        names = ["model.bin", "firmware.bin"]
-    else:
-        names = ["model.bin", "firmware.elf" if spec.twin.same_machine else "twin.elf"]
-    return {name: digest_file(inputs[name]) for name in names}
-
-
-def _files_without_slots(spec: BoardSpec) -> list[str]:
-    return ["model.wasm", "page.zip"] if spec.twin.kind == "browser" else ["model.so"]
-
-
 def _proof_levels(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
+    """Of the model and of the firmware; a model that is linked in is as proven as the firmware."""
     if spec.model_form == "shared-object":
-        return {"model": "same-bytes", "firmware": "none"}
-    if spec.layout is not None and "firmware.elf" not in inputs:
-        return {"model": "same-bytes", "firmware": "rendered"}
-    return {"model": "same-bytes", "firmware": "same-bytes" if spec.twin.same_machine else "same-source"}
+        return {"model": "same-bytes" if spec.twin.same_machine else "same-source", "firmware": "none"}
+    firmware = "same-bytes" if spec.twin.same_machine else "same-source"
+    model = firmware if spec.model_form == "linked" else "same-bytes"
+    built = spec.layout is None or "firmware.elf" in inputs
+    return {"model": model, "firmware": firmware if built else "rendered"}
 
 
-def _flash_bytes(spec: BoardSpec, inputs: Mapping[str, Path]) -> int:
-    """What the images take on the board: the model's and, without an operating system, the firmware's if it is built."""
-    names = _files_without_slots(spec) if spec.layout is None else ["model.bin", "firmware.bin"]
-    return sum(inputs[name].stat().st_size for name in names if name in inputs)
-
-
-def _facts(spec: BoardSpec, inputs: Mapping[str, Path], vectors: int, measured: Measured) -> JsonObject:
-    why = browser.NOT_COUNTED if spec.twin.kind == "browser" else NOT_COUNTED
-    uncounted = [why] if measured.instructions is None else []
+def _facts(board: str, spec: BoardSpec, inputs: Mapping[str, Path], vectors: int, measured: Measured) -> JsonObject:
+    uncounted = [kind_of(board, spec).not_counted] if measured.instructions is None else []
     return {
         "bit_exact": True,  # a difference ends the step
         "vectors": vectors,
-        "flash_bytes": _flash_bytes(spec, inputs),
+        "flash_bytes": sum(inputs[name].stat().st_size for name in STORED[spec.model_form] if name in inputs),
         "ram_bytes": measured.ram_bytes,
         "stack_bytes": measured.stack_used,
         "instructions": measured.instructions,

@@ -38,7 +38,7 @@ def test_slots_tile_flash_without_overlap() -> None:
             continue
         regions = [region for _, region in board.spec.layout.named()]
         assert all(a.end <= b.origin for a, b in pairwise(regions))
-        assert len(board.spec.layout.model) == 2, "an update needs a spare slot"
+        assert len(board.spec.layout.model) in (0, 2), "an update needs a spare slot"
 
 
 def test_digests_follow_facts_only(tmp_path: Path) -> None:

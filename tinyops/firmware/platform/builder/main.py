@@ -5,10 +5,13 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-from SCons.Script import Builder, Default, DefaultEnvironment  # type: ignore[import-untyped]
+from SCons.Script import Builder, Default, DefaultEnvironment, Return  # type: ignore[import-untyped]
 
 env = DefaultEnvironment()
 board = env.BoardConfig()
+if board.get("build.cpu") == "avr":
+    env.SConscript(f"{env.PioPlatform().get_dir()}/builder/avr.py", exports="env")
+    Return()
 cpu_flags = list(board.get("build.cpu_flags"))
 tools = board.get("build.tools")
 library = ["--specs=nano.specs", "-nostartfiles"] if board.get("build.c_library") else ["-nostdlib", "-static"]

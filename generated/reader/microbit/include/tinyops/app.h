@@ -13,6 +13,10 @@
 #include "tinyops/model.h"
 #include "tinyops/port.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A model that can be called: an image in a slot, or one that is linked or loaded. */
 typedef struct {
   const tinyops_model_header *header;
@@ -85,5 +89,9 @@ void tinyops_app_send_fault(const tinyops_port *port, uint32_t pc, uint32_t lr, 
 
 /* CRC-32 as in Ethernet, zip and zlib. */
 uint32_t tinyops_app_crc32(const uint8_t *bytes, uint32_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -91,9 +91,9 @@ int32_t tinyops_app_find_model(const tinyops_app_board *board, tinyops_app_model
     return status;
   }
   model->header = header;
-  model->init = (tinyops_model_init_fn)(base + header->init);
-  model->push = (tinyops_model_push_fn)(base + header->push);
-  model->prepare = (tinyops_model_prepare_fn)(base + header->prepare);
-  model->invoke = (tinyops_model_invoke_fn)(base + header->invoke);
+  model->init = (tinyops_model_init_fn)(uintptr_t)(base + header->init);
+  model->push = (tinyops_model_push_fn)(uintptr_t)(base + header->push);
+  model->prepare = (tinyops_model_prepare_fn)(uintptr_t)(base + header->prepare);
+  model->invoke = (tinyops_model_invoke_fn)(uintptr_t)(base + header->invoke);
   return TINYOPS_OK;
 }

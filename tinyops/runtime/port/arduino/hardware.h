@@ -1,0 +1,43 @@
+/* What Arduino's API leaves to each chip: one file implements it for all of them. */
+#ifndef TINYOPS_ARDUINO_HARDWARE_H
+#define TINYOPS_ARDUINO_HARDWARE_H
+
+#include <stdint.h>
+
+#include "tinyops/port.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Reads and clears what the chip remembers; call it once, at start-up. */
+tinyops_reset_cause tinyops_arduino_read_reset_cause(void);
+
+/* Starts the board again; does not return. */
+void tinyops_arduino_reset(void);
+
+/* Starts the watchdog: without tinyops_arduino_feed_watchdog for about 8 seconds, or the most that
+ * the chip can wait, the board starts again. */
+void tinyops_arduino_start_watchdog(void);
+void tinyops_arduino_feed_watchdog(void);
+
+/* Millivolts of supply, or 0 where the chip cannot measure its own. */
+uint16_t tinyops_arduino_supply_mv(void);
+
+/* Sleeps until an interrupt, at most about a millisecond; returns at once when `ready` says that
+ * there is something to do, which is asked with interrupts off where sleep could miss it. */
+void tinyops_arduino_sleep(int (*ready)(void));
+
+/* Fills in what is known of stack and RAM; 0 is unknown. */
+void tinyops_arduino_measure(tinyops_port_memory *memory);
+
+/* Core cycles: bits of the counter, 0 without one; sets it to 0; reads it. */
+uint8_t tinyops_arduino_open_cycles(void);
+void tinyops_arduino_clear_cycles(void);
+uint32_t tinyops_arduino_cycles(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,103 @@
+/* The port of every board with an Arduino core; what differs by chip is in hardware_*.cpp. */
+#include "core.h"
+#include "hardware.h"
+
+static const unsigned long BAUD = 115200;
+
+static int has_byte(void) { return Serial.available() > 0; }
+
+static int32_t read_byte(void *context) {
+  (void)context;
+  return Serial.available() > 0 ? Serial.read() : TINYOPS_PORT_NO_BYTE;
+}
+
+static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
+  (void)context;
+  while (count > 0) {
+    const size_t sent = Serial.write(bytes, (size_t)(count < 64 ? count : 64));
+    bytes += sent;
+    count -= (uint32_t)sent;
+  }
+}
+
+static void start_ticks(void *context) {
+  (void)context;
+  tinyops_arduino_clear_cycles();
+}
+
+static uint32_t ticks(void *context) {
+  (void)context;
+  return 0;
+}
+
+static uint32_t cycles(void *context) {
+  (void)context;
+  return tinyops_arduino_cycles();
+}
+
+static void idle(void *context) {
+  (void)context;
+  tinyops_arduino_sleep(has_byte);
+}
+
+static void measure(void *context, tinyops_port_memory *memory) {
+  (void)context;
+  tinyops_arduino_measure(memory);
+}
+
+static uint32_t now_ms(void *context) {
+  (void)context;
+  return millis();
+}
+
+static void reset(void *context) {
+  (void)context;
+  Serial.flush(); /* an answer that is still on its way */
+  tinyops_arduino_reset();
+}
+
+static void feed_watchdog(void *context) {
+  (void)context;
+  tinyops_arduino_feed_watchdog();
+}
+
+#if defined(LED_BUILTIN)
+/* The LED is lit for every class but the first, which stands for nothing of interest. */
+static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t count) {
+  (void)context;
+  (void)outputs;
+  (void)count;
+  digitalWrite(LED_BUILTIN, best != 0 ? HIGH : LOW);
+}
+#endif
+
+static uint32_t supply_mv(void *context) {
+  (void)context;
+  return tinyops_arduino_supply_mv();
+}
+
+void tinyops_port_open(tinyops_port *port) {
+  Serial.begin(BAUD);
+  *port = tinyops_port();
+  port->context = port;
+  port->read_byte = read_byte;
+  port->write = write_bytes;
+  port->start_ticks = start_ticks;
+  port->ticks = ticks;
+  port->tick_hz = 1; /* time by micros() is no count of instructions */
+  port->cycles = cycles;
+  port->cycle_bits = tinyops_arduino_open_cycles();
+  port->emulated = 0; /* simavr counts the chip's own cycles */
+  port->idle = idle;
+  port->measure = measure;
+  port->now_ms = now_ms;
+  port->reset = reset;
+  port->reset_cause = tinyops_arduino_read_reset_cause();
+  port->feed_watchdog = feed_watchdog;
+  port->supply_mv = supply_mv;
+#if defined(LED_BUILTIN)
+  pinMode(LED_BUILTIN, OUTPUT);
+  port->show = show;
+#endif
+  tinyops_arduino_start_watchdog();
+}

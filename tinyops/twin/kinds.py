@@ -1,0 +1,49 @@
+"""The kinds of twins, a row each; a new kind is a file with a `boot`, a row, and a literal of boards/model.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tinyops.boards.model import BoardSpec
+from tinyops.errors import SpecError
+from tinyops.twin import browser, native, qemu, qemu_user, rp2040, simavr
+from tinyops.twin.machine import Boot
+from tinyops.twin.prove import RunningBoard
+
+BootFunction: TypeAlias = Callable[[Boot], AbstractContextManager[RunningBoard]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a kind boots, which of a board's files it runs beside the image in a slot, and why nothing is counted."""
+
+    boot: BootFunction
+    runs: tuple[str, ...]
+    not_counted: str = "instructions: this machine does not let a program count them"
+
+
+KINDS: Mapping[str, Kind] = {
+    "browser": Kind(browser.boot, ("model.wasm", "page.zip"), browser.NOT_COUNTED),
+    "native": Kind(native.boot, ("model.so",)),
+    "qemu": Kind(qemu.boot, ("firmware.elf",)),
+    "qemu-user": Kind(qemu_user.boot, ("model.so",)),
+    "rp2040js": Kind(rp2040.boot, ("firmware.bin",)),
+    "simavr": Kind(simavr.boot, ("firmware.elf",), "instructions: the twin counts core cycles"),
+}
+
+
+def kind_of(board: str, spec: BoardSpec) -> Kind:
+    """The kind of a board's twin. Raises SpecError for a board that has none."""
+    kind = KINDS.get(spec.twin.kind)
+    if kind is None:
+        raise SpecError(f"{board}: nothing on this machine emulates it", hint="choose a board whose twin is not none")
+    return kind
+
+
+def files_run(board: str, spec: BoardSpec) -> tuple[str, ...]:
+    """Names of the files that the board's twin runs."""
+    names = kind_of(board, spec).runs if spec.twin.same_machine else ("twin.elf",)
+    return (*names, "model.bin") if spec.model_form == "image" else names
