@@ -57,8 +57,10 @@ def digits(contract: dict[str, Any]) -> str:
 
 
 def compile_image(name: str, folder: Path, contract: dict[str, Any], fault: int = 0, **macros: int) -> dict[str, Path]:
-    """The reversing model for a board: model.so, or model.elf and model.bin."""
+    """The reversing model for a board: model.so, or model.elf and model.bin, or the firmware that it is linked into."""
     spec = board_spec(name)
+    if spec.model_form == "linked":
+        return build_firmware(name, folder, contract, sources=linked_sources(folder, contract, fault, macros))
     defines = [f"-DCONTRACT={digits(contract)}", f"-DFAULT={fault}", *(f"-D{k}={v}" for k, v in macros.items())]
     common = [*CPU_FLAGS[spec.cpu], "-std=c99", "-Os", "-ffreestanding", "-I", INCLUDE, *defines, SOURCE]
     common += ["-fno-optimize-sibling-calls"]
@@ -73,7 +75,18 @@ def compile_image(name: str, folder: Path, contract: dict[str, Any], fault: int 
     return {"model.elf": elf, "model.bin": binary}
 
 
-def build_firmware(name: str, folder: Path, contract: dict[str, Any], fleet: str = "wrist") -> dict[str, Path]:
+def linked_sources(folder: Path, contract: dict[str, Any], fault: int, macros: dict[str, int]) -> dict[str, Path]:
+    """The same as a compile step's C; as a header, where warnings are not errors."""
+    defines = {"SHARED": 1, "CONTRACT": digits(contract), "FAULT": fault, **macros}
+    lines = ["#pragma GCC system_header", *(f"#define {name} {value}" for name, value in defines.items())]
+    (folder / "reverse.h").write_text("\n".join([*lines, SOURCE.read_text()]))
+    (folder / "model.c").write_text('#include "reverse.h"\n')
+    return {name: folder / name for name in ("model.c", "reverse.h")}
+
+
+def build_firmware(
+    name: str, folder: Path, contract: dict[str, Any], fleet: str = "wrist", sources: dict[str, Path] | None = None
+) -> dict[str, Path]:
     spec = board_spec(name)
     lock = {
         "compiler": {"name": spec.compiler, "version": installed(spec.compiler).version},
@@ -86,7 +99,8 @@ def build_firmware(name: str, folder: Path, contract: dict[str, Any], fleet: str
     out = folder / "firmware"
     out.mkdir()
     step = Step("firmware", f"{fleet}/{name}", settings, lock)
-    firmware.run(step, {"contract.json": folder / "contract.json"}, out, ignore)
+    (folder / "contract.json").write_text(json.dumps(contract, indent=1))
+    firmware.run(step, {"contract.json": folder / "contract.json", **(sources or {})}, out, ignore)
     return {path.name: path for path in out.iterdir()}
 
 
@@ -159,7 +173,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Bench]:
             "golden.bin": golden_file(folder / "golden.bin"),
             "stream.bin": stream_file(folder / "stream.bin"),
         }
-        files |= compile_image(name, folder, contract) | build_firmware(name, folder, contract)
+        files |= compile_image(name, folder, contract)
+        if board_spec(name).model_form != "linked":
+            files |= build_firmware(name, folder, contract)
         return Bench(name, folder, files)
 
     return make
