@@ -2,7 +2,7 @@
 
 python benchmarks/bench_firmware.py
 
-The second time is what a lost key costs. Usually nothing is even looked at: a step whose key is in the store is skipped.
+The second time is what a lost key costs. Usually nothing is looked at: a step whose key is in the store is skipped.
 """
 
 from __future__ import annotations
