@@ -1,5 +1,5 @@
-/* QEMU's mps2-an386, -an500 and -an505, the twins of Cortex-M4, M7 and M33 boards that QEMU does not
- * know: CMSDK UART0 and TIMER0, on a Cortex-M33 as its secure side sees them. */
+/* QEMU's mps2-an386, -an500 and -an505, the twins of Cortex-M4, M7 and M33 boards that QEMU does
+ * not know: CMSDK UART0 and TIMER0, on a Cortex-M33 as its secure side sees them. */
 #include "tinyops/port.h"
 
 #include "startup.h"
