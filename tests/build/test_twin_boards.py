@@ -183,6 +183,17 @@ ALL_BOARDS = (*BOARDS, "nucleo-h743zi", "coral-micro")
 OWN_FIRMWARE = {"microbit": "same-bytes", "nano33ble": "same-source", "pico": "same-bytes"}  # the others' is rendered
 
 
+def test_a_linked_model_gives_the_same_bytes_in_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = []
+    for name in ("one", "another-much-longer-name"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv("TINYOPS_CACHE", str(tmp_path / name / "cache"))
+        files = compile_image("esp32c3", tmp_path / name, contract_of("esp32c3"))
+        digests.append({name: digest_file(path) for name, path in files.items()})
+        assert str(tmp_path).encode() not in files["twin.elf"].read_bytes()
+    assert digests[0] == digests[1]
+
+
 @pytest.mark.parametrize("name", ALL_BOARDS)
 def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Bench]) -> None:
     board = bench(name)
@@ -220,7 +231,9 @@ def test_a_wrong_output_byte_is_named(name: str, bench: Callable[[str], Bench], 
 
 
 @pytest.mark.parametrize("name", BOARDS)
-@pytest.mark.parametrize(("fault", "said"), [(1, "crashed"), (3, "stack overflowed|killed by signal 11"), (4, "output byte 4 is")])
+@pytest.mark.parametrize(
+    ("fault", "said"), [(1, "crashed"), (3, "stack overflowed|killed by signal 11"), (4, "output byte 4 is")]
+)
 def test_a_bad_image_is_named_with_board_and_vector(
     name: str, fault: int, said: str, bench: Callable[[str], Bench], tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ class Bench:
     operators: tuple[JsonObject, ...]
     not_covered: tuple[str, ...]
     predicted_instructions: int | None = None  # by the compiler's table of costs
+    linked: bool = False  # into the firmware, which `flash` is of, too
 
     @property
     def bit_exact(self) -> bool:
@@ -176,6 +177,7 @@ def bench(
         operators=_operators(compiled, counted),
         not_covered=tuple(board.spec.twin.not_covered),
         predicted_instructions=_sum(compiled.predicted_instructions),
+        linked=board.spec.model_form == "linked",
     )
 
 
@@ -220,17 +222,19 @@ def _build(
 ) -> tuple[dict[str, Path], JsonObject]:
     """The board's files by name, as a twin wants them, and the image's figures."""
     report(Progress(2, 5, f"building the image and the firmware of {board.name}"))
+    linked = board.spec.model_form == "linked"
     try:
-        if board.spec.model_form == "linked":
-            sources, files, built = _write_compiled(compiled, folder / "compiled"), {}, {}
+        if linked:
+            sources = _write_compiled(compiled, folder / "compiled")
         else:
             sources, files, built = build_image(compiled, board, folder)
         firmware, facts = _build_firmware(board, sources, folder / "firmware")
     except DoesNotFit as error:
         raise _naming_boards(error, compiled, catalog) from None
-    if not built:  # what there is of an image is the whole firmware
-        built = {"image_bytes": facts["flash_bytes"], "weights_bytes": compiled.weights_bytes, "static_bytes": 0}
     described = {name: sources[name] for name in ("contract.json", "compile.json")}
+    if linked:  # what there is of an image is the whole firmware
+        built = {"image_bytes": facts["flash_bytes"], "weights_bytes": compiled.weights_bytes, "static_bytes": 0}
+        return described | firmware, built
     return described | files | firmware, built
 
 

@@ -10,7 +10,7 @@
 __asm(".option arch, +zicsr\n"); /* which the board's own name of its core does not spell out */
 
 #define PAINT 0xa5c35a3cu
-#define GUARD_BYTES 0x10000u /* a power of two; RAM starts at a multiple */
+#define GUARD_BYTES 0x10000u   /* a power of two; RAM starts at a multiple */
 #define LOCKED_NO_ACCESS 0x98u /* of a naturally aligned power of two; machine mode obeys, too */
 #define EXTERNAL_INTERRUPT (1u << 11)
 

@@ -1,4 +1,5 @@
-/* QEMU's riscv32 machine `virt`, the twin of RISC-V boards: NS16550 UART, CLINT, PLIC, test device. */
+/* QEMU's riscv32 machine `virt`, the twin of RISC-V boards: NS16550 UART, CLINT, PLIC, test device.
+ */
 #include "tinyops/port.h"
 
 #include "startup.h"
