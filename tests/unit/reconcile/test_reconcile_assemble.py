@@ -12,6 +12,7 @@ from fakes.projects import DESK, FINISHED, STREAM, TRAINED, fleet, repository
 from tinyops.artifacts import Artifact, Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.build.steps import desired_steps
+from tinyops.errors import SpecError
 from tinyops.files import digest_bytes
 from tinyops.manifest.document import Manifest
 from tinyops.reconcile.assemble import Draft, Stamp, _model_file, assemble, closure
