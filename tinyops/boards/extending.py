@@ -35,6 +35,8 @@ def merge_bases(
         names.append(base)
     if len(chain) == 1:
         return document
+    if not document.value.get("spec"):
+        return [document.problem(("spec",), f"changes nothing of {names[1]}", "write the facts that differ")]
     spec: Any = chain[-1].value.get("spec")
     for part in reversed(chain[:-1]):
         spec = merged(spec, part.value.get("spec", {}))

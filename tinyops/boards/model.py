@@ -9,8 +9,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from tinyops.boards.layout import Layout, Memory, check_layout
-from tinyops.boards.mcus import mcu_fault
 from tinyops.boards.machines import QEMU, USER_EMULATORS, emulator, place
+from tinyops.boards.mcus import mcu_fault
 from tinyops.documents import Misplaced, Name, Strict
 from tinyops.files import digest_json
 
