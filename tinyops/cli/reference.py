@@ -1,4 +1,7 @@
-"""Writes docs/reference and the udev rules of this checkout: `python -m tinyops.cli.reference`. The pages are made in tinyops.report."""
+"""Writes docs/reference and the udev rules of this checkout: `python -m tinyops.cli.reference`.
+
+The pages are made in tinyops.report.
+"""
 
 from __future__ import annotations
 

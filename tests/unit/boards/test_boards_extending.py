@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,13 @@ def test_merging_changes_neither_side() -> None:
     assert base == {"a": {"b": 1, "c": [1]}, "d": 1}
     assert merged({"a": 1}, {"a": {"b": 2}}) == {"a": {"b": 2}}
     assert merged({"a": {"b": 2}}, {"a": None}) == {"a": None}
+
+
+def test_the_example_in_the_docs_is_a_board(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/my-board.md").read_text()
+    (example,) = re.findall(r"^```yaml\n# specs/boards/(\S+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / example[0]).write_text(example[1])
+    spec = load_catalog(tmp_path)["uno-r4-minima"].spec
+    assert spec.arduino is not None and spec.flash_tool is not None
+    assert (spec.arduino.board, spec.flash_tool.kind, spec.usb[1].pid) == ("uno_r4_minima", "dfu-util", 0x0369)
+    assert spec.arduino.platform == "renesas-ra"
