@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from tinyops import firmware, twin
 from tinyops.artifacts import Progress, Step
-from tinyops.boards.model import Board
+from tinyops.boards import load_catalog
 from tinyops.errors import ToolError
 from tinyops.files import digest_file, digest_json
 from tinyops.link import LinkTimeout, Refused, Status, Tensor, Type
+from tinyops.report.boards import firmware_proof, model_proof
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import CPU_FLAGS, installed
 
@@ -34,7 +34,7 @@ VECTORS = tuple(bytes((first, *range(first + 1, first + 8))) for first in (1, 40
 
 @cache
 def board_spec(name: str) -> Any:
-    return Board.model_validate(YAML(typ="safe").load(ROOT / f"board_catalog/{name}.yaml")).spec
+    return load_catalog()[name].spec
 
 
 def has_slots(name: str) -> bool:
@@ -168,18 +168,22 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Bench]:
 BOARDS = ("microbit", "nano33ble", "pico", "linux", "raspberrypi4")
 
 
-@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("name", [*BOARDS, "microbit-v2", "pico-w"])
 def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Bench]) -> None:
     board = bench(name)
     proof = board.prove()
     facts = proof["facts"]
     assert facts["bit_exact"] is True and facts["vectors"] == len(VECTORS)
-    booted = {"microbit": "firmware.elf", "pico": "firmware.bin"}.get(
+    booted = {"microbit": "firmware.elf", "pico": "firmware.bin", "pico-w": "firmware.bin"}.get(
         name, "twin.elf" if has_slots(name) else "model.so"
     )
     assert proof["ran"][booted] == digest_file(board.files[booted])
     levels = {"microbit": "same-bytes", "nano33ble": "same-source", "pico": "same-bytes"}
+    levels |= {"microbit-v2": "same-source", "pico-w": "same-bytes"}
     assert facts["proof"] == {"model": "same-bytes", "firmware": levels.get(name, "none")}
+    spec = board_spec(name)
+    assert facts["proof"]["model"] == model_proof(spec), "`tinyops boards` says something else"
+    assert levels.get(name, "-") == firmware_proof(spec)
     if not has_slots(name):
         assert facts["flash_bytes"] == board.files["model.so"].stat().st_size
         assert (facts["instructions"] is None) == any("instructions" in text for text in facts["not_covered"])

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from tinyops.boards.model import Board, BoardSpec
+from tinyops.boards import load_catalog
+from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import canonical_json
 from tinyops.firmware import render_project
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def spec_of(name: str, **changes: Any) -> BoardSpec:
-    board = Board.model_validate(YAML(typ="safe").load(ROOT / f"board_catalog/{name}.yaml"))
+    board = load_catalog()[name]
     return board.spec.model_copy(update=changes)
 
 
