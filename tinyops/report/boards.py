@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from tinyops.boards.layout import Flash
-from tinyops.boards.model import Board, BoardSpec, Update
+from tinyops.boards.model import BARE_METAL_PORTS, Board, BoardSpec, Update
 from tinyops.files import JsonObject
 
 # Columns from the one that a narrow terminal keeps longest to the one that goes first.
@@ -54,7 +54,7 @@ def firmware_proof(spec: BoardSpec) -> str:
     """The same for its firmware; `-` with an operating system, where an agent runs the model."""
     if spec.model_form == "shared-object":
         return "-"
-    if spec.twin.kind == "none" or (spec.port == "arduino" and not spec.twin.same_machine):
+    if spec.twin.kind == "none" or (spec.port not in BARE_METAL_PORTS and not spec.twin.same_machine):
         return "rendered"
     return "same-bytes" if spec.twin.same_machine else "same-source"
 

@@ -85,6 +85,8 @@ def test_a_wrong_board_file_is_an_error_with_its_place(capsys: pytest.CaptureFix
         ("nano33ble", "same-bytes", "same-source"),
         ("uno-r4", "same-bytes", "rendered"),
         ("esp32", "rendered", "rendered"),
+        ("coral-micro", "same-source", "rendered"),
+        ("esp32c3", "same-source", "rendered"),
         ("raspberrypi4", "same-bytes", "-"),
     ],
 )
