@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from tinyops import firmware
 from tinyops.artifacts import Progress, Step
-from tinyops.boards.model import Board
+from tinyops.boards import load_catalog
 from tinyops.errors import DoesNotFit, ToolError
 from tinyops.files import digest_file
 from tinyops.specs.locking import own_pins
@@ -26,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def facts_of(name: str) -> dict[str, Any]:
-    board = Board.model_validate(YAML(typ="safe").load(ROOT / f"board_catalog/{name}.yaml"))
+    board = load_catalog()[name]
     return board.spec.model_dump(mode="json")
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from tinyops import firmware, twin
 from tinyops.artifacts import Progress, Step
-from tinyops.boards.model import Board
+from tinyops.boards import load_catalog
 from tinyops.errors import ToolError
 from tinyops.files import digest_file, digest_json
 from tinyops.link import LinkTimeout, Refused, Status, Tensor, Type
+from tinyops.report.boards import firmware_proof, model_proof
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import CPU_FLAGS, installed
 
@@ -34,7 +34,7 @@ VECTORS = tuple(bytes((first, *range(first + 1, first + 8))) for first in (1, 40
 
 @cache
 def board_spec(name: str) -> Any:
-    return Board.model_validate(YAML(typ="safe").load(ROOT / f"board_catalog/{name}.yaml")).spec
+    return load_catalog()[name].spec
 
 
 def contract_of(name: str, **changes: Any) -> dict[str, Any]:
@@ -181,6 +181,7 @@ BOARDS = ("microbit", "nano33ble", "pico", "linux", "raspberrypi4", "teensy41", 
 # The Cortex-M7 again: a board whose RAM lies elsewhere in its twin, and one that has the model linked in.
 ALL_BOARDS = (*BOARDS, "nucleo-h743zi", "coral-micro")
 OWN_FIRMWARE = {"microbit": "same-bytes", "nano33ble": "same-source", "pico": "same-bytes"}  # the others' is rendered
+OWN_FIRMWARE |= {"microbit-v2": "same-source", "pico-w": "same-bytes"}
 
 
 def test_a_linked_model_gives_the_same_bytes_in_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +195,7 @@ def test_a_linked_model_gives_the_same_bytes_in_two_folders(tmp_path: Path, monk
     assert digests[0] == digests[1]
 
 
-@pytest.mark.parametrize("name", ALL_BOARDS)
+@pytest.mark.parametrize("name", [*ALL_BOARDS, "microbit-v2", "pico-w", "uno-r4"])
 def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Bench]) -> None:
     board = bench(name)
     proof = board.prove()
@@ -202,11 +203,12 @@ def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Ben
     assert facts["bit_exact"] is True and facts["vectors"] == len(VECTORS)
     form = board_spec(name).model_form
     other = "model.so" if form == "shared-object" else "twin.elf"
-    booted = {"microbit": "firmware.elf", "pico": "firmware.bin"}.get(name, other)
+    booted = {"microbit": "firmware.elf", "pico": "firmware.bin", "pico-w": "firmware.bin"}.get(name, other)
     assert proof["ran"][booted] == digest_file(board.files[booted])
     model = "same-source" if form == "linked" else "same-bytes"
     firmware = "none" if form == "shared-object" else OWN_FIRMWARE.get(name, "rendered")
     assert facts["proof"] == {"model": model, "firmware": firmware}
+    assert (model, firmware.replace("none", "-")) == (model_proof(board_spec(name)), firmware_proof(board_spec(name)))
     if form == "shared-object":
         assert facts["flash_bytes"] == board.files["model.so"].stat().st_size
         assert (facts["instructions"] is None) == any("instructions" in text for text in facts["not_covered"])

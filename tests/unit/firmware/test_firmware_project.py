@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from tinyops.boards.model import Board, BoardSpec
+from tinyops.boards import load_catalog
+from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import canonical_json
 from tinyops.firmware import render_project
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def spec_of(name: str, **changes: Any) -> BoardSpec:
-    board = Board.model_validate(YAML(typ="safe").load(ROOT / f"board_catalog/{name}.yaml"))
+    board = load_catalog()[name]
     return board.spec.model_copy(update=changes)
 
 
@@ -79,6 +79,8 @@ def test_only_a_board_without_a_machine_of_its_own_gets_a_twin_environment() -> 
 def test_the_pins_are_the_boards() -> None:
     assert "BOARD_TX_SELECT 24u" in render("microbit")["include/pins.h"].decode()
     pins = render("nano33ble")["include/pins.h"].decode()
+    version_2 = render("microbit-v2")["include/pins.h"].decode()
+    assert "BOARD_TX_SELECT 6u" in version_2 and "BOARD_RX_SELECT 40u" in version_2
     assert "BOARD_TX_SELECT 35u" in pins and "BOARD_RX_SELECT 42u" in pins and "0x50000300u" in pins
 
 
@@ -126,9 +128,18 @@ def test_a_contract_of_another_board_is_refused() -> None:
 
 
 def test_a_board_whose_pins_are_not_known_is_refused() -> None:
-    spec = spec_of("microbit")
+    spec = spec_of("microbit").model_copy(update={"serial_pins": None})
     with pytest.raises(SpecError, match="does not know the pins"):
         render_project(board="other", spec=spec, fleet="f", sensor={}, contract=contract_of(spec))
+
+
+def test_a_pin_of_a_port_that_the_chips_lack_is_refused() -> None:
+    spec = spec_of("microbit")
+    assert spec.serial_pins is not None
+    tx = spec.serial_pins.tx.model_copy(update={"port": 2})
+    spec = spec.model_copy(update={"serial_pins": spec.serial_pins.model_copy(update={"tx": tx})})
+    with pytest.raises(SpecError, match="have no port 2"):
+        render_project(board="microbit", spec=spec, fleet="f", sensor={}, contract=contract_of(spec))
 
 
 def test_a_twin_has_the_boards_memories_where_its_machine_has_memory() -> None:
