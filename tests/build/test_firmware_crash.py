@@ -152,3 +152,56 @@ def test_a_board_comes_back_from_a_fault_and_tells_its_line(
     pc = found["places"][0]
     assert (pc["program"], pc["function"], pc["line"]) == ("model", "tinyops_model_invoke", line_of("__builtin_trap"))
     assert pc["file"].endswith("test_twin_reverse.c")
+
+
+def crash_and_read(name: str, files: dict[str, Path]) -> tuple[Health, dict[str, int]]:
+    with twin.open_twin(name, board_spec(name), files) as board:
+        listen(board, HEALTH)
+        crash(board)
+        again, fault = listen(board, HEALTH, CRASH)
+    return read_health(again), dict(zip(REGISTERS, struct.unpack("<10I", fault), strict=True))
+
+
+def test_an_elf_that_is_not_the_devices_is_refused(
+    built: Callable[..., dict[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "good").mkdir()
+    (tmp_path / "bad").mkdir()
+    good = built("microbit", tmp_path / "good", 0)
+    bad = built("microbit", tmp_path / "bad", 1)
+    _, kept = crash_and_read("microbit", bad)
+    record = tmp_path / "record.json"
+    record.write_text(json.dumps(kept))
+    status, found = ask(capsys, record, "--elf", bad["firmware.elf"], "--elf", good["model.elf"])
+    assert status == 65 and "not the model that crashed" in found["error"]["message"]
+    status, found = ask(capsys, record, "--elf", built("nano33ble", tmp_path, 0)["twin.elf"])
+    assert status == 65 and "not the firmware that crashed" in found["error"]["message"]
+    # In a folder with ELF files of others it takes those with the right CRC-32, and says what it lacks.
+    bad["model.elf"].unlink()
+    record.write_text(json.dumps({**kept, "lr": hex(kept["lr"])}))
+    status, found = ask(capsys, record, "--release", bad["firmware.elf"].parent)
+    assert status == 0 and found["places"][0]["program"] == "model" and "function" not in found["places"][0]
+    assert any("no model.elf" in note for note in found["notes"])
+    assert found["places"][1]["file"] == "src/app/app.c"
+
+
+def test_a_stack_that_overflows_is_told_as_such(
+    built: Callable[..., dict[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    health, kept = crash_and_read("nano33ble", built("nano33ble", tmp_path, 3))
+    assert health.reset_cause == FAULT and kept["pc"] == 0 and kept["firmware_crc"] != 0
+    (tmp_path / "record.json").write_text(json.dumps(kept))
+    assert main(["crash", str(tmp_path / "record.json"), "--release", str(tmp_path)]) == 0
+    assert "the stack overflowed" in capsys.readouterr().out
+
+
+def test_a_watchdog_ends_a_hang_and_tells_where(
+    built: Callable[..., dict[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = built("nano33ble", tmp_path, 2, quick_watchdog=True)
+    health, kept = crash_and_read("nano33ble", files)
+    assert (health.reset_cause, health.watchdog_resets, health.faults) == (WATCHDOG, 1, 0)
+    assert 50 <= kept["uptime_ms"] < 5000
+    (tmp_path / "record.json").write_text(json.dumps(kept))
+    _, found = ask(capsys, tmp_path / "record.json", "--elf", files["twin.elf"], "--elf", files["model.elf"])
+    assert found["places"][0]["line"] == line_of("for (volatile uint32_t i = 0;; i++)")
