@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tinyops.twin import VirtualBoard
 
 pytestmark = pytest.mark.build
 
+ROOT = Path(__file__).parents[2]
 MODEL = Path(__file__).with_name("test_twin_reverse.c")
 HEALTH, CRASH = 0x42, 0x43
 # What a board says at each start, for these tests only: management carries the same over SMP.
@@ -152,6 +154,16 @@ def test_a_board_comes_back_from_a_fault_and_tells_its_line(
     pc = found["places"][0]
     assert (pc["program"], pc["function"], pc["line"]) == ("model", "tinyops_model_invoke", line_of("__builtin_trap"))
     assert pc["file"].endswith("test_twin_reverse.c")
+
+
+def test_records_and_health_hold_on_the_host_under_sanitizers(tmp_path: Path) -> None:
+    runtime, program = ROOT / "tinyops/runtime", tmp_path / "app_health"
+    warnings = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-I", runtime / "include"]
+    sanitizers = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = [ROOT / "tests/runtime/app_health.c", *sorted((runtime / "app").glob("*.c"))]
+    subprocess.run(["gcc", *warnings, *sanitizers, *sources, "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def crash_and_read(name: str, files: dict[str, Path]) -> tuple[Health, dict[str, int]]:
