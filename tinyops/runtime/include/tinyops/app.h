@@ -42,7 +42,7 @@ typedef struct {
   uint32_t arena_bytes;
   int16_t *frame; /* room for one sensor frame */
   uint32_t frame_values;
-  uint32_t rate_millihz; /* frames a 1000 seconds, as the contract says; 0: no rate, no sensing */
+  uint32_t rate_millihz; /* of the samples, as the contract says; 0: none, nothing is sensed */
 } tinyops_app_board;
 
 /* Takes frames out of a stream of bytes; see tinyops_app_decode. */
