@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.smp_board import CRASH, INFO, SmpBoard, serving
 from tinyops.cli import main
 from tinyops.errors import SpecError, ToolError
 from tinyops.firmware.crash import CrashRecord, choose_programs, explain, read_record
@@ -127,4 +128,35 @@ def test_the_command_reads_a_record(tmp_path: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     assert said.startswith("microbit of fleet wrist crashed\n  pc  0x00001010") and "no ELF of the firmware" in said
     assert main(["crash", str(tmp_path / "none.json"), "--release", str(tmp_path)]) == 65
+    capsys.readouterr()
+
+
+def test_the_command_asks_a_board_and_makes_it_forget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = SmpBoard()
+    with serving(board) as port:
+        asked = ["crash", port, "--release", str(tmp_path), "--json"]
+        assert main(asked) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["record"] | {"pc": 0x1234, "lr": 0x1111, "board": "microbit", "fleet": "wrist"} == found["record"]
+        assert board.crashed and main([*asked, "--clear"]) == 0
+        assert not board.crashed
+        capsys.readouterr()
+        assert main(asked) == 0
+        assert json.loads(capsys.readouterr().out) == {"record": None}
+
+
+@pytest.mark.parametrize("place", [(64, 0), (64, 5)])
+def test_a_board_that_answers_with_nonsense_is_refused(
+    place: tuple[int, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nonsense = {(64, 0): INFO | {"board": "\x1b[2J"}, (64, 5): CRASH | {"pc": 1 << 40}}
+    with serving(SmpBoard(replace={place: nonsense[place]})) as port:
+        assert main(["crash", port, "--release", str(tmp_path)]) == 70
+    assert port in capsys.readouterr().err
+
+
+def test_clearing_is_for_boards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = write(tmp_path / "r.json", {"pc": 1, "lr": 1, "psr": 0})
+    assert main(["crash", str(record), "--clear"]) == 64
+    assert main(["crash", str(tmp_path / "tty-none"), "--release", str(tmp_path)]) == 70
     capsys.readouterr()
