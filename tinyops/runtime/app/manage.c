@@ -39,7 +39,7 @@ static void digest(tinyops_app_management *self) {
     return;
   }
   self->digested = 1;
-  if (self->release->flash != 0) {
+  if (self->release->flash_bytes != 0) {
     tinyops_sha256(self->release->flash, self->release->flash_bytes, self->firmware);
   }
   if (has_image(self->app)) {
@@ -59,7 +59,7 @@ static void describe(void *context, tinyops_smp_info *info) {
       .fleet = self->release->fleet,
       .version = self->release->version,
       .contract = board->contract,
-      .firmware = self->release->flash != 0 ? self->firmware : 0,
+      .firmware = self->release->flash_bytes != 0 ? self->firmware : 0,
       .model = has_image(self->app) ? self->model : 0,
       .image_crc = self->app->image_crc,
       .abi = TINYOPS_MODEL_ABI,

@@ -15,8 +15,8 @@ extern "C" {
 typedef struct {
   const char *fleet;
   const char *version;
-  const uint8_t *flash; /* the firmware as it lies in flash; null: it cannot be read as data */
-  uint32_t flash_bytes;
+  const uint8_t *flash; /* the firmware as it lies in flash, which may begin at address 0 */
+  uint32_t flash_bytes; /* 0: it cannot be read as data */
   const tinyops_smp_settings *settings; /* null: the board keeps none */
 } tinyops_app_release;
 
