@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyops.device.provision.format import Settings, encode_copy, encode_values, find_values
+from tinyops.device.provision.format import Settings, Tag, decode_values, encode_copy, encode_values, find_values
 
 pytestmark = pytest.mark.build
 
@@ -33,7 +33,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two devices' values; the second are longer."""
     folder = tmp_path_factory.mktemp("values")
     old = Settings("b3f0", "wrist", "pico", KEYS, b"\x33" * 32, report_key=b"\x44" * 32)
-    new = Settings("b3f0", "ankle", "pico", KEYS[::-1], b"\x55" * 32, "https://example.org/r", "plant", "pass word", b"\x66" * 32)  # fmt: skip
+    network = ("https://example.org/r", "plant", "pass word")
+    new = Settings("b3f0", "ankle", "pico", KEYS[::-1], b"\x55" * 32, *network, b"\x66" * 32)
     paths = [folder / "old", folder / "new"]
     for path, settings in zip(paths, (old, new), strict=True):
         path.write_bytes(encode_values(settings))
@@ -51,7 +52,7 @@ def lines_of(program: Path, unit: int, sector: int, cut: int, files: list[Path])
 def test_what_c_writes_is_what_python_encodes_and_reads(
     program: Path, files: list[Path], unit: int, sector: int
 ) -> None:
-    counted, flash = lines_of(program, unit, sector, 0, files)
+    counted, flash, public = lines_of(program, unit, sector, 0, files)
     assert counted.split()[1:] == ["0", *["2"] * 10]
     region = bytes.fromhex(flash)
     half = len(region) // 2
@@ -59,7 +60,11 @@ def test_what_c_writes_is_what_python_encodes_and_reads(
         copy = encode_copy(path.read_bytes(), number + 1, unit)
         assert region[number * half :][: len(copy)] == copy
         assert set(region[number * half + len(copy) : (number + 1) * half]) == {0xFF}
-    assert find_values(region, unit) == (2, files[1].read_bytes())
+    values = files[1].read_bytes()
+    assert find_values(region, unit) == (2, values)
+    given = bytes.fromhex(public)
+    assert values.startswith(given) and max(decode_values(given, where="C")) == Tag.WIFI_SSID
+    assert b"pass word" in values and b"pass word" not in given and b"\x66" * 32 not in given
 
 
 @pytest.mark.parametrize(("unit", "sector"), GEOMETRIES)
@@ -70,7 +75,7 @@ def test_a_cut_at_any_operation_leaves_the_old_or_the_new(
     total = int(lines_of(program, unit, sector, 0, files)[0].split()[0])
     header_units = -(-16 // unit)
     for cut in range(1, total + 1):
-        counted, _, again = lines_of(program, unit, sector, cut, files)
+        counted, _, _, again = lines_of(program, unit, sector, cut, files)
         _, failed, *seen = counted.split()
         assert failed == "1"
         # Only in a header's own units may a cut leave it open which of the two counts.
@@ -102,7 +107,7 @@ def test_values_that_are_none_are_refused_and_the_old_ones_stay(
 ) -> None:
     bad = tmp_path / "bad"
     bad.write_bytes(values)
-    refused, counted, _ = lines_of(program, 4, 1024, 0, [files[0], bad])
+    refused, counted, *_ = lines_of(program, 4, 1024, 0, [files[0], bad])
     assert refused == f"refused 2 {status}"
     assert set(counted.split()[2:]) == {"1"}
 

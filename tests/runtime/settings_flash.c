@@ -84,17 +84,6 @@ static int32_t read_bytes(void *context, uint32_t address, uint8_t *bytes, uint3
   return 0;
 }
 
-static uint32_t crc32(const uint8_t *bytes, uint32_t count) {
-  uint32_t crc = ~0u;
-  for (uint32_t i = 0; i < count; i++) {
-    crc ^= bytes[i];
-    for (int32_t bit = 0; bit < 8; bit++) {
-      crc = (crc & 1u) ? (crc >> 1) ^ 0xedb88320u : crc >> 1;
-    }
-  }
-  return ~crc;
-}
-
 static uint8_t values[FILES_MAX][TINYOPS_SETTINGS_VALUES_MAX + 1];
 static uint32_t lengths[FILES_MAX];
 
@@ -120,13 +109,32 @@ static int32_t who(tinyops_settings *s, int32_t files) {
   return -1;
 }
 
+/* In pieces of 7 bytes. Returns 0 or what was refused. */
 static int32_t write_values(tinyops_settings *s, int32_t f) {
-  int32_t status = tinyops_settings_begin(s, lengths[f]);
-  for (uint32_t at = 0; status == 0 && at < lengths[f]; at += 7u) {
-    const uint32_t left = lengths[f] - at;
-    status = tinyops_settings_put(s, values[f] + at, left < 7u ? left : 7u);
+  int32_t at = lengths[f] == 0u ? tinyops_settings_begin(s, 0) : 0;
+  while (at >= 0 && (uint32_t)at < lengths[f]) {
+    const uint32_t left = lengths[f] - (uint32_t)at;
+    at = tinyops_settings_take_piece(s, (uint32_t)at, lengths[f], values[f] + at,
+                                     left < 7u ? left : 7u);
   }
-  return status != 0 ? status : tinyops_settings_commit(s, crc32(values[f], lengths[f]));
+  return at < 0 ? at : 0;
+}
+
+/* What management reads, in pieces of 5 bytes, in hex. */
+static void print_public(tinyops_settings *s) {
+  uint32_t length = 1;
+  uint8_t piece[5];
+  for (uint32_t at = 0; at < length;) {
+    const int32_t count = tinyops_settings_give_piece(s, at, piece, sizeof piece, &length);
+    for (int32_t i = 0; i < count; i++) {
+      printf("%02x", piece[i]);
+    }
+    if (count <= 0) {
+      break;
+    }
+    at += (uint32_t)count;
+  }
+  putchar('\n');
 }
 
 int main(int argc, char **argv) {
@@ -170,6 +178,7 @@ int main(int argc, char **argv) {
     printf("%02x", c.bytes[i]);
   }
   putchar('\n');
+  print_public(&s);
   if (cut) { /* what a cut left can be written over */
     (void)tinyops_settings_open(&s);
     c.cut = 0;

@@ -157,11 +157,6 @@ int32_t tinyops_settings_get(tinyops_settings *s, uint8_t tag, uint8_t *value, u
   return TINYOPS_SETTINGS_ERR_NONE;
 }
 
-int32_t tinyops_settings_show(tinyops_settings *s, uint8_t tag, uint8_t *value, uint32_t room) {
-  return tag >= TINYOPS_SETTINGS_SECRET_FROM ? TINYOPS_SETTINGS_ERR_SECRET
-                                             : tinyops_settings_get(s, tag, value, room);
-}
-
 int32_t tinyops_settings_begin(tinyops_settings *s, uint32_t length) {
   const uint32_t half = s->bytes / 2u;
   const uint32_t unit = s->flash->program_bytes;
@@ -177,6 +172,7 @@ int32_t tinyops_settings_begin(tinyops_settings *s, uint32_t length) {
   s->target = spare;
   s->announced = length;
   s->given = s->filled = 0;
+  s->crc = CRC_START;
   return 0;
 }
 
@@ -197,6 +193,7 @@ int32_t tinyops_settings_put(tinyops_settings *s, const uint8_t *bytes, uint32_t
     s->target = NO_COPY;
     return TINYOPS_SETTINGS_ERR_BYTES;
   }
+  s->crc = crc_more(s->crc, bytes, count);
   for (uint32_t i = 0; i < count; i++) {
     s->unit[s->filled++] = bytes[i];
     s->given++;
@@ -249,7 +246,7 @@ static int32_t write_header(tinyops_settings *s, uint32_t sequence) {
                                                                        : TINYOPS_SETTINGS_ERR_FLASH;
 }
 
-int32_t tinyops_settings_commit(tinyops_settings *s, uint32_t crc) {
+int32_t tinyops_settings_commit(tinyops_settings *s) {
   const uint32_t copy = s->target;
   if (copy == NO_COPY || s->given != s->announced) {
     s->target = NO_COPY;
@@ -257,7 +254,7 @@ int32_t tinyops_settings_commit(tinyops_settings *s, uint32_t crc) {
   }
   uint32_t found = CRC_START;
   int32_t status = crc_flash(s, values_at(s, copy), s->announced, &found);
-  if (status == 0 && ~found != crc) {
+  if (status == 0 && found != s->crc) {
     status = TINYOPS_SETTINGS_ERR_FLASH;
   }
   if (status == 0) {
@@ -276,4 +273,60 @@ int32_t tinyops_settings_commit(tinyops_settings *s, uint32_t crc) {
   s->sequence = header.sequence;
   s->length = header.length;
   return 0;
+}
+
+int32_t tinyops_settings_take_piece(tinyops_settings *s, uint32_t offset, uint32_t length,
+                                    const uint8_t *bytes, uint32_t count) {
+  int32_t status = offset == 0u ? tinyops_settings_begin(s, length) : 0;
+  if (status == 0 && (s->target == NO_COPY || offset != s->given || length != s->announced)) {
+    status = TINYOPS_SETTINGS_ERR_BYTES;
+  }
+  if (status == 0) {
+    status = tinyops_settings_put(s, bytes, count);
+  }
+  if (status == 0 && s->given == s->announced) {
+    status = tinyops_settings_commit(s);
+  }
+  if (status != 0) {
+    s->target = NO_COPY;
+    return status;
+  }
+  return (int32_t)(offset + count);
+}
+
+/* Secrets have the highest tags: what stands before the first of them is for everybody. */
+static int32_t public_length(tinyops_settings *s, uint32_t *length) {
+  *length = 0;
+  while (s->length - *length >= HEAD_BYTES) {
+    uint8_t head[HEAD_BYTES];
+    if (read_flash(s, values_at(s, s->current) + *length, head, HEAD_BYTES) != 0) {
+      return TINYOPS_SETTINGS_ERR_FLASH;
+    }
+    const uint32_t value = HEAD_BYTES + (head[1] | (uint32_t)head[2] << 8);
+    if (head[0] >= TINYOPS_SETTINGS_SECRET_FROM || value > s->length - *length) {
+      break;
+    }
+    *length += value;
+  }
+  return 0;
+}
+
+int32_t tinyops_settings_give_piece(tinyops_settings *s, uint32_t offset, uint8_t *bytes,
+                                    uint32_t room, uint32_t *length) {
+  *length = 0;
+  if (s->current == NO_COPY) {
+    return TINYOPS_SETTINGS_ERR_NONE;
+  }
+  if (public_length(s, length) != 0) {
+    return TINYOPS_SETTINGS_ERR_FLASH;
+  }
+  if (offset > *length) {
+    return TINYOPS_SETTINGS_ERR_BYTES;
+  }
+  const uint32_t left = *length - offset;
+  const uint32_t count = left < room ? left : room;
+  if (count != 0u && read_flash(s, values_at(s, s->current) + offset, bytes, count) != 0) {
+    return TINYOPS_SETTINGS_ERR_FLASH;
+  }
+  return (int32_t)count;
 }

@@ -23,8 +23,7 @@ typedef enum {
       -3, /* region, sectors, program units and buffer do not go together */
   TINYOPS_SETTINGS_ERR_BYTES = -4, /* more or fewer values than announced, or too many */
   TINYOPS_SETTINGS_ERR_VALUE = -5, /* the values are not well-formed */
-  TINYOPS_SETTINGS_ERR_ROOM = -6,  /* the value is longer than the caller's buffer */
-  TINYOPS_SETTINGS_ERR_SECRET = -7 /* not for anyone outside */
+  TINYOPS_SETTINGS_ERR_ROOM = -6   /* the value is longer than the caller's buffer */
 } tinyops_settings_error;
 
 /* Filled in by the caller up to `unit_bytes`; the rest by tinyops_settings_open. */
@@ -39,7 +38,7 @@ typedef struct {
   uint32_t sequence;   /* its */
   uint32_t length;     /* of its values */
   uint32_t target;     /* a write in progress: address of the copy, 0xffffffff: none */
-  uint32_t announced, given, filled;
+  uint32_t announced, given, filled, crc;
 } tinyops_settings;
 
 /* Finds the copy that counts. Returns 0, ERR_NONE when there is none yet (writing is possible all
@@ -51,10 +50,6 @@ int32_t tinyops_settings_open(tinyops_settings *settings);
 int32_t tinyops_settings_get(tinyops_settings *settings, uint8_t tag, uint8_t *value,
                              uint32_t room);
 
-/* The same for whoever asks from outside: secrets are ERR_SECRET. */
-int32_t tinyops_settings_show(tinyops_settings *settings, uint8_t tag, uint8_t *value,
-                              uint32_t room);
-
 /* Begins to write `length` bytes of values: erases the copy that does not count. A write in
  * progress is given up. Returns 0, ERR_BYTES, or ERR_FLASH. */
 int32_t tinyops_settings_begin(tinyops_settings *settings, uint32_t length);
@@ -63,10 +58,23 @@ int32_t tinyops_settings_begin(tinyops_settings *settings, uint32_t length);
  * write in progress), or ERR_FLASH. */
 int32_t tinyops_settings_put(tinyops_settings *settings, const uint8_t *bytes, uint32_t count);
 
-/* Ends the write: reads the values back, compares with `crc`, the CRC-32 of the values as their
- * sender has them, and programs the header. After 0 the new copy counts. Returns 0, ERR_BYTES,
- * ERR_VALUE, or ERR_FLASH; the old copy then still counts. */
-int32_t tinyops_settings_commit(tinyops_settings *settings, uint32_t crc);
+/* Ends the write: reads the values back, compares them with what was given, and programs the
+ * header. After 0 the new copy counts. Returns 0, ERR_BYTES, ERR_VALUE, or ERR_FLASH; the old copy
+ * then still counts. */
+int32_t tinyops_settings_commit(tinyops_settings *settings);
+
+/* For management, where settings travel in pieces. Takes the `count` bytes at `offset` of `length`
+ * bytes of values: the first piece begins a write, each goes on where the last one ended, the last
+ * one commits. Returns where the next piece begins, or a negative error; the write is then given
+ * up. */
+int32_t tinyops_settings_take_piece(tinyops_settings *settings, uint32_t offset, uint32_t length,
+                                    const uint8_t *bytes, uint32_t count);
+
+/* The other way: copies up to `room` bytes at `offset` of the values that are no secrets, and tells
+ * in `length` how many there are. Returns how many were copied, ERR_NONE, ERR_BYTES for an offset
+ * behind them, or ERR_FLASH. */
+int32_t tinyops_settings_give_piece(tinyops_settings *settings, uint32_t offset, uint8_t *bytes,
+                                    uint32_t room, uint32_t *length);
 
 #ifdef __cplusplus
 }
