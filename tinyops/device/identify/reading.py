@@ -30,6 +30,12 @@ def hexadecimal(path: Path) -> int | None:
     return value if 0 <= value <= 0xFFFF else None
 
 
+def number(path: Path) -> int:
+    """A small decimal number; 0 where there is none."""
+    found = text(path, 16)
+    return int(found) if found.isascii() and found.isdecimal() else 0
+
+
 def below(folder: Path, pattern: str = "*") -> list[Path]:
     """What matches in a folder, in order; none where there is no such folder."""
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyops.device.identify.reading import below, hexadecimal, text
+from tinyops.device.identify.reading import below, hexadecimal, number, text
 
 SYS = Path("/sys")
 DEV = Path("/dev")
@@ -17,7 +17,9 @@ DISK_PATTERN = "*:*/host*/target*/*:*:*:*/block/*"
 
 @dataclass(frozen=True)
 class UsbDevice:
-    """A device on USB. `ports` are its serial lines, `disks` its drives, `at` where it is plugged in."""
+    """A device on USB. `ports` are its serial lines, `disks` its drives, `at` where it is plugged in, `bus` and
+    `address` its numbers until it is plugged in again, 0 where they are not known.
+    """
 
     vid: int
     pid: int
@@ -27,6 +29,8 @@ class UsbDevice:
     at: str = ""
     ports: tuple[str, ...] = ()
     disks: tuple[str, ...] = ()
+    bus: int = 0
+    address: int = 0
 
     @property
     def ids(self) -> str:
@@ -60,6 +64,8 @@ def _read(path: Path) -> UsbDevice | None:
         at=path.name,
         ports=tuple(sorted(ports)),
         disks=tuple(disk.name for disk in below(path, DISK_PATTERN)),
+        bus=number(path / "busnum"),
+        address=number(path / "devnum"),
     )
 
 
