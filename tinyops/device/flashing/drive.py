@@ -23,7 +23,7 @@ GONE = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ENOTCONN)
 def mounted(device: UsbDevice | None, volume: str, mounts: Path = MOUNTS, labels: Path = LABELS) -> Path | None:
     """Where the drive of a device, or with a label, is mounted; None where it is not."""
     disks = {f"/dev/{disk}" for disk in device.disks} if device is not None else set()
-    if device is None and volume and (labels / volume).exists():
+    if device is None and volume and (labels / volume).is_symlink():
         disks.add(str((labels / volume).resolve()))
     for line in text(mounts, 256 * 1024).splitlines():
         source, _, rest = line.partition(" ")

@@ -172,7 +172,10 @@ def _vanished(target: Target, around: Surroundings) -> bool:
 
 
 def _port_afterwards(before: UsbDevice | None, target: Target, around: Surroundings) -> str | None:
-    """The serial line on which the new firmware may be asked; None where the board shows none."""
+    """The serial line on which the new firmware may be asked; None where the board shows none.
+
+    Raises ToolError when it showed one before and stays away.
+    """
     if target.usb is None:
         return target.port
     places = {device.at for device in (before, target.usb) if device is not None}
@@ -185,7 +188,13 @@ def _port_afterwards(before: UsbDevice | None, target: Target, around: Surroundi
                 return device.ports[0]
         return None
 
-    return _wait(back, around.wait_s) if _shows_a_line(target, before) else None
+    found = _wait(back, around.wait_s) if _shows_a_line(target, before) else None
+    if found is None and before is not None and before.ports:
+        raise ToolError(
+            f"{target.board.name}: was flashed, and its serial line did not come back",
+            hint="unplug it and plug it in again, then `tinyops identify`; flash it again if it stays away",
+        )
+    return found
 
 
 def _shows_a_line(target: Target, before: UsbDevice | None) -> bool:
