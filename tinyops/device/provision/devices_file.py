@@ -29,9 +29,7 @@ _KEY = re.compile(r"[0-9a-f]{64}|")
 def check_id(text: str) -> str:
     """Raises ValueError for what is no device's id."""
     if not _ID.fullmatch(text):
-        raise ValueError(
-            f"{text!r} is no device id: at most 63 letters, digits, '.', '_', '-', without one at its ends"
-        )
+        raise ValueError(f"{text!r} is no device id: at most 63 letters, digits, and '.', '_', '-' between them")
     return text
 
 
@@ -118,6 +116,7 @@ def parse_devices(text: str, *, where: str) -> DevicesFile:
     columns: tuple[str, ...] = ()
     lines: list[Device | str] = []
     problems: list[Problem] = []
+    seen: set[str] = set()
     header_at = 0
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -129,9 +128,11 @@ def parse_devices(text: str, *, where: str) -> DevicesFile:
             device = _device(line, columns)
             if isinstance(device, str):
                 problems.append(Problem(where, number, 1, device))
+            elif device.id in seen:
+                problems.append(Problem(where, number, 1, f"device {device.id} stands twice"))
             else:
+                seen.add(device.id)
                 lines.append(device)
-    problems += _twice(lines, where, text)
     if len(lines) > DEVICES_MAX:
         problems.append(Problem(where, DEVICES_MAX, 1, f"more than {DEVICES_MAX:,} lines"))
     if problems:
@@ -178,15 +179,3 @@ def _check_values(known: Mapping[str, str]) -> None:
             known[column] and date.fromisoformat(known[column])
         except ValueError:
             raise ValueError(f"{column}: {known[column]!r} is no day such as 2027-06-30") from None
-
-
-def _twice(lines: Sequence[Device | str], where: str, text: str) -> list[Problem]:
-    seen: set[str] = set()
-    found = []
-    for line in lines:
-        if isinstance(line, Device):
-            if line.id in seen:
-                numbers = [n for n, t in enumerate(text.splitlines(), 1) if line.id in split(t or "#")]
-                found.append(Problem(where, numbers[-1], 1, f"device {line.id} stands twice"))
-            seen.add(line.id)
-    return found
