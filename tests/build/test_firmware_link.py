@@ -128,7 +128,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The native runner under ASan and UBSan, with the reversing model, and its arguments."""
     folder = tmp_path_factory.mktemp("sanitized")
     runner, model = folder / "runner", folder / "model.so"
-    sources = [RUNTIME / "port/native/runner.c", *sorted((RUNTIME / "app").glob("*.c"))]
+    sources = [*sorted((RUNTIME / "port/native").glob("*.c")), *sorted((RUNTIME / "app").glob("*.c"))]
     host = ["gcc", *STRICT, "-D_GNU_SOURCE", "-pthread", "-O1"]
     subprocess.run([*host, *SANITIZE, *sources, "-ldl", "-o", runner], check=True)
     shared = ["-shared", "-fPIC", "-DSHARED", "-DCONTRACT=0", "-DFRAME=300", "-DINPUT_BYTES=1000"]

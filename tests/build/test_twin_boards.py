@@ -60,7 +60,7 @@ def compile_image(name: str, folder: Path, contract: dict[str, Any], fault: int 
     """The reversing model for a board: model.so, or model.elf and model.bin."""
     spec = board_spec(name)
     defines = [f"-DCONTRACT={digits(contract)}", f"-DFAULT={fault}", *(f"-D{k}={v}" for k, v in macros.items())]
-    common = [*CPU_FLAGS[spec.cpu], "-std=c99", "-Os", "-ffreestanding", "-I", INCLUDE, *defines, SOURCE]
+    common = [*CPU_FLAGS[spec.cpu], "-std=c99", "-g", "-Os", "-ffreestanding", "-I", INCLUDE, *defines, SOURCE]
     common += ["-fno-optimize-sibling-calls"]
     if spec.layout is None:
         output = folder / "model.so"

@@ -39,6 +39,7 @@ HEALTH = {
     "faults": 1,
     "inferences": 7,
     "missed": 4,
+    "sensor": 1,
     "stack_used": 900,
     "stack": 2048,
     "arena_used": 3000,

@@ -31,6 +31,7 @@ COMMANDS = {
     "identify": "list what is connected and what it can do",
     "flash": "bring firmware onto a board over its cable, and check that it runs",
     "enrol": "give a device its identity, its keys and its network",
+    "crash": "map a device's last fault to a line of source",
     "agent": "poll a release store and keep this device's model up to date",
     "keys": "make and list signing keys",
 }

@@ -21,11 +21,12 @@ from tinyops.toolchain import CPU_FLAGS
 PACKAGE = Path(__file__).parent
 RUNTIME = PACKAGE.parent / "runtime"
 PORTS = ("cortex_m", "mps2", "nrf5", "riscv", "rp2040", "virt")
-HEADERS = ("app.h", "link.h", "model.h", "port.h")
+HEADERS = ("app.h", "health.h", "link.h", "model.h", "port.h")
 GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
 # A chip whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
 UF2_FAMILIES = {"rp2040": 0xE48BFF56}
 FRAME_VALUES_MAX = 1 << 20
+RATE_HZ_MAX = 4_000_000
 TWIN = "twin"  # the environment of a twin that is another machine
 SOURCE_LIMIT_BYTES = 64 * MIB
 
@@ -56,6 +57,7 @@ class Contract:
     digest: str
     arena_bytes: int
     frame_values: int
+    rate_millihz: int
     summary: tuple[str, ...]
 
 
@@ -70,6 +72,7 @@ def read_contract(value: object) -> Contract:
         digest=digest_json(value),
         arena_bytes=_integer(value, "arena_bytes", 1, 1 << 30),
         frame_values=_integer({"input.frame_values": given.get("frame_values") or 0}, "input.frame_values", 0),
+        rate_millihz=_rate_millihz(given.get("rate_hz")),
         summary=tuple(_summary(value)),
     )
 
@@ -79,6 +82,15 @@ def _integer(value: Mapping[str, Any], name: str, least: int, most: int = FRAME_
     if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
         raise SpecError(f"contract.json: {name} is {found!r}, expected a number from {least} to {most}")
     return found
+
+
+def _rate_millihz(rate_hz: object) -> int:
+    """0 where the contract names no rate. Raises SpecError for what is none."""
+    if rate_hz is None:
+        return 0
+    if isinstance(rate_hz, bool) or not isinstance(rate_hz, int | float) or not 0 < rate_hz <= RATE_HZ_MAX:
+        raise SpecError(f"contract.json: input.rate_hz is {rate_hz!r}, expected a number up to {RATE_HZ_MAX:,}")
+    return round(rate_hz * 1000)
 
 
 def _summary(value: JsonObject) -> list[str]:
@@ -255,6 +267,7 @@ def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
         "model": layout.model[0] if layout.model else None,
         "arena_bytes": facts.arena_bytes,
         "frame_values": max(facts.frame_values, 1),
+        "rate_millihz": facts.rate_millihz,
     }
 
 
@@ -302,8 +315,7 @@ def _pins(board: str) -> list[tuple[str, JsonObject]]:
             hint="add the board to tinyops/runtime/port/nrf5/pins.json",
         )
     pins = []
-    for name in ("tx", "rx"):
-        pin = table[board][name]
+    for name, pin in table[board].items():
         gpio = GPIO_BASES[pin["port"]]
         pins.append((name.upper(), {**pin, "gpio": gpio, "select": pin["port"] * 32 + pin["pin"]}))
     return pins

@@ -25,14 +25,17 @@ def prepare_runner(what: Boot) -> Iterator[list[str | Path]]:
     arguments = [what.board, digest_json(what.contract).removeprefix("sha256:")]
     arguments += [str(_arena_bytes(what)), str(int(frame_values))]
     model = what.file("model.so").resolve()
+    option: list[str | Path] = []
+    if what.replay is not None:
+        option = ["--replay", what.replay.path.resolve(), str(what.replay.rate_millihz)]
     with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as folder:
-        yield [compile_runner(compiler_of(what), what.spec.cpu, Path(folder)), model, *arguments]
+        yield [compile_runner(compiler_of(what), what.spec.cpu, Path(folder)), *option, model, *arguments]
 
 
 def compile_runner(compiler: Tool, cpu: str, folder: Path) -> Path:
     """Compiles the runner from the runtime's C; returns its path in `folder`."""
     runner = folder / "runner"
-    sources = [RUNTIME / "port/native/runner.c", *sorted((RUNTIME / "app").glob("*.c"))]
+    sources = [*sorted((RUNTIME / "port/native").glob("*.c")), *sorted((RUNTIME / "app").glob("*.c"))]
     command: list[str | Path] = [compiler.path, *CPU_FLAGS[cpu], *FLAGS, "-I", RUNTIME / "include"]
     command += [*sources, "-ldl", "-o", runner]
     run(command, timeout_s=COMPILE_TIMEOUT_S, what=f"{compiler.name}, compiling the twin's runner")

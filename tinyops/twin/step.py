@@ -9,15 +9,16 @@ from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec, ModelForm
-from tinyops.errors import SpecError
+from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of
-from tinyops.twin.machine import Boot
+from tinyops.twin.machine import Boot, Replay
 from tinyops.twin.prove import Expected, Measured, RunningBoard, greet, play, prove
 from tinyops.twin.released import check_copies, check_slot, check_uf2
 
 IMAGE_LIMIT_BYTES = 64 * MIB
+REPLAYING = frozenset({"native", "qemu-user"})
 # What of a board's files lies in its flash or, with an operating system, on its disk.
 STORED: Mapping[ModelForm, tuple[str, ...]] = {
     "image": ("model.bin", "firmware.bin"),
@@ -29,17 +30,28 @@ STORED: Mapping[ModelForm, tuple[str, ...]] = {
 
 @contextlib.contextmanager
 def open_twin(
-    board: str, spec: BoardSpec, files: Mapping[str, Path], *, lock: JsonObject | None = None
+    board: str,
+    spec: BoardSpec,
+    files: Mapping[str, Path],
+    *,
+    lock: JsonObject | None = None,
+    replay: Replay | None = None,
 ) -> Iterator[RunningBoard]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
     `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip
     (browser), or firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an
-    image. `lock` may name `emulator` or `compiler`. Raises ToolError when it cannot be started.
+    image. `lock` may name `emulator` or `compiler`. `replay` stands in for a sensor, on twins that can: the board
+    samples it by itself and reports its results unasked. Raises ToolError when it cannot be started.
     """
+    if replay is not None and spec.twin.kind not in REPLAYING:
+        raise ToolError(
+            f"{board}: its twin has no sensor to replay frames with",
+            hint="feed it over its link, or choose a Linux board",
+        )
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
-    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {})) as virtual:
+    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, replay)) as virtual:
         yield virtual
 
 

@@ -56,6 +56,7 @@ class Health:
     watchdog_resets: int
     faults: int
     inferences: int
+    sensor: int
     missed_frames: int
     stack_used: int
     stack_bytes: int
@@ -83,6 +84,7 @@ class Crash:
     bfar: int
     image_crc: int
     uptime_ms: int
+    firmware_crc: int
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,7 @@ _HEALTH = (
     Key("watchdogs", "uint", "resets by the watchdog since power-on, where RAM is kept"),
     Key("faults", "uint", "hard faults since power-on, where RAM is kept"),
     Key("inferences", "uint", "since start-up"),
+    Key("sensor", "int", "1: samples; 0: none, frames come over the line; negative: has failed"),
     Key("missed", "uint", "frames of the board's sensor that were lost"),
     Key("stack_used", "uint", "deepest use since start-up, bytes"),
     Key("stack", "uint", "bytes of stack"),
@@ -154,7 +155,8 @@ _CRASH = (
     Key("mmfar", "uint", "address of a memory fault; RISC-V: mtval", True),
     Key("bfar", "uint", "address of a bus fault", True),
     Key("image_crc", "uint", "CRC-32 of the model image that ran, 0: none", True),
-    Key("uptime_ms", "uint", "when it happened", True),
+    Key("uptime_ms", "uint", "when it happened; 0 without a clock", True),
+    Key("firmware_crc", "uint", "CRC-32 of the firmware's flash, 0: not known", True),
 )
 _TEST = (
     Key("names", "array", "what was checked, as texts"),

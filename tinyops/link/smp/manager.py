@@ -131,8 +131,8 @@ class BoardManager:
     def health(self) -> Health:
         a = self.request(self._ours.HealthRead())
         return Health(
-            *(a.uptime_ms, a.reset_cause, a.watchdogs, a.faults, a.inferences, a.missed, a.stack_used, a.stack),
-            *(a.arena_used, a.arena, a.supply_mv, a.confidence, tuple(a.histogram)),
+            *(a.uptime_ms, a.reset_cause, a.watchdogs, a.faults, a.inferences, a.sensor, a.missed),
+            *(a.stack_used, a.stack, a.arena_used, a.arena, a.supply_mv, a.confidence, tuple(a.histogram)),
         )
 
     def self_test(self, *, keep_input: bool = False, timeout_s: float | None = None) -> SelfTest:
@@ -153,7 +153,8 @@ class BoardManager:
         a = self.request(self._ours.CrashRead())
         if not a.crashed:
             return None
-        return Crash(a.pc, a.lr, a.psr, a.cfsr, a.hfsr, a.mmfar, a.bfar, a.image_crc, a.uptime_ms)
+        registers = (a.pc, a.lr, a.psr, a.cfsr, a.hfsr, a.mmfar, a.bfar)
+        return Crash(*registers, a.image_crc, a.uptime_ms, a.firmware_crc)
 
     def clear_crash(self) -> None:
         """Makes the board forget the fault that it keeps."""

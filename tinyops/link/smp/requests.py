@@ -76,6 +76,7 @@ class HealthReadResponse(message.ReadResponse):
     watchdogs: Uint
     faults: Uint
     inferences: Uint
+    sensor: Int
     missed: Uint
     stack_used: Uint
     stack: Uint
@@ -192,6 +193,7 @@ class CrashReadResponse(message.ReadResponse):
     bfar: Uint = 0
     image_crc: Uint = 0
     uptime_ms: Uint = 0
+    firmware_crc: Uint = 0
 
 
 class CrashRead(_Ours, message.ReadRequest):

@@ -87,6 +87,8 @@
 #define TINYOPS_SMP_HEALTH_FAULTS "faults"
 /* uint: since start-up */
 #define TINYOPS_SMP_HEALTH_INFERENCES "inferences"
+/* int: 1: samples; 0: none, frames come over the line; negative: has failed */
+#define TINYOPS_SMP_HEALTH_SENSOR "sensor"
 /* uint: frames of the board's sensor that were lost */
 #define TINYOPS_SMP_HEALTH_MISSED "missed"
 /* uint: deepest use since start-up, bytes */
@@ -167,7 +169,9 @@
 #define TINYOPS_SMP_CRASH_BFAR "bfar"
 /* uint: CRC-32 of the model image that ran, 0: none */
 #define TINYOPS_SMP_CRASH_IMAGE_CRC "image_crc"
-/* uint: when it happened */
+/* uint: when it happened; 0 without a clock */
 #define TINYOPS_SMP_CRASH_UPTIME_MS "uptime_ms"
+/* uint: CRC-32 of the firmware's flash, 0: not known */
+#define TINYOPS_SMP_CRASH_FIRMWARE_CRC "firmware_crc"
 
 #endif

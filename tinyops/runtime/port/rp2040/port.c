@@ -199,5 +199,7 @@ void tinyops_port_open(tinyops_port *port) {
       .flash = &flash,
       .show = show,
       .supply_mv = supply_mv,
+      .keep = tinyops_startup_keep(),
+      .keep_bytes = tinyops_startup_keep_bytes(),
   };
 }
