@@ -58,9 +58,7 @@ def prepare(root: Path, fleet: FleetFile, network: Network) -> Enrolment:
     """What every device of the fleet is told. Raises UsageError before a device is touched."""
     trust = find_trust(root)
     if trust is None:
-        raise UsageError(
-            "no image key is trusted here", hint=f"`tinyops keys new NAME`, then commit {TRUSTED_FILES[0]}"
-        )
+        raise UsageError("no image key is trusted here", hint=f"`tinyops keys new NAME`; commit {TRUSTED_FILES[0]}")
     keys = tuple(trust.keys.values())
     check_keys(keys)
     check_network(network)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyops.device.provision.devices_file import check_id, split
+from tinyops.device.provision.devices_file import LINE_MAX, check_id, split
 from tinyops.errors import Problem, SpecError
 from tinyops.files import MIB, read_bounded
 
@@ -35,6 +35,8 @@ def read_bulk(path: Path) -> tuple[Row, ...]:
     numbered = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
     if not numbered:
         raise SpecError(f"{path}: is empty", hint=f"its first line names columns of {','.join(COLUMNS)}")
+    if long := [Problem(str(path), n, 1, "is too long a line") for n, line in numbered if len(line) > LINE_MAX]:
+        raise SpecError(long)
     (at, header), rows = numbered[0], numbered[1:]
     columns = split(header)
     unknown = [column for column in columns if column not in COLUMNS]

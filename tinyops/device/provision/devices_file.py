@@ -20,6 +20,7 @@ from tinyops.errors import Problem, SpecError, UsageError
 FILE_LIMIT_BYTES = 16 * 1024 * 1024
 DEVICES_MAX = 100_000
 FIELD_MAX = 500
+LINE_MAX = 8192
 COLUMNS = ("id", "board", "labels", "public_key", "enrolled", "revoked")
 NEEDED = ("id", "board")
 _ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -121,6 +122,8 @@ def parse_devices(text: str, *, where: str) -> DevicesFile:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             lines.append(line)
+        elif len(line) > LINE_MAX:
+            problems.append(Problem(where, number, 1, f"longer than {LINE_MAX:,} characters"))
         elif not columns:
             columns, header_at = tuple(split(line)), len(lines)
             problems += [Problem(where, number, 1, m) for m in _header_problems(columns)]
@@ -141,7 +144,7 @@ def parse_devices(text: str, *, where: str) -> DevicesFile:
 
 
 def split(line: str) -> list[str]:
-    """The fields of one line of CSV; a quoted field ends with the line."""
+    """The fields of one line of CSV, at most LINE_MAX long; a quoted field ends with the line."""
     return [field.strip() for field in next(csv.reader([line], strict=False))]
 
 
