@@ -18,6 +18,7 @@ from tinyops.link.protocol import DATA_MAX, FRAME_MAX, REQUESTS
 from tinyops.toolchain import installed
 from tinyops.twin import VirtualBoard
 from tinyops.twin.machine import start
+from tinyops.twin.runner import SOURCE_FOLDERS
 
 pytestmark = pytest.mark.build
 
@@ -117,7 +118,7 @@ def test_the_crc_32_is_that_of_zlib(codec: ctypes.CDLL) -> None:
     ],
 )
 def test_the_application_compiles_without_a_warning(compiler: list[str], tmp_path: Path) -> None:
-    sources = sorted((RUNTIME / "app").glob("*.c"))
+    sources = [source for name in SOURCE_FOLDERS[1:] for source in sorted((RUNTIME / name).glob("*.c"))]
     for source in sources:
         subprocess.run([*compiler, *STRICT, "-ffreestanding", "-c", source, "-o", tmp_path / "x.o"], check=True)
     assert sources
@@ -128,7 +129,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The native runner under ASan and UBSan, with the reversing model, and its arguments."""
     folder = tmp_path_factory.mktemp("sanitized")
     runner, model = folder / "runner", folder / "model.so"
-    sources = [*sorted((RUNTIME / "port/native").glob("*.c")), *sorted((RUNTIME / "app").glob("*.c"))]
+    sources = [source for name in SOURCE_FOLDERS for source in sorted((RUNTIME / name).glob("*.c"))]
     host = ["gcc", *STRICT, "-D_GNU_SOURCE", "-pthread", "-O1"]
     subprocess.run([*host, *SANITIZE, *sources, "-ldl", "-o", runner], check=True)
     shared = ["-shared", "-fPIC", "-DSHARED", "-DCONTRACT=0", "-DFRAME=300", "-DINPUT_BYTES=1000"]
