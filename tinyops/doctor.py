@@ -46,6 +46,10 @@ OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
     "clang": ("images of phones",),
     "wasm-ld": ("images of phones",),
     "chromium": ("twins of phones",),
+    "aarch64-linux-gnu-gcc": ("images of ARM boards with Linux",),
+    "qemu-aarch64": ("twins of ARM boards with Linux",),
+    "riscv64-unknown-elf-gcc": ("twins of RISC-V boards",),
+    "qemu-system-riscv32": ("twins of RISC-V boards",),
     "node": ("twins of RP2040 boards",),
     "rp2040js": ("twins of RP2040 boards",),
 }

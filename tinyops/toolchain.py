@@ -17,6 +17,7 @@ from tinyops.files import cache_folder
 from tinyops.process import find_tool, run
 
 DEBIAN_PACKAGES = {
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "avr-gcc": "gcc-avr avr-libc",
     "chromium": "chromium",
@@ -24,7 +25,10 @@ DEBIAN_PACKAGES = {
     "gcc": "gcc libc6-dev",
     "node": "nodejs",
     "npm": "npm",
+    "qemu-aarch64": "qemu-user",
     "qemu-system-arm": "qemu-system-arm",
+    "qemu-system-riscv32": "qemu-system-misc",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
     "simavr": "simavr libsimavr-dev libelf-dev pkg-config",
     "wasm-ld": "lld",
 }
@@ -48,6 +52,16 @@ CPU_FLAGS: Mapping[str, tuple[str, ...]] = {
     "riscv32": ("-march=rv32imc", "-mabi=ilp32"),
     "wasm32": ("--target=wasm32",),  # clang's
     "avr": ("-mmcu=atmega2560",),
+}
+_ARM = ("arm-none-eabi-gcc",)
+# Which compilers make code for a core: the machine's own only where that is one.
+COMPILERS: Mapping[str, tuple[str, ...]] = {
+    **{cpu: _ARM for cpu in CPU_FLAGS if cpu.startswith("cortex-m")},
+    "x86-64": ("gcc",),
+    "aarch64": ("aarch64-linux-gnu-gcc", "gcc"),
+    "riscv32": ("riscv64-unknown-elf-gcc",),
+    "wasm32": ("clang",),
+    "avr": ("avr-gcc",),
 }
 
 

@@ -20,7 +20,6 @@ from tinyops.boards.model import Board
 from tinyops.errors import ToolError
 from tinyops.files import digest_file, digest_json
 from tinyops.link import LinkTimeout, Refused, Status, Tensor, Type
-from tinyops.specs.lock import EMULATORS
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import CPU_FLAGS, installed
 
@@ -36,6 +35,10 @@ VECTORS = tuple(bytes((first, *range(first + 1, first + 8))) for first in (1, 40
 @cache
 def board_spec(name: str) -> Any:
     return Board.model_validate(YAML(typ="safe").load(ROOT / f"board_catalog/{name}.yaml")).spec
+
+
+def has_slots(name: str) -> bool:
+    return board_spec(name).layout is not None
 
 
 def contract_of(name: str, **changes: Any) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def compile_image(name: str, folder: Path, contract: dict[str, Any], fault: int 
     common += ["-fno-optimize-sibling-calls"]
     if spec.layout is None:
         output = folder / "model.so"
-        subprocess.run(["gcc", *common, "-shared", "-fPIC", "-DSHARED", "-nostdlib", "-o", output], check=True)
+        subprocess.run([spec.compiler, *common, "-shared", "-fPIC", "-DSHARED", "-nostdlib", "-o", output], check=True)
         return {"model.so": output}
     elf, binary = folder / "model.elf", folder / "model.bin"
     link = ["-fpie", "-mpic-data-is-text-relative", "-nostdlib", "-static", "-Wl,--build-id=none", f"-Wl,-T,{SCRIPT}"]
@@ -126,7 +129,7 @@ class Bench:
         spec = board_spec(self.name)
         out = Path(self.folder / "proof")
         out.mkdir(exist_ok=True)
-        emulator = EMULATORS.get(spec.twin.kind)
+        emulator = spec.emulator
         step = Step(
             "twin",
             f"wrist/{self.name}",
@@ -162,7 +165,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Bench]:
     return make
 
 
-BOARDS = ("microbit", "nano33ble", "pico", "linux")
+BOARDS = ("microbit", "nano33ble", "pico", "linux", "raspberrypi4")
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -171,11 +174,13 @@ def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Ben
     proof = board.prove()
     facts = proof["facts"]
     assert facts["bit_exact"] is True and facts["vectors"] == len(VECTORS)
-    booted = {"microbit": "firmware.elf", "nano33ble": "twin.elf", "pico": "firmware.bin", "linux": "model.so"}[name]
+    booted = {"microbit": "firmware.elf", "pico": "firmware.bin"}.get(
+        name, "twin.elf" if has_slots(name) else "model.so"
+    )
     assert proof["ran"][booted] == digest_file(board.files[booted])
-    levels = {"microbit": "same-bytes", "nano33ble": "same-source", "pico": "same-bytes", "linux": "none"}
-    assert facts["proof"] == {"model": "same-bytes", "firmware": levels[name]}
-    if name == "linux":
+    levels = {"microbit": "same-bytes", "nano33ble": "same-source", "pico": "same-bytes"}
+    assert facts["proof"] == {"model": "same-bytes", "firmware": levels.get(name, "none")}
+    if not has_slots(name):
         assert facts["flash_bytes"] == board.files["model.so"].stat().st_size
         assert (facts["instructions"] is None) == any("instructions" in text for text in facts["not_covered"])
     else:

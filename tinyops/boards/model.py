@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from tinyops.boards.layout import Layout, Memory, check_layout
+from tinyops.boards.machines import QEMU, USER_EMULATORS, emulator, place
 from tinyops.documents import Misplaced, Name, Strict
 from tinyops.files import digest_json
 
@@ -169,9 +170,33 @@ class BoardSpec(Strict):
             raise Misplaced(("port",), "port arduino needs a section arduino: which PlatformIO platform builds for it")
         if self.layout is not None and self.vtor is None and self.cpu.startswith("cortex-m"):
             raise Misplaced(("cpu",), "vtor is missing: whether its vector table can be moved")
-        if self.twin.kind == "qemu" and not self.twin.machine:
-            raise Misplaced(("twin", "kind"), "a twin in QEMU needs the name of its machine")
         return self
+
+    @model_validator(mode="after")
+    def _twin_can_be_it(self) -> BoardSpec:
+        if self.twin.kind == "qemu-user" and self.cpu not in USER_EMULATORS:
+            known = ", ".join(sorted(USER_EMULATORS))
+            raise Misplaced(("twin", "kind"), f"no twin runs processes of a {self.cpu}", hint=f"known: {known}")
+        if self.twin.kind == "qemu":
+            self._check_machine()
+        return self
+
+    def _check_machine(self) -> None:
+        machine, loc = QEMU.get(self.twin.machine), ("twin", "machine" if self.twin.machine else "kind")
+        if not self.twin.machine:
+            raise Misplaced(loc, "a twin in QEMU needs the name of its machine")
+        if machine is None:
+            raise Misplaced(loc, f"unknown machine {self.twin.machine!r}", hint=f"one of {', '.join(sorted(QEMU))}")
+        if self.cpu not in machine.cpus:
+            hint = "machines for it: " + (", ".join(n for n, m in QEMU.items() if self.cpu in m.cpus) or "none")
+            raise Misplaced(loc, f"the machine {self.twin.machine!r} is no twin of a {self.cpu}", hint=hint)
+        if (machine.port is None) != self.twin.same_machine:
+            raise Misplaced(("twin", "same_machine"), f"must be {str(machine.port is None).lower()} with this machine")
+        if machine.port and self.memory is not None and self.layout is not None:
+            try:
+                place(machine, self.memory, self.layout)
+            except ValueError as error:
+                raise Misplaced(loc, f"the machine {self.twin.machine!r} has no room for {error}") from None
 
     @model_validator(mode="after")
     def _sensors_differ(self) -> BoardSpec:
@@ -187,6 +212,11 @@ class BoardSpec(Strict):
         if self.layout is not None:
             return "image" if self.layout.model else "linked"
         return "wasm" if self.cpu == "wasm32" else "shared-object"
+
+    @property
+    def emulator(self) -> str | None:
+        """The program that its twin runs in, by the name that the lock knows; None where it needs none."""
+        return emulator(self.twin.kind, self.twin.machine, self.cpu)
 
     @property
     def frameworks(self) -> tuple[Framework, ...]:

@@ -24,7 +24,7 @@ from tinyops.errors import DoesNotFit, ToolError
 from tinyops.features import TensorFeatures
 from tinyops.files import JsonObject, digest_json, pretty_json
 from tinyops.graph import Graph, read_graph
-from tinyops.specs.lock import EMULATORS, WASM_LINKER
+from tinyops.specs.lock import WASM_LINKER
 from tinyops.toolchain import installed
 
 FLEET = "bench"  # names the folder in which PlatformIO builds the firmware
@@ -205,11 +205,11 @@ def twin_of(board: Board) -> str:
         return f"this machine ({board.spec.cpu})"
     if twin.kind == "browser":
         return f"Chromium ({board.spec.cpu})"
-    return f"QEMU {twin.machine} ({board.spec.cpu})"
+    return f"QEMU {twin.machine or 'as a process'} ({board.spec.cpu})"
 
 
 def _tools(board: Board) -> dict[str, str]:
-    names = [board.spec.compiler, EMULATORS.get(board.spec.twin.kind)]
+    names = [board.spec.compiler, board.spec.emulator]
     return {name: installed(name).version for name in names if name}
 
 

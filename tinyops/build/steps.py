@@ -12,7 +12,7 @@ from tinyops.features.stage_json import stage_json
 from tinyops.files import JsonObject
 from tinyops.specs.feature_rules import stages
 from tinyops.specs.loader import Loaded, Repository
-from tinyops.specs.lock import EMULATORS, WASM_LINKER, Lock
+from tinyops.specs.lock import WASM_LINKER, Lock
 from tinyops.specs.model import (
     FilesSource,
     Fleet,
@@ -154,12 +154,11 @@ def _twin_step(
         inputs = {"image": InputRef(built, ALL_OUTPUTS), **inputs}
     inputs |= {f: InputRef(compiled, f) for f in ("contract.json", "compile.json")}
     inputs |= {f: InputRef(squeezed, f) for f in ("golden.bin", *(["stream.bin"] if frames else []))}
-    emulator = None
-    if (program := EMULATORS.get(board.spec.twin.kind)) is not None:
-        emulator = {"name": program, "version": lock.emulators.get(program)}
+    name = board.spec.emulator
+    emulator = {"name": name, "version": lock.emulators.get(name)} if name else None
     settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"]}
     compiler = None
-    if board.spec.twin.kind == "native":
+    if board.spec.twin.kind in ("native", "qemu-user"):  # which compile what runs the model
         compiler = {"name": board.spec.compiler, "version": lock.compilers.get(board.spec.compiler)}
     lock_entries = {"emulator": emulator, "compiler": compiler, "firmware": lock.tinyops.firmware}
     return Step("twin", fleet_subject, settings, lock_entries, inputs)

@@ -104,14 +104,15 @@ def sync_project(project: Path, files: Mapping[str, bytes], stamp: bytes) -> Non
     A new stamp (compiler, builder) drops the earlier build, which PlatformIO would not notice.
     """
     for path in [p for p in project.rglob("*") if p.is_file()]:
-        name = path.relative_to(project).as_posix()
-        if name not in files and not name.startswith((".pio/", ".tinyops-")):
+        name = path.relative_to(project)
+        if name.as_posix() not in files and ".pio" not in name.parts and not name.name.startswith(".tinyops-"):
             path.unlink()
     for name, data in files.items():
         write_if_changed(project / name, data)
     marker = project / ".tinyops-stamp"
     if not marker.is_file() or marker.read_bytes() != stamp:
-        shutil.rmtree(project / ".pio", ignore_errors=True)
+        for built in [p for p in project.rglob(".pio") if p.is_dir()]:
+            shutil.rmtree(built, ignore_errors=True)
         write_if_changed(marker, stamp)
 
 

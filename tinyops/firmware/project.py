@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tinyops.boards.layout import Layout, Region
-from tinyops.boards.model import BoardSpec
+from tinyops.boards.layout import Layout
+from tinyops.boards.machines import QEMU, place
+from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, digest_json, pretty_json, read_bounded
 from tinyops.firmware.forms import arduino
@@ -19,17 +20,33 @@ from tinyops.toolchain import CPU_FLAGS
 
 PACKAGE = Path(__file__).parent
 RUNTIME = PACKAGE.parent / "runtime"
-PORTS = ("cortex_m", "mps2", "nrf5", "rp2040")
+PORTS = ("cortex_m", "mps2", "nrf5", "riscv", "rp2040", "virt")
 HEADERS = ("app.h", "link.h", "model.h", "port.h")
 GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
 # A chip whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
 UF2_FAMILIES = {"rp2040": 0xE48BFF56}
 FRAME_VALUES_MAX = 1 << 20
+TWIN = "twin"  # the environment of a twin that is another machine
 SOURCE_LIMIT_BYTES = 64 * MIB
 
-TWIN_PORTS = {"mps2-an386": "mps2"}  # the port that runs on each machine that is no board's own
-TWIN_FLASH_BYTES = 4 * 1024 * 1024  # mps2-an386: memory at 0, where it starts
-TWIN_RAM = Region(origin=0x20000000, bytes=4 * 1024 * 1024)
+
+@dataclass(frozen=True)
+class Family:
+    """What bare-metal cores have in common: start-up code below runtime/port, the prefix of the compiler's tools, and
+    how programs are built without that compiler's C library, if they are."""
+
+    startup: str
+    tools: str
+    flags: tuple[str, ...] = ()
+    own_memory: bool = False  # brings the memory functions that a compiler may call
+
+
+# No table of small data; the memory functions must not be recognised as loops that call themselves.
+RISCV_FLAGS = ("-mcmodel=medany", "-mno-relax", "-msmall-data-limit=0", "-fno-tree-loop-distribute-patterns")
+FAMILIES = {
+    "cortex-m": Family("cortex_m", "arm-none-eabi"),
+    "riscv": Family("riscv", "riscv64-unknown-elf", RISCV_FLAGS, own_memory=True),
+}
 
 
 @dataclass(frozen=True)
@@ -91,14 +108,29 @@ def render_project(
             hint="compile the model for this board again",
         )
     common: dict[str, Any] = {"board": board, "fleet": fleet, "title": _comment(spec.title)}
-    if spec.port == "arduino":
-        return _arduino_project(board, spec, common, facts, sensor)
+    if spec.port != "arduino":
+        return _bare_metal_project(board, spec, common, facts, sensor)
+    files = _arduino_project(board, spec, common, facts, sensor)
+    if needs_twin_port(spec):
+        twin = _bare_metal_project(board, spec, common, facts, sensor)
+        files |= {f"{TWIN}/{name}": data for name, data in twin.items()}
+    return dict(sorted(files.items()))
+
+
+def _bare_metal_project(
+    board: str, spec: BoardSpec, common: Mapping[str, Any], facts: Contract, sensor: JsonObject | str
+) -> dict[str, bytes]:
+    """For the board, where it has a port of its own, and for its twin's machine, where that is another."""
+    assert spec.layout is not None
     envs, linked = _environments(board, spec), not spec.layout.model
     files = {
-        "platformio.ini": _render("platformio.ini.j2", **common, envs=envs, linked=linked),
+        "platformio.ini": _render(
+            "platformio.ini.j2", **common, envs=envs, linked=linked, startup=family(spec.cpu).startup
+        ),
         "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
         "src/main.c": _render("main.c.j2", **common, linked=linked, sensor=_comment(_describe_sensor(sensor))),
     }
+    kind = family(spec.cpu)
     for env in envs:
         files[f"boards/{env['board']}.json"] = _board_json(env, spec)
         files[env["ldscript"]] = _linker_script(env, spec.layout)
@@ -107,8 +139,35 @@ def render_project(
         files["include/pins.h"] = _render("pins.h.j2", board=board, pins=_pins(board))
     for header in HEADERS:
         files[f"include/tinyops/{header}"] = (RUNTIME / "include/tinyops" / header).read_bytes()
-    files |= _sources("app", "src/app") | _sources("port/cortex_m", "src/cortex_m")
+    files |= _sources("app", "src/app") | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    if kind.own_memory:
+        for source in ("memory.c", "freestanding/string.h"):
+            files[f"src/{kind.startup}/{PurePosixPath(source).name}"] = (RUNTIME / "image" / source).read_bytes()
+        files["include/tinyops/internal.h"] = (RUNTIME / "include/tinyops/internal.h").read_bytes()
     return dict(sorted(files.items()))
+
+
+def family(cpu: str) -> Family:
+    """Raises SpecError for a core that has no bare-metal firmware."""
+    for name, found in FAMILIES.items():
+        if cpu.startswith(name):
+            return found
+    raise SpecError(f"there is no bare-metal firmware for a {cpu}", hint=f"for {', '.join(FAMILIES)} there is")
+
+
+def builds_here(spec: BoardSpec) -> bool:
+    """Whether the board's own firmware can be built with what the lock names; else its project is only rendered."""
+    return spec.port in BARE_METAL_PORTS or (spec.port == "arduino" and arduino.builds_locally(spec))
+
+
+def needs_twin_port(spec: BoardSpec) -> bool:
+    return spec.twin.kind == "qemu" and not spec.twin.same_machine
+
+
+def environments(board: str, spec: BoardSpec) -> dict[str, str]:
+    """What PlatformIO builds for a board, the board's own first: each environment's folder in the project."""
+    found = {board: "."} if builds_here(spec) else {}
+    return {**found, TWIN: TWIN if spec.port == "arduino" else "."} if needs_twin_port(spec) else found
 
 
 def _arduino_project(
@@ -116,9 +175,16 @@ def _arduino_project(
 ) -> dict[str, bytes]:
     assert spec.layout is not None
     files = {
-        "platformio.ini": _render("arduino.ini.j2", **common, envs=arduino.environments(board, spec)),
+        "platformio.ini": _render(
+            "arduino.ini.j2",
+            **common,
+            envs=arduino.environments(board, spec),
+            model=next(iter(spec.layout.model), None),
+        ),
         "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
-        "src/main.cpp": _render("main.cpp.j2", **common, sensor=_comment(_describe_sensor(sensor))),
+        "src/main.cpp": _render(
+            "main.cpp.j2", **common, linked=not spec.layout.model, sensor=_comment(_describe_sensor(sensor))
+        ),
         **arduino.board_json(board, spec),
         **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
         **_sources("app", "src/app"),
@@ -128,17 +194,19 @@ def _arduino_project(
 
 
 def with_model(files: Mapping[str, bytes], inputs: Mapping[str, Path]) -> dict[str, bytes]:
-    """The project with a compile step's C in src/model. Raises SpecError when that is not among the inputs."""
+    """The projects with a compile step's C in src/model. Raises SpecError when that is not among the inputs."""
     if "model.c" not in inputs:
         raise SpecError("firmware: model.c is missing among the inputs", hint="the inputs are all outputs of compile")
     found = dict(files)
+    projects = [PurePosixPath(name).parent for name in files if PurePosixPath(name).name == "platformio.ini"]
     for name, path in inputs.items():
-        place = PurePosixPath(name)
-        if place.suffix not in (".c", ".h"):
+        source = PurePosixPath(name)
+        if source.suffix not in (".c", ".h"):
             continue
-        if place.is_absolute() or ".." in place.parts:
+        if source.is_absolute() or ".." in source.parts:
             raise SpecError(f"firmware: file name {name!r} leads out of the project")
-        found[f"src/model/{place}"] = read_bounded(path, SOURCE_LIMIT_BYTES)
+        for project in projects:
+            found[str(project / "src/model" / source)] = read_bounded(path, SOURCE_LIMIT_BYTES)
     return dict(sorted(found.items()))
 
 
@@ -152,36 +220,29 @@ def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
         "flags": f" -D TINYOPS_HAS_VTOR={int(bool(spec.vtor))}",
         "ldscript": f"link/{board}.ld",
         "flash": spec.layout.firmware[0],
+        "model": spec.layout.model[0] if spec.layout.model else None,
         "ram": spec.memory.ram,
     }
-    if spec.twin.kind != "qemu" or spec.twin.same_machine:
-        return [own]
-    if spec.twin.machine not in TWIN_PORTS:
-        raise SpecError(
-            f"{board}: no port runs on the twin's machine {spec.twin.machine!r}",
-            hint=f"machines with a port: {', '.join(sorted(TWIN_PORTS))}",
-        )
-    # The machine starts at address 0; slot sizes, model slot and RAM are the board's.
-    flash = Region(origin=0, bytes=spec.layout.firmware[0].bytes)
-    _check_twin_memory(board, flash, spec.layout.model[0], spec.memory.ram)
-    twin = {
-        "name": "twin",
+    found = [own] if spec.port in BARE_METAL_PORTS else []
+    return [*found, _twin_environment(spec)] if needs_twin_port(spec) else found
+
+
+def _twin_environment(spec: BoardSpec) -> dict[str, Any]:
+    """As large as the board's own; what the machine has elsewhere lies elsewhere."""
+    assert spec.layout is not None and spec.memory is not None
+    machine = QEMU[spec.twin.machine]
+    placed = place(machine, spec.memory, spec.layout)
+    return {
+        "name": TWIN,
         "title": f"Its twin: the same source on QEMU's {spec.twin.machine}. Never to be flashed.",
         "board": f"tinyops-{spec.twin.machine}",
-        "port": TWIN_PORTS[spec.twin.machine],
+        "port": machine.port,
         "flags": " -D TINYOPS_HAS_VTOR=1",
         "ldscript": "link/twin.ld",
-        "flash": flash,
-        "ram": spec.memory.ram,
+        "flash": placed.firmware,
+        "model": placed.model,
+        "ram": placed.ram,
     }
-    return [own, twin]
-
-
-def _check_twin_memory(board: str, flash: Region, model: Region, ram: Region) -> None:
-    if model.origin < flash.end or model.end > TWIN_FLASH_BYTES:
-        raise SpecError(f"{board}: its model slot at {model.origin:#x} does not fit the memory of its twin's machine")
-    if ram.origin < TWIN_RAM.origin or ram.end > TWIN_RAM.end:
-        raise SpecError(f"{board}: its RAM at {ram.origin:#x} lies outside the RAM of its twin's machine")
 
 
 def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
@@ -199,7 +260,14 @@ def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
 
 def _board_json(env: Mapping[str, Any], spec: BoardSpec) -> bytes:
     """PlatformIO's own description of the board; sizes are checked by tinyops, from the ELF."""
-    build: JsonObject = {"cpu": spec.cpu, "cpu_flags": list(CPU_FLAGS[spec.cpu]), "mcu": spec.mcu.lower()}
+    kind = family(spec.cpu)
+    build: JsonObject = {
+        "cpu": spec.cpu,
+        "cpu_flags": [*CPU_FLAGS[spec.cpu], *kind.flags],
+        "mcu": spec.mcu.lower(),
+        "tools": kind.tools,
+        "c_library": not kind.own_memory,
+    }
     if env["port"] in UF2_FAMILIES:
         build |= {"flash_origin": env["flash"].origin, "uf2_family": UF2_FAMILIES[env["port"]]}
     return pretty_json(
@@ -215,7 +283,7 @@ def _board_json(env: Mapping[str, Any], spec: BoardSpec) -> bytes:
 
 
 def _linker_script(env: Mapping[str, Any], layout: Layout) -> bytes:
-    names = {name: env[name] for name in ("flash", "ram")}
+    names = {name: env[name] for name in ("flash", "model", "ram")}
     boot2 = env["port"] in UF2_FAMILIES
     return _render("link.ld.j2", title=_comment(env["title"]), stack_bytes=layout.stack_bytes, boot2=boot2, **names)
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
-from tinyops.boards.layout import Region
+from tinyops.boards.machines import QEMU, place
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, cache_folder, canonical_json, digest_json, pretty_json, read_bounded
 from tinyops.firmware import pio
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
 from tinyops.firmware.forms import arduino, browser
-from tinyops.firmware.project import UF2_FAMILIES, render_project, with_model
+from tinyops.firmware.project import TWIN, UF2_FAMILIES, builds_here, environments, render_project, with_model
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import Tool, locked
@@ -80,45 +80,48 @@ def check_lock(step: Step) -> Tool:
     return locked(str(lock["compiler"]["name"]), str(lock["compiler"]["version"]))
 
 
-def _environments(board: str, spec: BoardSpec) -> list[str]:
-    own_machine = spec.twin.kind != "qemu" or spec.twin.same_machine
-    return [board] if own_machine else [board, "twin"]
-
-
 def _variables(spec: BoardSpec) -> dict[str, str]:
     """What the builder must find on this machine. Raises ToolError at once for what is missing."""
-    if spec.port != "arduino":
+    if spec.port != "arduino" or not arduino.builds_locally(spec):
         return {}
-    if not arduino.builds_locally(spec):
-        raise ToolError(
-            f"{spec.title}: only PlatformIO's own platform builds for it, and the lock names none",
-            hint="build its project by hand with `pio run`, where there is a network",
-        )
     return {arduino.AVR_CORE_VARIABLE: str(arduino.find_avr_core().path)}
 
 
 def _build(project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ElfSizes:
-    envs = _environments(board, spec)
-    for env in envs:
-        _remove_artefacts(project, env)
-    done = pio.build(project, envs, compiler=compiler.path, variables=_variables(spec))
-    if done.returncode != 0:
-        raise _explain(done, project, board, spec, compiler)
+    envs = environments(board, spec)
+    if not envs:
+        raise ToolError(
+            f"{spec.title}: only PlatformIO's own platform builds for it, and the lock names none",
+            hint="build its project by hand with `pio run`, where there is a network",
+        )
+    for env, folder in envs.items():
+        _remove_artefacts(project / folder, env)
+    for folder in dict.fromkeys(envs.values()):
+        here = [env for env in envs if envs[env] == folder]
+        done = pio.build(project / folder, here, compiler=compiler.path, variables=_variables(spec))
+        if done.returncode != 0:
+            raise _explain(done, project, board, spec, compiler)
     return _check(project, board, spec)
 
 
 def _explain(done: Completed, project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ToolError:
     """Why a build failed. Raises DoesNotFit when it links once nothing is too large."""
-    retried = pio.build(project, [board], compiler=compiler.path, measure=True, variables=_variables(spec))
-    if retried.returncode == 0 and _elf(project, board).is_file():
+    env, folder = next(iter(environments(board, spec).items()))
+    place = project / folder
+    retried = pio.build(place, [env], compiler=compiler.path, measure=True, variables=_variables(spec))
+    if retried.returncode == 0 and _elf(place, env).is_file():
         _check(project, board, spec)
     return failure(done, f"{board}: PlatformIO")
 
 
 def _check(project: Path, board: str, spec: BoardSpec) -> ElfSizes:
+    """What the board's firmware takes; the twin's, where only that is built."""
     assert spec.layout is not None and spec.memory is not None
-    flash: Region = spec.layout.firmware[0]
-    sizes = measure(_elf(project, board), flash)
+    env, folder = next(iter(environments(board, spec).items()))
+    flash = spec.layout.firmware[0]
+    if env == TWIN:
+        flash = place(QEMU[spec.twin.machine], spec.memory, spec.layout).firmware
+    sizes = measure(_elf(project / folder, env), flash)
     check_fit(board, sizes, flash, spec.memory.ram, spec.layout.stack_bytes)
     return sizes
 
@@ -134,9 +137,11 @@ def _remove_artefacts(project: Path, env: str) -> None:
 
 
 def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
-    wanted = {f"firmware{suffix}": _elf(project, board).with_suffix(suffix) for suffix in _suffixes(spec)}
-    if "twin" in _environments(board, spec):
-        wanted["twin.elf"] = _elf(project, "twin")
+    wanted = {}
+    for env, folder in environments(board, spec).items():
+        elf = _elf(project / folder, env)
+        made = {"twin.elf": elf} if env == TWIN else {f"firmware{s}": elf.with_suffix(s) for s in _suffixes(spec)}
+        wanted |= made
     for name, path in wanted.items():
         if not path.is_file() or path.stat().st_size == 0:
             raise ToolError(f"{board}: PlatformIO ended well but made no {path.name} in {path.parent.name}")
@@ -146,7 +151,7 @@ def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
 def _facts(sizes: ElfSizes, spec: BoardSpec, contract: str) -> JsonObject:
     assert spec.layout is not None and spec.memory is not None
     return {
-        "image": True,
+        "image": builds_here(spec),
         "port": spec.port,
         "contract": contract,
         "flash_bytes": sizes.flash,

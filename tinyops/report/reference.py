@@ -94,7 +94,12 @@ def _summary(board: Board) -> str:
 
 def _twin(spec: BoardSpec) -> str:
     twin = spec.twin
-    places = {"qemu": f"QEMU `{twin.machine}`", "browser": "Chromium without a screen", "rp2040js": "rp2040js"}
+    places = {
+        "qemu": f"QEMU `{twin.machine}`",
+        "qemu-user": "QEMU, as a Linux process",
+        "browser": "Chromium without a screen",
+        "rp2040js": "rp2040js",
+    }
     where = places.get(twin.kind, "this machine itself")
     return where if twin.same_machine else f"{where}, same core, other machine"
 

@@ -24,8 +24,6 @@ RELOCK = "run `tinyops lock` and have what it writes reviewed"
 TRAIN_PACKAGES = ("ai-edge-quantizer", "keras", "numpy", "tensorflow-cpu")
 BUILD_PACKAGES = ("ai-edge-litert", "numpy", "platformio", "scons", "tflite-micro")
 WASM_LINKER = "wasm-ld"
-# The program of each kind of twin that has one.
-EMULATORS = {"qemu": "qemu-system-arm", "rp2040js": "rp2040js", "simavr": "simavr"}
 
 Version: TypeAlias = Annotated[
     str, Matching(r"^[0-9][A-Za-z0-9.+!_-]*$", "a version is exact, such as 12.2.1", max_length=64)
@@ -125,8 +123,7 @@ def wanted_programs(boards: Mapping[str, Board]) -> tuple[set[str], set[str]]:
     compilers: set[str] = {board.spec.compiler for board in boards.values()}
     if "clang" in compilers:
         compilers.add(WASM_LINKER)
-    kinds = {board.spec.twin.kind for board in boards.values()}
-    return compilers, {EMULATORS[kind] for kind in kinds & EMULATORS.keys()}
+    return compilers, {name for board in boards.values() if (name := board.spec.emulator)}
 
 
 def wanted_packages(repository: Repository) -> set[str]:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
-from tinyops.twin import browser, native, qemu, rp2040, simavr
+from tinyops.twin import browser, native, qemu, qemu_user, rp2040, simavr
 from tinyops.twin.machine import Boot
 from tinyops.twin.prove import RunningBoard
 
@@ -29,6 +29,7 @@ KINDS: Mapping[str, Kind] = {
     "browser": Kind(browser.boot, ("model.wasm", "page.zip"), browser.NOT_COUNTED),
     "native": Kind(native.boot, ("model.so",)),
     "qemu": Kind(qemu.boot, ("firmware.elf",)),
+    "qemu-user": Kind(qemu_user.boot, ("model.so",)),
     "rp2040js": Kind(rp2040.boot, ("firmware.bin",)),
     "simavr": Kind(simavr.boot, ("firmware.elf",), "instructions: the twin counts core cycles"),
 }

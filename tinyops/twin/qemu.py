@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tinyops.boards.machines import QEMU
 from tinyops.errors import ToolError
 from tinyops.toolchain import Tool, installed, locked
 from tinyops.twin.machine import Boot, VirtualBoard, start
+from tinyops.twin.released import address_of
 
-# The cores whose code a machine runs unchanged: QEMU has no Cortex-M0+, whose instructions a Cortex-M4 has, too.
-MACHINES = {"mps2-an386": ("cortex-m4f", "cortex-m0plus"), "microbit": ("cortex-m0",)}
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
 COUNTING = ("-icount", "shift=0")
 
@@ -20,18 +20,14 @@ COUNTING = ("-icount", "shift=0")
 def boot(what: Boot) -> Iterator[VirtualBoard]:
     """The board with its firmware and, when there is one, the model image in its slot."""
     spec = what.spec
-    if spec.cpu not in MACHINES.get(spec.twin.machine, ()) or spec.layout is None:
-        raise ToolError(
-            f"{what.board}: QEMU's machine {spec.twin.machine!r} is no twin of a {spec.cpu}",
-            hint=f"known machines: {', '.join(sorted(MACHINES))}",
-        )
-    emulator = _emulator(what)
+    machine = QEMU[spec.twin.machine]
+    emulator = _emulator(what, machine.emulator)
     firmware = firmware_file(what)
-    command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *COUNTING]
+    command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *machine.options, *COUNTING]
     command += ["-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none"]
     command += ["-kernel", _plain(firmware)]
     if "model.bin" in what.files:
-        slot = spec.layout.model[0].origin
+        slot = address_of(firmware, "tinyops_model_slot")
         command += ["-device", f"loader,file={_plain(what.files['model.bin'])},addr={slot:#x},force-raw=on"]
 
     def with_line(line: int) -> list[str | Path]:
@@ -46,9 +42,9 @@ def firmware_file(what: Boot) -> Path:
     return what.file("firmware.elf" if what.spec.twin.same_machine else "twin.elf")
 
 
-def _emulator(what: Boot) -> Tool:
+def _emulator(what: Boot, name: str) -> Tool:
     wanted = what.lock.get("emulator")
-    return locked(str(wanted["name"]), str(wanted["version"])) if wanted else installed("qemu-system-arm")
+    return locked(str(wanted["name"]), str(wanted["version"])) if wanted else installed(name)
 
 
 def _plain(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 from tinyops.errors import DoesNotFit, ToolError
 from tinyops.files import MIB, read_bounded
@@ -76,6 +77,22 @@ def elf_bytes(path: Path) -> dict[int, int]:
     if not found:
         raise ToolError(f"{path.name}: holds no code")
     return found
+
+
+def address_of(path: Path, name: str) -> int:
+    """Where the linker put a symbol of an ELF. Raises ToolError when it has none of that name."""
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    try:
+        with path.open("rb") as stream:
+            table: Any = ELFFile(stream).get_section_by_name(".symtab")
+            found = table.get_symbol_by_name(name) if table is not None else None
+    except (ELFError, OSError) as error:
+        raise ToolError(f"{path.name}: not an ELF file: {error}") from error
+    if not found:
+        raise ToolError(f"{path.name}: has no symbol {name}", hint="build the firmware again")
+    return int(found[0]["st_value"])
 
 
 def _hex_bytes(path: Path) -> dict[int, int]:

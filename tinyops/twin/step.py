@@ -33,7 +33,7 @@ def open_twin(
 ) -> Iterator[RunningBoard]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
-    `files` are the board's by name: contract.json, and model.so (native), or model.wasm and page.zip (browser), or
+    `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip (browser), or
     firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an image. `lock`
     may name `emulator` or `compiler`. Raises ToolError when it cannot be started.
     """
@@ -79,7 +79,8 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
     """The model image for the slot, or None. Raises when it or the firmware's files cannot be right."""
     if spec.layout is None:
         return None
-    check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
+    if "firmware.elf" in inputs:
+        check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
     if "firmware.uf2" in inputs:
         check_uf2(inputs["firmware.elf"], inputs["firmware.uf2"])
     if not spec.layout.model:
@@ -89,12 +90,14 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
     return image
 
 
-def _proof_levels(spec: BoardSpec) -> JsonObject:
+def _proof_levels(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     """Of the model and of the firmware; a model that is linked in is as proven as the firmware."""
     if spec.model_form == "shared-object":
         return {"model": "same-bytes" if spec.twin.same_machine else "same-source", "firmware": "none"}
     firmware = "same-bytes" if spec.twin.same_machine else "same-source"
-    return {"model": firmware if spec.model_form == "linked" else "same-bytes", "firmware": firmware}
+    model = firmware if spec.model_form == "linked" else "same-bytes"
+    built = spec.layout is None or "firmware.elf" in inputs
+    return {"model": model, "firmware": firmware if built else "rendered"}
 
 
 def _facts(board: str, spec: BoardSpec, inputs: Mapping[str, Path], vectors: int, measured: Measured) -> JsonObject:
@@ -102,11 +105,11 @@ def _facts(board: str, spec: BoardSpec, inputs: Mapping[str, Path], vectors: int
     return {
         "bit_exact": True,  # a difference ends the step
         "vectors": vectors,
-        "flash_bytes": sum(inputs[name].stat().st_size for name in STORED[spec.model_form]),
+        "flash_bytes": sum(inputs[name].stat().st_size for name in STORED[spec.model_form] if name in inputs),
         "ram_bytes": measured.ram_bytes,
         "stack_bytes": measured.stack_used,
         "instructions": measured.instructions,
         "resolution": measured.resolution,
-        "proof": _proof_levels(spec),
+        "proof": _proof_levels(spec, inputs),
         "not_covered": [*spec.twin.not_covered, *uncounted],
     }

@@ -18,7 +18,7 @@ from tinyops.compiler.image.elf import section_bytes
 from tinyops.compiler.image.wasm import build_wasm, module_facts
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic
-from tinyops.toolchain import CPU_FLAGS, Tool, locked
+from tinyops.toolchain import COMPILERS, CPU_FLAGS, Tool, locked
 
 
 def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
@@ -106,8 +106,8 @@ def _settings(step: Step) -> tuple[str, Mapping[str, str]]:
     images = [name for name in CPU_FLAGS if name.startswith("cortex-m") or name in (*MACHINES, "wasm32")]
     if cpu not in images:
         raise SpecError(f"{step.id}: there are no images for the cpu {cpu!r}", hint=f"one of {', '.join(images)}")
-    expected = "arm-none-eabi-gcc" if cpu.startswith("cortex-m") else "clang" if cpu == "wasm32" else "gcc"
-    if wanted["name"] != expected:
+    if wanted["name"] not in COMPILERS[cpu]:
+        expected = " or ".join(COMPILERS[cpu])
         raise SpecError(f"{step.id}: {cpu} is built by {expected}, the lock names {wanted['name']}")
     return cpu, wanted
 

@@ -13,6 +13,8 @@ if board.get("build.cpu") == "avr":
     env.SConscript(f"{env.PioPlatform().get_dir()}/builder/avr.py", exports="env")
     Return()
 cpu_flags = list(board.get("build.cpu_flags"))
+tools = board.get("build.tools")
+library = ["--specs=nano.specs", "-nostartfiles"] if board.get("build.c_library") else ["-nostdlib", "-static"]
 project = env.subst("$PROJECT_DIR")
 script = f"{project}/{board.get('build.ldscript')}"
 
@@ -43,14 +45,14 @@ def write_uf2(target: Any, source: Any, env: Any) -> None:  # noqa: ARG001
 
 env["ENV"]["SOURCE_DATE_EPOCH"] = "0"
 env.Replace(
-    AR="arm-none-eabi-gcc-ar",
-    AS="arm-none-eabi-as",
-    CC="arm-none-eabi-gcc",
-    CXX="arm-none-eabi-g++",
-    LINK="arm-none-eabi-gcc",
-    OBJCOPY="arm-none-eabi-objcopy",
-    RANLIB="arm-none-eabi-gcc-ranlib",
-    SIZETOOL="arm-none-eabi-size",
+    AR=f"{tools}-gcc-ar",
+    AS=f"{tools}-as",
+    CC=f"{tools}-gcc",
+    CXX=f"{tools}-g++",
+    LINK=f"{tools}-gcc",
+    OBJCOPY=f"{tools}-objcopy",
+    RANLIB=f"{tools}-gcc-ranlib",
+    SIZETOOL=f"{tools}-size",
     ARFLAGS=["rcsD"],
     RANLIBFLAGS=["-D"],
     PROGNAME="firmware",
@@ -76,8 +78,7 @@ env.Append(
     LINKFLAGS=[
         *cpu_flags,
         "-Os",
-        "--specs=nano.specs",
-        "-nostartfiles",
+        *library,
         "-Wl,--gc-sections",
         "-Wl,--build-id=none",
         "-Wl,--fatal-warnings",
@@ -89,6 +90,8 @@ if os.environ.get("TINYOPS_MEASURE"):
     env.Append(LINKFLAGS=["-Wl,--defsym=tinyops_measure=1"])
     board.update("upload.maximum_size", 0)  # PlatformIO's own check would fail the build
 
+if not board.get("build.c_library"):
+    env.Append(LIBS=["gcc"])
 program = env.BuildProgram()
 env.Depends(program, script)
 copies = [getattr(env, f"Copy_{kind}")("$BUILD_DIR/firmware", program) for kind in COPIES.values()]

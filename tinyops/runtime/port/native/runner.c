@@ -1,10 +1,11 @@
 /* A virtual Linux board: the application over a socket on file descriptor 0, with a model from a
  * shared object, on a painted stack.
  *
- *   runner MODEL.SO NAME CONTRACT(64 hex digits) ARENA_BYTES FRAME_VALUES
+ *   runner MODEL.SO NAME CONTRACT(64 hex digits) ARENA_BYTES FRAME_VALUES [COUNTER]
  *
  * Ends with 0 when the host closes the socket, with 2 when it cannot start. Counts instructions of
- * this process where the kernel lets it; see tick_hz in port.h. */
+ * this process where the kernel lets it, or by the open file COUNTER, in which an emulator counts
+ * them (twin/instruction_counter.c); see tick_hz in port.h. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -18,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,8 +31,10 @@ enum { LINE = 0, STACK_BYTES = 1 << 20, GUARD_BYTES = 1 << 16, RED_ZONE_BYTES = 
 typedef struct {
   uint8_t received[4096];
   size_t received_bytes, taken;
-  int counter;            /* perf event, or -1 */
-  uint64_t counter_cost;  /* instructions that reading it takes */
+  int counter;                       /* perf event, or -1 */
+  const volatile uint64_t *emulated; /* an emulator's count, or null */
+  uint64_t started;                  /* where it stood */
+  uint64_t counter_cost;             /* instructions that reading either takes */
   uint8_t *stack_low;     /* painted from here ... */
   uint8_t *stack_entered; /* ... to here, where the application's use begins */
   uint32_t static_bytes;
@@ -74,7 +78,9 @@ static void idle(void *context) {
 
 static void start_ticks(void *context) {
   line *self = context;
-  if (self->counter >= 0) {
+  if (self->emulated != NULL) {
+    self->started = *self->emulated;
+  } else if (self->counter >= 0) {
     (void)ioctl(self->counter, PERF_EVENT_IOC_RESET, 0);
     (void)ioctl(self->counter, PERF_EVENT_IOC_ENABLE, 0);
   }
@@ -82,13 +88,18 @@ static void start_ticks(void *context) {
 
 static uint64_t count_instructions(const line *self) {
   uint64_t count = 0;
+  if (self->emulated != NULL) {
+    return *self->emulated - self->started;
+  }
   (void)ioctl(self->counter, PERF_EVENT_IOC_DISABLE, 0);
   return read(self->counter, &count, sizeof(count)) == (ssize_t)sizeof(count) ? count : 0;
 }
 
+static int counts(const line *self) { return self->emulated != NULL || self->counter >= 0; }
+
 static uint32_t ticks(void *context) {
   const line *self = context;
-  uint64_t count = self->counter >= 0 ? count_instructions(self) : 0;
+  uint64_t count = counts(self) ? count_instructions(self) : 0;
   count -= count > self->counter_cost ? self->counter_cost : count;
   return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
 }
@@ -103,10 +114,18 @@ static void open_counter(line *self) {
       .exclude_hv = 1,
   };
   self->counter = (int)syscall(SYS_perf_event_open, &wanted, 0, -1, -1, 0);
-  if (self->counter >= 0) {
+  if (counts(self)) {
     start_ticks(self);
     self->counter_cost = count_instructions(self);
   }
+}
+
+static const uint64_t *share_counter(const char *file) {
+  void *memory = mmap(NULL, sizeof(uint64_t), PROT_READ, MAP_SHARED, atoi(file), 0);
+  if (memory == MAP_FAILED) {
+    fail("counter", strerror(errno));
+  }
+  return memory;
 }
 
 static void measure(void *context, tinyops_port_memory *memory) {
@@ -200,9 +219,11 @@ static void read_contract(const char *digits, uint8_t *contract) {
 }
 
 int main(int count, char **arguments) {
+  const struct rlimit no_core = {0, 0};
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (count != 6 || strlen(arguments[3]) != 64) {
-    fail("usage", "runner MODEL.SO NAME CONTRACT ARENA_BYTES FRAME_VALUES");
+  (void)setrlimit(RLIMIT_CORE, &no_core);
+  if (count < 6 || count > 7 || strlen(arguments[3]) != 64) {
+    fail("usage", "runner MODEL.SO NAME CONTRACT ARENA_BYTES FRAME_VALUES [COUNTER]");
   }
   uint8_t contract[32];
   read_contract(arguments[3], contract);
@@ -219,6 +240,7 @@ int main(int count, char **arguments) {
     fail("memory", "not enough");
   }
   port_line->static_bytes = arena_bytes + frame_values * (uint32_t)sizeof(*frame);
+  port_line->emulated = count == 7 ? share_counter(arguments[6]) : NULL;
   open_counter(port_line);
   tinyops_port port = {
       .context = port_line,
@@ -226,7 +248,7 @@ int main(int count, char **arguments) {
       .write = write_bytes,
       .start_ticks = start_ticks,
       .ticks = ticks,
-      .tick_hz = port_line->counter >= 0 ? 0 : 1,
+      .tick_hz = counts(port_line) ? 0 : 1,
       .cycle_bits = 0,
       .idle = idle,
       .measure = measure,

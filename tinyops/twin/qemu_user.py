@@ -1,0 +1,78 @@
+"""Linux boards of another CPU: the cross-compiled runner as a process of QEMU's user mode, its instructions counted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tinyops.boards.machines import USER_EMULATORS
+from tinyops.errors import ToolError
+from tinyops.process import run
+from tinyops.toolchain import Tool, installed, locked
+from tinyops.twin.machine import Boot, VirtualBoard, start
+from tinyops.twin.runner import COMPILE_TIMEOUT_S, compiler_of, prepare_runner
+
+COUNTER_SOURCE = Path(__file__).with_name("instruction_counter.c")
+COUNTER_FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden")
+COUNTER_BYTES = 4096  # a page
+LOADERS = {"aarch64": "ld-linux-aarch64.so.1"}  # of the C library that cross compilers come with
+
+
+@contextlib.contextmanager
+def boot(what: Boot) -> Iterator[VirtualBoard]:
+    """The runner with the board's shared object. Raises ToolError for a CPU that no emulator here runs."""
+    name = USER_EMULATORS.get(what.spec.cpu)
+    if name is None:
+        known = ", ".join(sorted(USER_EMULATORS))
+        raise ToolError(f"{what.board}: no twin runs processes of a {what.spec.cpu}", hint=f"known: {known}")
+    emulator = _emulator(what, name)
+    with prepare_runner(what) as command, _counter() as counter:
+        plugin = compile_counter(emulator, Path(command[0]).parent)
+        emulated = [emulator.path, *_library(what), "-plugin", f"file={_plain(plugin)},counter={counter}"]
+        with start(what.board, lambda _: [*emulated, *command, str(counter)], also=(counter,)) as virtual:
+            yield virtual
+
+
+@contextlib.contextmanager
+def _counter() -> Iterator[int]:
+    """Memory that emulator and emulated process share; gives the number of its file."""
+    number = os.memfd_create("tinyops-counter")
+    try:
+        os.truncate(number, COUNTER_BYTES)
+        yield number
+    finally:
+        os.close(number)
+
+
+def compile_counter(emulator: Tool, folder: Path) -> Path:
+    """Compiles the plugin that counts; returns its path in `folder`."""
+    plugin = folder / "counter.so"
+    interface = 2 if int(emulator.version.partition(".")[0]) >= 9 else 1  # the same functions are used of both
+    command = [installed("gcc").path, *COUNTER_FLAGS, f"-DINTERFACE={interface}", COUNTER_SOURCE, "-o", plugin]
+    run(command, timeout_s=COMPILE_TIMEOUT_S, what="gcc, compiling the counter of instructions")
+    return plugin
+
+
+def _library(what: Boot) -> list[str | Path]:
+    """Where the emulator finds the C library of the cross compiler; nothing where that is this machine's own."""
+    compiler, loader = compiler_of(what), LOADERS[what.spec.cpu]
+    place = Path(run([compiler.path, f"-print-file-name={loader}"], timeout_s=20).stdout.strip())
+    if not place.is_absolute():
+        hint = "on Debian or Ubuntu: apt-get install libc6-dev-arm64-cross"
+        raise ToolError(f"{compiler.path}: has no C library for {what.spec.cpu} ({loader})", hint=hint)
+    root = Path(os.path.abspath(place)).parent.parent
+    return [] if root == Path("/") else ["-L", root]
+
+
+def _emulator(what: Boot, name: str) -> Tool:
+    wanted = what.lock.get("emulator")
+    return locked(str(wanted["name"]), str(wanted["version"])) if wanted else installed(name)
+
+
+def _plain(path: Path) -> Path:
+    """QEMU splits its options at commas and has no quotes."""
+    if "," in str(path):
+        raise ToolError(f"{path}: QEMU cannot take a path with a comma", hint="set TMPDIR to another folder")
+    return path
