@@ -104,8 +104,8 @@ def sync_project(project: Path, files: Mapping[str, bytes], stamp: bytes) -> Non
     A new stamp (compiler, builder) drops the earlier build, which PlatformIO would not notice.
     """
     for path in [p for p in project.rglob("*") if p.is_file()]:
-        name = path.relative_to(project)
-        if name.as_posix() not in files and ".pio" not in name.parts and not name.name.startswith(".tinyops-"):
+        place = path.relative_to(project)
+        if place.as_posix() not in files and ".pio" not in place.parts and not place.name.startswith(".tinyops-"):
             path.unlink()
     for name, data in files.items():
         write_if_changed(project / name, data)

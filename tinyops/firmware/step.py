@@ -137,7 +137,7 @@ def _remove_artefacts(project: Path, env: str) -> None:
 
 
 def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
-    wanted = {}
+    wanted: dict[str, Path] = {}
     for env, folder in environments(board, spec).items():
         elf = _elf(project / folder, env)
         made = {"twin.elf": elf} if env == TWIN else {f"firmware{s}": elf.with_suffix(s) for s in _suffixes(spec)}

@@ -50,7 +50,8 @@ def compile_counter(emulator: Tool, folder: Path) -> Path:
     """Compiles the plugin that counts; returns its path in `folder`."""
     plugin = folder / "counter.so"
     interface = 2 if int(emulator.version.partition(".")[0]) >= 9 else 1  # the same functions are used of both
-    command = [installed("gcc").path, *COUNTER_FLAGS, f"-DINTERFACE={interface}", COUNTER_SOURCE, "-o", plugin]
+    command: list[str | Path] = [installed("gcc").path, *COUNTER_FLAGS, f"-DINTERFACE={interface}"]
+    command += [COUNTER_SOURCE, "-o", plugin]
     run(command, timeout_s=COMPILE_TIMEOUT_S, what="gcc, compiling the counter of instructions")
     return plugin
 
@@ -62,8 +63,8 @@ def _library(what: Boot) -> list[str | Path]:
     if not place.is_absolute():
         hint = "on Debian or Ubuntu: apt-get install libc6-dev-arm64-cross"
         raise ToolError(f"{compiler.path}: has no C library for {what.spec.cpu} ({loader})", hint=hint)
-    root = Path(os.path.abspath(place)).parent.parent
-    return [] if root == Path("/") else ["-L", root]
+    root = place.parent.resolve().parent
+    return [] if root in (Path("/"), Path("/usr")) else ["-L", root]
 
 
 def _emulator(what: Boot, name: str) -> Tool:

@@ -33,9 +33,9 @@ def open_twin(
 ) -> Iterator[RunningBoard]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
-    `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip (browser), or
-    firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an image. `lock`
-    may name `emulator` or `compiler`. Raises ToolError when it cannot be started.
+    `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip
+    (browser), or firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an
+    image. `lock` may name `emulator` or `compiler`. Raises ToolError when it cannot be started.
     """
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))

@@ -27,8 +27,7 @@
     0x59, 0xb8, 0xb5, 0xed, 0x5f, 0xe1, 0x18, 0xb2 \
   }
 
-/* Flash, bytes. */
-#define MODEL_SLOT_ADDRESS 0x00010000u
+/* Flash, bytes; where the slot lies is the linker's to say. */
 #define MODEL_SLOT_BYTES 96256u
 
 /* RAM. */

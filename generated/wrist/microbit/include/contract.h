@@ -27,8 +27,7 @@
     0x24, 0xeb, 0x56, 0x71, 0x05, 0x9c, 0x16, 0xd3 \
   }
 
-/* Flash, bytes. */
-#define MODEL_SLOT_ADDRESS 0x00010000u
+/* Flash, bytes; where the slot lies is the linker's to say. */
 #define MODEL_SLOT_BYTES 96256u
 
 /* RAM. */

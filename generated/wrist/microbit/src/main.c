@@ -4,6 +4,8 @@
 #include "contract.h"
 #include "tinyops/app.h"
 
+extern const uint8_t tinyops_model_slot[]; /* placed by the linker script */
+
 int main(void) {
   static const uint8_t contract[32] = CONTRACT_SHA256;
   static uint8_t arena[ARENA_BYTES] __attribute__((section(".arena"), aligned(TINYOPS_ARENA_ALIGN)));
@@ -16,7 +18,7 @@ int main(void) {
       .port = &port,
       .name = BOARD_NAME,
       .contract = contract,
-      .slot = (const void *)MODEL_SLOT_ADDRESS,
+      .slot = tinyops_model_slot,
       .slot_bytes = MODEL_SLOT_BYTES,
       .arena = arena,
       .arena_bytes = ARENA_BYTES,

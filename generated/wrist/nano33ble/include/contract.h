@@ -27,8 +27,7 @@
     0x0c, 0x24, 0x04, 0x7e, 0xb7, 0x83, 0x52, 0x06 \
   }
 
-/* Flash, bytes. */
-#define MODEL_SLOT_ADDRESS 0x00030000u
+/* Flash, bytes; where the slot lies is the linker's to say. */
 #define MODEL_SLOT_BYTES 393216u
 
 /* RAM. */

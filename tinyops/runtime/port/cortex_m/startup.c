@@ -14,9 +14,9 @@
 
 #define PAINT 0xa5c35a3cu
 #define REGISTER(address) (*(volatile uint32_t *)(address))
-#define NVIC_ENABLE REGISTER(0xe000e100u)
+#define NVIC_ENABLE(word) REGISTER(0xe000e100u + 4u * (word))
 #define NVIC_DISABLE(word) REGISTER(0xe000e180u + 4u * (word))
-#define NVIC_CLEAR_PENDING REGISTER(0xe000e280u)
+#define NVIC_CLEAR_PENDING(word) REGISTER(0xe000e280u + 4u * (word))
 #define SYSTICK_CONTROL REGISTER(0xe000e010u)
 #define SYSTICK_RELOAD REGISTER(0xe000e014u)
 #define SYSTICK_VALUE REGISTER(0xe000e018u)
@@ -30,6 +30,8 @@
 #define VECTOR_TABLE_OFFSET REGISTER(0xe000ed08u)
 #define RESET_CONTROL REGISTER(0xe000ed0cu)
 #define RESET_REQUEST 0x05fa0004u
+#define FAULT_STATUS REGISTER(0xe000ed28u)
+#define STACK_OVERFLOWED (1u << 20)
 #define COPROCESSOR_ACCESS REGISTER(0xe000ed88u)
 #define FPU_FULL_ACCESS 0x00f00000u
 #define MPU_CONTROL REGISTER(0xe000ed94u)
@@ -88,7 +90,9 @@ static void quiet(void) {
 /* Some machines, the twin's among them, ignore writes below RAM: make an overflow of the stack
  * fault. */
 static void guard_stack(void) {
-#if __ARM_ARCH >= 7
+#if __ARM_ARCH >= 8
+  __asm volatile("msr msplim, %0" ::"r"(tinyops_stack_low)); /* the core itself checks */
+#elif __ARM_ARCH >= 7
   MPU_REGION = 0;
   MPU_ADDRESS = BELOW_RAM;
   MPU_ATTRIBUTES = MPU_NO_ACCESS_1_MB;
@@ -130,13 +134,22 @@ __attribute__((naked)) void tinyops_startup_fault(void) {
       "bl tinyops_startup_report\n");
 }
 
+/* Where the core checks the stack it says so, and has pushed nothing. */
+static int stack_overflowed(void) {
+#if __ARM_ARCH >= 8
+  return (FAULT_STATUS & STACK_OVERFLOWED) != 0;
+#else
+  return 0;
+#endif
+}
+
 /* `frame` is what the core pushed: r0-r3, r12, lr, pc, psr. After an overflow it
  * is nowhere, and zeros are reported. */
 __attribute__((used)) void tinyops_startup_report(const uint32_t *frame) {
   uint32_t lr = 0;
   uint32_t pc = 0;
   uint32_t psr = 0;
-  if (frame >= tinyops_stack_low && frame + 8 <= tinyops_stack_top) {
+  if (frame >= tinyops_stack_low && frame + 8 <= tinyops_stack_top && !stack_overflowed()) {
     lr = frame[5];
     pc = frame[6];
     psr = frame[7];
@@ -204,9 +217,9 @@ uint32_t tinyops_startup_cycles(uint8_t bits) {
   return bits == 32 ? DWT_CYCLES : (0u - SYSTICK_VALUE) & SYSTICK_MASK;
 }
 
-void tinyops_startup_wake_by(uint32_t irq) { NVIC_ENABLE = 1u << irq; }
+void tinyops_startup_wake_by(uint32_t irq) { NVIC_ENABLE(irq / 32) = 1u << irq % 32; }
 
 void tinyops_startup_sleep(uint32_t irq) {
   __asm volatile("dsb\n wfi" ::: "memory");
-  NVIC_CLEAR_PENDING = 1u << irq;
+  NVIC_CLEAR_PENDING(irq / 32) = 1u << irq % 32;
 }

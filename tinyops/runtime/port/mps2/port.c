@@ -1,25 +1,31 @@
-/* QEMU's mps2-an386, the twin of Cortex-M4 boards that QEMU does not know: CMSDK UART0 and TIMER0.
- */
+/* QEMU's mps2-an386, -an500 and -an505, the twins of Cortex-M4, M7 and M33 boards that QEMU does
+ * not know: CMSDK UART0 and TIMER0, on a Cortex-M33 as its secure side sees them. */
 #include "tinyops/port.h"
 
 #include "startup.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
+
+#if __ARM_ARCH >= 8
+#define TIMER(offset) REGISTER(0x50000000u + (offset))
+#define UART(offset) REGISTER(0x50200000u + (offset))
+enum { TIMER_HZ = 20000000, UART_RX_IRQ = 32 };
+#else
 #define TIMER(offset) REGISTER(0x40000000u + (offset))
 #define UART(offset) REGISTER(0x40004000u + (offset))
+enum { TIMER_HZ = 25000000, UART_RX_IRQ = 0 };
+#endif
 
 enum {
   TIMER_CONTROL = 0x00,
   TIMER_VALUE = 0x04,
   TIMER_RELOAD = 0x08,
-  TIMER_HZ = 25000000,
 
   UART_DATA = 0x00,
   UART_STATE = 0x04,
   UART_CONTROL = 0x08,
   UART_INTERRUPT = 0x0c,
-  UART_DIVIDER = 0x10,
-  UART_RX_IRQ = 0
+  UART_DIVIDER = 0x10
 };
 
 #define UART_TX_FULL 1u

@@ -35,8 +35,8 @@ typedef struct {
   const volatile uint64_t *emulated; /* an emulator's count, or null */
   uint64_t started;                  /* where it stood */
   uint64_t counter_cost;             /* instructions that reading either takes */
-  uint8_t *stack_low;     /* painted from here ... */
-  uint8_t *stack_entered; /* ... to here, where the application's use begins */
+  uint8_t *stack_low;                /* painted from here ... */
+  uint8_t *stack_entered;            /* ... to here, where the application's use begins */
   uint32_t static_bytes;
 } line;
 

@@ -1,0 +1,37 @@
+/* What this firmware promises to a model image, and where things lie; rendered by `tinyops render`.
+ *
+ * Board pico, fleet wrist. Contract sha256:de8085c84d7f4483f67d0f88d6c5cffbba1796a24a6e5138b30f57e191b84458:
+ *   input.channels: ["ax", "ay", "az", "gx", "gy", "gz"]
+ *   input.frame_values: 6
+ *   input.full_scale: [40.0, 40.0, 40.0, 35.0, 35.0, 35.0]
+ *   input.hop_frames: 10
+ *   input.rate_hz: 10.0
+ *   input.sensor: "imu"
+ *   input.units: ["m/s2", "m/s2", "m/s2", "rad/s", "rad/s", "rad/s"]
+ *   input.window_frames: 40
+ *   output.bytes: 4
+ *   output.classes: ["Standing", "Running", "Walking", "Badminton"]
+ *   output.type: "int8"
+ */
+#ifndef TINYOPS_CONTRACT_H
+#define TINYOPS_CONTRACT_H
+
+#define BOARD_NAME "pico"
+
+/* SHA-256 of the contract's canonical JSON. */
+#define CONTRACT_SHA256 \
+  { \
+    0xde, 0x80, 0x85, 0xc8, 0x4d, 0x7f, 0x44, 0x83, \
+    0xf6, 0x7d, 0x0f, 0x88, 0xd6, 0xc5, 0xcf, 0xfb, \
+    0xba, 0x17, 0x96, 0xa2, 0x4a, 0x6e, 0x51, 0x38, \
+    0xb3, 0x0f, 0x57, 0xe1, 0x91, 0xb8, 0x44, 0x58 \
+  }
+
+/* Flash, bytes; where the slot lies is the linker's to say. */
+#define MODEL_SLOT_BYTES 917504u
+
+/* RAM. */
+#define ARENA_BYTES 196608u
+#define FRAME_VALUES 6u /* int16 values of one sensor frame */
+
+#endif

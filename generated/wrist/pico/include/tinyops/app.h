@@ -1,0 +1,97 @@
+/* The application: checks the model image in its slot, serves the link, runs the model.
+ *
+ *   init -> { poll -> (0) port.idle } for ever
+ *
+ * The caller owns all memory and the port; the application allocates nothing and keeps no globals.
+ * A missing or bad image is no error here: the link says so and refuses what needs a model. */
+#ifndef TINYOPS_APP_H
+#define TINYOPS_APP_H
+
+#include <stdint.h>
+
+#include "tinyops/link.h"
+#include "tinyops/model.h"
+#include "tinyops/port.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A model that can be called: an image in a slot, or one that is linked or loaded. */
+typedef struct {
+  const tinyops_model_header *header;
+  tinyops_model_init_fn init;
+  tinyops_model_push_fn push;
+  tinyops_model_prepare_fn prepare;
+  tinyops_model_invoke_fn invoke;
+} tinyops_app_model;
+
+/* What the application works with. Everything pointed to outlives it. */
+typedef struct {
+  const tinyops_port *port;
+  const char *name;        /* the board's name in the catalogue */
+  const uint8_t *contract; /* 32 bytes: SHA-256 of the firmware's contract */
+  const void *slot;        /* where a model image lies, 4-aligned; null: `loaded` is the model */
+  uint32_t slot_bytes;
+  tinyops_app_model loaded;
+  void *arena; /* aligned to TINYOPS_ARENA_ALIGN */
+  uint32_t arena_bytes;
+  int16_t *frame; /* room for one sensor frame */
+  uint32_t frame_values;
+} tinyops_app_board;
+
+/* Takes frames out of a stream of bytes; see tinyops_app_decode. */
+typedef struct {
+  uint8_t frame[TINYOPS_LINK_FRAME_MAX];
+  uint32_t length;     /* bytes in `frame` */
+  uint32_t bad_frames; /* dropped so far */
+  uint8_t run;         /* bytes left of the COBS run */
+  uint8_t code;        /* the run's code byte, 0 before the first */
+  uint8_t damaged;     /* the frame is longer than allowed */
+} tinyops_app_decoder;
+
+/* State of the application; the caller provides the memory and leaves it alone. */
+typedef struct {
+  const tinyops_app_board *board;
+  tinyops_app_model model; /* valid when state is TINYOPS_OK */
+  int32_t state;           /* TINYOPS_OK or why the image cannot run */
+  uint32_t image_crc;
+  uint32_t inferences;    /* since start-up */
+  uint32_t result_index;  /* since the model's state was reset */
+  uint32_t cycles;        /* of the last inference, as the port counts them */
+  uint32_t frame_arrived; /* values of the frame that is being received */
+  tinyops_app_decoder decoder;
+  uint8_t reply[TINYOPS_LINK_FRAME_MAX];
+} tinyops_app;
+
+/* Checks the model and prepares `app`. Returns TINYOPS_OK or why no model can run; either way `app`
+ * serves the link. */
+int32_t tinyops_app_init(tinyops_app *app, const tinyops_app_board *board);
+
+/* Takes the bytes that have come, up to the end of one frame, and answers it. Runs the model at
+ * most once. Returns 1 when there was a byte, 0 when the port may sleep. */
+int32_t tinyops_app_poll(tinyops_app *app);
+
+/* Checks the image at `slot` against slot, arena, frame buffer and contract of `board` without
+ * calling it, and fills in `model`. Returns TINYOPS_OK or the first reason why it cannot run. */
+int32_t tinyops_app_find_model(const tinyops_app_board *board, tinyops_app_model *model);
+
+/* Feeds one byte. Returns the length of a whole, checked frame (type, sequence, payload) that lies
+ * at decoder->frame until the next call, or 0. Zero-initialise the decoder before its first use. */
+uint32_t tinyops_app_decode(tinyops_app_decoder *decoder, uint8_t byte);
+
+/* Sends type, sequence and payload, `length` bytes at `frame`, which needs room for 2 bytes more:
+ * the CRC is written there. */
+void tinyops_app_send(const tinyops_port *port, uint8_t *frame, uint32_t length);
+
+/* Sends a FAULT report; for a fault handler: needs a port and about 100 bytes of stack. */
+void tinyops_app_send_fault(const tinyops_port *port, uint32_t pc, uint32_t lr, uint32_t psr);
+
+/* CRC-32 as in Ethernet, zip and zlib. */
+uint32_t tinyops_app_crc32(const uint8_t *bytes, uint32_t count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,26 @@
+/* What all Cortex-M ports share: start-up, the painted stack, faults, sleep. */
+#ifndef TINYOPS_PORT_STARTUP_H
+#define TINYOPS_PORT_STARTUP_H
+
+#include "tinyops/port.h"
+
+/* Reads the linker's symbols and the painted stack. Fits tinyops_port.measure. */
+void tinyops_startup_measure(void *context, tinyops_port_memory *memory);
+
+/* Starts the core's cycle counter: DWT's where the core has one that counts, else SysTick. Returns
+ * its bits, 32 or 24, or 0 where there is neither. */
+uint8_t tinyops_startup_open_cycles(void);
+
+/* Sets the counter of `bits` bits to 0. */
+void tinyops_startup_clear_cycles(uint8_t bits);
+
+/* Cycles since it was cleared, modulo 2^bits. */
+uint32_t tinyops_startup_cycles(uint8_t bits);
+
+/* Lets interrupt `irq` end a sleep. Interrupts stay masked: none is ever taken. */
+void tinyops_startup_wake_by(uint32_t irq);
+
+/* Sleeps until the interrupt given to wake_by is pending, then takes that mark away. */
+void tinyops_startup_sleep(uint32_t irq);
+
+#endif

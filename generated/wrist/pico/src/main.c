@@ -1,0 +1,35 @@
+/* Firmware of pico in fleet wrist; rendered by `tinyops render`, never edited by hand.
+ *
+ * Input: frames sent by the host over the link. All memory of the application is here; the model image lies in its own slot. */
+#include "contract.h"
+#include "tinyops/app.h"
+
+extern const uint8_t tinyops_model_slot[]; /* placed by the linker script */
+
+int main(void) {
+  static const uint8_t contract[32] = CONTRACT_SHA256;
+  static uint8_t arena[ARENA_BYTES] __attribute__((section(".arena"), aligned(TINYOPS_ARENA_ALIGN)));
+  static int16_t frame[FRAME_VALUES];
+  static tinyops_app app;
+
+  tinyops_port port;
+  tinyops_port_open(&port);
+  const tinyops_app_board board = {
+      .port = &port,
+      .name = BOARD_NAME,
+      .contract = contract,
+      .slot = tinyops_model_slot,
+      .slot_bytes = MODEL_SLOT_BYTES,
+      .arena = arena,
+      .arena_bytes = ARENA_BYTES,
+      .frame = frame,
+      .frame_values = FRAME_VALUES,
+  };
+
+  (void)tinyops_app_init(&app, &board);
+  for (;;) {
+    if (tinyops_app_poll(&app) == 0) {
+      port.idle(port.context);
+    }
+  }
+}
