@@ -25,7 +25,7 @@ from tinyops.link import (
 )
 from tinyops.link.protocol import DATA_MAX, LINK_VERSION
 from tinyops.twin.golden import Golden, Stream
-from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S
+from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, Counted
 
 NANOSECONDS = 1_000_000_000
 
@@ -66,6 +66,18 @@ class RunningBoard(Protocol):
     def link(self) -> BoardLink: ...
 
     def how_it_ended(self) -> str: ...
+
+
+class Twin(RunningBoard, Protocol):
+    """A virtual board. What its kind of emulator cannot do raises ToolError saying so; see machine.Bare."""
+
+    def reset(self) -> None: ...
+
+    def power_cut(self) -> None: ...
+
+    def cut_in(self, operation: int) -> None: ...
+
+    def measure(self) -> Counted: ...
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
  * as stopwatch, the crystal for an exact baud rate. Pins come from the board's pins.h. */
 #include "tinyops/port.h"
 
+#include "flash.h"
 #include "pins.h"
 #include "startup.h"
 
@@ -150,5 +151,6 @@ void tinyops_port_open(tinyops_port *port) {
       .emulated = DEVICE_ID(0) == EMULATED_ID || DEVICE_ID(1) == EMULATED_ID,
       .idle = idle,
       .measure = tinyops_startup_measure,
+      .flash = nrf5_flash(),
   };
 }
