@@ -266,6 +266,7 @@ static void obey(const char *order, char *answer, size_t room) {
 static void *take_orders(void *data) {
   char order[ORDER_BYTES], answer[128];
   size_t count = 0;
+  (void)wait_for_reset(0); /* there is a board from its first start on */
   while (recv(self.orders, order + count, 1, 0) == 1) {
     if (order[count] != '\n') {
       count += count + 2 < sizeof(order);
