@@ -28,6 +28,7 @@ COMMANDS = {
     "compile": "compile a .tflite to a small C library",
     "bench": "measure a .tflite on a board's twin, against tflite-micro",
     "inspect": "show a .tflite: its graph, live ranges and memory plan",
+    "twin": "boot a virtual board: a console, and a serial port that other programs open",
     "agent": "poll a release store and keep this device's model up to date",
     "keys": "make and list signing keys",
 }
