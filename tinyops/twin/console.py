@@ -12,7 +12,7 @@ from tinyops.files import JsonObject
 from tinyops.link import Hello, Tensor, describe_status
 from tinyops.twin.feeding import Food, read_food
 from tinyops.twin.machine import INVOKE_TIMEOUT_S
-from tinyops.twin.prove import BoardLink, Twin, feed, naming
+from tinyops.twin.prove import BoardLink, Twin, count_instructions, feed, naming
 from tinyops.twin.terminal import Terminal
 
 SHOWN = 12  # values of an output, results of a file
@@ -127,10 +127,9 @@ class Console:
             size = hello.input_bytes * hello.input_rows
             timing = feed(link, self._tensor if len(self._tensor) == size else bytes(size), hello.input_rows)
             output = link.read_tensor(Tensor.OUTPUT, hello.output_bytes)
-        took = {0: f", {timing.ticks:,} instructions", 1: ""}.get(
-            timing.tick_hz, f", {timing.ticks:,} ticks of {timing.tick_hz:,} a second"
-        )
-        value = {"output": _signed(output), "ticks": timing.ticks, "tick_hz": timing.tick_hz}
+        instructions, _ = count_instructions([timing])
+        took = "" if instructions is None else f", {instructions:,} instructions"
+        value = {"output": _signed(output), "instructions": instructions}
         return Said(_output_text(output) + took, value)
 
     def _measure(self, _: str) -> Said:
