@@ -65,6 +65,7 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
 
         catalog = boards_here()
         board = find_board(arguments.board, catalog)
+        _check_twin(board)
         files = build_board(
             image,
             board,
@@ -79,9 +80,20 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
 
     world = observe(repository_root(arguments))
     board = find_board(arguments.board, world.catalog)
+    _check_twin(board)
     found = released_board(world, board.name, arguments.fleet)
     output.note(f"{board.name} of {found.fleet}, {found.tag}")
     return board, found.files | _replaced(image)
+
+
+def _check_twin(board: Board) -> None:
+    """Before anything is built: raises SpecError for a board without a twin, ToolError without its emulator."""
+    from tinyops.toolchain import installed
+    from tinyops.twin.kinds import kind_of
+
+    kind_of(board.name, board.spec)
+    if board.spec.emulator:
+        installed(board.spec.emulator)
 
 
 def _replaced(image: Path | None) -> dict[str, Path]:
@@ -103,7 +115,8 @@ def _serve(virtual: Twin, arguments: argparse.Namespace, output: Output) -> int:
         _say(output, f"{virtual.name} is up; {port}", {"board": virtual.name, "pty": path})
         with contextlib.suppress(KeyboardInterrupt):
             if arguments.pty_only:
-                signal.sigwait({signal.SIGINT, signal.SIGTERM})
+                signal.signal(signal.SIGTERM, signal.default_int_handler)
+                signal.pause()
             elif sys.stdin.isatty():
                 _talk(console, virtual, output)
             else:
