@@ -127,7 +127,7 @@ class Console:
             size = hello.input_bytes * hello.input_rows
             timing = feed(link, self._tensor if len(self._tensor) == size else bytes(size), hello.input_rows)
             output = link.read_tensor(Tensor.OUTPUT, hello.output_bytes)
-        instructions, _ = count_instructions([timing])
+        instructions = count_instructions([timing])[0]
         took = "" if instructions is None else f", {instructions:,} instructions"
         value = {"output": _signed(output), "instructions": instructions}
         return Said(_output_text(output) + took, value)
