@@ -215,3 +215,16 @@ def test_a_line_within_a_frame_is_no_message(desk: VirtualBoard) -> None:
         while not data.endswith((b"\0", b"\n")) or len(data) < 3:
             data += desk.link._stream.read(5.0)
         assert len(list(ConsoleDecoder().feed(data))) == answers
+
+
+def test_a_message_goes_on_after_a_frame_between_its_lines(desk: VirtualBoard) -> None:
+    stream, text = desk.link._stream, b"x" * 200
+    whole = encode_lines(b"\x0a\0\0\xcd\0\0\7\0\xa1\x61d\x78\xc8" + text)
+    lines = whole.splitlines(keepends=True)
+    assert len(lines) == 3
+    stream.write(encode(Frame(Type.HELLO, 1, b"")).join(lines[:2]) + b"\0" + lines[2], 5.0)
+    decoder = ConsoleDecoder()
+    found: list[bytes] = []
+    for _ in range(4):  # pieces of the answers
+        found += decoder.feed(b"" if found else stream.read(2.0))
+    assert found and text in found[0]

@@ -172,6 +172,16 @@ def test_settings_are_replaced_as_a_whole(server: Path) -> None:
     assert ask(server, put(5, 3, b"x"), put(0, 3, b"long"), get(1), put(0xFFFFFFFF, 4, b"x")) == [invalid] * 4
 
 
+def test_a_damaged_message_is_not_answered(server: Path) -> None:
+    (line,) = packet.encode(message(WRITE, OS, 0, {"d": "AAAAAAAA"}))
+    for at in range(2, len(line) - 1):
+        if line[at] in b"=":
+            continue
+        damaged = line[:at] + (b"B" if line[at : at + 1] != b"B" else b"C") + line[at + 1 :]
+        answers, _, bad = run(server, damaged + line)
+        assert (len(answers), bad) == (1, 1), at
+
+
 def random_body(source: random.Random) -> bytes:
     """A map, of which a part is no longer one."""
     values: list[object] = [
