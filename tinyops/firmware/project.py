@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ from typing import Any
 
 from tinyops.boards.layout import Layout
 from tinyops.boards.machines import QEMU, place
-from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
+from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec, Pin
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, digest_json, pretty_json, read_bounded
 from tinyops.firmware.forms import arduino
@@ -148,7 +148,7 @@ def _bare_metal_project(
         files[env["ldscript"]] = _linker_script(env, spec.layout)
         files |= _sources(f"port/{env['port']}", f"src/{env['port']}")
     if spec.port == "nrf5":
-        files["include/pins.h"] = _render("pins.h.j2", board=board, pins=_pins(board))
+        files["include/pins.h"] = _render("pins.h.j2", board=board, pins=_pins(board, spec))
     for header in HEADERS:
         files[f"include/tinyops/{header}"] = (RUNTIME / "include/tinyops" / header).read_bytes()
     files |= _sources("app", "src/app") | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
@@ -301,24 +301,30 @@ def _linker_script(env: Mapping[str, Any], layout: Layout) -> bytes:
     return _render("link.ld.j2", title=_comment(env["title"]), stack_bytes=layout.stack_bytes, boot2=boot2, **names)
 
 
-@cache
-def _pin_table() -> JsonObject:
-    table: JsonObject = json.loads((RUNTIME / "port/nrf5/pins.json").read_text())
-    return table
-
-
-def _pins(board: str) -> list[tuple[str, JsonObject]]:
-    table = _pin_table()
-    if board not in table:
+def _pins(board: str, spec: BoardSpec) -> list[tuple[str, JsonObject]]:
+    if spec.serial_pins is None:
         raise SpecError(
             f"{board}: the nrf5 port does not know the pins of its serial line",
-            hint="add the board to tinyops/runtime/port/nrf5/pins.json",
+            hint="add to the board's file: serial_pins: {tx: {port: 0, pin: 6}, rx: {port: 1, pin: 8}}",
         )
     pins = []
-    for name, pin in table[board].items():
-        gpio = GPIO_BASES[pin["port"]]
-        pins.append((name.upper(), {**pin, "gpio": gpio, "select": pin["port"] * 32 + pin["pin"]}))
+    for name, pin in _named_pins(spec):
+        if pin.port >= len(GPIO_BASES):
+            raise SpecError(f"{board}: {name}: the chips of the nrf5 port have no port {pin.port}")
+        gpio, select = GPIO_BASES[pin.port], pin.port * 32 + pin.pin
+        pins.append((name, {**pin.model_dump(), "label": _comment(pin.label), "gpio": gpio, "select": select}))
     return pins
+
+
+def _named_pins(spec: BoardSpec) -> Iterator[tuple[str, Pin]]:
+    """As pins.h calls them."""
+    if spec.serial_pins is not None:
+        yield "TX", spec.serial_pins.tx
+        yield "RX", spec.serial_pins.rx
+    if spec.led_pins is not None:
+        yield "LED", spec.led_pins.source
+        if spec.led_pins.sink is not None:
+            yield "LED_SINK", spec.led_pins.sink
 
 
 def _describe_sensor(sensor: JsonObject | str) -> str:

@@ -1,4 +1,4 @@
-/* Pins of the serial line on nano33ble; rendered by `tinyops render` from the port's pins.json. */
+/* Pins of the serial line on nano33ble; rendered by `tinyops render` from the board's file. */
 #ifndef TINYOPS_PINS_H
 #define TINYOPS_PINS_H
 
