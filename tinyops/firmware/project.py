@@ -21,7 +21,9 @@ from tinyops.toolchain import CPU_FLAGS
 PACKAGE = Path(__file__).parent
 RUNTIME = PACKAGE.parent / "runtime"
 PORTS = ("cortex_m", "mps2", "nrf5", "riscv", "rp2040", "virt")
-HEADERS = ("app.h", "health.h", "link.h", "model.h", "port.h")
+HEADERS = (*("app.h", "health.h", "link.h", "manage.h", "model.h", "port.h", "sha256.h", "smp.h", "smp_group.h"),)
+# Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.
+FIRMWARE_VERSION = "0.1.0"
 GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
 # A chip whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
 UF2_FAMILIES = {"rp2040": 0xE48BFF56}
@@ -151,7 +153,11 @@ def _bare_metal_project(
         files["include/pins.h"] = _render("pins.h.j2", board=board, pins=_pins(board, spec))
     for header in HEADERS:
         files[f"include/tinyops/{header}"] = (RUNTIME / "include/tinyops" / header).read_bytes()
-    files |= _sources("app", "src/app") | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    files |= (
+        _sources("app", "src/app")
+        | _sources("smp", "src/smp")
+        | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    )
     if kind.own_memory:
         for source in ("memory.c", "freestanding/string.h"):
             files[f"src/{kind.startup}/{PurePosixPath(source).name}"] = (RUNTIME / "image" / source).read_bytes()
@@ -200,6 +206,7 @@ def _arduino_project(
         **arduino.board_json(board, spec),
         **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
         **_sources("app", "src/app"),
+        **_sources("smp", "src/smp"),
         **_sources("port/arduino", "src/arduino"),
     }
     return dict(sorted(files.items()))
@@ -261,6 +268,7 @@ def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
     raw = bytes.fromhex(facts.digest.removeprefix("sha256:"))
     rows = [", ".join(f"0x{byte:02x}" for byte in raw[at : at + 8]) for at in range(0, len(raw), 8)]
     return {
+        "firmware_version": FIRMWARE_VERSION,
         "digest": facts.digest,
         "digest_rows": rows,
         "summary": [_comment(line) for line in facts.summary],

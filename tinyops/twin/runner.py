@@ -15,6 +15,7 @@ from tinyops.twin.machine import Boot
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 COMPILE_TIMEOUT_S = 60
+SOURCE_FOLDERS = ("port/native", "app", "smp")
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread", "-Wl,-z,now", "-Wl,--build-id=none")
 
 
@@ -35,7 +36,7 @@ def prepare_runner(what: Boot) -> Iterator[list[str | Path]]:
 def compile_runner(compiler: Tool, cpu: str, folder: Path) -> Path:
     """Compiles the runner from the runtime's C; returns its path in `folder`."""
     runner = folder / "runner"
-    sources = [*sorted((RUNTIME / "port/native").glob("*.c")), *sorted((RUNTIME / "app").glob("*.c"))]
+    sources = [source for name in SOURCE_FOLDERS for source in sorted((RUNTIME / name).glob("*.c"))]
     command: list[str | Path] = [compiler.path, *CPU_FLAGS[cpu], *FLAGS, "-I", RUNTIME / "include"]
     command += [*sources, "-ldl", "-o", runner]
     run(command, timeout_s=COMPILE_TIMEOUT_S, what=f"{compiler.name}, compiling the twin's runner")

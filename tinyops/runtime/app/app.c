@@ -358,6 +358,13 @@ int32_t tinyops_app_init(tinyops_app *app, const tinyops_app_board *board) {
   return app->state;
 }
 
+static void serve_frame(tinyops_app *app) {
+  const uint8_t *frame = app->decoder.frame;
+  const request asked = {frame[TYPE_AT], frame[SEQUENCE_AT], frame + PAYLOAD_AT,
+                         app->frame_bytes - PAYLOAD_AT};
+  serve(app, &asked);
+}
+
 static int32_t poll_line(tinyops_app *app) {
   const tinyops_port *port = app->board->port;
   for (uint32_t taken = 0; taken < POLL_BYTES; taken++) {
@@ -365,12 +372,15 @@ static int32_t poll_line(tinyops_app *app) {
     if (byte == TINYOPS_PORT_NO_BYTE) {
       return taken > 0;
     }
-    uint32_t length = tinyops_app_decode(&app->decoder, (uint8_t)byte);
-    if (length > 0) {
-      const uint8_t *frame = app->decoder.frame;
-      request asked = {frame[TYPE_AT], frame[SEQUENCE_AT], frame + PAYLOAD_AT, length - PAYLOAD_AT};
-      serve(app, &asked);
-      return 1;
+    switch (tinyops_app_take(app, (uint8_t)byte)) {
+      case TINYOPS_ARRIVED_FRAME:
+        serve_frame(app);
+        return 1;
+      case TINYOPS_ARRIVED_MESSAGE:
+        tinyops_smp_serve(app->board->smp);
+        return 1;
+      default:
+        break;
     }
   }
   return 1;

@@ -176,14 +176,16 @@ void server_send(tinyops_smp *smp, uint32_t message) {
   server_put16(smp->buffer, message + CRC_BYTES);
   server_put16(smp->buffer + LENGTH_BYTES + message, crc16(smp->buffer + LENGTH_BYTES, message));
   const uint32_t total = message + OVERHEAD;
+  uint32_t in_line = 0;
   for (uint32_t at = 0; at < total; at += 3) {
-    const uint32_t in_line = at / 3 * 4 % DIGITS_MAX;
     if (in_line == 0) {
       board->write(board->context, at == 0 ? marks : marks + 2, 2);
     }
     send_letters(board, smp->buffer + at, total - at < 3 ? total - at : 3);
-    if (in_line == DIGITS_MAX - 4 || at + 3 >= total) {
+    in_line += 4;
+    if (in_line == DIGITS_MAX || at + 3 >= total) {
       board->write(board->context, marks + 4, 1);
+      in_line = 0;
     }
   }
 }

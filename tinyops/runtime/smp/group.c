@@ -171,7 +171,7 @@ int32_t server_bench(const exchange *asked) {
       repeat.value > TINYOPS_SMP_BENCH_REPEAT_MAX) {
     return -TINYOPS_SMP_ERR_INVALID;
   }
-  tinyops_smp_bench bench = {{0, 0, 0}, {0, 0, 0}, 0, 0, 0};
+  tinyops_smp_bench bench = {.tick_hz = 0};
   const int32_t status = board->bench(board->context, repeat.value, &bench);
   if (status == 0) {
     put_bench(asked->out, repeat.value, &bench);

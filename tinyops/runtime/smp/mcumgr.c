@@ -70,7 +70,7 @@ static int32_t wants(const cbor_item *format, char letter) {
  * are passed over. */
 int32_t server_os_info(const exchange *asked) {
   tinyops_smp_info info;
-  sentence line = {{0}, 0};
+  sentence line = {.length = 0};
   cbor_item format = {CBOR_TEXT, 1, (const uint8_t *)"s"};
   if (server_find(asked, "format", CBOR_TEXT, &format) < 0 || describe(asked, &info) != MGMT_OK) {
     return MGMT_INVALID;

@@ -16,6 +16,7 @@
 #include "tinyops/link.h"
 #include "tinyops/model.h"
 #include "tinyops/port.h"
+#include "tinyops/smp.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +44,7 @@ typedef struct {
   int16_t *frame; /* room for one sensor frame */
   uint32_t frame_values;
   uint32_t rate_millihz; /* of the samples, as the contract says; 0: none, nothing is sensed */
+  tinyops_smp *smp;      /* its management, see manage.h; null: the line carries the link alone */
 } tinyops_app_board;
 
 /* Takes frames out of a stream of bytes; see tinyops_app_decode. */
@@ -62,6 +64,13 @@ typedef enum {
   TINYOPS_SENSING_YIELDED = 2 /* the host feeds the model: frames are left alone */
 } tinyops_sensing;
 
+/* What a byte of the line completed. */
+typedef enum {
+  TINYOPS_ARRIVED_NOTHING = 0,
+  TINYOPS_ARRIVED_FRAME = 1,  /* of the link: frame_bytes at decoder.frame */
+  TINYOPS_ARRIVED_MESSAGE = 2 /* of SMP: to be served */
+} tinyops_arrival;
+
 /* State of the application; the caller provides the memory and leaves it alone. */
 typedef struct {
   const tinyops_app_board *board;
@@ -77,6 +86,9 @@ typedef struct {
   uint32_t histogram[TINYOPS_HEALTH_CLASSES_MAX];
   int32_t sensing;     /* a tinyops_sensing, or a negative number: the sensor's own */
   uint32_t yielded_ms; /* when the host fed the model last */
+  uint8_t line;        /* what the line is in the middle of; see line.c */
+  uint8_t held;        /* a byte whose kind the next one decides */
+  uint32_t frame_bytes;
   tinyops_app_decoder decoder;
   uint8_t reply[TINYOPS_LINK_FRAME_MAX];
 } tinyops_app;
@@ -86,8 +98,8 @@ typedef struct {
 int32_t tinyops_app_init(tinyops_app *app, const tinyops_app_board *board);
 
 /* Feeds the watchdog; takes a frame that the sensor has; takes the bytes that have come, up to the
- * end of one frame, and answers it. Runs the model at most twice. Returns 1 when there was
- * something, 0 when the port may sleep. */
+ * end of one frame or SMP message, and answers it. Runs the model at most twice. Returns 1 when
+ * there was something, 0 when the port may sleep. */
 int32_t tinyops_app_poll(tinyops_app *app);
 
 /* How the board fares. */
@@ -95,6 +107,8 @@ void tinyops_app_health(const tinyops_app *app, tinyops_health *health);
 
 /* For the application's own files. Keeps which image runs, for the record of a crash. */
 void tinyops_app_keep_image(const tinyops_app *app);
+/* Takes one byte of the line, to the link or to SMP. */
+tinyops_arrival tinyops_app_take(tinyops_app *app, uint8_t byte);
 /* Counts an inference whose outputs lie in the arena. */
 void tinyops_app_count(tinyops_app *app);
 /* Begins to sample, where there is a sensor and a model that takes its frames. */

@@ -31,6 +31,7 @@
 
 #include "replay.h"
 #include "tinyops/app.h"
+#include "tinyops/manage.h"
 
 enum { LINE = 0, STACK_BYTES = 1 << 20, GUARD_BYTES = 1 << 16, RED_ZONE_BYTES = 512, PAINT = 0xa5 };
 
@@ -182,7 +183,11 @@ typedef struct {
   line *port_line;
   tinyops_app_board board;
   tinyops_app app;
+  tinyops_app_management management;
 } machine;
+
+/* A program is no image: there is no flash to digest. */
+static const tinyops_app_release release = {.fleet = "", .version = "0.1.0"};
 
 static void serve(machine *self) {
   (void)tinyops_app_init(&self->app, &self->board);
@@ -327,6 +332,7 @@ int main(int count, char **arguments) {
       .frame = frame,
       .frame_values = frame_values,
       .rate_millihz = option != NULL ? 1 : 0, /* a recording has its own */
+      .smp = tinyops_app_manage(&self->management, &self->app, &port, &release),
   };
   run_on_stack(self);
   return 0;
