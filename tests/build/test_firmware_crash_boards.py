@@ -7,7 +7,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image,
 from tinyops import firmware, twin
 from tinyops.cli import main
 from tinyops.link import BoardFault, Decoder, Frame, Type, encode
+from tinyops.link.smp import BoardManager
 from tinyops.twin import VirtualBoard
 
 pytestmark = pytest.mark.build
@@ -147,6 +148,12 @@ def test_a_board_comes_back_from_a_fault_and_tells_its_line(
         (said,) = listen(board, HEALTH)
         crash(board)
         again, fault = listen(board, HEALTH, CRASH)
+        manager = BoardManager(board.link._stream, name=name)
+        managed, last, info = manager.health(), manager.crash(), manager.info()
+        manager.clear_crash()
+        assert manager.crash() is None
+    assert (managed.reset_cause, managed.faults, info.board) == (FAULT, 1, name)
+    assert last is not None and tuple(asdict(last).values()) == struct.unpack("<10I", fault)
     first, second, kept = read_health(said), read_health(again), struct.unpack("<10I", fault)
     assert (first.reset_cause, first.faults, first.inferences) == (POWER, 0, 0)
     assert (second.reset_cause, second.faults, second.watchdog_resets, second.inferences) == (FAULT, 1, 0, 0)
@@ -165,7 +172,7 @@ def test_records_and_health_hold_on_the_host_under_sanitizers(tmp_path: Path) ->
     runtime, program = ROOT / "tinyops/runtime", tmp_path / "app_health"
     warnings = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-I", runtime / "include"]
     sanitizers = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    sources = [ROOT / "tests/runtime/app_health.c", *sorted((runtime / "app").glob("*.c"))]
+    sources = [ROOT / "tests/runtime/app_health.c", *sorted(runtime.glob("app/*.c")), *sorted(runtime.glob("smp/*.c"))]
     subprocess.run(["gcc", *warnings, *sanitizers, *sources, "-o", program], check=True)
     done = subprocess.run([program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -59,8 +59,8 @@ class Footprint:
         return self.static_ram + self.arena + self.stack
 
     @property
-    def runtime(self) -> int:
-        """Application, management, port, and the kernels that the model uses: all flash but the weights."""
+    def with_kernels(self) -> int:
+        """All flash but the weights: the firmware, and the code that was generated for the model."""
         return self.flash - self.model_weights
 
 

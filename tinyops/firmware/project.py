@@ -47,7 +47,7 @@ class Family:
 # No table of small data; the memory functions must not be recognised as loops that call themselves.
 RISCV_FLAGS = ("-mcmodel=medany", "-mno-relax", "-msmall-data-limit=0", "-fno-tree-loop-distribute-patterns")
 FAMILIES = {
-    "cortex-m": Family("cortex_m", "arm-none-eabi"),
+    "cortex-m": Family("cortex_m", "arm-none-eabi", ("-fno-tree-loop-distribute-patterns",), own_memory=True),
     "riscv": Family("riscv", "riscv64-unknown-elf", RISCV_FLAGS, own_memory=True),
 }
 
