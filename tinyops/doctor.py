@@ -6,9 +6,10 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,8 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "scons": ("firmware",),
     "github3-py": ("releases on GitHub",),
     "pyserial": ("boards on USB",),
+    "smp": ("boards on USB",),
+    "smpclient": ("boards on USB",),
     "playwright": ("twins of phones",),
 }
 TOOLS: Mapping[str, tuple[str, ...]] = {
@@ -99,6 +102,7 @@ def checks(wanted: Mapping[str, str] | None = None, *, cache: Path = Path(".tiny
         *(_flash_tool(name, advice) for name, advice in FLASH_TOOLS.items()),
         _newlib(lock.get("newlib")),
         _git(),
+        *_udev_rules(),
         _disk(cache),
         _writable(cache),
     ]
@@ -212,6 +216,20 @@ def _git() -> Check:
     except ToolError:
         found = None
     return judge("git", ("plan", "apply"), found, None, GIT_HINT)
+
+
+def _udev_rules() -> Iterator[Check]:
+    """Without them only root opens the boards' bootloaders and debuggers. Linux has udev, others need nothing."""
+    if not sys.platform.startswith("linux"):
+        return
+    from tinyops.boards.udev import SHIPPED, installed_rules
+
+    rules = installed_rules()
+    ok = rules is not None and rules[1]
+    found = None if rules is None else f"{rules[0]}" if ok else f"{rules[0]}, of another version"
+    copy = f"sudo cp {shlex.quote(str(SHIPPED))} /etc/udev/rules.d/"
+    advice = "" if ok else f"{copy} && sudo udevadm control --reload && sudo udevadm trigger"
+    yield Check("udev rules", ("boards on USB",), found, "those of this tinyops", ok, advice, optional=True)
 
 
 def _existing(path: Path) -> Path:

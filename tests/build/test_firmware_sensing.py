@@ -89,7 +89,7 @@ def recorded(stream: Stream, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["microbit", "nano33ble"])
+@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico"])
 def test_a_sensor_on_the_board_gives_the_results_of_the_stream(
     name: str, built: Callable[..., dict[str, Path]], stream: Stream
 ) -> None:

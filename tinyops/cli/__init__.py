@@ -19,6 +19,7 @@ from tinyops.errors import ExitCode, TinyopsError, UsageError
 COMMANDS = {
     "init": "make a repository of specs that works at once",
     "doctor": "list what each step needs and what is missing here",
+    "boards": "list the boards that fleets may name, or show one in full",
     "validate": "check every spec and report all errors together",
     "lock": "pin compilers, packages, boards and data in specs/tinyops.lock.yaml",
     "render": "write generated/: firmware projects, JSON Schema",
@@ -32,6 +33,7 @@ COMMANDS = {
     "flash": "bring firmware onto a board over its cable, and check that it runs",
     "enrol": "give a device its identity, its keys and its network",
     "crash": "map a device's last fault to a line of source",
+    "twin": "boot a virtual board: a console, and a serial port that other programs open",
     "agent": "poll a release store and keep this device's model up to date",
     "keys": "make and list signing keys",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +11,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError
 
 from tinyops.documents import Strict
-from tinyops.errors import SpecError
+from tinyops.errors import SpecError, ToolError
 from tinyops.files import read_bounded
 from tinyops.firmware.symbols import Place, Program, ProgramKind
 
 RECORD_LIMIT_BYTES = 1 << 16
+NAME = r"^[a-z0-9-]*$"
 EXCEPTION_RETURN = 0xFFFFFF00  # what LR holds in a handler: no address
 FORCED = 1 << 30
 CFSR_TEXT = {
@@ -59,8 +60,8 @@ class CrashRecord(Strict):
     image_crc: Word = 0
     uptime_ms: Word = 0
     firmware_crc: Word = 0
-    board: str = Field(default="", max_length=100)
-    fleet: str = Field(default="", max_length=100)
+    board: str = Field(default="", max_length=100, pattern=NAME)
+    fleet: str = Field(default="", max_length=100, pattern=NAME)
 
     @property
     def overflowed(self) -> bool:
@@ -100,6 +101,16 @@ def read_record(path: Path) -> CrashRecord:
         raise SpecError(f"{path}: {where}: {problem['msg']}", hint="`tinyops crash PORT --json` prints one") from error
     except ValueError as error:
         raise SpecError(f"{path}: not JSON: {error}") from error
+
+
+def record_of(device: str, values: Mapping[str, int], *, board: str, fleet: str) -> CrashRecord:
+    """What a device answered. Raises ToolError for what no device of ours would say."""
+    try:
+        return CrashRecord.model_validate({**values, "board": board, "fleet": fleet})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise ToolError(f"{device}: its record of a fault makes no sense: {where}: {problem['msg']}") from error
 
 
 def choose_programs(record: CrashRecord, programs: Iterable[Program], *, named: bool) -> list[Program]:

@@ -103,7 +103,7 @@ class Program:
             return []
         found: list[tuple[int, int, str, int]] = []
         try:
-            dwarf = self._elf.get_dwarf_info()
+            dwarf = self._elf.get_dwarf_info(relocate_dwarf_sections=False)  # linked, with the relocations left in it
             for unit in dwarf.iter_CUs():
                 program = dwarf.line_program_for_CU(unit)
                 if program is not None:

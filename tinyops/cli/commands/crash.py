@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
 from tinyops.cli.output import Output
-from tinyops.errors import ToolError
+from tinyops.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
     from tinyops.firmware.crash import CrashRecord
@@ -65,7 +66,21 @@ def _programs(arguments: argparse.Namespace, record: CrashRecord) -> Iterator[Pr
 
 
 def _read(arguments: argparse.Namespace) -> CrashRecord | None:
-    """A file, or what stands behind a port; None when no fault is kept there."""
-    from tinyops.firmware.crash import read_record
+    """A file, or what the board at a port keeps; None when it keeps no fault."""
+    from tinyops.firmware.crash import read_record, record_of
 
-    return read_record(Path(arguments.source))
+    path = Path(arguments.source)
+    if path.suffix == ".json" or path.is_file():
+        if arguments.clear:
+            raise UsageError("--clear is for a board, not for a record", hint="leave it away")
+        return read_record(path)
+    from tinyops.link.smp import BoardManager
+
+    with BoardManager.open(arguments.source) as board:
+        crash = board.crash()
+        if crash is None:
+            return None
+        info = board.info()
+        if arguments.clear:
+            board.clear_crash()
+    return record_of(arguments.source, asdict(crash), board=info.board, fleet=info.fleet)

@@ -5,6 +5,7 @@
 
 #include "chip.h"
 #include "clock.h"
+#include "flash.h"
 #include "pins.h"
 #include "startup.h"
 
@@ -118,6 +119,7 @@ static void feed_watchdog(void *context) {
   nrf5_watchdog_feed();
 }
 
+#if defined(BOARD_LED_GPIO)
 /* The LED is lit for every class but the first, which stands for nothing of interest. */
 static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t count) {
   (void)context;
@@ -125,6 +127,7 @@ static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t c
   (void)count;
   REGISTER(BOARD_LED_GPIO + (best != 0 ? GPIO_OUTSET : GPIO_OUTCLR)) = 1u << BOARD_LED_PIN;
 }
+#endif
 
 #if __ARM_ARCH >= 7
 static uint32_t supply_mv(void *context) {
@@ -134,7 +137,9 @@ static uint32_t supply_mv(void *context) {
 #endif
 
 static void open_led(void) {
+#if defined(BOARD_LED_GPIO)
   REGISTER(BOARD_LED_GPIO + GPIO_PIN_CNF + 4u * BOARD_LED_PIN) = PIN_OUTPUT;
+#endif
 #if defined(BOARD_LED_SINK_GPIO)
   REGISTER(BOARD_LED_SINK_GPIO + GPIO_OUTCLR) = 1u << BOARD_LED_SINK_PIN;
   REGISTER(BOARD_LED_SINK_GPIO + GPIO_PIN_CNF + 4u * BOARD_LED_SINK_PIN) = PIN_OUTPUT;
@@ -186,17 +191,31 @@ void tinyops_port_open(tinyops_port *port) {
   tinyops_startup_wake_by(UART_IRQ);
   tinyops_startup_wake_by(NRF5_CLOCK_IRQ);
   const uint8_t emulated = DEVICE_ID(0) == EMULATED_ID || DEVICE_ID(1) == EMULATED_ID;
-  *port = (tinyops_port) {
-    .context = port, .read_byte = read_byte, .write = write_bytes, .start_ticks = start_ticks,
-    .ticks = ticks, .tick_hz = TIMER_HZ, .cycles = cycles,
-    .cycle_bits = tinyops_startup_open_cycles(), .emulated = emulated, .idle = idle,
-    .measure = tinyops_startup_measure, .now_ms = now_ms, .reset = tinyops_startup_restart,
-    /* QEMU has no such register, and answers with ones. */
-        .reset_cause = emulated ? TINYOPS_RESET_UNKNOWN : nrf5_take_reset_cause(),
-    .feed_watchdog = feed_watchdog, .show = show,
-#if __ARM_ARCH >= 7
-    .supply_mv = supply_mv,
-#endif
-    .keep = tinyops_startup_keep(), .keep_bytes = tinyops_startup_keep_bytes(),
+  *port = (tinyops_port){
+      .context = port,
+      .read_byte = read_byte,
+      .write = write_bytes,
+      .start_ticks = start_ticks,
+      .ticks = ticks,
+      .tick_hz = TIMER_HZ,
+      .cycles = cycles,
+      .cycle_bits = tinyops_startup_open_cycles(),
+      .emulated = emulated,
+      .idle = idle,
+      .measure = tinyops_startup_measure,
+      .now_ms = now_ms,
+      .reset = tinyops_startup_restart,
+      /* QEMU has no such register, and answers with ones. */
+      .reset_cause = emulated ? TINYOPS_RESET_UNKNOWN : nrf5_take_reset_cause(),
+      .feed_watchdog = feed_watchdog,
+      .flash = nrf5_flash(),
+      .keep = tinyops_startup_keep(),
+      .keep_bytes = tinyops_startup_keep_bytes(),
   };
+#if defined(BOARD_LED_GPIO)
+  port->show = show;
+#endif
+#if __ARM_ARCH >= 7
+  port->supply_mv = supply_mv;
+#endif
 }
