@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "tinyops/runtime"
 STRICT = ["-std=c99", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-PASSWORD = "canary-7f3a-password"  # noqa: S105 -- looked for where it must not be
+PASSWORD = "canary-7f3a-password"
 UNIT, CUT_STATUS = 256, 77
 
 

@@ -37,7 +37,7 @@ WHOLE = Settings(
 )
 TODAY = date(2027, 6, 30)
 FLEET = "wrist"  # the first in specs/fleets.yaml
-PASSWORD = "canary-7f3a-password"  # noqa: S105 -- looked for where it must not be
+PASSWORD = "canary-7f3a-password"
 
 
 # -- the bytes ---------------------------------------------------------------------------------
