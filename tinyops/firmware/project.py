@@ -219,7 +219,7 @@ def _arduino_project(
             envs=arduino.environments(board, spec),
             model=next(iter(spec.layout.model), None),
         ),
-        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
+        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout), settings=None),
         "src/main.cpp": _render(
             "main.cpp.j2", **common, linked=not spec.layout.model, sensor=_comment(_describe_sensor(sensor))
         ),

@@ -73,6 +73,8 @@ def test_what_is_larger_than_its_slot_is_refused() -> None:
     with pytest.raises(ToolError, match="a firmware of 65,537 bytes"):
         flash_file("bin", spec, bytes(65_537), None)
     assert flash_file("bin", spec, FIRMWARE, None) == FIRMWARE
+    with pytest.raises(ToolError, match="no boot ROM of a nRF51822 takes UF2"):
+        flash_file("uf2", spec, FIRMWARE, None)
 
 
 @pytest.fixture
