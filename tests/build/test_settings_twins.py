@@ -1,4 +1,4 @@
-"""A virtual Pico, the board's own firmware in its emulator, is enrolled over its line and knows it after a reset."""
+"""Virtual boards, their own firmware in its emulator, are enrolled over their line and know it after a reset."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tinyops.twin import open_twin
 pytestmark = pytest.mark.build
 
 ROOT = Path(__file__).parents[2]
-BOARD, PASSWORD = "pico", "canary-7f3a-password"
+PASSWORD = "canary-7f3a-password"  # looked for where it must not be
 
 
 def read_back(port: str, limit_s: float = 30) -> dict[int, bytes]:
@@ -37,13 +37,14 @@ def read_back(port: str, limit_s: float = 30) -> dict[int, bytes]:
                 raise
 
 
-def test_a_virtual_pico_is_enrolled_and_knows_it_after_a_reset(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("board", ["pico", "microbit"])
+def test_a_virtual_board_is_enrolled_and_knows_it_after_a_reset(
+    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    contract = contract_of(BOARD)
+    contract = contract_of(board)
     (tmp_path / "contract.json").write_text(json.dumps(contract))
-    files = {"contract.json": tmp_path / "contract.json", **compile_image(BOARD, tmp_path, contract)}
-    files |= build_firmware(BOARD, tmp_path, contract)
+    files = {"contract.json": tmp_path / "contract.json", **compile_image(board, tmp_path, contract)}
+    files |= build_firmware(board, tmp_path, contract)
     root = tmp_path / "repository"
     shutil.copytree(ROOT / "specs", root / "specs")
     fleets = root / "specs/fleets.yaml"
@@ -52,14 +53,14 @@ def test_a_virtual_pico_is_enrolled_and_knows_it_after_a_reset(
     keys = [SigningKey.generate().public.to_pem() for _ in range(2)]
     (root / "specs/trusted.pem").write_bytes(b"".join(keys))
     monkeypatch.setenv("TINYOPS_WIFI_PASSWORD", PASSWORD)
-    with open_twin(BOARD, board_spec(BOARD), files) as virtual, port_of(virtual) as port:
+    with open_twin(board, board_spec(board), files) as virtual, port_of(virtual) as port:
         command = ["enrol", "-C", str(root), port, "--fleet", "wrist", "--id"]
         assert main([*command, "w-1", "--wifi", "plant"]) == 0
         assert read_back(port)[Tag.DEVICE] == b"w-1"
         with BoardManager.open(port, timeout_s=20) as manager:
             manager.reset()
         seen = read_back(port)
-        assert (seen[Tag.DEVICE], seen[Tag.BOARD], max(seen)) == (b"w-1", BOARD.encode(), Tag.WIFI_SSID)
+        assert (seen[Tag.DEVICE], seen[Tag.BOARD], max(seen)) == (b"w-1", board.encode(), Tag.WIFI_SSID)
         assert main([*command, "w-2", "--replace", "w-1"]) == 0  # into the other copy
         assert read_back(port)[Tag.DEVICE] == b"w-2"
     devices = parse_devices((root / "specs/wrist.csv").read_text(), where="f").devices
