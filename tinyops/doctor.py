@@ -56,6 +56,16 @@ OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
     "node": ("twins of RP2040 boards",),
     "rp2040js": ("twins of RP2040 boards",),
 }
+# What brings firmware onto boards over a cable, and how it is installed: those of tinyops/device/flashing.
+FLASH_TOOLS: Mapping[str, str] = {
+    "picotool": "picotool, of Raspberry Pi (github.com/raspberrypi/picotool), or mount the board's drive",
+    "bossac": "on Debian or Ubuntu: apt-get install bossa-cli",
+    "esptool": "pip install esptool",
+    "avrdude": "on Debian or Ubuntu: apt-get install avrdude",
+    "openocd": "on Debian or Ubuntu: apt-get install openocd",
+    "dfu-util": "on Debian or Ubuntu: apt-get install dfu-util",
+    "teensy_loader_cli": "on Debian or Ubuntu: apt-get install teensy-loader-cli",
+}
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,7 @@ def checks(wanted: Mapping[str, str] | None = None, *, cache: Path = Path(".tiny
         *_packages(importlib.metadata.requires("tinyops") or [], lock),
         *(_tool(name, steps, lock.get(name)) for name, steps in TOOLS.items()),
         *(_tool(name, steps, lock.get(name), optional=True) for name, steps in OPTIONAL_TOOLS.items()),
+        *(_flash_tool(name, advice) for name, advice in FLASH_TOOLS.items()),
         _newlib(lock.get("newlib")),
         _git(),
         *_udev_rules(),
@@ -170,6 +181,11 @@ def _tool(name: str, needed_for: tuple[str, ...], wanted: str | None, *, optiona
     except ToolError as error:
         return Check(name, needed_for, None, wanted, False, error.hint or error.message, optional)
     return judge(name, needed_for, found, wanted, _other_version(name, wanted), optional=optional)
+
+
+def _flash_tool(name: str, advice: str) -> Check:
+    """Any version will do; not all of these programs tell theirs."""
+    return judge(name, ("flash",), shutil.which(name), None, advice, optional=True)
 
 
 def _other_version(name: str, wanted: str | None) -> str:

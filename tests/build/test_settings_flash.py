@@ -84,6 +84,12 @@ def test_a_cut_at_any_operation_leaves_the_old_or_the_new(
         assert again == "0 2"
 
 
+def test_a_header_that_reads_right_every_second_time_never_counts(program: Path, files: list[Path]) -> None:
+    total = int(lines_of(program, 256, 4096, 0, files)[0].split()[0])
+    counted, *_, again = lines_of(program, 256, 4096, -total, files)
+    assert counted.split()[1:] == ["1", *["1"] * 10] and again == "0 2"
+
+
 def test_sequences_count_modulo_2_to_the_32(program: Path, files: list[Path]) -> None:
     old, new = (path.read_bytes() for path in files)
     region = encode_copy(old, 2**32 - 1, 4).ljust(1024, b"\xff") + encode_copy(new, 0, 4).ljust(1024, b"\xff")

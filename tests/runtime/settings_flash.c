@@ -20,10 +20,13 @@ typedef struct {
   uint8_t bytes[REGION_MAX];
   uint8_t torn[REGION_MAX];    /* 1: reads at random */
   uint8_t written[REGION_MAX]; /* by unit: 1 since the last erase */
-  uint32_t program, erase, count, cut, dead, noise;
+  uint32_t program, erase, count, cut, dead, noise, alternating;
 } chip;
 
 static uint8_t noise(chip *c) {
+  if (c->alternating) {
+    return 0;
+  }
   c->noise = c->noise * 1664525u + 1013904223u;
   return (uint8_t)(c->noise >> 24);
 }
@@ -77,9 +80,14 @@ static int32_t program(void *context, uint32_t address, const uint8_t *bytes, ui
 
 static int32_t read_bytes(void *context, uint32_t address, uint8_t *bytes, uint32_t count) {
   chip *c = context;
+  uint32_t wrong = 0;
   for (uint32_t i = 0; i < count; i++) {
     const uint32_t at = address - ORIGIN + i;
     bytes[i] = c->torn[at] ? (uint8_t)(c->bytes[at] | noise(c)) : c->bytes[at];
+    wrong |= c->torn[at];
+  }
+  if (wrong && c->alternating && (c->noise++ & 1u)) {
+    bytes[0] ^= 1u;
   }
   return 0;
 }
@@ -145,7 +153,8 @@ int main(int argc, char **argv) {
   }
   c.program = (uint32_t)atoi(argv[1]);
   c.erase = (uint32_t)atoi(argv[2]);
-  c.cut = (uint32_t)atoi(argv[3]);
+  c.alternating = argv[3][0] == '-';
+  c.cut = (uint32_t)abs(atoi(argv[3]));
   memset(c.bytes, 0xff, sizeof c.bytes);
   const int32_t files = argc - 4;
   for (int32_t f = 0; f < files; f++) {

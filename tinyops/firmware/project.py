@@ -21,7 +21,10 @@ from tinyops.toolchain import CPU_FLAGS
 PACKAGE = Path(__file__).parent
 RUNTIME = PACKAGE.parent / "runtime"
 PORTS = ("cortex_m", "mps2", "nrf5", "riscv", "rp2040", "virt")
-HEADERS = (*("app.h", "health.h", "link.h", "manage.h", "model.h", "port.h", "sha256.h", "smp.h", "smp_group.h"),)
+HEADERS = (
+    *("app.h", "health.h", "link.h", "manage.h", "model.h", "port.h", "sha256.h", "smp.h", "smp_group.h"),
+    *("settings.h", "settings_format.h", "settings_smp.h"),
+)
 # Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.
 FIRMWARE_VERSION = "0.1.0"
 GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
@@ -141,8 +144,16 @@ def _bare_metal_project(
         "platformio.ini": _render(
             "platformio.ini.j2", **common, envs=envs, linked=linked, startup=family(spec.cpu).startup
         ),
-        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
-        "src/main.c": _render("main.c.j2", **common, linked=linked, sensor=_comment(_describe_sensor(sensor))),
+        "include/contract.h": _render(
+            "contract.h.j2", **common, **_contract_values(facts, spec.layout), **_settings_values(spec)
+        ),
+        "src/main.c": _render(
+            "main.c.j2",
+            **common,
+            linked=linked,
+            settings=spec.layout.settings,
+            sensor=_comment(_describe_sensor(sensor)),
+        ),
     }
     kind = family(spec.cpu)
     for env in envs:
@@ -156,6 +167,7 @@ def _bare_metal_project(
     files |= (
         _sources("app", "src/app")
         | _sources("smp", "src/smp")
+        | _sources("settings", "src/settings")
         | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
     )
     if kind.own_memory:
@@ -163,6 +175,14 @@ def _bare_metal_project(
             files[f"src/{kind.startup}/{PurePosixPath(source).name}"] = (RUNTIME / "image" / source).read_bytes()
         files["include/tinyops/internal.h"] = (RUNTIME / "include/tinyops/internal.h").read_bytes()
     return dict(sorted(files.items()))
+
+
+def _settings_values(spec: BoardSpec) -> dict[str, Any]:
+    """Where the board keeps its settings; `unit` is room for a header and for whole program units."""
+    assert spec.layout is not None and spec.memory is not None
+    region = spec.layout.settings
+    units = [f.program_bytes for f in spec.memory.flash if region and f.origin <= region.origin < f.end]
+    return {"settings": region, "settings_unit": -(-32 // units[0]) * units[0] if units else 0}
 
 
 def family(cpu: str) -> Family:
@@ -199,7 +219,7 @@ def _arduino_project(
             envs=arduino.environments(board, spec),
             model=next(iter(spec.layout.model), None),
         ),
-        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
+        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout), settings=None),
         "src/main.cpp": _render(
             "main.cpp.j2", **common, linked=not spec.layout.model, sensor=_comment(_describe_sensor(sensor))
         ),

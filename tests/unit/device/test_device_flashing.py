@@ -12,6 +12,7 @@ import pytest
 
 from fakes.smp_board import INFO, SmpBoard, serving
 from fakes.usb_tree import UsbTree
+from tinyops import doctor
 from tinyops.boards import load_catalog
 from tinyops.boards.model import Board, FlashTool
 from tinyops.device.flashing import WAYS, Job, percent, way_of
@@ -100,6 +101,10 @@ def test_every_way_in_the_catalogue_is_there_and_says_what_is_left_after_a_cut()
     for name in ("linux", "phone"):
         with pytest.raises(ToolError, match="operating system"):
             way_of(CATALOG[name])
+
+
+def test_doctor_lists_every_program_with_its_package() -> None:
+    assert dict(doctor.FLASH_TOOLS) == {way.program: way.package for way in WAYS.values() if way.program}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from fakes.pty_board import terminal
 from fakes.smp_board import SmpBoard, serving
 from fakes.usb_tree import UsbTree
 from tinyops.boards import load_catalog
+from tinyops.boards.model import UsbId
 from tinyops.cli import main
 from tinyops.device.identify import Found, UsbDevice, connected, identify, look_at_machine
 from tinyops.device.identify.match import BRIDGES, Candidate, candidates, may_ask, nearest
@@ -86,6 +87,15 @@ def test_nobody_is_written_to_whose_id_is_no_running_boards_own(tree: UsbTree, v
     assert named == found
     (asked,) = identify(connected(tree.root), CATALOG, anyone=True, question=lambda _: answering("pico"))
     assert asked.asked and asked.board == "pico"
+
+
+def test_a_bridge_is_not_asked_even_where_a_board_has_its_id() -> None:
+    (vid, pid), *_ = sorted(BRIDGES)
+    spec = CATALOG["pico"].spec
+    board = spec.model_copy(update={"usb": (UsbId(vid=vid, pid=pid), UsbId(vid=1, pid=2))})
+    catalog = {"it": CATALOG["pico"].model_copy(update={"spec": board})}
+    assert candidates(UsbDevice(vid, pid), catalog) and not may_ask(UsbDevice(vid, pid), catalog)
+    assert may_ask(UsbDevice(1, 2), catalog)
 
 
 def test_a_port_that_is_not_on_usb_is_asked_only_on_demand() -> None:

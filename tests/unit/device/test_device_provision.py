@@ -64,7 +64,7 @@ def test_values_come_back_and_absent_ones_are_absent() -> None:
 def test_secrets_are_in_no_text_of_the_settings_and_in_no_error() -> None:
     assert "s3cret" not in repr(WHOLE) and "DDDD" not in repr(WHOLE) and "\\x44" not in repr(WHOLE)
     with pytest.raises(UsageError) as caught:
-        encode_values(Settings("d", "f", "b", KEYS, b"\x33" * 32, wifi_ssid="n", wifi_password="canary"))
+        encode_values(Settings("d", "f", "b", KEYS, b"\x33" * 32, "", "n", "canary"))
     assert "canary" not in str(caught.value) and "wifi password: 6 bytes" in str(caught.value)
 
 

@@ -80,11 +80,10 @@ def check_network(network: Network) -> None:
 def enrol(board: Managed, wanted: Enrolment, name: str, today: date) -> Device:
     """Gives a board its identity and returns its public half.
 
-    The board holds its former settings until it has all new ones. Raises UsageError for a board or firmware that is
-    not the fleet's, ToolError when the board cannot keep settings or reads back others.
+    `check_keys` and `check_network` come before. The board holds its former settings until it has all new ones. Raises
+    UsageError for a board or firmware that is not the fleet's, ToolError when the board cannot keep settings or reads
+    back others.
     """
-    check_keys(wanted.image_keys)
-    check_network(wanted.network)
     info = board.info()
     _check_board(board.name, info, wanted)
     key = SigningKey.generate()

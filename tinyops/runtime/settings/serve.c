@@ -41,3 +41,16 @@ void tinyops_settings_serve(tinyops_settings *settings, tinyops_smp_settings *ca
   calls->read = read_piece;
   calls->write = write_piece;
 }
+
+const tinyops_smp_settings *tinyops_settings_attach(tinyops_settings *settings,
+                                                    tinyops_smp_settings *calls,
+                                                    const tinyops_port *port) {
+  settings->flash = port->flash;
+  settings->context = port->context;
+  const int32_t status = tinyops_settings_open(settings);
+  if (status == TINYOPS_SETTINGS_ERR_GEOMETRY) {
+    return 0;
+  }
+  tinyops_settings_serve(settings, calls);
+  return calls;
+}
