@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.build
 ROOT = Path(__file__).parents[2]
 MODEL = Path(__file__).with_name("test_twin_reverse.c")
 NAME = "mega2560"
+POWER_ON, PIN, WATCHDOG, SOFTWARE = 1, 2, 3, 4  # tinyops_reset_cause
 
 
 def write_model(folder: Path, contract: dict[str, Any], **macros: int) -> dict[str, Path]:
@@ -153,3 +155,60 @@ def test_a_missing_core_is_named_at_once(cache: Path, tmp_path: Path, monkeypatc
 def test_without_the_models_source_nothing_is_built(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"model\.c is missing among the inputs"):
         build(tmp_path, contract_of(NAME), {})
+
+
+@dataclass
+class Talk:
+    """A virtual Mega that says numbers, a line each; see test_twin_mega.cpp."""
+
+    board: AvrBoard
+    said: bytes = b""
+
+    def number(self) -> int:
+        while b"\n" not in self.said:
+            piece = self.board.link._stream.read(60.0)
+            assert piece, f"no answer: {self.board.how_it_ended()}"
+            self.said += piece
+        first, _, self.said = self.said.partition(b"\n")
+        return int(first)
+
+    def ask(self, letter: bytes) -> int:
+        self.board.link._stream.write(letter, 1.0)
+        return self.number()
+
+
+def test_the_port_tells_why_it_started_and_what_time_it_is(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_our_program(**given: Any) -> dict[str, bytes]:
+        return {**render(**given), "src/main.cpp": Path(__file__).with_suffix(".cpp").read_bytes()}
+
+    render = firmware.step.render_project
+    monkeypatch.setattr("tinyops.firmware.step.render_project", with_our_program)
+    contract = contract_of(NAME)
+    files = build(tmp_path, contract, write_model(tmp_path, contract))
+    with twin.open_twin(NAME, board_spec(NAME), files) as virtual:
+        assert isinstance(virtual, AvrBoard)
+        talk = Talk(virtual)
+        assert talk.number() == POWER_ON
+        assert 80_000 <= talk.ask(b"c") < 81_000  # 5 ms at 16 MHz
+        assert [talk.ask(b"l"), talk.number()] == [1, 0]
+        assert talk.ask(b"m") >= 5
+        assert talk.ask(b"x") == SOFTWARE
+        virtual.reset()
+        assert talk.number() == PIN
+        assert talk.ask(b"w") == WATCHDOG
+        assert virtual.measure().watchdog == 2  # the port resets itself with the watchdog, too
+        virtual.power_cut()
+        assert talk.number() == POWER_ON
+
+
+def test_a_real_model_is_bit_exact_in_8_kb_of_ram(cache: Path) -> None:
+    catalog = load_catalog()
+    model = MODELS / "tflm/hello_world_int8.tflite"
+    if not model.is_file():
+        pytest.skip("no models in the shared data (TINYOPS_SHARED_DATA)")
+    found = bench(model, catalog[NAME], catalog, prefer="balanced", inputs=None, report=ignore)
+    assert found.bit_exact, found.differences
+    assert found.vectors == 16 and found.twin.startswith("simavr")
+    assert 0 < found.ram.stack < 1024
