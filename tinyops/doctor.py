@@ -6,9 +6,10 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +89,7 @@ def checks(wanted: Mapping[str, str] | None = None, *, cache: Path = Path(".tiny
         *(_tool(name, steps, lock.get(name), optional=True) for name, steps in OPTIONAL_TOOLS.items()),
         _newlib(lock.get("newlib")),
         _git(),
+        *_udev_rules(),
         _disk(cache),
         _writable(cache),
     ]
@@ -196,6 +198,20 @@ def _git() -> Check:
     except ToolError:
         found = None
     return judge("git", ("plan", "apply"), found, None, GIT_HINT)
+
+
+def _udev_rules() -> Iterator[Check]:
+    """Without them only root opens the boards' bootloaders and debuggers. Linux has udev, others need nothing."""
+    if not sys.platform.startswith("linux"):
+        return
+    from tinyops.boards.udev import SHIPPED, installed_rules
+
+    rules = installed_rules()
+    ok = rules is not None and rules[1]
+    found = None if rules is None else f"{rules[0]}" if ok else f"{rules[0]}, of another version"
+    copy = f"sudo cp {shlex.quote(str(SHIPPED))} /etc/udev/rules.d/"
+    advice = "" if ok else f"{copy} && sudo udevadm control --reload && sudo udevadm trigger"
+    yield Check("udev rules", ("boards on USB",), found, "those of this tinyops", ok, advice, optional=True)
 
 
 def _existing(path: Path) -> Path:

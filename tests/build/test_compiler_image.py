@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from fakes.compiled import compile_bytes, input_vectors, random_inputs, run_compiled
 from fakes.cortexm import MACHINES, run_in_emulator
@@ -19,7 +21,7 @@ from tinyops.compiler.host import HostModel
 from tinyops.compiler.image.elf import check_position_independent, check_shared_object, section_bytes
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.files import canonical_json, digest_bytes
-from tinyops.toolchain import CPU_FLAGS, installed
+from tinyops.toolchain import COMPILERS, CPU_FLAGS, installed
 
 pytestmark = pytest.mark.build
 CORTEX_M = ["cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33"]
@@ -61,7 +63,7 @@ def build(folder: Path, cpu: str, model: bytes, slot_bytes: int | None = None, *
     (folder / "in.tflite").write_bytes(model)
     settings = {"cpu": cpu, "board": "test-board", "arena_bytes": None, "prefer": "balanced", **more}
     run(Step("compile", "m", settings), {"int8.tflite": folder / "in.tflite"}, folder / "c", lambda p: None)
-    tool = installed("arm-none-eabi-gcc" if cpu.startswith("cortex") else "gcc")
+    tool = installed(COMPILERS[cpu][0])
     files = {p.relative_to(folder / "c").as_posix(): p for p in (folder / "c").rglob("*") if p.is_file()}
     lock = {"compiler": {"name": tool.name, "version": tool.version}}
     step = Step("image", "m", {"cpu": cpu, "board": "test-board", "slot_bytes": slot_bytes}, lock)
@@ -101,13 +103,24 @@ def test_image_runs_at_two_addresses_like_on_the_host(tmp_path, cpu):
     assert all(count > 0 for count, _ in here + there)
 
 
-@pytest.mark.parametrize("cpu", ["cortex-m0", "cortex-m4f", "x86-64"])
+@pytest.mark.parametrize("cpu", ["cortex-m0", "cortex-m4f", "cortex-m7", "cortex-m33", "x86-64", "aarch64"])
 def test_builds_in_two_places_are_the_same_bytes(tmp_path, cpu):
     outs = [build(tmp_path / name, cpu, small_network()) for name in ("a", "another/place")]
     names = sorted(p.name for p in outs[0].iterdir())
     assert names == sorted(p.name for p in outs[1].iterdir())
     for name in names:
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes(), name
+
+
+def test_a_shared_object_loads_with_any_c_library(tmp_path):
+    """Of the Linux boards the oldest has glibc 2.27: nothing of a C library is named, and nothing newer is used."""
+    data = (build(tmp_path, "aarch64", small_network()) / "model.so").read_bytes()
+    check_shared_object(data, "model.so")
+    elf = ELFFile(io.BytesIO(data))
+    assert elf["e_machine"] == "EM_AARCH64"
+    tags = {tag.entry.d_tag for tag in elf.get_section_by_name(".dynamic").iter_tags()}
+    assert not {str(tag) for tag in tags} & {"DT_NEEDED", "DT_VERSYM", "DT_VERNEED", "DT_VERDEF", "DT_RELR"}
+    assert {"DT_HASH", "DT_GNU_HASH"} & tags
 
 
 def test_shared_object_needs_nothing_and_runs(tmp_path):

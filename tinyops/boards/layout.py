@@ -103,6 +103,8 @@ def check_layout(memory: Memory, layout: Layout, *, own_spaces: bool) -> None:
     previous: tuple[str, Region] | None = None
     for name, region in layout.named():
         loc: tuple[str | int, ...] = ("layout", name.split()[0])
+        if region.bytes > memory.flash_bytes:
+            raise Misplaced(loc, f"slot {name} of {region.bytes:,} bytes is larger than flash: {memory.flash_bytes:,}")
         flash = list(_flash_under(memory, region))
         if sum(min(f.end, region.end) - max(f.origin, region.origin) for f in flash) != region.bytes:
             raise Misplaced(loc, f"slot {name} lies outside flash ({region.origin:#x} to {region.end:#x})")

@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 
 from tinyops.boards.layout import Layout, Memory, check_layout
 from tinyops.boards.machines import QEMU, USER_EMULATORS, emulator, place
+from tinyops.boards.mcus import mcu_fault
 from tinyops.documents import Misplaced, Name, Strict
 from tinyops.files import digest_json
 
@@ -78,10 +79,28 @@ class UsbId(Strict):
     )
 
 
+class Pin(Strict):
+    """A pin of the chip."""
+
+    port: NonNegativeInt = Field(le=15, description="As in P1.03.")
+    pin: NonNegativeInt = Field(le=31, description="As in P1.03.")
+    label: str = Field(default="", description="As the board's maker prints it, or where it leads.")
+
+
+class SerialPins(Strict):
+    """Where the serial line leaves the chip."""
+
+    tx: Pin = Field(description="What the chip sends.")
+    rx: Pin = Field(description="What it receives.")
+
+
 class Update(Strict):
     """How the board is updated in the field, and what that guarantees."""
 
-    kind: Literal["own-bootloader", "vendor-ab", "vendor-copy", "usb-gateway", "model-only"]
+    kind: Literal["own-bootloader", "vendor-ab", "vendor-copy", "usb-gateway", "model-only"] = Field(
+        description="Who writes a new firmware: our bootloader, the vendor's (into one of two slots, or by copying), a "
+        "host over the cable; or nobody, where only models are updated."
+    )
     revert: bool = Field(description="Goes back by itself to what ran before.")
     power_safe: bool = Field(description="Loss of power at any moment leaves something that runs.")
     anti_rollback: bool = Field(description="Refuses what is older by its security counter.")
@@ -134,7 +153,10 @@ class Silicon(Strict):
 
 class BoardSpec(Strict):
     title: str = Field(description="What people call it.")
-    mcu: str = Field(description="The chip.")
+    mcu: str = Field(min_length=1, max_length=100, description="The chip; one with slots must be of a known family.")
+    other_mcu: bool = Field(
+        default=False, description="The chip is of no family that tinyops knows: nobody checks that its cpu is right."
+    )
     cpu: Cpu = Field(description="Decides the instructions that are used.")
     clock_hz: PositiveInt = Field(description="Instructions are counted, not timed: for people.")
     memory: Memory | None = Field(default=None, description="None for boards with an operating system.")
@@ -142,6 +164,9 @@ class BoardSpec(Strict):
     vtor: bool | None = Field(default=None, description="Its vector table can be moved; for microcontrollers.")
     port: Name = Field(description="Folder below runtime/port: the firmware's own code for the board.")
     compiler: Compiler = Field(description="Its version is in the lock.")
+    serial_pins: SerialPins | None = Field(
+        default=None, description="For port nrf5, whose chips can put the serial line on any pin."
+    )
     arduino: Arduino | None = Field(default=None, description="For fleets that ask for framework arduino.")
     flash_tool: FlashTool | None = Field(default=None, description="How a cable brings firmware onto it.")
     stream: bool = Field(default=True, description="Takes frames from its host.")
@@ -152,8 +177,8 @@ class BoardSpec(Strict):
         min_length=1, description="How updates reach it; the first is the default."
     )
     polls: Literal["itself", "gateway"] = Field(description="Who asks the store for updates.")
-    update: Update
-    twin: Twin
+    update: Update = Field(description="How it is updated, and what that guarantees.")
+    twin: Twin = Field(description="How it is emulated.")
     silicon: Silicon = Field(description="Facts that come from datasheets only are no proof.")
 
     @model_validator(mode="after")
@@ -162,6 +187,13 @@ class BoardSpec(Strict):
             raise ValueError("memory and layout go together: a board has both, or an operating system and neither")
         if self.memory is not None and self.layout is not None:
             check_layout(self.memory, self.layout, own_spaces=self.cpu == "avr")
+        return self
+
+    @model_validator(mode="after")
+    def _chip_is_known(self) -> BoardSpec:
+        fault = mcu_fault(self.mcu, self.cpu, declared_other=self.other_mcu) if self.layout is not None else None
+        if fault is not None:
+            raise Misplaced((fault.field,), fault.message, hint=fault.hint)
         return self
 
     @model_validator(mode="after")
@@ -228,16 +260,20 @@ class BoardSpec(Strict):
 
 
 class BoardMetadata(Strict):
-    name: Name
+    name: Name = Field(description="What fleets name it by; its file is named the same.")
 
 
 class Board(Strict):
     """A board that fleets may name."""
 
-    apiVersion: Literal["tinyops/v1"]
-    kind: Literal["Board"]
-    metadata: BoardMetadata
-    spec: BoardSpec
+    apiVersion: Literal["tinyops/v1"] = Field(description="The version of the format.")
+    kind: Literal["Board"] = Field(description="Board.")
+    metadata: BoardMetadata = Field(description="Its name.")
+    extends: Name | None = Field(
+        default=None,
+        description="Another board, whose spec this one takes over: mappings are merged, lists and values replaced.",
+    )
+    spec: BoardSpec = Field(description="Its facts; with extends, those that differ.")
 
     @property
     def name(self) -> str:

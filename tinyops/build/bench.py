@@ -20,7 +20,7 @@ from tinyops.compiler.compiled import CompiledModel, compile_model
 from tinyops.compiler.host import write_sources
 from tinyops.compiler.options import CompileOptions
 from tinyops.compiler.step import describe
-from tinyops.errors import DoesNotFit, ToolError
+from tinyops.errors import DoesNotFit, ToolError, UsageError
 from tinyops.features import TensorFeatures
 from tinyops.files import JsonObject, digest_json, pretty_json
 from tinyops.graph import Graph, read_graph
@@ -36,7 +36,7 @@ Report = Callable[[Progress], None]
 @dataclass(frozen=True)
 class Flash:
     """Bytes of the model image: `weights` are weights, biases, requantisation and tables; `code` is the rest,
-    header, small constants and what it pulls from libgcc."""
+    header, small constants and what it pulls from libgcc; all of the firmware, where the model is linked in."""
 
     code: int
     weights: int
@@ -82,6 +82,7 @@ class Bench:
     operators: tuple[JsonObject, ...]
     not_covered: tuple[str, ...]
     predicted_instructions: int | None = None  # by the compiler's table of costs
+    linked: bool = False  # into the firmware, which `flash` is of, too
 
     @property
     def bit_exact(self) -> bool:
@@ -141,6 +142,8 @@ def bench(
     (with bytes, and the boards that would hold it) and ToolError. `per_operator` counts the instructions of each
     operator, too, on the last vector: an image is built and booted for each.
     """
+    if per_operator and board.spec.model_form == "linked":
+        raise UsageError(f"{board.name}: operators are counted one by one only where a model has a slot of its own")
     graph = read_graph(model)
     report(Progress(0, 5, f"compiling {graph.name} for {board.name}"))
     compiled = compile_file(graph, board, prefer, catalog, stream_rows=stream_rows)
@@ -174,6 +177,7 @@ def bench(
         operators=_operators(compiled, counted),
         not_covered=tuple(board.spec.twin.not_covered),
         predicted_instructions=_sum(compiled.predicted_instructions),
+        linked=board.spec.model_form == "linked",
     )
 
 
@@ -218,12 +222,19 @@ def _build(
 ) -> tuple[dict[str, Path], JsonObject]:
     """The board's files by name, as a twin wants them, and the image's figures."""
     report(Progress(2, 5, f"building the image and the firmware of {board.name}"))
+    linked = board.spec.model_form == "linked"
     try:
-        sources, files, built = build_image(compiled, board, folder)
+        if linked:
+            sources = _write_compiled(compiled, folder / "compiled")
+        else:
+            sources, files, built = build_image(compiled, board, folder)
+        firmware, facts = _build_firmware(board, sources, folder / "firmware")
     except DoesNotFit as error:
         raise _naming_boards(error, compiled, catalog) from None
-    firmware = _build_firmware(board, sources, folder / "firmware")
     described = {name: sources[name] for name in ("contract.json", "compile.json")}
+    if linked:  # what there is of an image is the whole firmware
+        built = {"image_bytes": facts["flash_bytes"], "weights_bytes": compiled.weights_bytes, "static_bytes": 0}
+        return described | firmware, built
     return described | files | firmware, built
 
 
@@ -260,10 +271,10 @@ def _write_compiled(compiled: CompiledModel, folder: Path) -> dict[str, Path]:
     return _files(folder)
 
 
-def _build_firmware(board: Board, sources: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    """What boots beside the model; nothing for Linux."""
-    if board.spec.layout is None and board.spec.twin.kind != "browser":
-        return {}
+def _build_firmware(board: Board, sources: Mapping[str, Path], folder: Path) -> tuple[dict[str, Path], JsonObject]:
+    """What boots beside the model, or with it linked in, and its figures; nothing for Linux."""
+    if board.spec.model_form == "shared-object":
+        return {}, {}
     from tinyops import firmware
     from tinyops.specs.locking import own_pins, package_version
 
@@ -277,8 +288,9 @@ def _build_firmware(board: Board, sources: Mapping[str, Path], folder: Path) -> 
     settings = {"board": board.name, "fleet": FLEET, "sensor": SENSOR, "facts": facts}
     folder.mkdir()
     step = Step("firmware", f"{FLEET}/{board.name}", settings, lock)
-    firmware.run(step, {"contract.json": sources["contract.json"]}, folder, _quiet)
-    return _files(folder)
+    linked = sources if board.spec.model_form == "linked" else {"contract.json": sources["contract.json"]}
+    facts = firmware.run(step, linked, folder, _quiet)
+    return _files(folder), facts
 
 
 def _run(
@@ -288,7 +300,7 @@ def _run(
     from tinyops.twin import open_twin
     from tinyops.twin.prove import Expected, exercise, greet
 
-    image = files["model.bin"].read_bytes() if board.spec.layout else None
+    image = files["model.bin"].read_bytes() if "model.bin" in files else None
     contract = bytes.fromhex(digest_json(compiled.contract).removeprefix("sha256:"))
     differences: list[str] = []
 

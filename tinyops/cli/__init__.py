@@ -19,6 +19,7 @@ from tinyops.errors import ExitCode, TinyopsError, UsageError
 COMMANDS = {
     "init": "make a repository of specs that works at once",
     "doctor": "list what each step needs and what is missing here",
+    "boards": "list the boards that fleets may name, or show one in full",
     "validate": "check every spec and report all errors together",
     "lock": "pin compilers, packages, boards and data in specs/tinyops.lock.yaml",
     "render": "write generated/: firmware projects, JSON Schema",

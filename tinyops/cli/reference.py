@@ -1,4 +1,7 @@
-"""Writes docs/reference of this checkout: `python -m tinyops.cli.reference`. The pages are made in tinyops.report."""
+"""Writes docs/reference and the udev rules of this checkout: `python -m tinyops.cli.reference`.
+
+The pages are made in tinyops.report.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tinyops.boards.loader import load_catalog
+from tinyops.boards.udev import RULES_NAME, SHIPPED, rules_text
 from tinyops.cli import COMMANDS
 from tinyops.files import write_if_changed
 from tinyops.report.formats import formats_page
@@ -44,6 +48,8 @@ def main() -> None:
     for name, text in pages().items():
         changed = write_if_changed(FOLDER / name, text.encode())
         print(f"docs/reference/{name}: {'written' if changed else 'no change'}")
+    changed = write_if_changed(SHIPPED, rules_text(load_catalog()).encode())
+    print(f"tinyops/boards/{RULES_NAME}: {'written' if changed else 'no change'}")
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def _bare_metal_project(
         files[env["ldscript"]] = _linker_script(env, spec.layout)
         files |= _sources(f"port/{env['port']}", f"src/{env['port']}")
     if spec.port == "nrf5":
-        files["include/pins.h"] = _render("pins.h.j2", board=board, pins=_pins(board))
+        files["include/pins.h"] = _render("pins.h.j2", board=board, pins=_pins(board, spec))
     for header in HEADERS:
         files[f"include/tinyops/{header}"] = (RUNTIME / "include/tinyops" / header).read_bytes()
     files |= _sources("app", "src/app") | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
@@ -288,24 +288,18 @@ def _linker_script(env: Mapping[str, Any], layout: Layout) -> bytes:
     return _render("link.ld.j2", title=_comment(env["title"]), stack_bytes=layout.stack_bytes, boot2=boot2, **names)
 
 
-@cache
-def _pin_table() -> JsonObject:
-    table: JsonObject = json.loads((RUNTIME / "port/nrf5/pins.json").read_text())
-    return table
-
-
-def _pins(board: str) -> list[tuple[str, JsonObject]]:
-    table = _pin_table()
-    if board not in table:
+def _pins(board: str, spec: BoardSpec) -> list[tuple[str, JsonObject]]:
+    if spec.serial_pins is None:
         raise SpecError(
             f"{board}: the nrf5 port does not know the pins of its serial line",
-            hint="add the board to tinyops/runtime/port/nrf5/pins.json",
+            hint="add to the board's file: serial_pins: {tx: {port: 0, pin: 6}, rx: {port: 1, pin: 8}}",
         )
     pins = []
-    for name in ("tx", "rx"):
-        pin = table[board][name]
-        gpio = GPIO_BASES[pin["port"]]
-        pins.append((name.upper(), {**pin, "gpio": gpio, "select": pin["port"] * 32 + pin["pin"]}))
+    for name, pin in (("TX", spec.serial_pins.tx), ("RX", spec.serial_pins.rx)):
+        if pin.port >= len(GPIO_BASES):
+            raise SpecError(f"{board}: serial_pins: the chips of the nrf5 port have no port {pin.port}")
+        gpio, select = GPIO_BASES[pin.port], pin.port * 32 + pin.pin
+        pins.append((name, {**pin.model_dump(), "label": _comment(pin.label), "gpio": gpio, "select": select}))
     return pins
 
 

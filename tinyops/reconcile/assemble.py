@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step, closure
+from tinyops.errors import SpecError
 from tinyops.files import JsonObject
 from tinyops.manifest.document import (
     Asset,
@@ -199,7 +200,14 @@ def _model_file(fleet: str, model: str, board: str, records: Mapping[str, Record
     """What brings the model to the board, and its kind: without an image step, the firmware that it is linked into."""
     image = records.get(f"image:{model}/{board}")
     if image is None:
-        return "linked", records[f"firmware:{fleet}/{board}"].outputs["firmware.bin"]
+        firmware = records[f"firmware:{fleet}/{board}"].outputs.get("firmware.bin")
+        if firmware is None:
+            raise SpecError(
+                f"fleet {fleet}: the model of {board} is linked into its firmware, which only its maker's tools build: "
+                "nothing of it can be released",
+                hint=f"take {board} out of the fleet; its project is rendered, and `tinyops bench` measures its twin",
+            )
+        return "linked", firmware
     return next((kind, image.outputs[file]) for file, kind in MODEL_FILES.items() if file in image.outputs)
 
 

@@ -60,12 +60,13 @@ def summary(result: Bench, factor: Factor | None = None) -> list[str]:
     """The figures as aligned lines; a time only from what boards of that name were measured to take."""
     tools = ", ".join(f"{name} {version}" for name, version in result.tools.items())
     flash, ram = result.flash, result.ram
+    of = "firmware, with the model linked in" if result.linked else "model image"
     return [
         f"{result.model} on {result.board}: {result.twin}, {tools}, prefer {result.prefer}",
         "",
         f"bit_exact     {_verdict(result)}",
         *(f"              {text}" for text in result.differences[:DIFFERENCES_SHOWN]),
-        f"flash_bytes   {flash.total:,}: code {flash.code:,}, weights {flash.weights:,} (the whole model image)",
+        f"flash_bytes   {flash.total:,}: code {flash.code:,}, weights {flash.weights:,} (the whole {of})",
         f"ram_bytes     {ram.total:,}: static {ram.static:,}, arena {ram.arena:,}, stack {ram.stack:,} (painted)",
         f"instructions  {_instructions(result)}",
         *_prediction(result),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 
-from tinyops.boards.model import Board, BoardSpec, SensorFacts
+from tinyops.boards.model import Board, SensorFacts
 from tinyops.errors import ExitCode
+from tinyops.report.boards import firmware_proof, guarantees, inputs, model_proof, slot_map, twin_text
 from tinyops.report.fields import cell, one_line, reachable, section
 from tinyops.specs.model import KINDS
 from tinyops.specs.not_yet import NOT_YET
@@ -66,12 +67,15 @@ def boards_page(catalog: Mapping[str, Board]) -> str:
         "",
         WRITTEN,
         "",
-        "Flash and RAM in bytes. A repository adds boards of its own in `specs/boards/`: [how](../my-board.md).",
+        "Flash and RAM in bytes. A repository adds or extends boards in `specs/boards/`: [how](../my-board.md).",
+        "`tinyops boards` prints this table, `tinyops boards NAME` one board in full.",
         "",
         "| name | board | core | flash | RAM | arena | twin | ran on silicon |",
         "|---|---|---|---|---|---|---|---|",
         *(_summary(board) for board in catalog.values()),
         "",
+        *_proof_and_updates(catalog),
+        *_flash_rules(catalog),
     ]
     for board in catalog.values():
         lines += _board(board)
@@ -82,6 +86,45 @@ def boards_page(catalog: Mapping[str, Board]) -> str:
     return _text(lines)
 
 
+def _proof_and_updates(catalog: Mapping[str, Board]) -> Iterator[str]:
+    """What the best proof is, and what an update guarantees; says first what was never run."""
+    never = [f"`{name}`" for name, board in catalog.items() if not board.spec.silicon.run]
+    yield from (
+        "## Proof and updates",
+        "",
+        f"**Never run on silicon: {', '.join(never) or 'none'}.**",
+        "For these, proof ends at the twin: [levels](../proof.md).",
+        "Guarantees are those of the board's way to be updated: goes back by itself (reverts), loss of power at any",
+        "moment leaves something that runs (power-safe), refuses what is older (no rollback).",
+        "",
+        "| board | proof of a model | of the firmware | update | guarantees | who polls | reached by |",
+        "|---|---|---|---|---|---|---|",
+    )
+    for name, board in catalog.items():
+        spec = board.spec
+        proof = f"{model_proof(spec)} | {firmware_proof(spec)}"
+        update = f"{spec.update.kind} | {guarantees(spec.update)}"
+        yield f"| `{name}` | {proof} | {update} | {spec.polls} | {', '.join(spec.transports)} |"
+    yield ""
+
+
+def _flash_rules(catalog: Mapping[str, Board]) -> Iterator[str]:
+    yield from (
+        "## Flash",
+        "",
+        "Bytes; a unit may be programmed so many times between two erases; what the core does while flash is written.",
+        "",
+        "| board | flash | at | size | erased by | programmed by | times | meanwhile | erase ms |",
+        "|---|---|---|---|---|---|---|---|---|",
+    )
+    for name, board in catalog.items():
+        for f in board.spec.memory.flash if board.spec.memory else ():
+            times = "1" if f.reprogram == "never" else f.reprogram
+            sizes = f"{f.origin:#x} | {f.bytes:,} | {f.erase_bytes:,} | {f.program_bytes:,}"
+            yield f"| `{name}` | {f.name} | {sizes} | {times} | {f.during_write} | {f.erase_ms:g} |"
+    yield ""
+
+
 def _summary(board: Board) -> str:
     spec = board.spec
     memory, layout = spec.memory, spec.layout
@@ -89,51 +132,36 @@ def _summary(board: Board) -> str:
     arena = f"{layout.arena_bytes:,}" if layout else "-"
     silicon = "yes" if spec.silicon.run else "**never**"
     name = f"[{board.name}](#{board.name})"
-    return f"| {name} | {spec.title} | {spec.cpu} | {flash} | {ram} | {arena} | {_twin(spec)} | {silicon} |"
-
-
-def _twin(spec: BoardSpec) -> str:
-    twin = spec.twin
-    places = {
-        "qemu": f"QEMU `{twin.machine}`",
-        "qemu-user": "QEMU, as a Linux process",
-        "browser": "Chromium without a screen",
-        "rp2040js": "rp2040js",
-    }
-    where = places.get(twin.kind, "this machine itself")
-    return where if twin.same_machine else f"{where}, same core, other machine"
+    return f"| {name} | {spec.title} | {spec.cpu} | {flash} | {ram} | {arena} | {twin_text(spec)} | {silicon} |"
 
 
 def _board(board: Board) -> Iterator[str]:
     spec = board.spec
     update = spec.update
     clock = f" at {spec.clock_hz / 1e6:g} MHz" if spec.memory else ""
-    yield from (f"## {board.name}", "", f"{spec.title}: {spec.mcu}, {spec.cpu}{clock}.", "")
-    yield f"- Twin: {_twin(spec)}. Not covered: {', '.join(spec.twin.not_covered) or 'nothing'}."
+    based = f" Extends `{board.extends}`." if board.extends else ""
+    yield from (f"## {board.name}", "", f"{spec.title}: {spec.mcu}, {spec.cpu}{clock}.{based}", "")
+    yield f"- Twin: {twin_text(spec)}. Not covered: {', '.join(spec.twin.not_covered) or 'nothing'}."
     yield f"- On silicon: {'run' if spec.silicon.run else 'never run'}. {_sentence(spec.silicon.note)}"
     yield (
         f"- Update: {update.kind}; reverts: {_word(update.revert)}, "
         f"survives loss of power: {_word(update.power_safe)}, refuses rollback: {_word(update.anti_rollback)}. "
         f"Who polls: {spec.polls}, over {', '.join(spec.transports)}."
     )
-    yield f"- Input: {', '.join(_inputs(spec))}."
+    if spec.usb:
+        ids = ", ".join(f"`{usb.vid:04x}:{usb.pid:04x}` {usb.mode}" for usb in spec.usb)
+        yield f"- USB: {ids}."
+    own = {sensor.name for sensor in spec.sensors}
+    yield f"- Input: {', '.join(f'`{name}`' if name in own else name for name in inputs(spec))}."
     yield ""
     if spec.sensors:
         yield from _sensors(spec.sensors)
     if spec.layout and spec.memory:
-        yield from _slots(board)
+        yield from ("```", *slot_map(spec), "```", "")
 
 
 def _word(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def _inputs(spec: BoardSpec) -> Iterator[str]:
-    yield from (f"`{sensor.name}`" for sensor in spec.sensors)
-    if spec.stream:
-        yield "stream from its host"
-    if spec.replay:
-        yield "replay of a file"
 
 
 def _sensors(sensors: tuple[SensorFacts, ...]) -> Iterator[str]:
@@ -146,35 +174,6 @@ def _sensors(sensors: tuple[SensorFacts, ...]) -> Iterator[str]:
         channels, units = ", ".join(s.channels), ", ".join(s.units)
         yield f"| `{s.name}` | {s.kind} | {s.part} | {channels} | {units} | {ranges} | {rates} |"
     yield ""
-
-
-def _slots(board: Board) -> Iterator[str]:
-    """The map of flash, gaps included, then RAM."""
-    layout, memory = board.spec.layout, board.spec.memory
-    assert layout is not None and memory is not None
-    yield from ("```", "flash             from         to      bytes")
-    for flash in memory.flash:
-        at = flash.origin
-        for name, region in layout.named():
-            begin, end = max(region.origin, flash.origin), min(region.end, flash.end)
-            if begin >= end:
-                continue
-            if begin > at:
-                yield _slot("(free)", at, begin)
-            yield _slot(name, begin, end)
-            at = end
-        if at < flash.end:
-            yield _slot("(free)", at, flash.end)
-    rest = memory.ram.bytes - layout.arena_bytes - layout.stack_bytes
-    yield from (
-        "",
-        f"RAM    {memory.ram.bytes:>9,}: arena {layout.arena_bytes:,}, stack {layout.stack_bytes:,}, rest {rest:,}",
-    )
-    yield from ("```", "")
-
-
-def _slot(name: str, begin: int, end: int) -> str:
-    return f"{name:<11} {begin:#010x} {end:#010x} {end - begin:>10,}"
 
 
 def commands_page(parsers: Mapping[str, argparse.ArgumentParser]) -> str:

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from tinyops.boards.model import Board, BoardSpec
+from tinyops.boards import load_catalog
+from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import canonical_json
 from tinyops.firmware import render_project
-from tinyops.firmware.project import read_contract
+from tinyops.firmware.project import family, read_contract, with_model
 
 ROOT = Path(__file__).parents[3]
 
 
 def spec_of(name: str, **changes: Any) -> BoardSpec:
-    board = Board.model_validate(YAML(typ="safe").load(ROOT / f"board_catalog/{name}.yaml"))
+    board = load_catalog()[name]
     return board.spec.model_copy(update=changes)
 
 
@@ -58,7 +58,8 @@ def test_the_contract_header_carries_digest_slots_and_arena() -> None:
     digest = hashlib.sha256(canonical_json(contract_of(spec))).digest()
     found = bytes(int(h, 16) for h in re.findall(r"0x([0-9a-f]{2})\b", header.split("CONTRACT_SHA256")[1]))
     assert found[:32] == digest
-    assert "#define MODEL_SLOT_ADDRESS 0x00010000u" in header
+    assert "#define MODEL_SLOT_BYTES 96256u" in header
+    assert "tinyops_model_slot = 0x00010000;" in render("microbit")["link/microbit.ld"].decode()
     assert "#define ARENA_BYTES 10240u" in header and "#define FRAME_VALUES 2u" in header
 
 
@@ -78,6 +79,8 @@ def test_only_a_board_without_a_machine_of_its_own_gets_a_twin_environment() -> 
 def test_the_pins_are_the_boards() -> None:
     assert "BOARD_TX_SELECT 24u" in render("microbit")["include/pins.h"].decode()
     pins = render("nano33ble")["include/pins.h"].decode()
+    version_2 = render("microbit-v2")["include/pins.h"].decode()
+    assert "BOARD_TX_SELECT 6u" in version_2 and "BOARD_RX_SELECT 40u" in version_2
     assert "BOARD_TX_SELECT 35u" in pins and "BOARD_RX_SELECT 42u" in pins and "0x50000300u" in pins
 
 
@@ -125,16 +128,59 @@ def test_a_contract_of_another_board_is_refused() -> None:
 
 
 def test_a_board_whose_pins_are_not_known_is_refused() -> None:
-    spec = spec_of("microbit")
+    spec = spec_of("microbit").model_copy(update={"serial_pins": None})
     with pytest.raises(SpecError, match="does not know the pins"):
         render_project(board="other", spec=spec, fleet="f", sensor={}, contract=contract_of(spec))
 
 
-def test_a_twin_without_a_port_is_refused() -> None:
-    spec = spec_of("nano33ble")
-    spec = spec.model_copy(update={"twin": spec.twin.model_copy(update={"machine": "virt"})})
-    with pytest.raises(SpecError, match="no port runs on the twin's machine 'virt'"):
-        render_project(board="nano33ble", spec=spec, fleet="f", sensor={}, contract=contract_of(spec))
+def test_a_pin_of_a_port_that_the_chips_lack_is_refused() -> None:
+    spec = spec_of("microbit")
+    assert spec.serial_pins is not None
+    tx = spec.serial_pins.tx.model_copy(update={"port": 2})
+    spec = spec.model_copy(update={"serial_pins": spec.serial_pins.model_copy(update={"tx": tx})})
+    with pytest.raises(SpecError, match="have no port 2"):
+        render_project(board="microbit", spec=spec, fleet="f", sensor={}, contract=contract_of(spec))
+
+
+def test_a_twin_has_the_boards_memories_where_its_machine_has_memory() -> None:
+    script = render("nano33ble")["link/twin.ld"].decode()
+    assert "tinyops_model_slot = 0x00030000;" in script, "the board's own address, where the machine has memory"
+    assert "flash (rx) : ORIGIN = 0x00000000" in script
+    script = render("nucleo-h743zi")["twin/link/twin.ld"].decode()
+    assert "tinyops_model_slot = 0x00040000;" in script, "behind the firmware"
+    assert "ram (rw) : ORIGIN = 0x20000000, LENGTH = DEFINED(tinyops_measure) ? 0x10000000 : 524288" in script
+    script = render("pico2")["twin/link/twin.ld"].decode()
+    assert "flash (rx) : ORIGIN = 0x10000000" in script
+    assert "ram (rw) : ORIGIN = 0x38000000" in script
+
+
+def test_a_board_without_a_port_of_its_own_has_a_project_for_its_twin() -> None:
+    arduino, library = render("teensy41"), render("coral-micro")
+    assert "src/main.cpp" in arduino and "twin/src/main.c" in arduino and "twin/src/mps2/port.c" in arduino
+    assert b"-Wl,--defsym=tinyops_model_slot=0x60100000" in arduino["platformio.ini"]
+    assert (
+        b"default_envs = twin" in library["platformio.ini"] and b"default_envs = twin" in arduino["twin/platformio.ini"]
+    )
+    assert not any("riscv" in name for name in arduino)
+
+
+def test_a_risc_v_firmware_brings_what_its_compiler_has_no_library_for() -> None:
+    files = render("esp32c3")
+    assert {"twin/src/riscv/startup.c", "twin/src/riscv/memory.c", "twin/src/riscv/string.h"} <= files.keys()
+    build = json.loads(files["twin/boards/tinyops-virt.json"])["build"]
+    assert (build["tools"], build["c_library"]) == ("riscv64-unknown-elf", False)
+    assert b"tinyops_model_slot" not in files["twin/link/twin.ld"], "the model is linked in"
+
+
+def test_a_core_without_start_up_code_is_refused() -> None:
+    with pytest.raises(SpecError, match="no bare-metal firmware for a xtensa-lx6"):
+        family("xtensa-lx6")
+
+
+def test_a_linked_model_lies_in_every_project(tmp_path: Path) -> None:
+    (tmp_path / "model.c").write_bytes(b"/* C */")
+    files = with_model(render("esp32c3"), {"model.c": tmp_path / "model.c"})
+    assert files["src/model/model.c"] == files["twin/src/model/model.c"] == b"/* C */"
 
 
 def test_an_onboard_sensor_without_a_driver_is_not_hidden() -> None:

@@ -12,9 +12,10 @@ from fakes.projects import DESK, FINISHED, STREAM, TRAINED, fleet, repository
 from tinyops.artifacts import Artifact, Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.build.steps import desired_steps
+from tinyops.errors import SpecError
 from tinyops.files import digest_bytes
 from tinyops.manifest.document import Manifest
-from tinyops.reconcile.assemble import Draft, Stamp, assemble, closure
+from tinyops.reconcile.assemble import Draft, Stamp, _model_file, assemble, closure
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import Lock, TinyopsPins
 
@@ -161,3 +162,12 @@ def test_a_closure_is_a_step_and_all_that_it_needs(specs: Repository) -> None:
     assert found == {
         *("image:motion/linux", "compile:motion/linux", "squeeze:motion/int8", "train:motion", "collect:shakes")
     }
+
+
+def test_a_model_that_is_linked_into_what_nobody_here_builds_is_not_released() -> None:
+    outputs = {"twin.elf": Artifact("sha256:" + "0" * 64, 5)}
+    firmware = Record("firmware:wrist/esp32c3", "key", {}, {}, {}, {}, outputs, {"image": False})
+    with pytest.raises(SpecError, match="fleet wrist: the model of esp32c3 is linked into its firmware"):
+        _model_file("wrist", "activity", "esp32c3", {firmware.step: firmware})
+    whole = Record(**{**vars(firmware), "outputs": {"firmware.bin": Artifact("sha256:" + "1" * 64, 7)}})
+    assert _model_file("wrist", "activity", "esp32c3", {whole.step: whole})[0] == "linked"

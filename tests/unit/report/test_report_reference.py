@@ -59,6 +59,17 @@ def test_the_catalogue_says_what_never_ran_on_silicon() -> None:
         assert row.endswith("| yes |" if board.spec.silicon.run else "| **never** |")
 
 
+def test_what_never_ran_is_said_first_with_proof_and_guarantees() -> None:
+    catalog = load_catalog()
+    lines = boards_page(catalog).splitlines()
+    never = next(line for line in lines if line.startswith("**Never run on silicon: "))
+    named = {name for name in catalog if f"`{name}`" in never}
+    assert named == {name for name, board in catalog.items() if not board.spec.silicon.run}
+    assert "| `microbit-v2` | same-bytes | same-source | usb-gateway | none | gateway | usb |" in lines
+    assert "| `esp32` | rendered | rendered | vendor-ab | reverts, power-safe | gateway | usb |" in lines
+    assert "| `uno-r4` | data | 0x40100000 | 8,192 | 1,024 | 1 | 1 | dual-bank | 20 |" in lines
+
+
 def test_slot_maps_add_up_to_all_of_flash() -> None:
     catalog = load_catalog()
     for board in (board for board in catalog.values() if board.spec.memory):

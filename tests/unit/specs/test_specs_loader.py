@@ -356,7 +356,14 @@ MODEL_FILE, FLEET_FILE, DATA_FILE = "specs/c-model.yaml", "specs/d-fleet.yaml", 
         (DATA_FILE, "[m/s2, m/s2]", "[m/s2]", (9, 12), "spec.signal.units: has 1 entries, channels has 2", "one entry"),
         (DATA_FILE, "[ax, ay]", "[ax, ax]", (8, 20), "'ax' stands twice", "remove one"),
         (DATA_FILE, "[m/s2, m/s2]", "[m/s2, g]", (7, 25), "ay is in m/s2, not g", "no board's own sensor would do"),
-        (DATA_FILE, "[20, 20]", "[90, 20]", (7, 25), "ax reaches 39.2 m/s2, not 90", "no board's own sensor would do"),
+        (
+            DATA_FILE,
+            "[20, 20]",
+            "[900, 20]",
+            (7, 25),
+            "ax reaches 39.2 m/s2, not 900",
+            "no board's own sensor would do",
+        ),
         (
             DATA_FILE,
             "rate_hz: 10",
@@ -387,6 +394,24 @@ def test_a_rule_names_its_place(
     assert (problem.line, problem.column) == place, problem
     assert hint in problem.hint
     assert problem.file == (FLEET_FILE if "own sensor" in hint or "host" in hint or hint == "no board" else file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "would_do"),
+    [
+        ("[ax, ay]", "[ax, pressure]", "it has no channel pressure", ""),
+        ("[m/s2, m/s2]", "[g, m/s2]", "ax is in m/s2, not g", ""),
+        ("[20, 20]", "[90, 20]", "ax reaches 39.2 m/s2, not 90", "onboard-accelerometer of microbit-v2"),
+        ("rate_hz: 10", "rate_hz: 20", "it does not run at 20 Hz (it has 10, 25, 50, 100)", "motion of phone"),
+    ],
+)
+def test_what_a_sensor_lacks_is_said_with_boards_that_would_do(
+    tree: Tree, old: str, new: str, message: str, would_do: str
+) -> None:
+    tree.edit(DATA_FILE, old, new)
+    (problem,) = [p for p in tree.problems() if "does not deliver" in p.message]
+    assert message in problem.message
+    assert (would_do or "no board's own sensor would do; these take frames") in problem.hint
 
 
 def test_a_sensor_that_does_not_fit_names_boards_that_would_do(tree: Tree) -> None:

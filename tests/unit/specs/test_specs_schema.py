@@ -94,3 +94,35 @@ def test_patterns_agree_with_validation(kind: Any) -> None:
         except ValidationError:
             accepted = False
         assert accepted == (bool(pattern.search(sample)) and len(sample) <= schema["maxLength"]), sample
+
+
+def test_every_field_of_a_board_is_described() -> None:
+    schema = schemas()["board.json"]
+    models = {"Board": schema, **schema["$defs"]}
+    silent = [
+        f"{model}.{name}"
+        for model, definition in models.items()
+        for name, field in definition.get("properties", {}).items()
+        if not field.get("description")
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "valid"),
+    [
+        ({"title": "Mine"}, True),
+        ({"layout": {"arena_bytes": 1}}, True),
+        ({"memory": {"ram": {"bytes": 4096}}}, True),
+        ({"arduino": {"drivers": {"imu": {"libraries": []}}}}, True),
+        ({"layout": {"arena_byte": 1}}, False),
+        ({"title": 5}, False),
+        ({"usb": [{"vid": 1}]}, False),  # lists are replaced: their entries are whole
+        ({}, False),
+    ],
+)
+def test_a_board_that_extends_another_may_leave_fields_out(spec: dict[str, Any], valid: bool) -> None:
+    board = {"apiVersion": "tinyops/v1", "kind": "Board", "metadata": {"name": "mine"}, "spec": spec}
+    faults = list(validator("board.json").iter_errors({**board, "extends": "nano33ble"}))
+    assert valid != bool(faults), faults
+    assert list(validator("board.json").iter_errors(board)), "without extends everything is required"

@@ -1,0 +1,83 @@
+"""The machines of twins: which boards they can be, and where a board's memories lie in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinyops.boards import catalog_folder, load_catalog
+from tinyops.boards.layout import Layout, Region
+from tinyops.boards.machines import QEMU, place
+from tinyops.errors import SpecError
+from tinyops.toolchain import COMPILERS, DEBIAN_PACKAGES
+
+MIB = 1 << 20
+
+
+def memories(name: str) -> tuple:
+    spec = load_catalog()[name].spec
+    return spec.memory, spec.layout
+
+
+def refused(tmp_path: Path, name: str, before: str, after: str) -> str:
+    text = (catalog_folder() / f"{name}.yaml").read_text().replace(f"{{name: {name}}}", "{name: mine}")
+    assert before in text
+    (tmp_path / "mine.yaml").write_text(text.replace(before, after))
+    with pytest.raises(SpecError) as error:
+        load_catalog(tmp_path)
+    return str(error.value)
+
+
+def test_every_machine_that_is_no_boards_own_has_memory_apart() -> None:
+    for name, machine in QEMU.items():
+        rooms = [machine.code, machine.ram, *([machine.more] if machine.more else [])]
+        if machine.port:
+            assert all(a.end <= b.origin or b.end <= a.origin for a in rooms for b in rooms if a is not b), name
+
+
+def test_what_a_machine_has_at_the_boards_own_address_stays_there() -> None:
+    placed = place(QEMU["mps2-an386"], *memories("nano33ble"))
+    assert placed.model == memories("nano33ble")[1].model[0]
+    assert placed.ram == memories("nano33ble")[0].ram
+    assert placed.firmware == Region(origin=0, bytes=131072)
+
+
+def test_a_slot_that_code_memory_cannot_hold_goes_elsewhere() -> None:
+    memory, layout = memories("teensy41")
+    assert place(QEMU["mps2-an500"], memory, layout).model == Region(origin=MIB, bytes=3 * MIB)
+    large = Region(origin=0x60100000, bytes=3 * MIB + 4096)
+    moved = Layout(**{**layout.model_dump(), "model": [large.model_dump()]})
+    assert place(QEMU["mps2-an500"], memory, moved).model == Region(origin=0x60000000, bytes=large.bytes)
+
+
+def test_a_board_without_model_slots_has_none_in_its_twin() -> None:
+    placed = place(QEMU["virt"], *memories("esp32c3"))
+    assert placed.model is None
+    assert placed.ram == Region(origin=0x82000000, bytes=327680)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "said"),
+    [
+        ("nano33ble", "mps2-an386", "mps2-an999", "unknown machine 'mps2-an999'"),
+        ("nano33ble", "mps2-an386", "mps2-an500", "the machine 'mps2-an500' is no twin of a cortex-m4f"),
+        ("nano33ble", "machine: mps2-an386", 'machine: ""', "needs the name of its machine"),
+        ("nano33ble", "same_machine: false", "same_machine: true", "must be false with this machine"),
+        ("microbit", "same_machine: true", "same_machine: false", "must be true with this machine"),
+        ("nano33ble", "bytes: 262144}", "bytes: 8388608}", "has no room for RAM of 8,388,608 bytes"),
+        ("raspberrypi4", "cpu: aarch64", "cpu: x86-64", "no twin runs processes of a x86-64"),
+    ],
+)
+def test_a_twin_that_cannot_be_is_refused_at_its_place(
+    tmp_path: Path, name: str, before: str, after: str, said: str
+) -> None:
+    message = refused(tmp_path, name, before, after)
+    assert said in message
+    assert "mine.yaml:" in message
+
+
+def test_whoever_emulates_and_compiles_can_be_installed() -> None:
+    for board in load_catalog().values():
+        assert board.spec.emulator is None or board.spec.emulator in {*DEBIAN_PACKAGES, "rp2040js"}
+        assert board.spec.cpu not in COMPILERS or board.spec.compiler in COMPILERS[board.spec.cpu]

@@ -1,0 +1,23 @@
+/* What all RISC-V ports share: start-up, the painted stack, traps, counters, sleep. */
+#ifndef TINYOPS_PORT_STARTUP_H
+#define TINYOPS_PORT_STARTUP_H
+
+#include "tinyops/port.h"
+
+/* Reads the linker's symbols and the painted stack. Fits tinyops_port.measure. */
+void tinyops_startup_measure(void *context, tinyops_port_memory *memory);
+
+/* Sets the low words of the core's counters to 0. */
+void tinyops_startup_clear_counters(void);
+
+/* These words: instructions that the core has completed, and its cycles. */
+uint32_t tinyops_startup_instructions(void);
+uint32_t tinyops_startup_cycles(void);
+
+/* Lets external interrupts end a sleep. Interrupts stay masked: none is ever taken. */
+void tinyops_startup_wake_by_external(void);
+
+/* Sleeps until an interrupt is pending; whose it is, the port asks its controller. */
+void tinyops_startup_sleep(void);
+
+#endif

@@ -1,0 +1,113 @@
+/* QEMU's riscv32 machine `virt`, the twin of RISC-V boards: NS16550 UART, CLINT, PLIC, test device.
+ */
+#include "tinyops/port.h"
+
+#include "startup.h"
+
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+#define UART(offset) (*(volatile uint8_t *)(0x10000000u + (offset)))
+#define TEST_DEVICE REGISTER(0x00100000u)
+#define TEST_RESET 0x7777u
+#define CLOCK_LOW REGISTER(0x0200bff8u)
+#define CLOCK_HIGH REGISTER(0x0200bffcu)
+#define PLIC_PRIORITY(source) REGISTER(0x0c000000u + 4u * (source))
+#define PLIC_ENABLE REGISTER(0x0c002000u)
+#define PLIC_THRESHOLD REGISTER(0x0c200000u)
+#define PLIC_CLAIM REGISTER(0x0c200004u)
+
+enum {
+  UART_DATA = 0,
+  UART_INTERRUPTS = 1,
+  UART_FIFO = 2,
+  UART_FORMAT = 3,
+  UART_STATE = 5,
+  UART_SOURCE = 10, /* of its interrupt */
+  CLOCK_A_MS = 10000
+};
+
+#define UART_RX_INTERRUPT_ON 1u
+#define UART_FIFO_ON 1u
+#define UART_8_BITS 3u
+#define UART_RX_FULL 0x01u
+#define UART_TX_EMPTY 0x20u
+
+static int32_t read_byte(void *context) {
+  (void)context;
+  return (UART(UART_STATE) & UART_RX_FULL) == 0 ? TINYOPS_PORT_NO_BYTE : UART(UART_DATA);
+}
+
+static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
+  (void)context;
+  for (uint32_t i = 0; i < count; i++) {
+    while ((UART(UART_STATE) & UART_TX_EMPTY) == 0) {
+    }
+    UART(UART_DATA) = bytes[i];
+  }
+}
+
+static void start_ticks(void *context) {
+  (void)context;
+  tinyops_startup_clear_counters();
+}
+
+static uint32_t ticks(void *context) {
+  (void)context;
+  return tinyops_startup_instructions();
+}
+
+static uint32_t cycles(void *context) {
+  (void)context;
+  return tinyops_startup_cycles();
+}
+
+static void idle(void *context) {
+  (void)context;
+  tinyops_startup_sleep();
+  uint32_t source = PLIC_CLAIM;
+  if (source != 0) {
+    PLIC_CLAIM = source; /* done: nobody but a sleep waits for it */
+  }
+}
+
+static uint32_t now_ms(void *context) {
+  (void)context;
+  uint32_t high, low;
+  do {
+    high = CLOCK_HIGH;
+    low = CLOCK_LOW;
+  } while (high != CLOCK_HIGH);
+  return (uint32_t)(((uint64_t)high << 32 | low) / CLOCK_A_MS);
+}
+
+static void reset(void *context) {
+  (void)context;
+  TEST_DEVICE = TEST_RESET;
+  for (;;) {
+  }
+}
+
+void tinyops_port_open(tinyops_port *port) {
+  UART(UART_FORMAT) = UART_8_BITS;
+  UART(UART_FIFO) = UART_FIFO_ON;
+  UART(UART_INTERRUPTS) = UART_RX_INTERRUPT_ON;
+  PLIC_PRIORITY(UART_SOURCE) = 1;
+  PLIC_THRESHOLD = 0;
+  PLIC_ENABLE = 1u << UART_SOURCE;
+  tinyops_startup_wake_by_external();
+  *port = (tinyops_port){
+      .context = port,
+      .read_byte = read_byte,
+      .write = write_bytes,
+      .start_ticks = start_ticks,
+      .ticks = ticks,
+      .tick_hz = 0, /* instructions */
+      .cycles = cycles,
+      .cycle_bits = 32,
+      .emulated = 1, /* nobody has this board */
+      .idle = idle,
+      .measure = tinyops_startup_measure,
+      .now_ms = now_ms,
+      .reset = reset,
+      .reset_cause = TINYOPS_RESET_UNKNOWN,
+  };
+}
