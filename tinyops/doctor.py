@@ -53,6 +53,8 @@ OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
     "qemu-system-riscv32": ("twins of RISC-V boards",),
     "node": ("twins of RP2040 boards",),
     "rp2040js": ("twins of RP2040 boards",),
+    "avr-gcc": ("AVR boards",),
+    "simavr": ("twins of AVR boards",),
 }
 
 
@@ -88,6 +90,7 @@ def checks(wanted: Mapping[str, str] | None = None, *, cache: Path = Path(".tiny
         *(_tool(name, steps, lock.get(name)) for name, steps in TOOLS.items()),
         *(_tool(name, steps, lock.get(name), optional=True) for name, steps in OPTIONAL_TOOLS.items()),
         _newlib(lock.get("newlib")),
+        _avr_core("avr-gcc" in lock),
         _git(),
         *_udev_rules(),
         _disk(cache),
@@ -190,6 +193,18 @@ def _newlib(wanted: str | None) -> Check:
     version = re.search(r'#define _NEWLIB_VERSION "([^"]+)"', macros)
     advice = "on Debian or Ubuntu: apt-get install libnewlib-arm-none-eabi"
     return judge(name, needed_for, version.group(1) if version else None, wanted, advice)
+
+
+def _avr_core(needed: bool) -> Check:
+    """Arduino's core for AVR, which is sources: no program to ask."""
+    from tinyops.firmware.forms.arduino import find_avr_core
+
+    name, needed_for = "arduino-core-avr", ("AVR boards",)
+    try:
+        core = find_avr_core()
+    except ToolError as error:
+        return Check(name, needed_for, None, None, False, error.hint or error.message, not needed)
+    return judge(name, needed_for, core.version, None, "", optional=not needed)
 
 
 def _git() -> Check:
