@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tinyops.errors import ToolError
 from tinyops.process import run
-from tinyops.toolchain import DEBIAN_PACKAGES, installed
+from tinyops.toolchain import DEBIAN_PACKAGES, find_avr_core, installed
 
 OLDEST_PYTHON = (3, 11)
 FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds take a fifth of it
@@ -197,8 +197,6 @@ def _newlib(wanted: str | None) -> Check:
 
 def _avr_core(needed: bool) -> Check:
     """Arduino's core for AVR, which is sources: no program to ask."""
-    from tinyops.firmware.forms.arduino import find_avr_core
-
     name, needed_for = "arduino-core-avr", ("AVR boards",)
     try:
         core = find_avr_core()

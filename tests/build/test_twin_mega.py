@@ -19,10 +19,9 @@ from tinyops.boards.loader import load_catalog
 from tinyops.build.bench import bench
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.files import digest_file
-from tinyops.firmware.forms import arduino
 from tinyops.link import Status
 from tinyops.specs.locking import own_pins
-from tinyops.toolchain import installed
+from tinyops.toolchain import AVR_CORE_VARIABLE, installed
 from tinyops.twin.simavr import AvrBoard
 
 pytestmark = pytest.mark.build
@@ -150,7 +149,7 @@ def test_a_slot_that_is_too_small_is_told_by_bytes(cache: Path, tmp_path: Path) 
 
 
 def test_a_missing_core_is_named_at_once(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(arduino.AVR_CORE_VARIABLE, str(tmp_path / "nowhere"))
+    monkeypatch.setenv(AVR_CORE_VARIABLE, str(tmp_path / "nowhere"))
     contract = contract_of(NAME)
     with pytest.raises(ToolError, match=r"Arduino core for AVR is missing: .*nowhere has no platform\.txt") as error:
         build(tmp_path, contract, write_model(tmp_path, contract))
