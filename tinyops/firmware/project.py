@@ -21,11 +21,14 @@ from tinyops.toolchain import CPU_FLAGS
 PACKAGE = Path(__file__).parent
 RUNTIME = PACKAGE.parent / "runtime"
 PORTS = ("cortex_m", "mps2", "nrf5", "riscv", "rp2040", "virt")
-HEADERS = ("app.h", "link.h", "model.h", "port.h")
+HEADERS = (*("app.h", "health.h", "link.h", "manage.h", "model.h", "port.h", "sha256.h", "smp.h", "smp_group.h"),)
+# Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.
+FIRMWARE_VERSION = "0.1.0"
 GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
 # A chip whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
 UF2_FAMILIES = {"rp2040": 0xE48BFF56}
 FRAME_VALUES_MAX = 1 << 20
+RATE_HZ_MAX = 4_000_000
 TWIN = "twin"  # the environment of a twin that is another machine
 SOURCE_LIMIT_BYTES = 64 * MIB
 
@@ -59,6 +62,7 @@ class Contract:
     digest: str
     arena_bytes: int
     frame_values: int
+    rate_millihz: int
     summary: tuple[str, ...]
 
 
@@ -73,6 +77,7 @@ def read_contract(value: object) -> Contract:
         digest=digest_json(value),
         arena_bytes=_integer(value, "arena_bytes", 1, 1 << 30),
         frame_values=_integer({"input.frame_values": given.get("frame_values") or 0}, "input.frame_values", 0),
+        rate_millihz=_rate_millihz(given.get("rate_hz")),
         summary=tuple(_summary(value)),
     )
 
@@ -82,6 +87,15 @@ def _integer(value: Mapping[str, Any], name: str, least: int, most: int = FRAME_
     if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
         raise SpecError(f"contract.json: {name} is {found!r}, expected a number from {least} to {most}")
     return found
+
+
+def _rate_millihz(rate_hz: object) -> int:
+    """0 where the contract names no rate. Raises SpecError for what is none."""
+    if rate_hz is None:
+        return 0
+    if isinstance(rate_hz, bool) or not isinstance(rate_hz, int | float) or not 0 < rate_hz <= RATE_HZ_MAX:
+        raise SpecError(f"contract.json: input.rate_hz is {rate_hz!r}, expected a number up to {RATE_HZ_MAX:,}")
+    return round(rate_hz * 1000)
 
 
 def _summary(value: JsonObject) -> list[str]:
@@ -143,7 +157,11 @@ def _bare_metal_project(
         files["include/pins.h"] = _render("pins.h.j2", board=board, pins=_pins(board, spec))
     for header in HEADERS:
         files[f"include/tinyops/{header}"] = (RUNTIME / "include/tinyops" / header).read_bytes()
-    files |= _sources("app", "src/app") | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    files |= (
+        _sources("app", "src/app")
+        | _sources("smp", "src/smp")
+        | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    )
     if kind.own_memory:
         for source in ("memory.c", "freestanding/string.h"):
             files[f"src/{kind.startup}/{PurePosixPath(source).name}"] = (RUNTIME / "image" / source).read_bytes()
@@ -192,6 +210,7 @@ def _arduino_project(
         **arduino.board_json(board, spec),
         **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
         **_sources("app", "src/app"),
+        **_sources("smp", "src/smp"),
         **_sources("port/arduino", "src/arduino"),
     }
     return dict(sorted(files.items()))
@@ -210,6 +229,7 @@ def _library_project(
         "src/firmware.c": _render("library.c.j2", **common, linked=linked, sensor=described),
         **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
         **_sources("app", "src/app"),
+        **_sources("smp", "src/smp"),
     }
     return dict(sorted(files.items()))
 
@@ -275,12 +295,14 @@ def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
     raw = bytes.fromhex(facts.digest.removeprefix("sha256:"))
     rows = [", ".join(f"0x{byte:02x}" for byte in raw[at : at + 8]) for at in range(0, len(raw), 8)]
     return {
+        "firmware_version": FIRMWARE_VERSION,
         "digest": facts.digest,
         "digest_rows": rows,
         "summary": [_comment(line) for line in facts.summary],
         "model": layout.model[0] if layout.model else None,
         "arena_bytes": facts.arena_bytes,
         "frame_values": max(facts.frame_values, 1),
+        "rate_millihz": facts.rate_millihz,
     }
 
 
@@ -315,17 +337,20 @@ def _linker_script(env: Mapping[str, Any], layout: Layout) -> bytes:
 
 
 def _pins(board: str, spec: BoardSpec) -> list[tuple[str, JsonObject]]:
-    if spec.serial_pins is None:
+    if spec.pins is None:
         raise SpecError(
             f"{board}: the nrf5 port does not know the pins of its serial line",
-            hint="add to the board's file: serial_pins: {tx: {port: 0, pin: 6}, rx: {port: 1, pin: 8}}",
+            hint="add to the board's file: pins: {tx: {port: 0, pin: 6}, rx: {port: 1, pin: 8}}",
         )
     pins = []
-    for name, pin in (("TX", spec.serial_pins.tx), ("RX", spec.serial_pins.rx)):
+    for name, pin in spec.pins:
+        if pin is None:
+            continue
         if pin.port >= len(GPIO_BASES):
-            raise SpecError(f"{board}: serial_pins: the chips of the nrf5 port have no port {pin.port}")
+            raise SpecError(f"{board}: pins: the chips of the nrf5 port have no port {pin.port}")
         gpio, select = GPIO_BASES[pin.port], pin.port * 32 + pin.pin
-        pins.append((name, {**pin.model_dump(), "label": _comment(pin.label), "gpio": gpio, "select": select}))
+        values = {**pin.model_dump(), "label": _comment(pin.label), "gpio": gpio, "select": select}
+        pins.append((name.upper(), values))
     return pins
 
 

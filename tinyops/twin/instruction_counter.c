@@ -3,8 +3,8 @@
  *
  *   -plugin file=THIS,counter=NUMBER     NUMBER: an open file of at least 8 bytes
  *
- * Instructions are counted a translated block at a time, as it begins. Two readings in the same code
- * are therefore off by the same number, which a reading of nothing measures. */
+ * Instructions are counted a translated block at a time, as it begins. Two readings in the same
+ * code are therefore off by the same number, which a reading of nothing measures. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

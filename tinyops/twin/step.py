@@ -9,15 +9,17 @@ from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec, ModelForm
-from tinyops.errors import SpecError
+from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of
-from tinyops.twin.machine import Boot
-from tinyops.twin.prove import Expected, Measured, RunningBoard, greet, play, prove
-from tinyops.twin.released import check_copies, check_slot, check_uf2
+from tinyops.twin.machine import Boot, Replay
+from tinyops.twin.prove import Expected, Measured, Twin, greet, play, prove
+from tinyops.twin.released import check_copies, check_slot, check_uf2, elf_bytes
 
 IMAGE_LIMIT_BYTES = 64 * MIB
+NOT_BUILT = "flash: what the board's own firmware takes, which is not built here"
+REPLAYING = frozenset({"native", "qemu-user"})
 # What of a board's files lies in its flash or, with an operating system, on its disk.
 STORED: Mapping[ModelForm, tuple[str, ...]] = {
     "image": ("model.bin", "firmware.bin"),
@@ -29,17 +31,29 @@ STORED: Mapping[ModelForm, tuple[str, ...]] = {
 
 @contextlib.contextmanager
 def open_twin(
-    board: str, spec: BoardSpec, files: Mapping[str, Path], *, lock: JsonObject | None = None
-) -> Iterator[RunningBoard]:
+    board: str,
+    spec: BoardSpec,
+    files: Mapping[str, Path],
+    *,
+    lock: JsonObject | None = None,
+    replay: Replay | None = None,
+    state: Path | None = None,
+) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
     `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip
     (browser), or firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an
-    image. `lock` may name `emulator` or `compiler`. Raises ToolError when it cannot be started.
+    image. `lock` may name `emulator` or `compiler`. `replay` stands in for a sensor, on twins that can: the board
+    samples it by itself and reports its results unasked. Raises ToolError when it cannot be started.
     """
+    if replay is not None and spec.twin.kind not in REPLAYING:
+        raise ToolError(
+            f"{board}: its twin has no sensor to replay frames with",
+            hint="feed it over its link, or choose a Linux board",
+        )
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
-    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {})) as virtual:
+    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, replay, state)) as virtual:
         yield virtual
 
 
@@ -115,12 +129,20 @@ def _proof_levels(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     return {"model": model, "firmware": firmware if built else "rendered"}
 
 
+def _flash_bytes(spec: BoardSpec, inputs: Mapping[str, Path]) -> int:
+    """What lies in the board's flash of the files that were made; the twin's program where that is all there is."""
+    found = [inputs[name].stat().st_size for name in STORED[spec.model_form] if name in inputs]
+    return sum(found) if found else len(elf_bytes(inputs["twin.elf"]))
+
+
 def _facts(board: str, spec: BoardSpec, inputs: Mapping[str, Path], vectors: int, measured: Measured) -> JsonObject:
     uncounted = [kind_of(board, spec).not_counted] if measured.instructions is None else []
+    if spec.layout is not None and "firmware.bin" not in inputs:
+        uncounted.append(NOT_BUILT)
     return {
         "bit_exact": True,  # a difference ends the step
         "vectors": vectors,
-        "flash_bytes": sum(inputs[name].stat().st_size for name in STORED[spec.model_form] if name in inputs) or None,
+        "flash_bytes": _flash_bytes(spec, inputs),
         "ram_bytes": measured.ram_bytes,
         "stack_bytes": measured.stack_used,
         "instructions": measured.instructions,

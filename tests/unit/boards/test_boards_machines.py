@@ -10,6 +10,7 @@ from tinyops.boards import catalog_folder, load_catalog
 from tinyops.boards.layout import Layout, Region
 from tinyops.boards.machines import QEMU, place
 from tinyops.errors import SpecError
+from tinyops.specs.lock import wanted_programs
 from tinyops.toolchain import COMPILERS, DEBIAN_PACKAGES
 
 MIB = 1 << 20
@@ -81,3 +82,18 @@ def test_whoever_emulates_and_compiles_can_be_installed() -> None:
     for board in load_catalog().values():
         assert board.spec.emulator is None or board.spec.emulator in {*DEBIAN_PACKAGES, "rp2040js"}
         assert board.spec.cpu not in COMPILERS or board.spec.compiler in COMPILERS[board.spec.cpu]
+
+
+@pytest.mark.parametrize(
+    ("name", "compiler", "emulators"),
+    [
+        ("linux", "gcc", set()),
+        ("raspberrypi4", "aarch64-linux-gnu-gcc", {"qemu-aarch64"}),
+        ("esp32c3", "riscv64-unknown-elf-gcc", {"qemu-system-riscv32"}),
+        ("pico2", "arm-none-eabi-gcc", {"qemu-system-arm"}),
+        ("pico", "arm-none-eabi-gcc", {"rp2040js"}),
+        ("mega2560", "avr-gcc", {"simavr"}),
+    ],
+)
+def test_the_lock_pins_what_a_boards_twin_runs_in(name: str, compiler: str, emulators: set[str]) -> None:
+    assert wanted_programs({name: load_catalog()[name]}) == ({compiler}, emulators)

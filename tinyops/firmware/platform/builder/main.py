@@ -92,6 +92,14 @@ if os.environ.get("TINYOPS_MEASURE"):
 
 if not board.get("build.c_library"):
     env.Append(LIBS=["gcc"])
+
+
+def build_model(env: Any, node: Any) -> Any:
+    """A model that is linked in is optimised as its image would be."""
+    return env.Object(node, CCFLAGS=[*env["CCFLAGS"], "-O2"])
+
+
+env.AddBuildMiddleware(build_model, "*/src/model/*")
 program = env.BuildProgram()
 env.Depends(program, script)
 copies = [getattr(env, f"Copy_{kind}")("$BUILD_DIR/firmware", program) for kind in COPIES.values()]
