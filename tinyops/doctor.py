@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tinyops.errors import ToolError
 from tinyops.process import run
-from tinyops.toolchain import DEBIAN_PACKAGES, installed
+from tinyops.toolchain import DEBIAN_PACKAGES, find_avr_core, installed
 
 OLDEST_PYTHON = (3, 11)
 FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds take a fifth of it
@@ -55,6 +55,8 @@ OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
     "qemu-system-riscv32": ("twins of RISC-V boards",),
     "node": ("twins of RP2040 boards",),
     "rp2040js": ("twins of RP2040 boards",),
+    "avr-gcc": ("AVR boards",),
+    "simavr": ("twins of AVR boards",),
 }
 # What brings firmware onto boards over a cable, and how it is installed: those of tinyops/device/flashing.
 FLASH_TOOLS: Mapping[str, str] = {
@@ -101,6 +103,7 @@ def checks(wanted: Mapping[str, str] | None = None, *, cache: Path = Path(".tiny
         *(_tool(name, steps, lock.get(name), optional=True) for name, steps in OPTIONAL_TOOLS.items()),
         *(_flash_tool(name, advice) for name, advice in FLASH_TOOLS.items()),
         _newlib(lock.get("newlib")),
+        _avr_core("avr-gcc" in lock),
         _git(),
         *_udev_rules(),
         _disk(cache),
@@ -208,6 +211,16 @@ def _newlib(wanted: str | None) -> Check:
     version = re.search(r'#define _NEWLIB_VERSION "([^"]+)"', macros)
     advice = "on Debian or Ubuntu: apt-get install libnewlib-arm-none-eabi"
     return judge(name, needed_for, version.group(1) if version else None, wanted, advice)
+
+
+def _avr_core(needed: bool) -> Check:
+    """Arduino's core for AVR, which is sources: no program to ask."""
+    name, needed_for = "arduino-core-avr", ("AVR boards",)
+    try:
+        core = find_avr_core()
+    except ToolError as error:
+        return Check(name, needed_for, None, None, False, error.hint or error.message, not needed)
+    return judge(name, needed_for, core.version, None, "", optional=not needed)
 
 
 def _git() -> Check:

@@ -40,7 +40,7 @@ Compiler: TypeAlias = Literal[
 ]
 TwinKind: TypeAlias = Literal["native", "qemu", "qemu-user", "rp2040js", "simavr", "browser", "none"]
 ModelForm: TypeAlias = Literal["image", "linked", "shared-object", "wasm"]
-Framework: TypeAlias = Literal["bare-metal", "arduino"]
+Framework: TypeAlias = Literal["bare-metal", "arduino", "library"]
 BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
 FlashProgram: TypeAlias = Literal[
     "picotool", "bossac", "esptool", "avrdude", "openocd", "dfu-util", "teensy", "copy", "vendor"
@@ -255,8 +255,8 @@ class BoardSpec(Strict):
     @property
     def frameworks(self) -> tuple[Framework, ...]:
         """Which forms of firmware there are for it, the default first; () with an operating system."""
-        if self.port == "arduino":
-            return ("arduino",)
+        if self.port in ("arduino", "library"):
+            return (self.port,)
         own: tuple[Framework, ...] = ("bare-metal",) if self.port in BARE_METAL_PORTS else ()
         return (*own, "arduino") if self.arduino else own
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinyops.boards.layout import Layout
 from tinyops.boards.machines import QEMU, place
@@ -34,6 +34,9 @@ FRAME_VALUES_MAX = 1 << 20
 RATE_HZ_MAX = 4_000_000
 TWIN = "twin"  # the environment of a twin that is another machine
 SOURCE_LIMIT_BYTES = 64 * MIB
+
+
+Project: TypeAlias = Callable[[str, BoardSpec, Mapping[str, Any], "Contract", JsonObject | str], dict[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,10 @@ def render_project(
             hint="compile the model for this board again",
         )
     common: dict[str, Any] = {"board": board, "fleet": fleet, "title": _comment(spec.title)}
-    if spec.port != "arduino":
+    own = OWN_PROJECTS.get(spec.port)
+    if own is None:
         return _bare_metal_project(board, spec, common, facts, sensor)
-    files = _arduino_project(board, spec, common, facts, sensor)
+    files = own(board, spec, common, facts, sensor)
     if needs_twin_port(spec):
         twin = _bare_metal_project(board, spec, common, facts, sensor)
         files |= {f"{TWIN}/{name}": data for name, data in twin.items()}
@@ -205,7 +209,7 @@ def needs_twin_port(spec: BoardSpec) -> bool:
 def environments(board: str, spec: BoardSpec) -> dict[str, str]:
     """What PlatformIO builds for a board, the board's own first: each environment's folder in the project."""
     found = {board: "."} if builds_here(spec) else {}
-    return {**found, TWIN: TWIN if spec.port == "arduino" else "."} if needs_twin_port(spec) else found
+    return {**found, TWIN: TWIN if spec.port in OWN_PROJECTS else "."} if needs_twin_port(spec) else found
 
 
 def _arduino_project(
@@ -232,12 +236,35 @@ def _arduino_project(
     return dict(sorted(files.items()))
 
 
+def _library_project(
+    _: str, spec: BoardSpec, common: Mapping[str, Any], facts: Contract, sensor: JsonObject | str
+) -> dict[str, bytes]:
+    """Sources and CMake for an SDK that PlatformIO does not know; the port is the SDK's program's to write."""
+    assert spec.layout is not None
+    linked, described = not spec.layout.model, _comment(_describe_sensor(sensor))
+    files = {
+        "CMakeLists.txt": _render("CMakeLists.txt.j2", **common),
+        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
+        "include/firmware.h": _render("library.h.j2", **common),
+        "src/firmware.c": _render("library.c.j2", **common, linked=linked, sensor=described),
+        **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
+        **_sources("app", "src/app"),
+        **_sources("smp", "src/smp"),
+    }
+    return dict(sorted(files.items()))
+
+
+# Ports whose project is not a bare-metal one; that of a twin on another machine lies in its own folder beside it.
+OWN_PROJECTS: Mapping[str, Project] = {"arduino": _arduino_project, "library": _library_project}
+PROJECT_FILES = ("platformio.ini", "CMakeLists.txt")
+
+
 def with_model(files: Mapping[str, bytes], inputs: Mapping[str, Path]) -> dict[str, bytes]:
     """The projects with a compile step's C in src/model. Raises SpecError when that is not among the inputs."""
     if "model.c" not in inputs:
         raise SpecError("firmware: model.c is missing among the inputs", hint="the inputs are all outputs of compile")
     found = dict(files)
-    projects = [PurePosixPath(name).parent for name in files if PurePosixPath(name).name == "platformio.ini"]
+    projects = [PurePosixPath(name).parent for name in files if PurePosixPath(name).name in PROJECT_FILES]
     for name, path in inputs.items():
         source = PurePosixPath(name)
         if source.suffix not in (".c", ".h"):

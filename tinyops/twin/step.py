@@ -62,6 +62,10 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     board = str(step.settings["board"])
     spec = BoardSpec.model_validate(step.settings["facts"])
     contract = _read_contract(inputs["contract.json"])
+    if spec.twin.kind == "none":
+        facts = _nothing_ran(spec)
+        (out / "proof.json").write_bytes(_proof(board, contract, facts, {}, None))
+        return facts
     golden = read_golden(inputs["golden.bin"])
     total = len(golden.vectors)
     expected = Expected(
@@ -74,9 +78,20 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
             play(virtual, read_stream(inputs["stream.bin"]))
     facts = _facts(board, spec, inputs, total, measured)
     ran = {name: digest_file(inputs[name]) for name in files_run(board, spec)}
-    proof = {"board": board, "contract": digest_json(contract), "facts": facts, "ran": ran}
-    (out / "proof.json").write_bytes(pretty_json({**proof, "emulator": step.lock.get("emulator")}))
+    (out / "proof.json").write_bytes(_proof(board, contract, facts, ran, step.lock.get("emulator")))
     return facts
+
+
+def _proof(board: str, contract: JsonObject, facts: JsonObject, ran: Mapping[str, str], emulator: object) -> bytes:
+    about = {"board": board, "contract": digest_json(contract), "facts": facts, "ran": dict(ran)}
+    return pretty_json({**about, "emulator": emulator})
+
+
+def _nothing_ran(spec: BoardSpec) -> JsonObject:
+    """The facts of a board that nothing here emulates: its model's C and its project are made, and that is all."""
+    unknown = ("bit_exact", "flash_bytes", "ram_bytes", "stack_bytes", "instructions", "resolution")
+    proof = {"model": "rendered", "firmware": "rendered"}
+    return {**dict.fromkeys(unknown), "vectors": 0, "proof": proof, "not_covered": list(spec.twin.not_covered)}
 
 
 def _read_contract(path: Path) -> JsonObject:

@@ -159,7 +159,8 @@ def test_a_board_without_a_port_of_its_own_has_a_project_for_its_twin() -> None:
     assert "src/main.cpp" in arduino and "twin/src/main.c" in arduino and "twin/src/mps2/port.c" in arduino
     assert b"-Wl,--defsym=tinyops_model_slot=0x60100000" in arduino["platformio.ini"]
     assert (
-        b"default_envs = twin" in library["platformio.ini"] and b"default_envs = twin" in arduino["twin/platformio.ini"]
+        b"default_envs = twin" in library["twin/platformio.ini"]
+        and b"default_envs = twin" in arduino["twin/platformio.ini"]
     )
     assert not any("riscv" in name for name in arduino)
 

@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-enum { TINYOPS_HEALTH_CLASSES_MAX = 16, TINYOPS_CRASH_MAGIC = 0x31435254 /* "TRC1" */ };
+#define TINYOPS_HEALTH_CLASSES_MAX 16
+#define TINYOPS_CRASH_MAGIC 0x31435254 /* "TRC1"; no enumerator: an int of AVR has 16 bits */
 
 /* Since start-up unless it says otherwise. */
 typedef struct {

@@ -53,7 +53,7 @@ static void measure(void *context, tinyops_port_memory *memory) {
 
 static uint32_t now_ms(void *context) {
   (void)context;
-  return millis();
+  return (uint32_t)millis();
 }
 
 static void reset(void *context) {
