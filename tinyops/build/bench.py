@@ -151,7 +151,7 @@ def bench(
     report(Progress(1, 5, "asking tflite-micro"))
     wanted = reference_outputs(model, given, len(graph.outputs))
     with tempfile.TemporaryDirectory(prefix="tinyops-bench-") as folder:
-        files, built = _build(compiled, board, catalog, Path(folder), report)
+        files, built = build_files(compiled, board, catalog, Path(folder), report)
         report(Progress(3, 5, f"running {len(given[0])} vectors in {twin_of(board)}"))
         differences, figures = _run(compiled, board, files, given, wanted)
         counted = {}
@@ -217,7 +217,7 @@ def _tools(board: Board) -> dict[str, str]:
     return {name: installed(name).version for name in names if name}
 
 
-def _build(
+def build_files(
     compiled: CompiledModel, board: Board, catalog: Mapping[str, Board], folder: Path, report: Report
 ) -> tuple[dict[str, Path], JsonObject]:
     """The board's files by name, as a twin wants them, and the image's figures."""

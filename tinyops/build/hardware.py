@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tinyops.artifacts import Progress
 from tinyops.boards.model import Board
-from tinyops.build.bench import Report, _build, _differences, _run, _tools, compile_file, input_regions
+from tinyops.build.bench import Report, _differences, _run, _tools, build_files, compile_file, input_regions
 from tinyops.build.measurements import Measurement, Spread
 from tinyops.build.reference import Array, golden_inputs, read_inputs, reference_outputs
 from tinyops.compiler.compiled import CompiledModel
@@ -103,7 +103,7 @@ def _measure(
     given = read_inputs(wanted.inputs, graph) if wanted.inputs else golden_inputs(graph)
     reference = reference_outputs(wanted.model, given, len(graph.outputs))
     with tempfile.TemporaryDirectory(prefix="tinyops-bench-") as folder:
-        files, _ = _build(compiled, board, wanted.catalog, Path(folder), report)
+        files, _ = build_files(compiled, board, wanted.catalog, Path(folder), report)
         image = files["model.bin"].read_bytes()
         check_flashed(real, hello, compiled, files, wanted)
         report(Progress(3, 5, f"counting instructions of {len(given[0])} vectors in the board's twin"))

@@ -33,6 +33,7 @@ COMMANDS = {
     "flash": "bring firmware onto a board over its cable, and check that it runs",
     "enrol": "give a device its identity, its keys and its network",
     "crash": "map a device's last fault to a line of source",
+    "twin": "boot a virtual board: a console, and a serial port that other programs open",
     "agent": "poll a release store and keep this device's model up to date",
     "keys": "make and list signing keys",
 }

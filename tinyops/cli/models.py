@@ -36,7 +36,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_board(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--board", required=required, metavar="BOARD", help=BOARD_HELP)
-    _add_prefer(parser)
+    add_prefer(parser)
 
 
 def add_core(parser: argparse.ArgumentParser) -> None:
@@ -44,10 +44,10 @@ def add_core(parser: argparse.ArgumentParser) -> None:
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--board", metavar="BOARD", help=BOARD_HELP)
     chosen.add_argument("--cpu", choices=CPUS, help="a core, without a board whose memory would be the limit")
-    _add_prefer(parser)
+    add_prefer(parser)
 
 
-def _add_prefer(parser: argparse.ArgumentParser) -> None:
+def add_prefer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prefer", choices=PREFER, default="balanced", help="what to spend the board on (default balanced)"
     )

@@ -159,6 +159,11 @@ class Link:
         self._frames: deque[Frame] = deque()
         self._results: deque[Result] = deque(maxlen=self.RESULTS_MAX)
 
+    @property
+    def stream(self) -> ByteStream:
+        """The line that it speaks on, for whoever lends it to others."""
+        return self._stream
+
     def hello(self, timeout_s: float | None = None) -> Hello:
         values, tail = self._ask(Type.HELLO, timeout_s=timeout_s)
         return Hello(*values, tail.decode("ascii", "replace"))  # type: ignore[arg-type, call-arg]

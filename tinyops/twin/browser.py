@@ -21,7 +21,7 @@ from tinyops.link import Hello, LinkClosed, LinkError, Result, Stats, Tensor, Ti
 from tinyops.link.protocol import LINK_VERSION
 from tinyops.manifest.contract import ABI
 from tinyops.process import find_tool
-from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, Boot
+from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, Bare, Boot
 from tinyops.twin.page_server import read_page, serving
 
 if TYPE_CHECKING:
@@ -131,10 +131,11 @@ class BrowserLink:
 _SIZES = ("input_bytes", "output_bytes", "frame_values", "window_frames", "hop_frames")
 
 
-@dataclass(frozen=True)
-class BrowserBoard:
+@dataclass
+class BrowserBoard(Bare):
     """A page that runs in a browser here."""
 
+    kind = "browser"
     name: str
     link: BrowserLink
     browser: Browser

@@ -11,9 +11,9 @@ from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.twin import browser, native, qemu, qemu_user, rp2040, simavr
 from tinyops.twin.machine import Boot
-from tinyops.twin.prove import RunningBoard
+from tinyops.twin.prove import Twin
 
-BootFunction: TypeAlias = Callable[[Boot], AbstractContextManager[RunningBoard]]
+BootFunction: TypeAlias = Callable[[Boot], AbstractContextManager[Twin]]
 
 
 @dataclass(frozen=True)

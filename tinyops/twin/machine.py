@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar, TypeVar
 
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import ToolError
@@ -22,6 +23,8 @@ RECEIVE_BYTES = 1 << 16
 STDERR_BYTES = 2000
 BOOT_TIMEOUT_S = 20.0
 INVOKE_TIMEOUT_S = 120.0
+ORDER_TIMEOUT_S = 20.0
+ANSWER_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Boot:
     contract: JsonObject
     lock: JsonObject
     replay: Replay | None = None
+    state: Path | None = None  # a folder that keeps what the board's flash holds
 
     def file(self, name: str) -> Path:
         """The path of an input. Raises ToolError when the step was not given it."""
@@ -84,8 +88,46 @@ class SocketStream:
             raise LinkClosed(f"{self._name}: the virtual board is gone: {error.strerror}") from error
 
 
+@dataclass(frozen=True)
+class Counted:
+    """Of a virtual board since it was started, None for what its emulator does not count: units of flash programmed
+    and sectors erased; resets, and how many of them the watchdog caused; core cycles; bytes of the deepest stack."""
+
+    resets: int | None = None
+    operations: int | None = None
+    watchdog: int | None = None
+    cycles: int | None = None
+    stack: int | None = None
+
+
+class Bare:
+    """A virtual board whose emulator lends neither pins nor power: every call says so. Kinds override what they can."""
+
+    name: str
+    kind: ClassVar[str] = "this"
+
+    def reset(self) -> None:
+        """Pulls the reset pin: RAM keeps what it held. Raises ToolError."""
+        raise self._cannot("pull the reset pin")
+
+    def power_cut(self) -> None:
+        """Takes the power away and gives it back: RAM holds noise, flash what was written. Raises ToolError."""
+        raise self._cannot("cut the power")
+
+    def cut_in(self, operation: int) -> None:
+        """Power fails within the operation of flash of that number from now. Raises ToolError."""
+        raise self._cannot(f"cut the power in operation {operation} of flash: it has no flash that can be written")
+
+    def measure(self) -> Counted:
+        """What the emulator counted. Raises ToolError."""
+        raise self._cannot("count anything")
+
+    def _cannot(self, what: str) -> ToolError:
+        return ToolError(f"{self.name}: a twin of kind {self.kind} cannot {what}")
+
+
 @dataclass
-class VirtualBoard:
+class VirtualBoard(Bare):
     """A board that runs in a process here. Talk to it through `link`; `how_it_ended` says why it stopped."""
 
     name: str
@@ -103,6 +145,101 @@ class VirtualBoard:
         said = self.errors.read(STDERR_BYTES).decode(errors="replace").strip().partition("\n")[0]
         how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
         return f"{how}: {said}" if said else how
+
+
+@dataclass
+class OrderedBoard(VirtualBoard):
+    """A virtual board whose program takes orders: a line each, answered by one, on a socket of its own."""
+
+    orders: socket.socket
+
+    def reset(self) -> None:
+        self.order("reset")
+
+    def power_cut(self) -> None:
+        self.order("power_cut")
+
+    def cut_in(self, operation: int) -> None:
+        self.order(f"cut_in {operation}")
+
+    def measure(self) -> Counted:
+        found = dict(re.findall(r"(\w+) (\d+)", self.order("measure")))
+        return Counted(**{name: int(found[name]) for name in found})
+
+    def order(self, order: str) -> str:
+        """The answer to an order. Raises ToolError when the board is gone, or does not know the order."""
+        said = b""
+        try:
+            self.orders.settimeout(ORDER_TIMEOUT_S)
+            self.orders.sendall(f"{order}\n".encode())
+            while not said.endswith(b"\n") and len(said) < ANSWER_BYTES:
+                piece = self.orders.recv(ANSWER_BYTES)
+                if not piece:
+                    break
+                said += piece
+        except OSError:
+            said = b""
+        if not said.endswith(b"\n"):
+            raise ToolError(f"{self.name}: {order}: the virtual board is gone: {self.how_it_ended() or 'no answer'}")
+        answer = said.decode(errors="replace").strip()
+        if answer == "unknown":
+            raise self._cannot(f"do this: {order}")
+        return answer
+
+
+@dataclass
+class ProcessBoard(VirtualBoard):
+    """A virtual board with an operating system: to lose power is to be killed and to start again."""
+
+    kind = "native"
+    again: Callable[[], None]
+    resets: int = 0
+
+    def reset(self) -> None:
+        self.power_cut()
+
+    def power_cut(self) -> None:
+        self.again()
+        self.resets += 1
+
+    def measure(self) -> Counted:
+        return Counted(resets=self.resets)
+
+
+@contextlib.contextmanager
+def start_process(name: str, command: Sequence[str | Path], *, also: Sequence[int] = ()) -> Iterator[ProcessBoard]:
+    """As `start`, for a program that can be started again: its serial line is its standard input."""
+    with start(name, lambda _: command, also=also) as first:
+        ends = contextlib.ExitStack()
+
+        def again() -> None:
+            kill_group(board.process)
+            ours, theirs = socket.socketpair()
+            with theirs:
+                ends.callback(ours.close)
+                board.process = _spawn(name, [str(a) for a in command], [theirs.fileno(), *also], board.errors)
+            ends.callback(kill_group, board.process)
+            board.link = Link(SocketStream(ours, name), name=name, timeout_s=BOOT_TIMEOUT_S)
+
+        board = ProcessBoard(first.name, first.link, first.process, first.errors, again)
+        with ends:
+            yield board
+
+
+OrderedT = TypeVar("OrderedT", bound="OrderedBoard")
+
+
+@contextlib.contextmanager
+def start_ordered(
+    board: type[OrderedT], name: str, command: Callable[[int, int], Sequence[str | Path]]
+) -> Iterator[OrderedT]:
+    """As `start`, for a program that takes orders, too; `command` gets the numbers of both sockets."""
+    ours, theirs = socket.socketpair()
+    with ours, contextlib.ExitStack() as stack:
+        with theirs:
+            number = theirs.fileno()
+            virtual = stack.enter_context(start(name, lambda line: command(line, number), also=(number,)))
+        yield board(virtual.name, virtual.link, virtual.process, virtual.errors, ours)
 
 
 @contextlib.contextmanager

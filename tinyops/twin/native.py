@@ -7,19 +7,19 @@ import platform
 from collections.abc import Iterator
 
 from tinyops.errors import ToolError
-from tinyops.twin.machine import Boot, VirtualBoard, start
+from tinyops.twin.machine import Boot, ProcessBoard, start_process
 from tinyops.twin.runner import prepare_runner
 
 MACHINE_CPUS = {"x86_64": "x86-64", "aarch64": "aarch64"}
 
 
 @contextlib.contextmanager
-def boot(what: Boot) -> Iterator[VirtualBoard]:
+def boot(what: Boot) -> Iterator[ProcessBoard]:
     """The runner with the board's shared object. Raises ToolError where this machine has another CPU."""
     if MACHINE_CPUS.get(platform.machine()) != what.spec.cpu:
         raise ToolError(
             f"{what.board}: its twin is native and wants {what.spec.cpu}, this machine is {platform.machine()}",
             hint="apply on a machine with that CPU",
         )
-    with prepare_runner(what) as command, start(what.board, lambda _: command) as virtual:
+    with start_process(what.board, prepare_runner(what)) as virtual:
         yield virtual

@@ -25,7 +25,7 @@ from tinyops.link import (
 )
 from tinyops.link.protocol import DATA_MAX, LINK_VERSION
 from tinyops.twin.golden import Golden, Stream
-from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S
+from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, Counted
 
 NANOSECONDS = 1_000_000_000
 
@@ -68,6 +68,18 @@ class RunningBoard(Protocol):
     def how_it_ended(self) -> str: ...
 
 
+class Twin(RunningBoard, Protocol):
+    """A virtual board. What its kind of emulator cannot do raises ToolError saying so; see machine.Bare."""
+
+    def reset(self) -> None: ...
+
+    def power_cut(self) -> None: ...
+
+    def cut_in(self, operation: int) -> None: ...
+
+    def measure(self) -> Counted: ...
+
+
 @dataclass(frozen=True)
 class Measured:
     """Bytes and instructions of one run. `instructions` is the most of all vectors, None where nothing counts them;
@@ -89,7 +101,7 @@ class Measured:
 
 def greet(virtual: RunningBoard, expected: Expected) -> Hello:
     """Waits for the board to be up and checks who it is. Raises ToolError naming what differs."""
-    with _naming(virtual, "start-up"):
+    with naming(virtual, "start-up"):
         hello = virtual.link.hello(timeout_s=BOOT_TIMEOUT_S)
     wrong = _find_wrong(hello, expected)
     if wrong:
@@ -141,14 +153,14 @@ def exercise(
     Raises ToolError naming board and vector for a crash, a hang or a refusal, DoesNotFit for a stack used up.
     """
     timings = []
-    with _naming(virtual, "reset"):
+    with naming(virtual, "reset"):
         virtual.link.reset_state()
     for index, tensor in enumerate(tensors):
-        with _naming(virtual, f"vector {index}"):
+        with naming(virtual, f"vector {index}"):
             timings.append(feed(virtual.link, tensor, hello.input_rows))
             got = virtual.link.read_tensor(Tensor.OUTPUT, hello.output_bytes)
         on_output(index, got)
-    with _naming(virtual, "measuring"):
+    with naming(virtual, "measuring"):
         stats = virtual.link.stats()
     if stats.stack_used >= stats.stack_bytes:
         raise DoesNotFit(
@@ -178,10 +190,10 @@ def feed(link: BoardLink, tensor: bytes, rows: int = 1) -> Timing:
 def play(virtual: RunningBoard, stream: Stream) -> None:
     """Streams a recording from a cleared state and compares each inference. Raises ToolError as `prove` does."""
     results = []
-    with _naming(virtual, "stream"):
+    with naming(virtual, "stream"):
         virtual.link.reset_state()
     for index, frame in enumerate(stream.frames):
-        with _naming(virtual, f"stream frame {index}"):
+        with naming(virtual, f"stream frame {index}"):
             result = virtual.link.sample(frame, timeout_s=INVOKE_TIMEOUT_S)
         if result is not None:
             results.append(result.values)
@@ -219,7 +231,7 @@ def _signed(byte: int) -> int:
 
 
 @contextlib.contextmanager
-def _naming(virtual: RunningBoard, where: str) -> Iterator[None]:
+def naming(virtual: RunningBoard, where: str) -> Iterator[None]:
     """Says of every failure on the link where it happened, and how the board ended when it did."""
     try:
         yield

@@ -3,38 +3,93 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from tinyops.boards.machines import QEMU
+from tinyops.boards.layout import Region
+from tinyops.boards.machines import QEMU, place
+from tinyops.boards.model import BoardSpec
 from tinyops.errors import ToolError
+from tinyops.files import MIB, read_bounded
 from tinyops.toolchain import Tool, installed, locked
-from tinyops.twin.machine import Boot, VirtualBoard, start
-from tinyops.twin.released import address_of
+from tinyops.twin.compiled import build_once
+from tinyops.twin.flash import flash_file, programs_allowed
+from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
+from tinyops.twin.released import address_of, segments
 
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
 COUNTING = ("-icount", "shift=0")
+PLUGIN = Path(__file__).with_name("qemu_board.c")
+MODEL = Path(__file__).parent.parent / "runtime/port/sim"
+PLUGIN_SOURCES = (PLUGIN, MODEL / "flash_model.c", MODEL / "flash_model.h")
+FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread")
+CONTROLLERS: Mapping[str, int] = MappingProxyType({"microbit": 0x4001E000})  # machines whose flash can be written
+IMAGE_LIMIT_BYTES = 64 * MIB
+SEED = 1
+
+
+class QemuBoard(OrderedBoard):
+    """A board in QEMU with the plugin that lends it pins and power."""
+
+    kind = "qemu"
 
 
 @contextlib.contextmanager
-def boot(what: Boot) -> Iterator[VirtualBoard]:
+def boot(what: Boot) -> Iterator[QemuBoard]:
     """The board with its firmware and, when there is one, the model image in its slot."""
     spec = what.spec
     machine = QEMU[spec.twin.machine]
     emulator = _emulator(what, machine.emulator)
-    firmware = firmware_file(what)
     command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *machine.options, *COUNTING]
     command += ["-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none"]
-    command += ["-kernel", _plain(firmware)]
-    if "model.bin" in what.files:
-        slot = address_of(firmware, "tinyops_model_slot")
-        command += ["-device", f"loader,file={_plain(what.files['model.bin'])},addr={slot:#x},force-raw=on"]
+    ram = ram_of(spec)
+    plugin = f"file={_plain(build_plugin(emulator))},ram={ram.origin}:{ram.bytes},vtor={int(spec.vtor is not False)}"
+    with _memory(what) as (loads, options):
 
-    def with_line(line: int) -> list[str | Path]:
-        return [*command, "-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]
+        def with_sockets(line: int, orders: int) -> list[str | Path]:
+            sockets = ["-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]
+            return [*command, *loads, *sockets, "-plugin", f"{plugin}{options},orders={orders}"]
 
-    with start(what.board, with_line) as virtual:
-        yield virtual
+        with start_ordered(QemuBoard, what.board, with_sockets) as virtual:
+            yield virtual
+
+
+@contextlib.contextmanager
+def _memory(what: Boot) -> Iterator[tuple[list[str | Path], str]]:
+    """What brings firmware and model into the machine: QEMU's options, the plugin's. QEMU's own loader would write
+    them again at every reset, over what the board did to its flash: where there is flash, the plugin loads it."""
+    firmware, image = firmware_file(what), what.files.get("model.bin")
+    slot = address_of(firmware, "tinyops_model_slot") if image is not None else 0
+    nvmc = CONTROLLERS.get(what.spec.twin.machine)
+    if nvmc is None or what.spec.memory is None:
+        loads: list[str | Path] = ["-kernel", _plain(firmware)]
+        if image is not None:
+            loads += ["-device", f"loader,file={_plain(image)},addr={slot:#x},force-raw=on"]
+        yield loads, ""
+        return
+    flash = what.spec.memory.flash[0]
+    written = segments(firmware)
+    if image is not None:
+        written |= {slot: read_bounded(image, IMAGE_LIMIT_BYTES)}
+    with flash_file(flash, what.state, written) as path:
+        geometry = (flash.origin, flash.bytes, flash.erase_bytes, flash.program_bytes, programs_allowed(flash))
+        facts = ":".join(str(number) for number in geometry)
+        yield [], f",flash={_plain(path)},facts={facts},nvmc={nvmc},seed={SEED}"
+
+
+def ram_of(spec: BoardSpec) -> Region:
+    """Where the board's RAM lies in its twin."""
+    if spec.memory is None or spec.layout is None:
+        raise ToolError("a twin in QEMU needs a board with memory and layout")
+    machine = QEMU[spec.twin.machine]
+    return spec.memory.ram if machine.port is None else place(machine, spec.memory, spec.layout).ram
+
+
+def build_plugin(emulator: Tool) -> Path:
+    """The plugin that lends a board pins, power and rules. Raises ToolError naming what is missing."""
+    arguments: list[str | Path] = [*FLAGS, "-I", MODEL, PLUGIN, MODEL / "flash_model.c"]
+    return build_once("qemu", f"{emulator.version}|{FLAGS}", PLUGIN_SOURCES, lambda made: [*arguments, "-o", made])
 
 
 def firmware_file(what: Boot) -> Path:

@@ -11,8 +11,9 @@ from tinyops.boards.machines import USER_EMULATORS
 from tinyops.errors import ToolError
 from tinyops.process import run
 from tinyops.toolchain import Tool, installed, locked
-from tinyops.twin.machine import Boot, VirtualBoard, start
-from tinyops.twin.runner import COMPILE_TIMEOUT_S, compiler_of, prepare_runner
+from tinyops.twin.compiled import build_once
+from tinyops.twin.machine import Boot, ProcessBoard, start_process
+from tinyops.twin.runner import compiler_of, prepare_runner
 
 COUNTER_SOURCE = Path(__file__).with_name("instruction_counter.c")
 COUNTER_FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden")
@@ -21,17 +22,18 @@ LOADERS = {"aarch64": "ld-linux-aarch64.so.1"}  # of the C library that cross co
 
 
 @contextlib.contextmanager
-def boot(what: Boot) -> Iterator[VirtualBoard]:
+def boot(what: Boot) -> Iterator[ProcessBoard]:
     """The runner with the board's shared object. Raises ToolError for a CPU that no emulator here runs."""
     name = USER_EMULATORS.get(what.spec.cpu)
     if name is None:
         known = ", ".join(sorted(USER_EMULATORS))
         raise ToolError(f"{what.board}: no twin runs processes of a {what.spec.cpu}", hint=f"known: {known}")
     emulator = _emulator(what, name)
-    with prepare_runner(what) as command, _counter() as counter:
-        plugin = compile_counter(emulator, Path(command[0]).parent)
+    command = prepare_runner(what)
+    with _counter() as counter:
+        plugin = build_counter(emulator)
         emulated = [emulator.path, *_library(what), "-plugin", f"file={_plain(plugin)},counter={counter}"]
-        with start(what.board, lambda _: [*emulated, *command, str(counter)], also=(counter,)) as virtual:
+        with start_process(what.board, [*emulated, *command, str(counter)], also=(counter,)) as virtual:
             yield virtual
 
 
@@ -46,14 +48,11 @@ def _counter() -> Iterator[int]:
         os.close(number)
 
 
-def compile_counter(emulator: Tool, folder: Path) -> Path:
-    """Compiles the plugin that counts; returns its path in `folder`."""
-    plugin = folder / "counter.so"
+def build_counter(emulator: Tool) -> Path:
+    """The plugin that counts."""
     interface = 2 if int(emulator.version.partition(".")[0]) >= 9 else 1  # the same functions are used of both
-    command: list[str | Path] = [installed("gcc").path, *COUNTER_FLAGS, f"-DINTERFACE={interface}"]
-    command += [COUNTER_SOURCE, "-o", plugin]
-    run(command, timeout_s=COMPILE_TIMEOUT_S, what="gcc, compiling the counter of instructions")
-    return plugin
+    arguments: list[str | Path] = [*COUNTER_FLAGS, f"-DINTERFACE={interface}", COUNTER_SOURCE]
+    return build_once("counter", str(arguments), [COUNTER_SOURCE], lambda made: [*arguments, "-o", made])
 
 
 def _library(what: Boot) -> list[str | Path]:

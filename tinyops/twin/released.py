@@ -79,6 +79,18 @@ def elf_bytes(path: Path) -> dict[int, int]:
     return found
 
 
+def segments(path: Path) -> dict[int, bytes]:
+    """What the ELF puts into flash: bytes by address. Raises ToolError."""
+    found: dict[int, bytearray] = {}
+    end, first = -1, 0
+    for address, byte in sorted(elf_bytes(path).items()):
+        if address != end:
+            first, found[address] = address, bytearray()
+        found[first].append(byte)
+        end = address + 1
+    return {address: bytes(data) for address, data in found.items()}
+
+
 def address_of(path: Path, name: str) -> int:
     """Where the linker put a symbol of an ELF. Raises ToolError when it has none of that name."""
     from elftools.common.exceptions import ELFError

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import re
-import socket
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tinyops.errors import ToolError
-from tinyops.files import cache_folder, writing
-from tinyops.process import run
 from tinyops.toolchain import Tool, installed, locked
-from tinyops.twin.machine import Boot, VirtualBoard, start
+from tinyops.twin.compiled import build_once
+from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
 from tinyops.twin.released import elf_bytes
 
 SOURCE = Path(__file__).with_name("simavr_board.c")
@@ -25,59 +19,16 @@ MACHINES = {"atmega2560": "avr"}  # chip -> cpu
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror")
 LIBRARIES = ("-lsimavr", "-lelf")
 DATA_MEMORY = 0x800000  # where AVR's linker begins to count addresses of RAM
-COMPILE_TIMEOUT_S = 60
-ORDER_TIMEOUT_S = 20.0
-ANSWER_BYTES = 200
 
 
-@dataclass(frozen=True)
-class Counted:
-    """Of one virtual board since start-up: core cycles, among them those slept through; bytes of the deepest stack;
-    resets, and how many of them the watchdog caused."""
+class AvrBoard(OrderedBoard):
+    """A virtual AVR: its flash cannot be written by what is not in the bootloader section."""
 
-    cycles: int
-    stack: int
-    resets: int
-    watchdog: int
-
-
-@dataclass
-class AvrBoard(VirtualBoard):
-    """A virtual board whose pins and power can be reached, too. Each of these raises ToolError when it is gone."""
-
-    orders: socket.socket
-
-    def reset(self) -> None:
-        """Pulls the reset pin: RAM keeps what it held."""
-        self._order("reset")
-
-    def power_cut(self) -> None:
-        """Takes the power away and gives it back: RAM holds noise, flash and EEPROM what was written."""
-        self._order("power_cut")
-
-    def measure(self) -> Counted:
-        found = dict(re.findall(r"(\w+) (\d+)", self._order("measure")))
-        return Counted(**{name: int(found[name]) for name in ("cycles", "stack", "resets", "watchdog")})
-
-    def _order(self, order: str) -> str:
-        said = b""
-        try:
-            self.orders.settimeout(ORDER_TIMEOUT_S)
-            self.orders.sendall(f"{order}\n".encode())
-            while not said.endswith(b"\n") and len(said) < ANSWER_BYTES:
-                piece = self.orders.recv(ANSWER_BYTES)
-                if not piece:
-                    break
-                said += piece
-        except OSError as error:
-            raise ToolError(f"{self.name}: {order}: the virtual board is gone: {self.how_it_ended()}") from error
-        if not said.endswith(b"\n"):
-            raise ToolError(f"{self.name}: {order}: the virtual board is gone: {self.how_it_ended()}")
-        return said.decode(errors="replace").strip()
+    kind = "simavr"
 
 
 @contextlib.contextmanager
-def boot(what: Boot) -> Iterator[VirtualBoard]:
+def boot(what: Boot) -> Iterator[AvrBoard]:
     """The board with its released ELF. Raises ToolError for a chip that simavr's board does not know."""
     spec = what.spec
     if MACHINES.get(spec.twin.machine) != spec.cpu:
@@ -87,19 +38,15 @@ def boot(what: Boot) -> Iterator[VirtualBoard]:
         )
     _check_emulator(what)
     elf = what.file("firmware.elf")
-    ours, theirs = socket.socketpair()
-    with ours, tempfile.TemporaryDirectory(prefix="tinyops-twin-") as name:
+    with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as name:
         folder = Path(name)
-        with theirs:
-            (folder / "flash.bin").write_bytes(_flash(elf))
-            program: list[str | Path] = [build_board(), spec.twin.machine, str(spec.clock_hz), folder / "flash.bin"]
-            program += [folder / "eeprom.bin", str(_stack_low(elf))]
-            number = theirs.fileno()
-            opened = start(what.board, lambda line: [*program, str(line), str(number)], also=(number,))
-            virtual = opened.__enter__()
-        with contextlib.ExitStack() as stack:
-            stack.push(opened)
-            yield AvrBoard(virtual.name, virtual.link, virtual.process, virtual.errors, ours)
+        kept = folder if what.state is None else what.state
+        kept.mkdir(parents=True, exist_ok=True)
+        (folder / "flash.bin").write_bytes(_flash(elf))
+        program: list[str | Path] = [build_board(), spec.twin.machine, str(spec.clock_hz), folder / "flash.bin"]
+        program += [kept / "eeprom.bin", str(_stack_low(elf))]
+        with start_ordered(AvrBoard, what.board, lambda *sockets: [*program, *map(str, sockets)]) as virtual:
+            yield virtual
 
 
 def build_board() -> Path:
@@ -107,19 +54,8 @@ def build_board() -> Path:
 
     Raises ToolError naming what is missing.
     """
-    compiler, emulator = installed("gcc"), installed("simavr")
-    identity = f"{compiler.version}|{emulator.version}|{FLAGS}|".encode() + SOURCE.read_bytes()
-    place = cache_folder() / "twins" / f"simavr-{hashlib.sha256(identity).hexdigest()[:16]}"
-    if place.is_file():
-        return place
-    with writing(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-            made = Path(scratch) / "board"
-            command: list[str | Path] = [compiler.path, *FLAGS, SOURCE, *LIBRARIES, "-o", made]
-            run(command, timeout_s=COMPILE_TIMEOUT_S, what="gcc, compiling the AVR twin")
-            os.replace(made, place)
-    return place
+    identity = f"{installed('simavr').version}|{FLAGS}"
+    return build_once("simavr", identity, [SOURCE], lambda made: [*FLAGS, SOURCE, *LIBRARIES, "-o", made])
 
 
 def _check_emulator(what: Boot) -> Tool:

@@ -14,7 +14,7 @@ from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of
 from tinyops.twin.machine import Boot, Replay
-from tinyops.twin.prove import Expected, Measured, RunningBoard, greet, play, prove
+from tinyops.twin.prove import Expected, Measured, Twin, greet, play, prove
 from tinyops.twin.released import check_copies, check_slot, check_uf2, elf_bytes
 
 IMAGE_LIMIT_BYTES = 64 * MIB
@@ -37,7 +37,8 @@ def open_twin(
     *,
     lock: JsonObject | None = None,
     replay: Replay | None = None,
-) -> Iterator[RunningBoard]:
+    state: Path | None = None,
+) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
     `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip
@@ -52,7 +53,7 @@ def open_twin(
         )
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
-    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, replay)) as virtual:
+    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, replay, state)) as virtual:
         yield virtual
 
 

@@ -1,8 +1,9 @@
 // A NOR flash chip as a W25Q16JV's datasheet describes it, and the SSI of an RP2040 in front of it.
 // It enforces the rules: erase by sector, programming only turns ones into zeros, a cut leaves the unit unstable.
 
-export const SECTOR_BYTES = 4096;
-export const PAGE_BYTES = 256;
+// Of the Pico's flash; a catalogue entry says it of others. `programs`: how often a page may be programmed between
+// two erases.
+export const PICO_FACTS = { bytes: 2 * 1024 * 1024, erase: 4096, program: 256, programs: 255 };
 export const XIP_FIRST_BYTES = 256;
 
 // A broken rule of the flash or of the chip: the run ends with this sentence.
@@ -12,8 +13,10 @@ export class PowerCut extends Error {}
 
 export class Nor {
   // `bytes` is the content, kept and changed in place. `cutAfter`: power fails within the operation of that number.
-  constructor(bytes, { cutAfter = Infinity } = {}) {
+  constructor(bytes, { cutAfter = Infinity, facts = PICO_FACTS, programmed = new Map() } = {}) {
     this.bytes = bytes;
+    this.facts = facts;
+    this.programmed = programmed; // offset of page -> how often since its erase, where that is known
     this.unstable = new Map(); // start of unit -> its length
     this.cutAfter = cutAfter;
     this.operations = 0;
@@ -37,22 +40,32 @@ export class Nor {
   }
 
   erase(offset, count) {
-    this.#range(offset, count, SECTOR_BYTES);
-    for (let at = offset; at < offset + count; at += SECTOR_BYTES) {
+    const { erase: sector, program: unit } = this.facts;
+    this.#range(offset, count, sector);
+    for (let at = offset; at < offset + count; at += sector) {
       if (this.#cuts()) {
-        this.#break(at, SECTOR_BYTES);
+        this.#break(at, sector);
       }
       this.unstable.delete(at);
-      for (let page = at; page < at + SECTOR_BYTES; page += PAGE_BYTES) this.unstable.delete(page);
-      this.bytes.fill(0xff, at, at + SECTOR_BYTES);
+      for (let page = at; page < at + sector; page += unit) {
+        this.unstable.delete(page);
+        this.programmed.delete(page);
+      }
+      this.bytes.fill(0xff, at, at + sector);
     }
   }
 
   program(offset, data) {
-    this.#range(offset, data.length, PAGE_BYTES);
-    for (let page = 0; page < data.length; page += PAGE_BYTES) {
+    const { program: unit, programs } = this.facts;
+    this.#range(offset, data.length, unit);
+    for (let page = 0; page < data.length; page += unit) {
       const cuts = this.#cuts();
-      for (let i = page; i < page + PAGE_BYTES; i += 1) {
+      const times = this.#timesProgrammed(offset + page) + 1;
+      if (times > programs) {
+        const where = `0x${(offset + page).toString(16)}`;
+        throw new Violation(`flash: the page at ${where} was programmed more often than ${programs} between two erases`);
+      }
+      for (let i = page; i < page + unit; i += 1) {
         const had = this.bytes[offset + i];
         if ((had & data[i]) !== data[i]) {
           const where = `0x${(offset + i).toString(16)}`;
@@ -60,10 +73,18 @@ export class Nor {
         }
       }
       if (cuts) {
-        this.#break(offset + page, PAGE_BYTES);
+        this.#break(offset + page, unit);
       }
-      this.bytes.set(data.subarray(page, page + PAGE_BYTES), offset + page);
+      this.bytes.set(data.subarray(page, page + unit), offset + page);
+      this.programmed.set(offset + page, times);
     }
+  }
+
+  // What nobody saw programmed counts once when it is not erased.
+  #timesProgrammed(page) {
+    const known = this.programmed.get(page);
+    if (known !== undefined) return known;
+    return this.bytes.subarray(page, page + this.facts.program).every((byte) => byte === 0xff) ? 0 : 1;
   }
 
   #break(at, count) {

@@ -1,6 +1,6 @@
 // Stands in for the RP2040's boot ROM, which is not in the npm package: its table of functions, the flash routines,
 // and what it does at a reset. The routines are JavaScript that runs when the core gets to their address.
-import { PAGE_BYTES, SECTOR_BYTES, Violation, XIP_FIRST_BYTES } from './nor.mjs';
+import { Violation, XIP_FIRST_BYTES } from './nor.mjs';
 
 const FUNCTIONS = 0x100;
 const LOOKUP = 0x200;
@@ -25,9 +25,9 @@ const ROUTINES = {
   IF: () => {},
   EX: (chip) => chip.ssi.leaveXip(),
   FC: () => {},
-  RE: (chip, [offset, count]) => chip.whileUnreadable(() => chip.nor.erase(offset, roundUp(count, SECTOR_BYTES))),
+  RE: (chip, [offset, count]) => chip.whileUnreadable(() => chip.nor.erase(offset, roundUp(count, chip.nor.facts.erase))),
   RP: (chip, [offset, data, count]) =>
-    chip.whileUnreadable(() => chip.nor.program(offset, chip.readRam(data, roundUp(count, PAGE_BYTES)))),
+    chip.whileUnreadable(() => chip.nor.program(offset, chip.readRam(data, roundUp(count, chip.nor.facts.program)))),
 };
 
 const roundUp = (count, unit) => Math.ceil(count / unit) * unit;

@@ -1,9 +1,12 @@
 // The twin of RP2040 boards:
 //
-//   node rp2040.mjs --library FOLDER --line FD [--control FD] [--flash FILE] [--load FILE@OFFSET]...
+//   node rp2040.mjs --library FOLDER --line FD [--control FD] [--flash FILE] [--facts FACTS]
+//       [--load FILE@OFFSET]...
 //
 // FOLDER has rp2040js in its node_modules. UART0 is the socket FD. Flash starts as FILE where it exists, else erased,
-// then takes each FILE at its offset; FILE is written again when power is cut and at the end.
+// then takes each FILE at its offset; FILE is written again soon after it changed,
+// when power is cut and at the end. FACTS are numbers with colons between them: bytes of flash, of a sector, of a page;
+// how often a page may be programmed between two erases.
 // The control socket takes a JSON object a line and answers with one: {"do": "reset"}, {"do": "power-cut"},
 // {"do": "cut-in", "operation": N} (power fails within the Nth erase or program from now), {"do": "state"},
 // {"do": "read", "offset": O, "count": N}.
@@ -13,12 +16,12 @@ import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { Chip, newNor } from './chip.mjs';
-import { PowerCut, Violation } from './nor.mjs';
+import { PICO_FACTS, PowerCut, Violation } from './nor.mjs';
 
-const FLASH_BYTES = 2 * 1024 * 1024;
 const BURST = 100_000;
 const SEND_BYTES = 4096;
 const COMMAND_BYTES = 4096;
+const SAVE_AFTER_MS = 20;
 
 function fail(text, status) {
   process.stderr.write(`${text}\n`);
@@ -29,7 +32,7 @@ function readArguments(words) {
   const found = { load: [] };
   for (let i = 0; i < words.length; i += 2) {
     const name = words[i].replace(/^--/, '');
-    if (!['library', 'line', 'control', 'flash', 'load'].includes(name) || words[i + 1] === undefined) {
+    if (!['library', 'line', 'control', 'flash', 'facts', 'load'].includes(name) || words[i + 1] === undefined) {
       fail(`rp2040: unknown or unfinished argument ${words[i]}`, 2);
     }
     if (name === 'load') found.load.push(words[i + 1]);
@@ -39,8 +42,17 @@ function readArguments(words) {
   return found;
 }
 
-function loadFlash(options) {
-  const bytes = new Uint8Array(FLASH_BYTES).fill(0xff);
+function readFacts(given) {
+  if (given === undefined) return PICO_FACTS;
+  const [bytes, erase, program, programs] = given.split(':').map(Number);
+  if (![bytes, erase, program, programs].every((number) => number > 0) || bytes > 16 * 1024 * 1024) {
+    fail(`rp2040: ${given}: no facts of a flash`, 2);
+  }
+  return { bytes, erase, program, programs };
+}
+
+function loadFlash(options, facts) {
+  const bytes = new Uint8Array(facts.bytes).fill(0xff);
   const files = options.flash && existsSync(options.flash) ? [`${options.flash}@0`] : [];
   for (const given of [...files, ...options.load]) {
     const at = given.lastIndexOf('@');
@@ -51,8 +63,8 @@ function loadFlash(options) {
     } catch (error) {
       fail(`rp2040: ${given}: ${error.code}`, 2);
     }
-    if (!Number.isInteger(offset) || offset < 0 || offset + data.length > FLASH_BYTES) {
-      fail(`rp2040: ${given}: lies outside of ${FLASH_BYTES} bytes of flash`, 2);
+    if (!Number.isInteger(offset) || offset < 0 || offset + data.length > facts.bytes) {
+      fail(`rp2040: ${given}: lies outside of ${facts.bytes} bytes of flash`, 2);
     }
     bytes.set(data, offset);
   }
@@ -71,7 +83,9 @@ class Board {
   constructor(options) {
     this.options = options;
     this.RP2040 = loadLibrary(options.library);
-    this.nor = newNor(loadFlash(options));
+    const facts = readFacts(options.facts);
+    this.nor = newNor(loadFlash(options, facts), { facts });
+    this.saved = 0;
     this.toSend = [];
     this.resets = 0;
     this.scheduled = false;
@@ -118,6 +132,7 @@ class Board {
       this.chip.feed();
       this.chip.run(BURST);
     });
+    if (this.nor.operations !== this.saved) this.#saveSoon();
     this.#flush();
     if (this.chip.ended) this.#restart();
     else if (this.chip.core.waiting) this.#sleep();
@@ -144,7 +159,8 @@ class Board {
 
   #cutPower() {
     this.resets += 1;
-    this.nor = Object.assign(newNor(this.nor.bytes), { unstable: this.nor.unstable });
+    const { bytes, facts, programmed, unstable, operations } = this.nor;
+    this.nor = Object.assign(newNor(bytes, { facts, programmed }), { unstable, operations });
     this.#save();
     this.#boot(null);
   }
@@ -199,8 +215,18 @@ class Board {
 
   #save() {
     if (!this.options.flash) return;
+    this.saved = this.nor.operations;
     writeFileSync(`${this.options.flash}.new`, this.nor.bytes);
     renameSync(`${this.options.flash}.new`, this.options.flash);
+  }
+
+  // The emulator may be killed at any time.
+  #saveSoon() {
+    if (this.saving || !this.options.flash) return;
+    this.saving = setTimeout(() => {
+      this.saving = undefined;
+      this.#save();
+    }, SAVE_AFTER_MS);
   }
 
   #finish(status) {

@@ -5,6 +5,7 @@
 
 #include "chip.h"
 #include "clock.h"
+#include "flash.h"
 #include "pins.h"
 #include "startup.h"
 
@@ -207,6 +208,7 @@ void tinyops_port_open(tinyops_port *port) {
       /* QEMU has no such register, and answers with ones. */
       .reset_cause = emulated ? TINYOPS_RESET_UNKNOWN : nrf5_take_reset_cause(),
       .feed_watchdog = feed_watchdog,
+      .flash = nrf5_flash(),
       .keep = tinyops_startup_keep(),
       .keep_bytes = tinyops_startup_keep_bytes(),
   };

@@ -1,0 +1,187 @@
+"""`tinyops twin`: a virtual board with a console, and a serial port that other programs open."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.models import BOARD_HELP, COMPILING, add_prefer, boards_here, check_start, find_board
+from tinyops.cli.output import Output
+from tinyops.errors import TinyopsError, UsageError
+
+if TYPE_CHECKING:
+    from tinyops.boards.model import Board
+    from tinyops.files import JsonObject
+    from tinyops.link import ByteStream
+    from tinyops.twin import Twin
+    from tinyops.twin.console import Console
+    from tinyops.twin.terminal import Terminal
+
+# What an image of the user's takes the place of, by the end of its name.
+IMAGES = {".bin": "model.bin", ".elf": "firmware.elf", ".so": "model.so", ".wasm": "model.wasm"}
+PROMPT = "{} > "
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("board", metavar="BOARD", help=BOARD_HELP)
+    parser.add_argument(
+        "image",
+        nargs="?",
+        type=Path,
+        metavar="IMAGE",
+        help="a .tflite, built for the board with a firmware; or a model.bin, model.so, model.wasm or firmware.elf in "
+        "place of the released one (default: what the last release holds)",
+    )
+    add_repository(parser)
+    parser.add_argument("--fleet", metavar="FLEET", help="whose release (default: the only one with this board)")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="keep the board's flash here from boot to boot")
+    parser.add_argument("--pty-only", action="store_true", help="no console: print the serial port, run until Ctrl-C")
+    add_prefer(parser)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    if arguments.image is not None and not arguments.image.is_file():
+        raise UsageError(f"{arguments.image}: no such file")
+    with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as folder:
+        board, files = _files(arguments, output, Path(folder))
+        from tinyops.twin import open_twin
+
+        with open_twin(board.name, board.spec, files, state=arguments.state) as virtual:
+            return _serve(virtual, arguments, output)
+
+
+def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple[Board, dict[str, Path]]:
+    image: Path | None = arguments.image
+    if image is not None and image.suffix == ".tflite":
+        check_start(image, COMPILING)
+        from tinyops.build.virtual import build_board
+
+        catalog = boards_here()
+        board = find_board(arguments.board, catalog)
+        _check_twin(board)
+        files = build_board(
+            image,
+            board,
+            catalog,
+            folder,
+            prefer=arguments.prefer,
+            report=lambda progress: output.note(f"{progress.message} …"),
+        )
+        return board, files
+    from tinyops.reconcile.virtual import released_board
+    from tinyops.reconcile.world import observe
+
+    world = observe(repository_root(arguments))
+    board = find_board(arguments.board, world.catalog)
+    _check_twin(board)
+    found = released_board(world, board.name, arguments.fleet)
+    output.note(f"{board.name} of {found.fleet}, {found.tag}")
+    return board, found.files | _replaced(image)
+
+
+def _check_twin(board: Board) -> None:
+    """Before anything is built: raises SpecError for a board without a twin, ToolError without its emulator."""
+    from tinyops.toolchain import installed
+    from tinyops.twin.kinds import kind_of
+
+    kind_of(board.name, board.spec)
+    if board.spec.emulator:
+        installed(board.spec.emulator)
+
+
+def _replaced(image: Path | None) -> dict[str, Path]:
+    if image is None:
+        return {}
+    if image.suffix not in IMAGES:
+        raise UsageError(f"{image}: no image of a board", hint=f"one that ends in .tflite, {', '.join(IMAGES)}")
+    return {IMAGES[image.suffix]: image}
+
+
+def _serve(virtual: Twin, arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.twin.console import Console
+
+    with _terminal(virtual) as terminal:
+        console = Console(virtual, terminal)
+        console.hello()
+        path = terminal.path if terminal else None
+        port = f"its serial port is {path}" if path else "it has no serial port"
+        _say(output, f"{virtual.name} is up; {port}", {"board": virtual.name, "pty": path})
+        with contextlib.suppress(KeyboardInterrupt):
+            if arguments.pty_only:
+                signal.signal(signal.SIGTERM, signal.default_int_handler)
+                signal.pause()
+            elif sys.stdin.isatty():
+                _talk(console, virtual, output)
+            else:
+                _obey(console, output)
+    return 0
+
+
+@contextlib.contextmanager
+def _terminal(virtual: Twin) -> Iterator[Terminal | None]:
+    from tinyops.link import Link
+    from tinyops.twin.terminal import Terminal
+
+    def stream() -> ByteStream:
+        assert isinstance(virtual.link, Link)
+        return virtual.link.stream
+
+    if not isinstance(virtual.link, Link):
+        yield None
+        return
+    terminal = Terminal(virtual.name, stream)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def _talk(console: Console, virtual: Twin, output: Output) -> None:
+    """With a person: an error is said, and the next command is asked for, as long as there is a board."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  (input() gets a history by it)
+    _say(output, "`help` lists the commands", {})
+    while True:
+        try:
+            line = input(PROMPT.format(virtual.name))
+        except EOFError:
+            return
+        try:
+            if line.strip() and not _do(console, line, output):
+                return
+        except TinyopsError as error:
+            output.error(error)
+            if virtual.how_it_ended():
+                return
+
+
+def _obey(console: Console, output: Output) -> None:
+    """With a program: the first error ends it, as in a script."""
+    for line in sys.stdin:
+        if line.strip() and not line.startswith("#") and not _do(console, line, output):
+            return
+
+
+def _do(console: Console, line: str, output: Output) -> bool:
+    said = console.do(line)
+    if said is not None:
+        _say(output, said.text, {"command": line.strip(), **said.value})
+    return said is not None
+
+
+def _say(output: Output, text: str, value: JsonObject) -> None:
+    """With --json a line for each answer."""
+    import json
+
+    if output.json and value:
+        sys.stdout.write(json.dumps(value) + "\n")
+    elif not output.json:
+        output.result({}, text)
+    sys.stdout.flush()

@@ -1,0 +1,53 @@
+"""The released files of a board: what its twin was proven with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyops.artifacts import ALL_OUTPUTS, Artifact, Step
+from tinyops.errors import RemoteError, UsageError
+from tinyops.reconcile.apply import fetcher
+from tinyops.reconcile.world import World
+
+
+@dataclass(frozen=True)
+class ReleasedBoard:
+    """One board of a fleet, as the last release has it."""
+
+    fleet: str
+    tag: str
+    files: dict[str, Path]
+
+
+def released_board(world: World, board: str, fleet: str | None) -> ReleasedBoard:
+    """The files of a board, of a fleet or of the only one that has it. Raises UsageError and RemoteError."""
+    having = sorted(name for name, spec in world.fleets.items() if board in spec.spec.boards)
+    named = ", ".join(having) or "none"
+    if fleet is not None and fleet not in having:
+        raise UsageError(f"fleet {fleet!r} has no board {board!r}", hint=f"fleets with it: {named}")
+    if fleet is None and len(having) != 1:
+        hint = f"--fleet, one of {named}" if having else "name a .tflite: it is built for any board"
+        raise UsageError(f"{len(having) or 'no'} fleets have a board {board!r}", hint=hint)
+    chosen = fleet or having[0]
+    step = next(step for step in world.steps if step.id == f"twin:{chosen}/{board}")
+    if world.manifest is None or step.id not in world.released_records:
+        raise UsageError(f"{chosen}: {board} is in no release", hint="`tinyops apply` makes one; or name a .tflite")
+    return ReleasedBoard(chosen, world.manifest.tag, _fetch(world, step))
+
+
+def _fetch(world: World, step: Step) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for ref in step.inputs.values():
+        outputs = world.released_records[ref.step].outputs
+        for name in sorted(outputs) if ref.output == ALL_OUTPUTS else [ref.output]:
+            found[name] = _path(world, name, outputs[name])
+    return found
+
+
+def _path(world: World, name: str, artifact: Artifact) -> Path:
+    path = world.store.find(artifact) or fetcher(world)(artifact)
+    if path is None:
+        said = f"{name}: neither the store nor the release holds {artifact.digest[:19]}"
+        raise RemoteError(said, hint="`tinyops apply` makes it again")
+    return path
