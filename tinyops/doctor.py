@@ -35,6 +35,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "scons": ("firmware",),
     "github3-py": ("releases on GitHub",),
     "pyserial": ("boards on USB",),
+    "smpclient": ("asking boards who they are",),
     "smp": ("boards on USB",),
     "smpclient": ("boards on USB",),
     "playwright": ("twins of phones",),

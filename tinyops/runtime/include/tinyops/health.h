@@ -11,7 +11,9 @@
 extern "C" {
 #endif
 
-enum { TINYOPS_HEALTH_CLASSES_MAX = 16, TINYOPS_CRASH_MAGIC = 0x31435254 /* "TRC1" */ };
+#define TINYOPS_CRASH_MAGIC 0x31435254u /* "TRC1"; an enum's values fit int, of 16 bits on AVR */
+
+enum { TINYOPS_HEALTH_CLASSES_MAX = 16 };
 
 /* Since start-up unless it says otherwise. */
 typedef struct {
