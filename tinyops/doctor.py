@@ -35,8 +35,8 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "scons": ("firmware",),
     "github3-py": ("releases on GitHub",),
     "pyserial": ("boards on USB",),
-    "smp": ("boards on USB",),
-    "smpclient": ("boards on USB",),
+    "smp": ("asking boards who they are",),
+    "smpclient": ("asking boards who they are",),
     "playwright": ("twins of phones",),
 }
 TOOLS: Mapping[str, tuple[str, ...]] = {

@@ -255,8 +255,10 @@ class BoardSpec(Strict):
     @property
     def frameworks(self) -> tuple[Framework, ...]:
         """Which forms of firmware there are for it, the default first; () with an operating system."""
-        if self.port in ("arduino", "library"):
-            return (self.port,)
+        if self.port == "library":
+            return ("library",)
+        if self.port == "arduino":
+            return ("arduino",)
         own: tuple[Framework, ...] = ("bare-metal",) if self.port in BARE_METAL_PORTS else ()
         return (*own, "arduino") if self.arduino else own
 

@@ -149,7 +149,7 @@ def _bare_metal_project(
             "platformio.ini.j2", **common, envs=envs, linked=linked, startup=family(spec.cpu).startup
         ),
         "include/contract.h": _render(
-            "contract.h.j2", **common, **_contract_values(facts, spec.layout), **_settings_values(spec)
+            "contract.h.j2", **common, **(_contract_values(facts, spec.layout) | _settings_values(spec))
         ),
         "src/main.c": _render(
             "main.c.j2",
@@ -223,7 +223,7 @@ def _arduino_project(
             envs=arduino.environments(board, spec),
             model=next(iter(spec.layout.model), None),
         ),
-        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout), settings=None),
+        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
         "src/main.cpp": _render(
             "main.cpp.j2", **common, linked=not spec.layout.model, sensor=_comment(_describe_sensor(sensor))
         ),
@@ -315,6 +315,7 @@ def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
     raw = bytes.fromhex(facts.digest.removeprefix("sha256:"))
     rows = [", ".join(f"0x{byte:02x}" for byte in raw[at : at + 8]) for at in range(0, len(raw), 8)]
     return {
+        "settings": None,  # of forms that keep none; the bare one overrides it
         "firmware_version": FIRMWARE_VERSION,
         "digest": facts.digest,
         "digest_rows": rows,

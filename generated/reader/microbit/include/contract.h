@@ -32,6 +32,11 @@
 /* Flash, bytes; where the slot lies is the linker's to say. */
 #define MODEL_SLOT_BYTES 96256u
 
+/* Flash that keeps who the device is, and a buffer for one step of writing it; bytes. */
+#define SETTINGS_ORIGIN 0x0003f000u
+#define SETTINGS_BYTES 2048u
+#define SETTINGS_UNIT_BYTES 32u
+
 /* RAM. */
 #define ARENA_BYTES 10240u
 #define FRAME_VALUES 64u /* int16 values of one sensor frame */

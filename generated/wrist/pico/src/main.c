@@ -4,6 +4,7 @@
 #include "contract.h"
 #include "tinyops/app.h"
 #include "tinyops/manage.h"
+#include "tinyops/settings_smp.h"
 
 extern const uint8_t tinyops_flash_start[], tinyops_flash_end[]; /* by the linker script */
 
@@ -18,11 +19,16 @@ int main(void) {
 
   tinyops_port port;
   tinyops_port_open(&port);
+  static uint8_t unit[SETTINGS_UNIT_BYTES];
+  static tinyops_smp_settings kept;
+  static tinyops_settings settings = {
+      .origin = SETTINGS_ORIGIN, .bytes = SETTINGS_BYTES, .unit = unit, .unit_bytes = sizeof(unit)};
   const tinyops_app_release release = {
       .fleet = FLEET_NAME,
       .version = FIRMWARE_VERSION,
       .flash = tinyops_flash_start,
       .flash_bytes = (uint32_t)((uintptr_t)tinyops_flash_end - (uintptr_t)tinyops_flash_start),
+      .settings = tinyops_settings_attach(&settings, &kept, &port),
   };
   const tinyops_app_board board = {
       .port = &port,

@@ -127,6 +127,14 @@ static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t c
   (void)count;
   REGISTER(BOARD_LED_GPIO + (best != 0 ? GPIO_OUTSET : GPIO_OUTCLR)) = 1u << BOARD_LED_PIN;
 }
+
+static void open_led(void) {
+  REGISTER(BOARD_LED_GPIO + GPIO_PIN_CNF + 4u * BOARD_LED_PIN) = PIN_OUTPUT;
+#if defined(BOARD_LED_SINK_GPIO)
+  REGISTER(BOARD_LED_SINK_GPIO + GPIO_OUTCLR) = 1u << BOARD_LED_SINK_PIN;
+  REGISTER(BOARD_LED_SINK_GPIO + GPIO_PIN_CNF + 4u * BOARD_LED_SINK_PIN) = PIN_OUTPUT;
+#endif
+}
 #endif
 
 #if __ARM_ARCH >= 7
@@ -135,16 +143,6 @@ static uint32_t supply_mv(void *context) {
   return nrf52_supply_mv();
 }
 #endif
-
-static void open_led(void) {
-#if defined(BOARD_LED_GPIO)
-  REGISTER(BOARD_LED_GPIO + GPIO_PIN_CNF + 4u * BOARD_LED_PIN) = PIN_OUTPUT;
-#endif
-#if defined(BOARD_LED_SINK_GPIO)
-  REGISTER(BOARD_LED_SINK_GPIO + GPIO_OUTCLR) = 1u << BOARD_LED_SINK_PIN;
-  REGISTER(BOARD_LED_SINK_GPIO + GPIO_PIN_CNF + 4u * BOARD_LED_SINK_PIN) = PIN_OUTPUT;
-#endif
-}
 
 static void open_clock(void) {
   CLOCK(CLOCK_HFCLKSTARTED) = 0;
@@ -185,7 +183,9 @@ void tinyops_port_open(tinyops_port *port) {
   open_clock();
   open_uart();
   open_timer();
+#if defined(BOARD_LED_GPIO)
   open_led();
+#endif
   nrf5_clock_open();
   nrf5_watchdog_start();
   tinyops_startup_wake_by(UART_IRQ);
