@@ -25,6 +25,6 @@ def test_the_whole_application_fits_24_kb_of_flash_and_8_kb_of_ram_on_a_microbit
     assert found.ram <= 8 * KIB, found
 
 
-def test_the_runtime_without_weights_fits_12_kb_on_a_cortex_m4(tmp_path: Path) -> None:
+def test_the_runtime_without_a_model_fits_12_kb_on_a_cortex_m4(tmp_path: Path) -> None:
     found = measure("nano33ble", tmp_path)
     assert found.runtime <= 12 * KIB, found
