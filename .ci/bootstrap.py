@@ -65,11 +65,16 @@ TEST_PROGRAMS = {
     "qemu-system-riscv32": "qemu-system-misc",
     "avr-gcc": "gcc-avr",
     "simavr": "simavr",
+    "pkg-config": "pkg-config",
 }
 TEST_COMPILER_FILES = {
     ("aarch64-linux-gnu-gcc", "crt1.o"): "libc6-dev-arm64-cross",
     ("avr-gcc", "avr6/libc.a"): "avr-libc",
+    ("gcc", "libsimavr.so"): "libsimavr-dev",
+    ("gcc", "libelf.so"): "libelf-dev",
 }
+# Files that are sources for some compiler, and the Debian package that has them.
+TEST_FILES = {"/usr/share/arduino/hardware/arduino/avr/platform.txt": "arduino-core-avr"}
 # Settings of a user's that would send packages elsewhere than into .venv.
 FOREIGN_SETTINGS = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME", "PIP_CONSTRAINT")
 PROBE = (
@@ -288,6 +293,7 @@ def install_for_tests() -> bool:
     are skipped, by name.
     """
     missing = missing_packages(TEST_PROGRAMS, TEST_COMPILER_FILES)
+    missing += [package for file, package in TEST_FILES.items() if not Path(file).exists()]
     try:
         if missing:
             install_debian(missing)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tinyops.errors import ToolError
 from tinyops.process import run
-from tinyops.toolchain import DEBIAN_PACKAGES, installed
+from tinyops.toolchain import DEBIAN_PACKAGES, find_avr_core, installed
 
 OLDEST_PYTHON = (3, 11)
 FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds take a fifth of it
@@ -35,6 +35,8 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "scons": ("firmware",),
     "github3-py": ("releases on GitHub",),
     "pyserial": ("boards on USB",),
+    "smp": ("boards on USB",),
+    "smpclient": ("boards on USB",),
     "playwright": ("twins of phones",),
 }
 TOOLS: Mapping[str, tuple[str, ...]] = {
@@ -53,6 +55,18 @@ OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
     "qemu-system-riscv32": ("twins of RISC-V boards",),
     "node": ("twins of RP2040 boards",),
     "rp2040js": ("twins of RP2040 boards",),
+    "avr-gcc": ("AVR boards",),
+    "simavr": ("twins of AVR boards",),
+}
+# What brings firmware onto boards over a cable, and how it is installed: those of tinyops/device/flashing.
+FLASH_TOOLS: Mapping[str, str] = {
+    "picotool": "picotool, of Raspberry Pi (github.com/raspberrypi/picotool), or mount the board's drive",
+    "bossac": "on Debian or Ubuntu: apt-get install bossa-cli",
+    "esptool": "pip install esptool",
+    "avrdude": "on Debian or Ubuntu: apt-get install avrdude",
+    "openocd": "on Debian or Ubuntu: apt-get install openocd",
+    "dfu-util": "on Debian or Ubuntu: apt-get install dfu-util",
+    "teensy_loader_cli": "on Debian or Ubuntu: apt-get install teensy-loader-cli",
 }
 
 
@@ -87,7 +101,9 @@ def checks(wanted: Mapping[str, str] | None = None, *, cache: Path = Path(".tiny
         *_packages(importlib.metadata.requires("tinyops") or [], lock),
         *(_tool(name, steps, lock.get(name)) for name, steps in TOOLS.items()),
         *(_tool(name, steps, lock.get(name), optional=True) for name, steps in OPTIONAL_TOOLS.items()),
+        *(_flash_tool(name, advice) for name, advice in FLASH_TOOLS.items()),
         _newlib(lock.get("newlib")),
+        _avr_core("avr-gcc" in lock),
         _git(),
         *_udev_rules(),
         _disk(cache),
@@ -170,6 +186,11 @@ def _tool(name: str, needed_for: tuple[str, ...], wanted: str | None, *, optiona
     return judge(name, needed_for, found, wanted, _other_version(name, wanted), optional=optional)
 
 
+def _flash_tool(name: str, advice: str) -> Check:
+    """Any version will do; not all of these programs tell theirs."""
+    return judge(name, ("flash",), shutil.which(name), None, advice, optional=True)
+
+
 def _other_version(name: str, wanted: str | None) -> str:
     package = DEBIAN_PACKAGES.get(name, name)
     return (
@@ -190,6 +211,16 @@ def _newlib(wanted: str | None) -> Check:
     version = re.search(r'#define _NEWLIB_VERSION "([^"]+)"', macros)
     advice = "on Debian or Ubuntu: apt-get install libnewlib-arm-none-eabi"
     return judge(name, needed_for, version.group(1) if version else None, wanted, advice)
+
+
+def _avr_core(needed: bool) -> Check:
+    """Arduino's core for AVR, which is sources: no program to ask."""
+    name, needed_for = "arduino-core-avr", ("AVR boards",)
+    try:
+        core = find_avr_core()
+    except ToolError as error:
+        return Check(name, needed_for, None, None, False, error.hint or error.message, not needed)
+    return judge(name, needed_for, core.version, None, "", optional=not needed)
 
 
 def _git() -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
+import os
 import re
 import shlex
 import sys
@@ -35,6 +36,11 @@ DEBIAN_PACKAGES = {
 
 # Programs that print no version: what does, of the package that they come with.
 VERSION_COMMANDS: Mapping[str, tuple[str, ...]] = {"simavr": ("pkg-config", "--modversion", "simavr")}
+
+# Debian's Arduino core for AVR, and what may name another.
+AVR_CORE = Path("/usr/share/arduino/hardware/arduino/avr")
+AVR_CORE_VARIABLE = "TINYOPS_ARDUINO_AVR"
+AVR_CORE_PARTS = ("platform.txt", "cores/arduino/Arduino.h")
 
 # Emulators that are npm packages, and the folder of this package that pins them: package.json and package-lock.json.
 NPM_FOLDERS = {"rp2040js": Path(__file__).parent / "twin" / "node"}
@@ -133,3 +139,26 @@ def locked_packages(packages: Mapping[str, str | None], extra: str) -> None:
     if problems:
         hint = f"`pip install 'tinyops[{extra}]'` of the tinyops that the lock names installs them"
         raise ToolError("\n".join(problems), hint=hint)
+
+
+@dataclass(frozen=True)
+class ArduinoCore:
+    """An Arduino core on this machine."""
+
+    path: Path
+    version: str
+
+
+def find_avr_core() -> ArduinoCore:
+    """Debian's Arduino core for AVR, or the one that TINYOPS_ARDUINO_AVR names. Raises ToolError when it is missing."""
+    folder = Path(os.environ.get(AVR_CORE_VARIABLE) or AVR_CORE)
+    missing = [part for part in AVR_CORE_PARTS if not (folder / part).is_file()]
+    if missing:
+        raise ToolError(
+            f"the Arduino core for AVR is missing: {folder} has no {missing[0]}",
+            hint=f"on Debian: apt-get install arduino-core-avr; or set {AVR_CORE_VARIABLE} to the folder of a core",
+        )
+    found = re.search(r"^version=(\S+)$", (folder / "platform.txt").read_text(errors="replace"), re.MULTILINE)
+    if found is None:
+        raise ToolError(f"{folder / 'platform.txt'}: names no version of the core")
+    return ArduinoCore(folder, found.group(1))

@@ -16,7 +16,7 @@ from fakes.pty_board import bridged, terminal
 from fakes.tflite import dense
 from tinyops.boards.loader import load_catalog
 from tinyops.build import hardware
-from tinyops.build.bench import _build, compile_file
+from tinyops.build.bench import build_files, compile_file
 from tinyops.cli import main
 from tinyops.graph import read_graph
 from tinyops.twin.released import _hex_bytes
@@ -35,7 +35,7 @@ def model_file(folder: Path, outputs: int) -> Path:
 def running(board: str, model: Path, folder: Path) -> Iterator[str]:
     """A port where a board answers that holds a model's files."""
     compiled = compile_file(read_graph(model), CATALOG[board], "balanced", CATALOG)
-    files, _ = _build(compiled, CATALOG[board], CATALOG, folder, lambda _: None)
+    files, _ = build_files(compiled, CATALOG[board], CATALOG, folder, lambda _: None)
     with bridged(CATALOG[board], files) as port:
         yield port
 

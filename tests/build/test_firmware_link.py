@@ -13,11 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyops.link import PAYLOAD_MAX, Decoder, Frame, LinkError, Refused, Tensor, Type, encode
+from tinyops.link import PAYLOAD_MAX, Decoder, Frame, LinkError, Refused, Status, Tensor, Type, encode
 from tinyops.link.protocol import DATA_MAX, FRAME_MAX, REQUESTS
+from tinyops.link.smp import BoardManager
+from tinyops.link.smp.console import ConsoleDecoder
+from tinyops.link.smp.console import encode as encode_lines
 from tinyops.toolchain import installed
 from tinyops.twin import VirtualBoard
 from tinyops.twin.machine import start
+from tinyops.twin.runner import SOURCE_FOLDERS
 
 pytestmark = pytest.mark.build
 
@@ -117,7 +121,7 @@ def test_the_crc_32_is_that_of_zlib(codec: ctypes.CDLL) -> None:
     ],
 )
 def test_the_application_compiles_without_a_warning(compiler: list[str], tmp_path: Path) -> None:
-    sources = sorted((RUNTIME / "app").glob("*.c"))
+    sources = [source for name in SOURCE_FOLDERS[1:] for source in sorted((RUNTIME / name).glob("*.c"))]
     for source in sources:
         subprocess.run([*compiler, *STRICT, "-ffreestanding", "-c", source, "-o", tmp_path / "x.o"], check=True)
     assert sources
@@ -128,7 +132,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The native runner under ASan and UBSan, with the reversing model, and its arguments."""
     folder = tmp_path_factory.mktemp("sanitized")
     runner, model = folder / "runner", folder / "model.so"
-    sources = [RUNTIME / "port/native/runner.c", *sorted((RUNTIME / "app").glob("*.c"))]
+    sources = [source for name in SOURCE_FOLDERS for source in sorted((RUNTIME / name).glob("*.c"))]
     host = ["gcc", *STRICT, "-D_GNU_SOURCE", "-pthread", "-O1"]
     subprocess.run([*host, *SANITIZE, *sources, "-ldl", "-o", runner], check=True)
     shared = ["-shared", "-fPIC", "-DSHARED", "-DCONTRACT=0", "-DFRAME=300", "-DINPUT_BYTES=1000"]
@@ -183,3 +187,44 @@ def test_random_requests_and_garbage_do_no_harm(desk: VirtualBoard) -> None:
             pytest.fail(f"{error}: {desk.how_it_ended()}")
     assert served > 300
     assert link.stats().bad_frames > 100
+
+
+def test_frames_and_lines_share_the_line_whatever_comes_between(desk: VirtualBoard) -> None:
+    """Garbage without 0x00 hides nothing; with it, one more 0x00 makes the board listen."""
+    source, link = random.Random(2), desk.link  # noqa: S311
+    manager = BoardManager(link._stream, name="desk", timeout_s=5.0)
+    tempting = encode_lines(b"\x0a\0\0\1\0\0\7\5\xa0").replace(b"\n", b"") + b"\n"
+    for number in range(400):
+        garbage = source.randbytes(source.randrange(300)) + tempting[: source.randrange(len(tempting))]
+        if source.random() < 0.5:
+            link._stream.write(garbage.replace(b"\0", b"\6"), 5.0)
+        else:
+            link._stream.write(garbage + b"\0", 5.0)
+        manager.echo(f"{number}" * source.randrange(1, 90))
+        data = (tempting * 9 + source.randbytes(300))[: source.randrange(1, 500)]
+        link.write_input(data.ljust(1000, b"\6"))
+        assert link.hello().state == Status.OK
+    assert link.stats().bad_frames > 50
+
+
+def test_a_line_within_a_frame_is_no_message(desk: VirtualBoard) -> None:
+    whole = encode_lines(b"\x0a\0\0\x04\0\0\x07\0\xa1\x61d\x60")  # alone, it is answered
+    for line, answers in ((encode(Frame(Type.TENSOR_WRITE, 1, b"\1\1\1\1" + whole)), 0), (whole, 1)):
+        desk.link._stream.write(line, 5.0)
+        data = b""
+        while not data.endswith((b"\0", b"\n")) or len(data) < 3:
+            data += desk.link._stream.read(5.0)
+        assert len(list(ConsoleDecoder().feed(data))) == answers
+
+
+def test_a_message_goes_on_after_a_frame_between_its_lines(desk: VirtualBoard) -> None:
+    stream, text = desk.link._stream, b"x" * 200
+    whole = encode_lines(b"\x0a\0\0\xcd\0\0\7\0\xa1\x61d\x78\xc8" + text)
+    lines = whole.splitlines(keepends=True)
+    assert len(lines) == 3
+    stream.write(encode(Frame(Type.HELLO, 1, b"")).join(lines[:2]) + b"\0" + lines[2], 5.0)
+    decoder = ConsoleDecoder()
+    found: list[bytes] = []
+    for _ in range(4):  # pieces of the answers
+        found += decoder.feed(b"" if found else stream.read(2.0))
+    assert found and text in found[0]

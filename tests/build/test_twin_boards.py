@@ -58,7 +58,7 @@ def compile_image(name: str, folder: Path, contract: dict[str, Any], fault: int 
     if spec.model_form == "linked":
         return build_firmware(name, folder, contract, sources=linked_sources(folder, contract, fault, macros))
     defines = [f"-DCONTRACT={digits(contract)}", f"-DFAULT={fault}", *(f"-D{k}={v}" for k, v in macros.items())]
-    common = [*CPU_FLAGS[spec.cpu], "-std=c99", "-Os", "-ffreestanding", "-I", INCLUDE, *defines, SOURCE]
+    common = [*CPU_FLAGS[spec.cpu], "-std=c99", "-g", "-Os", "-ffreestanding", "-I", INCLUDE, *defines, SOURCE]
     common += ["-fno-optimize-sibling-calls"]
     if spec.layout is None:
         output = folder / "model.so"

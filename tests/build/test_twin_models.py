@@ -12,7 +12,7 @@ from fakes.moving_network import moving_network
 from tinyops.boards.loader import load_catalog
 from tinyops.build.bench import bench
 from tinyops.toolchain import CPU_FLAGS, installed
-from tinyops.twin.qemu_user import compile_counter
+from tinyops.twin.qemu_user import build_counter
 
 pytestmark = pytest.mark.build
 SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -63,7 +63,7 @@ def test_instructions_of_a_process_are_counted_exactly(tmp_path: Path) -> None:
     source.write_text(COUNTED)
     compiler, emulator = installed("aarch64-linux-gnu-gcc"), installed("qemu-aarch64")
     subprocess.run([compiler.path, *CPU_FLAGS["aarch64"], "-O2", "-static", source, "-o", program], check=True)
-    plugin, number = compile_counter(emulator, tmp_path), os.memfd_create("counter")
+    plugin, number = build_counter(emulator), os.memfd_create("counter")
     try:
         os.truncate(number, 4096)
         command = [emulator.path, "-plugin", f"file={plugin},counter={number}", program, str(number)]

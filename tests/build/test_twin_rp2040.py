@@ -41,7 +41,7 @@ def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = render_project(board="pico", spec=spec, fleet="f", sensor="stream", contract=contract)
     (folder / "pico.ld").write_bytes(files["link/pico.ld"])
     sources = [SOURCE, *sorted((RUNTIME / "port/rp2040").glob("*.c")), RUNTIME / "port/cortex_m/startup.c"]
-    sources += sorted((RUNTIME / "app").glob("*.c"))
+    sources += [*sorted((RUNTIME / "app").glob("*.c")), *sorted((RUNTIME / "smp").glob("*.c"))]
     flags = [*CPU_FLAGS[spec.cpu], "-std=c99", "-Os", "-ffreestanding", "-ffunction-sections", "-DTINYOPS_HAS_VTOR=1"]
     folders = ["-I", RUNTIME / "include", "-I", RUNTIME / "port/cortex_m", "-I", RUNTIME / "port/rp2040"]
     link = ["--specs=nano.specs", "-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none"]

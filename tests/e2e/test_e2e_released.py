@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
+import zlib
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,22 @@ def test_a_key_that_is_no_key_is_refused_without_being_shown(tmp_path: Path) -> 
     assert done.code == 65
     assert "canary-7c1f" not in done.out + done.err
     assert KEY in done.json["error"]["message"]
+
+
+def test_a_fault_is_mapped_with_the_released_files(tmp_path: Path) -> None:
+    made = applied()
+    firmware, model = (
+        next(made.releases.rglob(f"{step}.{file}")).read_bytes()
+        for step, file in (("firmware.wrist.microbit", "firmware.bin"), ("image.motion.microbit", "model.bin"))
+    )
+    invoke = int.from_bytes(model[56:60], "little") & ~1  # the header's entry point
+    fault = {"pc": 0x10000 + invoke, "lr": 0, "psr": 0x01000000, "board": "microbit", "fleet": "wrist"}
+    fault |= {"firmware_crc": zlib.crc32(firmware), "image_crc": zlib.crc32(model)}
+    (tmp_path / "record.json").write_text(json.dumps(fault))
+    found = made.ok("crash", tmp_path / "record.json", "--json").json
+    place = found["places"][0]
+    assert (place["program"], place["function"]) == ("model", "tinyops_model_invoke")
+    assert place["file"] == "model.c" and place["line"] > 1 and found["notes"] == []
+    (tmp_path / "record.json").write_text(json.dumps(fault | {"firmware_crc": 1, "image_crc": 2}))
+    found = made.ok("crash", tmp_path / "record.json", "--json").json
+    assert found["places"][0]["program"] is None and "no ELF of the firmware" in found["notes"][0]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tinyops.boards.model import Board
 from tinyops.toolchain import installed
+from tinyops.twin import VirtualBoard
 from tinyops.twin.machine import start
 from tinyops.twin.qemu import COUNTING
 
@@ -45,7 +46,14 @@ def bridged(board: Board, files: Mapping[str, Path]) -> Iterator[str]:
     def on_line(line: int) -> list[str | Path]:
         return [*command, "-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]
 
-    with terminal() as (far, port), start(board.name, on_line) as virtual:
+    with start(board.name, on_line) as virtual, port_of(virtual) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def port_of(virtual: VirtualBoard) -> Iterator[str]:
+    """The path of a port on which a virtual board answers; its link answers no more meanwhile."""
+    with terminal() as (far, port):
         done = threading.Event()
         line = virtual.link._stream._end  # the socket to its serial line
         pump = threading.Thread(target=_pump, args=(far, line, done), daemon=True)

@@ -40,7 +40,7 @@ Compiler: TypeAlias = Literal[
 ]
 TwinKind: TypeAlias = Literal["native", "qemu", "qemu-user", "rp2040js", "simavr", "browser", "none"]
 ModelForm: TypeAlias = Literal["image", "linked", "shared-object", "wasm"]
-Framework: TypeAlias = Literal["bare-metal", "arduino"]
+Framework: TypeAlias = Literal["bare-metal", "arduino", "library"]
 BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
 FlashProgram: TypeAlias = Literal[
     "picotool", "bossac", "esptool", "avrdude", "openocd", "dfu-util", "teensy", "copy", "vendor"
@@ -87,11 +87,13 @@ class Pin(Strict):
     label: str = Field(default="", description="As the board's maker prints it, or where it leads.")
 
 
-class SerialPins(Strict):
-    """Where the serial line leaves the chip."""
+class Pins(Strict):
+    """What a port whose chips can put anything anywhere must know: where the serial line and the LED are."""
 
     tx: Pin = Field(description="What the chip sends.")
     rx: Pin = Field(description="What it receives.")
+    led: Pin | None = Field(default=None, description="Lit while high.")
+    led_sink: Pin | None = Field(default=None, description="Of an LED between two pins: the other one, kept low.")
 
 
 class Update(Strict):
@@ -164,8 +166,8 @@ class BoardSpec(Strict):
     vtor: bool | None = Field(default=None, description="Its vector table can be moved; for microcontrollers.")
     port: Name = Field(description="Folder below runtime/port: the firmware's own code for the board.")
     compiler: Compiler = Field(description="Its version is in the lock.")
-    serial_pins: SerialPins | None = Field(
-        default=None, description="For port nrf5, whose chips can put the serial line on any pin."
+    pins: Pins | None = Field(
+        default=None, description="For port nrf5, whose chips can put the serial line and an LED on any pin."
     )
     arduino: Arduino | None = Field(default=None, description="For fleets that ask for framework arduino.")
     flash_tool: FlashTool | None = Field(default=None, description="How a cable brings firmware onto it.")
@@ -253,8 +255,8 @@ class BoardSpec(Strict):
     @property
     def frameworks(self) -> tuple[Framework, ...]:
         """Which forms of firmware there are for it, the default first; () with an operating system."""
-        if self.port == "arduino":
-            return ("arduino",)
+        if self.port in ("arduino", "library"):
+            return (self.port,)
         own: tuple[Framework, ...] = ("bare-metal",) if self.port in BARE_METAL_PORTS else ()
         return (*own, "arduino") if self.arduino else own
 

@@ -28,6 +28,7 @@ from tinyops.specs.lock import WASM_LINKER
 from tinyops.toolchain import installed
 
 FLEET = "bench"  # names the folder in which PlatformIO builds the firmware
+OTHER_EMULATORS = {"simavr": "simavr", "rp2040js": "rp2040js"}  # and what people call them
 SENSOR = {"kind": "stream", "port": "serial"}
 
 Report = Callable[[Progress], None]
@@ -209,6 +210,8 @@ def twin_of(board: Board) -> str:
         return f"this machine ({board.spec.cpu})"
     if twin.kind == "browser":
         return f"Chromium ({board.spec.cpu})"
+    if twin.kind in OTHER_EMULATORS:
+        return f"{OTHER_EMULATORS[twin.kind]} ({board.spec.mcu})"
     return f"QEMU {twin.machine or 'as a process'} ({board.spec.cpu})"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 DATA, END, LINEAR = 0, 1, 4
 LINE_BYTES = 16
+END_LINE = ":00000001FF\n"
 
 
 def intel_hex(data: bytes, origin: int) -> str:

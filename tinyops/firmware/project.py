@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinyops.boards.layout import Layout
 from tinyops.boards.machines import QEMU, place
@@ -21,13 +21,22 @@ from tinyops.toolchain import CPU_FLAGS
 PACKAGE = Path(__file__).parent
 RUNTIME = PACKAGE.parent / "runtime"
 PORTS = ("cortex_m", "mps2", "nrf5", "riscv", "rp2040", "virt")
-HEADERS = ("app.h", "link.h", "model.h", "port.h")
+HEADERS = (
+    *("app.h", "health.h", "link.h", "manage.h", "model.h", "port.h", "sha256.h", "smp.h", "smp_group.h"),
+    *("settings.h", "settings_format.h", "settings_smp.h"),
+)
+# Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.
+FIRMWARE_VERSION = "0.1.0"
 GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
 # A chip whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
 UF2_FAMILIES = {"rp2040": 0xE48BFF56}
 FRAME_VALUES_MAX = 1 << 20
+RATE_HZ_MAX = 4_000_000
 TWIN = "twin"  # the environment of a twin that is another machine
 SOURCE_LIMIT_BYTES = 64 * MIB
+
+
+Project: TypeAlias = Callable[[str, BoardSpec, Mapping[str, Any], "Contract", JsonObject | str], dict[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Family:
 # No table of small data; the memory functions must not be recognised as loops that call themselves.
 RISCV_FLAGS = ("-mcmodel=medany", "-mno-relax", "-msmall-data-limit=0", "-fno-tree-loop-distribute-patterns")
 FAMILIES = {
-    "cortex-m": Family("cortex_m", "arm-none-eabi"),
+    "cortex-m": Family("cortex_m", "arm-none-eabi", ("-fno-tree-loop-distribute-patterns",), own_memory=True),
     "riscv": Family("riscv", "riscv64-unknown-elf", RISCV_FLAGS, own_memory=True),
 }
 
@@ -56,6 +65,7 @@ class Contract:
     digest: str
     arena_bytes: int
     frame_values: int
+    rate_millihz: int
     summary: tuple[str, ...]
 
 
@@ -70,6 +80,7 @@ def read_contract(value: object) -> Contract:
         digest=digest_json(value),
         arena_bytes=_integer(value, "arena_bytes", 1, 1 << 30),
         frame_values=_integer({"input.frame_values": given.get("frame_values") or 0}, "input.frame_values", 0),
+        rate_millihz=_rate_millihz(given.get("rate_hz")),
         summary=tuple(_summary(value)),
     )
 
@@ -79,6 +90,15 @@ def _integer(value: Mapping[str, Any], name: str, least: int, most: int = FRAME_
     if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
         raise SpecError(f"contract.json: {name} is {found!r}, expected a number from {least} to {most}")
     return found
+
+
+def _rate_millihz(rate_hz: object) -> int:
+    """0 where the contract names no rate. Raises SpecError for what is none."""
+    if rate_hz is None:
+        return 0
+    if isinstance(rate_hz, bool) or not isinstance(rate_hz, int | float) or not 0 < rate_hz <= RATE_HZ_MAX:
+        raise SpecError(f"contract.json: input.rate_hz is {rate_hz!r}, expected a number up to {RATE_HZ_MAX:,}")
+    return round(rate_hz * 1000)
 
 
 def _summary(value: JsonObject) -> list[str]:
@@ -108,9 +128,10 @@ def render_project(
             hint="compile the model for this board again",
         )
     common: dict[str, Any] = {"board": board, "fleet": fleet, "title": _comment(spec.title)}
-    if spec.port != "arduino":
+    own = OWN_PROJECTS.get(spec.port)
+    if own is None:
         return _bare_metal_project(board, spec, common, facts, sensor)
-    files = _arduino_project(board, spec, common, facts, sensor)
+    files = own(board, spec, common, facts, sensor)
     if needs_twin_port(spec):
         twin = _bare_metal_project(board, spec, common, facts, sensor)
         files |= {f"{TWIN}/{name}": data for name, data in twin.items()}
@@ -127,8 +148,16 @@ def _bare_metal_project(
         "platformio.ini": _render(
             "platformio.ini.j2", **common, envs=envs, linked=linked, startup=family(spec.cpu).startup
         ),
-        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
-        "src/main.c": _render("main.c.j2", **common, linked=linked, sensor=_comment(_describe_sensor(sensor))),
+        "include/contract.h": _render(
+            "contract.h.j2", **common, **_contract_values(facts, spec.layout), **_settings_values(spec)
+        ),
+        "src/main.c": _render(
+            "main.c.j2",
+            **common,
+            linked=linked,
+            settings=spec.layout.settings,
+            sensor=_comment(_describe_sensor(sensor)),
+        ),
     }
     kind = family(spec.cpu)
     for env in envs:
@@ -139,12 +168,25 @@ def _bare_metal_project(
         files["include/pins.h"] = _render("pins.h.j2", board=board, pins=_pins(board, spec))
     for header in HEADERS:
         files[f"include/tinyops/{header}"] = (RUNTIME / "include/tinyops" / header).read_bytes()
-    files |= _sources("app", "src/app") | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    files |= (
+        _sources("app", "src/app")
+        | _sources("smp", "src/smp")
+        | _sources("settings", "src/settings")
+        | _sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    )
     if kind.own_memory:
         for source in ("memory.c", "freestanding/string.h"):
             files[f"src/{kind.startup}/{PurePosixPath(source).name}"] = (RUNTIME / "image" / source).read_bytes()
         files["include/tinyops/internal.h"] = (RUNTIME / "include/tinyops/internal.h").read_bytes()
     return dict(sorted(files.items()))
+
+
+def _settings_values(spec: BoardSpec) -> dict[str, Any]:
+    """Where the board keeps its settings; `unit` is room for a header and for whole program units."""
+    assert spec.layout is not None and spec.memory is not None
+    region = spec.layout.settings
+    units = [f.program_bytes for f in spec.memory.flash if region and f.origin <= region.origin < f.end]
+    return {"settings": region, "settings_unit": -(-32 // units[0]) * units[0] if units else 0}
 
 
 def family(cpu: str) -> Family:
@@ -167,7 +209,7 @@ def needs_twin_port(spec: BoardSpec) -> bool:
 def environments(board: str, spec: BoardSpec) -> dict[str, str]:
     """What PlatformIO builds for a board, the board's own first: each environment's folder in the project."""
     found = {board: "."} if builds_here(spec) else {}
-    return {**found, TWIN: TWIN if spec.port == "arduino" else "."} if needs_twin_port(spec) else found
+    return {**found, TWIN: TWIN if spec.port in OWN_PROJECTS else "."} if needs_twin_port(spec) else found
 
 
 def _arduino_project(
@@ -181,16 +223,40 @@ def _arduino_project(
             envs=arduino.environments(board, spec),
             model=next(iter(spec.layout.model), None),
         ),
-        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
+        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout), settings=None),
         "src/main.cpp": _render(
             "main.cpp.j2", **common, linked=not spec.layout.model, sensor=_comment(_describe_sensor(sensor))
         ),
         **arduino.board_json(board, spec),
         **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
         **_sources("app", "src/app"),
+        **_sources("smp", "src/smp"),
         **_sources("port/arduino", "src/arduino"),
     }
     return dict(sorted(files.items()))
+
+
+def _library_project(
+    _: str, spec: BoardSpec, common: Mapping[str, Any], facts: Contract, sensor: JsonObject | str
+) -> dict[str, bytes]:
+    """Sources and CMake for an SDK that PlatformIO does not know; the port is the SDK's program's to write."""
+    assert spec.layout is not None
+    linked, described = not spec.layout.model, _comment(_describe_sensor(sensor))
+    files = {
+        "CMakeLists.txt": _render("CMakeLists.txt.j2", **common),
+        "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
+        "include/firmware.h": _render("library.h.j2", **common),
+        "src/firmware.c": _render("library.c.j2", **common, linked=linked, sensor=described),
+        **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
+        **_sources("app", "src/app"),
+        **_sources("smp", "src/smp"),
+    }
+    return dict(sorted(files.items()))
+
+
+# Ports whose project is not a bare-metal one; that of a twin on another machine lies in its own folder beside it.
+OWN_PROJECTS: Mapping[str, Project] = {"arduino": _arduino_project, "library": _library_project}
+PROJECT_FILES = ("platformio.ini", "CMakeLists.txt")
 
 
 def with_model(files: Mapping[str, bytes], inputs: Mapping[str, Path]) -> dict[str, bytes]:
@@ -198,7 +264,7 @@ def with_model(files: Mapping[str, bytes], inputs: Mapping[str, Path]) -> dict[s
     if "model.c" not in inputs:
         raise SpecError("firmware: model.c is missing among the inputs", hint="the inputs are all outputs of compile")
     found = dict(files)
-    projects = [PurePosixPath(name).parent for name in files if PurePosixPath(name).name == "platformio.ini"]
+    projects = [PurePosixPath(name).parent for name in files if PurePosixPath(name).name in PROJECT_FILES]
     for name, path in inputs.items():
         source = PurePosixPath(name)
         if source.suffix not in (".c", ".h"):
@@ -249,12 +315,14 @@ def _contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
     raw = bytes.fromhex(facts.digest.removeprefix("sha256:"))
     rows = [", ".join(f"0x{byte:02x}" for byte in raw[at : at + 8]) for at in range(0, len(raw), 8)]
     return {
+        "firmware_version": FIRMWARE_VERSION,
         "digest": facts.digest,
         "digest_rows": rows,
         "summary": [_comment(line) for line in facts.summary],
         "model": layout.model[0] if layout.model else None,
         "arena_bytes": facts.arena_bytes,
         "frame_values": max(facts.frame_values, 1),
+        "rate_millihz": facts.rate_millihz,
     }
 
 
@@ -289,17 +357,20 @@ def _linker_script(env: Mapping[str, Any], layout: Layout) -> bytes:
 
 
 def _pins(board: str, spec: BoardSpec) -> list[tuple[str, JsonObject]]:
-    if spec.serial_pins is None:
+    if spec.pins is None:
         raise SpecError(
             f"{board}: the nrf5 port does not know the pins of its serial line",
-            hint="add to the board's file: serial_pins: {tx: {port: 0, pin: 6}, rx: {port: 1, pin: 8}}",
+            hint="add to the board's file: pins: {tx: {port: 0, pin: 6}, rx: {port: 1, pin: 8}}",
         )
     pins = []
-    for name, pin in (("TX", spec.serial_pins.tx), ("RX", spec.serial_pins.rx)):
+    for name, pin in spec.pins:
+        if pin is None:
+            continue
         if pin.port >= len(GPIO_BASES):
-            raise SpecError(f"{board}: serial_pins: the chips of the nrf5 port have no port {pin.port}")
+            raise SpecError(f"{board}: pins: the chips of the nrf5 port have no port {pin.port}")
         gpio, select = GPIO_BASES[pin.port], pin.port * 32 + pin.pin
-        pins.append((name, {**pin.model_dump(), "label": _comment(pin.label), "gpio": gpio, "select": select}))
+        values = {**pin.model_dump(), "label": _comment(pin.label), "gpio": gpio, "select": select}
+        pins.append((name.upper(), values))
     return pins
 
 

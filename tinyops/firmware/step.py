@@ -13,13 +13,15 @@ from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, cache_folder, canonical_json, digest_json, pretty_json, read_bounded
 from tinyops.firmware import pio
+from tinyops.firmware.archive import pack
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
 from tinyops.firmware.forms import arduino, browser
 from tinyops.firmware.project import TWIN, UF2_FAMILIES, builds_here, environments, render_project, with_model
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
-from tinyops.toolchain import Tool, locked
+from tinyops.toolchain import AVR_CORE_VARIABLE, Tool, find_avr_core, locked
 
+PROJECT = "project.zip"  # of a board that only its maker's tools build for
 SUFFIXES = (".elf", ".bin", ".hex")
 
 
@@ -57,6 +59,11 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     )
     if not spec.layout.model:
         files = with_model(files, inputs)
+    if not builds_here(spec):
+        (out / PROJECT).write_bytes(pack(own_files(files)))
+    if not environments(board, spec):
+        check_sources(step)
+        return _facts(None, spec, digest_json(contract))
     compiler = check_lock(step)
     report(Progress(0, 1, f"building firmware for {board}"))
     project = cache_folder() / "firmware" / fleet / board
@@ -70,30 +77,35 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
 
 def check_lock(step: Step) -> Tool:
     """The locked compiler. Raises ToolError when anything here differs from the lock."""
+    check_sources(step)
     lock = step.lock
     pio.check_versions({name: str(lock[name]) for name in ("platformio", "scons")})
-    if lock["firmware"] != own_pins().firmware:
+    return locked(str(lock["compiler"]["name"]), str(lock["compiler"]["version"]))
+
+
+def check_sources(step: Step) -> None:
+    """Raises ToolError where the lock wants another tinyops."""
+    if step.lock["firmware"] != own_pins().firmware:
         raise ToolError(
             "the lock wants the firmware sources of another version of tinyops",
             hint="install the locked tinyops, or run `tinyops lock` and have the new version reviewed",
         )
-    return locked(str(lock["compiler"]["name"]), str(lock["compiler"]["version"]))
+
+
+def own_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The board's own project: without that of its twin on another machine."""
+    return {name: data for name, data in files.items() if not name.startswith(f"{TWIN}/")}
 
 
 def _variables(spec: BoardSpec) -> dict[str, str]:
     """What the builder must find on this machine. Raises ToolError at once for what is missing."""
     if spec.port != "arduino" or not arduino.builds_locally(spec):
         return {}
-    return {arduino.AVR_CORE_VARIABLE: str(arduino.find_avr_core().path)}
+    return {AVR_CORE_VARIABLE: str(find_avr_core().path)}
 
 
 def _build(project: Path, board: str, spec: BoardSpec, compiler: Tool) -> ElfSizes:
     envs = environments(board, spec)
-    if not envs:
-        raise ToolError(
-            f"{spec.title}: only PlatformIO's own platform builds for it, and the lock names none",
-            hint="build its project by hand with `pio run`, where there is a network",
-        )
     for env, folder in envs.items():
         _remove_artefacts(project / folder, env)
     for folder in dict.fromkeys(envs.values()):
@@ -148,15 +160,15 @@ def _take(project: Path, board: str, spec: BoardSpec, out: Path) -> None:
         shutil.copyfile(path, out / name)
 
 
-def _facts(sizes: ElfSizes, spec: BoardSpec, contract: str) -> JsonObject:
+def _facts(sizes: ElfSizes | None, spec: BoardSpec, contract: str) -> JsonObject:
     assert spec.layout is not None and spec.memory is not None
     return {
         "image": builds_here(spec),
         "port": spec.port,
         "contract": contract,
-        "flash_bytes": sizes.flash,
+        "flash_bytes": sizes.flash if sizes else None,
         "slot_bytes": spec.layout.firmware[0].bytes,
-        "static_ram_bytes": sizes.static_ram,
+        "static_ram_bytes": sizes.static_ram if sizes else None,
         "arena_bytes": spec.layout.arena_bytes,
         "stack_bytes": spec.layout.stack_bytes,
         "ram_bytes": spec.memory.ram.bytes,

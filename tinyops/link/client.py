@@ -221,6 +221,22 @@ class Link:
             raise LinkError(f"{self.name}: ran an inference and sent no result")
         return self._results.pop()
 
+    def next_result(self, timeout_s: float | None = None) -> Result:
+        """The oldest report of an inference that nobody has fetched: of a board that samples its own sensor."""
+        deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+        while not self._results:
+            self._take_report(self._next(deadline, Type.RESULT))
+        return self._results.popleft()
+
+    def _take_report(self, frame: Frame) -> bool:
+        """Whether it was one. Raises BoardFault for that of a crash."""
+        if frame.type == Type.FAULT:
+            raise self._fault(frame.payload)
+        if frame.type == Type.RESULT:
+            values, tail = self._unpack(REPLIES[Type.RESULT], frame.payload, "RESULT")
+            self._results.append(Result(*values, tail))  # type: ignore[arg-type, call-arg]
+        return frame.type == Type.RESULT
+
     def request(self, kind: int, payload: bytes = b"", timeout_s: float | None = None) -> bytes:
         """Sends one request and returns the payload of its answer. Late answers to earlier requests are dropped."""
         self._sequence = (self._sequence + 1) % 256
@@ -228,14 +244,11 @@ class Link:
         self._stream.write(encode(Frame(kind, self._sequence, payload)), self.timeout_s)
         while True:
             frame = self._next(deadline, kind)
-            if frame.type == Type.RESULT:
-                values, tail = self._unpack(REPLIES[Type.RESULT], frame.payload, "RESULT")
-                self._results.append(Result(*values, tail))  # type: ignore[arg-type, call-arg]
-            elif frame.type == Type.FAULT:
-                raise self._fault(frame.payload)
-            elif frame.sequence == self._sequence and frame.type == Type.ERROR:
+            if self._take_report(frame):
+                continue
+            if frame.sequence == self._sequence and frame.type == Type.ERROR:
                 raise self._refusal(kind, frame.payload)
-            elif frame.sequence == self._sequence and frame.type == kind | REPLY:
+            if frame.sequence == self._sequence and frame.type == kind | REPLY:
                 return frame.payload
 
     def _ask(

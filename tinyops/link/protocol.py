@@ -3,7 +3,9 @@
 A frame on the line is COBS(type, sequence, payload, CRC) between two 0x00 bytes. The CRC is
 CRC-16/CCITT-FALSE (polynomial 0x1021, initial value 0xFFFF, not reflected) over type, sequence and
 payload, little-endian as every other number. Bytes between two 0x00 that are no frame are dropped
-and counted; lines of an SMP console (which start 0x06 0x09 and hold no 0x00) may share the line.
+and counted. Lines of an SMP console share the line; see tinyops/link/smp. They begin 06 09 or 04 14,
+end with a newline, hold no 0x00, and begin nowhere between the two 0x00 of a frame; so no request has
+type 0x09 or 0x14.
 
 The host asks, the board answers with type | 0x80 and the same sequence number, or with ERROR. A
 board sends RESULT and FAULT unasked. One request is under way at a time: a board with a small

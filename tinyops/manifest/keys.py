@@ -84,6 +84,10 @@ class SigningKey:
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data)
 
+    def secret_bytes(self) -> bytes:
+        """The 32 bytes of the private key: for the device that it belongs to, and nowhere else."""
+        return self._key.private_bytes_raw()
+
     def to_pem(self) -> bytes:
         """Unencrypted PKCS#8: belongs into a file of mode 0600 or into a secret store."""
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step, closure
-from tinyops.errors import SpecError
 from tinyops.files import JsonObject
 from tinyops.manifest.document import (
     Asset,
@@ -32,9 +31,10 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
     "squeeze": frozenset({ALL_OUTPUTS}),
     "compile": frozenset({"contract.json", "compile.json"}),
     "image": frozenset({ALL_OUTPUTS}),
-    "firmware": frozenset({"firmware.bin", "firmware.hex", "firmware.elf", "page.zip", "firmware.json"}),
+    "firmware": frozenset({"firmware.bin", "firmware.hex", "firmware.elf", "page.zip", "project.zip", "firmware.json"}),
     "twin": frozenset({"proof.json"}),
 }
+FIRMWARE_FILES = ("firmware.bin", "page.zip", "project.zip")  # what is made of a firmware: built, or rendered only
 MODEL_FILES: Mapping[str, ModelKind] = {"model.bin": "image", "model.so": "shared-object", "model.wasm": "wasm"}
 
 
@@ -182,7 +182,7 @@ def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Reco
     model = fleet.spec.model_name
     compiled = records[f"compile:{model}/{board}"]
     built = records[f"firmware:{name}/{board}"].outputs
-    firmware = built.get("firmware.bin") or built.get("page.zip")
+    firmware = next((built[name] for name in FIRMWARE_FILES if name in built), None)
     kind, image = _model_file(name, model, board, records)
     proof = records[f"twin:{name}/{board}"].facts["proof"]
     return BoardEntry(
@@ -200,14 +200,8 @@ def _model_file(fleet: str, model: str, board: str, records: Mapping[str, Record
     """What brings the model to the board, and its kind: without an image step, the firmware that it is linked into."""
     image = records.get(f"image:{model}/{board}")
     if image is None:
-        firmware = records[f"firmware:{fleet}/{board}"].outputs.get("firmware.bin")
-        if firmware is None:
-            raise SpecError(
-                f"fleet {fleet}: the model of {board} is linked into its firmware, which only its maker's tools build: "
-                "nothing of it can be released",
-                hint=f"take {board} out of the fleet; its project is rendered, and `tinyops bench` measures its twin",
-            )
-        return "linked", firmware
+        built = records[f"firmware:{fleet}/{board}"].outputs
+        return "linked", next(built[name] for name in FIRMWARE_FILES if name in built)
     return next((kind, image.outputs[file]) for file, kind in MODEL_FILES.items() if file in image.outputs)
 
 

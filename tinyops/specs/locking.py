@@ -32,7 +32,7 @@ COMPILER_SOURCES = (
     "runtime/features",
     "runtime/image",
 )
-FIRMWARE_SOURCES = ("firmware", "runtime/app", "runtime/port", "runtime/include/tinyops/*.h")
+FIRMWARE_SOURCES = ("firmware", "runtime/app", "runtime/smp", "runtime/port", "runtime/include/tinyops/*.h")
 
 
 def make_lock(repository: Repository, catalog: Mapping[str, Board], *, program_version: Callable[[str], str]) -> Lock:

@@ -28,14 +28,27 @@ ANSWER_BYTES = 200
 
 
 @dataclass(frozen=True)
+class Replay:
+    """A recording that stands in for a board's sensor: frames of int16, little-endian, `rate_millihz` of them in 1000
+    seconds, or as fast as the board takes them (0)."""
+
+    path: Path
+    rate_millihz: int = 0
+
+
+@dataclass(frozen=True)
 class Boot:
-    """What a virtual board is made of: the board's facts, its files by name, its contract and lock entries."""
+    """What a virtual board is made of: the board's facts, its files by name, its contract and lock entries.
+
+    Only twins of Linux boards can replay.
+    """
 
     board: str
     spec: BoardSpec
     files: Mapping[str, Path]
     contract: JsonObject
     lock: JsonObject
+    replay: Replay | None = None
     state: Path | None = None  # a folder that keeps what the board's flash holds
 
     def file(self, name: str) -> Path:

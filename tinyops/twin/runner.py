@@ -11,6 +11,7 @@ from tinyops.twin.compiled import build_once
 from tinyops.twin.machine import Boot
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
+SOURCE_FOLDERS = ("port/native", "app", "smp")
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread", "-Wl,-z,now", "-Wl,--build-id=none")
 
 
@@ -20,13 +21,21 @@ def prepare_runner(what: Boot) -> list[str | Path]:
     arguments = [what.board, digest_json(what.contract).removeprefix("sha256:")]
     arguments += [str(_arena_bytes(what)), str(int(frame_values))]
     model = what.file("model.so").resolve()
-    return [build_runner(compiler_of(what), what.spec.cpu), model, *arguments]
+    option: list[str | Path] = []
+    if what.replay is not None:
+        option = ["--replay", what.replay.path.resolve(), str(what.replay.rate_millihz)]
+    return [build_runner(compiler_of(what), what.spec.cpu), *option, model, *arguments]
 
 
 def build_runner(compiler: Tool, cpu: str) -> Path:
     """The runner for a CPU, compiled from the runtime's C."""
-    compiled = [RUNTIME / "port/native/runner.c", *sorted((RUNTIME / "app").glob("*.c"))]
-    read = [*compiled, *sorted(RUNTIME.glob("include/tinyops/*.h")), *sorted(RUNTIME.glob("app/*.h"))]
+    folders = [RUNTIME / name for name in SOURCE_FOLDERS]
+    compiled = [source for folder in folders for source in sorted(folder.glob("*.c"))]
+    read = [
+        *compiled,
+        *sorted(RUNTIME.glob("include/tinyops/*.h")),
+        *(h for f in folders for h in sorted(f.glob("*.h"))),
+    ]
     flags: list[str | Path] = [*CPU_FLAGS[cpu], *FLAGS, "-I", RUNTIME / "include"]
     identity = f"{CPU_FLAGS[cpu]}|{FLAGS}"
     return build_once("runner", identity, read, lambda made: [*flags, *compiled, "-ldl", "-o", made], compiler)

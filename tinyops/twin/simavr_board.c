@@ -78,6 +78,7 @@ typedef struct {
   uint64_t owed_ns; /* slept through without waiting */
   uint16_t stack_low;
   int painted; /* the firmware has painted its stack since it started */
+  int just_reset; /* and not yet asked why */
   unsigned resets, watchdog_resets;
 } board;
 
@@ -288,8 +289,16 @@ static void sleep_for(avr_t *avr, avr_cycle_count_t cycles) {
 static void count_reset(avr_io_t *io) {
   board *self = (board *)io;
   self->resets++;
-  self->watchdog_resets += avr_regbit_get(self->avr, self->avr->reset_flags.wdrf) != 0;
+  self->just_reset = 1;
   self->painted = 0;
+}
+
+/* simavr marks a watchdog's reset only when it has told everybody of the reset. */
+static void note_watchdog(board *self) {
+  if (self->just_reset) {
+    self->just_reset = 0;
+    self->watchdog_resets += avr_regbit_get(self->avr, self->avr->reset_flags.wdrf) != 0;
+  }
 }
 
 static void write_spm(avr_t *avr, avr_io_addr_t address, uint8_t value, void *parameter) {
@@ -320,6 +329,7 @@ static _Noreturn void run(board *self) {
     if (state == cpu_Done) {
       stop_program(self, "the program sleeps with interrupts off");
     }
+    note_watchdog(self);
     watch_stack(self);
     if (self->avr->cycle >= look_at || state == cpu_Sleeping) {
       look_around(self);

@@ -9,16 +9,17 @@ from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec, ModelForm
-from tinyops.errors import SpecError
+from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of
-from tinyops.twin.machine import Boot
+from tinyops.twin.machine import Boot, Replay
 from tinyops.twin.prove import Expected, Measured, Twin, greet, play, prove
 from tinyops.twin.released import check_copies, check_slot, check_uf2, elf_bytes
 
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_BUILT = "flash: what the board's own firmware takes, which is not built here"
+REPLAYING = frozenset({"native", "qemu-user"})
 # What of a board's files lies in its flash or, with an operating system, on its disk.
 STORED: Mapping[ModelForm, tuple[str, ...]] = {
     "image": ("model.bin", "firmware.bin"),
@@ -35,17 +36,24 @@ def open_twin(
     files: Mapping[str, Path],
     *,
     lock: JsonObject | None = None,
+    replay: Replay | None = None,
     state: Path | None = None,
 ) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
     `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip
     (browser), or firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an
-    image. `lock` may name `emulator` or `compiler`. Raises ToolError when it cannot be started.
+    image. `lock` may name `emulator` or `compiler`. `replay` stands in for a sensor, on twins that can: the board
+    samples it by itself and reports its results unasked. Raises ToolError when it cannot be started.
     """
+    if replay is not None and spec.twin.kind not in REPLAYING:
+        raise ToolError(
+            f"{board}: its twin has no sensor to replay frames with",
+            hint="feed it over its link, or choose a Linux board",
+        )
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
-    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, state)) as virtual:
+    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, replay, state)) as virtual:
         yield virtual
 
 
@@ -54,6 +62,10 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     board = str(step.settings["board"])
     spec = BoardSpec.model_validate(step.settings["facts"])
     contract = _read_contract(inputs["contract.json"])
+    if spec.twin.kind == "none":
+        facts = _nothing_ran(spec)
+        (out / "proof.json").write_bytes(_proof(board, contract, facts, {}, None))
+        return facts
     golden = read_golden(inputs["golden.bin"])
     total = len(golden.vectors)
     expected = Expected(
@@ -66,9 +78,20 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
             play(virtual, read_stream(inputs["stream.bin"]))
     facts = _facts(board, spec, inputs, total, measured)
     ran = {name: digest_file(inputs[name]) for name in files_run(board, spec)}
-    proof = {"board": board, "contract": digest_json(contract), "facts": facts, "ran": ran}
-    (out / "proof.json").write_bytes(pretty_json({**proof, "emulator": step.lock.get("emulator")}))
+    (out / "proof.json").write_bytes(_proof(board, contract, facts, ran, step.lock.get("emulator")))
     return facts
+
+
+def _proof(board: str, contract: JsonObject, facts: JsonObject, ran: Mapping[str, str], emulator: object) -> bytes:
+    about = {"board": board, "contract": digest_json(contract), "facts": facts, "ran": dict(ran)}
+    return pretty_json({**about, "emulator": emulator})
+
+
+def _nothing_ran(spec: BoardSpec) -> JsonObject:
+    """The facts of a board that nothing here emulates: its model's C and its project are made, and that is all."""
+    unknown = ("bit_exact", "flash_bytes", "ram_bytes", "stack_bytes", "instructions", "resolution")
+    proof = {"model": "rendered", "firmware": "rendered"}
+    return {**dict.fromkeys(unknown), "vectors": 0, "proof": proof, "not_covered": list(spec.twin.not_covered)}
 
 
 def _read_contract(path: Path) -> JsonObject:

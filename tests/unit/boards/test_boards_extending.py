@@ -38,11 +38,11 @@ def test_mappings_are_merged_and_lists_replaced(tmp_path: Path) -> None:
     assert base.layout is not None and mine.layout is not None
     assert mine.layout == base.layout.model_copy(update={"arena_bytes": 65536})
     assert [sensor.name for sensor in mine.sensors] == ["pulse"]
-    assert (mine.title, mine.memory, mine.twin, mine.serial_pins) == (
+    assert (mine.title, mine.memory, mine.twin, mine.pins) == (
         "My wrist",
         base.memory,
         base.twin,
-        base.serial_pins,
+        base.pins,
     )
     assert catalog["wrist"].extends == "nano33ble"
     assert catalog["wrist"].digest != catalog["nano33ble"].digest

@@ -76,7 +76,7 @@ def test_only_the_machine_that_runs_the_tests_ran(board: Board) -> None:
 def test_firmware_can_be_made_of_it(board: Board) -> None:
     spec = board.spec
     assert not spec.frameworks or spec.layout is not None
-    assert spec.port != "nrf5" or spec.serial_pins is not None
+    assert spec.port != "nrf5" or spec.pins is not None
     assert spec.port in (*BARE_METAL_PORTS, "arduino", "library", "linux", "browser")
     if spec.arduino is not None:
         assert spec.arduino.drivers.keys() <= {sensor.name for sensor in spec.sensors}

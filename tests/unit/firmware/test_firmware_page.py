@@ -13,7 +13,8 @@ import pytest
 from tinyops.boards.loader import load_catalog
 from tinyops.errors import SpecError
 from tinyops.files import digest_json
-from tinyops.firmware.forms.browser import SOURCES, pack, render_page
+from tinyops.firmware.archive import pack
+from tinyops.firmware.forms.browser import SOURCES, render_page
 
 SPEC = load_catalog()["phone"].spec
 CONTRACT: dict[str, Any] = {

@@ -128,16 +128,16 @@ def test_a_contract_of_another_board_is_refused() -> None:
 
 
 def test_a_board_whose_pins_are_not_known_is_refused() -> None:
-    spec = spec_of("microbit").model_copy(update={"serial_pins": None})
+    spec = spec_of("microbit").model_copy(update={"pins": None})
     with pytest.raises(SpecError, match="does not know the pins"):
         render_project(board="other", spec=spec, fleet="f", sensor={}, contract=contract_of(spec))
 
 
 def test_a_pin_of_a_port_that_the_chips_lack_is_refused() -> None:
     spec = spec_of("microbit")
-    assert spec.serial_pins is not None
-    tx = spec.serial_pins.tx.model_copy(update={"port": 2})
-    spec = spec.model_copy(update={"serial_pins": spec.serial_pins.model_copy(update={"tx": tx})})
+    assert spec.pins is not None
+    tx = spec.pins.tx.model_copy(update={"port": 2})
+    spec = spec.model_copy(update={"pins": spec.pins.model_copy(update={"tx": tx})})
     with pytest.raises(SpecError, match="have no port 2"):
         render_project(board="microbit", spec=spec, fleet="f", sensor={}, contract=contract_of(spec))
 
@@ -159,7 +159,8 @@ def test_a_board_without_a_port_of_its_own_has_a_project_for_its_twin() -> None:
     assert "src/main.cpp" in arduino and "twin/src/main.c" in arduino and "twin/src/mps2/port.c" in arduino
     assert b"-Wl,--defsym=tinyops_model_slot=0x60100000" in arduino["platformio.ini"]
     assert (
-        b"default_envs = twin" in library["platformio.ini"] and b"default_envs = twin" in arduino["twin/platformio.ini"]
+        b"default_envs = twin" in library["twin/platformio.ini"]
+        and b"default_envs = twin" in arduino["twin/platformio.ini"]
     )
     assert not any("riscv" in name for name in arduino)
 

@@ -12,7 +12,6 @@ from fakes.projects import DESK, FINISHED, STREAM, TRAINED, fleet, repository
 from tinyops.artifacts import Artifact, Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.build.steps import desired_steps
-from tinyops.errors import SpecError
 from tinyops.files import digest_bytes
 from tinyops.manifest.document import Manifest
 from tinyops.reconcile.assemble import Draft, Stamp, _model_file, assemble, closure
@@ -164,10 +163,11 @@ def test_a_closure_is_a_step_and_all_that_it_needs(specs: Repository) -> None:
     }
 
 
-def test_a_model_that_is_linked_into_what_nobody_here_builds_is_not_released() -> None:
+def test_a_model_that_is_linked_into_what_nobody_here_builds_is_released_as_its_project() -> None:
     outputs = {"twin.elf": Artifact("sha256:" + "0" * 64, 5)}
     firmware = Record("firmware:wrist/esp32c3", "key", {}, {}, {}, {}, outputs, {"image": False})
-    with pytest.raises(SpecError, match="fleet wrist: the model of esp32c3 is linked into its firmware"):
-        _model_file("wrist", "activity", "esp32c3", {firmware.step: firmware})
+    project = Artifact("sha256:" + "2" * 64, 9)
+    rendered = Record(**{**vars(firmware), "outputs": {**outputs, "project.zip": project}})
+    assert _model_file("wrist", "activity", "esp32c3", {rendered.step: rendered}) == ("linked", project)
     whole = Record(**{**vars(firmware), "outputs": {"firmware.bin": Artifact("sha256:" + "1" * 64, 7)}})
     assert _model_file("wrist", "activity", "esp32c3", {whole.step: whole})[0] == "linked"

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[3]
 
 def test_loads_and_means_what_it_says() -> None:
     repository = load_repository(ROOT, catalog=load_catalog())
-    assert set(repository.fleets["wrist"].document.spec.boards) == {"nano33ble", "microbit", "linux"}
+    wrist = {"nano33ble", "microbit", "linux", "pico", "raspberrypi4", "phone"}
+    assert set(repository.fleets["wrist"].document.spec.boards) == wrist
     signal = repository.datasets["motions"].document.spec.signal
     assert signal.frame_values == 6
     assert window(repository.models["activity"].document.spec, signal) == (40, 10)

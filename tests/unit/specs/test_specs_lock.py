@@ -16,7 +16,16 @@ from tinyops.specs.lock import Lock, dump_lock, load_lock, lock_problems
 from tinyops.specs.locking import digest_sources, make_lock, own_pins, package_version
 
 EXAMPLE = Path(__file__).parents[3]
-VERSIONS = {"arm-none-eabi-gcc": "12.2.1", "gcc": "12.2.0", "qemu-system-arm": "7.2.22"}
+COMPILERS = {
+    "aarch64-linux-gnu-gcc": "12.2.0",
+    "arm-none-eabi-gcc": "12.2.1",
+    "clang": "14.0.6",
+    "gcc": "12.2.0",
+    "wasm-ld": "14.0.6",
+}
+EMULATORS = {"qemu-aarch64": "7.2.22", "qemu-system-arm": "7.2.22", "rp2040js": "1.4.0"}
+VERSIONS = {**COMPILERS, **EMULATORS}
+BOARDS = ("linux", "microbit", "nano33ble", "phone", "pico", "raspberrypi4")
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +51,10 @@ def reload(path: Path, text: str) -> Lock:
 
 
 def test_pins_what_the_specs_need(lock: Lock, example: Repository, catalog: Mapping[str, Board]) -> None:
-    assert lock.compilers == {"arm-none-eabi-gcc": "12.2.1", "gcc": "12.2.0"}
-    assert lock.emulators == {"qemu-system-arm": "7.2.22"}
+    assert lock.compilers == COMPILERS
+    assert lock.emulators == EMULATORS
     assert set(lock.python) >= {"tensorflow-cpu", "keras", "numpy", "tflite-micro", "platformio", "scons"}
-    assert lock.boards == {name: catalog[name].digest for name in ("linux", "microbit", "nano33ble")}
+    assert lock.boards == {name: catalog[name].digest for name in BOARDS}
     sktime = example.datasets["motions"].document.spec.sources[0]
     assert sktime.kind == "wheel"
     assert lock.data["sktime 1.2.0"] == sktime.sha256

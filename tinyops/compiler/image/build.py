@@ -24,6 +24,8 @@ COMMON_FLAGS = (
     *("-fno-stack-protector", "-ffp-contract=off", "-frandom-seed=tinyops"),
     *("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-Wno-psabi", "-I.", "-Iinclude"),
 )
+# Debug information for `tinyops crash`, in the ELF only: without the name of the folder that it was built in.
+DEBUG_FLAGS = ("-g", "-gno-record-gcc-switches", "-ffile-prefix-map={folder}=/model")
 IMAGE_FLAGS = ("-fpie", "-mpic-data-is-text-relative", "-DTINYOPS_IMAGE")
 SHARED_FLAGS = ("-fPIC", "-DTINYOPS_SHARED")
 # The memory functions must not be recognised as loops that call themselves.
@@ -56,7 +58,8 @@ def build_image(sources: list[str], assembly: str, cpu: str, tool: Tool, folder:
     """A Cortex-M image: (its bytes, its ELF). Every object and the linked file are checked."""
     with writing(folder / HEADER_SOURCE):
         (folder / HEADER_SOURCE).write_text(assembly)
-    flags = (*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS)
+    debug = (flag.format(folder=folder.resolve()) for flag in DEBUG_FLAGS)
+    flags = (*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS, *debug)
     objects = _compile([*with_memory(sources, folder), HEADER_SOURCE], flags, tool, folder)
     for name in objects:
         check_position_independent((folder / name).read_bytes(), name)

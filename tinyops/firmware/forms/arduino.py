@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tinyops.boards.model import Arduino, BoardSpec
-from tinyops.errors import ToolError
 from tinyops.files import pretty_json
 from tinyops.toolchain import CPU_FLAGS
 
-AVR_CORE = Path("/usr/share/arduino/hardware/arduino/avr")
-AVR_CORE_VARIABLE = "TINYOPS_ARDUINO_AVR"
-AVR_CORE_PARTS = ("platform.txt", "cores/arduino/Arduino.h")
 # What the local platform must know of a board, by PlatformIO's name: the core's variant, and the macro of its name.
 LOCAL_BOARDS: Mapping[str, tuple[str, str]] = {"megaatmega2560": ("mega", "AVR_MEGA2560")}
-
-
-@dataclass(frozen=True)
-class ArduinoCore:
-    """An Arduino core on this machine."""
-
-    path: Path
-    version: str
-
-
-def find_avr_core() -> ArduinoCore:
-    """Debian's Arduino core for AVR, or the one that TINYOPS_ARDUINO_AVR names. Raises ToolError when it is missing."""
-    folder = Path(os.environ.get(AVR_CORE_VARIABLE) or AVR_CORE)
-    missing = [part for part in AVR_CORE_PARTS if not (folder / part).is_file()]
-    if missing:
-        raise ToolError(
-            f"the Arduino core for AVR is missing: {folder} has no {missing[0]}",
-            hint=f"on Debian: apt-get install arduino-core-avr; or set {AVR_CORE_VARIABLE} to the folder of a core",
-        )
-    found = re.search(r"^version=(\S+)$", (folder / "platform.txt").read_text(errors="replace"), re.MULTILINE)
-    if found is None:
-        raise ToolError(f"{folder / 'platform.txt'}: names no version of the core")
-    return ArduinoCore(folder, found.group(1))
 
 
 def builds_locally(spec: BoardSpec) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +13,7 @@ from tinyops.artifacts import Step
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import ToolError
 from tinyops.files import JsonObject, digest_json, write_atomic
+from tinyops.firmware.archive import pack
 from tinyops.firmware.project import read_contract
 from tinyops.specs.locking import own_pins
 
@@ -25,7 +24,6 @@ ZIP = "page.zip"
 RELEASES = "../releases/"  # beside the page's folder: a browser fetches from where the page came from
 NO_TRUST: JsonObject = {"keys": {}, "threshold": 1}
 GRAVITY = "motion-with-gravity"  # the sensor whose readings keep what the phone's own axes feel of it
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # No script or style in the page itself, nothing from elsewhere; WebAssembly may be compiled.
 POLICY = "; ".join(
     (
@@ -103,17 +101,6 @@ def build_page(step: Step, spec: BoardSpec, contract: JsonObject, out: Path) -> 
         "zip_bytes": len(packed),
         "trusted_keys": sorted((settings.get("trust") or NO_TRUST)["keys"]),
     }
-
-
-def pack(files: Mapping[str, bytes]) -> bytes:
-    """A zip of these files: the same bytes on any machine, so nothing is compressed and no time is kept."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name, ZIP_TIME)
-            entry.create_system, entry.external_attr = 3, 0o644 << 16
-            archive.writestr(entry, files[name])
-    return stream.getvalue()
 
 
 def _check(contract: JsonObject) -> None:

@@ -17,6 +17,8 @@
 #define TINYOPS_CONTRACT_H
 
 #define BOARD_NAME "microbit"
+#define FLEET_NAME "reader"
+#define FIRMWARE_VERSION "0.1.0"
 
 /* SHA-256 of the contract's canonical JSON. */
 #define CONTRACT_SHA256 \
@@ -33,5 +35,8 @@
 /* RAM. */
 #define ARENA_BYTES 10240u
 #define FRAME_VALUES 64u /* int16 values of one sensor frame */
+
+/* Samples of every channel in 1000 seconds; 0: frames that come when they come. */
+#define RATE_MILLIHZ 0u
 
 #endif

@@ -3,6 +3,9 @@
  * Input: frames sent by the host over the link. All memory of the application is here; the model image lies in its own slot. */
 #include "contract.h"
 #include "tinyops/app.h"
+#include "tinyops/manage.h"
+
+extern const uint8_t tinyops_flash_start[], tinyops_flash_end[]; /* by the linker script */
 
 extern const uint8_t tinyops_model_slot[]; /* placed by the linker script */
 
@@ -11,9 +14,16 @@ int main(void) {
   static uint8_t arena[ARENA_BYTES] __attribute__((section(".arena"), aligned(TINYOPS_ARENA_ALIGN)));
   static int16_t frame[FRAME_VALUES];
   static tinyops_app app;
+  static tinyops_app_management management;
 
   tinyops_port port;
   tinyops_port_open(&port);
+  const tinyops_app_release release = {
+      .fleet = FLEET_NAME,
+      .version = FIRMWARE_VERSION,
+      .flash = tinyops_flash_start,
+      .flash_bytes = (uint32_t)((uintptr_t)tinyops_flash_end - (uintptr_t)tinyops_flash_start),
+  };
   const tinyops_app_board board = {
       .port = &port,
       .name = BOARD_NAME,
@@ -24,6 +34,8 @@ int main(void) {
       .arena_bytes = ARENA_BYTES,
       .frame = frame,
       .frame_values = FRAME_VALUES,
+      .rate_millihz = RATE_MILLIHZ,
+      .smp = tinyops_app_manage(&management, &app, &port, &release),
   };
 
   (void)tinyops_app_init(&app, &board);

@@ -33,6 +33,7 @@ env.Replace(
     PROGSUFFIX=".elf",
 )
 env.Append(
+    ASPPFLAGS=cpu_flags,  # the core has assembly
     CFLAGS=["-std=gnu99"],  # C99 with __flash
     CXXFLAGS=["-std=gnu++11", "-fno-exceptions", "-fno-threadsafe-statics"],
     CPPDEFINES=[
@@ -55,6 +56,8 @@ env.Append(
     BUILDERS={f"Copy_{kind[1:]}": Builder(action=objcopy(text), suffix=kind) for kind, text in COPIES.items()},
 )
 if os.environ.get("TINYOPS_MEASURE"):
+    memories = {"TEXT": 0x800000, "DATA": 0xC000}  # as much as the core's addresses reach
+    env.Append(LINKFLAGS=[f"-Wl,--defsym=__{name}_REGION_LENGTH__={size:#x}" for name, size in memories.items()])
     board.update("upload.maximum_size", 0)  # PlatformIO's own check would fail the build
 
 program = env.BuildProgram()

@@ -1,8 +1,14 @@
 /* The port of every board with an Arduino core; what differs by chip is in hardware_*.cpp. */
 #include "core.h"
 #include "hardware.h"
+#include "tinyops/health.h"
 
 static const unsigned long BAUD = 115200;
+
+#if defined(ARDUINO_ARCH_AVR)
+/* Cores of other chips have their own names for such memory, if they have any. */
+static tinyops_kept kept __attribute__((section(".noinit")));
+#endif
 
 static int has_byte(void) { return Serial.available() > 0; }
 
@@ -47,7 +53,7 @@ static void measure(void *context, tinyops_port_memory *memory) {
 
 static uint32_t now_ms(void *context) {
   (void)context;
-  return millis();
+  return (uint32_t)millis();
 }
 
 static void reset(void *context) {
@@ -95,6 +101,10 @@ void tinyops_port_open(tinyops_port *port) {
   port->reset_cause = tinyops_arduino_read_reset_cause();
   port->feed_watchdog = feed_watchdog;
   port->supply_mv = supply_mv;
+#if defined(ARDUINO_ARCH_AVR)
+  port->keep = &kept;
+  port->keep_bytes = sizeof(kept);
+#endif
 #if defined(LED_BUILTIN)
   pinMode(LED_BUILTIN, OUTPUT);
   port->show = show;

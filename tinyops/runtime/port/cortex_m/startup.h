@@ -7,6 +7,14 @@
 /* Reads the linker's symbols and the painted stack. Fits tinyops_port.measure. */
 void tinyops_startup_measure(void *context, tinyops_port_memory *memory);
 
+/* RAM that start-up leaves alone and a reset keeps: for tinyops_port.keep. */
+void *tinyops_startup_keep(void);
+uint32_t tinyops_startup_keep_bytes(void);
+
+/* Announces a reset by software and makes it. Fits tinyops_port.reset, when the context is the
+ * port. Does not return. */
+void tinyops_startup_restart(void *context);
+
 /* Starts the core's cycle counter: DWT's where the core has one that counts, else SysTick. Returns
  * its bits, 32 or 24, or 0 where there is neither. */
 uint8_t tinyops_startup_open_cycles(void);
@@ -22,5 +30,8 @@ void tinyops_startup_wake_by(uint32_t irq);
 
 /* Sleeps until the interrupt given to wake_by is pending, then takes that mark away. */
 void tinyops_startup_sleep(uint32_t irq);
+
+/* Takes the mark of another interrupt away that may have ended the sleep. */
+void tinyops_startup_forget(uint32_t irq);
 
 #endif

@@ -1,7 +1,11 @@
 /* A virtual Linux board: the application over a socket on file descriptor 0, with a model from a
  * shared object, on a painted stack.
  *
- *   runner MODEL.SO NAME CONTRACT(64 hex digits) ARENA_BYTES FRAME_VALUES [COUNTER]
+ *   runner [--replay FILE FRAMES] MODEL.SO NAME CONTRACT(64 hex digits) ARENA_BYTES FRAME_VALUES
+ *          [COUNTER]
+ *
+ * With --replay the board has a sensor that gives the frames of FILE, int16 each, FRAMES in 1000
+ * seconds; 0: as fast as they are taken.
  *
  * Ends with 0 when the host closes the socket, with 2 when it cannot start. Counts instructions of
  * this process where the kernel lets it, or by the open file COUNTER, in which an emulator counts
@@ -22,9 +26,12 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "replay.h"
 #include "tinyops/app.h"
+#include "tinyops/manage.h"
 
 enum { LINE = 0, STACK_BYTES = 1 << 20, GUARD_BYTES = 1 << 16, RED_ZONE_BYTES = 512, PAINT = 0xa5 };
 
@@ -38,6 +45,8 @@ typedef struct {
   uint8_t *stack_low;                /* painted from here ... */
   uint8_t *stack_entered;            /* ... to here, where the application's use begins */
   uint32_t static_bytes;
+  uint64_t opened_us;
+  replay *sensor; /* null: frames come over the line */
 } line;
 
 static void fail(const char *what, const char *why) {
@@ -70,10 +79,41 @@ static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
   }
 }
 
+static uint64_t now_us(void) {
+  struct timespec now = {0};
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static uint32_t now_ms(void *context) {
+  const line *self = context;
+  return (uint32_t)((now_us() - self->opened_us) / 1000u);
+}
+
+static int32_t start_sensor(void *context, uint32_t rate_millihz) {
+  const line *self = context;
+  (void)rate_millihz; /* that of the recording */
+  replay_start(self->sensor, now_us());
+  return 0;
+}
+
+static int32_t poll_sensor(void *context, int16_t *values, uint32_t count) {
+  const line *self = context;
+  return count == self->sensor->frame_values ? replay_poll(self->sensor, now_us(), values) : -1;
+}
+
+static uint32_t missed(void *context) {
+  const line *self = context;
+  return self->sensor->missed;
+}
+
+static const tinyops_port_sensor sensor = {
+    .start = start_sensor, .poll = poll_sensor, .missed = missed};
+
 static void idle(void *context) {
-  (void)context;
+  const line *self = context;
   struct pollfd wait = {.fd = LINE, .events = POLLIN};
-  (void)poll(&wait, 1, -1);
+  (void)poll(&wait, 1, self->sensor != NULL ? replay_wait_ms(self->sensor, now_us()) : -1);
 }
 
 static void start_ticks(void *context) {
@@ -143,7 +183,11 @@ typedef struct {
   line *port_line;
   tinyops_app_board board;
   tinyops_app app;
+  tinyops_app_management management;
 } machine;
+
+/* A program is no image: there is no flash to digest. */
+static const tinyops_app_release release = {.fleet = "", .version = "0.1.0"};
 
 static void serve(machine *self) {
   (void)tinyops_app_init(&self->app, &self->board);
@@ -218,12 +262,28 @@ static void read_contract(const char *digits, uint8_t *contract) {
   }
 }
 
+static replay *open_replay(const char *path, const char *rate, const char *frame_values) {
+  static replay opened;
+  const char *wrong = replay_open(&opened, path, (uint32_t)strtoul(frame_values, NULL, 10),
+                                  (uint32_t)strtoul(rate, NULL, 10));
+  if (wrong != NULL) {
+    fail(path, wrong);
+  }
+  return &opened;
+}
+
 int main(int count, char **arguments) {
   const struct rlimit no_core = {0, 0};
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)setrlimit(RLIMIT_CORE, &no_core);
+  char **option = count > 8 && strcmp(arguments[1], "--replay") == 0 ? arguments + 1 : NULL;
+  if (option != NULL) {
+    arguments += 3;
+    count -= 3;
+  }
   if (count < 6 || count > 7 || strlen(arguments[3]) != 64) {
-    fail("usage", "runner MODEL.SO NAME CONTRACT ARENA_BYTES FRAME_VALUES [COUNTER]");
+    fail("usage",
+         "runner [--replay FILE FRAMES] MODEL.SO NAME CONTRACT ARENA_BYTES FRAME_VALUES [COUNTER]");
   }
   uint8_t contract[32];
   read_contract(arguments[3], contract);
@@ -241,6 +301,8 @@ int main(int count, char **arguments) {
   }
   port_line->static_bytes = arena_bytes + frame_values * (uint32_t)sizeof(*frame);
   port_line->emulated = count == 7 ? share_counter(arguments[6]) : NULL;
+  port_line->opened_us = now_us();
+  port_line->sensor = option != NULL ? open_replay(option[1], option[2], arguments[5]) : NULL;
   open_counter(port_line);
   tinyops_port port = {
       .context = port_line,
@@ -252,6 +314,8 @@ int main(int count, char **arguments) {
       .cycle_bits = 0,
       .idle = idle,
       .measure = measure,
+      .now_ms = now_ms,
+      .sensor = option != NULL ? &sensor : NULL,
   };
   if (port_line->counter >= 0) {
     (void)close(
@@ -267,6 +331,8 @@ int main(int count, char **arguments) {
       .arena_bytes = arena_bytes,
       .frame = frame,
       .frame_values = frame_values,
+      .rate_millihz = option != NULL ? 1 : 0, /* a recording has its own */
+      .smp = tinyops_app_manage(&self->management, &self->app, &port, &release),
   };
   run_on_stack(self);
   return 0;

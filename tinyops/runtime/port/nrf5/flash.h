@@ -5,7 +5,8 @@
 #include "tinyops/port.h"
 
 /* What the application may write, all of the chip's flash but nothing outside of it: who writes
- * over the running program stops it. The core stands still meanwhile, 21 ms or more for a sector. */
+ * over the running program stops it. The core stands still meanwhile, 21 ms or more for a sector.
+ */
 const tinyops_port_flash *nrf5_flash(void);
 
 #endif

@@ -15,6 +15,9 @@
 #define UART(offset) REGISTER(0x40034000u + (offset))
 #define TIMER_NOW REGISTER(0x40054028u)
 #define TIMER_NOW_HIGH REGISTER(0x40054024u)
+#define ALARM REGISTER(0x40054010u)
+#define ALARM_INTERRUPT REGISTER(0x40054034u)
+#define ALARM_INTERRUPT_ON REGISTER(0x40054038u)
 #define PIN_FUNCTION(pin) REGISTER(0x40014004u + 8u * (pin))
 #define PIN_PAD(pin) REGISTER(0x4001c004u + 4u * (pin))
 #define PLATFORM REGISTER(0x40000004u)
@@ -32,6 +35,11 @@ enum {
   UART_INTERRUPTS_ON = 0x38,
   UART_BAUD = 115200,
   UART_IRQ = 20,
+  ALARM_IRQ = 0,
+
+  TICK_US = 500000,      /* a sleep's longest */
+  SENSOR_TICK_US = 5000, /* the same while a sensor samples */
+  WATCHDOG_MS = 8000,
 
   PIN_TX = 0,
   PIN_RX = 1,
@@ -88,8 +96,16 @@ static uint32_t cycles(void *context) {
 }
 
 static void idle(void *context) {
-  (void)context;
+  const tinyops_port *port = (const tinyops_port *)context;
+  ALARM = TIMER_NOW + (port->sensor != 0 ? SENSOR_TICK_US : TICK_US);
   tinyops_startup_sleep(UART_IRQ);
+  ALARM_INTERRUPT = 1;
+  tinyops_startup_forget(ALARM_IRQ);
+}
+
+static void feed_watchdog(void *context) {
+  (void)context;
+  rp2040_watchdog_feed(WATCHDOG_MS);
 }
 
 static void open_uart(void) {
@@ -180,7 +196,10 @@ static const tinyops_port_flash flash = {
 void tinyops_port_open(tinyops_port *port) {
   rp2040_open_clocks();
   open_uart();
+  ALARM_INTERRUPT_ON = 1;
   tinyops_startup_wake_by(UART_IRQ);
+  tinyops_startup_wake_by(ALARM_IRQ);
+  rp2040_watchdog_start(WATCHDOG_MS);
   *port = (tinyops_port){
       .context = port,
       .read_byte = read_byte,
@@ -196,8 +215,11 @@ void tinyops_port_open(tinyops_port *port) {
       .now_ms = now_ms,
       .reset = reset,
       .reset_cause = find_reset_cause(),
+      .feed_watchdog = feed_watchdog,
       .flash = &flash,
       .show = show,
       .supply_mv = supply_mv,
+      .keep = tinyops_startup_keep(),
+      .keep_bytes = tinyops_startup_keep_bytes(),
   };
 }

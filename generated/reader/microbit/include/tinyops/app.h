@@ -2,6 +2,9 @@
  *
  *   init -> { poll -> (0) port.idle } for ever
  *
+ * Where the port has a sensor, its frames are pushed at the contract's rate and each result is sent
+ * unasked, until the host feeds the model itself; see sensing.c.
+ *
  * The caller owns all memory and the port; the application allocates nothing and keeps no globals.
  * A missing or bad image is no error here: the link says so and refuses what needs a model. */
 #ifndef TINYOPS_APP_H
@@ -9,9 +12,11 @@
 
 #include <stdint.h>
 
+#include "tinyops/health.h"
 #include "tinyops/link.h"
 #include "tinyops/model.h"
 #include "tinyops/port.h"
+#include "tinyops/smp.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,6 +43,8 @@ typedef struct {
   uint32_t arena_bytes;
   int16_t *frame; /* room for one sensor frame */
   uint32_t frame_values;
+  uint32_t rate_millihz; /* of the samples, as the contract says; 0: none, nothing is sensed */
+  tinyops_smp *smp;      /* its management, see manage.h; null: the line carries the link alone */
 } tinyops_app_board;
 
 /* Takes frames out of a stream of bytes; see tinyops_app_decode. */
@@ -50,6 +57,20 @@ typedef struct {
   uint8_t damaged;     /* the frame is longer than allowed */
 } tinyops_app_decoder;
 
+/* What an application does about its port's sensor. */
+typedef enum {
+  TINYOPS_SENSING_OFF = 0,    /* no sensor, or no model that takes frames */
+  TINYOPS_SENSING_ON = 1,     /* frames are pushed */
+  TINYOPS_SENSING_YIELDED = 2 /* the host feeds the model: frames are left alone */
+} tinyops_sensing;
+
+/* What a byte of the line completed. */
+typedef enum {
+  TINYOPS_ARRIVED_NOTHING = 0,
+  TINYOPS_ARRIVED_FRAME = 1,  /* of the link: frame_bytes at decoder.frame */
+  TINYOPS_ARRIVED_MESSAGE = 2 /* of SMP: to be served */
+} tinyops_arrival;
+
 /* State of the application; the caller provides the memory and leaves it alone. */
 typedef struct {
   const tinyops_app_board *board;
@@ -60,6 +81,14 @@ typedef struct {
   uint32_t result_index;  /* since the model's state was reset */
   uint32_t cycles;        /* of the last inference, as the port counts them */
   uint32_t frame_arrived; /* values of the frame that is being received */
+  tinyops_reset_cause reset_cause;
+  uint32_t confidence_steps; /* see tinyops_health */
+  uint32_t histogram[TINYOPS_HEALTH_CLASSES_MAX];
+  int32_t sensing;     /* a tinyops_sensing, or a negative number: the sensor's own */
+  uint32_t yielded_ms; /* when the host fed the model last */
+  uint8_t line;        /* what the line is in the middle of; see line.c */
+  uint8_t held;        /* a byte whose kind the next one decides */
+  uint32_t frame_bytes;
   tinyops_app_decoder decoder;
   uint8_t reply[TINYOPS_LINK_FRAME_MAX];
 } tinyops_app;
@@ -68,9 +97,31 @@ typedef struct {
  * serves the link. */
 int32_t tinyops_app_init(tinyops_app *app, const tinyops_app_board *board);
 
-/* Takes the bytes that have come, up to the end of one frame, and answers it. Runs the model at
- * most once. Returns 1 when there was a byte, 0 when the port may sleep. */
+/* Feeds the watchdog; takes a frame that the sensor has; takes the bytes that have come, up to the
+ * end of one frame or SMP message, and answers it. Runs the model at most twice. Returns 1 when
+ * there was something, 0 when the port may sleep. */
 int32_t tinyops_app_poll(tinyops_app *app);
+
+/* How the board fares. */
+void tinyops_app_health(const tinyops_app *app, tinyops_health *health);
+
+/* For the application's own files. Keeps which image runs, for the record of a crash. */
+void tinyops_app_keep_image(const tinyops_app *app);
+/* Takes one byte of the line, to the link or to SMP. */
+tinyops_arrival tinyops_app_take(tinyops_app *app, uint8_t byte);
+/* Counts an inference whose outputs lie in the arena. */
+void tinyops_app_count(tinyops_app *app);
+/* Begins to sample, where there is a sensor and a model that takes its frames. */
+void tinyops_app_start_sensing(tinyops_app *app);
+/* Takes at most one frame from the sensor and pushes it. Returns 1 when there was one. */
+int32_t tinyops_app_sense(tinyops_app *app);
+/* The host asks for something with the model: the sensor must wait. */
+void tinyops_app_yield(tinyops_app *app);
+/* Runs the model on what was pushed and acts on the result: reports it, shows it. Returns
+ * TINYOPS_OK or the model's negative number. */
+int32_t tinyops_app_infer(tinyops_app *app);
+/* The index of the largest of the model's int8 outputs, the first among equals. */
+uint32_t tinyops_app_best(const tinyops_app *app);
 
 /* Checks the image at `slot` against slot, arena, frame buffer and contract of `board` without
  * calling it, and fills in `model`. Returns TINYOPS_OK or the first reason why it cannot run. */

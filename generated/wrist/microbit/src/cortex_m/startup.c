@@ -30,7 +30,11 @@
 #define VECTOR_TABLE_OFFSET REGISTER(0xe000ed08u)
 #define RESET_CONTROL REGISTER(0xe000ed0cu)
 #define RESET_REQUEST 0x05fa0004u
+#define EXCEPTION_NMI 2u
 #define FAULT_STATUS REGISTER(0xe000ed28u)
+#define HARD_FAULT_STATUS REGISTER(0xe000ed2cu)
+#define FAULT_ADDRESS REGISTER(0xe000ed34u)
+#define BUS_FAULT_ADDRESS REGISTER(0xe000ed38u)
 #define STACK_OVERFLOWED (1u << 20)
 #define COPROCESSOR_ACCESS REGISTER(0xe000ed88u)
 #define FPU_FULL_ACCESS 0x00f00000u
@@ -47,6 +51,8 @@ extern uint32_t tinyops_stack_low[], tinyops_stack_top[];
 extern uint32_t tinyops_data_start[], tinyops_data_end[], tinyops_data_load[];
 extern uint32_t tinyops_bss_start[], tinyops_bss_end[];
 extern uint32_t tinyops_static_start[], tinyops_static_end[];
+extern uint32_t tinyops_keep_start[], tinyops_keep_end[];
+extern const uint8_t tinyops_flash_start[], tinyops_flash_end[];
 
 int main(void);
 void tinyops_startup_reset(void);
@@ -143,23 +149,64 @@ static int stack_overflowed(void) {
 #endif
 }
 
-/* `frame` is what the core pushed: r0-r3, r12, lr, pc, psr. After an overflow it
- * is nowhere, and zeros are reported. */
-__attribute__((used)) void tinyops_startup_report(const uint32_t *frame) {
-  uint32_t lr = 0;
-  uint32_t pc = 0;
-  uint32_t psr = 0;
-  if (frame >= tinyops_stack_low && frame + 8 <= tinyops_stack_top && !stack_overflowed()) {
-    lr = frame[5];
-    pc = frame[6];
-    psr = frame[7];
-  }
-  tinyops_port port;
-  tinyops_port_open(&port);
-  tinyops_app_send_fault(&port, pc, lr, psr);
+static void restart(void) {
+  __asm volatile("dsb" ::: "memory");
   RESET_CONTROL = RESET_REQUEST;
   for (;;) {
   }
+}
+
+static void read_fault_registers(tinyops_crash *crash) {
+#if __ARM_ARCH >= 7
+  crash->cfsr = FAULT_STATUS;
+  crash->hfsr = HARD_FAULT_STATUS;
+  crash->mmfar = FAULT_ADDRESS;
+  crash->bfar = BUS_FAULT_ADDRESS;
+#else
+  (void)crash;
+#endif
+}
+
+static void read_frame(tinyops_crash *crash, const uint32_t *frame) {
+  if (frame >= tinyops_stack_low && frame + 8 <= tinyops_stack_top && !stack_overflowed()) {
+    crash->lr = frame[5];
+    crash->pc = frame[6];
+    crash->psr = frame[7];
+  }
+}
+
+/* A watchdog that warns before it bites does so by the exception that nothing masks. */
+static tinyops_reset_cause find_cause(void) {
+  uint32_t exception;
+  __asm volatile("mrs %0, ipsr" : "=r"(exception));
+  return exception == EXCEPTION_NMI ? TINYOPS_RESET_WATCHDOG : TINYOPS_RESET_FAULT;
+}
+
+/* `frame` is what the core pushed: r0-r3, r12, lr, pc, psr. After an overflow it
+ * is nowhere, and zeros are reported. The record comes first: a line may be slow. */
+__attribute__((used)) void tinyops_startup_report(const uint32_t *frame) {
+  tinyops_port port;
+  tinyops_crash crash = {0};
+  read_frame(&crash, frame);
+  read_fault_registers(&crash);
+  tinyops_port_open(&port);
+  crash.uptime_ms = port.now_ms != 0 ? port.now_ms(port.context) : 0;
+  crash.firmware_crc = tinyops_app_crc32(
+      tinyops_flash_start, (uint32_t)tinyops_flash_end - (uint32_t)tinyops_flash_start);
+  tinyops_kept_fault(&port, &crash, find_cause());
+  tinyops_app_send_fault(&port, crash.pc, crash.lr, crash.psr);
+  restart();
+}
+
+void *tinyops_startup_keep(void) { return tinyops_keep_start; }
+
+uint32_t tinyops_startup_keep_bytes(void) {
+  return (uint32_t)tinyops_keep_end - (uint32_t)tinyops_keep_start;
+}
+
+void tinyops_startup_restart(void *context) {
+  tinyops_kept_announce((const tinyops_port *)context, TINYOPS_RESET_SOFTWARE);
+  restart();
 }
 
 void tinyops_startup_measure(void *context, tinyops_port_memory *memory) {
@@ -223,3 +270,5 @@ void tinyops_startup_sleep(uint32_t irq) {
   __asm volatile("dsb\n wfi" ::: "memory");
   NVIC_CLEAR_PENDING(irq / 32) = 1u << irq % 32;
 }
+
+void tinyops_startup_forget(uint32_t irq) { NVIC_CLEAR_PENDING(irq / 32) = 1u << irq % 32; }

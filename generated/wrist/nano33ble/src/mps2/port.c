@@ -1,5 +1,6 @@
 /* QEMU's mps2-an386, -an500 and -an505, the twins of Cortex-M4, M7 and M33 boards that QEMU does
- * not know: CMSDK UART0 and TIMER0, on a Cortex-M33 as its secure side sees them. */
+ * not know: CMSDK UART0, TIMER0 as stopwatch, TIMER1 to end a sleep, the watchdog, which warns by
+ * NMI, and the FPGA's counter as clock; on a Cortex-M33 as its secure side sees them. */
 #include "tinyops/port.h"
 
 #include "startup.h"
@@ -8,18 +9,44 @@
 
 #if __ARM_ARCH >= 8
 #define TIMER(offset) REGISTER(0x50000000u + (offset))
+#define TICK(offset) REGISTER(0x50001000u + (offset))
+#define WATCHDOG(offset) REGISTER(0x50081000u + (offset))
+#define FPGA(offset) REGISTER(0x50302000u + (offset))
 #define UART(offset) REGISTER(0x50200000u + (offset))
-enum { TIMER_HZ = 20000000, UART_RX_IRQ = 32 };
+enum { TIMER_HZ = 20000000, UART_RX_IRQ = 32, TICK_IRQ = 4 };
 #else
 #define TIMER(offset) REGISTER(0x40000000u + (offset))
+#define TICK(offset) REGISTER(0x40001000u + (offset))
+#define WATCHDOG(offset) REGISTER(0x40008000u + (offset))
+#define FPGA(offset) REGISTER(0x40028000u + (offset))
 #define UART(offset) REGISTER(0x40004000u + (offset))
-enum { TIMER_HZ = 25000000, UART_RX_IRQ = 0 };
+enum { TIMER_HZ = 25000000, UART_RX_IRQ = 0, TICK_IRQ = 9 };
+#endif
+
+/* How long the program may do without its main loop. */
+#ifndef TINYOPS_WATCHDOG_MS
+#define TINYOPS_WATCHDOG_MS 8000
 #endif
 
 enum {
   TIMER_CONTROL = 0x00,
   TIMER_VALUE = 0x04,
   TIMER_RELOAD = 0x08,
+  TIMER_INTERRUPT = 0x0c,
+  TIMER_ON = 1,
+  TIMER_INTERRUPT_ON = 8,
+  TICK_MS = 500,      /* a sleep's longest */
+  SENSOR_TICK_MS = 5, /* the same while a sensor samples */
+
+  WATCHDOG_LOAD = 0x00,
+  WATCHDOG_CONTROL = 0x08,
+  WATCHDOG_CLEAR = 0x0c,
+  WATCHDOG_WARNS_AND_RESETS = 3,
+
+  FPGA_LEDS = 0x00,
+  FPGA_COUNTER = 0x18,
+  FPGA_PRESCALE = 0x1c,
+  COUNTS_MS = TIMER_HZ / 1000 - 1,
 
   UART_DATA = 0x00,
   UART_STATE = 0x04,
@@ -70,8 +97,45 @@ static uint32_t cycles(void *context) {
 }
 
 static void idle(void *context) {
-  (void)context;
+  const tinyops_port *port = (const tinyops_port *)context;
+  const uint32_t ms = port->sensor != 0 ? SENSOR_TICK_MS : TICK_MS;
+  TICK(TIMER_VALUE) = ms * (TIMER_HZ / 1000);
+  TICK(TIMER_CONTROL) = TIMER_ON | TIMER_INTERRUPT_ON;
   tinyops_startup_sleep(UART_RX_IRQ);
+  TICK(TIMER_CONTROL) = 0;
+  TICK(TIMER_INTERRUPT) = 1;
+  tinyops_startup_forget(TICK_IRQ);
+}
+
+static uint32_t now_ms(void *context) {
+  (void)context;
+  return FPGA(FPGA_COUNTER);
+}
+
+static void feed_watchdog(void *context) {
+  (void)context;
+  WATCHDOG(WATCHDOG_CLEAR) = 1; /* loads the time anew */
+}
+
+/* The LED is lit for every class but the first, which stands for nothing of interest. */
+static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t count) {
+  (void)context;
+  (void)outputs;
+  (void)count;
+  FPGA(FPGA_LEDS) = best != 0;
+}
+
+/* Opened again after a fault, it goes on. */
+static void open_clock(void) {
+  if (FPGA(FPGA_PRESCALE) != COUNTS_MS) {
+    FPGA(FPGA_PRESCALE) = COUNTS_MS;
+    FPGA(FPGA_COUNTER) = 0;
+  }
+}
+
+static void open_watchdog(void) {
+  WATCHDOG(WATCHDOG_LOAD) = TINYOPS_WATCHDOG_MS * (TIMER_HZ / 1000u);
+  WATCHDOG(WATCHDOG_CONTROL) = WATCHDOG_WARNS_AND_RESETS;
 }
 
 void tinyops_port_open(tinyops_port *port) {
@@ -79,7 +143,10 @@ void tinyops_port_open(tinyops_port *port) {
   UART(UART_CONTROL) = UART_TX_ON | UART_RX_ON | UART_RX_INTERRUPT_ON;
   TIMER(TIMER_RELOAD) = UINT32_MAX;
   TIMER(TIMER_CONTROL) = 1;
+  open_clock();
+  open_watchdog();
   tinyops_startup_wake_by(UART_RX_IRQ);
+  tinyops_startup_wake_by(TICK_IRQ);
   *port = (tinyops_port){
       .context = port,
       .read_byte = read_byte,
@@ -92,5 +159,12 @@ void tinyops_port_open(tinyops_port *port) {
       .emulated = 1, /* nobody has this board */
       .idle = idle,
       .measure = tinyops_startup_measure,
+      .now_ms = now_ms,
+      .reset = tinyops_startup_restart,
+      .reset_cause = TINYOPS_RESET_UNKNOWN, /* no register tells */
+      .feed_watchdog = feed_watchdog,
+      .show = show,
+      .keep = tinyops_startup_keep(),
+      .keep_bytes = tinyops_startup_keep_bytes(),
   };
 }

@@ -1,7 +1,11 @@
 /* nRF51822 and nRF52840: UART0 with its plain registers (both have them at the same place), TIMER0
- * as stopwatch, the crystal for an exact baud rate. Pins come from the board's pins.h. */
+ * as stopwatch, the crystal for an exact baud rate. The clock is in clock.c, the watchdog and what
+ * else a chip knows of itself in chip.c. Pins come from the board's pins.h. */
 #include "tinyops/port.h"
 
+#include "chip.h"
+#include "clock.h"
+#include "flash.h"
 #include "pins.h"
 #include "startup.h"
 
@@ -41,7 +45,11 @@ enum {
   TIMER_32_BITS = 3,
   TIMER_HZ = 16000000,
 
+  TICK_MS = 500,      /* a sleep's longest */
+  SENSOR_TICK_MS = 5, /* the same while a sensor samples */
+
   GPIO_OUTSET = 0x508,
+  GPIO_OUTCLR = 0x50c,
   GPIO_PIN_CNF = 0x700,
   PIN_OUTPUT = 0x3, /* input buffer off: nothing reads the pin */
   PIN_INPUT_PULLED_UP = 0xc
@@ -94,8 +102,48 @@ static uint32_t cycles(void *context) {
 }
 
 static void idle(void *context) {
-  (void)context;
+  const tinyops_port *port = (const tinyops_port *)context;
+  nrf5_clock_wake_after(port->sensor != 0 ? SENSOR_TICK_MS : TICK_MS);
   tinyops_startup_sleep(UART_IRQ);
+  nrf5_clock_stop_waking();
+  tinyops_startup_forget(NRF5_CLOCK_IRQ);
+}
+
+static uint32_t now_ms(void *context) {
+  (void)context;
+  return nrf5_clock_now_ms();
+}
+
+static void feed_watchdog(void *context) {
+  (void)context;
+  nrf5_watchdog_feed();
+}
+
+#if defined(BOARD_LED_GPIO)
+/* The LED is lit for every class but the first, which stands for nothing of interest. */
+static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t count) {
+  (void)context;
+  (void)outputs;
+  (void)count;
+  REGISTER(BOARD_LED_GPIO + (best != 0 ? GPIO_OUTSET : GPIO_OUTCLR)) = 1u << BOARD_LED_PIN;
+}
+#endif
+
+#if __ARM_ARCH >= 7
+static uint32_t supply_mv(void *context) {
+  (void)context;
+  return nrf52_supply_mv();
+}
+#endif
+
+static void open_led(void) {
+#if defined(BOARD_LED_GPIO)
+  REGISTER(BOARD_LED_GPIO + GPIO_PIN_CNF + 4u * BOARD_LED_PIN) = PIN_OUTPUT;
+#endif
+#if defined(BOARD_LED_SINK_GPIO)
+  REGISTER(BOARD_LED_SINK_GPIO + GPIO_OUTCLR) = 1u << BOARD_LED_SINK_PIN;
+  REGISTER(BOARD_LED_SINK_GPIO + GPIO_PIN_CNF + 4u * BOARD_LED_SINK_PIN) = PIN_OUTPUT;
+#endif
 }
 
 static void open_clock(void) {
@@ -137,7 +185,12 @@ void tinyops_port_open(tinyops_port *port) {
   open_clock();
   open_uart();
   open_timer();
+  open_led();
+  nrf5_clock_open();
+  nrf5_watchdog_start();
   tinyops_startup_wake_by(UART_IRQ);
+  tinyops_startup_wake_by(NRF5_CLOCK_IRQ);
+  const uint8_t emulated = DEVICE_ID(0) == EMULATED_ID || DEVICE_ID(1) == EMULATED_ID;
   *port = (tinyops_port){
       .context = port,
       .read_byte = read_byte,
@@ -147,8 +200,22 @@ void tinyops_port_open(tinyops_port *port) {
       .tick_hz = TIMER_HZ,
       .cycles = cycles,
       .cycle_bits = tinyops_startup_open_cycles(),
-      .emulated = DEVICE_ID(0) == EMULATED_ID || DEVICE_ID(1) == EMULATED_ID,
+      .emulated = emulated,
       .idle = idle,
       .measure = tinyops_startup_measure,
+      .now_ms = now_ms,
+      .reset = tinyops_startup_restart,
+      /* QEMU has no such register, and answers with ones. */
+      .reset_cause = emulated ? TINYOPS_RESET_UNKNOWN : nrf5_take_reset_cause(),
+      .feed_watchdog = feed_watchdog,
+      .flash = nrf5_flash(),
+      .keep = tinyops_startup_keep(),
+      .keep_bytes = tinyops_startup_keep_bytes(),
   };
+#if defined(BOARD_LED_GPIO)
+  port->show = show;
+#endif
+#if __ARM_ARCH >= 7
+  port->supply_mv = supply_mv;
+#endif
 }

@@ -101,10 +101,10 @@ static void say_hello(tinyops_app *app, const request *asked) {
   answer(app, asked, TINYOPS_LINK_HELLO_REPLY_SIZE + name);
 }
 
-/* The index of the largest of int8 outputs, the first among equals. */
-static uint32_t find_best(const uint8_t *outputs, uint32_t count) {
+uint32_t tinyops_app_best(const tinyops_app *app) {
+  const uint8_t *outputs = output_of(app);
   uint32_t best = 0;
-  for (uint32_t i = 1; i < count; i++) {
+  for (uint32_t i = 1; i < app->model.header->output_bytes; i++) {
     if ((int8_t)outputs[i] > (int8_t)outputs[best]) {
       best = i;
     }
@@ -112,16 +112,32 @@ static uint32_t find_best(const uint8_t *outputs, uint32_t count) {
   return best;
 }
 
-static void send_result(tinyops_app *app, uint32_t ticks) {
+/* The report goes over the line and, without its framing, over the network. */
+static void report_result(tinyops_app *app, uint32_t ticks, uint32_t best) {
+  const tinyops_port *port = app->board->port;
   uint32_t outputs = app->model.header->output_bytes;
   uint32_t sent = smaller(outputs, TINYOPS_LINK_DATA_MAX);
   uint8_t *out = payload_of(app);
   put32(out + TINYOPS_LINK_RESULT_REPLY_INDEX_AT, app->result_index);
   put32(out + TINYOPS_LINK_RESULT_REPLY_TICKS_AT, ticks);
-  put16(out + TINYOPS_LINK_RESULT_REPLY_BEST_AT, find_best(output_of(app), outputs));
+  put16(out + TINYOPS_LINK_RESULT_REPLY_BEST_AT, best);
   put16(out + TINYOPS_LINK_RESULT_REPLY_OUTPUTS_AT, smaller(outputs, UINT16_MAX));
   copy(out + TINYOPS_LINK_RESULT_REPLY_SIZE, output_of(app), sent);
   send(app, TINYOPS_LINK_RESULT, app->result_index, TINYOPS_LINK_RESULT_REPLY_SIZE + sent);
+  if (port->network != 0) {
+    (void)port->network->send(port->context, app->reply,
+                              PAYLOAD_AT + TINYOPS_LINK_RESULT_REPLY_SIZE + sent);
+  }
+}
+
+static void act(tinyops_app *app, uint32_t ticks) {
+  const tinyops_port *port = app->board->port;
+  const uint32_t best = tinyops_app_best(app);
+  report_result(app, ticks, best);
+  if (port->show != 0) {
+    port->show(port->context, best, (const int8_t *)output_of(app),
+               app->model.header->output_bytes);
+  }
 }
 
 /* Ends what start_ticks began. Returns the ticks. */
@@ -131,7 +147,7 @@ static uint32_t stop(tinyops_app *app) {
   return port->ticks(port->context);
 }
 
-static int32_t infer(tinyops_app *app) {
+int32_t tinyops_app_infer(tinyops_app *app) {
   const tinyops_port *port = app->board->port;
   port->start_ticks(port->context);
   int32_t status = app->model.prepare(app->board->arena);
@@ -140,8 +156,8 @@ static int32_t infer(tinyops_app *app) {
   }
   uint32_t ticks = stop(app);
   if (status == TINYOPS_OK) {
-    send_result(app, ticks);
-    app->inferences++;
+    act(app, ticks);
+    tinyops_app_count(app);
     app->result_index++;
   }
   return status;
@@ -183,7 +199,7 @@ static void take_sample(tinyops_app *app, const request *asked) {
     due = status == TINYOPS_DUE;
   }
   if (due != 0) {
-    status = infer(app);
+    status = tinyops_app_infer(app);
   }
   if (status < 0) {
     refuse(app, asked, status);
@@ -239,7 +255,9 @@ static void invoke(tinyops_app *app, const request *asked) {
     refuse(app, asked, status);
     return;
   }
-  app->inferences += status == TINYOPS_OK;
+  if (status == TINYOPS_OK) {
+    tinyops_app_count(app);
+  }
   put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICKS_AT, ticks);
   put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICK_HZ_AT, port->tick_hz);
   answer(app, asked, TINYOPS_LINK_INVOKE_REPLY_SIZE);
@@ -279,6 +297,7 @@ static void reset_state(tinyops_app *app, const request *asked) {
 
 /* What needs a model that can run. */
 static void serve_model(tinyops_app *app, const request *asked) {
+  tinyops_app_yield(app);
   switch (asked->type) {
     case TINYOPS_LINK_SAMPLE:
       take_sample(app, asked);
@@ -324,6 +343,7 @@ static void serve(tinyops_app *app, const request *asked) {
 
 int32_t tinyops_app_init(tinyops_app *app, const tinyops_app_board *board) {
   *app = (tinyops_app){.board = board};
+  app->reset_cause = tinyops_kept_start(board->port);
   app->state = tinyops_app_find_model(board, &app->model);
   if (app->state != TINYOPS_OK) {
     return app->state;
@@ -333,25 +353,46 @@ int32_t tinyops_app_init(tinyops_app *app, const tinyops_app_board *board) {
         tinyops_app_crc32((const uint8_t *)board->slot, app->model.header->image_bytes);
   }
   app->state = app->model.init(board->arena);
+  tinyops_app_keep_image(app);
+  tinyops_app_start_sensing(app);
   return app->state;
 }
 
-int32_t tinyops_app_poll(tinyops_app *app) {
+static void serve_frame(tinyops_app *app) {
+  const uint8_t *frame = app->decoder.frame;
+  const request asked = {frame[TYPE_AT], frame[SEQUENCE_AT], frame + PAYLOAD_AT,
+                         app->frame_bytes - PAYLOAD_AT};
+  serve(app, &asked);
+}
+
+static int32_t poll_line(tinyops_app *app) {
   const tinyops_port *port = app->board->port;
   for (uint32_t taken = 0; taken < POLL_BYTES; taken++) {
     int32_t byte = port->read_byte(port->context);
     if (byte == TINYOPS_PORT_NO_BYTE) {
       return taken > 0;
     }
-    uint32_t length = tinyops_app_decode(&app->decoder, (uint8_t)byte);
-    if (length > 0) {
-      const uint8_t *frame = app->decoder.frame;
-      request asked = {frame[TYPE_AT], frame[SEQUENCE_AT], frame + PAYLOAD_AT, length - PAYLOAD_AT};
-      serve(app, &asked);
-      return 1;
+    switch (tinyops_app_take(app, (uint8_t)byte)) {
+      case TINYOPS_ARRIVED_FRAME:
+        serve_frame(app);
+        return 1;
+      case TINYOPS_ARRIVED_MESSAGE:
+        tinyops_smp_serve(app->board->smp);
+        return 1;
+      default:
+        break;
     }
   }
   return 1;
+}
+
+int32_t tinyops_app_poll(tinyops_app *app) {
+  const tinyops_port *port = app->board->port;
+  if (port->feed_watchdog != 0) {
+    port->feed_watchdog(port->context);
+  }
+  const int32_t sensed = tinyops_app_sense(app);
+  return poll_line(app) != 0 || sensed != 0;
 }
 
 void tinyops_app_send_fault(const tinyops_port *port, uint32_t pc, uint32_t lr, uint32_t psr) {

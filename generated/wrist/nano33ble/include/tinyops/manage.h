@@ -1,0 +1,45 @@
+/* Management of the application over SMP: what connects the server of smp.h with app.h.
+ *
+ *   board.smp = tinyops_app_manage(&management, &app, &port, &release);  before tinyops_app_init */
+#ifndef TINYOPS_MANAGE_H
+#define TINYOPS_MANAGE_H
+
+#include "tinyops/app.h"
+#include "tinyops/smp.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the firmware knows of itself. Everything pointed to outlives the application. */
+typedef struct {
+  const char *fleet;
+  const char *version;
+  const uint8_t *flash; /* the firmware as it lies in flash, which may begin at address 0 */
+  uint32_t flash_bytes; /* 0: it cannot be read as data */
+  const tinyops_smp_settings *settings; /* null: the board keeps none */
+} tinyops_app_release;
+
+/* State of the management; the caller provides the memory and leaves it alone. */
+typedef struct {
+  tinyops_app *app;
+  const tinyops_port *port;
+  const tinyops_app_release *release;
+  tinyops_smp smp;
+  tinyops_smp_board board;
+  uint8_t digested; /* the digests were computed, when somebody first asked */
+  uint8_t firmware[TINYOPS_SMP_DIGEST_BYTES];
+  uint8_t model[TINYOPS_SMP_DIGEST_BYTES];
+  uint8_t message[TINYOPS_SMP_MESSAGE_MAX];
+} tinyops_app_management;
+
+/* Prepares the server for `app`, which need not be initialised yet, on its port. Returns what
+ * belongs in the application's board. */
+tinyops_smp *tinyops_app_manage(tinyops_app_management *management, tinyops_app *app,
+                                const tinyops_port *port, const tinyops_app_release *release);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,86 @@
+"""Boards that only their makers' tools build for: what a release gets of them, and what is proven."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_twin_boards import contract_of, golden_file, ignore
+from test_twin_mega import write_model
+
+from tinyops import firmware, twin
+from tinyops.artifacts import Step
+from tinyops.boards.loader import load_catalog
+from tinyops.specs.locking import own_pins
+from tinyops.toolchain import CPU_FLAGS, installed
+
+pytestmark = pytest.mark.build
+
+
+def run_steps(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    """Facts of firmware and twin, and the rendered project."""
+    monkeypatch.setenv("TINYOPS_CACHE", str(folder / "cache"))
+    spec = load_catalog()[name].spec
+    contract = contract_of(name) | {"arena_bytes": spec.layout.arena_bytes}
+    lock: dict[str, Any] = {"platformio": "6.2.0", "scons": "4.11.1", "firmware": own_pins().firmware}
+    if spec.twin.kind != "none":
+        lock["compiler"] = {"name": spec.compiler, "version": installed(spec.compiler).version}
+        lock["emulator"] = {"name": spec.emulator, "version": installed(spec.emulator or "").version}
+    settings = {"board": name, "fleet": "wrist", "sensor": "stream", "facts": spec.model_dump(mode="json")}
+    out = folder / "out"
+    out.mkdir(parents=True)
+    (folder / "contract.json").write_text(json.dumps(contract))
+    inputs = {"contract.json": folder / "contract.json", **write_model(folder, contract)}
+    built = firmware.run(Step("firmware", f"wrist/{name}", settings, lock), inputs, out, ignore)
+    files = inputs | {path.name: path for path in out.iterdir()}
+    files["golden.bin"] = golden_file(folder / "golden.bin")
+    proven = twin.run(Step("twin", f"wrist/{name}", settings, lock), files, folder, ignore)
+    return built, proven, (out / "project.zip").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["esp32", "esp32c3", "coral-micro"])
+def test_a_rendered_board_has_its_project_and_says_how_little_is_proven(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, proven, packed = run_steps(name, tmp_path / "one", monkeypatch)
+    assert built["image"] is False
+    assert proven["proof"]["firmware"] == "rendered"
+    emulated = name != "esp32"
+    assert proven["proof"]["model"] == ("same-source" if emulated else "rendered")
+    assert proven["bit_exact"] is (True if emulated else None)
+    names = set(zipfile.ZipFile(io.BytesIO(packed)).namelist())
+    assert {"src/model/model.c", "include/contract.h", "include/tinyops/port.h"} < names
+    assert ("CMakeLists.txt" if name == "coral-micro" else "platformio.ini") in names
+    assert not [file for file in names if file.startswith("twin/")]
+    assert str(tmp_path).encode() not in packed
+    assert run_steps(name, tmp_path / "another", monkeypatch)[2] == packed
+
+
+def test_the_library_compiles_without_a_warning_and_misses_only_the_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, packed = run_steps("coral-micro", tmp_path / "made", monkeypatch)
+    sdk = tmp_path / "sdk"
+    zipfile.ZipFile(io.BytesIO(packed)).extractall(sdk)
+    flags = " ".join([*CPU_FLAGS["cortex-m7"], "-Os", "-Werror"])
+    chosen = {
+        "CMAKE_SYSTEM_NAME": "Generic",
+        "CMAKE_C_COMPILER": "arm-none-eabi-gcc",
+        "CMAKE_TRY_COMPILE_TARGET_TYPE": "STATIC_LIBRARY",
+        "CMAKE_C_FLAGS": flags,
+    }
+    given = [f"-D{name}={value}" for name, value in chosen.items()]
+    for command in (["cmake", "-S", sdk, "-B", sdk / "build", *given], ["cmake", "--build", sdk / "build"]):
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+    program = ["arm-none-eabi-gcc", *CPU_FLAGS["cortex-m7"], "-nostdlib", "-r", "-Wl,-u,tinyops_firmware_start"]
+    program += ["-Wl,-u,tinyops_firmware_poll", sdk / "build/libtinyops_firmware.a", "-o", sdk / "whole.o"]
+    subprocess.run(program, check=True, timeout=60)
+    found = subprocess.run(["arm-none-eabi-nm", "-u", sdk / "whole.o"], check=True, capture_output=True, text=True)
+    missing = {line.split()[-1] for line in found.stdout.splitlines()}
+    assert "tinyops_port_open" in missing
+    assert missing - {"tinyops_port_open"} <= {"memcpy", "memset", "memmove", "memcmp"}

@@ -1,0 +1,139 @@
+"""A board that samples its own sensor gives the results of the stream, unasked, and yields to a host that feeds it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_twin_boards import board_spec, build_firmware, compile_image, contract_of, stream_file
+
+from tinyops import firmware, twin
+from tinyops.errors import ToolError
+from tinyops.twin.golden import Stream, read_stream
+from tinyops.twin.prove import play
+
+pytestmark = pytest.mark.build
+
+RATE_HZ = 100
+# Frame n is (n, -n), as in the golden stream; due n/rate seconds after its start. At another rate it fails.
+SYNTHETIC = """
+typedef struct { tinyops_port *port; uint32_t started_ms, rate_millihz, taken; } synthetic_sensor;
+static synthetic_sensor synthetic;
+static int32_t start_synthetic(void *context, uint32_t rate_millihz) {
+  synthetic.port = context;
+  synthetic.started_ms = synthetic.port->now_ms(context);
+  synthetic.rate_millihz = rate_millihz;
+  return rate_millihz == 100000u ? 0 : -9;
+}
+static int32_t poll_synthetic(void *context, int16_t *values, uint32_t count) {
+  const uint32_t ms = synthetic.port->now_ms(context) - synthetic.started_ms;
+  if (count != 2) {
+    return -9;
+  }
+  if (synthetic.taken >= ms * (synthetic.rate_millihz / 1000u) / 1000u) {
+    return 0;
+  }
+  values[0] = (int16_t)synthetic.taken;
+  values[1] = (int16_t)-values[0];
+  synthetic.taken++;
+  return 1;
+}
+static uint32_t miss_nothing(void *context) { (void)context; return 7; }
+static const tinyops_port_sensor sensor = {start_synthetic, poll_synthetic, miss_nothing};
+
+int main(void) {
+"""
+OPENED = "  tinyops_port_open(&port);\n"
+
+
+def with_sensor(real: Callable[..., dict[str, bytes]]) -> Callable[..., Any]:
+    def render(**given: Any) -> dict[str, bytes]:
+        files = real(**given)
+        text = files["src/main.c"].decode()
+        assert OPENED in text and "int main(void) {\n" in text
+        text = text.replace("int main(void) {\n", SYNTHETIC).replace(OPENED, OPENED + "  port.sensor = &sensor;\n")
+        return files | {"src/main.c": text.encode()}
+
+    return render
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, float], dict[str, Path]]:
+    monkeypatch.setenv("TINYOPS_CACHE", str(tmp_path / "cache"))
+
+    def make(name: str, rate_hz: float) -> dict[str, Path]:
+        contract = contract_of(name)
+        contract["input"]["rate_hz"] = rate_hz
+        (tmp_path / "contract.json").write_text(json.dumps(contract))
+        files = {"contract.json": tmp_path / "contract.json"} | compile_image(name, tmp_path, contract)
+        if board_spec(name).layout is not None:
+            real = firmware.step.render_project
+            monkeypatch.setattr("tinyops.firmware.step.render_project", with_sensor(real))
+            files |= build_firmware(name, tmp_path, contract)
+        return files
+
+    return make
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Iterator[Stream]:
+    yield read_stream(stream_file(tmp_path / "stream.bin"))
+
+
+def recorded(stream: Stream, path: Path) -> Path:
+    path.write_bytes(b"".join(value.to_bytes(2, "little", signed=True) for frame in stream.frames for value in frame))
+    return path
+
+
+@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico"])
+def test_a_sensor_on_the_board_gives_the_results_of_the_stream(
+    name: str, built: Callable[..., dict[str, Path]], stream: Stream
+) -> None:
+    with twin.open_twin(name, board_spec(name), built(name, RATE_HZ)) as board:
+        results = [board.link.next_result(20.0) for _ in stream.results]
+        assert [result.values for result in results] == list(stream.results)
+        assert [result.index for result in results] == list(range(len(stream.results)))
+        # The host takes the model over: the sensor, which never ends, comes no more between its frames.
+        play(board, stream)
+        assert board.link.stats().inferences >= 2 * len(stream.results)
+
+
+def test_a_sensor_that_cannot_start_leaves_the_board_to_its_host(
+    built: Callable[..., dict[str, Path]], stream: Stream
+) -> None:
+    with twin.open_twin("microbit", board_spec("microbit"), built("microbit", 99)) as board:
+        play(board, stream)
+        assert board.link.stats().inferences == len(stream.results)
+
+
+@pytest.mark.parametrize("frames_in_1000_s", [0, 200_000])
+def test_a_replayed_recording_gives_the_results_of_the_stream(
+    frames_in_1000_s: int, built: Callable[..., dict[str, Path]], stream: Stream, tmp_path: Path
+) -> None:
+    files, spec = built("linux", RATE_HZ), board_spec("linux")
+    replay = twin.Replay(recorded(stream, tmp_path / "frames.raw"), frames_in_1000_s)
+    started = time.monotonic()
+    with twin.open_twin("linux", spec, files, replay=replay) as board:
+        assert [board.link.next_result(20.0).values for _ in stream.results] == list(stream.results)
+        due_s = (len(stream.frames) - 1) * 1000 / frames_in_1000_s if frames_in_1000_s else 0.0
+        assert time.monotonic() - started >= due_s
+        play(board, stream)
+
+
+def test_what_cannot_be_replayed_is_said(built: Callable[..., dict[str, Path]], stream: Stream, tmp_path: Path) -> None:
+    files = built("linux", RATE_HZ)
+    cut = tmp_path / "cut.raw"
+    cut.write_bytes(recorded(stream, tmp_path / "frames.raw").read_bytes()[:-2])
+    with twin.open_twin("linux", board_spec("linux"), files, replay=twin.Replay(cut)) as board:
+        with pytest.raises(ToolError):
+            board.link.hello()
+        assert "not whole frames" in board.how_it_ended()
+    with (
+        pytest.raises(ToolError, match="microbit: its twin has no sensor"),
+        twin.open_twin("microbit", board_spec("microbit"), files, replay=twin.Replay(cut)),
+    ):
+        pass

@@ -1,0 +1,133 @@
+/* The SMP server on this machine: bytes of a line in, what the server sends out.
+ *
+ *   run_smp BUFFER_BYTES
+ *
+ * The buffer has exactly that many bytes, so that a sanitizer sees one too many. Settings lie in a
+ * buffer of their own; a reset is told on stderr. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tinyops/smp.h"
+
+enum { SETTINGS_MAX = 300 };
+
+static uint8_t digest[TINYOPS_SMP_DIGEST_BYTES];
+static uint8_t settings[SETTINGS_MAX], incoming[SETTINGS_MAX];
+static uint32_t settings_bytes, arrived, resets;
+static tinyops_crash fault = {.pc = 0x1234, .lr = 0xffffffff, .uptime_ms = 77};
+static int crashed = 1;
+
+static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
+  (void)context;
+  (void)fwrite(bytes, 1, count, stdout);
+}
+
+static void describe(void *context, tinyops_smp_info *info) {
+  (void)context;
+  *info = (tinyops_smp_info){.board = "desk",
+                             .fleet = "wrist",
+                             .version = "1.2.3",
+                             .contract = digest,
+                             .firmware = digest,
+                             .abi = 1,
+                             .state = -16,
+                             .arena_bytes = 4096,
+                             .ram_bytes = 70000,
+                             .free_slots = 1};
+}
+
+static void find_health(void *context, tinyops_health *health) {
+  (void)context;
+  *health = (tinyops_health){.uptime_ms = UINT32_MAX, .sensor = -3, .classes = UINT32_MAX};
+  for (uint32_t i = 0; i < TINYOPS_HEALTH_CLASSES_MAX; i++) {
+    health->histogram[i] = i << (2 * i);
+  }
+}
+
+static const tinyops_crash *find_crash(void *context) {
+  (void)context;
+  return crashed ? &fault : NULL;
+}
+
+static void clear_crash(void *context) {
+  (void)context;
+  crashed = 0;
+}
+
+static int32_t test_itself(void *context, int32_t keep, tinyops_smp_test *test) {
+  (void)context;
+  *test = (tinyops_smp_test){.count = 2, .names = {"image", "model"}, .statuses = {0, -3}};
+  test->outputs_crc = (uint32_t)keep;
+  return 0;
+}
+
+static int32_t time_model(void *context, uint32_t repeat, tinyops_smp_bench *bench) {
+  (void)context;
+  bench->ticks = (tinyops_smp_spread){1, 2, (uint64_t)repeat << 32};
+  return repeat == 13 ? -TINYOPS_SMP_ERR_FAILED : 0;
+}
+
+static void reset(void *context) {
+  (void)context;
+  resets++;
+}
+
+static int32_t read_settings(void *context, uint32_t offset, uint8_t *bytes, uint32_t room,
+                             uint32_t *count, uint32_t *total) {
+  (void)context;
+  if (offset > settings_bytes) {
+    return -TINYOPS_SMP_ERR_INVALID;
+  }
+  *total = settings_bytes;
+  *count = settings_bytes - offset < room ? settings_bytes - offset : room;
+  memcpy(bytes, settings + offset, *count);
+  return 0;
+}
+
+static int32_t write_settings(void *context, uint32_t offset, const uint8_t *bytes, uint32_t count,
+                              uint32_t total) {
+  (void)context;
+  if (total > SETTINGS_MAX || (offset != 0 && offset != arrived)) {
+    return -TINYOPS_SMP_ERR_INVALID;
+  }
+  memcpy(incoming + offset, bytes, count);
+  arrived = offset + count;
+  if (arrived == total) {
+    memcpy(settings, incoming, total);
+    settings_bytes = total;
+    arrived = 0;
+  }
+  return 0;
+}
+
+int main(int count, char **arguments) {
+  if (count != 2) {
+    return 2;
+  }
+  static const tinyops_smp_settings kept = {.read = read_settings, .write = write_settings};
+  static const tinyops_smp_board board = {.write = write_bytes,
+                                          .info = describe,
+                                          .health = find_health,
+                                          .crash = find_crash,
+                                          .clear_crash = clear_crash,
+                                          .self_test = test_itself,
+                                          .bench = time_model,
+                                          .reset = reset,
+                                          .settings = &kept};
+  const uint32_t bytes = (uint32_t)strtoul(arguments[1], NULL, 10);
+  uint8_t *buffer = malloc(bytes);
+  tinyops_smp smp;
+  if (buffer == NULL) {
+    return 2;
+  }
+  tinyops_smp_open(&smp, &board, buffer, bytes);
+  for (int byte = getchar(); byte != EOF; byte = getchar()) {
+    if (tinyops_smp_feed(&smp, (uint8_t)byte) != 0) {
+      tinyops_smp_serve(&smp);
+    }
+  }
+  (void)fprintf(stderr, "%u %u\n", (unsigned)resets, (unsigned)smp.bad_messages);
+  free(buffer);
+  return 0;
+}

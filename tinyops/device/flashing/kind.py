@@ -1,0 +1,60 @@
+"""What every way to flash a board offers. Commands are pure; `session` runs them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+from tinyops.boards.model import FlashTool
+from tinyops.device.identify.usb import UsbDevice
+
+FLASH_TIMEOUT_S = 600.0
+Needs: TypeAlias = Literal["port", "usb", "drive"]
+Report: TypeAlias = Callable[[int], None]  # how far it is, in per cent
+_PERCENT = re.compile(r"(?<![\d.])(\d{1,3})(?:\.\d+)? ?%")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file for one board. `port` is its serial line, `usb` the device, as far as there are any; `others` says
+    that more boards of its kind are connected, of which only this one is meant.
+    """
+
+    board: str
+    tool: FlashTool
+    file: Path
+    origin: int
+    port: str | None = None
+    usb: UsbDevice | None = None
+    others: bool = False
+
+    def option(self, name: str, default: str = "") -> str:
+        return str(self.tool.options.get(name, default))
+
+
+class Way(Protocol):
+    """How one kind of program, or none, brings a file onto a board.
+
+    `program` is what must be on PATH, `package` says how it is installed. `needs` is what the board must show:
+    `port` a serial line, `usb` itself on USB in its bootloader or through its debugger, `drive` a disk. `after_cut`
+    says what is left, and what to do, when the board vanishes meanwhile; `forgets` whether settings and models are
+    erased, too.
+    """
+
+    program: str
+    package: str
+    needs: Needs
+    after_cut: str
+    forgets: bool
+
+    def command(self, program: Path, job: Job) -> Sequence[str]:
+        """The whole command line. Raises ToolError for a job that it cannot do."""
+
+
+def percent(line: str) -> int | None:
+    """How far a tool says it is: the last percentage in a line. For people only: nothing is decided by it."""
+    found = _PERCENT.findall(line)
+    return min(int(found[-1]), 100) if found else None

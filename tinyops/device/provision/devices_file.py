@@ -1,0 +1,184 @@
+"""The file of a fleet's devices: CSV in Git, read and written with its comments, order and further columns kept.
+
+    id,board,labels,public_key,enrolled,revoked
+
+`id` and `board` must be there; `public_key` is the device's own, 64 hex digits, `enrolled` and `revoked` are days.
+Lines that begin with # and empty lines are kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from tinyops.errors import Problem, SpecError, UsageError
+
+FILE_LIMIT_BYTES = 16 * 1024 * 1024
+DEVICES_MAX = 100_000
+FIELD_MAX = 500
+LINE_MAX = 8192
+COLUMNS = ("id", "board", "labels", "public_key", "enrolled", "revoked")
+NEEDED = ("id", "board")
+_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_KEY = re.compile(r"[0-9a-f]{64}|")
+
+
+def check_id(text: str) -> str:
+    """Raises ValueError for what is no device's id."""
+    if not _ID.fullmatch(text):
+        raise ValueError(f"{text!r} is no device id: at most 63 letters, digits, and '.', '_', '-' between them")
+    return text
+
+
+@dataclass(frozen=True)
+class Device:
+    """A line of the file."""
+
+    id: str
+    board: str
+    labels: str = ""
+    public_key: str = ""
+    enrolled: str = ""
+    revoked: str = ""
+    others: tuple[tuple[str, str], ...] = ()  # columns that tinyops knows nothing of
+
+    def value(self, column: str) -> str:
+        return str(getattr(self, column)) if column in COLUMNS else dict(self.others).get(column, "")
+
+
+@dataclass(frozen=True)
+class DevicesFile:
+    """The file as a value. `lines` are devices, and comments as they stand."""
+
+    columns: tuple[str, ...]
+    lines: tuple[Device | str, ...]
+    header_at: int = 0  # how many comments stand before the header
+
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        return {line.id: line for line in self.lines if isinstance(line, Device)}
+
+    def to_text(self) -> str:
+        rows = [line if isinstance(line, str) else self._row(line) for line in self.lines]
+        return "".join(f"{row}\n" for row in [*rows[: self.header_at], ",".join(self.columns), *rows[self.header_at :]])
+
+    def _row(self, device: Device) -> str:
+        out = io.StringIO()
+        csv.writer(out, lineterminator="").writerow([device.value(column) for column in self.columns])
+        return out.getvalue()
+
+    def with_device(self, device: Device) -> DevicesFile:
+        """The device at the end, or in the place of its former line."""
+        changed = tuple(device if isinstance(old, Device) and old.id == device.id else old for old in self.lines)
+        lines = changed if device.id in self.devices else (*self.lines, device)
+        missing = tuple(c for c in COLUMNS if c not in self.columns and device.value(c))
+        return replace(self, columns=(*self.columns, *missing), lines=lines)
+
+
+def enrolled(file: DevicesFile, device: Device, *, instead_of: str | None, today: date) -> DevicesFile:
+    """The file with a newly enrolled device. `instead_of` is the id that it replaces: its own when it is enrolled
+    again, else that of a device which is revoked by this, and whose labels it takes over.
+
+    Raises UsageError when the id is taken or there is nobody to replace.
+    """
+    known = file.devices
+    if instead_of is not None and instead_of not in known:
+        raise UsageError(f"device {instead_of} is not in the fleet's file", hint="leave --replace away")
+    if device.id in known and instead_of != device.id:
+        state = f"revoked on {known[device.id].revoked}" if known[device.id].revoked else "enrolled already"
+        raise UsageError(
+            f"device {device.id} is {state}", hint=f"--replace {device.id} enrols it again, with a new key"
+        )
+    if instead_of is None:
+        return file.with_device(device)
+    old = known[instead_of]
+    taken = replace(device, labels=device.labels or old.labels, others=device.others or old.others)
+    if instead_of == device.id:
+        return file.with_device(taken)
+    return file.with_device(replace(old, revoked=old.revoked or today.isoformat())).with_device(taken)
+
+
+def revoked(file: DevicesFile, name: str, today: date) -> DevicesFile:
+    """Raises UsageError for a device that is not there, or is revoked already."""
+    old = file.devices.get(name)
+    if old is None:
+        raise UsageError(f"device {name} is not in the fleet's file")
+    if old.revoked:
+        raise UsageError(f"device {name} was revoked on {old.revoked}")
+    return file.with_device(replace(old, revoked=today.isoformat()))
+
+
+def parse_devices(text: str, *, where: str) -> DevicesFile:
+    """Raises SpecError with every problem at its line."""
+    columns: tuple[str, ...] = ()
+    lines: list[Device | str] = []
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    header_at = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            lines.append(line)
+        elif len(line) > LINE_MAX:
+            problems.append(Problem(where, number, 1, f"longer than {LINE_MAX:,} characters"))
+        elif not columns:
+            columns, header_at = tuple(split(line)), len(lines)
+            problems += [Problem(where, number, 1, m) for m in _header_problems(columns)]
+        else:
+            device = _device(line, columns)
+            if isinstance(device, str):
+                problems.append(Problem(where, number, 1, device))
+            elif device.id in seen:
+                problems.append(Problem(where, number, 1, f"device {device.id} stands twice"))
+            else:
+                seen.add(device.id)
+                lines.append(device)
+    if len(lines) > DEVICES_MAX:
+        problems.append(Problem(where, DEVICES_MAX, 1, f"more than {DEVICES_MAX:,} lines"))
+    if problems:
+        raise SpecError(problems)
+    return DevicesFile(columns or COLUMNS, tuple(lines), header_at if columns else len(lines))
+
+
+def split(line: str) -> list[str]:
+    """The fields of one line of CSV, at most LINE_MAX long; a quoted field ends with the line."""
+    return [field.strip() for field in next(csv.reader([line], strict=False))]
+
+
+def _header_problems(columns: Sequence[str]) -> list[str]:
+    missing = [column for column in NEEDED if column not in columns]
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    found = [f"column {column!r} is missing from {','.join(columns)[:100]!r}" for column in missing]
+    return found + [f"column {column!r} stands twice" for column in twice]
+
+
+def _device(line: str, columns: Sequence[str]) -> Device | str:
+    """The device of a line, or what is wrong with it."""
+    fields = split(line)
+    if len(fields) > len(columns):
+        return f"{len(fields)} fields, the header has {len(columns)}"
+    values = dict(zip(columns, [*fields, *[""] * (len(columns) - len(fields))], strict=False))
+    if any(len(value) > FIELD_MAX for value in values.values()):
+        return f"a field is longer than {FIELD_MAX} characters"
+    known = {column: values.get(column, "") for column in COLUMNS}
+    try:
+        check_id(known["id"])
+        _check_values(known)
+    except ValueError as error:
+        return str(error)
+    return Device(**known, others=tuple((c, v) for c, v in values.items() if c not in COLUMNS))
+
+
+def _check_values(known: Mapping[str, str]) -> None:
+    if not known["board"]:
+        raise ValueError(f"device {known['id']} has no board")
+    if not _KEY.fullmatch(known["public_key"]):
+        raise ValueError(f"the public key of {known['id']} is not 64 lower-case hex digits")
+    for column in ("enrolled", "revoked"):
+        try:
+            known[column] and date.fromisoformat(known[column])
+        except ValueError:
+            raise ValueError(f"{column}: {known[column]!r} is no day such as 2027-06-30") from None

@@ -1,0 +1,259 @@
+"""The host's end of SMP: one request at a time to one board, over any stream of bytes."""
+
+from __future__ import annotations
+
+import time
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from tinyops.errors import ToolError
+from tinyops.link.client import ByteStream, LinkError, LinkTimeout
+from tinyops.link.serial_port import SerialStream
+from tinyops.link.smp.answers import Bench, BoardInfo, Crash, Health, ImageSlot, Parameters, SelfTest, Spread
+from tinyops.link.smp.console import ConsoleDecoder, encode
+from tinyops.link.smp.definition import GROUP, HEADER_BYTES, REFUSAL_TEXT, SETTINGS_PIECE, Refusal
+
+if TYPE_CHECKING:
+    from smp.header import Header
+    from smp.message import Response
+
+Answer = TypeVar("Answer", covariant=True)
+PIECE_TIMEOUT_S = 0.25  # how long a read waits; the time limit of a request is counted in these
+SETTINGS_LIMIT_BYTES = 1 << 16
+IMAGES_MAX = 16
+
+
+class Refused(LinkError):
+    """The board answered that it cannot do what was asked. `group` is None where the protocol itself refused."""
+
+    def __init__(self, message: str, code: int, group: int | None) -> None:
+        super().__init__(message)
+        self.code, self.group = code, group
+
+
+class Garbled(LinkError):
+    """A board answers, but not in SMP as it is defined."""
+
+
+class Request(Protocol[Answer]):
+    """A request class of smpclient's: anything of smpclient.requests, and those of `requests`."""
+
+    _Response: type[Any]
+
+    @property
+    def BYTES(self) -> bytes: ...  # noqa: N802
+
+    @property
+    def header(self) -> Header: ...
+
+
+class BoardManager:
+    """Manages the board at the other end of a stream.
+
+    Every call ends within `timeout_s` seconds or raises LinkTimeout; a board that cannot do it raises Refused, one
+    whose answers make no sense Garbled, one that is gone LinkClosed: all are LinkErrors and begin with `name`. What
+    else comes over the line, frames of the link above all, is stepped over and lost: use a Link on the same stream
+    before or after, not meanwhile.
+    """
+
+    def __init__(self, stream: ByteStream, *, name: str, timeout_s: float = 5.0) -> None:
+        """Raises ToolError when smpclient is not installed."""
+        self.name = name
+        self.timeout_s = timeout_s
+        self._stream = stream
+        self._owned: SerialStream | None = None
+        self._decoder = ConsoleDecoder()
+        self._os, self._images, self._ours = _requests()
+
+    @classmethod
+    def open(cls, port: str, *, timeout_s: float = 5.0) -> BoardManager:
+        """The board at a serial port, which `close` closes. Raises ToolError when the port cannot be opened."""
+        stream = SerialStream(port)
+        try:
+            manager = cls(stream, name=port, timeout_s=timeout_s)
+        except ToolError:
+            stream.close()
+            raise
+        manager._owned = stream
+        return manager
+
+    def close(self) -> None:
+        """Closes the port that `open` opened; a stream that was given stays open."""
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> BoardManager:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def echo(self, text: str, timeout_s: float | None = None) -> None:
+        """Raises Garbled unless the text comes back."""
+        answer = self.request(self._os.EchoWrite(d=text), timeout_s)
+        if answer.r != text:
+            raise Garbled(f"{self.name}: {text!r} came back as {answer.r!r}")
+
+    def reset(self) -> None:
+        """Starts the board again; it has answered before it does."""
+        self.request(self._os.ResetWrite())
+
+    def parameters(self, timeout_s: float | None = None) -> Parameters:
+        answer = self.request(self._os.MCUMgrParametersRead(), timeout_s)
+        return Parameters(answer.buf_size, answer.buf_count)
+
+    def os_info(self, fields: str = "a") -> str:
+        """A line about the system, as `uname` would say it; `fields` are MCUmgr's letters."""
+        return str(self.request(self._os.OSApplicationInfoRead(format=fields)).output)
+
+    def images(self) -> tuple[ImageSlot, ...]:
+        """The images on the board: firmware is image 0, a model in a slot of its own image 1."""
+        found = self.request(self._images.ImageStatesRead()).images
+        if len(found) > IMAGES_MAX:
+            raise Garbled(f"{self.name}: lists {len(found)} images")
+        return tuple(
+            ImageSlot(
+                *(i.image or 0, i.slot, i.version, None if i.hash is None else bytes(i.hash)),
+                *(bool(i.active), bool(i.confirmed), bool(i.pending), bool(i.bootable)),
+            )
+            for i in found
+        )
+
+    def info(self, timeout_s: float | None = None) -> BoardInfo:
+        a = self.request(self._ours.InfoRead(), timeout_s)
+        texts = (a.board, a.fleet, a.firmware_version)
+        return BoardInfo(
+            *(*texts, a.contract, a.firmware, a.model, a.image_crc, a.abi, a.state, a.arena, a.ram, a.free_slots)
+        )
+
+    def health(self) -> Health:
+        a = self.request(self._ours.HealthRead())
+        return Health(
+            *(a.uptime_ms, a.reset_cause, a.watchdogs, a.faults, a.inferences, a.sensor, a.missed),
+            *(a.stack_used, a.stack, a.arena_used, a.arena, a.supply_mv, a.confidence, tuple(a.histogram)),
+        )
+
+    def self_test(self, *, keep_input: bool = False, timeout_s: float | None = None) -> SelfTest:
+        """Checks the image and runs the model on zeros, or on what the link wrote to the input tensor."""
+        answer = self.request(self._ours.SelfTestWrite(keep=True if keep_input else None), timeout_s)
+        if len(answer.names) != len(answer.statuses):
+            raise Garbled(f"{self.name}: names {len(answer.names)} checks and {len(answer.statuses)} results")
+        return SelfTest(tuple(zip(answer.names, answer.statuses, strict=True)), answer.outputs_crc)
+
+    def bench(self, repeat: int, timeout_s: float | None = None) -> Bench:
+        """Runs the model `repeat` times; give it the time that takes."""
+        a = self.request(self._ours.BenchWrite(repeat=repeat), timeout_s)
+        cycles = Spread(a.cycles_min, a.cycles_max, a.cycles_sum / a.repeat) if a.cycle_bits else None
+        return Bench(a.repeat, Spread(a.ticks_min, a.ticks_max, a.ticks_sum / a.repeat), a.tick_hz, cycles, a.emulated)
+
+    def crash(self) -> Crash | None:
+        """The hard fault that the board keeps, if there is one."""
+        a = self.request(self._ours.CrashRead())
+        if not a.crashed:
+            return None
+        registers = (a.pc, a.lr, a.psr, a.cfsr, a.hfsr, a.mmfar, a.bfar)
+        return Crash(*registers, a.image_crc, a.uptime_ms, a.firmware_crc)
+
+    def clear_crash(self) -> None:
+        """Makes the board forget the fault that it keeps."""
+        self.request(self._ours.CrashWrite())
+
+    def read_settings(self) -> bytes:
+        """All settings that the board lets out."""
+        data = bytearray()
+        while True:
+            answer = self.request(self._ours.SettingsRead(off=len(data)))
+            data += answer.data
+            if (
+                answer.len > SETTINGS_LIMIT_BYTES
+                or len(data) > answer.len
+                or answer.off + len(answer.data) != len(data)
+            ):
+                raise Garbled(f"{self.name}: its settings do not fit together")
+            if len(data) == answer.len:
+                return bytes(data)
+            if not answer.data:
+                raise Garbled(f"{self.name}: its settings end after {len(data)} of {answer.len} bytes")
+
+    def write_settings(self, data: bytes) -> None:
+        """Replaces all settings; they take effect with the last piece, the earlier ones hold until then."""
+        if not 0 < len(data) <= SETTINGS_LIMIT_BYTES:
+            raise ValueError(f"settings of {len(data)} bytes")
+        for at in range(0, len(data), SETTINGS_PIECE):
+            piece = data[at : at + SETTINGS_PIECE]
+            answer = self.request(self._ours.SettingsWrite(off=at, len=len(data), data=piece))
+            if answer.off != at + len(piece):
+                raise Garbled(f"{self.name}: took {answer.off} bytes of settings where {at + len(piece)} were sent")
+
+    def request(self, request: Request[Any], timeout_s: float | None = None) -> Any:
+        """Sends any request of smpclient's and returns its response. Late answers to earlier requests are dropped."""
+        deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+        what, bad, received = type(request).__name__, self._decoder.bad_messages, 0
+        self._stream.write(encode(request.BYTES), self.timeout_s)
+        while True:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise self._no_answer(what, received, self._decoder.bad_messages - bad)
+            data = self._stream.read(min(left_s, PIECE_TIMEOUT_S))
+            received += len(data)
+            for message in list(self._decoder.feed(data)):
+                if _sequence(message) == request.header.sequence:
+                    return self._read_answer(request, what, message)
+
+    def _no_answer(self, what: str, received: int, bad: int) -> LinkError:
+        if bad or received:
+            saw = f"{bad} damaged messages" if bad else f"{received} bytes that are no message"
+            hint = "check its baud rate, and that it runs firmware of tinyops"
+            return Garbled(f"{self.name}: answered {what} with {saw} within the time limit", hint=hint)
+        hint = "check that it runs firmware of tinyops, and that no other program holds the port"
+        return LinkTimeout(f"{self.name}: no answer to {what} within the time limit", hint=hint)
+
+    def _read_answer(self, request: Request[Any], what: str, message: bytes) -> Any:
+        header = request.header
+        length, group, command = int.from_bytes(message[2:4], "big"), int.from_bytes(message[4:6], "big"), message[7]
+        wanted = (len(message) - HEADER_BYTES, int(header.group_id), int(header.command_id), int(header.op) + 1)
+        if (length, group, command, message[0] & 7) != wanted:
+            raise Garbled(f"{self.name}: answered {what} with group {group}, command {command}")
+        answer = _load(request, message)
+        if answer is None:
+            hint = "its firmware is of another version of tinyops: flash the released one"
+            raise Garbled(f"{self.name}: its answer to {what} cannot be read", hint=hint)
+        if isinstance(answer, request._Response):
+            return answer
+        raise self._refusal(what, answer)
+
+    def _refusal(self, what: str, answer: Any) -> Refused:
+        err = getattr(answer, "err", None)
+        code, group = (int(answer.rc), None) if err is None else (int(err.rc), int(err.group))
+        known = group in (None, GROUP) and code in set(Refusal)
+        why = REFUSAL_TEXT[Refusal(code)] if known else f"error {code} of group {group}"
+        return Refused(f"{self.name}: refused {what}: {why}", code, group)
+
+
+def _sequence(message: bytes) -> int:
+    return message[6]
+
+
+def _load(request: Any, message: bytes) -> Response | None:
+    """The response, or a refusal; None for what is neither."""
+    import cbor2
+    from pydantic import ValidationError
+
+    for kind in (request._Response, request._ErrorV1, request._ErrorV2):
+        try:
+            return kind.loads(message)  # type: ignore[no-any-return]
+        except (ValidationError, ValueError, TypeError, cbor2.CBORError, RecursionError):
+            continue
+    return None
+
+
+def _requests() -> tuple[ModuleType, ModuleType, ModuleType]:
+    try:
+        from smpclient.requests import image_management, os_management
+
+        from tinyops.link.smp import requests
+    except ImportError as error:
+        raise ToolError("smpclient is not installed", hint="pip install 'tinyops[serial]'") from error
+    return os_management, image_management, requests

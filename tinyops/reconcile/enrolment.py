@@ -1,0 +1,114 @@
+"""Enrolment against a repository: the fleet, the keys it trusts, and the file of its devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from tinyops.build.trust import TRUSTED_FILES, find_trust
+from tinyops.device.identify.usb import UsbDevice
+from tinyops.device.provision import devices_file
+from tinyops.device.provision.bulk import Row
+from tinyops.device.provision.devices_file import FILE_LIMIT_BYTES, Device, DevicesFile, parse_devices
+from tinyops.device.provision.enrolling import Enrolment, Managed, Network, check_keys, check_network, enrol
+from tinyops.documents import shown_path
+from tinyops.errors import SpecError, UsageError
+from tinyops.files import read_bounded, write_atomic
+from tinyops.link.smp import BoardManager
+from tinyops.reconcile.world import load_world_catalog, parse_cache
+from tinyops.specs.loader import load_repository
+
+
+@dataclass(frozen=True)
+class FleetFile:
+    """A fleet as enrolment needs it, and where its devices stand."""
+
+    fleet: str
+    boards: tuple[str, ...]
+    path: Path
+
+    def read(self) -> DevicesFile:
+        where = shown_path(self.path)
+        try:
+            return parse_devices(read_bounded(self.path, FILE_LIMIT_BYTES).decode(), where=where)
+        except UnicodeDecodeError:
+            raise SpecError(f"{where}: is not UTF-8") from None
+
+    def write(self, file: DevicesFile) -> None:
+        write_atomic(self.path, file.to_text().encode())
+
+
+def find_fleet(root: Path, name: str) -> FleetFile:
+    """Raises UsageError for no such fleet, SpecError at the fleet that names no file of devices."""
+    repository = load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root))
+    if name not in repository.fleets:
+        raise UsageError(f"no fleet {name}", hint=f"fleets: {', '.join(repository.fleets)}")
+    entry = repository.fleets[name]
+    spec = entry.document.spec
+    if spec.devices.file is None:
+        hint = f"make an empty {name}.csv beside it, and say `devices: {{file: {name}.csv}}`"
+        message = f"fleet {name} names no file for its devices"
+        raise SpecError([repository.problem_at("Fleet", name, ("spec", "devices"), message, hint)])
+    return FleetFile(name, tuple(spec.boards), (entry.path.parent / spec.devices.file).resolve())
+
+
+def prepare(root: Path, fleet: FleetFile, network: Network) -> Enrolment:
+    """What every device of the fleet is told. Raises UsageError before a device is touched."""
+    trust = find_trust(root)
+    if trust is None:
+        raise UsageError("no image key is trusted here", hint=f"`tinyops keys new NAME`; commit {TRUSTED_FILES[0]}")
+    keys = tuple(trust.keys.values())
+    check_keys(keys)
+    check_network(network)
+    return Enrolment(fleet.fleet, fleet.boards, keys, network)
+
+
+def port_of(row: Row, usb: Sequence[UsbDevice]) -> str:
+    """The serial line of a device that is named by it or by its serial number on USB. Raises UsageError."""
+    if row.port:
+        return row.port
+    ports = [device.ports[0] for device in usb if device.serial == row.serial and device.ports]
+    if len(ports) != 1:
+        what = f"{len(ports)} devices have" if ports else "no device with a serial line has"
+        raise UsageError(f"{what} serial number {row.serial}", hint="`tinyops identify` lists what is connected")
+    return ports[0]
+
+
+def name_of(row: Row, port: str, usb: Sequence[UsbDevice]) -> str:
+    """The id of a device: the one that is given, else its chip's number on USB. Raises UsageError."""
+    serial = next((device.serial for device in usb if port in device.ports), "")
+    if not row.id and not serial:
+        raise UsageError(f"{port}: shows no serial number that could be its id", hint="name one with --id")
+    return row.id or serial
+
+
+def enrol_one(board: Managed, fleet: FleetFile, wanted: Enrolment, row: Row, name: str, today: date) -> Device:
+    """Enrols a device and writes its public half into the fleet's file. Raises UsageError before it is touched when
+    its id is taken.
+    """
+    instead_of = row.replace or None
+    before = fleet.read()
+    devices_file.enrolled(before, Device(name, "any"), instead_of=instead_of, today=today)
+    device = enrol(board, wanted, name, today)
+    device = Device(device.id, device.board, row.labels, device.public_key, device.enrolled)
+    fleet.write(devices_file.enrolled(before, device, instead_of=instead_of, today=today))
+    return device
+
+
+def enrol_row(
+    row: Row, fleet: FleetFile, wanted: Enrolment, usb: Sequence[UsbDevice], today: date
+) -> tuple[Device, str]:
+    """The device that was enrolled, and its port."""
+    port = port_of(row, usb)
+    name = name_of(row, port, usb)
+    with BoardManager.open(port) as manager:
+        return enrol_one(manager, fleet, wanted, row, name, today), port
+
+
+def revoke(fleet: FleetFile, name: str, today: date) -> Device:
+    """Raises UsageError for a device that is not there."""
+    file = devices_file.revoked(fleet.read(), name, today)
+    fleet.write(file)
+    return file.devices[name]
