@@ -121,6 +121,21 @@ def test_flash_is_erased_and_programmed_and_read_back(elf: Path) -> None:
         assert board.command(do="state")["operations"] == 4
 
 
+def test_a_write_once_flash_ends_the_run_at_the_second_program(elf: Path) -> None:
+    facts = ("--facts", f"{2 << 20}:4096:256:1")
+    with machine(*facts, firmware=elf.with_suffix(".bin")) as board:
+        assert [board.number(), board.ask("p"), board.ask("e"), board.ask("p")] == [POWER_ON, 1, 1, 1]
+        board.line.sendall(b"P")
+        said = "3: flash: the page at 0x1ff000 was programmed more often than 1 between two erases"
+        assert board.ended() == said
+
+
+@pytest.mark.parametrize("facts", ["", "1:2:3", "0:1:1:1", f"{32 << 20}:4096:256:1"])
+def test_facts_that_cannot_be_are_refused(facts: str, elf: Path) -> None:
+    with machine("--facts", facts, firmware=elf.with_suffix(".bin")) as board:
+        assert board.ended() == f"2: rp2040: {facts}: no facts of a flash"
+
+
 def test_ones_over_zeros_end_the_run_loudly(elf: Path) -> None:
     with machine(firmware=elf.with_suffix(".bin")) as board:
         assert [board.number(), board.ask("P")] == [POWER_ON, 1]

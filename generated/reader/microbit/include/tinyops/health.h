@@ -11,14 +11,8 @@
 extern "C" {
 #endif
 
-<<<<<<< HEAD
 #define TINYOPS_HEALTH_CLASSES_MAX 16
 #define TINYOPS_CRASH_MAGIC 0x31435254 /* "TRC1"; no enumerator: an int of AVR has 16 bits */
-=======
-#define TINYOPS_CRASH_MAGIC 0x31435254u /* "TRC1"; an enum's values fit int, of 16 bits on AVR */
-
-enum { TINYOPS_HEALTH_CLASSES_MAX = 16 };
->>>>>>> wt-smp2
 
 /* Since start-up unless it says otherwise. */
 typedef struct {
