@@ -8,7 +8,7 @@ from tinyops.link import Link, LinkTimeout
 from tinyops.link.codec import Decoder, Frame, encode
 from tinyops.link.protocol import REPLY, Type
 
-ANSWER = bytes(256)
+ANSWER = bytes(104)
 
 
 class Deaf:
