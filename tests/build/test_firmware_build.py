@@ -16,6 +16,7 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards import load_catalog
 from tinyops.errors import DoesNotFit, ToolError
 from tinyops.files import digest_file
+from tinyops.firmware import building
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import installed
 
@@ -124,13 +125,13 @@ def test_a_compile_error_is_shown(cache: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_missing_artefacts_are_an_error(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build(step_for("microbit"), tmp_path)
-    real = firmware.step._check
+    real = building.check_sizes
 
     def losing(project: Path, *rest: Any) -> Any:
         (project / ".pio/build/microbit/firmware.hex").unlink()
         return real(project, *rest)
 
-    monkeypatch.setattr("tinyops.firmware.step._check", losing)
+    monkeypatch.setattr("tinyops.firmware.building.check_sizes", losing)
     with pytest.raises(ToolError, match=r"made no firmware\.hex"):
         build(step_for("microbit"), tmp_path)
 

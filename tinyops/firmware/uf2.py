@@ -12,6 +12,7 @@ UF2_END = 0x0AB16F30
 FAMILY_PRESENT = 0x2000
 BLOCK_BYTES = 256  # of 476 that fit: the boot ROM programs pages of this size
 SECTOR_BYTES = 4096
+FAMILIES = {"RP2040": 0xE48BFF56, "RP2350": 0xE48BFF59}  # by chip; the boot ROM takes no other's
 
 BOOT2_BYTES = 252
 

@@ -10,7 +10,7 @@ from tinyops.boards.model import Board, BoardSpec
 from tinyops.errors import ToolError, UsageError
 from tinyops.files import MIB, read_bounded, write_if_changed
 from tinyops.firmware.hexadecimal import END_LINE, intel_hex
-from tinyops.firmware.uf2 import pack_uf2
+from tinyops.firmware.uf2 import FAMILIES, pack_uf2
 from tinyops.manifest.document import BoardEntry, Manifest
 from tinyops.reconcile.world import load_world_catalog, open_releases, parse_cache
 from tinyops.release.store import ReleaseStore
@@ -19,7 +19,6 @@ from tinyops.specs.loader import load_repository
 LIMIT_BYTES = 64 * MIB
 FOLDER = Path(".tinyops") / "flash"
 BLANK = b"\xff"
-UF2_FAMILIES = {"RP2040": 0xE48BFF56, "RP2350": 0xE48BFF59}  # by chip; the boot ROM takes no other's
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,8 @@ def flash_file(kind: str, spec: BoardSpec, firmware: bytes, model: bytes | None)
         whole = firmware.ljust(models[0].origin - slot.origin, BLANK) + model
     if kind == "bin":
         return whole
-    if spec.mcu not in UF2_FAMILIES:
+    if spec.mcu not in FAMILIES:
         raise ToolError(
             f"{spec.title}: no boot ROM of a {spec.mcu} takes UF2", hint="mend flash_tool in its board file"
         )
-    return pack_uf2(whole, slot.origin, UF2_FAMILIES[spec.mcu])
+    return pack_uf2(whole, slot.origin, FAMILIES[spec.mcu])

@@ -10,7 +10,6 @@ from tinyops.build.steps import compile_settings, window_settings
 from tinyops.compiler.supported import supported_page
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import render_project
-from tinyops.firmware.forms.browser import PORT, render_page
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.model import TfliteArchitecture
@@ -28,8 +27,7 @@ def rendered(root: Path) -> dict[str, bytes]:
     for fleet, entry in repository.fleets.items():
         for board_name, binding in entry.document.spec.boards.items():
             board = catalog[board_name]
-            render = render_page if board.spec.port == PORT else render_project
-            project = render(
+            project = render_project(
                 board=board_name,
                 spec=board.spec,
                 fleet=fleet,

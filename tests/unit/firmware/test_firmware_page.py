@@ -13,8 +13,9 @@ import pytest
 from tinyops.boards.loader import load_catalog
 from tinyops.errors import SpecError
 from tinyops.files import digest_json
+from tinyops.firmware import render_project
 from tinyops.firmware.archive import pack
-from tinyops.firmware.forms.browser import SOURCES, render_page
+from tinyops.firmware.forms.browser import SOURCES
 
 SPEC = load_catalog()["phone"].spec
 CONTRACT: dict[str, Any] = {
@@ -36,7 +37,7 @@ CONTRACT: dict[str, Any] = {
 
 def page(**changes: Any) -> dict[str, bytes]:
     given = {"board": "phone", "spec": SPEC, "fleet": "wrist", "sensor": {"kind": "stream"}, "contract": CONTRACT}
-    return render_page(**{**given, **changes})
+    return render_project(**{**given, **changes})
 
 
 def of_script(text: bytes) -> Any:

@@ -11,8 +11,9 @@ from tinyops.artifacts import Step
 from tinyops.boards.layout import Region
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.firmware import pio
+from tinyops.firmware.building import check_lock
+from tinyops.firmware.contract import read_contract_file
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
-from tinyops.firmware.step import check_lock, read_contract_file
 
 
 def test_a_project_folder_holds_exactly_the_rendered_files(tmp_path: Path) -> None:

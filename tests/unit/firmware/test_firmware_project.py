@@ -15,7 +15,9 @@ from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import canonical_json
 from tinyops.firmware import render_project
-from tinyops.firmware.project import family, read_contract, with_model
+from tinyops.firmware.contract import read_contract
+from tinyops.firmware.forms.bare_metal import family
+from tinyops.firmware.project import with_model
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,1 +1,1 @@
-"""The forms that a firmware has: one file a form."""
+"""The forms that a firmware has: one file a form, see registry.py for the list."""

@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from tinyops.artifacts import Step
+from tinyops.artifacts import Progress
 from tinyops.boards.model import BoardSpec
-from tinyops.errors import ToolError
-from tinyops.files import JsonObject, digest_json, write_atomic
+from tinyops.files import JsonObject, pretty_json, write_atomic
 from tinyops.firmware.archive import pack
-from tinyops.firmware.project import read_contract
-from tinyops.specs.locking import own_pins
+from tinyops.firmware.building import check_sources
+from tinyops.firmware.contract import read_contract
+from tinyops.firmware.forms.form import Form, Request, Work
+from tinyops.firmware.project import RUNTIME
+from tinyops.firmware.templating import render
 
 PORT = "browser"
-TEMPLATES = Path(__file__).parent.parent / "templates" / "browser"
-SOURCES = Path(__file__).parent.parent.parent / "runtime" / "port" / "browser"
+SOURCES = RUNTIME / "port" / "browser"
 ZIP = "page.zip"
 RELEASES = "../releases/"  # beside the page's folder: a browser fetches from where the page came from
-NO_TRUST: JsonObject = {"keys": {}, "threshold": 1}
 GRAVITY = "motion-with-gravity"  # the sensor whose readings keep what the phone's own axes feel of it
 # No script or style in the page itself, nothing from elsewhere; WebAssembly may be compiled.
 POLICY = "; ".join(
@@ -38,69 +36,58 @@ NOTES = {
 }
 
 
-def render_page(
-    *,
-    board: str,
-    spec: BoardSpec,
-    fleet: str,
-    sensor: JsonObject | str,
-    contract: JsonObject,
-    trust: JsonObject = NO_TRUST,
-) -> dict[str, bytes]:
-    """Every file of the page by its name, sorted: a pure function of specs, templates and the public keys given.
+class BrowserForm(Form):
+    """For boards that are a browser: what flashing is to others, opening the page is to them."""
 
-    Raises SpecError for what is no contract.
-    """
-    digest = digest_json(contract).removeprefix("sha256:")
-    gravity = (sensor.get("name") if isinstance(sensor, dict) else sensor) == GRAVITY
-    _check(contract)
-    page: JsonObject = {"fleet": fleet, "board": board, "contractDigest": digest, "contract": contract}
-    page |= {"gravity": gravity, "releases": RELEASES}
-    words = _words(contract["input"], gravity)
-    common = {"fleet": fleet, "board": board, "title": spec.title, "policy": POLICY, "contract_digest": digest}
-    files = {path.name: path.read_bytes() for path in SOURCES.iterdir() if path.is_file()}
-    files["index.html"] = _render("index.html.j2", **common, **words)
-    files["page.js"] = _render("page.js.j2", page=_script(page))
-    files["trust.js"] = _render("trust.js.j2", trust=_script(trust))
-    name, short = json.dumps(f"{fleet} · tinyops"), json.dumps(fleet[:12])
-    files["manifest.webmanifest"] = _render("manifest.webmanifest.j2", name=name, short_name=short)
-    listed = json.dumps([f"./{name}" for name in sorted(files)], indent=2)
-    files["sw.js"] = _render("sw.js.j2", **common, digest=_digest(files), files=listed)
-    return dict(sorted(files.items()))
+    def serves(self, spec: BoardSpec) -> bool:
+        return spec.port == PORT
+
+    def render(self, request: Request) -> dict[str, bytes]:
+        """Every file of the page by its name, sorted: a pure function of specs, templates and the public keys given.
+
+        Raises SpecError for what is no contract.
+        """
+        contract, sensor = request.contract, request.sensor
+        digest = request.contract_digest.removeprefix("sha256:")
+        gravity = (sensor.get("name") if isinstance(sensor, dict) else sensor) == GRAVITY
+        _check(contract)
+        page: JsonObject = {"fleet": request.fleet, "board": request.board, "contractDigest": digest}
+        page |= {"contract": contract, "gravity": gravity, "releases": RELEASES}
+        common = {"fleet": request.fleet, "board": request.board, "title": request.spec.title}
+        common |= {"policy": POLICY, "contract_digest": digest}
+        files = {path.name: path.read_bytes() for path in SOURCES.iterdir() if path.is_file()}
+        files["index.html"] = _page("index.html.j2", **common, **_words(contract["input"], gravity))
+        files["page.js"] = _page("page.js.j2", page=_script(page))
+        files["trust.js"] = _page("trust.js.j2", trust=_script(request.trust))
+        name, short = json.dumps(f"{request.fleet} · tinyops"), json.dumps(request.fleet[:12])
+        files["manifest.webmanifest"] = _page("manifest.webmanifest.j2", name=name, short_name=short)
+        listed = json.dumps([f"./{name}" for name in sorted(files)], indent=2)
+        files["sw.js"] = _page("sw.js.j2", **common, digest=_digest(files), files=listed)
+        return dict(sorted(files.items()))
+
+    def build(self, work: Work) -> JsonObject:
+        """Writes the page's folder and its zip. Raises ToolError where the lock wants another tinyops."""
+        work.report(Progress(0, 1, f"rendering the page for {work.request.board}"))
+        check_sources(work.step)
+        for name, data in work.files.items():
+            write_atomic(work.out / "page" / name, data)
+        packed = pack(work.files)
+        write_atomic(work.out / ZIP, packed)
+        facts: JsonObject = {
+            "image": True,
+            "port": work.request.spec.port,
+            "contract": work.request.contract_digest,
+            "files": len(work.files),
+            "page_bytes": sum(map(len, work.files.values())),
+            "zip_bytes": len(packed),
+            "trusted_keys": sorted(work.request.trust["keys"]),
+        }
+        (work.out / "firmware.json").write_bytes(pretty_json(facts))
+        return facts
 
 
-def build_page(step: Step, spec: BoardSpec, contract: JsonObject, out: Path) -> JsonObject:
-    """Writes the page's folder and its zip; returns the facts.
-
-    Raises ToolError where the lock wants another tinyops.
-    """
-    settings = step.settings
-    if step.lock["firmware"] != own_pins().firmware:
-        raise ToolError(
-            "the lock wants the firmware sources of another version of tinyops",
-            hint="install the locked tinyops, or run `tinyops lock` and have the new version reviewed",
-        )
-    files = render_page(
-        board=str(settings["board"]),
-        spec=spec,
-        fleet=str(settings["fleet"]),
-        sensor=settings.get("sensor", {}),
-        contract=contract,
-        trust=settings.get("trust") or NO_TRUST,
-    )
-    for name, data in files.items():
-        write_atomic(out / "page" / name, data)
-    packed = pack(files)
-    write_atomic(out / ZIP, packed)
-    return {
-        "image": True,
-        "port": spec.port,
-        "contract": digest_json(contract),
-        "files": len(files),
-        "page_bytes": sum(map(len, files.values())),
-        "zip_bytes": len(packed),
-        "trusted_keys": sorted((settings.get("trust") or NO_TRUST)["keys"]),
-    }
+def _page(template: str, **values: Any) -> bytes:
+    return render(f"browser/{template}", **values)
 
 
 def _check(contract: JsonObject) -> None:
@@ -138,22 +125,3 @@ def _script(value: JsonObject) -> str:
 def _digest(files: Mapping[str, bytes]) -> str:
     listed = [[name, hashlib.sha256(data).hexdigest()] for name, data in sorted(files.items())]
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
-
-
-def _render(template: str, **values: Any) -> bytes:
-    text: str = _environment().get_template(template).render(**values)
-    return text.encode()
-
-
-@cache
-def _environment() -> Any:
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        autoescape=jinja2.select_autoescape(["html.j2"]),
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

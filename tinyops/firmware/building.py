@@ -1,0 +1,162 @@
+"""Building a rendered PlatformIO project: what the lock wants, the artefacts, their sizes, and why it failed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyops.artifacts import Progress, Step
+from tinyops.boards.machines import QEMU, place
+from tinyops.boards.model import BoardSpec
+from tinyops.errors import ToolError
+from tinyops.files import JsonObject, cache_folder, canonical_json
+from tinyops.firmware import pio
+from tinyops.firmware.archive import pack
+from tinyops.firmware.elf import ElfSizes, check_fit, measure
+from tinyops.firmware.forms.form import Request, Work
+from tinyops.firmware.project import with_model
+from tinyops.process import Completed, failure
+from tinyops.specs.locking import own_pins
+from tinyops.toolchain import Tool, locked
+
+TWIN = "twin"  # the environment of a twin that is another machine
+SUFFIXES = (".elf", ".bin", ".hex")
+PROJECT = "project.zip"  # of a board that only its maker's tools build for
+
+
+def needs_twin_port(spec: BoardSpec) -> bool:
+    return spec.twin.kind == "qemu" and not spec.twin.same_machine
+
+
+def no_variables() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What PlatformIO builds of a project. `own`: the board's own firmware can be built with what the lock names, else
+    its project is only packed; `variables` are for the builder, and raise ToolError for what is missing here."""
+
+    own: bool
+    twin_folder: str
+    suffixes: tuple[str, ...] = SUFFIXES
+    variables: Callable[[], Mapping[str, str]] = no_variables
+
+    def environments(self, request: Request) -> dict[str, str]:
+        """The board's own first: each environment's folder in the project."""
+        found = {request.board: "."} if self.own else {}
+        return {**found, TWIN: self.twin_folder} if needs_twin_port(request.spec) else found
+
+
+def build(work: Work, target: Target) -> JsonObject:
+    """Builds what PlatformIO can of the rendered project, writes it to `work.out`; returns the facts."""
+    request = work.request
+    files = dict(work.files) if request.layout.model else with_model(work.files, work.inputs)
+    if not target.own:
+        (work.out / PROJECT).write_bytes(pack(_own_files(files)))
+    if not target.environments(request):
+        check_sources(work.step)
+        return _facts(None, request, target)
+    compiler = check_lock(work.step)
+    work.report(Progress(0, 1, f"building firmware for {request.board}"))
+    project = cache_folder() / "firmware" / request.fleet / request.board
+    with pio.lock_folder(project):
+        pio.sync_project(project, files, canonical_json(work.step.lock))
+        sizes = _build(project, request, target, compiler)
+        _take(project, request, target, work.out)
+    work.report(Progress(1, 1, f"firmware for {request.board} is built"))
+    return _facts(sizes, request, target)
+
+
+def check_lock(step: Step) -> Tool:
+    """The locked compiler. Raises ToolError when anything here differs from the lock."""
+    check_sources(step)
+    lock = step.lock
+    pio.check_versions({name: str(lock[name]) for name in ("platformio", "scons")})
+    return locked(str(lock["compiler"]["name"]), str(lock["compiler"]["version"]))
+
+
+def check_sources(step: Step) -> None:
+    """Raises ToolError where the lock wants another tinyops."""
+    if step.lock["firmware"] != own_pins().firmware:
+        raise ToolError(
+            "the lock wants the firmware sources of another version of tinyops",
+            hint="install the locked tinyops, or run `tinyops lock` and have the new version reviewed",
+        )
+
+
+def _own_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The board's own project: without that of its twin on another machine."""
+    return {name: data for name, data in files.items() if not name.startswith(f"{TWIN}/")}
+
+
+def _build(project: Path, request: Request, target: Target, compiler: Tool) -> ElfSizes:
+    envs = target.environments(request)
+    for env, folder in envs.items():
+        _remove_artefacts(project / folder, env)
+    for folder in dict.fromkeys(envs.values()):
+        here = [env for env in envs if envs[env] == folder]
+        done = pio.build(project / folder, here, compiler=compiler.path, variables=target.variables())
+        if done.returncode != 0:
+            raise _explain(done, project, request, target, compiler)
+    return check_sizes(project, request, target)
+
+
+def _explain(done: Completed, project: Path, request: Request, target: Target, compiler: Tool) -> ToolError:
+    """Why a build failed. Raises DoesNotFit when it links once nothing is too large."""
+    env, folder = next(iter(target.environments(request).items()))
+    there = project / folder
+    retried = pio.build(there, [env], compiler=compiler.path, measure=True, variables=target.variables())
+    if retried.returncode == 0 and _elf(there, env).is_file():
+        check_sizes(project, request, target)
+    return failure(done, f"{request.board}: PlatformIO")
+
+
+def check_sizes(project: Path, request: Request, target: Target) -> ElfSizes:
+    """What the board's firmware takes; the twin's, where only that is built. Raises DoesNotFit."""
+    env, folder = next(iter(target.environments(request).items()))
+    layout, memory = request.layout, request.memory
+    flash = layout.firmware[0]
+    if env == TWIN:
+        flash = place(QEMU[request.spec.twin.machine], memory, layout).firmware
+    sizes = measure(_elf(project / folder, env), flash)
+    check_fit(request.board, sizes, flash, memory.ram, layout.stack_bytes)
+    return sizes
+
+
+def _elf(project: Path, env: str) -> Path:
+    return project / ".pio" / "build" / env / "firmware.elf"
+
+
+def _remove_artefacts(project: Path, env: str) -> None:
+    """An earlier build's raw copies: objcopy makes them anew from the ELF, or they are missed."""
+    for suffix in (".bin", ".hex", ".uf2"):
+        _elf(project, env).with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _take(project: Path, request: Request, target: Target, out: Path) -> None:
+    wanted: dict[str, Path] = {}
+    for env, folder in target.environments(request).items():
+        elf = _elf(project / folder, env)
+        own = {f"firmware{suffix}": elf.with_suffix(suffix) for suffix in target.suffixes}
+        wanted |= {"twin.elf": elf} if env == TWIN else own
+    for name, path in wanted.items():
+        if not path.is_file() or path.stat().st_size == 0:
+            raise ToolError(f"{request.board}: PlatformIO ended well but made no {path.name} in {path.parent.name}")
+        shutil.copyfile(path, out / name)
+
+
+def _facts(sizes: ElfSizes | None, request: Request, target: Target) -> JsonObject:
+    return {
+        "image": target.own,
+        "port": request.spec.port,
+        "contract": request.contract_digest,
+        "flash_bytes": sizes.flash if sizes else None,
+        "slot_bytes": request.layout.firmware[0].bytes,
+        "static_ram_bytes": sizes.static_ram if sizes else None,
+        "arena_bytes": request.layout.arena_bytes,
+        "stack_bytes": request.layout.stack_bytes,
+        "ram_bytes": request.memory.ram.bytes,
+    }

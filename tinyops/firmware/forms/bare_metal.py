@@ -1,0 +1,204 @@
+"""The bare-metal form: a PlatformIO project whose start-up code and drivers are ours, for a board and its twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from tinyops.boards.layout import Layout
+from tinyops.boards.machines import QEMU, place
+from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
+from tinyops.errors import SpecError
+from tinyops.files import JsonObject, pretty_json
+from tinyops.firmware import building, uf2
+from tinyops.firmware.building import TWIN
+from tinyops.firmware.contract import Contract
+from tinyops.firmware.forms.form import Form, Request, Work
+from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
+from tinyops.firmware.templating import comment, render
+from tinyops.toolchain import CPU_FLAGS
+
+GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
+# Ports of chips whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
+UF2_PORTS = {"rp2040": uf2.FAMILIES["RP2040"]}
+
+
+@dataclass(frozen=True)
+class Family:
+    """What bare-metal cores have in common: start-up code below runtime/port, the prefix of the compiler's tools, and
+    how programs are built without that compiler's C library, if they are."""
+
+    startup: str
+    tools: str
+    flags: tuple[str, ...] = ()
+    own_memory: bool = False  # brings the memory functions that a compiler may call
+
+
+# No table of small data; the memory functions must not be recognised as loops that call themselves.
+RISCV_FLAGS = ("-mcmodel=medany", "-mno-relax", "-msmall-data-limit=0", "-fno-tree-loop-distribute-patterns")
+FAMILIES = {
+    "cortex-m": Family("cortex_m", "arm-none-eabi", ("-fno-tree-loop-distribute-patterns",), own_memory=True),
+    "riscv": Family("riscv", "riscv64-unknown-elf", RISCV_FLAGS, own_memory=True),
+}
+
+
+class BareMetalForm(Form):
+    """For every board that no other form serves, and for twins on other machines."""
+
+    def serves(self, spec: BoardSpec) -> bool:
+        return spec.layout is not None
+
+    def render(self, request: Request) -> dict[str, bytes]:
+        return render_bare_metal(request, request.fitting_contract())
+
+    def build(self, work: Work) -> JsonObject:
+        port = work.request.spec.port
+        suffixes = (*building.SUFFIXES, ".uf2") if port in UF2_PORTS else building.SUFFIXES
+        return building.build(work, building.Target(own=port in BARE_METAL_PORTS, twin_folder=".", suffixes=suffixes))
+
+
+def twin_project(request: Request, facts: Contract) -> dict[str, bytes]:
+    """The bare-metal project of another form's twin, in its own folder; {} where the twin needs none."""
+    if not building.needs_twin_port(request.spec):
+        return {}
+    return {f"{TWIN}/{name}": data for name, data in render_bare_metal(request, facts).items()}
+
+
+def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
+    """For the board, where it has a port of its own, and for its twin's machine, where that is another."""
+    spec, layout, kind = request.spec, request.layout, family(request.spec.cpu)
+    envs = _environments(request.board, spec)
+    files = _programs(request, facts, envs, kind)
+    for env in envs:
+        files[f"boards/{env['board']}.json"] = _board_json(env, spec)
+        files[env["ldscript"]] = _linker_script(env, layout)
+        files |= sources(f"port/{env['port']}", f"src/{env['port']}")
+    if spec.port == "nrf5":
+        files["include/pins.h"] = render("pins.h.j2", board=request.board, pins=_pins(request.board, spec))
+    files |= headers() | sources("app", "src/app") | sources("smp", "src/smp") | sources("settings", "src/settings")
+    files |= sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    return dict(sorted((files | _own_memory(kind)).items()))
+
+
+def _programs(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
+    """What the templates make: the project's settings, the contract's header, the main program."""
+    common, layout, linked = names(request), request.layout, not request.layout.model
+    values = contract_values(facts, layout) | _settings_values(request.spec)
+    sensor = describe_sensor(request.sensor)
+    return {
+        "platformio.ini": render("platformio.ini.j2", **common, envs=envs, linked=linked, startup=kind.startup),
+        "include/contract.h": render("contract.h.j2", **common, **values),
+        "src/main.c": render("main.c.j2", **common, linked=linked, settings=layout.settings, sensor=sensor),
+    }
+
+
+def _own_memory(kind: Family) -> dict[str, bytes]:
+    """The memory functions, for cores that bring their own."""
+    if not kind.own_memory:
+        return {}
+    files = {
+        f"src/{kind.startup}/{PurePosixPath(source).name}": (RUNTIME / "image" / source).read_bytes()
+        for source in ("memory.c", "freestanding/string.h")
+    }
+    return files | {"include/tinyops/internal.h": (RUNTIME / "include/tinyops/internal.h").read_bytes()}
+
+
+def _settings_values(spec: BoardSpec) -> dict[str, Any]:
+    """Where the board keeps its settings; `unit` is room for a header and for whole program units."""
+    assert spec.layout is not None and spec.memory is not None
+    region = spec.layout.settings
+    units = [f.program_bytes for f in spec.memory.flash if region and f.origin <= region.origin < f.end]
+    return {"settings": region, "settings_unit": -(-32 // units[0]) * units[0] if units else 0}
+
+
+def family(cpu: str) -> Family:
+    """Raises SpecError for a core that has no bare-metal firmware."""
+    for name, found in FAMILIES.items():
+        if cpu.startswith(name):
+            return found
+    raise SpecError(f"there is no bare-metal firmware for a {cpu}", hint=f"for {', '.join(FAMILIES)} there is")
+
+
+def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
+    assert spec.layout is not None and spec.memory is not None
+    own = {
+        "name": board,
+        "title": "The board itself.",
+        "board": f"tinyops-{board}",
+        "port": spec.port,
+        "flags": f" -D TINYOPS_HAS_VTOR={int(bool(spec.vtor))}",
+        "ldscript": f"link/{board}.ld",
+        "flash": spec.layout.firmware[0],
+        "model": spec.layout.model[0] if spec.layout.model else None,
+        "ram": spec.memory.ram,
+    }
+    found = [own] if spec.port in BARE_METAL_PORTS else []
+    return [*found, _twin_environment(spec)] if building.needs_twin_port(spec) else found
+
+
+def _twin_environment(spec: BoardSpec) -> dict[str, Any]:
+    """As large as the board's own; what the machine has elsewhere lies elsewhere."""
+    assert spec.layout is not None and spec.memory is not None
+    machine = QEMU[spec.twin.machine]
+    placed = place(machine, spec.memory, spec.layout)
+    return {
+        "name": TWIN,
+        "title": f"Its twin: the same source on QEMU's {spec.twin.machine}. Never to be flashed.",
+        "board": f"tinyops-{spec.twin.machine}",
+        "port": machine.port,
+        "flags": " -D TINYOPS_HAS_VTOR=1",
+        "ldscript": "link/twin.ld",
+        "flash": placed.firmware,
+        "model": placed.model,
+        "ram": placed.ram,
+    }
+
+
+def _board_json(env: Mapping[str, Any], spec: BoardSpec) -> bytes:
+    """PlatformIO's own description of the board; sizes are checked by tinyops, from the ELF."""
+    kind = family(spec.cpu)
+    build: JsonObject = {
+        "cpu": spec.cpu,
+        "cpu_flags": [*CPU_FLAGS[spec.cpu], *kind.flags],
+        "mcu": spec.mcu.lower(),
+        "tools": kind.tools,
+        "c_library": not kind.own_memory,
+    }
+    if env["port"] in UF2_PORTS:
+        build |= {"flash_origin": env["flash"].origin, "uf2_family": UF2_PORTS[env["port"]]}
+    return pretty_json(
+        {
+            "build": build,
+            "frameworks": [],
+            "name": f"{spec.title} ({env['name']})",
+            "upload": {"maximum_ram_size": env["ram"].bytes, "maximum_size": env["flash"].bytes},
+            "url": "",
+            "vendor": "tinyops",
+        }
+    )
+
+
+def _linker_script(env: Mapping[str, Any], layout: Layout) -> bytes:
+    names = {name: env[name] for name in ("flash", "model", "ram")}
+    boot2 = env["port"] in UF2_PORTS
+    return render("link.ld.j2", title=comment(env["title"]), stack_bytes=layout.stack_bytes, boot2=boot2, **names)
+
+
+def _pins(board: str, spec: BoardSpec) -> list[tuple[str, JsonObject]]:
+    if spec.pins is None:
+        raise SpecError(
+            f"{board}: the nrf5 port does not know the pins of its serial line",
+            hint="add to the board's file: pins: {tx: {port: 0, pin: 6}, rx: {port: 1, pin: 8}}",
+        )
+    pins = []
+    for name, pin in spec.pins:
+        if pin is None:
+            continue
+        if pin.port >= len(GPIO_BASES):
+            raise SpecError(f"{board}: pins: the chips of the nrf5 port have no port {pin.port}")
+        gpio, select = GPIO_BASES[pin.port], pin.port * 32 + pin.pin
+        values = {**pin.model_dump(), "label": comment(pin.label), "gpio": gpio, "select": select}
+        pins.append((name.upper(), values))
+    return pins

@@ -1,0 +1,36 @@
+"""The library form: sources and CMake for an SDK that PlatformIO does not know."""
+
+from __future__ import annotations
+
+from tinyops.boards.model import BoardSpec
+from tinyops.files import JsonObject
+from tinyops.firmware import building
+from tinyops.firmware.forms import bare_metal
+from tinyops.firmware.forms.form import Form, Request, Work
+from tinyops.firmware.project import contract_values, describe_sensor, headers, names, sources
+from tinyops.firmware.templating import render
+
+
+class LibraryForm(Form):
+    """The port is the SDK's program's to write."""
+
+    def serves(self, spec: BoardSpec) -> bool:
+        return spec.port == "library"
+
+    def render(self, request: Request) -> dict[str, bytes]:
+        facts, common = request.fitting_contract(), names(request)
+        linked = not request.layout.model
+        files = {
+            "CMakeLists.txt": render("CMakeLists.txt.j2", **common),
+            "include/contract.h": render("contract.h.j2", **common, **contract_values(facts, request.layout)),
+            "include/firmware.h": render("library.h.j2", **common),
+            "src/firmware.c": render("library.c.j2", **common, linked=linked, sensor=describe_sensor(request.sensor)),
+            **headers(),
+            **sources("app", "src/app"),
+            **sources("smp", "src/smp"),
+        }
+        return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
+
+    def build(self, work: Work) -> JsonObject:
+        """The twin's firmware, where the twin is another machine; the board's own only its SDK builds."""
+        return building.build(work, building.Target(own=False, twin_folder=building.TWIN))

@@ -1,0 +1,36 @@
+"""The list of forms, and rendering by it."""
+
+from __future__ import annotations
+
+from tinyops.boards.model import BoardSpec
+from tinyops.files import JsonObject
+from tinyops.firmware.forms.arduino import ArduinoForm
+from tinyops.firmware.forms.bare_metal import BareMetalForm
+from tinyops.firmware.forms.browser import BrowserForm
+from tinyops.firmware.forms.form import Form, Request, nobody
+from tinyops.firmware.forms.hosted import HostedForm
+from tinyops.firmware.forms.library import LibraryForm
+
+# The first that serves a board is its form; the last serves what the others leave.
+FORMS: tuple[Form, ...] = (BrowserForm(), HostedForm(), ArduinoForm(), LibraryForm(), BareMetalForm())
+
+
+def form_of(spec: BoardSpec) -> Form:
+    return next(form for form in FORMS if form.serves(spec))
+
+
+def render_project(
+    *,
+    board: str,
+    spec: BoardSpec,
+    fleet: str,
+    sensor: JsonObject | str,
+    contract: JsonObject,
+    trust: JsonObject | None = None,
+) -> dict[str, bytes]:
+    """Every file of a board's firmware by its relative path, sorted; {} for a board with an operating system.
+
+    Holds no weights, no secret and no path of this machine. Raises SpecError for a contract that does
+    not belong to the board.
+    """
+    return form_of(spec).render(Request(board, spec, fleet, sensor, contract, trust or nobody()))
