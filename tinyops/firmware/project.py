@@ -67,6 +67,8 @@ class Contract:
     frame_values: int
     rate_millihz: int
     summary: tuple[str, ...]
+    channels: tuple[str, ...] = ()
+    full_scale: tuple[float, ...] = ()
 
 
 def read_contract(value: object) -> Contract:
@@ -82,6 +84,8 @@ def read_contract(value: object) -> Contract:
         frame_values=_integer({"input.frame_values": given.get("frame_values") or 0}, "input.frame_values", 0),
         rate_millihz=_rate_millihz(given.get("rate_hz")),
         summary=tuple(_summary(value)),
+        channels=tuple(map(str, given.get("channels") or ())),
+        full_scale=tuple(map(float, given.get("full_scale") or ())),
     )
 
 
@@ -216,22 +220,25 @@ def _arduino_project(
     board: str, spec: BoardSpec, common: Mapping[str, Any], facts: Contract, sensor: JsonObject | str
 ) -> dict[str, bytes]:
     assert spec.layout is not None
+    driver = arduino.driver_of(board, spec, sensor, facts.channels, facts.full_scale)
+    described = arduino.describe(driver) if driver else _describe_sensor(sensor)
     files = {
         "platformio.ini": _render(
             "arduino.ini.j2",
             **common,
-            envs=arduino.environments(board, spec),
+            envs=arduino.environments(board, spec, driver),
             model=next(iter(spec.layout.model), None),
         ),
         "include/contract.h": _render("contract.h.j2", **common, **_contract_values(facts, spec.layout)),
         "src/main.cpp": _render(
-            "main.cpp.j2", **common, linked=not spec.layout.model, sensor=_comment(_describe_sensor(sensor))
+            "main.cpp.j2", **common, linked=not spec.layout.model, sensor=_comment(described), driver=driver
         ),
         **arduino.board_json(board, spec),
         **{f"include/tinyops/{header}": (RUNTIME / "include/tinyops" / header).read_bytes() for header in HEADERS},
         **_sources("app", "src/app"),
         **_sources("smp", "src/smp"),
         **_sources("port/arduino", "src/arduino"),
+        **({f"src/arduino/{n}": (RUNTIME / arduino.SENSORS / n).read_bytes() for n in driver.files} if driver else {}),
     }
     return dict(sorted(files.items()))
 

@@ -2,15 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tinyops.boards.model import Arduino, BoardSpec
-from tinyops.files import pretty_json
+from tinyops.errors import SpecError
+from tinyops.files import JsonObject, pretty_json
 from tinyops.toolchain import CPU_FLAGS
 
 # What the local platform must know of a board, by PlatformIO's name: the core's variant, and the macro of its name.
 LOCAL_BOARDS: Mapping[str, tuple[str, str]] = {"megaatmega2560": ("mega", "AVR_MEGA2560")}
+SENSORS = "port/arduino/sensors"  # below the runtime
+_SHARED = ("library.h", "sensor.h")
+_IMUS = ("bmi270", "lsm9ds1")  # drivers that share imu.h
+
+
+@dataclass(frozen=True)
+class ChosenDriver:
+    """The board's own sensor that a firmware reads: sources, libraries, and what the contract's channels are to it."""
+
+    sensor: str
+    part: str
+    files: tuple[str, ...]
+    libraries: tuple[str, ...]
+    channels: tuple[int, ...]  # which of the sensor's each is
+    counts: tuple[str, ...]  # C's float literals: int16 counts for one unit of each
+
+
+def driver_of(
+    board: str, spec: BoardSpec, sensor: JsonObject | str, channels: Sequence[str], full_scale: Sequence[float]
+) -> ChosenDriver | None:
+    """None where frames come from elsewhere. Raises SpecError where the board's own sensor has no driver, or not these
+    channels."""
+    assert spec.arduino is not None
+    name = sensor if isinstance(sensor, str) else sensor.get("name") if sensor.get("kind") == "onboard" else None
+    if name is None:
+        return None
+    driver, facts = spec.arduino.drivers.get(name), next((s for s in spec.sensors if s.name == name), None)
+    if driver is None or facts is None:
+        raise SpecError(f"{board}: the Arduino firmware has no driver for sensor {name!r}")
+    missing = sorted(set(channels) - set(facts.channels))
+    if missing or not channels or len(channels) != len(full_scale):
+        wrong = (
+            f"{name} of {board} has no channel {missing[0]}" if missing else "it names no full scale of each channel"
+        )
+        raise SpecError(f"contract.json: {wrong}")
+    shared = (*_SHARED, "imu.h") if driver.file in _IMUS else _SHARED
+    return ChosenDriver(
+        sensor=name,
+        part=facts.part,
+        files=(f"{driver.file}.cpp", *shared),
+        libraries=driver.libraries,
+        channels=tuple(facts.channels.index(channel) for channel in channels),
+        counts=tuple(f"{32768 / scale:.9e}f" for scale in full_scale),
+    )
+
+
+def describe(driver: ChosenDriver) -> str:
+    return f"{driver.sensor}, {driver.part}" if driver.part else driver.sensor
 
 
 def builds_locally(spec: BoardSpec) -> bool:
@@ -18,17 +68,18 @@ def builds_locally(spec: BoardSpec) -> bool:
     return spec.arduino is not None and spec.arduino.board in LOCAL_BOARDS
 
 
-def environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
+def environments(board: str, spec: BoardSpec, driver: ChosenDriver | None = None) -> list[dict[str, Any]]:
     """The sections of platformio.ini: the local platform's first, where it can, then the real one's."""
     assert spec.arduino is not None
     own = {"name": board, "local": True, "board": f"tinyops-{board}"}
     real = {"name": f"{board}-real" if builds_locally(spec) else board, "local": False, "arduino": spec.arduino}
-    return [own, real | _real(spec.arduino)] if builds_locally(spec) else [real | _real(spec.arduino)]
+    real |= _real(spec.arduino, driver)
+    return [own, real] if builds_locally(spec) else [real]
 
 
-def _real(arduino: Arduino) -> dict[str, Any]:
+def _real(arduino: Arduino, driver: ChosenDriver | None) -> dict[str, Any]:
     repository = "://" in arduino.platform
-    libraries = [*arduino.libraries, *(library for d in arduino.drivers.values() for library in d.libraries)]
+    libraries = [*arduino.libraries, *(driver.libraries if driver else ())]
     return {
         "platform": f"{arduino.platform}{'#' if repository else '@'}{arduino.version}",
         "board": arduino.board,
