@@ -27,7 +27,7 @@ def rendered(root: Path) -> dict[str, bytes]:
     files["supported-ops.md"] = supported_page().encode()
     for fleet, entry in repository.fleets.items():
         for board_name, binding in entry.document.spec.boards.items():
-            board = catalog[board_name]
+            board = catalog[board_name].built_with(binding.framework)
             render = render_page if board.spec.port == PORT else render_project
             project = render(
                 board=board_name,
