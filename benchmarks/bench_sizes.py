@@ -22,7 +22,17 @@ BUDGETS = (
     ("microbit", "whole application, RAM", 8 * KIB, lambda found: found.ram),
     ("nano33ble", "runtime without a model, flash", 12 * KIB, lambda found: found.runtime),
 )
-PARTS = ("firmware", "cryptography", "model_code", "model_weights", "model_image", "static_ram", "arena", "stack")
+PARTS = (
+    "firmware",
+    "cryptography",
+    "settings",
+    "model_code",
+    "model_weights",
+    "model_image",
+    "static_ram",
+    "arena",
+    "stack",
+)
 
 
 def main() -> int:

@@ -337,7 +337,7 @@ def test_a_board_survives_garbage_on_its_line(name: str, bench: Callable[[str], 
     with twin.open_twin(name, board_spec(name), bench(name).files) as virtual:
         link = virtual.link
         link.hello()
-        garbage = (b"\x06\x09AQAAAA==\n\0", b"\0\0\0", b"\xff" * 1000 + b"\0", bytes(range(1, 256)) + b"\0")
+        garbage = (b"\x07\x09AQAAAA==\n\0", b"\0\0\0", b"\xff" * 1000 + b"\0", bytes(range(1, 256)) + b"\0")
         for piece in garbage:
             link._stream.write(piece, 1.0)
         assert link.stats().bad_frames == 3

@@ -78,7 +78,7 @@ class Machine:
 
 @contextlib.contextmanager
 def machine(elf: Path, state: Path | None = None) -> Iterator[Machine]:
-    with qemu.boot(Boot("microbit", SPEC, {"firmware.elf": elf}, {}, {}, state)) as board:
+    with qemu.boot(Boot("microbit", SPEC, {"firmware.elf": elf}, {}, {}, state=state)) as board:
         yield Machine(board)
 
 

@@ -40,11 +40,12 @@ FEATURES = {
 @dataclass(frozen=True)
 class Footprint:
     """Bytes. `arena` is what the model uses of the firmware's; `stack` all that is set aside for it. `cryptography`
-    is a part of `firmware`, and in no promise."""
+    and `settings` (a device's identity in flash) are parts of `firmware` that the promises do not speak of."""
 
     board: str
     firmware: int
     cryptography: int
+    settings: int
     model_code: int
     model_weights: int
     model_image: int
@@ -63,8 +64,8 @@ class Footprint:
 
     @property
     def runtime(self) -> int:
-        """Application, management and port: no model, whose kernels lie in its image, and no cryptography."""
-        return self.firmware - self.cryptography
+        """Application, management, health and port: no model, whose kernels lie in its image, and neither of those."""
+        return self.firmware - self.cryptography - self.settings
 
 
 def activity() -> bytes:
@@ -131,7 +132,8 @@ def measure(board: str, folder: Path) -> Footprint:
     return Footprint(
         board=board,
         firmware=facts["flash_bytes"],
-        cryptography=_cryptography(folder / "firmware/firmware.elf"),
+        cryptography=_bytes_of(folder / "firmware/firmware.elf", "sha256"),
+        settings=_bytes_of(folder / "firmware/firmware.elf", "settings", "serve"),
         model_code=made["code_bytes"],
         model_weights=made["weights_bytes"],
         model_image=made["image_bytes"],
@@ -141,8 +143,8 @@ def measure(board: str, folder: Path) -> Footprint:
     )
 
 
-def _cryptography(elf: Path) -> int:
-    """What sha256.c comes to: its own symbols, which follow its name, and the one that others call."""
+def _bytes_of(elf: Path, *names: str) -> int:
+    """What C files come to: their own symbols, which follow a file's name, and those that others call, by prefix."""
     total, file = 0, ""
     with elf.open("rb") as stream:
         table: Any = ELFFile(stream).get_section_by_name(".symtab")
@@ -150,9 +152,13 @@ def _cryptography(elf: Path) -> int:
             kind, binding = symbol["st_info"]["type"], symbol["st_info"]["bind"]
             if kind == "STT_FILE":
                 file = symbol.name
-            elif symbol.name == "tinyops_sha256" or (binding == "STB_LOCAL" and file == "sha256.c"):
+            elif kind not in ("STT_FUNC", "STT_OBJECT"):
+                continue
+            elif symbol.name.startswith(f"tinyops_{names[0]}") or (
+                binding == "STB_LOCAL" and file in [f"{name}.c" for name in names]
+            ):
                 total += symbol["st_size"]
-    assert total > 500, "SHA-256 is there"
+    assert total > 500, f"{names[0]} is there"
     return total
 
 

@@ -24,6 +24,8 @@ from tinyops.link.protocol import (
     rows_of_input,
 )
 
+ASK_AGAIN_S = 0.25
+
 
 @dataclass(frozen=True)
 class Hello:
@@ -165,7 +167,18 @@ class Link:
         return self._stream
 
     def hello(self, timeout_s: float | None = None) -> Hello:
-        values, tail = self._ask(Type.HELLO, timeout_s=timeout_s)
+        """Asks again, ever less often: a board that is just starting may clear away what came meanwhile."""
+        deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+        patience_s = ASK_AGAIN_S
+        while True:
+            left_s = deadline - time.monotonic()
+            try:
+                values, tail = self._ask(Type.HELLO, timeout_s=min(left_s, patience_s))
+                break
+            except LinkTimeout:
+                if left_s <= patience_s:
+                    raise
+                patience_s *= 2
         return Hello(*values, tail.decode("ascii", "replace"))  # type: ignore[arg-type, call-arg]
 
     def stats(self) -> Stats:
