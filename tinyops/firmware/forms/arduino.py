@@ -36,9 +36,9 @@ def driver_of(
     """None where frames come from elsewhere. Raises SpecError where the board's own sensor has no driver, or not these
     channels."""
     assert spec.arduino is not None
-    name = sensor if isinstance(sensor, str) else sensor.get("name") if sensor.get("kind") == "onboard" else None
-    if name is None:
+    if isinstance(sensor, str) or sensor.get("kind") != "onboard":
         return None
+    name = str(sensor.get("name"))
     driver, facts = spec.arduino.drivers.get(name), next((s for s in spec.sensors if s.name == name), None)
     if driver is None or facts is None:
         raise SpecError(f"{board}: the Arduino firmware has no driver for sensor {name!r}")
