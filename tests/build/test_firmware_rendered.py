@@ -61,6 +61,27 @@ def test_a_rendered_board_has_its_project_and_says_how_little_is_proven(
     assert run_steps(name, tmp_path / "another", monkeypatch)[2] == packed
 
 
+def test_a_board_whose_fleet_wants_its_own_sensor_is_rendered_with_its_driver_and_its_twin_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYOPS_CACHE", str(tmp_path / "cache"))
+    spec = load_catalog()["nano33ble"].built_with("arduino").spec
+    assert spec.layout is not None
+    contract = contract_of("nano33ble") | {"arena_bytes": spec.layout.arena_bytes}
+    contract["input"] |= {"channels": ["ax"], "full_scale": [39.0]}
+    lock: dict[str, Any] = {"platformio": "6.2.0", "scons": "4.11.1", "firmware": own_pins().firmware}
+    lock["compiler"] = {"name": spec.compiler, "version": installed(spec.compiler).version}
+    sensor = {"kind": "onboard", "name": "onboard-imu"}
+    settings = {"board": "nano33ble", "fleet": "wrist", "sensor": sensor, "facts": spec.model_dump(mode="json")}
+    (tmp_path / "contract.json").write_text(json.dumps(contract))
+    inputs = {"contract.json": tmp_path / "contract.json"}
+    built = firmware.run(Step("firmware", "wrist/nano33ble", settings, lock), inputs, tmp_path, ignore)
+    assert (built["image"], built["port"]) == (False, "arduino")
+    names = set(zipfile.ZipFile(tmp_path / "project.zip").namelist())
+    assert "src/arduino/lsm9ds1.cpp" in names and not [name for name in names if "nrf5" in name or "mps2" in name]
+    assert (tmp_path / "twin.elf").is_file() and not (tmp_path / "firmware.bin").exists()
+
+
 def test_the_library_compiles_without_a_warning_and_misses_only_the_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -283,6 +283,12 @@ class Board(Strict):
     def name(self) -> str:
         return self.metadata.name
 
+    def built_with(self, framework: Framework | None) -> Board:
+        """The board with its firmware in one of its `frameworks`; None: its default, the board as it is."""
+        if framework != "arduino" or self.spec.port == "arduino":
+            return self
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"port": "arduino"})})
+
     @cached_property
     def digest(self) -> str:
         """`sha256:<hex>` of the board's facts: what the lock pins."""

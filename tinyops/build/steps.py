@@ -45,7 +45,8 @@ def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board])
     for entry in repository.fleets.values():
         fleet = entry.document
         for board_name in fleet.spec.boards:
-            yield from board_steps(repository, fleet, catalog[board_name], lock)
+            board = catalog[board_name].built_with(fleet.spec.boards[board_name].framework)
+            yield from board_steps(repository, fleet, board, lock)
 
 
 def collect_step(repository: Repository, name: str, lock: Lock) -> Step:

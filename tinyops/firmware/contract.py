@@ -24,6 +24,8 @@ class Contract:
     frame_values: int
     rate_millihz: int
     summary: tuple[str, ...]
+    channels: tuple[str, ...] = ()
+    full_scale: tuple[float, ...] = ()
 
 
 def read_contract(value: object) -> Contract:
@@ -39,6 +41,8 @@ def read_contract(value: object) -> Contract:
         frame_values=_integer({"input.frame_values": given.get("frame_values") or 0}, "input.frame_values", 0),
         rate_millihz=_rate_millihz(given.get("rate_hz")),
         summary=tuple(_summary(value)),
+        channels=tuple(map(str, given.get("channels") or ())),
+        full_scale=tuple(map(float, given.get("full_scale") or ())),
     )
 
 

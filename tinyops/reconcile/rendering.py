@@ -26,7 +26,7 @@ def rendered(root: Path) -> dict[str, bytes]:
     files["supported-ops.md"] = supported_page().encode()
     for fleet, entry in repository.fleets.items():
         for board_name, binding in entry.document.spec.boards.items():
-            board = catalog[board_name]
+            board = catalog[board_name].built_with(binding.framework)
             project = render_project(
                 board=board_name,
                 spec=board.spec,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tinyops.boards.model import Board, SensorFacts
+from tinyops.boards.model import Board, Driver, SensorFacts
 from tinyops.documents import closest
 from tinyops.documents.reading import Loc
 from tinyops.specs.dataset import Signal
@@ -40,7 +40,11 @@ def binding_faults(
     if transport_of(binding, board) not in board.spec.transports:
         message = f"{name} cannot be reached by {binding.transport}"
         yield Fault((*loc, "transport"), message, f"it has: {', '.join(board.spec.transports)}")
-    if signal_known:
+    if binding.framework and binding.framework not in board.spec.frameworks:
+        message = f"there is no {binding.framework} firmware for {name}"
+        has = ", ".join(board.spec.frameworks) or "none: it runs an operating system"
+        yield Fault((*loc, "framework"), message, f"frameworks of {name}: {has}")
+    elif signal_known:
         yield from _sensor_faults((*loc, "sensor"), binding, board, signal, catalog)
 
 
@@ -49,7 +53,8 @@ def _sensor_faults(
 ) -> Iterator[Fault]:
     sensor = binding.sensor
     if isinstance(sensor, OnboardSensor):
-        yield from _onboard_faults(loc, sensor.name, board, signal, catalog)
+        faults = tuple(_onboard_faults(loc, sensor.name, board, signal, catalog))
+        yield from faults or _driver_faults(loc, sensor.name, binding, board, catalog)
     elif isinstance(sensor, ReplaySensor):
         if not board.spec.replay:
             yield Fault(loc, f"{board.name} cannot replay a file", _boards_with("replay", catalog))
@@ -71,6 +76,31 @@ def _onboard_faults(
     elif faults := tuple(sensor_mismatches(known[name], signal)):
         message = f"{name} of {board.name} does not deliver the dataset's signal: {'; '.join(faults)}"
         yield Fault(loc, message, _boards_that_would_do(signal, catalog))
+
+
+def _driver_faults(
+    loc: Loc, name: str, binding: BoardBinding, board: Board, catalog: Mapping[str, Board]
+) -> Iterator[Fault]:
+    """No bare-metal firmware reads a sensor yet; a library's program, a page and an agent bring their own."""
+    framework = binding.framework or next(iter(board.spec.frameworks), None)
+    has_driver = name in _drivers(board)
+    if framework not in ("bare-metal", "arduino") or (framework == "arduino" and has_driver):
+        return
+    yield Fault(
+        loc, f"the {framework} firmware of {board.name} has no driver for {name}", _would_do(board, name, catalog)
+    )
+
+
+def _would_do(board: Board, name: str, catalog: Mapping[str, Board]) -> str:
+    if name in _drivers(board):
+        return f"its arduino firmware has one: framework: arduino; or let a host feed it, sensor: {_STREAM}"
+    having = ", ".join(f"{n} ({', '.join(sorted(_drivers(b)))})" for n, b in sorted(catalog.items()) if _drivers(b))
+    replay = "; or replay a recording, sensor: {kind: replay, file: …}" if board.spec.replay else ""
+    return f"with framework: arduino there are drivers on {having}; or let a host feed it, sensor: {_STREAM}{replay}"
+
+
+def _drivers(board: Board) -> Mapping[str, Driver]:
+    return board.spec.arduino.drivers if board.spec.arduino else {}
 
 
 def sensor_mismatches(facts: SensorFacts, signal: Signal) -> Iterator[str]:

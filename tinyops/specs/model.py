@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
+from tinyops.boards.model import Framework
 from tinyops.documents import Name, Secret, Strict
 from tinyops.specs.dataset import (
     Checks,
@@ -258,6 +259,10 @@ class BoardBinding(Strict):
     sensor: Sensor = Field(description="Where frames come from; a sensor's name is short for kind onboard.")
     transport: Literal["usb", "wifi", "ble", "local"] | None = Field(
         default=None, description="How updates reach the board; absent: the first that its catalogue entry names."
+    )
+    framework: Framework | None = Field(
+        default=None,
+        description="What its firmware is made with; absent: the first that `tinyops boards` names for the board.",
     )
 
 

@@ -8,6 +8,8 @@ from tinyops.boards import Board, load_catalog
 from tinyops.boards.machines import QEMU
 from tinyops.boards.mcus import FAMILIES, mcu_fault
 from tinyops.boards.model import BARE_METAL_PORTS
+from tinyops.firmware.forms.arduino import SENSORS
+from tinyops.firmware.project import RUNTIME
 
 CATALOG = load_catalog()
 # Those of the issue that asked for a catalogue, by the names that they have here.
@@ -118,3 +120,16 @@ def test_an_unknown_chip_is_refused_unless_it_is_said_to_be_another(mcu: str, hi
 )
 def test_chips_are_known_by_how_their_names_begin(mcu: str, cpu: str) -> None:
     assert mcu_fault(mcu, cpu, declared_other=False) is None
+
+
+@pytest.mark.parametrize("name", sorted(n for n, b in load_catalog().items() if b.spec.arduino))
+def test_each_driver_is_a_file_of_the_arduino_port(name: str) -> None:
+    arduino = load_catalog()[name].spec.arduino
+    assert arduino is not None
+    for driver in arduino.drivers.values():
+        assert (RUNTIME / SENSORS / f"{driver.file}.cpp").is_file(), driver.file
+
+
+def test_each_driver_of_the_arduino_port_is_some_board_s() -> None:
+    named = {d.file for b in load_catalog().values() if b.spec.arduino for d in b.spec.arduino.drivers.values()}
+    assert named == {path.stem for path in (RUNTIME / SENSORS).glob("*.cpp")}

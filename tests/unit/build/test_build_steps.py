@@ -163,3 +163,15 @@ def test_a_model_file_is_part_of_the_key_by_its_digest_and_not_its_path(bench: R
     before = own_keys(steps_of(bench))
     moved = bench.copy(bench.root.parent / "elsewhere")
     assert own_keys(steps_of(moved)) == before
+
+
+def test_the_framework_that_a_fleet_chose_decides_its_firmware_and_nothing_else(bench: Repository) -> None:
+    file = bench.root / "specs/fleets.yaml"
+    file.write_text(file.read_text().replace("microbit:", "nano33ble:"))
+    default = steps_of(bench)
+    file.write_text(file.read_text().replace("nano33ble: {", "nano33ble: {framework: arduino, "))
+    chosen = steps_of(bench)
+    ports = [found["firmware:wrist/nano33ble"].settings["facts"]["port"] for found in (default, chosen)]
+    assert ports == ["nrf5", "arduino"]
+    before, after = own_keys(default), own_keys(chosen)
+    assert {i for i in before if before[i] != after[i]} == {"firmware:wrist/nano33ble", "twin:wrist/nano33ble"}

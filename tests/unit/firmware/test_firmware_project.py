@@ -196,3 +196,45 @@ def test_board_files_of_platformio_are_json() -> None:
     for name, data in render("nano33ble").items():
         if name.startswith("boards/"):
             assert json.loads(data)["build"]["cpu_flags"][:1] == ["-mthumb"]
+
+
+def sensing_project(sensor: str, channels: list[str], full_scale: list[float]) -> dict[str, bytes]:
+    spec = spec_of("nano33ble", port="arduino")
+    given = {"sensor": "imu", "channels": channels, "full_scale": full_scale, "frame_values": 2, "rate_hz": 10}
+    return render_project(
+        board="nano33ble",
+        spec=spec,
+        fleet="wrist",
+        sensor={"kind": "onboard", "name": sensor},
+        contract=contract_of(spec, input=given),
+    )
+
+
+def test_an_arduino_project_has_its_sensor_s_driver_and_no_other() -> None:
+    files = sensing_project("onboard-imu", ["gz", "ax"], [35, 40])
+    drivers = {n for n in files if n.startswith("src/arduino/") and n.endswith(".cpp")}
+    assert drivers & {f"src/arduino/{n}.cpp" for n in ("lsm9ds1", "bmi270", "pdm", "ov7670")} == {
+        "src/arduino/lsm9ds1.cpp"
+    }
+    assert {"src/arduino/sensor.h", "src/arduino/library.h", "src/arduino/imu.h"} <= files.keys()
+    main = files["src/main.cpp"].decode()
+    assert "channels[] = {5, 0};" in main and "counts[] = {9.362285714e+02f, 8.192000000e+02f};" in main
+    assert "port.sensor = tinyops_arduino_sensor(" in main and "Input: onboard-imu, LSM9DS1" in main
+    libraries = files["platformio.ini"].decode()
+    assert "Arduino_LSM9DS1@" in libraries and "OV767X" not in libraries
+    assert "twin/src/mps2/port.c" in files and not any("sensor.h" in n for n in files if n.startswith("twin/"))
+
+
+def test_an_arduino_project_that_is_fed_by_its_host_has_no_driver() -> None:
+    files = render("nano33ble", port="arduino")
+    assert not {"src/arduino/sensor.h", "src/arduino/lsm9ds1.cpp"} & files.keys()
+    assert b"sensor.h" not in files["src/main.cpp"] and b"lib_deps" not in files["platformio.ini"]
+
+
+def test_channels_that_the_sensor_lacks_are_refused() -> None:
+    with pytest.raises(SpecError, match="onboard-imu of nano33ble has no channel temperature"):
+        sensing_project("onboard-imu", ["ax", "temperature"], [1, 1])
+    with pytest.raises(SpecError, match="no driver for sensor 'nose'"):
+        sensing_project("nose", ["ax"], [1])
+    with pytest.raises(SpecError, match="full scale"):
+        sensing_project("onboard-imu", ["ax", "ay"], [1])

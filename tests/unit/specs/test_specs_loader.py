@@ -61,7 +61,7 @@ metadata: {name: wrist}
 spec:
   model: activity
   boards:
-    nano33ble: {sensor: onboard-imu, transport: ble}
+    nano33ble: {sensor: onboard-imu, transport: ble, framework: arduino}
     microbit: {sensor: {kind: stream, port: serial}}
     linux: {sensor: {kind: replay, file: ../data/walk.csv}}
 """
@@ -307,6 +307,46 @@ MODEL_FILE, FLEET_FILE, DATA_FILE = "specs/c-model.yaml", "specs/d-fleet.yaml", 
             (7, 49),
             "nano33ble cannot be reached by wifi",
             "it has: usb, ble",
+        ),
+        (
+            FLEET_FILE,
+            ", framework: arduino",
+            "",
+            (7, 25),
+            "the bare-metal firmware of nano33ble has no driver for onboard-imu",
+            "its arduino firmware has one: framework: arduino; or let a host feed it",
+        ),
+        (
+            FLEET_FILE,
+            "microbit: {sensor: {kind: stream, port: serial}}",
+            "microbit-v2: {sensor: onboard-accelerometer}",
+            (8, 27),
+            "the bare-metal firmware of microbit-v2 has no driver for onboard-accelerometer",
+            "there are drivers on nano33ble (kit-camera, onboard-imu, onboard-microphone), nano33ble-rev2",
+        ),
+        (
+            FLEET_FILE,
+            "framework: arduino",
+            "framework: library",
+            (7, 65),
+            "there is no library firmware for nano33ble",
+            "frameworks of nano33ble: bare-metal, arduino",
+        ),
+        (
+            FLEET_FILE,
+            "serial}}",
+            "serial}, framework: arduino}",
+            (8, 65),
+            "there is no arduino firmware for microbit",
+            "frameworks of microbit: bare-metal",
+        ),
+        (
+            FLEET_FILE,
+            "walk.csv}}",
+            "walk.csv}, framework: arduino}",
+            (9, 72),
+            "there is no arduino firmware for linux",
+            "none: it runs an operating system",
         ),
         (
             FLEET_FILE,

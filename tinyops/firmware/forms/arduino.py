@@ -2,20 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tinyops.boards.model import Arduino, BoardSpec
+from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building
 from tinyops.firmware.forms import bare_metal
 from tinyops.firmware.forms.form import Form, Request, Work
-from tinyops.firmware.project import contract_values, describe_sensor, headers, names, sources
-from tinyops.firmware.templating import render
+from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
+from tinyops.firmware.templating import comment, render
 from tinyops.toolchain import AVR_CORE_VARIABLE, CPU_FLAGS, find_avr_core
 
 # What the local platform must know of a board, by PlatformIO's name: the core's variant, and the macro of its name.
 LOCAL_BOARDS: Mapping[str, tuple[str, str]] = {"megaatmega2560": ("mega", "AVR_MEGA2560")}
+SENSORS = "port/arduino/sensors"  # below the runtime
+_SHARED = ("library.h", "sensor.h")
+_IMUS = ("bmi270", "lsm9ds1")  # drivers that share imu.h
+
+
+@dataclass(frozen=True)
+class ChosenDriver:
+    """The board's own sensor that a firmware reads: sources, libraries, and what the contract's channels are to it."""
+
+    sensor: str
+    part: str
+    files: tuple[str, ...]
+    libraries: tuple[str, ...]
+    channels: tuple[int, ...]  # which of the sensor's each is
+    counts: tuple[str, ...]  # C's float literals: int16 counts for one unit of each
+
+
+def driver_of(
+    board: str, spec: BoardSpec, sensor: JsonObject | str, channels: Sequence[str], full_scale: Sequence[float]
+) -> ChosenDriver | None:
+    """None where frames come from elsewhere. Raises SpecError where the board's own sensor has no driver, or not these
+    channels."""
+    assert spec.arduino is not None
+    if isinstance(sensor, str) or sensor.get("kind") != "onboard":
+        return None
+    name = str(sensor.get("name"))
+    driver, facts = spec.arduino.drivers.get(name), next((s for s in spec.sensors if s.name == name), None)
+    if driver is None or facts is None:
+        raise SpecError(f"{board}: the Arduino firmware has no driver for sensor {name!r}")
+    missing = sorted(set(channels) - set(facts.channels))
+    if missing or not channels or len(channels) != len(full_scale):
+        wrong = (
+            f"{name} of {board} has no channel {missing[0]}" if missing else "it names no full scale of each channel"
+        )
+        raise SpecError(f"contract.json: {wrong}")
+    shared = (*_SHARED, "imu.h") if driver.file in _IMUS else _SHARED
+    return ChosenDriver(
+        sensor=name,
+        part=facts.part,
+        files=(f"{driver.file}.cpp", *shared),
+        libraries=driver.libraries,
+        channels=tuple(facts.channels.index(channel) for channel in channels),
+        counts=tuple(f"{32768 / scale:.9e}f" for scale in full_scale),
+    )
+
+
+def driver_sources(driver: ChosenDriver | None) -> dict[str, bytes]:
+    """The driver's C++ under its place in the project."""
+    return {f"src/arduino/{n}": (RUNTIME / SENSORS / n).read_bytes() for n in driver.files} if driver else {}
+
+
+def describe(driver: ChosenDriver) -> str:
+    return f"{driver.sensor}, {driver.part}" if driver.part else driver.sensor
 
 
 class ArduinoForm(Form):
@@ -26,17 +81,19 @@ class ArduinoForm(Form):
 
     def render(self, request: Request) -> dict[str, bytes]:
         facts, common, layout = request.fitting_contract(), names(request), request.layout
-        envs, model = environments(request.board, request.spec), next(iter(layout.model), None)
-        sensor = describe_sensor(request.sensor)
+        driver = driver_of(request.board, request.spec, request.sensor, facts.channels, facts.full_scale)
+        envs, model = environments(request.board, request.spec, driver), next(iter(layout.model), None)
+        sensor = comment(describe(driver)) if driver else describe_sensor(request.sensor)
         files = {
             "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model),
             "include/contract.h": render("contract.h.j2", **common, **contract_values(facts, layout)),
-            "src/main.cpp": render("main.cpp.j2", **common, linked=not layout.model, sensor=sensor),
+            "src/main.cpp": render("main.cpp.j2", **common, linked=not layout.model, sensor=sensor, driver=driver),
             **board_json(request.board, request.spec),
             **headers(),
             **sources("app", "src/app"),
             **sources("smp", "src/smp"),
             **sources("port/arduino", "src/arduino"),
+            **driver_sources(driver),
         }
         return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
 
@@ -56,17 +113,18 @@ def builds_locally(spec: BoardSpec) -> bool:
     return spec.arduino is not None and spec.arduino.board in LOCAL_BOARDS
 
 
-def environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
+def environments(board: str, spec: BoardSpec, driver: ChosenDriver | None = None) -> list[dict[str, Any]]:
     """The sections of platformio.ini: the local platform's first, where it can, then the real one's."""
     assert spec.arduino is not None
     own = {"name": board, "local": True, "board": f"tinyops-{board}"}
     real = {"name": f"{board}-real" if builds_locally(spec) else board, "local": False, "arduino": spec.arduino}
-    return [own, real | _real(spec.arduino)] if builds_locally(spec) else [real | _real(spec.arduino)]
+    real |= _real(spec.arduino, driver)
+    return [own, real] if builds_locally(spec) else [real]
 
 
-def _real(arduino: Arduino) -> dict[str, Any]:
+def _real(arduino: Arduino, driver: ChosenDriver | None) -> dict[str, Any]:
     repository = "://" in arduino.platform
-    libraries = [*arduino.libraries, *(library for d in arduino.drivers.values() for library in d.libraries)]
+    libraries = [*arduino.libraries, *(driver.libraries if driver else ())]
     return {
         "platform": f"{arduino.platform}{'#' if repository else '@'}{arduino.version}",
         "board": arduino.board,
