@@ -192,7 +192,10 @@ def test_a_port_alone_lives_until_it_is_stopped(sign: signal.Signals) -> None:
             assert Link(line, name="other", timeout_s=5).hello().board == "linux"
         time.sleep(0.2)  # until it waits for the signal
         os.kill(child.pid, sign)
-        assert child.wait(timeout=20) == 0
+        try:
+            assert child.wait(timeout=20) == 0
+        finally:
+            child.kill()  # else leaving this block waits for it
         assert "Traceback" not in child.stderr.read()
     assert not Path(found[1]).exists()
 
