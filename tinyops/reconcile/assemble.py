@@ -31,7 +31,9 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
     "squeeze": frozenset({ALL_OUTPUTS}),
     "compile": frozenset({"contract.json", "compile.json"}),
     "image": frozenset({ALL_OUTPUTS}),
-    "firmware": frozenset({"firmware.bin", "firmware.hex", "firmware.elf", "page.zip", "project.zip", "firmware.json"}),
+    "firmware": frozenset(
+        {"firmware.bin", "firmware.hex", "firmware.uf2", "firmware.elf", "page.zip", "project.zip", "firmware.json"}
+    ),
     "twin": frozenset({"proof.json"}),
 }
 FIRMWARE_FILES = ("firmware.bin", "page.zip", "project.zip")  # what is made of a firmware: built, or rendered only
