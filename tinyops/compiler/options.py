@@ -12,7 +12,7 @@ from tinyops.errors import SpecError
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"  # the C that compiled models bring along
 CPUS = (
     *("cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33"),
-    *("x86-64", "aarch64", "riscv32", "wasm32", "avr"),
+    *("x86-64", "aarch64", "riscv32", "wasm32", "avr", "xtensa-lx6", "xtensa-lx7"),
 )
 PREFER = ("balanced", "size", "ram", "speed")
 _SIGNAL_FIELDS = ("sensor", "channels", "units", "full_scale", "rate_hz", "size")

@@ -216,7 +216,9 @@ def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) 
     found = {name: squeezed.get(name) for name in ("accuracy_float", "accuracy_int8", "int8_loss")}
     found |= {name: proven.get(name) for name in _TWIN_FIGURES}
     found["input"] = binding if isinstance(binding, str) else binding.kind
-    found["image_bytes"] = _model_file(name, model, board, records)[1].bytes
+    kind, file = _model_file(name, model, board, records)
+    project = kind == "linked" and "project.zip" in records[f"firmware:{name}/{board}"].outputs
+    found["image_bytes"] = None if project else file.bytes  # what its maker's tools make of a project is unknown
     return found
 
 

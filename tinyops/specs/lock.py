@@ -18,6 +18,7 @@ from tinyops.files import JsonObject, digest_json
 from tinyops.specs.dataset import FilesSource, WheelSource
 from tinyops.specs.layers import TfliteArchitecture
 from tinyops.specs.loader import Repository
+from tinyops.toolchain import COMPILERS
 
 LOCK_FILE = "specs/tinyops.lock.yaml"
 RELOCK = "run `tinyops lock` and have what it writes reviewed"
@@ -119,8 +120,8 @@ def fleet_boards(repository: Repository, catalog: Mapping[str, Board]) -> dict[s
 
 
 def wanted_programs(boards: Mapping[str, Board]) -> tuple[set[str], set[str]]:
-    """The compilers and the emulators that these boards need."""
-    compilers: set[str] = {board.spec.compiler for board in boards.values()}
+    """The compilers and the emulators that these boards need; a core that nothing here compiles for needs none."""
+    compilers: set[str] = {board.spec.compiler for board in boards.values() if board.spec.cpu in COMPILERS}
     if "clang" in compilers:
         compilers.add(WASM_LINKER)
     return compilers, {name for board in boards.values() if (name := board.spec.emulator)}

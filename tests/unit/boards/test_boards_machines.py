@@ -97,3 +97,8 @@ def test_whoever_emulates_and_compiles_can_be_installed() -> None:
 )
 def test_the_lock_pins_what_a_boards_twin_runs_in(name: str, compiler: str, emulators: set[str]) -> None:
     assert wanted_programs({name: load_catalog()[name]}) == ({compiler}, emulators)
+
+
+def test_a_core_that_nothing_here_compiles_for_needs_no_compiler() -> None:
+    catalog = load_catalog()
+    assert wanted_programs({"esp32": catalog["esp32"]}) == (set(), set())

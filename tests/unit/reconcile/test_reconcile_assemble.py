@@ -12,13 +12,14 @@ from fakes.projects import DESK, FINISHED, STREAM, TRAINED, fleet, repository
 from tinyops.artifacts import Artifact, Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.build.steps import desired_steps
-from tinyops.files import digest_bytes
+from tinyops.files import JsonObject, digest_bytes
 from tinyops.manifest.document import Manifest
-from tinyops.reconcile.assemble import Draft, Stamp, _model_file, assemble, closure
+from tinyops.reconcile.assemble import Draft, Stamp, _model_file, assemble, closure, figures
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import Lock, TinyopsPins
 
 CATALOG = load_catalog()
+ROOT = Path(__file__).parents[3]
 PIN = "sha256:" + "1" * 64
 LOCK = Lock(
     tinyops=TinyopsPins(version="0.1.0", compiler=PIN, firmware=PIN),
@@ -171,3 +172,14 @@ def test_a_model_that_is_linked_into_what_nobody_here_builds_is_released_as_its_
     assert _model_file("wrist", "activity", "esp32c3", {rendered.step: rendered}) == ("linked", project)
     whole = Record(**{**vars(firmware), "outputs": {"firmware.bin": Artifact("sha256:" + "1" * 64, 7)}})
     assert _model_file("wrist", "activity", "esp32c3", {whole.step: whole})[0] == "linked"
+    for record, image_bytes in ((rendered, None), (whole, 7)):
+        assert _linked_figures(record)["image_bytes"] == image_bytes
+
+
+def _linked_figures(firmware: Record) -> JsonObject:
+    """Figures of a board that the firmware holds the model of."""
+    fleet = load_repository(ROOT, catalog=load_catalog()).fleets["wrist"].document
+    bound = {"esp32c3": fleet.spec.boards["pico"]}
+    fleet = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"boards": bound})})
+    others = [Record(step, "key", {}, {}, {}, {}, {}, {}) for step in ("squeeze:activity/int8", "twin:wrist/esp32c3")]
+    return figures("wrist", fleet, "esp32c3", {record.step: record for record in (firmware, *others)})
