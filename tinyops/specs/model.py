@@ -273,11 +273,11 @@ class ModelReference(Strict):
 
 
 class Devices(Strict):
-    """Who belongs to the fleet: recorded, not acted on in this version."""
+    """Who belongs to the fleet: written by `tinyops enrol`; a plan does not act on it in this version."""
 
     enrol: Literal["open", "closed"] = Field(default="closed", description="open: a device that reports itself counts.")
     max: PositiveInt | None = Field(default=None, description="Most devices that may count.")
-    file: Path_ | None = Field(default=None, description="CSV of devices: id,board[,labels].")
+    file: Path_ | None = Field(default=None, description="CSV of devices: id, board, labels, public_key, enrolled, revoked.")
 
 
 class FleetSpec(Strict):
