@@ -18,7 +18,6 @@
 enum {
   UART_DATA = 0,
   UART_INTERRUPTS = 1,
-  UART_FIFO = 2,
   UART_FORMAT = 3,
   UART_STATE = 5,
   UART_SOURCE = 10, /* of its interrupt */
@@ -26,7 +25,6 @@ enum {
 };
 
 #define UART_RX_INTERRUPT_ON 1u
-#define UART_FIFO_ON 1u
 #define UART_8_BITS 3u
 #define UART_RX_FULL 0x01u
 #define UART_TX_EMPTY 0x20u
@@ -86,9 +84,9 @@ static void reset(void *context) {
   }
 }
 
+/* The UART's FIFO stays off: switching it on throws away what has already come. */
 void tinyops_port_open(tinyops_port *port) {
   UART(UART_FORMAT) = UART_8_BITS;
-  UART(UART_FIFO) = UART_FIFO_ON;
   UART(UART_INTERRUPTS) = UART_RX_INTERRUPT_ON;
   PLIC_PRIORITY(UART_SOURCE) = 1;
   PLIC_THRESHOLD = 0;
