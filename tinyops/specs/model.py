@@ -277,7 +277,9 @@ class Devices(Strict):
 
     enrol: Literal["open", "closed"] = Field(default="closed", description="open: a device that reports itself counts.")
     max: PositiveInt | None = Field(default=None, description="Most devices that may count.")
-    file: Path_ | None = Field(default=None, description="CSV of devices: id, board, labels, public_key, enrolled, revoked.")
+    file: Path_ | None = Field(
+        default=None, description="CSV of devices: id, board, labels, public_key, enrolled, revoked."
+    )
 
 
 class FleetSpec(Strict):
