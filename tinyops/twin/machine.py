@@ -18,6 +18,7 @@ from tinyops.errors import ToolError
 from tinyops.files import JsonObject
 from tinyops.link import Link, LinkClosed, LinkTimeout
 from tinyops.process import kill_group
+from tinyops.toolchain import Tool, installed, locked
 
 RECEIVE_BYTES = 1 << 16
 STDERR_BYTES = 2000
@@ -57,6 +58,11 @@ class Boot:
             return self.files[name]
         except KeyError:
             raise ToolError(f"{self.board}: the twin needs {name}, which no step made") from None
+
+    def tool(self, role: str, name: str) -> Tool:
+        """What the lock has as `role` (emulator, compiler), in its very version; without one, `name` as it is here."""
+        wanted = self.lock.get(role)
+        return locked(str(wanted["name"]), str(wanted["version"])) if wanted else installed(name)
 
 
 class SocketStream:

@@ -12,7 +12,7 @@ from tinyops.boards.machines import QEMU, place
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import ToolError
 from tinyops.files import MIB, read_bounded
-from tinyops.toolchain import Tool, installed, locked
+from tinyops.toolchain import Tool
 from tinyops.twin.compiled import build_once
 from tinyops.twin.flash import flash_file, programs_allowed
 from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
@@ -40,11 +40,13 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
     """The board with its firmware and, when there is one, the model image in its slot."""
     spec = what.spec
     machine = QEMU[spec.twin.machine]
-    emulator = _emulator(what, machine.emulator)
+    emulator = what.tool("emulator", machine.emulator)
     command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *machine.options, *COUNTING]
     command += ["-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none"]
     ram = ram_of(spec)
-    plugin = f"file={_plain(build_plugin(emulator))},ram={ram.origin}:{ram.bytes},vtor={int(spec.vtor is not False)}"
+    plugin = (
+        f"file={plain_path(build_plugin(emulator))},ram={ram.origin}:{ram.bytes},vtor={int(spec.vtor is not False)}"
+    )
     with _memory(what) as (loads, options):
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
@@ -63,9 +65,9 @@ def _memory(what: Boot) -> Iterator[tuple[list[str | Path], str]]:
     slot = address_of(firmware, "tinyops_model_slot") if image is not None else 0
     nvmc = CONTROLLERS.get(what.spec.twin.machine)
     if nvmc is None or what.spec.memory is None:
-        loads: list[str | Path] = ["-kernel", _plain(firmware)]
+        loads: list[str | Path] = ["-kernel", plain_path(firmware)]
         if image is not None:
-            loads += ["-device", f"loader,file={_plain(image)},addr={slot:#x},force-raw=on"]
+            loads += ["-device", f"loader,file={plain_path(image)},addr={slot:#x},force-raw=on"]
         yield loads, ""
         return
     flash = what.spec.memory.flash[0]
@@ -75,7 +77,7 @@ def _memory(what: Boot) -> Iterator[tuple[list[str | Path], str]]:
     with flash_file(flash, what.state, written) as path:
         geometry = (flash.origin, flash.bytes, flash.erase_bytes, flash.program_bytes, programs_allowed(flash))
         facts = ":".join(str(number) for number in geometry)
-        yield [], f",flash={_plain(path)},facts={facts},nvmc={nvmc},seed={SEED}"
+        yield [], f",flash={plain_path(path)},facts={facts},nvmc={nvmc},seed={SEED}"
 
 
 def ram_of(spec: BoardSpec) -> Region:
@@ -97,13 +99,9 @@ def firmware_file(what: Boot) -> Path:
     return what.file("firmware.elf" if what.spec.twin.same_machine else "twin.elf")
 
 
-def _emulator(what: Boot, name: str) -> Tool:
-    wanted = what.lock.get("emulator")
-    return locked(str(wanted["name"]), str(wanted["version"])) if wanted else installed(name)
-
-
-def _plain(path: Path) -> Path:
-    """QEMU splits its options at commas and has no quotes."""
+def plain_path(path: Path) -> Path:
+    """The path, for an option of QEMU's. Raises ToolError for a comma: QEMU splits options there and has no quotes."""
     if "," in str(path):
-        raise ToolError(f"{path}: QEMU cannot take a path with a comma", hint="move the store to another folder")
+        hint = "move the store, or the cache (TINYOPS_CACHE), to another folder"
+        raise ToolError(f"{path}: QEMU cannot take a path with a comma", hint=hint)
     return path

@@ -10,10 +10,11 @@ from pathlib import Path
 from tinyops.boards.machines import USER_EMULATORS
 from tinyops.errors import ToolError
 from tinyops.process import run
-from tinyops.toolchain import Tool, installed, locked
+from tinyops.toolchain import Tool
 from tinyops.twin.compiled import build_once
 from tinyops.twin.machine import Boot, ProcessBoard, start_process
-from tinyops.twin.runner import compiler_of, prepare_runner
+from tinyops.twin.qemu import plain_path
+from tinyops.twin.runner import prepare_runner
 
 COUNTER_SOURCE = Path(__file__).with_name("instruction_counter.c")
 COUNTER_FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden")
@@ -28,11 +29,11 @@ def boot(what: Boot) -> Iterator[ProcessBoard]:
     if name is None:
         known = ", ".join(sorted(USER_EMULATORS))
         raise ToolError(f"{what.board}: no twin runs processes of a {what.spec.cpu}", hint=f"known: {known}")
-    emulator = _emulator(what, name)
+    emulator = what.tool("emulator", name)
     command = prepare_runner(what)
     with _counter() as counter:
         plugin = build_counter(emulator)
-        emulated = [emulator.path, *_library(what), "-plugin", f"file={_plain(plugin)},counter={counter}"]
+        emulated = [emulator.path, *_library(what), "-plugin", f"file={plain_path(plugin)},counter={counter}"]
         with start_process(what.board, [*emulated, *command, str(counter)], also=(counter,)) as virtual:
             yield virtual
 
@@ -57,22 +58,10 @@ def build_counter(emulator: Tool) -> Path:
 
 def _library(what: Boot) -> list[str | Path]:
     """Where the emulator finds the C library of the cross compiler; nothing where that is this machine's own."""
-    compiler, loader = compiler_of(what), LOADERS[what.spec.cpu]
+    compiler, loader = what.tool("compiler", what.spec.compiler), LOADERS[what.spec.cpu]
     place = Path(run([compiler.path, f"-print-file-name={loader}"], timeout_s=20).stdout.strip())
     if not place.is_absolute():
         hint = "on Debian or Ubuntu: apt-get install libc6-dev-arm64-cross"
         raise ToolError(f"{compiler.path}: has no C library for {what.spec.cpu} ({loader})", hint=hint)
     root = place.parent.resolve().parent
     return [] if root in (Path("/"), Path("/usr")) else ["-L", root]
-
-
-def _emulator(what: Boot, name: str) -> Tool:
-    wanted = what.lock.get("emulator")
-    return locked(str(wanted["name"]), str(wanted["version"])) if wanted else installed(name)
-
-
-def _plain(path: Path) -> Path:
-    """QEMU splits its options at commas and has no quotes."""
-    if "," in str(path):
-        raise ToolError(f"{path}: QEMU cannot take a path with a comma", hint="set TMPDIR to another folder")
-    return path

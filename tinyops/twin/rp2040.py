@@ -10,7 +10,7 @@ from pathlib import Path
 from tinyops.boards.layout import Flash
 from tinyops.errors import ToolError
 from tinyops.files import read_bounded
-from tinyops.toolchain import Tool, installed, locked
+from tinyops.toolchain import Tool, installed
 from tinyops.twin.flash import flash_file, programs_allowed
 from tinyops.twin.machine import Boot, Counted, OrderedBoard, start_ordered
 
@@ -54,7 +54,7 @@ def boot(what: Boot) -> Iterator[PicoBoard]:
     if "model.bin" in what.files:
         written |= {spec.layout.model[0].origin: read_bounded(what.files["model.bin"], flash.bytes)}
     with flash_file(flash, what.state, written) as path:
-        command = [*emulator_command(_emulator(what), [], flash), "--flash", path]
+        command = [*emulator_command(what.tool("emulator", EMULATOR), [], flash), "--flash", path]
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
             return [*command, "--line", str(line), "--control", str(orders)]
@@ -75,8 +75,3 @@ def emulator_command(emulator: Tool, loads: Sequence[tuple[Path, int]], flash: F
     for path, offset in loads:
         command += ["--load", f"{path}@{offset}"]
     return command
-
-
-def _emulator(what: Boot) -> Tool:
-    wanted = what.lock.get("emulator")
-    return locked(EMULATOR, str(wanted["version"])) if wanted else installed(EMULATOR)

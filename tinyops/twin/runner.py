@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tinyops.files import MIB, digest_json, read_bounded
-from tinyops.toolchain import CPU_FLAGS, Tool, installed, locked
+from tinyops.toolchain import CPU_FLAGS, Tool
 from tinyops.twin.compiled import build_once
 from tinyops.twin.machine import Boot
 
@@ -24,7 +24,7 @@ def prepare_runner(what: Boot) -> list[str | Path]:
     option: list[str | Path] = []
     if what.replay is not None:
         option = ["--replay", what.replay.path.resolve(), str(what.replay.rate_millihz)]
-    return [build_runner(compiler_of(what), what.spec.cpu), *option, model, *arguments]
+    return [build_runner(what.tool("compiler", what.spec.compiler), what.spec.cpu), *option, model, *arguments]
 
 
 def build_runner(compiler: Tool, cpu: str) -> Path:
@@ -39,12 +39,6 @@ def build_runner(compiler: Tool, cpu: str) -> Path:
     flags: list[str | Path] = [*CPU_FLAGS[cpu], *FLAGS, "-I", RUNTIME / "include"]
     identity = f"{CPU_FLAGS[cpu]}|{FLAGS}"
     return build_once("runner", identity, read, lambda made: [*flags, *compiled, "-ldl", "-o", made], compiler)
-
-
-def compiler_of(what: Boot) -> Tool:
-    """The locked compiler, or the board's own as it is installed here."""
-    wanted = what.lock.get("compiler")
-    return locked(str(wanted["name"]), str(wanted["version"])) if wanted else installed(what.spec.compiler)
 
 
 def _arena_bytes(what: Boot) -> int:

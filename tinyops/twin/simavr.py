@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyops.errors import ToolError
-from tinyops.toolchain import Tool, installed, locked
+from tinyops.toolchain import installed
 from tinyops.twin.compiled import build_once
 from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
 from tinyops.twin.released import elf_bytes
@@ -36,7 +36,7 @@ def boot(what: Boot) -> Iterator[AvrBoard]:
             f"{what.board}: simavr's chip {spec.twin.machine!r} is no twin of a {spec.cpu}",
             hint=f"known chips: {', '.join(sorted(MACHINES))}",
         )
-    _check_emulator(what)
+    what.tool("emulator", "simavr")  # refuses another version than the lock's
     elf = what.file("firmware.elf")
     with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as name:
         folder = Path(name)
@@ -56,11 +56,6 @@ def build_board() -> Path:
     """
     identity = f"{installed('simavr').version}|{FLAGS}"
     return build_once("simavr", identity, [SOURCE], lambda made: [*FLAGS, SOURCE, *LIBRARIES, "-o", made])
-
-
-def _check_emulator(what: Boot) -> Tool:
-    wanted = what.lock.get("emulator")
-    return locked(str(wanted["name"]), str(wanted["version"])) if wanted else installed("simavr")
 
 
 def _flash(elf: Path) -> bytes:
