@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.enrolment import enrolling_repository
 from fakes.pty_board import terminal
 from tinyops.cli import main
 from tinyops.device.provision.devices_file import parse_devices
 from tinyops.device.provision.format import Tag, decode_values, find_values
 from tinyops.link.smp import BoardManager
-from tinyops.manifest.keys import SigningKey
 
 pytestmark = pytest.mark.build
 
@@ -42,15 +42,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = tmp_path / "repository"
-    shutil.copytree(ROOT / "specs", root / "specs")
-    fleets = root / "specs/fleets.yaml"
-    fleets.write_text(fleets.read_text().replace("devices: {enrol: open, max: 20}", "devices: {file: wrist.csv}", 1))
-    (root / "specs/wrist.csv").touch()
-    keys = [SigningKey.generate().public.to_pem() for _ in range(2)]
-    (root / "specs/trusted.pem").write_bytes(b"".join(keys))
     monkeypatch.setenv("TINYOPS_WIFI_PASSWORD", PASSWORD)
-    return root
+    return enrolling_repository(tmp_path / "repository")
 
 
 @contextlib.contextmanager

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from pathlib import Path
 
 import pytest
 from test_twin_boards import board_spec, build_firmware, compile_image, contract_of
 
+from fakes.enrolment import enrolling_repository
 from fakes.pty_board import port_of
 from tinyops.cli import main
 from tinyops.device.provision.devices_file import parse_devices
 from tinyops.device.provision.format import Tag, decode_values
 from tinyops.link.client import LinkError
 from tinyops.link.smp import BoardManager
-from tinyops.manifest.keys import SigningKey
 from tinyops.twin import open_twin
 
 pytestmark = pytest.mark.build
@@ -45,13 +44,7 @@ def test_a_virtual_board_is_enrolled_and_knows_it_after_a_reset(
     (tmp_path / "contract.json").write_text(json.dumps(contract))
     files = {"contract.json": tmp_path / "contract.json", **compile_image(board, tmp_path, contract)}
     files |= build_firmware(board, tmp_path, contract)
-    root = tmp_path / "repository"
-    shutil.copytree(ROOT / "specs", root / "specs")
-    fleets = root / "specs/fleets.yaml"
-    fleets.write_text(fleets.read_text().replace("devices: {enrol: open, max: 20}", "devices: {file: wrist.csv}", 1))
-    (root / "specs/wrist.csv").touch()
-    keys = [SigningKey.generate().public.to_pem() for _ in range(2)]
-    (root / "specs/trusted.pem").write_bytes(b"".join(keys))
+    root = enrolling_repository(tmp_path / "repository")
     monkeypatch.setenv("TINYOPS_WIFI_PASSWORD", PASSWORD)
     with open_twin(board, board_spec(board), files) as virtual, port_of(virtual) as port:
         command = ["enrol", "-C", str(root), port, "--fleet", "wrist", "--id"]
