@@ -116,7 +116,9 @@ def test_every_operator_is_generated() -> None:
 
 
 def test_every_core_has_a_platform_and_flags() -> None:
-    assert {platform.cpu for platform in PLATFORMS.values()} == set(CPUS) == set(CPU_FLAGS)
+    # Xtensa is compiled by its makers' tools alone: boards that have it are released as projects, never as built.
+    ours = {cpu for cpu in CPUS if not cpu.startswith("xtensa-")}
+    assert {platform.cpu for platform in PLATFORMS.values()} == ours == set(CPU_FLAGS)
 
 
 def test_the_page_says_what_is_run_where() -> None:
