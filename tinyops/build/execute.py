@@ -6,14 +6,15 @@ import concurrent.futures
 import importlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, cast
 
-from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step, StepFunction, Store, take_outputs
+from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step, StepFunction
 from tinyops.build.pins import check_tinyops
 from tinyops.errors import TinyopsError, ToolError, UnsafePlan
 from tinyops.process import LONGEST_WAIT_S, kill_all
+from tinyops.store import Store, take_outputs
 
 STEP_FUNCTIONS = {
     "collect": "tinyops.collect:run",
@@ -35,6 +36,7 @@ class Watcher(Protocol):
     def progress(self, step: Step, progress: Progress) -> None: ...
     def finished(self, step: Step, how: str, seconds: float) -> None: ...
     def failed(self, step: Step, error: TinyopsError) -> None: ...
+    def warning(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class Executor:
         quiet = 0
         while quiet < 2:
             kill_all()
+            self.store.interrupt()
             quiet = 0 if self._active else quiet + 1
             time.sleep(0.1)
 
@@ -129,7 +132,7 @@ class Executor:
                 return released
             if (known := self.store.lookup(key)) is not None:
                 self.watcher.finished(step, "built before", 0)
-                return known
+                return replace(known, step=step.id)  # a key says nothing of the subject's name
         return self._make(step, key, inputs)
 
     def _make(self, step: Step, key: str, input_digests: Mapping[str, str]) -> Record:

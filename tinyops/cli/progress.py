@@ -63,6 +63,10 @@ class PlainWatcher:
     def failed(self, step: Step, error: TinyopsError) -> None:
         self._say(f"  {label(step)} FAILED: {error.message.splitlines()[0]}")
 
+    def warning(self, text: str) -> None:
+        """Said even when `quiet`: standard error is no part of the JSON."""
+        log(f"warning: {text}")
+
     def _say(self, text: str) -> None:
         if not self._quiet:
             log(text)
@@ -113,6 +117,11 @@ class LiveWatcher:
         from rich.markup import escape
 
         self._end(step, f"[red]✗[/red] {label(step)} {escape(error.message.splitlines()[0])}")
+
+    def warning(self, text: str) -> None:
+        from rich.markup import escape
+
+        self._bars.console.print(f"[yellow]warning:[/yellow] {escape(text)}")
 
     def _end(self, step: Step, text: str) -> None:
         with self._lock:

@@ -20,9 +20,11 @@ from tinyops.plan import Action, Plan
 from tinyops.plan.gates import missed_gates, missed_proof
 from tinyops.process import run
 from tinyops.reconcile.assemble import Draft, Stamp, assemble, fleet_steps
+from tinyops.reconcile.storing import open_store, refuse_fleeting_releases, store_folder
 from tinyops.reconcile.world import World, observe, plan_of
 from tinyops.release.secrets import load_signing_key
 from tinyops.release.store import sign_release
+from tinyops.store import Store
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,10 @@ class Applied:
     errors: Mapping[str, TinyopsError]
 
 
-def build(world: World, watcher: Watcher, *, jobs: int, replace: Collection[str] = ()) -> Outcome:
+def build(world: World, store: Store, watcher: Watcher, *, jobs: int, replace: Collection[str] = ()) -> Outcome:
     """Runs every stale step and publishes nothing."""
-    store = world.store
     store.sweep()
-    outcome = Executor(store, world.released_records, fetcher(world), watcher, jobs, replace).run(world.steps)
+    outcome = Executor(store, world.released_records, fetcher(world, store), watcher, jobs, replace).run(world.steps)
     steps = {step.id: step for step in world.steps}
     errors = {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()}
     return Outcome(outcome.records, errors)
@@ -53,7 +54,9 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, replace: C
 
     A fleet that misses a gate is shown with the figures that miss it, not with those it would keep.
     """
-    outcome = build(world, watcher, jobs=jobs, replace=replace)
+    store = open_store(world.repository, warn=watcher.warning)
+    with store.using():
+        outcome = build(world, store, watcher, jobs=jobs, replace=replace)
     missed = missed_fleets(world, outcome)
     built = set(outcome.records)
     unbuilt = {name: why for name, why in missed.items() if not built.issuperset(fleet_steps(name, world.fleets[name]))}
@@ -62,7 +65,7 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, replace: C
     return Applied(shown, False, missed, outcome.errors)
 
 
-def fetcher(world: World) -> Callable[[Artifact], Path | None]:
+def fetcher(world: World, store: Store) -> Callable[[Artifact], Path | None]:
     """Brings a released output back into the store; None for what no release holds intact."""
 
     def fetch(artifact: Artifact) -> Path | None:
@@ -70,8 +73,8 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
         if manifest is None or releases is None or artifact.digest not in manifest.assets:
             return None
         with suppress(RemoteError):
-            world.store.add(releases.fetch_output(manifest, artifact.digest))
-        return world.store.find(artifact)
+            store.add(releases.fetch_output(manifest, artifact.digest))
+        return store.find(artifact)
 
     return fetch
 
@@ -116,25 +119,27 @@ def apply(
     if saved is not None:  # it says itself what it replaces
         replace = {change.id for change in saved.changes if change.action is Action.REPLACE}
     world = observe(root, lock_file=lock_file)
+    refuse_fleeting_releases(world.repository)
     key = signing_key(world)
     if world.releases is None:
         raise ToolError(
             f"{TRUSTED_FILES[1]}: no public key is trusted here, so nobody could verify a release",
             hint="`tinyops keys new NAME` makes a key and trusts it on this machine",
         )
-    with world.releases.lease("apply") as lease:
+    with world.releases.lease("apply") as lease, store_folder(world.repository).using():
         world = observe(root, lock_file=lock_file)  # under the lease nobody else moves the release
         plan = plan_of(world, replace=replace)
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
             return Applied(world.manifest, False, held_fleets(plan), {})
-        outcome = build(world, watcher, jobs=jobs, replace=replace)
+        store = open_store(world.repository, publishing=True, warn=watcher.warning)
+        outcome = build(world, store, watcher, jobs=jobs, replace=replace)
         missed = missed_fleets(world, outcome)
         draft = _draft(world, plan, outcome, missed)
         if draft is None:
             return Applied(world.manifest, False, missed, outcome.errors)
-        files = {name: (_stored(world, artifact), artifact.digest) for name, artifact in draft.files.items()}
+        files = {name: (_stored(world, store, artifact), artifact.digest) for name, artifact in draft.files.items()}
         assert world.releases is not None
         released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease)
         return Applied(released.manifest, True, missed, outcome.errors)
@@ -189,8 +194,8 @@ def _comparable(manifest: Manifest, field: str) -> object:
     return value
 
 
-def _stored(world: World, artifact: Artifact) -> Path:
-    path = world.store.find(artifact) or fetcher(world)(artifact)
+def _stored(world: World, store: Store, artifact: Artifact) -> Path:
+    path = store.find(artifact) or fetcher(world, store)(artifact)
     if path is None:
         raise ToolError(
             f"{artifact.digest}: was built, but the store no longer holds it intact",

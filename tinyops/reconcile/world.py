@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tinyops.artifacts import Record, Step, Store
+from tinyops.artifacts import Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.steps import desired_steps
@@ -19,11 +19,13 @@ from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
 from tinyops.plan import Bound, Plan, make_plan
 from tinyops.plan.gates import missed_gates
+from tinyops.reconcile.storing import open_store
 from tinyops.release.directory import DirectoryStore
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import LOCK_FILE, Lock, load_lock, lock_problems
 from tinyops.specs.model import DirectoryReleases, Fleet
+from tinyops.store import Store
 
 NOTHING_RELEASED = "none"
 
@@ -50,10 +52,10 @@ class World:
     def steps(self) -> tuple[Step, ...]:
         return desired_steps(self.repository, self.lock, self.catalog)
 
-    @property
+    @cached_property
     def store(self) -> Store:
-        project = self.repository.project
-        return Store((project.path.parent / project.document.spec.artifacts.url).resolve())
+        """The artifact store as one who only looks sees it."""
+        return open_store(self.repository)
 
     @property
     def released_records(self) -> Mapping[str, Record]:

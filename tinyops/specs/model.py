@@ -22,7 +22,7 @@ from tinyops.specs.dataset import (
     WheelSource,
 )
 from tinyops.specs.features import Feature, RawFeature
-from tinyops.specs.fields import Label, Path_, Seed, Share
+from tinyops.specs.fields import Label, OptionName, OptionText, Path_, Seed, Share
 from tinyops.specs.layers import (
     Architecture,
     AveragePool,
@@ -98,6 +98,10 @@ class DirectoryReleases(Strict):
 
     kind: Literal["directory"]
     path: Path_
+    ephemeral: bool = Field(
+        default=False,
+        description="The folder lies in the checkout and may vanish with it: without this, `apply` in CI refuses it.",
+    )
 
 
 class DirectoryReports(Strict):
@@ -108,7 +112,24 @@ class DirectoryReports(Strict):
 
 
 class ArtifactStore(Strict):
-    url: Path_ = Field(description="A folder, relative to this file.")
+    """Where steps leave what they made. Behind a URL many machines share it, and take only records that are signed."""
+
+    url: Path_ = Field(
+        description="A folder, relative to this file; or a URL that fsspec knows, such as s3://bucket/prefix."
+    )
+    options: Mapping[OptionName, OptionText] = Field(
+        default={}, max_length=20, description="Of the URL's file system, as fsspec names them. No credentials."
+    )
+    credentials: Secret | None = Field(
+        default=None,
+        description="A secret that holds more options, as a JSON object. Absent: what the file system finds by itself.",
+    )
+    key: Secret | None = Field(
+        default=None, description="Signs records. Absent: the key of signing.image, whose public half is trusted."
+    )
+    trusted: Path_ | None = Field(
+        default=None, description="With `key`: the PEM file of the public keys whose records are taken."
+    )
 
 
 class Signer(Strict):

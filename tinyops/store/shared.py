@@ -1,0 +1,112 @@
+"""The remote half of a store. It is a cache: what fails or is damaged there counts as absent, and is said once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tinyops.artifacts import Artifact
+from tinyops.errors import RemoteError
+from tinyops.files import digest_file
+from tinyops.store.folder import object_name, record_name
+from tinyops.store.records import RECORD_LIMIT_BYTES
+from tinyops.store.remote import Patience, Remote
+
+DAY_S = 86_400.0
+FRESH_S = DAY_S  # an object as young as this is not put again, and `gc` lets it be
+
+Result = TypeVar("Result")
+
+
+class Shared:
+    """Objects and records behind a URL, for many machines.
+
+    After one operation that failed or reached its limit nothing more is read (or written) there in this
+    run, so that a store that stalls costs its limit once, not once a step.
+    """
+
+    def __init__(self, remote: Remote, patience: Patience, warn: Callable[[str], None]) -> None:
+        self.remote = remote
+        self.patience = patience
+        self.warn = warn
+        self._lock = threading.Lock()
+        self._closed: set[str] = set()
+        self._damaged: set[str] = set()
+
+    def fetch(self, artifact: Artifact, to: Path) -> bool:
+        """Fills a file with an object; False when it is not there intact."""
+        name = object_name(artifact.digest)
+
+        def fetch() -> bool:
+            self.remote.fetch(name, to, artifact.bytes + 1)
+            return True
+
+        if not self._try("read", f"reading {name}", fetch, artifact.bytes):
+            return False
+        if to.stat().st_size == artifact.bytes and digest_file(to) == artifact.digest:
+            return True
+        self._say(artifact.digest, f"{self.remote.url}/{name} is damaged or cut short: it counts as absent")
+        return False
+
+    def push(self, artifact: Artifact, source: Path) -> bool:
+        """Puts an object; False when it could not be put. One that is there already is left alone while it is young."""
+        name = object_name(artifact.digest)
+
+        def put() -> bool:
+            if not self._is_there(artifact, name):
+                self.remote.put(name, source)
+            return True
+
+        return bool(self._try("write", f"writing {name}", put, artifact.bytes))
+
+    def read_record(self, key: str) -> bytes | None:
+        name = record_name(key)
+        return self._try("read", f"reading {name}", lambda: self.remote.read(name, RECORD_LIMIT_BYTES + 1))
+
+    def push_record(self, key: str, data: bytes) -> bool:
+        """Puts a record, after its objects; one of the same key is replaced."""
+        name = record_name(key)
+
+        def write() -> bool:
+            self.remote.write(name, data)
+            return True
+
+        return bool(self._try("write", f"writing {name}", write, len(data)))
+
+    def _is_there(self, artifact: Artifact, name: str) -> bool:
+        if artifact.digest in self._damaged:
+            return False
+        try:
+            found = self.remote.stat(name)
+        except FileNotFoundError:
+            return False
+        return found.bytes == artifact.bytes and found.age_s is not None and found.age_s < FRESH_S
+
+    def _try(self, way: str, what: str, operation: Callable[[], Result], size: int = 0) -> Result | None:
+        if way in self._closed:
+            return None
+        try:
+            return self.patience.call(what, operation, size)
+        except FileNotFoundError as error:
+            if way == "write":  # a bucket or a folder that there is not
+                self._close(way, f"{what}: {error}")
+        except RemoteError as error:
+            self._close(way, error.message)
+        return None
+
+    def _close(self, way: str, message: str) -> None:
+        with self._lock:
+            first = way not in self._closed
+            self._closed.add(way)
+        if first:
+            follows = "nothing more is read from it" if way == "read" else "nothing more is put there"
+            self.warn(f"the store {self.remote.url} failed {message}; {follows} in this run")
+
+    def _say(self, digest: str, text: str) -> None:
+        with self._lock:
+            first = digest not in self._damaged
+            self._damaged.add(digest)
+        if first:
+            self.warn(text)
