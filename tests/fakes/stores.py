@@ -84,22 +84,22 @@ class Faulty(MemoryFileSystem):
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
         way = "read" if mode == "rb" else "write"
-        self._act(way, path)
+        self.act(way, path)
         opened = super()._open(path, mode, **options)
         if way == "read" and "cut" in self.trouble:
             return type(opened)(self, path, opened.getvalue()[: self.trouble["cut"]])
         return opened
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **options: Any) -> Any:
-        self._act("write", path)
+        self.act("write", path)
         return super().pipe_file(path, value, mode, **options)
 
     def info(self, path: str, **options: Any) -> Any:
-        self._act("stat", path)
+        self.act("stat", path)
         return super().info(path, **options)
 
     @classmethod
-    def _act(cls, way: str, path: str) -> None:
+    def act(cls, way: str, path: str) -> None:
         cls.calls.append(f"{way} {path}")
         trouble = cls.trouble.get(way)
         if isinstance(trouble, Exception):

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,14 +43,11 @@ class FsspecFiles:
             return bytes(stream.read(limit_bytes))
 
     def fetch(self, name: str, to: Path, limit_bytes: int) -> None:
-        with self._files.open(self._path(name), "rb") as reader, to.open("wb") as writer:
+        with self._files.open(self._path(name), "rb") as reader, to.open("wb", buffering=0) as writer:
             left = limit_bytes
             while left > 0 and (chunk := reader.read(min(CHUNK_BYTES, left))):
                 left -= len(chunk)
-                with writing(to):
-                    writer.write(chunk)
-            with writing(to):
-                writer.flush()
+                _write(writer, chunk, to)
 
     def put(self, name: str, source: Path) -> None:
         with self._whole(name) as path:
@@ -113,6 +111,14 @@ def _open(url: str, scheme: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         hint = "https://filesystem-spec.readthedocs.io lists the schemes and their options"
         raise ToolError(f"{url}: cannot be opened: {type(error).__name__}: {error}", hint=hint) from None
     return files, str(root).rstrip("/")
+
+
+def _write(writer: RawIOBase, chunk: bytes, to: Path) -> None:
+    """Here a refusal is this machine's own, and not the remote store's."""
+    rest = memoryview(chunk)
+    with writing(to):
+        while rest:
+            rest = rest[writer.write(rest) :]
 
 
 def _stored(name: str, info: Mapping[str, Any]) -> Stored:

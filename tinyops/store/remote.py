@@ -104,7 +104,7 @@ class Patience:
             if self._ended.is_set():
                 raise RemoteError(f"{what}: interrupted")
             if time.monotonic() >= limit:
-                raise RemoteError(f"{what}: no answer within {seconds:g} s")
+                raise RemoteError(f"{what}: no answer within {seconds:.3g} s")
 
     def _sentence(self, error: Exception) -> str:
         """A foreign error in one line."""
