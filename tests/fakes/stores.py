@@ -19,6 +19,7 @@ from tinyops.store import Folder, Notary, Run, Shared, Store, take_outputs
 from tinyops.store.fsspec_files import FsspecFiles
 from tinyops.store.remote import Limits, Patience
 
+PROJECT = "wearables"
 HERE = Run(machine="ana@bench")
 KEY = "sha256:" + "1" * 64
 QUICK = Limits(base_s=5, attempts=2, pause_s=0.01)
@@ -26,7 +27,7 @@ QUICK = Limits(base_s=5, attempts=2, pause_s=0.01)
 
 def store_at(root: Path, run: Run = HERE, **notary: Any) -> Store:
     """A folder that only its own user writes, as without any key."""
-    return Store(Folder(root), Notary(run, **notary))
+    return Store(Folder(root), Notary(PROJECT, run, **notary))
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Site:
 
     def machine(self, name: str, *, signs: bool = True, run: Run | None = None, publishing: bool = False) -> Store:
         notary = Notary(
+            PROJECT,
             run or Run(machine=f"ana@{name}"),
             Trust.of([self.signer.public]),
             self.signer if signs else None,

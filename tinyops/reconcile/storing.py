@@ -29,7 +29,8 @@ def open_store(
     bad key or trust file, ToolError when the URL's file system is not installed.
     """
     entry = repository.project
-    notary = Notary(this_run(), _trust(entry, repository.root), _key(entry, repository.root), publishing)
+    trust, key = _trust(entry, repository.root), _key(entry, repository.root)
+    notary = Notary(entry.document.name, this_run(), trust, key, publishing)
     return Store(store_folder(repository), notary, open_shared(repository, warn), warn)
 
 

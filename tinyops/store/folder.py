@@ -21,6 +21,7 @@ from tinyops.artifacts import Artifact
 from tinyops.errors import Leased
 from tinyops.files import CHUNK_BYTES, digest_file, sync_folder, write_atomic, writing
 from tinyops.store.records import RECORD_LIMIT_BYTES
+from tinyops.store.remote import Stored
 
 OBJECTS, RECORDS, SCRATCH = "objects", "records", "scratch"
 LOCK = "in-use"
@@ -120,6 +121,26 @@ class Folder:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
+
+    def listing(self) -> Iterator[Stored]:
+        """Every object and record, and what writers left unfinished."""
+        now = time.time()
+        for top in (OBJECTS, RECORDS):
+            for path in sorted((self.root / top).rglob("*")):
+                with contextlib.suppress(FileNotFoundError):
+                    status = path.lstat()
+                    if not stat.S_ISDIR(status.st_mode):
+                        yield Stored(path.relative_to(self.root).as_posix(), status.st_size, now - status.st_mtime)
+
+    def read(self, name: str) -> bytes:
+        """A file by its name below the store, bounded as a record is."""
+        with (self.root / name).open("rb") as stream:
+            return stream.read(RECORD_LIMIT_BYTES + 1)
+
+    def remove(self, name: str) -> None:
+        path = self.root / name
+        with writing(path):
+            path.unlink(missing_ok=True)
 
     def abandoned(self) -> list[Path]:
         """What dead processes left in scratch."""

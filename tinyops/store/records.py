@@ -17,7 +17,7 @@ from tinyops.errors import RemoteError
 from tinyops.files import MIB
 from tinyops.manifest.document import StepRecord
 from tinyops.manifest.envelope import Envelope, parse_envelope, seal, signers
-from tinyops.manifest.fields import Strict, read_model
+from tinyops.manifest.fields import Name, Strict, read_model
 from tinyops.manifest.keys import SigningKey, Trust
 from tinyops.store.runs import Run
 
@@ -26,9 +26,10 @@ RECORD_LIMIT_BYTES = 16 * MIB
 
 
 class StoredRecord(Strict):
-    """The signed part of a record's file: what became of a step, and the run that made it."""
+    """The signed part of a record's file: what became of a step, and the run of which project made it."""
 
     schema_: Literal["tinyops/record/v1"] = Field(default=RECORD_SCHEMA, alias="schema")
+    project: Name
     record: StepRecord
     run: Run
 
@@ -49,13 +50,14 @@ class Notary:
     records are taken. With `publishing`, a run of CI takes nothing without a signature.
     """
 
+    project: str
     run: Run
     trust: Trust | None = None
     key: SigningKey | None = None
     publishing: bool = False
 
     def seal(self, record: Record) -> bytes:
-        stored = StoredRecord(record=record, run=self.run)
+        stored = StoredRecord(project=self.project, record=record, run=self.run)
         return seal(stored.to_json(), [self.key] if self.key else []).to_bytes()
 
     def take(self, data: bytes, key: str, *, where: str, own: bool) -> Record:

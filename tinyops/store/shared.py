@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from tinyops.artifacts import Artifact
 from tinyops.errors import RemoteError
-from tinyops.files import digest_file
+from tinyops.files import MIB, digest_file
 from tinyops.store.folder import object_name, record_name
 from tinyops.store.records import RECORD_LIMIT_BYTES
-from tinyops.store.remote import Patience, Remote
+from tinyops.store.remote import Patience, Remote, Stored
 
 DAY_S = 86_400.0
+LISTING_ALLOWANCE = 100 * MIB  # a listing of many thousand files takes as long as so many bytes may
 FRESH_S = DAY_S  # an object as young as this is not put again, and `gc` lets it be
 
 Result = TypeVar("Result")
@@ -74,6 +75,18 @@ class Shared:
             return True
 
         return bool(self._try("write", f"writing {name}", write, len(data)))
+
+    # What `gc` does raises RemoteError: it has to know, and nobody waits for it.
+
+    def listing(self) -> list[Stored]:
+        """Every file that is there."""
+        return self.patience.call("listing it", lambda: list(self.remote.listing()), LISTING_ALLOWANCE)
+
+    def read(self, name: str) -> bytes:
+        return self.patience.call(f"reading {name}", lambda: self.remote.read(name, RECORD_LIMIT_BYTES + 1))
+
+    def remove(self, name: str) -> None:
+        self.patience.call(f"removing {name}", lambda: self.remote.remove(name))
 
     def _is_there(self, artifact: Artifact, name: str) -> bool:
         if artifact.digest in self._damaged:

@@ -62,6 +62,13 @@ class Store:
         self.folder.write_record(key, there)
         return record
 
+    def peek(self, key: str) -> Record | None:
+        """The record of a key that is trusted, without a look at its outputs."""
+        if (here := self.folder.read_record(key)) is not None and (record := self._take(key, *here)) is not None:
+            return record
+        there = self.shared.read_record(key) if self.shared is not None else None
+        return self._take_remote(key, there) if there is not None else None
+
     def save(self, record: Record) -> None:
         """Finishes a step: its record appears after its outputs, here and then in the remote store.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.stores import HERE, KEY, made, store_at
+from fakes.stores import HERE, KEY, PROJECT, made, store_at
 from tinyops.artifacts import Artifact
 from tinyops.errors import RemoteError
 from tinyops.files import canonical_json
@@ -42,7 +42,7 @@ def test_a_record_that_a_trusted_key_signed_is_taken_wherever_it_comes_from(tmp_
     data = record_of(tmp_path, MAIN, SIGNER)
     for publishing in (False, True):
         for own in (False, True):
-            assert taken(data, Notary(FORK, TRUST, publishing=publishing), own=own) == "taken"
+            assert taken(data, Notary(PROJECT, FORK, TRUST, publishing=publishing), own=own) == "taken"
 
 
 def test_a_record_of_a_forks_run_is_never_taken_by_another(tmp_path: Path) -> None:
@@ -51,27 +51,27 @@ def test_a_record_of_a_forks_run_is_never_taken_by_another(tmp_path: Path) -> No
         data = record_of(tmp_path, FORK, key)
         for run in (MAIN, HERE):
             for publishing in (False, True):
-                assert taken(data, Notary(run, TRUST, SIGNER, publishing)).startswith(said)
+                assert taken(data, Notary(PROJECT, run, TRUST, SIGNER, publishing)).startswith(said)
 
 
 def test_a_forks_own_run_may_look_at_what_it_built_but_not_publish_it(tmp_path: Path) -> None:
     data = record_of(tmp_path, FORK)
-    assert taken(data, Notary(FORK, TRUST)) == "taken"
-    assert "not signed" in taken(data, Notary(FORK, TRUST), own=False)
-    assert "not signed" in taken(data, Notary(FORK, TRUST, publishing=True))
+    assert taken(data, Notary(PROJECT, FORK, TRUST)) == "taken"
+    assert "not signed" in taken(data, Notary(PROJECT, FORK, TRUST), own=False)
+    assert "not signed" in taken(data, Notary(PROJECT, FORK, TRUST, publishing=True))
 
 
 def test_who_claims_to_be_the_run_that_publishes_is_not_believed(tmp_path: Path) -> None:
     """A fork's run can write any name into a record, that of the run to come included."""
     data = record_of(tmp_path, MAIN)
-    assert "not signed" in taken(data, Notary(MAIN, TRUST, SIGNER, publishing=True))
+    assert "not signed" in taken(data, Notary(PROJECT, MAIN, TRUST, SIGNER, publishing=True))
 
 
 def test_on_a_machine_of_ones_own_no_key_is_needed(tmp_path: Path) -> None:
     data = record_of(tmp_path, HERE)
-    assert taken(data, Notary(HERE, publishing=True)) == "taken"
-    assert "made by ana@bench" in taken(data, Notary(HERE, publishing=True), own=False)
-    assert "not signed" in taken(data, Notary(Run(machine="ben@bench"), TRUST))
+    assert taken(data, Notary(PROJECT, HERE, publishing=True)) == "taken"
+    assert "made by ana@bench" in taken(data, Notary(PROJECT, HERE, publishing=True), own=False)
+    assert "not signed" in taken(data, Notary(PROJECT, Run(machine="ben@bench"), TRUST))
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646])
@@ -87,7 +87,7 @@ def test_a_record_that_others_may_write_is_nobodys_own(tmp_path: Path, mode: int
 def test_a_signed_record_cannot_be_bent(tmp_path: Path) -> None:
     """Another object, another key, another schema: each breaks the signature or is refused for its shape."""
     document = json.loads(record_of(tmp_path, MAIN, SIGNER))
-    notary = Notary(HERE, TRUST)
+    notary = Notary(PROJECT, HERE, TRUST)
     bent = json.loads(json.dumps(document))
     bent["signed"]["record"]["outputs"]["deep/file"]["digest"] = "sha256:" + "e" * 64
     assert "not signed" in taken(canonical_json(bent), notary)
@@ -108,7 +108,7 @@ def test_a_record_carries_its_run_and_steers_no_terminal(tmp_path: Path) -> None
     assert len(stored.run.actor) == 200
     hostile = json.loads(record_of(tmp_path, run))
     hostile["signed"]["run"]["repository"] = "a/b\n::set-env"
-    assert "\n" not in taken(canonical_json(hostile), Notary(HERE))
+    assert "\n" not in taken(canonical_json(hostile), Notary(PROJECT, HERE))
     assert stored.record.outputs["empty"] == Artifact("sha256:" + _EMPTY, 0)
 
 
