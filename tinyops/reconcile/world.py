@@ -107,9 +107,9 @@ def open_releases(repository: Repository) -> ReleaseStore | None:
     return DirectoryStore(path, entry.document.metadata.name, trust)
 
 
-def trust_new_key(root: Path, key: PublicKey) -> Path:
-    """Adds a public key to those that this machine trusts; returns their file."""
-    path = root / TRUSTED_FILES[1]
+def trust_new_key(root: Path, key: PublicKey, file: Path | None = None) -> Path:
+    """Adds a public key to those that this machine trusts with releases, or to a file; returns the file."""
+    path = file or root / TRUSTED_FILES[1]
     before = path.read_bytes() if path.exists() else b""
     write_atomic(path, before + key.to_pem())
     return path

@@ -62,9 +62,7 @@ def work(step: Step, inputs: Mapping[str, Path], out: Path, report: object) -> d
 @pytest.fixture(autouse=True)
 def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execute, "_function", lambda kind: work)
-    monkeypatch.setattr(
-        os, "fsync", lambda descriptor: None
-    )  # most of the time, and nobody cuts power
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # most of the time, and nobody cuts power
 
 
 Settings = tuple[int, int, int, int]  # of the data, of training each of two models, of what is made of both
