@@ -34,6 +34,14 @@ class StoredRecord(Strict):
     run: Run
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A record that is taken, for a trusted signature or because it is this run's own."""
+
+    record: Record
+    signed: bool
+
+
 class Untrusted(RemoteError):
     """A record that nobody trusted vouches for. `run` is who it claims to be of."""
 
@@ -60,7 +68,12 @@ class Notary:
         stored = StoredRecord(project=self.project, record=record, run=self.run)
         return seal(stored.to_json(), [self.key] if self.key else []).to_bytes()
 
-    def take(self, data: bytes, key: str, *, where: str, own: bool) -> Record:
+    @property
+    def vouches(self) -> bool:
+        """Whether this run may sign what it made before it had a key: not in CI, where nothing shows that it did."""
+        return self.key is not None and not self.run.ci
+
+    def take(self, data: bytes, key: str, *, where: str, own: bool) -> Taken:
         """The record of a key. `own`: only this user can have written it there.
 
         Raises Untrusted, or RemoteError for what is no record of this key.
@@ -69,9 +82,9 @@ class Notary:
         if stored.record.key != key:
             raise RemoteError(f"{where}: holds the record of another key")
         if self.trust is not None and signers(envelope, self.trust):
-            return stored.record
+            return Taken(stored.record, True)
         if own and self._is_mine(stored.run):
-            return stored.record
+            return Taken(stored.record, False)
         raise Untrusted(where, stored.run)
 
     def _is_mine(self, run: Run) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tinyops.artifacts import Artifact, Record
 from tinyops.errors import RemoteError
 from tinyops.store.folder import Folder, record_name
-from tinyops.store.records import Notary, Untrusted
+from tinyops.store.records import Notary, Taken, Untrusted
 from tinyops.store.shared import Shared
 
 
@@ -54,20 +54,22 @@ class Store:
     def lookup(self, key: str) -> Record | None:
         """The record of a key that is trusted and whose outputs are all there and intact, or None."""
         here = self.folder.read_record(key)
-        if here is not None and (record := self._take(key, *here)) is not None and self._has(record):
-            return record
+        if here is not None and (taken := self._take(key, *here)) is not None and self._has(taken.record):
+            self._share(taken, here[0])
+            return taken.record
         there = self.shared.read_record(key) if self.shared is not None else None
-        if there is None or (record := self._take_remote(key, there)) is None or not self._has(record):
+        if there is None or (taken := self._take_remote(key, there)) is None or not self._has(taken.record):
             return None
         self.folder.write_record(key, there)
-        return record
+        return taken.record
 
     def peek(self, key: str) -> Record | None:
         """The record of a key that is trusted, without a look at its outputs."""
-        if (here := self.folder.read_record(key)) is not None and (record := self._take(key, *here)) is not None:
-            return record
+        if (here := self.folder.read_record(key)) is not None and (taken := self._take(key, *here)) is not None:
+            return taken.record
         there = self.shared.read_record(key) if self.shared is not None else None
-        return self._take_remote(key, there) if there is not None else None
+        taken = self._take_remote(key, there) if there is not None else None
+        return taken.record if taken is not None else None
 
     def save(self, record: Record) -> None:
         """Finishes a step: its record appears after its outputs, here and then in the remote store.
@@ -76,6 +78,23 @@ class Store:
         """
         data = self.notary.seal(record)
         self.folder.write_record(record.key, data)
+        self._push(record, data)
+
+    def _share(self, taken: Taken, data: bytes) -> None:
+        """Makes up for what an earlier run here could not do: sign its record, put it into the remote store."""
+        record = taken.record
+        if not taken.signed:
+            if not self.notary.vouches:
+                return
+            data = self.notary.seal(record)
+            self.folder.write_record(record.key, data)
+        if self.shared is None or self.notary.key is None:
+            return
+        there = self.shared.read_record(record.key)
+        if there is None or self._take_remote(record.key, there) is None:
+            self._push(record, data)
+
+    def _push(self, record: Record, data: bytes) -> None:
         if self.shared is None:
             return
         if self.notary.key is None:
@@ -103,7 +122,7 @@ class Store:
     def _has(self, record: Record) -> bool:
         return all(self.find(artifact) for artifact in record.outputs.values())
 
-    def _take(self, key: str, data: bytes, own: bool) -> Record | None:
+    def _take(self, key: str, data: bytes, own: bool) -> Taken | None:
         try:
             return self.notary.take(data, key, where=str(self.folder.record_path(key)), own=own)
         except Untrusted as untrusted:  # its own run may take it: it stays
@@ -112,7 +131,7 @@ class Store:
             self.folder.drop_record(key)
         return None
 
-    def _take_remote(self, key: str, data: bytes) -> Record | None:
+    def _take_remote(self, key: str, data: bytes) -> Taken | None:
         assert self.shared is not None
         where = f"{self.shared.remote.url}/{record_name(key)}"
         try:

@@ -132,6 +132,30 @@ def test_a_young_object_is_not_put_twice(far: Site) -> None:
         assert [call for call in Faulty.calls if call.startswith("write") and "/objects/" in call] == puts
 
 
+def test_what_could_not_be_put_is_put_by_the_next_run(far: Site) -> None:
+    with faulty(write=ConnectionError("reset")):
+        record = made(far.machine("one"))
+        assert far.names() == []
+        Faulty.trouble.clear()
+        assert far.machine("one").lookup(record.key) == record
+        assert far.machine("two").lookup(record.key) == record
+
+
+def test_what_was_made_before_there_was_a_key_is_signed_when_there_is_one(site: Site) -> None:
+    record = made(site.machine("one", signs=False))
+    assert site.machine("one", run=MAIN, publishing=True).lookup(record.key) is None
+    assert site.machine("one").lookup(record.key) == record
+    assert site.machine("two", run=MAIN, publishing=True).lookup(record.key) == record
+
+
+def test_in_ci_nothing_is_signed_that_was_not_made_by_this_very_process(site: Site) -> None:
+    """A fork's run may have left a record that claims to be of the run that is to come."""
+    record = made(site.machine("one", signs=False, run=MAIN))
+    assert site.machine("one", run=MAIN).lookup(record.key) == record
+    assert site.names() == []
+    assert site.machine("one", run=MAIN, publishing=True).lookup(record.key) is None
+
+
 # -- a store that fails ------------------------------------------------------------------------
 
 
