@@ -18,6 +18,8 @@ DAY_S = 86_400.0
 LISTING_ALLOWANCE = 100 * MIB  # a listing of many thousand files takes as long as so many bytes may
 FRESH_S = DAY_S  # an object as young as this is not put again, and `gc` lets it be
 
+_SHOWN_NAME = 20
+
 Result = TypeVar("Result")
 
 
@@ -44,7 +46,7 @@ class Shared:
             self.remote.fetch(name, to, artifact.bytes + 1)
             return True
 
-        if not self._try("read", f"reading {name}", fetch, artifact.bytes):
+        if not self._try("read", f"reading {_short(name)}", fetch, artifact.bytes):
             return False
         if to.stat().st_size == artifact.bytes and digest_file(to) == artifact.digest:
             return True
@@ -60,11 +62,11 @@ class Shared:
                 self.remote.put(name, source)
             return True
 
-        return bool(self._try("write", f"writing {name}", put, artifact.bytes))
+        return bool(self._try("write", f"writing {_short(name)}", put, artifact.bytes))
 
     def read_record(self, key: str) -> bytes | None:
         name = record_name(key)
-        return self._try("read", f"reading {name}", lambda: self.remote.read(name, RECORD_LIMIT_BYTES + 1))
+        return self._try("read", f"reading {_short(name)}", lambda: self.remote.read(name, RECORD_LIMIT_BYTES + 1))
 
     def push_record(self, key: str, data: bytes) -> bool:
         """Puts a record, after its objects; one of the same key is replaced."""
@@ -74,7 +76,7 @@ class Shared:
             self.remote.write(name, data)
             return True
 
-        return bool(self._try("write", f"writing {name}", write, len(data)))
+        return bool(self._try("write", f"writing {_short(name)}", write, len(data)))
 
     # What `gc` does raises RemoteError: it has to know, and nobody waits for it.
 
@@ -115,7 +117,7 @@ class Shared:
             self._closed.add(way)
         if first:
             follows = "nothing more is read from it" if way == "read" else "nothing more is put there"
-            self.warn(f"the store {self.remote.url} failed {message}; {follows} in this run")
+            self.warn(f"the store {self.remote.url} failed: {message}; {follows} in this run")
 
     def _say(self, digest: str, text: str) -> None:
         with self._lock:
@@ -123,3 +125,8 @@ class Shared:
             self._damaged.add(digest)
         if first:
             self.warn(text)
+
+
+def _short(name: str) -> str:
+    """A name as messages show it: digests are long."""
+    return f"{name[:_SHOWN_NAME]}…"

@@ -169,10 +169,10 @@ def test_a_store_that_errors_costs_no_result_and_is_tried_again(far: Site) -> No
         assert one.lookup(record.key) == record
     read, write = far.said
     assert read == (
-        f"the store faulty://far/store failed reading {record_name(KEY)}: ConnectionError: reset by …; "
+        f"the store faulty://far/store failed: reading {record_name(KEY)[:20]}…: ConnectionError: reset by …; "
         "nothing more is read from it in this run"
     )
-    assert "failed writing objects/" in write and write.endswith("nothing more is put there in this run")
+    assert "failed: writing objects/" in write and write.endswith("nothing more is put there in this run")
 
 
 def test_an_error_that_passes_is_no_error(far: Site, monkeypatch: pytest.MonkeyPatch) -> None:
