@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tinyops.artifacts import Artifact, closure
+from tinyops.artifacts import Artifact, Step, closure
 from tinyops.build.execute import Executor, Outcome, Watcher
 from tinyops.build.fits import with_boards
 from tinyops.build.trust import TRUSTED_FILES
@@ -16,11 +16,13 @@ from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, Unsa
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.plan import Action, Plan
+from tinyops.plan import Action, Plan, Wish
+from tinyops.plan.diff import NOT_ASKED, REPLACED
 from tinyops.plan.gates import missed_gates, missed_proof
 from tinyops.process import run
-from tinyops.reconcile.assemble import Draft, Stamp, assemble, fleet_steps
-from tinyops.reconcile.world import World, observe, plan_of
+from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
+from tinyops.reconcile.selection import wish_of
+from tinyops.reconcile.world import NO_WISH, World, observe, plan_of
 from tinyops.release.secrets import load_signing_key
 from tinyops.release.store import sign_release
 
@@ -38,26 +40,35 @@ class Applied:
     errors: Mapping[str, TinyopsError]
 
 
-def build(world: World, watcher: Watcher, *, jobs: int, replace: Collection[str] = ()) -> Outcome:
-    """Runs every stale step and publishes nothing."""
+def build(world: World, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Outcome:
+    """Runs every stale step that is asked for and publishes nothing."""
     store = world.store
     store.sweep()
-    outcome = Executor(store, world.released_records, fetcher(world), watcher, jobs, replace).run(world.steps)
+    wanted = _wanted(world, wish)
+    outcome = Executor(store, world.recall, fetcher(world), watcher, jobs, wish.replace).run(wanted)
     steps = {step.id: step for step in world.steps}
     errors = {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()}
     return Outcome(outcome.records, errors)
 
 
-def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, replace: Collection[str] = ()) -> Applied:
+def _wanted(world: World, wish: Wish) -> Sequence[Step]:
+    if not wish.only:
+        return world.steps
+    last = [i for name in wish.only for i in fleet_steps(name, world.fleets[name])]
+    chosen = closure(last, world.steps_by_id)
+    return [step for step in world.steps if step.id in chosen]
+
+
+def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Applied:
     """What apply would release; publishes nothing and needs no key.
 
     A fleet that misses a gate is shown with the figures that miss it, not with those it would keep.
     """
-    outcome = build(world, watcher, jobs=jobs, replace=replace)
-    missed = missed_fleets(world, outcome)
+    outcome = build(world, watcher, jobs=jobs, wish=wish)
+    missed = missed_fleets(world, outcome, wish)
     built = set(outcome.records)
     unbuilt = {name: why for name, why in missed.items() if not built.issuperset(fleet_steps(name, world.fleets[name]))}
-    draft = _assembled(world, plan, outcome, unbuilt)
+    draft = _assembled(world, plan, outcome, {**unbuilt, **not_asked(world, wish)})
     shown = draft.manifest if draft.manifest.fleets else world.manifest
     return Applied(shown, False, missed, outcome.errors)
 
@@ -67,7 +78,9 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
 
     def fetch(artifact: Artifact) -> Path | None:
         manifest, releases = world.manifest, world.releases
-        if manifest is None or releases is None or artifact.digest not in manifest.assets:
+        if manifest is not None and artifact.digest not in manifest.assets and world.past is not None:
+            manifest = world.past.holder(artifact.digest)
+        if manifest is None or releases is None:
             return None
         with suppress(RemoteError):
             world.store.add(releases.fetch_output(manifest, artifact.digest))
@@ -76,11 +89,13 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
     return fetch
 
 
-def missed_fleets(world: World, outcome: Outcome) -> dict[str, tuple[str, ...]]:
-    """Why a fleet may not move: a step of it failed, a gate of its model or its proof is missed."""
+def missed_fleets(world: World, outcome: Outcome, wish: Wish = NO_WISH) -> dict[str, tuple[str, ...]]:
+    """Why a fleet that is asked for may not move: a step of it failed, a gate of its model or its proof is missed."""
     missed: dict[str, tuple[str, ...]] = {}
     for name, fleet in world.fleets.items():
-        ids = closure(fleet_steps(name, fleet), world.steps)
+        if wish.only and name not in wish.only:
+            continue
+        ids = closure(fleet_steps(name, fleet), world.steps_by_id)
         reasons = [f"{i}: {outcome.errors[i].message.splitlines()[0]}" for i in sorted(ids & set(outcome.errors))]
         if not reasons:
             spec = world.repository.models[fleet.spec.model_name].document.spec
@@ -91,6 +106,11 @@ def missed_fleets(world: World, outcome: Outcome) -> dict[str, tuple[str, ...]]:
         if reasons:
             missed[name] = tuple(reasons)
     return missed
+
+
+def not_asked(world: World, wish: Wish) -> dict[str, tuple[str, ...]]:
+    """The fleets that --only leaves as they are, and that as the reason."""
+    return {name: (NOT_ASKED.field,) for name in world.fleets if wish.only and name not in wish.only}
 
 
 def held_fleets(plan: Plan) -> dict[str, tuple[str, ...]]:
@@ -107,14 +127,15 @@ def apply(
     lock_file: Path | None = None,
     saved: Plan | None = None,
     replace: Collection[str] = (),
+    only: Collection[str] = (),
 ) -> Applied:
     """Makes the release that the specs ask for. Idempotent; a killed one is carried on by the next.
 
     Raises Leased when another apply runs, UnsafePlan when `saved` was made in another world,
     ToolError without a signing key. Errors of single steps hold their fleets back and are returned.
     """
-    if saved is not None:  # it says itself what it replaces
-        replace = {change.id for change in saved.changes if change.action is Action.REPLACE}
+    if saved is not None:  # it says itself what was asked for
+        replace, only = {c.id for c in saved.changes if REPLACED in c.reasons}, saved.only
     world = observe(root, lock_file=lock_file)
     key = signing_key(world)
     if world.releases is None:
@@ -124,14 +145,15 @@ def apply(
         )
     with world.releases.lease("apply") as lease:
         world = observe(root, lock_file=lock_file)  # under the lease nobody else moves the release
-        plan = plan_of(world, replace=replace)
+        wish = wish_of(world.repository, replace=replace, only=only)
+        plan = plan_of(world, wish)
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
             return Applied(world.manifest, False, held_fleets(plan), {})
-        outcome = build(world, watcher, jobs=jobs, replace=replace)
-        missed = missed_fleets(world, outcome)
-        draft = _draft(world, plan, outcome, missed)
+        outcome = build(world, watcher, jobs=jobs, wish=wish)
+        missed = missed_fleets(world, outcome, wish)
+        draft = _draft(world, plan, outcome, {**missed, **not_asked(world, wish)})
         if draft is None:
             return Applied(world.manifest, False, missed, outcome.errors)
         files = {name: (_stored(world, artifact), artifact.digest) for name, artifact in draft.files.items()}
@@ -170,8 +192,12 @@ def _assembled(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, 
         steps=world.steps,
         records=outcome.records,
         missed=missed,
-        previous=world.manifest,
-        previous_digest=world.release.digest if world.release else None,
+        before=Before(
+            world.manifest,
+            world.release.digest if world.release else None,
+            plan.moves,
+            world.past.assets() if world.past else {},
+        ),
         stamp=Stamp(
             created=time_text(datetime.now(UTC)),
             commit=commit_of(world.root),
@@ -200,7 +226,9 @@ def _stored(world: World, artifact: Artifact) -> Path:
 
 
 def _moved(saved: Plan, now: Plan) -> str:
-    moved = [name for name in ("specs", "lock", "release") if getattr(saved.bound, name) != getattr(now.bound, name)]
+    moved = [
+        name for name in ("specs", "lock", "files", "release") if getattr(saved.bound, name) != getattr(now.bound, name)
+    ]
     if saved.project != now.project:
         return f"the plan is of project {saved.project}, this is {now.project}"
     what = " and ".join(moved) if moved else "what tinyops makes of them"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from tinyops.errors import SpecError, UnsafePlan, UsageError
 from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
-from tinyops.plan import Bound, Plan, make_plan
+from tinyops.plan import Bound, Plan, Released, Wish, make_plan
 from tinyops.plan.gates import missed_gates
+from tinyops.reconcile.past import Past
 from tinyops.release.directory import DirectoryStore
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
@@ -26,6 +27,7 @@ from tinyops.specs.lock import LOCK_FILE, Lock, load_lock, lock_problems
 from tinyops.specs.model import DirectoryReleases, Fleet
 
 NOTHING_RELEASED = "none"
+NO_WISH = Wish()
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class World:
     def steps(self) -> tuple[Step, ...]:
         return desired_steps(self.repository, self.lock, self.catalog)
 
+    @cached_property
+    def steps_by_id(self) -> Mapping[str, Step]:
+        return {step.id: step for step in self.steps}
+
     @property
     def store(self) -> Store:
         project = self.repository.project
@@ -59,6 +65,26 @@ class World:
     def released_records(self) -> Mapping[str, Record]:
         return self.manifest.steps if self.manifest else {}
 
+    @cached_property
+    def past(self) -> Past | None:
+        """The releases before the last one."""
+        if self.releases is None or self.manifest is None:
+            return None
+        return Past(self.releases, self.manifest.version, self.root / ".tinyops" / "past" / self.manifest.project)
+
+    @cached_property
+    def by_kind_and_key(self) -> Mapping[tuple[str, str], Record]:
+        return {(step.partition(":")[0], record.key): record for step, record in self.released_records.items()}
+
+    def recall(self, step: Step, key: str) -> Record | None:
+        """What a release, the last one or an earlier one, holds of a step with this key."""
+        record = self.released_records.get(step.id)
+        if record is None or record.key != key:
+            record = self.by_kind_and_key.get((step.kind, key))
+        if record is None and self.past is not None and (found := self.past.find(step.kind, key)) is not None:
+            record = found.record
+        return replace(record, step=step.id) if record is not None else None
+
     @property
     def fleets(self) -> dict[str, Fleet]:
         return {name: entry.document for name, entry in self.repository.fleets.items()}
@@ -66,7 +92,7 @@ class World:
     @property
     def bound(self) -> Bound:
         release = self.release.digest if self.release else NOTHING_RELEASED
-        return Bound(self.repository.digest, self.lock.digest, release)
+        return Bound(self.repository.digest, self.lock.digest, self.repository.files_digest, release)
 
 
 def load_world_catalog(root: Path) -> Mapping[str, Board]:
@@ -123,10 +149,9 @@ def parse_cache(root: Path) -> Path:
     return root / ".tinyops" / "parsed"
 
 
-def plan_of(world: World, *, replace: Iterable[str] = ()) -> Plan:
+def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
     """What apply would do. Raises UnsafePlan for what must not happen by accident."""
-    wanted = frozenset(replace)
-    if unknown := sorted(wanted - {step.id for step in world.steps}):
+    if unknown := sorted(wish.replace - {step.id for step in world.steps}):
         raise UsageError(f"--replace {unknown[0]}: no such step", hint="`tinyops plan --all` lists every step")
     retired = {line.fleet: line for line in world.repository.project.document.spec.retired}
     released = _released_fleets(world.manifest)
@@ -137,16 +162,23 @@ def plan_of(world: World, *, replace: Iterable[str] = ()) -> Plan:
         project=world.repository.project.document.metadata.name,
         steps=world.steps,
         fleets=desired,
-        released=world.released_records,
-        released_fleets=released,
-        released_version=world.manifest.version if world.manifest else 0,
+        released=_released(world, released),
         bound=world.bound,
-        replace=wanted,
-        held=missed_when_released(world),
-        left_out={
-            h.fleet: f"held since v{h.since}: {h.reason}" for h in (world.manifest.held if world.manifest else ())
-        },
+        wish=wish,
     )
+
+
+def _released(world: World, fleets: Mapping[str, Any]) -> Released:
+    manifest = world.manifest
+    if manifest is None:
+        return Released()
+
+    def earlier(kind: str, key: str) -> tuple[Record, int] | None:
+        found = world.past.find(kind, key) if world.past else None
+        return (found.record, found.manifest.version) if found else None
+
+    left_out = {h.fleet: f"held since v{h.since}: {h.reason}" for h in manifest.held}
+    return Released(manifest.version, manifest.steps, fleets, missed_when_released(world), left_out, earlier)
 
 
 def missed_when_released(world: World) -> dict[str, tuple[str, ...]]:
