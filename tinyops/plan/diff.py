@@ -26,6 +26,9 @@ class Wish:
     only: Set[str] = frozenset()
 
 
+NO_WISH = Wish()
+
+
 def _nothing_earlier(_kind: str, _key: str) -> None:
     """Before the second release."""
 
@@ -56,7 +59,7 @@ def make_plan(
     fleets: Mapping[str, Any],
     released: Released,
     bound: Bound,
-    wish: Wish = Wish(),
+    wish: Wish = NO_WISH,
 ) -> Plan:
     """The plan that turns what was released into what is desired.
 

@@ -16,13 +16,14 @@ from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, Unsa
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.plan import Action, Plan, Wish
+from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.diff import NOT_ASKED, REPLACED
-from tinyops.plan.gates import missed_gates, missed_proof
 from tinyops.process import run
 from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
+from tinyops.reconcile.judging import Judgement, judge, judge_released, today
+from tinyops.reconcile.planning import plan_of
 from tinyops.reconcile.selection import wish_of
-from tinyops.reconcile.world import NO_WISH, World, observe, plan_of
+from tinyops.reconcile.world import World, observe
 from tinyops.release.secrets import load_signing_key
 from tinyops.release.store import sign_release
 
@@ -31,12 +32,12 @@ from tinyops.release.store import sign_release
 class Applied:
     """What apply left behind. `published` is False when there was nothing to release.
 
-    `missed` maps each fleet that did not move to why; `errors` are those of steps, by step.
+    `judged` says which fleets did not move and why; `errors` are those of steps, by step.
     """
 
     manifest: Manifest | None
     published: bool
-    missed: Mapping[str, tuple[str, ...]]
+    judged: Judgement
     errors: Mapping[str, TinyopsError]
 
 
@@ -65,12 +66,13 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, wish: Wish
     A fleet that misses a gate is shown with the figures that miss it, not with those it would keep.
     """
     outcome = build(world, watcher, jobs=jobs, wish=wish)
-    missed = missed_fleets(world, outcome, wish)
+    judged = judge(world, outcome, today(), wish)
     built = set(outcome.records)
-    unbuilt = {name: why for name, why in missed.items() if not built.issuperset(fleet_steps(name, world.fleets[name]))}
-    draft = _assembled(world, plan, outcome, {**unbuilt, **not_asked(world, wish)})
-    shown = draft.manifest if draft.manifest.fleets else world.manifest
-    return Applied(shown, False, missed, outcome.errors)
+    unbuilt = {n: why for n, why in judged.reasons.items() if not built.issuperset(fleet_steps(n, world.fleets[n]))}
+    shown = Judgement({n: judged.missed[n] for n in unbuilt}, judged.overridden)
+    draft = _assembled(world, plan, outcome, shown, wish)
+    manifest = draft.manifest if draft.manifest.fleets else world.manifest
+    return Applied(manifest, False, judged, outcome.errors)
 
 
 def fetcher(world: World) -> Callable[[Artifact], Path | None]:
@@ -89,34 +91,15 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
     return fetch
 
 
-def missed_fleets(world: World, outcome: Outcome, wish: Wish = NO_WISH) -> dict[str, tuple[str, ...]]:
-    """Why a fleet that is asked for may not move: a step of it failed, a gate of its model or its proof is missed."""
-    missed: dict[str, tuple[str, ...]] = {}
-    for name, fleet in world.fleets.items():
-        if wish.only and name not in wish.only:
-            continue
-        ids = closure(fleet_steps(name, fleet), world.steps_by_id)
-        reasons = [f"{i}: {outcome.errors[i].message.splitlines()[0]}" for i in sorted(ids & set(outcome.errors))]
-        if not reasons:
-            spec = world.repository.models[fleet.spec.model_name].document.spec
-            squeezed = outcome.records[f"squeeze:{fleet.spec.model_name}/int8"]
-            reasons += missed_gates(spec.gates, squeezed.facts)
-            for board in fleet.spec.boards:
-                reasons += missed_proof(fleet, board, outcome.records[f"twin:{name}/{board}"].facts["proof"])
-        if reasons:
-            missed[name] = tuple(reasons)
-    return missed
-
-
 def not_asked(world: World, wish: Wish) -> dict[str, tuple[str, ...]]:
     """The fleets that --only leaves as they are, and that as the reason."""
     return {name: (NOT_ASKED.field,) for name in world.fleets if wish.only and name not in wish.only}
 
 
-def held_fleets(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """The fleets that a plan holds, and why."""
-    held = (c for c in plan.changes if c.action is Action.HELD)
-    return {c.subject: tuple(str(r) for r in c.reasons) for c in held}
+def held_fleets(world: World, plan: Plan) -> Judgement:
+    """The fleets that a plan holds though nothing of them changes, and why."""
+    held = [c.subject for c in plan.changes if c.kind == "fleet" and c.action is Action.HELD]
+    return judge_released(world, today(), held)
 
 
 def apply(
@@ -150,16 +133,16 @@ def apply(
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
-            return Applied(world.manifest, False, held_fleets(plan), {})
+            return Applied(world.manifest, False, held_fleets(world, plan), {})
         outcome = build(world, watcher, jobs=jobs, wish=wish)
-        missed = missed_fleets(world, outcome, wish)
-        draft = _draft(world, plan, outcome, {**missed, **not_asked(world, wish)})
+        judged = judge(world, outcome, today(), wish)
+        draft = _draft(world, plan, outcome, judged, wish)
         if draft is None:
-            return Applied(world.manifest, False, missed, outcome.errors)
+            return Applied(world.manifest, False, judged, outcome.errors)
         files = {name: (_stored(world, artifact), artifact.digest) for name, artifact in draft.files.items()}
         assert world.releases is not None
         released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease)
-        return Applied(released.manifest, True, missed, outcome.errors)
+        return Applied(released.manifest, True, judged, outcome.errors)
 
 
 def signing_key(world: World) -> SigningKey:
@@ -171,12 +154,12 @@ def signing_key(world: World) -> SigningKey:
     return load_signing_key(signer.key.secret, world.root)
 
 
-def _draft(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tuple[str, ...]]) -> Draft | None:
+def _draft(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: Wish) -> Draft | None:
     """The next release, or None when it would only repeat the last one.
 
     That a fleet is held by a gate is worth a release; that a step failed here and now is not.
     """
-    draft = _assembled(world, plan, outcome, missed)
+    draft = _assembled(world, plan, outcome, judged, wish)
     before = world.manifest
     if before is None:
         return draft if draft.manifest.fleets else None
@@ -184,14 +167,15 @@ def _draft(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tupl
     return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
 
 
-def _assembled(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tuple[str, ...]]) -> Draft:
+def _assembled(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: Wish) -> Draft:
     return assemble(
         project=plan.project,
         spec=world.repository.project.document.spec,
         fleets=world.fleets,
         steps=world.steps,
         records=outcome.records,
-        missed=missed,
+        missed={**judged.reasons, **not_asked(world, wish)},
+        overridden=judged.overridden,
         before=Before(
             world.manifest,
             world.release.digest if world.release else None,

@@ -17,11 +17,13 @@ from tinyops.manifest.document import (
     Manifest,
     ModelFile,
     ModelKind,
+    Overridden,
     Proofs,
     Retired,
     asset_name,
     tag_of,
 )
+from tinyops.specs.gates import Override
 from tinyops.specs.model import Fleet, ProjectSpec
 
 # What of each step's outputs a release holds; the rest is made again from these and from pinned data.
@@ -86,13 +88,14 @@ def assemble(
     steps: Sequence[Step],
     records: Mapping[str, Record],
     missed: Mapping[str, Sequence[str]],
+    overridden: Mapping[str, Sequence[Override]],
     before: Before,
     stamp: Stamp,
 ) -> Draft:
     """The complete snapshot that follows the last release.
 
     `missed` maps a fleet to why it may not move: it carries its previous entry forward, or is left
-    out when it has none.
+    out when it has none. `overridden` are the overrides that let a fleet move.
     """
     previous = before.manifest
     version = previous.version + 1 if previous else 1
@@ -100,7 +103,7 @@ def assemble(
     released = {d: a for record in kept.values() for _, d, a in _released_outputs(record)}
     known = {**before.assets, **(previous.assets if previous else {})}
     places = _Places(tag_of(version), known, {d: n for r in kept.values() for n, d, _ in _released_outputs(r)})
-    entries = dict(_entries(fleets, kept, missed, previous, spec, places))
+    entries = dict(_entries(fleets, kept, missed, overridden, previous, spec, places))
     assets = {digest: places.asset(digest, artifact.bytes) for digest, artifact in released.items()}
     for entry in entries.values():
         for board in entry.boards.values():
@@ -182,6 +185,7 @@ def _entries(
     fleets: Mapping[str, Fleet],
     records: Mapping[str, Record],
     missed: Mapping[str, Sequence[str]],
+    overridden: Mapping[str, Sequence[Override]],
     previous: Manifest | None,
     spec: ProjectSpec,
     places: _Places,
@@ -190,8 +194,16 @@ def _entries(
     for name, fleet in fleets.items():
         if name not in missed:
             boards = {board: _board_entry(name, fleet, board, records, places) for board in fleet.spec.boards}
-            counter = fleet.spec.security_counter
-            yield name, FleetEntry(model=fleet.spec.model_name, security_counter=counter, boards=boards)
+            lifted = tuple(Overridden(**o.model_dump(mode="json")) for o in overridden.get(name, ()))
+            yield (
+                name,
+                FleetEntry(
+                    model=fleet.spec.model_name,
+                    security_counter=fleet.spec.security_counter,
+                    boards=boards,
+                    overridden=lifted,
+                ),
+            )
         elif name in before and previous is not None:
             carried = before[name].carried or Carried(version=previous.version, reason="; ".join(missed[name])[:2000])
             yield name, before[name].model_copy(update={"carried": carried})

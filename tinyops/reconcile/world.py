@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from tinyops.artifacts import Record, Step, Store
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.steps import desired_steps
 from tinyops.build.trust import TRUSTED_FILES, find_trust
-from tinyops.errors import SpecError, UnsafePlan, UsageError
+from tinyops.errors import SpecError, UsageError
 from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
-from tinyops.plan import Bound, Plan, Released, Wish, make_plan
-from tinyops.plan.gates import missed_gates
+from tinyops.plan import Bound
 from tinyops.reconcile.past import Past
 from tinyops.release.directory import DirectoryStore
 from tinyops.release.store import Release, ReleaseStore
@@ -27,7 +25,6 @@ from tinyops.specs.lock import LOCK_FILE, Lock, load_lock, lock_problems
 from tinyops.specs.model import DirectoryReleases, Fleet
 
 NOTHING_RELEASED = "none"
-NO_WISH = Wish()
 
 
 @dataclass(frozen=True)
@@ -147,83 +144,3 @@ def released(root: Path) -> Release | None:
 
 def parse_cache(root: Path) -> Path:
     return root / ".tinyops" / "parsed"
-
-
-def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
-    """What apply would do. Raises UnsafePlan for what must not happen by accident."""
-    if unknown := sorted(wish.replace - {step.id for step in world.steps}):
-        raise UsageError(f"--replace {unknown[0]}: no such step", hint="`tinyops plan --all` lists every step")
-    retired = {line.fleet: line for line in world.repository.project.document.spec.retired}
-    released = _released_fleets(world.manifest)
-    _refuse_lost_fleets(world, set(retired), released)
-    desired: dict[str, Any] = {name: fleet_json(fleet) for name, fleet in world.fleets.items()}
-    desired |= {n: {**released[n], "retired": True} for n in retired if n in released and n not in desired}
-    return make_plan(
-        project=world.repository.project.document.metadata.name,
-        steps=world.steps,
-        fleets=desired,
-        released=_released(world, released),
-        bound=world.bound,
-        wish=wish,
-    )
-
-
-def _released(world: World, fleets: Mapping[str, Any]) -> Released:
-    manifest = world.manifest
-    if manifest is None:
-        return Released()
-
-    def earlier(kind: str, key: str) -> tuple[Record, int] | None:
-        found = world.past.find(kind, key) if world.past else None
-        return (found.record, found.manifest.version) if found else None
-
-    left_out = {h.fleet: f"held since v{h.since}: {h.reason}" for h in manifest.held}
-    return Released(manifest.version, manifest.steps, fleets, missed_when_released(world), left_out, earlier)
-
-
-def missed_when_released(world: World) -> dict[str, tuple[str, ...]]:
-    """Which gates of today's specs the released figures miss, by fleet: a gate may be newer than its model."""
-    missed = {}
-    for name, fleet in world.fleets.items():
-        squeezed = world.released_records.get(f"squeeze:{fleet.spec.model_name}/int8")
-        gates = world.repository.models[fleet.spec.model_name].document.spec.gates
-        if squeezed is not None and (reasons := missed_gates(gates, squeezed.facts)):
-            missed[name] = reasons
-    return missed
-
-
-def fleet_json(fleet: Fleet) -> dict[str, Any]:
-    """What of a fleet its devices see, beside the files that its steps make."""
-    return {
-        "model": fleet.spec.model_name,
-        "security_counter": fleet.spec.security_counter,
-        "boards": sorted(fleet.spec.boards),
-        "retired": False,
-    }
-
-
-def _released_fleets(manifest: Manifest | None) -> dict[str, Any]:
-    return {
-        name: {
-            "model": entry.model,
-            "security_counter": entry.security_counter,
-            "boards": sorted(entry.boards),
-            "retired": entry.retired is not None,
-        }
-        for name, entry in (manifest.fleets if manifest else {}).items()
-    }
-
-
-def _refuse_lost_fleets(world: World, retired: set[str], released: Mapping[str, Any]) -> None:
-    for name, entry in released.items():
-        if name not in world.fleets and name not in retired and not entry["retired"]:
-            raise UnsafePlan(
-                f"fleet {name} is released but no spec names it: its devices would lose their entry",
-                hint=f"bring its spec back, or list {name} under the project's `retired` with an action and a date",
-            )
-        if name in world.fleets and released[name]["security_counter"] > world.fleets[name].spec.security_counter:
-            raise UnsafePlan(
-                f"fleet {name}: security_counter {world.fleets[name].spec.security_counter} is lower than the "
-                f"released {released[name]['security_counter']}: devices would refuse the release",
-                hint="a security counter only rises",
-            )

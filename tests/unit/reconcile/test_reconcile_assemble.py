@@ -77,6 +77,7 @@ def draft(
         steps=steps,
         records={s.id: record(s, of(s)) for s in steps if not without or without not in s.id},
         missed=missed or {},
+        overridden={},
         before=Before(previous, PIN if previous else None),
         stamp=Stamp("2027-01-02T03:04:05Z", None, PIN, PIN, PIN),
     )

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             only=arguments.only,
         )
     _show(applied, output)
-    return report(applied.missed, applied.errors, output)
+    return report(applied.judged, applied.errors, output)
 
 
 def read_plan(path: Path) -> Plan:
@@ -63,7 +63,7 @@ def _show(applied: Applied, output: Output) -> None:
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
 
     manifest = applied.manifest
-    missed = {fleet: list(reasons) for fleet, reasons in applied.missed.items()}
+    missed = {fleet: list(reasons) for fleet, reasons in applied.judged.reasons.items()}
     errors = {step: error.message for step, error in applied.errors.items()}
     value = {"published": applied.published, "version": manifest.version if manifest else 0, "missed": missed}
     value |= {"errors": errors, "figures": figure_json(manifest) if manifest else []}
