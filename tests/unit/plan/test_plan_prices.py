@@ -221,7 +221,10 @@ def test_no_text_of_a_plan_becomes_markup(reason: str, proof: str, gate: str) ->
     html = [t.content.strip() for t in found if t.type.startswith("html")]
     assert html == [mark("wearables"), "<details>\n<summary>Why: 1 step</summary>", "</details>"]
     assert not [t for t in found if t.type in ("link_open", "image", "autolink", "fence", "code_block")]
-    assert all(len(row) == 11 for row in cells(text))
+    said = {t.content.strip() for t in found if t.type == "code_inline"}
+    written = Reason(reason, reason, reason)
+    assert {str(written).strip(), f"{gate}: {gate}".strip(), f"{proof}/{proof}".strip()} <= said
+    assert cells(text)[1][10].strip() == f"{proof}/{proof}".strip()
 
 
 def test_a_large_plan_stays_within_what_github_takes_and_counts_what_it_leaves_out() -> None:
