@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def live_of(world: World, store: Store, *, remote: bool = False) -> Live:
     """
     local = store if remote else Store(store.folder, store.notary)
     named = list(world.released_records.values())
-    named += desired_records(world.steps, world.released_records, local).values()
+    named += desired_records(world.steps, world.recall, local).values()
     digests = set(world.manifest.assets) if world.manifest else set()
     whole = True
     for manifest in _earlier(world.releases, world.manifest):
@@ -74,15 +74,16 @@ def live_of(world: World, store: Store, *, remote: bool = False) -> Live:
     return Live(project, frozenset(r.key for r in named), frozenset(digests), all_durable=not whole)
 
 
-def desired_records(steps: Iterable[Step], released: Mapping[str, Record], store: Store) -> dict[str, Record]:
+def desired_records(
+    steps: Iterable[Step], recall: Callable[[Step, str], Record | None], store: Store
+) -> dict[str, Record]:
     """The record of each step that a build would not run, as far as its inputs are known."""
     found: dict[str, Record] = {}
     for step in steps:
         if any(ref.step not in found for ref in step.inputs.values()):
             continue
         key = step.key({name: found[ref.step].output_digest(ref.output) for name, ref in step.inputs.items()})
-        before = released.get(step.id)
-        record = before if before is not None and before.key == key else store.peek(key)
+        record = recall(step, key) or store.peek(key)
         if record is not None:
             found[step.id] = replace(record, step=step.id)
     return found

@@ -50,7 +50,7 @@ def problems(bench: Repository) -> list[Problem]:
         ("s3://bucket/../other", 20, "leads upwards"),
         ("s3://bucket/x, options: {secret: canary-7}", 53, "secret looks like a credential: specs hold none"),
         ("s3://bucket/x, options: {sas_token: canary-7}", 56, "sas_token looks like a credential"),
-        ("s3://bucket/x, options: {endpoint_url: 7}", 54, "must be text, not 7"),
+        ("s3://bucket/x, options: {endpoint_url: 7}", 59, "must be text, not 7"),
         ("s3://bucket/x, key: {secret: STORE_KEY}", 40, "needs `trusted`, the file of public keys"),
         ("s3://bucket/x, trusted: ../data/shakes.index", 44, "needs `key`, the secret that signs records"),
         ("s3://bucket/x, key: {secret: K}, trusted: no.pem", 62, "no.pem does not exist"),
