@@ -234,7 +234,7 @@ def test_what_cannot_be_made_again_stays_for_every_release(bench: Bench) -> None
     bench.collect((0, 1, 0, 0))
     bench.files.clear()  # what the releases held is lost
     ran, outcome = bench.build((0, 0, 0, 1))
-    assert ran == ["image:a/x", "image:b/x", "twin:fa/x", "twin:fb/x"]
+    assert sorted(ran) == ["image:a/x", "image:b/x", "twin:fa/x", "twin:fb/x"]
     assert not outcome.errors
 
 
