@@ -31,7 +31,7 @@ options = {"endpoint_url": endpoint, "key": "ana", "secret": "canary-7"} if endp
 site = Site(url, Path(base), options, signer=SigningKey.from_pem(pem.encode(), where="a test"))
 machine = site.machine(name)
 print("ready", flush=True)
-for number in range(8):
+for number in range(5):
     made(machine, f"weights {number} ".encode() * int(size), key=key_of(str(number)))
 print(site.said)
 """
@@ -49,7 +49,7 @@ def site(s3: Server, tmp_path: Path) -> Site:
 
 
 def writer(site: Site, name: str, *, endpoint: str, size: int = 1) -> subprocess.Popen[str]:
-    """A machine of its own: a process that pushes eight steps."""
+    """A machine of its own: a process that pushes five steps."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, site.url, site.base, endpoint, site.signer.to_pem().decode(), name, str(size)],
@@ -102,17 +102,17 @@ def test_machines_that_write_the_same_at_once_leave_whole_records(site: Site, tm
     endpoint = str(site.options["endpoint_url"]) if scheme == "s3" else ""
     if scheme == "file":
         site.url, site.options = f"file://{tmp_path}/far", {}
-    writers = [writer(site, f"writer {number}", endpoint=endpoint) for number in range(3)]
+    writers = [writer(site, f"writer {number}", endpoint=endpoint) for number in range(2)]
     for ended in writers:
         out, err = ended.communicate(timeout=120)
         assert (ended.returncode, out) == (0, "ready\n[]\n"), err
     reader = site.machine("reader", signs=False, publishing=True)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(reader.lookup, [key_of(str(number)) for number in range(8)]))
+        found = list(pool.map(reader.lookup, [key_of(str(number)) for number in range(5)]))
     assert all(found)
     assert site.said == []
     assert [name for name in site.names() if "/.new." in name] == []
-    assert len(site.names()) == 8 + 8 + 1  # records, an object each, the empty one of all
+    assert len(site.names()) == 5 + 5 + 1  # records, an object each, the empty one of all
 
 
 def test_who_is_killed_while_putting_leaves_nothing_that_is_taken(site: Site, s3: Server) -> None:
@@ -125,7 +125,7 @@ def test_who_is_killed_while_putting_leaves_nothing_that_is_taken(site: Site, s3
         child.kill()
         child.communicate(timeout=60)
     two = site.machine("two")
-    assert [two.lookup(key_of(str(number))) for number in range(8)] == [None] * 8
+    assert [two.lookup(key_of(str(number))) for number in range(5)] == [None] * 5
     record = made(two, b"whole", key=key_of("0"))
     assert site.machine("three").lookup(key_of("0")) == record
 

@@ -21,7 +21,11 @@ WORKING_FOLDER = Path(".tinyops") / "store"
 
 
 def open_store(
-    repository: Repository, *, publishing: bool = False, warn: Callable[[str], None] = lambda _: None
+    repository: Repository,
+    *,
+    publishing: bool = False,
+    remote: bool = True,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Store:
     """The store; nothing is asked of a network before something is missing in the folder.
 
@@ -31,7 +35,8 @@ def open_store(
     entry = repository.project
     trust, key = _trust(entry, repository.root), _key(entry, repository.root)
     notary = Notary(entry.document.name, this_run(), trust, key, publishing)
-    return Store(store_folder(repository), notary, open_shared(repository, warn), warn)
+    shared = open_shared(repository, warn) if remote else None
+    return Store(store_folder(repository), notary, shared, warn)
 
 
 def store_folder(repository: Repository) -> Folder:

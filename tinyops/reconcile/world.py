@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.steps import desired_steps
 from tinyops.build.trust import TRUSTED_FILES, find_trust
-from tinyops.errors import SpecError, UsageError
+from tinyops.errors import SpecError, ToolError, UsageError
 from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
@@ -57,8 +58,10 @@ class World:
 
     @cached_property
     def store(self) -> Store:
-        """The artifact store as one who only looks sees it."""
-        return open_store(self.repository)
+        """The artifact store as one who only looks sees it: without what it takes to open its URL, the folder."""
+        with suppress(ToolError):
+            return open_store(self.repository)
+        return open_store(self.repository, remote=False)
 
     @property
     def released_records(self) -> Mapping[str, Record]:

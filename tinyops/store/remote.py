@@ -77,6 +77,10 @@ class Patience:
         self._hide = tuple(secret for secret in hide if secret)
         self._ended = threading.Event()
 
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
     def end(self) -> None:
         """Whoever waits gives up: for Ctrl-C."""
         self._ended.set()

@@ -115,7 +115,7 @@ class Shared:
         with self._lock:
             first = way not in self._closed
             self._closed.add(way)
-        if first:
+        if first and not self.patience.ended:
             follows = "nothing more is read from it" if way == "read" else "nothing more is put there"
             self.warn(f"the store {self.remote.url} failed: {message}; {follows} in this run")
 

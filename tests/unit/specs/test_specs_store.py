@@ -9,8 +9,9 @@ import pytest
 
 from fakes.projects import DESK, FINISHED, PROJECT, Repository, repository
 from tinyops.boards import load_catalog
-from tinyops.errors import Problem, SpecError
+from tinyops.errors import Problem, SpecError, ToolError
 from tinyops.reconcile.storing import open_store, store_folder
+from tinyops.reconcile.world import World
 from tinyops.specs import load_repository
 from tinyops.specs.store_rules import is_url
 
@@ -100,3 +101,14 @@ def test_a_url_is_worked_with_in_a_folder_of_this_machine(bench: Repository) -> 
     assert store.root == bench.root / ".tinyops" / "store"
     assert store.shared is not None
     assert store.shared.remote.url == "memory://bench"
+
+
+def test_who_only_looks_needs_no_credentials(bench: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STORE_CREDENTIALS", raising=False)
+    bench.edit("specs/project.yaml", URL, "memory://bench, credentials: {secret: STORE_CREDENTIALS}")
+    repository_ = load_repository(bench.root, catalog=CATALOG)
+    with pytest.raises(ToolError, match="secret STORE_CREDENTIALS is nowhere to be found"):
+        open_store(repository_)
+    world = World(repository_, None, CATALOG, None, None)  # type: ignore[arg-type]
+    assert world.store.shared is None
+    assert world.store.root == bench.root / ".tinyops" / "store"

@@ -242,6 +242,7 @@ def test_ctrl_c_ends_who_waits_for_a_store_that_stalls(far: Site) -> None:
         one.interrupt()
         waiting.join(timeout=30)
         assert found == [None]
+        assert far.said == []
 
 
 def test_a_full_disk_here_is_an_error_of_this_machine(site: Site) -> None:
