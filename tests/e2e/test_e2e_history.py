@@ -261,6 +261,18 @@ def test_a_repository_through_its_life(life: Life) -> None:
     _, after = life.step("It is retired")
     assert after["fleets"]["shelf"]["retired"] == {"action": "keep", "until": "2999-01-01"}
 
+    # Any two states can be compared.
+    first, last = life.commits[0], life.commits[-1]
+    same = bench.ok("diff", last, "--json", "--detailed-exitcode").json
+    assert {c["action"] for c in same["changes"]} == {"keep"}
+    commits = life.verb("diff", first, last, "--detailed-exitcode", code=2)
+    assert "weights" not in commits and "file.model.tflite sha256:" in commits
+    releases = life.verb("diff", "v2", f"v{after['version']}", "--detailed-exitcode", code=2)
+    assert "~ update  squeeze   tiny/int8" in releases and "security_counter 0 → 1" in releases
+    assert "steps and fleets differ" in life.verb("diff", "v2", last)
+    assert life.verb("diff", "v1", "v1").startswith("v1 → v1: 0 of ")
+    assert "Git gives no such commit here" in life.verb("diff", "nowhere", code=64)
+
     # What happened can be read.
     listed = bench.ok("history", "--json", "--limit", "100").json["releases"]
     assert [entry["tag"] for entry in listed] == [f"v{n}" for n in range(after["version"], 0, -1)]

@@ -149,11 +149,23 @@ def _diff_step(
     return change(action=action, reasons=reasons, follows=follows), record
 
 
-def _step_reasons(step: Step, record: Record, digests: Mapping[str, str]) -> Iterator[Reason]:
-    yield from field_reasons(record.settings, step.settings)
-    yield from field_reasons(record.lock, step.lock, "lock")
-    sources = {name: source.digest for name, source in step.sources.items()}
+def record_reasons(old: Record, new: Record) -> Iterator[Reason]:
+    """Every field in which two records of a step differ: settings, lock, files, inputs."""
+    yield from _own_reasons(old, new.settings, new.lock, new.sources)
+    yield from field_reasons(old.inputs, new.inputs, "input")
+
+
+def _own_reasons(
+    record: Record, settings: Mapping[str, Any], lock: Mapping[str, Any], sources: Mapping[str, str]
+) -> Iterator[Reason]:
+    yield from field_reasons(record.settings, settings)
+    yield from field_reasons(record.lock, lock, "lock")
     yield from field_reasons(record.sources, sources, "file")
+
+
+def _step_reasons(step: Step, record: Record, digests: Mapping[str, str]) -> Iterator[Reason]:
+    sources = {name: source.digest for name, source in step.sources.items()}
+    yield from _own_reasons(record, step.settings, step.lock, sources)
     for name, ref in step.inputs.items():
         if name in digests and record.inputs.get(name) != digests[name]:
             old = record.inputs.get(name, "")

@@ -21,7 +21,7 @@ def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
     if unknown := sorted(wish.replace - {step.id for step in world.steps}):
         raise UsageError(f"--replace {unknown[0]}: no such step", hint="`tinyops plan --all` lists every step")
     retired = {line.fleet: line for line in world.repository.project.document.spec.retired}
-    released = _released_fleets(world.manifest)
+    released = released_fleets(world.manifest)
     check_safe(world, today())
     desired: dict[str, Any] = {name: fleet_json(fleet) for name, fleet in world.fleets.items()}
     desired |= {n: {**released[n], "retired": True} for n in retired if n in released and n not in desired}
@@ -67,7 +67,8 @@ def fleet_json(fleet: Fleet) -> dict[str, Any]:
     }
 
 
-def _released_fleets(manifest: Manifest | None) -> dict[str, Any]:
+def released_fleets(manifest: Manifest | None) -> dict[str, Any]:
+    """The same of a release."""
     return {
         name: {
             "model": entry.model,
