@@ -22,7 +22,7 @@ def check_copies(elf: Path, binary: Path, hexadecimal: Path) -> None:
     image = read_bounded(binary, FIRMWARE_LIMIT_BYTES)
     if {start + i: byte for i, byte in enumerate(image) if start + i in wanted or byte} != wanted:
         raise ToolError(f"{binary.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
-    if _hex_bytes(hexadecimal) != wanted:
+    if hex_bytes(hexadecimal) != wanted:
         raise ToolError(f"{hexadecimal.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
 
 
@@ -107,7 +107,7 @@ def address_of(path: Path, name: str) -> int:
     return int(found[0]["st_value"])
 
 
-def _hex_bytes(path: Path) -> dict[int, int]:
+def hex_bytes(path: Path) -> dict[int, int]:
     """Every byte of an Intel HEX file, by address."""
     found: dict[int, int] = {}
     base = 0

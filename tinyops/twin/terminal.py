@@ -11,10 +11,12 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 
+from tinyops.errors import ToolError
 from tinyops.link import ByteStream, Link, LinkClosed, LinkTimeout
 
 LOOK_S = 0.05
 PIECE_BYTES = 4096
+OPEN_S = 0.005  # between two looks whether somebody has opened it
 ASIDE_S = 0.02  # how long the line must rest before the terminal has it again
 
 
@@ -22,16 +24,23 @@ class Terminal:
     """Between a board and a pseudo-terminal that any program opens like a serial port; `path` is its name.
 
     `asking` takes the line: what the board then says is its caller's, what the terminal's user sends waits. Bytes
-    that nobody reads from the terminal are dropped when its buffer is full, as on a real line.
+    that nobody reads from the terminal are dropped when its buffer is full, as on a real line. `opened` is called
+    whenever a program opens the terminal, before a byte of its passes: as DTR resets an Arduino.
     """
 
-    def __init__(self, name: str, stream: Callable[[], ByteStream]) -> None:
+    def __init__(
+        self, name: str, stream: Callable[[], ByteStream], *, opened: Callable[[], None] | None = None
+    ) -> None:
         """`stream` gives the board's line; another one after a board has started again."""
-        self.name, self._stream = name, stream
+        self.name, self._stream, self._opened = name, stream, opened
         self._ours, self._theirs = os.openpty()
         tty.setraw(self._theirs)  # kept open, so that the line outlives those who open it
         os.set_blocking(self._ours, False)
         self.path = os.ttyname(self._theirs)
+        self._held = [self._ours, self._theirs]
+        if opened is not None:  # while we hold their end, nobody sees others open theirs
+            os.close(self._held.pop())
+        self._in_use = opened is None
         self._taken, self._ended = threading.Event(), threading.Event()
         self._heard: queue.Queue[bytes] = queue.Queue()
         self._threads = [threading.Thread(target=t, daemon=True) for t in (self._from_board, self._to_board)]
@@ -53,7 +62,7 @@ class Terminal:
         self._ended.set()
         for thread in self._threads:
             thread.join(timeout=1)
-        for end in (self._ours, self._theirs):
+        for end in self._held:
             os.close(end)
 
     def read(self, timeout_s: float) -> bytes:
@@ -89,20 +98,35 @@ class Terminal:
                 continue
             if data and self._taken.is_set():
                 self._heard.put(data)
-            elif data:
+            elif data and self._in_use:
                 with contextlib.suppress(BlockingIOError):
                     os.write(self._ours, data)
 
     def _to_board(self) -> None:
         while not self._ended.is_set():
-            ready, _, _ = select.select([self._ours], [], [], LOOK_S)
-            if not ready:
+            if not self._anybody() or not select.select([self._ours], [], [], LOOK_S)[0]:
                 continue
             if self._taken.is_set():
                 time.sleep(ASIDE_S)
                 continue
-            with contextlib.suppress(LinkClosed, LinkTimeout, BlockingIOError):
+            with contextlib.suppress(LinkClosed, LinkTimeout, OSError):
                 self._stream().write(os.read(self._ours, PIECE_BYTES), LOOK_S)
+
+    def _anybody(self) -> bool:
+        """Whether a program has the terminal open; tells `opened` of one that has just opened it."""
+        if self._opened is None:
+            return True
+        poll = select.poll()
+        poll.register(self._ours, select.POLLIN)
+        found = dict(poll.poll(0)).get(self._ours, 0)
+        if found & select.POLLHUP and not found & select.POLLIN:
+            self._in_use = False
+            time.sleep(OPEN_S)
+        elif not self._in_use and not found & select.POLLHUP:
+            with contextlib.suppress(ToolError):
+                self._opened()
+            self._in_use = True
+        return self._in_use
 
 
 class _Turn:

@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     parser.add_argument("--fleet", metavar="FLEET", help="whose release (default: the only one with this board)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep the board's flash here from boot to boot")
+    parser.add_argument(
+        "--bootloader",
+        action="store_true",
+        help="with the board's own bootloader, into which it goes whenever a program opens its port: to be flashed",
+    )
     parser.add_argument("--pty-only", action="store_true", help="no console: print the serial port, run until Ctrl-C")
     add_prefer(parser)
 
@@ -53,7 +58,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         board, files = _files(arguments, output, Path(folder))
         from tinyops.twin import open_twin
 
-        with open_twin(board.name, board.spec, files, state=arguments.state) as virtual:
+        with open_twin(
+            board.name, board.spec, files, state=arguments.state, bootloader=arguments.bootloader
+        ) as virtual:
             return _serve(virtual, arguments, output)
 
 
@@ -107,7 +114,7 @@ def _replaced(image: Path | None) -> dict[str, Path]:
 def _serve(virtual: Twin, arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.twin.console import Console
 
-    with _terminal(virtual) as terminal:
+    with _terminal(virtual, reset_at_open=arguments.bootloader) as terminal:
         console = Console(virtual, terminal)
         console.hello()
         path = terminal.path if terminal else None
@@ -125,7 +132,7 @@ def _serve(virtual: Twin, arguments: argparse.Namespace, output: Output) -> int:
 
 
 @contextlib.contextmanager
-def _terminal(virtual: Twin) -> Iterator[Terminal | None]:
+def _terminal(virtual: Twin, *, reset_at_open: bool) -> Iterator[Terminal | None]:
     from tinyops.link import Link
     from tinyops.twin.terminal import Terminal
 
@@ -136,7 +143,7 @@ def _terminal(virtual: Twin) -> Iterator[Terminal | None]:
     if not isinstance(virtual.link, Link):
         yield None
         return
-    terminal = Terminal(virtual.name, stream)
+    terminal = Terminal(virtual.name, stream, opened=virtual.reset if reset_at_open else None)
     try:
         yield terminal
     finally:
