@@ -38,6 +38,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -82,10 +83,11 @@ typedef struct {
   size_t in_bytes, in_taken, out_bytes;
   char order[64];
   size_t order_bytes;
-  uint64_t owed_ns;   /* slept through without waiting */
-  uint16_t stack_low; /* 0: not watched */
-  int painted;        /* the firmware has painted its stack since it started */
-  int just_reset;     /* and not yet asked why */
+  uint64_t owed_ns;                           /* slept through without waiting */
+  uint64_t waits_since_ns, waits_since_cycle; /* the bootloader for its host; 0 when it does not */
+  uint16_t stack_low;                         /* 0: not watched */
+  int painted;    /* the firmware has painted its stack since it started */
+  int just_reset; /* and not yet asked why */
   unsigned resets, watchdog_resets;
 } board;
 
@@ -272,6 +274,13 @@ static void take_orders(board *self) {
 
 /* The core. */
 
+/* Or an order, but no longer than that. */
+static void wait_for_bytes(const board *self, uint64_t ns) {
+  struct timespec most = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+  struct pollfd wait[] = {{self->line, POLLIN, 0}, {self->orders, POLLIN, 0}};
+  (void)ppoll(wait, 2, &most, NULL);
+}
+
 /* simavr's callback of a core that sleeps for `cycles`: waits for a byte or an order meanwhile.
  * Short sleeps are made up for together, as a wait of microseconds takes this machine far longer; a
  * core whose line is busy makes up for none. */
@@ -283,10 +292,7 @@ static void sleep_for(avr_t *avr, avr_cycle_count_t cycles) {
     self->owed_ns = 0;
   }
   if (self->owed_ns >= LEAST_WAIT_NS) {
-    struct timespec most = {(time_t)(self->owed_ns / 1000000000u),
-                            (long)(self->owed_ns % 1000000000u)};
-    struct pollfd wait[] = {{self->line, POLLIN, 0}, {self->orders, POLLIN, 0}};
-    (void)ppoll(wait, 2, &most, NULL);
+    wait_for_bytes(self, self->owed_ns);
     self->owed_ns = 0;
   }
 }
@@ -305,13 +311,35 @@ static void keep_flash(board *self) {
   self->flash_touched = 0;
 }
 
+static uint64_t now_ns(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Lets real time catch up with a bootloader that counts how long it waits. */
+static void wait_with_host(board *self) {
+  uint64_t cycle = self->avr->cycle, now = now_ns();
+  if (self->waits_since_ns == 0) {
+    self->waits_since_ns = now;
+    self->waits_since_cycle = cycle;
+  }
+  uint64_t counted = (cycle - self->waits_since_cycle) * 1000000000u / self->avr->frequency;
+  uint64_t passed = now - self->waits_since_ns;
+  if (counted > passed + LEAST_WAIT_NS) {
+    wait_for_bytes(self, counted - passed);
+  }
+}
+
 static void look_around(board *self) {
   flush(self);
   take_input(self);
   take_orders(self);
   keep_flash(self);
   if (bootloader_waits(self)) {
-    sleep_for(self->avr, LOOK_EVERY);
+    wait_with_host(self);
+  } else {
+    self->waits_since_ns = 0;
   }
 }
 
@@ -320,6 +348,7 @@ static void count_reset(avr_io_t *io) {
   self->resets++;
   self->just_reset = 1;
   self->painted = 0;
+  self->waits_since_ns = 0;
 }
 
 /* simavr marks a watchdog's reset only when it has told everybody of the reset. */

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 
 from tinyops.errors import ToolError
 from tinyops.link import ByteStream, Link, LinkClosed, LinkTimeout
+from tinyops.twin.opened import Openings
 
 LOOK_S = 0.05
 PIECE_BYTES = 4096
-OPEN_S = 0.005  # between two looks whether somebody has opened it
 ASIDE_S = 0.02  # how long the line must rest before the terminal has it again
 
 
@@ -37,10 +37,7 @@ class Terminal:
         tty.setraw(self._theirs)  # kept open, so that the line outlives those who open it
         os.set_blocking(self._ours, False)
         self.path = os.ttyname(self._theirs)
-        self._held = [self._ours, self._theirs]
-        if opened is not None:  # while we hold their end, nobody sees others open theirs
-            os.close(self._held.pop())
-        self._in_use = opened is None
+        self._openings = Openings(self.path) if opened is not None else None
         self._taken, self._ended = threading.Event(), threading.Event()
         self._heard: queue.Queue[bytes] = queue.Queue()
         self._threads = [threading.Thread(target=t, daemon=True) for t in (self._from_board, self._to_board)]
@@ -62,8 +59,10 @@ class Terminal:
         self._ended.set()
         for thread in self._threads:
             thread.join(timeout=1)
-        for end in self._held:
+        for end in (self._ours, self._theirs):
             os.close(end)
+        if self._openings is not None:
+            self._openings.close()
 
     def read(self, timeout_s: float) -> bytes:
         """What the board says to the one who asks. Raises LinkClosed."""
@@ -98,35 +97,27 @@ class Terminal:
                 continue
             if data and self._taken.is_set():
                 self._heard.put(data)
-            elif data and self._in_use:
+            elif data:
                 with contextlib.suppress(BlockingIOError):
                     os.write(self._ours, data)
 
     def _to_board(self) -> None:
         while not self._ended.is_set():
-            if not self._anybody() or not select.select([self._ours], [], [], LOOK_S)[0]:
+            watched = [self._ours, *([self._openings] if self._openings is not None else [])]
+            ready, _, _ = select.select(watched, [], [], LOOK_S)
+            self._tell_of_openings()
+            if self._ours not in ready:
                 continue
             if self._taken.is_set():
                 time.sleep(ASIDE_S)
                 continue
-            with contextlib.suppress(LinkClosed, LinkTimeout, OSError):
+            with contextlib.suppress(LinkClosed, LinkTimeout, BlockingIOError):
                 self._stream().write(os.read(self._ours, PIECE_BYTES), LOOK_S)
 
-    def _anybody(self) -> bool:
-        """Whether a program has the terminal open; tells `opened` of one that has just opened it."""
-        if self._opened is None:
-            return True
-        poll = select.poll()
-        poll.register(self._ours, select.POLLIN)
-        found = dict(poll.poll(0)).get(self._ours, 0)
-        if found & select.POLLHUP and not found & select.POLLIN:
-            self._in_use = False
-            time.sleep(OPEN_S)
-        elif not self._in_use and not found & select.POLLHUP:
-            with contextlib.suppress(ToolError):
+    def _tell_of_openings(self) -> None:
+        if self._openings is not None and self._opened is not None and self._openings.any():
+            with contextlib.suppress(ToolError):  # the board is gone, which whoever asks it is told
                 self._opened()
-            self._in_use = True
-        return self._in_use
 
 
 class _Turn:

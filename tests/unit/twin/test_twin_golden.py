@@ -16,7 +16,7 @@ from tinyops.link import Hello, Timing
 from tinyops.link.protocol import LINK_VERSION, Status
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.prove import Expected, Measured, _find_wrong, count_instructions
-from tinyops.twin.released import hex_bytes, check_slot
+from tinyops.twin.released import check_slot, hex_bytes
 
 
 def golden(vectors: int, inputs: int, outputs: int, body: bytes) -> bytes:
