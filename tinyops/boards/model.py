@@ -75,7 +75,12 @@ class UsbId(Strict):
     vid: UsbNumber = Field(description="Vendor.")
     pid: UsbNumber = Field(description="Product.")
     mode: Literal["application", "bootloader", "debugger"] = Field(
-        default="application", description="What answers under this id."
+        default="application", description="What answers under this id; an id may be listed once for each."
+    )
+    settle_ms: NonNegativeInt = Field(
+        default=0,
+        le=30_000,
+        description="Opening its line resets it, and for so long its bootloader takes for its own what is said.",
     )
 
 

@@ -168,6 +168,7 @@ static void take_output(avr_irq_t *irq, uint32_t value, void *parameter) {
   board *self = parameter;
   (void)irq;
   self->owed_ns = 0;
+  self->waits_since_ns = 0;
   self->out[self->out_bytes++] = (uint8_t)value;
   if (self->out_bytes == BUFFER) {
     flush(self);

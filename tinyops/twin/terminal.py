@@ -103,7 +103,7 @@ class Terminal:
 
     def _to_board(self) -> None:
         while not self._ended.is_set():
-            watched = [self._ours, *([self._openings] if self._openings is not None else [])]
+            watched: list[int] = [self._ours, *([self._openings.fileno()] if self._openings is not None else [])]
             ready, _, _ = select.select(watched, [], [], LOOK_S)
             self._tell_of_openings()
             if self._ours not in ready:

@@ -286,7 +286,7 @@ def flash_mega(tree: UsbTree, tmp_path: Path, said: list[str], **changes: object
     file = tmp_path / "firmware.hex"
     file.write_text(":00000001FF\n")
     usb = connected(tree.root)
-    around = Surroundings(devices=lambda: connected(tree.root), ask=lambda _: info(), wait_s=0.2)
+    around = Surroundings(devices=lambda: connected(tree.root), ask=lambda *_: info(), wait_s=0.2)
     target = choose("mega2560", usb, CATALOG)
     return flash(target, file, Expected(DIGEST, CONTRACT), replace(around, **changes), said.append)  # type: ignore[arg-type]
 
@@ -341,13 +341,13 @@ def test_a_board_that_is_silent_or_runs_something_else_afterwards_is_an_error(
     tree.plug(0x2341, 0x0042, tty="ttyACM0")
     put_program(tmp_path, monkeypatch, "avrdude", "")
 
-    def silent(port: str) -> BoardInfo:
+    def silent(port: str, settle: float) -> BoardInfo:
         raise LinkTimeout(f"{port}: no answer")
 
     with pytest.raises(ToolError, match="does not answer as ours: /dev/ttyACM0: no answer"):
         flash_mega(tree, tmp_path, [], ask=silent)
     with pytest.raises(ToolError, match="flashed with firmware 020202020202, but runs 030303030303"):
-        flash_mega(tree, tmp_path, [], ask=lambda _: info(firmware=b"\x03" * 32))
+        flash_mega(tree, tmp_path, [], ask=lambda *_: info(firmware=b"\x03" * 32))
 
 
 def test_the_answer_is_judged_by_what_is_known() -> None:
@@ -384,7 +384,7 @@ def test_a_touch_starts_the_bootloader_which_is_found_by_place_or_number(
     file = tmp_path / "firmware.bin"
     file.write_bytes(b"x")
     around = Surroundings(
-        devices=lambda: connected(tree.root), touch=touch, ask=lambda _: info("nano33ble"), wait_s=0.2
+        devices=lambda: connected(tree.root), touch=touch, ask=lambda *_: info("nano33ble"), wait_s=0.2
     )
     target = choose("nano33ble", connected(tree.root), {"nano33ble": nano()}, serial="N2")
     if returns:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from tinyops.boards.model import FlashTool
+from tinyops.boards.model import Board, FlashTool
 from tinyops.device.flashing import way_of
 from tinyops.device.flashing.choose import Target
 from tinyops.device.flashing.drive import copy, mounted
 from tinyops.device.flashing.kind import FLASH_TIMEOUT_S, Job, Way, percent
-from tinyops.device.identify.find import ask
+from tinyops.device.identify.find import Question, ask
 from tinyops.device.identify.match import candidates
 from tinyops.device.identify.usb import UsbDevice, connected
 from tinyops.errors import ToolError
@@ -47,7 +47,7 @@ class Surroundings:
 
     devices: Callable[[], Sequence[UsbDevice]] = connected
     touch: Callable[[str], None] = touch
-    ask: Callable[[str], BoardInfo] = ask
+    ask: Question = ask
     drive: Path | None = None  # where the board's drive is mounted, if a person said so
     mounts: Path = Path("/proc/mounts")
     wait_s: float = WAIT_S
@@ -219,7 +219,7 @@ def _verify(
         note = "not verified: it shows no serial line; name the one it talks on with --verify-port"
         return Flashed(name, file, way, None, False, note)
     try:
-        answer = _ask_patiently(port, around)
+        answer = _ask_patiently(port, target.board, around)
     except LinkError as error:
         raise ToolError(
             f"{name}: was flashed, but does not answer as ours: {error.message}",
@@ -229,12 +229,13 @@ def _verify(
     return Flashed(name, file, way, port, verified, note, answer)
 
 
-def _ask_patiently(port: str, around: Surroundings) -> BoardInfo:
+def _ask_patiently(port: str, board: Board, around: Surroundings) -> BoardInfo:
     """Asks until it answers: a board that has just started may miss the first question."""
+    settle = max((usb.settle_ms for usb in board.spec.usb), default=0) / 1000
     deadline = time.monotonic() + around.wait_s
     while True:
         try:
-            return around.ask(port)
+            return around.ask(port, settle)
         except (LinkError, ToolError):
             if time.monotonic() >= deadline:
                 raise

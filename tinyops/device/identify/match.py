@@ -38,6 +38,13 @@ def _matching(device: UsbDevice, catalog: Mapping[str, Board]) -> Iterator[Candi
                 yield Candidate(name, usb.mode)
 
 
+def settle_s(device: UsbDevice | None, catalog: Mapping[str, Board]) -> float:
+    """How long a device's line is left alone after it was opened: the longest of the boards that it may be."""
+    ids = (device.vid, device.pid) if device is not None else None
+    waits = [usb.settle_ms for board in catalog.values() for usb in board.spec.usb if (usb.vid, usb.pid) == ids]
+    return max(waits, default=0) / 1000
+
+
 def may_ask(device: UsbDevice, catalog: Mapping[str, Board]) -> bool:
     """Whether its serial line may be written to unasked: the id is a board's own, while its firmware runs."""
     if (device.vid, device.pid) in BRIDGES:
