@@ -16,6 +16,8 @@ from tinyops.link.client import LinkError
 from tinyops.link.smp import BoardInfo, BoardManager
 
 ASK_TIMEOUT_S = 1.0
+# Of a board that opening its line resets: it computes its digest anew each time, an AVR for seconds.
+RESET_ASK_TIMEOUT_S = 15.0
 Question: TypeAlias = Callable[[str, float], BoardInfo]  # a port, and how long it is left alone first
 
 
@@ -80,7 +82,8 @@ def _answer_json(answer: BoardInfo) -> JsonObject:
 
 def ask(port: str, settle: float = 0.0) -> BoardInfo:
     """Asks the board at a port who it is. Raises LinkError, or ToolError when the port cannot be opened."""
-    with BoardManager.open(port, timeout_s=ASK_TIMEOUT_S, settle_s=settle) as manager:
+    timeout_s = RESET_ASK_TIMEOUT_S if settle > 0 else ASK_TIMEOUT_S
+    with BoardManager.open(port, timeout_s=timeout_s, settle_s=settle) as manager:
         return manager.info()
 
 
