@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fakes.usb_tree import UsbTree
+from tinyops.device.flashing.session import Surroundings
+from tinyops.device.identify.usb import connected
 from tinyops.link.smp import BoardInfo
 
 DIGEST, CONTRACT = b"\x02" * 32, b"\x01" * 32
@@ -32,3 +36,8 @@ def put_program(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, middle
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{binaries}:/usr/bin:/bin")
     return log
+
+
+def around_board(tree: UsbTree, **changes: Any) -> Surroundings:
+    """Surroundings whose USB is the tree, and all of whose serial lines can be opened."""
+    return Surroundings(**{"devices": lambda: connected(tree.root), "port_fault": lambda _: "", **changes})

@@ -29,14 +29,14 @@ def check_copies(elf: Path, binary: Path, hexadecimal: Path) -> None:
 def check_uf2(elf: Path, uf2: Path) -> None:
     """Raises ToolError when the file for a boot ROM's disk does not hold the ELF's bytes, and nothing but filling."""
     wanted = elf_bytes(elf)
-    found = _uf2_bytes(uf2)
+    found = uf2_bytes(uf2)
     if {at: byte for at, byte in found.items() if at in wanted} != wanted or any(
         byte not in (0, 0xFF) for at, byte in found.items() if at not in wanted
     ):
         raise ToolError(f"{uf2.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
 
 
-def _uf2_bytes(path: Path) -> dict[int, int]:
+def uf2_bytes(path: Path) -> dict[int, int]:
     """Every byte of a UF2 file, by address."""
     data = read_bounded(path, FIRMWARE_LIMIT_BYTES)
     found: dict[int, int] = {}

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from fakes.flashing import CONTRACT, DIGEST, info, put_program
+from fakes.flashing import CONTRACT, DIGEST, around_board, info, put_program
 from fakes.smp_board import INFO, SmpBoard, serving
 from fakes.usb_tree import UsbTree
 from tinyops.boards import load_catalog
 from tinyops.boards.udev import SHIPPED
 from tinyops.device.flashing.choose import choose
 from tinyops.device.flashing.drive import copy
-from tinyops.device.flashing.session import Expected, Surroundings, flash
+from tinyops.device.flashing.session import Expected, flash
 from tinyops.device.identify import identify
 from tinyops.device.identify.usb import connected
 from tinyops.errors import ToolError
@@ -29,8 +29,13 @@ def test_a_bootloader_that_shows_nothing_new_on_usb_is_flashed_on_the_same_port(
     log = put_program(tmp_path, monkeypatch, "bossac", "")
     file = tmp_path / "firmware.bin"
     file.write_bytes(b"x")
-    around = Surroundings(
-        devices=lambda: connected(tree.root), touch=lambda _: None, ask=lambda *_: info("uno-r4"), wait_s=5, stays_s=0.1
+    around = around_board(
+        tree,
+        port_fault=lambda _: "",
+        touch=lambda _: None,
+        ask=lambda *_: info("uno-r4"),
+        wait_s=5,
+        stays_s=0.1,
     )
     done = flash(choose("uno-r4", connected(tree.root), CATALOG), file, Expected(DIGEST), around, lambda _: None)
     assert done.verified and log.read_text() == f"--port=ttyACM0 --erase --write {file} --reset\n"
@@ -54,8 +59,13 @@ def test_a_running_pico_is_touched_and_flashed_through_the_drive_that_then_comes
         tree.unplug(at)
         tree.plug(ids["bootloader"].vid, ids["bootloader"].pid, disk="sdb")
 
-    around = Surroundings(
-        devices=lambda: connected(tree.root), touch=touch, ask=lambda *_: info(name), wait_s=2, mounts=mounts
+    around = around_board(
+        tree,
+        port_fault=lambda _: "",
+        touch=touch,
+        ask=lambda *_: info(name),
+        wait_s=2,
+        mounts=mounts,
     )
     target = choose(name, connected(tree.root), CATALOG)
     target = replace(target, usb=replace(target.usb, at="1-2"))  # where this tree puts what is plugged in next
@@ -82,7 +92,7 @@ def test_a_teensy_that_runs_is_left_to_its_loader(
     log = put_program(tmp_path, monkeypatch, "teensy_loader_cli", "")
     file = tmp_path / "firmware.hex"
     file.write_text(":00000001FF\n")
-    around = Surroundings(devices=lambda: connected(tree.root), ask=lambda *_: info("teensy41"), wait_s=1)
+    around = around_board(tree, ask=lambda *_: info("teensy41"), wait_s=1)
     done = flash(choose("teensy41", connected(tree.root), CATALOG), file, Expected(DIGEST), around, lambda _: None)
     assert done.verified and log.read_text() == f"--mcu=TEENSY41 -w -s -v {file}\n"
 
@@ -131,8 +141,13 @@ def test_a_board_that_needs_its_button_pressed_says_so_before_anything_is_run(
 ) -> None:
     tree.plug(0x2E8A, 0x000A, tty="ttyACM0")
     touched: list[str] = []
-    around = Surroundings(
-        devices=lambda: connected(tree.root), touch=touched.append, wait_s=5, stays_s=0.1, mounts=tmp_path / "none"
+    around = around_board(
+        tree,
+        port_fault=lambda _: "",
+        touch=touched.append,
+        wait_s=5,
+        stays_s=0.1,
+        mounts=tmp_path / "none",
     )
     target = choose("pico", connected(tree.root), CATALOG)
     with pytest.raises(ToolError, match="runs its firmware") as caught:
@@ -148,7 +163,7 @@ def test_a_pico_stuck_in_its_boot_rom_is_brought_back_through_its_drive(
     mounts.write_text(f"/dev/sdb1 {drive} vfat rw 0 0\n")
     answers = {**INFO, "board": "pico", "firmware": DIGEST, "contract": CONTRACT}
     with serving(SmpBoard(replace={(64, 0): answers})) as port:
-        around = Surroundings(devices=lambda: connected(tree.root), wait_s=2, mounts=mounts)
+        around = around_board(tree, wait_s=2, mounts=mounts)
         target = choose("pico", connected(tree.root), CATALOG)
         assert target.mode == "bootloader"
         done = flash(target, uf2, Expected(DIGEST, CONTRACT), around, lambda _: None, verify_port=port)

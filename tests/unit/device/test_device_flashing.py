@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.flashing import CONTRACT, DIGEST, info, put_program
+from fakes.flashing import CONTRACT, DIGEST, around_board, info, put_program
 from fakes.usb_tree import UsbTree
 from tinyops import doctor
 from tinyops.boards import load_catalog
@@ -18,7 +18,7 @@ from tinyops.boards.model import Board, FlashTool
 from tinyops.device.flashing import WAYS, Job, percent, way_of
 from tinyops.device.flashing.choose import Target, choose
 from tinyops.device.flashing.drive import copy, mounted
-from tinyops.device.flashing.session import Expected, Flashed, Surroundings, flash, judge
+from tinyops.device.flashing.session import Expected, Flashed, Surroundings, flash, judge, port_fault
 from tinyops.device.identify.usb import UsbDevice, connected
 from tinyops.errors import ToolError, UsageError
 from tinyops.link.client import LinkTimeout
@@ -248,7 +248,7 @@ def flash_mega(tree: UsbTree, tmp_path: Path, said: list[str], **changes: object
     file = tmp_path / "firmware.hex"
     file.write_text(":00000001FF\n")
     usb = connected(tree.root)
-    around = Surroundings(devices=lambda: connected(tree.root), ask=lambda *_: info(), wait_s=0.2)
+    around = around_board(tree, ask=lambda *_: info(), wait_s=0.2)
     target = choose("mega2560", usb, CATALOG)
     return flash(target, file, Expected(DIGEST, CONTRACT), replace(around, **changes), said.append)  # type: ignore[arg-type]
 
@@ -345,8 +345,12 @@ def test_a_touch_starts_the_bootloader_which_is_found_by_place_or_number(
 
     file = tmp_path / "firmware.bin"
     file.write_bytes(b"x")
-    around = Surroundings(
-        devices=lambda: connected(tree.root), touch=touch, ask=lambda *_: info("nano33ble"), wait_s=0.2
+    around = around_board(
+        tree,
+        port_fault=lambda _: "",
+        touch=touch,
+        ask=lambda *_: info("nano33ble"),
+        wait_s=0.2,
     )
     target = choose("nano33ble", connected(tree.root), {"nano33ble": nano()}, serial="N2")
     if returns:
@@ -370,3 +374,25 @@ def test_a_drive_that_is_not_mounted_and_a_file_of_another_kind_are_refused(tmp_
     with pytest.raises(ToolError, match="MICROBIT is not mounted") as caught:
         flash(target, file, Expected(), Surroundings(mounts=tmp_path / "none"), lambda _: None)
     assert "/dev/sdq" in caught.value.hint
+
+
+def test_a_line_that_is_not_there_is_an_error_before_its_program_is_started(
+    tree: UsbTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.plug(0x2341, 0x0042, tty="ttyACM-none")
+    log = put_program(tmp_path, monkeypatch, "avrdude", "")
+    with pytest.raises(ToolError, match="mega2560: /dev/ttyACM-none: no such line"):
+        flash_mega(tree, tmp_path, [], port_fault=port_fault)
+    assert not log.exists()
+    assert port_fault("COM3") == "" and port_fault("/dev/null") == ""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert port_fault("/dev/null") == "you may not open it: udev rules are missing"
+
+
+def test_a_line_that_needs_a_moment_is_waited_for(
+    tree: UsbTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.plug(0x2341, 0x0042, tty="ttyACM0")
+    put_program(tmp_path, monkeypatch, "avrdude", "")
+    faults = ["no such line", "you may not open it", ""]
+    assert flash_mega(tree, tmp_path, [], port_fault=lambda _: faults.pop(0), wait_s=5).verified and not faults

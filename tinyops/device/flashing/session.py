@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -44,6 +45,13 @@ def touch(port: str) -> None:
         raise ToolError(f"{port}: cannot be opened: {error}", hint="close other programs that use it") from error
 
 
+def port_fault(port: str) -> str:
+    """Why a serial line cannot be opened; "" when it can, or when it is no file."""
+    if "/" not in port or os.access(port, os.R_OK | os.W_OK):
+        return ""
+    return "you may not open it: udev rules are missing" if Path(port).exists() else "no such line"
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """The machine as flashing sees it; tests put theirs in its place."""
@@ -51,6 +59,7 @@ class Surroundings:
     devices: Callable[[], Sequence[UsbDevice]] = connected
     touch: Callable[[str], None] = touch
     ask: Question = ask
+    port_fault: Callable[[str], str] = port_fault
     drive: Path | None = None  # where the board's drive is mounted, if a person said so
     mounts: Path = Path("/proc/mounts")
     wait_s: float = WAIT_S
@@ -176,6 +185,8 @@ def _run(target: Target, tool: FlashTool, way: Way, file: Path, around: Surround
     layout = target.board.spec.layout
     origin = layout.firmware[0].origin if layout is not None else 0
     program = find_tool(way.program, hint=way.package)
+    if way.needs == "port" and target.port is not None:
+        _check_port(name, target.port, around)
     job = Job(name, tool, file, origin, target.port, target.usb, target.others)
 
     report = _in_steps(say)
@@ -192,6 +203,15 @@ def _run(target: Target, tool: FlashTool, way: Way, file: Path, around: Surround
             message = f"{name}: vanished while it was flashed\n{error.message}"
             raise ToolError(message, hint=way.after_cut) from error
         raise ToolError(error.message, hint=f"{name} is still connected; its firmware may be incomplete") from error
+
+
+def _check_port(name: str, port: str, around: Surroundings) -> None:
+    """Raises ToolError for a line that cannot be opened, even after a while: avrdude 7.1 goes on without, for ever."""
+    fault = around.port_fault(port)
+    if fault and _wait(lambda: not around.port_fault(port) or None, around.wait_s) is None:
+        raise ToolError(
+            f"{name}: {port}: {fault}", hint="`tinyops identify` lists what there is; `tinyops doctor` checks"
+        )
 
 
 def _in_steps(say: Say) -> Report:
