@@ -246,6 +246,11 @@ class BoardSpec(Strict):
         return self
 
     @property
+    def settle_s(self) -> float:
+        """How long nothing may be said after its line was opened, under whichever id it shows."""
+        return max((usb.settle_ms for usb in self.usb), default=0) / 1000
+
+    @property
     def model_form(self) -> ModelForm:
         """How a compiled model reaches the board: see docs/architecture.md."""
         if self.layout is not None:

@@ -30,6 +30,12 @@ STORED: Mapping[ModelForm, tuple[str, ...]] = {
 }
 
 
+def check_bootloader(board: str, spec: BoardSpec) -> None:
+    """Raises ToolError for a board whose twin has no bootloader to start with."""
+    if spec.twin.kind not in WITH_BOOTLOADER:
+        raise ToolError(f"{board}: a twin of kind {spec.twin.kind} has no bootloader", hint="leave it out")
+
+
 @contextlib.contextmanager
 def open_twin(
     board: str,
@@ -49,8 +55,8 @@ def open_twin(
     samples it by itself and reports its results unasked. `bootloader` puts the board's own before the firmware, which
     may then be missing. Raises ToolError when it cannot be started.
     """
-    if bootloader and spec.twin.kind not in WITH_BOOTLOADER:
-        raise ToolError(f"{board}: a twin of kind {spec.twin.kind} has no bootloader", hint="leave it out")
+    if bootloader:
+        check_bootloader(board, spec)
     if replay is not None and spec.twin.kind not in REPLAYING:
         raise ToolError(
             f"{board}: its twin has no sensor to replay frames with",

@@ -294,11 +294,10 @@ def _verify(
 
 def _ask_patiently(port: str, board: Board, around: Surroundings) -> BoardInfo:
     """Asks until it answers: a board that has just started may miss the first question."""
-    settle = max((usb.settle_ms for usb in board.spec.usb), default=0) / 1000
     deadline = time.monotonic() + around.wait_s
     while True:
         try:
-            return around.ask(port, settle)
+            return around.ask(port, board.spec.settle_s)
         except (LinkError, ToolError):
             if time.monotonic() >= deadline:
                 raise
