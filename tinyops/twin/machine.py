@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, ClassVar, TypeVar
 
@@ -26,6 +27,7 @@ BOOT_TIMEOUT_S = 20.0
 INVOKE_TIMEOUT_S = 120.0
 ORDER_TIMEOUT_S = 20.0
 ANSWER_BYTES = 200
+SILICON_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Replay:
 class Boot:
     """What a virtual board is made of: the board's facts, its files by name, its contract and lock entries.
 
-    Only twins of Linux boards can replay.
+    Only twins of Linux boards can replay. `serial` tells boards of one kind apart: their chips have other numbers.
     """
 
     board: str
@@ -51,6 +53,12 @@ class Boot:
     lock: JsonObject
     replay: Replay | None = None
     state: Path | None = None  # a folder that keeps what the board's flash holds
+    serial: str = ""
+
+    @property
+    def silicon(self) -> bytes:
+        """The chip's own number, made of the serial; without one, none."""
+        return sha256(f"{self.board}/{self.serial}".encode()).digest()[:SILICON_BYTES] if self.serial else b""
 
     def file(self, name: str) -> Path:
         """The path of an input. Raises ToolError when the step was not given it."""

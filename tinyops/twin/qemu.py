@@ -25,6 +25,8 @@ MODEL = Path(__file__).parent.parent / "runtime/port/sim"
 PLUGIN_SOURCES = (PLUGIN, MODEL / "flash_model.c", MODEL / "flash_model.h")
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread")
 CONTROLLERS: Mapping[str, int] = MappingProxyType({"microbit": 0x4001E000})  # machines whose flash can be written
+# The chip's own number cannot be set in QEMU: the firmware reads these registers in its place, see runtime/port/nrf5.
+NUMBERS: Mapping[str, int] = MappingProxyType({"microbit": 0x10001080})
 IMAGE_LIMIT_BYTES = 64 * MIB
 SEED = 1
 
@@ -42,7 +44,7 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
     machine = QEMU[spec.twin.machine]
     emulator = what.tool("emulator", machine.emulator)
     command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *machine.options, *COUNTING]
-    command += ["-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none"]
+    command += ["-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none", *_number(what)]
     ram = ram_of(spec)
     plugin = (
         f"file={plain_path(build_plugin(emulator))},ram={ram.origin}:{ram.bytes},vtor={int(spec.vtor is not False)}"
@@ -55,6 +57,16 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
 
         with start_ordered(QemuBoard, what.board, with_sockets) as virtual:
             yield virtual
+
+
+def _number(what: Boot) -> list[str]:
+    """Options that give the chip its number, written anew at every reset."""
+    at = NUMBERS.get(what.spec.twin.machine)
+    if at is None or not what.silicon:
+        return []
+    pieces = {at + i: int.from_bytes(what.silicon[i : i + 4], "little") for i in range(0, len(what.silicon), 4)}
+    loaders = (("-device", f"loader,addr={a:#x},data={word:#x},data-len=4") for a, word in pieces.items())
+    return [word for loader in loaders for word in loader]
 
 
 @contextlib.contextmanager

@@ -21,9 +21,9 @@ def prepare_runner(what: Boot) -> list[str | Path]:
     arguments = [what.board, digest_json(what.contract).removeprefix("sha256:")]
     arguments += [str(_arena_bytes(what)), str(int(frame_values))]
     model = what.file("model.so").resolve()
-    option: list[str | Path] = []
+    option: list[str | Path] = ["--silicon", what.silicon.hex()] if what.silicon else []
     if what.replay is not None:
-        option = ["--replay", what.replay.path.resolve(), str(what.replay.rate_millihz)]
+        option += ["--replay", what.replay.path.resolve(), str(what.replay.rate_millihz)]
     return [build_runner(what.tool("compiler", what.spec.compiler), what.spec.cpu), *option, model, *arguments]
 
 

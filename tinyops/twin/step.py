@@ -38,13 +38,15 @@ def open_twin(
     lock: JsonObject | None = None,
     replay: Replay | None = None,
     state: Path | None = None,
+    serial: str = "",
 ) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
     `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip
     (browser), or firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an
     image. `lock` may name `emulator` or `compiler`. `replay` stands in for a sensor, on twins that can: the board
-    samples it by itself and reports its results unasked. Raises ToolError when it cannot be started.
+    samples it by itself and reports its results unasked. With a `serial` its chip has a number of its own, always the
+    same, where a twin's chip can have one. Raises ToolError when it cannot be started.
     """
     if replay is not None and spec.twin.kind not in REPLAYING:
         raise ToolError(
@@ -53,7 +55,7 @@ def open_twin(
         )
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
-    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, replay, state)) as virtual:
+    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, replay, state, serial)) as virtual:
         yield virtual
 
 

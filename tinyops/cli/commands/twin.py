@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     parser.add_argument("--fleet", metavar="FLEET", help="whose release (default: the only one with this board)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep the board's flash here from boot to boot")
+    parser.add_argument("--serial", default="", metavar="TEXT", help="its chip's own number is made of this")
     parser.add_argument("--pty-only", action="store_true", help="no console: print the serial port, run until Ctrl-C")
     add_prefer(parser)
 
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         board, files = _files(arguments, output, Path(folder))
         from tinyops.twin import open_twin
 
-        with open_twin(board.name, board.spec, files, state=arguments.state) as virtual:
+        with open_twin(board.name, board.spec, files, state=arguments.state, serial=arguments.serial) as virtual:
             return _serve(virtual, arguments, output)
 
 

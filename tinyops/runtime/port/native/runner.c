@@ -1,9 +1,10 @@
 /* A virtual Linux board: the application over a socket on file descriptor 0, with a model from a
  * shared object, on a painted stack.
  *
- *   runner [--replay FILE FRAMES] MODEL.SO NAME CONTRACT(64 hex digits) ARENA_BYTES FRAME_VALUES
- *          [COUNTER]
+ *   runner [--silicon HEX] [--replay FILE FRAMES] MODEL.SO NAME CONTRACT(64 hex digits)
+ *          ARENA_BYTES FRAME_VALUES [COUNTER]
  *
+ * HEX is the board's own number, up to 16 bytes; without it that of this machine, see machine_id.h.
  * With --replay the board has a sensor that gives the frames of FILE, int16 each, FRAMES in 1000
  * seconds; 0: as fast as they are taken.
  *
@@ -29,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "machine_id.h"
 #include "replay.h"
 #include "tinyops/app.h"
 #include "tinyops/manage.h"
@@ -262,6 +264,45 @@ static void read_contract(const char *digits, uint8_t *contract) {
   }
 }
 
+/* What stands before the model on the command line; null: it is not there. */
+typedef struct {
+  const char *silicon;
+  const char *replay;
+  const char *rate;
+} options;
+
+/* Returns how many words they are. */
+static int read_options(int count, char **words, options *found) {
+  int at = 1;
+  *found = (options){NULL, NULL, NULL};
+  for (; at + 1 < count && strncmp(words[at], "--", 2) == 0; at += 2) {
+    if (strcmp(words[at], "--silicon") == 0) {
+      found->silicon = words[at + 1];
+    } else if (strcmp(words[at], "--replay") == 0 && at + 2 < count) {
+      found->replay = words[at + 1];
+      found->rate = words[at + 2];
+      at++;
+    } else {
+      fail(words[at], "unknown option");
+    }
+  }
+  return at - 1;
+}
+
+/* The number that was given, else this machine's. Returns its bytes. */
+static uint32_t find_silicon(const char *digits, uint8_t *number) {
+  uint32_t count = 0;
+  unsigned value = 0;
+  if (digits == NULL) {
+    return machine_id_read(number);
+  }
+  while (count < sizeof(((tinyops_port *)0)->silicon) &&
+         sscanf(digits + 2 * count, "%2x", &value) == 1) {
+    number[count++] = (uint8_t)value;
+  }
+  return count;
+}
+
 static replay *open_replay(const char *path, const char *rate, const char *frame_values) {
   static replay opened;
   const char *wrong = replay_open(&opened, path, (uint32_t)strtoul(frame_values, NULL, 10),
@@ -276,14 +317,12 @@ int main(int count, char **arguments) {
   const struct rlimit no_core = {0, 0};
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)setrlimit(RLIMIT_CORE, &no_core);
-  char **option = count > 8 && strcmp(arguments[1], "--replay") == 0 ? arguments + 1 : NULL;
-  if (option != NULL) {
-    arguments += 3;
-    count -= 3;
-  }
+  options given;
+  const int before = read_options(count, arguments, &given);
+  arguments += before;
+  count -= before;
   if (count < 6 || count > 7 || strlen(arguments[3]) != 64) {
-    fail("usage",
-         "runner [--replay FILE FRAMES] MODEL.SO NAME CONTRACT ARENA_BYTES FRAME_VALUES [COUNTER]");
+    fail("usage", "runner [OPTION]... MODEL.SO NAME CONTRACT ARENA_BYTES FRAME_VALUES [COUNTER]");
   }
   uint8_t contract[32];
   read_contract(arguments[3], contract);
@@ -302,7 +341,8 @@ int main(int count, char **arguments) {
   port_line->static_bytes = arena_bytes + frame_values * (uint32_t)sizeof(*frame);
   port_line->emulated = count == 7 ? share_counter(arguments[6]) : NULL;
   port_line->opened_us = now_us();
-  port_line->sensor = option != NULL ? open_replay(option[1], option[2], arguments[5]) : NULL;
+  port_line->sensor =
+      given.replay != NULL ? open_replay(given.replay, given.rate, arguments[5]) : NULL;
   open_counter(port_line);
   tinyops_port port = {
       .context = port_line,
@@ -315,8 +355,9 @@ int main(int count, char **arguments) {
       .idle = idle,
       .measure = measure,
       .now_ms = now_ms,
-      .sensor = option != NULL ? &sensor : NULL,
+      .sensor = given.replay != NULL ? &sensor : NULL,
   };
+  port.silicon_bytes = find_silicon(given.silicon, (uint8_t *)port.silicon);
   if (port_line->counter >= 0) {
     (void)close(
         port_line->counter); /* counts this thread; the application's thread opens its own */
@@ -331,7 +372,7 @@ int main(int count, char **arguments) {
       .arena_bytes = arena_bytes,
       .frame = frame,
       .frame_values = frame_values,
-      .rate_millihz = option != NULL ? 1 : 0, /* a recording has its own */
+      .rate_millihz = given.replay != NULL ? 1 : 0, /* a recording has its own */
       .smp = tinyops_app_manage(&self->management, &self->app, &port, &release),
   };
   run_on_stack(self);
