@@ -12,6 +12,7 @@ from test_twin_boards import board_spec, build_firmware, compile_image, contract
 from fakes.enrolment import enrolling_repository
 from fakes.pty_board import port_of
 from tinyops.cli import main
+from tinyops.device.identify.machine import MACHINE_ID, number_of_machine
 from tinyops.device.provision.devices_file import parse_devices
 from tinyops.device.provision.format import Tag, decode_values
 from tinyops.link.client import LinkError
@@ -36,14 +37,45 @@ def read_back(port: str, limit_s: float = 30) -> dict[int, bytes]:
                 raise
 
 
+def board_files(board: str, folder: Path) -> dict[str, Path]:
+    """What its twin runs: the board's own firmware, and a model."""
+    contract = contract_of(board)
+    (folder / "contract.json").write_text(json.dumps(contract))
+    files = {"contract.json": folder / "contract.json", **compile_image(board, folder, contract)}
+    return files if board_spec(board).layout is None else files | build_firmware(board, folder, contract)
+
+
+def number_at(port: str) -> bytes | None:
+    with BoardManager.open(port, timeout_s=20) as manager:
+        return manager.info().silicon
+
+
+@pytest.mark.parametrize("board", ["pico", "microbit", "linux"])
+def test_boards_of_one_kind_are_told_apart_by_their_chips(
+    board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = board_files(board, tmp_path)
+    seen = []
+    for serial in ("one", "two", "one"):
+        with open_twin(board, board_spec(board), files, serial=serial) as virtual, port_of(virtual) as port:
+            seen.append(number_at(port))
+    assert seen[0] == seen[2] != seen[1] and None not in seen and {len(number) for number in seen} == {8}
+    with open_twin(board, board_spec(board), files, serial="one") as virtual:
+        virtual.reset()
+        with port_of(virtual) as port:
+            assert number_at(port) == seen[0]
+            assert main(["identify", port, "--ask"]) == 0
+    assert f"chip {seen[0].hex()}" in capsys.readouterr().out
+    with open_twin(board, board_spec(board), files) as virtual, port_of(virtual) as port:
+        own = number_of_machine(MACHINE_ID.read_text().strip()) if board == "linux" and MACHINE_ID.is_file() else ""
+        assert (number_at(port) or b"").hex() == own
+
+
 @pytest.mark.parametrize("board", ["pico", "microbit"])
 def test_a_virtual_board_is_enrolled_and_knows_it_after_a_reset(
     board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    contract = contract_of(board)
-    (tmp_path / "contract.json").write_text(json.dumps(contract))
-    files = {"contract.json": tmp_path / "contract.json", **compile_image(board, tmp_path, contract)}
-    files |= build_firmware(board, tmp_path, contract)
+    files = board_files(board, tmp_path)
     root = enrolling_repository(tmp_path / "repository")
     monkeypatch.setenv("TINYOPS_WIFI_PASSWORD", PASSWORD)
     with open_twin(board, board_spec(board), files) as virtual, port_of(virtual) as port:

@@ -44,7 +44,7 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
     machine = QEMU[spec.twin.machine]
     emulator = what.tool("emulator", machine.emulator)
     command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *machine.options, *COUNTING]
-    command += ["-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none", *_number(what)]
+    command += ["-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none"]
     ram = ram_of(spec)
     plugin = (
         f"file={plain_path(build_plugin(emulator))},ram={ram.origin}:{ram.bytes},vtor={int(spec.vtor is not False)}"
@@ -53,20 +53,19 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
             sockets = ["-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]
-            return [*command, *loads, *sockets, "-plugin", f"{plugin}{options},orders={orders}"]
+            return [*command, *loads, *sockets, "-plugin", f"{plugin}{options}{_number(what)},orders={orders}"]
 
         with start_ordered(QemuBoard, what.board, with_sockets) as virtual:
             yield virtual
 
 
-def _number(what: Boot) -> list[str]:
-    """Options that give the chip its number, written anew at every reset."""
+def _number(what: Boot) -> str:
+    """The plugin's option that gives the chip its number."""
     at = NUMBERS.get(what.spec.twin.machine)
     if at is None or not what.silicon:
-        return []
-    pieces = {at + i: int.from_bytes(what.silicon[i : i + 4], "little") for i in range(0, len(what.silicon), 4)}
-    loaders = (("-device", f"loader,addr={a:#x},data={word:#x},data-len=4") for a, word in pieces.items())
-    return [word for loader in loaders for word in loader]
+        return ""
+    low, high = (int.from_bytes(what.silicon[i : i + 4], "little") for i in (0, 4))
+    return f",number={at}:{low}:{high}"
 
 
 @contextlib.contextmanager

@@ -2,12 +2,15 @@
  *
  *   -plugin file=THIS,orders=FD,ram=ADDRESS:BYTES,vtor=0|1
  *      [,flash=FILE,facts=ORIGIN:BYTES:ERASE:PROGRAM:PROGRAMS,nvmc=ADDRESS,seed=N]
+ *      [,number=ADDRESS:LOW:HIGH]
  *
  * With `flash` the board has the flash controller of an nRF5 at `nvmc`, and FILE is what its flash
  * holds: loaded when the board starts, kept up to date with every operation, so that nothing is
  * lost however QEMU ends. Each operation is held against the rules of runtime/port/sim. `vtor=0`:
  * the core has no vector table register, and whoever touches its address breaks a rule. A broken
  * rule ends QEMU with status 3 and a sentence.
+ *
+ * `number` are two words that the board finds at ADDRESS, in registers that a reset sets to ones.
  *
  * ORDERS takes lines and answers each with one:
  *
@@ -64,6 +67,8 @@ void *qemu_get_cpu(int index);
 void *cpu_get_address_space(void *cpu, int index);
 void *address_space_map(void *space, uint64_t address, uint64_t *count, _Bool writes,
                         attributes how);
+uint32_t address_space_write(void *space, uint64_t address, attributes how, const void *bytes,
+                             uint64_t count);
 uint32_t address_space_write_rom(void *space, uint64_t address, attributes how, const void *bytes,
                                  uint64_t count);
 int arm_cpu_gdb_read_register(void *cpu, byte_array *to, int number) __attribute__((weak));
@@ -88,6 +93,8 @@ static struct {
   byte_array *value;
   int orders;
   int has_flash, has_vtor;
+  uint32_t number_at, number[2];
+  int number_is_due;     /* since the reset nobody has written it */
   atomic_int power_goes; /* the next reset is a power cut */
   atomic_uint resets;
 } self;
@@ -136,6 +143,7 @@ static void start_board(void *data) {
   int first = self.resets == 0;
   int power = atomic_exchange(&self.power_goes, 0);
   self.nvmc_state = NVMC_READS;
+  self.number_is_due = self.number_at != 0;
   if (first || power) {
     fill_with_noise();
   }
@@ -210,8 +218,20 @@ static void access_flash(access_info info, uint32_t address, uint32_t code) {
   }
 }
 
+/* Devices are reset after `start_board`: the core's first access to memory comes after them. */
+static void write_number(void) {
+  self.number_is_due = 0;
+  for (uint32_t i = 0; i < 2; i++) {
+    (void)address_space_write(memory(), self.number_at + 4u * i, (attributes){UNSPECIFIED},
+                              &self.number[i], sizeof(self.number[i]));
+  }
+}
+
 static void see(unsigned int cpu, access_info info, uint64_t address, void *code) {
   (void)cpu;
+  if (self.number_is_due) {
+    write_number();
+  }
   if (!self.has_vtor && (address & ~3ull) == VTOR) {
     stop("core", VTOR, "was touched: this board has no vector table register");
   }
@@ -314,6 +334,11 @@ int qemu_plugin_install(uint64_t id, const void *about, int count, char **argume
   self.nvmc = strtoul(find("nvmc", count, arguments), NULL, 0);
   uint32_t seed = (uint32_t)strtoul(find("seed", count, arguments), NULL, 0);
   self.ram_noise = seed + 1;
+  const char *number = find("number", count, arguments);
+  if (*number != 0 &&
+      sscanf(number, "%u:%u:%u", &self.number_at, &self.number[0], &self.number[1]) != 3) {
+    self.number_at = 0;
+  }
   int failed =
       sscanf(find("ram", count, arguments), "%u:%u", &self.ram_origin, &self.ram_bytes) != 2;
   if (*flash != 0) {
@@ -326,7 +351,7 @@ int qemu_plugin_install(uint64_t id, const void *about, int count, char **argume
     return 1;
   }
   qemu_register_reset(start_board, NULL);
-  if (self.has_flash || !self.has_vtor) {
+  if (self.has_flash || !self.has_vtor || self.number_at != 0) {
     qemu_plugin_register_vcpu_tb_trans_cb(id, watch);
   }
   return 0;

@@ -1,8 +1,8 @@
 /* Execute in place: the RP2040's SSI and a W25Q flash, set up so that flash reads as memory.
  *
  * Facts: RP2040 datasheet 2.8.1.3.1 (second stage) and 4.10 (SSI); Winbond W25Q16JV
- * datasheet 8.2.10 (Fast Read Quad I/O, continuous read mode), Read Unique ID Number (4Bh). The clock of the flash is a fourth
- * of the core's. */
+ * datasheet 8.2.10 (Fast Read Quad I/O, continuous read mode), Read Unique ID Number (4Bh). The
+ * clock of the flash is a fourth of the core's. */
 #ifndef TINYOPS_PORT_XIP_H
 #define TINYOPS_PORT_XIP_H
 
