@@ -42,7 +42,7 @@ def board_files(board: str, folder: Path) -> dict[str, Path]:
     contract = contract_of(board)
     (folder / "contract.json").write_text(json.dumps(contract))
     files = {"contract.json": folder / "contract.json", **compile_image(board, folder, contract)}
-    return files if board_spec(board).layout is None else files | build_firmware(board, folder, contract)
+    return files | build_firmware(board, folder, contract) if board_spec(board).model_form == "image" else files
 
 
 def number_at(port: str) -> bytes | None:
