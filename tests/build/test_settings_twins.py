@@ -14,7 +14,7 @@ from fakes.pty_board import port_of
 from tinyops.cli import main
 from tinyops.device.identify.machine import MACHINE_ID, number_of_machine
 from tinyops.device.provision.devices_file import parse_devices
-from tinyops.device.provision.format import Tag, decode_values
+from tinyops.device.provision.format import Settings, Tag, decode_values, encode_values
 from tinyops.link.client import LinkError
 from tinyops.link.smp import BoardManager
 from tinyops.twin import open_twin
@@ -71,7 +71,7 @@ def test_boards_of_one_kind_are_told_apart_by_their_chips(
         assert (number_at(port) or b"").hex() == own
 
 
-@pytest.mark.parametrize("board", ["pico", "microbit"])
+@pytest.mark.parametrize("board", ["pico", "microbit", "mega2560"])
 def test_a_virtual_board_is_enrolled_and_knows_it_after_a_reset(
     board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,3 +91,38 @@ def test_a_virtual_board_is_enrolled_and_knows_it_after_a_reset(
     devices = parse_devices((root / "specs/wrist.csv").read_text(), where="f").devices
     assert devices["w-1"].revoked and devices["w-2"].public_key != devices["w-1"].public_key
     assert PASSWORD not in "".join(capsys.readouterr())
+
+
+def settings_of(device: str) -> bytes:
+    return encode_values(Settings(device, "wrist", "pico", (b"\x11" * 32, b"\x22" * 32), b"\x33" * 32))
+
+
+def cut_points(operations: int, header: int) -> list[int]:
+    """Some of all operations, the first and the last of each kind among them: of the header, at the end, all."""
+    first = operations - header
+    return sorted({1, 2, first // 3, 2 * first // 3, first - 1, first, *range(first + 1, operations + 1)} - {0})
+
+
+@pytest.mark.parametrize(("board", "header"), [("pico", 1), ("microbit", 4), ("mega2560", 16)])
+def test_power_that_fails_within_any_write_leaves_the_old_identity_or_the_new(
+    board: str, header: int, tmp_path: Path
+) -> None:
+    files = board_files(board, tmp_path)
+    with open_twin(board, board_spec(board), files) as virtual, port_of(virtual) as port:
+        with BoardManager.open(port, timeout_s=20) as manager:
+            manager.write_settings(settings_of("w-0"))
+            before = virtual.measure().operations
+            manager.write_settings(settings_of("w-1"))
+            total = virtual.measure().operations - before
+        now = b"w-1"
+        for number, cut in enumerate(cut_points(total, header), 2):
+            virtual.cut_in(cut)
+            with pytest.raises(LinkError), BoardManager.open(port, timeout_s=0.4) as manager:
+                manager.write_settings(settings_of(f"w-{number}"))
+            seen = [read_back(port)[Tag.DEVICE] for _ in range(2)]
+            assert seen[0] == seen[1] and seen[0] in ({now, f"w-{number}".encode()} if cut == total else {now}), cut
+            now = seen[0]
+        assert virtual.measure().resets == len(cut_points(total, header))
+        with BoardManager.open(port, timeout_s=20) as manager:
+            manager.write_settings(settings_of("w-9999"))
+        assert read_back(port)[Tag.DEVICE] == b"w-9999"

@@ -8,8 +8,10 @@
  *
  *   reset      pulls the reset pin; RAM keeps what it held
  *   power_cut  takes the power away and gives it back: RAM holds noise, flash and EEPROM stay
- *   measure    says "cycles C stack S resets R watchdog W": core cycles since start-up, among them
- *              those slept through; bytes of the deepest stack; resets, and how many by watchdog
+ *   cut_in N   power fails within the write of the Nth byte of EEPROM from now
+ *   measure    says "cycles C stack S resets R watchdog W operations O": core cycles since
+ *              start-up, among them those slept through; bytes of the deepest stack; resets, and
+ *              how many by watchdog; bytes of EEPROM written
  *
  * Time: cycles are counted by instruction, as simavr knows them. A sleeping core waits for its next
  * timer as long as a real one would; one that has bytes to read, or computes, goes as fast as this
@@ -23,7 +25,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <simavr/avr_eeprom.h>
 #include <simavr/avr_uart.h>
 #include <simavr/sim_avr.h>
 #include <simavr/sim_io.h>
@@ -34,6 +35,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "simavr_eeprom.h"
 
 enum {
   BUFFER = 4096,
@@ -68,8 +71,7 @@ typedef struct {
   avr_io_t io; /* first: simavr tells the board of resets through it */
   avr_t *avr;
   const chip *kind;
-  const char *eeprom_path;
-  uint8_t *eeprom_saved;
+  eeprom memory;
   int line, orders;
   uint8_t in[BUFFER], out[BUFFER];
   size_t in_bytes, in_taken, out_bytes;
@@ -77,12 +79,12 @@ typedef struct {
   size_t order_bytes;
   uint64_t owed_ns; /* slept through without waiting */
   uint16_t stack_low;
-  int painted; /* the firmware has painted its stack since it started */
+  int painted;    /* the firmware has painted its stack since it started */
   int just_reset; /* and not yet asked why */
   unsigned resets, watchdog_resets;
 } board;
 
-static _Noreturn void fail(int status, const char *what, const char *why) {
+_Noreturn void fail(int status, const char *what, const char *why) {
   (void)fprintf(stderr, "%s: %s\n", what, why);
   exit(status);
 }
@@ -100,46 +102,6 @@ static void be_quiet(avr_t *avr, const int level, const char *format, va_list va
   }
 }
 
-/* EEPROM. */
-
-static uint32_t eeprom_bytes(const board *self) { return self->avr->e2end + 1u; }
-
-static const uint8_t *eeprom(const board *self) {
-  avr_eeprom_desc_t wanted = {.ee = NULL, .offset = 0, .size = eeprom_bytes(self)};
-  if (avr_ioctl(self->avr, AVR_IOCTL_EEPROM_GET, &wanted) != 0 && wanted.ee == NULL) {
-    fail(2, self->eeprom_path, "this chip has no EEPROM");
-  }
-  return wanted.ee;
-}
-
-static void save_eeprom(board *self) {
-  const uint8_t *now = eeprom(self);
-  if (memcmp(now, self->eeprom_saved, eeprom_bytes(self)) == 0) {
-    return;
-  }
-  memcpy(self->eeprom_saved, now, eeprom_bytes(self));
-  FILE *file = fopen(self->eeprom_path, "wb");
-  if (file == NULL || fwrite(now, 1, eeprom_bytes(self), file) != eeprom_bytes(self) ||
-      fclose(file) != 0) {
-    fail(2, self->eeprom_path, strerror(errno));
-  }
-}
-
-static void load_eeprom(board *self) {
-  self->eeprom_saved = malloc(eeprom_bytes(self));
-  if (self->eeprom_saved == NULL) {
-    fail(2, "EEPROM", "not enough memory");
-  }
-  memset(self->eeprom_saved, 0xff, eeprom_bytes(self));
-  FILE *file = fopen(self->eeprom_path, "rb");
-  if (file != NULL) {
-    (void)fread(self->eeprom_saved, 1, eeprom_bytes(self), file);
-    (void)fclose(file);
-  }
-  avr_eeprom_desc_t given = {.ee = self->eeprom_saved, .offset = 0, .size = eeprom_bytes(self)};
-  (void)avr_ioctl(self->avr, AVR_IOCTL_EEPROM_SET, &given);
-}
-
 /* The line. */
 
 static void flush(board *self) {
@@ -147,7 +109,7 @@ static void flush(board *self) {
   while (done < self->out_bytes) {
     ssize_t sent = send(self->line, self->out + done, self->out_bytes - done, MSG_NOSIGNAL);
     if (sent < 0 && errno != EINTR && errno != EAGAIN) {
-      save_eeprom(self);
+      eeprom_save(&self->memory);
       exit(0);
     }
     done += sent > 0 ? (size_t)sent : 0;
@@ -193,7 +155,7 @@ static void take_input(board *self) {
   if (self->in_taken == self->in_bytes) {
     ssize_t got = recv(self->line, self->in, sizeof(self->in), MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-      save_eeprom(self);
+      eeprom_save(&self->memory);
       exit(0);
     }
     self->in_taken = 0;
@@ -221,11 +183,28 @@ static uint16_t unused_end(const board *self) {
   return at;
 }
 
+static void start_again(board *self, int power_was_cut) {
+  if (power_was_cut) {
+    eeprom_save(&self->memory);
+    fill_with_noise(self);
+  }
+  self->in_bytes = self->in_taken = self->out_bytes = 0;
+  avr_reset(self->avr);
+  avr_regbit_set(self->avr,
+                 power_was_cut ? self->avr->reset_flags.porf : self->avr->reset_flags.extrf);
+}
+
 static void obey(board *self, char *answer, size_t room) {
   if (strcmp(self->order, "measure") == 0) {
-    (void)snprintf(answer, room, "cycles %llu stack %u resets %u watchdog %u\n",
+    (void)snprintf(answer, room, "cycles %llu stack %u resets %u watchdog %u operations %u\n",
                    (unsigned long long)self->avr->cycle, self->avr->ramend + 1u - unused_end(self),
-                   self->resets, self->watchdog_resets);
+                   self->resets, self->watchdog_resets, self->memory.operations);
+    return;
+  }
+  unsigned number = 0;
+  if (sscanf(self->order, "cut_in %u", &number) == 1 && number > 0) {
+    self->memory.cut_at = self->memory.operations + number;
+    (void)snprintf(answer, room, "ok\n");
     return;
   }
   int cut = strcmp(self->order, "power_cut") == 0;
@@ -233,13 +212,7 @@ static void obey(board *self, char *answer, size_t room) {
     (void)snprintf(answer, room, "unknown\n");
     return;
   }
-  if (cut) {
-    save_eeprom(self);
-    fill_with_noise(self);
-  }
-  self->in_bytes = self->in_taken = self->out_bytes = 0;
-  avr_reset(self->avr);
-  avr_regbit_set(self->avr, cut ? self->avr->reset_flags.porf : self->avr->reset_flags.extrf);
+  start_again(self, cut);
   (void)snprintf(answer, room, "ok\n");
 }
 
@@ -329,6 +302,10 @@ static _Noreturn void run(board *self) {
     if (state == cpu_Done) {
       stop_program(self, "the program sleeps with interrupts off");
     }
+    if (self->memory.power_goes) {
+      self->memory.power_goes = 0;
+      start_again(self, 1);
+    }
     note_watchdog(self);
     watch_stack(self);
     if (self->avr->cycle >= look_at || state == cpu_Sleeping) {
@@ -384,7 +361,6 @@ int main(int count, char **arguments) {
   if (self.avr == NULL) {
     fail(2, arguments[1], "simavr does not know this chip");
   }
-  self.eeprom_path = arguments[4];
   self.stack_low = (uint16_t)strtoul(arguments[5], NULL, 0);
   self.line = (int)strtol(arguments[6], NULL, 10);
   self.orders = (int)strtol(arguments[7], NULL, 10);
@@ -393,7 +369,7 @@ int main(int count, char **arguments) {
   self.avr->custom.data = &self;
   self.avr->sleep = sleep_for;
   load_flash(&self, arguments[3]);
-  load_eeprom(&self);
+  eeprom_open(&self.memory, self.avr, arguments[4]);
   connect_board(&self);
   fill_with_noise(&self);
   avr_reset(self.avr);

@@ -1,5 +1,5 @@
-/* RP2040 and RP2350 under arduino-pico: the SDK's routines lie in RAM, and nothing else may run from
- * flash meanwhile. */
+/* RP2040 and RP2350 under arduino-pico: the SDK's routines lie in RAM, and nothing else may run
+ * from flash meanwhile. */
 #if defined(ARDUINO_ARCH_RP2040) && !defined(ARDUINO_ARCH_MBED)
 
 #include <hardware/flash.h>

@@ -1,5 +1,5 @@
-/* Teensy 4: the core's routines for its emulated EEPROM and file system, which lie in RAM and see to
- * the cache. */
+/* Teensy 4: the core's routines for its emulated EEPROM and file system, which lie in RAM and see
+ * to the cache. */
 #if defined(__IMXRT1062__)
 
 #include <string.h>

@@ -55,6 +55,7 @@ void tinyops_arduino_reset(void) {
   cli();
   reset_mark = SOFTWARE_RESET;
   wdt_enable(WDTO_15MS);
+  wdt_reset(); /* simavr takes a new time from here on */
   for (;;) {
   }
 }
