@@ -50,7 +50,7 @@ def number_at(port: str) -> bytes | None:
         return manager.info().silicon
 
 
-@pytest.mark.parametrize("board", ["pico", "microbit", "linux"])
+@pytest.mark.parametrize("board", ["pico", "microbit", "linux", "nano33ble", "esp32c3"])
 def test_boards_of_one_kind_are_told_apart_by_their_chips(
     board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,7 +71,7 @@ def test_boards_of_one_kind_are_told_apart_by_their_chips(
         assert (number_at(port) or b"").hex() == own
 
 
-@pytest.mark.parametrize("board", ["pico", "microbit", "mega2560"])
+@pytest.mark.parametrize("board", ["pico", "microbit", "mega2560", "nano33ble"])
 def test_a_virtual_board_is_enrolled_and_knows_it_after_a_reset(
     board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,7 +103,10 @@ def cut_points(operations: int, header: int) -> list[int]:
     return sorted({1, 2, first // 3, 2 * first // 3, first - 1, first, *range(first + 1, operations + 1)} - {0})
 
 
-@pytest.mark.parametrize(("board", "header"), [("pico", 1), ("microbit", 4), ("mega2560", 16)])
+HEADERS = {"pico": 1, "microbit": 4, "mega2560": 16, "nano33ble": 4, "nucleo-h743zi": 1, "pico2": 1, "esp32c3": 1}
+
+
+@pytest.mark.parametrize(("board", "header"), HEADERS.items(), ids=HEADERS.keys())
 def test_power_that_fails_within_any_write_leaves_the_old_identity_or_the_new(
     board: str, header: int, tmp_path: Path
 ) -> None:
