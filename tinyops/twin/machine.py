@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ INVOKE_TIMEOUT_S = 120.0
 ORDER_TIMEOUT_S = 20.0
 ANSWER_BYTES = 200
 SILICON_BYTES = 8
+FLASH_COUNTS = struct.Struct("<3I")  # the end of a file of runtime/port/native/file_flash.h: operations, cut at, cuts
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Boot:
     replay: Replay | None = None
     state: Path | None = None  # a folder that keeps what the board's flash holds
     serial: str = ""
+    fleet: str = ""  # what a board with an operating system, whose program is no fleet's, says it is of
 
     @property
     def silicon(self) -> bytes:
@@ -207,6 +211,7 @@ class ProcessBoard(VirtualBoard):
 
     kind = "native"
     again: Callable[[], None]
+    flash: Path | None = None  # see FLASH_COUNTS
     resets: int = 0
 
     def reset(self) -> None:
@@ -216,13 +221,28 @@ class ProcessBoard(VirtualBoard):
         self.again()
         self.resets += 1
 
+    def cut_in(self, operation: int) -> None:
+        if self.flash is None:
+            super().cut_in(operation)
+        else:
+            with self.flash.open("r+b") as stream:
+                operations, _, cuts = FLASH_COUNTS.unpack(stream.read()[-FLASH_COUNTS.size :])
+                stream.seek(-FLASH_COUNTS.size, os.SEEK_END)
+                stream.write(FLASH_COUNTS.pack(operations, operations + operation, cuts))
+
     def measure(self) -> Counted:
-        return Counted(resets=self.resets)
+        if self.flash is None or not self.flash.is_file():
+            return Counted(resets=self.resets)
+        operations, _, cuts = FLASH_COUNTS.unpack(self.flash.read_bytes()[-FLASH_COUNTS.size :])
+        return Counted(resets=self.resets + cuts, operations=operations)
 
 
 @contextlib.contextmanager
-def start_process(name: str, command: Sequence[str | Path], *, also: Sequence[int] = ()) -> Iterator[ProcessBoard]:
-    """As `start`, for a program that can be started again: its serial line is its standard input."""
+def start_process(
+    name: str, command: Sequence[str | Path], *, also: Sequence[int] = (), flash: Path | None = None
+) -> Iterator[ProcessBoard]:
+    """As `start`, for a program that can be started again: its serial line is its standard input. `flash` is the file
+    in which it counts its operations."""
     with start(name, lambda _: command, also=also) as first:
         ends = contextlib.ExitStack()
 
@@ -235,7 +255,7 @@ def start_process(name: str, command: Sequence[str | Path], *, also: Sequence[in
             ends.callback(kill_group, board.process)
             board.link = Link(SocketStream(ours, name), name=name, timeout_s=BOOT_TIMEOUT_S)
 
-        board = ProcessBoard(first.name, first.link, first.process, first.errors, again)
+        board = ProcessBoard(first.name, first.link, first.process, first.errors, again, flash)
         with ends:
             yield board
 

@@ -39,6 +39,7 @@ def open_twin(
     replay: Replay | None = None,
     state: Path | None = None,
     serial: str = "",
+    fleet: str = "",
 ) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
@@ -46,7 +47,8 @@ def open_twin(
     (browser), or firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an
     image. `lock` may name `emulator` or `compiler`. `replay` stands in for a sensor, on twins that can: the board
     samples it by itself and reports its results unasked. With a `serial` its chip has a number of its own, always the
-    same, where a twin's chip can have one. Raises ToolError when it cannot be started.
+    same, where a twin's chip can have one. A Linux board says that it is of `fleet`. Raises ToolError when it cannot
+    be started.
     """
     if replay is not None and spec.twin.kind not in REPLAYING:
         raise ToolError(
@@ -55,7 +57,9 @@ def open_twin(
         )
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
-    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, replay, state, serial)) as virtual:
+    with kind_of(board, spec).boot(
+        Boot(board, spec, files, contract, lock or {}, replay, state, serial, fleet)
+    ) as virtual:
         yield virtual
 
 

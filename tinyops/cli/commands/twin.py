@@ -51,14 +51,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.image is not None and not arguments.image.is_file():
         raise UsageError(f"{arguments.image}: no such file")
     with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as folder:
-        board, files = _files(arguments, output, Path(folder))
+        board, files, fleet = _files(arguments, output, Path(folder))
         from tinyops.twin import open_twin
 
-        with open_twin(board.name, board.spec, files, state=arguments.state, serial=arguments.serial) as virtual:
+        with open_twin(
+            board.name, board.spec, files, state=arguments.state, serial=arguments.serial, fleet=fleet
+        ) as virtual:
             return _serve(virtual, arguments, output)
 
 
-def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple[Board, dict[str, Path]]:
+def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple[Board, dict[str, Path], str]:
+    """The board, what its twin runs, and of which fleet that is."""
     image: Path | None = arguments.image
     if image is not None and image.suffix == ".tflite":
         check_start(image, COMPILING)
@@ -75,7 +78,7 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
             prefer=arguments.prefer,
             report=lambda progress: output.note(f"{progress.message} …"),
         )
-        return board, files
+        return board, files, ""
     from tinyops.reconcile.virtual import released_board
     from tinyops.reconcile.world import observe
 
@@ -84,7 +87,7 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
     _check_twin(board)
     found = released_board(world, board.name, arguments.fleet)
     output.note(f"{board.name} of {found.fleet}, {found.tag}")
-    return board, found.files | _replaced(image)
+    return board, found.files | _replaced(image), found.fleet
 
 
 def _check_twin(board: Board) -> None:
