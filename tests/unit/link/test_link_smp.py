@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import cbor2
 import pytest
 from smp import packet
 from smpclient import SMPClient
@@ -16,13 +17,23 @@ from smpclient.transport.serial import SMPSerialTransport
 from fakes.pty_board import terminal
 from fakes.smp_board import HEALTH, INFO, SmpBoard, serving
 from tinyops.errors import ToolError
+from tinyops.firmware.project import FIRMWARE_VERSION
 from tinyops.link import Frame, LinkClosed, LinkTimeout, Type, encode
 from tinyops.link import smp as management
 from tinyops.link.protocol import REQUESTS
 from tinyops.link.smp import BoardManager, Garbled, Refused, c_header, requests
 from tinyops.link.smp.console import ConsoleDecoder
 from tinyops.link.smp.console import encode as encode_lines
-from tinyops.link.smp.definition import COMMANDS, RESERVED_TYPES, START, Command, Exchange, Key
+from tinyops.link.smp.definition import (
+    COMMANDS,
+    HEADER_BYTES,
+    MESSAGE_MAX,
+    RESERVED_TYPES,
+    START,
+    Command,
+    Exchange,
+    Key,
+)
 
 HEADER = Path(management.__file__).parents[2] / "runtime/include/tinyops/smp_group.h"
 QUICK_S = 0.4
@@ -45,6 +56,16 @@ def test_the_os_group_is_echo_reset_parameters_and_information(manager: BoardMan
     assert board.resets == 1
     assert (manager.parameters().buffer_bytes, manager.parameters().buffers) == (384, 1)
     assert manager.os_info("sv") == "tinyops sv"
+
+
+def test_the_longest_information_fits_a_message() -> None:
+    names = {"board": "b" * 63, "fleet": "f" * 63, "firmware_version": FIRMWARE_VERSION}
+    digests = dict.fromkeys(("contract", "firmware", "model"), b"\x01" * 32)
+    numbers = dict.fromkeys(("image_crc", "arena", "ram"), 2**32 - 1) | {"abi": 1, "state": -100, "free_slots": 2}
+    answer = {**names, **digests, **numbers, "silicon": b"\x01" * 8}  # as boards have that can read their firmware
+    assert set(answer) == {key.name for key in COMMANDS[Command.INFO].read.answer}
+    length_crc_and_end = 2 + 2 + 1
+    assert len(cbor2.dumps(answer)) + HEADER_BYTES + length_crc_and_end <= MESSAGE_MAX
 
 
 @pytest.mark.parametrize("number", [None, b"\x00" * 8, b"\xff" * 12])
