@@ -50,7 +50,7 @@ def number_at(port: str) -> bytes | None:
         return manager.info().silicon
 
 
-@pytest.mark.parametrize("board", ["pico", "microbit", "linux", "nano33ble", "esp32c3"])
+@pytest.mark.parametrize("board", ["pico", "microbit", "linux", "raspberrypi4", "nano33ble", "esp32c3"])
 def test_boards_of_one_kind_are_told_apart_by_their_chips(
     board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,7 +67,8 @@ def test_boards_of_one_kind_are_told_apart_by_their_chips(
             assert main(["identify", port, "--ask"]) == 0
     assert f"chip {seen[0].hex()}" in capsys.readouterr().out
     with open_twin(board, board_spec(board), files) as virtual, port_of(virtual) as port:
-        own = number_of_machine(MACHINE_ID.read_text().strip()) if board == "linux" and MACHINE_ID.is_file() else ""
+        is_linux = board_spec(board).layout is None
+        own = number_of_machine(MACHINE_ID.read_text().strip()) if is_linux and MACHINE_ID.is_file() else ""
         assert (number_at(port) or b"").hex() == own
 
 

@@ -222,7 +222,7 @@ class ProcessBoard(VirtualBoard):
         self.resets += 1
 
     def cut_in(self, operation: int) -> None:
-        if self.flash is None:
+        if self.flash is None or not self.flash.is_file():
             super().cut_in(operation)
         else:
             with self.flash.open("r+b") as stream:
