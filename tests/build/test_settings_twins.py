@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,15 @@ def read_back(port: str, limit_s: float = 30) -> dict[int, bytes]:
                 raise
 
 
+Build = Callable[[str], dict[str, Path]]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Files of a board, built once for all tests here."""
+    return cache(lambda board: board_files(board, tmp_path_factory.mktemp(board)))
+
+
 def board_files(board: str, folder: Path) -> dict[str, Path]:
     """What its twin runs: the board's own firmware, and a model."""
     contract = contract_of(board)
@@ -52,9 +63,9 @@ def number_at(port: str) -> bytes | None:
 
 @pytest.mark.parametrize("board", ["pico", "microbit", "linux", "raspberrypi4", "nano33ble", "esp32c3"])
 def test_boards_of_one_kind_are_told_apart_by_their_chips(
-    board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    board: str, built: Build, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = board_files(board, tmp_path)
+    files = built(board)
     seen = []
     for serial in ("one", "two", "one"):
         with open_twin(board, board_spec(board), files, serial=serial) as virtual, port_of(virtual) as port:
@@ -74,9 +85,9 @@ def test_boards_of_one_kind_are_told_apart_by_their_chips(
 
 @pytest.mark.parametrize("board", ["pico", "microbit", "mega2560", "nano33ble", "linux"])
 def test_a_virtual_board_is_enrolled_and_knows_it_after_a_reset(
-    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    board: str, built: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = board_files(board, tmp_path)
+    files = built(board)
     root = enrolling_repository(tmp_path / "repository")
     monkeypatch.setenv("TINYOPS_WIFI_PASSWORD", PASSWORD)
     kept = {"fleet": "wrist", "state": tmp_path / "state"}
@@ -123,9 +134,9 @@ HEADERS = {
 
 @pytest.mark.parametrize(("board", "header"), HEADERS.items(), ids=HEADERS.keys())
 def test_power_that_fails_within_any_write_leaves_the_old_identity_or_the_new(
-    board: str, header: int, tmp_path: Path
+    board: str, header: int, built: Build
 ) -> None:
-    files = board_files(board, tmp_path)
+    files = built(board)
     with open_twin(board, board_spec(board), files) as virtual, port_of(virtual) as port:
         with BoardManager.open(port, timeout_s=20) as manager:
             manager.write_settings(settings_of("w-0"))

@@ -214,6 +214,16 @@ static void write_flash(uint32_t address, uint32_t count) {
   judge(tinyops_flash_model_program(&self.flash, address, found, count));
 }
 
+/* What was read there lost power while it was written: the next read gives something else. */
+static void stir_at(uint32_t offset) {
+  const tinyops_flash_facts *facts = &self.flash.facts;
+  if (self.flash.marks[offset / facts->program_bytes] == TINYOPS_FLASH_UNSTABLE) {
+    const uint32_t sector = offset - offset % facts->erase_bytes;
+    tinyops_flash_model_stir(&self.flash);
+    write_memory(facts->origin + sector, self.flash.content + sector, facts->erase_bytes);
+  }
+}
+
 static void access_flash(access_info info, uint32_t address, uint32_t code) {
   if (self.flash.is_off) {
     return; /* what still runs between the cut and its reset leaves no trace */
@@ -222,9 +232,8 @@ static void access_flash(access_info info, uint32_t address, uint32_t code) {
   if (address - self.flash.facts.origin < self.flash.facts.bytes) {
     if (stores) {
       write_flash(address, 1u << qemu_plugin_mem_size_shift(info));
-    } else if (self.flash.unstable > 0) { /* the next read gives something else */
-      tinyops_flash_model_stir(&self.flash);
-      write_memory(self.flash.facts.origin, self.flash.content, self.flash.facts.bytes);
+    } else if (self.flash.unstable > 0) {
+      stir_at(address - self.flash.facts.origin);
     }
   } else if (stores && address - self.nvmc < NVMC_BYTES) {
     write_nvmc(address - (uint32_t)self.nvmc, stored(code, address));

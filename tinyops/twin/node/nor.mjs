@@ -94,6 +94,12 @@ export class Nor {
     throw new PowerCut(`power failed in flash operation ${this.operations}`);
   }
 
+  // Whether a byte lies in an unit that lost power while it was written. A read lies within one unit.
+  isUnstable(offset) {
+    for (const [at, count] of this.unstable) if (offset >= at && offset < at + count) return true;
+    return false;
+  }
+
   // What a read of an unstable unit gives: other bytes each time.
   stir() {
     for (const [at, count] of this.unstable) {
