@@ -275,7 +275,6 @@ class BoardSpec(Strict):
         own: tuple[Framework, ...] = ("bare-metal",) if self.port in BARE_METAL_PORTS else ()
         return (*own, "arduino") if self.arduino else own
 
-
     def acts(self, framework: Framework | None) -> tuple[ActKind, ...]:
         """What its firmware in one of its `frameworks` can do with a result; None: in its default."""
         if not self.frameworks:

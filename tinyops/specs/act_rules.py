@@ -69,8 +69,9 @@ def _obstacle(act: HttpAct, board: Board) -> str:
     """Why a board that can post cannot post to this very URL; "" where it can."""
     if board.spec.port == "browser" and not act.encrypted and not act.loopback:
         return "a page may send to https URLs only, or to localhost"
-    if board.spec.frameworks and act.loopback:
+    radio = board.spec.arduino.acts.get("http") if board.spec.frameworks and board.spec.arduino else None
+    if radio and act.loopback:
         return f"{act.parts.hostname} is the board itself"
-    if board.spec.frameworks and act.encrypted and not (board.spec.arduino and board.spec.arduino.acts["http"].encrypted):
+    if radio and act.encrypted and not radio.encrypted:
         return "its firmware has no certificates to check an https server with"
     return ""

@@ -51,10 +51,25 @@ def test_a_kind_alone_is_short_for_its_defaults(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("where", "act", "message", "hint"),
     [
-        (HOSTED, "[led]", "linux cannot light an LED: its agent drives none", "boards that can: mega2560, microbit, mi"),
+        (
+            HOSTED,
+            "[led]",
+            "linux cannot light an LED: its agent drives none",
+            "boards that can: mega2560, microbit, mi",
+        ),
         (HOSTED, "[ble]", "linux cannot notify over Bluetooth: its agent has no Bluetooth", "nano33ble (framework: ar"),
-        (BARE, "[ble]", "microbit cannot notify over Bluetooth: its bare-metal firmware has no Bluetooth stack", "esp32,"),
-        (BARE, "[{kind: http, url: 'https://a.example'}]", "microbit cannot post to a server: its bare-metal", "linux, "),
+        (
+            BARE,
+            "[ble]",
+            "microbit cannot notify over Bluetooth: its bare-metal firmware has no Bluetooth stack",
+            "esp32,",
+        ),
+        (
+            BARE,
+            "[{kind: http, url: 'https://a.example'}]",
+            "microbit cannot post to a server: its bare-metal",
+            "linux, ",
+        ),
         (BARE, "[serial, led, serial]", "serial stands twice", "name each once"),
         (BARE, "[bell]", "bell", "serial"),
         (BARE, "[]", "at least 1", ""),
@@ -80,7 +95,9 @@ def test_what_a_board_cannot_do_is_refused_at_its_line(
 
 
 def test_a_firmware_of_another_framework_that_can_is_named(tree: Tree) -> None:
-    tree.edit(FLEET_FILE, "sensor: onboard-imu, transport: ble, framework: arduino", "sensor: {kind: stream}, act: [ble]")
+    tree.edit(
+        FLEET_FILE, "sensor: onboard-imu, transport: ble, framework: arduino", "sensor: {kind: stream}, act: [ble]"
+    )
     (problem,) = tree.problems()
     assert problem.message.startswith("nano33ble cannot notify over Bluetooth: its bare-metal firmware")
     assert problem.hint == "its arduino firmware can: framework: arduino"
