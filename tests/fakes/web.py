@@ -40,11 +40,11 @@ class Request(BaseHTTPRequestHandler):
                 fault(self, b"")
             else:
                 self.server.taken.append(json.loads(body))
-                self.answer(204, b"", {"Access-Control-Allow-Origin": "*"})
+                self.answer(204, b"")
 
     def do_OPTIONS(self) -> None:
         """What a browser asks before it posts to another origin."""
-        names = {"Origin": "*", "Methods": "POST", "Headers": "Content-Type"}
+        names = {"Methods": "POST", "Headers": "Content-Type"}
         self.answer(204, b"", {f"Access-Control-Allow-{name}": value for name, value in names.items()})
 
     def plain(self, body: bytes) -> None:
@@ -56,7 +56,8 @@ class Request(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+        shared = {} if self.command == "GET" else {"Access-Control-Allow-Origin": "*"}
+        for name, value in {"Content-Length": str(len(body)), **shared, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         self.server.sent += len(body)

@@ -29,7 +29,7 @@ class SensorFault(ToolError):
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a model made of a recording: windows classified, by class; results that a server took, and that were lost."""
+    """What a model made of a recording: windows classified, by class; results that a server took, or that were lost."""
 
     inferences: int
     classes: dict[str, int]
@@ -52,7 +52,8 @@ def replay(
 ) -> Replayed:
     """Feeds a CSV recording through push, prepare and invoke. `digest` is the contract's, 64 hex digits.
 
-    With `post` the results go to a server; that it is slow or not there is no fault of the model's. Raises ModelFault, or SensorFault when the recording is wrong.
+    With `post` the results go to a server; that it is slow or not there is no fault of the model's. Raises ModelFault,
+    or SensorFault when the recording is wrong.
     """
     frames = contract.frames
     if frames is None:

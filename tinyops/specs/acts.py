@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 from tinyops.documents import Matching, Strict
 
@@ -84,6 +84,11 @@ AnyAct: TypeAlias = Annotated[SerialAct | LedAct | BleAct | HttpAct, Field(discr
 Act: TypeAlias = Annotated[
     AnyAct, BeforeValidator(_named_act, json_schema_input_type=Literal["serial", "led", "ble"] | AnyAct)
 ]
+
+
+def read_acts(value: object) -> tuple[AnyAct, ...] | None:
+    """What a step's settings hold of a binding's `act`."""
+    return None if value is None else tuple(TypeAdapter(tuple[AnyAct, ...]).validate_python(value))
 
 
 def http_act(acts: Sequence[AnyAct] | None) -> HttpAct | None:

@@ -84,10 +84,11 @@ class ArduinoForm(Form):
         driver = driver_of(request.board, request.spec, request.sensor, facts.channels, facts.full_scale)
         envs, model = environments(request.board, request.spec, driver), next(iter(layout.model), None)
         sensor = comment(describe(driver)) if driver else describe_sensor(request.sensor)
+        program = {"linked": not layout.model, "sensor": sensor, "driver": driver, "dark": request.dark}
         files = {
             "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model),
             "include/contract.h": render("contract.h.j2", **common, **contract_values(facts, layout)),
-            "src/main.cpp": render("main.cpp.j2", **common, linked=not layout.model, sensor=sensor, driver=driver),
+            "src/main.cpp": render("main.cpp.j2", **common, **program),
             **board_json(request.board, request.spec),
             **headers(),
             **sources("app", "src/app"),

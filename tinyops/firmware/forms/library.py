@@ -19,12 +19,12 @@ class LibraryForm(Form):
 
     def render(self, request: Request) -> dict[str, bytes]:
         facts, common = request.fitting_contract(), names(request)
-        linked = not request.layout.model
+        linked, sensor = not request.layout.model, describe_sensor(request.sensor)
         files = {
             "CMakeLists.txt": render("CMakeLists.txt.j2", **common),
             "include/contract.h": render("contract.h.j2", **common, **contract_values(facts, request.layout)),
             "include/firmware.h": render("library.h.j2", **common),
-            "src/firmware.c": render("library.c.j2", **common, linked=linked, sensor=describe_sensor(request.sensor)),
+            "src/firmware.c": render("library.c.j2", **common, linked=linked, sensor=sensor, dark=request.dark),
             **headers(),
             **sources("app", "src/app"),
             **sources("smp", "src/smp"),
