@@ -49,8 +49,9 @@ class Post:
     model: str
     sequence: int
 
-    def body(self, number: int, ms: int, best: int, scores: Sequence[float], label: str | None) -> bytes:
-        """One result as JSON; `number` counts from 0, `ms` is the time since the run began."""
+    def body(self, number: int, lost: int, ms: int, best: int, scores: Sequence[float], label: str | None) -> bytes:
+        """One result as JSON; `number` counts from 0, `ms` is the time since the run began, `lost` results before it
+        reached no server."""
         value: dict[str, Any] = {
             "schema": SCHEMA,
             "device": self.device,
@@ -58,6 +59,7 @@ class Post:
             "fleet": self.fleet,
             "model": self.model,
             "sequence": self.sequence + number,
+            "lost": lost,
             "ms": ms,
             "class": best,
             "label": label,
@@ -102,7 +104,7 @@ class Poster:
             if len(self._waiting) == self._queue_max:
                 self._waiting.popleft()
                 self._lost += 1
-            self._waiting.append(self._post.body(number, ms, best, scores, label))
+            self._waiting.append(self._post.body(number, self._lost, ms, best, scores, label))
             self._changed.notify()
 
     def finish(self, seconds: float) -> Delivered:

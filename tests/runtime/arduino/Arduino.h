@@ -30,6 +30,9 @@ void enableLoopWDT();
 void feedLoopWDT();
 struct EspClass {
   uint32_t getCycleCount();
+  bool flashEraseSector(uint32_t sector);
+  bool flashWrite(uint32_t offset, uint32_t *data, size_t size);
+  bool flashRead(uint32_t offset, uint32_t *data, size_t size);
 };
 extern EspClass ESP;
 #elif defined(ARDUINO_ARCH_RP2040)

@@ -53,6 +53,7 @@ def test_a_result_says_whose_it_is_and_what_it_means(server: FakeServer) -> None
         "fleet": "wrist",
         "model": POST.model,
         "sequence": 40,
+        "lost": 0,
         "ms": 0,
         "class": 1,
         "label": "walk",
@@ -123,7 +124,7 @@ def test_a_full_queue_loses_the_oldest(server: FakeServer) -> None:
     offer(sending, [0, 1, 0, 1, 0])
     server.faults.clear()
     assert sending.finish(FOREVER_S).lost == 2
-    assert [result["sequence"] for result in server.taken] == [42, 43, 44]
+    assert [(result["sequence"], result["lost"]) for result in server.taken] == [(42, 0), (43, 1), (44, 2)]
 
 
 def test_after_a_failure_an_unchanged_class_is_news(server: FakeServer) -> None:

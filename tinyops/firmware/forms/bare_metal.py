@@ -85,7 +85,7 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
 def _programs(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
-    values = contract_values(facts, layout) | _settings_values(request.spec)
+    values = contract_values(facts, layout) | settings_values(request.spec)
     given = {"linked": linked, "sensor": describe_sensor(request.sensor), "dark": request.dark}
     return {
         "platformio.ini": render("platformio.ini.j2", **common, envs=envs, linked=linked, startup=kind.startup),
@@ -105,7 +105,7 @@ def _own_memory(kind: Family) -> dict[str, bytes]:
     return files | {"include/tinyops/internal.h": (RUNTIME / "include/tinyops/internal.h").read_bytes()}
 
 
-def _settings_values(spec: BoardSpec) -> dict[str, Any]:
+def settings_values(spec: BoardSpec) -> dict[str, Any]:
     """Where the board keeps its settings; `unit` is room for a header and for whole program units."""
     assert spec.layout is not None and spec.memory is not None
     region = spec.layout.settings

@@ -101,7 +101,8 @@ function showResult({ detail: { outputs, best, name } }) {
 function postResult({ detail }) {
   if (poster === null || stopSource === null) return;
   const named = output.type === "int8" && Boolean(output.classes);
-  poster.offer(detail, { model: `sha256:${board.digest}`, sequence: board.health.inferences - 1, named });
+  const { inferences, unposted: lost } = board.health;
+  poster.offer(detail, { model: `sha256:${board.digest}`, sequence: inferences - 1, lost, named });
 }
 
 async function startPosting() {

@@ -29,6 +29,7 @@ export class Poster {
     if (this.waiting.length === QUEUE_MAX) {
       this.waiting.shift();
       this.changed(0, 1, "");
+      facts.lost++;
     }
     const label = facts.named ? name : null;
     this.waiting.push({
@@ -36,6 +37,7 @@ export class Poster {
       ...this.whose,
       model: facts.model,
       sequence: facts.sequence,
+      lost: facts.lost,
       ms: Math.round(performance.now()),
       class: best,
       label,
