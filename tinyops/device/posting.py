@@ -143,8 +143,8 @@ class Poster:
         """Takes a result out of the queue, unless it was crowded out meanwhile: then it counts as lost already."""
         with self._changed:
             self._trouble = trouble[:REASON_CHARACTERS_MAX] or self._trouble
-            if trouble:
-                self._last = None  # what the server saw last is not known: the next result is news
+            if lost:
+                self._last = None  # the server never saw that class: the next result is news
             if body is not None and self._waiting and self._waiting[0] is body:
                 self._waiting.popleft()
                 self._posted, self._lost = self._posted + (not lost), self._lost + lost

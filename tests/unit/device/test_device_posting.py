@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def poster(server: FakeServer, *, only_changes: bool = False, **limits: Any) -> Poster:
     return Poster(replace(POST, url=f"{server.url}/results?line=3", only_changes=only_changes), **limits)
+
+
+def until(seen: Callable[[], object]) -> None:
+    end = time.monotonic() + FOREVER_S
+    while not seen():
+        assert time.monotonic() < end, "never seen"
+        time.sleep(0.001)
 
 
 def offer(to: Poster, classes: list[int]) -> None:
@@ -127,12 +135,11 @@ def test_a_full_queue_loses_the_oldest(server: FakeServer) -> None:
     assert [(result["sequence"], result["lost"]) for result in server.taken] == [(42, 0), (43, 1), (44, 2)]
 
 
-def test_after_a_failure_an_unchanged_class_is_news(server: FakeServer) -> None:
+def test_after_a_loss_an_unchanged_class_is_news(server: FakeServer) -> None:
     server.faults["results"] = web.at_first(1, web.status(400))
     sending = poster(server, only_changes=True)
     offer(sending, [1])
-    while not server.asked or "results" in server.faults or not sending._trouble:
-        pass
+    until(lambda: sending._trouble)
     sending.offer(1, 1, [-128, 127], "walk")
     assert sending.finish(FOREVER_S).posted == 1, "the server never saw the first one"
     assert [result["sequence"] for result in server.taken] == [41]
@@ -151,14 +158,22 @@ def test_a_server_that_is_not_there_loses_all_and_says_why() -> None:
         taken.bind(("127.0.0.1", 0))
         sending = Poster(replace(POST, url=f"http://127.0.0.1:{taken.getsockname()[1]}/"), timeout_s=5)
         offer(sending, [0, 1])
-        while not sending._trouble:
-            pass
+        until(lambda: sending._trouble)
         assert sending.finish(0) == Delivered(0, 2, "cannot be reached: Connection refused")
 
 
 def test_a_certificate_that_nobody_vouches_for_is_named(server: FakeServer) -> None:
     sending = Poster(replace(POST, url=server.url.replace("http", "https")))
     offer(sending, [0])
-    while not sending._trouble:
-        pass
+    until(lambda: sending._trouble)
     assert sending.finish(0).posted == 0, "it speaks no TLS at all"
+
+
+def test_a_change_that_is_tried_again_is_one_result(server: FakeServer) -> None:
+    server.faults["results"] = web.at_first(2, web.status(500))
+    sending = poster(server, only_changes=True)
+    offer(sending, [1])
+    until(lambda: len(server.asked) > 1)
+    sending.offer(1, 1, [-128, 127], "walk")
+    assert sending.finish(FOREVER_S).posted == 1
+    assert [result["sequence"] for result in server.taken] == [40]

@@ -57,8 +57,8 @@ export class Poster {
         failures = 0;
         this.settle(body, 1, 0, "");
       } catch (error) {
-        this.last = null; // what the server saw last is not known
         if (error instanceof RefusedError) {
+          this.last = null; // the server never saw that class
           this.settle(body, 0, 1, error.message);
           continue;
         }
