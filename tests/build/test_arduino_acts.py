@@ -4,21 +4,29 @@ say what docs/act.md says, and post to a real server, whatever that does."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fakes import web
+from fakes.models import CONTRACT, SOURCE, contract_digest
+from fakes.pty_board import terminal
 from tinyops.boards import load_catalog
 from tinyops.device.posting import Post
+from tinyops.device.provision.format import Settings, encode_values
 from tinyops.firmware import render_project
+from tinyops.link import Link
+from tinyops.link.serial_port import SerialStream
+from tinyops.link.smp import BoardManager
 from tinyops.specs.acts import BleAct, HttpAct
 from tinyops.toolchain import CPU_FLAGS
 
@@ -47,7 +55,7 @@ def call(*argv: object) -> str:
     return done.stdout
 
 
-def rendered(board: str, kinds: tuple[str, ...]) -> dict[str, bytes]:
+def rendered(board: str, kinds: tuple[str, ...], contract: dict[str, Any] | None = None) -> dict[str, bytes]:
     spec = load_catalog()[board].spec.model_copy(update={"port": "arduino"})
     assert spec.layout is not None
     given = {"sensor": "imu", "channels": ["ax"], "full_scale": [1.0], "frame_values": 1}
@@ -58,18 +66,22 @@ def rendered(board: str, kinds: tuple[str, ...]) -> dict[str, bytes]:
         spec=spec,
         fleet="f",
         sensor={"kind": "stream"},
-        contract={"abi": 1, "input": given, "output": output, "arena_bytes": spec.layout.arena_bytes},
+        contract=contract or {"abi": 1, "input": given, "output": output, "arena_bytes": spec.layout.arena_bytes},
         acts=tuple(known[kind] for kind in kinds),
     )
+
+
+def unpack(files: dict[str, bytes], folder: Path) -> None:
+    for name, data in files.items():
+        if name.startswith(("include/", "src/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_rendered_programs_compile_and_lack_nothing_of_ours(board: str, tmp_path: Path) -> None:
     tools, cpu, core, kinds = BOARDS[board]
-    for name, data in rendered(board, kinds).items():
-        if name.startswith(("include/", "src/")):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_bytes(data)
+    unpack(rendered(board, kinds), tmp_path)
     common = [*cpu, f"-D{core}", "-I", tmp_path / "include", "-I", tmp_path / "src/arduino", "-I", THIN]
     objects = []
     for source in sorted([*tmp_path.glob("src/**/*.cpp"), *tmp_path.glob("src/**/*.c")]):
@@ -105,7 +117,7 @@ def render_default(board: str) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("acts") / "acting"
-    sources = (ACTS / "report.cpp", ACTS / "esp32wifi.cpp", THIN / "acting.cpp")
+    sources = (ACTS / "report.cpp", ACTS / "esp32wifi.cpp", THIN / "acting.cpp", THIN / "esp32_host.cpp")
     call("g++", *FLAGS, *HOST, *INCLUDES, "-DARDUINO_ARCH_ESP32", *sources, "-o", made)
     return made
 
@@ -162,10 +174,15 @@ def posting(program: Path, url: str, count: int, *, only_changes: bool = False) 
             child.kill()
 
 
+def until(seen: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not seen():
+        assert time.monotonic() < end, "never seen"
+        time.sleep(0.005)
+
+
 def wait_for(server: web.FakeServer, count: int) -> list[Any]:
-    """Polls until the server has taken so many; a test that never sees them is ended by its runner's limit."""
-    while len(server.taken) < count:
-        server.stopping.wait(0.01)
+    until(lambda: len(server.taken) >= count)
     return server.taken
 
 
@@ -195,8 +212,7 @@ def test_a_board_s_full_queue_loses_the_oldest_and_says_how_many(program: Path, 
         with posting(program, f"{server.url}/plant", 30):
             gate.set()  # all are offered by now
             taken = wait_for(server, 16)
-            while taken[-1]["sequence"] != 29:
-                server.stopping.wait(0.01)
+            until(lambda: taken[-1]["sequence"] == 29)
         numbers = [r["sequence"] for r in taken]
         assert numbers[-16:] == list(range(14, 30)), "and before them the one that was on its way, if any"
         assert len(numbers) + taken[-1]["lost"] == 30
@@ -215,7 +231,77 @@ def test_a_board_drops_what_the_server_refuses(program: Path, tmp_path: Path) ->
         assert [(r["sequence"], r["lost"]) for r in taken] == [(2, 2), (3, 2)]
 
 
-def test_uuids_are_those_of_the_page_for_people() -> None:
-    found = re.findall(r'"(6f2b[0-9a-f-]{32})"', (ACTS / "ble.cpp").read_text())
-    page = (ROOT / "docs/act.md").read_text()
-    assert len(found) == 2 and all(uuid in page for uuid in found)
+@pytest.fixture(scope="module")
+def esp32(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole rendered program with a model, for this machine; where its fleet posts is where PLANT leads."""
+    folder = tmp_path_factory.mktemp("esp32")
+    layout = load_catalog()["esp32"].spec.layout
+    assert layout is not None
+    contract = json.dumps({**CONTRACT, "arena_bytes": layout.arena_bytes}).encode()
+    files = rendered("esp32", ("ble", "http"), json.loads(contract))
+    digest = bytes.fromhex(contract_digest(contract).removeprefix("sha256:"))
+    files["src/model.c"] = f"#define CONTRACT_BYTES {','.join(map(str, digest))}\n{SOURCE}".encode()
+    unpack(files, folder)
+    common = ["-DARDUINO_ARCH_ESP32", "-I", folder / "include", "-I", folder / "src/arduino", "-I", THIN, *HOST]
+    sources = [*folder.glob("src/**/*.cpp"), THIN / "esp32_host.cpp", THIN / "esp32_program.cpp"]
+    objects = []
+    for source in folder.glob("src/**/*.c"):
+        objects.append(folder / f"{source.stem}.o")
+        call("gcc", "-std=c99", "-O1", *common, "-c", source, "-o", objects[-1])
+    call("g++", "-std=gnu++11", "-O1", *common, *sources, *objects, "-o", folder / "program")
+    return folder / "program"
+
+
+@contextmanager
+def powered(esp32: Path, flash: Path, plant: str) -> Iterator[str]:
+    """The board with power; yields its port."""
+    with terminal() as (far, port):
+        environment = {**os.environ, "FLASH": str(flash), "PLANT": plant, "BLE": f"{flash}.ble"}
+        process = subprocess.Popen([str(esp32)], stdin=far, stdout=far, env=environment)
+        try:
+            yield port
+        finally:
+            process.kill()
+            process.wait(timeout=10)
+
+
+def test_an_esp32_s_whole_program_notifies_and_once_it_is_enrolled_posts(esp32: Path, tmp_path: Path) -> None:
+    flash, windows = tmp_path / "flash", [[0x4000, 0x4000]] * 4 + [[-0x4000, -0x4000]] * 4
+    keys = tuple(bytes([number]) * 32 for number in range(2))
+    settings = Settings(
+        device="esp-9",
+        fleet="f",
+        board="esp32",
+        image_keys=keys,
+        report_public_key=bytes(32),
+        report_key=bytes(32),
+        wifi_ssid="plant-7",
+        wifi_password="correct horse",
+    )
+    with web.serving(tmp_path) as server:
+        with powered(esp32, flash, server.url) as port:
+            with BoardManager.open(port) as manager:
+                assert manager.read_settings() == b""
+                manager.write_settings(encode_values(settings))
+            assert feed(port, windows) == [0, 0, 1]
+        assert server.asked == [], "its network is known from the next start"
+        with powered(esp32, flash, server.url) as port:
+            assert feed(port, windows) == [0, 0, 1]
+            taken = wait_for(server, 2)
+    changes = [(0, "up", [64, -64]), (2, "down", [-64, 64])]
+    assert [(r["sequence"], r["label"], r["scores"]) for r in taken] == changes
+    assert {(r["device"], r["board"], r["fleet"], r["model"]) for r in taken} == {("esp-9", "esp32", "f", None)}
+    assert server.asked[0][0] == "/results"
+    advertised, *notified = (tmp_path / "flash.ble").read_text().splitlines()
+    assert advertised == " ".join(re.findall(r"`(6f2b[0-9a-f-]{32})`", (ROOT / "docs/act.md").read_text()))
+    wanted = [(0, 0, 192, 1), (1, 0, 128, 1), (2, 1, 192, 1)]
+    assert [struct.unpack("<IHBB", bytes.fromhex(line)) for line in notified] == wanted
+
+
+def feed(port: str, frames: list[list[int]]) -> list[int]:
+    """The classes of what the board makes of frames."""
+    with closing(SerialStream(port)) as stream:
+        client = Link(stream, name="esp32")
+        assert client.hello().state == 0
+        found = [client.sample(frame) for frame in frames]
+        return [result.best for result in found if result is not None]

@@ -1,15 +1,14 @@
 /* Wi-Fi of the ESP32s: a task of its own posts, so that neither a slow server nor a name that is
  * being looked up holds up what samples. The settings lie in the flash chip. */
-#include <freertos/FreeRTOS.h>
-#include <freertos/queue.h>
-#include <freertos/task.h>
-
 #include "act.h"
 #include "core.h"
 #include "library.h"
 TINYOPS_LIBRARY_BEGIN
 #include <HTTPClient.h>
 #include <WiFi.h>
+#include <freertos/FreeRTOS.h>
+#include <freertos/queue.h>
+#include <freertos/task.h>
 TINYOPS_LIBRARY_END
 
 enum {
