@@ -11,7 +11,7 @@ from tinyops.artifacts import Record, closure
 from tinyops.build.execute import Outcome
 from tinyops.build.measurements import FOLDER, read_factor
 from tinyops.manifest.document import FleetEntry
-from tinyops.plan import NO_WISH, Wish
+from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
 from tinyops.reconcile.assemble import fleet_steps
 from tinyops.reconcile.world import World
@@ -75,6 +75,12 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
         if left:
             missed[name] = left
     return Judgement(missed, {}, models)
+
+
+def held_fleets(world: World, plan: Plan) -> Judgement:
+    """The fleets that a plan holds though nothing of them changes, and why."""
+    held = [c.subject for c in plan.changes if c.kind == "fleet" and c.action is Action.HELD]
+    return judge_released(world, today(), held)
 
 
 def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
