@@ -354,7 +354,7 @@ def test_a_page_s_server_in_trouble_costs_no_inference(phone: Phone, tmp_path: P
         assert phone.text("posting") == "the server answered 400"
         plant.faults["results"] = web.silent
         run_typed(phone, 2)
-    phone.page.wait_for_function("document.getElementById('posting').textContent === 'cannot be reached'")
+    sync_api.expect(phone.page.locator("#posting")).to_have_text("cannot be reached")
     run_typed(phone, 1)
     assert phone.text("complaint") == ""
 
