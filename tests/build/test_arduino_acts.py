@@ -42,7 +42,7 @@ HOST = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pth
 M4 = CPU_FLAGS["cortex-m4f"]
 # The ESP32s' own compiler is not here: the host's stands for it.
 BOARDS = {
-    "nano33ble": ("arm-none-eabi-", M4, "ARDUINO_ARCH_MBED", ("ble",)),
+    "nano33ble-radio": ("arm-none-eabi-", M4, "ARDUINO_ARCH_MBED", ("ble",)),
     "uno-r4": ("arm-none-eabi-", M4, "ARDUINO_ARCH_RENESAS", ("ble",)),
     "esp32": ("", (), "ARDUINO_ARCH_ESP32", ("ble", "http")),
 }
@@ -103,6 +103,8 @@ def test_a_firmware_holds_only_what_its_fleet_asks_for() -> None:
     assert "ArduinoBLE" not in plain["platformio.ini"].decode()
     main = both["src/main.cpp"].decode()
     assert f'"{URL}"' in main and '"still", "walk fast"' in main and "port.show = 0" in main
+    ini = rendered("nano33ble-radio", ("ble",))["platformio.ini"].decode()
+    assert "board_upload.maximum_size = 393216" in ini, "it may not reach into the model's slot"
     without = render_default("esp32")
     assert "port.show = 0" not in without["src/main.cpp"].decode() and set(without) == set(plain)
 

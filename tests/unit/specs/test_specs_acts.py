@@ -38,9 +38,10 @@ def test_without_a_word_a_board_does_what_it_always_did(tree: Tree) -> None:
 def test_a_kind_alone_is_short_for_its_defaults(tree: Tree) -> None:
     acting(tree, HOSTED, "[serial, {kind: http, url: 'https://plant.example:8443/results?line=3'}]")
     acting(tree, BARE, "[led]")
+    tree.edit(FLEET_FILE, "nano33ble:", "nano33ble-radio:")
     tree.edit(FLEET_FILE, "framework: arduino", "framework: arduino, act: [{kind: led}, ble]")
     boards = tree.load().fleets["wrist"].document.spec.boards
-    assert [act.kind for act in boards["nano33ble"].act or ()] == ["led", "ble"]
+    assert [act.kind for act in boards["nano33ble-radio"].act or ()] == ["led", "ble"]
     assert [act.kind for act in boards["microbit"].act or ()] == ["led"]
     posting = http_act(boards["linux"].act)
     assert posting == HttpAct(kind="http", url="https://plant.example:8443/results?line=3", only_changes=False)
@@ -57,7 +58,7 @@ def test_a_kind_alone_is_short_for_its_defaults(tree: Tree) -> None:
             "linux cannot light an LED: its agent drives none",
             "boards that can: mega2560, microbit, mi",
         ),
-        (HOSTED, "[ble]", "linux cannot notify over Bluetooth: its agent has no Bluetooth", "nano33ble (framework: ar"),
+        (HOSTED, "[ble]", "linux cannot notify over Bluetooth: its agent has no Bluetooth", "nano33ble-radio, uno-r4"),
         (
             BARE,
             "[ble]",
@@ -94,7 +95,11 @@ def test_what_a_board_cannot_do_is_refused_at_its_line(
     assert message in problem.message and hint in problem.hint, problem
 
 
-def test_a_firmware_of_another_framework_that_can_is_named(tree: Tree) -> None:
+def test_a_firmware_of_another_framework_that_can_is_named(tree: Tree, catalog: Mapping[str, Board]) -> None:
+    """As for a board of one's own that has both a bare-metal port and room for a radio's library."""
+    radio, plain = catalog["nano33ble-radio"].spec, catalog["nano33ble"].spec
+    both = plain.model_copy(update={"arduino": radio.arduino})
+    tree.catalog = {**catalog, "nano33ble": catalog["nano33ble"].model_copy(update={"spec": both})}
     tree.edit(
         FLEET_FILE, "sensor: onboard-imu, transport: ble, framework: arduino", "sensor: {kind: stream}, act: [ble]"
     )
@@ -130,5 +135,6 @@ def test_boards_say_what_their_firmware_can_do(catalog: Mapping[str, Board]) -> 
     assert catalog["pico-w"].spec.acts(None)[:1] == ("serial",), "GP25 is the radio's there, no LED"
     assert "led" not in catalog["pico-w"].spec.acts("bare-metal")
     assert catalog["nano33ble"].spec.acts("bare-metal") == ("serial", "led")
-    assert catalog["nano33ble"].spec.acts("arduino") == ("serial", "led", "ble")
+    assert catalog["nano33ble"].spec.acts("arduino") == ("serial", "led"), "no room for a Bluetooth stack"
+    assert catalog["nano33ble-radio"].spec.acts(None) == ("serial", "led", "ble")
     assert "ble" in catalog["esp32s3"].spec.acts(None)

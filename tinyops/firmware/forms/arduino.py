@@ -128,7 +128,7 @@ class ArduinoForm(Form):
         program |= {"acts": acts, "labels": facts.classes}
         values = contract_values(facts, layout) | (settings_values(request.spec) if acts and acts.http else {})
         files = {
-            "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model),
+            "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model, firmware=layout.firmware[0]),
             "include/contract.h": render("contract.h.j2", **common, **values),
             "src/main.cpp": render("main.cpp.j2", **common, **program),
             **board_json(request.board, request.spec),
