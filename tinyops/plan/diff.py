@@ -65,14 +65,14 @@ def make_plan(
     released: Released,
     bound: Bound,
     wish: Wish = NO_WISH,
-    suspended: Mapping[str, str] = NOBODY,
+    standing: Mapping[str, str] = NOBODY,
 ) -> Plan:
     """The plan that turns what was released into what is desired.
 
-    `steps` come in an order in which each follows its inputs; `fleets` is as `Released.fleets`. `suspended` says of
+    `steps` come in an order in which each follows its inputs; `fleets` is as `Released.fleets`. `standing` says of
     fleets that stay as released, whatever the specs say, why.
     """
-    still = {name: Reason(f"suspended: {why}") for name, why in suspended.items() if name in fleets}
+    still = {name: Reason(why) for name, why in standing.items() if name in fleets}
     still |= {name: NOT_ASKED for name in {*fleets, *released.fleets} if wish.leaves_out(name)}
     changes = [*_diff_steps(steps, released, wish, still)]
     moved = {f"{c.kind}:{c.moved_from}" for c in changes if c.moved_from}

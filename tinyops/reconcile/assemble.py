@@ -18,6 +18,7 @@ from tinyops.manifest.document import (
     ModelFile,
     ModelKind,
     Overridden,
+    OverriddenLimit,
     Posting,
     Proofs,
     Retired,
@@ -25,7 +26,7 @@ from tinyops.manifest.document import (
     tag_of,
 )
 from tinyops.specs.acts import http_act
-from tinyops.specs.gates import Override
+from tinyops.specs.gates import LimitOverride, Override
 from tinyops.specs.model import Fleet, ProjectSpec
 
 # What of each step's outputs a release holds; the rest is made again from these and from pinned data.
@@ -53,6 +54,8 @@ class Stamp:
     plan: str
     lock: str
     specs: str
+    signed_by: tuple[str, ...] = ()
+    overrides: tuple[LimitOverride, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def assemble(
         assets=assets,
         fleets=entries,
         held=tuple(_held(missed, previous, version)),
+        signed_by=stamp.signed_by,
+        overrides=tuple(OverriddenLimit(**o.model_dump(include=_LIMIT_FIELDS)) for o in stamp.overrides),
     )
     own = {name: released[digest] for name, digest in manifest.own_assets().items()}
     return Draft(manifest, own)
@@ -204,6 +209,7 @@ def _entries(
                     security_counter=fleet.spec.security_counter,
                     boards=boards,
                     overridden=lifted,
+                    prevent_destroy=fleet.spec.prevent_destroy,
                 ),
             )
         elif name in before and previous is not None:
@@ -260,6 +266,9 @@ def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) 
 
 
 _TWIN_FIGURES = ("bit_exact", "vectors", "flash_bytes", "ram_bytes", "stack_bytes", "instructions", "not_covered")
+
+
+_LIMIT_FIELDS = {"limit", "fleet", "reason", "author"}
 
 
 def _held(missed: Mapping[str, Sequence[str]], previous: Manifest | None, version: int) -> Iterator[Held]:
