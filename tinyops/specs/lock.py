@@ -56,6 +56,11 @@ class Lock(Strict):
     python: Mapping[str, Version] = Field(default={}, description="By name of the package.")
     boards: Mapping[str, Digest] = Field(default={}, description="Facts of the boards that fleets name.")
     data: Mapping[str, Digest] = Field(default={}, description="Packages by name and version, indexes by path.")
+    platforms: Mapping[str, Mapping[str, Version]] = Field(
+        default={},
+        description="By board: each PlatformIO package that its maker's platform builds with; boards without are only "
+        "rendered.",
+    )
 
     _yaml: YamlDocument | None = PrivateAttr(default=None)
 

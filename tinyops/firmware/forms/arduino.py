@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinyops.artifacts import Progress
 from tinyops.boards.model import Arduino, BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building
 from tinyops.firmware.forms import bare_metal
 from tinyops.firmware.forms.form import Form, Request, Work
+from tinyops.firmware.maker_build import MakerTarget
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
 from tinyops.firmware.templating import comment, render
 from tinyops.toolchain import AVR_CORE_VARIABLE, CPU_FLAGS, find_avr_core
@@ -98,9 +100,13 @@ class ArduinoForm(Form):
         return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
 
     def build(self, work: Work) -> JsonObject:
-        own = builds_locally(work.request.spec)
+        own, pins = builds_locally(work.request.spec), work.step.lock.get("platform")
         variables = avr_core if own else building.no_variables
-        return building.build(work, building.Target(own=own, twin_folder=building.TWIN, variables=variables))
+        maker = MakerTarget(maker_environment(work.request.board, work.request.spec), pins) if pins else None
+        if not own and maker is None:
+            work.report(Progress(0, 1, f"{work.request.board}: the lock pins no platform of its maker: not compiled"))
+        target = building.Target(own=own, twin_folder=building.TWIN, variables=variables, maker=maker)
+        return building.build(work, target)
 
 
 def avr_core() -> Mapping[str, str]:
@@ -113,11 +119,16 @@ def builds_locally(spec: BoardSpec) -> bool:
     return spec.arduino is not None and spec.arduino.board in LOCAL_BOARDS
 
 
+def maker_environment(board: str, spec: BoardSpec) -> str:
+    """The section of platformio.ini with the platform of the board's maker."""
+    return f"{board}-real" if builds_locally(spec) else board
+
+
 def environments(board: str, spec: BoardSpec, driver: ChosenDriver | None = None) -> list[dict[str, Any]]:
     """The sections of platformio.ini: the local platform's first, where it can, then the real one's."""
     assert spec.arduino is not None
     own = {"name": board, "local": True, "board": f"tinyops-{board}"}
-    real = {"name": f"{board}-real" if builds_locally(spec) else board, "local": False, "arduino": spec.arduino}
+    real = {"name": maker_environment(board, spec), "local": False, "arduino": spec.arduino}
     real |= _real(spec.arduino, driver)
     return [own, real] if builds_locally(spec) else [real]
 
