@@ -125,6 +125,15 @@ class Driver(Strict):
     libraries: tuple[str, ...] = Field(default=(), description="PlatformIO's libraries, owner/name@version.")
 
 
+class Twin(Strict):
+    """How the board is emulated and what that leaves unproven."""
+
+    kind: TwinKind = Field(description="native: on the build machine itself; qemu-user: as a process of another CPU.")
+    machine: str = Field(default="", description="As QEMU or simavr names it.")
+    same_machine: bool = Field(description="The emulator runs the board's own firmware bytes, not a port's.")
+    not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")
+
+
 class Arduino(Strict):
     """The PlatformIO platform with an Arduino core that builds for the board."""
 
@@ -135,15 +144,7 @@ class Arduino(Strict):
     libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
     drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
     options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")
-
-
-class Twin(Strict):
-    """How the board is emulated and what that leaves unproven."""
-
-    kind: TwinKind = Field(description="native: on the build machine itself; qemu-user: as a process of another CPU.")
-    machine: str = Field(default="", description="As QEMU or simavr names it.")
-    same_machine: bool = Field(description="The emulator runs the board's own firmware bytes, not a port's.")
-    not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")
+    twin: Twin | None = Field(default=None, description="With this core, where the board's own twin cannot run it.")
 
 
 class Silicon(Strict):
@@ -287,7 +288,9 @@ class Board(Strict):
         """The board with its firmware in one of its `frameworks`; None: its default, the board as it is."""
         if framework != "arduino" or self.spec.port == "arduino":
             return self
-        return self.model_copy(update={"spec": self.spec.model_copy(update={"port": "arduino"})})
+        twin = self.spec.arduino.twin if self.spec.arduino else None
+        changed = {"port": "arduino", "twin": twin or self.spec.twin}
+        return self.model_copy(update={"spec": self.spec.model_copy(update=changed)})
 
     @cached_property
     def digest(self) -> str:

@@ -35,7 +35,7 @@ OPTIONS = {"platform": "-p", "tool": "-t", "library": "-l"}
 
 @dataclass(frozen=True)
 class Need:
-    """A package that a build takes. `spec` as PlatformIO writes it; `version` and `path` are None where it is missing."""
+    """A package that a build takes; `spec` as PlatformIO writes it, `version` and `path` None where it is missing."""
 
     kind: Literal["platform", "tool", "library"]
     name: str
@@ -51,6 +51,7 @@ class AtHand:
 
     core: Path
     needs: tuple[Need, ...]
+    fault: str = ""  # why a platform that is there cannot be asked
 
     @property
     def missing(self) -> tuple[Need, ...]:
@@ -62,30 +63,38 @@ class AtHand:
         return {need.name: need.version for need in self.needs if need.version is not None}
 
     @property
+    def complete(self) -> bool:
+        return not self.missing and not self.fault
+
+    @property
     def lacking(self) -> str:
-        """One sentence on what is missing, and where."""
+        """One sentence on what is missing, and where; empty where nothing is."""
+        if self.fault:
+            return f"its platform in {self.core} cannot be used: {self.fault}"
         return "; ".join(f"{need.kind} {need.spec} is not in {need.folder}" for need in self.missing)
 
     @property
     def command(self) -> str:
         """What installs all that is missing."""
-        words = [word for need in self.missing for word in (OPTIONS[need.kind], need.spec)]
-        return f"PLATFORMIO_CORE_DIR={shlex.quote(str(self.core))} pio pkg install -g {shlex.join(words)}"
+        return f"PLATFORMIO_CORE_DIR={shlex.quote(str(self.core))} pio pkg install -g {shlex.join(self.options)}"
+
+    @property
+    def options(self) -> list[str]:
+        return [word for need in self.missing for word in (OPTIONS[need.kind], need.spec)]
 
     def check(self, board: str, pins: Mapping[str, str]) -> None:
-        """Raises ToolError unless exactly the locked packages are here."""
-        hint = f"{self.command}; `tinyops lock --install` does the same" if self.missing else ""
-        if self.missing:
-            raise ToolError(f"{board}: the lock wants its maker's platform, and {self.lacking}", hint=hint)
-        if self.pins != dict(pins):
-            names = sorted(name for name in {*pins, *self.pins} if pins.get(name) != self.pins.get(name))
-            wrong = "; ".join(
-                f"{n}: the lock wants {pins.get(n, 'none')}, {self.pins.get(n, 'none')} is in {self.core}"
-                for n in names
-            )
-            raise ToolError(
-                f"{board}: {wrong}", hint="install what the lock wants, or run `tinyops lock` and have it reviewed"
-            )
+        """Raises ToolError unless each package that the board needs is here in the lock's version."""
+        if not self.complete:
+            hint = f"{self.command}; or `tinyops lock --install`" if self.missing else "install the platform again"
+            raise ToolError(f"{board}: the lock wants its maker's platform: {self.lacking}", hint=hint)
+        wrong = [
+            f"{name}: the lock wants {pins.get(name, 'none')}, {version} is in {self.core}"
+            for name, version in self.pins.items()
+            if pins.get(name) != version
+        ]
+        if wrong:
+            hint = "install what the lock wants, or run `tinyops lock` and have the new versions reviewed"
+            raise ToolError(f"{board}: {'; '.join(wrong)}", hint=hint)
 
 
 def core_folder() -> Path:
@@ -95,7 +104,7 @@ def core_folder() -> Path:
 
 
 def probe(project: Path, envs: Sequence[str]) -> dict[str, AtHand]:
-    """What each environment of a rendered project needs and has. Raises ToolError where a platform cannot say."""
+    """What each environment of a rendered project needs and has; nothing is installed, and no network reached."""
     core = core_folder()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "needs.json"
@@ -103,17 +112,13 @@ def probe(project: Path, envs: Sequence[str]) -> dict[str, AtHand]:
         command = [*pio.without_foreign_variables(env), sys.executable, str(PROBE), str(project), str(out), *envs]
         run(command, timeout_s=PROBE_TIMEOUT_S, env=env, what="PlatformIO")
         found = json.loads(read_bounded(out, MIB))
-    for name, needs in found.items():
-        if isinstance(needs, str):
-            raise ToolError(f"{name}: its platform in {core} cannot be used: {needs}")
-    return {env: AtHand(core, tuple(_need(need) for need in found[env])) for env in envs}
+    return {env: _at_hand(core, found[env]) for env in envs}
 
 
-def probe_files(files: Mapping[str, bytes], envs: Sequence[str]) -> dict[str, AtHand]:
-    """The same for a project that lies nowhere yet."""
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "platformio.ini").write_bytes(files["platformio.ini"])
-        return probe(Path(folder), envs)
+def _at_hand(core: Path, found: Sequence[Mapping[str, str]] | str) -> AtHand:
+    if isinstance(found, str):
+        return AtHand(core, (), found)
+    return AtHand(core, tuple(_need(need) for need in found))
 
 
 def _need(found: Mapping[str, str]) -> Need:
@@ -154,22 +159,27 @@ def _maps_files(at_hand: AtHand) -> bool:
 # -- for those who let PlatformIO fetch --------------------------------------------------------
 
 
-def install(project: Path, env: str, report: Callable[[str], None]) -> AtHand:
-    """Lets PlatformIO fetch what the environment lacks. Raises RemoteError at once where there is no network."""
-    at_hand = probe(project, [env])[env]
+def install(project: Path, envs: Sequence[str], report: Callable[[str], None]) -> dict[str, AtHand]:
+    """Lets PlatformIO fetch what the environments lack. Raises RemoteError at once where there is no network."""
+    found = probe(project, envs)
     for _ in range(INSTALL_ROUNDS):
-        if not at_hand.missing:
-            return at_hand
-        check_reachable(at_hand.missing)
-        words = [word for need in at_hand.missing for word in (OPTIONS[need.kind], need.spec)]
-        variables = pio.quiet(at_hand.core)
-        command = [*pio.without_foreign_variables(variables), sys.executable, "-m", "platformio"]
-        command += ["pkg", "install", "-g", *words]
-        run(command, timeout_s=INSTALL_TIMEOUT_S, env=variables, what="PlatformIO", on_line=report)
-        at_hand = probe(project, [env])[env]
-    if at_hand.missing:
-        raise ToolError(f"{env}: after PlatformIO fetched it, {at_hand.lacking}")
-    return at_hand
+        lacking = [at_hand for at_hand in found.values() if at_hand.missing]
+        if not lacking:
+            break
+        for at_hand in lacking:
+            _fetch(at_hand, report)
+        found = probe(project, envs)
+    for env, at_hand in found.items():
+        if not at_hand.complete:
+            raise ToolError(f"{env}: after PlatformIO fetched what it wants, {at_hand.lacking}")
+    return found
+
+
+def _fetch(at_hand: AtHand, report: Callable[[str], None]) -> None:
+    check_reachable(at_hand.missing)
+    variables = pio.quiet(at_hand.core)
+    command = [*pio.without_foreign_variables(variables), sys.executable, "-m", "platformio", "pkg", "install", "-g"]
+    run([*command, *at_hand.options], timeout_s=INSTALL_TIMEOUT_S, env=variables, what="PlatformIO", on_line=report)
 
 
 def check_reachable(needs: Iterable[Need]) -> None:
@@ -182,7 +192,7 @@ def check_reachable(needs: Iterable[Need]) -> None:
             raise RemoteError(
                 f"PlatformIO's packages cannot be fetched: {host}:{port}: {error}",
                 hint="copy PlatformIO's core folder from a machine that has them, "
-                f"and name it with {CORE_VARIABLE}; or leave out --install: the board's project is released all the same",
+                f"and name it with {CORE_VARIABLE}; without --install the board's project is released all the same",
             ) from None
 
 

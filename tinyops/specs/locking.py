@@ -15,6 +15,7 @@ from tinyops.specs.lock import (
     TRAIN_PACKAGES,
     Lock,
     TinyopsPins,
+    built_boards,
     fleet_boards,
     wanted_data,
     wanted_packages,
@@ -49,7 +50,7 @@ def make_lock(
     ToolError naming everything that is missing, with the extra or package that brings it.
     """
     boards = fleet_boards(repository, catalog)
-    compilers, emulators = wanted_programs(boards)
+    compilers, emulators = wanted_programs(built_boards(repository, catalog))
     missing: list[TinyopsError] = []
     programs = dict(_versions(compilers | emulators, program_version, missing))
     packages = dict(_versions(wanted_packages(repository), package_version, missing))

@@ -129,13 +129,25 @@ def environments(board: str, spec: BoardSpec, driver: ChosenDriver | None = None
     assert spec.arduino is not None
     own = {"name": board, "local": True, "board": f"tinyops-{board}"}
     real = {"name": maker_environment(board, spec), "local": False, "arduino": spec.arduino}
-    real |= _real(spec.arduino, driver)
+    real |= _real(spec.arduino, driver.libraries if driver else ())
     return [own, real] if builds_locally(spec) else [real]
 
 
-def _real(arduino: Arduino, driver: ChosenDriver | None) -> dict[str, Any]:
+def makers_project(wanted: Mapping[str, tuple[BoardSpec, frozenset[str]]]) -> bytes:
+    """A platformio.ini with a section a board: what its maker's platform, and the drivers of these sensors, need."""
+    envs = [{"name": name, "local": False, **_needs(spec, sensors)} for name, (spec, sensors) in sorted(wanted.items())]
+    return render("arduino.ini.j2", board="every board", fleet="every fleet", title="Needs", envs=envs, model=None)
+
+
+def _needs(spec: BoardSpec, sensors: frozenset[str]) -> dict[str, Any]:
+    assert spec.arduino is not None
+    drivers = [driver for name, driver in sorted(spec.arduino.drivers.items()) if name in sensors]
+    return _real(spec.arduino, [library for driver in drivers for library in driver.libraries])
+
+
+def _real(arduino: Arduino, of_driver: Sequence[str]) -> dict[str, Any]:
     repository = "://" in arduino.platform
-    libraries = [*arduino.libraries, *(driver.libraries if driver else ())]
+    libraries = [*arduino.libraries, *of_driver]
     return {
         "platform": f"{arduino.platform}{'#' if repository else '@'}{arduino.version}",
         "board": arduino.board,
