@@ -46,6 +46,7 @@ def _needs(config: Any, env: str) -> Iterator[dict[str, str | None]]:
     if found is not None:
         platform = PlatformFactory.new(found)
         platform.ensure_engine_compatible()
+        platform.board_config(config.get(f"env:{env}", "board"))  # raises for a board that it does not know
         platform.configure_project_packages(env, [])
         required = sorted(name for name, options in platform.packages.items() if not options.get("optional"))
         yield from (_need("tool", tools, platform.get_package_spec(name)) for name in required)
