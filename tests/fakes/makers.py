@@ -14,11 +14,21 @@ FAKES = Path(__file__).parent / "maker"
 THIN = Path(__file__).parents[1] / "runtime/arduino"
 PLATFORM = {"platform": "maker/maker", "version": "1.2.3", "board": "maker_h743"}
 PINS = {"maker": "1.2.3", "framework-maker": "3.1.0", "toolchain-maker": "2.0.5"}
+BOARD_FILE = """\
+apiVersion: tinyops/v1
+kind: Board
+metadata: {name: mine}
+extends: nucleo-h743zi
+spec:
+  title: Mine
+  arduino: {platform: maker/maker, version: 1.2.3, board: maker_h743}
+  silicon: {run: false}
+"""
 TOOLS = ("gcc", "g++", "gcc-ar", "gcc-ranlib", "objcopy")
 
 
-def write_core(core: Path, *, without: str = "") -> None:
-    """`without` names a package that is missing."""
+def write_core(core: Path, *, without: str = "", compiler: bool = True) -> None:
+    """`without` names a package that is missing; without `compiler` that is a folder with nothing in it."""
     shutil.copytree(FAKES / "platform", core / "platforms/maker")
     _say("platform", core / "platforms/maker", "maker", "1.2.3")
     shutil.copytree(FAKES / "framework", core / "packages/framework-maker")
@@ -27,7 +37,7 @@ def write_core(core: Path, *, without: str = "") -> None:
     _say("tool", core / "packages/framework-maker", "framework-maker", "3.1.0")
     binaries = core / "packages/toolchain-maker/bin"
     binaries.mkdir(parents=True)
-    for tool in TOOLS:
+    for tool in TOOLS if compiler else ():
         gcc = installed("arm-none-eabi-gcc").path
         (binaries / f"arm-none-eabi-{tool}").symlink_to(gcc.with_name(f"arm-none-eabi-{tool}"))
     _say("tool", binaries.parent, "toolchain-maker", "2.0.5")
