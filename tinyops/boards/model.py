@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from tinyops.boards.layout import Layout, Memory, check_layout
 from tinyops.boards.machines import QEMU, USER_EMULATORS, emulator, place
 from tinyops.boards.mcus import mcu_fault
-from tinyops.documents import Misplaced, Name, Strict
+from tinyops.documents import Matching, Misplaced, Name, Strict
 from tinyops.files import digest_json
 
 Cpu: TypeAlias = Literal[
@@ -44,6 +44,9 @@ Framework: TypeAlias = Literal["bare-metal", "arduino", "library"]
 BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
 FlashProgram: TypeAlias = Literal[
     "picotool", "bossac", "esptool", "avrdude", "openocd", "dfu-util", "teensy", "copy", "vendor"
+]
+SerialLine: TypeAlias = Annotated[
+    str, Matching(r"^Serial[A-Za-z0-9]*$", "a line of an Arduino core is named Serial, Serial1, …", max_length=32)
 ]
 UsbNumber: TypeAlias = Annotated[NonNegativeInt, Field(le=0xFFFF)]
 
@@ -141,6 +144,7 @@ class Arduino(Strict):
     version: str = Field(description="Of the platform; a tag where it is a repository.")
     board: str = Field(description="PlatformIO's name of the board.")
     core: str = Field(default="", description="`board_build.core`, where a platform has several.")
+    serial: SerialLine = Field(default="Serial", description="The core's line that leads to the host.")
     libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
     drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
     options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")

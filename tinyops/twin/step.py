@@ -62,7 +62,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     board = str(step.settings["board"])
     spec = BoardSpec.model_validate(step.settings["facts"])
     contract = _read_contract(inputs["contract.json"])
-    if spec.twin.kind == "none":
+    if spec.twin.kind == "none" or (_runs_own_firmware(spec) and "firmware.elf" not in inputs):
         facts = _nothing_ran(spec, inputs)
         (out / "proof.json").write_bytes(_proof(board, contract, facts, {}, None))
         return facts
@@ -109,7 +109,7 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
     if spec.layout is None:
         return None
     if "firmware.elf" in inputs and _made_here(spec):
-        check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
+        check_copies(inputs["firmware.elf"], inputs["firmware.bin"], inputs.get("firmware.hex"))
     if "firmware.uf2" in inputs and _made_here(spec):
         check_uf2(inputs["firmware.elf"], inputs["firmware.uf2"])
     if not spec.layout.model:
@@ -117,6 +117,10 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
     image = read_bounded(inputs["model.bin"], IMAGE_LIMIT_BYTES)
     check_slot(board, image, spec.layout.model[0].bytes)
     return image
+
+
+def _runs_own_firmware(spec: BoardSpec) -> bool:
+    return spec.layout is not None and spec.twin.same_machine
 
 
 def _made_here(spec: BoardSpec) -> bool:

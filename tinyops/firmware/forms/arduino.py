@@ -127,7 +127,7 @@ def maker_environment(board: str, spec: BoardSpec) -> str:
 def environments(board: str, spec: BoardSpec, driver: ChosenDriver | None = None) -> list[dict[str, Any]]:
     """The sections of platformio.ini: the local platform's first, where it can, then the real one's."""
     assert spec.arduino is not None
-    own = {"name": board, "local": True, "board": f"tinyops-{board}"}
+    own = {"name": board, "local": True, "board": f"tinyops-{board}", "serial": spec.arduino.serial}
     real = {"name": maker_environment(board, spec), "local": False, "arduino": spec.arduino}
     real |= _real(spec.arduino, driver.libraries if driver else ())
     return [own, real] if builds_locally(spec) else [real]
@@ -152,6 +152,7 @@ def _real(arduino: Arduino, of_driver: Sequence[str]) -> dict[str, Any]:
         "platform": f"{arduino.platform}{'#' if repository else '@'}{arduino.version}",
         "board": arduino.board,
         "core": arduino.core,
+        "serial": arduino.serial,
         "libraries": list(dict.fromkeys(libraries)),
         "options": dict(sorted(arduino.options.items())),
     }
