@@ -51,6 +51,7 @@ struct RP2040 {
   uint32_t getCycleCount();
 };
 extern RP2040 rp2040;
+extern "C" char __StackLimit, __bss_end__;
 #elif defined(__IMXRT1062__)
 extern volatile uint32_t SRC_SRSR;
 extern volatile uint16_t WDOG1_WCR, WDOG1_WSR;
