@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -60,6 +61,11 @@ class Repository:
     fleets: Mapping[str, Loaded[Fleet]]
     digest: str = field(repr=False)
     digests: Mapping[Path, str] = field(repr=False)
+
+    @cached_property
+    def files_digest(self) -> str:
+        """Of every file that specs name: paths in the repository and contents."""
+        return digest_json([[p.relative_to(self.root).as_posix(), d] for p, d in sorted(self.digests.items())])
 
     def find(self, kind: str, name: str) -> Loaded[AnyDocument]:
         """A document by kind and name. Raises KeyError when there is none."""
@@ -281,6 +287,14 @@ class _Checker:
         models = self.by_kind["Model"]
         if name not in models and not self.read_in.may_exist("Model", name):
             yield Fault(("spec", "model"), f"there is no Model {name!r}", closest(name, models))
+        when = fleet.spec.promote_when
+        if (
+            when is not None
+            and when.fleet not in self.by_kind["Fleet"]
+            and not self.read_in.may_exist("Fleet", when.fleet)
+        ):
+            hint = closest(when.fleet, self.by_kind["Fleet"])
+            yield Fault(("spec", "promote_when", "fleet"), f"there is no Fleet {when.fleet!r}", hint)
         known, signal = self._signal(models[name].document) if name in models else (False, None)
         for board, binding in fleet.spec.boards.items():
             yield from binding_faults(board, binding, signal, self.catalog, signal_known=known)
