@@ -25,6 +25,7 @@ from tinyops.process import Completed, run
 
 CORE_VARIABLE = "TINYOPS_PIO_CORE"
 PROBE = Path(__file__).parent / "probe.py"
+FIXED_TIME = Path(__file__).parent / "fixed_time.py"
 PROBE_TIMEOUT_S = 60
 BUILD_TIMEOUT_S = 900  # a core for ESP32 takes minutes
 INSTALL_TIMEOUT_S = 1800
@@ -131,7 +132,12 @@ def build(project: Path, env: str, at_hand: AtHand) -> Completed:
     """`pio run` with what is at hand and no network; the same bytes in any folder. The caller checks what it made."""
     _place_libraries(project / ".pio" / "libdeps" / env, at_hand)
     flags = " ".join(shlex.quote(flag) for flag in _reproducible(project, at_hand))
-    variables = {**pio.offline(at_hand.core), "SOURCE_DATE_EPOCH": "0", "PLATFORMIO_BUILD_FLAGS": flags}
+    variables = {
+        **pio.offline(at_hand.core),
+        "SOURCE_DATE_EPOCH": "0",
+        "PLATFORMIO_BUILD_FLAGS": flags,
+        "PLATFORMIO_EXTRA_SCRIPTS": f"pre:{FIXED_TIME}",
+    }
     return pio.run_project(project, [env], variables, timeout_s=BUILD_TIMEOUT_S)
 
 

@@ -27,6 +27,7 @@ env.Append(
     LINKFLAGS=[*flags, "--specs=nano.specs", "--specs=nosys.specs", "-nostartfiles", "-Wl,--gc-sections"],
     BUILDERS={"Binary": Builder(action="$OBJCOPY -O binary $SOURCE $TARGET", suffix=".bin")},
 )
+env.Append(LINKFLAGS=["-Wl,--defsym=maker_built_at=$UNIX_TIME"])  # as Teensy's does
 program = env.BuildProgram()
 makes = str(board.get("build.makes", "bin"))
 Default([program, env.Binary("$BUILD_DIR/firmware", program)] if makes == "bin" else [program])
