@@ -5,6 +5,7 @@ A lock that pins a platform's packages says that a board is built with them; doc
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shlex
@@ -106,26 +107,29 @@ def core_folder() -> Path:
 
 def probe(project: Path, envs: Sequence[str]) -> dict[str, AtHand]:
     """What each environment of a rendered project needs and has; nothing is installed, and no network reached."""
+    if importlib.util.find_spec("platformio") is None:
+        raise ToolError("PlatformIO is not installed", hint=pio.INSTALL_HINT)
     core = core_folder()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "needs.json"
-        env = pio.offline(core)
+        asked = core if core.is_dir() else Path(folder) / "core"  # PlatformIO makes the folder: asking makes nothing
+        env = pio.offline(asked)
         command = [*pio.without_foreign_variables(env), sys.executable, str(PROBE), str(project), str(out), *envs]
         run(command, timeout_s=PROBE_TIMEOUT_S, env=env, what="PlatformIO")
         found = json.loads(read_bounded(out, MIB))
-    return {env: _at_hand(core, found[env]) for env in envs}
+    return {env: _at_hand(core, asked, found[env]) for env in envs}
 
 
-def _at_hand(core: Path, found: Sequence[Mapping[str, str]] | str) -> AtHand:
+def _at_hand(core: Path, asked: Path, found: Sequence[Mapping[str, str]] | str) -> AtHand:
     if isinstance(found, str):
         return AtHand(core, (), found)
-    return AtHand(core, tuple(_need(need) for need in found))
+    return AtHand(core, tuple(_need(need, core / os.path.relpath(need["folder"], asked)) for need in found))
 
 
-def _need(found: Mapping[str, str]) -> Need:
+def _need(found: Mapping[str, str], folder: Path) -> Need:
     path = Path(found["path"]) if found["path"] else None
     kind: Literal["platform", "tool", "library"] = found["kind"]  # type: ignore[assignment]  # probe.py's own words
-    return Need(kind, found["name"], found["spec"], Path(found["folder"]), found["version"], path)
+    return Need(kind, found["name"], found["spec"], folder, found["version"], path)
 
 
 def build(project: Path, env: str, at_hand: AtHand) -> Completed:

@@ -72,6 +72,8 @@ def test_a_fleet_that_wants_built_has_no_lock_without_it(core: Path, repo: Repos
     ) as e:
         makers.at_hand(repo.root)
     assert "pio pkg install -g -p maker/maker@1.2.3" in e.value.hint
+    assert f"is not in {core / 'platforms'}" in e.value.message
+    assert not core.exists()  # asking has made nothing
     write_core(core, compiler=False)
     assert makers.at_hand(repo.root)["mine"].complete
 
