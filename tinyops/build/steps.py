@@ -25,6 +25,7 @@ from tinyops.specs.window import frame_samples, window
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
 REVISIONS = {"collect": 1, "train": 1, "squeeze": 2, "twin": 2}
 TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
+PINNED = "pinned"
 SQUEEZE_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert", "tflite-micro", "numpy")
 
 
@@ -44,9 +45,17 @@ def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board])
         yield from model_steps(repository, name, lock)
     for entry in repository.fleets.values():
         fleet = entry.document
+        if fleet.spec.model.digest is not None:
+            yield pinned_step(fleet)
         for board_name in fleet.spec.boards:
             board = catalog[board_name].built_with(fleet.spec.boards[board_name].framework)
             yield from board_steps(repository, fleet, board, lock)
+
+
+def pinned_step(fleet: Fleet) -> Step:
+    """An int8 model that a release holds, named by its digest: it is recalled, never made."""
+    kind, _, subject = fleet.spec.squeeze_step.partition(":")
+    return Step(kind, subject, {PINNED: fleet.spec.model.digest})
 
 
 def collect_step(repository: Repository, name: str, lock: Lock) -> Step:
@@ -104,9 +113,9 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
     A model that is linked has no image: its sources are inputs of the firmware.
     """
     model, facts = fleet.spec.model_name, board.spec
-    subject, fleet_subject = f"{model}/{board.name}", f"{fleet.metadata.name}/{board.name}"
+    subject, fleet_subject = f"{fleet.spec.model_subject}/{board.name}", f"{fleet.metadata.name}/{board.name}"
     compiler = {"name": facts.compiler, "version": lock.compilers.get(facts.compiler)}
-    squeezed, compiled, built = f"squeeze:{model}/int8", f"compile:{subject}", f"image:{subject}"
+    squeezed, compiled, built = fleet.spec.squeeze_step, f"compile:{subject}", f"image:{subject}"
     yield Step(
         "compile",
         subject,
@@ -137,6 +146,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
             "platformio": lock.python.get("platformio"),
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
+            **_platform(board, lock),
         },
         firmware_inputs,
     )
@@ -172,6 +182,12 @@ def _linker(facts: BoardSpec, lock: Lock) -> JsonObject:
     return {"linker": {"name": WASM_LINKER, "version": lock.compilers.get(WASM_LINKER)}}
 
 
+def _platform(board: Board, lock: Lock) -> JsonObject:
+    """What the board's maker's platform builds with, where the lock pins it: else the firmware is rendered only."""
+    pins = lock.platforms.get(board.name) if board.spec.port == "arduino" else None
+    return {"platform": dict(pins)} if pins else {}
+
+
 def _trust_settings(repository: Repository, facts: BoardSpec) -> JsonObject:
     """The public keys that a page is built with: it has no settings region to keep them in."""
     if facts.port != "browser":
@@ -187,13 +203,14 @@ def board_facts(board: Board) -> JsonObject:
 
 
 def firmware_settings(fleet: Fleet, board: Board) -> JsonObject:
-    sensor = fleet.spec.boards[board.name].sensor
+    binding = fleet.spec.boards[board.name]
+    sensor, acts = binding.sensor, binding.act
     return {
         "board": board.name,
         "facts": board_facts(board),
         "sensor": sensor if isinstance(sensor, str) else sensor.model_dump(mode="json"),
         "fleet": fleet.metadata.name,
-    }
+    } | ({} if acts is None else {"act": [act.model_dump(mode="json") for act in acts]})
 
 
 def compile_settings(repository: Repository, model: str, board: Board) -> JsonObject:

@@ -14,8 +14,10 @@ from tinyops.manifest.fields import (
     AssetName,
     Counter,
     Digest,
+    HexDigest,
     Length,
     Name,
+    PostUrl,
     Reason,
     Strict,
     Tag,
@@ -122,11 +124,19 @@ class Proofs(Strict):
     firmware: Proof | None = None
 
 
+class Posting(Strict):
+    """Where a device posts each result, or with `only_changes` those of another class than the one before."""
+
+    url: PostUrl
+    only_changes: bool = False
+
+
 class BoardEntry(Strict):
     """What a fleet's devices of one board get.
 
     `contract` is the contract digest (of the contract's canonical JSON), `contract_file` the file
-    that holds it. `figures` is what the tables show: accuracy, flash, RAM, instructions.
+    that holds it. `figures` is what the tables show: accuracy, flash, RAM, instructions. `post` is null where
+    results go to no server.
     """
 
     contract: Digest
@@ -136,6 +146,7 @@ class BoardEntry(Strict):
     golden: FileRef
     proof: Proofs
     figures: JsonObject = Field(default_factory=dict)
+    post: Posting | None = None
 
     def files(self) -> Iterator[tuple[str, FileRef]]:
         yield "contract_file", self.contract_file
@@ -169,11 +180,21 @@ class Overridden(Strict):
     until: Day
 
 
+class OverriddenLimit(Strict):
+    """A limit that this release passed: whose, who lifted it and why."""
+
+    limit: str = Field(max_length=100)
+    fleet: Name | None
+    reason: Reason
+    author: str = Field(max_length=100)
+
+
 class FleetEntry(Strict):
     model: Name
     security_counter: Counter
     boards: Mapping[Name, BoardEntry] = Field(min_length=1)
     overridden: tuple[Overridden, ...] = ()
+    prevent_destroy: bool = False
     carried: Carried | None = None
     retired: Retired | None = None
 
@@ -210,6 +231,8 @@ class Manifest(Strict):
     assets: Mapping[Digest, Asset]
     fleets: Mapping[Name, FleetEntry]
     held: tuple[Held, ...] = ()
+    signed_by: tuple[HexDigest, ...] = Field(default=(), max_length=64)
+    overrides: tuple[OverriddenLimit, ...] = ()
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Manifest:

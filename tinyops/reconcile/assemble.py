@@ -18,12 +18,15 @@ from tinyops.manifest.document import (
     ModelFile,
     ModelKind,
     Overridden,
+    OverriddenLimit,
+    Posting,
     Proofs,
     Retired,
     asset_name,
     tag_of,
 )
-from tinyops.specs.gates import Override
+from tinyops.specs.acts import http_act
+from tinyops.specs.gates import LimitOverride, Override
 from tinyops.specs.model import Fleet, ProjectSpec
 
 # What of each step's outputs a release holds; the rest is made again from these and from pinned data.
@@ -51,6 +54,8 @@ class Stamp:
     plan: str
     lock: str
     specs: str
+    signed_by: tuple[str, ...] = ()
+    overrides: tuple[LimitOverride, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,8 @@ def assemble(
         assets=assets,
         fleets=entries,
         held=tuple(_held(missed, previous, version)),
+        signed_by=stamp.signed_by,
+        overrides=tuple(OverriddenLimit(**o.model_dump(include=_LIMIT_FIELDS)) for o in stamp.overrides),
     )
     own = {name: released[digest] for name, digest in manifest.own_assets().items()}
     return Draft(manifest, own)
@@ -202,6 +209,7 @@ def _entries(
                     security_counter=fleet.spec.security_counter,
                     boards=boards,
                     overridden=lifted,
+                    prevent_destroy=fleet.spec.prevent_destroy,
                 ),
             )
         elif name in before and previous is not None:
@@ -214,20 +222,22 @@ def _entries(
 
 
 def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Record], places: _Places) -> BoardEntry:
-    model = fleet.spec.model_name
+    model = fleet.spec.model_subject
     compiled = records[f"compile:{model}/{board}"]
     built = records[f"firmware:{name}/{board}"].outputs
     firmware = next((built[name] for name in FIRMWARE_FILES if name in built), None)
     kind, image = _model_file(name, model, board, records)
     proof = records[f"twin:{name}/{board}"].facts["proof"]
+    posting = http_act(fleet.spec.boards[board].act)
     return BoardEntry(
         contract=compiled.facts["contract"],
         contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
         model=ModelFile(**places.file(image), kind=kind),
         firmware=FileRef(**places.file(firmware)) if firmware else None,
-        golden=FileRef(**places.file(records[f"squeeze:{model}/int8"].outputs["golden.bin"])),
+        golden=FileRef(**places.file(records[fleet.spec.squeeze_step].outputs["golden.bin"])),
         proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
         figures=figures(name, fleet, board, records),
+        post=Posting(url=posting.url, only_changes=posting.only_changes) if posting else None,
     )
 
 
@@ -242,8 +252,8 @@ def _model_file(fleet: str, model: str, board: str, records: Mapping[str, Record
 
 def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> JsonObject:
     """What tables show of one model on one board; every figure is a step's fact."""
-    model = fleet.spec.model_name
-    squeezed = records[f"squeeze:{model}/int8"].facts
+    model = fleet.spec.model_subject
+    squeezed = records[fleet.spec.squeeze_step].facts
     proven = records[f"twin:{name}/{board}"].facts
     binding = fleet.spec.boards[board].sensor
     found = {name: squeezed.get(name) for name in ("accuracy_float", "accuracy_int8", "int8_loss")}
@@ -256,6 +266,9 @@ def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) 
 
 
 _TWIN_FIGURES = ("bit_exact", "vectors", "flash_bytes", "ram_bytes", "stack_bytes", "instructions", "not_covered")
+
+
+_LIMIT_FIELDS = {"limit", "fleet", "reason", "author"}
 
 
 def _held(missed: Mapping[str, Sequence[str]], previous: Manifest | None, version: int) -> Iterator[Held]:

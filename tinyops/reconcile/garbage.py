@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from tinyops.manifest.document import DURABLE_KINDS, Manifest
 from tinyops.reconcile.storing import open_store
 from tinyops.reconcile.world import World, parse_cache
 from tinyops.release.store import ReleaseStore
-from tinyops.store import Folder, Store
-from tinyops.store.garbage import Live, Waste, find_waste
+from tinyops.store import Folder, Shared, Store
+from tinyops.store.folder import RECORDS
+from tinyops.store.garbage import Live, Waste, find_waste, is_record
 from tinyops.store.remote import Stored
 from tinyops.store.shared import DAY_S
 
+AT_ONCE = 16
 SCRATCH, PARSED = "scratch", "parsed specs"
 
 
@@ -50,11 +53,24 @@ def collect(
             _drop_here(here, store.folder, parse_cache(world.root))
     if not remote or store.shared is None:
         return Collected(here, None)
-    shared = store.shared
-    there = tuple(find_waste(shared.listing(), live, keep_s, shared.read))
-    for waste in () if dry_run else there:
-        shared.remove(waste.file.name)
-    return Collected(here, there)
+    return Collected(here, _collect_remote(store.shared, live, keep_s, dry_run=dry_run))
+
+
+def _collect_remote(shared: Shared, live: Live, keep_s: float, *, dry_run: bool) -> tuple[Waste, ...]:
+    """Records are read, and files removed, many at once: each takes a way there and back."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            listed = shared.listing()
+            read = {f.name: pool.submit(shared.read, f.name) for f in listed if is_record(f)}
+            waste = tuple(find_waste(listed, live, keep_s, lambda name: read.pop(name).result()))
+            names = [line.file.name for line in waste if not dry_run]
+            for of_records in (True, False):  # a record goes before what it names
+                list(pool.map(shared.remove, [n for n in names if n.startswith(RECORDS) == of_records]))
+        except BaseException:
+            shared.patience.end()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return waste
 
 
 def live_of(world: World, store: Store, *, remote: bool = False) -> Live:

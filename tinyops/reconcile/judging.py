@@ -14,6 +14,7 @@ from tinyops.manifest.document import FleetEntry
 from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
 from tinyops.reconcile.assemble import fleet_steps
+from tinyops.reconcile.selection import standing
 from tinyops.reconcile.world import World
 from tinyops.specs.gates import NO_GATES, Override
 from tinyops.specs.model import Fleet
@@ -45,8 +46,9 @@ def judge(world: World, outcome: Outcome, day: date, wish: Wish = NO_WISH) -> Ju
     missed: dict[str, tuple[Miss, ...]] = {}
     overridden: dict[str, tuple[Override, ...]] = {}
     models: dict[str, str] = {}
+    still = standing(world.fleets, wish)
     for name, fleet in world.fleets.items():
-        if wish.only and name not in wish.only:
+        if name in still:
             continue
         found = (*_failed(world, fleet, outcome),)
         if not found:
@@ -65,11 +67,11 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
     models: dict[str, str] = {}
     for name in fleets:
         fleet, entry = world.fleets.get(name), world.manifest.fleets.get(name) if world.manifest else None
-        if fleet is None or entry is None or f"squeeze:{fleet.spec.model_name}/int8" not in world.released_records:
+        if fleet is None or entry is None or fleet.spec.squeeze_step not in world.released_records:
             continue
         models[name] = _model_digest(fleet, world.released_records)
         figures = {board: offered.figures for board, offered in entry.boards.items()}
-        squeezed = world.released_records[f"squeeze:{fleet.spec.model_name}/int8"]
+        squeezed = world.released_records[fleet.spec.squeeze_step]
         found = (*_model_misses(world, fleet, squeezed), *_board_misses(world, fleet, figures, None))
         left, _ = waived(found, fleet.spec.overrides, models[name], day)
         if left:
@@ -78,9 +80,10 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
 
 
 def held_fleets(world: World, plan: Plan) -> Judgement:
-    """The fleets that a plan holds though nothing of them changes, and why."""
+    """The fleets that gates hold though nothing of them changes, and why: neither suspended nor left out."""
     held = [c.subject for c in plan.changes if c.kind == "fleet" and c.action is Action.HELD]
-    return judge_released(world, today(), held)
+    still = standing(world.fleets, Wish(only=frozenset(plan.only)))
+    return judge_released(world, today(), [name for name in held if name not in still])
 
 
 def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
@@ -92,11 +95,12 @@ def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
 def _judge_built(
     world: World, fleet: Fleet, records: Mapping[str, Record], day: date
 ) -> tuple[tuple[Miss, ...], tuple[Override, ...]]:
-    squeezed = records[f"squeeze:{fleet.spec.model_name}/int8"]
+    squeezed = records[fleet.spec.squeeze_step]
     proven = {board: records[f"twin:{fleet.name}/{board}"].facts for board in fleet.spec.boards}
     entry = world.manifest.fleets.get(fleet.name) if world.manifest else None
     found = (
         *_model_misses(world, fleet, squeezed),
+        *_shrunk(world, fleet, records),
         *(miss for board, facts in proven.items() for miss in missed_proof(fleet, board, facts["proof"])),
         *_board_misses(world, fleet, proven, entry),
     )
@@ -104,11 +108,23 @@ def _judge_built(
 
 
 def _model_digest(fleet: Fleet, records: Mapping[str, Record]) -> str:
-    return records[f"squeeze:{fleet.spec.model_name}/int8"].outputs["int8.tflite"].digest
+    return records[fleet.spec.squeeze_step].outputs["int8.tflite"].digest
 
 
 def _model_misses(world: World, fleet: Fleet, squeezed: Record) -> tuple[Miss, ...]:
     return missed_gates(world.repository.models[fleet.spec.model_name].document.spec.gates, squeezed.facts)
+
+
+def _shrunk(world: World, fleet: Fleet, records: Mapping[str, Record]) -> Iterator[Miss]:
+    """The fleet's dataset lost more of its recordings than the project lets go."""
+    step = f"collect:{world.repository.models[fleet.spec.model_name].document.spec.dataset}"
+    if fleet.spec.model.digest is not None or step not in records or step not in world.released_records:
+        return
+    old, new = (found[step].facts.get("recordings", 0) for found in (world.released_records, records))
+    most = world.repository.project.document.spec.limits.shrink_share
+    if old and (old - new) / old > most:
+        text = f"{step}: {old:,} → {new:,} recordings, {(old - new) / old:.0%} fewer, limits.shrink_share is {most:.0%}"
+        yield Miss("shrink_max", text)
 
 
 def _board_misses(

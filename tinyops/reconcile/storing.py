@@ -11,8 +11,9 @@ from tinyops.build.trust import find_trust
 from tinyops.errors import SpecError, ToolError
 from tinyops.manifest.keys import SigningKey, Trust, load_trust
 from tinyops.release.secrets import load_signing_key, resolve_secret
+from tinyops.specs.artifact_store import ArtifactStore
 from tinyops.specs.loader import Loaded, Repository
-from tinyops.specs.model import ArtifactStore, DirectoryReleases, Project
+from tinyops.specs.model import DirectoryReleases, Project
 from tinyops.specs.store_rules import is_url
 from tinyops.store import Folder, Notary, Shared, Store, in_ci, this_run
 from tinyops.store.remote import Limits, Patience

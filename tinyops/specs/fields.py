@@ -11,10 +11,6 @@ from tinyops.documents import Matching
 Seed: TypeAlias = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Path_: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
-OptionName: TypeAlias = Annotated[
-    str, Matching(r"^[A-Za-z_][A-Za-z0-9_]*$", "an option is letters, digits and _", max_length=63)
-]
-OptionText: TypeAlias = Annotated[str, Field(max_length=1024)]
 Label: TypeAlias = Annotated[
     str,
     Matching(

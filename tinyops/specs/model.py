@@ -12,7 +12,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from tinyops.boards.model import Framework
-from tinyops.documents import Name, Secret, Strict
+from tinyops.documents import Digest, Name, Secret, Strict
+from tinyops.specs.acts import Act
+from tinyops.specs.artifact_store import ArtifactStore
 from tinyops.specs.dataset import (
     Checks,
     DatasetSpec,
@@ -22,8 +24,8 @@ from tinyops.specs.dataset import (
     WheelSource,
 )
 from tinyops.specs.features import Feature, RawFeature
-from tinyops.specs.fields import OptionName, OptionText, Path_, Seed, Share
-from tinyops.specs.gates import NO_GATES, BoardGates, Gates, Override
+from tinyops.specs.fields import Path_, Seed, Share
+from tinyops.specs.gates import NO_GATES, BoardGates, Gates, LimitOverride, Override
 from tinyops.specs.layers import (
     Architecture,
     AveragePool,
@@ -45,6 +47,7 @@ __all__ = [
     "KINDS",
     "AnyDocument",
     "Architecture",
+    "ArtifactStore",
     "AveragePool",
     "BoardBinding",
     "BoardGates",
@@ -56,6 +59,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv2D",
     "Devices",
+    "DirectoryReleases",
     "Document",
     "Dropout",
     "FilesSource",
@@ -114,27 +118,6 @@ class DirectoryReports(Strict):
     path: Path_
 
 
-class ArtifactStore(Strict):
-    """Where steps leave what they made. Behind a URL many machines share it, and take only records that are signed."""
-
-    url: Path_ = Field(
-        description="A folder, relative to this file; or a URL that fsspec knows, such as s3://bucket/prefix."
-    )
-    options: Mapping[OptionName, OptionText] = Field(
-        default={}, max_length=20, description="Of the URL's file system, as fsspec names them. No credentials."
-    )
-    credentials: Secret | None = Field(
-        default=None,
-        description="A secret that holds more options, as a JSON object. Absent: what the file system finds by itself.",
-    )
-    key: Secret | None = Field(
-        default=None, description="Signs records. Absent: the key of signing.image, whose public half is trusted."
-    )
-    trusted: Path_ | None = Field(
-        default=None, description="With `key`: the PEM file of the public keys whose records are taken."
-    )
-
-
 class Signer(Strict):
     """Who signs, and with which key: an Ed25519 key that `tinyops keys new` makes."""
 
@@ -149,7 +132,10 @@ class Signing(Strict):
 class Limits(Strict):
     destroy_share: Share = Field(
         default=0.1,
-        description="Largest share of fleets and boards that one apply removes; not acted on in this version.",
+        description="Largest share of a fleet's boards that one release takes out of it; another model counts as all.",
+    )
+    shrink_share: Share = Field(
+        default=0.2, description="Largest share of a dataset's recordings that may go before its fleets are held."
     )
 
 
@@ -170,6 +156,7 @@ class ProjectSpec(Strict):
     reports: DirectoryReports | None = Field(default=None, description="Without it the fleet is open-loop.")
     signing: Signing
     limits: Limits = Limits()
+    overrides: tuple[LimitOverride, ...] = Field(default=(), max_length=100, description="Limits lifted by name.")
     retired: tuple[Retired, ...] = Field(default=(), description="Fleets that were deleted on purpose.")
 
 
@@ -229,6 +216,9 @@ class ModelSpec(Strict):
     gates: Gates = Gates()
 
 
+PIN_DIGITS = 12
+
+
 # -- Fleet -------------------------------------------------------------------------------------
 
 
@@ -276,6 +266,13 @@ class BoardBinding(Strict):
         default=None,
         description="What its firmware is made with; absent: the first that `tinyops boards` names for the board.",
     )
+    act: tuple[Act, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4,
+        description="What it does with a result; a kind alone is short for its defaults. Absent: serial, and led where "
+        "there is one.",
+    )
     gates: BoardGates = Field(default=NO_GATES, description="What it may cost; a gate here replaces the fleet's.")
 
 
@@ -283,6 +280,10 @@ class ModelReference(Strict):
     """A model by name; the name alone is its short form."""
 
     name: Name
+    digest: Digest | None = Field(
+        default=None,
+        description="Pins the fleet to one int8 model that a release holds; `tinyops promote` and `rollback` write it.",
+    )
 
 
 class Devices(Strict):
@@ -293,6 +294,23 @@ class Devices(Strict):
     file: Path_ | None = Field(
         default=None, description="CSV of devices: id, board, labels, public_key, enrolled, revoked."
     )
+
+
+class PromoteWhen(Strict):
+    """What must hold of a fleet before `tinyops promote` pins this one to its model."""
+
+    fleet: Name = Field(description="The fleet that goes first.")
+    converged_share: Share = Field(default=0.95, description="Of its devices: they report the released model.")
+    soak_h: Annotated[float, Field(ge=0, le=24 * 365)] = Field(
+        default=0, description="Hours since the release that first gave it the model."
+    )
+
+
+class Suspended(Strict):
+    """A fleet that no apply moves until `tinyops resume` takes this away."""
+
+    reason: Annotated[str, Field(min_length=3, max_length=500)] = Field(description="Why it must not move.")
+    author: Annotated[str, Field(min_length=1, max_length=100)] = Field(description="Who says so.")
 
 
 class FleetSpec(Strict):
@@ -308,6 +326,11 @@ class FleetSpec(Strict):
     )
     gates: BoardGates = Field(default=NO_GATES, description="What any board of the fleet may cost.")
     overrides: tuple[Override, ...] = Field(default=(), max_length=20, description="Gates lifted for one model.")
+    promote_when: PromoteWhen | None = Field(
+        default=None, description="What must hold before `tinyops promote` writes this fleet's pin."
+    )
+    prevent_destroy: bool = Field(default=False, description="No board leaves it, and it cannot be retired.")
+    suspended: Suspended | None = Field(default=None, description="It stays as released; `tinyops suspend` writes it.")
     security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=0, description="Only rises: devices refuse releases with a lower one."
     )
@@ -315,6 +338,18 @@ class FleetSpec(Strict):
     @property
     def model_name(self) -> str:
         return self.model.name
+
+    @property
+    def model_subject(self) -> str:
+        """The subject of the steps of its model: the name, with the digest's first digits where it is pinned."""
+        if self.model.digest is None:
+            return self.model.name
+        return f"{self.model.name}.{self.model.digest.removeprefix('sha256:')[:PIN_DIGITS]}"
+
+    @property
+    def squeeze_step(self) -> str:
+        """The step that gives the fleet its int8 model."""
+        return f"squeeze:{self.model_subject}/int8"
 
 
 class _Document(Strict):

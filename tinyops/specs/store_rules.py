@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from tinyops.documents.reading import Loc
+from tinyops.specs.artifact_store import ArtifactStore
 from tinyops.specs.faults import Fault
-from tinyops.specs.model import ArtifactStore
 
 _LOC: Loc = ("spec", "artifacts")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")

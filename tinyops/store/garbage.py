@@ -97,7 +97,7 @@ def _digest(name: str, folder: str) -> str | None:
 
 def _read(file: Stored, read: Callable[[str], bytes]) -> StoredRecord | None:
     """A record as it claims to be: that it keeps an object alive does no harm, so no signature is asked for."""
-    if file.bytes > RECORD_LIMIT_BYTES:
+    if not is_record(file):
         return None
     try:
         data = read(file.name)
@@ -107,6 +107,11 @@ def _read(file: Stored, read: Callable[[str], bytes]) -> StoredRecord | None:
         return read_stored(data, where=file.name)[0]
     except RemoteError:
         return None
+
+
+def is_record(file: Stored) -> bool:
+    """Whether a file may be a record, by its name and its length."""
+    return _digest(file.name, RECORDS) is not None and file.bytes <= RECORD_LIMIT_BYTES
 
 
 def sums(waste: Sequence[Waste]) -> dict[str, tuple[int, int]]:

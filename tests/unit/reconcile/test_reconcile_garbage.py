@@ -310,6 +310,34 @@ def test_in_a_remote_store_only_what_is_old_and_of_this_project_goes(far: Site) 
     assert far.machine("three").lookup(foreign) is not None
 
 
+def test_records_go_before_what_they_name(far: Site) -> None:
+    """So who is killed in between leaves objects without a record, never a record without its objects."""
+    for number in range(3):
+        made(far.machine("one"), f"{number}".encode(), key=key_of(str(number)))
+    for name in far.names():
+        age(far, name, 400)
+    assert waste_of(far, Live(PROJECT, frozenset(), frozenset())) == ["records"] * 3 + ["objects"] * 4
+
+
+def test_a_whole_remote_store_is_collected_by_many_at_once(far: Site, bench: Bench) -> None:
+    one, kept = far.machine("one"), [made(far.machine("one"), key=key_of("young"))]
+    for number in range(40):
+        made(one, f"{number}".encode(), key=key_of(str(number)))
+    young = {f"records/{key_of('young')[7:]}.json"}
+    for name in set(far.names()) - young:
+        age(far, name, 400)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(garbage, "open_store", lambda repository, warn: far.machine("gc"))
+        world = bench.world((0, 0, 0, 0))
+        said = collect(world, keep_days=14, dry_run=True, remote=True)
+        assert len(far.names()) == 40 + 40 + 3
+        found = collect(world, keep_days=14, dry_run=False, remote=True)
+    assert [w.file.name for w in found.remote or ()] == [w.file.name for w in said.remote or ()]
+    assert sums(found.remote or ()) == {"train": (80, sum(w.file.bytes for w in found.remote or ()))}
+    assert far.machine("two").lookup(kept[0].key) == kept[0]
+    assert len(far.names()) == 3
+
+
 def test_a_young_record_keeps_its_old_objects(far: Site) -> None:
     record = made(far.machine("one"))
     for name in far.names():

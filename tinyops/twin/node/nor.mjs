@@ -13,9 +13,11 @@ export class PowerCut extends Error {}
 
 export class Nor {
   // `bytes` is the content, kept and changed in place. `cutAfter`: power fails within the operation of that number.
-  constructor(bytes, { cutAfter = Infinity, facts = PICO_FACTS, programmed = new Map() } = {}) {
+  // `number` is the flash's own; one that has none reads as ones.
+  constructor(bytes, { cutAfter = Infinity, facts = PICO_FACTS, programmed = new Map(), number = [] } = {}) {
     this.bytes = bytes;
     this.facts = facts;
+    this.number = number;
     this.programmed = programmed; // offset of page -> how often since its erase, where that is known
     this.unstable = new Map(); // start of unit -> its length
     this.cutAfter = cutAfter;
@@ -92,6 +94,12 @@ export class Nor {
     throw new PowerCut(`power failed in flash operation ${this.operations}`);
   }
 
+  // Whether a byte lies in an unit that lost power while it was written. A read lies within one unit.
+  isUnstable(offset) {
+    for (const [at, count] of this.unstable) if (offset >= at && offset < at + count) return true;
+    return false;
+  }
+
   // What a read of an unstable unit gives: other bytes each time.
   stir() {
     for (const [at, count] of this.unstable) {
@@ -108,19 +116,57 @@ const NOT_FULL_AND_EMPTY = 0x06;
 const RECEIVED = 0x08;
 const READ_ONLY = 3;
 const STANDARD = 0;
+const BYTES = 7 << 16; // frames of 8 bits, standard, both ways
 const QUAD = 2;
 const READ = 0x03;
 const READ_STATUS_1 = 0x05;
 const READ_STATUS_2 = 0x35;
+const READ_NUMBER = 0x4b;
+const NUMBER_AT = 5; // after the instruction and four bytes of nothing
+export const NUMBER_BYTES = 8;
 const READ_QUAD_IO = 0xeb;
 const CONTINUOUS = 0xa0;
 
 const field = (value, low, bits) => (value >>> low) & ((1 << bits) - 1);
 
+const SELECT_CONTROL = 0x0c;
+const KEPT_LOW = 2;
+
+// The registers of the flash's pins, which rp2040js has not: firmware moves the select line by its override.
+export class FlashPins {
+  constructor() {
+    this.registers = new Map();
+    this.onSelect = () => {};
+  }
+
+  get keepSelected() {
+    return field(this.registers.get(SELECT_CONTROL) ?? 0, 8, 2) === KEPT_LOW;
+  }
+
+  readUint32(offset) {
+    return this.registers.get(offset) ?? 0;
+  }
+
+  writeUint32(offset, value) {
+    this.registers.set(offset, value >>> 0);
+    if (offset === SELECT_CONTROL) this.onSelect();
+  }
+
+  writeUint32Atomic(offset, value, type) {
+    const had = this.readUint32(offset);
+    this.writeUint32(offset, [value, had ^ value, had | value, had & ~value][type]);
+  }
+}
+
 // What of rp2040js's stub is replaced: the serial interface that flash is read through.
 export class Ssi {
-  constructor(nor) {
+  // `pins` may keep the select line low, so that an instruction goes on over a poll.
+  constructor(nor, pins) {
     this.nor = nor;
+    this.pins = pins;
+    pins.onSelect = () => {
+      this.sent = [];
+    };
     this.registers = new Map([[SSI.SER, 1]]); // as the boot ROM leaves it
     this.sent = [];
     this.received = [];
@@ -149,7 +195,7 @@ export class Ssi {
 
   readUint32(offset) {
     if (offset === SSI.SR) {
-      this.sent = []; // polled until idle: the select line goes up
+      if (!this.pins.keepSelected) this.sent = []; // polled until idle: the select line goes up
       return NOT_FULL_AND_EMPTY | (this.received.length > 0 ? RECEIVED : 0);
     }
     return offset === SSI.DR ? (this.received.shift() ?? 0) : this.#get(offset);
@@ -197,6 +243,7 @@ export class Ssi {
       throw new Violation('flash: an instruction was sent while it expects addresses');
     }
     const [instruction] = this.sent;
+    if (instruction === READ_NUMBER) return this.nor.number[this.sent.length - 1 - NUMBER_AT] ?? 0xff;
     if (instruction !== READ_STATUS_1 && instruction !== READ_STATUS_2) {
       throw new Violation(`flash: the twin does not know instruction 0x${instruction.toString(16)}`);
     }
@@ -235,10 +282,11 @@ export class Ssi {
     this.readable = true;
   }
 
-  // What the boot ROM's routines do before an operation, and after it.
+  // What the boot ROM's routines do before an operation, and after it: the SSI takes plain instructions.
   leaveXip() {
     this.nor.continuous = false;
-    this.registers.set(SSI.ENABLE, 0);
+    this.registers.set(SSI.CTRLR0, BYTES);
+    this.registers.set(SSI.ENABLE, 1);
     this.registers.set(SSI.SER, 1);
     this.readable = null;
   }

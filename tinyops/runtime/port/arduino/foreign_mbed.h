@@ -6,7 +6,7 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wpedantic"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
-#include <drivers/ResetReason.h>
+#include <drivers/FlashIAP.h>
 #include <drivers/Watchdog.h>
 #pragma GCC diagnostic pop
 

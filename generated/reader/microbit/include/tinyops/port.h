@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 #define TINYOPS_PORT_NO_BYTE (-1)
+#define TINYOPS_PORT_SILICON_WORDS 4 /* bytes: TINYOPS_SMP_SILICON_MAX */
 
 /* RAM as the linker and the painted stack tell it, in bytes. */
 typedef struct {
@@ -57,7 +58,9 @@ typedef struct {
   uint32_t (*missed)(void *context);
 } tinyops_port_sensor;
 
-/* A network that carries datagrams between the board and its host. */
+/* Whoever is told of results beside the host on the serial line: a radio, a network. `send` gets
+ * each RESULT report of the link (type, sequence, payload) without its framing and returns at once.
+ */
 typedef struct {
   int32_t (*send)(void *context, const uint8_t *bytes, uint32_t count); /* 0 or negative */
   int32_t (*receive)(void *context, uint8_t *bytes, uint32_t room);     /* bytes, 0: none */
@@ -102,6 +105,10 @@ typedef struct {
    * null. */
   void *keep;
   uint32_t keep_bytes;
+  /* The chip's own number, the same for ever and no other chip's: as many of these bytes, in order
+   * of address. 0: it has none. */
+  uint32_t silicon_bytes;
+  uint32_t silicon[TINYOPS_PORT_SILICON_WORDS];
 } tinyops_port;
 
 /* Every port has this: sets the hardware up and fills in `port`, all of it: what the board lacks is
