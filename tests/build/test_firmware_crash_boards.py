@@ -113,7 +113,7 @@ def read_health(payload: bytes) -> Health:
 
 
 def crash(board: VirtualBoard, *wanted: int) -> list[bytes]:
-    """What it says from the second inference on. Asked past the link, which drops what comes with the fault it tells."""
+    """What it says from the second inference on; asked past the link, which drops what comes with a fault."""
     for vector in (VECTORS[0], VECTORS[2]):
         board.link.write_input(vector)
         board.link._stream.write(encode(Frame(Type.INVOKE, 0, b"")), 5.0)
