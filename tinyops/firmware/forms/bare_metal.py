@@ -78,7 +78,8 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
     if spec.port == "nrf5":
         files["include/pins.h"] = render("pins.h.j2", board=request.board, pins=_pins(request.board, spec))
     files |= headers() | sources("app", "src/app") | sources("smp", "src/smp") | sources("settings", "src/settings")
-    files |= sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    for source in ("bare", kind.startup):
+        files |= sources(f"port/{source}", f"src/{kind.startup}")
     return dict(sorted((files | _own_memory(kind)).items()))
 
 

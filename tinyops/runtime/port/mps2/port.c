@@ -158,13 +158,13 @@ void tinyops_port_open(tinyops_port *port) {
       .cycle_bits = tinyops_startup_open_cycles(),
       .emulated = 1, /* nobody has this board */
       .idle = idle,
-      .measure = tinyops_startup_measure,
+      .measure = tinyops_ram_measure,
       .now_ms = now_ms,
       .reset = tinyops_startup_restart,
       .reset_cause = TINYOPS_RESET_UNKNOWN, /* no register tells */
       .feed_watchdog = feed_watchdog,
       .show = show,
-      .keep = tinyops_startup_keep(),
-      .keep_bytes = tinyops_startup_keep_bytes(),
+      .keep = tinyops_ram_keep(),
+      .keep_bytes = tinyops_ram_keep_bytes(),
   };
 }

@@ -202,15 +202,15 @@ void tinyops_port_open(tinyops_port *port) {
       .cycle_bits = tinyops_startup_open_cycles(),
       .emulated = emulated,
       .idle = idle,
-      .measure = tinyops_startup_measure,
+      .measure = tinyops_ram_measure,
       .now_ms = now_ms,
       .reset = tinyops_startup_restart,
       /* QEMU has no such register, and answers with ones. */
       .reset_cause = emulated ? TINYOPS_RESET_UNKNOWN : nrf5_take_reset_cause(),
       .feed_watchdog = feed_watchdog,
       .flash = nrf5_flash(),
-      .keep = tinyops_startup_keep(),
-      .keep_bytes = tinyops_startup_keep_bytes(),
+      .keep = tinyops_ram_keep(),
+      .keep_bytes = tinyops_ram_keep_bytes(),
   };
 #if defined(BOARD_LED_GPIO)
   port->show = show;

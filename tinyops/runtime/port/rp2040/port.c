@@ -169,22 +169,6 @@ static uint32_t supply_mv(void *context) {
   return pico_supply_mv();
 }
 
-static tinyops_reset_cause find_reset_cause(void) {
-  switch (rp2040_find_reset_cause()) {
-    case RP2040_RESET_POWER_ON:
-      return TINYOPS_RESET_POWER;
-    case RP2040_RESET_PIN:
-      return TINYOPS_RESET_PIN;
-    case RP2040_RESET_DEBUGGER:
-    case RP2040_RESET_SOFTWARE:
-      return TINYOPS_RESET_SOFTWARE;
-    case RP2040_RESET_WATCHDOG:
-      return TINYOPS_RESET_WATCHDOG;
-    default:
-      return TINYOPS_RESET_UNKNOWN;
-  }
-}
-
 static const tinyops_port_flash flash = {
     .erase_bytes = RP2040_FLASH_ERASE_BYTES,
     .program_bytes = RP2040_FLASH_PROGRAM_BYTES,
@@ -211,15 +195,15 @@ void tinyops_port_open(tinyops_port *port) {
       .cycle_bits = tinyops_startup_open_cycles(),
       .emulated = (PLATFORM & PLATFORM_SILICON) == 0,
       .idle = idle,
-      .measure = tinyops_startup_measure,
+      .measure = tinyops_ram_measure,
       .now_ms = now_ms,
       .reset = reset,
-      .reset_cause = find_reset_cause(),
+      .reset_cause = rp2040_find_reset_cause(),
       .feed_watchdog = feed_watchdog,
       .flash = &flash,
       .show = show,
       .supply_mv = supply_mv,
-      .keep = tinyops_startup_keep(),
-      .keep_bytes = tinyops_startup_keep_bytes(),
+      .keep = tinyops_ram_keep(),
+      .keep_bytes = tinyops_ram_keep_bytes(),
   };
 }
