@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image, contract_of
+from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image, contract_of, linked_sources
 
 from fakes.firmware_edits import replacing
 from tinyops import twin
@@ -71,7 +71,7 @@ class Health:
 
 
 REGISTERS = ("pc", "lr", "psr", "cfsr", "hfsr", "mmfar", "bfar", "image_crc", "uptime_ms", "firmware_crc")
-POWER, WATCHDOG, FAULT = 1, 3, 5
+POWER, WATCHDOG, SOFTWARE, FAULT = 1, 3, 4, 5
 
 
 @pytest.fixture(scope="module")
@@ -81,17 +81,25 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., di
         patch.setenv("TINYOPS_CACHE", str(tmp_path_factory.mktemp("cache")))
 
         @cache
-        def make(name: str, quick_watchdog: bool = False) -> dict[str, Path]:
+        def make(name: str, quick_watchdog: bool, linked_fault: int) -> dict[str, Path]:
+            """With `linked_fault` where the model is a part of the firmware."""
             folder = tmp_path_factory.mktemp(name)
             contract = contract_of(name)
+            linked = board_spec(name).model_form == "linked"
+            model = linked_sources(folder, contract, linked_fault, {}) if linked else {}
             (folder / "contract.json").write_text(json.dumps(contract))
             port = "rp2040" if name == "pico" else "mps2"
             soon = {f"src/{port}/port.c": SOON[port]} if quick_watchdog else {}
-            edit = replacing({"src/main.c": (STARTED, STARTED + SAYING), **soon})
-            return {"contract.json": folder / "contract.json"} | build_firmware(name, folder, contract, edit=edit)
+            main = "twin/src/main.c" if board_spec(name).port == "arduino" else "src/main.c"
+            edit = replacing({main: (STARTED, STARTED + SAYING), **soon})
+            return {"contract.json": folder / "contract.json"} | build_firmware(
+                name, folder, contract, sources=model, edit=edit
+            )
 
         def with_model(name: str, folder: Path, fault: int, quick_watchdog: bool = False) -> dict[str, Path]:
-            return make(name, quick_watchdog) | compile_image(name, folder, contract_of(name), fault=fault)
+            if board_spec(name).model_form == "linked":
+                return make(name, quick_watchdog, fault)
+            return make(name, quick_watchdog, 0) | compile_image(name, folder, contract_of(name), fault=fault)
 
         yield with_model
 
@@ -120,8 +128,8 @@ def crash(board: VirtualBoard, *wanted: int) -> list[bytes]:
     return listen(board, *wanted)
 
 
-def line_of(text: str) -> int:
-    return next(n for n, line in enumerate(MODEL.read_text().splitlines(), 1) if text in line)
+def line_of(text: str, source: Path = MODEL) -> int:
+    return next(n for n, line in enumerate(source.read_text().splitlines(), 1) if text in line)
 
 
 def ask(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, dict[str, Any]]:
@@ -129,7 +137,7 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, di
     return status, json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico"])
+@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico", "esp32c3"])
 def test_a_board_comes_back_from_a_fault_and_tells_its_line(
     name: str, built: Callable[..., dict[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,12 +157,39 @@ def test_a_board_comes_back_from_a_fault_and_tells_its_line(
     assert second.arena_used == 28 and 0 < second.stack_used < second.stack_bytes
     record = tmp_path / "record.json"
     record.write_text(json.dumps(dict(zip(REGISTERS, kept, strict=True))))
-    elf = files["firmware.elf" if board_spec(name).twin.same_machine else "twin.elf"]
-    status, found = ask(capsys, record, "--elf", elf, "--elf", files["model.elf"])
+    status, found = ask(capsys, record, *elf_files(name, files))
     assert status == 0 and found["notes"] == []
     pc = found["places"][0]
-    assert (pc["program"], pc["function"], pc["line"]) == ("model", "tinyops_model_invoke", line_of("__builtin_trap"))
-    assert pc["file"].endswith("test_twin_reverse.c")
+    linked = "model.elf" not in files
+    source = files["contract.json"].parent / "reverse.h" if linked else MODEL
+    assert (pc["program"], pc["line"]) == ("firmware" if linked else "model", line_of("__builtin_trap", source))
+    assert pc["function"] == "tinyops_model_invoke" and pc["file"].endswith(source.name)
+
+
+def elf_files(name: str, files: dict[str, Path]) -> list[Path | str]:
+    own = files["firmware.elf" if board_spec(name).twin.same_machine else "twin.elf"]
+    return ["--elf", own, *(["--elf", files["model.elf"]] if "model.elf" in files else [])]
+
+
+def test_a_risc_v_board_tells_a_trap_by_its_cause_and_an_overflow_as_such(
+    built: Callable[..., dict[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for fault, said in ((1, "a breakpoint, or a trap of the compiler's"), (3, "the stack overflowed")):
+        files = built("esp32c3", tmp_path, fault)
+        health, kept = crash_and_read("esp32c3", files)
+        assert (health.reset_cause, health.faults) == (FAULT, 1) and kept["firmware_crc"] != 0
+        assert (kept["pc"] == 0) == (fault == 3)
+        (tmp_path / "record.json").write_text(json.dumps(kept))
+        _, found = ask(capsys, tmp_path / "record.json", *elf_files("esp32c3", files))
+        assert found["reasons"][0].startswith(said)
+    with twin.open_twin("esp32c3", board_spec("esp32c3"), files) as board:
+        board.link.hello()
+        BoardManager(board.link._stream, name="esp32c3").reset()
+        board.link.hello()
+        assert BoardManager(board.link._stream, name="esp32c3").health().reset_cause == SOFTWARE
+        board.power_cut()
+        board.link.hello()
+        assert BoardManager(board.link._stream, name="esp32c3").health().reset_cause == POWER
 
 
 def test_records_and_health_hold_on_the_host_under_sanitizers(tmp_path: Path) -> None:
