@@ -224,6 +224,10 @@ uint32_t tinyops_startup_cycles(uint8_t bits) {
   return bits == 32 ? DWT_CYCLES : (0u - SYSTICK_VALUE) & SYSTICK_MASK;
 }
 
+uint32_t tinyops_startup_read_cycles(void *context) {
+  return tinyops_startup_cycles(((const tinyops_port *)context)->cycle_bits);
+}
+
 void tinyops_startup_wake_by(uint32_t irq) { NVIC_ENABLE(irq / 32) = 1u << irq % 32; }
 
 void tinyops_startup_sleep(uint32_t irq) {

@@ -19,6 +19,9 @@ void tinyops_startup_clear_cycles(uint8_t bits);
 /* Cycles since it was cleared, modulo 2^bits. */
 uint32_t tinyops_startup_cycles(uint8_t bits);
 
+/* The same. Fits tinyops_port.cycles, when the context is the port. */
+uint32_t tinyops_startup_read_cycles(void *context);
+
 /* Lets interrupt `irq` end a sleep. Interrupts stay masked: none is ever taken. */
 void tinyops_startup_wake_by(uint32_t irq);
 

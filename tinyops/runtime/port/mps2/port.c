@@ -91,11 +91,6 @@ static uint32_t ticks(void *context) {
   return UINT32_MAX - TIMER(TIMER_VALUE);
 }
 
-static uint32_t cycles(void *context) {
-  const tinyops_port *port = (const tinyops_port *)context;
-  return tinyops_startup_cycles(port->cycle_bits);
-}
-
 static void idle(void *context) {
   const tinyops_port *port = (const tinyops_port *)context;
   const uint32_t ms = port->sensor != 0 ? SENSOR_TICK_MS : TICK_MS;
@@ -154,7 +149,7 @@ void tinyops_port_open(tinyops_port *port) {
       .start_ticks = start_ticks,
       .ticks = ticks,
       .tick_hz = TIMER_HZ,
-      .cycles = cycles,
+      .cycles = tinyops_startup_read_cycles,
       .cycle_bits = tinyops_startup_open_cycles(),
       .emulated = 1, /* nobody has this board */
       .idle = idle,

@@ -96,11 +96,6 @@ static uint32_t ticks(void *context) {
   return TIMER(TIMER_CC0);
 }
 
-static uint32_t cycles(void *context) {
-  const tinyops_port *port = (const tinyops_port *)context;
-  return tinyops_startup_cycles(port->cycle_bits);
-}
-
 static void idle(void *context) {
   const tinyops_port *port = (const tinyops_port *)context;
   nrf5_clock_wake_after(port->sensor != 0 ? SENSOR_TICK_MS : TICK_MS);
@@ -198,7 +193,7 @@ void tinyops_port_open(tinyops_port *port) {
       .start_ticks = start_ticks,
       .ticks = ticks,
       .tick_hz = TIMER_HZ,
-      .cycles = cycles,
+      .cycles = tinyops_startup_read_cycles,
       .cycle_bits = tinyops_startup_open_cycles(),
       .emulated = emulated,
       .idle = idle,

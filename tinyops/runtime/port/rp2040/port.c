@@ -90,11 +90,6 @@ static uint32_t ticks(void *context) {
   return ((about - low + half) >> CYCLES_BITS << CYCLES_BITS) + low;
 }
 
-static uint32_t cycles(void *context) {
-  const tinyops_port *port = (const tinyops_port *)context;
-  return tinyops_startup_cycles(port->cycle_bits);
-}
-
 static void idle(void *context) {
   const tinyops_port *port = (const tinyops_port *)context;
   ALARM = TIMER_NOW + (port->sensor != 0 ? SENSOR_TICK_US : TICK_US);
@@ -191,7 +186,7 @@ void tinyops_port_open(tinyops_port *port) {
       .start_ticks = start_ticks,
       .ticks = ticks,
       .tick_hz = RP2040_CORE_HZ,
-      .cycles = cycles,
+      .cycles = tinyops_startup_read_cycles,
       .cycle_bits = tinyops_startup_open_cycles(),
       .emulated = (PLATFORM & PLATFORM_SILICON) == 0,
       .idle = idle,
