@@ -1,5 +1,5 @@
-/* RP2040 on a Raspberry Pi Pico: UART0 on GP0 and GP1 as serial line, the LED on GP25, supply
- * voltage on ADC 3. No USB.
+/* RP2040 on a Raspberry Pi Pico: UART0 on GP0 and GP1 as serial line; LED and supply voltage where
+ * the board's pins.h has them. No USB.
  *
  * Facts: RP2040 datasheet 2.8.1 (resets), 2.19 (GPIO), 4.2 (UART), 4.6 (timer), 4.7 (watchdog),
  * 4.9 (ADC); Pico datasheet 2.1 (pins). */
@@ -151,6 +151,7 @@ static int32_t read(void *context, uint32_t address, uint8_t *bytes, uint32_t co
   return 0;
 }
 
+#if defined(BOARD_LED_PIN)
 /* The LED is lit for every class but the first, which stands for nothing of interest. */
 static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t count) {
   (void)context;
@@ -158,11 +159,14 @@ static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t c
   (void)count;
   pico_show(best != 0);
 }
+#endif
 
+#if defined(BOARD_SUPPLY_PIN)
 static uint32_t supply_mv(void *context) {
   (void)context;
   return pico_supply_mv();
 }
+#endif
 
 static const tinyops_port_flash flash = {
     .erase_bytes = RP2040_FLASH_ERASE_BYTES,
@@ -179,26 +183,18 @@ void tinyops_port_open(tinyops_port *port) {
   tinyops_startup_wake_by(UART_IRQ);
   tinyops_startup_wake_by(ALARM_IRQ);
   rp2040_watchdog_start(WATCHDOG_MS);
-  *port = (tinyops_port){
-      .context = port,
-      .read_byte = read_byte,
-      .write = write_bytes,
-      .start_ticks = start_ticks,
-      .ticks = ticks,
-      .tick_hz = RP2040_CORE_HZ,
-      .cycles = tinyops_startup_read_cycles,
-      .cycle_bits = tinyops_startup_open_cycles(),
-      .emulated = (PLATFORM & PLATFORM_SILICON) == 0,
-      .idle = idle,
-      .measure = tinyops_ram_measure,
-      .now_ms = now_ms,
-      .reset = reset,
-      .reset_cause = rp2040_find_reset_cause(),
-      .feed_watchdog = feed_watchdog,
-      .flash = &flash,
-      .show = show,
-      .supply_mv = supply_mv,
-      .keep = tinyops_ram_keep(),
-      .keep_bytes = tinyops_ram_keep_bytes(),
+  *port = (tinyops_port) {
+    .context = port, .read_byte = read_byte, .write = write_bytes, .start_ticks = start_ticks,
+    .ticks = ticks, .tick_hz = RP2040_CORE_HZ, .cycles = tinyops_startup_read_cycles,
+    .cycle_bits = tinyops_startup_open_cycles(), .emulated = (PLATFORM & PLATFORM_SILICON) == 0,
+    .idle = idle, .measure = tinyops_ram_measure, .now_ms = now_ms, .reset = reset,
+    .reset_cause = rp2040_find_reset_cause(), .feed_watchdog = feed_watchdog, .flash = &flash,
+#if defined(BOARD_LED_PIN)
+    .show = show,
+#endif
+#if defined(BOARD_SUPPLY_PIN)
+    .supply_mv = supply_mv,
+#endif
+    .keep = tinyops_ram_keep(), .keep_bytes = tinyops_ram_keep_bytes(),
   };
 }
