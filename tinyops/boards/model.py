@@ -152,6 +152,7 @@ class Silicon(Strict):
 
     run: bool = Field(description="True only when it did.")
     note: str = Field(default="", description="How, or where the facts come from.")
+    unsourced: tuple[str, ...] = Field(default=(), description="Figures of the file that no source at hand gives.")
 
 
 class BoardSpec(Strict):
