@@ -21,6 +21,7 @@ from tinyops.cli import main
 from tinyops.link import Decoder, Frame, Type, encode
 from tinyops.link.smp import BoardManager
 from tinyops.twin import VirtualBoard
+from tinyops.twin.console import Console
 
 pytestmark = pytest.mark.build
 
@@ -147,9 +148,11 @@ def test_a_board_comes_back_from_a_fault_and_tells_its_line(
         _, again, fault = crash(board, Type.FAULT, HEALTH, CRASH)
         manager = BoardManager(board.link._stream, name=name)
         managed, last, info = manager.health(), manager.crash(), manager.info()
+        said_here = Console(board, None).do("crash")
         manager.clear_crash()
         assert manager.crash() is None
     assert (managed.reset_cause, managed.faults, info.board) == (FAULT, 1, name)
+    assert said_here is not None and said_here.value == {"record": asdict(last) if last else None}
     assert last is not None and tuple(asdict(last).values()) == struct.unpack("<10I", fault)
     first, second, kept = read_health(said), read_health(again), struct.unpack("<10I", fault)
     assert (first.reset_cause, first.faults, first.inferences) == (POWER, 0, 0)
