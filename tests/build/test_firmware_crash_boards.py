@@ -18,7 +18,7 @@ from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image,
 from fakes.firmware_edits import replacing
 from tinyops import twin
 from tinyops.cli import main
-from tinyops.link import Decoder, Frame, Type, encode
+from tinyops.link import Frame, Type, encode
 from tinyops.link.smp import BoardManager
 from tinyops.twin import VirtualBoard
 from tinyops.twin.console import Console
@@ -107,13 +107,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., di
 
 def listen(board: VirtualBoard, *wanted: int) -> list[bytes]:
     """The payloads of the next frames of these types, in order, that the board sends of its own accord."""
-    decoder, deadline, found = Decoder(), time.monotonic() + 20, []
+    link, deadline, found = board.link, time.monotonic() + 20, []
     while time.monotonic() < deadline:
-        for frame in decoder.feed(board.link._stream.read(0.5)):
+        while link._frames:  # some may have come together with what the link read last
+            frame = link._frames.popleft()
             if frame.type == wanted[len(found)]:
                 found.append(frame.payload)
             if len(found) == len(wanted):
                 return found
+        link._frames += link.decoder.feed(link.stream.read(0.5))
     raise AssertionError(f"heard {len(found)} of {len(wanted)} frames; {board.how_it_ended()}")
 
 
@@ -122,7 +124,7 @@ def read_health(payload: bytes) -> Health:
 
 
 def crash(board: VirtualBoard, *wanted: int) -> list[bytes]:
-    """What it says from the second inference on; asked past the link, which drops what comes with a fault."""
+    """What it says from the second inference on, which crashes."""
     for vector in (VECTORS[0], VECTORS[2]):
         board.link.write_input(vector)
         board.link._stream.write(encode(Frame(Type.INVOKE, 0, b"")), 5.0)

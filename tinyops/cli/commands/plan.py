@@ -29,10 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from tinyops.reconcile.world import observe, plan_of
+    from tinyops.reconcile.planning import plan_of
+    from tinyops.reconcile.selection import wish_of
+    from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
-    plan = plan_of(world, replace=arguments.replace)
+    plan = plan_of(world, wish_of(world.repository, replace=arguments.replace, only=arguments.only))
     if arguments.out is not None:
         write_atomic(arguments.out, pretty_json(plan.to_json()))
     if arguments.build and plan.pending:
@@ -51,17 +53,19 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
     from tinyops.build.measurements import FOLDER
     from tinyops.cli.progress import watcher
     from tinyops.reconcile.apply import preview
+    from tinyops.reconcile.selection import wish_of
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows, time_lines
 
     measurements = repository_root(arguments) / FOLDER
+    wish = wish_of(world.repository, replace=arguments.replace, only=arguments.only)
     with watcher(json=output.json) as watching:
-        built = preview(world, plan, watching, jobs=arguments.jobs, replace=arguments.replace)
+        built = preview(world, plan, watching, jobs=arguments.jobs, wish=wish)
     text = [plan_text(plan, verbose=arguments.all), ""]
-    value = {**plan.to_json(), "missed": {f: list(r) for f, r in built.missed.items()}}
+    value = {**plan.to_json(), "missed": {f: list(r) for f, r in built.judged.reasons.items()}}
     if built.manifest is not None:
         times = time_lines(built.manifest, measurements)
         text += [output.table(HEADERS, rows(built.manifest)), *times, FOOTNOTE, ""]
         value["figures"] = figure_json(built.manifest, measurements)
     output.result(value, "\n".join([*text, "Nothing was published."]))
-    failed = report(built.missed, built.errors, output)
+    failed = report(built.judged, built.errors, output)
     return failed or _status(arguments, plan)
