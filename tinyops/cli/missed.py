@@ -23,7 +23,7 @@ def report(judged: Judgement, errors: Mapping[str, TinyopsError], output: Output
         output.note(f"held: fleet {fleet} keeps what it has:")
         for miss in missed:
             output.note(f"  {miss}")
-        if gates := [miss.gate for miss in missed if ":" not in miss.gate]:  # not those of a step that failed
+        if gates := [miss.gate for miss in missed if not miss.is_failure]:
             output.note(f"  it moves with {_override(gates[0], judged.models[fleet])} under its `overrides`")
     for fleet, lifted in sorted(judged.overridden.items()):
         for override in lifted:

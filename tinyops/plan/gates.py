@@ -17,14 +17,23 @@ _UNITS = {"flash_bytes": "bytes of flash", "ram_bytes": "bytes of RAM", "instruc
 
 @dataclass(frozen=True)
 class Miss:
-    """A gate that something does not reach. `board` is None where the model itself misses it."""
+    """A gate that something does not reach.
+
+    `board` is None where the model itself misses it; `figure` names the figure that it is about, if it is about one.
+    """
 
     gate: str
     text: str
     board: str | None = None
+    figure: str = ""
 
     def __str__(self) -> str:
         return f"{self.gate}: {self.text}"
+
+    @property
+    def is_failure(self) -> bool:
+        """A step failed, named in place of a gate: there are no figures."""
+        return ":" in self.gate
 
 
 def missed_gates(gates: Gates, facts: Mapping[str, Any]) -> tuple[Miss, ...]:
@@ -46,9 +55,10 @@ def _missed_gates(gates: Gates, facts: Mapping[str, Any]) -> Iterator[Miss]:
     if gates.int8_loss_max is not None:
         loss = facts.get("int8_loss")
         if loss is None:
-            yield Miss("int8_loss_max", "the loss was not measured")
+            yield Miss("int8_loss_max", "the loss was not measured", None, "int8_loss")
         elif loss > gates.int8_loss_max:
-            yield Miss("int8_loss_max", f"lost {loss:.3f}, at most {gates.int8_loss_max:.3f} wanted")
+            text = f"lost {loss:.3f}, at most {gates.int8_loss_max:.3f} wanted"
+            yield Miss("int8_loss_max", text, None, "int8_loss")
     if gates.recordings_min is not None:
         found = sum((facts.get("recordings") or {}).values())
         if found < gates.recordings_min:
@@ -57,10 +67,10 @@ def _missed_gates(gates: Gates, facts: Mapping[str, Any]) -> Iterator[Miss]:
 
 def _below(gate: str, wanted: float, found: Mapping[str, float] | None, judged: str) -> Iterator[Miss]:
     if found is None:
-        yield Miss(gate, "was not measured")
+        yield Miss(gate, "was not measured", None, "accuracy")
     elif found[judged] < wanted:
         bound = f"the 95 % interval of {found['point']:.3f} starts at " if judged == "low" else "it is "
-        yield Miss(gate, f"{wanted:.3f} wanted, {bound}{found[judged]:.3f}")
+        yield Miss(gate, f"{wanted:.3f} wanted, {bound}{found[judged]:.3f}", None, "accuracy")
 
 
 def missed_board_gates(
@@ -85,30 +95,35 @@ def _missed_board_gates(
     for name, unit in _UNITS.items():
         most, found = getattr(gates, f"{name}_max"), figures.get(name)
         if most is not None and found is None:
-            yield Miss(f"{name}_max", f"{board}: was not measured", board)
+            yield Miss(f"{name}_max", f"{board}: was not measured", board, name)
         elif most is not None and found > most:
-            yield Miss(f"{name}_max", f"{board}: {found:,} {unit}, at most {most:,} wanted", board)
-        yield from _grown(gates.growth_max, board, unit, before.get(name), found)
+            yield Miss(f"{name}_max", f"{board}: {found:,} {unit}, at most {most:,} wanted", board, name)
+        yield from _grown(gates.growth_max, board, name, before.get(name), found)
     if gates.latency_ms_max is not None:
         if milliseconds is None:
             text = f"{board}: was not measured: no file below measurements/{board}/ says how long such a board takes"
-            yield Miss("latency_ms_max", text, board)
+            yield Miss("latency_ms_max", text, board, "milliseconds")
         elif milliseconds > gates.latency_ms_max:
             text = f"{board}: {milliseconds:,.2f} ms an inference, at most {gates.latency_ms_max:,.2f} wanted"
-            yield Miss("latency_ms_max", text, board)
+            yield Miss("latency_ms_max", text, board, "milliseconds")
 
 
-def _grown(most: float | None, board: str, unit: str, before: int | None, now: int | None) -> Iterator[Miss]:
+def _grown(most: float | None, board: str, figure: str, before: int | None, now: int | None) -> Iterator[Miss]:
     if most is not None and before and now is not None and now > before * (1 + most):
-        growth = f"{before:,} → {now:,} {unit}, {100 * (now / before - 1):.1f} % more"
-        yield Miss("growth_max", f"{board}: {growth}, at most {100 * most:.1f} % wanted", board)
+        growth = f"{before:,} → {now:,} {_UNITS[figure]}, {100 * (now / before - 1):.1f} % more"
+        yield Miss("growth_max", f"{board}: {growth}, at most {100 * most:.1f} % wanted", board, figure)
 
 
 def missed_proof(fleet: Fleet, board: str, proof: Mapping[str, str]) -> tuple[Miss, ...]:
     """Each released file of a board that was proven less than its fleet accepts."""
     least = PROOF_LEVELS.index(fleet.spec.proof)
     return tuple(
-        Miss("proof", f"the {part} for {board} is {level}, the fleet accepts {fleet.spec.proof} and better", board)
+        Miss(
+            "proof",
+            f"the {part} for {board} is {level}, the fleet accepts {fleet.spec.proof} and better",
+            board,
+            "proof",
+        )
         for part, level in sorted(proof.items())
         if level != "none" and PROOF_LEVELS.index(level) > least
     )

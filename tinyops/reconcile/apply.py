@@ -16,11 +16,11 @@ from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, Unsa
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.plan import NO_WISH, Action, Plan, Wish
+from tinyops.plan import NO_WISH, Plan, Wish
 from tinyops.plan.diff import NOT_ASKED, REPLACED
 from tinyops.process import run
 from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
-from tinyops.reconcile.judging import Judgement, judge, judge_released, today
+from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
 from tinyops.reconcile.selection import wish_of
 from tinyops.reconcile.world import World, observe
@@ -94,12 +94,6 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
 def not_asked(world: World, wish: Wish) -> dict[str, tuple[str, ...]]:
     """The fleets that --only leaves as they are, and that as the reason."""
     return {name: (NOT_ASKED.field,) for name in world.fleets if wish.only and name not in wish.only}
-
-
-def held_fleets(world: World, plan: Plan) -> Judgement:
-    """The fleets that a plan holds though nothing of them changes, and why."""
-    held = [c.subject for c in plan.changes if c.kind == "fleet" and c.action is Action.HELD]
-    return judge_released(world, today(), held)
 
 
 def apply(

@@ -11,7 +11,7 @@ from tinyops.artifacts import Record, closure
 from tinyops.build.execute import Outcome
 from tinyops.build.measurements import FOLDER, read_factor
 from tinyops.manifest.document import FleetEntry
-from tinyops.plan import NO_WISH, Wish
+from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
 from tinyops.reconcile.assemble import fleet_steps
 from tinyops.reconcile.world import World
@@ -65,16 +65,23 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
     models: dict[str, str] = {}
     for name in fleets:
         fleet, entry = world.fleets.get(name), world.manifest.fleets.get(name) if world.manifest else None
-        if fleet is None or entry is None or f"squeeze:{fleet.spec.model_name}/int8" not in world.released_records:
+        if fleet is None or entry is None or fleet.spec.squeeze_step not in world.released_records:
             continue
         models[name] = _model_digest(fleet, world.released_records)
         figures = {board: offered.figures for board, offered in entry.boards.items()}
-        squeezed = world.released_records[f"squeeze:{fleet.spec.model_name}/int8"]
+        squeezed = world.released_records[fleet.spec.squeeze_step]
         found = (*_model_misses(world, fleet, squeezed), *_board_misses(world, fleet, figures, None))
         left, _ = waived(found, fleet.spec.overrides, models[name], day)
         if left:
             missed[name] = left
     return Judgement(missed, {}, models)
+
+
+def held_fleets(world: World, plan: Plan) -> Judgement:
+    """The fleets that gates hold though nothing of them changes, and why: neither suspended nor left out."""
+    held = [c.subject for c in plan.changes if c.kind == "fleet" and c.action is Action.HELD]
+    meant = [n for n in held if world.fleets[n].spec.suspended is None and (not plan.only or n in plan.only)]
+    return judge_released(world, today(), meant)
 
 
 def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
@@ -86,7 +93,7 @@ def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
 def _judge_built(
     world: World, fleet: Fleet, records: Mapping[str, Record], day: date
 ) -> tuple[tuple[Miss, ...], tuple[Override, ...]]:
-    squeezed = records[f"squeeze:{fleet.spec.model_name}/int8"]
+    squeezed = records[fleet.spec.squeeze_step]
     proven = {board: records[f"twin:{fleet.name}/{board}"].facts for board in fleet.spec.boards}
     entry = world.manifest.fleets.get(fleet.name) if world.manifest else None
     found = (
@@ -98,7 +105,7 @@ def _judge_built(
 
 
 def _model_digest(fleet: Fleet, records: Mapping[str, Record]) -> str:
-    return records[f"squeeze:{fleet.spec.model_name}/int8"].outputs["int8.tflite"].digest
+    return records[fleet.spec.squeeze_step].outputs["int8.tflite"].digest
 
 
 def _model_misses(world: World, fleet: Fleet, squeezed: Record) -> tuple[Miss, ...]:

@@ -11,7 +11,7 @@ from tinyops.artifacts import ALL_OUTPUTS, Artifact, InputRef, Record, Source, S
 from tinyops.files import canonical_json
 from tinyops.plan import Action, Bound, Plan, Released, Wish, make_plan
 from tinyops.plan.diff import field_reasons
-from tinyops.plan.document import plan_schema, read_plan
+from tinyops.plan.document import PlanFile, plan_schema, read_plan
 from tinyops.plan.render import plan_text, summary
 
 BOUND = Bound(*("sha256:" + digit * 64 for digit in "1234"))
@@ -124,15 +124,15 @@ def test_a_fleet_changes_by_its_own_fields_too():
 
 def test_a_plan_survives_its_file_and_refuses_an_edited_one():
     made = plan(steps(epochs=40), released(steps()))
-    saved = made.to_json()
-    assert read_plan(canonical_json(saved)) == made
+    saved = PlanFile(made).to_json()
+    assert read_plan(canonical_json(saved)) == PlanFile(made)
     saved["changes"][0]["reasons"][0]["new"] = "41"
     with pytest.raises(ValueError, match="edited"):
         read_plan(canonical_json(saved))
 
 
 def document() -> dict[str, Any]:
-    return json.loads(canonical_json(plan(steps(epochs=40), released(steps())).to_json()))
+    return json.loads(canonical_json(PlanFile(plan(steps(epochs=40), released(steps()))).to_json()))
 
 
 @pytest.mark.parametrize(

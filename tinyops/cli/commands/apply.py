@@ -52,7 +52,7 @@ def read_plan(path: Path) -> Plan:
 
     hint = "`tinyops plan --out FILE` saves a plan"
     try:
-        return read(read_bounded(path, PLAN_LIMIT_BYTES))
+        return read(read_bounded(path, PLAN_LIMIT_BYTES)).plan
     except SpecError as error:  # missing, unreadable or too long
         raise UsageError(error.message, hint=hint) from None
     except ValueError as error:
