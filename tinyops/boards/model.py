@@ -75,7 +75,12 @@ class UsbId(Strict):
     vid: UsbNumber = Field(description="Vendor.")
     pid: UsbNumber = Field(description="Product.")
     mode: Literal["application", "bootloader", "debugger"] = Field(
-        default="application", description="What answers under this id."
+        default="application", description="What answers under this id; an id may be listed once for each."
+    )
+    settle_ms: NonNegativeInt = Field(
+        default=0,
+        le=30_000,
+        description="Opening its line resets it, and for so long its bootloader takes for its own what is said.",
     )
 
 
@@ -241,6 +246,11 @@ class BoardSpec(Strict):
             if name in names[:number]:
                 raise Misplaced(("sensors", number, "name"), f"sensor {name!r} stands twice")
         return self
+
+    @property
+    def settle_s(self) -> float:
+        """How long nothing may be said after its line was opened, under whichever id it shows."""
+        return max((usb.settle_ms for usb in self.usb), default=0) / 1000
 
     @property
     def model_form(self) -> ModelForm:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from tinyops.boards.model import Board
 from tinyops.build.trust import TRUSTED_FILES, find_trust
+from tinyops.device.identify.match import settle_s
 from tinyops.device.identify.usb import UsbDevice
 from tinyops.device.provision import devices_file
 from tinyops.device.provision.bulk import Row
@@ -98,12 +100,13 @@ def enrol_one(board: Managed, fleet: FleetFile, wanted: Enrolment, row: Row, nam
 
 
 def enrol_row(
-    row: Row, fleet: FleetFile, wanted: Enrolment, usb: Sequence[UsbDevice], today: date
+    row: Row, fleet: FleetFile, wanted: Enrolment, usb: Sequence[UsbDevice], catalog: Mapping[str, Board], today: date
 ) -> tuple[Device, str]:
     """The device that was enrolled, and its port."""
     port = port_of(row, usb)
     name = name_of(row, port, usb)
-    with BoardManager.open(port) as manager:
+    settle = settle_s(next((device for device in usb if port in device.ports), None), catalog)
+    with BoardManager.open(port, settle_s=settle) as manager:
         return enrol_one(manager, fleet, wanted, row, name, today), port
 
 

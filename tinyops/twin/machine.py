@@ -8,8 +8,9 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar, TypeVar
 
@@ -41,7 +42,7 @@ class Replay:
 class Boot:
     """What a virtual board is made of: the board's facts, its files by name, its contract and lock entries.
 
-    Only twins of Linux boards can replay.
+    Only twins of Linux boards can replay. `bootloader`: a reset leads into the board's own, which may write its flash.
     """
 
     board: str
@@ -51,6 +52,7 @@ class Boot:
     lock: JsonObject
     replay: Replay | None = None
     state: Path | None = None  # a folder that keeps what the board's flash holds
+    bootloader: bool = False
 
     def file(self, name: str) -> Path:
         """The path of an input. Raises ToolError when the step was not given it."""
@@ -158,6 +160,7 @@ class OrderedBoard(VirtualBoard):
     """A virtual board whose program takes orders: a line each, answered by one, on a socket of its own."""
 
     orders: socket.socket
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def reset(self) -> None:
         self.order("reset")
@@ -174,6 +177,10 @@ class OrderedBoard(VirtualBoard):
 
     def order(self, order: str) -> str:
         """The answer to an order. Raises ToolError when the board is gone, or does not know the order."""
+        with self._turn:
+            return self._order(order)
+
+    def _order(self, order: str) -> str:
         said = b""
         try:
             self.orders.settimeout(ORDER_TIMEOUT_S)

@@ -1,20 +1,24 @@
 /* A virtual AVR board: simavr's core, its first serial line on a socket, orders on another.
  *
- *   simavr_board MCU HZ FLASH EEPROM STACK_LOW LINE ORDERS
+ *   simavr_board MCU HZ FLASH EEPROM STACK_LOW START LINE ORDERS
  *
  * FLASH and EEPROM are files of raw bytes: FLASH is what the board was flashed with; EEPROM may be
- * missing and is written back when it changed. STACK_LOW is the first address above static data.
+ * missing and is written back when it changed. STACK_LOW is the first address above static data, 0
+ * when it is not known: then nobody watches the stack. START is where a reset leads: 0, or where
+ * the bootloader begins, which then writes the chip's flash and, with it, FLASH.
  * LINE and ORDERS are numbers of open sockets. An order is a line of text and is answered by one:
  *
  *   reset      pulls the reset pin; RAM keeps what it held
  *   power_cut  takes the power away and gives it back: RAM holds noise, flash and EEPROM stay
- *   measure    says "cycles C stack S resets R watchdog W": core cycles since start-up, among them
- *              those slept through; bytes of the deepest stack; resets, and how many by watchdog
+ *   measure    says "cycles C resets R watchdog W stack S": core cycles since start-up, among them
+ *              those slept through; resets, and how many by watchdog; bytes of the deepest stack,
+ *              where it is watched
  *
  * Time: cycles are counted by instruction, as simavr knows them. A sleeping core waits for its next
  * timer as long as a real one would; one that has bytes to read, or computes, goes as fast as this
- * machine lets it. Bytes go in one at a time, at the baud rate, when the receiver is on and the
- * last one was read: a line with flow control, which loses nothing.
+ * machine lets it. A bootloader that waits for bytes waits in real time, as its host does. Bytes go
+ * in one at a time, at the baud rate, when the receiver is on and the last one was read: a line
+ * with flow control, which loses nothing.
  *
  * Ends with 0 when the host closes LINE, with 2 when it cannot start, with 3 when the program did
  * what the chip has no answer to. */
@@ -31,8 +35,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -70,14 +76,17 @@ typedef struct {
   const chip *kind;
   const char *eeprom_path;
   uint8_t *eeprom_saved;
+  uint8_t *flash_kept; /* of FLASH, which the bootloader's writes go to; NULL without one */
+  int flash_touched;
   int line, orders;
   uint8_t in[BUFFER], out[BUFFER];
   size_t in_bytes, in_taken, out_bytes;
   char order[64];
   size_t order_bytes;
-  uint64_t owed_ns; /* slept through without waiting */
-  uint16_t stack_low;
-  int painted; /* the firmware has painted its stack since it started */
+  uint64_t owed_ns;                           /* slept through without waiting */
+  uint64_t waits_since_ns, waits_since_cycle; /* the bootloader for its host; 0 when it does not */
+  uint16_t stack_low;                         /* 0: not watched */
+  int painted;    /* the firmware has painted its stack since it started */
   int just_reset; /* and not yet asked why */
   unsigned resets, watchdog_resets;
 } board;
@@ -159,6 +168,7 @@ static void take_output(avr_irq_t *irq, uint32_t value, void *parameter) {
   board *self = parameter;
   (void)irq;
   self->owed_ns = 0;
+  self->waits_since_ns = 0;
   self->out[self->out_bytes++] = (uint8_t)value;
   if (self->out_bytes == BUFFER) {
     flush(self);
@@ -223,9 +233,13 @@ static uint16_t unused_end(const board *self) {
 
 static void obey(board *self, char *answer, size_t room) {
   if (strcmp(self->order, "measure") == 0) {
-    (void)snprintf(answer, room, "cycles %llu stack %u resets %u watchdog %u\n",
-                   (unsigned long long)self->avr->cycle, self->avr->ramend + 1u - unused_end(self),
-                   self->resets, self->watchdog_resets);
+    int end = snprintf(answer, room, "cycles %llu resets %u watchdog %u",
+                       (unsigned long long)self->avr->cycle, self->resets, self->watchdog_resets);
+    if (self->stack_low != 0) {
+      end += snprintf(answer + end, room - (size_t)end, " stack %u",
+                      self->avr->ramend + 1u - unused_end(self));
+    }
+    (void)snprintf(answer + end, room - (size_t)end, "\n");
     return;
   }
   int cut = strcmp(self->order, "power_cut") == 0;
@@ -261,10 +275,11 @@ static void take_orders(board *self) {
 
 /* The core. */
 
-static void look_around(board *self) {
-  flush(self);
-  take_input(self);
-  take_orders(self);
+/* Or an order, but no longer than that. */
+static void wait_for_bytes(const board *self, uint64_t ns) {
+  struct timespec most = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+  struct pollfd wait[] = {{self->line, POLLIN, 0}, {self->orders, POLLIN, 0}};
+  (void)ppoll(wait, 2, &most, NULL);
 }
 
 /* simavr's callback of a core that sleeps for `cycles`: waits for a byte or an order meanwhile.
@@ -278,11 +293,54 @@ static void sleep_for(avr_t *avr, avr_cycle_count_t cycles) {
     self->owed_ns = 0;
   }
   if (self->owed_ns >= LEAST_WAIT_NS) {
-    struct timespec most = {(time_t)(self->owed_ns / 1000000000u),
-                            (long)(self->owed_ns % 1000000000u)};
-    struct pollfd wait[] = {{self->line, POLLIN, 0}, {self->orders, POLLIN, 0}};
-    (void)ppoll(wait, 2, &most, NULL);
+    wait_for_bytes(self, self->owed_ns);
     self->owed_ns = 0;
+  }
+}
+
+/* Whether the bootloader has nothing to read. It counts time to know when to give up on its host,
+ * who lives in real time. */
+static int bootloader_waits(const board *self) {
+  return self->flash_kept != NULL && self->avr->pc >= self->kind->bootloader &&
+         self->in_taken == self->in_bytes;
+}
+
+static void keep_flash(board *self) {
+  if (self->flash_touched && self->flash_kept != NULL) {
+    memcpy(self->flash_kept, self->avr->flash, self->avr->flashend + 1u);
+  }
+  self->flash_touched = 0;
+}
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Lets real time catch up with a bootloader that counts how long it waits. */
+static void wait_with_host(board *self) {
+  uint64_t cycle = self->avr->cycle, now = now_ns();
+  if (self->waits_since_ns == 0) {
+    self->waits_since_ns = now;
+    self->waits_since_cycle = cycle;
+  }
+  uint64_t counted = (cycle - self->waits_since_cycle) * 1000000000u / self->avr->frequency;
+  uint64_t passed = now - self->waits_since_ns;
+  if (counted > passed + LEAST_WAIT_NS) {
+    wait_for_bytes(self, counted - passed);
+  }
+}
+
+static void look_around(board *self) {
+  flush(self);
+  take_input(self);
+  take_orders(self);
+  keep_flash(self);
+  if (bootloader_waits(self)) {
+    wait_with_host(self);
+  } else {
+    self->waits_since_ns = 0;
   }
 }
 
@@ -291,6 +349,7 @@ static void count_reset(avr_io_t *io) {
   self->resets++;
   self->just_reset = 1;
   self->painted = 0;
+  self->waits_since_ns = 0;
 }
 
 /* simavr marks a watchdog's reset only when it has told everybody of the reset. */
@@ -307,10 +366,14 @@ static void write_spm(avr_t *avr, avr_io_addr_t address, uint8_t value, void *pa
   if ((value & SPM_ENABLE) != 0 && avr->pc < self->kind->bootloader) {
     stop_program(self, "writes flash from outside the bootloader section, which does nothing");
   }
+  self->flash_touched = 1;
 }
 
 static void watch_stack(board *self) {
   const uint8_t *data = self->avr->data;
+  if (self->stack_low == 0) {
+    return;
+  }
   uint16_t at = (uint16_t)(data[STACK_LOW_BYTE] | data[STACK_HIGH_BYTE] << 8);
   int intact = data[self->stack_low] == PAINT;
   if ((self->painted && !intact) || (self->painted && at < self->stack_low)) {
@@ -351,6 +414,21 @@ static void load_flash(board *self, const char *path) {
   self->avr->codeend = self->avr->flashend;
 }
 
+/* From here on a reset leads into the bootloader, and what that writes is kept in the file. */
+static void start_in_bootloader(board *self, const char *path, avr_flashaddr_t start) {
+  int file = open(path, O_RDWR);
+  if (start != self->kind->bootloader || file < 0) {
+    fail(2, path, file < 0 ? strerror(errno) : "the bootloader of this chip begins elsewhere");
+  }
+  void *kept = mmap(NULL, self->avr->flashend + 1u, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  (void)close(file);
+  if (kept == MAP_FAILED) {
+    fail(2, path, strerror(errno));
+  }
+  self->flash_kept = kept;
+  self->avr->reset_pc = start;
+}
+
 static const chip *find_chip(const char *name) {
   for (size_t i = 0; i < sizeof(CHIPS) / sizeof(*CHIPS); i++) {
     if (strcmp(CHIPS[i].name, name) == 0) {
@@ -374,8 +452,8 @@ static void connect_board(board *self) {
 
 int main(int count, char **arguments) {
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (count != 8) {
-    fail(2, "usage", "simavr_board MCU HZ FLASH EEPROM STACK_LOW LINE ORDERS");
+  if (count != 9) {
+    fail(2, "usage", "simavr_board MCU HZ FLASH EEPROM STACK_LOW START LINE ORDERS");
   }
   static board self;
   avr_global_logger_set(be_quiet);
@@ -386,13 +464,17 @@ int main(int count, char **arguments) {
   }
   self.eeprom_path = arguments[4];
   self.stack_low = (uint16_t)strtoul(arguments[5], NULL, 0);
-  self.line = (int)strtol(arguments[6], NULL, 10);
-  self.orders = (int)strtol(arguments[7], NULL, 10);
+  avr_flashaddr_t start = (avr_flashaddr_t)strtoul(arguments[6], NULL, 0);
+  self.line = (int)strtol(arguments[7], NULL, 10);
+  self.orders = (int)strtol(arguments[8], NULL, 10);
   (void)avr_init(self.avr);
   self.avr->frequency = (uint32_t)strtoul(arguments[2], NULL, 10);
   self.avr->custom.data = &self;
   self.avr->sleep = sleep_for;
   load_flash(&self, arguments[3]);
+  if (start != 0) {
+    start_in_bootloader(&self, arguments[3], start);
+  }
   load_eeprom(&self);
   connect_board(&self);
   fill_with_noise(&self);

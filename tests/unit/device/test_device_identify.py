@@ -62,15 +62,15 @@ def test_two_boards_with_one_id_are_both_named_and_the_answer_decides(tree: UsbT
     (found,) = identify(connected(tree.root), {**twins, "two": other}, question=silent)
     assert [c.board for c in found.candidates] == ["pico", "two"]
     assert found.board is None and found.asked and "no answer" in found.problem
-    (found,) = identify(connected(tree.root), {**twins, "two": other}, question=lambda _: answering("two"))
+    (found,) = identify(connected(tree.root), {**twins, "two": other}, question=lambda *_: answering("two"))
     assert found.board == "two"
 
 
-def silent(port: str) -> BoardInfo:
+def silent(port: str, settle: float) -> BoardInfo:
     raise LinkTimeout(f"{port}: no answer to InfoRead within the time limit")
 
 
-def forbidden(port: str) -> BoardInfo:
+def forbidden(port: str, settle: float) -> BoardInfo:
     raise AssertionError(f"{port} was written to")
 
 
@@ -85,7 +85,7 @@ def test_nobody_is_written_to_whose_id_is_no_running_boards_own(tree: UsbTree, v
     assert not found.asked and "--ask" in found.problem
     (named,) = identify(connected(tree.root), CATALOG, ports=["/dev/ttyUSB0"], question=forbidden)
     assert named == found
-    (asked,) = identify(connected(tree.root), CATALOG, anyone=True, question=lambda _: answering("pico"))
+    (asked,) = identify(connected(tree.root), CATALOG, anyone=True, question=lambda *_: answering("pico"))
     assert asked.asked and asked.board == "pico"
 
 
@@ -153,7 +153,7 @@ def test_a_silent_port_has_a_problem_and_stays_listed() -> None:
 
 
 def test_a_port_that_cannot_be_opened_has_a_problem(tmp_path: Path) -> None:
-    def busy(port: str) -> BoardInfo:
+    def busy(port: str, settle: float) -> BoardInfo:
         raise ToolError(f"{port}: cannot be opened: busy")
 
     (found,) = identify((), CATALOG, ports=[str(tmp_path / "tty")], anyone=True, question=busy)

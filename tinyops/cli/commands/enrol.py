@@ -84,16 +84,17 @@ def _enrol(
 ) -> int:
     from tinyops.device.identify.usb import connected
     from tinyops.reconcile.enrolment import enrol_row, prepare
+    from tinyops.reconcile.world import load_world_catalog
 
     wanted = prepare(root, fleet, _network(arguments))
     done: list[Device] = []
     failed: list[tuple[str, TinyopsError]] = []
-    usb = connected()
+    usb, catalog = connected(), load_world_catalog(root)
     for row in rows:
         called = row.id or row.port or row.serial
         output.note(f"enrolling {called} …")
         try:
-            device, port = enrol_row(row, fleet, wanted, usb, today)
+            device, port = enrol_row(row, fleet, wanted, usb, catalog, today)
         except TinyopsError as error:
             if len(rows) == 1:
                 raise

@@ -87,7 +87,14 @@ class ArduinoForm(Form):
         files = {
             "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model),
             "include/contract.h": render("contract.h.j2", **common, **contract_values(facts, layout)),
-            "src/main.cpp": render("main.cpp.j2", **common, linked=not layout.model, sensor=sensor, driver=driver),
+            "src/main.cpp": render(
+                "main.cpp.j2",
+                **common,
+                linked=not layout.model,
+                sensor=sensor,
+                driver=driver,
+                avr=request.spec.cpu == "avr",
+            ),
             **board_json(request.board, request.spec),
             **headers(),
             **sources("app", "src/app"),

@@ -66,9 +66,12 @@ class BoardManager:
         self._os, self._images, self._ours = _requests()
 
     @classmethod
-    def open(cls, port: str, *, timeout_s: float = 5.0) -> BoardManager:
-        """The board at a serial port, which `close` closes. Raises ToolError when the port cannot be opened."""
-        stream = SerialStream(port)
+    def open(cls, port: str, *, timeout_s: float = 5.0, settle_s: float = 0.0) -> BoardManager:
+        """The board at a serial port, which `close` closes; it is left alone for `settle_s` first.
+
+        Raises ToolError when the port cannot be opened.
+        """
+        stream = SerialStream(port, settle_s)
         try:
             manager = cls(stream, name=port, timeout_s=timeout_s)
         except ToolError:

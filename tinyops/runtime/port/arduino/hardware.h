@@ -36,6 +36,10 @@ uint8_t tinyops_arduino_open_cycles(void);
 void tinyops_arduino_clear_cycles(void);
 uint32_t tinyops_arduino_cycles(void);
 
+/* Writes the SHA-256 of the firmware as it lies in flash; the only chip whose linker tells where
+ * that ends is an ATmega. Takes seconds. */
+void tinyops_arduino_digest_flash(uint8_t *digest);
+
 #ifdef __cplusplus
 }
 #endif
