@@ -94,7 +94,7 @@ def test_a_plan_with_a_sensor_that_lacks_something_names_what_would_do(
 def test_a_board_that_vanishes_while_it_is_flashed(
     tree: UsbTree, avrdude: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    at = tree.plug(0x2341, 0x0042, tty="null")  # /dev/null: a line that can be opened
+    at = tree.plug(0x2341, 0x0042, tty="tty")  # /dev/tty: a line that is there
     avrdude.write_text(AVRDUDE.format(f"rm -r {tree.devices / at}; echo 'ser_send(): write error' >&2; exit 1"))
     assert main(["flash", "mega2560", "--file", "firmware.hex", "--sys", str(tree.root)]) == 70
     text = one_error(capsys)
