@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from tinyops.boards.layout import Layout, Memory, check_layout
+from tinyops.boards.layout import Flash, Layout, Memory, check_layout
 from tinyops.boards.machines import QEMU, USER_EMULATORS, emulator, place
 from tinyops.boards.mcus import mcu_fault
 from tinyops.documents import Misplaced, Name, Strict
@@ -258,6 +258,15 @@ class BoardSpec(Strict):
         if self.layout is not None:
             return "image" if self.layout.model else "linked"
         return "wasm" if self.cpu == "wasm32" else "shared-object"
+
+    @property
+    def settings_flash(self) -> Flash | None:
+        """The region that keeps settings, with the rules of the flash that it lies in; None for a board without one."""
+        region = self.layout.settings if self.layout is not None else None
+        if region is None or self.memory is None:
+            return None
+        flash = next(f for f in self.memory.flash if f.origin <= region.origin < f.end)
+        return flash.model_copy(update={"origin": region.origin, "bytes": region.bytes})
 
     @property
     def emulator(self) -> str | None:

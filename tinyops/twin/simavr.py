@@ -19,7 +19,7 @@ from tinyops.twin.flash import flash_file
 from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
 from tinyops.twin.released import elf_bytes, hex_bytes
 
-SOURCE = Path(__file__).with_name("simavr_board.c")
+SOURCES = tuple(Path(__file__).with_name(f"simavr_{name}") for name in ("board.c", "eeprom.c", "eeprom.h"))
 MACHINES = {"atmega2560": "avr"}  # chip -> cpu
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror")
 LIBRARIES = ("-lsimavr", "-lelf")
@@ -100,7 +100,7 @@ def build_board() -> Path:
     Raises ToolError naming what is missing.
     """
     identity = f"{installed('simavr').version}|{FLAGS}"
-    return build_once("simavr", identity, [SOURCE], lambda made: [*FLAGS, SOURCE, *LIBRARIES, "-o", made])
+    return build_once("simavr", identity, SOURCES, lambda made: [*FLAGS, *SOURCES[:2], *LIBRARIES, "-o", made])
 
 
 def _flash(elf: Path) -> bytes:

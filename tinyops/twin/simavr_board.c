@@ -10,9 +10,10 @@
  *
  *   reset      pulls the reset pin; RAM keeps what it held
  *   power_cut  takes the power away and gives it back: RAM holds noise, flash and EEPROM stay
- *   measure    says "cycles C resets R watchdog W stack S": core cycles since start-up, among them
- *              those slept through; resets, and how many by watchdog; bytes of the deepest stack,
- *              where it is watched
+ *   cut_in N   power fails within the write of the Nth byte of EEPROM from now
+ *   measure    says "cycles C resets R watchdog W operations O stack S": core cycles since start-up,
+ *              among them those slept through; resets, and how many by watchdog; bytes of EEPROM
+ *              written; bytes of the deepest stack, where it is watched
  *
  * Time: cycles are counted by instruction, as simavr knows them. A sleeping core waits for its next
  * timer as long as a real one would; one that has bytes to read, or computes, goes as fast as this
@@ -27,7 +28,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <simavr/avr_eeprom.h>
 #include <simavr/avr_uart.h>
 #include <simavr/sim_avr.h>
 #include <simavr/sim_io.h>
@@ -40,6 +40,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "simavr_eeprom.h"
 
 enum {
   BUFFER = 4096,
@@ -74,8 +76,7 @@ typedef struct {
   avr_io_t io; /* first: simavr tells the board of resets through it */
   avr_t *avr;
   const chip *kind;
-  const char *eeprom_path;
-  uint8_t *eeprom_saved;
+  eeprom memory;
   uint8_t *flash_kept; /* of FLASH, which the bootloader's writes go to; NULL without one */
   int flash_touched;
   int line, orders;
@@ -91,7 +92,7 @@ typedef struct {
   unsigned resets, watchdog_resets;
 } board;
 
-static _Noreturn void fail(int status, const char *what, const char *why) {
+_Noreturn void fail(int status, const char *what, const char *why) {
   (void)fprintf(stderr, "%s: %s\n", what, why);
   exit(status);
 }
@@ -109,46 +110,6 @@ static void be_quiet(avr_t *avr, const int level, const char *format, va_list va
   }
 }
 
-/* EEPROM. */
-
-static uint32_t eeprom_bytes(const board *self) { return self->avr->e2end + 1u; }
-
-static const uint8_t *eeprom(const board *self) {
-  avr_eeprom_desc_t wanted = {.ee = NULL, .offset = 0, .size = eeprom_bytes(self)};
-  if (avr_ioctl(self->avr, AVR_IOCTL_EEPROM_GET, &wanted) != 0 && wanted.ee == NULL) {
-    fail(2, self->eeprom_path, "this chip has no EEPROM");
-  }
-  return wanted.ee;
-}
-
-static void save_eeprom(board *self) {
-  const uint8_t *now = eeprom(self);
-  if (memcmp(now, self->eeprom_saved, eeprom_bytes(self)) == 0) {
-    return;
-  }
-  memcpy(self->eeprom_saved, now, eeprom_bytes(self));
-  FILE *file = fopen(self->eeprom_path, "wb");
-  if (file == NULL || fwrite(now, 1, eeprom_bytes(self), file) != eeprom_bytes(self) ||
-      fclose(file) != 0) {
-    fail(2, self->eeprom_path, strerror(errno));
-  }
-}
-
-static void load_eeprom(board *self) {
-  self->eeprom_saved = malloc(eeprom_bytes(self));
-  if (self->eeprom_saved == NULL) {
-    fail(2, "EEPROM", "not enough memory");
-  }
-  memset(self->eeprom_saved, 0xff, eeprom_bytes(self));
-  FILE *file = fopen(self->eeprom_path, "rb");
-  if (file != NULL) {
-    (void)fread(self->eeprom_saved, 1, eeprom_bytes(self), file);
-    (void)fclose(file);
-  }
-  avr_eeprom_desc_t given = {.ee = self->eeprom_saved, .offset = 0, .size = eeprom_bytes(self)};
-  (void)avr_ioctl(self->avr, AVR_IOCTL_EEPROM_SET, &given);
-}
-
 /* The line. */
 
 static void flush(board *self) {
@@ -156,7 +117,7 @@ static void flush(board *self) {
   while (done < self->out_bytes) {
     ssize_t sent = send(self->line, self->out + done, self->out_bytes - done, MSG_NOSIGNAL);
     if (sent < 0 && errno != EINTR && errno != EAGAIN) {
-      save_eeprom(self);
+      eeprom_save(&self->memory);
       exit(0);
     }
     done += sent > 0 ? (size_t)sent : 0;
@@ -203,7 +164,7 @@ static void take_input(board *self) {
   if (self->in_taken == self->in_bytes) {
     ssize_t got = recv(self->line, self->in, sizeof(self->in), MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-      save_eeprom(self);
+      eeprom_save(&self->memory);
       exit(0);
     }
     self->in_taken = 0;
@@ -231,10 +192,22 @@ static uint16_t unused_end(const board *self) {
   return at;
 }
 
+static void start_again(board *self, int power_was_cut) {
+  if (power_was_cut) {
+    eeprom_save(&self->memory);
+    fill_with_noise(self);
+  }
+  self->in_bytes = self->in_taken = self->out_bytes = 0;
+  avr_reset(self->avr);
+  avr_regbit_set(self->avr,
+                 power_was_cut ? self->avr->reset_flags.porf : self->avr->reset_flags.extrf);
+}
+
 static void obey(board *self, char *answer, size_t room) {
   if (strcmp(self->order, "measure") == 0) {
-    int end = snprintf(answer, room, "cycles %llu resets %u watchdog %u",
-                       (unsigned long long)self->avr->cycle, self->resets, self->watchdog_resets);
+    int end = snprintf(answer, room, "cycles %llu resets %u watchdog %u operations %u",
+                       (unsigned long long)self->avr->cycle, self->resets, self->watchdog_resets,
+                       self->memory.operations);
     if (self->stack_low != 0) {
       end += snprintf(answer + end, room - (size_t)end, " stack %u",
                       self->avr->ramend + 1u - unused_end(self));
@@ -242,18 +215,18 @@ static void obey(board *self, char *answer, size_t room) {
     (void)snprintf(answer + end, room - (size_t)end, "\n");
     return;
   }
+  unsigned number = 0;
+  if (sscanf(self->order, "cut_in %u", &number) == 1 && number > 0) {
+    self->memory.cut_at = self->memory.operations + number;
+    (void)snprintf(answer, room, "ok\n");
+    return;
+  }
   int cut = strcmp(self->order, "power_cut") == 0;
   if (!cut && strcmp(self->order, "reset") != 0) {
     (void)snprintf(answer, room, "unknown\n");
     return;
   }
-  if (cut) {
-    save_eeprom(self);
-    fill_with_noise(self);
-  }
-  self->in_bytes = self->in_taken = self->out_bytes = 0;
-  avr_reset(self->avr);
-  avr_regbit_set(self->avr, cut ? self->avr->reset_flags.porf : self->avr->reset_flags.extrf);
+  start_again(self, cut);
   (void)snprintf(answer, room, "ok\n");
 }
 
@@ -392,6 +365,10 @@ static _Noreturn void run(board *self) {
     if (state == cpu_Done) {
       stop_program(self, "the program sleeps with interrupts off");
     }
+    if (self->memory.power_goes) {
+      self->memory.power_goes = 0;
+      start_again(self, 1);
+    }
     note_watchdog(self);
     watch_stack(self);
     if (self->avr->cycle >= look_at || state == cpu_Sleeping) {
@@ -462,7 +439,6 @@ int main(int count, char **arguments) {
   if (self.avr == NULL) {
     fail(2, arguments[1], "simavr does not know this chip");
   }
-  self.eeprom_path = arguments[4];
   self.stack_low = (uint16_t)strtoul(arguments[5], NULL, 0);
   avr_flashaddr_t start = (avr_flashaddr_t)strtoul(arguments[6], NULL, 0);
   self.line = (int)strtol(arguments[7], NULL, 10);
@@ -475,7 +451,7 @@ int main(int count, char **arguments) {
   if (start != 0) {
     start_in_bootloader(&self, arguments[3], start);
   }
-  load_eeprom(&self);
+  eeprom_open(&self.memory, self.avr, arguments[4]);
   connect_board(&self);
   fill_with_noise(&self);
   avr_reset(self.avr);

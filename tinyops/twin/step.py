@@ -46,6 +46,8 @@ def open_twin(
     replay: Replay | None = None,
     state: Path | None = None,
     bootloader: bool = False,
+    serial: str = "",
+    fleet: str = "",
 ) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
@@ -53,7 +55,8 @@ def open_twin(
     (browser), or firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an
     image. `lock` may name `emulator` or `compiler`. `replay` stands in for a sensor, on twins that can: the board
     samples it by itself and reports its results unasked. `bootloader` puts the board's own before the firmware, which
-    may then be missing. Raises ToolError when it cannot be started.
+    may then be missing. With a `serial` its chip has a number of its own, always the same, where a twin's chip can have
+    one. A Linux board says that it is of `fleet`. Raises ToolError when it cannot be started.
     """
     if bootloader:
         check_bootloader(board, spec)
@@ -65,7 +68,7 @@ def open_twin(
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
     with kind_of(board, spec).boot(
-        Boot(board, spec, files, contract, lock or {}, replay, state, bootloader)
+        Boot(board, spec, files, contract, lock or {}, replay, state, bootloader, serial, fleet)
     ) as virtual:
         yield virtual
 

@@ -16,6 +16,7 @@ from tinyops.boards import load_catalog
 from tinyops.boards.model import UsbId
 from tinyops.cli import main
 from tinyops.device.identify import Found, UsbDevice, connected, identify, look_at_machine
+from tinyops.device.identify.machine import number_of_machine
 from tinyops.device.identify.match import BRIDGES, Candidate, candidates, may_ask, nearest
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkTimeout
@@ -122,6 +123,7 @@ def test_a_board_that_answers_in_smp_tells_who_it_is() -> None:
     with serving(SmpBoard()) as port:
         (found,) = identify((), CATALOG, ports=[port], anyone=True)
     assert found.board == "microbit" and found.answer is not None and found.answer.fleet == "wrist"
+    assert json.loads(json.dumps(found.to_json()))["answer"]["silicon"] == "e66058388335372c"
 
 
 def test_a_board_that_answers_garbage_is_one_clear_problem() -> None:
@@ -192,6 +194,14 @@ def test_a_machine_that_no_board_is_named_after_is_one_of_its_cpu(tree: UsbTree,
     assert machine.boards == ("linux",) and machine.accelerators == ()
     unknown = look_at_machine((), CATALOG, sys=tree.root, proc=tmp_path / "none", architecture="sparc64")
     assert (unknown.boards, unknown.cores, unknown.ram_bytes) == ((), 0, 0)
+
+
+def test_a_machine_shows_a_number_that_is_made_of_its_own_and_cannot_be_turned_back(tmp_path: Path) -> None:
+    (tmp_path / "machine-id").write_text("3d1219c7c4c5404aaa1f6d2a48adfda4\n")
+    found = look_at_machine((), CATALOG, sys=tmp_path, proc=tmp_path, machine_id=tmp_path / "machine-id").silicon
+    assert found == "c12fb4b1c76a47fb853405203bb14dbe"  # as systemd-id128 says
+    for text in ("", "uninitialized", "3D1219C7C4C5404AAA1F6D2A48ADFDA4", "3d12"):
+        assert number_of_machine(text) == ""
 
 
 def test_the_command_prints_both_ways(

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with the board's own bootloader, into which it goes whenever a program opens its port: to be flashed",
     )
+    parser.add_argument("--serial", default="", metavar="TEXT", help="its chip's own number is made of this")
     parser.add_argument("--pty-only", action="store_true", help="no console: print the serial port, run until Ctrl-C")
     add_prefer(parser)
 
@@ -56,16 +57,23 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.image is not None and not arguments.image.is_file():
         raise UsageError(f"{arguments.image}: no such file")
     with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as folder:
-        board, files = _files(arguments, output, Path(folder))
+        board, files, fleet = _files(arguments, output, Path(folder))
         from tinyops.twin import open_twin
 
         with open_twin(
-            board.name, board.spec, files, state=arguments.state, bootloader=arguments.bootloader
+            board.name,
+            board.spec,
+            files,
+            state=arguments.state,
+            bootloader=arguments.bootloader,
+            serial=arguments.serial,
+            fleet=fleet,
         ) as virtual:
             return _serve(virtual, arguments, output, board.spec.settle_s if arguments.bootloader else 0.0)
 
 
-def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple[Board, dict[str, Path]]:
+def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple[Board, dict[str, Path], str]:
+    """The board, what its twin runs, and of which fleet that is."""
     image: Path | None = arguments.image
     if image is not None and image.suffix == ".tflite":
         check_start(image, COMPILING)
@@ -82,7 +90,7 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
             prefer=arguments.prefer,
             report=lambda progress: output.note(f"{progress.message} …"),
         )
-        return board, files
+        return board, files, ""
     from tinyops.reconcile.virtual import released_board
     from tinyops.reconcile.world import observe
 
@@ -91,7 +99,7 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
     _check_twin(board, arguments)
     found = released_board(world, board.name, arguments.fleet)
     output.note(f"{board.name} of {found.fleet}, {found.tag}")
-    return board, found.files | _replaced(image)
+    return board, found.files | _replaced(image), found.fleet
 
 
 def _check_twin(board: Board, arguments: argparse.Namespace) -> None:

@@ -77,6 +77,7 @@ def _answer_json(answer: BoardInfo) -> JsonObject:
         "free_slots": answer.free_slots,
         "arena_bytes": answer.arena_bytes,
         "ram_bytes": answer.ram_bytes,
+        "silicon": answer.silicon.hex() if answer.silicon else None,
     }
 
 

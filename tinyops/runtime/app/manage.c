@@ -72,6 +72,8 @@ static void describe(void *context, tinyops_smp_info *info) {
       .state = self->app->state,
       .arena_bytes = board->arena_bytes,
       .ram_bytes = memory.static_bytes + memory.stack_bytes,
+      .silicon = board->port->silicon_bytes != 0 ? (const uint8_t *)board->port->silicon : 0,
+      .silicon_bytes = board->port->silicon_bytes,
   };
 }
 

@@ -13,6 +13,14 @@ extern "C" {
 /* Reads and clears what the chip remembers; call it once, at start-up. */
 tinyops_reset_cause tinyops_arduino_read_reset_cause(void);
 
+/* Copies the chip's own number to `number`, which has room for TINYOPS_PORT_SILICON_WORDS words.
+ * Returns its bytes; 0: it has none. */
+uint32_t tinyops_arduino_read_silicon(uint32_t *number);
+
+/* What the application may write, in the flash that the catalogue keeps a board's settings in, by
+ * its addresses there; null where the core has no way to it. Returns when the hardware is done. */
+const tinyops_port_flash *tinyops_arduino_flash(void);
+
 /* Starts the board again; does not return. */
 void tinyops_arduino_reset(void);
 

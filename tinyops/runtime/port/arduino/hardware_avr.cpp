@@ -48,10 +48,17 @@ tinyops_reset_cause tinyops_arduino_read_reset_cause(void) {
   return (flags & _BV(EXTRF)) != 0 ? TINYOPS_RESET_PIN : TINYOPS_RESET_UNKNOWN;
 }
 
+/* The chip has none. */
+uint32_t tinyops_arduino_read_silicon(uint32_t *number) {
+  (void)number;
+  return 0;
+}
+
 void tinyops_arduino_reset(void) {
   cli();
   reset_mark = SOFTWARE_RESET;
   wdt_enable(WDTO_15MS);
+  wdt_reset(); /* simavr takes a new time from here on */
   for (;;) {
   }
 }

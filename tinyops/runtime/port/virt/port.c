@@ -2,6 +2,7 @@
  */
 #include "tinyops/port.h"
 
+#include "call.h"
 #include "startup.h"
 #include "tinyops/health.h"
 
@@ -114,5 +115,7 @@ void tinyops_port_open(tinyops_port *port) {
       .reset_cause = TINYOPS_RESET_UNKNOWN, /* what was announced is all there is */
       .keep = tinyops_ram_keep(),
       .keep_bytes = tinyops_ram_keep_bytes(),
+      .flash = twin_flash(),
   };
+  port->silicon_bytes = twin_read_number(port->silicon);
 }
