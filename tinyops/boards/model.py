@@ -41,6 +41,7 @@ Compiler: TypeAlias = Literal[
 TwinKind: TypeAlias = Literal["native", "qemu", "qemu-user", "rp2040js", "simavr", "browser", "none"]
 ModelForm: TypeAlias = Literal["image", "linked", "shared-object", "wasm"]
 Framework: TypeAlias = Literal["bare-metal", "arduino", "library"]
+ActKind: TypeAlias = Literal["serial", "led", "ble", "http"]
 BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
 FlashProgram: TypeAlias = Literal[
     "picotool", "bossac", "esptool", "avrdude", "openocd", "dfu-util", "teensy", "copy", "vendor"
@@ -131,6 +132,14 @@ class Driver(Strict):
     libraries: tuple[str, ...] = Field(default=(), description="PlatformIO's libraries, owner/name@version.")
 
 
+class Act(Strict):
+    """How the Arduino port tells others of a result: a radio that the firmware uses."""
+
+    file: Name = Field(description="A file below runtime/port/arduino/acts, without its ending.")
+    libraries: tuple[str, ...] = Field(default=(), description="PlatformIO's libraries, owner/name@version.")
+    encrypted: bool = Field(default=False, description="For http: it can check a server's certificate, so https works.")
+
+
 class Arduino(Strict):
     """The PlatformIO platform with an Arduino core that builds for the board."""
 
@@ -140,6 +149,9 @@ class Arduino(Strict):
     core: str = Field(default="", description="`board_build.core`, where a platform has several.")
     libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
     drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
+    acts: Mapping[Literal["ble", "http"], Act] = Field(
+        default={}, description="What its radio is used for beside the serial line and the LED."
+    )
     options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")
 
 
@@ -176,6 +188,7 @@ class BoardSpec(Strict):
     pins: Pins | None = Field(
         default=None, description="For ports nrf5 and rp2040: what they drive; nothing else is touched."
     )
+    led: bool = Field(default=False, description="An LED that its port lights for a class; pins.led says so, too.")
     arduino: Arduino | None = Field(default=None, description="For fleets that ask for framework arduino.")
     flash_tool: FlashTool | None = Field(default=None, description="How a cable brings firmware onto it.")
     stream: bool = Field(default=True, description="Takes frames from its host.")
@@ -282,6 +295,15 @@ class BoardSpec(Strict):
             return ("arduino",)
         own: tuple[Framework, ...] = ("bare-metal",) if self.port in BARE_METAL_PORTS else ()
         return (*own, "arduino") if self.arduino else own
+
+    def acts(self, framework: Framework | None) -> tuple[ActKind, ...]:
+        """What its firmware in one of its `frameworks` can do with a result; None: in its default."""
+        if not self.frameworks:
+            return ("serial", "http")  # the page's own, or the agent's
+        chosen = framework or self.frameworks[0]
+        led: tuple[ActKind, ...] = ("led",) if self.led or (self.pins and self.pins.led) else ()
+        radio = sorted(self.arduino.acts) if self.arduino and chosen == "arduino" else ()
+        return ("serial", *(led if chosen != "library" else ()), *radio)
 
 
 class BoardMetadata(Strict):

@@ -196,13 +196,14 @@ def board_facts(board: Board) -> JsonObject:
 
 
 def firmware_settings(fleet: Fleet, board: Board) -> JsonObject:
-    sensor = fleet.spec.boards[board.name].sensor
+    binding = fleet.spec.boards[board.name]
+    sensor, acts = binding.sensor, binding.act
     return {
         "board": board.name,
         "facts": board_facts(board),
         "sensor": sensor if isinstance(sensor, str) else sensor.model_dump(mode="json"),
         "fleet": fleet.metadata.name,
-    }
+    } | ({} if acts is None else {"act": [act.model_dump(mode="json") for act in acts]})
 
 
 def compile_settings(repository: Repository, model: str, board: Board) -> JsonObject:

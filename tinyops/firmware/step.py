@@ -11,6 +11,7 @@ from tinyops.files import JsonObject
 from tinyops.firmware.contract import read_contract_file
 from tinyops.firmware.forms.form import Request, Work, nobody
 from tinyops.firmware.forms.registry import form_of
+from tinyops.specs.acts import read_acts
 
 
 def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
@@ -38,4 +39,5 @@ def _request(step: Step, inputs: Mapping[str, Path]) -> Request:
         sensor=settings.get("sensor", {}),
         contract=settings.get("contract") or read_contract_file(inputs["contract.json"]),
         trust=settings.get("trust") or nobody(),
+        acts=read_acts(settings.get("act")),
     )

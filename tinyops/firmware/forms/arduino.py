@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
-from tinyops.boards.model import Arduino, BoardSpec
+from tinyops.boards.model import Act, Arduino, BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building
 from tinyops.firmware.forms import bare_metal
+from tinyops.firmware.forms.bare_metal import settings_values
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
 from tinyops.firmware.templating import comment, render
+from tinyops.specs.acts import HttpAct, http_act
 from tinyops.toolchain import AVR_CORE_VARIABLE, CPU_FLAGS, find_avr_core
 
 # What the local platform must know of a board, by PlatformIO's name: the core's variant, and the macro of its name.
 LOCAL_BOARDS: Mapping[str, tuple[str, str]] = {"megaatmega2560": ("mega", "AVR_MEGA2560")}
 SENSORS = "port/arduino/sensors"  # below the runtime
+ACTS = "port/arduino/acts"
 _SHARED = ("library.h", "sensor.h")
 _IMUS = ("bmi270", "lsm9ds1")  # drivers that share imu.h
 
@@ -69,6 +73,40 @@ def driver_sources(driver: ChosenDriver | None) -> dict[str, bytes]:
     return {f"src/arduino/{n}": (RUNTIME / SENSORS / n).read_bytes() for n in driver.files} if driver else {}
 
 
+@dataclass(frozen=True)
+class ChosenActs:
+    """How a firmware tells others of results, beside the serial line and the LED; see runtime/port/arduino/acts."""
+
+    ble: Act | None
+    http: Act | None
+    post: HttpAct | None
+
+    @property
+    def used(self) -> tuple[Act, ...]:
+        return tuple(act for act in (self.ble, self.http) if act)
+
+
+def acts_of(request: Request) -> ChosenActs | None:
+    """None where nobody else is told. Raises SpecError where the board's radio does not do it."""
+    assert request.spec.arduino is not None
+    known = request.spec.arduino.acts
+    for kind in ("ble", "http"):
+        if request.does(kind) and kind not in known:
+            raise SpecError(f"{request.board}: the Arduino firmware has nothing to do {kind} with")
+    chosen = {kind: known[kind] if request.does(kind) else None for kind in ("ble", "http")}
+    found = ChosenActs(**chosen, post=http_act(request.acts))
+    return found if found.used else None
+
+
+def act_sources(acts: ChosenActs | None) -> dict[str, bytes]:
+    """The C++ of what tells others."""
+    if acts is None:
+        return {}
+    names = [f"{ACTS}/act.h", f"{ACTS}/report.cpp", f"{SENSORS}/library.h"]
+    names += [f"{ACTS}/{act.file}.cpp" for act in acts.used]
+    return {f"src/arduino/{PurePosixPath(name).name}": (RUNTIME / name).read_bytes() for name in names}
+
+
 def describe(driver: ChosenDriver) -> str:
     return f"{driver.sensor}, {driver.part}" if driver.part else driver.sensor
 
@@ -82,21 +120,17 @@ class ArduinoForm(Form):
     def render(self, request: Request) -> dict[str, bytes]:
         facts, common, layout = request.fitting_contract(), names(request), request.layout
         driver = driver_of(request.board, request.spec, request.sensor, facts.channels, facts.full_scale)
-        envs, model = environments(request.board, request.spec, driver), next(iter(layout.model), None)
-        values = contract_values(facts, layout) | bare_metal.settings_values(request.spec)
+        acts, model = acts_of(request), next(iter(layout.model), None)
+        envs = environments(request.board, request.spec, driver, acts)
+        values = contract_values(facts, layout) | settings_values(request.spec)
         sensor = comment(describe(driver)) if driver else describe_sensor(request.sensor)
+        program = {"linked": not layout.model, "sensor": sensor, "driver": driver, "dark": request.dark}
+        program |= {"acts": acts, "labels": facts.classes}
+        program |= {"settings": layout.settings, "avr": request.spec.cpu == "avr"}
         files = {
-            "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model),
+            "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model, firmware=layout.firmware[0]),
             "include/contract.h": render("contract.h.j2", **common, **values),
-            "src/main.cpp": render(
-                "main.cpp.j2",
-                **common,
-                linked=not layout.model,
-                settings=layout.settings,
-                sensor=sensor,
-                driver=driver,
-                avr=request.spec.cpu == "avr",
-            ),
+            "src/main.cpp": render("main.cpp.j2", **common, **program),
             **board_json(request.board, request.spec),
             **headers(),
             **sources("app", "src/app"),
@@ -104,6 +138,7 @@ class ArduinoForm(Form):
             **(sources("settings", "src/settings") if layout.settings else {}),
             **sources("port/arduino", "src/arduino"),
             **driver_sources(driver),
+            **act_sources(acts),
         }
         return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
 
@@ -123,18 +158,21 @@ def builds_locally(spec: BoardSpec) -> bool:
     return spec.arduino is not None and spec.arduino.board in LOCAL_BOARDS
 
 
-def environments(board: str, spec: BoardSpec, driver: ChosenDriver | None = None) -> list[dict[str, Any]]:
+def environments(
+    board: str, spec: BoardSpec, driver: ChosenDriver | None = None, acts: ChosenActs | None = None
+) -> list[dict[str, Any]]:
     """The sections of platformio.ini: the local platform's first, where it can, then the real one's."""
     assert spec.arduino is not None
     own = {"name": board, "local": True, "board": f"tinyops-{board}"}
     real = {"name": f"{board}-real" if builds_locally(spec) else board, "local": False, "arduino": spec.arduino}
-    real |= _real(spec.arduino, driver)
+    real |= _real(spec.arduino, driver, acts)
     return [own, real] if builds_locally(spec) else [real]
 
 
-def _real(arduino: Arduino, driver: ChosenDriver | None) -> dict[str, Any]:
+def _real(arduino: Arduino, driver: ChosenDriver | None, acts: ChosenActs | None) -> dict[str, Any]:
     repository = "://" in arduino.platform
     libraries = [*arduino.libraries, *(driver.libraries if driver else ())]
+    libraries += [library for act in (acts.used if acts else ()) for library in act.libraries]
     return {
         "platform": f"{arduino.platform}{'#' if repository else '@'}{arduino.version}",
         "board": arduino.board,
