@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from tinyops.boards.layout import Flash, Layout, Memory, check_layout
 from tinyops.boards.machines import QEMU, USER_EMULATORS, emulator, place
 from tinyops.boards.mcus import mcu_fault
-from tinyops.documents import Misplaced, Name, Strict
+from tinyops.documents import Matching, Misplaced, Name, Strict
 from tinyops.files import digest_json
 
 Cpu: TypeAlias = Literal[
@@ -45,6 +45,9 @@ ActKind: TypeAlias = Literal["serial", "led", "ble", "http"]
 BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
 FlashProgram: TypeAlias = Literal[
     "picotool", "bossac", "esptool", "avrdude", "openocd", "dfu-util", "teensy", "copy", "vendor"
+]
+SerialLine: TypeAlias = Annotated[
+    str, Matching(r"^Serial[A-Za-z0-9]*$", "a line of an Arduino core is named Serial, Serial1, …", max_length=32)
 ]
 UsbNumber: TypeAlias = Annotated[NonNegativeInt, Field(le=0xFFFF)]
 
@@ -140,21 +143,6 @@ class Act(Strict):
     encrypted: bool = Field(default=False, description="For http: it can check a server's certificate, so https works.")
 
 
-class Arduino(Strict):
-    """The PlatformIO platform with an Arduino core that builds for the board."""
-
-    platform: str = Field(description="As `platform =` takes it, without a version.")
-    version: str = Field(description="Of the platform; a tag where it is a repository.")
-    board: str = Field(description="PlatformIO's name of the board.")
-    core: str = Field(default="", description="`board_build.core`, where a platform has several.")
-    libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
-    drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
-    acts: Mapping[Literal["ble", "http"], Act] = Field(
-        default={}, description="What its radio is used for beside the serial line and the LED."
-    )
-    options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")
-
-
 class Twin(Strict):
     """How the board is emulated and what that leaves unproven."""
 
@@ -162,6 +150,23 @@ class Twin(Strict):
     machine: str = Field(default="", description="As QEMU or simavr names it.")
     same_machine: bool = Field(description="The emulator runs the board's own firmware bytes, not a port's.")
     not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")
+
+
+class Arduino(Strict):
+    """The PlatformIO platform with an Arduino core that builds for the board."""
+
+    platform: str = Field(description="As `platform =` takes it, without a version.")
+    version: str = Field(description="Of the platform; a tag where it is a repository.")
+    board: str = Field(description="PlatformIO's name of the board.")
+    core: str = Field(default="", description="`board_build.core`, where a platform has several.")
+    serial: SerialLine = Field(default="Serial", description="The core's line that leads to the host.")
+    libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
+    drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
+    acts: Mapping[Literal["ble", "http"], Act] = Field(
+        default={}, description="What its radio is used for beside the serial line and the LED."
+    )
+    options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")
+    twin: Twin | None = Field(default=None, description="With this core, where the board's own twin cannot run it.")
 
 
 class Silicon(Strict):
@@ -330,7 +335,9 @@ class Board(Strict):
         """The board with its firmware in one of its `frameworks`; None: its default, the board as it is."""
         if framework != "arduino" or self.spec.port == "arduino":
             return self
-        return self.model_copy(update={"spec": self.spec.model_copy(update={"port": "arduino"})})
+        twin = self.spec.arduino.twin if self.spec.arduino else None
+        changed = {"port": "arduino", "twin": twin or self.spec.twin}
+        return self.model_copy(update={"spec": self.spec.model_copy(update=changed)})
 
     @cached_property
     def digest(self) -> str:

@@ -146,6 +146,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
             "platformio": lock.python.get("platformio"),
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
+            **_platform(board, lock),
         },
         firmware_inputs,
     )
@@ -179,6 +180,12 @@ def _linker(facts: BoardSpec, lock: Lock) -> JsonObject:
     if facts.compiler != "clang":
         return {}
     return {"linker": {"name": WASM_LINKER, "version": lock.compilers.get(WASM_LINKER)}}
+
+
+def _platform(board: Board, lock: Lock) -> JsonObject:
+    """What the board's maker's platform builds with, where the lock pins it: else the firmware is rendered only."""
+    pins = lock.platforms.get(board.name) if board.spec.port == "arduino" else None
+    return {"platform": dict(pins)} if pins else {}
 
 
 def _trust_settings(repository: Repository, facts: BoardSpec) -> JsonObject:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tinyops.boards.model import Act, Arduino, BoardSpec
+from tinyops.artifacts import Progress
+from tinyops.boards.model import Act, Arduino, BoardSpec, Driver
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building
 from tinyops.firmware.forms import bare_metal
 from tinyops.firmware.forms.bare_metal import settings_values
 from tinyops.firmware.forms.form import Form, Request, Work
+from tinyops.firmware.maker_build import MakerTarget
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
 from tinyops.firmware.templating import comment, render
 from tinyops.specs.acts import HttpAct, http_act
@@ -143,9 +145,13 @@ class ArduinoForm(Form):
         return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
 
     def build(self, work: Work) -> JsonObject:
-        own = builds_locally(work.request.spec)
+        own, pins = builds_locally(work.request.spec), work.step.lock.get("platform")
         variables = avr_core if own else building.no_variables
-        return building.build(work, building.Target(own=own, twin_folder=building.TWIN, variables=variables))
+        maker = MakerTarget(maker_environment(work.request.board, work.request.spec), pins) if pins else None
+        if not own and maker is None:
+            work.report(Progress(0, 1, f"{work.request.board}: the lock pins no platform of its maker: not compiled"))
+        target = building.Target(own=own, twin_folder=building.TWIN, variables=variables, maker=maker)
+        return building.build(work, target)
 
 
 def avr_core() -> Mapping[str, str]:
@@ -158,25 +164,50 @@ def builds_locally(spec: BoardSpec) -> bool:
     return spec.arduino is not None and spec.arduino.board in LOCAL_BOARDS
 
 
+def maker_environment(board: str, spec: BoardSpec) -> str:
+    """The section of platformio.ini with the platform of the board's maker."""
+    return f"{board}-real" if builds_locally(spec) else board
+
+
 def environments(
     board: str, spec: BoardSpec, driver: ChosenDriver | None = None, acts: ChosenActs | None = None
 ) -> list[dict[str, Any]]:
     """The sections of platformio.ini: the local platform's first, where it can, then the real one's."""
     assert spec.arduino is not None
-    own = {"name": board, "local": True, "board": f"tinyops-{board}"}
-    real = {"name": f"{board}-real" if builds_locally(spec) else board, "local": False, "arduino": spec.arduino}
-    real |= _real(spec.arduino, driver, acts)
+    own = {"name": board, "local": True, "board": f"tinyops-{board}", "serial": spec.arduino.serial}
+    real = {"name": maker_environment(board, spec), "local": False, "arduino": spec.arduino}
+    of_acts = [library for act in (acts.used if acts else ()) for library in act.libraries]
+    real |= _real(spec.arduino, [*(driver.libraries if driver else ()), *of_acts])
     return [own, real] if builds_locally(spec) else [real]
 
 
-def _real(arduino: Arduino, driver: ChosenDriver | None, acts: ChosenActs | None) -> dict[str, Any]:
+def libraries_of(spec: BoardSpec, sensor: str, acts: Collection[str]) -> frozenset[str]:
+    """What a firmware that reads this sensor and tells others so needs beside the core."""
+    assert spec.arduino is not None
+    parts: list[Driver | Act] = [part for name, part in spec.arduino.drivers.items() if name == sensor]
+    parts += [part for name, part in spec.arduino.acts.items() if name in acts]
+    return frozenset(library for part in parts for library in part.libraries)
+
+
+def makers_project(wanted: Mapping[str, tuple[BoardSpec, frozenset[str]]]) -> bytes:
+    """A platformio.ini with a section a board: what its maker's platform, and these libraries, need."""
+    envs = [{"name": name, "local": False, **_needs(spec, libs)} for name, (spec, libs) in sorted(wanted.items())]
+    return render("arduino.ini.j2", board="every board", fleet="every fleet", title="Needs", envs=envs, model=None)
+
+
+def _needs(spec: BoardSpec, libraries: frozenset[str]) -> dict[str, Any]:
+    assert spec.arduino is not None
+    return _real(spec.arduino, sorted(libraries))
+
+
+def _real(arduino: Arduino, more: Sequence[str]) -> dict[str, Any]:
     repository = "://" in arduino.platform
-    libraries = [*arduino.libraries, *(driver.libraries if driver else ())]
-    libraries += [library for act in (acts.used if acts else ()) for library in act.libraries]
+    libraries = [*arduino.libraries, *more]
     return {
         "platform": f"{arduino.platform}{'#' if repository else '@'}{arduino.version}",
         "board": arduino.board,
         "core": arduino.core,
+        "serial": arduino.serial,
         "libraries": list(dict.fromkeys(libraries)),
         "options": dict(sorted(arduino.options.items())),
     }
