@@ -15,11 +15,13 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
 from tinyops.artifacts import Artifact
 from tinyops.errors import Leased
-from tinyops.files import CHUNK_BYTES, digest_file, sync_folder, write_atomic, writing
+from tinyops.files import CHUNK_BYTES, digest_file, replacing, write_atomic, writing
 from tinyops.store.records import RECORD_LIMIT_BYTES
 from tinyops.store.remote import Stored
 
@@ -67,29 +69,13 @@ class Folder:
             with contextlib.suppress(OSError):
                 os.utime(there)  # wanted again: `gc` goes by age
             return artifact
-        with self.incoming(artifact) as temporary, source.open("rb") as reader, temporary.open("wb") as writer:
+        with self.incoming(artifact) as writer, source.open("rb") as reader:
             shutil.copyfileobj(reader, writer, CHUNK_BYTES)
-            writer.flush()
-            os.fsync(writer.fileno())
         return artifact
 
-    @contextlib.contextmanager
-    def incoming(self, artifact: Artifact) -> Iterator[Path]:
-        """A file to be filled, which then becomes the object by rename; removed when the block raises."""
-        path = self.object_path(artifact.digest)
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new.")
-            os.close(descriptor)
-            temporary = Path(name)
-            try:
-                yield temporary
-                temporary.chmod(0o444)
-                os.replace(temporary, path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-            sync_folder(path.parent)
+    def incoming(self, artifact: Artifact) -> AbstractContextManager[BinaryIO]:
+        """A stream whose bytes become the object at the end, and nothing when the block raises."""
+        return replacing(self.object_path(artifact.digest), mode=0o444)
 
     def read_record(self, key: str) -> tuple[bytes, bool] | None:
         """A record's file, and whether nobody but this user can have written it."""

@@ -7,14 +7,13 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from io import RawIOBase
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tinyops.errors import ToolError
-from tinyops.files import CHUNK_BYTES, writing
-from tinyops.store.remote import Stored
+from tinyops.files import CHUNK_BYTES
+from tinyops.store.remote import Sink, Stored
 
 # A put there is seen whole or not at all. Elsewhere a file is put under another name and then moved.
 WHOLE_PUTS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "memory"})
@@ -42,12 +41,12 @@ class FsspecFiles:
         with self._files.open(self._path(name), "rb") as stream:
             return bytes(stream.read(limit_bytes))
 
-    def fetch(self, name: str, to: Path, limit_bytes: int) -> None:
-        with self._files.open(self._path(name), "rb") as reader, to.open("wb", buffering=0) as writer:
+    def fetch(self, name: str, to: Sink, limit_bytes: int) -> None:
+        with self._files.open(self._path(name), "rb") as reader:
             left = limit_bytes
             while left > 0 and (chunk := reader.read(min(CHUNK_BYTES, left))):
                 left -= len(chunk)
-                _write(writer, chunk, to)
+                to.write(chunk)
 
     def put(self, name: str, source: Path) -> None:
         with self._whole(name) as path:
@@ -111,14 +110,6 @@ def _open(url: str, scheme: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         hint = "https://filesystem-spec.readthedocs.io lists the schemes and their options"
         raise ToolError(f"{url}: cannot be opened: {type(error).__name__}: {error}", hint=hint) from None
     return files, str(root).rstrip("/")
-
-
-def _write(writer: RawIOBase, chunk: bytes, to: Path) -> None:
-    """Here a refusal is this machine's own, and not the remote store's."""
-    rest = memoryview(chunk)
-    with writing(to):
-        while rest:
-            rest = rest[writer.write(rest) :]
 
 
 def _stored(name: str, info: Mapping[str, Any]) -> Stored:

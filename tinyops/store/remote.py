@@ -25,6 +25,12 @@ class Stored:
     age_s: float | None
 
 
+class Sink(Protocol):
+    """What takes the bytes of a file."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
 class Remote(Protocol):
     """Files by name below one URL. Methods raise FileNotFoundError for what is not there, anything for the rest.
 
@@ -36,8 +42,8 @@ class Remote(Protocol):
     def read(self, name: str, limit_bytes: int) -> bytes:
         """At most `limit_bytes` of a file, from its beginning."""
 
-    def fetch(self, name: str, to: Path, limit_bytes: int) -> None:
-        """The same, into a file. Raises ToolError when this machine cannot write it."""
+    def fetch(self, name: str, to: Sink, limit_bytes: int) -> None:
+        """The same, piece by piece."""
 
     def put(self, name: str, source: Path) -> None:
         """Copies a file to a name; what was there is replaced."""

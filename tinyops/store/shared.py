@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from tinyops.artifacts import Artifact
 from tinyops.errors import RemoteError
-from tinyops.files import MIB, digest_file
+from tinyops.files import MIB, writing
 from tinyops.store.folder import object_name, record_name
 from tinyops.store.records import RECORD_LIMIT_BYTES
 from tinyops.store.remote import Patience, Remote, Stored
@@ -38,17 +39,18 @@ class Shared:
         self._closed: set[str] = set()
         self._damaged: set[str] = set()
 
-    def fetch(self, artifact: Artifact, to: Path) -> bool:
-        """Fills a file with an object; False when it is not there intact."""
-        name = object_name(artifact.digest)
+    def fetch(self, artifact: Artifact, to: BinaryIO, path: Path) -> bool:
+        """Fills the file of a path; False when the object is not there intact. Raises ToolError when the disk refuses."""
+        name, received = object_name(artifact.digest), _Received(to, path)
 
         def fetch() -> bool:
-            self.remote.fetch(name, to, artifact.bytes + 1)
+            received.restart()
+            self.remote.fetch(name, received, artifact.bytes + 1)
             return True
 
         if not self._try("read", f"reading {_short(name)}", fetch, artifact.bytes):
             return False
-        if to.stat().st_size == artifact.bytes and digest_file(to) == artifact.digest:
+        if received.artifact == artifact:
             return True
         self._say(artifact.digest, f"{self.remote.url}/{name} is damaged or cut short: it counts as absent")
         return False
@@ -125,6 +127,32 @@ class Shared:
             self._damaged.add(digest)
         if first:
             self.warn(text)
+
+
+class _Received:
+    """What came of an object: written to a file of this machine, and known by its digest at the end."""
+
+    def __init__(self, to: BinaryIO, path: Path) -> None:
+        self._to = to
+        self._path = path
+        self._sha256 = hashlib.sha256()
+        self._bytes = 0
+
+    def restart(self) -> None:
+        """Forgets what an attempt before brought."""
+        self._to.seek(0)
+        self._to.truncate()
+        self._sha256, self._bytes = hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> None:
+        with writing(self._path):
+            self._to.write(data)
+        self._sha256.update(data)
+        self._bytes += len(data)
+
+    @property
+    def artifact(self) -> Artifact:
+        return Artifact(f"sha256:{self._sha256.hexdigest()}", self._bytes)
 
 
 def _short(name: str) -> str:

@@ -40,8 +40,8 @@ class Store:
         if (path := self.folder.find(artifact)) is not None or self.shared is None:
             return path
         try:
-            with self.folder.incoming(artifact) as temporary:
-                if not self.shared.fetch(artifact, temporary):
+            with self.folder.incoming(artifact) as stream:
+                if not self.shared.fetch(artifact, stream, self.folder.object_path(artifact.digest)):
                     raise _Absent
         except _Absent:
             return None

@@ -86,11 +86,11 @@ def test_a_drivers_libraries_are_needed_where_a_fleet_reads_its_sensor(core: Pat
     library = driver.model_copy(update={"libraries": ("maker/Imu@1.1.1",)})
     arduino = spec.arduino.model_copy(update={"drivers": {"imu": library}})
     with_driver = spec.model_copy(update={"arduino": arduino})
-    asked = makers._ask({"mine": (with_driver, frozenset({"imu"}))}, None)["mine"]
+    asked = makers._ask({"mine": (with_driver, frozenset({"maker/Imu@1.1.1"}))}, None)["mine"]
     assert asked.lacking == f"library maker/Imu@1.1.1 is not in {core / 'lib'}"
     assert makers._ask({"mine": (with_driver, frozenset({"other"}))}, None)["mine"].complete
     write_library(core, "Imu", "1.1.1", "")
-    assert makers._ask({"mine": (with_driver, frozenset({"imu"}))}, None)["mine"].pins["Imu"] == "1.1.1"
+    assert makers._ask({"mine": (with_driver, frozenset({"maker/Imu@1.1.1"}))}, None)["mine"].pins["Imu"] == "1.1.1"
 
 
 def test_only_pinned_boards_are_built_and_have_other_keys(repo: Repository) -> None:
