@@ -40,7 +40,7 @@ class Shared:
         self._damaged: set[str] = set()
 
     def fetch(self, artifact: Artifact, to: BinaryIO, path: Path) -> bool:
-        """Fills the file of a path; False when the object is not there intact. Raises ToolError when the disk refuses."""
+        """Fills the file of a path; False when the object is not there intact. Raises ToolError if the disk refuses."""
         name, received = object_name(artifact.digest), _Received(to, path)
 
         def fetch() -> bool:
