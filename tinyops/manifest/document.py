@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator, ValidationError, model_validator
+from pydantic import Field, GetCoreSchemaHandler, PlainSerializer, model_validator
+from pydantic_core import CoreConfig, CoreSchema, core_schema
 
 from tinyops.artifacts import Artifact, Record
 from tinyops.files import MIB, JsonObject
-from tinyops.manifest.envelope import parse_envelope, verify
+from tinyops.manifest.envelope import open_envelope
 from tinyops.manifest.fields import (
     AssetName,
     Counter,
@@ -54,47 +55,44 @@ def asset_name(step: str, output: str) -> str:
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
-class _Made(Strict):
-    digest: Digest
-    bytes: Length
+StepId = Annotated[str, Field(pattern=r"^[a-z]+:[a-z0-9][a-z0-9/._-]{0,255}$")]
 
 
-class _RecordFields(Strict):
-    """A step's record as JSON, checked more narrowly than `Record.from_json` does."""
+class _Checked:
+    """A dataclass as pydantic reads it, in one pass: each field more narrowly than its annotation says."""
 
-    step: str = Field(pattern=r"^[a-z]+:[a-z0-9][a-z0-9/._-]{0,255}$")
-    key: Digest
-    settings: JsonObject
-    lock: JsonObject
-    inputs: dict[str, Digest]
-    sources: dict[str, Digest]
-    outputs: dict[str, _Made]
-    facts: JsonObject
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
 
-
-def _read_record(value: Any) -> Record:
-    if isinstance(value, Record):
-        value = value.to_json()
-    try:
-        checked = _RecordFields.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{path}: {first['msg'].removeprefix('Value error, ')}") from None
-    outputs = {name: Artifact(made.digest, made.bytes) for name, made in checked.outputs.items()}
-    return Record(
-        step=checked.step,
-        key=checked.key,
-        settings=checked.settings,
-        lock=checked.lock,
-        inputs=checked.inputs,
-        sources=checked.sources,
-        outputs=outputs,
-        facts=checked.facts,
-    )
+    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        fields = [
+            core_schema.dataclass_field(name, handler.generate_schema(kind), kw_only=True)
+            for name, kind in self.fields.items()
+        ]
+        return core_schema.dataclass_schema(
+            source,
+            core_schema.dataclass_args_schema(source.__name__, fields),
+            [*self.fields],
+            revalidate_instances="always",
+            config=CoreConfig(extra_fields_behavior="forbid", strict=True),
+        )
 
 
-StepRecord = Annotated[Record, PlainValidator(_read_record), PlainSerializer(lambda record: record.to_json())]
+_Made = Annotated[Artifact, _Checked(digest=Digest, bytes=Length)]
+StepRecord = Annotated[
+    Record,
+    _Checked(
+        step=StepId,
+        key=Digest,
+        settings=JsonObject,
+        lock=JsonObject,
+        inputs=dict[str, Digest],
+        sources=dict[str, Digest],
+        outputs=dict[str, _Made],
+        facts=JsonObject,
+    ),
+    PlainSerializer(lambda record: record.to_json()),
+]
 
 
 class Asset(Strict):
@@ -293,6 +291,6 @@ class Manifest(Strict):
 
 def read_manifest(data: bytes, trust: Trust, *, where: str) -> tuple[Manifest, str]:
     """A verified manifest and the digest of its signed part. Raises RemoteError."""
-    envelope = parse_envelope(data, limit_bytes=MANIFEST_LIMIT_BYTES, where=where)
-    signed = verify(envelope, trust, where=where)
-    return read_model(Manifest, MANIFEST_SCHEMA, signed, where=where, text=envelope.payload), envelope.digest
+    envelope = open_envelope(data, trust, limit_bytes=MANIFEST_LIMIT_BYTES, where=where)
+    manifest = read_model(Manifest, MANIFEST_SCHEMA, envelope.signed, where=where, text=envelope.payload)
+    return manifest, envelope.digest

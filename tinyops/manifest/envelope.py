@@ -6,8 +6,11 @@ a threshold of distinct trusted keys has signed it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from pydantic_core import from_json, to_json
 
 from tinyops.errors import RemoteError
 from tinyops.files import JsonObject, canonical_json, digest_bytes
@@ -17,6 +20,7 @@ from tinyops.manifest.keys import SigningKey, Trust
 SIGNATURES_MAX = 64
 _KEY_ID_CHARACTERS = 64
 _SIGNATURE_CHARACTERS = 128
+_AS_WRITTEN = re.compile(rb'\{"signatures":(\[[^\]]{0,20000}\]),"signed":(\{.*\})\}\n', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,35 @@ def parse_envelope(data: bytes, *, limit_bytes: int, where: str) -> Envelope:
     except (ValueError, RecursionError) as error:
         raise RemoteError(f"{where}: {error}") from None
     return Envelope(value["signed"], payload, _signatures(value["signatures"], where))
+
+
+def open_envelope(data: bytes, trust: Trust, *, limit_bytes: int, where: str) -> Envelope:
+    """An envelope that enough trusted keys signed. Raises RemoteError.
+
+    One that lies there as `to_bytes` wrote it is verified before its signed part is parsed, and parsed once.
+    """
+    envelope = _open_as_written(data, trust, where) if len(data) <= limit_bytes else None
+    if envelope is None:
+        envelope = parse_envelope(data, limit_bytes=limit_bytes, where=where)
+        verify(envelope, trust, where=where)
+    return envelope
+
+
+def _open_as_written(data: bytes, trust: Trust, where: str) -> Envelope | None:
+    """None for what must be read the careful way: another layout, a wrong signature, a key that is there twice."""
+    found = _AS_WRITTEN.fullmatch(data)
+    if found is None:
+        return None
+    payload = found[2]
+    try:
+        signatures = _signatures(read_json(found[1], limit_bytes=len(data), where=where), where)
+        if len(signers(Envelope({}, payload, signatures), trust)) < trust.threshold:
+            return None
+        signed = from_json(payload, allow_inf_nan=False)
+        same = isinstance(signed, dict) and to_json(signed) == payload  # a key that was there twice is missing here
+    except (RemoteError, ValueError, RecursionError):
+        return None
+    return Envelope(signed, payload, signatures) if same else None
 
 
 def signers(envelope: Envelope, trust: Trust) -> frozenset[str]:

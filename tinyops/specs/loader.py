@@ -125,14 +125,14 @@ def spec_files(root: Path) -> list[Path]:
     for place, folders, names in os.walk(folder):
         here = Path(place)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and (here != folder or f != BOARDS_FOLDER))
-        found += [here / name for name in names if _is_spec(here / name, folder)]
+        found += [here / name for name in names if _is_spec(name) and (name != LOCK_NAME or here != folder)]
         if len(found) > FILES_LIMIT:
             raise SpecError(f"{shown_path(folder)}: more than {FILES_LIMIT:,} spec files")
     return sorted(found)
 
 
-def _is_spec(path: Path, folder: Path) -> bool:
-    return path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and path != folder / LOCK_NAME
+def _is_spec(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) and not name.startswith(".")
 
 
 @dataclass

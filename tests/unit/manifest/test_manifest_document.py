@@ -114,9 +114,9 @@ def damaged(path: str, value: Any) -> Any:
         ("fleets/wrist/boards/linux/proof/model", "booted", "proof.model"),
         ("fleets/wrist/boards/linux/golden", ..., "golden: Field required"),
         ("steps/train:activity/step", "train:other", "holds the record of train:other"),
-        ("steps/train:activity/key", "none", "steps.train:activity: key"),
+        ("steps/train:activity/key", "none", "steps.train:activity.key: must read"),
         ("steps/train:activity/outputs/float.tflite/bytes", -1, "outputs.float.tflite.bytes"),
-        ("steps/train:activity/facts", [], "steps.train:activity: facts"),
+        ("steps/train:activity/facts", [], "steps.train:activity.facts"),
         ("held", [{"fleet": "wrist", "since": 1}], "held.0.reason: Field required"),
     ],
 )

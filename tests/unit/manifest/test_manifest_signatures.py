@@ -8,7 +8,7 @@ import pytest
 
 from tinyops.errors import RemoteError, SpecError
 from tinyops.files import JsonObject
-from tinyops.manifest.envelope import Envelope, Signature, add_signature, parse_envelope, seal, signers, verify
+from tinyops.manifest.envelope import Envelope, Signature, add_signature, open_envelope, parse_envelope, seal, signers, verify
 from tinyops.manifest.keys import PublicKey, SigningKey, Trust, load_trust, parse_public_keys
 
 A, B, C = (SigningKey.generate() for _ in range(3))
@@ -46,6 +46,34 @@ def test_white_space_and_order_do_not_matter() -> None:
 
     loose = json.dumps(json.loads(seal(DOCUMENT, [A]).to_bytes()), indent=3).encode()
     assert verify(parse_envelope(loose, limit_bytes=10_000, where="x"), trust(A), where="x") == DOCUMENT
+
+
+def opened(data: bytes) -> Envelope:
+    return open_envelope(data, trust(A), limit_bytes=10_000, where="x")
+
+
+def test_what_is_opened_is_what_was_signed_in_any_layout() -> None:
+    import json
+
+    written = seal(DOCUMENT, [A])
+    loose = json.loads(written.to_bytes())
+    turned = {"signatures": loose["signatures"], "signed": dict(reversed(loose["signed"].items()))}
+    compact = json.dumps(turned, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    for data in (written.to_bytes(), json.dumps(loose, indent=3).encode(), compact):
+        assert opened(data) == written
+
+
+def test_what_is_opened_was_signed_and_holds_no_key_twice() -> None:
+    text = seal(DOCUMENT, [A]).to_bytes()
+    for altered in (text.replace(b"2.5", b"2.4"), seal(DOCUMENT, [B]).to_bytes()):
+        with pytest.raises(RemoteError, match="0 of 1 trusted signatures"):
+            opened(altered)
+    for payload in (b'{"a":1,"a":2}', b'{"a":[{"b":1,"b":1}]}', b'{"a":1,"\\u0061":2}'):
+        signatures = f'[{{"keyid":"{A.public.key_id}","sig":"{A.sign(payload).hex()}"}}]'.encode()
+        with pytest.raises(RemoteError, match="is there twice"):
+            opened(b'{"signatures":' + signatures + b',"signed":' + payload + b"}\n")
+    with pytest.raises(RemoteError, match="larger than 10,000 bytes"):
+        opened(text + b" " * 10_000)
 
 
 def test_unknown_keys_are_ignored() -> None:
