@@ -8,7 +8,16 @@ import pytest
 
 from tinyops.errors import RemoteError, SpecError
 from tinyops.files import JsonObject
-from tinyops.manifest.envelope import Envelope, Signature, add_signature, open_envelope, parse_envelope, seal, signers, verify
+from tinyops.manifest.envelope import (
+    Envelope,
+    Signature,
+    add_signature,
+    open_envelope,
+    parse_envelope,
+    seal,
+    signers,
+    verify,
+)
 from tinyops.manifest.keys import PublicKey, SigningKey, Trust, load_trust, parse_public_keys
 
 A, B, C = (SigningKey.generate() for _ in range(3))
