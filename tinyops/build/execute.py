@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import importlib
+import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
-from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step, StepFunction
-from tinyops.build.pins import check_tinyops
+from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step
+from tinyops.build.runners import LocalRunner, Runner
 from tinyops.errors import TinyopsError, ToolError, UnsafePlan
-from tinyops.process import LONGEST_WAIT_S, kill_all
+from tinyops.process import LONGEST_WAIT_S
 from tinyops.store import Store, take_outputs
 
-STEP_FUNCTIONS = {
-    "collect": "tinyops.collect:run",
-    "train": "tinyops.train:run",
-    "squeeze": "tinyops.squeeze:run",
-    "compile": "tinyops.compiler:run",
-    "image": "tinyops.compiler.image:run",
-    "firmware": "tinyops.firmware:run",
-    "twin": "tinyops.twin:run",
-}
 # What cannot be made again byte for byte: its loss is said, never repaired in silence.
 NOT_REPRODUCIBLE = frozenset({"train"})
 
@@ -57,13 +48,14 @@ class Executor:
 
     `released` finds the record that a release holds of a step with this key: such a step is not run.
     `fetch` brings a released output back into the store, or returns None when it is not released.
+    `runner` says where steps run, and how many at once.
     """
 
     store: Store
     released: Callable[[Step, str], Record | None]
     fetch: Callable[[Artifact], Path | None]
     watcher: Watcher
-    jobs: int = 2
+    runner: Runner = field(default_factory=LocalRunner)
     replace: Collection[str] = ()
     _active: set[str] = field(default_factory=set)
     _steps: dict[str, Step] = field(default_factory=dict)
@@ -75,7 +67,7 @@ class Executor:
         self._steps = {step.id: step for step in steps}
         waiting = dict(self._steps)
         running: dict[concurrent.futures.Future[Record], Step] = {}
-        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+        with concurrent.futures.ThreadPoolExecutor(self.runner.jobs) as pool:
             try:
                 while waiting or running:
                     for step in self._ready(waiting, len(running)):
@@ -91,7 +83,7 @@ class Executor:
 
     def _ready(self, waiting: Mapping[str, Step], busy: int) -> list[Step]:
         ready = [s for s in waiting.values() if all(r.step in self._records for r in s.inputs.values())]
-        return ready[: max(self.jobs - busy, 0)]
+        return ready[: max(self.runner.jobs - busy, 0)]
 
     def _take_finished(self, running: dict[concurrent.futures.Future[Record], Step]) -> None:
         # A signal that comes just before a wait begins does not end it: so no wait lasts long.
@@ -118,7 +110,7 @@ class Executor:
         """
         quiet = 0
         while quiet < 2:
-            kill_all()
+            self.runner.interrupt()
             self.store.interrupt()
             quiet = 0 if self._active else quiet + 1
             time.sleep(0.1)
@@ -136,14 +128,14 @@ class Executor:
         return self._make(step, key, inputs)
 
     def _make(self, step: Step, key: str, input_digests: Mapping[str, str]) -> Record:
-        check_tinyops(step)
         begin = time.monotonic()
         self.watcher.started(step)
         paths = self._input_paths(step)
         with self.store.scratch(step.id) as scratch:
             out = scratch / "out"
             out.mkdir()
-            facts = _function(step.kind)(step, paths, out, lambda p: self.watcher.progress(step, p))
+            work = f"{key}+{secrets.token_hex(4)}" if step.id in self.replace else key  # not what was made before
+            facts = self.runner.run(step, work, paths, out, lambda p: self.watcher.progress(step, p))
             outputs = take_outputs(self.store, out)
         sources = {name: source.digest for name, source in step.sources.items()}
         record = Record(step.id, key, step.settings, step.lock, dict(input_digests), sources, outputs, facts)
@@ -183,8 +175,3 @@ class Executor:
             )
         record = self._records[step_id]
         self._make(step, record.key, record.inputs)
-
-
-def _function(kind: str) -> StepFunction:
-    module, _, name = STEP_FUNCTIONS[kind].partition(":")
-    return cast(StepFunction, getattr(importlib.import_module(module), name))

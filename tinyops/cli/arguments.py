@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyops.errors import UsageError
+
+if TYPE_CHECKING:
+    from tinyops.build.runners import Runner
 
 JOBS_LIMIT = 1024
 
@@ -32,6 +36,14 @@ def add_build(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="steps that run at once"
     )
     parser.add_argument(
+        "--executor", choices=("local", "dask"), default="local", help="where steps run: here, or on a Dask cluster"
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="with --executor dask: its scheduler, as tcp://HOST:8786 (default: N workers on this machine)",
+    )
+    parser.add_argument(
         "--replace", action="append", default=[], metavar="STEP", help="run this step again, for example train:activity"
     )
     parser.add_argument(
@@ -41,6 +53,15 @@ def add_build(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="move this fleet and no other; model:NAME and dataset:NAME stand for the fleets that use them",
     )
+
+
+def runner_of(arguments: argparse.Namespace) -> Runner:
+    """Where steps run, as the command line says. Raises UsageError."""
+    from tinyops.build.runners import open_runner
+
+    if arguments.cluster is not None and arguments.executor != "dask":
+        raise UsageError("--cluster names a Dask cluster", hint="add --executor dask")
+    return open_runner(arguments.executor, jobs=arguments.jobs, cluster=arguments.cluster)
 
 
 def _positive(text: str) -> int:

@@ -15,6 +15,7 @@ def compile_and_prove(root: Path, output: Output) -> tuple[list[JsonObject], lis
 
     Returns the figures as JSON and as lines of text. Raises ToolError when a step failed.
     """
+    from tinyops.build.runners import LocalRunner
     from tinyops.cli.progress import watcher
     from tinyops.reconcile.apply import preview
     from tinyops.reconcile.planning import plan_of
@@ -23,7 +24,7 @@ def compile_and_prove(root: Path, output: Output) -> tuple[list[JsonObject], lis
 
     world = observe(root)
     with watcher(json=output.json) as watching:
-        built = preview(world, plan_of(world), watching, jobs=os.cpu_count() or 1)
+        built = preview(world, plan_of(world), watching, runner=LocalRunner(os.cpu_count() or 1))
     if built.manifest is None:
         raise next(iter(built.errors.values()), ToolError("nothing was built"))
     return figure_json(built.manifest), [output.table(HEADERS, rows(built.manifest)), FOOTNOTE]

@@ -88,7 +88,7 @@ def read(path: Path, cache: ParseCache | None = None) -> tuple[YamlDocument, ...
 
 def shown_path(path: Path) -> str:
     """A path as messages show it: relative to the working directory when it lies below it."""
-    text, here = os.fspath(path), os.getcwd() + os.sep
+    text, here = os.fspath(path), os.getcwd() + os.sep  # noqa: PTH109 (called for every file)
     if text.startswith(here) and os.pardir not in text:
         return text[len(here) :]
     relative = os.path.relpath(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tinyops.artifacts import Artifact, Step, closure
 from tinyops.build.execute import Executor, Outcome, Watcher
 from tinyops.build.fits import with_boards
+from tinyops.build.runners import Runner
 from tinyops.build.trust import TRUSTED_FILES
 from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, UnsafePlan
 from tinyops.manifest.document import Manifest
@@ -56,11 +57,11 @@ class Signing:
 UNSIGNED = Signing()
 
 
-def build(world: World, store: Store, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Outcome:
+def build(world: World, store: Store, watcher: Watcher, *, runner: Runner, wish: Wish = NO_WISH) -> Outcome:
     """Runs every stale step that is asked for and publishes nothing."""
     store.sweep()
     wanted = _wanted(world, wish)
-    outcome = Executor(store, world.recall, fetcher(world, store), watcher, jobs, wish.replace).run(wanted)
+    outcome = Executor(store, world.recall, fetcher(world, store), watcher, runner, wish.replace).run(wanted)
     steps = {step.id: step for step in world.steps}
     errors = {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()}
     return Outcome(outcome.records, errors)
@@ -76,14 +77,14 @@ def _wanted(world: World, wish: Wish) -> Sequence[Step]:
     return [step for step in world.steps if step.id in moving or (step.id not in left and not wish.only)]
 
 
-def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Applied:
+def preview(world: World, plan: Plan, watcher: Watcher, *, runner: Runner, wish: Wish = NO_WISH) -> Applied:
     """What apply would release; publishes nothing and needs no key.
 
     A fleet that misses a gate is shown with the figures that miss it, not with those it would keep.
     """
     store = open_store(world.repository, warn=watcher.warning)
     with store.using():
-        outcome = build(world, store, watcher, jobs=jobs, wish=wish)
+        outcome = build(world, store, watcher, runner=runner, wish=wish)
     judged = judge(world, outcome, today(), wish)
     built = set(outcome.records)
     unbuilt = {n: why for n, why in judged.reasons.items() if not built.issuperset(fleet_steps(n, world.fleets[n]))}
@@ -113,7 +114,7 @@ def apply(
     root: Path,
     watcher: Watcher,
     *,
-    jobs: int,
+    runner: Runner,
     lock_file: Path | None = None,
     saved: Plan | None = None,
     replace: Collection[str] = (),
@@ -144,7 +145,7 @@ def apply(
         if not plan.pending:
             return Applied(world.manifest, False, held_fleets(world, plan), {})
         store = open_store(world.repository, publishing=True, warn=watcher.warning)
-        outcome = build(world, store, watcher, jobs=jobs, wish=wish)
+        outcome = build(world, store, watcher, runner=runner, wish=wish)
         judged = judge(world, outcome, today(), wish)
         signing = Signing((key.public.key_id,), overrides)
         draft = _draft(world, plan, outcome, judged, wish, signing)

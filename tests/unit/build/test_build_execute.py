@@ -8,7 +8,7 @@ import pytest
 from fakes.stores import store_at
 from tinyops import process
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Progress, Source, Step
-from tinyops.build import execute
+from tinyops.build import execute, runners
 from tinyops.errors import ToolError, UnsafePlan
 from tinyops.files import digest_bytes
 
@@ -51,7 +51,7 @@ def upper(step, inputs, out, report):
 
 @pytest.fixture(autouse=True)
 def real_functions(monkeypatch):
-    monkeypatch.setattr(execute, "_function", lambda kind: upper)
+    monkeypatch.setattr(runners, "step_function", lambda kind: upper)
 
 
 @pytest.fixture
@@ -167,9 +167,9 @@ def test_independent_steps_run_at_the_same_time(tmp_path, monkeypatch):
         meeting.wait()
         return {}
 
-    monkeypatch.setattr(execute, "_function", lambda kind: meet)
+    monkeypatch.setattr(runners, "step_function", lambda kind: meet)
     steps = (Step("collect", "a", {"n": 1}), Step("collect", "b", {"n": 2}))
-    outcome, _, _ = run(tmp_path, steps, jobs=2)
+    outcome, _, _ = run(tmp_path, steps)
     assert len(outcome.records) == 2
 
 
@@ -179,10 +179,10 @@ def test_ctrl_c_is_passed_on_and_finished_steps_are_kept(tmp_path, chain, monkey
             raise KeyboardInterrupt
         return upper(step, inputs, out, report)
 
-    monkeypatch.setattr(execute, "_function", lambda kind: interrupted)
+    monkeypatch.setattr(runners, "step_function", lambda kind: interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, chain())
-    monkeypatch.setattr(execute, "_function", lambda kind: upper)
+    monkeypatch.setattr(runners, "step_function", lambda kind: upper)
     _, log, store = run(tmp_path, chain())
     assert log.built() == ["image:m/b", "twin:f/b"]
     assert list(Path(store.root / "scratch").iterdir()) == []
@@ -199,7 +199,7 @@ def test_ctrl_c_also_ends_what_a_step_starts_after_its_first_program_was_ended(t
         ended.extend(process.run(["sleep", "30"], timeout_s=60, check=False).returncode for _ in range(3))
         return {}
 
-    monkeypatch.setattr(execute, "_function", lambda kind: stubborn)
+    monkeypatch.setattr(runners, "step_function", lambda kind: stubborn)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, (Step("firmware", "stubborn"), Step("collect", "interrupted")), jobs=2)
+        run(tmp_path, (Step("firmware", "stubborn"), Step("collect", "interrupted")))
     assert ended == [-signal.SIGKILL] * 3

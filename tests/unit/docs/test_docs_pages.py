@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyops.build.execute import STEP_FUNCTIONS
+from tinyops.build.runners import STEP_FUNCTIONS
 from tinyops.cli.reference import parsers
 from tinyops.compiler.header import HEADER_BYTES
 from tinyops.errors import ExitCode

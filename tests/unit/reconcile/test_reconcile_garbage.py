@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from fakes.stores import PROJECT, Site, faulty, key_of, made, store_at
 from tinyops.artifacts import Artifact, InputRef, Record, Step
-from tinyops.build import execute
+from tinyops.build import execute, runners
 from tinyops.errors import Leased, RemoteError
 from tinyops.files import digest_bytes
 from tinyops.manifest.document import DURABLE_KINDS, Asset, Manifest
@@ -33,6 +33,8 @@ from tinyops.store.remote import Stored
 DAY_S = 86_400
 PIN = digest_bytes(b"pin")
 _times_trained = itertools.count()
+
+ALONE = runners.LocalRunner(1)
 
 
 class Log:
@@ -62,7 +64,7 @@ def work(step: Step, inputs: Mapping[str, Path], out: Path, report: object) -> d
 
 @pytest.fixture(autouse=True)
 def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "_function", lambda kind: work)
+    monkeypatch.setattr(runners, "step_function", lambda kind: work)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # most of the time, and nobody cuts power
 
 
@@ -109,7 +111,7 @@ class Bench:
     def build(self, wanted: Settings) -> tuple[list[str], execute.Outcome]:
         """Which steps ran, and what came of them."""
         log = Log()
-        outcome = execute.Executor(self.store, self.recall, self._fetch, log, 1).run(desired(wanted))
+        outcome = execute.Executor(self.store, self.recall, self._fetch, log, ALONE).run(desired(wanted))
         return log.ran, outcome
 
     def apply(self, wanted: Settings) -> None:
@@ -390,7 +392,7 @@ def test_a_remote_store_that_fails_is_an_error_and_not_a_reason_to_drop(tmp_path
 def test_live_asks_the_remote_store_only_when_that_is_collected(far: Site, bench: Bench) -> None:
     one = far.machine("one")
     log = Log()
-    execute.Executor(one, lambda step, key: None, lambda artifact: None, log, 1).run(desired((0, 0, 0, 0)))
+    execute.Executor(one, lambda step, key: None, lambda artifact: None, log, ALONE).run(desired((0, 0, 0, 0)))
     two = far.machine("two")
     assert live_of(bench.world((0, 0, 0, 0)), two).keys == frozenset()
     assert len(live_of(bench.world((0, 0, 0, 0)), two, remote=True).keys) == len(desired((0, 0, 0, 0)))

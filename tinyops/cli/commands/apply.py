@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root
+from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root, runner_of
 from tinyops.cli.missed import report
 from tinyops.cli.output import Output
 from tinyops.errors import SpecError, UsageError
@@ -31,11 +31,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.plan and (arguments.replace or arguments.only):
         raise UsageError("a saved plan says itself what it replaces and which fleets move", hint="plan again with them")
     saved = read_plan(arguments.plan) if arguments.plan else None
-    with watcher(json=output.json) as watching:
+    with watcher(json=output.json) as watching, runner_of(arguments) as runner:
         applied = apply(
             repository_root(arguments),
             watching,
-            jobs=arguments.jobs,
+            runner=runner,
             lock_file=arguments.lock,
             saved=saved,
             replace=arguments.replace,

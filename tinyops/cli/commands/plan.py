@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root
+from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root, runner_of
 from tinyops.cli.missed import report
 from tinyops.cli.output import Output
 from tinyops.errors import ExitCode
@@ -75,8 +75,8 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
 
     measurements = repository_root(arguments) / FOLDER
     wish = wish_of(world.repository, replace=arguments.replace, only=arguments.only)
-    with watcher(json=output.json) as watching:
-        built = preview(world, plan, watching, jobs=arguments.jobs, wish=wish)
+    with watcher(json=output.json) as watching, runner_of(arguments) as runner:
+        built = preview(world, plan, watching, runner=runner, wish=wish)
     file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged))
     _save(arguments, file)
     text = [plan_text(plan, verbose=arguments.all), ""]
