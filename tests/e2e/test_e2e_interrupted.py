@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.projects import STREAM, TRAINED, Repository, applied_finished, fleet, locked, repository
+from fakes.projects import STREAM, TRAINED, Repository, applied_finished, children_of, fleet, locked, repository
 
 pytestmark = pytest.mark.build
 
@@ -140,20 +140,6 @@ def test_the_lease_of_a_dead_owner_is_taken_over(empty: Repository) -> None:
 
 
 # -- Ctrl-C ------------------------------------------------------------------------------------
-
-
-def children_of(bench: Repository) -> list[str]:
-    """Command lines of processes that work for this repository: there, or told of its cache."""
-    marker = f"TINYOPS_CACHE={bench.root / 'cache'}".encode()
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            told = marker in (place / "environ").read_bytes().split(b"\0")
-            if told or (place / "cwd").readlink().is_relative_to(bench.root):
-                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue
-    return found
 
 
 def wait_for(bench: Repository, text: str) -> None:

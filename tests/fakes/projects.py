@@ -216,6 +216,20 @@ class Repository:
         return found
 
 
+def children_of(bench: Repository) -> list[str]:
+    """Command lines of processes that work for this repository: there, or told of its cache."""
+    marker = f"TINYOPS_CACHE={bench.root / 'cache'}".encode()
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            told = marker in (place / "environ").read_bytes().split(b"\0")
+            if told or (place / "cwd").readlink().is_relative_to(bench.root):
+                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
 def repository(root: Path, *documents: str, model: bytes | None = None) -> Repository:
     """A repository of the project, a dataset and some documents, not locked yet."""
     made = Repository(root)

@@ -34,6 +34,7 @@ RESOURCES: Mapping[str, str] = {
     "twin": "build",
 }
 IN_HAND = 256  # steps that a cluster of unknown size is given at once: what it cannot run yet waits there
+HERE = "127.0.0.1"  # a cluster of our own is nobody else's
 CONNECT_S = 30
 WORKERS_WAIT_S = 300.0
 MISSING = "pip install 'tinyops[dask]'"
@@ -67,11 +68,13 @@ class DaskRunner(AbstractContextManager["DaskRunner"]):
         client = self._connected()
         self._wait_for_workers(client, RESOURCES[step.kind], report)
         task = Task(_portable(step), {name: path.read_bytes() for name, path in inputs.items()}, f"tinyops-{key}")
-        client.subscribe_topic(task.topic, lambda event: report(Progress(**event[1])))
+        told = _Told(report)
+        client.subscribe_topic(task.topic, told.take)
         try:
             answer = self._answer(client, task, key)
         finally:
             client.unsubscribe_topic(task.topic)
+            told.end()
         return _take(answer, step, out)
 
     def _answer(self, client: Any, task: Task, key: str) -> Answer:
@@ -137,9 +140,10 @@ class DaskRunner(AbstractContextManager["DaskRunner"]):
                         n_workers=self._workers,
                         threads_per_worker=1,
                         processes=True,
+                        host=HERE,
                         resources=resources,
                         memory_limit=0,
-                        dashboard_address=None,
+                        dashboard_address=f"{HERE}:0",
                         silence_logs=logging.CRITICAL,
                     )
                 )
@@ -163,6 +167,23 @@ class DaskRunner(AbstractContextManager["DaskRunner"]):
                 report(Progress(0, 0, f"waits for a worker that offers {resource}", announce=True))
                 said = True
             time.sleep(LONGEST_WAIT_S)
+
+
+class _Told:
+    """Passes a worker's reports on while its step is in hand; some come later."""
+
+    def __init__(self, report: Callable[[Progress], None]) -> None:
+        self._report: Callable[[Progress], None] | None = report
+        self._one_at_a_time = threading.Lock()
+
+    def take(self, event: tuple[float, Mapping[str, Any]]) -> None:
+        with self._one_at_a_time:
+            if self._report is not None:
+                self._report(Progress(**event[1]["progress"]))
+
+    def end(self) -> None:
+        with self._one_at_a_time:
+            self._report = None
 
 
 def _portable(step: Step) -> Step:

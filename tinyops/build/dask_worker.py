@@ -62,7 +62,7 @@ def run_task(task: Task) -> Answer:
 
 def _run(task: Task, worker: Worker) -> Answer:
     def report(progress: Progress) -> None:
-        worker.log_event(task.topic, asdict(progress))
+        worker.log_event(task.topic, {"progress": asdict(progress)})
 
     with tempfile.TemporaryDirectory(prefix="tinyops-", dir=worker.local_directory) as scratch:
         given, out = Path(scratch) / "in", Path(scratch) / "out"
