@@ -222,7 +222,7 @@ def test_ctrl_c_ends_the_workers_and_what_they_run(tmp_path: Path) -> None:
     out, err = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == ExitCode.INTERRUPTED, err
     assert err.rstrip().endswith("interrupted; finished steps are kept")
-    assert (out, "Traceback" in err) == ("", False)
+    assert (out, "Traceback" in err) == ("", False), err
     wait_until(lambda: not children_of(bench))
     assert not list(bench.releases.glob("v*"))
 

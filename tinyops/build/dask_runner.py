@@ -142,6 +142,7 @@ class DaskRunner(AbstractContextManager["DaskRunner"]):
                         processes=True,
                         host=HERE,
                         resources=resources,
+                        preload=["tinyops.build.dask_worker"],
                         memory_limit=0,
                         dashboard_address=f"{HERE}:0",
                         silence_logs=logging.CRITICAL,

@@ -6,6 +6,7 @@ takes nothing with it: the scheduler gives its task to another.
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,11 @@ class Answer:
     facts: JsonObject = field(default_factory=dict)
     files: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     error: TinyopsError | None = None
+
+
+def dask_setup(_worker: object) -> None:
+    """For workers that a command starts itself: Ctrl-C reaches them too, and the command ends them in its own time."""
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def run_task(task: Task) -> Answer:
