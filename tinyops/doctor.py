@@ -38,6 +38,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "smp": ("asking boards who they are",),
     "smpclient": ("asking boards who they are",),
     "playwright": ("twins of phones",),
+    "distributed": ("steps on a Dask cluster",),
     "fsspec": ("an artifact store behind a URL",),
 }
 TOOLS: Mapping[str, tuple[str, ...]] = {

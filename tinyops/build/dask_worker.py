@@ -84,7 +84,7 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> dict[str, Path]:
     paths = {}
     for name, data in files.items():
         path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()) or "\0" in name:
+        if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
             raise ToolError(f"a file of the cluster is called {name!r}: it would lie outside of its folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
