@@ -22,7 +22,7 @@ from tinyops.process import run
 from tinyops.reconcile.assemble import Draft, Stamp, assemble, fleet_steps
 from tinyops.reconcile.world import World, observe, plan_of
 from tinyops.release.secrets import load_signing_key
-from tinyops.release.store import sign_release
+from tinyops.release.store import Unreachable, sign_release
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,12 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
         manifest, releases = world.manifest, world.releases
         if manifest is None or releases is None or artifact.digest not in manifest.assets:
             return None
-        with suppress(RemoteError):
+        try:
             world.store.add(releases.fetch_output(manifest, artifact.digest))
+        except Unreachable:  # perhaps it is there: nothing may be trained anew for that
+            raise
+        except RemoteError:
+            pass
         return world.store.find(artifact)
 
     return fetch
@@ -115,7 +119,7 @@ def apply(
     """
     if saved is not None:  # it says itself what it replaces
         replace = {change.id for change in saved.changes if change.action is Action.REPLACE}
-    world = observe(root, lock_file=lock_file)
+    world = observe(root, lock_file=lock_file, say=watcher.note)
     key = signing_key(world)
     if world.releases is None:
         raise ToolError(
@@ -123,7 +127,7 @@ def apply(
             hint="`tinyops keys new NAME` makes a key and trusts it on this machine",
         )
     with world.releases.lease("apply") as lease:
-        world = observe(root, lock_file=lock_file)  # under the lease nobody else moves the release
+        world = observe(root, lock_file=lock_file, say=watcher.note)  # under the lease nobody else moves the release
         plan = plan_of(world, replace=replace)
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")

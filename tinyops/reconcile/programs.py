@@ -9,7 +9,8 @@ from tinyops.errors import SpecError, TinyopsError, ToolError
 from tinyops.firmware.crash import CrashRecord
 from tinyops.firmware.symbols import Program
 from tinyops.manifest.document import Manifest
-from tinyops.reconcile.world import load_world_catalog, open_releases, parse_cache
+from tinyops.reconcile.opening import open_releases
+from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.release.store import ReleaseStore
 from tinyops.specs.loader import load_repository
 

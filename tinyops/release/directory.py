@@ -37,6 +37,12 @@ class DirectoryStore:
         self.project = project
         self.trust = trust
 
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def has_releases(self) -> bool:
+        return any(self.root.glob(f"v*/{MANIFEST_ASSET}"))
+
     def latest(self) -> Release | None:
         version = self._newest()
         return self.read(version) if version else None

@@ -52,6 +52,9 @@ class SignedRelease:
 class ReleaseStore(Protocol):
     """Where releases are kept. A release is complete once it can be seen, and never changes after."""
 
+    def has_releases(self) -> bool:
+        """Whether there is any release, verified or not. Raises RemoteError."""
+
     def latest(self) -> Release | None:
         """The newest release, verified; None before the first. Raises RemoteError."""
 

@@ -88,7 +88,7 @@ def test_an_owner_elsewhere_is_never_taken_for_dead(tmp_path: Path) -> None:
 
 def test_the_lease_of_before_a_reboot_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = ("machine/host", "boot 1", "pid:[1]")
-    monkeypatch.setattr("tinyops.release.lease._here", lambda: here)
+    monkeypatch.setattr("tinyops.release.holder._here", lambda: here)
     take(tmp_path, "t")
     here = ("machine/host", "boot 2", "pid:[1]")
     assert take(tmp_path, "t").fence == 2
@@ -98,7 +98,7 @@ def test_a_damaged_lease_is_not_free(tmp_path: Path) -> None:
     take(tmp_path, "t")
     for content in ("", "{}", "[1]", '{"owner": 1}'):
         next(tmp_path.glob("*.json")).write_text(content)
-        with pytest.raises(Leased, match="its file is damaged"):
+        with pytest.raises(Leased, match="its record is damaged"):
             take(tmp_path, "t")
 
 

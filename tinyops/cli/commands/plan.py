@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root
 from tinyops.cli.missed import report
-from tinyops.cli.output import Output
+from tinyops.cli.output import Output, log
 from tinyops.errors import ExitCode
 from tinyops.files import pretty_json, write_atomic
 from tinyops.plan import Action, Plan
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.reconcile.world import observe, plan_of
 
-    world = observe(repository_root(arguments), lock_file=arguments.lock)
+    world = observe(repository_root(arguments), lock_file=arguments.lock, say=log)
     plan = plan_of(world, replace=arguments.replace)
     if arguments.out is not None:
         write_atomic(arguments.out, pretty_json(plan.to_json()))

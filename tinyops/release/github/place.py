@@ -45,6 +45,12 @@ class Place:
         return f"{self.url}/{self.owner}/{self.name}/releases"
 
     @property
+    def folder(self) -> str:
+        """A folder's name for what belongs to it; no two places share one, `+` is in no name."""
+        port = urlsplit(self.url).port
+        return f"{self.host}{f'+{port}' if port else ''}+{self.owner}+{self.name}".lower()
+
+    @property
     def command_options(self) -> str:
         """What GitHub's own command line needs to be told, beside the repository."""
         return "" if self.url == PUBLIC else f" --hostname {self.host}"

@@ -31,9 +31,7 @@ def refusal(place: Place, doing: str, status: int, headers: Mapping[str, str], b
     head = f"{place}: {doing}: GitHub answered {status} {http.client.responses.get(status, '')}".rstrip()
     said = _said(body)
     if status == 401:
-        return RemoteError(
-            f"{head}: it does not know the token from {token}", hint="expired or revoked: make a new one"
-        )
+        return RemoteError(f"{head}: it does not know the token from {token}", hint="expired or revoked: make another")
     if status == 403:
         needed = headers.get("X-Accepted-GitHub-Permissions", "")
         asked = f" (needed: {needed})" if _PERMISSIONS.fullmatch(needed) else ""

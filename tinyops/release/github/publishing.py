@@ -113,7 +113,7 @@ class Publication:
         missing = [name for name in self._sources if name not in there]
         total = sum(self._lengths[name] for name in missing)
         self._patience.say(
-            f"{self._manifest.tag}: {len(missing)} files to upload, {total / 1e6:.1f} MB; {len(there)} are there already"
+            f"{self._manifest.tag}: {len(missing)} files to upload ({total / 1e6:.1f} MB), {len(there)} there already"
         )
         for name in missing:
             self._upload(draft, name)
@@ -162,11 +162,7 @@ class Publication:
         if asset.digest:
             return asset.digest == digest
         where = f"{self._manifest.tag}/{asset.name}"
-        try:
-            data = self._downloads.read(asset, self._lengths[asset.name], where=where)
-        except Unsure:
-            raise
-        return digest_bytes(data) == digest
+        return digest_bytes(self._downloads.read(asset, self._lengths[asset.name], where=where)) == digest
 
     def _verify(self, draft: RemoteRelease) -> None:
         """What lies on GitHub now, not what was meant to: every asset of this release, and nothing else."""

@@ -97,8 +97,8 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
         for _ in range(REDIRECTS_MAX + 1):
             if not self.place.trusts(url):
                 raise RemoteError(
-                    f"{self.place}: {self.doing}: leads to {url.split('?')[0][:200]}, which is not of {self.place.host}: "
-                    "the token is not sent there",
+                    f"{self.place}: {self.doing}: leads to {url.split('?')[0][:200]}, which is not of "
+                    f"{self.place.host}: the token is not sent there",
                     hint="check `releases.url` in the project's spec",
                 )
             response = self._send(method, url, arguments, options)
@@ -114,7 +114,7 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
     def _send(self, method: str, url: str, arguments: Any, options: dict[str, Any]) -> requests.Response:
         options = {**options, "stream": True, "allow_redirects": False}
         try:
-            response = super().request(method, url, *arguments, **options)
+            response: requests.Response = super().request(method, url, *arguments, **options)
         except requests.RequestException as error:
             _hide(error.request)
             raise
@@ -214,7 +214,7 @@ def _documentation(response: requests.Response) -> str:
 
 def _hide(request: requests.PreparedRequest | requests.Request | None) -> None:
     """Takes the token out of a request that an answer or an exception carries around."""
-    if request is not None and request.headers:
+    if isinstance(request, requests.PreparedRequest):
         request.headers.pop("Authorization", None)
 
 

@@ -52,6 +52,9 @@ class GitHubStore:
         self._published: dict[str, RemoteRelease] = {}  # those that were asked for: they never change
         self._one_at_a_time = threading.Lock()  # steps fetch in several threads
 
+    def __str__(self) -> str:
+        return str(self.place)
+
     def close(self) -> None:
         self.remote.close()
 
@@ -155,9 +158,9 @@ class GitHubStore:
         return self._published[tag]
 
     def _asset(self, release: RemoteRelease, name: str) -> RemoteAsset:
-        """An asset by name. A release names few of its own: the list is asked for what it does not name."""
-        for assets in (lambda: release.embedded, lambda: self.remote.assets(release)):
-            for asset in assets():
+        """An asset by name; the list is asked for what did not come along with the release."""
+        for whole in (False, True):
+            for asset in self.remote.assets(release) if whole else release.embedded:
                 if asset.name == name:
                     return asset
         raise RemoteError(f"{self.place} {release.tag}/{name}: released asset is missing", hint=_HINT)
