@@ -127,7 +127,9 @@ class GitHubBench:
         self.waits = Waits()
         self.publisher = Publisher(root, open_store=lambda _, project, trust: self.store(trust, project), **options)
 
-    def store(self, trust: Trust, project: str = "wearables", token: str | None = TOKEN, **patience: Any) -> GitHubStore:
+    def store(
+        self, trust: Trust, project: str = "wearables", token: str | None = TOKEN, **patience: Any
+    ) -> GitHubStore:
         return GitHubStore(
             Place.of(REPOSITORY, self.github.url),
             project,

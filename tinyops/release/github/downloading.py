@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urljoin
 
 import requests
 
@@ -18,7 +17,7 @@ from tinyops.files import digest_file, sync_folder, writing
 from tinyops.release.github.place import may_follow
 from tinyops.release.github.problems import failure
 from tinyops.release.github.remote import Remote, RemoteAsset
-from tinyops.release.github.session import BROKEN, REDIRECTS, REDIRECTS_MAX, Nobody, read_some, reason_of
+from tinyops.release.github.session import BROKEN, REDIRECTS, REDIRECTS_MAX, Nobody, join, read_some, reason_of
 
 CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)")
@@ -72,6 +71,9 @@ class Downloads:
             part.seek(0)
             return part.read()
 
+    def _doing(self, where: str) -> str:
+        return f"downloading {where.removeprefix(f'{self._remote.place} ')}"
+
     def _path(self, digest: str) -> Path:
         return self.folder / digest.removeprefix("sha256:")
 
@@ -110,7 +112,7 @@ class Downloads:
                 return
             attempt = 1 if now > have else attempt + 1
             if attempt >= self._patience.attempts:
-                raise failure(self._remote.place, f"downloading {where}", reason, sent=False, attempts=attempt)
+                raise failure(self._remote.place, self._doing(where), reason, sent=False, attempts=attempt)
             self._patience.back_off(attempt, f"{where}: {reason} ({now:,} of {length:,} bytes)")
 
     def _append(self, part: BinaryIO, asset: RemoteAsset, have: int, length: int, where: str) -> None:
@@ -140,7 +142,7 @@ class Downloads:
         headers = {"Accept": "application/octet-stream", "Accept-Encoding": "identity"}
         headers |= {"Range": f"bytes={have}-"} if have else {}
         session = self._remote.session
-        session.doing = f"downloading {where}"
+        session.doing = self._doing(where)
         with requests.Session() as bare, contextlib.ExitStack() as open_answers:
             bare.auth = Nobody()
             url = asset.url
@@ -150,11 +152,14 @@ class Downloads:
                 target = response.headers.get("Location")
                 if response.status_code not in REDIRECTS or not target:
                     break
-                url = urljoin(url, target)
+                url = join(url, target)
                 if not may_follow(url, self._remote.place):
                     raise RemoteError(f"{where}: redirected to an address that is not encrypted")
                 timeout = (self._patience.connect_s, self._patience.read_s)
-                response = bare.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout)
+                try:
+                    response = bare.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout)
+                except ValueError as error:
+                    raise RemoteError(f"{where}: redirected to what is no address") from error
             open_answers.callback(response.close)
             self._check(response, where)
             yield response
@@ -165,7 +170,7 @@ class Downloads:
             return
         if status in _AGAIN and not self._remote.place.trusts(response.url):
             raise _Again(f"the server of the files answered {status}", restart=status == 416)
-        raise self._remote.refusal(f"downloading {where}", response)
+        raise self._remote.refusal(self._doing(where), response)
 
 
 class _Again(Exception):

@@ -20,7 +20,7 @@ from github3.structs import GitHubIterator
 from tinyops.errors import RemoteError
 from tinyops.release.github.patience import Patience
 from tinyops.release.github.place import Place
-from tinyops.release.github.problems import nonsense, printable, refusal
+from tinyops.release.github.problems import Unsure, nonsense, printable, refusal
 from tinyops.release.github.session import BROKEN, Session
 from tinyops.release.github.uploading import Outgoing
 
@@ -77,6 +77,17 @@ class _Repository(Repository):  # type: ignore[misc]  # github3 has no types
 
     def _update_attributes(self, repo: dict[str, str]) -> None:
         self.url = self._api = repo["url"]
+        self.full_name = repo["full_name"]
+
+
+class _Pages(GitHubIterator):  # type: ignore[misc]  # github3 has no types
+    """A list in pages. What is no list is no empty one, either."""
+
+    def _get_json(self, response: requests.Response) -> list[Any]:
+        value = super()._get_json(response)
+        if not isinstance(value, list):
+            raise ValueError("wants a list")
+        return value
 
 
 class Remote:
@@ -91,7 +102,7 @@ class Remote:
         self.session = Session(place, token, patience)
         self._token_origin = token_origin if token else ""
         address = f"{place.api}/repos/{place.owner}/{place.name}"
-        self._repository = _Repository({"url": address}, self.session)
+        self._repository = _Repository({"url": address, "full_name": f"{place.owner}/{place.name}"}, self.session)
         self._refused: Any = None
 
     def close(self) -> None:
@@ -113,7 +124,7 @@ class Remote:
         """All of them; drafts, too, where the token may write."""
         url = f"{self._repository.url}/releases"
         with self.asking("listing the releases"):
-            listed = GitHubIterator(RELEASES_MAX, url, GitHubRelease, self.session, {"per_page": RELEASES_PER_PAGE})
+            listed = _Pages(RELEASES_MAX, url, GitHubRelease, self.session, {"per_page": RELEASES_PER_PAGE})
             return tuple(_release(found) for found in listed)
 
     def create_draft(self, tag: str, body: str) -> RemoteRelease:
@@ -153,15 +164,22 @@ class Remote:
     def assets(self, release: RemoteRelease) -> tuple[RemoteAsset, ...]:
         """All assets of a release as they are now."""
         with self.asking(f"listing the files of {release.tag}"):
-            listed = GitHubIterator(
+            listed = _Pages(
                 ASSETS_MAX + 1, f"{release.handle.url}/assets", GitHubAsset, self.session, {"per_page": 100}
             )
             return tuple(_asset(found) for found in listed)
 
     def upload(self, release: RemoteRelease, name: str, outgoing: Outgoing) -> RemoteAsset:
-        """One attempt. Raises Unsure when the answer got lost: the asset may be there, whole or in part."""
-        with self.asking(f"uploading {name} to {release.tag}"), self._upload_patience():
-            return _asset(release.handle.upload_asset("application/octet-stream", name, outgoing))
+        """One attempt. Raises Unsure when the answer got lost or the name is taken: it may be there, or half of it."""
+        doing = f"uploading {name} to {release.tag}"
+        with self.asking(doing), self._upload_patience():
+            try:
+                return _asset(release.handle.upload_asset("application/octet-stream", name, outgoing))
+            except UnprocessableEntity as error:
+                if not any(isinstance(e, dict) and e.get("code") == "already_exists" for e in error.errors):
+                    raise
+                problem = self._explained(error, doing)
+        raise Unsure(problem.message, hint=problem.hint)
 
     def delete_asset(self, asset: RemoteAsset) -> None:
         with self.asking(f"deleting a half-uploaded or other {asset.name}"):
@@ -181,7 +199,7 @@ class Remote:
         """What the refs below `refs/<prefix>` point to, by full name."""
         url = f"{self._repository.url}/git/matching-refs/{prefix}"
         with self.asking(f"reading refs/{prefix}"):
-            listed = GitHubIterator(REFS_MAX, url, Reference, self.session)
+            listed = _Pages(REFS_MAX, url, Reference, self.session)
             return {str(ref.ref): _sha(ref.object.sha) for ref in listed}
 
     def create_ref(self, name: str, sha: str) -> bool:
@@ -251,7 +269,7 @@ class Remote:
             problem = self._explained(error, doing)
         except GitHubException as error:
             problem = nonsense(self.place, doing, type(error).__name__)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             problem = nonsense(self.place, doing, f"{type(error).__name__}: {printable(error, 80)}")
         else:
             return
@@ -267,7 +285,7 @@ class Remote:
         """What an answer from 400 to 499 means."""
         try:
             body = response.json()
-        except (ValueError, *BROKEN):
+        except (ValueError, RecursionError, *BROKEN):
             body = None
         return refusal(self.place, doing, response.status_code, response.headers, body, token=self._token_origin)
 
@@ -288,7 +306,9 @@ class Remote:
             found = ask()
         except NotFoundError:
             return None
-        return _release(found) if found is not None else None
+        if found is None:
+            raise ValueError("wants an object")
+        return _release(found)
 
 
 def _release(found: Any) -> RemoteRelease:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import ssl
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
@@ -36,6 +37,15 @@ class _Bearer(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+@dataclass(frozen=True)
+class Broken:
+    """How a connection broke. `unsent`: the request did not leave this machine."""
+
+    reason: str
+    unsent: bool
+    hopeless: bool
 
 
 class Nobody(requests.auth.AuthBase):
@@ -71,11 +81,10 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
             self.patience.pace()
         while True:
             _rewind(options.get("data"))
-            try:
-                response = self._follow(method, url, arguments, options)
-            except BROKEN as error:
+            response, broken = self._try(method, url, arguments, options)
+            if response is None:
                 attempt += 1
-                self._after_break(method, attempt, error)
+                self._after_break(method, attempt, broken)
                 continue
             wait_s = rate_wait_s(
                 response.status_code, response.headers, _documentation(response), self.patience.now(), asked + 1
@@ -90,6 +99,16 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
                 self._after_failure(method, attempt, response)
             else:
                 return response
+
+    def _try(
+        self, method: str, url: str, arguments: Any, options: dict[str, Any]
+    ) -> tuple[requests.Response | None, Broken]:
+        """The answer, or how the connection broke: in words, for the exception's frames hold the token."""
+        try:
+            return self._follow(method, url, arguments, options), Broken("", unsent=False, hopeless=False)
+        except BROKEN as error:
+            hopeless = isinstance(error, requests.exceptions.SSLError)
+            return None, Broken(reason_of(error), unsent=never_sent(error), hopeless=hopeless)
 
     def _follow(self, method: str, url: str, arguments: Any, options: dict[str, Any]) -> requests.Response:
         """One request and its redirects among GitHub's own hosts. The token leaves no trace in what is returned."""
@@ -108,7 +127,7 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
                     response.raw = io.BytesIO(self._body(response))
                 return response
             response.close()
-            url = urljoin(url, target)
+            url = join(url, target)
         raise RemoteError(f"{self.place}: {self.doing}: more than {REDIRECTS_MAX} redirects")
 
     def _send(self, method: str, url: str, arguments: Any, options: dict[str, Any]) -> requests.Response:
@@ -118,7 +137,10 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
         except requests.RequestException as error:
             _hide(error.request)
             raise
+        except ValueError:
+            raise nonsense(self.place, self.doing, "it leads to what is no address") from None
         _hide(response.request)
+        _hide(response.next)
         self._answered = True
         return response
 
@@ -134,14 +156,13 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
                     raise requests.ReadTimeout("too slow")
         return bytes(whole)
 
-    def _after_break(self, method: str, attempt: int, error: BaseException) -> None:
+    def _after_break(self, method: str, attempt: int, broken: Broken) -> None:
         """Waits for another attempt, or raises: at once where there is no way to GitHub at all."""
-        unsent = never_sent(error)
-        hopeless = isinstance(error, requests.exceptions.SSLError) or (unsent and not self._answered)
-        if hopeless or attempt >= self.patience.attempts or not (unsent or method in REPEATABLE):
-            sent = method not in ("GET", "HEAD") and not unsent
-            raise failure(self.place, self.doing, reason_of(error), sent=sent, attempts=attempt) from None
-        self.patience.back_off(attempt, f"{self.place}: {self.doing}: {reason_of(error)}")
+        hopeless = broken.hopeless or (broken.unsent and not self._answered)
+        if hopeless or attempt >= self.patience.attempts or not (broken.unsent or method in REPEATABLE):
+            sent = method not in ("GET", "HEAD") and not broken.unsent
+            raise failure(self.place, self.doing, broken.reason, sent=sent, attempts=attempt)
+        self.patience.back_off(attempt, f"{self.place}: {self.doing}: {broken.reason}")
 
     def _after_failure(self, method: str, attempt: int, response: requests.Response) -> None:
         known = http.client.responses.get(response.status_code, "")
@@ -158,6 +179,14 @@ def read_some(response: requests.Response, limit: int) -> bytes:
     if isinstance(raw, urllib3.response.BaseHTTPResponse):
         return bytes(raw.read1(limit, decode_content=True))
     return bytes(raw.read(limit))
+
+
+def join(url: str, target: str) -> str:
+    """Where a redirect leads; empty for what is no address."""
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return ""
 
 
 def never_sent(error: BaseException) -> bool:
@@ -206,7 +235,7 @@ def _documentation(response: requests.Response) -> str:
         return ""
     try:
         value = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     address = value.get("documentation_url") if isinstance(value, dict) else None
     return address if isinstance(address, str) else ""
