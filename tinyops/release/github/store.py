@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tinyops.errors import RemoteError, UnsafePlan
+from tinyops.errors import RemoteError, ToolError, UnsafePlan
 from tinyops.manifest.document import MANIFEST_ASSET, MANIFEST_LIMIT_BYTES, Manifest, read_manifest, tag_of
 from tinyops.manifest.keys import Trust
 from tinyops.release.github.downloading import Downloads
@@ -21,6 +21,7 @@ from tinyops.release.secrets import SecretValue
 from tinyops.release.store import AssetFiles, Lease, Release, SignedRelease, check_follows, check_release
 
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
+_TOKEN = re.compile(rb"[\x21-\x7e]{1,1000}")
 _HINT = "every asset is named by its digest in the manifest: upload an intact copy, or release again with --replace"
 
 
@@ -45,8 +46,8 @@ class GitHubStore:
         self.place = place
         self.project = project
         self.trust = trust
-        value, origin = (token.value.decode().strip(), token.origin) if token else ("", "")
-        self.remote = Remote(place, value, origin, patience or Patience())
+        origin = token.origin if token else ""
+        self.remote = Remote(place, _token_text(token) if token else "", origin, patience or Patience())
         self._downloads = Downloads(self.remote, cache)
         self._need_token = need_token
         self._published: dict[str, RemoteRelease] = {}  # those that were asked for: they never change
@@ -181,6 +182,17 @@ class GitHubStore:
                 raise RemoteError(f"{self.place} {carried.tag}/{carried.asset}: released asset is missing", hint=_HINT)
             asset = self._asset(published[carried.tag], carried.asset)
             _check_asset(asset, carried.bytes, digest, f"{self.place} {carried.tag}/{carried.asset}")
+
+
+def _token_text(token: SecretValue) -> str:
+    """Fit for a header. Raises ToolError, which does not show it."""
+    text = token.value.strip()
+    if not _TOKEN.fullmatch(text):
+        raise ToolError(
+            f"secret {token.name} ({token.origin}) is no token of GitHub's",
+            hint="one line of letters, digits and _, such as ghp_… or github_pat_…",
+        )
+    return text.decode("ascii")
 
 
 def _check_asset(asset: RemoteAsset, length: int, digest: str, where: str) -> None:
