@@ -185,10 +185,7 @@ def _get_asset(call: Call, number: str) -> Any:
         raise _missing()
     if call.request.headers.get("Accept") != "application/octet-stream":
         return 200, shapes.asset(state, asset), {}
-    key = secrets.token_hex(24)
-    state.addresses[key] = (asset.id, state.address_uses)
-    address = f"{state.objects}/objects/{asset.id}?key={key}&se=2027-01-01T00%3A05%3A00Z&padding={'x' * 1500}"
-    return 302, None, {"Location": address}
+    return 302, None, {"Location": _address(state, asset)}
 
 
 def _delete_asset(call: Call, number: str) -> Any:
@@ -203,6 +200,26 @@ def _delete_asset(call: Call, number: str) -> Any:
     return 204, None, {}
 
 
+def answer_page(state: State, path: str) -> tuple[int, dict[str, str], bytes]:
+    """What devices fetch, without any token: the newest release's file by name, and a release's file."""
+    page = f"/{state.repository}/releases"
+    latest = re.fullmatch(rf"{page}/latest/download/([^/]+)", path)
+    if latest and state.latest is not None:
+        return 302, {"Location": f"{state.web}{page}/download/{state.latest_tag()}/{latest.group(1)}"}, b""
+    tagged = re.fullmatch(rf"{page}/download/([^/]+)/([^/]+)", path)
+    release = state.published().get(tagged.group(1)) if tagged else None
+    for asset in state.assets_of(release.id) if release and not state.private else ():
+        if tagged and asset.name == tagged.group(2):
+            return 302, {"Location": _address(state, asset)}, b""
+    return 404, {"Content-Type": "text/html"}, b"<title>Page not found</title>"
+
+
+def _address(state: State, asset: Asset) -> str:
+    key = secrets.token_hex(24)
+    state.addresses[key] = (asset.id, state.address_uses)
+    return f"{state.objects}/objects/{asset.id}?key={key}&se=2027-01-01T00%3A05%3A00Z&padding={'x' * 1500}"
+
+
 def answer_object(github: Any, request: Any) -> tuple[int, dict[str, str], bytes]:
     """The second host: knows nothing of tokens, serves ranges, and each address so often."""
     state = github.state
@@ -215,9 +232,12 @@ def answer_object(github: Any, request: Any) -> tuple[int, dict[str, str], bytes
         return 403, {}, b"<Error><Code>AuthenticationFailed</Code></Error>"
     state.addresses[key] = (number, left - 1)
     content = state.assets[number].content
+    etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+    if request.headers.get("If-None-Match") == etag:
+        return 304, {"ETag": etag}, b""
     match = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
     if match is None:
-        return 200, {"Accept-Ranges": "bytes"}, content
+        return 200, {"Accept-Ranges": "bytes", "ETag": etag}, content
     start = int(match.group(1))
     if start >= len(content):
         return 416, {}, b""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from fakes.github_routes import add_asset, answer_object, authorise, query_of, route
+from fakes.github_routes import add_asset, answer_object, answer_page, authorise, query_of, route
 from fakes.github_state import READ_TOKEN, REPOSITORY, TOKEN, Refused, Release, State
 from fakes.openapi import Exchange
 
@@ -130,7 +130,7 @@ class _Request(BaseHTTPRequestHandler):
             return None
         with github.lock:
             status, headers, answer = self._answer(place, path, body)
-            if place != "objects":
+            if place != "objects" and self.path.startswith(prefix):
                 sent_as = self.headers.get("Content-Type", "")
                 github.exchanges.append(
                     Exchange(
@@ -146,6 +146,8 @@ class _Request(BaseHTTPRequestHandler):
     def _answer(self, place: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         state = self.server.github.state
         try:
+            if place == "api" and not self.path.startswith("/api/"):
+                return answer_page(state, self.path)
             if place == "objects":
                 return answer_object(self.server.github, self)
             level = authorise(state, self)
