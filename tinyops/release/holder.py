@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 import secrets
@@ -137,17 +138,22 @@ def _age(age: timedelta) -> str:
 
 
 def _here() -> tuple[str, str, str]:
-    """This machine (empty when it has no id of its own), its boot, and its space of process ids.
+    """This machine (empty when it has no id of its own), its boot, and its space of process ids; the ids hashed.
 
+    A lease on GitHub may be read by anybody, and a machine's id is nobody's business.
     Containers share a kernel and so a boot, but not process ids: an id missing here may live there.
     """
     identity = _read("/etc/machine-id")
-    machine = f"{identity}/{socket.gethostname()}" if identity else ""
+    machine = _fingerprint(f"{identity}/{socket.gethostname()}") if identity else ""
     try:
         pid_space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         pid_space = ""
-    return machine, _read("/proc/sys/kernel/random/boot_id"), pid_space
+    return machine, _fingerprint(_read("/proc/sys/kernel/random/boot_id")), pid_space
+
+
+def _fingerprint(identity: str) -> str:
+    return hashlib.sha256(f"tinyops lease {identity}".encode()).hexdigest()[:32]
 
 
 def _read(path: str) -> str:

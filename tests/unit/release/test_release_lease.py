@@ -160,3 +160,12 @@ def test_a_kill_at_any_step_leaves_a_lease_that_can_be_taken(tmp_path: Path) -> 
         step += 1
     print(f"lease: killed at {step - 1} steps")
     assert step > 4
+
+
+def test_a_record_gives_no_ids_of_the_machine_away(tmp_path: Path) -> None:
+    """A lease on GitHub may be read by anybody."""
+    take(tmp_path, "t")
+    record = next(tmp_path.glob("*.json")).read_text()
+    for path in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id"):
+        if Path(path).exists():
+            assert Path(path).read_text().strip() not in record
