@@ -74,7 +74,7 @@ def everything_about(error: BaseException) -> str:
                 for value in frame.f_locals.values():
                     with contextlib.suppress(
                         AttributeError, TypeError
-                    ):  # github3's own objects, when fields are missing
+                    ):  # github3's own, when fields are missing
                         texts.append(repr(value))
         cause = cause.__cause__ or cause.__context__
     return "\n".join(texts)
