@@ -133,9 +133,8 @@ class Record:
             raise ValueError(f"not a step record: {error}") from error
 
 
-def closure(step_ids: Iterable[str], steps: Iterable[Step]) -> set[str]:
-    """Some steps and everything that they need."""
-    by_id = {step.id: step for step in steps}
+def closure(step_ids: Iterable[str], by_id: Mapping[str, Step]) -> set[str]:
+    """Some steps and everything that they need, by id."""
     found: set[str] = set()
     waiting = list(step_ids)
     while waiting:

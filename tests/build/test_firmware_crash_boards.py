@@ -17,7 +17,7 @@ from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image,
 
 from tinyops import firmware, twin
 from tinyops.cli import main
-from tinyops.link import BoardFault, Decoder, Frame, Type, encode
+from tinyops.link import BoardFault, Frame, Type, encode
 from tinyops.link.smp import BoardManager
 from tinyops.twin import VirtualBoard
 
@@ -110,13 +110,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., di
 
 def listen(board: VirtualBoard, *wanted: int) -> list[bytes]:
     """The payloads of the next frames of these types, in order, that the board sends of its own accord."""
-    decoder, deadline, found = Decoder(), time.monotonic() + 20, []
+    link, deadline, found = board.link, time.monotonic() + 20, []
     while time.monotonic() < deadline:
-        for frame in decoder.feed(board.link._stream.read(0.5)):
+        while link._frames:  # some may have come together with what the link read last
+            frame = link._frames.popleft()
             if frame.type == wanted[len(found)]:
                 found.append(frame.payload)
             if len(found) == len(wanted):
                 return found
+        link._frames += link.decoder.feed(link.stream.read(0.5))
     raise AssertionError(f"heard {len(found)} of {len(wanted)} frames; {board.how_it_ended()}")
 
 

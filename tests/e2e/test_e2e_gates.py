@@ -85,6 +85,45 @@ def test_a_missed_gate_holds_its_fleet_and_lets_the_others_go_ahead(bench: Repos
     assert bench.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_a_missed_gate_is_lifted_by_name_for_one_model_and_the_release_says_so(bench: Repository) -> None:
+    add_gate(bench, 0.9)
+    other_weights(bench)
+    held = bench.run("apply")
+    assert held.code == 67
+    pasted = re.search(r"it moves with (\{gate: accuracy_min, digest: \"sha256:[0-9a-f]{64}\".*\}) under", held.err)
+    assert pasted is not None
+    line = pasted[1]
+    for word in ("shown to the safety board", "mia", "2999-12-31"):
+        line = line.replace("…", word, 1)
+    bench.edit(FLEETS, "spec:\n  model: tiny\n", f"spec:\n  model: tiny\n  overrides: [{line}]\n")
+    moved = bench.ok("apply")
+    assert moved.built == []
+    assert "overridden: fleet desk moves without accuracy_min, by mia: shown to the safety board" in moved.err
+    entry = bench.manifest()["fleets"]["desk"]
+    assert (entry["overridden"][0]["author"], entry.get("carried")) == ("mia", None)
+    assert bench.run("plan", "--detailed-exitcode").code == 0
+
+    bench.edit(FLEETS, "2999-12-31", "2020-01-01")
+    assert bench.run("plan").code == 67
+
+
+def test_a_board_that_costs_more_than_its_fleet_allows_holds_the_fleet(bench: Repository) -> None:
+    bench.edit(
+        FLEETS, "spec:\n  model: tiny\n", "spec:\n  model: tiny\n  gates: {growth_max: 0, flash_bytes_max: 20000}\n"
+    )
+    other_weights(bench)
+    bench.ok("apply")
+    bench.edit(FLEETS, "flash_bytes_max: 20000", "flash_bytes_max: 3000")
+    done = bench.run("plan")
+    assert done.code == 67
+    assert re.search(r"flash_bytes_max: microbit: 1\d,\d{3} bytes of flash, at most 3,000 wanted", done.out)
+    boards = "    microbit: {gates: {flash_bytes_max: 20000}, sensor"
+    bench.edit(FLEETS, "    microbit: {sensor", boards)
+    assert bench.run("plan", "--detailed-exitcode").code == 0
+    bench.edit(FLEETS, "flash_bytes_max: 20000}", "flash_bytes_max: 20000, latency_ms_max: 3}")
+    assert "latency_ms_max: microbit: was not measured" in bench.run("plan").out
+
+
 def test_a_first_release_without_the_held_fleet(tmp_path: Path) -> None:
     bench = locked(repository(tmp_path / "bench", FINISHED, fleet("desk", "tiny", {"linux": STREAM})))
     add_gate(bench, 0.9)

@@ -24,7 +24,10 @@ def bench(tmp_path: Path) -> Repository:
 
 def changes(done: Ended) -> dict[str, str]:
     """What is not kept, by step or fleet."""
-    return {f"{c['kind']}:{c['subject']}": c["action"] for c in done.json["changes"] if c["action"] != "keep"}
+    found = done.json["changes"]
+    return {
+        f"{c['kind']}:{c['subject']}": c["action"] for c in found if c["action"] != "keep" and c["kind"] != "release"
+    }
 
 
 def reasons(done: Ended, step: str) -> list[tuple[str, str, str]]:
@@ -124,6 +127,59 @@ def test_what_only_the_fleet_says_builds_nothing(bench: Repository) -> None:
     assert bench.digests() == before
 
 
+def test_renamed_specs_move_and_nothing_is_made_again(bench: Repository) -> None:
+    before = bench.digests()
+    bench.edit("specs/data.yaml", "{name: shakes}", "{name: tremors}")
+    bench.edit(FLEETS, "dataset: shakes", "dataset: tremors")
+    bench.edit(FLEETS, "{name: motion}", "{name: gait}")
+    bench.edit(FLEETS, "model: motion", "model: gait")
+    done = bench.run("plan", "--json")
+    assert changes(done) == {
+        **dict.fromkeys(("collect:tremors", "train:gait", "squeeze:gait/int8"), "move"),
+        **{f"{kind}:gait/{board}": "move" for kind in ("compile", "image") for board in ("linux", "microbit")},
+        "fleet:wrist": "update",
+    }
+    assert "> move    train     gait (was motion)" in bench.run("plan").out
+    applied = bench.ok("apply")
+    assert (applied.built, bench.digests(), bench.manifest()["fleets"]["wrist"]["model"]) == ([], before, "gait")
+    assert not any("motion" in step for step in bench.manifest()["steps"])
+    assert_nothing_to_do(bench)
+    assert bench.ok("apply", "--replace", "image:gait/linux").built == ["build image gait/linux"]
+
+
+def test_going_back_takes_what_was_released_before(bench: Repository) -> None:
+    first = bench.digests()
+    bench.edit(FLEETS, "epochs: 2", "epochs: 3")
+    bench.ok("apply")
+    assert bench.digests() != first
+    bench.edit(FLEETS, "epochs: 3", "epochs: 2")
+    bench.clear_store()
+    done = bench.run("plan")
+    assert "training.epochs 3 → 2\n        as in v1\n" in done.out
+    applied = bench.ok("apply")
+    assert (applied.built, bench.digests(), bench.manifest()["version"]) == ([], first, 3)
+    wanted = {asset["tag"] for digest, asset in bench.manifest()["assets"].items() if digest in first.values()}
+    assert wanted == {"v1"}
+    assert_nothing_to_do(bench)
+
+
+def test_only_moves_one_fleet_and_says_what_it_leaves(bench: Repository) -> None:
+    before = bench.digests()
+    bench.edit(FLEETS, "epochs: 2", "epochs: 3")
+    bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  security_counter: 3\n")
+    assert bench.run("plan", "--only", "model:nothing").code == 64
+    held = {i for i, action in changes(bench.run("plan", "--json", "--only", "desk")).items() if action == "held"}
+    assert {"train:motion", "image:motion/linux", "twin:wrist/linux", "fleet:wrist"} <= held
+    bench.ok("plan", "--only", "desk", "--out", "p.json")
+    assert bench.ok("apply", "p.json").built == []
+    assert bench.digests() == before
+    assert bench.manifest()["fleets"]["desk"]["security_counter"] == 3
+    assert "not asked for" in bench.manifest()["held"][0]["reason"]
+    assert "train motion" in bench.ok("apply").built
+    assert bench.manifest()["held"] == []
+    assert_nothing_to_do(bench)
+
+
 def test_a_security_counter_never_falls(bench: Repository) -> None:
     bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  security_counter: 3\n")
     bench.ok("apply")
@@ -178,7 +234,10 @@ def test_a_saved_plan_replaces_what_it_says(bench: Repository) -> None:
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "moved"),
-    [(FLEETS, "security_counter: 3", "security_counter: 4", "specs"), (LOCK, 'scons: "4', 'scons: "5', "lock")],
+    [
+        (FLEETS, "security_counter: 3", "security_counter: 4", "specs"),
+        (LOCK, 'scons: "4', 'scons: "5', "lock"),
+    ],
 )
 def test_a_saved_plan_of_another_world_is_refused(
     bench: Repository, saved: Path, file: str, old: str, new: str, moved: str
@@ -188,6 +247,15 @@ def test_a_saved_plan_of_another_world_is_refused(
     assert done.code == 68
     assert f"the plan is stale: {moved} changed since it was made" in done.json["error"]["message"]
     assert bench.manifest()["version"] == 1
+
+
+def test_a_saved_plan_is_of_the_files_that_specs_name(bench: Repository) -> None:
+    bench.write("specs/desk.csv", "id,board,labels,public_key,enrolled,revoked\n")
+    bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  devices: {file: desk.csv}\n  security_counter: 3\n")
+    bench.ok("plan", "--out", "p.json")
+    bench.edit("specs/desk.csv", "id,board", "id,board ")
+    done = bench.run("apply", "p.json")
+    assert (done.code, "the plan is stale: files changed since it was made" in done.err) == (68, True)
 
 
 def test_an_edited_plan_is_refused(bench: Repository, saved: Path) -> None:

@@ -72,9 +72,7 @@ def everything_about(error: BaseException) -> str:
         for frame, _ in traceback.walk_tb(cause.__traceback__):
             if "/tests/" not in frame.f_code.co_filename:
                 for value in frame.f_locals.values():
-                    with contextlib.suppress(
-                        AttributeError, TypeError
-                    ):  # github3's own, when fields are missing
+                    with contextlib.suppress(AttributeError, TypeError):  # github3's own, when fields are missing
                         texts.append(repr(value))
         cause = cause.__cause__ or cause.__context__
     return "\n".join(texts)

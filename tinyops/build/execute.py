@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import importlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -54,12 +55,12 @@ class Outcome:
 class Executor:
     """Runs steps against a store.
 
-    `released` are the records of the last release: a step with the same key there is not run.
+    `released` finds the record that a release holds of a step with this key: such a step is not run.
     `fetch` brings a released output back into the store, or returns None when it is not released.
     """
 
     store: Store
-    released: Mapping[str, Record]
+    released: Callable[[Step, str], Record | None]
     fetch: Callable[[Artifact], Path | None]
     watcher: Watcher
     jobs: int = 2
@@ -124,14 +125,13 @@ class Executor:
     def _reuse_or_make(self, step: Step) -> Record:
         inputs = {name: self._records[ref.step].output_digest(ref.output) for name, ref in step.inputs.items()}
         key = step.key(inputs)
-        released = self.released.get(step.id)
         if step.id not in self.replace:
-            if released is not None and released.key == key:
+            if (released := self.released(step, key)) is not None:
                 self.watcher.finished(step, "released", 0)
                 return released
             if (known := self.store.lookup(key)) is not None:
                 self.watcher.finished(step, "built before", 0)
-                return known
+                return dataclasses.replace(known, step=step.id)  # another step of the same key may have made it
         return self._make(step, key, inputs)
 
     def _make(self, step: Step, key: str, input_digests: Mapping[str, str]) -> Record:

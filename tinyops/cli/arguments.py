@@ -34,6 +34,13 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replace", action="append", default=[], metavar="STEP", help="run this step again, for example train:activity"
     )
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="move this fleet and no other; model:NAME and dataset:NAME stand for the fleets that use them",
+    )
 
 
 def _positive(text: str) -> int:

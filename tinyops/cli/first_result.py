@@ -17,7 +17,8 @@ def compile_and_prove(root: Path, output: Output) -> tuple[list[JsonObject], lis
     """
     from tinyops.cli.progress import watcher
     from tinyops.reconcile.apply import preview
-    from tinyops.reconcile.world import observe, plan_of
+    from tinyops.reconcile.planning import plan_of
+    from tinyops.reconcile.world import observe
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
 
     world = observe(root)

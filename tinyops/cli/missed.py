@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from tinyops.cli.output import Output
 from tinyops.errors import ExitCode, TinyopsError
 
+if TYPE_CHECKING:
+    from tinyops.reconcile.judging import Judgement
 
-def report(missed: Mapping[str, Sequence[str]], errors: Mapping[str, TinyopsError], output: Output) -> int:
+
+def report(judged: Judgement, errors: Mapping[str, TinyopsError], output: Output) -> int:
     """Names each failed step and each held fleet on standard error.
 
     Returns the exit status: that of the first failed step, GATE when only gates were missed, 0 for none.
     """
     for step, error in sorted(errors.items()):
         output.note(f"error: {step}: {error}")
-    for fleet, reasons in sorted(missed.items()):
+    for fleet, missed in sorted(judged.missed.items()):
         output.note(f"held: fleet {fleet} keeps what it has:")
-        for reason in reasons:
-            output.note(f"  {reason}")
+        for miss in missed:
+            output.note(f"  {miss}")
+        if gates := [miss.gate for miss in missed if not miss.is_failure]:
+            output.note(f"  it moves with {_override(gates[0], judged.models[fleet])} under its `overrides`")
+    for fleet, lifted in sorted(judged.overridden.items()):
+        for override in lifted:
+            output.note(
+                f"overridden: fleet {fleet} moves without {override.gate}, by {override.author}: {override.reason}"
+            )
     if errors:
         return int(errors[min(errors)].exit_code)
-    return int(ExitCode.GATE if missed else ExitCode.OK)
+    return int(ExitCode.GATE if judged.missed else ExitCode.OK)
+
+
+def _override(gate: str, digest: str) -> str:
+    return f'{{gate: {gate}, digest: "{digest}", reason: …, author: …, until: …}}'

@@ -49,6 +49,9 @@ def asset_name(step: str, output: str) -> str:
     return f"{step}.{output}".replace(":", ".").replace("/", ".")
 
 
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
 class _Made(Strict):
     digest: Digest
     bytes: Length
@@ -153,13 +156,24 @@ class Retired(Strict):
     """A fleet that left the specs; its entry stays until the date."""
 
     action: Literal["keep", "erase"]
-    until: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    until: Day
+
+
+class Overridden(Strict):
+    """A gate that the fleet moved in spite of: who lifted it for which int8 model, why, and until when."""
+
+    gate: str = Field(max_length=100)
+    digest: Digest
+    reason: Reason
+    author: str = Field(max_length=100)
+    until: Day
 
 
 class FleetEntry(Strict):
     model: Name
     security_counter: Counter
     boards: Mapping[Name, BoardEntry] = Field(min_length=1)
+    overridden: tuple[Overridden, ...] = ()
     carried: Carried | None = None
     retired: Retired | None = None
 

@@ -5,6 +5,6 @@ a clock or a network.
 """
 
 from tinyops.plan.changes import Action, Bound, Change, Plan, Reason
-from tinyops.plan.diff import make_plan
+from tinyops.plan.diff import NO_WISH, Released, Wish, make_plan
 
-__all__ = ["Action", "Bound", "Change", "Plan", "Reason", "make_plan"]
+__all__ = ["NO_WISH", "Action", "Bound", "Change", "Plan", "Reason", "Released", "Wish", "make_plan"]

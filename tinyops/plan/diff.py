@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from tinyops.artifacts import ALL_OUTPUTS, Record, Step, closure
 from tinyops.plan.changes import Action, Bound, Change, Plan, Reason
 
 TEXT_LIMIT = 60
-KNOWN_AFTER_APPLY = "(known after apply)"
+REPLACED = Reason("asked for with --replace")
+NOT_ASKED = Reason("not asked for: --only names other fleets")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for beside the specs.
+
+    `replace` names steps to run again although nothing changed; `only` the fleets that may move, empty for all.
+    """
+
+    replace: Set[str] = frozenset()
+    only: Set[str] = frozenset()
+
+
+NO_WISH = Wish()
+
+
+def _nothing_earlier(_kind: str, _key: str) -> None:
+    """Before the second release."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """The last release as a plan sees it: `version` 0 and the rest empty before the first.
+
+    `fleets` maps a fleet to the JSON of what its devices are told beside their images. `held` says of
+    fleets whether their released model misses a gate, and why: that holds those that would not change
+    otherwise. `left_out` says of fleets that the last release did not move why it did not, so that their
+    changes are not read as new ones. `earlier` finds the record of a kind and key in a release before the
+    last one, with that release's version.
+    """
+
+    version: int = 0
+    steps: Mapping[str, Record] = field(default_factory=dict)
+    fleets: Mapping[str, Any] = field(default_factory=dict)
+    held: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    earlier: Callable[[str, str], tuple[Record, int] | None] = _nothing_earlier
 
 
 def make_plan(
@@ -18,28 +57,24 @@ def make_plan(
     project: str,
     steps: Sequence[Step],
     fleets: Mapping[str, Any],
-    released: Mapping[str, Record],
-    released_fleets: Mapping[str, Any],
-    released_version: int,
+    released: Released,
     bound: Bound,
-    replace: Set[str] = frozenset(),
-    held: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    left_out: Mapping[str, str] = MappingProxyType({}),
+    wish: Wish = NO_WISH,
 ) -> Plan:
     """The plan that turns what was released into what is desired.
 
-    `steps` come in an order in which each follows its inputs. `fleets` and `released_fleets` map a
-    fleet to the JSON of what its devices are told beside their images. `replace` names steps to run
-    again although nothing changed. `held` says of fleets whether their released model misses a gate, and why:
-    that holds those that would not change otherwise. `left_out` says of fleets that the last release did not
-    move why it did not, so that their changes are not read as new ones.
+    `steps` come in an order in which each follows its inputs; `fleets` is as `Released.fleets`.
     """
-    changes = [*_diff_steps(steps, released, replace)]
-    pending = {c.id: c for c in changes if c.action is not Action.KEEP}
-    deleted = [Change(*_split(i), Action.DELETE) for i in sorted(set(released) - {s.id for s in steps})]
-    changes += deleted
-    changes += _diff_fleets(fleets, released_fleets, steps, pending, held, left_out)
-    return Plan(project, released_version, bound, tuple(changes))
+    changes = [*_diff_steps(steps, released, wish)]
+    moved = {f"{c.kind}:{c.moved_from}" for c in changes if c.moved_from}
+    gone = sorted(set(released.steps) - {s.id for s in steps} - moved)
+    changed = {c.id: c.action for c in changes if c.action not in (Action.KEEP, Action.MOVE)}
+    changes += [Change(*_split(i), Action.DELETE) for i in gone]
+    changes += _diff_fleets(fleets, released, steps, changed, wish)
+    if any(c.action not in (Action.KEEP, Action.HELD) for c in changes):
+        reason = (Reason("version", f"v{released.version}" if released.version else "", f"v{released.version + 1}"),)
+        changes.append(Change("release", project, Action.CREATE, reason))
+    return Plan(project, released.version, bound, tuple(changes), (*sorted(wish.only),))
 
 
 def _split(step_id: str) -> tuple[str, str]:
@@ -47,16 +82,34 @@ def _split(step_id: str) -> tuple[str, str]:
     return kind, subject
 
 
-def _diff_steps(steps: Sequence[Step], released: Mapping[str, Record], replace: Set[str]) -> Iterator[Change]:
+def _diff_steps(steps: Sequence[Step], released: Released, wish: Wish) -> Iterator[Change]:
     known: dict[str, Record] = {}
+    wanted = {step.id for step in steps}
+    orphans = {(i.partition(":")[0], record.key): record for i, record in released.steps.items() if i not in wanted}
+    chosen = _chosen(steps, wish.only) if wish.only else wanted
     for step in steps:
-        change = _diff_step(step, released.get(step.id), known, replace)
-        if change.action is Action.KEEP:
-            known[step.id] = released[step.id]
+        change, record = _diff_step(step, released, known, orphans, wish.replace)
+        if step.id not in chosen and change.action is not Action.KEEP:
+            change, record = replace(change, action=Action.HELD, follows=(), reasons=(NOT_ASKED,)), None
+        if record is not None:
+            known[step.id] = record
         yield change
 
 
-def _diff_step(step: Step, record: Record | None, known: Mapping[str, Record], replace: Set[str]) -> Change:
+def _chosen(steps: Sequence[Step], fleets: Set[str]) -> set[str]:
+    own = own_steps(steps)
+    return closure((i for fleet in fleets for i in own.get(fleet, ())), {step.id: step for step in steps})
+
+
+def _diff_step(
+    step: Step,
+    released: Released,
+    known: Mapping[str, Record],
+    orphans: Mapping[tuple[str, str], Record],
+    wanted_again: Set[str],
+) -> tuple[Change, Record | None]:
+    """What happens to a step, and the record that it will have where that is known already."""
+    before = released.steps.get(step.id)
     follows = tuple(sorted({ref.step for ref in step.inputs.values() if ref.step not in known}))
     digests = {
         name: known[ref.step].output_digest(ref.output)
@@ -64,15 +117,20 @@ def _diff_step(step: Step, record: Record | None, known: Mapping[str, Record], r
         if ref.step in known and ref.output in {ALL_OUTPUTS, *known[ref.step].outputs}
     }
     key = step.key(digests) if len(digests) == len(step.inputs) else None
-    if record is None:
-        return Change(step.kind, step.subject, Action.CREATE, (), key, follows)
-    if step.id in replace:
-        reason = (Reason("asked for with --replace"),)
-        return Change(step.kind, step.subject, Action.REPLACE, reason, key, follows, record.facts)
-    if key == record.key:
-        return Change(step.kind, step.subject, Action.KEEP, (), key, (), record.facts)
-    reasons = (*_step_reasons(step, record, digests),)
-    return Change(step.kind, step.subject, Action.UPDATE, reasons, key, follows, record.facts)
+    change = partial(Change, step.kind, step.subject, key=key, released=before.facts if before else None)
+    if step.id in wanted_again:
+        action = Action.REPLACE if before else Action.CREATE
+        return change(action=action, reasons=(REPLACED,), follows=follows), None
+    if before is not None and key == before.key:
+        return change(action=Action.KEEP), before
+    if before is None and key is not None and (orphan := orphans.get((step.kind, key))) is not None:
+        return change(action=Action.MOVE, moved_from=_split(orphan.step)[1], released=orphan.facts), orphan
+    reasons = (*_step_reasons(step, before, digests),) if before else ()
+    record = None
+    if key is not None and (found := released.earlier(step.kind, key)) is not None:
+        record, reasons = found[0], (*reasons, Reason(f"as in v{found[1]}"))
+    action = Action.UPDATE if before else Action.CREATE
+    return change(action=action, reasons=reasons, follows=follows), record
 
 
 def _step_reasons(step: Step, record: Record, digests: Mapping[str, str]) -> Iterator[Reason]:
@@ -111,29 +169,40 @@ def _short(value: object) -> str:
 
 def _diff_fleets(
     fleets: Mapping[str, Any],
-    released: Mapping[str, Any],
+    released: Released,
     steps: Sequence[Step],
-    pending: Mapping[str, Change],
-    held: Mapping[str, Sequence[str]],
-    left_out: Mapping[str, str],
+    changed: Mapping[str, Action],
+    wish: Wish,
 ) -> Iterator[Change]:
-    for name in sorted({*fleets, *released}):
-        follows = tuple(sorted(_of_fleet(name, steps) & set(pending)))
-        if name not in fleets:
-            yield Change("fleet", name, Action.DELETE)
-        elif name not in released:
-            yield Change("fleet", name, Action.CREATE, (), None, follows)
-        else:
-            reasons = (*field_reasons(released[name], fleets[name]),)
-            action = Action.UPDATE if reasons or follows else Action.KEEP
-            if action is Action.KEEP and name in held:
-                action, reasons = Action.HELD, (*map(Reason, held[name]),)
-            elif action is Action.UPDATE and name in left_out:
-                reasons = (*reasons, Reason(left_out[name]))
-            yield Change("fleet", name, action, reasons, None, follows)
+    by_id, own = {step.id: step for step in steps}, own_steps(steps)
+    needs = {name: closure(own.get(name, ()), by_id) for name in fleets} if changed else {}
+    for name in sorted({*fleets, *released.fleets}):
+        follows = tuple(sorted(needs.get(name, set()) & set(changed)))
+        change = _diff_fleet(name, fleets, released, follows)
+        if wish.only and name not in wish.only and change.action is not Action.KEEP:
+            change = Change("fleet", name, Action.HELD, (NOT_ASKED,))
+        yield change
 
 
-def _of_fleet(fleet: str, steps: Iterable[Step]) -> set[str]:
-    """The steps that a fleet's own steps (`kind:fleet/board`) need, themselves included."""
-    own = (s.id for s in steps if s.kind in ("firmware", "twin") and s.subject.startswith(f"{fleet}/"))
-    return closure(own, steps)
+def _diff_fleet(name: str, fleets: Mapping[str, Any], released: Released, follows: tuple[str, ...]) -> Change:
+    if name not in fleets:
+        return Change("fleet", name, Action.DELETE)
+    if name not in released.fleets:
+        return Change("fleet", name, Action.CREATE, follows=follows)
+    reasons = (*field_reasons(released.fleets[name], fleets[name]),)
+    if not reasons and not follows:
+        if name in released.held:
+            return Change("fleet", name, Action.HELD, (*map(Reason, released.held[name]),))
+        return Change("fleet", name, Action.KEEP)
+    if name in released.left_out:
+        reasons = (*reasons, Reason(released.left_out[name]))
+    return Change("fleet", name, Action.UPDATE, reasons, follows=follows)
+
+
+def own_steps(steps: Iterable[Step]) -> dict[str, list[str]]:
+    """The ids of each fleet's own steps (`kind:fleet/board`)."""
+    own: dict[str, list[str]] = {}
+    for step in steps:
+        if step.kind in ("firmware", "twin"):
+            own.setdefault(step.subject.partition("/")[0], []).append(step.id)
+    return own

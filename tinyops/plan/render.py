@@ -10,6 +10,7 @@ SIGNS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",
     Action.REPLACE: "±",
+    Action.MOVE: ">",
     Action.DELETE: "-",
     Action.KEEP: "=",
     Action.HELD: "!",
@@ -36,12 +37,14 @@ def summary(plan: Plan) -> str:
         f"{plan.count(action)} to {action.value}"
         for action in (Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE)
     )
+    counts += f", {plan.count(Action.MOVE)} to move" if plan.count(Action.MOVE) else ""
     held = f", {plan.count(Action.HELD)} held" if plan.count(Action.HELD) else ""
     return f"Plan: {counts}{held}; {plan.count(Action.KEEP)} unchanged. ({plan.digest[:19]})"
 
 
 def _change_lines(change: Change) -> Iterator[str]:
-    yield f"  {SIGNS[change.action]} {change.action:<8}{change.kind:<9} {change.subject}"
+    was = f" (was {change.moved_from})" if change.moved_from else ""
+    yield f"  {SIGNS[change.action]} {change.action:<8}{change.kind:<9} {change.subject}{was}"
     for reason in change.reasons:
         yield f"        {reason}"
     if change.follows and change.action is not Action.CREATE:
@@ -58,7 +61,7 @@ def _what(change: Change) -> str:
 
 def _metrics(change: Change) -> str:
     facts = change.released or {}
-    if change.action is Action.KEEP:
+    if change.action in (Action.KEEP, Action.MOVE):
         return ""
     shown = []
     accuracy = facts.get("accuracy_int8")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tinyops.artifacts import Artifact, closure
+from tinyops.artifacts import Artifact, Step, closure
 from tinyops.build.execute import Executor, Outcome, Watcher
 from tinyops.build.fits import with_boards
 from tinyops.build.trust import TRUSTED_FILES
@@ -16,11 +16,14 @@ from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, Unsa
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.plan import Action, Plan
-from tinyops.plan.gates import missed_gates, missed_proof
+from tinyops.plan import NO_WISH, Plan, Wish
+from tinyops.plan.diff import NOT_ASKED, REPLACED
 from tinyops.process import run
-from tinyops.reconcile.assemble import Draft, Stamp, assemble, fleet_steps
-from tinyops.reconcile.world import World, observe, plan_of
+from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
+from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
+from tinyops.reconcile.planning import plan_of
+from tinyops.reconcile.selection import wish_of
+from tinyops.reconcile.world import World, observe
 from tinyops.release.secrets import load_signing_key
 from tinyops.release.store import Unreachable, sign_release
 
@@ -29,37 +32,47 @@ from tinyops.release.store import Unreachable, sign_release
 class Applied:
     """What apply left behind. `published` is False when there was nothing to release.
 
-    `missed` maps each fleet that did not move to why; `errors` are those of steps, by step.
+    `judged` says which fleets did not move and why; `errors` are those of steps, by step.
     """
 
     manifest: Manifest | None
     published: bool
-    missed: Mapping[str, tuple[str, ...]]
+    judged: Judgement
     errors: Mapping[str, TinyopsError]
 
 
-def build(world: World, watcher: Watcher, *, jobs: int, replace: Collection[str] = ()) -> Outcome:
-    """Runs every stale step and publishes nothing."""
+def build(world: World, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Outcome:
+    """Runs every stale step that is asked for and publishes nothing."""
     store = world.store
     store.sweep()
-    outcome = Executor(store, world.released_records, fetcher(world), watcher, jobs, replace).run(world.steps)
+    wanted = _wanted(world, wish)
+    outcome = Executor(store, world.recall, fetcher(world), watcher, jobs, wish.replace).run(wanted)
     steps = {step.id: step for step in world.steps}
     errors = {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()}
     return Outcome(outcome.records, errors)
 
 
-def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, replace: Collection[str] = ()) -> Applied:
+def _wanted(world: World, wish: Wish) -> Sequence[Step]:
+    if not wish.only:
+        return world.steps
+    last = [i for name in wish.only for i in fleet_steps(name, world.fleets[name])]
+    chosen = closure(last, world.steps_by_id)
+    return [step for step in world.steps if step.id in chosen]
+
+
+def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Applied:
     """What apply would release; publishes nothing and needs no key.
 
     A fleet that misses a gate is shown with the figures that miss it, not with those it would keep.
     """
-    outcome = build(world, watcher, jobs=jobs, replace=replace)
-    missed = missed_fleets(world, outcome)
+    outcome = build(world, watcher, jobs=jobs, wish=wish)
+    judged = judge(world, outcome, today(), wish)
     built = set(outcome.records)
-    unbuilt = {name: why for name, why in missed.items() if not built.issuperset(fleet_steps(name, world.fleets[name]))}
-    draft = _assembled(world, plan, outcome, unbuilt)
-    shown = draft.manifest if draft.manifest.fleets else world.manifest
-    return Applied(shown, False, missed, outcome.errors)
+    unbuilt = {n: why for n, why in judged.reasons.items() if not built.issuperset(fleet_steps(n, world.fleets[n]))}
+    shown = Judgement({n: judged.missed[n] for n in unbuilt}, judged.overridden)
+    draft = _assembled(world, plan, outcome, shown, wish)
+    manifest = draft.manifest if draft.manifest.fleets else world.manifest
+    return Applied(manifest, False, judged, outcome.errors)
 
 
 def fetcher(world: World) -> Callable[[Artifact], Path | None]:
@@ -67,7 +80,9 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
 
     def fetch(artifact: Artifact) -> Path | None:
         manifest, releases = world.manifest, world.releases
-        if manifest is None or releases is None or artifact.digest not in manifest.assets:
+        if manifest is not None and artifact.digest not in manifest.assets and world.past is not None:
+            manifest = world.past.holder(artifact.digest)
+        if manifest is None or releases is None:
             return None
         try:
             world.store.add(releases.fetch_output(manifest, artifact.digest))
@@ -80,27 +95,9 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
     return fetch
 
 
-def missed_fleets(world: World, outcome: Outcome) -> dict[str, tuple[str, ...]]:
-    """Why a fleet may not move: a step of it failed, a gate of its model or its proof is missed."""
-    missed: dict[str, tuple[str, ...]] = {}
-    for name, fleet in world.fleets.items():
-        ids = closure(fleet_steps(name, fleet), world.steps)
-        reasons = [f"{i}: {outcome.errors[i].message.splitlines()[0]}" for i in sorted(ids & set(outcome.errors))]
-        if not reasons:
-            spec = world.repository.models[fleet.spec.model_name].document.spec
-            squeezed = outcome.records[f"squeeze:{fleet.spec.model_name}/int8"]
-            reasons += missed_gates(spec.gates, squeezed.facts)
-            for board in fleet.spec.boards:
-                reasons += missed_proof(fleet, board, outcome.records[f"twin:{name}/{board}"].facts["proof"])
-        if reasons:
-            missed[name] = tuple(reasons)
-    return missed
-
-
-def held_fleets(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """The fleets that a plan holds, and why."""
-    held = (c for c in plan.changes if c.action is Action.HELD)
-    return {c.subject: tuple(str(r) for r in c.reasons) for c in held}
+def not_asked(world: World, wish: Wish) -> dict[str, tuple[str, ...]]:
+    """The fleets that --only leaves as they are, and that as the reason."""
+    return {name: (NOT_ASKED.field,) for name in world.fleets if wish.only and name not in wish.only}
 
 
 def apply(
@@ -111,14 +108,15 @@ def apply(
     lock_file: Path | None = None,
     saved: Plan | None = None,
     replace: Collection[str] = (),
+    only: Collection[str] = (),
 ) -> Applied:
     """Makes the release that the specs ask for. Idempotent; a killed one is carried on by the next.
 
     Raises Leased when another apply runs, UnsafePlan when `saved` was made in another world,
     ToolError without a signing key. Errors of single steps hold their fleets back and are returned.
     """
-    if saved is not None:  # it says itself what it replaces
-        replace = {change.id for change in saved.changes if change.action is Action.REPLACE}
+    if saved is not None:  # it says itself what was asked for
+        replace, only = {c.id for c in saved.changes if REPLACED in c.reasons}, saved.only
     world = observe(root, lock_file=lock_file, say=watcher.note)
     key = signing_key(world)
     if world.releases is None:
@@ -128,20 +126,21 @@ def apply(
         )
     with world.releases.lease("apply") as lease:
         world = observe(root, lock_file=lock_file, say=watcher.note)  # under the lease nobody else moves the release
-        plan = plan_of(world, replace=replace)
+        wish = wish_of(world.repository, replace=replace, only=only)
+        plan = plan_of(world, wish)
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
-            return Applied(world.manifest, False, held_fleets(plan), {})
-        outcome = build(world, watcher, jobs=jobs, replace=replace)
-        missed = missed_fleets(world, outcome)
-        draft = _draft(world, plan, outcome, missed)
+            return Applied(world.manifest, False, held_fleets(world, plan), {})
+        outcome = build(world, watcher, jobs=jobs, wish=wish)
+        judged = judge(world, outcome, today(), wish)
+        draft = _draft(world, plan, outcome, judged, wish)
         if draft is None:
-            return Applied(world.manifest, False, missed, outcome.errors)
+            return Applied(world.manifest, False, judged, outcome.errors)
         files = {name: (_stored(world, artifact), artifact.digest) for name, artifact in draft.files.items()}
         assert world.releases is not None
         released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease)
-        return Applied(released.manifest, True, missed, outcome.errors)
+        return Applied(released.manifest, True, judged, outcome.errors)
 
 
 def signing_key(world: World) -> SigningKey:
@@ -153,12 +152,12 @@ def signing_key(world: World) -> SigningKey:
     return load_signing_key(signer.key.secret, world.root)
 
 
-def _draft(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tuple[str, ...]]) -> Draft | None:
+def _draft(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: Wish) -> Draft | None:
     """The next release, or None when it would only repeat the last one.
 
     That a fleet is held by a gate is worth a release; that a step failed here and now is not.
     """
-    draft = _assembled(world, plan, outcome, missed)
+    draft = _assembled(world, plan, outcome, judged, wish)
     before = world.manifest
     if before is None:
         return draft if draft.manifest.fleets else None
@@ -166,16 +165,21 @@ def _draft(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tupl
     return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
 
 
-def _assembled(world: World, plan: Plan, outcome: Outcome, missed: Mapping[str, tuple[str, ...]]) -> Draft:
+def _assembled(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: Wish) -> Draft:
     return assemble(
         project=plan.project,
         spec=world.repository.project.document.spec,
         fleets=world.fleets,
         steps=world.steps,
         records=outcome.records,
-        missed=missed,
-        previous=world.manifest,
-        previous_digest=world.release.digest if world.release else None,
+        missed={**judged.reasons, **not_asked(world, wish)},
+        overridden=judged.overridden,
+        before=Before(
+            world.manifest,
+            world.release.digest if world.release else None,
+            plan.moves,
+            world.past.assets() if world.past else {},
+        ),
         stamp=Stamp(
             created=time_text(datetime.now(UTC)),
             commit=commit_of(world.root),
@@ -204,7 +208,9 @@ def _stored(world: World, artifact: Artifact) -> Path:
 
 
 def _moved(saved: Plan, now: Plan) -> str:
-    moved = [name for name in ("specs", "lock", "release") if getattr(saved.bound, name) != getattr(now.bound, name)]
+    moved = [
+        name for name in ("specs", "lock", "files", "release") if getattr(saved.bound, name) != getattr(now.bound, name)
+    ]
     if saved.project != now.project:
         return f"the plan is of project {saved.project}, this is {now.project}"
     what = " and ".join(moved) if moved else "what tinyops makes of them"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step, closure
 from tinyops.files import JsonObject
@@ -17,11 +17,13 @@ from tinyops.manifest.document import (
     Manifest,
     ModelFile,
     ModelKind,
+    Overridden,
     Proofs,
     Retired,
     asset_name,
     tag_of,
 )
+from tinyops.specs.gates import Override
 from tinyops.specs.model import Fleet, ProjectSpec
 
 # What of each step's outputs a release holds; the rest is made again from these and from pinned data.
@@ -52,6 +54,25 @@ class Stamp:
 
 
 @dataclass(frozen=True)
+class Before:
+    """The last release and its digest, None before the first.
+
+    `moves` maps a step to its name there, where that was another; `assets` says where files of releases
+    before it lie, by digest.
+    """
+
+    manifest: Manifest | None = None
+    digest: str | None = None
+    moves: Mapping[str, str] = field(default_factory=dict)
+    assets: Mapping[str, Asset] = field(default_factory=dict)
+
+    def records(self) -> dict[str, Record]:
+        """Released records by the names of today."""
+        records = self.manifest.steps if self.manifest else {}
+        return {**records, **{now: replace(records[was], step=now) for now, was in self.moves.items()}}
+
+
+@dataclass(frozen=True)
 class Draft:
     """A manifest, and what its own release must hold: asset name to the artifact of that name."""
 
@@ -67,20 +88,22 @@ def assemble(
     steps: Sequence[Step],
     records: Mapping[str, Record],
     missed: Mapping[str, Sequence[str]],
-    previous: Manifest | None,
-    previous_digest: str | None,
+    overridden: Mapping[str, Sequence[Override]],
+    before: Before,
     stamp: Stamp,
 ) -> Draft:
-    """The complete snapshot that follows `previous`.
+    """The complete snapshot that follows the last release.
 
     `missed` maps a fleet to why it may not move: it carries its previous entry forward, or is left
-    out when it has none.
+    out when it has none. `overridden` are the overrides that let a fleet move.
     """
+    previous = before.manifest
     version = previous.version + 1 if previous else 1
-    kept = _kept_records(steps, records, fleets, missed, previous)
+    kept = _kept_records(steps, records, fleets, missed, before.records())
     released = {d: a for record in kept.values() for _, d, a in _released_outputs(record)}
-    places = _Places(tag_of(version), previous, {d: n for r in kept.values() for n, d, _ in _released_outputs(r)})
-    entries = dict(_entries(fleets, kept, missed, previous, spec, places))
+    known = {**before.assets, **(previous.assets if previous else {})}
+    places = _Places(tag_of(version), known, {d: n for r in kept.values() for n, d, _ in _released_outputs(r)})
+    entries = dict(_entries(fleets, kept, missed, overridden, previous, spec, places))
     assets = {digest: places.asset(digest, artifact.bytes) for digest, artifact in released.items()}
     for entry in entries.values():
         for board in entry.boards.values():
@@ -90,7 +113,7 @@ def assemble(
         project=project,
         version=version,
         tag=tag_of(version),
-        previous=previous_digest,
+        previous=before.digest,
         commit=stamp.commit,
         created=stamp.created,
         plan=stamp.plan,
@@ -110,12 +133,12 @@ class _Places:
     """Where each digest lies: in an earlier release when it was there already, else in this one."""
 
     tag: str
-    previous: Manifest | None
+    known: Mapping[str, Asset]
     names: Mapping[str, str]
 
     def asset(self, digest: str, size: int) -> Asset:
-        if self.previous is not None and digest in self.previous.assets:
-            return self.previous.assets[digest]
+        if digest in self.known:
+            return self.known[digest]
         return Asset(tag=self.tag, asset=self.names[digest], bytes=size)
 
     def file(self, artifact: Artifact) -> JsonObject:
@@ -141,17 +164,18 @@ def _kept_records(
     records: Mapping[str, Record],
     fleets: Mapping[str, Fleet],
     missed: Mapping[str, Sequence[str]],
-    previous: Manifest | None,
+    before: Mapping[str, Record],
 ) -> dict[str, Record]:
     """New records for whatever moves, the previous ones for what is held, none for what is gone."""
     moving = [i for name, fleet in fleets.items() if name not in missed for i in fleet_steps(name, fleet)]
     held = [i for name in missed if name in fleets for i in fleet_steps(name, fleets[name])]
-    fresh = closure(moving, steps)
-    stuck = closure(held, steps) - fresh
+    by_id = {step.id: step for step in steps}
+    fresh = closure(moving, by_id)
+    stuck = closure(held, by_id) - fresh
     kept: dict[str, Record] = {}
     for step in steps:
-        before = previous.steps.get(step.id) if previous else None
-        record = before if step.id in stuck else records.get(step.id, before)
+        old = before.get(step.id)
+        record = old if step.id in stuck else records.get(step.id, old)
         if record is not None:
             kept[step.id] = record
     return kept
@@ -161,6 +185,7 @@ def _entries(
     fleets: Mapping[str, Fleet],
     records: Mapping[str, Record],
     missed: Mapping[str, Sequence[str]],
+    overridden: Mapping[str, Sequence[Override]],
     previous: Manifest | None,
     spec: ProjectSpec,
     places: _Places,
@@ -169,8 +194,16 @@ def _entries(
     for name, fleet in fleets.items():
         if name not in missed:
             boards = {board: _board_entry(name, fleet, board, records, places) for board in fleet.spec.boards}
-            counter = fleet.spec.security_counter
-            yield name, FleetEntry(model=fleet.spec.model_name, security_counter=counter, boards=boards)
+            lifted = tuple(Overridden(**o.model_dump(mode="json")) for o in overridden.get(name, ()))
+            yield (
+                name,
+                FleetEntry(
+                    model=fleet.spec.model_name,
+                    security_counter=fleet.spec.security_counter,
+                    boards=boards,
+                    overridden=lifted,
+                ),
+            )
         elif name in before and previous is not None:
             carried = before[name].carried or Carried(version=previous.version, reason="; ".join(missed[name])[:2000])
             yield name, before[name].model_copy(update={"carried": carried})

@@ -10,6 +10,7 @@ from tinyops.build.steps import compile_settings, window_settings
 from tinyops.compiler.supported import supported_page
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import render_project
+from tinyops.plan.document import plan_schema
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.model import TfliteArchitecture
@@ -23,6 +24,7 @@ def rendered(root: Path) -> dict[str, bytes]:
     catalog = load_world_catalog(root)
     repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
     files = {f"schema/{name}": pretty_json(schema) for name, schema in schemas().items()}
+    files["schema/plan.json"] = pretty_json(plan_schema())
     files["supported-ops.md"] = supported_page().encode()
     for fleet, entry in repository.fleets.items():
         for board_name, binding in entry.document.spec.boards.items():

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from tinyops.artifacts import Record, Step, Store
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.steps import desired_steps
 from tinyops.build.trust import TRUSTED_FILES
-from tinyops.errors import SpecError, UnsafePlan, UsageError
+from tinyops.errors import SpecError
 from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
-from tinyops.plan import Bound, Plan, make_plan
-from tinyops.plan.gates import missed_gates
+from tinyops.plan import Bound
 from tinyops.reconcile.opening import Say, nobody, open_releases
+from tinyops.reconcile.past import Past
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import LOCK_FILE, Lock, load_lock, lock_problems
@@ -50,6 +49,10 @@ class World:
     def steps(self) -> tuple[Step, ...]:
         return desired_steps(self.repository, self.lock, self.catalog)
 
+    @cached_property
+    def steps_by_id(self) -> Mapping[str, Step]:
+        return {step.id: step for step in self.steps}
+
     @property
     def store(self) -> Store:
         project = self.repository.project
@@ -59,6 +62,26 @@ class World:
     def released_records(self) -> Mapping[str, Record]:
         return self.manifest.steps if self.manifest else {}
 
+    @cached_property
+    def past(self) -> Past | None:
+        """The releases before the last one."""
+        if self.releases is None or self.manifest is None:
+            return None
+        return Past(self.releases, self.manifest.version, self.root / ".tinyops" / "past" / self.manifest.project)
+
+    @cached_property
+    def by_kind_and_key(self) -> Mapping[tuple[str, str], Record]:
+        return {(step.partition(":")[0], record.key): record for step, record in self.released_records.items()}
+
+    def recall(self, step: Step, key: str) -> Record | None:
+        """What a release, the last one or an earlier one, holds of a step with this key."""
+        record = self.released_records.get(step.id)
+        if record is None or record.key != key:
+            record = self.by_kind_and_key.get((step.kind, key))
+        if record is None and self.past is not None and (found := self.past.find(step.kind, key)) is not None:
+            record = found.record
+        return replace(record, step=step.id) if record is not None else None
+
     @property
     def fleets(self) -> dict[str, Fleet]:
         return {name: entry.document for name, entry in self.repository.fleets.items()}
@@ -66,7 +89,7 @@ class World:
     @property
     def bound(self) -> Bound:
         release = self.release.digest if self.release else NOTHING_RELEASED
-        return Bound(self.repository.digest, self.lock.digest, release)
+        return Bound(self.repository.digest, self.lock.digest, self.repository.files_digest, release)
 
 
 def load_world_catalog(root: Path) -> Mapping[str, Board]:
@@ -101,77 +124,3 @@ def released(root: Path) -> Release | None:
 
 def parse_cache(root: Path) -> Path:
     return root / ".tinyops" / "parsed"
-
-
-def plan_of(world: World, *, replace: Iterable[str] = ()) -> Plan:
-    """What apply would do. Raises UnsafePlan for what must not happen by accident."""
-    wanted = frozenset(replace)
-    if unknown := sorted(wanted - {step.id for step in world.steps}):
-        raise UsageError(f"--replace {unknown[0]}: no such step", hint="`tinyops plan --all` lists every step")
-    retired = {line.fleet: line for line in world.repository.project.document.spec.retired}
-    released = _released_fleets(world.manifest)
-    _refuse_lost_fleets(world, set(retired), released)
-    desired: dict[str, Any] = {name: fleet_json(fleet) for name, fleet in world.fleets.items()}
-    desired |= {n: {**released[n], "retired": True} for n in retired if n in released and n not in desired}
-    return make_plan(
-        project=world.repository.project.document.metadata.name,
-        steps=world.steps,
-        fleets=desired,
-        released=world.released_records,
-        released_fleets=released,
-        released_version=world.manifest.version if world.manifest else 0,
-        bound=world.bound,
-        replace=wanted,
-        held=missed_when_released(world),
-        left_out={
-            h.fleet: f"held since v{h.since}: {h.reason}" for h in (world.manifest.held if world.manifest else ())
-        },
-    )
-
-
-def missed_when_released(world: World) -> dict[str, tuple[str, ...]]:
-    """Which gates of today's specs the released figures miss, by fleet: a gate may be newer than its model."""
-    missed = {}
-    for name, fleet in world.fleets.items():
-        squeezed = world.released_records.get(f"squeeze:{fleet.spec.model_name}/int8")
-        gates = world.repository.models[fleet.spec.model_name].document.spec.gates
-        if squeezed is not None and (reasons := missed_gates(gates, squeezed.facts)):
-            missed[name] = reasons
-    return missed
-
-
-def fleet_json(fleet: Fleet) -> dict[str, Any]:
-    """What of a fleet its devices see, beside the files that its steps make."""
-    return {
-        "model": fleet.spec.model_name,
-        "security_counter": fleet.spec.security_counter,
-        "boards": sorted(fleet.spec.boards),
-        "retired": False,
-    }
-
-
-def _released_fleets(manifest: Manifest | None) -> dict[str, Any]:
-    return {
-        name: {
-            "model": entry.model,
-            "security_counter": entry.security_counter,
-            "boards": sorted(entry.boards),
-            "retired": entry.retired is not None,
-        }
-        for name, entry in (manifest.fleets if manifest else {}).items()
-    }
-
-
-def _refuse_lost_fleets(world: World, retired: set[str], released: Mapping[str, Any]) -> None:
-    for name, entry in released.items():
-        if name not in world.fleets and name not in retired and not entry["retired"]:
-            raise UnsafePlan(
-                f"fleet {name} is released but no spec names it: its devices would lose their entry",
-                hint=f"bring its spec back, or list {name} under the project's `retired` with an action and a date",
-            )
-        if name in world.fleets and released[name]["security_counter"] > world.fleets[name].spec.security_counter:
-            raise UnsafePlan(
-                f"fleet {name}: security_counter {world.fleets[name].spec.security_counter} is lower than the "
-                f"released {released[name]['security_counter']}: devices would refuse the release",
-                hint="a security counter only rises",
-            )

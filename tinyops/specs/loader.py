@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -60,6 +61,11 @@ class Repository:
     fleets: Mapping[str, Loaded[Fleet]]
     digest: str = field(repr=False)
     digests: Mapping[Path, str] = field(repr=False)
+
+    @cached_property
+    def files_digest(self) -> str:
+        """Of every file that specs name: paths in the repository and contents."""
+        return digest_json([[p.relative_to(self.root).as_posix(), d] for p, d in sorted(self.digests.items())])
 
     def find(self, kind: str, name: str) -> Loaded[AnyDocument]:
         """A document by kind and name. Raises KeyError when there is none."""

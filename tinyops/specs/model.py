@@ -22,7 +22,8 @@ from tinyops.specs.dataset import (
     WheelSource,
 )
 from tinyops.specs.features import Feature, RawFeature
-from tinyops.specs.fields import GitHubRepository, GitHubUrl, Label, Path_, Seed, Share
+from tinyops.specs.fields import GitHubRepository, GitHubUrl, Path_, Seed, Share
+from tinyops.specs.gates import NO_GATES, BoardGates, Gates, Override
 from tinyops.specs.layers import (
     Architecture,
     AveragePool,
@@ -46,6 +47,7 @@ __all__ = [
     "Architecture",
     "AveragePool",
     "BoardBinding",
+    "BoardGates",
     "Checks",
     "Conv1D",
     "Conv2D",
@@ -71,6 +73,7 @@ __all__ = [
     "ModelReference",
     "ModelSpec",
     "OnboardSensor",
+    "Override",
     "Project",
     "ProjectSpec",
     "PythonArchitecture",
@@ -212,18 +215,6 @@ class Squeeze(Strict):
     )
 
 
-class Gates(Strict):
-    """What a model must reach; a fleet whose model misses one keeps what it has. Judged on what the device computes."""
-
-    accuracy_min: Share | None = Field(default=None, description="Of test recordings, as int8.")
-    recall_min: Mapping[Label, Share] = Field(default={}, description="By class, as int8.")
-    int8_loss_max: Share | None = Field(default=None, description="Largest loss of accuracy from float to int8.")
-    judge_by: Literal["lower_bound", "point"] = Field(
-        default="lower_bound",
-        description="Compare a gate with the lower end of the 95 % interval, or with the figure itself.",
-    )
-
-
 class ModelSpec(Strict):
     dataset: Name | None = Field(default=None, description="Only a finished .tflite may go without.")
     input: InputSpec = InputSpec()
@@ -280,6 +271,7 @@ class BoardBinding(Strict):
         default=None,
         description="What its firmware is made with; absent: the first that `tinyops boards` names for the board.",
     )
+    gates: BoardGates = Field(default=NO_GATES, description="What it may cost; a gate here replaces the fleet's.")
 
 
 class ModelReference(Strict):
@@ -309,6 +301,8 @@ class FleetSpec(Strict):
     proof: Literal["same-bytes", "same-source", "built", "rendered"] = Field(
         default="same-source", description="The least proof that the fleet accepts."
     )
+    gates: BoardGates = Field(default=NO_GATES, description="What any board of the fleet may cost.")
+    overrides: tuple[Override, ...] = Field(default=(), max_length=20, description="Gates lifted for one model.")
     security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=0, description="Only rises: devices refuse releases with a lower one."
     )

@@ -68,7 +68,12 @@ def chain(tmp_path):
 def run(tmp_path, steps, *, released=None, fetch=lambda artifact: None, **options):
     log = Log()
     store = Store(tmp_path / "store")
-    outcome = execute.Executor(store, released or {}, fetch, log, **options).run(steps)
+
+    def recall(step, key):
+        record = (released or {}).get(step.id)
+        return record if record and record.key == key else None
+
+    outcome = execute.Executor(store, recall, fetch, log, **options).run(steps)
     return outcome, log, store
 
 

@@ -16,6 +16,8 @@ from tinyops.cli.missed import report
 from tinyops.cli.output import Output
 from tinyops.cli.progress import PlainWatcher, watcher
 from tinyops.errors import DoesNotFit, Problem, SpecError, TinyopsError, ToolError
+from tinyops.plan.gates import Miss
+from tinyops.reconcile.judging import Judgement
 
 Captured = pytest.CaptureFixture[str]
 
@@ -92,9 +94,11 @@ def test_the_status_of_a_run_with_errors_is_that_of_the_first_step(capsys: Captu
         "image:b": ToolError("no gcc", hint="install it"),
         "compile:a": DoesNotFit("big"),
     }
-    assert report({"wrist": ("image:b: no gcc",)}, errors, Output(json=False)) == 66
-    assert report({"wrist": ("accuracy_min: low",)}, {}, Output(json=False)) == 67
-    assert report({}, {}, Output(json=False)) == 0
+    failed = Judgement({"wrist": (Miss("image:b", "no gcc"),)})
+    low = Judgement({"wrist": (Miss("accuracy_min", "low"),)}, {}, {"wrist": "sha256:abc"})
+    assert report(failed, errors, Output(json=False)) == 66
+    assert report(low, {}, Output(json=False)) == 67
+    assert report(Judgement(), {}, Output(json=False)) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[:4] == [
         "error: compile:a: big",
@@ -102,6 +106,8 @@ def test_the_status_of_a_run_with_errors_is_that_of_the_first_step(capsys: Captu
         "  install it",
         "held: fleet wrist keeps what it has:",
     ]
+    assert lines[-2] == "  accuracy_min: low"
+    assert '{gate: accuracy_min, digest: "sha256:abc", reason: …, author: …, until: …}' in lines[-1]
 
 
 def test_a_table_lines_up_figures_to_the_right() -> None:

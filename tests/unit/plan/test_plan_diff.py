@@ -1,13 +1,20 @@
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, InputRef, Record, Source, Step
-from tinyops.plan import Action, Bound, Plan, make_plan
+from tinyops.files import canonical_json
+from tinyops.plan import Action, Bound, Plan, Released, Wish, make_plan
 from tinyops.plan.diff import field_reasons
+from tinyops.plan.document import PlanFile, plan_schema, read_plan
 from tinyops.plan.render import plan_text, summary
 
-BOUND = Bound("sha256:s", "sha256:l", "sha256:r")
+BOUND = Bound(*("sha256:" + digit * 64 for digit in "1234"))
 FLEETS = {"wrist": {"model": "activity"}}
 
 
@@ -34,16 +41,16 @@ def released(made: tuple[Step, ...]) -> dict[str, Record]:
     return records
 
 
-def plan(desired: tuple[Step, ...], records: dict[str, Record], fleets=FLEETS, was=FLEETS, **options) -> Plan:
+def plan(
+    desired: tuple[Step, ...], records: dict[str, Record], fleets=FLEETS, was=FLEETS, wish=None, **options
+) -> Plan:
     return make_plan(
         project="wearables",
         steps=desired,
         fleets=fleets,
-        released=records,
-        released_fleets=was,
-        released_version=3,
+        released=Released(3, records, was, **options),
         bound=BOUND,
-        **options,
+        wish=wish or Wish(),
     )
 
 
@@ -54,7 +61,8 @@ def actions(of: Plan) -> dict[str, str]:
 def test_nothing_released_means_everything_is_created():
     found = plan(steps(), {}, was={})
     assert set(actions(found).values()) == {"create"}
-    assert len(found.pending) == 5
+    assert len(found.pending) == 6
+    assert [str(r) for r in found.changes[-1].reasons] == ["version v3 → v4"]
 
 
 def test_the_same_specs_and_lock_change_nothing():
@@ -72,7 +80,9 @@ def test_a_changed_field_is_named_with_both_values_and_what_follows_is_known_aft
         "firmware:wrist/nano": "keep",
         "twin:wrist/nano": "update",
         "fleet:wrist": "update",
+        "release:wearables": "create",
     }
+    assert [str(r) for r in by_id["release:wearables"].reasons] == ["version v3 → v4"]
     assert [str(r) for r in by_id["train:activity"].reasons] == ["training.epochs 20 → 40"]
     assert by_id["train:activity"].key is not None
     assert by_id["image:activity/nano"].key is None
@@ -93,7 +103,7 @@ def test_a_tool_of_the_lock_and_a_changed_file_are_reasons():
 
 
 def test_replace_runs_a_step_that_did_not_change():
-    found = plan(steps(), released(steps()), replace={"image:activity/nano"})
+    found = plan(steps(), released(steps()), wish=Wish(frozenset({"image:activity/nano"})))
     assert actions(found)["image:activity/nano"] == "replace"
     assert actions(found)["train:activity"] == "keep"
     assert actions(found)["twin:wrist/nano"] == "update"
@@ -114,13 +124,108 @@ def test_a_fleet_changes_by_its_own_fields_too():
 
 def test_a_plan_survives_its_file_and_refuses_an_edited_one():
     made = plan(steps(epochs=40), released(steps()))
-    saved = made.to_json()
-    assert Plan.from_json(saved) == made
+    saved = PlanFile(made).to_json()
+    assert read_plan(canonical_json(saved)) == PlanFile(made)
     saved["changes"][0]["reasons"][0]["new"] = "41"
     with pytest.raises(ValueError, match="edited"):
-        Plan.from_json(saved)
+        read_plan(canonical_json(saved))
+
+
+def document() -> dict[str, Any]:
+    return json.loads(canonical_json(PlanFile(plan(steps(epochs=40), released(steps()))).to_json()))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("schema",), "tinyops/plan/v1", "schema: Input should be 'tinyops/plan/v2'"),
+        (("extra",), 1, "extra: Extra inputs are not permitted"),
+        (("changes", 0, "subject"), "../../etc", "changes.0.subject"),
+        (("changes", 0, "action"), "destroy", "changes.0.action"),
+        (("changes", 0, "reasons", 0, "field"), "a\n## b", "must be one line without control characters"),
+        (("changes", 0, "reasons", 0, "field"), "\u202egnp", "must be one line without control characters"),
+        (("changes", 0, "reasons", 0, "new"), "x" * 2401, "at most 2400 characters"),
+        (("released_version",), -1, "released_version"),
+        (("released_version",), "3", "released_version: Input should be a valid integer"),
+        (("bound", "files"), "sha256:abc", "bound.files"),
+    ],
+)
+def test_a_hostile_plan_is_refused_at_its_field(path: tuple[str | int, ...], value: object, said: str):
+    hostile: Any = document()
+    *folders, last = path
+    place = hostile
+    for folder in folders:
+        place = place[folder]
+    place[last] = value
+    with pytest.raises(ValueError, match=re.escape(said)):
+        read_plan(json.dumps(hostile).encode())
+
+
+def test_nesting_without_end_is_refused():
     with pytest.raises(ValueError, match="not a plan"):
-        Plan.from_json({"schema": "tinyops/plan/v1"})
+        read_plan(b'{"changes":' + b"[" * 100_000)
+
+
+def test_the_schema_takes_what_is_written_and_refuses_what_is_not():
+    check = jsonschema.Draft202012Validator(plan_schema())
+    assert [*check.iter_errors(document())] == []
+    assert [*check.iter_errors({**document(), "bound": {}})] != []
+
+
+def renamed(model: str) -> tuple[Step, ...]:
+    train, image, firmware, _ = steps()
+    return (
+        Step("train", model, train.settings, {}, {}, train.sources),
+        Step("image", f"{model}/nano", {}, image.lock, {"w": InputRef(f"train:{model}", ALL_OUTPUTS)}),
+        firmware,
+        Step("twin", "wrist/nano", {}, {}, {"i": InputRef(f"image:{model}/nano", "out")}),
+    )
+
+
+def test_a_renamed_model_moves_and_nothing_is_made_again():
+    found = plan(renamed("gait"), released(steps()), fleets={"wrist": {"model": "gait"}})
+    assert actions(found) == {
+        "train:gait": "move",
+        "image:gait/nano": "move",
+        "firmware:wrist/nano": "keep",
+        "twin:wrist/nano": "keep",
+        "fleet:wrist": "update",
+        "release:wearables": "create",
+    }
+    assert found.moves == {"train:gait": "train:activity", "image:gait/nano": "image:activity/nano"}
+    assert [str(r) for c in found.changes if c.kind == "fleet" for r in c.reasons] == ["model activity → gait"]
+    text = plan_text(found)
+    assert "  > move    train     gait (was activity)\n" in text
+    assert "2 to move" in text
+
+
+def test_what_an_earlier_release_holds_is_taken_from_there():
+    old = released(steps())
+    now = {i: replace(r, key="sha256:" + "9" * 64, settings={"training": {"epochs": 7}}) for i, r in old.items()}
+    keys = {(r.step.partition(":")[0], r.key): (r, 1) for r in old.values()}
+    found = plan(steps(), now, earlier=lambda kind, key: keys.get((kind, key)))
+    train, image = found.changes[:2]
+    assert [str(r) for r in train.reasons] == ["training.epochs 7 → 20", "as in v1"]
+    assert (image.follows, image.key) == ((), old["image:activity/nano"].key)
+
+
+def test_only_moves_the_fleets_that_are_named():
+    desk = (*steps(gcc="13.1.0"), Step("twin", "desk/nano", {"x": 2}, {}, {"i": InputRef("train:activity", "out")}))
+    was = (*steps(), Step("twin", "desk/nano", {"x": 1}, {}, {"i": InputRef("train:activity", "out")}))
+    both = {"wrist": {"model": "activity"}, "desk": {"model": "activity"}}
+    found = plan(desk, released(was), fleets=both, was=both, wish=Wish(only=frozenset({"desk"})))
+    assert actions(found) == {
+        "train:activity": "keep",
+        "image:activity/nano": "held",
+        "firmware:wrist/nano": "held",
+        "twin:wrist/nano": "held",
+        "twin:desk/nano": "update",
+        "fleet:desk": "update",
+        "fleet:wrist": "held",
+        "release:wearables": "create",
+    }
+    assert found.only == ("desk",)
+    assert "not asked for" in plan_text(found)
 
 
 def test_reasons_name_leaves_of_nested_values_and_cut_long_ones():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyops.plan import Action, Bound, Change, Plan, Reason
 from tinyops.plan.render import plan_text, summary
 
-BOUND = Bound("sha256:s", "sha256:l", "sha256:r")
+BOUND = Bound("sha256:s", "sha256:l", "sha256:f", "sha256:r")
 FACTS = {"accuracy_int8": {"point": 0.94, "low": 0.8}, "flash_bytes": 13048, "instructions": 0}
 
 

@@ -14,7 +14,7 @@ from tinyops.boards.loader import load_catalog
 from tinyops.build.steps import desired_steps
 from tinyops.files import JsonObject, digest_bytes
 from tinyops.manifest.document import Manifest
-from tinyops.reconcile.assemble import Draft, Stamp, _model_file, assemble, closure, figures
+from tinyops.reconcile.assemble import Before, Draft, Stamp, _model_file, assemble, closure, figures
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import Lock, TinyopsPins
 
@@ -77,8 +77,8 @@ def draft(
         steps=steps,
         records={s.id: record(s, of(s)) for s in steps if not without or without not in s.id},
         missed=missed or {},
-        previous=previous,
-        previous_digest=PIN if previous else None,
+        overridden={},
+        before=Before(previous, PIN if previous else None),
         stamp=Stamp("2027-01-02T03:04:05Z", None, PIN, PIN, PIN),
     )
 
@@ -158,7 +158,7 @@ def test_steps_that_fleets_share_move_with_the_fleet_that_moves(tmp_path: Path) 
 
 
 def test_a_closure_is_a_step_and_all_that_it_needs(specs: Repository) -> None:
-    found = closure(["image:motion/linux"], desired_steps(specs, LOCK, CATALOG))
+    found = closure(["image:motion/linux"], {s.id: s for s in desired_steps(specs, LOCK, CATALOG)})
     assert found == {
         *("image:motion/linux", "compile:motion/linux", "squeeze:motion/int8", "train:motion", "collect:shakes")
     }

@@ -82,6 +82,18 @@ def test_a_release_that_appears_while_ours_is_made(bench: GitHubBench) -> None:
     store.close()
 
 
+def test_who_reads_all_releases_gets_them_in_pages(bench: GitHubBench) -> None:
+    for number in range(2, 12):
+        bench.publisher.publish(INERT.but(library=b"%d" % number))
+    store = bench.fresh()
+    bench.github.asked.clear()
+    assert [store.read(version).manifest.version for version in range(11, 0, -1)] == list(range(11, 0, -1))
+    asked = [path.split("?")[0].rpartition("releases")[2] for place, _, path in bench.github.asked if place == "api"]
+    assert len([path for path in asked if path.startswith("/tags/")]) == 5
+    assert len([path for path in asked if path == ""]) == 1
+    store.close()
+
+
 # -- the lease ----------------------------------------------------------------------------------
 
 

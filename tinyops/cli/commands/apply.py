@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,11 @@ from tinyops.cli.arguments import add_build, add_lock, add_repository, repositor
 from tinyops.cli.missed import report
 from tinyops.cli.output import Output
 from tinyops.errors import SpecError, UsageError
-from tinyops.files import MIB, read_bounded
+from tinyops.files import read_bounded
 
 if TYPE_CHECKING:
     from tinyops.plan import Plan
     from tinyops.reconcile.apply import Applied
-
-PLAN_LIMIT_BYTES = 64 * MIB
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +28,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.cli.progress import watcher
     from tinyops.reconcile.apply import apply
 
+    if arguments.plan and (arguments.replace or arguments.only):
+        raise UsageError("a saved plan says itself what it replaces and which fleets move", hint="plan again with them")
     saved = read_plan(arguments.plan) if arguments.plan else None
     with watcher(json=output.json) as watching:
         applied = apply(
@@ -40,21 +39,23 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             lock_file=arguments.lock,
             saved=saved,
             replace=arguments.replace,
+            only=arguments.only,
         )
     _show(applied, output)
-    return report(applied.missed, applied.errors, output)
+    return report(applied.judged, applied.errors, output)
 
 
 def read_plan(path: Path) -> Plan:
     """A plan that `tinyops plan --out` saved. Raises UsageError for anything else."""
-    from tinyops.plan import Plan
+    from tinyops.plan.document import PLAN_LIMIT_BYTES
+    from tinyops.plan.document import read_plan as read
 
     hint = "`tinyops plan --out FILE` saves a plan"
     try:
-        return Plan.from_json(json.loads(read_bounded(path, PLAN_LIMIT_BYTES)))
+        return read(read_bounded(path, PLAN_LIMIT_BYTES)).plan
     except SpecError as error:  # missing, unreadable or too long
         raise UsageError(error.message, hint=hint) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{path}: {error}", hint=hint) from None
 
 
@@ -62,7 +63,7 @@ def _show(applied: Applied, output: Output) -> None:
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
 
     manifest = applied.manifest
-    missed = {fleet: list(reasons) for fleet, reasons in applied.missed.items()}
+    missed = {fleet: list(reasons) for fleet, reasons in applied.judged.reasons.items()}
     errors = {step: error.message for step, error in applied.errors.items()}
     value = {"published": applied.published, "version": manifest.version if manifest else 0, "missed": missed}
     value |= {"errors": errors, "figures": figure_json(manifest) if manifest else []}

@@ -15,6 +15,7 @@ from tinyops.plan import Action, Plan
 from tinyops.plan.render import plan_text
 
 if TYPE_CHECKING:
+    from tinyops.plan.document import PlanFile
     from tinyops.reconcile.world import World
 
 
@@ -24,21 +25,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_build(parser)
     parser.add_argument("--all", action="store_true", help="list what is kept too")
     parser.add_argument("--build", action="store_true", help="run the stale steps up to the twins, publish nothing")
+    parser.add_argument("--markdown", action="store_true", help="print it as the comment of a pull request")
     parser.add_argument("--out", type=Path, metavar="FILE", help="save the plan for `tinyops apply FILE`")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when there are changes")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from tinyops.reconcile.world import observe, plan_of
+    from tinyops.plan.document import PlanFile
+    from tinyops.plan.markdown import plan_comment
+    from tinyops.reconcile.judging import held_fleets
+    from tinyops.reconcile.planning import plan_of
+    from tinyops.reconcile.pricing import priced
+    from tinyops.reconcile.selection import wish_of
+    from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock, say=log)
-    plan = plan_of(world, replace=arguments.replace)
-    if arguments.out is not None:
-        write_atomic(arguments.out, pretty_json(plan.to_json()))
+    plan = plan_of(world, wish_of(world.repository, replace=arguments.replace, only=arguments.only))
     if arguments.build and plan.pending:
         return _build(arguments, output, world, plan)
-    output.result(plan.to_json(), plan_text(plan, verbose=arguments.all))
+    file = PlanFile(plan, priced(world, plan, judged=held_fleets(world, plan)))
+    _save(arguments, file)
+    text = plan_comment(file) if arguments.markdown else plan_text(plan, verbose=arguments.all)
+    output.result(file.to_json(), text)
     return _status(arguments, plan)
+
+
+def _save(arguments: argparse.Namespace, file: PlanFile) -> None:
+    if arguments.out is not None:
+        write_atomic(arguments.out, pretty_json(file.to_json()))
 
 
 def _status(arguments: argparse.Namespace, plan: Plan) -> int:
@@ -50,18 +64,25 @@ def _status(arguments: argparse.Namespace, plan: Plan) -> int:
 def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Plan) -> int:
     from tinyops.build.measurements import FOLDER
     from tinyops.cli.progress import watcher
+    from tinyops.plan.document import PlanFile
+    from tinyops.plan.markdown import plan_comment
     from tinyops.reconcile.apply import preview
+    from tinyops.reconcile.pricing import priced
+    from tinyops.reconcile.selection import wish_of
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows, time_lines
 
     measurements = repository_root(arguments) / FOLDER
+    wish = wish_of(world.repository, replace=arguments.replace, only=arguments.only)
     with watcher(json=output.json) as watching:
-        built = preview(world, plan, watching, jobs=arguments.jobs, replace=arguments.replace)
+        built = preview(world, plan, watching, jobs=arguments.jobs, wish=wish)
+    file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged))
+    _save(arguments, file)
     text = [plan_text(plan, verbose=arguments.all), ""]
-    value = {**plan.to_json(), "missed": {f: list(r) for f, r in built.missed.items()}}
+    value = {**file.to_json(), "missed": {f: list(r) for f, r in built.judged.reasons.items()}}
     if built.manifest is not None:
         times = time_lines(built.manifest, measurements)
         text += [output.table(HEADERS, rows(built.manifest)), *times, FOOTNOTE, ""]
         value["figures"] = figure_json(built.manifest, measurements)
-    output.result(value, "\n".join([*text, "Nothing was published."]))
-    failed = report(built.missed, built.errors, output)
+    output.result(value, plan_comment(file) if arguments.markdown else "\n".join([*text, "Nothing was published."]))
+    failed = report(built.judged, built.errors, output)
     return failed or _status(arguments, plan)

@@ -20,6 +20,7 @@ from tinyops.release.github.remote import Remote, RemoteAsset, RemoteRelease
 from tinyops.release.secrets import SecretValue
 from tinyops.release.store import AssetFiles, Lease, Release, SignedRelease, check_follows, check_release
 
+ASKED_ONE_BY_ONE = 5
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
 _TOKEN = re.compile(rb"[\x21-\x7e]{1,1000}")
 _HINT = "every asset is named by its digest in the manifest: upload an intact copy, or release again with --replace"
@@ -51,6 +52,7 @@ class GitHubStore:
         self._downloads = Downloads(self.remote, cache)
         self._need_token = need_token
         self._published: dict[str, RemoteRelease] = {}  # those that were asked for: they never change
+        self._asked = 0
         self._one_at_a_time = threading.Lock()  # steps fetch in several threads
 
     def __str__(self) -> str:
@@ -151,6 +153,10 @@ class GitHubStore:
         return Release(manifest, digest)
 
     def _published_release(self, tag: str) -> RemoteRelease:
+        if tag not in self._published:
+            self._asked += 1
+            if self._asked > ASKED_ONE_BY_ONE:  # who goes back through all of them gets them in pages
+                self._published |= {found.tag: found for found in self.remote.releases() if not found.draft}
         if tag not in self._published:
             found = self.remote.by_tag(tag)
             if found is None:

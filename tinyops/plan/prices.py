@@ -1,0 +1,175 @@
+"""What a plan costs, board by board: figures as released and as they would be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
+from tinyops.plan.changes import Action, Change, Plan
+from tinyops.plan.gates import Miss
+
+AS_RELEASED = (Action.KEEP, Action.MOVE)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A share of test recordings with its 95 % interval."""
+
+    point: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a board's devices run, measured. None: there is no such thing, or it is known after apply only."""
+
+    accuracy: Interval | None = None
+    int8_loss: float | None = None
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+    instructions: int | None = None
+    milliseconds: float | None = None
+    image_bytes: int | None = None
+    proof_model: str | None = None
+    proof_firmware: str | None = None
+
+
+@dataclass(frozen=True)
+class Price:
+    """One board of a fleet, before and after.
+
+    `was` is None before its first release, `now` where it leaves. `whole` says that `now` was measured, not only
+    what can be known without building. `air_bytes` are those that a device fetches, `devices` how many do; None: known
+    after apply, or nobody counts them. `missed` are the gates that the board or its model misses.
+    """
+
+    fleet: str
+    board: str
+    model: str
+    was: Figures | None
+    now: Figures | None
+    whole: bool
+    air_bytes: int | None
+    devices: int | None
+    missed: tuple[Miss, ...] = ()
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What prices are made from beside the plan.
+
+    `fleets` names model and boards of each fleet as the specs want them; `before` is the last release, `after`
+    what a build would release, None when nothing was built. `devices` counts devices by fleet and board, where they
+    are listed. `milliseconds` turns a board's instructions into time where such a board was measured.
+    """
+
+    fleets: Mapping[str, tuple[str, tuple[str, ...]]]
+    before: Manifest | None
+    after: Manifest | None
+    devices: Mapping[str, Mapping[str, int]]
+    missed: Mapping[str, tuple[Miss, ...]]
+    milliseconds: Callable[[str, int], float | None]
+
+
+def prices(plan: Plan, costs: Costs) -> tuple[Price, ...]:
+    """A price for each board of every fleet that does not stay as it is, in order."""
+    changes = {change.id: change for change in plan.changes}
+    moving = [
+        c for c in plan.changes if c.kind == "fleet" and (c.action is not Action.KEEP or c.subject in costs.missed)
+    ]
+    return tuple(price for change in moving for price in _of_fleet(change.subject, changes, costs))
+
+
+def _of_fleet(name: str, changes: Mapping[str, Change], costs: Costs) -> Iterator[Price]:
+    model, boards = costs.fleets.get(name, ("", ()))
+    before = _entry(costs.before, name)
+    was = before.boards if before else {}
+    for board in sorted({*boards, *was}):
+        if board in boards:
+            yield _of_board(name, board, model, changes, costs)
+        else:
+            figures = _figures(was[board], board, costs)
+            yield Price(name, board, before.model if before else model, figures, None, True, 0, 0)
+
+
+def _of_board(fleet: str, board: str, model: str, changes: Mapping[str, Change], costs: Costs) -> Price:
+    before, missed = _offered(costs.before, fleet, board), costs.missed.get(fleet, ())
+    after = None if any(m.is_failure for m in missed) else _offered(costs.after, fleet, board)
+    was = _figures(before, board, costs) if before else None
+    missed = tuple(m for m in missed if m.board in (None, board))
+    now, whole, air = _foreseen(fleet, board, model, changes, was)
+    if after is not None:
+        now, whole, air = _figures(after, board, costs), True, _air_bytes(before, after)
+    devices = costs.devices.get(fleet, {}).get(board, 0) if fleet in costs.devices else None
+    return Price(fleet, board, model, was, now, whole, air, 0 if air == 0 else devices, missed)
+
+
+def _foreseen(
+    fleet: str, board: str, model: str, changes: Mapping[str, Change], was: Figures | None
+) -> tuple[Figures, bool, int | None]:
+    """What is known without building: all of what stays as released, and an accuracy that was measured before."""
+    stays = {
+        kind: change.action in AS_RELEASED
+        for kind, subject in (
+            ("squeeze", f"{model}/int8"),
+            ("image", f"{model}/{board}"),
+            ("firmware", f"{fleet}/{board}"),
+            ("twin", f"{fleet}/{board}"),
+        )
+        if (change := changes.get(f"{kind}:{subject}")) is not None
+    }
+    if was is not None and all(stays.values()):
+        return was, True, 0
+    squeezed = changes.get(f"squeeze:{model}/int8")
+    facts = squeezed.released if squeezed is not None and stays["squeeze"] else None
+    known = Figures(accuracy=_interval(facts), int8_loss=facts.get("int8_loss")) if facts else Figures()
+    unmoved = was is not None and stays.get("image", True) and stays.get("firmware", True)
+    return known, False, 0 if unmoved else None
+
+
+def _figures(offered: BoardEntry, board: str, costs: Costs) -> Figures:
+    figures = offered.figures
+    instructions = figures.get("instructions")
+    return Figures(
+        accuracy=_interval(figures),
+        int8_loss=figures.get("int8_loss"),
+        flash_bytes=figures.get("flash_bytes"),
+        ram_bytes=figures.get("ram_bytes"),
+        instructions=instructions,
+        milliseconds=costs.milliseconds(board, instructions) if instructions else None,
+        image_bytes=figures.get("image_bytes"),
+        proof_model=offered.proof.model,
+        proof_firmware=offered.proof.firmware,
+    )
+
+
+def _interval(facts: Mapping[str, Any]) -> Interval | None:
+    found = facts.get("accuracy_int8")
+    return Interval(found["point"], found["low"], found["high"]) if found else None
+
+
+def _air_bytes(before: BoardEntry | None, after: BoardEntry) -> int:
+    """What a device of before fetches to become one of after. A model that is linked is its firmware."""
+    found = 0
+    for name in ("model", "firmware"):
+        file = getattr(after, name)
+        if file is None or (name == "firmware" and after.model.digest == file.digest):
+            continue
+        old = getattr(before, name) if before else None
+        found += 0 if old is not None and old.digest == file.digest else file.bytes
+    return found
+
+
+def _entry(manifest: Manifest | None, fleet: str) -> FleetEntry | None:
+    return manifest.fleets.get(fleet) if manifest else None
+
+
+def _offered(manifest: Manifest | None, fleet: str, board: str) -> BoardEntry | None:
+    entry = _entry(manifest, fleet)
+    return entry.boards.get(board) if entry else None
+
+
+NUMBERS = tuple(f.name for f in fields(Figures) if f.name.endswith(("_bytes", "instructions", "milliseconds")))

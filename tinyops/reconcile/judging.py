@@ -1,0 +1,130 @@
+"""Which fleets may move: their steps ended well, their gates are reached or lifted, their proof suffices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from tinyops.artifacts import Record, closure
+from tinyops.build.execute import Outcome
+from tinyops.build.measurements import FOLDER, read_factor
+from tinyops.manifest.document import FleetEntry
+from tinyops.plan import NO_WISH, Action, Plan, Wish
+from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
+from tinyops.reconcile.assemble import fleet_steps
+from tinyops.reconcile.world import World
+from tinyops.specs.gates import NO_GATES, Override
+from tinyops.specs.model import Fleet
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Why fleets may not move, and which overrides let others move all the same.
+
+    `models` is the digest of the int8 model of each fleet that was judged: what an override names.
+    """
+
+    missed: Mapping[str, tuple[Miss, ...]] = field(default_factory=dict)
+    overridden: Mapping[str, tuple[Override, ...]] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> dict[str, tuple[str, ...]]:
+        return {fleet: tuple(map(str, missed)) for fleet, missed in self.missed.items()}
+
+
+def today() -> date:
+    """In UTC: overrides end on the same day everywhere."""
+    return datetime.now(UTC).date()
+
+
+def judge(world: World, outcome: Outcome, day: date, wish: Wish = NO_WISH) -> Judgement:
+    """Judges every fleet that is asked for by what was built."""
+    missed: dict[str, tuple[Miss, ...]] = {}
+    overridden: dict[str, tuple[Override, ...]] = {}
+    models: dict[str, str] = {}
+    for name, fleet in world.fleets.items():
+        if wish.only and name not in wish.only:
+            continue
+        found = (*_failed(world, fleet, outcome),)
+        if not found:
+            models[name] = _model_digest(fleet, outcome.records)
+            found, lifted = _judge_built(world, fleet, outcome.records, day)
+            if lifted:
+                overridden[name] = lifted
+        if found:
+            missed[name] = found
+    return Judgement(missed, overridden, models)
+
+
+def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
+    """Which gates of today's specs the released figures miss: a gate may be newer than its model."""
+    missed: dict[str, tuple[Miss, ...]] = {}
+    models: dict[str, str] = {}
+    for name in fleets:
+        fleet, entry = world.fleets.get(name), world.manifest.fleets.get(name) if world.manifest else None
+        if fleet is None or entry is None or f"squeeze:{fleet.spec.model_name}/int8" not in world.released_records:
+            continue
+        models[name] = _model_digest(fleet, world.released_records)
+        figures = {board: offered.figures for board, offered in entry.boards.items()}
+        squeezed = world.released_records[f"squeeze:{fleet.spec.model_name}/int8"]
+        found = (*_model_misses(world, fleet, squeezed), *_board_misses(world, fleet, figures, None))
+        left, _ = waived(found, fleet.spec.overrides, models[name], day)
+        if left:
+            missed[name] = left
+    return Judgement(missed, {}, models)
+
+
+def held_fleets(world: World, plan: Plan) -> Judgement:
+    """The fleets that a plan holds though nothing of them changes, and why."""
+    held = [c.subject for c in plan.changes if c.kind == "fleet" and c.action is Action.HELD]
+    return judge_released(world, today(), held)
+
+
+def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
+    ids = closure(fleet_steps(fleet.name, fleet), world.steps_by_id)
+    for step in sorted(ids & set(outcome.errors)):
+        yield Miss(step, outcome.errors[step].message.splitlines()[0])
+
+
+def _judge_built(
+    world: World, fleet: Fleet, records: Mapping[str, Record], day: date
+) -> tuple[tuple[Miss, ...], tuple[Override, ...]]:
+    squeezed = records[f"squeeze:{fleet.spec.model_name}/int8"]
+    proven = {board: records[f"twin:{fleet.name}/{board}"].facts for board in fleet.spec.boards}
+    entry = world.manifest.fleets.get(fleet.name) if world.manifest else None
+    found = (
+        *_model_misses(world, fleet, squeezed),
+        *(miss for board, facts in proven.items() for miss in missed_proof(fleet, board, facts["proof"])),
+        *_board_misses(world, fleet, proven, entry),
+    )
+    return waived(found, fleet.spec.overrides, _model_digest(fleet, records), day)
+
+
+def _model_digest(fleet: Fleet, records: Mapping[str, Record]) -> str:
+    return records[f"squeeze:{fleet.spec.model_name}/int8"].outputs["int8.tflite"].digest
+
+
+def _model_misses(world: World, fleet: Fleet, squeezed: Record) -> tuple[Miss, ...]:
+    return missed_gates(world.repository.models[fleet.spec.model_name].document.spec.gates, squeezed.facts)
+
+
+def _board_misses(
+    world: World, fleet: Fleet, figures: Mapping[str, Mapping[str, Any]], before: FleetEntry | None
+) -> Iterator[Miss]:
+    for board, binding in fleet.spec.boards.items():
+        gates = fleet.spec.gates.under(binding.gates)
+        if board not in figures or gates == NO_GATES:
+            continue
+        was = before.boards[board].figures if before and board in before.boards else None
+        milliseconds = _milliseconds(world, board, figures[board]) if gates.latency_ms_max else None
+        yield from missed_board_gates(gates, board, figures[board], before=was, milliseconds=milliseconds)
+
+
+def _milliseconds(world: World, board: str, figures: Mapping[str, Any]) -> float | None:
+    """Only where such a board was measured."""
+    factor = read_factor(world.root / FOLDER, board)
+    instructions = figures.get("instructions")
+    return factor.milliseconds(instructions) if factor and instructions else None
