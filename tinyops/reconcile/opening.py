@@ -10,20 +10,17 @@ from tinyops.build.trust import TRUSTED_FILES, find_trust
 from tinyops.errors import ToolError, UsageError
 from tinyops.manifest.keys import Trust
 from tinyops.release.directory import DirectoryStore
+from tinyops.release.github.patience import Patience, Say, nobody
+from tinyops.release.github.place import Place
 from tinyops.release.secrets import SecretValue, resolve_secret, secret_path
 from tinyops.release.store import ReleaseStore
 from tinyops.specs.loader import Repository
 from tinyops.specs.model import DirectoryReleases, GitHubReleases
 
-Say: TypeAlias = Callable[[str], None]
 Opener: TypeAlias = Callable[[Repository, Any, Trust, Say], ReleaseStore]
 
 DEFAULT_TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 GITHUB_CACHE = Path(".tinyops") / "github"
-
-
-def nobody(text: str) -> None:
-    """For who does not want to be told of waits."""
 
 
 def open_releases(repository: Repository, say: Say = nobody) -> ReleaseStore | None:
@@ -48,8 +45,6 @@ def _directory(repository: Repository, spec: DirectoryReleases, trust: Trust, _:
 
 def _github(repository: Repository, spec: GitHubReleases, trust: Trust, say: Say) -> ReleaseStore:
     try:
-        from tinyops.release.github.patience import Patience
-        from tinyops.release.github.place import Place
         from tinyops.release.github.store import GitHubStore
     except ModuleNotFoundError as error:
         raise ToolError(f"releases on GitHub need {error.name}", hint="pip install 'tinyops[github]'") from error

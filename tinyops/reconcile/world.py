@@ -17,8 +17,9 @@ from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
 from tinyops.plan import Bound
-from tinyops.reconcile.opening import Say, nobody, open_releases
+from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.past import Past
+from tinyops.release.github.patience import Say, nobody
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import LOCK_FILE, Lock, load_lock, lock_problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from fakes.github_failures import SECOND, failing, leases, publishes, reads
 from fakes.github_server import Release
 from fakes.release_stores import LEASES, GitHubBench
+from fakes.releases import INERT
 from tinyops.errors import Leased, RemoteError, UnsafePlan
+from tinyops.release.github.store import GitHubStore
 
 pytestmark = pytest.mark.usefixtures("no_token_in_logs")
 
@@ -157,6 +160,33 @@ def test_a_lease_that_cannot_be_given_back_is_said_and_nothing_more(bench: GitHu
     bench.github.fault("status", "PATCH", "/git/refs/", times=99, status=500)
     leases(bench.publisher.store)
     assert any("the lease could not be given back: " in text for text in bench.waits.said)
+
+
+def test_of_many_that_want_the_lease_at_once_one_gets_it(bench: GitHubBench) -> None:
+    start, all_tried = threading.Barrier(6), threading.Barrier(6)
+    fences: list[int] = []
+    refused: list[str] = []
+
+    def want(store: GitHubStore) -> None:
+        start.wait(20)
+        try:
+            with store.lease("apply") as lease:
+                fences.append(lease.fence)
+                all_tried.wait(20)
+        except Leased as error:
+            refused.append(error.message)
+            all_tried.wait(20)
+
+    stores = [bench.fresh() for _ in range(6)]
+    threads = [threading.Thread(target=want, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for store in stores:
+        store.close()
+    assert (len(fences), len(refused)) == (1, 5)
+    assert all("holds the lease for apply" in message for message in refused)
 
 
 def test_dead_leases_are_swept(bench: GitHubBench) -> None:

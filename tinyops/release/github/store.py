@@ -53,7 +53,7 @@ class GitHubStore:
         self._need_token = need_token
         self._published: dict[str, RemoteRelease] = {}  # those that were asked for: they never change
         self._asked = 0
-        self._one_at_a_time = threading.Lock()  # steps fetch in several threads
+        self._one_at_a_time = threading.RLock()  # steps read and fetch in several threads
 
     def __str__(self) -> str:
         return str(self.place)
@@ -65,11 +65,13 @@ class GitHubStore:
         return self._newest()[0] is not None
 
     def latest(self) -> Release | None:
-        newest, _ = self._newest()
-        return self._read(newest) if newest is not None else None
+        with self._one_at_a_time:
+            newest, _ = self._newest()
+            return self._read(newest) if newest is not None else None
 
     def read(self, version: int) -> Release:
-        return self._read(self._published_release(tag_of(version)))
+        with self._one_at_a_time:
+            return self._read(self._published_release(tag_of(version)))
 
     def fetch_output(self, manifest: Manifest, digest: str) -> Path:
         if digest not in manifest.assets:
