@@ -67,12 +67,20 @@ def everything_about(error: BaseException) -> str:
     texts = []
     cause: BaseException | None = error
     while cause is not None:
+        texts += _sent(cause)
         with contextlib.suppress(TypeError):  # github3's, of a message that is no text
             texts.append(str(cause))
         for frame, _ in traceback.walk_tb(cause.__traceback__):
             if "/tests/" not in frame.f_code.co_filename:
                 for value in frame.f_locals.values():
                     with contextlib.suppress(AttributeError, TypeError):  # github3's own, when fields are missing
-                        texts.append(repr(value))
+                        texts += [repr(value), *_sent(value)]
         cause = cause.__cause__ or cause.__context__
     return "\n".join(texts)
+
+
+def _sent(value: object) -> list[str]:
+    """The headers of the requests that an exception or an answer carries around."""
+    carried = [value, *(getattr(value, name, None) for name in ("response", "request", "next"))]
+    requests = [*carried, *(getattr(item, "request", None) for item in carried)]
+    return [str(dict(item.headers)) for item in requests if hasattr(item, "headers") and hasattr(item.headers, "items")]

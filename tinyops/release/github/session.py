@@ -133,12 +133,14 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
     def _send(self, method: str, url: str, arguments: Any, options: dict[str, Any]) -> requests.Response:
         options = {**options, "stream": True, "allow_redirects": False}
         try:
-            response: requests.Response = super().request(method, url, *arguments, **options)
+            response: requests.Response | None = super().request(method, url, *arguments, **options)
         except requests.RequestException as error:
             _hide(error.request)
             raise
         except ValueError:
-            raise nonsense(self.place, self.doing, "it leads to what is no address") from None
+            response = None  # requests looks at where it leads, though it is not to go there
+        if response is None:
+            raise nonsense(self.place, self.doing, "it leads to what is no address")
         _hide(response.request)
         _hide(response.next)
         self._answered = True
