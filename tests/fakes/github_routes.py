@@ -113,6 +113,8 @@ def _edit_release(call: Call, number: str) -> Any:
     release = state.releases.get(int(number))
     if release is None:
         raise _missing()
+    if state.immutable and not release.draft and "tag_name" in value:
+        raise invalid("Release", "tag_name", "custom")
     release.body = value.get("body", release.body)
     release.name = value.get("name", release.name)
     release.prerelease = value.get("prerelease", release.prerelease)

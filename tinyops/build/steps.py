@@ -25,6 +25,7 @@ from tinyops.specs.window import frame_samples, window
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
 REVISIONS = {"collect": 1, "train": 1, "squeeze": 2, "twin": 2}
 TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
+PINNED = "pinned"
 SQUEEZE_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert", "tflite-micro", "numpy")
 
 
@@ -44,9 +45,17 @@ def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board])
         yield from model_steps(repository, name, lock)
     for entry in repository.fleets.values():
         fleet = entry.document
+        if fleet.spec.model.digest is not None:
+            yield pinned_step(fleet)
         for board_name in fleet.spec.boards:
             board = catalog[board_name].built_with(fleet.spec.boards[board_name].framework)
             yield from board_steps(repository, fleet, board, lock)
+
+
+def pinned_step(fleet: Fleet) -> Step:
+    """An int8 model that a release holds, named by its digest: it is recalled, never made."""
+    kind, _, subject = fleet.spec.squeeze_step.partition(":")
+    return Step(kind, subject, {PINNED: fleet.spec.model.digest})
 
 
 def collect_step(repository: Repository, name: str, lock: Lock) -> Step:
@@ -104,9 +113,9 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
     A model that is linked has no image: its sources are inputs of the firmware.
     """
     model, facts = fleet.spec.model_name, board.spec
-    subject, fleet_subject = f"{model}/{board.name}", f"{fleet.metadata.name}/{board.name}"
+    subject, fleet_subject = f"{fleet.spec.model_subject}/{board.name}", f"{fleet.metadata.name}/{board.name}"
     compiler = {"name": facts.compiler, "version": lock.compilers.get(facts.compiler)}
-    squeezed, compiled, built = f"squeeze:{model}/int8", f"compile:{subject}", f"image:{subject}"
+    squeezed, compiled, built = fleet.spec.squeeze_step, f"compile:{subject}", f"image:{subject}"
     yield Step(
         "compile",
         subject,

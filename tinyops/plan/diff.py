@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from tinyops.artifacts import ALL_OUTPUTS, Record, Step, closure
@@ -12,6 +13,7 @@ from tinyops.plan.changes import Action, Bound, Change, Plan, Reason
 
 TEXT_LIMIT = 60
 REPLACED = Reason("asked for with --replace")
+NOBODY: Mapping[str, str] = MappingProxyType({})
 NOT_ASKED = Reason("not asked for: --only names other fleets")
 
 
@@ -24,6 +26,9 @@ class Wish:
 
     replace: Set[str] = frozenset()
     only: Set[str] = frozenset()
+
+    def leaves_out(self, fleet: str) -> bool:
+        return bool(self.only) and fleet not in self.only
 
 
 NO_WISH = Wish()
@@ -60,17 +65,21 @@ def make_plan(
     released: Released,
     bound: Bound,
     wish: Wish = NO_WISH,
+    suspended: Mapping[str, str] = NOBODY,
 ) -> Plan:
     """The plan that turns what was released into what is desired.
 
-    `steps` come in an order in which each follows its inputs; `fleets` is as `Released.fleets`.
+    `steps` come in an order in which each follows its inputs; `fleets` is as `Released.fleets`. `suspended` says of
+    fleets that stay as released, whatever the specs say, why.
     """
-    changes = [*_diff_steps(steps, released, wish)]
+    still = {name: Reason(f"suspended: {why}") for name, why in suspended.items() if name in fleets}
+    still |= {name: NOT_ASKED for name in {*fleets, *released.fleets} if wish.leaves_out(name)}
+    changes = [*_diff_steps(steps, released, wish, still)]
     moved = {f"{c.kind}:{c.moved_from}" for c in changes if c.moved_from}
     gone = sorted(set(released.steps) - {s.id for s in steps} - moved)
     changed = {c.id: c.action for c in changes if c.action not in (Action.KEEP, Action.MOVE)}
     changes += [Change(*_split(i), Action.DELETE) for i in gone]
-    changes += _diff_fleets(fleets, released, steps, changed, wish)
+    changes += _diff_fleets(fleets, released, steps, changed, still)
     if any(c.action not in (Action.KEEP, Action.HELD) for c in changes):
         reason = (Reason("version", f"v{released.version}" if released.version else "", f"v{released.version + 1}"),)
         changes.append(Change("release", project, Action.CREATE, reason))
@@ -82,23 +91,30 @@ def _split(step_id: str) -> tuple[str, str]:
     return kind, subject
 
 
-def _diff_steps(steps: Sequence[Step], released: Released, wish: Wish) -> Iterator[Change]:
+def _diff_steps(steps: Sequence[Step], released: Released, wish: Wish, still: Mapping[str, Reason]) -> Iterator[Change]:
     known: dict[str, Record] = {}
     wanted = {step.id for step in steps}
     orphans = {(i.partition(":")[0], record.key): record for i, record in released.steps.items() if i not in wanted}
-    chosen = _chosen(steps, wish.only) if wish.only else wanted
+    left = _left_out(steps, wish, still)
     for step in steps:
         change, record = _diff_step(step, released, known, orphans, wish.replace)
-        if step.id not in chosen and change.action is not Action.KEEP:
-            change, record = replace(change, action=Action.HELD, follows=(), reasons=(NOT_ASKED,)), None
+        if step.id in left and change.action is not Action.KEEP:
+            change, record = replace(change, action=Action.HELD, follows=(), reasons=(left[step.id],)), None
         if record is not None:
             known[step.id] = record
         yield change
 
 
-def _chosen(steps: Sequence[Step], fleets: Set[str]) -> set[str]:
-    own = own_steps(steps)
-    return closure((i for fleet in fleets for i in own.get(fleet, ())), {step.id: step for step in steps})
+def _left_out(steps: Sequence[Step], wish: Wish, still: Mapping[str, Reason]) -> dict[str, Reason]:
+    """Why a step is not run: only fleets need it that stay as they are, or none that was asked for."""
+    if not still:
+        return {}
+    by_id, own = {step.id: step for step in steps}, own_steps(steps)
+    moving = closure((i for fleet, ids in own.items() if fleet not in still for i in ids), by_id)
+    left = dict.fromkeys(set(by_id) - moving, NOT_ASKED) if wish.only else {}
+    for fleet, reason in still.items():
+        left |= dict.fromkeys(closure(own.get(fleet, ()), by_id) - moving, reason)
+    return left
 
 
 def _diff_step(
@@ -172,15 +188,15 @@ def _diff_fleets(
     released: Released,
     steps: Sequence[Step],
     changed: Mapping[str, Action],
-    wish: Wish,
+    still: Mapping[str, Reason],
 ) -> Iterator[Change]:
     by_id, own = {step.id: step for step in steps}, own_steps(steps)
     needs = {name: closure(own.get(name, ()), by_id) for name in fleets} if changed else {}
     for name in sorted({*fleets, *released.fleets}):
         follows = tuple(sorted(needs.get(name, set()) & set(changed)))
         change = _diff_fleet(name, fleets, released, follows)
-        if wish.only and name not in wish.only and change.action is not Action.KEEP:
-            change = Change("fleet", name, Action.HELD, (NOT_ASKED,))
+        if name in still and change.action is not Action.KEEP:
+            change = Change("fleet", name, Action.HELD, (still[name],))
         yield change
 
 

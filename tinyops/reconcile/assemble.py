@@ -214,7 +214,7 @@ def _entries(
 
 
 def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Record], places: _Places) -> BoardEntry:
-    model = fleet.spec.model_name
+    model = fleet.spec.model_subject
     compiled = records[f"compile:{model}/{board}"]
     built = records[f"firmware:{name}/{board}"].outputs
     firmware = next((built[name] for name in FIRMWARE_FILES if name in built), None)
@@ -225,7 +225,7 @@ def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Reco
         contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
         model=ModelFile(**places.file(image), kind=kind),
         firmware=FileRef(**places.file(firmware)) if firmware else None,
-        golden=FileRef(**places.file(records[f"squeeze:{model}/int8"].outputs["golden.bin"])),
+        golden=FileRef(**places.file(records[fleet.spec.squeeze_step].outputs["golden.bin"])),
         proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
         figures=figures(name, fleet, board, records),
     )
@@ -242,8 +242,8 @@ def _model_file(fleet: str, model: str, board: str, records: Mapping[str, Record
 
 def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> JsonObject:
     """What tables show of one model on one board; every figure is a step's fact."""
-    model = fleet.spec.model_name
-    squeezed = records[f"squeeze:{model}/int8"].facts
+    model = fleet.spec.model_subject
+    squeezed = records[fleet.spec.squeeze_step].facts
     proven = records[f"twin:{name}/{board}"].facts
     binding = fleet.spec.boards[board].sensor
     found = {name: squeezed.get(name) for name in ("accuracy_float", "accuracy_int8", "int8_loss")}

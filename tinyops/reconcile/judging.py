@@ -65,11 +65,11 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
     models: dict[str, str] = {}
     for name in fleets:
         fleet, entry = world.fleets.get(name), world.manifest.fleets.get(name) if world.manifest else None
-        if fleet is None or entry is None or f"squeeze:{fleet.spec.model_name}/int8" not in world.released_records:
+        if fleet is None or entry is None or fleet.spec.squeeze_step not in world.released_records:
             continue
         models[name] = _model_digest(fleet, world.released_records)
         figures = {board: offered.figures for board, offered in entry.boards.items()}
-        squeezed = world.released_records[f"squeeze:{fleet.spec.model_name}/int8"]
+        squeezed = world.released_records[fleet.spec.squeeze_step]
         found = (*_model_misses(world, fleet, squeezed), *_board_misses(world, fleet, figures, None))
         left, _ = waived(found, fleet.spec.overrides, models[name], day)
         if left:
@@ -78,9 +78,10 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
 
 
 def held_fleets(world: World, plan: Plan) -> Judgement:
-    """The fleets that a plan holds though nothing of them changes, and why."""
+    """The fleets that gates hold though nothing of them changes, and why: neither suspended nor left out."""
     held = [c.subject for c in plan.changes if c.kind == "fleet" and c.action is Action.HELD]
-    return judge_released(world, today(), held)
+    meant = [n for n in held if world.fleets[n].spec.suspended is None and (not plan.only or n in plan.only)]
+    return judge_released(world, today(), meant)
 
 
 def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
@@ -92,7 +93,7 @@ def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
 def _judge_built(
     world: World, fleet: Fleet, records: Mapping[str, Record], day: date
 ) -> tuple[tuple[Miss, ...], tuple[Override, ...]]:
-    squeezed = records[f"squeeze:{fleet.spec.model_name}/int8"]
+    squeezed = records[fleet.spec.squeeze_step]
     proven = {board: records[f"twin:{fleet.name}/{board}"].facts for board in fleet.spec.boards}
     entry = world.manifest.fleets.get(fleet.name) if world.manifest else None
     found = (
@@ -104,7 +105,7 @@ def _judge_built(
 
 
 def _model_digest(fleet: Fleet, records: Mapping[str, Record]) -> str:
-    return records[f"squeeze:{fleet.spec.model_name}/int8"].outputs["int8.tflite"].digest
+    return records[fleet.spec.squeeze_step].outputs["int8.tflite"].digest
 
 
 def _model_misses(world: World, fleet: Fleet, squeezed: Record) -> tuple[Miss, ...]:

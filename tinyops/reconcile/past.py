@@ -27,7 +27,7 @@ class Found:
 
 @dataclass
 class Past:
-    """Releases before `latest`, newest first, read when they are needed.
+    """The releases up to `latest`, newest first, read when they are needed.
 
     `folder` keeps the keys of each, for releases never change: they say where to look, and what is found
     there is read from the signed manifest. A release that is gone, or that no key of today vouches for, is
@@ -43,9 +43,18 @@ class Past:
     def find(self, kind: str, key: str) -> Found | None:
         """The newest earlier record of a step of this kind with this key."""
         for version in range(self.latest - 1, 0, -1):
-            if key in self._keys_of(version) and (manifest := self._read(version)) is not None:
+            if key in self._keys_of(version) and (manifest := self.read(version)) is not None:
                 for record in _records(manifest, kind):
                     if record.key == key:
+                        return Found(record, manifest)
+        return None
+
+    def find_output(self, kind: str, output: str, digest: str) -> Found | None:
+        """The newest record of a kind, the latest release's first, that made this file."""
+        for version in range(self.latest, 0, -1):
+            if (manifest := self.read(version)) is not None:
+                for record in _records(manifest, kind):
+                    if output in record.outputs and record.outputs[output].digest == digest:
                         return Found(record, manifest)
         return None
 
@@ -70,7 +79,7 @@ class Past:
         with suppress(OSError, ValueError, TypeError, KeyError):
             if path.stat().st_size <= INDEX_LIMIT_BYTES:
                 return frozenset(json.loads(path.read_bytes())["keys"])
-        manifest = self._read(version)
+        manifest = self.read(version)
         if manifest is None:
             return frozenset()
         keys = sorted({record.key for record in manifest.steps.values()})
@@ -78,7 +87,8 @@ class Past:
             write_atomic(path, pretty_json({"keys": keys}))
         return frozenset(keys)
 
-    def _read(self, version: int) -> Manifest | None:
+    def read(self, version: int) -> Manifest | None:
+        """A release; None for one that is gone or cannot be trusted."""
         if version not in self._manifests:
             try:
                 self._manifests[version] = self.store.read(version).manifest

@@ -30,6 +30,7 @@ def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
         released=_released(world, released),
         bound=world.bound,
         wish=wish,
+        suspended={n: f.spec.suspended.reason for n, f in world.fleets.items() if f.spec.suspended is not None},
     )
 
 
@@ -39,7 +40,7 @@ def _released(world: World, fleets: Mapping[str, Any]) -> Released:
         return Released()
 
     def earlier(kind: str, key: str) -> tuple[Record, int] | None:
-        found = world.past.find(kind, key) if world.past else None
+        found = world.pins.get(key) or (world.past.find(kind, key) if world.past else None)
         return (found.record, found.manifest.version) if found else None
 
     left_out = {h.fleet: f"held since v{h.since}: {h.reason}" for h in manifest.held}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tinyops.build.measurements import FOLDER, Factor, read_factor
-from tinyops.device.provision.devices_file import parse_devices
+from tinyops.device.provision.devices_file import DevicesFile, parse_devices
 from tinyops.documents import shown_path
 from tinyops.files import MIB, read_bounded
 from tinyops.manifest.document import Manifest
@@ -34,7 +34,7 @@ def priced(
     return prices(
         plan,
         Costs(
-            fleets={n: (f.spec.model_name, tuple(f.spec.boards)) for n, f in world.fleets.items()},
+            fleets={n: (f.spec.model_subject, tuple(f.spec.boards)) for n, f in world.fleets.items()},
             before=world.manifest,
             after=built,
             devices={name: count for name, entry in listed.items() if (count := _count(world, entry)) is not None},
@@ -44,13 +44,20 @@ def priced(
     )
 
 
-def _count(world: World, entry: Loaded[Fleet]) -> Counter[str] | None:
-    """Devices that count, by board; None where no file lists them."""
+def devices_of(world: World, entry: Loaded[Fleet]) -> DevicesFile | None:
+    """The list of a fleet's devices; None where it has none. Raises SpecError with what is wrong in it."""
     file = entry.document.spec.devices.file
     if file is None:
         return None
     path = world.repository.resolve(entry, file)
-    listed = parse_devices(read_bounded(path, DEVICES_LIMIT_BYTES).decode(errors="replace"), where=shown_path(path))
+    return parse_devices(read_bounded(path, DEVICES_LIMIT_BYTES).decode(errors="replace"), where=shown_path(path))
+
+
+def _count(world: World, entry: Loaded[Fleet]) -> Counter[str] | None:
+    """Devices that count, by board."""
+    listed = devices_of(world, entry)
+    if listed is None:
+        return None
     return Counter(device.board for device in listed.devices.values() if not device.revoked)
 
 

@@ -18,7 +18,8 @@ from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
 from tinyops.plan import Bound
 from tinyops.reconcile.opening import open_releases
-from tinyops.reconcile.past import Past
+from tinyops.reconcile.past import Found, Past
+from tinyops.reconcile.pins import find_pins
 from tinyops.release.github.patience import Say, nobody
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
@@ -74,8 +75,15 @@ class World:
     def by_kind_and_key(self) -> Mapping[tuple[str, str], Record]:
         return {(step.partition(":")[0], record.key): record for step, record in self.released_records.items()}
 
+    @cached_property
+    def pins(self) -> Mapping[str, Found]:
+        """By the key of its step, each int8 model that a fleet is pinned to. Raises SpecError for one nobody holds."""
+        return find_pins(self.repository, self.past)
+
     def recall(self, step: Step, key: str) -> Record | None:
         """What a release, the last one or an earlier one, holds of a step with this key."""
+        if key in self.pins:
+            return self.pins[key].record
         record = self.released_records.get(step.id)
         if record is None or record.key != key:
             record = self.by_kind_and_key.get((step.kind, key))

@@ -287,6 +287,14 @@ class _Checker:
         models = self.by_kind["Model"]
         if name not in models and not self.read_in.may_exist("Model", name):
             yield Fault(("spec", "model"), f"there is no Model {name!r}", closest(name, models))
+        when = fleet.spec.promote_when
+        if (
+            when is not None
+            and when.fleet not in self.by_kind["Fleet"]
+            and not self.read_in.may_exist("Fleet", when.fleet)
+        ):
+            hint = closest(when.fleet, self.by_kind["Fleet"])
+            yield Fault(("spec", "promote_when", "fleet"), f"there is no Fleet {when.fleet!r}", hint)
         known, signal = self._signal(models[name].document) if name in models else (False, None)
         for board, binding in fleet.spec.boards.items():
             yield from binding_faults(board, binding, signal, self.catalog, signal_known=known)

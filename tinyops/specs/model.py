@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from tinyops.boards.model import Framework
-from tinyops.documents import Name, Secret, Strict
+from tinyops.documents import Digest, Name, Secret, Strict
 from tinyops.specs.dataset import (
     Checks,
     DatasetSpec,
@@ -224,6 +224,9 @@ class ModelSpec(Strict):
     gates: Gates = Gates()
 
 
+PIN_DIGITS = 12
+
+
 # -- Fleet -------------------------------------------------------------------------------------
 
 
@@ -278,6 +281,10 @@ class ModelReference(Strict):
     """A model by name; the name alone is its short form."""
 
     name: Name
+    digest: Digest | None = Field(
+        default=None,
+        description="Pins the fleet to one int8 model that a release holds; `tinyops promote` and `rollback` write it.",
+    )
 
 
 class Devices(Strict):
@@ -288,6 +295,23 @@ class Devices(Strict):
     file: Path_ | None = Field(
         default=None, description="CSV of devices: id, board, labels, public_key, enrolled, revoked."
     )
+
+
+class PromoteWhen(Strict):
+    """What must hold of a fleet before `tinyops promote` pins this one to its model."""
+
+    fleet: Name = Field(description="The fleet that goes first.")
+    converged_share: Share = Field(default=0.95, description="Of its devices: they report the released model.")
+    soak_h: Annotated[float, Field(ge=0, le=24 * 365)] = Field(
+        default=0, description="Hours since the release that first gave it the model."
+    )
+
+
+class Suspended(Strict):
+    """A fleet that no apply moves until `tinyops resume` takes this away."""
+
+    reason: Annotated[str, Field(min_length=3, max_length=500)] = Field(description="Why it must not move.")
+    author: Annotated[str, Field(min_length=1, max_length=100)] = Field(description="Who says so.")
 
 
 class FleetSpec(Strict):
@@ -303,6 +327,10 @@ class FleetSpec(Strict):
     )
     gates: BoardGates = Field(default=NO_GATES, description="What any board of the fleet may cost.")
     overrides: tuple[Override, ...] = Field(default=(), max_length=20, description="Gates lifted for one model.")
+    promote_when: PromoteWhen | None = Field(
+        default=None, description="What must hold before `tinyops promote` writes this fleet's pin."
+    )
+    suspended: Suspended | None = Field(default=None, description="It stays as released; `tinyops suspend` writes it.")
     security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=0, description="Only rises: devices refuse releases with a lower one."
     )
@@ -310,6 +338,18 @@ class FleetSpec(Strict):
     @property
     def model_name(self) -> str:
         return self.model.name
+
+    @property
+    def model_subject(self) -> str:
+        """The subject of the steps of its model: the name, with the digest's first digits where it is pinned."""
+        if self.model.digest is None:
+            return self.model.name
+        return f"{self.model.name}.{self.model.digest.removeprefix('sha256:')[:PIN_DIGITS]}"
+
+    @property
+    def squeeze_step(self) -> str:
+        """The step that gives the fleet its int8 model."""
+        return f"squeeze:{self.model_subject}/int8"
 
 
 class _Document(Strict):

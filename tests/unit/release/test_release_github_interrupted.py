@@ -141,6 +141,14 @@ def test_a_half_upload_of_a_killed_run_is_replaced_and_the_rest_kept(bench: GitH
     assert check_whole(bench, bench.publisher) == 2
 
 
+def test_an_immutable_release_whose_publishing_was_not_heard_of(bench: GitHubBench) -> None:
+    """The repeated request is refused, for nothing may be changed any more: it is there all the same."""
+    bench.state.immutable = True
+    bench.github.fault("drop", "PATCH", r"/releases/\d+$", after=True)
+    publish(bench, bench.publisher.build(SECOND))
+    assert check_whole(bench, bench.publisher) == 2
+
+
 def test_two_drafts_of_one_tag_become_one(bench: GitHubBench) -> None:
     """As after an answer that got lost, in a run that was killed before it looked."""
     manifest = bench.publisher.build(SECOND)

@@ -13,6 +13,7 @@ from fakes.release_stores import GitHubBench
 from fakes.releases import INERT
 from tinyops.errors import ToolError
 from tinyops.files import digest_bytes
+from tinyops.manifest.document import Asset
 from tinyops.release.github.uploading import check_source
 from tinyops.release.store import Unreachable
 
@@ -81,6 +82,21 @@ def test_files_that_github_takes_not(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(ToolError, match="large: 4 bytes"):
         check_source("large", b"1234", digest_bytes(b"1234"))
     reads(bench.publisher.store)
+
+
+def test_a_release_of_more_files_than_a_page(bench: GitHubBench) -> None:
+    manifest, more = bench.publisher.build(SECOND), [b"file %d" % number for number in range(130)]
+    for data in more:
+        bench.publisher.content(data)
+    assets = {digest_bytes(d): Asset(tag="v2", asset=f"x.{n}.bin", bytes=len(d)) for n, d in enumerate(more)}
+    manifest = manifest.model_copy(update={"assets": {**manifest.assets, **assets}})
+    bench.state.embedded_max = 20
+    store = bench.fresh()
+    with store.lease("apply") as lease:
+        store.publish(bench.publisher.sign(manifest), bench.publisher.files(manifest), lease)
+    assert len(bench.names("v2")) == 133
+    assert store.fetch_output(store.latest().manifest, digest_bytes(more[-1])).read_bytes() == more[-1]
+    store.close()
 
 
 def test_immutable_releases_are_published_all_the_same(bench: GitHubBench) -> None:

@@ -643,7 +643,6 @@ def test_a_pipe_is_not_read(tree: Tree) -> None:
         ("split: {cuts: auto}", "splitting a model over a chain of boards is not part of this version"),
         ("on_part_lost: {act: x}", "splitting a model over a chain of boards is not part of this version"),
         ("rollout: {waves: []}", "rollouts in waves are not part of this version"),
-        ("promote_when: {fleet: x}", "promotion between fleets is not part of this version"),
         ("protected: true", "protected fleets are not part of this version: nothing would check the reviewers"),
         ("prevent_destroy: true", "prevent_destroy is not part of this version"),
         ("settings: {wifi: {}}", "settings of devices, such as Wi-Fi, are not part of this version"),
@@ -660,7 +659,6 @@ def test_fields_of_later_versions(tree: Tree, field: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "place", "words"),
     [
-        (FLEET_FILE, "model: activity", "model: {name: activity, digest: x}", (5, 27), "pinning a fleet to one digest"),
         ("specs/a-project.yaml", "by: ci", "by: people", (6, 25), "signing by people is not part of this version"),
         ("specs/a-project.yaml", "by: ci", "threshold: 2", (6, 21), "signing by people is not part of this version"),
         (

@@ -11,11 +11,12 @@ from tinyops.cli.missed import report
 from tinyops.cli.output import Output, log
 from tinyops.errors import ExitCode
 from tinyops.files import pretty_json, write_atomic
-from tinyops.plan import Action, Plan
+from tinyops.plan import Plan
 from tinyops.plan.render import plan_text
 
 if TYPE_CHECKING:
     from tinyops.plan.document import PlanFile
+    from tinyops.reconcile.judging import Judgement
     from tinyops.reconcile.world import World
 
 
@@ -43,11 +44,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     plan = plan_of(world, wish_of(world.repository, replace=arguments.replace, only=arguments.only))
     if arguments.build and plan.pending:
         return _build(arguments, output, world, plan)
-    file = PlanFile(plan, priced(world, plan, judged=held_fleets(world, plan)))
+    judged = held_fleets(world, plan)
+    file = PlanFile(plan, priced(world, plan, judged=judged))
     _save(arguments, file)
     text = plan_comment(file) if arguments.markdown else plan_text(plan, verbose=arguments.all)
     output.result(file.to_json(), text)
-    return _status(arguments, plan)
+    return _status(arguments, plan, judged)
 
 
 def _save(arguments: argparse.Namespace, file: PlanFile) -> None:
@@ -55,8 +57,8 @@ def _save(arguments: argparse.Namespace, file: PlanFile) -> None:
         write_atomic(arguments.out, pretty_json(file.to_json()))
 
 
-def _status(arguments: argparse.Namespace, plan: Plan) -> int:
-    if plan.count(Action.HELD) and not plan.pending:
+def _status(arguments: argparse.Namespace, plan: Plan, judged: Judgement) -> int:
+    if judged.missed and not plan.pending:
         return int(ExitCode.GATE)
     return int(ExitCode.CHANGES if arguments.detailed_exitcode and plan.pending else ExitCode.OK)
 
@@ -85,4 +87,4 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
         value["figures"] = figure_json(built.manifest, measurements)
     output.result(value, plan_comment(file) if arguments.markdown else "\n".join([*text, "Nothing was published."]))
     failed = report(built.judged, built.errors, output)
-    return failed or _status(arguments, plan)
+    return failed or _status(arguments, plan, built.judged)

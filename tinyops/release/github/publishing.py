@@ -15,7 +15,7 @@ from tinyops.release.github.downloading import Downloads
 from tinyops.release.github.problems import CARRY_ON, Unsure
 from tinyops.release.github.remote import Remote, RemoteAsset, RemoteRelease
 from tinyops.release.github.uploading import Outgoing, check_source
-from tinyops.release.store import AssetFiles, Lease, SignedRelease
+from tinyops.release.store import AssetFiles, Lease, SignedRelease, Unreachable
 
 NOTES_CHARACTERS_MAX = 100_000  # GitHub takes 125,000
 _MARK = re.compile(r"<!-- tinyops: release of ([a-z0-9-]+), lease ([0-9]+) -->")
@@ -58,10 +58,22 @@ class Publication:
         self._upload_all(draft)
         self._verify(draft)
         lease.check()
-        published = self._remote.publish(draft)
+        published = self._publish(draft)
         if published.draft or published.tag != self._manifest.tag:
             raise RemoteError(f"{self._remote.place}: {self._manifest.tag} is still a draft after publishing it")
         return published
+
+    def _publish(self, draft: RemoteRelease) -> RemoteRelease:
+        """A repeat after a lost answer may be refused: what is published may be immutable. Then ours is there."""
+        try:
+            return self._remote.publish(draft)
+        except Unreachable:
+            raise
+        except RemoteError as error:
+            found, refused = self._remote.by_tag(draft.tag), error
+        if found is None or found.id != draft.id:
+            raise refused
+        return found
 
     # -- the draft -----------------------------------------------------------------------------
 

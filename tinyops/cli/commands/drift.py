@@ -1,0 +1,62 @@
+"""`tinyops drift`: what devices report that they run, beside what the last release wants of them."""
+
+from __future__ import annotations
+
+import argparse
+
+from tinyops.cli.arguments import add_lock, add_repository, repository_root
+from tinyops.cli.output import Output
+from tinyops.errors import ExitCode
+
+HEADERS = ("fleet", "board", "device", "state", "runs", "released", "last report", "")
+DRIFTED = frozenset({"behind", "gave up", "silent", "unknown", "revoked"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_repository(parser)
+    add_lock(parser)
+    parser.add_argument("--all", action="store_true", help="list converged devices too")
+    parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when a device drifted")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from dataclasses import asdict
+
+    from tinyops.reconcile.observed import Observed, by_state, observed_devices
+    from tinyops.reconcile.verbs import clock
+    from tinyops.reconcile.world import observe
+
+    world = observe(repository_root(arguments), lock_file=arguments.lock)
+    devices, unreadable = observed_devices(world, clock())
+
+    def row(device: Observed) -> tuple[str, ...]:
+        runs, wanted = (
+            digest.removeprefix("sha256:")[:12] if digest else "-" for digest in (device.running, device.wanted)
+        )
+        seen = f"v{device.version} {runs}" if device.version else runs
+        return (
+            device.fleet,
+            device.board,
+            device.device,
+            device.state,
+            seen,
+            wanted,
+            device.reported or "-",
+            device.why,
+        )
+
+    shown = [d for d in devices if arguments.all or d.state != "converged"]
+    counts = ", ".join(f"{count:,} {state}" for state, count in by_state(devices)) or "no device reports yet"
+    lines = [output.table(HEADERS, [row(d) for d in shown]), ""] if shown else []
+    released = world.manifest.tag if world.manifest else "nothing released"
+    lines += [f"{released}: {counts}."]
+    for wrong in unreadable:
+        output.note(f"not a report: {wrong.path}: {wrong.reason}")
+    value = {
+        "released": world.manifest.version if world.manifest else 0,
+        "devices": [asdict(device) for device in devices],
+        "unreadable": [{"path": str(wrong.path), "reason": wrong.reason} for wrong in unreadable],
+    }
+    output.result(value, "\n".join(lines))
+    drifted = any(device.state in DRIFTED for device in devices)
+    return int(ExitCode.CHANGES if drifted and arguments.detailed_exitcode else ExitCode.OK)

@@ -1,0 +1,159 @@
+"""Verbs that edit specs: promote, rollback, suspend, resume. Nothing but the edit happens; apply does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tinyops.documents import closest
+from tinyops.documents.editing import Value, remove_value, set_value
+from tinyops.errors import UnsafePlan, UsageError
+from tinyops.files import MIB, read_bounded
+from tinyops.manifest.document import Manifest
+from tinyops.manifest.fields import read_time
+from tinyops.reconcile.observed import converged_share, observed_devices
+from tinyops.reconcile.pins import MODEL_FILE
+from tinyops.reconcile.world import World
+from tinyops.specs.loader import Loaded
+from tinyops.specs.model import Fleet
+
+SPEC_LIMIT_BYTES = 16 * MIB
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A spec file before and after, and what was done in one sentence, as a commit's message says it."""
+
+    path: Path
+    before: str
+    after: str
+    summary: str
+
+
+def promote(world: World, source: str, target: str, now: datetime) -> Edit:
+    """Pins `target` to the int8 model that the last release gives `source`.
+
+    Raises UsageError for what is not there, UnsafePlan while the target's `promote_when` does not hold.
+    """
+    _fleet(world, source)
+    entry = _fleet(world, target)
+    manifest = _manifest(world)
+    digest = released_model(manifest, source)
+    when = entry.document.spec.promote_when
+    if when is not None and when.fleet != source:
+        hint = f"tinyops promote {when.fleet} {target}"
+        raise UnsafePlan(f"fleet {target} is promoted from {when.fleet} only: its promote_when says so", hint=hint)
+    if when is not None:
+        _check_share(world, source, when.converged_share, now)
+        _check_soak(world, source, digest, when.soak_h, now)
+    return _pinned(entry, digest, f"Promote {source} ({manifest.tag}) to {target}")
+
+
+def rollback(world: World, name: str, version: int | None = None) -> Edit:
+    """Pins a fleet to the model of an earlier release: of `version`, or of the last one that gave it another model.
+
+    Raises UsageError where no release qualifies.
+    """
+    entry = _fleet(world, name)
+    manifest = _manifest(world)
+    now = released_model(manifest, name)
+    assert world.past is not None
+    for number in [version] if version is not None else range(manifest.version - 1, 0, -1):
+        earlier = world.past.read(number)
+        if earlier is None or name not in earlier.fleets:
+            continue
+        digest = released_model(earlier, name)
+        if digest != now or version is not None:
+            return _pinned(entry, digest, f"Roll {name} back to its model of {earlier.tag}")
+    which = (
+        f"v{version} does not hold fleet {name}" if version else f"no earlier release gives fleet {name} another model"
+    )
+    raise UsageError(which, hint="`tinyops history` lists releases")
+
+
+def suspend(world: World, name: str, reason: str, author: str) -> Edit:
+    """Makes a fleet stay as it is released."""
+    value: Value = {"reason": reason, "author": author}
+    return _edit(_fleet(world, name), ("spec", "suspended"), value, f"Suspend {name}: {reason}")
+
+
+def resume(world: World, name: str, *, unpin: bool = False) -> Edit:
+    """Takes the suspension of a fleet away, and with `unpin` its pin: it follows its spec again."""
+    entry = _fleet(world, name)
+    edit = _edit(entry, ("spec", "suspended"), None, f"Resume {name}")
+    if unpin:
+        model = entry.document.spec.model_name
+        after = set_value(edit.after, entry.yaml.index, ("spec", "model"), model)
+        edit = Edit(edit.path, edit.before, after, f"{edit.summary}, without its pin")
+    if edit.before == edit.after:
+        raise UsageError(f"fleet {name} is not suspended", hint="`tinyops resume FLEET --unpin` takes a pin away")
+    return edit
+
+
+def released_model(manifest: Manifest, fleet: str) -> str:
+    """The digest of the int8 model that a release gives a fleet. Raises UsageError where it gives none."""
+    entry = manifest.fleets.get(fleet)
+    golden = next((board.golden.digest for board in entry.boards.values()), None) if entry else None
+    for step, record in manifest.steps.items():
+        outputs = record.outputs
+        if step.startswith("squeeze:") and "golden.bin" in outputs and outputs["golden.bin"].digest == golden:
+            return outputs[MODEL_FILE].digest
+    raise UsageError(f"{manifest.tag} gives fleet {fleet} no model", hint="`tinyops show` lists what it gives")
+
+
+def _pinned(entry: Loaded[Fleet], digest: str, summary: str) -> Edit:
+    value: Value = {"name": entry.document.spec.model_name, "digest": digest}
+    return _edit(entry, ("spec", "model"), value, summary)
+
+
+def _edit(entry: Loaded[Fleet], path: Sequence[str], value: Value | None, summary: str) -> Edit:
+    before = read_bounded(entry.path, SPEC_LIMIT_BYTES).decode()
+    document = entry.yaml.index
+    after = remove_value(before, document, path) if value is None else set_value(before, document, path, value)
+    return Edit(entry.path, before, after, summary)
+
+
+def _check_share(world: World, fleet: str, wanted: float, now: datetime) -> None:
+    devices, _ = observed_devices(world, now)
+    share = converged_share([device for device in devices if device.fleet == fleet])
+    if share < wanted:
+        text = f"{share:.1%} of fleet {fleet} runs what is released, promote_when wants {wanted:.1%}"
+        raise UnsafePlan(text, hint="`tinyops drift` lists the devices that do not")
+
+
+def _check_soak(world: World, fleet: str, digest: str, hours: float, now: datetime) -> None:
+    since = read_time(_first_release(world, fleet, digest).created)
+    soaked = (now - since).total_seconds() / 3600
+    if soaked < hours:
+        text = f"fleet {fleet} has had this model for {max(soaked, 0):.1f} hours, promote_when wants {hours:g}"
+        raise UnsafePlan(text, hint=f"promote it {hours - soaked:.1f} hours from now")
+
+
+def _first_release(world: World, fleet: str, digest: str) -> Manifest:
+    """The oldest release of the unbroken run of releases that gave the fleet this model."""
+    first = _manifest(world)
+    assert world.past is not None
+    for number in range(first.version - 1, 0, -1):
+        earlier = world.past.read(number)
+        if earlier is None or fleet not in earlier.fleets or released_model(earlier, fleet) != digest:
+            break
+        first = earlier
+    return first
+
+
+def _fleet(world: World, name: str) -> Loaded[Fleet]:
+    if name not in world.repository.fleets:
+        raise UsageError(f"there is no fleet {name!r}", hint=closest(name, world.repository.fleets))
+    return world.repository.fleets[name]
+
+
+def _manifest(world: World) -> Manifest:
+    if world.manifest is None:
+        raise UsageError("nothing is released yet", hint="`tinyops apply` makes the first release")
+    return world.manifest
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
