@@ -228,6 +228,7 @@ def answer_object(github: Any, request: Any) -> tuple[int, dict[str, str], bytes
     if "Authorization" in request.headers:
         github.leaks.append(request.path)
         return 400, {}, b"<Error><Code>InvalidArgument</Code></Error>"
+    github.ranges.append(request.headers.get("Range", ""))
     key = query_of(request.path).get("key", "")
     number, left = state.addresses.get(key, (0, 0))
     if not left or number not in state.assets:

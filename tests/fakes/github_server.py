@@ -46,7 +46,8 @@ class GitHub:
         self.faults: list[Fault] = []
         self.exchanges: list[Exchange] = []
         self.asked: list[tuple[str, str, str]] = []  # place, method, path
-        self.leaks: list[str] = []
+        self.leaks: list[str] = []  # requests that brought a token to the second host
+        self.ranges: list[str] = []  # what each request there asked for
         self.lock = threading.RLock()
         self.stopping = threading.Event()
         self._servers = {p: _Server(p, self) for p in ("api", "uploads", "objects")}

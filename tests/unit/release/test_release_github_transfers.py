@@ -123,9 +123,12 @@ def test_a_download_that_broke_off_goes_on_where_it_ended(bench: GitHubBench) ->
     store, digest = big(bench)
     manifest = store.latest().manifest
     bench.github.fault("truncate", "GET", "^/objects/", after=True, times=2)
+    bench.github.ranges.clear()
     path = store.fetch_output(manifest, digest)
     assert path.read_bytes() == SECOND.library
     half = len(SECOND.library) // 2
+    rest = half + (len(SECOND.library) - half) // 2
+    assert bench.github.ranges == ["", f"bytes={half}-", f"bytes={rest}-"]
     assert any(f"({half:,} of {len(SECOND.library):,} bytes)" in text for text in bench.waits.said)
     assert sorted(p.name for p in path.parent.iterdir() if p.name.startswith(".part")) == []
     store.close()
@@ -136,7 +139,9 @@ def test_a_download_of_a_killed_run_is_carried_on(bench: GitHubBench) -> None:
     manifest = store.latest().manifest
     name = digest.removeprefix("sha256:")
     (store._downloads.folder / f".part-{name}").write_bytes(SECOND.library[:5000])
+    bench.github.ranges.clear()
     assert store.fetch_output(manifest, digest).read_bytes() == SECOND.library
+    assert bench.github.ranges == ["bytes=5000-"]
     (store._downloads.folder / name).unlink()
     (store._downloads.folder / f".part-{name}").write_bytes(b"of another file" * 100)
     assert store.fetch_output(manifest, digest).read_bytes() == SECOND.library
