@@ -259,6 +259,9 @@ def _create_ref(call: Call) -> Any:
     state, name, sha = call.state, call.json["ref"], call.json["sha"]
     if not name.startswith("refs/") or name.count("/") < 2 or sha not in state.commits:
         raise Refused(422, {"message": "Object does not exist", "documentation_url": "https://docs/rest"})
+    if state.commits[sha][1] == TREE and sha != HEAD:  # a commit beside the main branch that brings workflows
+        headers = {"X-Accepted-GitHub-Permissions": "contents=write,workflows=write"}
+        raise Refused(403, {"message": "Resource not accessible by integration"}, headers)
     if name in state.refs:
         raise Refused(422, {"message": "Reference already exists", "documentation_url": "https://docs/rest"})
     state.refs[name] = sha
@@ -283,7 +286,7 @@ def _delete_ref(call: Call, name: str) -> Any:
 
 def _create_commit(call: Call) -> Any:
     state, value = call.state, call.json
-    if value["tree"] != TREE:
+    if value["tree"] not in state.trees:
         raise Refused(422, {"message": "Tree SHA does not exist", "documentation_url": "https://docs/rest"})
     sha = hashlib.sha1(json.dumps(value).encode()).hexdigest()  # noqa: S324
     state.commits[sha] = (value["message"], value["tree"])
@@ -296,10 +299,13 @@ def _get_commit(call: Call, sha: str) -> Any:
     return 200, shapes.git_commit(call.state, sha, *call.state.commits[sha]), {}
 
 
-def _list_commits(call: Call) -> Any:
-    if not call.state.commits:
+def _create_tree(call: Call) -> Any:
+    state, entries = call.state, call.json["tree"]
+    if not state.commits:
         raise Refused(409, {"message": "Git Repository is empty.", "documentation_url": "https://docs/rest"})
-    return call.page([shapes.listed_commit(call.state, HEAD, *call.state.commits[HEAD])])
+    sha = hashlib.sha1(json.dumps(entries).encode()).hexdigest()  # noqa: S324
+    state.trees.add(sha)
+    return 201, shapes.tree(state, sha, entries), {}
 
 
 def _get_run(call: Call, number: str) -> Any:
@@ -325,7 +331,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("DELETE", r"/git/(refs/.+)", _delete_ref),
     ("POST", r"/git/commits", _create_commit),
     ("GET", r"/git/commits/([0-9a-f]+)", _get_commit),
-    ("GET", r"/commits", _list_commits),
+    ("POST", r"/git/trees", _create_tree),
     ("GET", r"/repos/[^/]+/[^/]+/actions/runs/(\d+)", _get_run),
     ("GET", r"/actions/runs/(\d+)", _get_run),
 ]

@@ -105,18 +105,10 @@ def git_commit(state: Any, sha: str, message: str, tree: str) -> dict[str, Any]:
     }
 
 
-def listed_commit(state: Any, sha: str, message: str, tree: str) -> dict[str, Any]:
-    whole = git_commit(state, sha, message, tree)
-    inner = {name: whole[name] for name in ("author", "committer", "message", "tree", "verification")}
-    url = f"{state.repository_url}/commits/{sha}"
-    return {
-        "sha": sha,
-        "node_id": whole["node_id"],
-        "url": url,
-        "html_url": whole["html_url"],
-        "comments_url": f"{url}/comments",
-        "commit": {**inner, "url": whole["url"], "comment_count": 0},
-        "author": user(state.api, state.web),
-        "committer": user(state.api, state.web),
-        "parents": [],
-    }
+def tree(state: Any, sha: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    url = f"{state.repository_url}/git"
+    listed = [
+        {"path": e["path"], "mode": e["mode"], "type": e["type"], "sha": sha, "size": 1, "url": f"{url}/blobs/{sha}"}
+        for e in entries
+    ]
+    return {"sha": sha, "url": f"{url}/trees/{sha}", "tree": listed, "truncated": False}

@@ -63,6 +63,7 @@ class State:
         self.latest: int | None = None
         self.refs: dict[str, str] = {"refs/heads/main": HEAD}
         self.commits: dict[str, tuple[str, str]] = {HEAD: ("first", TREE)}
+        self.trees = {TREE}
         self.runs: dict[int, dict[str, Any]] = {}
         self.tokens = {TOKEN: "write", READ_TOKEN: "read"}
         self.private = False

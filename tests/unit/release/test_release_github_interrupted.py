@@ -141,6 +141,26 @@ def test_a_half_upload_of_a_killed_run_is_replaced_and_the_rest_kept(bench: GitH
     assert check_whole(bench, bench.publisher) == 2
 
 
+@pytest.mark.parametrize("after", [True, False])
+def test_the_very_first_release_gets_over_a_failure_of_any_request(tmp_path: Path, after: bool) -> None:
+    """The first lease has no record to build upon, and there is no release yet."""
+    with github_bench(tmp_path) as bench:
+        manifest = bench.publisher.build(INERT)
+        before = copy.deepcopy(bench.state.__dict__)
+        number = 0
+        while True:
+            bench.github.asked.clear()
+            fault = bench.github.fault("drop", number=(number := number + 1), after=after)
+            publish(bench, manifest)
+            assert bench.names("v1") >= {"manifest.json", "entry-wrist-linux.json", MODEL}
+            assert bench.state.drafts() == []
+            if fault.times:
+                break
+            bench.state.__dict__.update(copy.deepcopy(before))
+            bench.github.faults = []
+        assert number > 18
+
+
 def test_an_immutable_release_whose_publishing_was_not_heard_of(bench: GitHubBench) -> None:
     """The repeated request is refused, for nothing may be changed any more: it is there all the same."""
     bench.state.immutable = True

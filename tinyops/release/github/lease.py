@@ -17,6 +17,7 @@ from tinyops.release.holder import Holder, is_free, lost_error, myself, read_hol
 
 ATTEMPTS = 10
 SWEPT_MAX = 20  # dead refs removed by one take; there is one, unless somebody was killed in between
+FILE = ("README.md", "Who holds the right to publish here: see the commit's message, and docs of tinyops.\n")
 HEADLINE = "tinyops lease"  # of the commit; the record follows
 
 
@@ -74,7 +75,7 @@ def take(remote: Remote, project: str, purpose: str) -> GitHubLease:
         if before is not None:
             _refuse_held(remote, project, fence, before, me)
         if made is None:
-            made = _write(remote, _record(me), before.tree if before else remote.any_tree())
+            made = _write(remote, _record(me), before.tree if before else "")
         with contextlib.suppress(Unsure):
             if _create(remote, project, fence + 1, made.sha):
                 return _taken(remote, project, fence + 1, made, me, refs)
@@ -93,10 +94,16 @@ def _refuse_held(remote: Remote, project: str, fence: int, commit: RemoteCommit,
 
 
 def _write(remote: Remote, record: str, tree: str) -> RemoteCommit:
-    for _ in range(ATTEMPTS):
-        with contextlib.suppress(Unsure):  # a record that nothing points to does no harm
+    """A commit of its own tree: one with the repository's workflows in it would want the permission to write those."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            tree = tree or remote.create_tree(*FILE)
             return RemoteCommit(remote.create_commit(record, tree), record, tree)
-    return RemoteCommit(remote.create_commit(record, tree), record, tree)
+        except Unsure as error:  # a record that nothing points to does no harm
+            if attempt == ATTEMPTS:
+                raise
+            remote.patience.back_off(attempt, error.message)
+    raise AssertionError("unreachable")
 
 
 def _create(remote: Remote, project: str, fence: int, sha: str) -> bool:

@@ -231,12 +231,11 @@ class Remote:
         with self.asking(f"reading commit {sha[:12]}"):
             return _commit(self._repository.git_commit(sha))
 
-    def any_tree(self) -> str:
-        """A tree that the repository has: that of the newest commit of its main branch."""
-        with self.asking("reading its newest commit"):
-            for commit in self._repository.commits(number=1):
-                return _sha(commit.commit.tree.sha)
-        raise RemoteError(f"{self.place}: has no commit", hint="make a first commit, a README for one")
+    def create_tree(self, name: str, content: str) -> str:
+        """A tree of one file."""
+        entry = {"path": name, "mode": "100644", "type": "blob", "content": content}
+        with self.asking("writing the lease's record"):
+            return _sha(self._repository.create_tree([entry]).sha)
 
     def create_commit(self, message: str, tree: str) -> str:
         """A commit that no branch holds: a record for a ref to point to."""
