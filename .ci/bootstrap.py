@@ -50,7 +50,8 @@ COMPILER_FILES = {
     ("gcc", "crt1.o"): "libc6-dev",
     ("arm-none-eabi-gcc", "nano.specs"): "libnewlib-arm-none-eabi",
 }
-# The same for the tests of other architectures (tests/fakes/platforms.py), and of the libraries that are written.
+# The same for the tests of other architectures (tests/fakes/platforms.py), of the libraries that are written, and of
+# the programs that flash boards.
 TEST_PROGRAMS = {
     "g++": "g++",
     "cmake": "cmake",
@@ -66,6 +67,11 @@ TEST_PROGRAMS = {
     "avr-gcc": "gcc-avr",
     "simavr": "simavr",
     "pkg-config": "pkg-config",
+    "avrdude": "avrdude",
+    "bossac": "bossa-cli",
+    "dfu-util": "dfu-util",
+    "openocd": "openocd",
+    "teensy_loader_cli": "teensy-loader-cli",
 }
 TEST_COMPILER_FILES = {
     ("aarch64-linux-gnu-gcc", "crt1.o"): "libc6-dev-arm64-cross",

@@ -15,8 +15,9 @@ from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step
 from tinyops.files import JsonObject, digest_bytes
 from tinyops.manifest.keys import SigningKey
 from tinyops.process import run
-from tinyops.reconcile.assemble import RELEASED_OUTPUTS, Stamp, assemble
-from tinyops.reconcile.world import World, observe, plan_of, trust_new_key
+from tinyops.reconcile.assemble import RELEASED_OUTPUTS, Before, Stamp, assemble
+from tinyops.reconcile.planning import plan_of
+from tinyops.reconcile.world import World, observe, trust_new_key
 from tinyops.release.secrets import load_signing_key, new_key
 from tinyops.release.store import sign_release
 
@@ -105,8 +106,8 @@ def _publish(world: World, models: Collection[str], records: Mapping[str, Record
         steps=[step for step in world.steps if _model_of(world, step) in taken],
         records=records,
         missed={},
-        previous=world.manifest,
-        previous_digest=world.release.digest if world.release else None,
+        overridden={},
+        before=Before(world.manifest, world.release.digest if world.release else None),
         stamp=Stamp("2027-01-01T00:00:00Z", None, plan.digest, world.lock.digest, world.repository.digest),
     )
     contents = {made.digest: f"{r.step} {name}" for r in records.values() for name, made in r.outputs.items()}

@@ -61,7 +61,7 @@ OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
 # What brings firmware onto boards over a cable, and how it is installed: those of tinyops/device/flashing.
 FLASH_TOOLS: Mapping[str, str] = {
     "picotool": "picotool, of Raspberry Pi (github.com/raspberrypi/picotool), or mount the board's drive",
-    "bossac": "on Debian or Ubuntu: apt-get install bossa-cli",
+    "bossac": "bossac 1.9.1-arduino5, as Arduino's IDE brings it; Debian's bossa-cli does not know these chips",
     "esptool": "pip install esptool",
     "avrdude": "on Debian or Ubuntu: apt-get install avrdude",
     "openocd": "on Debian or Ubuntu: apt-get install openocd",

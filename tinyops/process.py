@@ -50,33 +50,43 @@ def run(
     stdin: str | None = None,
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
+    terminal: bool = False,
     what: str = "",
 ) -> Completed:
     """Runs a program to its end.
 
     `env` is added to the variables of this process whose names `inherit` lets through. `on_line`
-    gets each line of standard output as it comes. The program and its children are killed at the
+    gets each line of standard output as it comes. With `terminal` the program prints on one, errors too, as some show
+    progress only there; what it overwrites goes to `on_line` alone. The program and its children are killed at the
     time limit and on Ctrl-C. Raises ToolError when it cannot be started, is stopped at the limit, or
     (with `check`) ends in failure: the message ends in the last lines that it printed.
     """
     command = tuple(str(a) for a in argv)
     name = what or Path(command[0]).name
+    ours, theirs = os.openpty() if terminal else (None, None)
     try:
         child = subprocess.Popen(
             command,
             cwd=cwd,
             env={**{n: v for n, v in os.environ.items() if inherit(n)}, **(env or {})},
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE if theirs is None else theirs,
+            stderr=subprocess.PIPE if theirs is None else theirs,
             text=True,
             errors="replace",
             start_new_session=True,
         )
     except OSError as error:
+        if ours is not None:
+            os.close(ours)
         raise ToolError(
             f"{name}: cannot be started: {error.strerror}", hint="`tinyops doctor` lists what is missing"
         ) from error
+    finally:
+        if theirs is not None:
+            os.close(theirs)
+    if ours is not None:
+        child.stdout = os.fdopen(ours, errors="replace", newline="")
     _running.add(child)
     try:
         stdout, stderr = _collect(child, stdin, time.monotonic() + timeout_s, on_line)
@@ -120,14 +130,15 @@ def kill_all() -> None:
 
 def _read_output(child: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
     assert child.stdout is not None
-    for line in child.stdout:
-        lines.put(line)
+    with contextlib.suppress(OSError):  # how a pseudo-terminal says that nobody writes any more
+        for line in child.stdout:
+            lines.put(line)
     lines.put(None)
 
 
 def _read_errors(child: subprocess.Popen[str], errors: list[str]) -> None:
-    assert child.stderr is not None
-    errors.extend(child.stderr)
+    if child.stderr is not None:
+        errors.extend(child.stderr)
 
 
 def _write_input(child: subprocess.Popen[str], text: str) -> None:
@@ -156,9 +167,10 @@ def _collect(
         reader.start()
     output: list[str] = []
     while (line := _next_line(lines, deadline)) is not None:
-        output.append(line)
+        if not line.endswith("\r"):
+            output.append(line.replace("\r\n", "\n"))
         if on_line is not None:
-            on_line(line.rstrip("\n"))
+            on_line(line.rstrip("\r\n"))
     try:
         child.wait(timeout=max(deadline - time.monotonic(), 0.1))
     except subprocess.TimeoutExpired:

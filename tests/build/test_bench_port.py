@@ -19,7 +19,7 @@ from tinyops.build import hardware
 from tinyops.build.bench import build_files, compile_file
 from tinyops.cli import main
 from tinyops.graph import read_graph
-from tinyops.twin.released import _hex_bytes
+from tinyops.twin.released import hex_bytes
 
 pytestmark = pytest.mark.build
 CATALOG = load_catalog()
@@ -103,10 +103,10 @@ def test_another_model_is_named_and_its_files_are_there_to_flash(
     assert "its firmware was built for contract" in found["error"]["message"]
     flash = here / ".tinyops" / "flash" / board
     assert str(flash / "flash.hex") in found["error"]["hint"]
-    content, slot = _hex_bytes(flash / "flash.hex"), CATALOG[board].spec.layout.model[0].origin
+    content, slot = hex_bytes(flash / "flash.hex"), CATALOG[board].spec.layout.model[0].origin
     image = (flash / "model.bin").read_bytes()
     assert bytes(content[slot + i] for i in range(len(image))) == image
-    assert {at: byte for at, byte in content.items() if not slot <= at < slot + len(image)} == _hex_bytes(
+    assert {at: byte for at, byte in content.items() if not slot <= at < slot + len(image)} == hex_bytes(
         flash / "firmware.hex"
     )
 

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "tinyops/runtime"
 MODEL = Path(__file__).with_name("test_twin_reverse.c")
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-I", str(RUNTIME / "include")]
+STRICT += ["-I", str(RUNTIME / "port/sim")]
 SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 WRITE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint8), ctypes.c_uint32)
 

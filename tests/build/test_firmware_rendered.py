@@ -15,6 +15,7 @@ from test_twin_mega import write_model
 
 from tinyops import firmware, twin
 from tinyops.artifacts import Step
+from tinyops.boards.layout import Region
 from tinyops.boards.loader import load_catalog
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import CPU_FLAGS, installed
@@ -105,3 +106,21 @@ def test_the_library_compiles_without_a_warning_and_misses_only_the_port(
     missing = {line.split()[-1] for line in found.stdout.splitlines()}
     assert "tinyops_port_open" in missing
     assert missing - {"tinyops_port_open"} <= {"memcpy", "memset", "memmove", "memcmp"}
+
+
+def test_the_library_keeps_settings_where_its_board_has_a_place_for_them(tmp_path: Path) -> None:
+    spec = load_catalog()["coral-micro"].spec
+    assert spec.layout is not None
+    region, firmware_slot = Region(origin=0x3F000, bytes=4096), Region(origin=0x800, bytes=0x3E800)
+    layout = spec.layout.model_copy(update={"settings": region, "firmware": (firmware_slot,)})
+    contract = contract_of("coral-micro")
+    spec = spec.model_copy(update={"layout": layout})
+    files = firmware.render_project(board="coral-micro", spec=spec, fleet="f", sensor="stream", contract=contract)
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    command = ["arm-none-eabi-gcc", *CPU_FLAGS["cortex-m7"], "-std=c99", "-Wall", "-Wextra", "-Werror", "-c"]
+    command += ["-I", tmp_path / "include", tmp_path / "src/firmware.c", "-o", tmp_path / "firmware.o"]
+    subprocess.run(command, check=True, timeout=60)
+    wanted = subprocess.run(["arm-none-eabi-nm", "-u", tmp_path / "firmware.o"], check=True, capture_output=True)
+    assert b"tinyops_settings_attach" in wanted.stdout and "src/settings/settings.c" in files

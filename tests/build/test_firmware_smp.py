@@ -27,7 +27,8 @@ from smpclient.requests.os_management import (
 from smpclient.transport.serial import SMPSerialTransport
 from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image, contract_of
 
-from fakes.pty_board import port_of
+from fakes.pty_board import bridged, port_of
+from tinyops.boards import load_catalog
 from tinyops.files import digest_json
 from tinyops.firmware.project import FIRMWARE_VERSION
 from tinyops.link import Link, Status, Tensor
@@ -137,15 +138,23 @@ def test_self_test_and_bench_run_the_model(built: Built, manager: BoardManager) 
 
 
 def test_what_the_board_lacks_is_refused_and_no_fault_is_kept(built: Built, manager: BoardManager) -> None:
-    if built.name == "microbit":  # its port writes flash; what is no settings is refused all the same
-        assert manager.read_settings() == b""
-    else:
-        with pytest.raises(Refused, match="refused SettingsRead: the board or its firmware cannot do that"):
-            manager.read_settings()
-    with pytest.raises(Refused, match="refused SettingsWrite"):
+    assert manager.read_settings() == b""  # their ports write flash; what is no settings is refused all the same
+    with pytest.raises(Refused, match="refused SettingsWrite: a value is missing"):
         manager.write_settings(b"x")
     assert manager.crash() is None
     manager.clear_crash()
+
+
+def test_a_port_without_flash_refuses_settings(built: Built) -> None:
+    if built.name != "nano33ble":
+        pytest.skip("its flash does not hang on a plugin of the emulator's")
+    board = load_catalog()[built.name]
+    with bridged(board, built.files) as port, BoardManager.open(port, timeout_s=20) as manager:
+        with pytest.raises(Refused, match="refused SettingsRead: the board or its firmware cannot do that"):
+            manager.read_settings()
+        with pytest.raises(Refused, match="refused SettingsWrite: the board or its firmware cannot do that"):
+            manager.write_settings(b"x")
+        assert manager.info().silicon is None
 
 
 def test_the_link_goes_on_between_the_messages(built: Built, port: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 from smp import packet
 
 from tinyops.link.smp.console import ConsoleDecoder
-from tinyops.link.smp.definition import COMMANDS, MESSAGE_MAX, Command
+from tinyops.link.smp.definition import COMMANDS, MESSAGE_MAX, SILICON_MAX, Command
 from tinyops.toolchain import installed
 
 pytestmark = pytest.mark.build
@@ -58,6 +58,11 @@ def run(server: Path, line: bytes, buffer_bytes: int = MESSAGE_MAX) -> tuple[lis
 def ask(server: Path, *messages: bytes, buffer_bytes: int = MESSAGE_MAX) -> list[Any]:
     line = b"".join(b"".join(packet.encode(m)) for m in messages)
     return [cbor2.loads(answer[8:]) for answer in run(server, line, buffer_bytes)[0]]
+
+
+def test_a_chips_number_comes_whole_and_in_order(server: Path) -> None:
+    (answer,) = ask(server, message(READ, OURS, Command.INFO, {}))
+    assert answer["silicon"] == b"\xe6\x60\x00\x01".ljust(SILICON_MAX, b"\0")
 
 
 def test_every_command_answers_with_the_keys_of_its_definition(server: Path) -> None:

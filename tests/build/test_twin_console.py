@@ -33,13 +33,13 @@ MODEL = Path(__file__).parents[1] / "fuzz/corpus/network.tflite"
 CATALOG = load_catalog()
 # What each kind cannot do, by a board.
 BOARDS = {
-    "linux": ("cut-in 1",),
+    "linux": (),
     "raspberrypi4": ("cut-in 1",),
     "microbit": (),
-    "nano33ble": ("cut-in 1",),
-    "esp32c3": ("cut-in 1",),
+    "nano33ble": (),
+    "esp32c3": (),
     "pico": (),
-    "mega2560": ("cut-in 1",),
+    "mega2560": (),
 }
 Open = Callable[[str], tuple[Console, Terminal, Twin]]
 

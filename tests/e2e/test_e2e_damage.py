@@ -119,6 +119,7 @@ def test_lost_weights_are_trained_again_only_when_insisted_on(trained: Repositor
 def test_a_damaged_released_asset_is_never_carried_into_the_next_release(bench: Repository) -> None:
     damage(in_release(bench, "image:tiny/linux", "model.so"))
     bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  security_counter: 3\n")
+    bench.lift("security_counter", "desk")
     done = bench.run("apply")
     assert done.code == 69
     assert "released asset is damaged" in done.err

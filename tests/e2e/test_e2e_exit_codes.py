@@ -33,6 +33,7 @@ def misspell(bench: Repository) -> None:
 
 def more_counter(bench: Repository) -> None:
     bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  security_counter: 3\n")
+    bench.lift("security_counter", "desk")
 
 
 def stricter(bench: Repository) -> None:

@@ -119,7 +119,13 @@ def test_a_repository_through_its_life(life: Life) -> None:
     life.step("A description", plan=0, moves=False)
     first = life.model("shelf")
     life.edit("{name: shelf, description: In the kitchen.}\nspec:\n", "{name: shelf}\nspec:\n  security_counter: 1\n")
+    life.commit("A counter that rises by accident")
+    assert "fleet shelf: security_counter 0 → 1: no device goes back below it, so not to v2" in life.verb(
+        "plan", code=68
+    )
+    bench.lift("security_counter", "shelf")
     plan, after = life.step("A counter rises")
+    assert [(o["limit"], o["author"]) for o in after["overrides"]] == [("security_counter", "mia")]
     assert actions(plan) == {"fleet:shelf": "update", "release:bench": "create"}
     assert after["fleets"]["shelf"]["security_counter"] == 1
     life.edit("security_counter: 1", "security_counter: 0")
@@ -138,9 +144,37 @@ def test_a_repository_through_its_life(life: Life) -> None:
     plan, after = life.step("And tiny again")
     assert (life.model("shelf"), after["fleets"]["shelf"]["model"]) == (first, "tiny")
 
+    # Boards and models are not taken away by accident.
+    life.edit("    microbit: {sensor: {kind: stream, port: serial}}\n", "")
+    life.commit("No microbit any more")
+    assert "fleet desk would lose microbit: 50% of its boards, limits.destroy_share is 10%" in life.verb(
+        "plan", code=68
+    )
+    life.git("revert", "--no-edit", "HEAD")
+    life.edit("{name: desk}\nspec:\n", "{name: desk}\nspec:\n  prevent_destroy: true\n")
+    plan, _ = life.step("Nothing leaves")
+    assert [r["new"] for c in plan["changes"] if c["kind"] == "fleet" for r in c["reasons"]] == ["true"]
+    life.edit("    microbit: {sensor: {kind: stream, port: serial}}\n", "")
+    life.commit("No microbit, once more")
+    bench.lift("destroy_share", "desk")
+    assert "fleet desk has prevent_destroy, and microbit would leave it" in life.verb("plan", code=68)
+    life.git("checkout", "-q", "--", ".")
+    life.git("revert", "--no-edit", "HEAD")
+    life.step("And it stays", plan=0, moves=False)
+    text = (bench.root / FLEETS).read_text()
+    bench.write(
+        FLEETS, text[: text.index("---\napiVersion: tinyops/v1\nkind: Fleet\nmetadata: {name: desk}")] + "---\n" + SHELF
+    )
+    bench.edit(
+        "specs/project.yaml", "  signing:", "  retired: [{fleet: desk, action: keep, until: 2999-01-01}]\n  signing:"
+    )
+    life.commit("Retired by accident")
+    assert "fleet desk was released with prevent_destroy: it cannot be retired" in life.verb("plan", code=68)
+    life.git("revert", "--no-edit", "HEAD")
+
     # Production is pinned to what staging runs; staging runs ahead and is promoted.
-    assert "Promote desk (v5) to shelf: committed" in life.verb("promote", "desk", "shelf", "--commit")
-    assert life.git("log", "-1", "--format=%s") == "Promote desk (v5) to shelf"
+    assert "Promote desk (v6) to shelf: committed" in life.verb("promote", "desk", "shelf", "--commit")
+    assert life.git("log", "-1", "--format=%s") == "Promote desk (v6) to shelf"
     life.step("Production is pinned")
     assert life.model("shelf") == first
     life.other_weights(1)
@@ -152,7 +186,7 @@ def test_a_repository_through_its_life(life: Life) -> None:
     assert life.model("shelf") == second
 
     # A rollback is a new release with older content, and builds nothing even without the store.
-    assert "Roll shelf back to its model of v7" in life.verb("rollback", "shelf", "--commit")
+    assert "Roll shelf back to its model of v8" in life.verb("rollback", "shelf", "--commit")
     bench.clear_store()
     life.step("Rolled back")
     assert life.model("shelf") == first
@@ -227,11 +261,24 @@ def test_a_repository_through_its_life(life: Life) -> None:
     _, after = life.step("It is retired")
     assert after["fleets"]["shelf"]["retired"] == {"action": "keep", "until": "2999-01-01"}
 
+    # Any two states can be compared.
+    first, last = life.commits[0], life.commits[-1]
+    same = bench.ok("diff", last, "--json", "--detailed-exitcode").json
+    assert {c["action"] for c in same["changes"]} == {"keep"}
+    commits = life.verb("diff", first, last, "--detailed-exitcode", code=2)
+    assert "weights" not in commits and "file.model.tflite sha256:" in commits
+    releases = life.verb("diff", "v2", f"v{after['version']}", "--detailed-exitcode", code=2)
+    assert "~ update  squeeze   tiny/int8" in releases and "security_counter 0 → 1" in releases
+    assert "steps and fleets differ" in life.verb("diff", "v2", last)
+    assert life.verb("diff", "v1", "v1").startswith("v1 → v1: 0 of ")
+    assert "Git gives no such commit here" in life.verb("diff", "nowhere", code=64)
+
     # What happened can be read.
     listed = bench.ok("history", "--json", "--limit", "100").json["releases"]
     assert [entry["tag"] for entry in listed] == [f"v{n}" for n in range(after["version"], 0, -1)]
     assert {entry["author"] for entry in listed[:-1]} == {"Mia"}
-    assert [(o["gate"], o["author"]) for entry in listed for o in entry["overridden"]][:1] == [("accuracy_min", "mia")]
+    lifted = {(o["fleet"], o["gate"], o["author"]) for entry in listed for o in entry["overridden"]}
+    assert lifted == {("desk", "accuracy_min", "mia"), ("shelf", "security_counter", "mia")}
     assert "moved without accuracy_min, by mia: for the trade fair" in bench.ok("history").out
     assert bench.ok("drift").out == f"v{after['version']}: no device reports yet.\n"
     assert int(life.git("rev-list", "--count", "HEAD")) >= 30

@@ -117,6 +117,7 @@ def test_another_compiler_of_tinyops_is_refused_before_it_compiles(bench: Reposi
 def test_what_only_the_fleet_says_builds_nothing(bench: Repository) -> None:
     before = bench.digests()
     bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  security_counter: 3\n")
+    bench.lift("security_counter", "desk")
     done = bench.run("plan", "--json", "--detailed-exitcode")
     assert done.code == 2
     assert changes(done) == {"fleet:desk": "update"}
@@ -167,6 +168,7 @@ def test_only_moves_one_fleet_and_says_what_it_leaves(bench: Repository) -> None
     before = bench.digests()
     bench.edit(FLEETS, "epochs: 2", "epochs: 3")
     bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  security_counter: 3\n")
+    bench.lift("security_counter", "desk")
     assert bench.run("plan", "--only", "model:nothing").code == 64
     held = {i for i, action in changes(bench.run("plan", "--json", "--only", "desk")).items() if action == "held"}
     assert {"train:motion", "image:motion/linux", "twin:wrist/linux", "fleet:wrist"} <= held
@@ -182,6 +184,7 @@ def test_only_moves_one_fleet_and_says_what_it_leaves(bench: Repository) -> None
 
 def test_a_security_counter_never_falls(bench: Repository) -> None:
     bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  security_counter: 3\n")
+    bench.lift("security_counter", "desk")
     bench.ok("apply")
     bench.edit(FLEETS, "security_counter: 3", "security_counter: 2")
     done = bench.run("plan")
@@ -216,6 +219,7 @@ def test_a_fleet_without_a_spec_is_not_dropped_by_accident(bench: Repository) ->
 def saved(bench: Repository) -> Path:
     """A plan that gives fleet desk another counter."""
     bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  security_counter: 3\n")
+    bench.lift("security_counter", "desk")
     bench.ok("plan", "--out", "p.json")
     return bench.root / "p.json"
 
@@ -252,6 +256,7 @@ def test_a_saved_plan_of_another_world_is_refused(
 def test_a_saved_plan_is_of_the_files_that_specs_name(bench: Repository) -> None:
     bench.write("specs/desk.csv", "id,board,labels,public_key,enrolled,revoked\n")
     bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  devices: {file: desk.csv}\n  security_counter: 3\n")
+    bench.lift("security_counter", "desk")
     bench.ok("plan", "--out", "p.json")
     bench.edit("specs/desk.csv", "id,board", "id,board ")
     done = bench.run("apply", "p.json")

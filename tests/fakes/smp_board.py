@@ -31,6 +31,7 @@ INFO = {
     "arena": 10240,
     "ram": 13000,
     "free_slots": 0,
+    "silicon": bytes.fromhex("e66058388335372c"),
 }
 HEALTH = {
     "uptime_ms": 5000,

@@ -13,6 +13,7 @@
 enum { SETTINGS_MAX = 300 };
 
 static uint8_t digest[TINYOPS_SMP_DIGEST_BYTES];
+static const uint8_t number[TINYOPS_SMP_SILICON_MAX] = {0xe6, 0x60, 0, 1};
 static uint8_t settings[SETTINGS_MAX], incoming[SETTINGS_MAX];
 static uint32_t settings_bytes, arrived, resets;
 static tinyops_crash fault = {.pc = 0x1234, .lr = 0xffffffff, .uptime_ms = 77};
@@ -34,7 +35,9 @@ static void describe(void *context, tinyops_smp_info *info) {
                              .state = -16,
                              .arena_bytes = 4096,
                              .ram_bytes = 70000,
-                             .free_slots = 1};
+                             .free_slots = 1,
+                             .silicon = number,
+                             .silicon_bytes = sizeof(number)};
 }
 
 static void find_health(void *context, tinyops_health *health) {

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from tinyops.boards.layout import Layout, Memory, check_layout
+from tinyops.boards.layout import Flash, Layout, Memory, check_layout
 from tinyops.boards.machines import QEMU, USER_EMULATORS, emulator, place
 from tinyops.boards.mcus import mcu_fault
 from tinyops.documents import Misplaced, Name, Strict
@@ -75,7 +75,12 @@ class UsbId(Strict):
     vid: UsbNumber = Field(description="Vendor.")
     pid: UsbNumber = Field(description="Product.")
     mode: Literal["application", "bootloader", "debugger"] = Field(
-        default="application", description="What answers under this id."
+        default="application", description="What answers under this id; an id may be listed once for each."
+    )
+    settle_ms: NonNegativeInt = Field(
+        default=0,
+        le=30_000,
+        description="Opening its line resets it, and for so long its bootloader takes for its own what is said.",
     )
 
 
@@ -241,11 +246,25 @@ class BoardSpec(Strict):
         return self
 
     @property
+    def settle_s(self) -> float:
+        """How long nothing may be said after its line was opened, under whichever id it shows."""
+        return max((usb.settle_ms for usb in self.usb), default=0) / 1000
+
+    @property
     def model_form(self) -> ModelForm:
         """How a compiled model reaches the board: see docs/architecture.md."""
         if self.layout is not None:
             return "image" if self.layout.model else "linked"
         return "wasm" if self.cpu == "wasm32" else "shared-object"
+
+    @property
+    def settings_flash(self) -> Flash | None:
+        """The region that keeps settings, with the rules of the flash that it lies in; None for a board without one."""
+        region = self.layout.settings if self.layout is not None else None
+        if region is None or self.memory is None:
+            return None
+        flash = next(f for f in self.memory.flash if f.origin <= region.origin < f.end)
+        return flash.model_copy(update={"origin": region.origin, "bytes": region.bytes})
 
     @property
     def emulator(self) -> str | None:

@@ -62,7 +62,7 @@ def bench_on_port(wanted: Wanted, report: Report) -> tuple[Measurement, tuple[st
     if wanted.board.spec.layout is None:
         raise UsageError(f"{wanted.board.name} has no serial line", hint="leave --port away: it is measured here")
     report(Progress(0, 5, f"asking {wanted.port}"))
-    stream = SerialStream(wanted.port)
+    stream = SerialStream(wanted.port, wanted.board.spec.settle_s)
     try:
         real = RealBoard(f"{wanted.board.name} at {wanted.port}", Link(stream, name=wanted.port))
         hello, counter = meet(real, stream, wanted)

@@ -25,6 +25,7 @@ COMMANDS = {
     "render": "write generated/: firmware projects, JSON Schema",
     "plan": "show what would change and why, without building",
     "apply": "build what changed, prove it in twins, publish one signed release",
+    "diff": "compare two releases, commits or the working tree",
     "promote": "pin a fleet to the model that another one runs",
     "rollback": "pin a fleet to the model of an earlier release",
     "suspend": "make a fleet stay as it is released",

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tinyops.errors import ExitCode, SpecError, TinyopsError
@@ -34,10 +34,10 @@ class Output:
 
         return Console(stderr=True, highlight=False, soft_wrap=True)
 
-    def result(self, value: JsonObject, text: str) -> None:
-        """The command's result: as JSON or as text."""
+    def result(self, value: JsonObject | Callable[[], JsonObject], text: str) -> None:
+        """The command's result: as JSON or as text. A function is called for JSON only."""
         if self.json:
-            _print(pretty_json(value).decode())
+            _print(pretty_json(value() if callable(value) else value).decode())
         elif text:
             _print(text + "\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ BAUD = 115_200  # of every port of runtime/port
 class SerialStream:
     """An open serial line as a ByteStream, nobody else's meanwhile. `received` counts its bytes, frames or not."""
 
-    def __init__(self, port: str) -> None:
-        """Raises ToolError when pyserial or the line is not there, or is in use."""
+    def __init__(self, port: str, settle_s: float = 0.0) -> None:
+        """Raises ToolError when pyserial or the line is not there, or is in use.
+
+        `settle_s` is how long nothing may be said to a board that is reset by opening its line.
+        """
         self._name, self.received = port, 0
         serial = _pyserial()
         try:
             self._line = serial.Serial(port, BAUD, timeout=0, exclusive=True)
+            time.sleep(settle_s)
             self._line.reset_input_buffer()
         except (serial.SerialException, OSError, ValueError) as error:
             raise ToolError(

@@ -14,6 +14,7 @@ from tinyops.manifest.fields import (
     AssetName,
     Counter,
     Digest,
+    HexDigest,
     Length,
     Name,
     Reason,
@@ -169,11 +170,21 @@ class Overridden(Strict):
     until: Day
 
 
+class OverriddenLimit(Strict):
+    """A limit that this release passed: whose, who lifted it and why."""
+
+    limit: str = Field(max_length=100)
+    fleet: Name | None
+    reason: Reason
+    author: str = Field(max_length=100)
+
+
 class FleetEntry(Strict):
     model: Name
     security_counter: Counter
     boards: Mapping[Name, BoardEntry] = Field(min_length=1)
     overridden: tuple[Overridden, ...] = ()
+    prevent_destroy: bool = False
     carried: Carried | None = None
     retired: Retired | None = None
 
@@ -210,6 +221,8 @@ class Manifest(Strict):
     assets: Mapping[Digest, Asset]
     fleets: Mapping[Name, FleetEntry]
     held: tuple[Held, ...] = ()
+    signed_by: tuple[HexDigest, ...] = Field(default=(), max_length=64)
+    overrides: tuple[OverriddenLimit, ...] = ()
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Manifest:

@@ -69,6 +69,11 @@ class Change:
     def id(self) -> str:
         return f"{self.kind}:{self.subject}"
 
+    def to_json(self) -> JsonObject:
+        """Shares what it can: a plan has thousands of these, and copying them all would take most of its time."""
+        reasons = [asdict(reason) for reason in self.reasons]
+        return {**vars(self), "action": self.action.value, "reasons": reasons, "follows": [*self.follows]}
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -114,8 +119,9 @@ class Plan:
         return digest_json(self._body())
 
     def _body(self) -> JsonObject:
-        return {"schema": SCHEMA, **asdict(self)}
+        changes = [change.to_json() for change in self.changes]
+        return {"schema": SCHEMA, **vars(self), "bound": asdict(self.bound), "changes": changes, "only": [*self.only]}
 
     def to_json(self) -> JsonObject:
-        counts = {action.value: self.count(action) for action in Action}
-        return {**self._body(), "counts": counts, "digest": self.digest}
+        body, counts = self._body(), {action.value: self.count(action) for action in Action}
+        return {**body, "counts": counts, "digest": digest_json(body)}

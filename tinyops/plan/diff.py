@@ -65,14 +65,14 @@ def make_plan(
     released: Released,
     bound: Bound,
     wish: Wish = NO_WISH,
-    suspended: Mapping[str, str] = NOBODY,
+    standing: Mapping[str, str] = NOBODY,
 ) -> Plan:
     """The plan that turns what was released into what is desired.
 
-    `steps` come in an order in which each follows its inputs; `fleets` is as `Released.fleets`. `suspended` says of
+    `steps` come in an order in which each follows its inputs; `fleets` is as `Released.fleets`. `standing` says of
     fleets that stay as released, whatever the specs say, why.
     """
-    still = {name: Reason(f"suspended: {why}") for name, why in suspended.items() if name in fleets}
+    still = {name: Reason(why) for name, why in standing.items() if name in fleets}
     still |= {name: NOT_ASKED for name in {*fleets, *released.fleets} if wish.leaves_out(name)}
     changes = [*_diff_steps(steps, released, wish, still)]
     moved = {f"{c.kind}:{c.moved_from}" for c in changes if c.moved_from}
@@ -149,11 +149,23 @@ def _diff_step(
     return change(action=action, reasons=reasons, follows=follows), record
 
 
-def _step_reasons(step: Step, record: Record, digests: Mapping[str, str]) -> Iterator[Reason]:
-    yield from field_reasons(record.settings, step.settings)
-    yield from field_reasons(record.lock, step.lock, "lock")
-    sources = {name: source.digest for name, source in step.sources.items()}
+def record_reasons(old: Record, new: Record) -> Iterator[Reason]:
+    """Every field in which two records of a step differ: settings, lock, files, inputs."""
+    yield from _own_reasons(old, new.settings, new.lock, new.sources)
+    yield from field_reasons(old.inputs, new.inputs, "input")
+
+
+def _own_reasons(
+    record: Record, settings: Mapping[str, Any], lock: Mapping[str, Any], sources: Mapping[str, str]
+) -> Iterator[Reason]:
+    yield from field_reasons(record.settings, settings)
+    yield from field_reasons(record.lock, lock, "lock")
     yield from field_reasons(record.sources, sources, "file")
+
+
+def _step_reasons(step: Step, record: Record, digests: Mapping[str, str]) -> Iterator[Reason]:
+    sources = {name: source.digest for name, source in step.sources.items()}
+    yield from _own_reasons(record, step.settings, step.lock, sources)
     for name, ref in step.inputs.items():
         if name in digests and record.inputs.get(name) != digests[name]:
             old = record.inputs.get(name, "")

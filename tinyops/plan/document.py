@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from tinyops.files import MIB, JsonObject
 from tinyops.manifest.fields import Digest
 from tinyops.plan.changes import CONTROL, REASON_LIMIT, Action, Bound, Change, Plan, Reason
 from tinyops.plan.gates import Miss
-from tinyops.plan.prices import Figures, Interval, Price
+from tinyops.plan.prices import Figures, Interval, PlanFile, Price
 
 PLAN_LIMIT_BYTES = 64 * MIB
 
@@ -115,17 +114,6 @@ class _Plan(_Strict):
     counts: dict[Action, int] = Field(description="Changes by action.")
     digest: Digest = Field(description="Of all the above but counts, as canonical JSON.")
     prices: tuple[_Price, ...] = Field(max_length=100_000, description="Boards of fleets that do not stay as they are.")
-
-
-@dataclass(frozen=True)
-class PlanFile:
-    """A plan and what it costs. Prices are for people: the plan's digest does not cover them."""
-
-    plan: Plan
-    prices: tuple[Price, ...] = ()
-
-    def to_json(self) -> JsonObject:
-        return {**self.plan.to_json(), "prices": [asdict(price) for price in self.prices]}
 
 
 def read_plan(data: bytes) -> PlanFile:

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tinyops.plan.changes import Action, Change, Plan
-from tinyops.plan.document import PlanFile
-from tinyops.plan.prices import Figures, Price
+from tinyops.plan.prices import Figures, PlanFile, Price
 from tinyops.plan.render import SIGNS, summary
 
 LIMIT = 65_536  # characters that GitHub takes in one comment

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from tinyops.files import JsonObject
 from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.gates import Miss
@@ -55,6 +56,17 @@ class Price:
     air_bytes: int | None
     devices: int | None
     missed: tuple[Miss, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanFile:
+    """A plan and what it costs. Prices are for people: the plan's digest does not cover them."""
+
+    plan: Plan
+    prices: tuple[Price, ...] = ()
+
+    def to_json(self) -> JsonObject:
+        return {**self.plan.to_json(), "prices": [asdict(price) for price in self.prices]}
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,3 @@ def _entry(manifest: Manifest | None, fleet: str) -> FleetEntry | None:
 def _offered(manifest: Manifest | None, fleet: str, board: str) -> BoardEntry | None:
     entry = _entry(manifest, fleet)
     return entry.boards.get(board) if entry else None
-
-
-NUMBERS = tuple(f.name for f in fields(Figures) if f.name.endswith(("_bytes", "instructions", "milliseconds")))

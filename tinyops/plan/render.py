@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tinyops.plan.changes import Action, Change, Plan
 
@@ -21,12 +21,15 @@ def plan_text(plan: Plan, *, verbose: bool = False) -> str:
     """Every change with its reasons; what is kept only with `verbose`. Ends without a newline."""
     released = f"released v{plan.released_version}" if plan.released_version else "nothing released yet"
     lines = [f"{plan.project}: {released}", ""]
-    shown = [c for c in plan.changes if verbose or c.action is not Action.KEEP]
-    for change in shown:
-        lines += _change_lines(change)
-    if shown:
-        lines.append("")
+    if shown := changes_text(plan.changes, verbose=verbose):
+        lines += [shown, ""]
     return "\n".join([*lines, summary(plan)])
+
+
+def changes_text(changes: Iterable[Change], *, verbose: bool = False) -> str:
+    """Changes with their reasons, a line each; empty where there is nothing to show."""
+    shown = [change for change in changes if verbose or change.action is not Action.KEEP]
+    return "\n".join(line for change in shown for line in _change_lines(change))
 
 
 def summary(plan: Plan) -> str:

@@ -17,15 +17,17 @@ from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
 from tinyops.plan import NO_WISH, Plan, Wish
-from tinyops.plan.diff import NOT_ASKED, REPLACED
+from tinyops.plan.diff import REPLACED
 from tinyops.process import run
 from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
-from tinyops.reconcile.selection import wish_of
+from tinyops.reconcile.safety import check_safe
+from tinyops.reconcile.selection import standing, wish_of
 from tinyops.reconcile.world import World, observe
 from tinyops.release.secrets import load_signing_key
 from tinyops.release.store import Unreachable, sign_release
+from tinyops.specs.gates import LimitOverride
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,17 @@ class Applied:
     errors: Mapping[str, TinyopsError]
 
 
+@dataclass(frozen=True)
+class Signing:
+    """The ids of the keys that will sign a release, and the limits that it passes by name."""
+
+    key_ids: tuple[str, ...] = ()
+    overrides: tuple[LimitOverride, ...] = ()
+
+
+UNSIGNED = Signing()
+
+
 def build(world: World, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Outcome:
     """Runs every stale step that is asked for and publishes nothing."""
     store = world.store
@@ -53,11 +66,13 @@ def build(world: World, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) ->
 
 
 def _wanted(world: World, wish: Wish) -> Sequence[Step]:
-    if not wish.only:
+    still = standing(world.fleets, wish)
+    if not still:
         return world.steps
-    last = [i for name in wish.only for i in fleet_steps(name, world.fleets[name])]
-    chosen = closure(last, world.steps_by_id)
-    return [step for step in world.steps if step.id in chosen]
+    last = {name: fleet_steps(name, fleet) for name, fleet in world.fleets.items()}
+    moving = closure((i for name, ids in last.items() if name not in still for i in ids), world.steps_by_id)
+    left = closure((i for name in still for i in last[name]), world.steps_by_id) - moving
+    return [step for step in world.steps if step.id in moving or (step.id not in left and not wish.only)]
 
 
 def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Applied:
@@ -95,11 +110,6 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
     return fetch
 
 
-def not_asked(world: World, wish: Wish) -> dict[str, tuple[str, ...]]:
-    """The fleets that --only leaves as they are, and that as the reason."""
-    return {name: (NOT_ASKED.field,) for name in world.fleets if wish.only and name not in wish.only}
-
-
 def apply(
     root: Path,
     watcher: Watcher,
@@ -128,13 +138,15 @@ def apply(
         world = observe(root, lock_file=lock_file, say=watcher.note)  # under the lease nobody else moves the release
         wish = wish_of(world.repository, replace=replace, only=only)
         plan = plan_of(world, wish)
+        overrides = check_safe(world, today(), key.public)
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
             return Applied(world.manifest, False, held_fleets(world, plan), {})
         outcome = build(world, watcher, jobs=jobs, wish=wish)
         judged = judge(world, outcome, today(), wish)
-        draft = _draft(world, plan, outcome, judged, wish)
+        signing = Signing((key.public.key_id,), overrides)
+        draft = _draft(world, plan, outcome, judged, wish, signing)
         if draft is None:
             return Applied(world.manifest, False, judged, outcome.errors)
         files = {name: (_stored(world, artifact), artifact.digest) for name, artifact in draft.files.items()}
@@ -152,12 +164,12 @@ def signing_key(world: World) -> SigningKey:
     return load_signing_key(signer.key.secret, world.root)
 
 
-def _draft(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: Wish) -> Draft | None:
+def _draft(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: Wish, signing: Signing) -> Draft | None:
     """The next release, or None when it would only repeat the last one.
 
     That a fleet is held by a gate is worth a release; that a step failed here and now is not.
     """
-    draft = _assembled(world, plan, outcome, judged, wish)
+    draft = _assembled(world, plan, outcome, judged, wish, signing)
     before = world.manifest
     if before is None:
         return draft if draft.manifest.fleets else None
@@ -165,14 +177,16 @@ def _draft(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: 
     return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
 
 
-def _assembled(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: Wish) -> Draft:
+def _assembled(
+    world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: Wish, signing: Signing = UNSIGNED
+) -> Draft:
     return assemble(
         project=plan.project,
         spec=world.repository.project.document.spec,
         fleets=world.fleets,
         steps=world.steps,
         records=outcome.records,
-        missed={**judged.reasons, **not_asked(world, wish)},
+        missed={**judged.reasons, **{name: (why,) for name, why in standing(world.fleets, wish).items()}},
         overridden=judged.overridden,
         before=Before(
             world.manifest,
@@ -186,6 +200,8 @@ def _assembled(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wi
             plan=plan.digest,
             lock=world.lock.digest,
             specs=world.repository.digest,
+            signed_by=signing.key_ids,
+            overrides=signing.overrides,
         ),
     )
 

@@ -18,12 +18,13 @@ from tinyops.manifest.document import (
     ModelFile,
     ModelKind,
     Overridden,
+    OverriddenLimit,
     Proofs,
     Retired,
     asset_name,
     tag_of,
 )
-from tinyops.specs.gates import Override
+from tinyops.specs.gates import LimitOverride, Override
 from tinyops.specs.model import Fleet, ProjectSpec
 
 # What of each step's outputs a release holds; the rest is made again from these and from pinned data.
@@ -51,6 +52,8 @@ class Stamp:
     plan: str
     lock: str
     specs: str
+    signed_by: tuple[str, ...] = ()
+    overrides: tuple[LimitOverride, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,8 @@ def assemble(
         assets=assets,
         fleets=entries,
         held=tuple(_held(missed, previous, version)),
+        signed_by=stamp.signed_by,
+        overrides=tuple(OverriddenLimit(**o.model_dump(include=_LIMIT_FIELDS)) for o in stamp.overrides),
     )
     own = {name: released[digest] for name, digest in manifest.own_assets().items()}
     return Draft(manifest, own)
@@ -202,6 +207,7 @@ def _entries(
                     security_counter=fleet.spec.security_counter,
                     boards=boards,
                     overridden=lifted,
+                    prevent_destroy=fleet.spec.prevent_destroy,
                 ),
             )
         elif name in before and previous is not None:
@@ -256,6 +262,9 @@ def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) 
 
 
 _TWIN_FIGURES = ("bit_exact", "vectors", "flash_bytes", "ram_bytes", "stack_bytes", "instructions", "not_covered")
+
+
+_LIMIT_FIELDS = {"limit", "fleet", "reason", "author"}
 
 
 def _held(missed: Mapping[str, Sequence[str]], previous: Manifest | None, version: int) -> Iterator[Held]:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from tinyops.boards.model import Board
 from tinyops.build.trust import TRUSTED_FILES, find_trust
+from tinyops.device.identify.match import settle_s
 from tinyops.device.identify.usb import UsbDevice
 from tinyops.device.provision import devices_file
 from tinyops.device.provision.bulk import Row
 from tinyops.device.provision.devices_file import FILE_LIMIT_BYTES, Device, DevicesFile, parse_devices
-from tinyops.device.provision.enrolling import Enrolment, Managed, Network, check_keys, check_network, enrol
+from tinyops.device.provision.enrolling import (
+    Enrolment,
+    Network,
+    check_board,
+    check_keys,
+    check_network,
+    checked_id,
+    enrol,
+)
+from tinyops.device.provision.naming import choose_id
 from tinyops.documents import shown_path
 from tinyops.errors import SpecError, UsageError
 from tinyops.files import read_bounded, write_atomic
@@ -76,35 +87,33 @@ def port_of(row: Row, usb: Sequence[UsbDevice]) -> str:
     return ports[0]
 
 
-def name_of(row: Row, port: str, usb: Sequence[UsbDevice]) -> str:
-    """The id of a device: the one that is given, else its chip's number on USB. Raises UsageError."""
-    serial = next((device.serial for device in usb if port in device.ports), "")
-    if not row.id and not serial:
-        raise UsageError(f"{port}: shows no serial number that could be its id", hint="name one with --id")
-    return row.id or serial
-
-
-def enrol_one(board: Managed, fleet: FleetFile, wanted: Enrolment, row: Row, name: str, today: date) -> Device:
-    """Enrols a device and writes its public half into the fleet's file. Raises UsageError before it is touched when
-    its id is taken.
+def enrol_one(
+    board: BoardManager, fleet: FleetFile, wanted: Enrolment, row: Row, usb: Sequence[UsbDevice], today: date
+) -> Device:
+    """Enrols a device and writes its public half into the fleet's file. Raises UsageError before anything is written to
+    it when it is not the fleet's, its id is taken, or its chip is known under another.
     """
-    instead_of = row.replace or None
-    before = fleet.read()
-    devices_file.enrolled(before, Device(name, "any"), instead_of=instead_of, today=today)
-    device = enrol(board, wanted, name, today)
-    device = Device(device.id, device.board, row.labels, device.public_key, device.enrolled)
+    before, instead_of = fleet.read(), row.replace or None
+    info = board.info()
+    check_board(board.name, info, wanted)
+    found = Device("", info.board, row.labels, silicon=info.silicon.hex() if info.silicon else "")
+    serial = next((device.serial for device in usb if board.name in device.ports), "")
+    name = checked_id(choose_id(row.id, found, serial, before.devices.values(), port=board.name))
+    found = replace(found, id=name)
+    devices_file.enrolled(before, found, instead_of=instead_of, today=today)
+    device = enrol(board, found, wanted, today)
     fleet.write(devices_file.enrolled(before, device, instead_of=instead_of, today=today))
     return device
 
 
 def enrol_row(
-    row: Row, fleet: FleetFile, wanted: Enrolment, usb: Sequence[UsbDevice], today: date
+    row: Row, fleet: FleetFile, wanted: Enrolment, usb: Sequence[UsbDevice], catalog: Mapping[str, Board], today: date
 ) -> tuple[Device, str]:
     """The device that was enrolled, and its port."""
     port = port_of(row, usb)
-    name = name_of(row, port, usb)
-    with BoardManager.open(port) as manager:
-        return enrol_one(manager, fleet, wanted, row, name, today), port
+    settle = settle_s(next((device for device in usb if port in device.ports), None), catalog)
+    with BoardManager.open(port, settle_s=settle) as manager:
+        return enrol_one(manager, fleet, wanted, row, usb, today), port
 
 
 def revoke(fleet: FleetFile, name: str, today: date) -> Device:

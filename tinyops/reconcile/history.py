@@ -18,7 +18,7 @@ from tinyops.specs.loader import load_repository
 
 @dataclass(frozen=True)
 class Lifted:
-    """A gate that a fleet moved in spite of."""
+    """A gate or a limit that a fleet moved in spite of."""
 
     fleet: str
     gate: str
@@ -70,14 +70,17 @@ def _entry(root: Path, manifest: Manifest, before: Manifest | None) -> Entry:
         _author(root, manifest.commit),
         manifest.plan,
         tuple(name for name, fleet in sorted(manifest.fleets.items()) if _files(fleet) != _files(old.get(name))),
-        tuple(
-            Lifted(name, lifted.gate, lifted.author, lifted.reason)
-            for name, fleet in sorted(manifest.fleets.items())
-            if fleet.carried is None
-            for lifted in fleet.overridden
-        ),
+        (*_lifted(manifest),),
         tuple(f"{held.fleet} held since v{held.since}: {held.reason}" for held in manifest.held),
     )
+
+
+def _lifted(manifest: Manifest) -> Iterator[Lifted]:
+    for limit in manifest.overrides:
+        yield Lifted(limit.fleet or manifest.project, limit.limit, limit.author, limit.reason)
+    for name, fleet in sorted(manifest.fleets.items()):
+        for gate in fleet.overridden if fleet.carried is None else ():
+            yield Lifted(name, gate.gate, gate.author, gate.reason)
 
 
 def _files(fleet: FleetEntry | None) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from tinyops.manifest.document import FleetEntry
 from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
 from tinyops.reconcile.assemble import fleet_steps
+from tinyops.reconcile.selection import standing
 from tinyops.reconcile.world import World
 from tinyops.specs.gates import NO_GATES, Override
 from tinyops.specs.model import Fleet
@@ -45,8 +46,9 @@ def judge(world: World, outcome: Outcome, day: date, wish: Wish = NO_WISH) -> Ju
     missed: dict[str, tuple[Miss, ...]] = {}
     overridden: dict[str, tuple[Override, ...]] = {}
     models: dict[str, str] = {}
+    still = standing(world.fleets, wish)
     for name, fleet in world.fleets.items():
-        if wish.only and name not in wish.only:
+        if name in still:
             continue
         found = (*_failed(world, fleet, outcome),)
         if not found:
@@ -80,8 +82,8 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
 def held_fleets(world: World, plan: Plan) -> Judgement:
     """The fleets that gates hold though nothing of them changes, and why: neither suspended nor left out."""
     held = [c.subject for c in plan.changes if c.kind == "fleet" and c.action is Action.HELD]
-    meant = [n for n in held if world.fleets[n].spec.suspended is None and (not plan.only or n in plan.only)]
-    return judge_released(world, today(), meant)
+    still = standing(world.fleets, Wish(only=frozenset(plan.only)))
+    return judge_released(world, today(), [name for name in held if name not in still])
 
 
 def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
@@ -98,6 +100,7 @@ def _judge_built(
     entry = world.manifest.fleets.get(fleet.name) if world.manifest else None
     found = (
         *_model_misses(world, fleet, squeezed),
+        *_shrunk(world, fleet, records),
         *(miss for board, facts in proven.items() for miss in missed_proof(fleet, board, facts["proof"])),
         *_board_misses(world, fleet, proven, entry),
     )
@@ -110,6 +113,18 @@ def _model_digest(fleet: Fleet, records: Mapping[str, Record]) -> str:
 
 def _model_misses(world: World, fleet: Fleet, squeezed: Record) -> tuple[Miss, ...]:
     return missed_gates(world.repository.models[fleet.spec.model_name].document.spec.gates, squeezed.facts)
+
+
+def _shrunk(world: World, fleet: Fleet, records: Mapping[str, Record]) -> Iterator[Miss]:
+    """The fleet's dataset lost more of its recordings than the project lets go."""
+    step = f"collect:{world.repository.models[fleet.spec.model_name].document.spec.dataset}"
+    if fleet.spec.model.digest is not None or step not in records or step not in world.released_records:
+        return
+    old, new = (found[step].facts.get("recordings", 0) for found in (world.released_records, records))
+    most = world.repository.project.document.spec.limits.shrink_share
+    if old and (old - new) / old > most:
+        text = f"{step}: {old:,} → {new:,} recordings, {(old - new) / old:.0%} fewer, limits.shrink_share is {most:.0%}"
+        yield Miss("shrink_max", text)
 
 
 def _board_misses(

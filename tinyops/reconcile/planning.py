@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinyops.artifacts import Record
-from tinyops.errors import UnsafePlan, UsageError
+from tinyops.errors import UsageError
 from tinyops.manifest.document import Manifest
 from tinyops.plan import NO_WISH, Plan, Released, Wish, make_plan
 from tinyops.reconcile.judging import judge_released, today
+from tinyops.reconcile.safety import check_safe
+from tinyops.reconcile.selection import standing
 from tinyops.reconcile.world import World
 from tinyops.specs.model import Fleet
 
@@ -19,8 +21,8 @@ def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
     if unknown := sorted(wish.replace - {step.id for step in world.steps}):
         raise UsageError(f"--replace {unknown[0]}: no such step", hint="`tinyops plan --all` lists every step")
     retired = {line.fleet: line for line in world.repository.project.document.spec.retired}
-    released = _released_fleets(world.manifest)
-    _refuse_lost_fleets(world, set(retired), released)
+    released = released_fleets(world.manifest)
+    check_safe(world, today())
     desired: dict[str, Any] = {name: fleet_json(fleet) for name, fleet in world.fleets.items()}
     desired |= {n: {**released[n], "retired": True} for n in retired if n in released and n not in desired}
     return make_plan(
@@ -30,7 +32,7 @@ def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
         released=_released(world, released),
         bound=world.bound,
         wish=wish,
-        suspended={n: f.spec.suspended.reason for n, f in world.fleets.items() if f.spec.suspended is not None},
+        standing=standing(world.fleets, wish),
     )
 
 
@@ -60,32 +62,20 @@ def fleet_json(fleet: Fleet) -> dict[str, Any]:
         "model": fleet.spec.model_name,
         "security_counter": fleet.spec.security_counter,
         "boards": sorted(fleet.spec.boards),
+        "prevent_destroy": fleet.spec.prevent_destroy,
         "retired": False,
     }
 
 
-def _released_fleets(manifest: Manifest | None) -> dict[str, Any]:
+def released_fleets(manifest: Manifest | None) -> dict[str, Any]:
+    """The same of a release."""
     return {
         name: {
             "model": entry.model,
             "security_counter": entry.security_counter,
             "boards": sorted(entry.boards),
+            "prevent_destroy": entry.prevent_destroy,
             "retired": entry.retired is not None,
         }
         for name, entry in (manifest.fleets if manifest else {}).items()
     }
-
-
-def _refuse_lost_fleets(world: World, retired: set[str], released: Mapping[str, Any]) -> None:
-    for name, entry in released.items():
-        if name not in world.fleets and name not in retired and not entry["retired"]:
-            raise UnsafePlan(
-                f"fleet {name} is released but no spec names it: its devices would lose their entry",
-                hint=f"bring its spec back, or list {name} under the project's `retired` with an action and a date",
-            )
-        if name in world.fleets and released[name]["security_counter"] > world.fleets[name].spec.security_counter:
-            raise UnsafePlan(
-                f"fleet {name}: security_counter {world.fleets[name].spec.security_counter} is lower than the "
-                f"released {released[name]['security_counter']}: devices would refuse the release",
-                hint="a security counter only rises",
-            )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tinyops.documents import closest
 from tinyops.errors import UsageError
 from tinyops.plan import Wish
+from tinyops.plan.diff import NOT_ASKED
 from tinyops.specs.loader import Repository
+from tinyops.specs.model import Fleet
 
 KINDS = ("fleet", "model", "dataset")
 
@@ -15,6 +17,12 @@ KINDS = ("fleet", "model", "dataset")
 def wish_of(repository: Repository, *, replace: Iterable[str], only: Iterable[str]) -> Wish:
     """What a command line asks for beside the specs. Raises UsageError."""
     return Wish(frozenset(replace), chosen_fleets(repository, only))
+
+
+def standing(fleets: Mapping[str, Fleet], wish: Wish) -> dict[str, str]:
+    """The fleets that stay as they are released, and why: suspended, or not asked for."""
+    still = {n: f"suspended: {f.spec.suspended.reason}" for n, f in fleets.items() if f.spec.suspended is not None}
+    return still | {name: NOT_ASKED.field for name in fleets if wish.leaves_out(name)}
 
 
 def chosen_fleets(repository: Repository, names: Iterable[str]) -> frozenset[str]:

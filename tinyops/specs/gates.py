@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from tinyops.documents import Digest, Strict
+from tinyops.documents import Digest, Name, Strict
 from tinyops.specs.fields import Label, Share
 
 
@@ -49,6 +49,20 @@ class BoardGates(Strict):
 NO_GATES = BoardGates()
 
 GateName = Annotated[str, Field(pattern=r"^(proof|[a-z0-9_]+_(min|max)(\.\S{1,64})?)$")]
+
+
+Limit = Literal["destroy_share", "signing_key", "security_counter"]
+
+
+class LimitOverride(Strict):
+    """Lifts one limit of the project for the release that follows a given one."""
+
+    limit: Limit = Field(description="What would happen: tinyops prints the line that it needs.")
+    fleet: Name | None = Field(default=None, description="Whose; absent where it concerns all.")
+    release: Digest = Field(description="Of the last release's manifest: the next one uses the override up.")
+    reason: Annotated[str, Field(min_length=10, max_length=500)] = Field(description="Why it is meant.")
+    author: Annotated[str, Field(min_length=1, max_length=100)] = Field(description="Who answers for it.")
+    until: date = Field(description="Last day on which it holds.")
 
 
 class Override(Strict):

@@ -23,7 +23,7 @@ from tinyops.specs.dataset import (
 )
 from tinyops.specs.features import Feature, RawFeature
 from tinyops.specs.fields import GitHubRepository, GitHubUrl, Path_, Seed, Share
-from tinyops.specs.gates import NO_GATES, BoardGates, Gates, Override
+from tinyops.specs.gates import NO_GATES, BoardGates, Gates, LimitOverride, Override
 from tinyops.specs.layers import (
     Architecture,
     AveragePool,
@@ -142,7 +142,10 @@ class Signing(Strict):
 class Limits(Strict):
     destroy_share: Share = Field(
         default=0.1,
-        description="Largest share of fleets and boards that one apply removes; not acted on in this version.",
+        description="Largest share of a fleet's boards that one release takes out of it; another model counts as all.",
+    )
+    shrink_share: Share = Field(
+        default=0.2, description="Largest share of a dataset's recordings that may go before its fleets are held."
     )
 
 
@@ -165,6 +168,7 @@ class ProjectSpec(Strict):
     reports: DirectoryReports | None = Field(default=None, description="Without it the fleet is open-loop.")
     signing: Signing
     limits: Limits = Limits()
+    overrides: tuple[LimitOverride, ...] = Field(default=(), max_length=100, description="Limits lifted by name.")
     retired: tuple[Retired, ...] = Field(default=(), description="Fleets that were deleted on purpose.")
 
 
@@ -330,6 +334,7 @@ class FleetSpec(Strict):
     promote_when: PromoteWhen | None = Field(
         default=None, description="What must hold before `tinyops promote` writes this fleet's pin."
     )
+    prevent_destroy: bool = Field(default=False, description="No board leaves it, and it cannot be retired.")
     suspended: Suspended | None = Field(default=None, description="It stays as released; `tinyops suspend` writes it.")
     security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=0, description="Only rises: devices refuse releases with a lower one."

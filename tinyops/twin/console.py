@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,10 +39,13 @@ class Said:
 
 
 class Console:
-    """Commands to one board. Without a terminal the board's own link is used: it has no serial line."""
+    """Commands to one board. Without a terminal the board's own link is used: it has no serial line.
 
-    def __init__(self, board: Twin, terminal: Terminal | None) -> None:
-        self._board, self._terminal = board, terminal
+    After a start it is left alone for `settle_s`, as whatever is said meanwhile would keep its bootloader.
+    """
+
+    def __init__(self, board: Twin, terminal: Terminal | None, settle_s: float = 0.0) -> None:
+        self._board, self._terminal, self._settle_s = board, terminal, settle_s
         self._tensor = b""
         self._calls: Mapping[str, Callable[[str], Said]] = {
             "help": self._help,
@@ -153,6 +157,7 @@ class Console:
         return self._up()
 
     def _up(self) -> Said:
+        time.sleep(self._settle_s)
         hello = self.hello()
         return Said(f"{hello.board} is up again", {"board": hello.board, "state": hello.state})
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, ClassVar, TypeVar
 
@@ -26,6 +30,8 @@ BOOT_TIMEOUT_S = 20.0
 INVOKE_TIMEOUT_S = 120.0
 ORDER_TIMEOUT_S = 20.0
 ANSWER_BYTES = 200
+SILICON_BYTES = 8
+FLASH_COUNTS = struct.Struct("<3I")  # the end of a file of runtime/port/native/file_flash.h: operations, cut at, cuts
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Replay:
 class Boot:
     """What a virtual board is made of: the board's facts, its files by name, its contract and lock entries.
 
-    Only twins of Linux boards can replay.
+    Only twins of Linux boards can replay. `bootloader`: a reset leads into the board's own, which may write its flash.
+    `serial` tells boards of one kind apart: their chips have other numbers.
     """
 
     board: str
@@ -51,6 +58,14 @@ class Boot:
     lock: JsonObject
     replay: Replay | None = None
     state: Path | None = None  # a folder that keeps what the board's flash holds
+    bootloader: bool = False
+    serial: str = ""
+    fleet: str = ""  # what a board with an operating system, whose program is no fleet's, says it is of
+
+    @property
+    def silicon(self) -> bytes:
+        """The chip's own number, made of the serial; without one, none."""
+        return sha256(f"{self.board}/{self.serial}".encode()).digest()[:SILICON_BYTES] if self.serial else b""
 
     def file(self, name: str) -> Path:
         """The path of an input. Raises ToolError when the step was not given it."""
@@ -158,6 +173,7 @@ class OrderedBoard(VirtualBoard):
     """A virtual board whose program takes orders: a line each, answered by one, on a socket of its own."""
 
     orders: socket.socket
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def reset(self) -> None:
         self.order("reset")
@@ -174,6 +190,10 @@ class OrderedBoard(VirtualBoard):
 
     def order(self, order: str) -> str:
         """The answer to an order. Raises ToolError when the board is gone, or does not know the order."""
+        with self._turn:
+            return self._order(order)
+
+    def _order(self, order: str) -> str:
         said = b""
         try:
             self.orders.settimeout(ORDER_TIMEOUT_S)
@@ -199,6 +219,7 @@ class ProcessBoard(VirtualBoard):
 
     kind = "native"
     again: Callable[[], None]
+    flash: Path | None = None  # see FLASH_COUNTS
     resets: int = 0
 
     def reset(self) -> None:
@@ -208,13 +229,28 @@ class ProcessBoard(VirtualBoard):
         self.again()
         self.resets += 1
 
+    def cut_in(self, operation: int) -> None:
+        if self.flash is None or not self.flash.is_file():
+            super().cut_in(operation)
+        else:
+            with self.flash.open("r+b") as stream:
+                operations, _, cuts = FLASH_COUNTS.unpack(stream.read()[-FLASH_COUNTS.size :])
+                stream.seek(-FLASH_COUNTS.size, os.SEEK_END)
+                stream.write(FLASH_COUNTS.pack(operations, operations + operation, cuts))
+
     def measure(self) -> Counted:
-        return Counted(resets=self.resets)
+        if self.flash is None or not self.flash.is_file():
+            return Counted(resets=self.resets)
+        operations, _, cuts = FLASH_COUNTS.unpack(self.flash.read_bytes()[-FLASH_COUNTS.size :])
+        return Counted(resets=self.resets + cuts, operations=operations)
 
 
 @contextlib.contextmanager
-def start_process(name: str, command: Sequence[str | Path], *, also: Sequence[int] = ()) -> Iterator[ProcessBoard]:
-    """As `start`, for a program that can be started again: its serial line is its standard input."""
+def start_process(
+    name: str, command: Sequence[str | Path], *, also: Sequence[int] = (), flash: Path | None = None
+) -> Iterator[ProcessBoard]:
+    """As `start`, for a program that can be started again: its serial line is its standard input. `flash` is the file
+    in which it counts its operations."""
     with start(name, lambda _: command, also=also) as first:
         ends = contextlib.ExitStack()
 
@@ -227,7 +263,7 @@ def start_process(name: str, command: Sequence[str | Path], *, also: Sequence[in
             ends.callback(kill_group, board.process)
             board.link = Link(SocketStream(ours, name), name=name, timeout_s=BOOT_TIMEOUT_S)
 
-        board = ProcessBoard(first.name, first.link, first.process, first.errors, again)
+        board = ProcessBoard(first.name, first.link, first.process, first.errors, again, flash)
         with ends:
             yield board
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tinyops.errors import ToolError
 from tinyops.twin.machine import Boot, ProcessBoard, start_process
-from tinyops.twin.runner import prepare_runner
+from tinyops.twin.runner import prepare_runner, settings_file
 
 MACHINE_CPUS = {"x86_64": "x86-64", "aarch64": "aarch64"}
 
@@ -21,5 +21,8 @@ def boot(what: Boot) -> Iterator[ProcessBoard]:
             f"{what.board}: its twin is native and wants {what.spec.cpu}, this machine is {platform.machine()}",
             hint="apply on a machine with that CPU",
         )
-    with start_process(what.board, prepare_runner(what)) as virtual:
+    with (
+        settings_file(what) as flash,
+        start_process(what.board, prepare_runner(what, flash), flash=flash) as virtual,
+    ):
         yield virtual

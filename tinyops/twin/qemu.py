@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from tinyops.boards.layout import Region
+from tinyops.boards.layout import Flash, Region
 from tinyops.boards.machines import QEMU, place
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import ToolError
@@ -20,11 +20,13 @@ from tinyops.twin.released import address_of, segments
 
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
 COUNTING = ("-icount", "shift=0")
-PLUGIN = Path(__file__).with_name("qemu_board.c")
+PLUGIN, CALL = Path(__file__).with_name("qemu_board.c"), Path(__file__).with_name("qemu_call.c")
 MODEL = Path(__file__).parent.parent / "runtime/port/sim"
-PLUGIN_SOURCES = (PLUGIN, MODEL / "flash_model.c", MODEL / "flash_model.h")
+PLUGIN_SOURCES = (PLUGIN, CALL, CALL.with_suffix(".h"), MODEL / "flash_model.c", MODEL / "flash_model.h")
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread")
 CONTROLLERS: Mapping[str, int] = MappingProxyType({"microbit": 0x4001E000})  # machines whose flash can be written
+# The chip's own number cannot be set in QEMU: the firmware reads these registers in its place, see runtime/port/nrf5.
+NUMBERS: Mapping[str, int] = MappingProxyType({"microbit": 0x10001080})
 IMAGE_LIMIT_BYTES = 64 * MIB
 SEED = 1
 
@@ -51,10 +53,19 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
             sockets = ["-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]
-            return [*command, *loads, *sockets, "-plugin", f"{plugin}{options},orders={orders}"]
+            return [*command, *loads, *sockets, "-plugin", f"{plugin}{options}{_number(what)},orders={orders}"]
 
         with start_ordered(QemuBoard, what.board, with_sockets) as virtual:
             yield virtual
+
+
+def _number(what: Boot) -> str:
+    """The plugin's option that gives the chip its number."""
+    at = NUMBERS.get(what.spec.twin.machine, 0)
+    if not what.silicon:
+        return ""
+    low, high = (int.from_bytes(what.silicon[i : i + 4], "little") for i in (0, 4))
+    return f",number={at}:{low}:{high}"
 
 
 @contextlib.contextmanager
@@ -68,16 +79,25 @@ def _memory(what: Boot) -> Iterator[tuple[list[str | Path], str]]:
         loads: list[str | Path] = ["-kernel", plain_path(firmware)]
         if image is not None:
             loads += ["-device", f"loader,file={plain_path(image)},addr={slot:#x},force-raw=on"]
-        yield loads, ""
+        flash = what.spec.settings_flash
+        if flash is None:
+            yield loads, ""
+            return
+        with flash_file(flash, what.state, {}) as path:
+            yield loads, f",{_facts(flash, path)}"
         return
     flash = what.spec.memory.flash[0]
     written = segments(firmware)
     if image is not None:
         written |= {slot: read_bounded(image, IMAGE_LIMIT_BYTES)}
     with flash_file(flash, what.state, written) as path:
-        geometry = (flash.origin, flash.bytes, flash.erase_bytes, flash.program_bytes, programs_allowed(flash))
-        facts = ":".join(str(number) for number in geometry)
-        yield [], f",flash={plain_path(path)},facts={facts},nvmc={nvmc},seed={SEED}"
+        yield [], f",{_facts(flash, path)},nvmc={nvmc}"
+
+
+def _facts(flash: Flash, path: Path) -> str:
+    """The plugin's options for a flash whose content is a file's."""
+    geometry = (flash.origin, flash.bytes, flash.erase_bytes, flash.program_bytes, programs_allowed(flash))
+    return f"flash={plain_path(path)},facts={':'.join(str(number) for number in geometry)},seed={SEED}"
 
 
 def ram_of(spec: BoardSpec) -> Region:
@@ -90,7 +110,7 @@ def ram_of(spec: BoardSpec) -> Region:
 
 def build_plugin(emulator: Tool) -> Path:
     """The plugin that lends a board pins, power and rules. Raises ToolError naming what is missing."""
-    arguments: list[str | Path] = [*FLAGS, "-I", MODEL, PLUGIN, MODEL / "flash_model.c"]
+    arguments: list[str | Path] = [*FLAGS, "-I", MODEL, PLUGIN, CALL, MODEL / "flash_model.c"]
     return build_once("qemu", f"{emulator.version}|{FLAGS}", PLUGIN_SOURCES, lambda made: [*arguments, "-o", made])
 
 

@@ -2,12 +2,17 @@
  *
  *   -plugin file=THIS,orders=FD,ram=ADDRESS:BYTES,vtor=0|1
  *      [,flash=FILE,facts=ORIGIN:BYTES:ERASE:PROGRAM:PROGRAMS,nvmc=ADDRESS,seed=N]
+ *      [,number=ADDRESS:LOW:HIGH]
  *
- * With `flash` the board has the flash controller of an nRF5 at `nvmc`, and FILE is what its flash
- * holds: loaded when the board starts, kept up to date with every operation, so that nothing is
- * lost however QEMU ends. Each operation is held against the rules of runtime/port/sim. `vtor=0`:
- * the core has no vector table register, and whoever touches its address breaks a rule. A broken
- * rule ends QEMU with status 3 and a sentence.
+ * With `flash` FILE is what the board's flash holds, kept up to date with every operation, so that
+ * nothing is lost however QEMU ends. With `nvmc` the board has the flash controller of an nRF5
+ * there, and flash is loaded into its memory when it starts; else it calls, see qemu_call.h. Each
+ * operation is held against the rules of runtime/port/sim. `vtor=0`: the core has no vector table
+ * register, and whoever touches its address breaks a rule. A broken rule ends QEMU with status 3
+ * and a sentence.
+ *
+ * `number` are two words that the board finds at ADDRESS, in registers that a reset sets to ones;
+ * at 0 it calls for them.
  *
  * ORDERS takes lines and answers each with one:
  *
@@ -33,6 +38,7 @@
 #include <unistd.h>
 
 #include "flash_model.h"
+#include "qemu_call.h"
 
 /* QEMU's interface for plugins. */
 typedef struct block block;
@@ -42,6 +48,7 @@ typedef void on_access(unsigned int cpu, access_info info, uint64_t address, voi
 typedef void on_block(uint64_t id, block *translated);
 enum { READ_REGISTERS = 1, ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_BOTH = 3 };
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, on_block *call);
+size_t qemu_plugin_insn_size(const instruction *one);
 size_t qemu_plugin_tb_n_insns(const block *translated);
 instruction *qemu_plugin_tb_get_insn(const block *translated, size_t index);
 const void *qemu_plugin_insn_data(const instruction *one);
@@ -64,6 +71,10 @@ void *qemu_get_cpu(int index);
 void *cpu_get_address_space(void *cpu, int index);
 void *address_space_map(void *space, uint64_t address, uint64_t *count, _Bool writes,
                         attributes how);
+uint32_t address_space_read_full(void *space, uint64_t address, attributes how, void *bytes,
+                                 uint64_t count);
+uint32_t address_space_write(void *space, uint64_t address, attributes how, const void *bytes,
+                             uint64_t count);
 uint32_t address_space_write_rom(void *space, uint64_t address, attributes how, const void *bytes,
                                  uint64_t count);
 int arm_cpu_gdb_read_register(void *cpu, byte_array *to, int number) __attribute__((weak));
@@ -87,7 +98,10 @@ static struct {
   uint32_t ram_origin, ram_bytes, ram_noise;
   byte_array *value;
   int orders;
-  int has_flash, has_vtor;
+  int has_flash, has_vtor, has_number;
+  uint32_t number_at, number[2];
+  int number_is_due;     /* since the reset nobody has written it */
+  int sees_all;          /* every access to memory is watched, not calls alone */
   atomic_int power_goes; /* the next reset is a power cut */
   atomic_uint resets;
 } self;
@@ -99,6 +113,10 @@ static _Noreturn void stop(const char *what, uint32_t address, const char *why) 
 
 /* The memory as the core sees it. */
 static void *memory(void) { return cpu_get_address_space(qemu_get_cpu(0), 0); }
+
+static void read_memory(uint32_t address, void *bytes, uint32_t count) {
+  (void)address_space_read_full(memory(), address, (attributes){UNSPECIFIED}, bytes, count);
+}
 
 static void write_memory(uint32_t address, const void *bytes, uint32_t count) {
   (void)address_space_write_rom(memory(), address, (attributes){UNSPECIFIED}, bytes, count);
@@ -124,7 +142,6 @@ static void load_flash(void) {
   if (self.seen == NULL || count != facts->bytes) {
     stop("flash", facts->origin, "is no flash of this machine");
   }
-  tinyops_flash_model_power_on(&self.flash);
   tinyops_flash_model_stir(&self.flash);
   write_memory(facts->origin, self.flash.content, facts->bytes);
 }
@@ -136,11 +153,15 @@ static void start_board(void *data) {
   int first = self.resets == 0;
   int power = atomic_exchange(&self.power_goes, 0);
   self.nvmc_state = NVMC_READS;
+  self.number_is_due = self.number_at != 0;
   if (first || power) {
     fill_with_noise();
   }
   if (self.has_flash && (first || power)) {
-    load_flash();
+    tinyops_flash_model_power_on(&self.flash);
+    if (self.nvmc != 0) {
+      load_flash();
+    }
   }
   self.resets++;
 }
@@ -193,6 +214,16 @@ static void write_flash(uint32_t address, uint32_t count) {
   judge(tinyops_flash_model_program(&self.flash, address, found, count));
 }
 
+/* What was read there lost power while it was written: the next read gives something else. */
+static void stir_at(uint32_t offset) {
+  const tinyops_flash_facts *facts = &self.flash.facts;
+  if (self.flash.marks[offset / facts->program_bytes] == TINYOPS_FLASH_UNSTABLE) {
+    const uint32_t sector = offset - offset % facts->erase_bytes;
+    tinyops_flash_model_stir(&self.flash);
+    write_memory(facts->origin + sector, self.flash.content + sector, facts->erase_bytes);
+  }
+}
+
 static void access_flash(access_info info, uint32_t address, uint32_t code) {
   if (self.flash.is_off) {
     return; /* what still runs between the cut and its reset leaves no trace */
@@ -201,22 +232,60 @@ static void access_flash(access_info info, uint32_t address, uint32_t code) {
   if (address - self.flash.facts.origin < self.flash.facts.bytes) {
     if (stores) {
       write_flash(address, 1u << qemu_plugin_mem_size_shift(info));
-    } else if (self.flash.unstable > 0) { /* the next read gives something else */
-      tinyops_flash_model_stir(&self.flash);
-      write_memory(self.flash.facts.origin, self.flash.content, self.flash.facts.bytes);
+    } else if (self.flash.unstable > 0) {
+      stir_at(address - self.flash.facts.origin);
     }
   } else if (stores && address - self.nvmc < NVMC_BYTES) {
     write_nvmc(address - (uint32_t)self.nvmc, stored(code, address));
   }
 }
 
+/* Devices are reset after `start_board`: the core's first access to memory comes after them. */
+static void write_number(void) {
+  self.number_is_due = 0;
+  for (uint32_t i = 0; i < 2; i++) {
+    (void)address_space_write(memory(), self.number_at + 4u * i, (attributes){UNSPECIFIED},
+                              &self.number[i], sizeof(self.number[i]));
+  }
+}
+
 static void see(unsigned int cpu, access_info info, uint64_t address, void *code) {
   (void)cpu;
+  if (self.number_is_due) {
+    write_number();
+  }
   if (!self.has_vtor && (address & ~3ull) == VTOR) {
     stop("core", VTOR, "was touched: this board has no vector table register");
   }
-  if (self.has_flash) {
+  if (self.has_flash && self.nvmc != 0) {
     access_flash(info, (uint32_t)address, (uint32_t)(uintptr_t)code);
+  }
+}
+
+/* After the store that is a call, if it is one. */
+static void take_call(unsigned int cpu, access_info info, uint64_t address, void *data) {
+  (void)cpu;
+  (void)info;
+  (void)data;
+  const uint32_t at = (uint32_t)address;
+  const int was_on = self.has_flash && !self.flash.is_off;
+  qemu_call asked;
+  uint8_t bytes[CALL_BYTES_MAX] = {0};
+  read_memory(at, &asked, sizeof(asked));
+  if (!call_is(&asked, at)) {
+    return;
+  }
+  if (call_brings(&asked)) {
+    read_memory(asked.bytes, bytes, asked.count);
+  }
+  asked.status = call_answer(&asked, bytes, self.has_flash ? &self.flash : NULL,
+                             self.has_number ? self.number : NULL);
+  if (call_gives(&asked) && asked.status == 0) {
+    write_memory(asked.bytes, bytes, asked.count);
+  }
+  write_memory(at + (uint32_t)offsetof(qemu_call, status), &asked.status, sizeof(asked.status));
+  if (was_on && (self.flash.is_off || self.flash.broken != TINYOPS_FLASH_NO_RULE)) {
+    judge(asked.status);
   }
 }
 
@@ -225,10 +294,15 @@ static void watch(uint64_t id, block *translated) {
   size_t count = qemu_plugin_tb_n_insns(translated);
   for (size_t i = 0; i < count; i++) {
     instruction *one = qemu_plugin_tb_get_insn(translated, i);
-    uint16_t code = 0;
-    memcpy(&code, qemu_plugin_insn_data(one), sizeof(code));
-    qemu_plugin_register_vcpu_mem_cb(one, see, READ_REGISTERS, ACCESS_BOTH,
-                                     (void *)(uintptr_t)code);
+    size_t size = qemu_plugin_insn_size(one);
+    uint32_t code = 0;
+    memcpy(&code, qemu_plugin_insn_data(one), size < sizeof(code) ? size : sizeof(code));
+    if (self.sees_all) {
+      qemu_plugin_register_vcpu_mem_cb(one, see, READ_REGISTERS, ACCESS_BOTH,
+                                       (void *)(uintptr_t)(code & 0xffffu));
+    } else if (call_may_be(code)) {
+      qemu_plugin_register_vcpu_mem_cb(one, take_call, READ_REGISTERS, ACCESS_WRITE, NULL);
+    }
   }
 }
 
@@ -286,7 +360,8 @@ static int open_flash(const char *path, const tinyops_flash_facts *facts, uint32
       file < 0 ? MAP_FAILED : mmap(NULL, facts->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   uint8_t *marks = malloc(tinyops_flash_marks_bytes(facts));
   self.value = g_byte_array_new();
-  if (content == MAP_FAILED || marks == NULL || arm_cpu_gdb_read_register == NULL) {
+  if (content == MAP_FAILED || marks == NULL ||
+      (self.nvmc != 0 && arm_cpu_gdb_read_register == NULL)) {
     return -1;
   }
   tinyops_flash_model_open(&self.flash, facts, content, marks, seed);
@@ -314,6 +389,11 @@ int qemu_plugin_install(uint64_t id, const void *about, int count, char **argume
   self.nvmc = strtoul(find("nvmc", count, arguments), NULL, 0);
   uint32_t seed = (uint32_t)strtoul(find("seed", count, arguments), NULL, 0);
   self.ram_noise = seed + 1;
+  const char *number = find("number", count, arguments);
+  if (*number != 0) {
+    self.has_number =
+        sscanf(number, "%u:%u:%u", &self.number_at, &self.number[0], &self.number[1]) == 3;
+  }
   int failed =
       sscanf(find("ram", count, arguments), "%u:%u", &self.ram_origin, &self.ram_bytes) != 2;
   if (*flash != 0) {
@@ -326,8 +406,7 @@ int qemu_plugin_install(uint64_t id, const void *about, int count, char **argume
     return 1;
   }
   qemu_register_reset(start_board, NULL);
-  if (self.has_flash || !self.has_vtor) {
-    qemu_plugin_register_vcpu_tb_trans_cb(id, watch);
-  }
+  self.sees_all = self.nvmc != 0 || !self.has_vtor || self.number_at != 0;
+  qemu_plugin_register_vcpu_tb_trans_cb(id, watch);
   return 0;
 }

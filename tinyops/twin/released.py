@@ -22,21 +22,21 @@ def check_copies(elf: Path, binary: Path, hexadecimal: Path) -> None:
     image = read_bounded(binary, FIRMWARE_LIMIT_BYTES)
     if {start + i: byte for i, byte in enumerate(image) if start + i in wanted or byte} != wanted:
         raise ToolError(f"{binary.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
-    if _hex_bytes(hexadecimal) != wanted:
+    if hex_bytes(hexadecimal) != wanted:
         raise ToolError(f"{hexadecimal.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
 
 
 def check_uf2(elf: Path, uf2: Path) -> None:
     """Raises ToolError when the file for a boot ROM's disk does not hold the ELF's bytes, and nothing but filling."""
     wanted = elf_bytes(elf)
-    found = _uf2_bytes(uf2)
+    found = uf2_bytes(uf2)
     if {at: byte for at, byte in found.items() if at in wanted} != wanted or any(
         byte not in (0, 0xFF) for at, byte in found.items() if at not in wanted
     ):
         raise ToolError(f"{uf2.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
 
 
-def _uf2_bytes(path: Path) -> dict[int, int]:
+def uf2_bytes(path: Path) -> dict[int, int]:
     """Every byte of a UF2 file, by address."""
     data = read_bounded(path, FIRMWARE_LIMIT_BYTES)
     found: dict[int, int] = {}
@@ -107,7 +107,7 @@ def address_of(path: Path, name: str) -> int:
     return int(found[0]["st_value"])
 
 
-def _hex_bytes(path: Path) -> dict[int, int]:
+def hex_bytes(path: Path) -> dict[int, int]:
     """Every byte of an Intel HEX file, by address."""
     found: dict[int, int] = {}
     base = 0

@@ -55,6 +55,8 @@ def boot(what: Boot) -> Iterator[PicoBoard]:
         written |= {spec.layout.model[0].origin: read_bounded(what.files["model.bin"], flash.bytes)}
     with flash_file(flash, what.state, written) as path:
         command = [*emulator_command(what.tool("emulator", EMULATOR), [], flash), "--flash", path]
+        if what.silicon:
+            command += ["--number", what.silicon.hex()]
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
             return [*command, "--line", str(line), "--control", str(orders)]

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tinyops.files import MIB, digest_json, read_bounded
 from tinyops.toolchain import CPU_FLAGS, Tool
 from tinyops.twin.compiled import build_once
+from tinyops.twin.flash import FLASH
 from tinyops.twin.machine import Boot
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
-SOURCE_FOLDERS = ("port/native", "app", "smp")
+SOURCE_FOLDERS = ("port/native", "port/sim", "app", "smp", "settings")
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread", "-Wl,-z,now", "-Wl,--build-id=none")
 
 
-def prepare_runner(what: Boot) -> list[str | Path]:
+@contextlib.contextmanager
+def settings_file(what: Boot) -> Iterator[Path]:
+    """The file that stands for the board's flash, which runtime/port/native/file_flash.h describes."""
+    if what.state is not None:
+        what.state.mkdir(parents=True, exist_ok=True)
+        yield what.state.resolve() / FLASH
+        return
+    with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as name:
+        yield Path(name) / FLASH
+
+
+def prepare_runner(what: Boot, flash: Path) -> list[str | Path]:
     """Compiles it for the board's CPU; gives its command line."""
     frame_values = what.contract["input"].get("frame_values") or 0
     arguments = [what.board, digest_json(what.contract).removeprefix("sha256:")]
     arguments += [str(_arena_bytes(what)), str(int(frame_values))]
     model = what.file("model.so").resolve()
-    option: list[str | Path] = []
+    option: list[str | Path] = ["--flash", flash]
+    option += ["--fleet", what.fleet] if what.fleet else []
+    option += ["--silicon", what.silicon.hex()] if what.silicon else []
     if what.replay is not None:
-        option = ["--replay", what.replay.path.resolve(), str(what.replay.rate_millihz)]
+        option += ["--replay", what.replay.path.resolve(), str(what.replay.rate_millihz)]
     return [build_runner(what.tool("compiler", what.spec.compiler), what.spec.cpu), *option, model, *arguments]
 
 
@@ -36,7 +53,7 @@ def build_runner(compiler: Tool, cpu: str) -> Path:
         *sorted(RUNTIME.glob("include/tinyops/*.h")),
         *(h for f in folders for h in sorted(f.glob("*.h"))),
     ]
-    flags: list[str | Path] = [*CPU_FLAGS[cpu], *FLAGS, "-I", RUNTIME / "include"]
+    flags: list[str | Path] = [*CPU_FLAGS[cpu], *FLAGS, "-I", RUNTIME / "include", "-I", RUNTIME / "port/sim"]
     identity = f"{CPU_FLAGS[cpu]}|{FLAGS}"
     return build_once("runner", identity, read, lambda made: [*flags, *compiled, "-ldl", "-o", made], compiler)
 

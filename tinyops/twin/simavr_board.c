@@ -1,20 +1,25 @@
 /* A virtual AVR board: simavr's core, its first serial line on a socket, orders on another.
  *
- *   simavr_board MCU HZ FLASH EEPROM STACK_LOW LINE ORDERS
+ *   simavr_board MCU HZ FLASH EEPROM STACK_LOW START LINE ORDERS
  *
  * FLASH and EEPROM are files of raw bytes: FLASH is what the board was flashed with; EEPROM may be
- * missing and is written back when it changed. STACK_LOW is the first address above static data.
+ * missing and is written back when it changed. STACK_LOW is the first address above static data, 0
+ * when it is not known: then nobody watches the stack. START is where a reset leads: 0, or where
+ * the bootloader begins, which then writes the chip's flash and, with it, FLASH.
  * LINE and ORDERS are numbers of open sockets. An order is a line of text and is answered by one:
  *
  *   reset      pulls the reset pin; RAM keeps what it held
  *   power_cut  takes the power away and gives it back: RAM holds noise, flash and EEPROM stay
- *   measure    says "cycles C stack S resets R watchdog W": core cycles since start-up, among them
- *              those slept through; bytes of the deepest stack; resets, and how many by watchdog
+ *   cut_in N   power fails within the write of the Nth byte of EEPROM from now
+ *   measure    says "cycles C resets R watchdog W operations O stack S": core cycles since start-up,
+ *              among them those slept through; resets, and how many by watchdog; bytes of EEPROM
+ *              written; bytes of the deepest stack, where it is watched
  *
  * Time: cycles are counted by instruction, as simavr knows them. A sleeping core waits for its next
  * timer as long as a real one would; one that has bytes to read, or computes, goes as fast as this
- * machine lets it. Bytes go in one at a time, at the baud rate, when the receiver is on and the
- * last one was read: a line with flow control, which loses nothing.
+ * machine lets it. A bootloader that waits for bytes waits in real time, as its host does. Bytes go
+ * in one at a time, at the baud rate, when the receiver is on and the last one was read: a line
+ * with flow control, which loses nothing.
  *
  * Ends with 0 when the host closes LINE, with 2 when it cannot start, with 3 when the program did
  * what the chip has no answer to. */
@@ -23,7 +28,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <simavr/avr_eeprom.h>
 #include <simavr/avr_uart.h>
 #include <simavr/sim_avr.h>
 #include <simavr/sim_io.h>
@@ -31,9 +35,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "simavr_eeprom.h"
 
 enum {
   BUFFER = 4096,
@@ -68,21 +76,23 @@ typedef struct {
   avr_io_t io; /* first: simavr tells the board of resets through it */
   avr_t *avr;
   const chip *kind;
-  const char *eeprom_path;
-  uint8_t *eeprom_saved;
+  eeprom memory;
+  uint8_t *flash_kept; /* of FLASH, which the bootloader's writes go to; NULL without one */
+  int flash_touched;
   int line, orders;
   uint8_t in[BUFFER], out[BUFFER];
   size_t in_bytes, in_taken, out_bytes;
   char order[64];
   size_t order_bytes;
-  uint64_t owed_ns; /* slept through without waiting */
-  uint16_t stack_low;
-  int painted; /* the firmware has painted its stack since it started */
+  uint64_t owed_ns;                           /* slept through without waiting */
+  uint64_t waits_since_ns, waits_since_cycle; /* the bootloader for its host; 0 when it does not */
+  uint16_t stack_low;                         /* 0: not watched */
+  int painted;    /* the firmware has painted its stack since it started */
   int just_reset; /* and not yet asked why */
   unsigned resets, watchdog_resets;
 } board;
 
-static _Noreturn void fail(int status, const char *what, const char *why) {
+_Noreturn void fail(int status, const char *what, const char *why) {
   (void)fprintf(stderr, "%s: %s\n", what, why);
   exit(status);
 }
@@ -100,46 +110,6 @@ static void be_quiet(avr_t *avr, const int level, const char *format, va_list va
   }
 }
 
-/* EEPROM. */
-
-static uint32_t eeprom_bytes(const board *self) { return self->avr->e2end + 1u; }
-
-static const uint8_t *eeprom(const board *self) {
-  avr_eeprom_desc_t wanted = {.ee = NULL, .offset = 0, .size = eeprom_bytes(self)};
-  if (avr_ioctl(self->avr, AVR_IOCTL_EEPROM_GET, &wanted) != 0 && wanted.ee == NULL) {
-    fail(2, self->eeprom_path, "this chip has no EEPROM");
-  }
-  return wanted.ee;
-}
-
-static void save_eeprom(board *self) {
-  const uint8_t *now = eeprom(self);
-  if (memcmp(now, self->eeprom_saved, eeprom_bytes(self)) == 0) {
-    return;
-  }
-  memcpy(self->eeprom_saved, now, eeprom_bytes(self));
-  FILE *file = fopen(self->eeprom_path, "wb");
-  if (file == NULL || fwrite(now, 1, eeprom_bytes(self), file) != eeprom_bytes(self) ||
-      fclose(file) != 0) {
-    fail(2, self->eeprom_path, strerror(errno));
-  }
-}
-
-static void load_eeprom(board *self) {
-  self->eeprom_saved = malloc(eeprom_bytes(self));
-  if (self->eeprom_saved == NULL) {
-    fail(2, "EEPROM", "not enough memory");
-  }
-  memset(self->eeprom_saved, 0xff, eeprom_bytes(self));
-  FILE *file = fopen(self->eeprom_path, "rb");
-  if (file != NULL) {
-    (void)fread(self->eeprom_saved, 1, eeprom_bytes(self), file);
-    (void)fclose(file);
-  }
-  avr_eeprom_desc_t given = {.ee = self->eeprom_saved, .offset = 0, .size = eeprom_bytes(self)};
-  (void)avr_ioctl(self->avr, AVR_IOCTL_EEPROM_SET, &given);
-}
-
 /* The line. */
 
 static void flush(board *self) {
@@ -147,7 +117,7 @@ static void flush(board *self) {
   while (done < self->out_bytes) {
     ssize_t sent = send(self->line, self->out + done, self->out_bytes - done, MSG_NOSIGNAL);
     if (sent < 0 && errno != EINTR && errno != EAGAIN) {
-      save_eeprom(self);
+      eeprom_save(&self->memory);
       exit(0);
     }
     done += sent > 0 ? (size_t)sent : 0;
@@ -159,6 +129,7 @@ static void take_output(avr_irq_t *irq, uint32_t value, void *parameter) {
   board *self = parameter;
   (void)irq;
   self->owed_ns = 0;
+  self->waits_since_ns = 0;
   self->out[self->out_bytes++] = (uint8_t)value;
   if (self->out_bytes == BUFFER) {
     flush(self);
@@ -193,7 +164,7 @@ static void take_input(board *self) {
   if (self->in_taken == self->in_bytes) {
     ssize_t got = recv(self->line, self->in, sizeof(self->in), MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-      save_eeprom(self);
+      eeprom_save(&self->memory);
       exit(0);
     }
     self->in_taken = 0;
@@ -221,11 +192,33 @@ static uint16_t unused_end(const board *self) {
   return at;
 }
 
+static void start_again(board *self, int power_was_cut) {
+  if (power_was_cut) {
+    eeprom_save(&self->memory);
+    fill_with_noise(self);
+  }
+  self->in_bytes = self->in_taken = self->out_bytes = 0;
+  avr_reset(self->avr);
+  avr_regbit_set(self->avr,
+                 power_was_cut ? self->avr->reset_flags.porf : self->avr->reset_flags.extrf);
+}
+
 static void obey(board *self, char *answer, size_t room) {
   if (strcmp(self->order, "measure") == 0) {
-    (void)snprintf(answer, room, "cycles %llu stack %u resets %u watchdog %u\n",
-                   (unsigned long long)self->avr->cycle, self->avr->ramend + 1u - unused_end(self),
-                   self->resets, self->watchdog_resets);
+    int end = snprintf(answer, room, "cycles %llu resets %u watchdog %u operations %u",
+                       (unsigned long long)self->avr->cycle, self->resets, self->watchdog_resets,
+                       self->memory.operations);
+    if (self->stack_low != 0) {
+      end += snprintf(answer + end, room - (size_t)end, " stack %u",
+                      self->avr->ramend + 1u - unused_end(self));
+    }
+    (void)snprintf(answer + end, room - (size_t)end, "\n");
+    return;
+  }
+  unsigned number = 0;
+  if (sscanf(self->order, "cut_in %u", &number) == 1 && number > 0) {
+    self->memory.cut_at = self->memory.operations + number;
+    (void)snprintf(answer, room, "ok\n");
     return;
   }
   int cut = strcmp(self->order, "power_cut") == 0;
@@ -233,13 +226,7 @@ static void obey(board *self, char *answer, size_t room) {
     (void)snprintf(answer, room, "unknown\n");
     return;
   }
-  if (cut) {
-    save_eeprom(self);
-    fill_with_noise(self);
-  }
-  self->in_bytes = self->in_taken = self->out_bytes = 0;
-  avr_reset(self->avr);
-  avr_regbit_set(self->avr, cut ? self->avr->reset_flags.porf : self->avr->reset_flags.extrf);
+  start_again(self, cut);
   (void)snprintf(answer, room, "ok\n");
 }
 
@@ -261,10 +248,11 @@ static void take_orders(board *self) {
 
 /* The core. */
 
-static void look_around(board *self) {
-  flush(self);
-  take_input(self);
-  take_orders(self);
+/* Or an order, but no longer than that. */
+static void wait_for_bytes(const board *self, uint64_t ns) {
+  struct timespec most = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+  struct pollfd wait[] = {{self->line, POLLIN, 0}, {self->orders, POLLIN, 0}};
+  (void)ppoll(wait, 2, &most, NULL);
 }
 
 /* simavr's callback of a core that sleeps for `cycles`: waits for a byte or an order meanwhile.
@@ -278,11 +266,54 @@ static void sleep_for(avr_t *avr, avr_cycle_count_t cycles) {
     self->owed_ns = 0;
   }
   if (self->owed_ns >= LEAST_WAIT_NS) {
-    struct timespec most = {(time_t)(self->owed_ns / 1000000000u),
-                            (long)(self->owed_ns % 1000000000u)};
-    struct pollfd wait[] = {{self->line, POLLIN, 0}, {self->orders, POLLIN, 0}};
-    (void)ppoll(wait, 2, &most, NULL);
+    wait_for_bytes(self, self->owed_ns);
     self->owed_ns = 0;
+  }
+}
+
+/* Whether the bootloader has nothing to read. It counts time to know when to give up on its host,
+ * who lives in real time. */
+static int bootloader_waits(const board *self) {
+  return self->flash_kept != NULL && self->avr->pc >= self->kind->bootloader &&
+         self->in_taken == self->in_bytes;
+}
+
+static void keep_flash(board *self) {
+  if (self->flash_touched && self->flash_kept != NULL) {
+    memcpy(self->flash_kept, self->avr->flash, self->avr->flashend + 1u);
+  }
+  self->flash_touched = 0;
+}
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Lets real time catch up with a bootloader that counts how long it waits. */
+static void wait_with_host(board *self) {
+  uint64_t cycle = self->avr->cycle, now = now_ns();
+  if (self->waits_since_ns == 0) {
+    self->waits_since_ns = now;
+    self->waits_since_cycle = cycle;
+  }
+  uint64_t counted = (cycle - self->waits_since_cycle) * 1000000000u / self->avr->frequency;
+  uint64_t passed = now - self->waits_since_ns;
+  if (counted > passed + LEAST_WAIT_NS) {
+    wait_for_bytes(self, counted - passed);
+  }
+}
+
+static void look_around(board *self) {
+  flush(self);
+  take_input(self);
+  take_orders(self);
+  keep_flash(self);
+  if (bootloader_waits(self)) {
+    wait_with_host(self);
+  } else {
+    self->waits_since_ns = 0;
   }
 }
 
@@ -291,6 +322,7 @@ static void count_reset(avr_io_t *io) {
   self->resets++;
   self->just_reset = 1;
   self->painted = 0;
+  self->waits_since_ns = 0;
 }
 
 /* simavr marks a watchdog's reset only when it has told everybody of the reset. */
@@ -307,10 +339,14 @@ static void write_spm(avr_t *avr, avr_io_addr_t address, uint8_t value, void *pa
   if ((value & SPM_ENABLE) != 0 && avr->pc < self->kind->bootloader) {
     stop_program(self, "writes flash from outside the bootloader section, which does nothing");
   }
+  self->flash_touched = 1;
 }
 
 static void watch_stack(board *self) {
   const uint8_t *data = self->avr->data;
+  if (self->stack_low == 0) {
+    return;
+  }
   uint16_t at = (uint16_t)(data[STACK_LOW_BYTE] | data[STACK_HIGH_BYTE] << 8);
   int intact = data[self->stack_low] == PAINT;
   if ((self->painted && !intact) || (self->painted && at < self->stack_low)) {
@@ -328,6 +364,10 @@ static _Noreturn void run(board *self) {
     }
     if (state == cpu_Done) {
       stop_program(self, "the program sleeps with interrupts off");
+    }
+    if (self->memory.power_goes) {
+      self->memory.power_goes = 0;
+      start_again(self, 1);
     }
     note_watchdog(self);
     watch_stack(self);
@@ -349,6 +389,21 @@ static void load_flash(board *self, const char *path) {
   }
   (void)fclose(file);
   self->avr->codeend = self->avr->flashend;
+}
+
+/* From here on a reset leads into the bootloader, and what that writes is kept in the file. */
+static void start_in_bootloader(board *self, const char *path, avr_flashaddr_t start) {
+  int file = open(path, O_RDWR);
+  if (start != self->kind->bootloader || file < 0) {
+    fail(2, path, file < 0 ? strerror(errno) : "the bootloader of this chip begins elsewhere");
+  }
+  void *kept = mmap(NULL, self->avr->flashend + 1u, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  (void)close(file);
+  if (kept == MAP_FAILED) {
+    fail(2, path, strerror(errno));
+  }
+  self->flash_kept = kept;
+  self->avr->reset_pc = start;
 }
 
 static const chip *find_chip(const char *name) {
@@ -374,8 +429,8 @@ static void connect_board(board *self) {
 
 int main(int count, char **arguments) {
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (count != 8) {
-    fail(2, "usage", "simavr_board MCU HZ FLASH EEPROM STACK_LOW LINE ORDERS");
+  if (count != 9) {
+    fail(2, "usage", "simavr_board MCU HZ FLASH EEPROM STACK_LOW START LINE ORDERS");
   }
   static board self;
   avr_global_logger_set(be_quiet);
@@ -384,16 +439,19 @@ int main(int count, char **arguments) {
   if (self.avr == NULL) {
     fail(2, arguments[1], "simavr does not know this chip");
   }
-  self.eeprom_path = arguments[4];
   self.stack_low = (uint16_t)strtoul(arguments[5], NULL, 0);
-  self.line = (int)strtol(arguments[6], NULL, 10);
-  self.orders = (int)strtol(arguments[7], NULL, 10);
+  avr_flashaddr_t start = (avr_flashaddr_t)strtoul(arguments[6], NULL, 0);
+  self.line = (int)strtol(arguments[7], NULL, 10);
+  self.orders = (int)strtol(arguments[8], NULL, 10);
   (void)avr_init(self.avr);
   self.avr->frequency = (uint32_t)strtoul(arguments[2], NULL, 10);
   self.avr->custom.data = &self;
   self.avr->sleep = sleep_for;
   load_flash(&self, arguments[3]);
-  load_eeprom(&self);
+  if (start != 0) {
+    start_in_bootloader(&self, arguments[3], start);
+  }
+  eeprom_open(&self.memory, self.avr, arguments[4]);
   connect_board(&self);
   fill_with_noise(&self);
   avr_reset(self.avr);

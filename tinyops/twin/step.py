@@ -20,6 +20,7 @@ from tinyops.twin.released import check_copies, check_slot, check_uf2, elf_bytes
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_BUILT = "flash: what the board's own firmware takes, which is not built here"
 REPLAYING = frozenset({"native", "qemu-user"})
+WITH_BOOTLOADER = frozenset({"simavr"})
 # What of a board's files lies in its flash or, with an operating system, on its disk.
 STORED: Mapping[ModelForm, tuple[str, ...]] = {
     "image": ("model.bin", "firmware.bin"),
@@ -27,6 +28,12 @@ STORED: Mapping[ModelForm, tuple[str, ...]] = {
     "shared-object": ("model.so",),
     "wasm": ("model.wasm", "page.zip"),
 }
+
+
+def check_bootloader(board: str, spec: BoardSpec) -> None:
+    """Raises ToolError for a board whose twin has no bootloader to start with."""
+    if spec.twin.kind not in WITH_BOOTLOADER:
+        raise ToolError(f"{board}: a twin of kind {spec.twin.kind} has no bootloader", hint="leave it out")
 
 
 @contextlib.contextmanager
@@ -38,14 +45,21 @@ def open_twin(
     lock: JsonObject | None = None,
     replay: Replay | None = None,
     state: Path | None = None,
+    bootloader: bool = False,
+    serial: str = "",
+    fleet: str = "",
 ) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
     `files` are the board's by name: contract.json, and model.so (native, qemu-user), or model.wasm and page.zip
     (browser), or firmware.elf, or twin.elf where the twin is another machine, with model.bin if the slot is to hold an
     image. `lock` may name `emulator` or `compiler`. `replay` stands in for a sensor, on twins that can: the board
-    samples it by itself and reports its results unasked. Raises ToolError when it cannot be started.
+    samples it by itself and reports its results unasked. `bootloader` puts the board's own before the firmware, which
+    may then be missing. With a `serial` its chip has a number of its own, always the same, where a twin's chip can have
+    one. A Linux board says that it is of `fleet`. Raises ToolError when it cannot be started.
     """
+    if bootloader:
+        check_bootloader(board, spec)
     if replay is not None and spec.twin.kind not in REPLAYING:
         raise ToolError(
             f"{board}: its twin has no sensor to replay frames with",
@@ -53,7 +67,9 @@ def open_twin(
         )
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
-    with kind_of(board, spec).boot(Boot(board, spec, files, contract, lock or {}, replay, state)) as virtual:
+    with kind_of(board, spec).boot(
+        Boot(board, spec, files, contract, lock or {}, replay, state, bootloader, serial, fleet)
+    ) as virtual:
         yield virtual
 
 

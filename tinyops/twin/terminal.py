@@ -11,7 +11,9 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 
+from tinyops.errors import ToolError
 from tinyops.link import ByteStream, Link, LinkClosed, LinkTimeout
+from tinyops.twin.opened import Openings
 
 LOOK_S = 0.05
 PIECE_BYTES = 4096
@@ -22,16 +24,20 @@ class Terminal:
     """Between a board and a pseudo-terminal that any program opens like a serial port; `path` is its name.
 
     `asking` takes the line: what the board then says is its caller's, what the terminal's user sends waits. Bytes
-    that nobody reads from the terminal are dropped when its buffer is full, as on a real line.
+    that nobody reads from the terminal are dropped when its buffer is full, as on a real line. `opened` is called
+    whenever a program opens the terminal, before a byte of its passes: as DTR resets an Arduino.
     """
 
-    def __init__(self, name: str, stream: Callable[[], ByteStream]) -> None:
+    def __init__(
+        self, name: str, stream: Callable[[], ByteStream], *, opened: Callable[[], None] | None = None
+    ) -> None:
         """`stream` gives the board's line; another one after a board has started again."""
-        self.name, self._stream = name, stream
+        self.name, self._stream, self._opened = name, stream, opened
         self._ours, self._theirs = os.openpty()
         tty.setraw(self._theirs)  # kept open, so that the line outlives those who open it
         os.set_blocking(self._ours, False)
         self.path = os.ttyname(self._theirs)
+        self._openings = Openings(self.path) if opened is not None else None
         self._taken, self._ended = threading.Event(), threading.Event()
         self._heard: queue.Queue[bytes] = queue.Queue()
         self._threads = [threading.Thread(target=t, daemon=True) for t in (self._from_board, self._to_board)]
@@ -55,6 +61,8 @@ class Terminal:
             thread.join(timeout=1)
         for end in (self._ours, self._theirs):
             os.close(end)
+        if self._openings is not None:
+            self._openings.close()
 
     def read(self, timeout_s: float) -> bytes:
         """What the board says to the one who asks. Raises LinkClosed."""
@@ -95,14 +103,21 @@ class Terminal:
 
     def _to_board(self) -> None:
         while not self._ended.is_set():
-            ready, _, _ = select.select([self._ours], [], [], LOOK_S)
-            if not ready:
+            watched: list[int] = [self._ours, *([self._openings.fileno()] if self._openings is not None else [])]
+            ready, _, _ = select.select(watched, [], [], LOOK_S)
+            self._tell_of_openings()
+            if self._ours not in ready:
                 continue
             if self._taken.is_set():
                 time.sleep(ASIDE_S)
                 continue
             with contextlib.suppress(LinkClosed, LinkTimeout, BlockingIOError):
                 self._stream().write(os.read(self._ours, PIECE_BYTES), LOOK_S)
+
+    def _tell_of_openings(self) -> None:
+        if self._openings is not None and self._opened is not None and self._openings.any():
+            with contextlib.suppress(ToolError):  # the board is gone, which whoever asks it is told
+                self._opened()
 
 
 class _Turn:

@@ -14,7 +14,7 @@ from tinyops.build.measurements import Measurement, Spread, read_factor, write_m
 from tinyops.errors import SpecError
 from tinyops.firmware.hexadecimal import intel_hex
 from tinyops.link import Cycles, Timing
-from tinyops.twin.released import _hex_bytes
+from tinyops.twin.released import hex_bytes
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -71,4 +71,4 @@ def test_intel_hex_is_what_a_reader_of_it_reads(tmp_path: Path, origin: int, cou
     data = bytes(i * 7 % 256 for i in range(count))
     path = tmp_path / "x.hex"
     path.write_text(intel_hex(data, origin))
-    assert _hex_bytes(path) == {origin + i: byte for i, byte in enumerate(data)}
+    assert hex_bytes(path) == {origin + i: byte for i, byte in enumerate(data)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.smp_board import INFO, SmpBoard, serving
+from fakes.flashing import CONTRACT, DIGEST, around_board, info, put_program
 from fakes.usb_tree import UsbTree
 from tinyops import doctor
 from tinyops.boards import load_catalog
@@ -18,7 +18,7 @@ from tinyops.boards.model import Board, FlashTool
 from tinyops.device.flashing import WAYS, Job, percent, way_of
 from tinyops.device.flashing.choose import Target, choose
 from tinyops.device.flashing.drive import copy, mounted
-from tinyops.device.flashing.session import Expected, Flashed, Surroundings, flash, judge
+from tinyops.device.flashing.session import Expected, Flashed, Surroundings, flash, judge, port_fault
 from tinyops.device.identify.usb import UsbDevice, connected
 from tinyops.errors import ToolError, UsageError
 from tinyops.link.client import LinkTimeout
@@ -26,7 +26,6 @@ from tinyops.link.smp import BoardInfo
 
 CATALOG = load_catalog()
 USB = UsbDevice(0x2E8A, 0x0003, "ABC123", at="1-2", bus=1, address=7)
-DIGEST, CONTRACT = b"\x02" * 32, b"\x01" * 32
 FULL = UsbDevice(0x2341, 0x0042, "75634", "Mega", at="1-1", ports=("/dev/ttyACM0",))
 
 
@@ -45,6 +44,7 @@ def job(
     [
         (job("picotool", "/f/a.uf2"), "load --verify --execute /f/a.uf2 --bus 1 --address 7"),
         (job("bossac", "/f/a.bin"), "--port=ttyACM0 --erase --write --verify /f/a.bin --reset"),
+        (job("bossac", "a.bin", verify="no"), "--port=ttyACM0 --erase --write a.bin --reset"),
         (job("bossac", "a.bin", offset=16384), "--port=ttyACM0 --offset=0x4000 --erase --write --verify a.bin --reset"),
         (
             job("esptool", "a.bin", chip="esp32s3", baud=460800),
@@ -56,8 +56,12 @@ def job(
         ),
         (
             job("openocd", "a.bin", interface="interface/stlink.cfg", target="target/stm32f4x.cfg"),
-            "-f interface/stlink.cfg -c adapter serial ABC123 -f target/stm32f4x.cfg "
+            "-f interface/stlink.cfg -f target/stm32f4x.cfg -c adapter serial ABC123 "
             "-c program {a.bin} verify reset exit 0x8000000",
+        ),
+        (
+            job("openocd", "a.hex", board="st_nucleo_h743zi"),
+            "-f board/st_nucleo_h743zi.cfg -c adapter serial ABC123 -c program {a.hex} verify reset exit",
         ),
         (
             job("openocd", "a.elf", target="t", usb=None),
@@ -86,6 +90,7 @@ def test_each_program_is_told_file_board_and_place(given: Job, argv: str) -> Non
         (job("avrdude", "a:b.hex", part="m"), "no colon"),
         (job("openocd", "a};shutdown;{.elf", target="t"), "no such path"),
         (job("openocd", "a.elf", usb=replace(USB, serial="1; exit"), target="t"), "cannot be named"),
+        (job("openocd", "a.elf"), "it: OpenOCD is told of no chip"),
     ],
 )
 def test_what_a_program_cannot_be_told_is_refused(given: Job, message: str) -> None:
@@ -160,21 +165,6 @@ def test_a_port_means_the_board_whose_id_it_has_or_the_one_that_is_said() -> Non
 
 
 # -- drives ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def drive(tmp_path: Path) -> Path:
-    folder = tmp_path / "RPI-RP2"
-    folder.mkdir()
-    (folder / "INFO_UF2.TXT").write_text("UF2 Bootloader v2.0\n")
-    return folder
-
-
-@pytest.fixture
-def uf2(tmp_path: Path) -> Path:
-    path = tmp_path / "firmware.uf2"
-    path.write_bytes(os.urandom(200_000))
-    return path
 
 
 def test_a_file_is_copied_whole_with_progress(drive: Path, uf2: Path) -> None:
@@ -254,39 +244,11 @@ def test_a_mounted_drive_is_found_by_its_disk_or_its_label(tmp_path: Path) -> No
 # -- the whole session -------------------------------------------------------------------------
 
 
-def info(board: str = "mega2560", firmware: bytes | None = DIGEST, contract: bytes = CONTRACT) -> BoardInfo:
-    return BoardInfo(board, "wrist", "1.0", contract, firmware, None, 0, 1, 0, 1000, 2000, 0)
-
-
-FAKE_AVRDUDE = """#!/bin/sh
-# Behaves as avrdude does towards its caller: progress on both outputs, an exit status.
-echo "$@" > "{log}"
-printf 'Writing | ######          | 50%%\\n'
-{middle}
-printf 'Writing | ################ | 100%%\\n'
-"""
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> UsbTree:
-    return UsbTree(tmp_path / "sys")
-
-
-def put_program(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, middle: str) -> Path:
-    binaries = folder / "bin"
-    binaries.mkdir(exist_ok=True)
-    program, log = binaries / name, folder / "argv"
-    program.write_text(FAKE_AVRDUDE.format(log=log, middle=middle))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{binaries}:/usr/bin:/bin")
-    return log
-
-
 def flash_mega(tree: UsbTree, tmp_path: Path, said: list[str], **changes: object) -> Flashed:
     file = tmp_path / "firmware.hex"
     file.write_text(":00000001FF\n")
     usb = connected(tree.root)
-    around = Surroundings(devices=lambda: connected(tree.root), ask=lambda _: info(), wait_s=0.2)
+    around = around_board(tree, ask=lambda *_: info(), wait_s=0.2)
     target = choose("mega2560", usb, CATALOG)
     return flash(target, file, Expected(DIGEST, CONTRACT), replace(around, **changes), said.append)  # type: ignore[arg-type]
 
@@ -341,13 +303,13 @@ def test_a_board_that_is_silent_or_runs_something_else_afterwards_is_an_error(
     tree.plug(0x2341, 0x0042, tty="ttyACM0")
     put_program(tmp_path, monkeypatch, "avrdude", "")
 
-    def silent(port: str) -> BoardInfo:
+    def silent(port: str, settle: float) -> BoardInfo:
         raise LinkTimeout(f"{port}: no answer")
 
     with pytest.raises(ToolError, match="does not answer as ours: /dev/ttyACM0: no answer"):
         flash_mega(tree, tmp_path, [], ask=silent)
     with pytest.raises(ToolError, match="flashed with firmware 020202020202, but runs 030303030303"):
-        flash_mega(tree, tmp_path, [], ask=lambda _: info(firmware=b"\x03" * 32))
+        flash_mega(tree, tmp_path, [], ask=lambda *_: info(firmware=b"\x03" * 32))
 
 
 def test_the_answer_is_judged_by_what_is_known() -> None:
@@ -383,8 +345,12 @@ def test_a_touch_starts_the_bootloader_which_is_found_by_place_or_number(
 
     file = tmp_path / "firmware.bin"
     file.write_bytes(b"x")
-    around = Surroundings(
-        devices=lambda: connected(tree.root), touch=touch, ask=lambda _: info("nano33ble"), wait_s=0.2
+    around = around_board(
+        tree,
+        port_fault=lambda _: "",
+        touch=touch,
+        ask=lambda *_: info("nano33ble"),
+        wait_s=0.2,
     )
     target = choose("nano33ble", connected(tree.root), {"nano33ble": nano()}, serial="N2")
     if returns:
@@ -394,32 +360,6 @@ def test_a_touch_starts_the_bootloader_which_is_found_by_place_or_number(
         with pytest.raises(ToolError, match="did not come back"):
             flash(target, file, Expected(), around, lambda _: None)
     assert touched == ["/dev/ttyACM2"] and log.read_text().startswith("--port=ttyACM5 ")
-
-
-def test_a_board_that_needs_its_button_pressed_says_so_before_anything_is_run(
-    tree: UsbTree, tmp_path: Path, uf2: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tree.plug(0x2E8A, 0x000A, tty="ttyACM0")
-    around = Surroundings(devices=lambda: connected(tree.root), wait_s=0.1, mounts=tmp_path / "none")
-    target = choose("pico", connected(tree.root), CATALOG)
-    with pytest.raises(ToolError, match="runs its firmware") as caught:
-        flash(target, uf2, Expected(), around, lambda _: None)
-    assert "BOOTSEL" in caught.value.hint
-
-
-def test_a_pico_stuck_in_its_boot_rom_is_brought_back_through_its_drive(
-    tree: UsbTree, tmp_path: Path, drive: Path, uf2: Path
-) -> None:
-    tree.plug(0x2E8A, 0x0003, disk="sdb")
-    mounts = tmp_path / "mounts"
-    mounts.write_text(f"/dev/sdb1 {drive} vfat rw 0 0\n")
-    answers = {**INFO, "board": "pico", "firmware": DIGEST, "contract": CONTRACT}
-    with serving(SmpBoard(replace={(64, 0): answers})) as port:
-        around = Surroundings(devices=lambda: connected(tree.root), wait_s=2, mounts=mounts)
-        target = choose("pico", connected(tree.root), CATALOG)
-        assert target.mode == "bootloader"
-        done = flash(target, uf2, Expected(DIGEST, CONTRACT), around, lambda _: None, verify_port=port)
-    assert done.verified and (drive / "firmware.uf2").read_bytes() == uf2.read_bytes()
 
 
 def test_a_drive_that_is_not_mounted_and_a_file_of_another_kind_are_refused(tmp_path: Path, uf2: Path) -> None:
@@ -434,3 +374,25 @@ def test_a_drive_that_is_not_mounted_and_a_file_of_another_kind_are_refused(tmp_
     with pytest.raises(ToolError, match="MICROBIT is not mounted") as caught:
         flash(target, file, Expected(), Surroundings(mounts=tmp_path / "none"), lambda _: None)
     assert "/dev/sdq" in caught.value.hint
+
+
+def test_a_line_that_is_not_there_is_an_error_before_its_program_is_started(
+    tree: UsbTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.plug(0x2341, 0x0042, tty="ttyACM-none")
+    log = put_program(tmp_path, monkeypatch, "avrdude", "")
+    with pytest.raises(ToolError, match="mega2560: /dev/ttyACM-none: no such line"):
+        flash_mega(tree, tmp_path, [], port_fault=port_fault)
+    assert not log.exists()
+    assert port_fault("COM3") == "" and port_fault("/dev/null") == ""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert port_fault("/dev/null") == "you may not open it: udev rules are missing"
+
+
+def test_a_line_that_needs_a_moment_is_waited_for(
+    tree: UsbTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.plug(0x2341, 0x0042, tty="ttyACM0")
+    put_program(tmp_path, monkeypatch, "avrdude", "")
+    faults = ["no such line", "you may not open it", ""]
+    assert flash_mega(tree, tmp_path, [], port_fault=lambda _: faults.pop(0), wait_s=5).verified and not faults

@@ -16,6 +16,7 @@ from tinyops.boards import load_catalog
 from tinyops.boards.model import UsbId
 from tinyops.cli import main
 from tinyops.device.identify import Found, UsbDevice, connected, identify, look_at_machine
+from tinyops.device.identify.machine import number_of_machine
 from tinyops.device.identify.match import BRIDGES, Candidate, candidates, may_ask, nearest
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkTimeout
@@ -62,15 +63,15 @@ def test_two_boards_with_one_id_are_both_named_and_the_answer_decides(tree: UsbT
     (found,) = identify(connected(tree.root), {**twins, "two": other}, question=silent)
     assert [c.board for c in found.candidates] == ["pico", "two"]
     assert found.board is None and found.asked and "no answer" in found.problem
-    (found,) = identify(connected(tree.root), {**twins, "two": other}, question=lambda _: answering("two"))
+    (found,) = identify(connected(tree.root), {**twins, "two": other}, question=lambda *_: answering("two"))
     assert found.board == "two"
 
 
-def silent(port: str) -> BoardInfo:
+def silent(port: str, settle: float) -> BoardInfo:
     raise LinkTimeout(f"{port}: no answer to InfoRead within the time limit")
 
 
-def forbidden(port: str) -> BoardInfo:
+def forbidden(port: str, settle: float) -> BoardInfo:
     raise AssertionError(f"{port} was written to")
 
 
@@ -85,7 +86,7 @@ def test_nobody_is_written_to_whose_id_is_no_running_boards_own(tree: UsbTree, v
     assert not found.asked and "--ask" in found.problem
     (named,) = identify(connected(tree.root), CATALOG, ports=["/dev/ttyUSB0"], question=forbidden)
     assert named == found
-    (asked,) = identify(connected(tree.root), CATALOG, anyone=True, question=lambda _: answering("pico"))
+    (asked,) = identify(connected(tree.root), CATALOG, anyone=True, question=lambda *_: answering("pico"))
     assert asked.asked and asked.board == "pico"
 
 
@@ -122,6 +123,7 @@ def test_a_board_that_answers_in_smp_tells_who_it_is() -> None:
     with serving(SmpBoard()) as port:
         (found,) = identify((), CATALOG, ports=[port], anyone=True)
     assert found.board == "microbit" and found.answer is not None and found.answer.fleet == "wrist"
+    assert json.loads(json.dumps(found.to_json()))["answer"]["silicon"] == "e66058388335372c"
 
 
 def test_a_board_that_answers_garbage_is_one_clear_problem() -> None:
@@ -153,7 +155,7 @@ def test_a_silent_port_has_a_problem_and_stays_listed() -> None:
 
 
 def test_a_port_that_cannot_be_opened_has_a_problem(tmp_path: Path) -> None:
-    def busy(port: str) -> BoardInfo:
+    def busy(port: str, settle: float) -> BoardInfo:
         raise ToolError(f"{port}: cannot be opened: busy")
 
     (found,) = identify((), CATALOG, ports=[str(tmp_path / "tty")], anyone=True, question=busy)
@@ -192,6 +194,14 @@ def test_a_machine_that_no_board_is_named_after_is_one_of_its_cpu(tree: UsbTree,
     assert machine.boards == ("linux",) and machine.accelerators == ()
     unknown = look_at_machine((), CATALOG, sys=tree.root, proc=tmp_path / "none", architecture="sparc64")
     assert (unknown.boards, unknown.cores, unknown.ram_bytes) == ((), 0, 0)
+
+
+def test_a_machine_shows_a_number_that_is_made_of_its_own_and_cannot_be_turned_back(tmp_path: Path) -> None:
+    (tmp_path / "machine-id").write_text("3d1219c7c4c5404aaa1f6d2a48adfda4\n")
+    found = look_at_machine((), CATALOG, sys=tmp_path, proc=tmp_path, machine_id=tmp_path / "machine-id").silicon
+    assert found == "c12fb4b1c76a47fb853405203bb14dbe"  # as systemd-id128 says
+    for text in ("", "uninitialized", "3D1219C7C4C5404AAA1F6D2A48ADFDA4", "3d12"):
+        assert number_of_machine(text) == ""
 
 
 def test_the_command_prints_both_ways(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fakes.smp_board import INFO, SmpBoard, serving
 from tinyops.cli import main
 from tinyops.device.provision.bulk import read_bulk
-from tinyops.device.provision.devices_file import Device, enrolled, parse_devices, revoked
+from tinyops.device.provision.devices_file import Device, check_id, enrolled, parse_devices, revoked
 from tinyops.device.provision.format import (
     LENGTHS,
     TAG_TEXT,
@@ -27,6 +27,7 @@ from tinyops.device.provision.format import (
     encode_values,
     find_values,
 )
+from tinyops.device.provision.naming import choose_id
 from tinyops.errors import RemoteError, SpecError, UsageError
 from tinyops.manifest.keys import PublicKey, SigningKey
 
@@ -121,7 +122,7 @@ def test_a_file_keeps_its_comments_order_and_further_columns() -> None:
 def test_an_empty_file_gets_its_header() -> None:
     file = parse_devices("# devices\n", where="f.csv")
     text = enrolled(file, Device("a", "pico"), instead_of=None, today=TODAY).to_text()
-    assert text == "# devices\nid,board,labels,public_key,enrolled,revoked\na,pico,,,,\n"
+    assert text == "# devices\nid,board,labels,public_key,enrolled,revoked,silicon\na,pico,,,,,\n"
 
 
 def test_a_replaced_device_is_revoked_and_its_labels_are_taken_over() -> None:
@@ -148,6 +149,38 @@ def test_who_is_there_already_or_not_at_all_is_refused() -> None:
         revoked(file, "w-7", TODAY)
 
 
+CHIP, OTHER = "e66058388335372c", "0011223344556677"
+
+
+def test_a_device_is_called_as_told_else_as_its_chip_is_known_else_after_its_chip() -> None:
+    found = Device("", "pico", silicon=CHIP)
+    known = (Device("w-1", "pico", silicon=CHIP, revoked="2027-01-01"), Device("w-2", "pico", silicon=CHIP))
+    assert choose_id("w-9", found, "usb", known, port="p") == "w-9"
+    assert choose_id("", found, "usb", known, port="p") == "w-2"
+    assert choose_id("", found, "usb", known[:1], port="p") == f"pico-{CHIP}" == check_id(f"pico-{CHIP}")
+    assert choose_id("", Device("", "mega2560"), "usb", known, port="p") == "usb"
+    with pytest.raises(UsageError, match="p: its chip has no number"):
+        choose_id("", Device("", "mega2560"), "", known, port="p")
+
+
+def test_a_device_has_one_chip_and_a_chip_is_one_device() -> None:
+    file = enrolled(parse_devices(FILE, where="f"), Device("w-3", "pico", silicon=CHIP), instead_of=None, today=TODAY)
+    for instead_of in (None, "w-3"):
+        with pytest.raises(
+            UsageError, match=f"w-3 is enrolled with another chip: {CHIP}, this one is {OTHER}"
+        ) as caught:
+            enrolled(file, Device("w-3", "pico", silicon=OTHER), instead_of=instead_of, today=TODAY)
+        assert "--id NEW --replace w-3" in caught.value.hint
+    with pytest.raises(UsageError, match=f"this chip, {CHIP}, is enrolled already: as w-3") as caught:
+        enrolled(file, Device("w-4", "pico", silicon=CHIP), instead_of="w-1", today=TODAY)
+    assert "`--id w-4 --replace w-3`" in caught.value.hint
+    again = enrolled(file, Device("w-3", "pico", silicon=CHIP), instead_of="w-3", today=TODAY)
+    renamed = enrolled(again, Device("w-4", "pico", silicon=CHIP), instead_of="w-3", today=TODAY)
+    assert renamed.devices["w-3"].revoked and parse_devices(renamed.to_text(), where="f").to_text() == renamed.to_text()
+    late = enrolled(file, Device("w-1", "pico", silicon=OTHER), instead_of="w-1", today=TODAY)  # its chip was not known
+    assert late.devices["w-1"].silicon == OTHER
+
+
 def test_everything_that_is_wrong_in_a_file_is_named_at_its_line() -> None:
     text = "id,board\nok,pico\n-bad,pico\nok,pico\nx,\na,b,c\n"
     with pytest.raises(SpecError) as caught:
@@ -157,6 +190,12 @@ def test_everything_that_is_wrong_in_a_file_is_named_at_its_line() -> None:
     assert "'-bad' is no device id" in lines[0][1] and "stands twice" in lines[1][1]
     with pytest.raises(SpecError, match=r"f\.csv:1:1: column 'id' is missing"):
         parse_devices("board\npico\n", where="f.csv")
+    with pytest.raises(SpecError, match=r"f\.csv:5:1: device d has the chip of a: revoke one"):
+        parse_devices(
+            "id,board,silicon,revoked\na,b,00112233,\nb,b,00112233,2027-01-01\nc,b,,\nd,b,00112233,\n", where="f.csv"
+        )
+    with pytest.raises(SpecError, match="the chip's number of a is not"):
+        parse_devices("id,board,silicon\na,b,001122\n", where="f.csv")
     for row in ("a,b,,XYZ", "a,b,,,30.6.2027", "a," + "b" * 200_000):
         with pytest.raises(SpecError, match=r"f\.csv:2:1"):
             parse_devices(f"id,board,labels,public_key,enrolled\n{row}\n", where="f.csv")
@@ -275,11 +314,11 @@ def test_json_holds_no_secret_and_errors_quote_none(
         assert enrol(repository, port, "--id", "w-1", "--wifi", "plant", "--json") == 0
         value = json.loads(capsys.readouterr().out)
         assert value["enrolled"][0]["id"] == "w-1" and set(value["enrolled"][0]) == {
-            *("id", "board", "public_key", "enrolled", "revoked")
+            *("id", "board", "public_key", "enrolled", "revoked", "silicon")
         }
         assert PASSWORD not in json.dumps(value)
         board.replace[64, 3] = {"err": {"group": 64, "rc": 8}}
-        assert enrol(repository, port, "--id", "w-2", "--wifi", "plant") == 70
+        assert enrol(repository, port, "--id", "w-2", "--replace", "w-1", "--wifi", "plant") == 70
         shown = "".join(capsys.readouterr())
         assert "took no settings" in shown and PASSWORD not in shown
     monkeypatch.setenv("TINYOPS_WIFI_PASSWORD", "canary7")
@@ -315,6 +354,29 @@ def test_a_board_or_firmware_of_another_fleet_is_refused(
     assert message in capsys.readouterr().err and board.settings == b""
 
 
+def test_without_an_id_a_device_is_called_after_its_chip_and_known_by_it_again(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = repository / "specs/wrist.csv"
+    board = public()
+    with serving(board) as port:
+        assert enrol(repository, port, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["enrolled"][0]["silicon"] == CHIP
+        assert enrol(repository, port) == 64
+        assert f"device microbit-{CHIP} is enrolled already" in capsys.readouterr().err
+        assert enrol(repository, port, "--id", "w-1", "--replace", f"microbit-{CHIP}") == 0
+        first = board.settings
+        assert enrol(repository, port, "--replace", "w-1") == 0  # it is known by its chip
+    assert board.settings != first and decode_values(board.settings, where="it")[Tag.DEVICE] == b"w-1"
+    devices = parse_devices(path.read_text(), where="f").devices
+    assert list(devices) == [f"microbit-{CHIP}", "w-1"] and devices["w-1"].silicon == CHIP
+    other = public()
+    other.replace[64, 0]["silicon"] = bytes.fromhex(OTHER)
+    with serving(other) as port:
+        assert enrol(repository, port, "--id", "w-1", "--replace", "w-1") == 64
+    assert "w-1 is enrolled with another chip" in capsys.readouterr().err and other.settings == b""
+
+
 def test_replace_enrol_again_and_revoke(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = repository / "specs/wrist.csv"
     board = public()
@@ -338,6 +400,7 @@ def test_many_are_enrolled_and_one_that_fails_holds_up_no_other(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one, two = public(), public()
+    two.replace[64, 0]["silicon"] = bytes.fromhex(OTHER)
     with serving(one) as first, serving(two) as second:
         path = tmp_path / "many.csv"
         path.write_text(f"port,id,labels\n{first},w-1,left\n/dev/none,w-2,\n{second},w-3,right\n")

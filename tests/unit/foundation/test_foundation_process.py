@@ -73,3 +73,20 @@ def test_variables_are_passed_on_only_as_far_as_asked(monkeypatch):
     code = "import os; print(os.environ.get('A_SECRET'), os.environ.get('ADDED'))"
     assert python(code, env={"ADDED": "yes"}).stdout == "canary yes\n"
     assert python(code, env={"ADDED": "yes"}, inherit=lambda name: name == "PATH").stdout == "None yes\n"
+
+
+def test_on_a_terminal_both_outputs_are_lines_and_what_is_overwritten_is_not_kept():
+    code = (
+        "import sys; print(sys.stdout.isatty(), sys.stderr.isatty()); "
+        "sys.stderr.write('\\r10%'); sys.stderr.write('\\r20%\\nfailed\\n'); sys.exit(3)"
+    )
+    lines: list[str] = []
+    done = python(code, on_line=lines.append, terminal=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "True True\n20%\nfailed\n", "")
+    assert [line for line in lines if line] == ["True True", "10%", "20%", "failed"]
+    with pytest.raises(ToolError, match=r"exit status 3\n  \| True True\n  \| 20%\n  \| failed"):
+        python(code, terminal=True)
+    with pytest.raises(ToolError, match="stopped after"):
+        python("import time; time.sleep(60)", terminal=True, timeout_s=0.5)
+    with pytest.raises(ToolError, match="cannot be started"):
+        process.run(["/absent/program"], timeout_s=1, terminal=True)

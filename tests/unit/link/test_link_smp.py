@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import cbor2
 import pytest
 from smp import packet
 from smpclient import SMPClient
@@ -14,15 +15,25 @@ from smpclient.generics import success
 from smpclient.transport.serial import SMPSerialTransport
 
 from fakes.pty_board import terminal
-from fakes.smp_board import HEALTH, SmpBoard, serving
+from fakes.smp_board import HEALTH, INFO, SmpBoard, serving
 from tinyops.errors import ToolError
+from tinyops.firmware.project import FIRMWARE_VERSION
 from tinyops.link import Frame, LinkClosed, LinkTimeout, Type, encode
 from tinyops.link import smp as management
 from tinyops.link.protocol import REQUESTS
 from tinyops.link.smp import BoardManager, Garbled, Refused, c_header, requests
 from tinyops.link.smp.console import ConsoleDecoder
 from tinyops.link.smp.console import encode as encode_lines
-from tinyops.link.smp.definition import COMMANDS, RESERVED_TYPES, START, Command, Exchange, Key
+from tinyops.link.smp.definition import (
+    COMMANDS,
+    HEADER_BYTES,
+    MESSAGE_MAX,
+    RESERVED_TYPES,
+    START,
+    Command,
+    Exchange,
+    Key,
+)
 
 HEADER = Path(management.__file__).parents[2] / "runtime/include/tinyops/smp_group.h"
 QUICK_S = 0.4
@@ -47,6 +58,31 @@ def test_the_os_group_is_echo_reset_parameters_and_information(manager: BoardMan
     assert manager.os_info("sv") == "tinyops sv"
 
 
+def test_the_longest_information_fits_a_message() -> None:
+    names = {"board": "b" * 63, "fleet": "f" * 63, "firmware_version": FIRMWARE_VERSION}
+    digests = dict.fromkeys(("contract", "firmware", "model"), b"\x01" * 32)
+    numbers = dict.fromkeys(("image_crc", "arena", "ram"), 2**32 - 1) | {"abi": 1, "state": -100, "free_slots": 2}
+    answer = {**names, **digests, **numbers, "silicon": b"\x01" * 8}  # as boards have that can read their firmware
+    assert set(answer) == {key.name for key in COMMANDS[Command.INFO].read.answer}
+    length_crc_and_end = 2 + 2 + 1
+    assert len(cbor2.dumps(answer)) + HEADER_BYTES + length_crc_and_end <= MESSAGE_MAX
+
+
+@pytest.mark.parametrize("number", [None, b"\x00" * 8, b"\xff" * 12])
+def test_a_chip_whose_number_nobody_wrote_has_none(
+    manager: BoardManager, board: SmpBoard, number: bytes | None
+) -> None:
+    board.replace[64, 0] = {**INFO, "silicon": number} if number else {k: v for k, v in INFO.items() if k != "silicon"}
+    assert manager.info().silicon is None
+
+
+@pytest.mark.parametrize("number", [b"\x01" * 3, b"\x01" * 17, 5])
+def test_a_number_that_can_be_none_is_refused(manager: BoardManager, board: SmpBoard, number: object) -> None:
+    board.replace[64, 0] = {**INFO, "silicon": number}
+    with pytest.raises(Garbled):
+        manager.info()
+
+
 def test_images_are_listed_with_their_digests(manager: BoardManager) -> None:
     (image,) = manager.images()
     assert (image.version, image.digest, image.active, image.pending) == ("1.2.3", b"\x02" * 32, True, False)
@@ -56,6 +92,7 @@ def test_a_board_says_who_it_is_and_how_it_fares(manager: BoardManager) -> None:
     info, health = manager.info(), manager.health()
     assert (info.board, info.fleet, info.version, info.model) == ("microbit", "wrist", "1.2.3", None)
     assert (info.state, info.image_crc, info.arena_bytes, info.ram_bytes) == (-16, 0xDEADBEEF, 10240, 13000)
+    assert info.silicon is not None and info.silicon.hex() == "e66058388335372c"
     assert health.reset_cause_name == "watchdog" and health.histogram == (3, 4)
     assert (health.watchdog_resets, health.missed_frames, health.confidence_steps) == (2, 4, HEALTH["confidence"])
 

@@ -11,7 +11,8 @@ from tinyops.artifacts import ALL_OUTPUTS, Artifact, InputRef, Record, Source, S
 from tinyops.files import canonical_json
 from tinyops.plan import Action, Bound, Plan, Released, Wish, make_plan
 from tinyops.plan.diff import field_reasons
-from tinyops.plan.document import PlanFile, plan_schema, read_plan
+from tinyops.plan.document import plan_schema, read_plan
+from tinyops.plan.prices import PlanFile
 from tinyops.plan.render import plan_text, summary
 
 BOUND = Bound(*("sha256:" + digit * 64 for digit in "1234"))

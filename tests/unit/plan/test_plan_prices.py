@@ -17,10 +17,10 @@ from markdown_it.token import Token
 
 from tinyops.manifest.document import BoardEntry, FileRef, ModelFile, Proofs
 from tinyops.plan import Action, Bound, Change, Plan, Reason
-from tinyops.plan.document import PlanFile, read_plan
+from tinyops.plan.document import read_plan
 from tinyops.plan.gates import Miss
 from tinyops.plan.markdown import LIMIT, mark, plan_comment
-from tinyops.plan.prices import Costs, Figures, Interval, Price, prices
+from tinyops.plan.prices import Costs, Figures, Interval, PlanFile, Price, prices
 
 BOUND = Bound(*("sha256:" + digit * 64 for digit in "1234"))
 ACCURACY = {"point": 0.96, "low": 0.9, "high": 0.98}

@@ -644,7 +644,6 @@ def test_a_pipe_is_not_read(tree: Tree) -> None:
         ("on_part_lost: {act: x}", "splitting a model over a chain of boards is not part of this version"),
         ("rollout: {waves: []}", "rollouts in waves are not part of this version"),
         ("protected: true", "protected fleets are not part of this version: nothing would check the reviewers"),
-        ("prevent_destroy: true", "prevent_destroy is not part of this version"),
         ("settings: {wifi: {}}", "settings of devices, such as Wi-Fi, are not part of this version"),
     ],
 )

@@ -16,7 +16,7 @@ from tinyops.link import Hello, Timing
 from tinyops.link.protocol import LINK_VERSION, Status
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.prove import Expected, Measured, _find_wrong, count_instructions
-from tinyops.twin.released import _hex_bytes, check_slot
+from tinyops.twin.released import check_slot, hex_bytes
 
 
 def golden(vectors: int, inputs: int, outputs: int, body: bytes) -> bytes:
@@ -106,8 +106,8 @@ def test_a_model_larger_than_its_slot_is_told_by_how_much() -> None:
 def test_intel_hex_is_read_with_its_bases(tmp_path: Path) -> None:
     path = tmp_path / "f.hex"
     path.write_text(":020000040001F9\n:0200100041422B".replace("2B", "6B") + "\n:00000001FF\n")
-    assert _hex_bytes(path) == {0x10010: 0x41, 0x10011: 0x42}
+    assert hex_bytes(path) == {0x10010: 0x41, 0x10011: 0x42}
     for bad in (":0000", "0000000000", ":0200100041426C", ":zz", ":0000000AF6"):
         path.write_text(bad + "\n")
         with pytest.raises(ToolError, match=r"f\.hex:1"):
-            _hex_bytes(path)
+            hex_bytes(path)

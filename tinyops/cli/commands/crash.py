@@ -74,9 +74,13 @@ def _read(arguments: argparse.Namespace) -> CrashRecord | None:
         if arguments.clear:
             raise UsageError("--clear is for a board, not for a record", hint="leave it away")
         return read_record(path)
+    from tinyops.cli.models import boards_here
+    from tinyops.device.identify.match import settle_s
+    from tinyops.device.identify.usb import connected
     from tinyops.link.smp import BoardManager
 
-    with BoardManager.open(arguments.source) as board:
+    device = next((device for device in connected() if arguments.source in device.ports), None)
+    with BoardManager.open(arguments.source, settle_s=settle_s(device, boards_here())) as board:
         crash = board.crash()
         if crash is None:
             return None

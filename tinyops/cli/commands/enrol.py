@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     parser.add_argument("port", nargs="?", metavar="PORT", help="the serial line of the device")
     parser.add_argument("--fleet", required=True, metavar="FLEET", help="the fleet that it belongs to")
-    parser.add_argument("--id", metavar="ID", help="what it is called (default: its chip's number on USB)")
+    parser.add_argument("--id", metavar="ID", help="what it is called (default: its board and its chip's number)")
     parser.add_argument("--labels", default="", metavar="TEXT", help="for the fleet's file")
     parser.add_argument("--wifi", default="", metavar="SSID", help="its network")
     parser.add_argument(
@@ -84,16 +84,17 @@ def _enrol(
 ) -> int:
     from tinyops.device.identify.usb import connected
     from tinyops.reconcile.enrolment import enrol_row, prepare
+    from tinyops.reconcile.world import load_world_catalog
 
     wanted = prepare(root, fleet, _network(arguments))
     done: list[Device] = []
     failed: list[tuple[str, TinyopsError]] = []
-    usb = connected()
+    usb, catalog = connected(), load_world_catalog(root)
     for row in rows:
         called = row.id or row.port or row.serial
         output.note(f"enrolling {called} …")
         try:
-            device, port = enrol_row(row, fleet, wanted, usb, today)
+            device, port = enrol_row(row, fleet, wanted, usb, catalog, today)
         except TinyopsError as error:
             if len(rows) == 1:
                 raise
@@ -121,6 +122,7 @@ def _json(device: Device) -> dict[str, str | None]:
         "public_key": device.public_key or None,
         "enrolled": device.enrolled or None,
         "revoked": device.revoked or None,
+        "silicon": device.silicon or None,
     }
 
 

@@ -76,7 +76,9 @@ def _answer_lines(found: Found) -> list[str]:
     assert answer is not None
     model = answer.model.hex()[:12] if answer.model else "none"
     firmware = answer.firmware.hex()[:12] if answer.firmware else "unknown"
+    number = f"chip {answer.silicon.hex()}" if answer.silicon else "its chip has no number"
     return [
+        f"  {number}",
         f"  firmware {answer.version} {firmware}, model {model}, contract {answer.contract.hex()[:12]}",
         f"  {answer.free_slots} free slots, arena {answer.arena_bytes:,} bytes, {answer.ram_bytes:,} bytes of RAM used",
     ]
@@ -88,6 +90,7 @@ def _machine_lines(machine: Machine) -> list[str]:
     return [
         f"this machine: {machine.model or machine.cpu_name or 'Linux'}",
         f"  {about}; in the catalogue: {boards or 'nothing like it'}",
+        *([f"  its number for tinyops: {machine.silicon}"] if machine.silicon else []),
         *(f"  {accelerator}: not used by tinyops" for accelerator in machine.accelerators),
         *(f"  camera: {camera}" for camera in machine.cameras),
     ]

@@ -15,7 +15,7 @@ from tinyops.plan import Plan
 from tinyops.plan.render import plan_text
 
 if TYPE_CHECKING:
-    from tinyops.plan.document import PlanFile
+    from tinyops.plan.prices import PlanFile
     from tinyops.reconcile.judging import Judgement
     from tinyops.reconcile.world import World
 
@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from tinyops.plan.document import PlanFile
     from tinyops.plan.markdown import plan_comment
+    from tinyops.plan.prices import PlanFile
     from tinyops.reconcile.judging import held_fleets
     from tinyops.reconcile.planning import plan_of
     from tinyops.reconcile.pricing import priced
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     file = PlanFile(plan, priced(world, plan, judged=judged))
     _save(arguments, file)
     text = plan_comment(file) if arguments.markdown else plan_text(plan, verbose=arguments.all)
-    output.result(file.to_json(), text)
+    output.result(file.to_json, text)
     return _status(arguments, plan, judged)
 
 
@@ -66,8 +66,8 @@ def _status(arguments: argparse.Namespace, plan: Plan, judged: Judgement) -> int
 def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Plan) -> int:
     from tinyops.build.measurements import FOLDER
     from tinyops.cli.progress import watcher
-    from tinyops.plan.document import PlanFile
     from tinyops.plan.markdown import plan_comment
+    from tinyops.plan.prices import PlanFile
     from tinyops.reconcile.apply import preview
     from tinyops.reconcile.pricing import priced
     from tinyops.reconcile.selection import wish_of

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     parser.add_argument("--fleet", metavar="FLEET", help="whose release (default: the only one with this board)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep the board's flash here from boot to boot")
+    parser.add_argument(
+        "--bootloader",
+        action="store_true",
+        help="with the board's own bootloader, into which it goes whenever a program opens its port: to be flashed",
+    )
+    parser.add_argument("--serial", default="", metavar="TEXT", help="its chip's own number is made of this")
     parser.add_argument("--pty-only", action="store_true", help="no console: print the serial port, run until Ctrl-C")
     add_prefer(parser)
 
@@ -50,14 +57,23 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.image is not None and not arguments.image.is_file():
         raise UsageError(f"{arguments.image}: no such file")
     with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as folder:
-        board, files = _files(arguments, output, Path(folder))
+        board, files, fleet = _files(arguments, output, Path(folder))
         from tinyops.twin import open_twin
 
-        with open_twin(board.name, board.spec, files, state=arguments.state) as virtual:
-            return _serve(virtual, arguments, output)
+        with open_twin(
+            board.name,
+            board.spec,
+            files,
+            state=arguments.state,
+            bootloader=arguments.bootloader,
+            serial=arguments.serial,
+            fleet=fleet,
+        ) as virtual:
+            return _serve(virtual, arguments, output, board.spec.settle_s if arguments.bootloader else 0.0)
 
 
-def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple[Board, dict[str, Path]]:
+def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple[Board, dict[str, Path], str]:
+    """The board, what its twin runs, and of which fleet that is."""
     image: Path | None = arguments.image
     if image is not None and image.suffix == ".tflite":
         check_start(image, COMPILING)
@@ -65,7 +81,7 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
 
         catalog = boards_here()
         board = find_board(arguments.board, catalog)
-        _check_twin(board)
+        _check_twin(board, arguments)
         files = build_board(
             image,
             board,
@@ -74,24 +90,27 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
             prefer=arguments.prefer,
             report=lambda progress: output.note(f"{progress.message} …"),
         )
-        return board, files
+        return board, files, ""
     from tinyops.reconcile.virtual import released_board
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments))
     board = find_board(arguments.board, world.catalog)
-    _check_twin(board)
+    _check_twin(board, arguments)
     found = released_board(world, board.name, arguments.fleet)
     output.note(f"{board.name} of {found.fleet}, {found.tag}")
-    return board, found.files | _replaced(image)
+    return board, found.files | _replaced(image), found.fleet
 
 
-def _check_twin(board: Board) -> None:
-    """Before anything is built: raises SpecError for a board without a twin, ToolError without its emulator."""
+def _check_twin(board: Board, arguments: argparse.Namespace) -> None:
+    """Before anything is built: raises SpecError for a board without a twin, ToolError for what else is missing."""
     from tinyops.toolchain import installed
     from tinyops.twin.kinds import kind_of
+    from tinyops.twin.step import check_bootloader
 
     kind_of(board.name, board.spec)
+    if arguments.bootloader:
+        check_bootloader(board.name, board.spec)
     if board.spec.emulator:
         installed(board.spec.emulator)
 
@@ -104,12 +123,15 @@ def _replaced(image: Path | None) -> dict[str, Path]:
     return {IMAGES[image.suffix]: image}
 
 
-def _serve(virtual: Twin, arguments: argparse.Namespace, output: Output) -> int:
+def _serve(virtual: Twin, arguments: argparse.Namespace, output: Output, settle_s: float) -> int:
     from tinyops.twin.console import Console
 
-    with _terminal(virtual) as terminal:
-        console = Console(virtual, terminal)
-        console.hello()
+    with _terminal(virtual, reset_at_open=arguments.bootloader) as terminal:
+        console = Console(virtual, terminal, settle_s)
+        if arguments.bootloader:
+            time.sleep(settle_s)  # there may be no firmware that would answer
+        else:
+            console.hello()
         path = terminal.path if terminal else None
         port = f"its serial port is {path}" if path else "it has no serial port"
         _say(output, f"{virtual.name} is up; {port}", {"board": virtual.name, "pty": path})
@@ -125,7 +147,7 @@ def _serve(virtual: Twin, arguments: argparse.Namespace, output: Output) -> int:
 
 
 @contextlib.contextmanager
-def _terminal(virtual: Twin) -> Iterator[Terminal | None]:
+def _terminal(virtual: Twin, *, reset_at_open: bool) -> Iterator[Terminal | None]:
     from tinyops.link import Link
     from tinyops.twin.terminal import Terminal
 
@@ -136,7 +158,7 @@ def _terminal(virtual: Twin) -> Iterator[Terminal | None]:
     if not isinstance(virtual.link, Link):
         yield None
         return
-    terminal = Terminal(virtual.name, stream)
+    terminal = Terminal(virtual.name, stream, opened=virtual.reset if reset_at_open else None)
     try:
         yield terminal
     finally:

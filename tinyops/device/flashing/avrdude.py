@@ -14,6 +14,8 @@ class Avrdude:
     package = "on Debian or Ubuntu: apt-get install avrdude"
     needs: Needs = "port"
     after_cut = "its bootloader is whole, the firmware is not: plug it in and run the same command again"
+    reboots = False
+    terminal = True
     forgets = False
 
     def command(self, program: Path, job: Job) -> Sequence[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyops.boards.model import Board
-from tinyops.device.identify.match import Mode, candidates
+from tinyops.device.identify.match import Mode, candidates, mode_of
 from tinyops.device.identify.usb import UsbDevice
 from tinyops.errors import ToolError, UsageError
 
@@ -44,8 +44,8 @@ def choose(
         raise UsageError(f"board {wanted!r} is not in the catalogue", hint=f"boards: {', '.join(catalog)}")
     if port is not None:
         return _at_port(port, usb, catalog, wanted)
-    modes = {(i.vid, i.pid): i.mode for i in catalog[wanted].spec.usb}
-    alike = [device for device in usb if (device.vid, device.pid) in modes]
+    modes = {device: mode_of(device, catalog[wanted]) for device in usb}
+    alike = [device for device in usb if modes[device] is not None]
     chosen = [device for device in alike if serial in (None, device.serial)]
     if not chosen:
         raise ToolError(_absent(wanted, alike, serial), hint=_absent_hint(catalog[wanted]))
@@ -56,7 +56,7 @@ def choose(
         )
     device = chosen[0]
     line = device.ports[0] if device.ports else None
-    return Target(catalog[wanted], line, device, modes[device.vid, device.pid], others=len(alike) > 1)
+    return Target(catalog[wanted], line, device, modes[device] or "application", others=len(alike) > 1)
 
 
 def _at_port(port: str, usb: Sequence[UsbDevice], catalog: Mapping[str, Board], board: str | None) -> Target:

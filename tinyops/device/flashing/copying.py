@@ -13,6 +13,8 @@ class Copying:
     package = ""
     needs: Needs = "drive"
     after_cut = "its interface chip is whole, the firmware is not: plug it in and run the same command again"
+    reboots = False
+    terminal = False
     forgets = True
 
     def command(self, program: Path, job: Job) -> Sequence[str]:

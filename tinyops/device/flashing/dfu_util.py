@@ -13,6 +13,8 @@ class DfuUtil:
     package = "on Debian or Ubuntu: apt-get install dfu-util"
     needs: Needs = "usb"
     after_cut = "its bootloader is whole, the firmware is not: press reset twice, run the same command again"
+    reboots = False
+    terminal = False
     forgets = False
 
     def command(self, program: Path, job: Job) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 from tinyops.device.flashing.kind import Report
@@ -13,10 +14,15 @@ from tinyops.errors import ToolError
 
 MOUNTS = Path("/proc/mounts")
 CHUNK_BYTES = 32 * 1024
+INFO_BYTES = 4096
 LABELS = Path("/dev/disk/by-label")
 # What such a drive holds beside what is copied there; one of them is enough.
 MARKS = ("INFO_UF2.TXT", "DETAILS.TXT", "MICROBIT.HTM", "MBED.HTM")
 FAILED = "FAIL.TXT"
+# Which board's boot ROM it is, as UF2's specification has it; RP2040 and RP2350 put their drive's label there.
+BOARD_ID = re.compile(r"^Board-ID: *(\S+)", re.MULTILINE)
+# A micro:bit that was plugged in with its reset button held: the drive MAINTENANCE takes its interface chip's firmware.
+MAINTENANCE = re.compile(r"^DAPLink Mode: *Bootloader", re.MULTILINE | re.IGNORECASE)
 GONE = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ENOTCONN)
 
 
@@ -32,8 +38,9 @@ def mounted(device: UsbDevice | None, volume: str, mounts: Path = MOUNTS, labels
     return None
 
 
-def copy(file: Path, drive: Path, report: Report, *, after_cut: str) -> None:
-    """Copies a file onto a drive. Raises ToolError when it is no such drive, or goes away before the last byte.
+def copy(file: Path, drive: Path, report: Report, *, after_cut: str, volume: str = "") -> None:
+    """Copies a file onto a drive. Raises ToolError when it is no such drive, or another board's than the one with
+    drives labelled `volume`, or goes away before the last byte.
 
     A board starts as soon as it has the last byte, and its drive may be gone before the file is closed.
     """
@@ -41,6 +48,7 @@ def copy(file: Path, drive: Path, report: Report, *, after_cut: str) -> None:
         raise ToolError(
             f"{drive}: is no drive of a board: none of {', '.join(MARKS)} is there", hint="name the board's own drive"
         )
+    _check_board(drive, volume)
     data, done = file.read_bytes(), 0
     try:
         descriptor = os.open(drive / file.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -56,6 +64,18 @@ def copy(file: Path, drive: Path, report: Report, *, after_cut: str) -> None:
             raise _failed(drive, error, done, len(data), after_cut) from error
     if reason := text(drive / FAILED, 1024):
         raise ToolError(f"{drive}: the board refused {file.name}: {reason.splitlines()[0]}")
+
+
+def _check_board(drive: Path, volume: str) -> None:
+    """Raises ToolError for a drive that says that it is another board's, or that of no board but its interface chip."""
+    found = BOARD_ID.search(text(drive / MARKS[0], INFO_BYTES))
+    if found and volume and found[1] != volume:
+        raise ToolError(f"{drive}: is the drive of a {found[1]}, not of a {volume}", hint="name the board's own drive")
+    if MAINTENANCE.search(text(drive / MARKS[1], INFO_BYTES)):
+        raise ToolError(
+            f"{drive}: takes the firmware of the interface chip, not the board's",
+            hint="unplug the board and plug it in again without holding its reset button",
+        )
 
 
 def _failed(drive: Path, error: OSError, done: int, total: int, after_cut: str) -> ToolError:

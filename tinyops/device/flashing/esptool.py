@@ -16,6 +16,8 @@ class Esptool:
         "its boot ROM cannot be lost; the firmware is incomplete: plug it in, hold BOOT while you press reset, and run "
         "the same command again"
     )
+    reboots = False
+    terminal = False
     forgets = False
 
     def command(self, program: Path, job: Job) -> Sequence[str]:
@@ -23,4 +25,5 @@ class Esptool:
         chip, baud = job.option("chip", "auto"), job.option("baud", "460800")
         offset = int(job.option("offset", "0x10000"), 0)
         argv = [str(program), "--chip", chip, "--port", job.port, "--baud", baud]
+        # Since version 5 also write-flash; this is what version 4 knows, too.
         return [*argv, "write_flash", f"{offset:#x}", str(job.file)]

@@ -14,6 +14,7 @@ from tinyops.device.identify.usb import UsbDevice
 FLASH_TIMEOUT_S = 600.0
 Needs: TypeAlias = Literal["port", "usb", "drive"]
 Report: TypeAlias = Callable[[int], None]  # how far it is, in per cent
+# As the tools print it (tests/build/test_flashing_programs.py says where each was read).
 _PERCENT = re.compile(r"(?<![\d.])(\d{1,3})(?:\.\d+)? ?%")
 
 
@@ -41,7 +42,8 @@ class Way(Protocol):
     `program` is what must be on PATH, `package` says how it is installed. `needs` is what the board must show:
     `port` a serial line, `usb` itself on USB in its bootloader or through its debugger, `drive` a disk. `after_cut`
     says what is left, and what to do, when the board vanishes meanwhile; `forgets` whether settings and models are
-    erased, too.
+    erased, too; `reboots` whether it brings a running board into its bootloader by itself;
+    `terminal` whether it shows how far it is on a terminal only.
     """
 
     program: str
@@ -49,6 +51,8 @@ class Way(Protocol):
     needs: Needs
     after_cut: str
     forgets: bool
+    reboots: bool
+    terminal: bool
 
     def command(self, program: Path, job: Job) -> Sequence[str]:
         """The whole command line. Raises ToolError for a job that it cannot do."""

@@ -17,6 +17,8 @@ class Picotool:
         "its boot ROM cannot be lost; the firmware is incomplete: hold BOOTSEL while you plug it in and run the same "
         "command again"
     )
+    reboots = False
+    terminal = False
     forgets = False
 
     def command(self, program: Path, job: Job) -> Sequence[str]:

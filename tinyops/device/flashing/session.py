@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from tinyops.boards.model import FlashTool
+from tinyops.boards.model import Board, FlashTool
 from tinyops.device.flashing import way_of
 from tinyops.device.flashing.choose import Target
 from tinyops.device.flashing.drive import copy, mounted
-from tinyops.device.flashing.kind import FLASH_TIMEOUT_S, Job, Way, percent
-from tinyops.device.identify.find import ask
-from tinyops.device.identify.match import candidates
+from tinyops.device.flashing.kind import FLASH_TIMEOUT_S, Job, Report, Way, percent
+from tinyops.device.identify.find import Question, ask
+from tinyops.device.identify.match import candidates, mode_of
 from tinyops.device.identify.usb import UsbDevice, connected
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkError
@@ -22,7 +24,9 @@ from tinyops.link.smp import BoardInfo
 from tinyops.process import find_tool, run
 
 WAIT_S = 10.0
+STAYS_S = 2.0  # a board that is to vanish has vanished by then
 POLL_S = 0.1
+SAY_EVERY = 10  # per cent
 TOUCH_BAUD = 1200
 Found = TypeVar("Found")
 Say: TypeAlias = Callable[[str], None]
@@ -41,16 +45,25 @@ def touch(port: str) -> None:
         raise ToolError(f"{port}: cannot be opened: {error}", hint="close other programs that use it") from error
 
 
+def port_fault(port: str) -> str:
+    """Why a serial line cannot be opened; "" when it can, or when it is no file."""
+    if "/" not in port or os.access(port, os.R_OK | os.W_OK):
+        return ""
+    return "you may not open it: udev rules are missing" if Path(port).exists() else "no such line"
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """The machine as flashing sees it; tests put theirs in its place."""
 
     devices: Callable[[], Sequence[UsbDevice]] = connected
     touch: Callable[[str], None] = touch
-    ask: Callable[[str], BoardInfo] = ask
+    ask: Question = ask
+    port_fault: Callable[[str], str] = port_fault
     drive: Path | None = None  # where the board's drive is mounted, if a person said so
     mounts: Path = Path("/proc/mounts")
     wait_s: float = WAIT_S
+    stays_s: float = STAYS_S
     timeout_s: float = FLASH_TIMEOUT_S
 
 
@@ -88,10 +101,14 @@ def flash(
         raise ToolError(f"{file}: {target.board.name} takes a .{tool.file}", hint=f"{tool.kind} is how it is flashed")
     before = target.usb
     drive = _drive(target, tool, way, around)
-    if drive is not None:
-        copy(file, drive, lambda done: say(f"{done} %"), after_cut=way.after_cut)
-    else:
+    if drive is None:
         target = _into_bootloader(target, tool, way, around, say)
+        if tool.volume and shutil.which(way.program) is None:  # without its program there may be a drive by now
+            booted = target
+            drive = _wait(lambda: _drive(booted, tool, way, around), around.wait_s)
+    if drive is not None:
+        copy(file, drive, _in_steps(say), after_cut=way.after_cut, volume=tool.volume)
+    else:
         _run(target, tool, way, file, around, say)
     port = verify_port or _port_afterwards(before, target, around)
     return _verify(target, file, tool.kind if drive is None else f"copy to {drive}", port, expected, around)
@@ -120,9 +137,11 @@ def _into_bootloader(target: Target, tool: FlashTool, way: Way, around: Surround
     if tool.touch_1200 and target.port is not None:
         say("starting its bootloader")
         around.touch(target.port)
-        found = _wait(lambda: _bootloader_of(target, around), around.wait_s)
+        found = _bootloader_after_touch(target, around)
         if found is not None:
             return Target(target.board, found.ports[0] if found.ports else target.port, found, "bootloader", False)
+    if way.reboots:
+        return target
     if way.needs == "usb" and any(usb.mode == "bootloader" for usb in target.board.spec.usb):
         raise ToolError(
             f"{name}: runs its firmware, and cannot be flashed meanwhile",
@@ -133,13 +152,30 @@ def _into_bootloader(target: Target, tool: FlashTool, way: Way, around: Surround
     return target
 
 
+def _bootloader_after_touch(target: Target, around: Surroundings) -> UsbDevice | None:
+    """The bootloader, as soon as it shows. None when it does not, or when nothing of what USB shows changes: on some
+    boards, as on a Uno R4, USB ends in a chip beside the board's own, and that one stays.
+    """
+    left = False
+
+    def look() -> tuple[UsbDevice | None] | None:
+        nonlocal left
+        found = _bootloader_of(target, around)
+        left = left or _vanished(target, around)
+        settled = not left and time.monotonic() >= started + around.stays_s
+        return (found,) if found is not None or settled else None
+
+    started = time.monotonic()
+    seen = _wait(look, around.wait_s)
+    return seen[0] if seen is not None else None
+
+
 def _bootloader_of(target: Target, around: Surroundings) -> UsbDevice | None:
     """The board's bootloader, where the board was plugged in or with its serial number."""
     was = target.usb
-    ids = {(usb.vid, usb.pid) for usb in target.board.spec.usb if usb.mode == "bootloader"}
     for device in around.devices():
         same = was is None or device.at == was.at or (bool(device.serial) and device.serial == was.serial)
-        if same and (device.vid, device.pid) in ids:
+        if same and mode_of(device, target.board) == "bootloader":
             return device
     return None
 
@@ -149,19 +185,46 @@ def _run(target: Target, tool: FlashTool, way: Way, file: Path, around: Surround
     layout = target.board.spec.layout
     origin = layout.firmware[0].origin if layout is not None else 0
     program = find_tool(way.program, hint=way.package)
+    if way.needs == "port" and target.port is not None:
+        _check_port(name, target.port, around)
     job = Job(name, tool, file, origin, target.port, target.usb, target.others)
+
+    report = _in_steps(say)
 
     def on_line(line: str) -> None:
         if (done := percent(line)) is not None:
-            say(f"{done} %")
+            report(done)
 
+    command, what = way.command(program, job), f"{name}: {way.program}"
     try:
-        run(way.command(program, job), timeout_s=around.timeout_s, on_line=on_line, what=f"{name}: {way.program}")
+        run(command, timeout_s=around.timeout_s, on_line=on_line, terminal=way.terminal, what=what)
     except ToolError as error:
         if _vanished(target, around):
             message = f"{name}: vanished while it was flashed\n{error.message}"
             raise ToolError(message, hint=way.after_cut) from error
         raise ToolError(error.message, hint=f"{name} is still connected; its firmware may be incomplete") from error
+
+
+def _check_port(name: str, port: str, around: Surroundings) -> None:
+    """Raises ToolError for a line that cannot be opened, even after a while: avrdude 7.1 goes on without, for ever."""
+    fault = around.port_fault(port)
+    if fault and _wait(lambda: not around.port_fault(port) or None, around.wait_s) is None:
+        raise ToolError(
+            f"{name}: {port}: {fault}", hint="`tinyops identify` lists what there is; `tinyops doctor` checks"
+        )
+
+
+def _in_steps(say: Say) -> Report:
+    """Says a progress whenever it has come to another ten per cent."""
+    said = -1
+
+    def report(done: int) -> None:
+        nonlocal said
+        if done // SAY_EVERY != said:
+            said = done // SAY_EVERY
+            say(f"{done} %")
+
+    return report
 
 
 def _vanished(target: Target, around: Surroundings) -> bool:
@@ -219,7 +282,7 @@ def _verify(
         note = "not verified: it shows no serial line; name the one it talks on with --verify-port"
         return Flashed(name, file, way, None, False, note)
     try:
-        answer = _ask_patiently(port, around)
+        answer = _ask_patiently(port, target.board, around)
     except LinkError as error:
         raise ToolError(
             f"{name}: was flashed, but does not answer as ours: {error.message}",
@@ -229,12 +292,12 @@ def _verify(
     return Flashed(name, file, way, port, verified, note, answer)
 
 
-def _ask_patiently(port: str, around: Surroundings) -> BoardInfo:
+def _ask_patiently(port: str, board: Board, around: Surroundings) -> BoardInfo:
     """Asks until it answers: a board that has just started may miss the first question."""
     deadline = time.monotonic() + around.wait_s
     while True:
         try:
-            return around.ask(port)
+            return around.ask(port, board.spec.settle_s)
         except (LinkError, ToolError):
             if time.monotonic() >= deadline:
                 raise

@@ -15,6 +15,8 @@ class Teensy:
     needs: Needs = "usb"
     after_cut = "its bootloader is whole, the firmware is not: press its button, run the same command again"
     forgets = True
+    reboots = True  # -s: by its serial line's USB requests
+    terminal = False
 
     def command(self, program: Path, job: Job) -> Sequence[str]:
         if job.others:

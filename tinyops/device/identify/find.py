@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tinyops.boards.model import Board
-from tinyops.device.identify.match import Candidate, candidates, may_ask, nearest
+from tinyops.device.identify.match import Candidate, candidates, may_ask, nearest, settle_s
 from tinyops.device.identify.usb import UsbDevice
 from tinyops.errors import ToolError
 from tinyops.files import JsonObject
@@ -16,7 +16,9 @@ from tinyops.link.client import LinkError
 from tinyops.link.smp import BoardInfo, BoardManager
 
 ASK_TIMEOUT_S = 1.0
-Question: TypeAlias = Callable[[str], BoardInfo]
+# Of a board that opening its line resets: it computes its digest anew each time, an AVR for seconds.
+RESET_ASK_TIMEOUT_S = 15.0
+Question: TypeAlias = Callable[[str, float], BoardInfo]  # a port, and how long it is left alone first
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,14 @@ def _answer_json(answer: BoardInfo) -> JsonObject:
         "free_slots": answer.free_slots,
         "arena_bytes": answer.arena_bytes,
         "ram_bytes": answer.ram_bytes,
+        "silicon": answer.silicon.hex() if answer.silicon else None,
     }
 
 
-def ask(port: str) -> BoardInfo:
+def ask(port: str, settle: float = 0.0) -> BoardInfo:
     """Asks the board at a port who it is. Raises LinkError, or ToolError when the port cannot be opened."""
-    with BoardManager.open(port, timeout_s=ASK_TIMEOUT_S) as manager:
+    timeout_s = RESET_ASK_TIMEOUT_S if settle > 0 else ASK_TIMEOUT_S
+    with BoardManager.open(port, timeout_s=timeout_s, settle_s=settle) as manager:
         return manager.info()
 
 
@@ -118,6 +122,6 @@ def _look(
     if not (anyone or (device is not None and may_ask(device, catalog))):
         return Found(port, device, boards, near, asked=False, problem="not asked: no board's own id; --ask asks it")
     try:
-        return Found(port, device, boards, near, asked=True, answer=question(port))
+        return Found(port, device, boards, near, asked=True, answer=question(port, settle_s(device, catalog)))
     except (LinkError, ToolError) as error:
         return Found(port, device, boards, near, asked=True, problem=error.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import platform
 import re
 from collections.abc import Mapping
@@ -19,12 +20,18 @@ EDGE_TPU_USB = frozenset({(0x1A6E, 0x089A), (0x18D1, 0x9302)})
 EDGE_TPU_PCI = (0x1AC1, 0x089A)
 NVIDIA = 0x10DE
 DISPLAY_CLASS = 0x03
+MACHINE_ID = Path("/etc/machine-id")
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+# Of tinyops, drawn once; runtime/port/native/machine_id.c has it, too.
+APPLICATION = bytes.fromhex("a965795e57b9cd8fb18ccd7578126f86")
 CPU_NAMES = {"x86_64": "x86-64", "amd64": "x86-64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """This machine. `accelerators` are reported, and used by nothing; `boards` are those of the catalogue it may be."""
+    """This machine. `accelerators` are reported, and used by nothing; `boards` are those of the catalogue it may be.
+    `silicon` is its own number as tinyops knows it, "" where it has none.
+    """
 
     model: str
     cpu: str
@@ -34,6 +41,7 @@ class Machine:
     accelerators: tuple[str, ...]
     cameras: tuple[str, ...]
     boards: tuple[str, ...]
+    silicon: str = ""
 
 
 def look_at_machine(
@@ -42,6 +50,7 @@ def look_at_machine(
     *,
     sys: Path = SYS,
     proc: Path = PROC,
+    machine_id: Path = MACHINE_ID,
     architecture: str | None = None,
 ) -> Machine:
     about = text(proc / "cpuinfo", CPUINFO_LIMIT)
@@ -58,7 +67,21 @@ def look_at_machine(
         accelerators=tuple(_accelerators(usb, sys, model)),
         cameras=tuple(f"{text(path / 'name') or 'camera'} (/dev/{path.name})" for path in _cameras(sys)),
         boards=_boards(cpu, model, catalog),
+        silicon=number_of_machine(text(machine_id)),
     )
+
+
+def number_of_machine(machine_id: str) -> str:
+    """A number for the machine with an id, which is confidential: it cannot be found from this one.
+
+    As machine-id(5) asks, and sd_id128_get_machine_app_specific does: HMAC-SHA256 with a number of ours, as a UUID.
+    """
+    if not _MACHINE_ID.fullmatch(machine_id):
+        return ""
+    made = bytearray(hmac.digest(bytes.fromhex(machine_id), APPLICATION, "sha256")[:16])
+    made[6] = made[6] & 0x0F | 0x40
+    made[8] = made[8] & 0x3F | 0x80
+    return made.hex()
 
 
 def _ram(meminfo: str) -> int:

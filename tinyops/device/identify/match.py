@@ -34,8 +34,26 @@ def candidates(device: UsbDevice, catalog: Mapping[str, Board]) -> tuple[Candida
 def _matching(device: UsbDevice, catalog: Mapping[str, Board]) -> Iterator[Candidate]:
     for name, board in catalog.items():
         for usb in board.spec.usb:
-            if (usb.vid, usb.pid) == (device.vid, device.pid):
+            if (usb.vid, usb.pid) == (device.vid, device.pid) and usb.mode == mode_of(device, board):
                 yield Candidate(name, usb.mode)
+
+
+def mode_of(device: UsbDevice, board: Board) -> Mode | None:
+    """What of a board answers under a device's id; None for an id of others.
+
+    Firmware and bootloader that share an id, as on a Pico 2, are told apart by the serial line: only the first has one.
+    """
+    modes: list[Mode] = [usb.mode for usb in board.spec.usb if (usb.vid, usb.pid) == (device.vid, device.pid)]
+    if len(modes) > 1 and "bootloader" in modes:
+        return "bootloader" if not device.ports else next(mode for mode in modes if mode != "bootloader")
+    return modes[0] if modes else None
+
+
+def settle_s(device: UsbDevice | None, catalog: Mapping[str, Board]) -> float:
+    """How long a device's line is left alone after it was opened: the longest of the boards that it may be."""
+    ids = (device.vid, device.pid) if device is not None else None
+    waits = [usb.settle_ms for board in catalog.values() for usb in board.spec.usb if (usb.vid, usb.pid) == ids]
+    return max(waits, default=0) / 1000
 
 
 def may_ask(device: UsbDevice, catalog: Mapping[str, Board]) -> bool:

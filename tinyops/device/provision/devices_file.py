@@ -1,8 +1,9 @@
 """The file of a fleet's devices: CSV in Git, read and written with its comments, order and further columns kept.
 
-    id,board,labels,public_key,enrolled,revoked
+    id,board,labels,public_key,enrolled,revoked,silicon
 
-`id` and `board` must be there; `public_key` is the device's own, 64 hex digits, `enrolled` and `revoked` are days.
+`id` and `board` must be there; `public_key` is the device's own, 64 hex digits, `enrolled` and `revoked` are days,
+`silicon` is its chip's own number in hex: one that is not revoked belongs to one device.
 Lines that begin with # and empty lines are kept.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -21,10 +22,11 @@ FILE_LIMIT_BYTES = 16 * 1024 * 1024
 DEVICES_MAX = 100_000
 FIELD_MAX = 500
 LINE_MAX = 8192
-COLUMNS = ("id", "board", "labels", "public_key", "enrolled", "revoked")
+COLUMNS = ("id", "board", "labels", "public_key", "enrolled", "revoked", "silicon")
 NEEDED = ("id", "board")
 _ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _KEY = re.compile(r"[0-9a-f]{64}|")
+_SILICON = re.compile(r"([0-9a-f]{2}){4,16}|")
 
 
 def check_id(text: str) -> str:
@@ -44,6 +46,7 @@ class Device:
     public_key: str = ""
     enrolled: str = ""
     revoked: str = ""
+    silicon: str = ""
     others: tuple[tuple[str, str], ...] = ()  # columns that tinyops knows nothing of
 
     def value(self, column: str) -> str:
@@ -88,6 +91,7 @@ def enrolled(file: DevicesFile, device: Device, *, instead_of: str | None, today
     known = file.devices
     if instead_of is not None and instead_of not in known:
         raise UsageError(f"device {instead_of} is not in the fleet's file", hint="leave --replace away")
+    _check_silicon(known, device, instead_of)
     if device.id in known and instead_of != device.id:
         state = f"revoked on {known[device.id].revoked}" if known[device.id].revoked else "enrolled already"
         raise UsageError(
@@ -100,6 +104,29 @@ def enrolled(file: DevicesFile, device: Device, *, instead_of: str | None, today
     if instead_of == device.id:
         return file.with_device(taken)
     return file.with_device(replace(old, revoked=old.revoked or today.isoformat())).with_device(taken)
+
+
+def _check_silicon(known: Mapping[str, Device], device: Device, instead_of: str | None) -> None:
+    """Raises UsageError for a device that would have two chips, or a chip that would be two devices."""
+    old = known.get(device.id)
+    if old is not None and device.silicon and old.silicon and old.silicon != device.silicon:
+        raise UsageError(
+            f"device {device.id} is enrolled with another chip: {old.silicon}, this one is {device.silicon}",
+            hint=f"is it at the right port? `--id NEW --replace {device.id}` puts it in that device's place; under the "
+            "same name only after that device's line was taken out of the file",
+        )
+    others = [one for one in known.values() if one.id not in (device.id, instead_of)]
+    if (other := who_has(device.silicon, others)) is not None:
+        again = f"`--id {other.id} --replace {other.id}` enrols it again"
+        raise UsageError(
+            f"this chip, {device.silicon}, is enrolled already: as {other.id}",
+            hint=f"{again}, `--id {device.id} --replace {other.id}` under another name",
+        )
+
+
+def who_has(silicon: str, devices: Iterable[Device]) -> Device | None:
+    """The device that was enrolled with a chip and is not revoked."""
+    return next((one for one in devices if silicon and one.silicon == silicon and not one.revoked), None)
 
 
 def revoked(file: DevicesFile, name: str, today: date) -> DevicesFile:
@@ -118,6 +145,7 @@ def parse_devices(text: str, *, where: str) -> DevicesFile:
     lines: list[Device | str] = []
     problems: list[Problem] = []
     seen: set[str] = set()
+    chips: dict[str, str] = {}
     header_at = 0
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -133,6 +161,9 @@ def parse_devices(text: str, *, where: str) -> DevicesFile:
                 problems.append(Problem(where, number, 1, device))
             elif device.id in seen:
                 problems.append(Problem(where, number, 1, f"device {device.id} stands twice"))
+            elif _shares(device, chips):
+                message = f"device {device.id} has the chip of {chips[device.silicon]}: revoke one of them"
+                problems.append(Problem(where, number, 1, message))
             else:
                 seen.add(device.id)
                 lines.append(device)
@@ -141,6 +172,12 @@ def parse_devices(text: str, *, where: str) -> DevicesFile:
     if problems:
         raise SpecError(problems)
     return DevicesFile(columns or COLUMNS, tuple(lines), header_at if columns else len(lines))
+
+
+def _shares(device: Device, chips: dict[str, str]) -> bool:
+    """Whether a chip belongs to a device before this one; notes whose it is."""
+    counts = bool(device.silicon) and not device.revoked
+    return counts and chips.setdefault(device.silicon, device.id) != device.id
 
 
 def split(line: str) -> list[str]:
@@ -177,6 +214,8 @@ def _check_values(known: Mapping[str, str]) -> None:
         raise ValueError(f"device {known['id']} has no board")
     if not _KEY.fullmatch(known["public_key"]):
         raise ValueError(f"the public key of {known['id']} is not 64 lower-case hex digits")
+    if not _SILICON.fullmatch(known["silicon"]):
+        raise ValueError(f"the chip's number of {known['id']} is not 8 to 32 lower-case hex digits, two a byte")
     for column in ("enrolled", "revoked"):
         try:
             known[column] and date.fromisoformat(known[column])

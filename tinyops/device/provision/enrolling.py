@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
 
@@ -25,8 +25,6 @@ class Managed(Protocol):
     """What enrolling needs of a board; a BoardManager is one."""
 
     name: str
-
-    def info(self) -> BoardInfo: ...
 
     def write_settings(self, data: bytes) -> None: ...
 
@@ -77,20 +75,17 @@ def check_network(network: Network) -> None:
         raise UsageError("a Wi-Fi password has 8 to 63 characters, or 64 hex digits")
 
 
-def enrol(board: Managed, wanted: Enrolment, name: str, today: date) -> Device:
-    """Gives a board its identity and returns its public half.
+def enrol(board: Managed, found: Device, wanted: Enrolment, today: date) -> Device:
+    """Gives a board the identity of `found` and returns that with its public half.
 
-    `check_keys` and `check_network` come before. The board holds its former settings until it has all new ones. Raises
-    UsageError for a board or firmware that is not the fleet's, ToolError when the board cannot keep settings or reads
-    back others.
+    `check_keys`, `check_network` and `check_board` come before. The board holds its former settings until it has all
+    new ones. Raises ToolError when the board cannot keep settings or reads back others.
     """
-    info = board.info()
-    _check_board(board.name, info, wanted)
     key = SigningKey.generate()
     settings = Settings(
-        device=checked_id(name),
+        device=checked_id(found.id),
         fleet=wanted.fleet,
-        board=info.board,
+        board=found.board,
         image_keys=tuple(key_.raw for key_ in sorted(wanted.image_keys, key=lambda one: one.key_id)),
         report_public_key=key.public.raw,
         endpoint=wanted.network.endpoint,
@@ -99,7 +94,7 @@ def enrol(board: Managed, wanted: Enrolment, name: str, today: date) -> Device:
         report_key=key.secret_bytes(),
     )
     _write(board, settings)
-    return Device(settings.device, info.board, public_key=key.public.raw.hex(), enrolled=today.isoformat())
+    return replace(found, public_key=key.public.raw.hex(), enrolled=today.isoformat())
 
 
 def checked_id(name: str) -> str:
@@ -109,7 +104,8 @@ def checked_id(name: str) -> str:
         raise UsageError(str(error), hint="name one with --id") from None
 
 
-def _check_board(port: str, info: BoardInfo, wanted: Enrolment) -> None:
+def check_board(port: str, info: BoardInfo, wanted: Enrolment) -> None:
+    """Raises UsageError for a board or firmware that is not the fleet's."""
     if info.board not in wanted.boards:
         boards = ", ".join(sorted(wanted.boards))
         raise UsageError(f"{port}: is a {info.board}, fleet {wanted.fleet} has {boards}")

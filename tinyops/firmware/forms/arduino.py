@@ -83,15 +83,25 @@ class ArduinoForm(Form):
         facts, common, layout = request.fitting_contract(), names(request), request.layout
         driver = driver_of(request.board, request.spec, request.sensor, facts.channels, facts.full_scale)
         envs, model = environments(request.board, request.spec, driver), next(iter(layout.model), None)
+        values = contract_values(facts, layout) | bare_metal.settings_values(request.spec)
         sensor = comment(describe(driver)) if driver else describe_sensor(request.sensor)
         files = {
             "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model),
-            "include/contract.h": render("contract.h.j2", **common, **contract_values(facts, layout)),
-            "src/main.cpp": render("main.cpp.j2", **common, linked=not layout.model, sensor=sensor, driver=driver),
+            "include/contract.h": render("contract.h.j2", **common, **values),
+            "src/main.cpp": render(
+                "main.cpp.j2",
+                **common,
+                linked=not layout.model,
+                settings=layout.settings,
+                sensor=sensor,
+                driver=driver,
+                avr=request.spec.cpu == "avr",
+            ),
             **board_json(request.board, request.spec),
             **headers(),
             **sources("app", "src/app"),
             **sources("smp", "src/smp"),
+            **(sources("settings", "src/settings") if layout.settings else {}),
             **sources("port/arduino", "src/arduino"),
             **driver_sources(driver),
         }

@@ -20,6 +20,7 @@ from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, 
 from tinyops.firmware.templating import comment, render
 from tinyops.toolchain import CPU_FLAGS
 
+TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
 # Ports of chips whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
 UF2_PORTS = {"rp2040": uf2.FAMILIES["RP2040"]}
@@ -75,6 +76,7 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
         files[f"boards/{env['board']}.json"] = _board_json(env, spec)
         files[env["ldscript"]] = _linker_script(env, layout)
         files |= sources(f"port/{env['port']}", f"src/{env['port']}")
+        files |= sources(f"port/{TWIN_CALLS}", f"src/{TWIN_CALLS}") if env["twin"] else {}
     if spec.port == "nrf5":
         files["include/pins.h"] = render("pins.h.j2", board=request.board, pins=_pins(request.board, spec))
     files |= headers() | sources("app", "src/app") | sources("smp", "src/smp") | sources("settings", "src/settings")
@@ -85,7 +87,7 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
 def _programs(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
-    values = contract_values(facts, layout) | _settings_values(request.spec)
+    values = contract_values(facts, layout) | settings_values(request.spec)
     sensor = describe_sensor(request.sensor)
     return {
         "platformio.ini": render("platformio.ini.j2", **common, envs=envs, linked=linked, startup=kind.startup),
@@ -105,12 +107,11 @@ def _own_memory(kind: Family) -> dict[str, bytes]:
     return files | {"include/tinyops/internal.h": (RUNTIME / "include/tinyops/internal.h").read_bytes()}
 
 
-def _settings_values(spec: BoardSpec) -> dict[str, Any]:
+def settings_values(spec: BoardSpec) -> dict[str, Any]:
     """Where the board keeps its settings; `unit` is room for a header and for whole program units."""
-    assert spec.layout is not None and spec.memory is not None
-    region = spec.layout.settings
-    units = [f.program_bytes for f in spec.memory.flash if region and f.origin <= region.origin < f.end]
-    return {"settings": region, "settings_unit": -(-32 // units[0]) * units[0] if units else 0}
+    flash = spec.settings_flash
+    unit = flash.program_bytes if flash else 1
+    return {"settings": flash, "settings_unit": -(-32 // unit) * unit}
 
 
 def family(cpu: str) -> Family:
@@ -128,6 +129,7 @@ def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
         "title": "The board itself.",
         "board": f"tinyops-{board}",
         "port": spec.port,
+        "twin": False,
         "flags": f" -D TINYOPS_HAS_VTOR={int(bool(spec.vtor))}",
         "ldscript": f"link/{board}.ld",
         "flash": spec.layout.firmware[0],
@@ -148,12 +150,21 @@ def _twin_environment(spec: BoardSpec) -> dict[str, Any]:
         "title": f"Its twin: the same source on QEMU's {spec.twin.machine}. Never to be flashed.",
         "board": f"tinyops-{spec.twin.machine}",
         "port": machine.port,
-        "flags": " -D TINYOPS_HAS_VTOR=1",
+        "twin": True,
+        "flags": f" -D TINYOPS_HAS_VTOR=1 -I src/{TWIN_CALLS}{_flash_flags(spec)}",
         "ldscript": "link/twin.ld",
         "flash": placed.firmware,
         "model": placed.model,
         "ram": placed.ram,
     }
+
+
+def _flash_flags(spec: BoardSpec) -> str:
+    """The geometry of the flash that the twin's emulator has for the board's settings."""
+    flash = spec.settings_flash
+    if flash is None:
+        return ""
+    return f" -D TINYOPS_TWIN_ERASE_BYTES={flash.erase_bytes} -D TINYOPS_TWIN_PROGRAM_BYTES={flash.program_bytes}"
 
 
 def _board_json(env: Mapping[str, Any], spec: BoardSpec) -> bytes:

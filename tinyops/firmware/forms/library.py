@@ -19,15 +19,18 @@ class LibraryForm(Form):
 
     def render(self, request: Request) -> dict[str, bytes]:
         facts, common = request.fitting_contract(), names(request)
-        linked = not request.layout.model
+        linked, settings = not request.layout.model, request.layout.settings
+        values = contract_values(facts, request.layout) | bare_metal.settings_values(request.spec)
+        sensor = describe_sensor(request.sensor)
         files = {
             "CMakeLists.txt": render("CMakeLists.txt.j2", **common),
-            "include/contract.h": render("contract.h.j2", **common, **contract_values(facts, request.layout)),
+            "include/contract.h": render("contract.h.j2", **common, **values),
             "include/firmware.h": render("library.h.j2", **common),
-            "src/firmware.c": render("library.c.j2", **common, linked=linked, sensor=describe_sensor(request.sensor)),
+            "src/firmware.c": render("library.c.j2", **common, linked=linked, settings=settings, sensor=sensor),
             **headers(),
             **sources("app", "src/app"),
             **sources("smp", "src/smp"),
+            **(sources("settings", "src/settings") if settings else {}),
         }
         return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
 

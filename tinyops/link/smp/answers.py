@@ -31,7 +31,8 @@ class ImageSlot:
 
 @dataclass(frozen=True)
 class BoardInfo:
-    """Who a board is and what it runs; the fields as in definition.py. Digests are SHA-256, None: not to be had."""
+    """Who a board is and what it runs; the fields as in definition.py. Digests are SHA-256, None: not to be had, as is
+    `silicon`, the chip's own number, where it has none."""
 
     board: str
     fleet: str
@@ -45,6 +46,7 @@ class BoardInfo:
     arena_bytes: int
     ram_bytes: int
     free_slots: int
+    silicon: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ LINE_MAX = 127  # bytes of a line that a board sends, its newline included
 SETTINGS_PIECE = 128  # bytes of settings in one message
 BENCH_REPEAT_MAX = 1000
 CHECKS_MAX = 4  # named results of a self-test
+SILICON_MAX = 16  # bytes of a chip's own number
 
 START = b"\x06\x09"
 CONTINUE = b"\x04\x14"
@@ -128,6 +129,7 @@ _INFO = (
     Key("arena", "uint", "bytes of arena that the firmware has"),
     Key("ram", "uint", "bytes of RAM that data, arena and stack take"),
     Key("free_slots", "uint", "slots that an update could be written to"),
+    Key("silicon", "bytes", "the chip's own number, no other chip's; missing: it has none, or none that is read", True),
 )
 _HEALTH = (
     Key("uptime_ms", "uint", "since start-up; 0 without a clock"),

@@ -15,6 +15,7 @@ from tinyops.link.smp.definition import (
     MESSAGE_MAX,
     REFUSAL_TEXT,
     SETTINGS_PIECE,
+    SILICON_MAX,
     Command,
     Exchange,
     Image,
@@ -32,6 +33,7 @@ NUMBERS = {
     "SETTINGS_PIECE": SETTINGS_PIECE,
     "BENCH_REPEAT_MAX": BENCH_REPEAT_MAX,
     "CHECKS_MAX": CHECKS_MAX,
+    "SILICON_MAX": SILICON_MAX,
 }
 
 

@@ -21,6 +21,7 @@ Answer = TypeVar("Answer", covariant=True)
 PIECE_TIMEOUT_S = 0.25  # how long a read waits; the time limit of a request is counted in these
 SETTINGS_LIMIT_BYTES = 1 << 16
 IMAGES_MAX = 16
+BLANK = 0xFF
 
 
 class Refused(LinkError):
@@ -66,9 +67,12 @@ class BoardManager:
         self._os, self._images, self._ours = _requests()
 
     @classmethod
-    def open(cls, port: str, *, timeout_s: float = 5.0) -> BoardManager:
-        """The board at a serial port, which `close` closes. Raises ToolError when the port cannot be opened."""
-        stream = SerialStream(port)
+    def open(cls, port: str, *, timeout_s: float = 5.0, settle_s: float = 0.0) -> BoardManager:
+        """The board at a serial port, which `close` closes; it is left alone for `settle_s` first.
+
+        Raises ToolError when the port cannot be opened.
+        """
+        stream = SerialStream(port, settle_s)
         try:
             manager = cls(stream, name=port, timeout_s=timeout_s)
         except ToolError:
@@ -125,7 +129,8 @@ class BoardManager:
         a = self.request(self._ours.InfoRead(), timeout_s)
         texts = (a.board, a.fleet, a.firmware_version)
         return BoardInfo(
-            *(*texts, a.contract, a.firmware, a.model, a.image_crc, a.abi, a.state, a.arena, a.ram, a.free_slots)
+            *(*texts, a.contract, a.firmware, a.model, a.image_crc, a.abi, a.state, a.arena, a.ram, a.free_slots),
+            silicon=_number_of(a.silicon),
         )
 
     def health(self) -> Health:
@@ -230,6 +235,11 @@ class BoardManager:
         known = group in (None, GROUP) and code in set(Refusal)
         why = REFUSAL_TEXT[Refusal(code)] if known else f"error {code} of group {group}"
         return Refused(f"{self.name}: refused {what}: {why}", code, group)
+
+
+def _number_of(silicon: bytes | None) -> bytes | None:
+    """A chip's own number; none where nobody wrote one: memory that is blank reads as ones or zeros."""
+    return silicon if silicon and set(silicon) not in ({0}, {BLANK}) else None
 
 
 def _sequence(message: bytes) -> int:

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field
 from smp import error, message
 
-from tinyops.link.smp.definition import CHECKS_MAX, GROUP, Command, Refusal
+from tinyops.link.smp.definition import CHECKS_MAX, GROUP, SILICON_MAX, Command, Refusal
 
 Uint = Annotated[int, Field(ge=0, lt=1 << 32)]
 Long = Annotated[int, Field(ge=0, lt=1 << 64)]
@@ -56,6 +56,7 @@ class InfoReadResponse(message.ReadResponse):
     arena: Uint
     ram: Uint
     free_slots: Uint
+    silicon: Annotated[bytes, Field(min_length=4, max_length=SILICON_MAX)] | None = None
 
 
 class InfoRead(_Ours, message.ReadRequest):

@@ -81,7 +81,7 @@ export class Chip {
       if (this.unreadable) throw new Violation('flash was read while it is erased or programmed');
       if (offset + count > flash.length) throw new Violation(`flash: 0x${address.toString(16)} lies beyond its end`);
       this.ssi.checkReadable();
-      if (this.nor.unstable.size > 0) this.nor.stir();
+      if (this.nor.unstable.size > 0 && this.nor.isUnstable(offset)) this.nor.stir();
       return offset;
     };
     const checkAlign = (address, count) => {

@@ -13,9 +13,11 @@ export class PowerCut extends Error {}
 
 export class Nor {
   // `bytes` is the content, kept and changed in place. `cutAfter`: power fails within the operation of that number.
-  constructor(bytes, { cutAfter = Infinity, facts = PICO_FACTS, programmed = new Map() } = {}) {
+  // `number` is the flash's own; one that has none reads as ones.
+  constructor(bytes, { cutAfter = Infinity, facts = PICO_FACTS, programmed = new Map(), number = [] } = {}) {
     this.bytes = bytes;
     this.facts = facts;
+    this.number = number;
     this.programmed = programmed; // offset of page -> how often since its erase, where that is known
     this.unstable = new Map(); // start of unit -> its length
     this.cutAfter = cutAfter;
@@ -92,6 +94,12 @@ export class Nor {
     throw new PowerCut(`power failed in flash operation ${this.operations}`);
   }
 
+  // Whether a byte lies in an unit that lost power while it was written. A read lies within one unit.
+  isUnstable(offset) {
+    for (const [at, count] of this.unstable) if (offset >= at && offset < at + count) return true;
+    return false;
+  }
+
   // What a read of an unstable unit gives: other bytes each time.
   stir() {
     for (const [at, count] of this.unstable) {
@@ -112,6 +120,9 @@ const QUAD = 2;
 const READ = 0x03;
 const READ_STATUS_1 = 0x05;
 const READ_STATUS_2 = 0x35;
+const READ_NUMBER = 0x4b;
+const NUMBER_AT = 5; // after the instruction and four bytes of nothing
+export const NUMBER_BYTES = 8;
 const READ_QUAD_IO = 0xeb;
 const CONTINUOUS = 0xa0;
 
@@ -197,6 +208,7 @@ export class Ssi {
       throw new Violation('flash: an instruction was sent while it expects addresses');
     }
     const [instruction] = this.sent;
+    if (instruction === READ_NUMBER) return this.nor.number[this.sent.length - 1 - NUMBER_AT] ?? 0xff;
     if (instruction !== READ_STATUS_1 && instruction !== READ_STATUS_2) {
       throw new Violation(`flash: the twin does not know instruction 0x${instruction.toString(16)}`);
     }

@@ -1,12 +1,12 @@
 // The twin of RP2040 boards:
 //
 //   node rp2040.mjs --library FOLDER --line FD [--control FD] [--flash FILE] [--facts FACTS]
-//       [--load FILE@OFFSET]...
+//       [--load FILE@OFFSET]... [--number HEX]
 //
 // FOLDER has rp2040js in its node_modules. UART0 is the socket FD. Flash starts as FILE where it exists, else erased,
 // then takes each FILE at its offset; FILE is written again soon after it changed,
 // when power is cut and at the end. FACTS are numbers with colons between them: bytes of flash, of a sector, of a page;
-// how often a page may be programmed between two erases.
+// how often a page may be programmed between two erases. HEX is the flash's own number, 8 bytes.
 // The control socket takes a JSON object a line and answers with one: {"do": "reset"}, {"do": "power-cut"},
 // {"do": "cut-in", "operation": N} (power fails within the Nth erase or program from now), {"do": "state"},
 // {"do": "read", "offset": O, "count": N}.
@@ -16,7 +16,7 @@ import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { Chip, newNor } from './chip.mjs';
-import { PICO_FACTS, PowerCut, Violation } from './nor.mjs';
+import { NUMBER_BYTES, PICO_FACTS, PowerCut, Violation } from './nor.mjs';
 
 const BURST = 100_000;
 const SEND_BYTES = 4096;
@@ -32,7 +32,7 @@ function readArguments(words) {
   const found = { load: [] };
   for (let i = 0; i < words.length; i += 2) {
     const name = words[i].replace(/^--/, '');
-    if (!['library', 'line', 'control', 'flash', 'facts', 'load'].includes(name) || words[i + 1] === undefined) {
+    if (!['library', 'line', 'control', 'flash', 'facts', 'load', 'number'].includes(name) || words[i + 1] === undefined) {
       fail(`rp2040: unknown or unfinished argument ${words[i]}`, 2);
     }
     if (name === 'load') found.load.push(words[i + 1]);
@@ -49,6 +49,13 @@ function readFacts(given) {
     fail(`rp2040: ${given}: no facts of a flash`, 2);
   }
   return { bytes, erase, program, programs };
+}
+
+function readNumber(given) {
+  if (given === undefined) return [];
+  const bytes = Buffer.from(given, 'hex');
+  if (bytes.length !== NUMBER_BYTES) fail(`rp2040: ${given}: no number of ${NUMBER_BYTES} bytes`, 2);
+  return [...bytes];
 }
 
 function loadFlash(options, facts) {
@@ -84,7 +91,7 @@ class Board {
     this.options = options;
     this.RP2040 = loadLibrary(options.library);
     const facts = readFacts(options.facts);
-    this.nor = newNor(loadFlash(options, facts), { facts });
+    this.nor = newNor(loadFlash(options, facts), { facts, number: readNumber(options.number) });
     this.saved = 0;
     this.toSend = [];
     this.resets = 0;
@@ -159,8 +166,8 @@ class Board {
 
   #cutPower() {
     this.resets += 1;
-    const { bytes, facts, programmed, unstable, operations } = this.nor;
-    this.nor = Object.assign(newNor(bytes, { facts, programmed }), { unstable, operations });
+    const { bytes, facts, programmed, number, unstable, operations } = this.nor;
+    this.nor = Object.assign(newNor(bytes, { facts, programmed, number }), { unstable, operations });
     this.#save();
     this.#boot(null);
   }

@@ -13,6 +13,14 @@ extern "C" {
 /* Reads and clears what the chip remembers; call it once, at start-up. */
 tinyops_reset_cause tinyops_arduino_read_reset_cause(void);
 
+/* Copies the chip's own number to `number`, which has room for TINYOPS_PORT_SILICON_WORDS words.
+ * Returns its bytes; 0: it has none. */
+uint32_t tinyops_arduino_read_silicon(uint32_t *number);
+
+/* What the application may write, in the flash that the catalogue keeps a board's settings in, by
+ * its addresses there; null where the core has no way to it. Returns when the hardware is done. */
+const tinyops_port_flash *tinyops_arduino_flash(void);
+
 /* Starts the board again; does not return. */
 void tinyops_arduino_reset(void);
 
@@ -35,6 +43,10 @@ void tinyops_arduino_measure(tinyops_port_memory *memory);
 uint8_t tinyops_arduino_open_cycles(void);
 void tinyops_arduino_clear_cycles(void);
 uint32_t tinyops_arduino_cycles(void);
+
+/* Writes the SHA-256 of the firmware as it lies in flash; the only chip whose linker tells where
+ * that ends is an ATmega. Takes seconds. */
+void tinyops_arduino_digest_flash(uint8_t *digest);
 
 #ifdef __cplusplus
 }

@@ -2,13 +2,16 @@
 #if defined(ARDUINO_ARCH_AVR)
 
 #include <avr/interrupt.h>
+#include <avr/pgmspace.h>
 #include <avr/wdt.h>
 
 #include "core.h"
 #include "hardware.h"
+#include "tinyops/sha256.h"
 
 extern "C" {
 extern uint8_t __data_start, __heap_start; /* the linker's: RAM in use lies between them */
+extern uint8_t __data_load_end;            /* a place in flash, where the firmware ends */
 void tinyops_arduino_paint_stack(void) __attribute__((naked, used, section(".init3")));
 }
 
@@ -45,10 +48,17 @@ tinyops_reset_cause tinyops_arduino_read_reset_cause(void) {
   return (flags & _BV(EXTRF)) != 0 ? TINYOPS_RESET_PIN : TINYOPS_RESET_UNKNOWN;
 }
 
+/* The chip has none. */
+uint32_t tinyops_arduino_read_silicon(uint32_t *number) {
+  (void)number;
+  return 0;
+}
+
 void tinyops_arduino_reset(void) {
   cli();
   reset_mark = SOFTWARE_RESET;
   wdt_enable(WDTO_15MS);
+  wdt_reset(); /* simavr takes a new time from here on */
   for (;;) {
   }
 }
@@ -90,6 +100,19 @@ void tinyops_arduino_measure(tinyops_port_memory *memory) {
   memory->stack_used = (uint32_t)(RAMEND + 1u - (uintptr_t)byte);
   memory->stack_bytes = (uint32_t)(RAMEND + 1u - (uintptr_t)&__heap_start);
   memory->static_bytes = (uint32_t)(&__heap_start - &__data_start);
+}
+
+/* A pointer of 16 bits does not reach all of flash. Feeds the watchdog: 64 bytes take a while. */
+static void read_flash(void *context, uint32_t at, uint8_t *bytes, uint32_t count) {
+  (void)context;
+  wdt_reset();
+  for (uint32_t i = 0; i < count; i++) {
+    bytes[i] = pgm_read_byte_far(at + i);
+  }
+}
+
+void tinyops_arduino_digest_flash(uint8_t *digest) {
+  tinyops_sha256_of(read_flash, 0, pgm_get_far_address(__data_load_end), digest);
 }
 
 #if defined(TCNT5)

@@ -35,6 +35,14 @@ void tinyops_arduino_reset(void) {
   }
 }
 
+/* Its first MAC address, from fuses. */
+uint32_t tinyops_arduino_read_silicon(uint32_t *number) {
+  const uint64_t address = ESP.getEfuseMac();
+  number[0] = (uint32_t)address;
+  number[1] = (uint32_t)(address >> 32);
+  return 6;
+}
+
 void tinyops_arduino_start_watchdog(void) { enableLoopWDT(); }
 
 void tinyops_arduino_feed_watchdog(void) { feedLoopWDT(); }

@@ -26,6 +26,13 @@ tinyops_reset_cause tinyops_arduino_read_reset_cause(void) {
   }
 }
 
+/* FICR.DEVICEID of an nRF52. */
+uint32_t tinyops_arduino_read_silicon(uint32_t *number) {
+  number[0] = CORTEX_REGISTER(0x10000060u);
+  number[1] = CORTEX_REGISTER(0x10000064u);
+  return 8;
+}
+
 void tinyops_arduino_start_watchdog(void) { mbed::Watchdog::get_instance().start(WATCHDOG_MS); }
 
 void tinyops_arduino_feed_watchdog(void) { mbed::Watchdog::get_instance().kick(); }

@@ -24,6 +24,14 @@ tinyops_reset_cause tinyops_arduino_read_reset_cause(void) {
   return (others & 4u) != 0 ? TINYOPS_RESET_SOFTWARE : TINYOPS_RESET_PIN;
 }
 
+uint32_t tinyops_arduino_read_silicon(uint32_t *number) {
+  const bsp_unique_id_t *own = R_BSP_UniqueIdGet();
+  for (uint32_t i = 0; i < 4; i++) {
+    number[i] = own->unique_id_words[i];
+  }
+  return 16;
+}
+
 void tinyops_arduino_start_watchdog(void) { (void)WDT.begin(WATCHDOG_MS); }
 
 void tinyops_arduino_feed_watchdog(void) { WDT.refresh(); }

@@ -1,6 +1,9 @@
 /* RP2040 and RP2350 under the core arduino-pico. */
 #if defined(ARDUINO_ARCH_RP2040) && !defined(ARDUINO_ARCH_MBED)
 
+#include <pico/unique_id.h>
+#include <string.h>
+
 #include "core.h"
 #include "hardware.h"
 
@@ -28,6 +31,14 @@ void tinyops_arduino_reset(void) {
   rp2040.reboot();
   for (;;) {
   }
+}
+
+/* Of an RP2040 that of its flash, of an RP2350 its own. */
+uint32_t tinyops_arduino_read_silicon(uint32_t *number) {
+  pico_unique_board_id_t own;
+  pico_get_unique_board_id(&own);
+  memcpy(number, own.id, sizeof(own.id));
+  return sizeof(own.id);
 }
 
 void tinyops_arduino_start_watchdog(void) { rp2040.wdt_begin(WATCHDOG_MS); }

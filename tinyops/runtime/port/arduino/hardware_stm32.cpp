@@ -12,6 +12,13 @@ tinyops_reset_cause tinyops_arduino_read_reset_cause(void) {
   return bit ? TINYOPS_RESET_WATCHDOG : TINYOPS_RESET_UNKNOWN;
 }
 
+uint32_t tinyops_arduino_read_silicon(uint32_t *number) {
+  number[0] = HAL_GetUIDw0();
+  number[1] = HAL_GetUIDw1();
+  number[2] = HAL_GetUIDw2();
+  return 12;
+}
+
 void tinyops_arduino_start_watchdog(void) { IWatchdog.begin(WATCHDOG_US); }
 
 void tinyops_arduino_feed_watchdog(void) { IWatchdog.reload(); }

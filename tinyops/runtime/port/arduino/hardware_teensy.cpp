@@ -23,6 +23,13 @@ tinyops_reset_cause tinyops_arduino_read_reset_cause(void) {
   return (flags & STARTED_BY_POWER) != 0 ? TINYOPS_RESET_POWER : TINYOPS_RESET_UNKNOWN;
 }
 
+/* UNIQUE_ID, from fuses. */
+uint32_t tinyops_arduino_read_silicon(uint32_t *number) {
+  number[0] = HW_OCOTP_CFG0;
+  number[1] = HW_OCOTP_CFG1;
+  return 8;
+}
+
 void tinyops_arduino_start_watchdog(void) { WDOG1_WCR = WATCHDOG_HALF_SECONDS | WATCHDOG_ENABLE; }
 
 void tinyops_arduino_feed_watchdog(void) {

@@ -105,6 +105,8 @@ void tinyops_port_open(tinyops_port *port) {
   port->keep = &kept;
   port->keep_bytes = sizeof(kept);
 #endif
+  port->silicon_bytes = tinyops_arduino_read_silicon(port->silicon);
+  port->flash = tinyops_arduino_flash();
 #if defined(LED_BUILTIN)
   pinMode(LED_BUILTIN, OUTPUT);
   port->show = show;

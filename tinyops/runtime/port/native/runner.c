@@ -1,9 +1,12 @@
 /* A virtual Linux board: the application over a socket on file descriptor 0, with a model from a
  * shared object, on a painted stack.
  *
- *   runner [--replay FILE FRAMES] MODEL.SO NAME CONTRACT(64 hex digits) ARENA_BYTES FRAME_VALUES
- *          [COUNTER]
+ *   runner [--silicon HEX] [--flash FILE] [--fleet NAME] [--replay FILE FRAMES] MODEL.SO NAME
+ * CONTRACT(64 hex digits) ARENA_BYTES FRAME_VALUES [COUNTER]
  *
+ * HEX is the board's own number, up to 16 bytes; without it that of this machine, see machine_id.h.
+ * With --flash the board keeps its settings in FILE, see file_flash.h; when power fails in a write,
+ * the program starts again. NAME is the fleet that it says it is of.
  * With --replay the board has a sensor that gives the frames of FILE, int16 each, FRAMES in 1000
  * seconds; 0: as fast as they are taken.
  *
@@ -29,9 +32,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "file_flash.h"
+#include "options.h"
 #include "replay.h"
 #include "tinyops/app.h"
 #include "tinyops/manage.h"
+#include "tinyops/settings_smp.h"
 
 enum { LINE = 0, STACK_BYTES = 1 << 20, GUARD_BYTES = 1 << 16, RED_ZONE_BYTES = 512, PAINT = 0xa5 };
 
@@ -47,12 +53,9 @@ typedef struct {
   uint32_t static_bytes;
   uint64_t opened_us;
   replay *sensor; /* null: frames come over the line */
+  file_flash flash;
+  char **command_line; /* of this program */
 } line;
-
-static void fail(const char *what, const char *why) {
-  (void)fprintf(stderr, "%s: %s\n", what, why);
-  exit(2);
-}
 
 static int32_t read_byte(void *context) {
   line *self = context;
@@ -115,6 +118,37 @@ static void idle(void *context) {
   struct pollfd wait = {.fd = LINE, .events = POLLIN};
   (void)poll(&wait, 1, self->sensor != NULL ? replay_wait_ms(self->sensor, now_us()) : -1);
 }
+
+/* Power fails: the same program from its beginning, on the same line. */
+static int32_t survive(const line *self, int32_t status) {
+  if (status == TINYOPS_FLASH_POWER_CUT) {
+    (void)execv("/proc/self/exe", self->command_line);
+    fail("power", "failed, and the program cannot start itself again");
+  }
+  return status;
+}
+
+static int32_t erase_flash(void *context, uint32_t address, uint32_t bytes) {
+  line *self = context;
+  return survive(self, file_flash_erase(&self->flash, address, bytes));
+}
+
+static int32_t program_flash(void *context, uint32_t address, const uint8_t *bytes,
+                             uint32_t count) {
+  line *self = context;
+  return survive(self, file_flash_program(&self->flash, address, bytes, count));
+}
+
+static int32_t read_flash(void *context, uint32_t address, uint8_t *bytes, uint32_t count) {
+  line *self = context;
+  return file_flash_read(&self->flash, address, bytes, count);
+}
+
+static const tinyops_port_flash flash = {.erase_bytes = FILE_FLASH_ERASE_BYTES,
+                                         .program_bytes = FILE_FLASH_PROGRAM_BYTES,
+                                         .erase = erase_flash,
+                                         .program = program_flash,
+                                         .read = read_flash};
 
 static void start_ticks(void *context) {
   line *self = context;
@@ -184,10 +218,11 @@ typedef struct {
   tinyops_app_board board;
   tinyops_app app;
   tinyops_app_management management;
+  tinyops_app_release release; /* a program is no image: there is no flash to digest */
+  tinyops_settings settings;
+  tinyops_smp_settings settings_calls;
+  uint8_t unit[32];
 } machine;
-
-/* A program is no image: there is no flash to digest. */
-static const tinyops_app_release release = {.fleet = "", .version = "0.1.0"};
 
 static void serve(machine *self) {
   (void)tinyops_app_init(&self->app, &self->board);
@@ -262,6 +297,24 @@ static void read_contract(const char *digits, uint8_t *contract) {
   }
 }
 
+/* Where the board keeps its settings, if it does. */
+static const tinyops_smp_settings *open_settings(machine *self, tinyops_port *port,
+                                                 const char *path) {
+  if (path == NULL) {
+    return NULL;
+  }
+  const char *wrong = file_flash_open(&self->port_line->flash, path);
+  if (wrong != NULL) {
+    fail(path, wrong);
+  }
+  port->flash = &flash;
+  self->settings = (tinyops_settings){.origin = FILE_FLASH_ORIGIN,
+                                      .bytes = FILE_FLASH_BYTES,
+                                      .unit = self->unit,
+                                      .unit_bytes = sizeof(self->unit)};
+  return tinyops_settings_attach(&self->settings, &self->settings_calls, port);
+}
+
 static replay *open_replay(const char *path, const char *rate, const char *frame_values) {
   static replay opened;
   const char *wrong = replay_open(&opened, path, (uint32_t)strtoul(frame_values, NULL, 10),
@@ -276,14 +329,12 @@ int main(int count, char **arguments) {
   const struct rlimit no_core = {0, 0};
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)setrlimit(RLIMIT_CORE, &no_core);
-  char **option = count > 8 && strcmp(arguments[1], "--replay") == 0 ? arguments + 1 : NULL;
-  if (option != NULL) {
-    arguments += 3;
-    count -= 3;
-  }
+  options given;
+  const int before = options_read(count, arguments, &given);
+  arguments += before;
+  count -= before;
   if (count < 6 || count > 7 || strlen(arguments[3]) != 64) {
-    fail("usage",
-         "runner [--replay FILE FRAMES] MODEL.SO NAME CONTRACT ARENA_BYTES FRAME_VALUES [COUNTER]");
+    fail("usage", "runner [OPTION]... MODEL.SO NAME CONTRACT ARENA_BYTES FRAME_VALUES [COUNTER]");
   }
   uint8_t contract[32];
   read_contract(arguments[3], contract);
@@ -302,7 +353,9 @@ int main(int count, char **arguments) {
   port_line->static_bytes = arena_bytes + frame_values * (uint32_t)sizeof(*frame);
   port_line->emulated = count == 7 ? share_counter(arguments[6]) : NULL;
   port_line->opened_us = now_us();
-  port_line->sensor = option != NULL ? open_replay(option[1], option[2], arguments[5]) : NULL;
+  port_line->command_line = arguments - before;
+  port_line->sensor =
+      given.replay != NULL ? open_replay(given.replay, given.rate, arguments[5]) : NULL;
   open_counter(port_line);
   tinyops_port port = {
       .context = port_line,
@@ -315,13 +368,17 @@ int main(int count, char **arguments) {
       .idle = idle,
       .measure = measure,
       .now_ms = now_ms,
-      .sensor = option != NULL ? &sensor : NULL,
+      .sensor = given.replay != NULL ? &sensor : NULL,
   };
+  port.silicon_bytes = options_silicon(&given, (uint8_t *)port.silicon);
   if (port_line->counter >= 0) {
     (void)close(
         port_line->counter); /* counts this thread; the application's thread opens its own */
   }
   self->port_line = port_line;
+  self->release = (tinyops_app_release){.fleet = given.fleet,
+                                        .version = "0.1.0",
+                                        .settings = open_settings(self, &port, given.flash)};
   self->board = (tinyops_app_board){
       .port = &port,
       .name = arguments[2],
@@ -331,8 +388,8 @@ int main(int count, char **arguments) {
       .arena_bytes = arena_bytes,
       .frame = frame,
       .frame_values = frame_values,
-      .rate_millihz = option != NULL ? 1 : 0, /* a recording has its own */
-      .smp = tinyops_app_manage(&self->management, &self->app, &port, &release),
+      .rate_millihz = given.replay != NULL ? 1 : 0, /* a recording has its own */
+      .smp = tinyops_app_manage(&self->management, &self->app, &port, &self->release),
   };
   run_on_stack(self);
   return 0;

@@ -2,6 +2,7 @@
  */
 #include "tinyops/port.h"
 
+#include "call.h"
 #include "startup.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
@@ -107,5 +108,7 @@ void tinyops_port_open(tinyops_port *port) {
       .now_ms = now_ms,
       .reset = reset,
       .reset_cause = TINYOPS_RESET_UNKNOWN,
+      .flash = twin_flash(),
   };
+  port->silicon_bytes = twin_read_number(port->silicon);
 }

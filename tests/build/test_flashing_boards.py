@@ -1,0 +1,177 @@
+"""`tinyops flash` onto virtual boards, by what flashes real ones.
+
+avrdude writes a Mega through Arduino's own bootloader in simavr; a virtual RP2040 runs the UF2 file from its drive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from fakes.flashable import publish_firmware
+from tinyops.boards.loader import load_catalog
+from tinyops.build.virtual import build_board
+from tinyops.cli import main
+from tinyops.device.identify.find import ask
+from tinyops.errors import ToolError
+from tinyops.link import Link
+from tinyops.link.client import LinkTimeout
+from tinyops.twin import open_twin
+from tinyops.twin.released import uf2_bytes
+from tinyops.twin.simavr import AvrBoard, read_bootloader
+from tinyops.twin.terminal import Terminal
+
+pytestmark = pytest.mark.build
+
+MODEL = Path(__file__).parents[1] / "fuzz/corpus/network.tflite"
+CATALOG = load_catalog()
+MEGA, PICO = CATALOG["mega2560"], CATALOG["pico"]
+SETTLE_S = MEGA.spec.usb[0].settle_ms / 1000
+needs_avrdude = pytest.mark.skipif(shutil.which("avrdude") is None, reason="no avrdude here")
+
+
+def built(board: str, folder: Path) -> Mapping[str, Path]:
+    return build_board(MODEL, CATALOG[board], CATALOG, folder, prefer="balanced", report=lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def mega(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    return built("mega2560", tmp_path_factory.mktemp("mega2560"))
+
+
+@contextlib.contextmanager
+def plugged_in(files: Mapping[str, Path], state: Path) -> Iterator[tuple[AvrBoard, Terminal]]:
+    with open_twin("mega2560", MEGA.spec, files, state=state, bootloader=True) as board:
+        assert isinstance(board, AvrBoard)
+        terminal = Terminal("mega2560", lambda: board.link.stream, opened=board.reset)
+        try:
+            yield board, terminal
+        finally:
+            terminal.close()
+
+
+def half_written(state: Path, firmware: bytes) -> None:
+    """What a cable leaves that was pulled out half-way: the bootloader starts it, and it does nothing of use."""
+    loader = read_bootloader("atmega2560")
+    flash = bytearray(b"\xff" * MEGA.spec.memory.flash[0].bytes)  # type: ignore[union-attr]
+    flash[: len(firmware) // 2] = firmware[: len(firmware) // 2]
+    for at, byte in loader.items():
+        flash[at] = byte
+    state.mkdir()
+    (state / "flash.bin").write_bytes(flash)
+
+
+@needs_avrdude
+@pytest.mark.parametrize("before", ["blank", "half"])
+def test_avrdude_brings_a_released_firmware_onto_a_mega_that_then_tells_its_digest(
+    before: str, mega: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = publish_firmware(tmp_path / "repository", "mega2560", mega)
+    firmware, state = mega["firmware.bin"].read_bytes(), tmp_path / "state"
+    if before == "half":
+        half_written(state, firmware)
+    with plugged_in({"contract.json": mega["contract.json"]}, state) as (board, terminal):
+        with pytest.raises(LinkTimeout):
+            ask(terminal.path)  # no firmware, or no whole one
+        assert main(["flash", "-C", str(root), "mega2560", "--port", terminal.path]) == 0
+        done, said = capsys.readouterr()
+        digest = hashlib.sha256(firmware).hexdigest()
+        assert done == f"mega2560: flashed by avrdude; it runs firmware {digest[:12]}, as flashed\n"
+        steps = [int(line.split()[0]) for line in said.splitlines() if line.endswith(" %")]
+        assert steps == 2 * [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]  # written, and read back
+        counted = board.measure()
+        assert counted.resets == 3  # by our question, avrdude and the last question, when they opened the port
+        assert ask(terminal.path, SETTLE_S).firmware == bytes.fromhex(digest)
+    kept = (state / "flash.bin").read_bytes()
+    assert kept.startswith(firmware) and len(kept) == MEGA.spec.memory.flash[0].bytes  # type: ignore[union-attr]
+
+
+def test_what_is_said_before_the_bootloader_gives_up_keeps_it(mega: Mapping[str, Path], tmp_path: Path) -> None:
+    with plugged_in(mega, tmp_path / "state") as (_, terminal):
+        with pytest.raises(LinkTimeout):
+            ask(terminal.path)
+        assert ask(terminal.path, SETTLE_S).board == "mega2560"
+
+
+def test_a_twin_of_another_kind_has_no_bootloader(mega: Mapping[str, Path]) -> None:
+    with (
+        pytest.raises(ToolError, match="pico: a twin of kind rp2040js has no bootloader"),
+        open_twin("pico", PICO.spec, mega, bootloader=True),
+    ):
+        pass
+
+
+class BootRom(threading.Thread):
+    """What a Pico's boot ROM does with its drive: when a file of UF2 is whole, it goes into flash and is started. The
+    line that it then talks on is at `port`."""
+
+    def __init__(self, drive: Path, port: Path, contract: Path) -> None:
+        super().__init__()
+        self.drive, self.port, self.contract = drive, port, contract
+        self.ended = threading.Event()
+        self.failed: list[BaseException] = []
+
+    def run(self) -> None:
+        try:
+            with self._booted() as terminal:
+                self.port.symlink_to(terminal.path)
+                self.ended.wait(60)
+                terminal.close()
+        except BaseException as error:
+            self.failed.append(error)
+
+    @contextlib.contextmanager
+    def _booted(self) -> Iterator[Terminal]:
+        found = self._flashed()
+        origin, image = min(found), bytes(found.get(at, 0xFF) for at in range(min(found), max(found) + 1))
+        layout = PICO.spec.layout
+        assert layout is not None and origin == layout.firmware[0].origin
+        firmware, model = self.drive.parent / "firmware.bin", self.drive.parent / "model.bin"
+        slot = layout.model[0].origin - origin
+        firmware.write_bytes(image[:slot])
+        model.write_bytes(image[slot:])
+        files = {"contract.json": self.contract, "firmware.bin": firmware, "model.bin": model}
+        with open_twin("pico", PICO.spec, files) as board:
+            link = board.link
+            assert isinstance(link, Link)
+            yield Terminal("pico", lambda: link.stream)
+
+    def _flashed(self) -> dict[int, int]:
+        while not self.ended.is_set():
+            for path in self.drive.glob("*.uf2"):
+                with contextlib.suppress(ToolError):  # not whole yet
+                    return uf2_bytes(path)
+            time.sleep(0.02)
+        raise TimeoutError("no file came")
+
+
+def test_the_file_on_a_picos_drive_boots_and_tells_its_digest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = built("pico", tmp_path / "built")
+    root = publish_firmware(tmp_path / "repository", "pico", files)
+    drive, port = tmp_path / "RPI-RP2", tmp_path / "port"
+    drive.mkdir()
+    (drive / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: RPI-RP2\r\n")
+    rom = BootRom(drive, port, files["contract.json"])
+    rom.start()
+    try:
+        command = ["flash", "-C", str(root), "pico", "--drive", str(drive), "--verify-port", str(port), "--json"]
+        status = main(command)
+        value = json.loads(capsys.readouterr().out)
+        assert (status, rom.failed) == (0, []), value
+        assert value["verified"] and value["way"] == f"copy to {drive}"
+        info = ask(str(port))
+        assert info.firmware == hashlib.sha256(files["firmware.bin"].read_bytes()).digest()
+        assert info.model == hashlib.sha256(files["model.bin"].read_bytes()).digest() and info.state == 0
+    finally:
+        rom.ended.set()
+        rom.join(30)
