@@ -80,7 +80,6 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
         if method not in ("GET", "HEAD"):
             self.patience.pace()
         while True:
-            _rewind(options.get("data"))
             response, broken = self._try(method, url, arguments, options)
             if response is None:
                 attempt += 1
@@ -120,6 +119,7 @@ class Session(GitHubSession):  # type: ignore[misc]  # github3 has no types
                     f"{self.place.host}: the token is not sent there",
                     hint="check `releases.url` in the project's spec",
                 )
+            _rewind(options.get("data"))
             response = self._send(method, url, arguments, options)
             target = response.headers.get("Location")
             if not (follow and response.status_code in REDIRECTS and target):
