@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.github_server import REPOSITORY, TOKEN, GitHub, serving_github
-from fakes.projects import DESK, FINISHED, Repository, locked, repository
+from fakes.projects import DESK, FINISHED, STREAM, Repository, fleet, locked, repository
 from fakes.release_stores import check_exchanges
 
 pytestmark = pytest.mark.build
@@ -43,8 +43,7 @@ def test_from_the_first_release_to_a_fresh_machine(made: Repository, github: Git
     assert "- desk: model tiny for linux" in state.published()["v1"].body
 
     # Killed when all is uploaded and v2 is to be published; the next apply carries on with the draft.
-    head = "metadata: {name: desk}\nspec:\n"
-    made.edit("specs/fleets.yaml", head, f"{head}  security_counter: 1\n")
+    made.write("specs/hall.yaml", fleet("hall", "tiny", {"linux": STREAM}))
     killed: list[int] = []
     github.fault("kill", "PATCH", r"/releases/\d+$", pid=lambda: killed[0])
     child = made.start("apply")

@@ -125,7 +125,7 @@ class Publication:
         missing = [name for name in self._sources if name not in there]
         total = sum(self._lengths[name] for name in missing)
         self._patience.say(
-            f"{self._manifest.tag}: {len(missing)} files to upload ({total:,} bytes), {len(there)} there already"
+            f"{self._manifest.tag}: {len(missing)} of {len(self._sources)} files to upload, {total:,} bytes"
         )
         for name in missing:
             self._upload(draft, name)
