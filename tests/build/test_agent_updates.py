@@ -557,3 +557,33 @@ def _restore(folder: Path, files: dict[Path, bytes]) -> None:
             path.unlink()
     for path, content in files.items():
         path.write_bytes(content)
+
+
+def test_results_of_the_confirmed_model_go_where_its_signed_entry_says(publisher: Publisher, recording: Path) -> None:
+    wanted = settings(publisher, replay=recording)
+    with serving(publisher.root) as server:
+        publisher.publish(compiled_model("CRASH_IN_PREPARE"), post=f"{server.url}/plant")
+        refusal(wanted)
+        assert server.taken == [], "nothing of a trial is posted"
+        publisher.publish(GOOD, post=f"{server.url}/plant")
+        report = run_agent(wanted)
+        again = run_agent(wanted)
+    assert (report.health.inferences, report.health.posted, report.health.unposted) == (5, 5, 0)
+    assert (again.health.inferences, again.health.posted) == (10, 10)
+    assert [result["sequence"] for result in server.taken] == list(range(10))
+    assert [result["label"] for result in server.taken[:5]] == ["up", "up", "down", "down", "down"]
+    assert {(r["device"], r["board"], r["fleet"], r["model"]) for r in server.taken} == {
+        ("pi-7", "linux", "wrist", digest_bytes(GOOD.library))
+    }
+    assert all(len(result["scores"]) == 2 for result in server.taken)
+
+
+def test_a_server_that_is_not_there_costs_results_and_no_inference(publisher: Publisher, recording: Path) -> None:
+    with serving(publisher.root) as server:
+        gone = server.url
+    publisher.publish(GOOD, post=gone)
+    events: list[str] = []
+    report = run_agent(settings(publisher, replay=recording, replay_timeout_s=2.0), on_event=events.append)
+    assert report.slot.state == "confirmed" and report.problem is None
+    assert (report.health.inferences, report.health.posted, report.health.unposted) == (5, 0, 5)
+    assert "0 of 5 results posted: cannot be reached: Connection refused" in events

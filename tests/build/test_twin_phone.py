@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -14,12 +15,15 @@ import numpy as np
 import pytest
 from test_compiler_wasm import build as build_module
 
-from fakes import projects
+from fakes import projects, web
 from fakes.tflite import Tflite
+from tinyops.boards.loader import load_catalog
 from tinyops.errors import ToolError
 from tinyops.files import digest_bytes
+from tinyops.firmware import render_project
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.keys import SigningKey
+from tinyops.specs.acts import HttpAct
 from tinyops.twin import browser as twin_browser
 from tinyops.twin.browser import open_browser
 from tinyops.twin.page_server import PageServer, read_page, serving
@@ -288,8 +292,83 @@ def test_motion_events_of_the_phone_are_resampled_and_classified(phone: Phone) -
     assert phone.text("start") == "Start"
 
 
+def posting_page(phone: Phone, url: str, *, only_changes: bool = False) -> None:
+    """The site's page from now on is that of a fleet whose results go to a server."""
+    trust = re.search(r"TRUST = (.*);", phone.server.files["trust.js"].decode(), re.DOTALL)
+    assert trust
+    act = HttpAct(kind="http", url=url, only_changes=only_changes)
+    phone.server.files = render_project(
+        board="phone",
+        spec=load_catalog()["phone"].spec,
+        fleet="desk",
+        sensor={"kind": "stream"},
+        contract=json.loads((phone.site / "v1" / "compile.tiny.phone.contract.json").read_bytes()),
+        trust=json.loads(trust.group(1)),
+        acts=(act,),
+    )
+
+
+def run_typed(phone: Phone, count: int) -> None:
+    for _ in range(count):
+        assert phone.classifies()
+
+
+def test_results_of_a_page_go_where_its_fleet_says(phone: Phone, tmp_path: Path) -> None:
+    with web.serving(tmp_path) as plant:
+        posting_page(phone, f"{plant.url}/results")
+        phone.open()
+        phone.page.evaluate(
+            """async () => {
+              const { board } = await import(new URL("./board.js", location.href).href);
+              await board.push(new Int16Array(20));
+            }"""
+        )
+        run_typed(phone, 2)
+        sync_api.expect(phone.page.locator("#posted")).to_have_text("2")
+        assert [result["sequence"] for result in plant.taken] == [1, 2], "what a twin feeds the board is not posted"
+        first, second = plant.taken
+        assert first["schema"] == "tinyops/result/v1" and first["label"] in ("rest", "shake")
+        assert (first["board"], first["fleet"]) == ("phone", "desk") and first["device"].startswith("phone-")
+        assert first["model"] == f"sha256:{phone.signed('v1')['model']['sha256']}"
+        assert len(first["scores"]) == 2 and (first["scale"], first["zero_point"]) == (1 / 256, -128)
+        assert second["device"] == first["device"] and second["ms"] >= first["ms"]
+        phone.page.reload()
+        phone.ready()
+        run_typed(phone, 1)
+        sync_api.expect(phone.page.locator("#posted")).to_have_text("3")
+        third = plant.taken[2]
+        assert (third["device"], third["sequence"]) == (first["device"], 3) and phone.problems == []
+
+
+def test_a_page_s_server_in_trouble_costs_no_inference(phone: Phone, tmp_path: Path) -> None:
+    with web.serving(tmp_path) as plant:
+        posting_page(phone, f"{plant.url}/results")
+        plant.faults["results"] = web.at_first(2, web.status(500))
+        phone.open()
+        run_typed(phone, 3)
+        sync_api.expect(phone.page.locator("#posted")).to_have_text("3")
+        assert [result["sequence"] for result in plant.taken] == [0, 1, 2] and len(plant.asked) == 5
+        plant.faults["results"] = web.at_first(1, web.status(400))
+        run_typed(phone, 1)
+        sync_api.expect(phone.page.locator("#unposted")).to_have_text("1")
+        assert phone.text("posting") == "the server answered 400"
+        plant.faults["results"] = web.silent
+        run_typed(phone, 2)
+    sync_api.expect(phone.page.locator("#posting")).to_have_text("cannot be reached")
+    run_typed(phone, 1)
+    assert phone.text("complaint") == ""
+
+
+def test_a_page_posts_only_changes_where_it_is_told_to(phone: Phone, tmp_path: Path) -> None:
+    with web.serving(tmp_path) as plant:
+        posting_page(phone, f"{plant.url}/results", only_changes=True)
+        phone.open()
+        run_typed(phone, 3)
+        sync_api.expect(phone.page.locator("#posted")).to_have_text("1")
+        assert [result["sequence"] for result in plant.taken] == [0]
+
+
 def test_a_page_of_another_contract_is_refused_by_the_twin(applied: projects.Repository, tmp_path: Path) -> None:
-    from tinyops.boards.loader import load_catalog
     from tinyops.twin import open_twin
 
     files = released(applied, tmp_path)
@@ -314,7 +393,6 @@ def released(applied: projects.Repository, folder: Path) -> dict[str, Path]:
 def test_without_chromium_the_twin_says_what_to_type(
     applied: projects.Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tinyops.boards.loader import load_catalog
     from tinyops.twin import open_twin
 
     files = released(applied, tmp_path)

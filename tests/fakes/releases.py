@@ -10,7 +10,17 @@ from typing import Any
 from fakes.models import FakeModel, contract_bytes, contract_digest, golden_bytes
 from tinyops.artifacts import Artifact, Record
 from tinyops.files import digest_bytes
-from tinyops.manifest.document import Asset, BoardEntry, FileRef, FleetEntry, Manifest, ModelFile, Proofs, asset_name
+from tinyops.manifest.document import (
+    Asset,
+    BoardEntry,
+    FileRef,
+    FleetEntry,
+    Manifest,
+    ModelFile,
+    Posting,
+    Proofs,
+    asset_name,
+)
 from tinyops.manifest.keys import SigningKey, Trust
 from tinyops.release.directory import DirectoryStore
 from tinyops.release.store import Release, SignedRelease, sign_release
@@ -46,7 +56,9 @@ class Publisher:
         self.root.mkdir(parents=True, exist_ok=True)
         self.trust_file.write_bytes(b"# the release keys\n" + b"".join(key.public.to_pem() for key in self.keys))
 
-    def build(self, model: FakeModel, *, counter: int = 0, kind: str = "shared-object", **changes: Any) -> Manifest:
+    def build(
+        self, model: FakeModel, *, counter: int = 0, kind: str = "shared-object", post: str = "", **changes: Any
+    ) -> Manifest:
         """The manifest of the next release: what is in the last one already keeps its tag."""
         latest = self.store.latest()
         version = latest.manifest.version + 1 if latest else 1
@@ -72,11 +84,11 @@ class Publisher:
             "specs": LOCK,
             "steps": {"train:activity": record("train:activity", {"float.tflite": weights})},
             "assets": assets,
-            "fleets": {self.fleet: self._fleet(model, assets, counter, kind)},
+            "fleets": {self.fleet: self._fleet(model, assets, counter, kind, post)},
         }
         return Manifest(**{**fields, **changes})
 
-    def _fleet(self, model: FakeModel, assets: dict[str, Asset], counter: int, kind: str) -> FleetEntry:
+    def _fleet(self, model: FakeModel, assets: dict[str, Asset], counter: int, kind: str, post: str) -> FleetEntry:
         def ref(data: bytes) -> dict[str, Any]:
             return {"digest": digest_bytes(data), **assets[digest_bytes(data)].to_json()}
 
@@ -87,6 +99,7 @@ class Publisher:
             golden=FileRef(**ref(model.golden)),
             proof=Proofs(model="same-bytes"),
             figures={"accuracy": 0.9, "flash_bytes": 1000},
+            post=Posting(url=post) if post else None,
         )
         return FleetEntry(model="activity", security_counter=counter, boards={self.board: entry})
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 Fault = Callable[["Request", bytes], None]
 
@@ -29,6 +31,22 @@ class Request(BaseHTTPRequestHandler):
             else:
                 self.plain(body)
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append((self.path, dict(self.headers)))
+        with contextlib.suppress(ConnectionError):
+            fault = next((fault for part, fault in self.server.faults.items() if part in self.path), None)
+            if fault is not None:
+                fault(self, b"")
+            else:
+                self.server.taken.append(json.loads(body))
+                self.answer(204, b"")
+
+    def do_OPTIONS(self) -> None:
+        """What a browser asks before it posts to another origin."""
+        names = {"Methods": "POST", "Headers": "Content-Type"}
+        self.answer(204, b"", {f"Access-Control-Allow-{name}": value for name, value in names.items()})
+
     def plain(self, body: bytes) -> None:
         etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         if self.headers.get("If-None-Match") == etag:
@@ -38,7 +56,8 @@ class Request(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+        shared = {} if self.command == "GET" else {"Access-Control-Allow-Origin": "*"}
+        for name, value in {"Content-Length": str(len(body)), **shared, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         self.server.sent += len(body)
@@ -49,7 +68,8 @@ class Request(BaseHTTPRequestHandler):
 
 
 class FakeServer(ThreadingHTTPServer):
-    """`faults` are by a part of the path; `seen` has every request, `sent` counts bytes of bodies."""
+    """`faults` are by a part of the path; `seen` has every GET, `sent` counts bytes of bodies; `asked` has every POST,
+    `taken` the JSON of those that were taken."""
 
     daemon_threads = True
 
@@ -59,6 +79,8 @@ class FakeServer(ThreadingHTTPServer):
         self.faults: dict[str, Fault] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.sent = 0
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.taken: list[Any] = []
         self.stopping = threading.Event()
 
     @property
@@ -82,6 +104,19 @@ def serving(root: Path) -> Iterator[FakeServer]:
 
 def status(code: int) -> Fault:
     return lambda request, _: request.answer(code, b"trouble")
+
+
+def at_first(count: int, fault: Fault) -> Fault:
+    """Only the first requests go wrong."""
+    left = [count]
+
+    def soon_over(request: Request, body: bytes) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            request.server.faults.clear()
+        fault(request, body)
+
+    return soon_over
 
 
 def html(request: Request, body: bytes) -> None:

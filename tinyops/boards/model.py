@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from tinyops.boards.layout import Flash, Layout, Memory, check_layout
 from tinyops.boards.machines import QEMU, USER_EMULATORS, emulator, place
 from tinyops.boards.mcus import mcu_fault
-from tinyops.documents import Misplaced, Name, Strict
+from tinyops.documents import Matching, Misplaced, Name, Strict
 from tinyops.files import digest_json
 
 Cpu: TypeAlias = Literal[
@@ -41,9 +41,13 @@ Compiler: TypeAlias = Literal[
 TwinKind: TypeAlias = Literal["native", "qemu", "qemu-user", "rp2040js", "simavr", "browser", "none"]
 ModelForm: TypeAlias = Literal["image", "linked", "shared-object", "wasm"]
 Framework: TypeAlias = Literal["bare-metal", "arduino", "library"]
+ActKind: TypeAlias = Literal["serial", "led", "ble", "http"]
 BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
 FlashProgram: TypeAlias = Literal[
     "picotool", "bossac", "esptool", "avrdude", "openocd", "dfu-util", "teensy", "copy", "vendor"
+]
+SerialLine: TypeAlias = Annotated[
+    str, Matching(r"^Serial[A-Za-z0-9]*$", "a line of an Arduino core is named Serial, Serial1, …", max_length=32)
 ]
 UsbNumber: TypeAlias = Annotated[NonNegativeInt, Field(le=0xFFFF)]
 
@@ -130,16 +134,12 @@ class Driver(Strict):
     libraries: tuple[str, ...] = Field(default=(), description="PlatformIO's libraries, owner/name@version.")
 
 
-class Arduino(Strict):
-    """The PlatformIO platform with an Arduino core that builds for the board."""
+class Act(Strict):
+    """How the Arduino port tells others of a result: a radio that the firmware uses."""
 
-    platform: str = Field(description="As `platform =` takes it, without a version.")
-    version: str = Field(description="Of the platform; a tag where it is a repository.")
-    board: str = Field(description="PlatformIO's name of the board.")
-    core: str = Field(default="", description="`board_build.core`, where a platform has several.")
-    libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
-    drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
-    options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")
+    file: Name = Field(description="A file below runtime/port/arduino/acts, without its ending.")
+    libraries: tuple[str, ...] = Field(default=(), description="PlatformIO's libraries, owner/name@version.")
+    encrypted: bool = Field(default=False, description="For http: it can check a server's certificate, so https works.")
 
 
 class Twin(Strict):
@@ -149,6 +149,23 @@ class Twin(Strict):
     machine: str = Field(default="", description="As QEMU or simavr names it.")
     same_machine: bool = Field(description="The emulator runs the board's own firmware bytes, not a port's.")
     not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")
+
+
+class Arduino(Strict):
+    """The PlatformIO platform with an Arduino core that builds for the board."""
+
+    platform: str = Field(description="As `platform =` takes it, without a version.")
+    version: str = Field(description="Of the platform; a tag where it is a repository.")
+    board: str = Field(description="PlatformIO's name of the board.")
+    core: str = Field(default="", description="`board_build.core`, where a platform has several.")
+    serial: SerialLine = Field(default="Serial", description="The core's line that leads to the host.")
+    libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
+    drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
+    acts: Mapping[Literal["ble", "http"], Act] = Field(
+        default={}, description="What its radio is used for beside the serial line and the LED."
+    )
+    options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")
+    twin: Twin | None = Field(default=None, description="With this core, where the board's own twin cannot run it.")
 
 
 class Silicon(Strict):
@@ -174,6 +191,7 @@ class BoardSpec(Strict):
     pins: Pins | None = Field(
         default=None, description="For port nrf5, whose chips can put the serial line and an LED on any pin."
     )
+    led: bool = Field(default=False, description="An LED that its port lights for a class; pins.led says so, too.")
     arduino: Arduino | None = Field(default=None, description="For fleets that ask for framework arduino.")
     flash_tool: FlashTool | None = Field(default=None, description="How a cable brings firmware onto it.")
     stream: bool = Field(default=True, description="Takes frames from its host.")
@@ -281,6 +299,15 @@ class BoardSpec(Strict):
         own: tuple[Framework, ...] = ("bare-metal",) if self.port in BARE_METAL_PORTS else ()
         return (*own, "arduino") if self.arduino else own
 
+    def acts(self, framework: Framework | None) -> tuple[ActKind, ...]:
+        """What its firmware in one of its `frameworks` can do with a result; None: in its default."""
+        if not self.frameworks:
+            return ("serial", "http")  # the page's own, or the agent's
+        chosen = framework or self.frameworks[0]
+        led: tuple[ActKind, ...] = ("led",) if self.led or (self.pins and self.pins.led) else ()
+        radio = sorted(self.arduino.acts) if self.arduino and chosen == "arduino" else ()
+        return ("serial", *(led if chosen != "library" else ()), *radio)
+
 
 class BoardMetadata(Strict):
     name: Name = Field(description="What fleets name it by; its file is named the same.")
@@ -306,7 +333,9 @@ class Board(Strict):
         """The board with its firmware in one of its `frameworks`; None: its default, the board as it is."""
         if framework != "arduino" or self.spec.port == "arduino":
             return self
-        return self.model_copy(update={"spec": self.spec.model_copy(update={"port": "arduino"})})
+        twin = self.spec.arduino.twin if self.spec.arduino else None
+        changed = {"port": "arduino", "twin": twin or self.spec.twin}
+        return self.model_copy(update={"spec": self.spec.model_copy(update=changed)})
 
     @cached_property
     def digest(self) -> str:

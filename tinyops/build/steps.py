@@ -146,6 +146,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
             "platformio": lock.python.get("platformio"),
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
+            **_platform(board, lock),
         },
         firmware_inputs,
     )
@@ -181,6 +182,12 @@ def _linker(facts: BoardSpec, lock: Lock) -> JsonObject:
     return {"linker": {"name": WASM_LINKER, "version": lock.compilers.get(WASM_LINKER)}}
 
 
+def _platform(board: Board, lock: Lock) -> JsonObject:
+    """What the board's maker's platform builds with, where the lock pins it: else the firmware is rendered only."""
+    pins = lock.platforms.get(board.name) if board.spec.port == "arduino" else None
+    return {"platform": dict(pins)} if pins else {}
+
+
 def _trust_settings(repository: Repository, facts: BoardSpec) -> JsonObject:
     """The public keys that a page is built with: it has no settings region to keep them in."""
     if facts.port != "browser":
@@ -196,13 +203,14 @@ def board_facts(board: Board) -> JsonObject:
 
 
 def firmware_settings(fleet: Fleet, board: Board) -> JsonObject:
-    sensor = fleet.spec.boards[board.name].sensor
+    binding = fleet.spec.boards[board.name]
+    sensor, acts = binding.sensor, binding.act
     return {
         "board": board.name,
         "facts": board_facts(board),
         "sensor": sensor if isinstance(sensor, str) else sensor.model_dump(mode="json"),
         "fleet": fleet.metadata.name,
-    }
+    } | ({} if acts is None else {"act": [act.model_dump(mode="json") for act in acts]})
 
 
 def compile_settings(repository: Repository, model: str, board: Board) -> JsonObject:

@@ -148,6 +148,8 @@ class Agent:
                 inferences=state.inferences,
                 classes=state.classes,
                 errors=state.errors,
+                posted=state.posted,
+                unposted=state.unposted,
                 uptime_s=int(time.monotonic() - self.started_s),
             ),
             problem=error.message[:REASON_CHARACTERS_MAX] if error else None,

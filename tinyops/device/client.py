@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tinyops.device import proof
 from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, differences, read_contract
+from tinyops.device.posting import Post
 from tinyops.device.proof import ModelFault, Replayed, SensorFault
 from tinyops.device.rules import Accepted, Refused, accept_entry
 from tinyops.device.sensor import MissingChannels, SensorError, read_columns
@@ -149,12 +150,12 @@ class Client:
         vectors = proof.prove(library, self.slots.path(slot, GOLDEN), entry.contract, timeout_s=limit)
         replayed = self._try_recording(library, contract, entry)
         self._confirm(slot, entry, f"{vectors} golden vectors bit-exact")
-        return replayed
+        return replayed if entry.post is None else None  # nothing of a trial is posted: it runs again
 
     def _try_recording(self, library: Path, contract: Contract, entry: Entry) -> Replayed | None:
         """Part of the trial; a wrong recording is no reason against the model, the run after says so."""
         try:
-            return self._replay(library, contract, entry)
+            return self._replay(library, contract, entry, None)
         except SensorFault:
             return None
 
@@ -185,6 +186,8 @@ class Client:
             inferences=0,
             classes={},
             errors=0,
+            posted=0,
+            unposted=0,
         )
         self.on_event(f"v{entry.version}: {reason}; runs from slot {slot}")
 
@@ -215,18 +218,38 @@ class Client:
             return
         if replayed is None:
             contract, _ = self.slots.contract(current, running.entry)
-            replayed = self._replay(self.slots.path(current, MODEL), contract, running.entry)
+            library = self.slots.path(current, MODEL)
+            replayed = self._replay(library, contract, running.entry, self._post(running.entry))
         if replayed is not None:
-            classes = dict(self.state.classes)
-            for name, count in replayed.classes.items():
-                classes[name] = classes.get(name, 0) + count
-            self._save(inferences=self.state.inferences + replayed.inferences, classes=classes)
+            self._count(replayed)
 
-    def _replay(self, library: Path, contract: Contract, entry: Entry) -> Replayed | None:
+    def _count(self, replayed: Replayed) -> None:
+        classes = dict(self.state.classes)
+        for name, count in replayed.classes.items():
+            classes[name] = classes.get(name, 0) + count
+        self._save(
+            inferences=self.state.inferences + replayed.inferences,
+            classes=classes,
+            posted=self.state.posted + replayed.posted,
+            unposted=self.state.unposted + replayed.unposted,
+        )
+        if replayed.trouble:
+            total = replayed.posted + replayed.unposted
+            self.on_event(f"{replayed.posted} of {total} results posted: {replayed.trouble}")
+
+    def _post(self, entry: Entry) -> Post | None:
+        """Where results of the confirmed model go, as its signed entry says."""
+        if entry.post is None:
+            return None
+        settings, number = self.settings, self.state.inferences
+        whose = (settings.device, settings.board, settings.fleet, entry.model.digest)
+        return Post(entry.post.url, entry.post.only_changes, *whose, number)
+
+    def _replay(self, library: Path, contract: Contract, entry: Entry, post: Post | None) -> Replayed | None:
         if self.settings.replay is None:
             return None
         limit = self.settings.replay_timeout_s
-        return proof.replay(library, self.settings.replay, contract, entry.contract, timeout_s=limit)
+        return proof.replay(library, self.settings.replay, contract, entry.contract, timeout_s=limit, post=post)
 
     def _heal(self) -> None:
         """A slot whose files were damaged is left for the other one, when that is intact and not too old."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tinyops.device.contract import Contract
+from tinyops.device.posting import Post
 from tinyops.errors import TinyopsError, ToolError
 from tinyops.files import JsonObject
 from tinyops.process import Completed, failure, run
@@ -28,10 +29,13 @@ class SensorFault(ToolError):
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a model made of a recording: windows classified, by class."""
+    """What a model made of a recording: windows classified, by class; results that a server took, or that were lost."""
 
     inferences: int
     classes: dict[str, int]
+    posted: int = 0
+    unposted: int = 0
+    trouble: str = ""
 
 
 def prove(library: Path, golden: Path, contract: str, *, timeout_s: float) -> int:
@@ -43,10 +47,13 @@ def prove(library: Path, golden: Path, contract: str, *, timeout_s: float) -> in
     return int(_run(job, timeout_s, "golden vectors")["vectors"])
 
 
-def replay(library: Path, recording: Path, contract: Contract, digest: str, *, timeout_s: float) -> Replayed:
+def replay(
+    library: Path, recording: Path, contract: Contract, digest: str, *, timeout_s: float, post: Post | None = None
+) -> Replayed:
     """Feeds a CSV recording through push, prepare and invoke. `digest` is the contract's, 64 hex digits.
 
-    Raises ModelFault, or SensorFault when the recording is wrong.
+    With `post` the results go to a server; that it is slow or not there is no fault of the model's. Raises ModelFault,
+    or SensorFault when the recording is wrong.
     """
     frames = contract.frames
     if frames is None:
@@ -63,9 +70,12 @@ def replay(library: Path, recording: Path, contract: Contract, digest: str, *, t
         "classes": contract.output.classes,
         "type": contract.output.type,
         "frames_max": FRAMES_MAX,
+        "post": asdict(post) if post else None,
     }
     done = _run(job, timeout_s, "recording")
-    return Replayed(int(done["inferences"]), {str(k): int(v) for k, v in done["classes"].items()})
+    classes = {str(k): int(v) for k, v in done["classes"].items()}
+    posted = (int(done.get("posted", 0)), int(done.get("unposted", 0)), str(done.get("trouble", "")))
+    return Replayed(int(done["inferences"]), classes, *posted)
 
 
 def _run(job: JsonObject, seconds: float, what: str) -> dict[str, Any]:

@@ -20,9 +20,12 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinyops.device.sensor import SensorError, read_frames
+
+if TYPE_CHECKING:
+    from tinyops.device.posting import Poster
 
 MAGIC = 0x314D4F54  # "TOM1"
 ABI = 1
@@ -43,6 +46,8 @@ STATUSES = {
     -5: "takes tensors only",
     -6: "wants a larger arena",
 }
+POSTING_S = 10.0  # for results that still wait to be posted when the recording is at its end
+MARGIN_S = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -153,24 +158,46 @@ def prove(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def replay(job: dict[str, Any]) -> dict[str, Any]:
-    """Pushes a recording's frames and counts which class each window was taken for."""
+    """Pushes a recording's frames, counts which class each window was taken for, posts each where the job says so."""
     model = LoadedModel(Path(job["library"]), bytes.fromhex(job["contract"]))
     if model.header.frame_values != job["frame_values"]:
         raise ModelError(f"takes frames of {model.header.frame_values} values, not {job['frame_values']}")
     classes = job["classes"]
     histogram: dict[str, int] = dict.fromkeys(classes or (), 0)
     frames = inferences = 0
+    poster = _poster(job)
     model.call("init")
     for frame in _frames(job):
         frames += 1
         if model.call("push", (ctypes.c_int16 * len(frame)).from_buffer(frame)) == DUE:
             model.call("prepare")
             model.call("invoke")
-            best = _best(model.read_output(), job["type"], classes)
-            histogram[best] = histogram.get(best, 0) + 1
+            scores = _scores(model.read_output(), job["type"], classes)
+            best = scores.index(max(scores))
+            name = str(best) if classes is None else classes[best]
+            histogram[name] = histogram.get(name, 0) + 1
+            if poster is not None:
+                poster.offer(inferences, best, scores, None if classes is None else name)
             inferences += 1
     model.check_guards()
-    return {"frames": frames, "inferences": inferences, "classes": histogram}
+    return {"frames": frames, "inferences": inferences, "classes": histogram, **_delivered(poster)}
+
+
+def _poster(job: dict[str, Any]) -> Poster | None:
+    if job.get("post") is None:
+        return None
+    from tinyops.device.posting import Post, Poster  # takes longer to import than all else here
+
+    return Poster(Post(**job["post"]))
+
+
+def _delivered(poster: Poster | None) -> dict[str, Any]:
+    """What became of the results, waited for no longer than this process may live."""
+    if poster is None:
+        return {}
+    left, _ = signal.getitimer(signal.ITIMER_REAL)
+    done = poster.finish(min(POSTING_S, left - MARGIN_S))
+    return {"posted": done.posted, "unposted": done.lost, "trouble": done.trouble}
 
 
 def _frames(job: dict[str, Any]) -> Iterator[array[int]]:
@@ -180,16 +207,15 @@ def _frames(job: dict[str, Any]) -> Iterator[array[int]]:
     return itertools.islice(frames, job["frames_max"])
 
 
-def _best(output: bytes, kind: str, classes: list[str] | None) -> str:
-    """The class with the largest output, the first one of equals; its number where classes have no names."""
+def _scores(output: bytes, kind: str, classes: list[str] | None) -> list[Any]:
+    """The outputs as numbers, one a class."""
     if kind not in TYPE_CODES:
         raise ModelError(f"has outputs of type {kind}, of which no class can be told")
     values = array(TYPE_CODES[kind])
     if len(output) % values.itemsize or (classes is not None and len(output) != len(classes) * values.itemsize):
         raise ModelError(f"has {len(output)} bytes of {kind} outputs, the contract names other classes")
     values.frombytes(output)
-    best = values.index(max(values))
-    return str(best) if classes is None else classes[best]
+    return values.tolist()
 
 
 def _check_header(header: Header, contract: bytes) -> None:

@@ -86,6 +86,8 @@ class AgentState(Strict):
     inferences: Count = 0
     classes: Mapping[str, Count] = Field(default_factory=dict)
     errors: Count = 0
+    posted: Count = 0
+    unposted: Count = 0
 
     @property
     def running(self) -> Installed | None:

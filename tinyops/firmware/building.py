@@ -12,10 +12,11 @@ from tinyops.boards.machines import QEMU, place
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import ToolError
 from tinyops.files import JsonObject, cache_folder, canonical_json
-from tinyops.firmware import pio
+from tinyops.firmware import maker_build, pio
 from tinyops.firmware.archive import pack
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
 from tinyops.firmware.forms.form import Request, Work
+from tinyops.firmware.maker_build import MakerTarget
 from tinyops.firmware.project import with_model
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
@@ -23,7 +24,7 @@ from tinyops.toolchain import Tool, locked
 
 TWIN = "twin"  # the environment of a twin that is another machine
 SUFFIXES = (".elf", ".bin", ".hex")
-PROJECT = "project.zip"  # of a board that only its maker's tools build for
+PROJECT = "project.zip"  # of a board that its maker's tools build for
 
 
 def needs_twin_port(spec: BoardSpec) -> bool:
@@ -37,12 +38,14 @@ def no_variables() -> Mapping[str, str]:
 @dataclass(frozen=True)
 class Target:
     """What PlatformIO builds of a project. `own`: the board's own firmware can be built with what the lock names, else
-    its project is only packed; `variables` are for the builder, and raise ToolError for what is missing here."""
+    its project is packed, and built with its maker's platform where the lock pins that one. `variables` are for the
+    builder, and raise ToolError for what is missing here."""
 
     own: bool
     twin_folder: str
     suffixes: tuple[str, ...] = SUFFIXES
     variables: Callable[[], Mapping[str, str]] = no_variables
+    maker: MakerTarget | None = None
 
     def environments(self, request: Request) -> dict[str, str]:
         """The board's own first: each environment's folder in the project."""
@@ -56,26 +59,43 @@ def build(work: Work, target: Target) -> JsonObject:
     files = dict(work.files) if request.layout.model else with_model(work.files, work.inputs)
     if not target.own:
         (work.out / PROJECT).write_bytes(pack(_own_files(files)))
-    if not target.environments(request):
+    if not target.environments(request) and target.maker is None:
         check_sources(work.step)
         return _facts(None, request, target)
-    compiler = check_lock(work.step)
     work.report(Progress(0, 1, f"building firmware for {request.board}"))
     project = cache_folder() / "firmware" / request.fleet / request.board
     with pio.lock_folder(project):
         pio.sync_project(project, files, canonical_json(work.step.lock))
-        sizes = _build(project, request, target, compiler)
-        _take(project, request, target, work.out)
+        sizes = _build_all(project, work, target)
     work.report(Progress(1, 1, f"firmware for {request.board} is built"))
     return _facts(sizes, request, target)
+
+
+def _build_all(project: Path, work: Work, target: Target) -> ElfSizes:
+    """Each with its own tools: what the local platform builds, then what the board's maker's does."""
+    sizes: ElfSizes | None = None
+    if target.environments(work.request):
+        compiler = check_lock(work.step)
+        sizes = _build(project, work.request, target, compiler)
+        _take(project, work.request, target, work.out)
+    if target.maker is not None:
+        check_sources(work.step)
+        check_platformio(work.step)
+        sizes = maker_build.build(project, work.request, target.maker, work.out)
+    assert sizes is not None  # one of the two was asked for
+    return sizes
 
 
 def check_lock(step: Step) -> Tool:
     """The locked compiler. Raises ToolError when anything here differs from the lock."""
     check_sources(step)
-    lock = step.lock
-    pio.check_versions({name: str(lock[name]) for name in ("platformio", "scons")})
-    return locked(str(lock["compiler"]["name"]), str(lock["compiler"]["version"]))
+    check_platformio(step)
+    return locked(str(step.lock["compiler"]["name"]), str(step.lock["compiler"]["version"]))
+
+
+def check_platformio(step: Step) -> None:
+    """Raises ToolError where the lock wants another PlatformIO."""
+    pio.check_versions({name: str(step.lock[name]) for name in ("platformio", "scons")})
 
 
 def check_sources(step: Step) -> None:
@@ -150,7 +170,7 @@ def _take(project: Path, request: Request, target: Target, out: Path) -> None:
 
 def _facts(sizes: ElfSizes | None, request: Request, target: Target) -> JsonObject:
     return {
-        "image": target.own,
+        "image": target.own or target.maker is not None,
         "port": request.spec.port,
         "contract": request.contract_digest,
         "flash_bytes": sizes.flash if sizes else None,
@@ -159,4 +179,5 @@ def _facts(sizes: ElfSizes | None, request: Request, target: Target) -> JsonObje
         "arena_bytes": request.layout.arena_bytes,
         "stack_bytes": request.layout.stack_bytes,
         "ram_bytes": request.memory.ram.bytes,
+        **({"packages": dict(target.maker.pins)} if target.maker is not None else {}),
     }

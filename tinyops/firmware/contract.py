@@ -26,6 +26,7 @@ class Contract:
     summary: tuple[str, ...]
     channels: tuple[str, ...] = ()
     full_scale: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 def read_contract(value: object) -> Contract:
@@ -43,6 +44,7 @@ def read_contract(value: object) -> Contract:
         summary=tuple(_summary(value)),
         channels=tuple(map(str, given.get("channels") or ())),
         full_scale=tuple(map(float, given.get("full_scale") or ())),
+        classes=tuple(map(str, (value.get("output") or {}).get("classes") or ())),
     )
 
 

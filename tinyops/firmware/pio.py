@@ -20,6 +20,7 @@ BUILD_TIMEOUT_S = 300
 INSTALL_HINT = "pip install 'tinyops[build]', or run `tinyops lock` and have the new version reviewed"
 # What a user's shell could change a build with.
 FOREIGN_VARIABLES = ("CPATH", "C_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "LIBRARY_PATH", "SCONSFLAGS")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 NO_NETWORK = "http://127.0.0.1:9"  # the discard port: refused at once, instead of after a minute
 
 
@@ -52,24 +53,38 @@ def build(
     With `measure` the linker lets everything fit, so that the size of what does not can be told.
     `variables` are for the builder. Returns the ended program, also when it failed.
     """
-    core = prepare_core()
-    chosen = [argument for env in envs for argument in ("-e", env)]
     env = {
+        **offline(prepare_core()),
+        "TINYOPS_MEASURE": "1" if measure else "",
+        "PATH": f"{compiler.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        **(variables or {}),
+    }
+    return run_project(project, envs, env, timeout_s=BUILD_TIMEOUT_S)
+
+
+def run_project(project: Path, envs: Sequence[str], env: Mapping[str, str], *, timeout_s: float) -> Completed:
+    """`pio run` with these variables and none of the user's that would change a build."""
+    chosen = [argument for name in envs for argument in ("-e", name)]
+    command = [*without_foreign_variables(env), sys.executable, "-m", "platformio", "run", "-d", str(project), *chosen]
+    return run(command, timeout_s=timeout_s, env=env, check=False, what="PlatformIO")
+
+
+def offline(core: Path) -> dict[str, str]:
+    """The variables that PlatformIO runs with: it looks into this core folder, and reaches no network."""
+    return {**quiet(core), **dict.fromkeys(PROXIES, NO_NETWORK), "PIP_NO_INDEX": "1"}
+
+
+def quiet(core: Path) -> dict[str, str]:
+    """The same without closing the network: no telemetry, no check for upgrades, no colours."""
+    return {
         "PLATFORMIO_CORE_DIR": str(core),
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
         "PLATFORMIO_NO_ANSI": "true",
         "PLATFORMIO_RUN_JOBS": "2",
         "TINYOPS_PLATFORM": str(dev_platform()),
-        "TINYOPS_MEASURE": "1" if measure else "",
-        "PATH": f"{compiler.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "HTTP_PROXY": NO_NETWORK,
-        "HTTPS_PROXY": NO_NETWORK,
         "LC_ALL": "C",
-        **(variables or {}),
     }
-    command = [*_without_foreign_variables(env), sys.executable, "-m", "platformio", "run", "-d", str(project), *chosen]
-    return run(command, timeout_s=BUILD_TIMEOUT_S, env=env, check=False, what="PlatformIO")
 
 
 def prepare_core() -> Path:
@@ -125,7 +140,7 @@ def _scons_package_version() -> str:
     return str(get_core_dependencies()["tool-scons"]).lstrip("~^>= ")
 
 
-def _without_foreign_variables(ours: Mapping[str, str]) -> list[str]:
+def without_foreign_variables(ours: Mapping[str, str]) -> list[str]:
     """`env -u …` for what of the user's environment, and not of ours, would change a build."""
     foreign = [name for name in os.environ if name.startswith("PLATFORMIO_") or name in FOREIGN_VARIABLES]
     return ["env", *(argument for name in sorted(set(foreign) - set(ours)) for argument in ("-u", name))]

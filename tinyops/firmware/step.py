@@ -12,6 +12,7 @@ from tinyops.files import JsonObject
 from tinyops.firmware.contract import read_contract_file
 from tinyops.firmware.forms.form import Request, Work, nobody
 from tinyops.firmware.forms.registry import form_of, render_project
+from tinyops.specs.acts import read_acts
 
 
 def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
@@ -24,6 +25,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
         "sensor": settings.get("sensor", {}),
         "contract": settings.get("contract") or read_contract_file(inputs["contract.json"]),
         "trust": settings.get("trust") or nobody(),
+        "acts": read_acts(settings.get("act")),
     }
     request, files = Request(**given), render_project(**given)
     return form_of(request.spec).build(Work(step, request, files, inputs, out, report))

@@ -17,6 +17,7 @@ from tinyops.manifest.fields import (
     HexDigest,
     Length,
     Name,
+    PostUrl,
     Reason,
     Strict,
     Tag,
@@ -123,11 +124,19 @@ class Proofs(Strict):
     firmware: Proof | None = None
 
 
+class Posting(Strict):
+    """Where a device posts each result, or with `only_changes` those of another class than the one before."""
+
+    url: PostUrl
+    only_changes: bool = False
+
+
 class BoardEntry(Strict):
     """What a fleet's devices of one board get.
 
     `contract` is the contract digest (of the contract's canonical JSON), `contract_file` the file
-    that holds it. `figures` is what the tables show: accuracy, flash, RAM, instructions.
+    that holds it. `figures` is what the tables show: accuracy, flash, RAM, instructions. `post` is null where
+    results go to no server.
     """
 
     contract: Digest
@@ -137,6 +146,7 @@ class BoardEntry(Strict):
     golden: FileRef
     proof: Proofs
     figures: JsonObject = Field(default_factory=dict)
+    post: Posting | None = None
 
     def files(self) -> Iterator[tuple[str, FileRef]]:
         yield "contract_file", self.contract_file

@@ -15,6 +15,7 @@ from tinyops.manifest.fields import (
     HexDigest,
     Length,
     Name,
+    PostUrl,
     Tag,
     Time,
     Tolerant,
@@ -44,10 +45,18 @@ class EntryModel(EntryFile):
     kind: ModelKind
 
 
+class EntryPost(Tolerant):
+    """Where the device posts its results."""
+
+    url: PostUrl
+    only_changes: bool = False
+
+
 class Entry(Tolerant):
     """What a device should run. `version` is the release's number, `contract` the contract digest.
 
-    `expires` stops installing, never running; null where devices rely on counters alone.
+    `expires` stops installing, never running; null where devices rely on counters alone. `post` is null where results
+    go to no server.
     """
 
     schema_: Literal["tinyops/entry/v1"] = Field(default=ENTRY_SCHEMA, alias="schema")
@@ -62,6 +71,7 @@ class Entry(Tolerant):
     firmware: EntryFile | None = None
     golden: EntryFile
     expires: Time | None = None
+    post: EntryPost | None = None
 
 
 def entries(manifest: Manifest, *, expires: str | None = None) -> Iterator[tuple[str, Entry]]:
@@ -83,6 +93,7 @@ def entries(manifest: Manifest, *, expires: str | None = None) -> Iterator[tuple
                     firmware=files.get("firmware"),
                     golden=files["golden"],
                     expires=expires,
+                    post=EntryPost(**offered.post.to_json()) if offered.post else None,
                 ),
             )
 

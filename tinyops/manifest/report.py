@@ -70,12 +70,17 @@ class LastUpdate(Tolerant):
 
 
 class Health(Tolerant):
-    """Sums since `running.since`: what this very model did. `uptime_s` counts from its program's start."""
+    """Sums since `running.since`: what this very model did. `uptime_s` counts from its program's start.
+
+    `posted` results a server took, `unposted` were lost on the way to it: it was slow, or not there.
+    """
 
     inferences: Count
     classes: Mapping[Annotated[str, Field(max_length=200)], Count] = Field(max_length=1000)
     errors: Count
     uptime_s: Count
+    posted: Count = 0
+    unposted: Count = 0
 
 
 class DeviceReport(Tolerant):

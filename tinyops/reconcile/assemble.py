@@ -19,11 +19,13 @@ from tinyops.manifest.document import (
     ModelKind,
     Overridden,
     OverriddenLimit,
+    Posting,
     Proofs,
     Retired,
     asset_name,
     tag_of,
 )
+from tinyops.specs.acts import http_act
 from tinyops.specs.gates import LimitOverride, Override
 from tinyops.specs.model import Fleet, ProjectSpec
 
@@ -226,6 +228,7 @@ def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Reco
     firmware = next((built[name] for name in FIRMWARE_FILES if name in built), None)
     kind, image = _model_file(name, model, board, records)
     proof = records[f"twin:{name}/{board}"].facts["proof"]
+    posting = http_act(fleet.spec.boards[board].act)
     return BoardEntry(
         contract=compiled.facts["contract"],
         contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
@@ -234,6 +237,7 @@ def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Reco
         golden=FileRef(**places.file(records[fleet.spec.squeeze_step].outputs["golden.bin"])),
         proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
         figures=figures(name, fleet, board, records),
+        post=Posting(url=posting.url, only_changes=posting.only_changes) if posting else None,
     )
 
 

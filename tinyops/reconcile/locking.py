@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tinyops.errors import Problem, SpecError, ToolError
@@ -13,14 +13,17 @@ from tinyops.specs.locking import make_lock
 from tinyops.toolchain import installed
 
 # Sections that say what is installed; the others follow from the specs and from tinyops itself.
-MACHINE_SECTIONS = ("compilers", "emulators", "python")
+MACHINE_SECTIONS = ("compilers", "emulators", "python", "platforms")
 
 
-def lock_of(root: Path) -> Lock:
-    """The lock for a repository with this machine's tools. Raises ToolError naming what is missing."""
+def lock_of(root: Path, platforms: Mapping[str, Mapping[str, str]] | None = None) -> Lock:
+    """The lock for a repository with this machine's tools; `platforms` as `make_lock` takes them.
+
+    Raises ToolError naming what is missing.
+    """
     catalog = load_world_catalog(root)
     repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
-    return make_lock(repository, catalog, program_version=lambda name: installed(name).version)
+    return make_lock(repository, catalog, program_version=lambda name: installed(name).version, platforms=platforms)
 
 
 def compare(root: Path, path: Path, now: Lock) -> None:
@@ -50,5 +53,10 @@ def _differences(committed: Lock, now: Lock) -> Iterator[tuple[tuple[str, ...], 
             continue
         for name in sorted({*before[section], *after[section]}):
             old, new = before[section].get(name), after[section].get(name)
-            if old != new:
-                yield (section, name), f"the lock has {old or 'nothing'}, here it is {new or 'not wanted'}"
+            if old != new and (section, old) != ("platforms", None):  # a lock may leave a board rendered
+                absent = "nothing" if section == "platforms" else "not wanted"
+                yield (section, name), f"the lock has {_shown(old) or 'nothing'}, here it is {_shown(new) or absent}"
+
+
+def _shown(pin: str | Mapping[str, str] | None) -> str:
+    return ", ".join(f"{name} {version}" for name, version in pin.items()) if isinstance(pin, Mapping) else pin or ""

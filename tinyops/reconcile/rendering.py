@@ -35,6 +35,7 @@ def rendered(root: Path) -> dict[str, bytes]:
                 fleet=fleet,
                 sensor=binding.sensor.model_dump(mode="json"),
                 contract=contract_for(repository, entry.document.spec.model_name, board),
+                acts=binding.act,
             )
             files |= {f"{fleet}/{board_name}/{name}": data for name, data in project.items()}
     return files

@@ -155,6 +155,15 @@ def _about(spec: BoardSpec) -> Iterator[tuple[str, str]]:
     yield "twin", f"{twin_text(spec)}; proof: model {model_proof(spec)}, firmware {firmware_proof(spec)}"
     yield "silicon", f"{'run' if spec.silicon.run else NEVER}; {spec.silicon.note or 'nothing is noted'}"
     yield "input", ", ".join(inputs(spec))
+    yield "results", acts(spec)
+
+
+def acts(spec: BoardSpec) -> str:
+    """What its firmware can do with a result; with other frameworks than its default only what that adds."""
+    own = spec.acts(None)
+    others = [(framework, set(spec.acts(framework)) - set(own)) for framework in spec.frameworks[1:]]
+    added = [f"with framework {framework} also {', '.join(sorted(more))}" for framework, more in others if more]
+    return "; ".join([", ".join(own), *added])
 
 
 def _fields(pairs: Iterator[tuple[str, str]], width: int) -> Iterator[str]:

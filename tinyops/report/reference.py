@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.boards.model import Board, SensorFacts
 from tinyops.errors import ExitCode
-from tinyops.report.boards import firmware_proof, guarantees, inputs, model_proof, slot_map, twin_text
+from tinyops.report.boards import acts, firmware_proof, guarantees, inputs, model_proof, slot_map, twin_text
 from tinyops.report.fields import cell, one_line, reachable, section
 from tinyops.specs.model import KINDS
 from tinyops.specs.not_yet import NOT_YET
@@ -153,6 +153,7 @@ def _board(board: Board) -> Iterator[str]:
         yield f"- USB: {ids}."
     own = {sensor.name for sensor in spec.sensors}
     yield f"- Input: {', '.join(f'`{name}`' if name in own else name for name in inputs(spec))}."
+    yield f"- Results: {acts(spec)}."
     yield ""
     if spec.sensors:
         yield from _sensors(spec.sensors)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from tinyops.boards.model import Board, Driver, SensorFacts
 from tinyops.documents import closest
 from tinyops.documents.reading import Loc
+from tinyops.specs.act_rules import act_faults
 from tinyops.specs.dataset import Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.model import BoardBinding, OnboardSensor, ReplaySensor
@@ -44,7 +45,9 @@ def binding_faults(
         message = f"there is no {binding.framework} firmware for {name}"
         has = ", ".join(board.spec.frameworks) or "none: it runs an operating system"
         yield Fault((*loc, "framework"), message, f"frameworks of {name}: {has}")
-    elif signal_known:
+        return
+    yield from act_faults(loc, binding, board, catalog)
+    if signal_known:
         yield from _sensor_faults((*loc, "sensor"), binding, board, signal, catalog)
 
 

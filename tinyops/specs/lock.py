@@ -56,6 +56,11 @@ class Lock(Strict):
     python: Mapping[str, Version] = Field(default={}, description="By name of the package.")
     boards: Mapping[str, Digest] = Field(default={}, description="Facts of the boards that fleets name.")
     data: Mapping[str, Digest] = Field(default={}, description="Packages by name and version, indexes by path.")
+    platforms: Mapping[str, Mapping[str, Version]] = Field(
+        default={},
+        description="By board: each PlatformIO package that its maker's platform builds with; boards without are only "
+        "rendered.",
+    )
 
     _yaml: YamlDocument | None = PrivateAttr(default=None)
 
@@ -119,6 +124,15 @@ def fleet_boards(repository: Repository, catalog: Mapping[str, Board]) -> dict[s
     return {name: catalog[name] for name in sorted(names)}
 
 
+def built_boards(repository: Repository, catalog: Mapping[str, Board]) -> dict[str, Board]:
+    """The same with the firmware that each fleet chose for them, by fleet and board."""
+    return {
+        f"{fleet}/{name}": catalog[name].built_with(binding.framework)
+        for fleet, entry in repository.fleets.items()
+        for name, binding in entry.document.spec.boards.items()
+    }
+
+
 def wanted_programs(boards: Mapping[str, Board]) -> tuple[set[str], set[str]]:
     """The compilers and the emulators that these boards need; a core that nothing here compiles for needs none."""
     compilers: set[str] = {board.spec.compiler for board in boards.values() if board.spec.cpu in COMPILERS}
@@ -150,7 +164,7 @@ def wanted_data(repository: Repository) -> dict[str, str]:
 def lock_problems(lock: Lock, repository: Repository, catalog: Mapping[str, Board]) -> list[Problem]:
     """What the lock lacks, or what no longer agrees with specs and catalogue. Pins that nothing uses are left alone."""
     boards = fleet_boards(repository, catalog)
-    compilers, emulators = wanted_programs(boards)
+    compilers, emulators = wanted_programs(built_boards(repository, catalog))
     missing = [
         *_missing(lock, "compilers", compilers),
         *_missing(lock, "emulators", emulators),

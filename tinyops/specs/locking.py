@@ -15,6 +15,7 @@ from tinyops.specs.lock import (
     TRAIN_PACKAGES,
     Lock,
     TinyopsPins,
+    built_boards,
     fleet_boards,
     wanted_data,
     wanted_packages,
@@ -35,14 +36,21 @@ COMPILER_SOURCES = (
 FIRMWARE_SOURCES = ("firmware", "runtime/app", "runtime/smp", "runtime/port", "runtime/include/tinyops/*.h")
 
 
-def make_lock(repository: Repository, catalog: Mapping[str, Board], *, program_version: Callable[[str], str]) -> Lock:
+def make_lock(
+    repository: Repository,
+    catalog: Mapping[str, Board],
+    *,
+    program_version: Callable[[str], str],
+    platforms: Mapping[str, Mapping[str, str]] | None = None,
+) -> Lock:
     """The lock of this machine's versions for a repository; nothing is imported or built.
 
-    `program_version` gives the version of a compiler or emulator, or raises ToolError. Raises
+    `program_version` gives the version of a compiler or emulator, or raises ToolError; `platforms` are the packages
+    of the makers' platforms that are at hand, by board. Raises
     ToolError naming everything that is missing, with the extra or package that brings it.
     """
     boards = fleet_boards(repository, catalog)
-    compilers, emulators = wanted_programs(boards)
+    compilers, emulators = wanted_programs(built_boards(repository, catalog))
     missing: list[TinyopsError] = []
     programs = dict(_versions(compilers | emulators, program_version, missing))
     packages = dict(_versions(wanted_packages(repository), package_version, missing))
@@ -55,6 +63,7 @@ def make_lock(repository: Repository, catalog: Mapping[str, Board], *, program_v
         python=packages,
         boards={name: board.digest for name, board in boards.items()},
         data=dict(sorted(wanted_data(repository).items())),
+        platforms={name: dict(sorted(pins.items())) for name, pins in sorted((platforms or {}).items())},
     )
 
 

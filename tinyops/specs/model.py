@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from tinyops.boards.model import Framework
 from tinyops.documents import Digest, Name, Secret, Strict
+from tinyops.specs.acts import Act
 from tinyops.specs.dataset import (
     Checks,
     DatasetSpec,
@@ -277,6 +278,13 @@ class BoardBinding(Strict):
     framework: Framework | None = Field(
         default=None,
         description="What its firmware is made with; absent: the first that `tinyops boards` names for the board.",
+    )
+    act: tuple[Act, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4,
+        description="What it does with a result; a kind alone is short for its defaults. Absent: serial, and led where "
+        "there is one.",
     )
     gates: BoardGates = Field(default=NO_GATES, description="What it may cost; a gate here replaces the fleet's.")
 

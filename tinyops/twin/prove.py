@@ -162,7 +162,7 @@ def exercise(
         on_output(index, got)
     with naming(virtual, "measuring"):
         stats = virtual.link.stats()
-    if stats.stack_used >= stats.stack_bytes:
+    if stats.stack_bytes and stats.stack_used >= stats.stack_bytes:  # 0: the board cannot tell
         raise DoesNotFit(
             f"{virtual.name}: the stack of {stats.stack_bytes:,} bytes is used up",
             hint="give it a larger stack_bytes in the board's layout",

@@ -15,14 +15,14 @@ UF2_MAGIC, UF2_END = (0x0A324655, 0x9E5D5157), b"\x30\x6f\xb1\x0a"
 HEX_DATA, HEX_END, HEX_SEGMENT, HEX_LINEAR, HEX_ENTRIES = 0, 1, 2, 4, (3, 5)
 
 
-def check_copies(elf: Path, binary: Path, hexadecimal: Path) -> None:
-    """Raises ToolError naming the copy that differs from the ELF."""
+def check_copies(elf: Path, binary: Path, hexadecimal: Path | None) -> None:
+    """Raises ToolError naming the copy that differs from the ELF; not every maker's platform makes a HEX file."""
     wanted = elf_bytes(elf)
     start = min(wanted)
     image = read_bounded(binary, FIRMWARE_LIMIT_BYTES)
     if {start + i: byte for i, byte in enumerate(image) if start + i in wanted or byte} != wanted:
         raise ToolError(f"{binary.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
-    if hex_bytes(hexadecimal) != wanted:
+    if hexadecimal is not None and hex_bytes(hexadecimal) != wanted:
         raise ToolError(f"{hexadecimal.name} does not hold the bytes of {elf.name}", hint="build the firmware again")
 
 

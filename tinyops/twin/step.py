@@ -78,8 +78,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     board = str(step.settings["board"])
     spec = BoardSpec.model_validate(step.settings["facts"])
     contract = _read_contract(inputs["contract.json"])
-    if spec.twin.kind == "none":
-        facts = _nothing_ran(spec)
+    if spec.twin.kind == "none" or (_runs_own_firmware(spec) and "firmware.elf" not in inputs):
+        facts = _nothing_ran(spec, inputs)
         (out / "proof.json").write_bytes(_proof(board, contract, facts, {}, None))
         return facts
     golden = read_golden(inputs["golden.bin"])
@@ -103,10 +103,10 @@ def _proof(board: str, contract: JsonObject, facts: JsonObject, ran: Mapping[str
     return pretty_json({**about, "emulator": emulator})
 
 
-def _nothing_ran(spec: BoardSpec) -> JsonObject:
-    """The facts of a board that nothing here emulates: its model's C and its project are made, and that is all."""
+def _nothing_ran(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
+    """The facts of a board that nothing here emulates: its model's C and its project are made, and perhaps compiled."""
     unknown = ("bit_exact", "flash_bytes", "ram_bytes", "stack_bytes", "instructions", "resolution")
-    proof = {"model": "rendered", "firmware": "rendered"}
+    proof = dict.fromkeys(("model", "firmware"), _compiled(inputs))  # the model is linked in
     return {**dict.fromkeys(unknown), "vectors": 0, "proof": proof, "not_covered": list(spec.twin.not_covered)}
 
 
@@ -124,9 +124,9 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
     """The model image for the slot, or None. Raises when it or the firmware's files cannot be right."""
     if spec.layout is None:
         return None
-    if "firmware.elf" in inputs:
-        check_copies(*(inputs[f"firmware.{suffix}"] for suffix in ("elf", "bin", "hex")))
-    if "firmware.uf2" in inputs:
+    if "firmware.elf" in inputs and _made_here(spec):
+        check_copies(inputs["firmware.elf"], inputs["firmware.bin"], inputs.get("firmware.hex"))
+    if "firmware.uf2" in inputs and _made_here(spec):
         check_uf2(inputs["firmware.elf"], inputs["firmware.uf2"])
     if not spec.layout.model:
         return None
@@ -135,14 +135,30 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
     return image
 
 
+def _runs_own_firmware(spec: BoardSpec) -> bool:
+    return spec.layout is not None and spec.twin.same_machine
+
+
+def _made_here(spec: BoardSpec) -> bool:
+    """Else the board's maker's tools made the firmware, in formats of their own, and no twin runs it."""
+    return spec.port != "arduino" or spec.twin.same_machine
+
+
 def _proof_levels(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     """Of the model and of the firmware; a model that is linked in is as proven as the firmware."""
     if spec.model_form == "shared-object":
         return {"model": "same-bytes" if spec.twin.same_machine else "same-source", "firmware": "none"}
     firmware = "same-bytes" if spec.twin.same_machine else "same-source"
     model = firmware if spec.model_form == "linked" else "same-bytes"
+    if not _made_here(spec):
+        return {"model": model, "firmware": _compiled(inputs)}
     built = spec.layout is None or "firmware.elf" in inputs
     return {"model": model, "firmware": firmware if built else "rendered"}
+
+
+def _compiled(inputs: Mapping[str, Path]) -> str:
+    """Of a firmware that never ran."""
+    return "built" if "firmware.elf" in inputs else "rendered"
 
 
 def _flash_bytes(spec: BoardSpec, inputs: Mapping[str, Path]) -> int:

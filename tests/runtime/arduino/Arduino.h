@@ -54,6 +54,7 @@ struct RP2040 {
   void resumeOtherCore();
 };
 extern RP2040 rp2040;
+extern "C" char __StackLimit, __bss_end__;
 void noInterrupts();
 void interrupts();
 #elif defined(__IMXRT1062__)

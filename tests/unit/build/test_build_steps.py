@@ -175,3 +175,14 @@ def test_the_framework_that_a_fleet_chose_decides_its_firmware_and_nothing_else(
     assert ports == ["nrf5", "arduino"]
     before, after = own_keys(default), own_keys(chosen)
     assert {i for i in before if before[i] != after[i]} == {"firmware:wrist/nano33ble", "twin:wrist/nano33ble"}
+
+
+def test_what_a_board_does_with_results_decides_its_firmware_only_where_it_is_said(bench: Repository) -> None:
+    default = steps_of(bench)
+    assert not [step for step in default.values() if "act" in step.settings]
+    file = bench.root / "specs/fleets.yaml"
+    file.write_text(file.read_text().replace("microbit: {", "microbit: {act: [led], "))
+    chosen = steps_of(bench)
+    assert chosen["firmware:wrist/microbit"].settings["act"] == [{"kind": "led"}]
+    before, after = own_keys(default), own_keys(chosen)
+    assert {i for i in before if before[i] != after[i]} == {"firmware:wrist/microbit"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -16,6 +17,7 @@ from tinyops.files import digest_json
 from tinyops.firmware import render_project
 from tinyops.firmware.archive import pack
 from tinyops.firmware.forms.browser import SOURCES
+from tinyops.specs.acts import HttpAct
 
 SPEC = load_catalog()["phone"].spec
 CONTRACT: dict[str, Any] = {
@@ -116,3 +118,15 @@ def test_a_zip_has_the_same_bytes_always() -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert {name: archive.read(name) for name in archive.namelist()} == files
+
+
+def test_a_page_sends_results_only_where_its_fleet_says() -> None:
+    act = HttpAct(kind="http", url="https://plant.example:8443/results?line=3", only_changes=True)
+    files = page(acts=(act,))
+    assert of_script(files["page.js"])["post"] == {"url": act.url, "onlyChanges": True}
+    assert "connect-src 'self' https://plant.example:8443;" in html.unescape(files["index.html"].decode())
+    assert "Results go to https://plant.example:8443." in files["index.html"].decode()
+    silent = page()
+    assert "post" not in of_script(silent["page.js"])
+    assert "connect-src 'self';" in html.unescape(silent["index.html"].decode())
+    assert b"Results go" not in silent["index.html"]

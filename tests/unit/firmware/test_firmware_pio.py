@@ -73,7 +73,7 @@ def test_users_variables_that_change_a_build_are_taken_away(monkeypatch: pytest.
     monkeypatch.setenv("PLATFORMIO_BUILD_FLAGS", "-DEVIL")
     monkeypatch.setenv("CPATH", "/elsewhere")
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", "/elsewhere")
-    command = pio._without_foreign_variables({"PLATFORMIO_CORE_DIR": "/ours"})
+    command = pio.without_foreign_variables({"PLATFORMIO_CORE_DIR": "/ours"})
     removed = {command[i + 1] for i, word in enumerate(command) if word == "-u"}
     assert {"PLATFORMIO_BUILD_FLAGS", "CPATH"} <= removed and "PLATFORMIO_CORE_DIR" not in removed
 

@@ -61,7 +61,7 @@ def test_the_document_has_the_names_of_the_format(manifest: Manifest) -> None:
         *("steps", "assets", "fleets", "held"),
     }
     board = value["fleets"][FLEET]["boards"][BOARD]
-    assert set(board) == {"contract", "contract_file", "model", "firmware", "golden", "proof", "figures"}
+    assert set(board) == {"contract", "contract_file", "model", "firmware", "golden", "proof", "figures", "post"}
     assert set(board["model"]) == {"digest", "bytes", "tag", "asset", "kind"}
     record = value["steps"]["train:activity"]
     assert set(record) == {"step", "key", "settings", "lock", "inputs", "sources", "outputs", "facts"}
@@ -224,6 +224,27 @@ def test_an_entry_holds_integers_and_strings_only(publisher: Publisher, manifest
     assert set(value["model"]) == {"tag", "asset", "sha256", "bytes", "kind"}
     assert all(isinstance(leaf, (int, str)) for leaf in leaves(value) if leaf is not None)
     assert len(seal(value, publisher.keys).to_bytes()) < 2048
+
+
+@pytest.mark.parametrize("url", ["http://plant:8080/x?y=1", "https://plant.example"])
+def test_an_entry_says_where_results_go(publisher: Publisher, url: str) -> None:
+    ((_, entry),) = entries(publisher.build(INERT, post=url))
+    assert entry.to_json()["post"] == {"url": url, "only_changes": False}
+    ((_, silent),) = entries(publisher.build(INERT))
+    assert silent.to_json()["post"] is None
+    read = read_model(Entry, "tinyops/entry/v1", without(silent.to_json(), "post"), where="entry.json")
+    assert read.post is None, "entries of earlier releases have no such field"
+
+
+@pytest.mark.parametrize("url", ["ftp://plant/x", "http:///x", "http://a b", 'http://a"', "http://" + "a" * 200, ""])
+def test_results_go_to_no_other_place(publisher: Publisher, url: str) -> None:
+    ((_, entry),) = entries(publisher.build(INERT))
+    with pytest.raises(RemoteError, match=r"post\.url"):
+        read_model(Entry, "tinyops/entry/v1", {**entry.to_json(), "post": {"url": url}}, where="entry.json")
+
+
+def without(value: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key != name}
 
 
 def leaves(value: Any) -> list[Any]:

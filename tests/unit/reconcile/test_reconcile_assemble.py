@@ -13,7 +13,7 @@ from tinyops.artifacts import Artifact, Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.build.steps import desired_steps
 from tinyops.files import JsonObject, digest_bytes
-from tinyops.manifest.document import Manifest
+from tinyops.manifest.document import Manifest, Posting
 from tinyops.reconcile.assemble import Before, Draft, Stamp, _model_file, assemble, closure, figures
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import Lock, TinyopsPins
@@ -98,6 +98,19 @@ def test_the_first_release_holds_every_fleet_and_every_durable_file(specs: Repos
     assert (board.model.kind, board.firmware is not None, board.proof.firmware) == ("image", True, "same-bytes")
     computer = manifest.fleets["wrist"].boards["linux"]
     assert (computer.model.kind, computer.firmware, computer.proof.firmware) == ("shared-object", None, None)
+
+
+def test_where_results_go_is_released_for_the_board_that_posts(specs: Repository) -> None:
+    boards = draft(specs).manifest.fleets["wrist"].boards
+    assert boards["linux"].post is boards["microbit"].post is None
+    file = specs.root / "specs/fleets.yaml"
+    act = "act: [serial, {kind: http, url: 'https://plant.example/x', only_changes: true}]"
+    text = file.read_text()
+    at = text.index("linux: {", text.index("{name: wrist}")) + len("linux: {")
+    file.write_text(f"{text[:at]}{act}, {text[at:]}")
+    boards = draft(load_repository(specs.root, catalog=CATALOG)).manifest.fleets["wrist"].boards
+    assert boards["linux"].post == Posting(url="https://plant.example/x", only_changes=True)
+    assert boards["microbit"].post is None
 
 
 def test_what_did_not_change_stays_in_the_release_where_it_was(specs: Repository) -> None:

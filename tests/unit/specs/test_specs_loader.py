@@ -322,7 +322,7 @@ MODEL_FILE, FLEET_FILE, DATA_FILE = "specs/c-model.yaml", "specs/d-fleet.yaml", 
             "microbit-v2: {sensor: onboard-accelerometer}",
             (8, 27),
             "the bare-metal firmware of microbit-v2 has no driver for onboard-accelerometer",
-            "there are drivers on nano33ble (kit-camera, onboard-imu, onboard-microphone), nano33ble-rev2",
+            "there are drivers on nano33ble (kit-camera, onboard-imu, onboard-microphone), nano33ble-radio",
         ),
         (
             FLEET_FILE,

@@ -12,7 +12,11 @@ from tinyops.cli.output import Output
 from tinyops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tinyops.boards.model import Board
     from tinyops.doctor import Check
+    from tinyops.specs.lock import Lock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.doctor import checks, missing
+    from tinyops.reconcile.makers import checks as platform_checks
 
-    found = checks(_locked_versions(arguments))
+    lock = _lock(arguments)
+    locked = {**lock.python, **lock.compilers, **lock.emulators} if lock else {}
+    found = checks(locked) + platform_checks(_catalog(arguments), list(lock.platforms) if lock else [])
     lacking = missing(found)
     rows = [(_mark(c), c.name, c.found or "-", c.wanted or "any", ", ".join(c.needed_for)) for c in found]
     text = [output.table(("", "what", "here", "wanted", "needed for"), rows), ""]
@@ -39,15 +46,23 @@ def _mark(check: Check) -> str:
     return "-" if check.optional else "MISSING"
 
 
-def _locked_versions(arguments: argparse.Namespace) -> dict[str, str]:
-    """The lock's versions by name; none outside a repository, for doctor also serves before the first."""
+def _lock(arguments: argparse.Namespace) -> Lock | None:
+    """None outside a repository, for doctor also serves before the first."""
     from tinyops.specs.lock import LOCK_FILE, load_lock
 
     try:
         path: Path = arguments.lock or repository_root(arguments) / LOCK_FILE
     except UsageError:
-        return {}
-    if not path.exists():
-        return {}
-    lock = load_lock(path)
-    return {**lock.python, **lock.compilers, **lock.emulators}
+        return None
+    return load_lock(path) if path.exists() else None
+
+
+def _catalog(arguments: argparse.Namespace) -> Mapping[str, Board]:
+    """With the repository's own boards, where there is one."""
+    from tinyops.boards import load_catalog
+    from tinyops.reconcile.world import load_world_catalog
+
+    try:
+        return load_world_catalog(repository_root(arguments))
+    except UsageError:
+        return load_catalog()

@@ -18,16 +18,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write nothing; exit 65 when specs or tinyops moved on, 70 when this machine's tools differ",
     )
+    parser.add_argument(
+        "--install",
+        action="store_true",
+        help="first let PlatformIO fetch the platforms of boards' makers that are missing here",
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.documents import shown_path
     from tinyops.files import write_if_changed
+    from tinyops.reconcile import makers
     from tinyops.reconcile.locking import compare, lock_of
     from tinyops.specs.lock import LOCK_FILE, dump_lock
 
     root = repository_root(arguments)
-    lock = lock_of(root)
+    found = makers.at_hand(root, output.note if arguments.install else None)
+    lacking = makers.lacking(found)
+    lock = lock_of(root, makers.pins(found))
     path = arguments.out or root / LOCK_FILE
     if arguments.check:
         compare(root, path, lock)
@@ -38,5 +46,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         return int(ExitCode.OK)
     changed = write_if_changed(path, dump_lock(lock))
     said = "written; review it like code and commit it" if changed else "no change"
-    output.result({"changed": changed, "path": str(path), "digest": lock.digest}, f"{shown_path(path)}: {said}.")
+    for board, why in lacking.items():
+        output.note(f"{board}: its firmware will be rendered, not built: {why}")
+    facts = {"changed": changed, "path": str(path), "digest": lock.digest, "rendered": lacking}
+    output.result(facts, f"{shown_path(path)}: {said}.")
     return int(ExitCode.OK)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
-from tinyops.boards.model import Arduino, BoardSpec
+from tinyops.artifacts import Progress
+from tinyops.boards.model import Act, Arduino, BoardSpec, Driver
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building
 from tinyops.firmware.forms import bare_metal
+from tinyops.firmware.forms.bare_metal import settings_values
 from tinyops.firmware.forms.form import Form, Request, Work
+from tinyops.firmware.maker_build import MakerTarget
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
 from tinyops.firmware.templating import comment, render
+from tinyops.specs.acts import HttpAct, http_act
 from tinyops.toolchain import AVR_CORE_VARIABLE, CPU_FLAGS, find_avr_core
 
 # What the local platform must know of a board, by PlatformIO's name: the core's variant, and the macro of its name.
 LOCAL_BOARDS: Mapping[str, tuple[str, str]] = {"megaatmega2560": ("mega", "AVR_MEGA2560")}
 SENSORS = "port/arduino/sensors"  # below the runtime
+ACTS = "port/arduino/acts"
 _SHARED = ("library.h", "sensor.h")
 _IMUS = ("bmi270", "lsm9ds1")  # drivers that share imu.h
 
@@ -69,6 +75,40 @@ def driver_sources(driver: ChosenDriver | None) -> dict[str, bytes]:
     return {f"src/arduino/{n}": (RUNTIME / SENSORS / n).read_bytes() for n in driver.files} if driver else {}
 
 
+@dataclass(frozen=True)
+class ChosenActs:
+    """How a firmware tells others of results, beside the serial line and the LED; see runtime/port/arduino/acts."""
+
+    ble: Act | None
+    http: Act | None
+    post: HttpAct | None
+
+    @property
+    def used(self) -> tuple[Act, ...]:
+        return tuple(act for act in (self.ble, self.http) if act)
+
+
+def acts_of(request: Request) -> ChosenActs | None:
+    """None where nobody else is told. Raises SpecError where the board's radio does not do it."""
+    assert request.spec.arduino is not None
+    known = request.spec.arduino.acts
+    for kind in ("ble", "http"):
+        if request.does(kind) and kind not in known:
+            raise SpecError(f"{request.board}: the Arduino firmware has nothing to do {kind} with")
+    chosen = {kind: known[kind] if request.does(kind) else None for kind in ("ble", "http")}
+    found = ChosenActs(**chosen, post=http_act(request.acts))
+    return found if found.used else None
+
+
+def act_sources(acts: ChosenActs | None) -> dict[str, bytes]:
+    """The C++ of what tells others."""
+    if acts is None:
+        return {}
+    names = [f"{ACTS}/act.h", f"{ACTS}/report.cpp", f"{SENSORS}/library.h"]
+    names += [f"{ACTS}/{act.file}.cpp" for act in acts.used]
+    return {f"src/arduino/{PurePosixPath(name).name}": (RUNTIME / name).read_bytes() for name in names}
+
+
 def describe(driver: ChosenDriver) -> str:
     return f"{driver.sensor}, {driver.part}" if driver.part else driver.sensor
 
@@ -82,21 +122,17 @@ class ArduinoForm(Form):
     def render(self, request: Request) -> dict[str, bytes]:
         facts, common, layout = request.fitting_contract(), names(request), request.layout
         driver = driver_of(request.board, request.spec, request.sensor, facts.channels, facts.full_scale)
-        envs, model = environments(request.board, request.spec, driver), next(iter(layout.model), None)
-        values = contract_values(facts, layout) | bare_metal.settings_values(request.spec)
+        acts, model = acts_of(request), next(iter(layout.model), None)
+        envs = environments(request.board, request.spec, driver, acts)
+        values = contract_values(facts, layout) | settings_values(request.spec)
         sensor = comment(describe(driver)) if driver else describe_sensor(request.sensor)
+        program = {"linked": not layout.model, "sensor": sensor, "driver": driver, "dark": request.dark}
+        program |= {"acts": acts, "labels": facts.classes}
+        program |= {"settings": layout.settings, "avr": request.spec.cpu == "avr"}
         files = {
-            "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model),
+            "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model, firmware=layout.firmware[0]),
             "include/contract.h": render("contract.h.j2", **common, **values),
-            "src/main.cpp": render(
-                "main.cpp.j2",
-                **common,
-                linked=not layout.model,
-                settings=layout.settings,
-                sensor=sensor,
-                driver=driver,
-                avr=request.spec.cpu == "avr",
-            ),
+            "src/main.cpp": render("main.cpp.j2", **common, **program),
             **board_json(request.board, request.spec),
             **headers(),
             **sources("app", "src/app"),
@@ -104,13 +140,18 @@ class ArduinoForm(Form):
             **(sources("settings", "src/settings") if layout.settings else {}),
             **sources("port/arduino", "src/arduino"),
             **driver_sources(driver),
+            **act_sources(acts),
         }
         return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
 
     def build(self, work: Work) -> JsonObject:
-        own = builds_locally(work.request.spec)
+        own, pins = builds_locally(work.request.spec), work.step.lock.get("platform")
         variables = avr_core if own else building.no_variables
-        return building.build(work, building.Target(own=own, twin_folder=building.TWIN, variables=variables))
+        maker = MakerTarget(maker_environment(work.request.board, work.request.spec), pins) if pins else None
+        if not own and maker is None:
+            work.report(Progress(0, 1, f"{work.request.board}: the lock pins no platform of its maker: not compiled"))
+        target = building.Target(own=own, twin_folder=building.TWIN, variables=variables, maker=maker)
+        return building.build(work, target)
 
 
 def avr_core() -> Mapping[str, str]:
@@ -123,22 +164,50 @@ def builds_locally(spec: BoardSpec) -> bool:
     return spec.arduino is not None and spec.arduino.board in LOCAL_BOARDS
 
 
-def environments(board: str, spec: BoardSpec, driver: ChosenDriver | None = None) -> list[dict[str, Any]]:
+def maker_environment(board: str, spec: BoardSpec) -> str:
+    """The section of platformio.ini with the platform of the board's maker."""
+    return f"{board}-real" if builds_locally(spec) else board
+
+
+def environments(
+    board: str, spec: BoardSpec, driver: ChosenDriver | None = None, acts: ChosenActs | None = None
+) -> list[dict[str, Any]]:
     """The sections of platformio.ini: the local platform's first, where it can, then the real one's."""
     assert spec.arduino is not None
-    own = {"name": board, "local": True, "board": f"tinyops-{board}"}
-    real = {"name": f"{board}-real" if builds_locally(spec) else board, "local": False, "arduino": spec.arduino}
-    real |= _real(spec.arduino, driver)
+    own = {"name": board, "local": True, "board": f"tinyops-{board}", "serial": spec.arduino.serial}
+    real = {"name": maker_environment(board, spec), "local": False, "arduino": spec.arduino}
+    of_acts = [library for act in (acts.used if acts else ()) for library in act.libraries]
+    real |= _real(spec.arduino, [*(driver.libraries if driver else ()), *of_acts])
     return [own, real] if builds_locally(spec) else [real]
 
 
-def _real(arduino: Arduino, driver: ChosenDriver | None) -> dict[str, Any]:
+def libraries_of(spec: BoardSpec, sensor: str, acts: Collection[str]) -> frozenset[str]:
+    """What a firmware that reads this sensor and tells others so needs beside the core."""
+    assert spec.arduino is not None
+    parts: list[Driver | Act] = [part for name, part in spec.arduino.drivers.items() if name == sensor]
+    parts += [part for name, part in spec.arduino.acts.items() if name in acts]
+    return frozenset(library for part in parts for library in part.libraries)
+
+
+def makers_project(wanted: Mapping[str, tuple[BoardSpec, frozenset[str]]]) -> bytes:
+    """A platformio.ini with a section a board: what its maker's platform, and these libraries, need."""
+    envs = [{"name": name, "local": False, **_needs(spec, libs)} for name, (spec, libs) in sorted(wanted.items())]
+    return render("arduino.ini.j2", board="every board", fleet="every fleet", title="Needs", envs=envs, model=None)
+
+
+def _needs(spec: BoardSpec, libraries: frozenset[str]) -> dict[str, Any]:
+    assert spec.arduino is not None
+    return _real(spec.arduino, sorted(libraries))
+
+
+def _real(arduino: Arduino, more: Sequence[str]) -> dict[str, Any]:
     repository = "://" in arduino.platform
-    libraries = [*arduino.libraries, *(driver.libraries if driver else ())]
+    libraries = [*arduino.libraries, *more]
     return {
         "platform": f"{arduino.platform}{'#' if repository else '@'}{arduino.version}",
         "board": arduino.board,
         "core": arduino.core,
+        "serial": arduino.serial,
         "libraries": list(dict.fromkeys(libraries)),
         "options": dict(sorted(arduino.options.items())),
     }

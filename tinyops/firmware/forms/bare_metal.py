@@ -88,11 +88,11 @@ def _programs(request: Request, facts: Contract, envs: list[dict[str, Any]], kin
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
     values = contract_values(facts, layout) | settings_values(request.spec)
-    sensor = describe_sensor(request.sensor)
+    given = {"linked": linked, "sensor": describe_sensor(request.sensor), "dark": request.dark}
     return {
         "platformio.ini": render("platformio.ini.j2", **common, envs=envs, linked=linked, startup=kind.startup),
         "include/contract.h": render("contract.h.j2", **common, **values),
-        "src/main.c": render("main.c.j2", **common, linked=linked, settings=layout.settings, sensor=sensor),
+        "src/main.c": render("main.c.j2", **common, **given, settings=layout.settings),
     }
 
 

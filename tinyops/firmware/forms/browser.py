@@ -16,6 +16,7 @@ from tinyops.firmware.contract import read_contract
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME
 from tinyops.firmware.templating import render
+from tinyops.specs.acts import HttpAct, http_act
 
 PORT = "browser"
 SOURCES = RUNTIME / "port" / "browser"
@@ -26,7 +27,13 @@ GRAVITY = "motion-with-gravity"  # the sensor whose readings keep what the phone
 POLICY = "; ".join(
     (
         *("default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "style-src 'self'", "img-src 'self'"),
-        *("connect-src 'self'", "worker-src 'self'", "manifest-src 'self'", "base-uri 'none'", "form-action 'none'"),
+        *(
+            "connect-src 'self'{post}",
+            "worker-src 'self'",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ),
     )
 )
 LABELS = {"motion": "Motion", "microphone": "Microphone"}
@@ -47,14 +54,14 @@ class BrowserForm(Form):
 
         Raises SpecError for what is no contract.
         """
-        contract, sensor = request.contract, request.sensor
+        contract, sensor, post = request.contract, request.sensor, http_act(request.acts)
         digest = request.contract_digest.removeprefix("sha256:")
         gravity = (sensor.get("name") if isinstance(sensor, dict) else sensor) == GRAVITY
         _check(contract)
         page: JsonObject = {"fleet": request.fleet, "board": request.board, "contractDigest": digest}
-        page |= {"contract": contract, "gravity": gravity, "releases": RELEASES}
+        page |= {"contract": contract, "gravity": gravity, "releases": RELEASES, **_post(post)}
         common = {"fleet": request.fleet, "board": request.board, "title": request.spec.title}
-        common |= {"policy": POLICY, "contract_digest": digest}
+        common |= {"policy": _policy(post), "contract_digest": digest, "post": _origin(post) if post else ""}
         files = {path.name: path.read_bytes() for path in SOURCES.iterdir() if path.is_file()}
         files["index.html"] = _page("index.html.j2", **common, **_words(contract["input"], gravity))
         files["page.js"] = _page("page.js.j2", page=_script(page))
@@ -84,6 +91,19 @@ class BrowserForm(Form):
         }
         (work.out / "firmware.json").write_bytes(pretty_json(facts))
         return facts
+
+
+def _post(post: HttpAct | None) -> JsonObject:
+    return {"post": {"url": post.url, "onlyChanges": post.only_changes}} if post else {}
+
+
+def _origin(post: HttpAct) -> str:
+    return f"{post.parts.scheme}://{post.parts.netloc}"
+
+
+def _policy(post: HttpAct | None) -> str:
+    """The page may send to itself, and where the fleet's results go."""
+    return POLICY.format(post=f" {_origin(post)}" if post else "")
 
 
 def _page(template: str, **values: Any) -> bytes:

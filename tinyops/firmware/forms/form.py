@@ -9,10 +9,11 @@ from typing import Protocol
 
 from tinyops.artifacts import Progress, Step
 from tinyops.boards.layout import Layout, Memory
-from tinyops.boards.model import BoardSpec
+from tinyops.boards.model import ActKind, BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, digest_json
 from tinyops.firmware.contract import Contract, read_contract
+from tinyops.specs.acts import AnyAct
 
 
 def nobody() -> JsonObject:
@@ -30,6 +31,15 @@ class Request:
     sensor: JsonObject | str
     contract: JsonObject
     trust: JsonObject = field(default_factory=nobody)
+    acts: tuple[AnyAct, ...] | None = None  # None: the serial line, and the LED where there is one
+
+    @property
+    def dark(self) -> bool:
+        """Whether an LED that the port has is not to be lit."""
+        return self.acts is not None and not self.does("led")
+
+    def does(self, kind: ActKind) -> bool:
+        return any(act.kind == kind for act in self.acts or ())
 
     @property
     def layout(self) -> Layout:

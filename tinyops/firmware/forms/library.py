@@ -26,7 +26,9 @@ class LibraryForm(Form):
             "CMakeLists.txt": render("CMakeLists.txt.j2", **common),
             "include/contract.h": render("contract.h.j2", **common, **values),
             "include/firmware.h": render("library.h.j2", **common),
-            "src/firmware.c": render("library.c.j2", **common, linked=linked, settings=settings, sensor=sensor),
+            "src/firmware.c": render(
+                "library.c.j2", **common, linked=linked, settings=settings, sensor=sensor, dark=request.dark
+            ),
             **headers(),
             **sources("app", "src/app"),
             **sources("smp", "src/smp"),

@@ -10,6 +10,7 @@ from tinyops.firmware.forms.browser import BrowserForm
 from tinyops.firmware.forms.form import Form, Request, nobody
 from tinyops.firmware.forms.hosted import HostedForm
 from tinyops.firmware.forms.library import LibraryForm
+from tinyops.specs.acts import AnyAct
 
 # The first that serves a board is its form; the last serves what the others leave.
 FORMS: tuple[Form, ...] = (BrowserForm(), HostedForm(), ArduinoForm(), LibraryForm(), BareMetalForm())
@@ -27,10 +28,11 @@ def render_project(
     sensor: JsonObject | str,
     contract: JsonObject,
     trust: JsonObject | None = None,
+    acts: tuple[AnyAct, ...] | None = None,
 ) -> dict[str, bytes]:
     """Every file of a board's firmware by its relative path, sorted; {} for a board with an operating system.
 
     Holds no weights, no secret and no path of this machine. Raises SpecError for a contract that does
     not belong to the board.
     """
-    return form_of(spec).render(Request(board, spec, fleet, sensor, contract, trust or nobody()))
+    return form_of(spec).render(Request(board, spec, fleet, sensor, contract, trust or nobody(), acts))

@@ -4,7 +4,7 @@
 // the reasons for a reset. The guest's clock counts executed instructions, one a nanosecond, as QEMU's does in the
 // other twins; in sleep it follows the wall clock.
 import { BootRom, start } from './rom.mjs';
-import { Nor, Ssi, Violation } from './nor.mjs';
+import { FlashPins, Nor, Ssi, Violation } from './nor.mjs';
 
 const RAM = 0x20000000;
 const HARD_FAULT = 3;
@@ -13,16 +13,19 @@ const RESET_REQUEST = 0x05fa0004;
 const ALL_IN_RESET = 0x01ffffff;
 const BAUD = 115200;
 const UART_FUNCTION = 2;
+const USB_MEMORY = 0x50100000;
+const USB_MEMORY_BYTES = 4096;
 const WATCHDOG = 0x40058;
 const CHIP_RESET = 0x40064;
 const HAD_POWER_ON = 1 << 8;
 const SCRATCH_FIRST = 0x0c;
-// Number in the register RESETS of each peripheral that may be held in reset.
+// Number in the register RESETS of each peripheral that may be held in reset. Not USB's: the vendor's SDK asks its
+// registers whether it is.
 const RESET_BITS = new Map(
   Object.entries({
     0x4004c: 0, 0x40030: 1, 0x50000: 2, 0x40044: 3, 0x40048: 4, 0x40014: 5, 0x40018: 6, 0x4001c: 8, 0x40020: 9,
     0x50200: 10, 0x50300: 11, 0x40028: 12, 0x4002c: 13, 0x40050: 14, 0x4005c: 15, 0x4003c: 16, 0x40040: 17,
-    0x40004: 18, 0x40000: 19, 0x4006c: 20, 0x40054: 21, 0x40034: 22, 0x40038: 23, 0x50110: 24,
+    0x40004: 18, 0x40000: 19, 0x4006c: 20, 0x40054: 21, 0x40034: 22, 0x40038: 23,
   }).map(([page, bit]) => [Number(page), bit]),
 );
 const OUT_AFTER_ROM = (1 << 6) | (1 << 9); // the flash's pins
@@ -43,7 +46,8 @@ export class Chip {
     this.rp2040.logger = silent;
     this.nor = nor;
     this.nor.continuous = false; // the boot ROM sees to that first
-    this.ssi = new Ssi(nor);
+    this.flashPins = new FlashPins();
+    this.ssi = new Ssi(nor, this.flashPins);
     this.send = send;
     this.received = [];
     this.instructions = 0;
@@ -76,6 +80,7 @@ export class Chip {
     );
     const inRam = (address, count) => address >= RAM && address + count <= RAM + sram.length;
     const inFlash = (address) => address >>> 26 === 4; // four views of it
+    const inUsb = (address) => address >= USB_MEMORY && address < USB_MEMORY + USB_MEMORY_BYTES;
     const checkFlash = (address, count) => {
       const offset = address & 0xffffff;
       if (this.unreadable) throw new Violation('flash was read while it is erased or programmed');
@@ -88,7 +93,7 @@ export class Chip {
       if (address & (count - 1)) throw new Fault('unaligned');
     };
     const checkMapped = (address) => {
-      const mapped = address < 0x4000 || address >>> 28 === 0xd || address >>> 12 === 0xe000e;
+      const mapped = address < 0x4000 || address >>> 28 === 0xd || address >>> 12 === 0xe000e || inUsb(address);
       if (!mapped && !rp.findPeripheral(address)) throw new Fault('nothing there');
     };
     rp.readUint32 = (at) => {
@@ -137,6 +142,7 @@ export class Chip {
     resets.reset = ALL_IN_RESET & ~OUT_AFTER_ROM;
     Object.defineProperty(resets, 'reset_done', { get: () => ~resets.reset & ALL_IN_RESET });
     rp.peripherals[0x18000] = this.ssi;
+    rp.peripherals[0x40018] = this.flashPins;
     rp.peripherals[CHIP_RESET] = { readUint32: (at) => (at === 8 ? HAD_POWER_ON : 0), writeUint32Atomic() {} };
     rp.findPeripheral = (address) => {
       const page = (address >>> 14) << 2;

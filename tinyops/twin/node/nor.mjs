@@ -116,6 +116,7 @@ const NOT_FULL_AND_EMPTY = 0x06;
 const RECEIVED = 0x08;
 const READ_ONLY = 3;
 const STANDARD = 0;
+const BYTES = 7 << 16; // frames of 8 bits, standard, both ways
 const QUAD = 2;
 const READ = 0x03;
 const READ_STATUS_1 = 0x05;
@@ -128,10 +129,44 @@ const CONTINUOUS = 0xa0;
 
 const field = (value, low, bits) => (value >>> low) & ((1 << bits) - 1);
 
+const SELECT_CONTROL = 0x0c;
+const KEPT_LOW = 2;
+
+// The registers of the flash's pins, which rp2040js has not: firmware moves the select line by its override.
+export class FlashPins {
+  constructor() {
+    this.registers = new Map();
+    this.onSelect = () => {};
+  }
+
+  get keepSelected() {
+    return field(this.registers.get(SELECT_CONTROL) ?? 0, 8, 2) === KEPT_LOW;
+  }
+
+  readUint32(offset) {
+    return this.registers.get(offset) ?? 0;
+  }
+
+  writeUint32(offset, value) {
+    this.registers.set(offset, value >>> 0);
+    if (offset === SELECT_CONTROL) this.onSelect();
+  }
+
+  writeUint32Atomic(offset, value, type) {
+    const had = this.readUint32(offset);
+    this.writeUint32(offset, [value, had ^ value, had | value, had & ~value][type]);
+  }
+}
+
 // What of rp2040js's stub is replaced: the serial interface that flash is read through.
 export class Ssi {
-  constructor(nor) {
+  // `pins` may keep the select line low, so that an instruction goes on over a poll.
+  constructor(nor, pins) {
     this.nor = nor;
+    this.pins = pins;
+    pins.onSelect = () => {
+      this.sent = [];
+    };
     this.registers = new Map([[SSI.SER, 1]]); // as the boot ROM leaves it
     this.sent = [];
     this.received = [];
@@ -160,7 +195,7 @@ export class Ssi {
 
   readUint32(offset) {
     if (offset === SSI.SR) {
-      this.sent = []; // polled until idle: the select line goes up
+      if (!this.pins.keepSelected) this.sent = []; // polled until idle: the select line goes up
       return NOT_FULL_AND_EMPTY | (this.received.length > 0 ? RECEIVED : 0);
     }
     return offset === SSI.DR ? (this.received.shift() ?? 0) : this.#get(offset);
@@ -247,10 +282,11 @@ export class Ssi {
     this.readable = true;
   }
 
-  // What the boot ROM's routines do before an operation, and after it.
+  // What the boot ROM's routines do before an operation, and after it: the SSI takes plain instructions.
   leaveXip() {
     this.nor.continuous = false;
-    this.registers.set(SSI.ENABLE, 0);
+    this.registers.set(SSI.CTRLR0, BYTES);
+    this.registers.set(SSI.ENABLE, 1);
     this.registers.set(SSI.SER, 1);
     this.readable = null;
   }

@@ -7,7 +7,6 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #include <drivers/FlashIAP.h>
-#include <drivers/ResetReason.h>
 #include <drivers/Watchdog.h>
 #pragma GCC diagnostic pop
 

@@ -4,26 +4,29 @@
 #include "cortex.h"
 #include "foreign_mbed.h"
 
+/* The chip's own register: the core is built without mbed's question for it. */
+#define NRF_RESET_REASONS CORTEX_REGISTER(0x40000400u)
+
 static const uint32_t WATCHDOG_MS = 8000;
 
+enum { BY_PIN = 1 << 0, BY_WATCHDOG = 1 << 1, BY_SOFTWARE = 1 << 2, BY_LOCK_UP = 1 << 3 };
+
 tinyops_reset_cause tinyops_arduino_read_reset_cause(void) {
-  const reset_reason_t reason = mbed::ResetReason::get();
-  switch (reason) {
-    case RESET_REASON_POWER_ON:
-      return TINYOPS_RESET_POWER;
-    case RESET_REASON_PIN_RESET:
-      return TINYOPS_RESET_PIN;
-    case RESET_REASON_BROWN_OUT:
-      return TINYOPS_RESET_BROWNOUT;
-    case RESET_REASON_SOFTWARE:
-      return TINYOPS_RESET_SOFTWARE;
-    case RESET_REASON_WATCHDOG:
-      return TINYOPS_RESET_WATCHDOG;
-    case RESET_REASON_LOCKUP:
-      return TINYOPS_RESET_FAULT;
-    default:
-      return TINYOPS_RESET_UNKNOWN;
+  const uint32_t reasons = NRF_RESET_REASONS;
+  NRF_RESET_REASONS = reasons; /* ones clear it */
+  if ((reasons & BY_LOCK_UP) != 0) {
+    return TINYOPS_RESET_FAULT;
   }
+  if ((reasons & BY_WATCHDOG) != 0) {
+    return TINYOPS_RESET_WATCHDOG;
+  }
+  if ((reasons & BY_SOFTWARE) != 0) {
+    return TINYOPS_RESET_SOFTWARE;
+  }
+  if ((reasons & BY_PIN) != 0) {
+    return TINYOPS_RESET_PIN;
+  }
+  return reasons == 0 ? TINYOPS_RESET_POWER : TINYOPS_RESET_UNKNOWN;
 }
 
 /* FICR.DEVICEID of an nRF52. */

@@ -7,10 +7,26 @@
 #include "core.h"
 #include "hardware.h"
 
+/* The core's linker script's, beside those that the core declares: __StackLimit, where RAM ends and
+ * the stack's memory begins, and __bss_end__. Its second core, whose stack lies below the first's,
+ * does not run. */
+extern "C" char __StackTop, __data_start__;
+
 static const uint32_t WATCHDOG_MS = 8000;
+static const uint32_t PAINT = 0xa5a5a5a5u;
+enum { PAINTERS_OWN_WORDS = 16 };
 static uint32_t cycles_start;
 
+/* What was deeper before is not seen: the core calls setup() with little on the stack. */
+static void paint_stack(void) {
+  const uint32_t *end = (const uint32_t *)__builtin_frame_address(0) - PAINTERS_OWN_WORDS;
+  for (volatile uint32_t *word = (uint32_t *)(void *)&__StackLimit; word < end; word++) {
+    *word = PAINT;
+  }
+}
+
 tinyops_reset_cause tinyops_arduino_read_reset_cause(void) {
+  paint_stack();
   switch (rp2040.getResetReason()) {
     case RP2040::PWRON_RESET:
       return TINYOPS_RESET_POWER;
@@ -53,7 +69,15 @@ void tinyops_arduino_sleep(int (*ready)(void)) {
   }
 }
 
-void tinyops_arduino_measure(tinyops_port_memory *memory) { *memory = tinyops_port_memory(); }
+void tinyops_arduino_measure(tinyops_port_memory *memory) {
+  const uint32_t *word = (const uint32_t *)(const void *)&__StackLimit;
+  while (word < (const uint32_t *)(const void *)&__StackTop && *word == PAINT) {
+    word++;
+  }
+  memory->stack_used = (uint32_t)((uintptr_t)&__StackTop - (uintptr_t)word);
+  memory->stack_bytes = (uint32_t)(&__StackTop - &__StackLimit);
+  memory->static_bytes = (uint32_t)(&__bss_end__ - &__data_start__);
+}
 
 uint8_t tinyops_arduino_open_cycles(void) { return 32; }
 

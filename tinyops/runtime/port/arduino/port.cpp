@@ -3,6 +3,10 @@
 #include "hardware.h"
 #include "tinyops/health.h"
 
+#if !defined(TINYOPS_SERIAL)
+#define TINYOPS_SERIAL Serial /* which of the core's lines leads to the host */
+#endif
+
 static const unsigned long BAUD = 115200;
 
 #if defined(ARDUINO_ARCH_AVR)
@@ -10,17 +14,17 @@ static const unsigned long BAUD = 115200;
 static tinyops_kept kept __attribute__((section(".noinit")));
 #endif
 
-static int has_byte(void) { return Serial.available() > 0; }
+static int has_byte(void) { return TINYOPS_SERIAL.available() > 0; }
 
 static int32_t read_byte(void *context) {
   (void)context;
-  return Serial.available() > 0 ? Serial.read() : TINYOPS_PORT_NO_BYTE;
+  return TINYOPS_SERIAL.available() > 0 ? TINYOPS_SERIAL.read() : TINYOPS_PORT_NO_BYTE;
 }
 
 static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
   (void)context;
   while (count > 0) {
-    const size_t sent = Serial.write(bytes, (size_t)(count < 64 ? count : 64));
+    const size_t sent = TINYOPS_SERIAL.write(bytes, (size_t)(count < 64 ? count : 64));
     bytes += sent;
     count -= (uint32_t)sent;
   }
@@ -58,7 +62,7 @@ static uint32_t now_ms(void *context) {
 
 static void reset(void *context) {
   (void)context;
-  Serial.flush(); /* an answer that is still on its way */
+  TINYOPS_SERIAL.flush(); /* an answer that is still on its way */
   tinyops_arduino_reset();
 }
 
@@ -83,7 +87,7 @@ static uint32_t supply_mv(void *context) {
 }
 
 void tinyops_port_open(tinyops_port *port) {
-  Serial.begin(BAUD);
+  TINYOPS_SERIAL.begin(BAUD);
   *port = tinyops_port();
   port->context = port;
   port->read_byte = read_byte;

@@ -17,6 +17,8 @@ typedef struct {
   const char *version;
   const uint8_t *flash; /* the firmware as it lies in flash, which may begin at address 0 */
   uint32_t flash_bytes; /* 0: it cannot be read as data */
+  void (*digest)(
+      uint8_t *digest); /* then writes its SHA-256 all the same; null: it cannot be read */
   const tinyops_smp_settings *settings; /* null: the board keeps none */
 } tinyops_app_release;
 

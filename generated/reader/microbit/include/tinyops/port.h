@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 #define TINYOPS_PORT_NO_BYTE (-1)
+#define TINYOPS_PORT_SILICON_WORDS 4 /* bytes: TINYOPS_SMP_SILICON_MAX */
 
 /* RAM as the linker and the painted stack tell it, in bytes. */
 typedef struct {
@@ -102,6 +103,10 @@ typedef struct {
    * null. */
   void *keep;
   uint32_t keep_bytes;
+  /* The chip's own number, the same for ever and no other chip's: as many of these bytes, in order
+   * of address. 0: it has none. */
+  uint32_t silicon_bytes;
+  uint32_t silicon[TINYOPS_PORT_SILICON_WORDS];
 } tinyops_port;
 
 /* Every port has this: sets the hardware up and fills in `port`, all of it: what the board lacks is

@@ -13,6 +13,7 @@
 #define TINYOPS_SMP_SETTINGS_PIECE 128u
 #define TINYOPS_SMP_BENCH_REPEAT_MAX 1000u
 #define TINYOPS_SMP_CHECKS_MAX 4u
+#define TINYOPS_SMP_SILICON_MAX 16u
 
 #define TINYOPS_SMP_OS_ECHO 0u
 #define TINYOPS_SMP_OS_RESET 5u
@@ -75,6 +76,8 @@
 #define TINYOPS_SMP_INFO_RAM "ram"
 /* uint: slots that an update could be written to */
 #define TINYOPS_SMP_INFO_FREE_SLOTS "free_slots"
+/* bytes: the chip's own number, no other chip's; missing: it has none, or none that is read */
+#define TINYOPS_SMP_INFO_SILICON "silicon"
 
 /* HEALTH. How it fares. */
 /* uint: since start-up; 0 without a clock */

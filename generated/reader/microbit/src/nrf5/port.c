@@ -61,6 +61,9 @@ enum {
 #define NOT_CONNECTED 0xffffffffu
 #define DEVICE_ID(word) REGISTER(0x10000060u + 4u * (word))
 #define EMULATED_ID 0x12345678u /* a word of the number that every micro:bit of QEMU's has */
+/* There the twin writes a board's own number elsewhere: into a register that is for customers. */
+#define EMULATED_SILICON 0x10001080u
+#define SILICON 0x10000060u
 #define FLASH_CACHE REGISTER(0x4001e540u) /* nRF52840 only */
 
 static int32_t read_byte(void *context) {
@@ -191,6 +194,7 @@ void tinyops_port_open(tinyops_port *port) {
   tinyops_startup_wake_by(UART_IRQ);
   tinyops_startup_wake_by(NRF5_CLOCK_IRQ);
   const uint8_t emulated = DEVICE_ID(0) == EMULATED_ID || DEVICE_ID(1) == EMULATED_ID;
+  const uint32_t silicon = emulated ? EMULATED_SILICON : SILICON;
   *port = (tinyops_port){
       .context = port,
       .read_byte = read_byte,
@@ -211,6 +215,8 @@ void tinyops_port_open(tinyops_port *port) {
       .flash = nrf5_flash(),
       .keep = tinyops_startup_keep(),
       .keep_bytes = tinyops_startup_keep_bytes(),
+      .silicon_bytes = 8,
+      .silicon = {REGISTER(silicon), REGISTER(silicon + 4u)},
   };
 #if defined(BOARD_LED_GPIO)
   port->show = show;

@@ -24,6 +24,7 @@ int32_t server_info(const exchange *asked) {
   cbor_entry_uint(out, KEY(INFO_ARENA), info.arena_bytes);
   cbor_entry_uint(out, KEY(INFO_RAM), info.ram_bytes);
   cbor_entry_uint(out, KEY(INFO_FREE_SLOTS), info.free_slots);
+  cbor_entry_bytes(out, KEY(INFO_SILICON), info.silicon, info.silicon_bytes);
   cbor_put_end(out);
   return MGMT_OK;
 }

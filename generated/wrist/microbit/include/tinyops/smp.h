@@ -34,6 +34,8 @@ typedef struct {
   uint32_t arena_bytes;
   uint32_t ram_bytes;
   uint32_t free_slots;
+  const uint8_t *silicon; /* the chip's own number; null: it has none */
+  uint32_t silicon_bytes;
 } tinyops_smp_info;
 
 /* What a self-test found: a name and 0, or what was wrong, for each check. */

@@ -33,6 +33,10 @@ static int32_t has_image(const tinyops_app *app) {
   return app->board->slot != 0 && app->model.header != 0;
 }
 
+static int32_t is_readable(const tinyops_app_release *release) {
+  return release->flash_bytes != 0 || release->digest != 0;
+}
+
 /* Takes a second for some images on a slow core: once. */
 static void digest(tinyops_app_management *self) {
   if (self->digested != 0) {
@@ -41,6 +45,8 @@ static void digest(tinyops_app_management *self) {
   self->digested = 1;
   if (self->release->flash_bytes != 0) {
     tinyops_sha256(self->release->flash, self->release->flash_bytes, self->firmware);
+  } else if (self->release->digest != 0) {
+    self->release->digest(self->firmware);
   }
   if (has_image(self->app)) {
     tinyops_sha256((const uint8_t *)self->app->board->slot, self->app->model.header->image_bytes,
@@ -59,13 +65,15 @@ static void describe(void *context, tinyops_smp_info *info) {
       .fleet = self->release->fleet,
       .version = self->release->version,
       .contract = board->contract,
-      .firmware = self->release->flash_bytes != 0 ? self->firmware : 0,
+      .firmware = is_readable(self->release) ? self->firmware : 0,
       .model = has_image(self->app) ? self->model : 0,
       .image_crc = self->app->image_crc,
       .abi = TINYOPS_MODEL_ABI,
       .state = self->app->state,
       .arena_bytes = board->arena_bytes,
       .ram_bytes = memory.static_bytes + memory.stack_bytes,
+      .silicon = board->port->silicon_bytes != 0 ? (const uint8_t *)board->port->silicon : 0,
+      .silicon_bytes = board->port->silicon_bytes,
   };
 }
 

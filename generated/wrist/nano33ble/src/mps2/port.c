@@ -3,6 +3,7 @@
  * NMI, and the FPGA's counter as clock; on a Cortex-M33 as its secure side sees them. */
 #include "tinyops/port.h"
 
+#include "call.h"
 #include "startup.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
@@ -163,8 +164,10 @@ void tinyops_port_open(tinyops_port *port) {
       .reset = tinyops_startup_restart,
       .reset_cause = TINYOPS_RESET_UNKNOWN, /* no register tells */
       .feed_watchdog = feed_watchdog,
+      .flash = twin_flash(),
       .show = show,
       .keep = tinyops_startup_keep(),
       .keep_bytes = tinyops_startup_keep_bytes(),
   };
+  port->silicon_bytes = twin_read_number(port->silicon);
 }

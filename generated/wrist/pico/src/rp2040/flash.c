@@ -2,7 +2,7 @@
  *
  * Facts: RP2040 datasheet 2.8.3 (the boot ROM's table of functions and its flash routines).
  * Interrupts are masked for good (see startup.c), the second core sleeps in the boot ROM, and
- * nothing here uses DMA: only the two functions in RAM could touch flash. */
+ * nothing here uses DMA: only the functions in RAM could touch flash. */
 #include "flash.h"
 
 #include "xip.h"
@@ -66,6 +66,14 @@ IN_RAM static void program_from_ram(const rom_routines *rom, uint32_t offset, co
   xip_open();
 }
 
+IN_RAM static void read_number_from_ram(const rom_routines *rom, uint8_t *number) {
+  rom->connect();
+  rom->exit_xip();
+  rom->flush();
+  xip_read_number(number);
+  xip_open();
+}
+
 int32_t rp2040_flash_erase(uint32_t offset, uint32_t bytes) {
   rom_routines rom;
   if (find_routines(&rom) != 0) {
@@ -81,5 +89,14 @@ int32_t rp2040_flash_program(uint32_t offset, const uint8_t *data, uint32_t byte
     return -1;
   }
   program_from_ram(&rom, offset, data, bytes);
+  return 0;
+}
+
+int32_t rp2040_flash_read_number(uint8_t *number) {
+  rom_routines rom;
+  if (find_routines(&rom) != 0) {
+    return -1;
+  }
+  read_number_from_ram(&rom, number);
   return 0;
 }

@@ -222,4 +222,7 @@ void tinyops_port_open(tinyops_port *port) {
       .keep = tinyops_startup_keep(),
       .keep_bytes = tinyops_startup_keep_bytes(),
   };
+  if (rp2040_flash_read_number((uint8_t *)port->silicon) == 0) {
+    port->silicon_bytes = RP2040_FLASH_NUMBER_BYTES;
+  }
 }

@@ -1,8 +1,8 @@
 /* Execute in place: the RP2040's SSI and a W25Q flash, set up so that flash reads as memory.
  *
  * Facts: RP2040 datasheet 2.8.1.3.1 (second stage) and 4.10 (SSI); Winbond W25Q16JV
- * datasheet 8.2.10 (Fast Read Quad I/O, continuous read mode). The clock of the flash is a fourth
- * of the core's. */
+ * datasheet 8.2.10 (Fast Read Quad I/O, continuous read mode), Read Unique ID Number (4Bh). The
+ * clock of the flash is a fourth of the core's. */
 #ifndef TINYOPS_PORT_XIP_H
 #define TINYOPS_PORT_XIP_H
 
@@ -22,6 +22,9 @@ enum {
 
   FLASH_READ = 0x03,
   FLASH_READ_STATUS_2 = 0x35,
+  FLASH_READ_NUMBER = 0x4b, /* then four bytes of nothing, then eight of the number */
+  FLASH_NUMBER_WAIT = 4,
+  FLASH_NUMBER_BYTES = 8,
   FLASH_READ_QUAD_IO = 0xeb,
   FLASH_CONTINUOUS = 0xa0, /* mode bits: the next read has no instruction */
   FLASH_QUAD_ENABLED = 2   /* of status register 2; set in the factory on the Pico's part */
@@ -58,6 +61,28 @@ XIP_INLINE uint32_t xip_read_status_2(void) {
   const uint32_t status = XIP_SSI(SSI_DATA);
   XIP_SSI(SSI_ENABLE) = 0;
   return status;
+}
+
+/* The number that the flash's maker gave it. The flash takes instructions when it is called. All
+ * that is sent fits the SSI's FIFO and comes faster than it is sent: the select line stays low. */
+XIP_INLINE void xip_read_number(volatile uint8_t *number) {
+  XIP_SSI(SSI_ENABLE) = 0;
+  XIP_SSI(SSI_BAUD) = 4;
+  XIP_SSI(SSI_CTRLR0) = SSI_FRAME_BITS(8) | SSI_TX_AND_RX;
+  XIP_SSI(SSI_CTRLR1) = 0;
+  XIP_SSI(SSI_ENABLE) = 1;
+  XIP_SSI(SSI_DATA) = FLASH_READ_NUMBER;
+  for (uint32_t i = 0; i < FLASH_NUMBER_WAIT + FLASH_NUMBER_BYTES; i++) {
+    XIP_SSI(SSI_DATA) = 0;
+  }
+  xip_wait();
+  for (uint32_t i = 0; i < 1 + FLASH_NUMBER_WAIT; i++) {
+    (void)XIP_SSI(SSI_DATA);
+  }
+  for (uint32_t i = 0; i < FLASH_NUMBER_BYTES; i++) {
+    number[i] = (uint8_t)XIP_SSI(SSI_DATA);
+  }
+  XIP_SSI(SSI_ENABLE) = 0;
 }
 
 /* One read with an instruction, which asks for reads without one; then those. */

@@ -18,10 +18,27 @@ static const uint32_t start[STATE_WORDS] = {
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 };
 
+#if defined(__AVR__)
+/* A core that shifts bytes bit by bit: whole bytes first, then the shorter way. */
+static uint32_t rotate(uint32_t x, uint8_t by) {
+  const uint8_t bits = by % 8;
+  for (uint8_t bytes = (uint8_t)(by / 8 + (bits > 4)); bytes > 0; bytes--) {
+    x = x >> 8 | (uint32_t)(uint8_t)x << 24;
+  }
+  for (uint8_t left = (uint8_t)(bits > 4 ? 8 - bits : 0); left > 0; left--) {
+    x = x << 1 | ((x & 0x80000000) != 0);
+  }
+  for (uint8_t right = bits > 4 ? 0 : bits; right > 0; right--) {
+    x = (x & 1) != 0 ? x >> 1 | 0x80000000 : x >> 1;
+  }
+  return x;
+}
+#else
 static uint32_t rotate(uint32_t x, uint32_t by) { return x >> by | x << (32 - by); }
+#endif
 
 /* The next word of the schedule, kept in a window of 16. */
-static uint32_t extend(uint32_t *w, uint32_t t) {
+static uint32_t extend(uint32_t *w, uint_fast8_t t) {
   const uint32_t a = w[(t + 1) % WORDS];
   const uint32_t b = w[(t + 14) % WORDS];
   w[t % WORDS] += (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[(t + 9) % WORDS] +
@@ -33,27 +50,27 @@ static uint32_t extend(uint32_t *w, uint32_t t) {
 static void compress(uint32_t *state, const uint8_t *block) {
   uint32_t w[WORDS];
   uint32_t s[STATE_WORDS];
-  for (uint32_t i = 0; i < WORDS; i++) {
+  for (uint_fast8_t i = 0; i < WORDS; i++) {
     const uint8_t *at = block + 4 * i;
     w[i] = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
   }
-  for (uint32_t i = 0; i < STATE_WORDS; i++) {
+  for (uint_fast8_t i = 0; i < STATE_WORDS; i++) {
     s[i] = state[i];
   }
-  for (uint32_t t = 0; t < ROUNDS; t++) {
+  for (uint_fast8_t t = 0; t < ROUNDS; t++) {
     const uint32_t word = t < WORDS ? w[t] : extend(w, t);
     const uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
     const uint32_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
     const uint32_t one =
         s[7] + (rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)) + choice + k[t] + word;
     const uint32_t two = (rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22)) + majority;
-    for (uint32_t i = STATE_WORDS - 1; i > 0; i--) {
+    for (uint_fast8_t i = STATE_WORDS - 1; i > 0; i--) {
       s[i] = s[i - 1];
     }
     s[4] += one;
     s[0] = one + two;
   }
-  for (uint32_t i = 0; i < STATE_WORDS; i++) {
+  for (uint_fast8_t i = 0; i < STATE_WORDS; i++) {
     state[i] += s[i];
   }
 }
@@ -76,17 +93,39 @@ static void finish(uint32_t *state, const uint8_t *rest, uint32_t left, uint32_t
   }
 }
 
-void tinyops_sha256(const uint8_t *bytes, uint32_t count, uint8_t *digest) {
-  uint32_t state[STATE_WORDS];
+static void begin(uint32_t *state) {
   for (uint32_t i = 0; i < STATE_WORDS; i++) {
     state[i] = start[i];
   }
+}
+
+static void give(const uint32_t *state, uint8_t *digest) {
+  for (uint32_t i = 0; i < 4 * STATE_WORDS; i++) {
+    digest[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i % 4)));
+  }
+}
+
+void tinyops_sha256_of(tinyops_sha256_reader read, void *context, uint32_t count, uint8_t *digest) {
+  uint32_t state[STATE_WORDS];
+  uint8_t block[BLOCK_BYTES];
+  begin(state);
+  uint32_t at = 0;
+  for (; count - at >= BLOCK_BYTES; at += BLOCK_BYTES) {
+    read(context, at, block, BLOCK_BYTES);
+    compress(state, block);
+  }
+  read(context, at, block, count - at);
+  finish(state, block, count - at, count);
+  give(state, digest);
+}
+
+void tinyops_sha256(const uint8_t *bytes, uint32_t count, uint8_t *digest) {
+  uint32_t state[STATE_WORDS];
+  begin(state);
   uint32_t at = 0;
   for (; count - at >= BLOCK_BYTES; at += BLOCK_BYTES) {
     compress(state, bytes + at);
   }
   finish(state, bytes + at, count - at, count);
-  for (uint32_t i = 0; i < 4 * STATE_WORDS; i++) {
-    digest[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i % 4)));
-  }
+  give(state, digest);
 }

@@ -1,0 +1,36 @@
+/* What tinyops uses of the library ArduinoBLE, declared and no more. */
+#ifndef THIN_ARDUINO_BLE_H
+#define THIN_ARDUINO_BLE_H
+
+#include <stdint.h>
+
+enum { BLERead = 0x02, BLENotify = 0x10 };
+
+class BLECharacteristic {
+ public:
+  BLECharacteristic(const char *uuid, uint8_t properties, int valueSize, bool fixedLength = false);
+  virtual ~BLECharacteristic();
+  int writeValue(const uint8_t value[], int length);
+};
+
+class BLEService {
+ public:
+  explicit BLEService(const char *uuid);
+  virtual ~BLEService();
+  void addCharacteristic(BLECharacteristic &characteristic);
+};
+
+class BLELocalDevice {
+ public:
+  virtual ~BLELocalDevice();
+  virtual int begin();
+  virtual void poll();
+  virtual bool setLocalName(const char *name);
+  virtual bool setAdvertisedService(const BLEService &service);
+  virtual void addService(BLEService &service);
+  virtual int advertise();
+};
+
+extern BLELocalDevice &BLE;
+
+#endif

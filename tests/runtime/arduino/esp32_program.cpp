@@ -1,0 +1,92 @@
+/* A rendered Arduino program for an ESP32 as a process: the serial line is standard input and
+ * output, the Bluetooth radio a file, a watchdog that nobody feeds is nobody's. */
+#include <esp_system.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "Arduino.h"
+#include "ArduinoBLE.h"
+
+void setup();
+void loop();
+
+SerialLine Serial;
+void SerialLine::begin(unsigned long) {}
+void SerialLine::flush() {}
+int SerialLine::available() {
+  pollfd line = {0, POLLIN, 0};
+  return poll(&line, 1, 0) > 0 && (line.revents & POLLIN) != 0;
+}
+int SerialLine::read() {
+  uint8_t byte = 0;
+  return ::read(0, &byte, 1) == 1 ? byte : -1;
+}
+size_t SerialLine::write(const uint8_t *bytes, size_t count) {
+  const ssize_t sent = ::write(1, bytes, count);
+  return sent > 0 ? static_cast<size_t>(sent) : 0;
+}
+
+/* The radio is the file that BLE names: a line for what is advertised, then one a notification. */
+static FILE *radio;
+static char service_uuid[37], characteristic_uuid[37];
+BLECharacteristic::BLECharacteristic(const char *uuid, uint8_t properties, int size, bool fixed) {
+  std::snprintf(characteristic_uuid, sizeof(characteristic_uuid), "%s", uuid);
+  if (properties != (BLERead | BLENotify) || size != 8 || !fixed) {
+    std::abort();
+  }
+}
+BLECharacteristic::~BLECharacteristic() {}
+int BLECharacteristic::writeValue(const uint8_t value[], int length) {
+  for (int i = 0; i < length; ++i) {
+    (void)std::fprintf(radio, "%02x", value[i]);
+  }
+  (void)std::fprintf(radio, "\n");
+  return std::fflush(radio) == 0;
+}
+BLEService::BLEService(const char *uuid) {
+  std::snprintf(service_uuid, sizeof(service_uuid), "%s", uuid);
+}
+BLEService::~BLEService() {}
+void BLEService::addCharacteristic(BLECharacteristic &) {}
+BLELocalDevice::~BLELocalDevice() {}
+int BLELocalDevice::begin() {
+  const char *name = std::getenv("BLE");
+  radio = name != 0 ? std::fopen(name, "w") : 0;
+  return radio != 0;
+}
+void BLELocalDevice::poll() {}
+bool BLELocalDevice::setLocalName(const char *) { return true; }
+bool BLELocalDevice::setAdvertisedService(const BLEService &) { return true; }
+void BLELocalDevice::addService(BLEService &) {}
+int BLELocalDevice::advertise() {
+  return std::fprintf(radio, "%s %s\n", service_uuid, characteristic_uuid) > 0;
+}
+static BLELocalDevice device;
+BLELocalDevice &BLE = device;
+
+unsigned long millis() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<unsigned long>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+void delay(unsigned long milliseconds) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+}
+void pinMode(int, int) {}
+void digitalWrite(int, int) {}
+void enableLoopWDT() {}
+void feedLoopWDT() {}
+esp_reset_reason_t esp_reset_reason(void) { return ESP_RST_POWERON; }
+void esp_restart(void) { std::_Exit(0); }
+
+int main() {
+  setup();
+  for (;;) {
+    loop();
+  }
+}
