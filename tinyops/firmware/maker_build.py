@@ -60,7 +60,8 @@ def _measure(elf: Path, request: Request) -> ElfSizes:
 
 def _take(elf: Path, request: Request, out: Path) -> None:
     tool = request.spec.flash_tool
-    wanted = {".elf", f".{tool.file}" if tool is not None else ".bin"}
+    taken = f".{tool.file}" if tool is not None else ".bin"
+    wanted = {".elf", taken} - {".hex"}  # that is written from the flat file when a board is flashed
     for suffix in (".elf", *SUFFIXES):
         made = elf.with_suffix(suffix)
         if made.is_file() and made.stat().st_size > 0:

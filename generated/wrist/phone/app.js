@@ -1,6 +1,6 @@
 // The page for people: wires the board, its sources and its updates to what is on the screen.
 
-import { board } from "./board.js";
+import { board, freshHealth } from "./board.js";
 import { Client } from "./client.js";
 import { sharesOf } from "./counts.js";
 import { canVerify } from "./envelope.js";
@@ -33,6 +33,7 @@ const feed = new Feed(board, input, (counts) => plot.add(counts.map((count) => c
 let client = null;
 let storage = null;
 let stopSource = null; // of a source that is on
+let poster = null; // null: results go to no server
 
 function create(kind, text = "", className = "") {
   const made = document.createElement(kind);
@@ -96,8 +97,33 @@ function showResult({ detail: { outputs, best, name } }) {
   showHealth();
 }
 
+// Only while a person has a source on: what a twin feeds the board stays with it.
+function postResult({ detail }) {
+  if (poster === null || stopSource === null) return;
+  const named = output.type === "int8" && Boolean(output.classes);
+  const { inferences, unposted: lost } = board.health;
+  poster.offer(detail, { model: `sha256:${board.digest}`, sequence: inferences - 1, lost, named });
+}
+
+async function startPosting() {
+  if (!PAGE.post) return;
+  const { Poster, deviceName } = await import("./posting.js");
+  const whose = { device: await deviceName(storage, PAGE.board), board: PAGE.board, fleet: PAGE.fleet };
+  poster = new Poster(PAGE.post, whose, (posted, lost, trouble) => {
+    board.health.posted += posted;
+    board.health.unposted += lost;
+    byId("posting").textContent = trouble;
+    showHealth();
+    saveHealth(); // so that no sequence number is given out twice
+  });
+}
+
 function showHealth() {
-  const { inferences, missed, faults, classes } = board.health;
+  const { inferences, missed, faults, classes, posted, unposted } = board.health;
+  if (PAGE.post) {
+    byId("posted").textContent = posted.toLocaleString();
+    byId("unposted").textContent = unposted.toLocaleString();
+  }
   byId("inferences").textContent = inferences.toLocaleString();
   byId("missed").textContent = missed.toLocaleString();
   byId("faults").textContent = faults.toLocaleString();
@@ -210,7 +236,7 @@ async function update() {
       const bytes = await client.update();
       if (bytes !== null) {
         await board.boot(bytes);
-        board.health = { inferences: 0, missed: 0, faults: 0, classes: {} };
+        board.health = freshHealth();
         await navigator.storage?.persist?.();
       }
     });
@@ -248,12 +274,14 @@ async function main() {
   byId("start").addEventListener("click", () => (stopSource === null ? begin() : end()));
   byId("check").addEventListener("click", update);
   board.addEventListener("result", showResult);
+  board.addEventListener("result", postResult);
   board.addEventListener("booted", showSoftware);
   board.addEventListener("fault", showHealth);
   showSource();
   plot.ask();
   byId("fact-trust").textContent = await explainTrust();
   await restore();
+  await startPosting();
   if ("serviceWorker" in navigator)
     navigator.serviceWorker.register("./sw.js").catch((error) => say(`Not offline: ${error.message}`));
   setInterval(saveHealth, SAVE_MS);

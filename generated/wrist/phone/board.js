@@ -6,13 +6,18 @@ import { sha256 } from "./envelope.js";
 import { Model } from "./model.js";
 import { PAGE } from "./page.js";
 
+// Sums since a model was installed.
+export function freshHealth() {
+  return { inferences: 0, missed: 0, faults: 0, classes: {}, posted: 0, unposted: 0 };
+}
+
 export class Board extends EventTarget {
   constructor(page) {
     super();
     this.page = page;
     this.model = null;
     this.digest = null;
-    this.health = { inferences: 0, missed: 0, faults: 0, classes: {} };
+    this.health = freshHealth();
     this.turn = Promise.resolve();
   }
 

@@ -1,6 +1,6 @@
 // Keeps the page's own files, so that it opens without a network. Releases are never kept here.
 
-const CACHE = "tinyops-wrist-phone-b8dfa67ef5e65c59";
+const CACHE = "tinyops-wrist-phone-d4ff269c6a9aa56b";
 const OURS = "tinyops-wrist-phone-";
 const FILES = [
   "./app.js",
@@ -18,6 +18,7 @@ const FILES = [
   "./model.js",
   "./page.js",
   "./plot.js",
+  "./posting.js",
   "./recording.js",
   "./resample.js",
   "./sensors.js",

@@ -16,8 +16,8 @@
 #ifndef TINYOPS_CONTRACT_H
 #define TINYOPS_CONTRACT_H
 
-#define BOARD_NAME "microbit"
-#define FLEET_NAME "reader"
+#define FIRMWARE_BOARD "microbit"
+#define FIRMWARE_FLEET "reader"
 #define FIRMWARE_VERSION "0.1.0"
 
 /* SHA-256 of the contract's canonical JSON. */

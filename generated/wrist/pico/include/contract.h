@@ -16,8 +16,8 @@
 #ifndef TINYOPS_CONTRACT_H
 #define TINYOPS_CONTRACT_H
 
-#define BOARD_NAME "pico"
-#define FLEET_NAME "wrist"
+#define FIRMWARE_BOARD "pico"
+#define FIRMWARE_FLEET "wrist"
 #define FIRMWARE_VERSION "0.1.0"
 
 /* SHA-256 of the contract's canonical JSON. */

@@ -24,7 +24,7 @@ int main(void) {
   static tinyops_settings settings = {
       .origin = SETTINGS_ORIGIN, .bytes = SETTINGS_BYTES, .unit = unit, .unit_bytes = sizeof(unit)};
   const tinyops_app_release release = {
-      .fleet = FLEET_NAME,
+      .fleet = FIRMWARE_FLEET,
       .version = FIRMWARE_VERSION,
       .flash = tinyops_flash_start,
       .flash_bytes = (uint32_t)((uintptr_t)tinyops_flash_end - (uintptr_t)tinyops_flash_start),
@@ -32,7 +32,7 @@ int main(void) {
   };
   const tinyops_app_board board = {
       .port = &port,
-      .name = BOARD_NAME,
+      .name = FIRMWARE_BOARD,
       .contract = contract,
       .slot = tinyops_model_slot,
       .slot_bytes = MODEL_SLOT_BYTES,

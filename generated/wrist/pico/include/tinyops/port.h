@@ -58,7 +58,9 @@ typedef struct {
   uint32_t (*missed)(void *context);
 } tinyops_port_sensor;
 
-/* A network that carries datagrams between the board and its host. */
+/* Whoever is told of results beside the host on the serial line: a radio, a network. `send` gets
+ * each RESULT report of the link (type, sequence, payload) without its framing and returns at once.
+ */
 typedef struct {
   int32_t (*send)(void *context, const uint8_t *bytes, uint32_t count); /* 0 or negative */
   int32_t (*receive)(void *context, uint8_t *bytes, uint32_t room);     /* bytes, 0: none */

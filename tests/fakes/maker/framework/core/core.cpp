@@ -44,3 +44,15 @@ bool IWatchdogClass::isReset(bool) { return false; }
 unsigned long millis() { return now++; }
 void pinMode(int, int) {}
 void digitalWrite(int, int) {}
+
+/* Its flash: nothing is ever written. */
+extern "C" {
+uint32_t HAL_GetUIDw0(void) { return 0x01020304; }
+uint32_t HAL_GetUIDw1(void) { return 0x05060708; }
+uint32_t HAL_GetUIDw2(void) { return 0x090a0b0c; }
+HAL_StatusTypeDef HAL_FLASH_Unlock(void) { return HAL_ERROR; }
+HAL_StatusTypeDef HAL_FLASH_Lock(void) { return HAL_OK; }
+HAL_StatusTypeDef HAL_FLASH_Program(uint32_t, uint32_t, uint32_t) { return HAL_ERROR; }
+HAL_StatusTypeDef HAL_FLASHEx_Erase(FLASH_EraseInitTypeDef *, uint32_t *) { return HAL_ERROR; }
+void SCB_CleanInvalidateDCache(void) {}
+}
