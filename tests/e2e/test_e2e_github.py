@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fakes.github_server import REPOSITORY, TOKEN, GitHub, serving_github
+from fakes.github_server import REPOSITORY, TOKEN, Fault, GitHub, serving_github
 from fakes.projects import DESK, FINISHED, STREAM, Repository, fleet, locked, repository
 from fakes.release_stores import check_exchanges
 
@@ -80,6 +81,31 @@ def test_from_the_first_release_to_a_fresh_machine(made: Repository, github: Git
         assert TOKEN not in text
     for path in (p for folder in (made.root, fresh.root) for p in folder.rglob("*") if p.is_file()):
         assert TOKEN.encode() not in path.read_bytes(), path
+
+
+def test_two_merges_at_once(made: Repository, github: GitHub) -> None:
+    """The second is told who is at work, and changes nothing; the first ends as if it were alone."""
+    uploading, go_on = threading.Event(), threading.Event()
+
+    def wait_for(method: str, path: str, _: int) -> bool:
+        if method == "POST" and "/assets?" in path and not uploading.is_set():
+            uploading.set()
+            github.lock.release()  # others are to be served meanwhile
+            go_on.wait(60)
+            github.lock.acquire()
+        return False
+
+    github.faults.append(Fault("drop", wait_for))
+    first = made.start("apply")
+    assert uploading.wait(60)
+    second = made.run("apply")
+    go_on.set()
+    out, err = first.communicate(timeout=120)
+    assert second.code == 75
+    assert f"(process {first.pid}) holds the lease for apply, since" in second.err
+    assert first.returncode == 0, (out, err)
+    assert sorted(github.state.published()) == ["v1"]
+    assert github.state.drafts() == []
 
 
 def test_what_goes_wrong_has_its_exit_code(made: Repository, github: GitHub) -> None:

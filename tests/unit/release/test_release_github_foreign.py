@@ -162,6 +162,21 @@ def test_a_lease_that_cannot_be_given_back_is_said_and_nothing_more(bench: GitHu
     assert any("the lease could not be given back: " in text for text in bench.waits.said)
 
 
+def test_when_all_is_lost_the_lease_is_given_back_at_the_first_try_or_not_at_all(bench: GitHubBench) -> None:
+    store = bench.fresh()
+    with pytest.raises(KeyboardInterrupt), store.lease("apply"):
+        bench.github.fault("drop", times=99)
+        raise KeyboardInterrupt
+    assert bench.waits == []
+    assert any("the lease could not be given back: " in text for text in bench.waits.said)
+    bench.github.faults.clear()
+    store.close()
+    bench.edit_holder(started="1")
+    with pytest.raises(KeyboardInterrupt), bench.publisher.store.lease("apply"):
+        raise KeyboardInterrupt
+    leases(bench.publisher.store)
+
+
 def test_of_many_that_want_the_lease_at_once_one_gets_it(bench: GitHubBench) -> None:
     start, all_tried = threading.Barrier(6), threading.Barrier(6)
     fences: list[int] = []

@@ -58,8 +58,11 @@ def holding(remote: Remote, project: str, purpose: str) -> Iterator[GitHubLease]
     lease = take(remote, project, purpose)
     try:
         yield lease
-    finally:
-        lease.release()
+    except BaseException:
+        with remote.patience.short():  # what ended the block may be the network, or a person who presses Ctrl-C
+            lease.release()
+        raise
+    lease.release()
 
 
 def take(remote: Remote, project: str, purpose: str) -> GitHubLease:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ Say: TypeAlias = Callable[[str], None]
 
 LONGEST_BACKOFF_S = 30.0
 SECONDARY_WAIT_S = 60.0  # what GitHub asks for when it says nothing else
+SHORT_S = 5.0
 RESET_SLACK_S = 1.0
 SLOWEST_BYTES_PER_S = 16 * 1024
 WRITES_BEFORE_PACE = 60
@@ -40,6 +42,17 @@ class Patience:
     _waited_s: float = 0.0
     _writes: int = 0
     _last_write: float = 0.0
+
+    @contextlib.contextmanager
+    def short(self) -> Iterator[None]:
+        """For the last thing to be tried when all is lost anyway: once, and not for long."""
+        before = self.attempts, self.connect_s, self.read_s, self.rate_wait_max_s
+        self.attempts, self.rate_wait_max_s = 1, 0.0
+        self.connect_s, self.read_s = min(self.connect_s, SHORT_S), min(self.read_s, SHORT_S)
+        try:
+            yield
+        finally:
+            self.attempts, self.connect_s, self.read_s, self.rate_wait_max_s = before
 
     def deadline(self, length: int) -> float:
         """The moment, on `clock`, by which so many bytes must have come or gone."""
