@@ -28,6 +28,7 @@ RELEASES_PER_PAGE = 50  # each comes with its assets
 RELEASES_MAX = 10_000  # GitHub lists no more
 ASSETS_MAX = 1_000
 REFS_MAX = 1_000
+NAME_CHARACTERS_MAX = 300
 UPLOADED = "uploaded"
 _RUN = re.compile(r"(https?://[^/\s]+)/([\w.-]+/[\w.-]+)/actions/runs/(\d{1,20})/attempts/(\d{1,6})")
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -312,13 +313,15 @@ class Remote:
 
 def _release(found: Any) -> RemoteRelease:
     assets = tuple(_asset(asset) for asset in found.original_assets)
-    return RemoteRelease(_int(found.id), _text(found.tag_name), _bool(found.draft), found.body or "", assets, found)
+    return RemoteRelease(
+        _int(found.id), _text(found.tag_name), _bool(found.draft), _text(found.body or ""), assets, found
+    )
 
 
 def _asset(found: Any) -> RemoteAsset:
     digest = found.as_dict().get("digest") or ""
     return RemoteAsset(
-        _int(found.id), _text(found.name), _int(found.size), _text(found.state), _text(digest).lower(), found
+        _int(found.id), _name(found.name), _int(found.size), _text(found.state), _text(digest).lower(), found
     )
 
 
@@ -337,6 +340,13 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("wants a text")
     return value
+
+
+def _name(value: object) -> str:
+    text = _text(value)
+    if not text.isprintable() or len(text) > NAME_CHARACTERS_MAX:
+        raise ValueError("wants a name")
+    return text
 
 
 def _int(value: object) -> int:
