@@ -86,6 +86,7 @@ def check_asset(asset: RemoteAsset) -> None:
 
 def check_release(release: RemoteRelease | None) -> None:
     assert release is not None
+    assert release.tag.isprintable()
     kinds = [type(v) for v in (release.id, release.tag, release.draft, release.body)]
     assert kinds == [int, str, bool, str]
     for asset in release.embedded:

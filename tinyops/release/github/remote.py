@@ -314,7 +314,7 @@ class Remote:
 def _release(found: Any) -> RemoteRelease:
     assets = tuple(_asset(asset) for asset in found.original_assets)
     return RemoteRelease(
-        _int(found.id), _text(found.tag_name), _bool(found.draft), _text(found.body or ""), assets, found
+        _int(found.id), _name(found.tag_name), _bool(found.draft), _text(found.body or ""), assets, found
     )
 
 
