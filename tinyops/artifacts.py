@@ -24,7 +24,7 @@ from tinyops.files import (
     digest_file,
     digest_json,
     pretty_json,
-    sync_folder,
+    replacing,
     write_atomic,
     writing,
 )
@@ -211,21 +211,8 @@ class Store:
         path = self.object_path(artifact.digest)
         if path.exists() and self.find(artifact):
             return artifact
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new.")
-            try:
-                with source.open("rb") as reader, os.fdopen(descriptor, "wb") as writer:
-                    shutil.copyfileobj(reader, writer, CHUNK_BYTES)
-                    writer.flush()
-                    os.fsync(writer.fileno())
-                os.chmod(temporary, 0o444)
-                os.replace(temporary, path)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
-                raise
-            sync_folder(path.parent)
+        with replacing(path, mode=0o444) as writer, source.open("rb") as reader:
+            shutil.copyfileobj(reader, writer, CHUNK_BYTES)
         return artifact
 
     def record_path(self, key: str) -> Path:

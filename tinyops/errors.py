@@ -83,17 +83,25 @@ class SpecError(TinyopsError):
 class DoesNotFit(TinyopsError):
     """An image is larger than its slot, or an arena larger than the board's.
 
-    `image_bytes` and `arena_bytes` are what the model needs, where that is known: other boards may have it.
+    `image_bytes` and `arena_bytes` are what the model needs, `firmware_bytes` what its firmware does, where that is
+    known: other boards may have it.
     """
 
     exit_code = ExitCode.DOES_NOT_FIT
 
     def __init__(
-        self, message: str, *, hint: str = "", image_bytes: int | None = None, arena_bytes: int | None = None
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        image_bytes: int | None = None,
+        arena_bytes: int | None = None,
+        firmware_bytes: int | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.image_bytes = image_bytes
         self.arena_bytes = arena_bytes
+        self.firmware_bytes = firmware_bytes
 
 
 class GateMissed(TinyopsError):

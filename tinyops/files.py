@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from tinyops.errors import SpecError, ToolError
 
@@ -79,8 +79,10 @@ def writing(path: Path) -> Iterator[None]:
         raise ToolError(f"{path}: cannot be written: {error.strerror}", hint=hint if full else "") from error
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Replaces a file by rename: a reader sees the old bytes or the new, also after a crash.
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """A stream whose bytes take the place of a file by rename at the end: a reader sees the old or the new ones, also
+    after a crash.
 
     Raises ToolError when the disk refuses; the old file is then untouched.
     """
@@ -89,7 +91,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             os.chmod(temporary, mode)
@@ -99,6 +101,12 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
                 os.unlink(temporary)
             raise
     sync_folder(path.parent)
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replaces a file as `replacing` does."""
+    with replacing(path, mode=mode) as stream:
+        stream.write(data)
 
 
 def write_if_changed(path: Path, data: bytes, *, mode: int = 0o644) -> bool:

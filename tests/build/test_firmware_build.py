@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tinyops import firmware
+from fakes.firmware_edits import Edit, Files, as_rendered, build_edited
 from tinyops.artifacts import Progress, Step
 from tinyops.boards import load_catalog
 from tinyops.errors import DoesNotFit, ToolError
@@ -37,7 +37,9 @@ def step_for(name: str, facts: dict[str, Any] | None = None) -> Step:
     return Step("firmware", f"f/{name}", {"board": name, "fleet": "f", "sensor": "stream", "facts": facts}, lock)
 
 
-def build(step: Step, folder: Path, frame_values: int = 6) -> tuple[dict[str, Any], dict[str, str]]:
+def build(
+    step: Step, folder: Path, frame_values: int = 6, edit: Edit = as_rendered
+) -> tuple[dict[str, Any], dict[str, str]]:
     facts = step.settings["facts"]
     contract = {
         "abi": 1,
@@ -49,7 +51,7 @@ def build(step: Step, folder: Path, frame_values: int = 6) -> tuple[dict[str, An
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (folder / "contract.json").write_text(json.dumps(contract))
-    result = firmware.run(step, {"contract.json": folder / "contract.json"}, out, ignore)
+    result = build_edited(step, {"contract.json": folder / "contract.json"}, out, edit)
     return result, {path.name: digest_file(path) for path in sorted(out.iterdir())}
 
 
@@ -92,7 +94,8 @@ def test_no_network_is_needed(cache: Path, tmp_path: Path) -> None:
     alone = ["unshare", "-rn"]
     if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True).returncode:
         pytest.skip("this machine does not let a program leave the network")
-    script = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_firmware_build import *\n"
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    script = f"import sys; sys.path[:0] = {folders!r}; from test_firmware_build import *\n"
     script += f"print(build(step_for('microbit'), Path({str(tmp_path)!r}))[0]['flash_bytes'])"
     done = subprocess.run([*alone, sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -111,15 +114,12 @@ def test_a_slot_that_is_too_small_is_told_by_bytes(cache: Path, tmp_path: Path) 
         build(step_for("microbit", facts), tmp_path)
 
 
-def test_a_compile_error_is_shown(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(**_: Any) -> dict[str, bytes]:
-        files = real(**_)
+def test_a_compile_error_is_shown(cache: Path, tmp_path: Path) -> None:
+    def broken(files: Files) -> Files:
         return {**files, "src/main.c": files["src/main.c"] + b"int unused_result = nonsense;\n"}
 
-    real = firmware.step.render_project
-    monkeypatch.setattr("tinyops.firmware.step.render_project", broken)
     with pytest.raises(ToolError, match="microbit: PlatformIO failed: exit status 1") as error:
-        build(step_for("microbit"), tmp_path)
+        build(step_for("microbit"), tmp_path, edit=broken)
     assert "nonsense" in error.value.message
 
 

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image, contract_of
+from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image, contract_of, linked_sources
 
-from tinyops import firmware, twin
+from fakes.firmware_edits import replacing
+from tinyops import twin
 from tinyops.cli import main
-from tinyops.link import BoardFault, Frame, Type, encode
+from tinyops.link import Frame, Type, encode
 from tinyops.link.smp import BoardManager
 from tinyops.twin import VirtualBoard
+from tinyops.twin.console import Console
 
 pytestmark = pytest.mark.build
 
@@ -70,19 +72,7 @@ class Health:
 
 
 REGISTERS = ("pc", "lr", "psr", "cfsr", "hfsr", "mmfar", "bfar", "image_crc", "uptime_ms", "firmware_crc")
-POWER, WATCHDOG, FAULT = 1, 3, 5
-
-
-def saying(real: Callable[..., dict[str, bytes]], changes: dict[str, tuple[str, str]]) -> Callable[..., Any]:
-    def render(**given: Any) -> dict[str, bytes]:
-        files = real(**given)
-        for name, (old, new) in {"src/main.c": (STARTED, STARTED + SAYING), **changes}.items():
-            text = files[name].decode()
-            assert old in text, name
-            files[name] = text.replace(old, new).encode()
-        return files
-
-    return render
+POWER, WATCHDOG, SOFTWARE, FAULT = 1, 3, 4, 5
 
 
 @pytest.fixture(scope="module")
@@ -90,20 +80,27 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., di
     """Firmware that says how it fares, and the reversing model with a fault in it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYOPS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        real = firmware.step.render_project
 
         @cache
-        def make(name: str, quick_watchdog: bool = False) -> dict[str, Path]:
+        def make(name: str, quick_watchdog: bool, linked_fault: int) -> dict[str, Path]:
+            """With `linked_fault` where the model is a part of the firmware."""
             folder = tmp_path_factory.mktemp(name)
             contract = contract_of(name)
+            linked = board_spec(name).model_form == "linked"
+            model = linked_sources(folder, contract, linked_fault, {}) if linked else {}
             (folder / "contract.json").write_text(json.dumps(contract))
             port = "rp2040" if name == "pico" else "mps2"
-            soon = {f"src/{port}/port.c": SOON[port]}
-            patch.setattr("tinyops.firmware.step.render_project", saying(real, soon if quick_watchdog else {}))
-            return {"contract.json": folder / "contract.json"} | build_firmware(name, folder, contract)
+            soon = {f"src/{port}/port.c": SOON[port]} if quick_watchdog else {}
+            main = "twin/src/main.c" if board_spec(name).port == "arduino" else "src/main.c"
+            edit = replacing({main: (STARTED, STARTED + SAYING), **soon})
+            return {"contract.json": folder / "contract.json"} | build_firmware(
+                name, folder, contract, sources=model, edit=edit
+            )
 
         def with_model(name: str, folder: Path, fault: int, quick_watchdog: bool = False) -> dict[str, Path]:
-            return make(name, quick_watchdog) | compile_image(name, folder, contract_of(name), fault=fault)
+            if board_spec(name).model_form == "linked":
+                return make(name, quick_watchdog, fault)
+            return make(name, quick_watchdog, 0) | compile_image(name, folder, contract_of(name), fault=fault)
 
         yield with_model
 
@@ -126,14 +123,16 @@ def read_health(payload: bytes) -> Health:
     return Health(*struct.unpack_from("<6Ii7I", payload))
 
 
-def crash(board: VirtualBoard) -> None:
-    with pytest.raises(BoardFault):
-        twin.prove.feed(board.link, VECTORS[0])
-        twin.prove.feed(board.link, VECTORS[2])
+def crash(board: VirtualBoard, *wanted: int) -> list[bytes]:
+    """What it says from the second inference on, which crashes."""
+    for vector in (VECTORS[0], VECTORS[2]):
+        board.link.write_input(vector)
+        board.link._stream.write(encode(Frame(Type.INVOKE, 0, b"")), 5.0)
+    return listen(board, *wanted)
 
 
-def line_of(text: str) -> int:
-    return next(n for n, line in enumerate(MODEL.read_text().splitlines(), 1) if text in line)
+def line_of(text: str, source: Path = MODEL) -> int:
+    return next(n for n, line in enumerate(source.read_text().splitlines(), 1) if text in line)
 
 
 def ask(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, dict[str, Any]]:
@@ -141,20 +140,21 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, di
     return status, json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico"])
+@pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico", "esp32c3"])
 def test_a_board_comes_back_from_a_fault_and_tells_its_line(
     name: str, built: Callable[..., dict[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = built(name, tmp_path, 1)
     with twin.open_twin(name, board_spec(name), files) as board:
         (said,) = listen(board, HEALTH)
-        crash(board)
-        again, fault = listen(board, HEALTH, CRASH)
+        _, again, fault = crash(board, Type.FAULT, HEALTH, CRASH)
         manager = BoardManager(board.link._stream, name=name)
         managed, last, info = manager.health(), manager.crash(), manager.info()
+        said_here = Console(board, None).do("crash")
         manager.clear_crash()
         assert manager.crash() is None
     assert (managed.reset_cause, managed.faults, info.board) == (FAULT, 1, name)
+    assert said_here is not None and said_here.value == {"record": asdict(last) if last else None}
     assert last is not None and tuple(asdict(last).values()) == struct.unpack("<10I", fault)
     first, second, kept = read_health(said), read_health(again), struct.unpack("<10I", fault)
     assert (first.reset_cause, first.faults, first.inferences) == (POWER, 0, 0)
@@ -162,12 +162,39 @@ def test_a_board_comes_back_from_a_fault_and_tells_its_line(
     assert second.arena_used == 28 and 0 < second.stack_used < second.stack_bytes
     record = tmp_path / "record.json"
     record.write_text(json.dumps(dict(zip(REGISTERS, kept, strict=True))))
-    elf = files["firmware.elf" if board_spec(name).twin.same_machine else "twin.elf"]
-    status, found = ask(capsys, record, "--elf", elf, "--elf", files["model.elf"])
+    status, found = ask(capsys, record, *elf_files(name, files))
     assert status == 0 and found["notes"] == []
     pc = found["places"][0]
-    assert (pc["program"], pc["function"], pc["line"]) == ("model", "tinyops_model_invoke", line_of("__builtin_trap"))
-    assert pc["file"].endswith("test_twin_reverse.c")
+    linked = "model.elf" not in files
+    source = files["contract.json"].parent / "reverse.h" if linked else MODEL
+    assert (pc["program"], pc["line"]) == ("firmware" if linked else "model", line_of("__builtin_trap", source))
+    assert pc["function"] == "tinyops_model_invoke" and pc["file"].endswith(source.name)
+
+
+def elf_files(name: str, files: dict[str, Path]) -> list[Path | str]:
+    own = files["firmware.elf" if board_spec(name).twin.same_machine else "twin.elf"]
+    return ["--elf", own, *(["--elf", files["model.elf"]] if "model.elf" in files else [])]
+
+
+def test_a_risc_v_board_tells_a_trap_by_its_cause_and_an_overflow_as_such(
+    built: Callable[..., dict[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for fault, said in ((1, "a breakpoint, or a trap of the compiler's"), (3, "the stack overflowed")):
+        files = built("esp32c3", tmp_path, fault)
+        health, kept = crash_and_read("esp32c3", files)
+        assert (health.reset_cause, health.faults) == (FAULT, 1) and kept["firmware_crc"] != 0
+        assert (kept["pc"] == 0) == (fault == 3)
+        (tmp_path / "record.json").write_text(json.dumps(kept))
+        _, found = ask(capsys, tmp_path / "record.json", *elf_files("esp32c3", files))
+        assert found["reasons"][0].startswith(said)
+    with twin.open_twin("esp32c3", board_spec("esp32c3"), files) as board:
+        board.link.hello()
+        BoardManager(board.link._stream, name="esp32c3").reset()
+        board.link.hello()
+        assert BoardManager(board.link._stream, name="esp32c3").health().reset_cause == SOFTWARE
+        board.power_cut()
+        board.link.hello()
+        assert BoardManager(board.link._stream, name="esp32c3").health().reset_cause == POWER
 
 
 def test_records_and_health_hold_on_the_host_under_sanitizers(tmp_path: Path) -> None:
@@ -183,8 +210,7 @@ def test_records_and_health_hold_on_the_host_under_sanitizers(tmp_path: Path) ->
 def crash_and_read(name: str, files: dict[str, Path]) -> tuple[Health, dict[str, int]]:
     with twin.open_twin(name, board_spec(name), files) as board:
         listen(board, HEALTH)
-        crash(board)
-        again, fault = listen(board, HEALTH, CRASH)
+        _, again, fault = crash(board, Type.FAULT, HEALTH, CRASH)
     return read_health(again), dict(zip(REGISTERS, struct.unpack("<10I", fault), strict=True))
 
 
@@ -238,8 +264,5 @@ def test_a_watchdog_that_does_not_warn_is_still_counted(built: Callable[..., dic
     with twin.open_twin("pico", board_spec("pico"), built("pico", tmp_path, 2, quick_watchdog=True)) as board:
         listen(board, HEALTH)
         for count in (1, 2):
-            for vector in (VECTORS[0], VECTORS[2]):
-                board.link.write_input(vector)
-                board.link._stream.write(encode(Frame(Type.INVOKE, 0, b"")), 5.0)
-            health = read_health(listen(board, HEALTH)[0])
+            health = read_health(crash(board, HEALTH)[0])
             assert (health.reset_cause, health.watchdog_resets, health.faults) == (WATCHDOG, count, 0)

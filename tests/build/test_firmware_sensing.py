@@ -6,12 +6,12 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from test_twin_boards import board_spec, build_firmware, compile_image, contract_of, stream_file
 
-from tinyops import firmware, twin
+from fakes.firmware_edits import replacing
+from tinyops import twin
 from tinyops.errors import ToolError
 from tinyops.twin.golden import Stream, read_stream
 from tinyops.twin.prove import play
@@ -50,15 +50,8 @@ int main(void) {
 OPENED = "  tinyops_port_open(&port);\n"
 
 
-def with_sensor(real: Callable[..., dict[str, bytes]]) -> Callable[..., Any]:
-    def render(**given: Any) -> dict[str, bytes]:
-        files = real(**given)
-        text = files["src/main.c"].decode()
-        assert OPENED in text and "int main(void) {\n" in text
-        text = text.replace("int main(void) {\n", SYNTHETIC).replace(OPENED, OPENED + "  port.sensor = &sensor;\n")
-        return files | {"src/main.c": text.encode()}
-
-    return render
+with_sensor = replacing({"src/main.c": ("int main(void) {\n", SYNTHETIC)})
+opening_it = replacing({"src/main.c": (OPENED, OPENED + "  port.sensor = &sensor;\n")})
 
 
 @pytest.fixture
@@ -71,9 +64,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, flo
         (tmp_path / "contract.json").write_text(json.dumps(contract))
         files = {"contract.json": tmp_path / "contract.json"} | compile_image(name, tmp_path, contract)
         if board_spec(name).layout is not None:
-            real = firmware.step.render_project
-            monkeypatch.setattr("tinyops.firmware.step.render_project", with_sensor(real))
-            files |= build_firmware(name, tmp_path, contract)
+            files |= build_firmware(name, tmp_path, contract, edit=lambda given: opening_it(with_sensor(given)))
         return files
 
     return make

@@ -83,6 +83,9 @@ async def ask_everything(port: str, resets: bool) -> None:
         for text in ("", "hello", "\u00e4\u20ac" * 30, "x" * 300):
             answer = await client.request(EchoWrite(d=text))
             assert success(answer) and answer.r == text
+        full = next(n for n in range(MESSAGE_MAX) if len(EchoWrite(d="x" * n).BYTES) + 4 == MESSAGE_MAX)
+        too_large = await client.request(EchoWrite(d="x" * full))
+        assert error(too_large) and too_large.rc == MGMT_ERR.EMSGSIZE
         parameters = await client.request(MCUMgrParametersRead())
         assert success(parameters) and (parameters.buf_size, parameters.buf_count) == (MESSAGE_MAX, 1)
         system = await client.request(OSApplicationInfoRead(format="sv"))

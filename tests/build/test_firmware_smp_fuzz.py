@@ -13,6 +13,8 @@ from typing import Any
 import cbor2
 import pytest
 from smp import packet
+from smp.error import MGMT_ERR
+from smp.header import Header, Version
 
 from tinyops.link.smp.console import ConsoleDecoder
 from tinyops.link.smp.definition import COMMANDS, MESSAGE_MAX, SILICON_MAX, Command
@@ -122,6 +124,30 @@ def test_what_does_not_fit_is_an_error_and_not_cut_off(server: Path) -> None:
             {"r": "y" * (size - 40)}
         ]
     assert ask(server, message(WRITE, OS, 0, {"d": "y" * 200}), buffer_bytes=64) == []
+
+
+@pytest.mark.parametrize("size", BUFFERS)
+def test_an_echo_that_fills_the_buffer_is_answered_or_said_to_be_too_large(server: Path, size: int) -> None:
+    """The answer's map has an end mark, the request's a count: it may be one byte longer, and then has no room."""
+    longest = next(n for n in range(size) if 2 + len(message(WRITE, OS, 0, {"d": "y" * n})) + 2 == size)
+    for text, answer in (("y" * longest, {"rc": 7}), ("y" * (longest - 1), {"r": "y" * (longest - 1)})):
+        answers = ask(server, message(WRITE, OS, 0, {"d": text}), message(WRITE, OS, 0, {"d": "x"}), buffer_bytes=size)
+        assert answers == [answer, {"r": "x"}]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(("group", "command", "op"), [(OS, 0, WRITE), (OS, 5, WRITE), (OURS, Command.CRASH, WRITE)])
+def test_a_version_that_is_too_new_is_refused_in_the_newest_known(
+    server: Path, version: int, group: int, command: int, op: int
+) -> None:
+    """As Zephyr's server does; nothing else happens."""
+    asked = message(op, group, command, {"d": "x"}, sequence=9, version=version)
+    line = b"".join(packet.encode(asked)) + b"".join(packet.encode(message(READ, OURS, Command.CRASH, {})))
+    (refused, crash), resets, _ = run(server, line)
+    header = Header.loads(refused[:8])
+    assert (header.op, header.version, header.sequence) == (op + 1, Version.V2, 9)
+    assert cbor2.loads(refused[8:]) == {"rc": MGMT_ERR.UNSUPPORTED_TOO_NEW} and resets == 0
+    assert cbor2.loads(crash[8:])["pc"] == 0x1234
 
 
 @pytest.mark.parametrize(

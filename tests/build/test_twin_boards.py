@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tinyops import firmware, twin
+from fakes.firmware_edits import Edit, as_rendered, build_edited
+from tinyops import twin
 from tinyops.artifacts import Progress, Step
 from tinyops.boards import load_catalog
 from tinyops.errors import ToolError
@@ -81,7 +82,12 @@ def linked_sources(folder: Path, contract: dict[str, Any], fault: int, macros: d
 
 
 def build_firmware(
-    name: str, folder: Path, contract: dict[str, Any], fleet: str = "wrist", sources: dict[str, Path] | None = None
+    name: str,
+    folder: Path,
+    contract: dict[str, Any],
+    fleet: str = "wrist",
+    sources: dict[str, Path] | None = None,
+    edit: Edit = as_rendered,
 ) -> dict[str, Path]:
     spec = board_spec(name)
     lock = {
@@ -96,7 +102,7 @@ def build_firmware(
     out.mkdir()
     step = Step("firmware", f"{fleet}/{name}", settings, lock)
     (folder / "contract.json").write_text(json.dumps(contract, indent=1))
-    firmware.run(step, {"contract.json": folder / "contract.json", **(sources or {})}, out, ignore)
+    build_edited(step, {"contract.json": folder / "contract.json", **(sources or {})}, out, edit)
     return {path.name: path for path in out.iterdir()}
 
 

@@ -86,6 +86,11 @@ def test_every_kind_boots_answers_resets_and_loses_power(name: str, opened: Open
         assert outputs(console) == first
     measured = console.do("measure")
     assert measured is not None and measured.value["resets"] == 2
+    health = console.do("health")
+    assert health is not None and health.value["inferences"] == 1 and sum(health.value["histogram"]) == 1
+    assert health.value["stack_used"] >= measured.value["stack_used"], "management needs a stack of its own"
+    crash = console.do("crash")
+    assert crash is not None and (crash.text, crash.value) == ("keeps no fault", {"record": None})
     for verb in BOARDS[name]:
         with pytest.raises(ToolError, match=rf"{name}: a twin of kind [\w-]+ cannot (cut the power in|do this)"):
             console.do(verb)

@@ -41,11 +41,16 @@ def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = render_project(board="microbit", spec=SPEC, fleet="f", sensor="stream", contract=contract)
     for name in ("link/microbit.ld", "include/pins.h"):
         (folder / Path(name).name).write_bytes(files[name])
-    sources = [SOURCE, *sorted((RUNTIME / "port/nrf5").glob("*.c")), RUNTIME / "port/cortex_m/startup.c"]
+    sources = [
+        SOURCE,
+        *sorted((RUNTIME / "port/nrf5").glob("*.c")),
+        RUNTIME / "port/cortex_m/startup.c",
+        RUNTIME / "port/bare/ram.c",
+    ]
     sources += sorted((RUNTIME / "app").glob("*.c"))
     flags = [*CPU_FLAGS[SPEC.cpu], "-Os", "-ffreestanding", "-ffunction-sections", "-DTINYOPS_HAS_VTOR=0"]
     flags += ["-std=c99", "-Wall", "-Werror"]
-    folders = [a for name in ("include", "port/cortex_m", "port/nrf5") for a in ("-I", RUNTIME / name)]
+    folders = [a for name in ("include", "port/bare", "port/cortex_m", "port/nrf5") for a in ("-I", RUNTIME / name)]
     link = ["--specs=nano.specs", "-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none"]
     path = folder / "test.elf"
     command = ["arm-none-eabi-gcc", *flags, *folders, "-I", folder, *sources, *link]

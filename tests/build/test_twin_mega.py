@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from test_twin_boards import Bench, board_spec, contract_of, digits, golden_file, ignore, stream_file
 
+from fakes.firmware_edits import Edit, Files, as_rendered, build_edited
 from fakes.tflite import dense
-from tinyops import firmware, twin
+from tinyops import twin
 from tinyops.artifacts import Step
 from tinyops.boards.loader import load_catalog
 from tinyops.build.bench import bench
@@ -41,7 +42,9 @@ def write_model(folder: Path, contract: dict[str, Any], **macros: int) -> dict[s
     return {"model.c": folder / "model.c"}
 
 
-def build(folder: Path, contract: dict[str, Any], model: dict[str, Path], **facts: Any) -> dict[str, Path]:
+def build(
+    folder: Path, contract: dict[str, Any], model: dict[str, Path], edit: Edit = as_rendered, **facts: Any
+) -> dict[str, Path]:
     """The board's files after its firmware step."""
     spec = board_spec(NAME)
     lock = {
@@ -56,7 +59,7 @@ def build(folder: Path, contract: dict[str, Any], model: dict[str, Path], **fact
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     step = Step("firmware", f"wrist/{NAME}", settings, lock)
-    firmware.run(step, {"contract.json": folder / "contract.json", **model}, out, ignore)
+    build_edited(step, {"contract.json": folder / "contract.json", **model}, out, edit)
     return {"contract.json": folder / "contract.json"} | {path.name: path for path in out.iterdir()}
 
 
@@ -181,16 +184,12 @@ class Talk:
         return self.number()
 
 
-def test_the_port_tells_why_it_started_and_what_time_it_is(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def with_our_program(**given: Any) -> dict[str, bytes]:
-        return {**render(**given), "src/main.cpp": Path(__file__).with_suffix(".cpp").read_bytes()}
+def test_the_port_tells_why_it_started_and_what_time_it_is(cache: Path, tmp_path: Path) -> None:
+    def with_our_program(files: Files) -> Files:
+        return {**files, "src/main.cpp": Path(__file__).with_suffix(".cpp").read_bytes()}
 
-    render = firmware.step.render_project
-    monkeypatch.setattr("tinyops.firmware.step.render_project", with_our_program)
     contract = contract_of(NAME)
-    files = build(tmp_path, contract, write_model(tmp_path, contract))
+    files = build(tmp_path, contract, write_model(tmp_path, contract), with_our_program)
     with twin.open_twin(NAME, board_spec(NAME), files) as virtual:
         assert isinstance(virtual, AvrBoard)
         talk = Talk(virtual)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.build
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "tinyops/runtime"
 SOURCE = Path(__file__).with_suffix(".c")
-POWER_ON, SOFTWARE, WATCHDOG = 1, 4, 5
+POWER_ON, WATCHDOG, SOFTWARE = 1, 3, 4  # tinyops_reset_cause
 ERASED = sum(0xFF * (i + 1) for i in range(256))
 COUNTING = sum(i * (i + 1) for i in range(256))
 
@@ -40,10 +40,13 @@ def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     contract = {"abi": 1, "input": {}, "output": {}, "arena_bytes": spec.layout.arena_bytes}
     files = render_project(board="pico", spec=spec, fleet="f", sensor="stream", contract=contract)
     (folder / "pico.ld").write_bytes(files["link/pico.ld"])
-    sources = [SOURCE, *sorted((RUNTIME / "port/rp2040").glob("*.c")), RUNTIME / "port/cortex_m/startup.c"]
+    (folder / "pins.h").write_bytes(files["include/pins.h"])
+    sources = [SOURCE, *sorted((RUNTIME / "port/rp2040").glob("*.c"))]
+    sources += [RUNTIME / "port/cortex_m/startup.c", RUNTIME / "port/bare/ram.c"]
     sources += [*sorted((RUNTIME / "app").glob("*.c")), *sorted((RUNTIME / "smp").glob("*.c"))]
     flags = [*CPU_FLAGS[spec.cpu], "-std=c99", "-Os", "-ffreestanding", "-ffunction-sections", "-DTINYOPS_HAS_VTOR=1"]
-    folders = ["-I", RUNTIME / "include", "-I", RUNTIME / "port/cortex_m", "-I", RUNTIME / "port/rp2040"]
+    places = (*(RUNTIME / name for name in ("include", "port/bare", "port/cortex_m", "port/rp2040")), folder)
+    folders = [argument for place in places for argument in ("-I", place)]
     link = ["--specs=nano.specs", "-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none"]
     path = folder / "test.elf"
     command = ["arm-none-eabi-gcc", *flags, *folders, *sources, *link, f"-Wl,-T,{folder / 'pico.ld'}", "-o", path]

@@ -36,6 +36,21 @@ def more_counter(bench: Repository) -> None:
     bench.lift("security_counter", "desk")
 
 
+def with_reports(bench: Repository) -> None:
+    bench.edit("specs/project.yaml", "  signing:", "  reports: {kind: directory, path: ../reports}\n  signing:")
+
+
+def with_promotion(bench: Repository) -> None:
+    bench.edit(
+        FLEETS, "  model: tiny\n", "  model: tiny\n  promote_when: {fleet: desk, converged_share: 0, soak_h: 9}\n"
+    )
+    with_reports(bench)
+
+
+def suspended(bench: Repository) -> None:
+    bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  suspended: {reason: trade fair, author: mia}\n")
+
+
 def stricter(bench: Repository) -> None:
     bench.edit(FLEETS, "spec:\n  dataset: shakes\n", "spec:\n  gates: {accuracy_min: 0.9}\n  dataset: shakes\n")
 
@@ -154,6 +169,25 @@ WALKS = [
     Walk(("inspect", "models/tiny.tflite"), 0, "arena "),
     Walk(("inspect", "nowhere.tflite"), 64, "nowhere.tflite"),
     Walk(("inspect", "data/rest-00.csv"), 65, "rest-00.csv"),
+    Walk(("diff", "v1", "v1"), 0, "0 of "),
+    Walk(("diff", "v1", "--detailed-exitcode"), 2, "security_counter", more_counter),
+    Walk(("diff", "v1x"), 64, "Git gives no such commit"),
+    Walk(("diff", "v9"), 69, "v9"),
+    Walk(("promote", "desk", "desk", "--dry-run"), 0, "nothing was written"),
+    Walk(("promote", "desk", "desks"), 64, "desks"),
+    Walk(("promote", "desk", "desk"), 68, "promote_when", with_promotion),
+    Walk(("rollback", "desk", "--to", "v1", "--dry-run"), 0, "Roll desk back to its model of v1"),
+    Walk(("rollback", "desk"), 64, "no earlier release"),
+    Walk(("rollback", "desk", "--to", "latest"), 64, "latest"),
+    Walk(("suspend", "desk", "--reason", "trade fair", "--author", "mia"), 0, "Suspend desk"),
+    Walk(("suspend", "desk"), 64, "--reason"),
+    Walk(("resume", "desk", "--unpin"), 64, "desk is not suspended"),
+    Walk(("resume", "desk"), 0, "Resume desk", suspended),
+    Walk(("history",), 0, "v1"),
+    Walk(("history", "--limit", "many"), 64, "many"),
+    Walk(("history",), 69, "manifest.json", damage_manifest),
+    Walk(("drift",), 0, "no device reports yet", with_reports),
+    Walk(("drift",), 64, "the project has no `reports`"),
     Walk(("show",), 0, "bench v1"),
     Walk(("show", "all"), 64, "all"),
     Walk(("show",), 65, "microbit", misspell),

@@ -41,16 +41,19 @@ def merge_bases(
     for part in reversed(chain[:-1]):
         spec = merged(spec, part.value.get("spec", {}))
     if isinstance(spec, dict):
-        spec["silicon"] = _own_silicon(document, names[1])
+        spec["silicon"] = _own_silicon(document, names[1], spec.get("silicon"))
     return replace(document, value={**document.value, "spec": spec})
 
 
-def _own_silicon(document: YamlDocument, base: str) -> Any:
-    """That another board ran is no proof for this one: never inherited."""
+def _own_silicon(document: YamlDocument, base: str, inherited: Any) -> Any:
+    """That another board ran is no proof for this one: of what is inherited, only the figures without a source stay."""
     spec = document.value.get("spec")
     own = spec.get("silicon") if isinstance(spec, dict) else None
+    if own is not None:
+        return own
     note = f"takes over the facts of {base}; never run on the board itself"
-    return own if own is not None else {"run": False, "note": note}
+    unsourced = inherited.get("unsourced", []) if isinstance(inherited, dict) else []
+    return {"run": False, "note": note, "unsourced": unsourced}
 
 
 def _name(document: YamlDocument) -> str:

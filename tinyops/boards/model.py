@@ -97,12 +97,13 @@ class Pin(Strict):
 
 
 class Pins(Strict):
-    """What a port whose chips can put anything anywhere must know: where the serial line and the LED are."""
+    """What hangs on the chip's pins. Port nrf5, whose chips can put anything anywhere, needs tx and rx."""
 
-    tx: Pin = Field(description="What the chip sends.")
-    rx: Pin = Field(description="What it receives.")
+    tx: Pin | None = Field(default=None, description="What the chip sends.")
+    rx: Pin | None = Field(default=None, description="What it receives.")
     led: Pin | None = Field(default=None, description="Lit while high.")
     led_sink: Pin | None = Field(default=None, description="Of an LED between two pins: the other one, kept low.")
+    supply: Pin | None = Field(default=None, description="For port rp2040: a third of the supply voltage, to measure.")
 
 
 class Update(Strict):
@@ -173,6 +174,7 @@ class Silicon(Strict):
 
     run: bool = Field(description="True only when it did.")
     note: str = Field(default="", description="How, or where the facts come from.")
+    unsourced: tuple[str, ...] = Field(default=(), description="Figures of the file that no source at hand gives.")
 
 
 class BoardSpec(Strict):
@@ -189,7 +191,7 @@ class BoardSpec(Strict):
     port: Name = Field(description="Folder below runtime/port: the firmware's own code for the board.")
     compiler: Compiler = Field(description="Its version is in the lock.")
     pins: Pins | None = Field(
-        default=None, description="For port nrf5, whose chips can put the serial line and an LED on any pin."
+        default=None, description="For ports nrf5 and rp2040: what they drive; nothing else is touched."
     )
     led: bool = Field(default=False, description="An LED that its port lights for a class; pins.led says so, too.")
     arduino: Arduino | None = Field(default=None, description="For fleets that ask for framework arduino.")

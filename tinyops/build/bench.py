@@ -108,7 +108,7 @@ def compile_file(
         return compile_model(graph, TensorFeatures(), options)
     except DoesNotFit as error:
         unlimited = compile_model(graph, TensorFeatures(), replace(options, arena_bytes=None))
-        raise _naming_boards(error, unlimited, catalog) from None
+        raise _naming_boards(error, unlimited, board, catalog) from None
 
 
 def compile_for(graph: Graph, cpu: str, prefer: str, *, stream_rows: bool = False) -> CompiledModel:
@@ -117,11 +117,16 @@ def compile_for(graph: Graph, cpu: str, prefer: str, *, stream_rows: bool = Fals
     return compile_model(graph, TensorFeatures(), options)
 
 
-def _naming_boards(error: DoesNotFit, compiled: CompiledModel, catalog: Mapping[str, Board]) -> DoesNotFit:
-    """Where an image was not built, its weights stand for it: they are nearly all of it."""
+def _naming_boards(
+    error: DoesNotFit, compiled: CompiledModel, board: Board, catalog: Mapping[str, Board]
+) -> DoesNotFit:
+    """With the other boards that would do. Where an image was not built, its weights stand for it: they are nearly
+    all of it."""
     image_bytes = error.image_bytes or compiled.weights_bytes
     arena_bytes = error.arena_bytes or compiled.arena.bytes
-    held = boards_that_hold(catalog, image_bytes, arena_bytes)
+    firmware_bytes = (error.firmware_bytes or 0) if board.spec.model_form != "linked" else 0
+    others = {name: other for name, other in catalog.items() if name != board.name}
+    held = boards_that_hold(others, image_bytes, arena_bytes, firmware_bytes)
     said = f"boards that would hold it: {', '.join(held)}" if held else "no board of the catalogue would hold it"
     return DoesNotFit(error.message, hint=f"{error.hint}\n  {said}", image_bytes=image_bytes, arena_bytes=arena_bytes)
 
@@ -233,7 +238,7 @@ def build_files(
             sources, files, built = build_image(compiled, board, folder)
         firmware, facts = _build_firmware(board, sources, folder / "firmware")
     except DoesNotFit as error:
-        raise _naming_boards(error, compiled, catalog) from None
+        raise _naming_boards(error, compiled, board, catalog) from None
     described = {name: sources[name] for name in ("contract.json", "compile.json")}
     if linked:  # what there is of an image is the whole firmware
         built = {"image_bytes": facts["flash_bytes"], "weights_bytes": compiled.weights_bytes, "static_bytes": 0}

@@ -16,29 +16,42 @@ def with_boards(
 
     An image step's error knows the image, and the record of its compile step the arena.
     """
-    if not isinstance(error, DoesNotFit) or (error.image_bytes is None and error.arena_bytes is None):
+    if not isinstance(error, DoesNotFit) or not any((error.image_bytes, error.arena_bytes, error.firmware_bytes)):
         return error
     arena_bytes = error.arena_bytes
     if arena_bytes is None and (compiled := records.get(f"compile:{step.subject}")) is not None:
         arena_bytes = compiled.facts.get("arena_bytes")
-    found = boards_that_hold(catalog, error.image_bytes or 0, arena_bytes or 0)
+    board = step.settings.get("board")
+    others = {name: other for name, other in catalog.items() if name != board}
+    alone = error.firmware_bytes if board in catalog and catalog[str(board)].spec.model_form != "linked" else 0
+    found = boards_that_hold(others, error.image_bytes or 0, arena_bytes or 0, alone or 0)
     said = f"the catalogue has boards that would hold it: {', '.join(found)}" if found else _NONE
     return DoesNotFit(
-        error.message, hint=f"{error.hint}\n  {said}", image_bytes=error.image_bytes, arena_bytes=arena_bytes
+        error.message,
+        hint=f"{error.hint}\n  {said}",
+        image_bytes=error.image_bytes,
+        arena_bytes=arena_bytes,
+        firmware_bytes=error.firmware_bytes,
     )
 
 
 _NONE = "no board of the catalogue would hold it"
 
 
-def boards_that_hold(catalog: Mapping[str, Board], image_bytes: int, arena_bytes: int) -> tuple[str, ...]:
-    """Names of the boards whose model slots and arena are large enough; without a layout nothing limits them."""
-    return tuple(name for name in sorted(catalog) if _holds(catalog[name], image_bytes, arena_bytes))
+def boards_that_hold(
+    catalog: Mapping[str, Board], image_bytes: int, arena_bytes: int, firmware_bytes: int = 0
+) -> tuple[str, ...]:
+    """Names of the boards whose slots and arena are large enough; without a layout nothing limits them.
+
+    `firmware_bytes` are those of a firmware into which no model is linked.
+    """
+    return tuple(name for name in sorted(catalog) if _holds(catalog[name], image_bytes, arena_bytes, firmware_bytes))
 
 
-def _holds(board: Board, image_bytes: int, arena_bytes: int) -> bool:
+def _holds(board: Board, image_bytes: int, arena_bytes: int, firmware_bytes: int) -> bool:
     layout = board.spec.layout
     if layout is None:
         return True
     slots = layout.model or layout.firmware[:1]  # a linked model lies in the firmware's
-    return arena_bytes <= layout.arena_bytes and all(image_bytes <= slot.bytes for slot in slots)
+    fits = arena_bytes <= layout.arena_bytes and firmware_bytes <= layout.firmware[0].bytes
+    return fits and all(image_bytes <= slot.bytes for slot in slots)

@@ -37,7 +37,21 @@ CFSR_TEXT = {
     24: "an access that is not aligned",
     25: "a division by zero",
 }
+OVERFLOW = "the stack overflowed: nothing could be kept of where"
 MMFAR_VALID, BFAR_VALID = 1 << 7, 1 << 15
+# RISC-V's mcause, and those of its numbers with which mtval is an address.
+TRAP_TEXT = {
+    0: "a jump to an address that is not aligned",
+    1: "an instruction was fetched where none may be",
+    2: "an undefined instruction",
+    3: "a breakpoint, or a trap of the compiler's",
+    4: "a read that is not aligned",
+    5: "data was read where it must not be",
+    6: "a write that is not aligned",
+    7: "data was written where it must not be",
+    11: "a call to a system that is not there",
+}
+TRAPS_WITH_ADDRESS = (0, 1, 4, 5, 6, 7)
 
 
 def _read_number(value: Any) -> Any:
@@ -82,9 +96,10 @@ class Located:
 
 @dataclass(frozen=True)
 class Explained:
-    """A crash in words and places. `notes` say what could not be found out, and why."""
+    """A crash in words and places: `registers` by the core's own names; `notes` say what could not be found out."""
 
     record: CrashRecord
+    registers: tuple[tuple[str, int], ...]
     located: tuple[Located, ...]
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
@@ -138,10 +153,19 @@ def choose_programs(record: CrashRecord, programs: Iterable[Program], *, named: 
 def explain(record: CrashRecord, programs: Sequence[Program]) -> Explained:
     """Maps program counter and return address. Pure but for reading the programs' tables."""
     by_kind = {program.kind: program for program in programs}
+    riscv = any(program.is_riscv for program in programs)
+    reasons, registers = (_trap_reasons, ("mcause", "mtval")) if riscv else (_reasons, ("psr", "cfsr", "hfsr"))
     located = [] if record.overflowed else [_locate("pc", record.pc, by_kind)]
     if not record.overflowed and record.lr:
         located.append(_locate("lr", record.lr, by_kind))
-    return Explained(record, tuple(located), tuple(_reasons(record)), tuple(_notes(record, by_kind, located)))
+    values = {"mcause": record.psr, "mtval": record.mmfar, **record.model_dump(include={"psr", "cfsr", "hfsr"})}
+    return Explained(
+        record,
+        tuple((name, values[name]) for name in registers),
+        tuple(located),
+        tuple(reasons(record)),
+        tuple(_notes(record, by_kind, located)),
+    )
 
 
 def _locate(register: str, value: int, programs: dict[ProgramKind, Program]) -> Located:
@@ -159,9 +183,19 @@ def _locate(register: str, value: int, programs: dict[ProgramKind, Program]) -> 
     return Located(register, value, None, 0, None)
 
 
+def _trap_reasons(record: CrashRecord) -> Iterator[str]:
+    """Of a RISC-V core, whose record has mcause as psr and mtval as mmfar."""
+    if record.overflowed:
+        yield OVERFLOW
+    elif record.psr in TRAP_TEXT:
+        yield TRAP_TEXT[record.psr]
+        if record.psr in TRAPS_WITH_ADDRESS:
+            yield f"at the address {record.mmfar:#010x}"
+
+
 def _reasons(record: CrashRecord) -> Iterator[str]:
     if record.overflowed:
-        yield "the stack overflowed: nothing could be kept of where"
+        yield OVERFLOW
     for bit, text in CFSR_TEXT.items():
         if record.cfsr >> bit & 1:
             yield text

@@ -127,4 +127,5 @@ def check_fit(board: str, sizes: ElfSizes, flash: Region, ram: Region, stack_byt
         raise DoesNotFit(
             f"{board}: the firmware does not fit: " + "; ".join(problems),
             hint="choose smaller sensor frames, a board with more memory, or another layout in its catalogue entry",
+            firmware_bytes=sizes.flash,
         )

@@ -15,8 +15,8 @@ from tinyops.firmware.templating import comment
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 HEADERS = (
-    *("app.h", "health.h", "link.h", "manage.h", "model.h", "port.h", "sha256.h", "smp.h", "smp_group.h"),
-    *("settings.h", "settings_format.h", "settings_smp.h"),
+    *("app.h", "health.h", "link.h", "little_endian.h", "manage.h", "model.h", "port.h", "sha256.h", "smp.h"),
+    *("smp_group.h", "settings.h", "settings_format.h", "settings_smp.h"),
 )
 # Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.
 FIRMWARE_VERSION = "0.1.0"

@@ -50,6 +50,10 @@ class Program:
     def kind(self) -> ProgramKind:
         return "model" if self.data.startswith(IMAGE_MAGIC) else "firmware"
 
+    @property
+    def is_riscv(self) -> bool:
+        return str(self._elf["e_machine"]) == "EM_RISCV"
+
     @cached_property
     def crc(self) -> int:
         """CRC-32 of what lies in the board's flash: what a device keeps of the program that crashed."""

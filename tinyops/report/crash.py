@@ -32,8 +32,8 @@ def crash_lines(found: Explained) -> list[str]:
     lines = [f"{who} crashed{when}"]
     lines += [f"  {reason}" for reason in found.reasons]
     lines += [f"  {_where(located)}" for located in found.located]
-    if record.psr and not record.overflowed:
-        lines.append(f"  psr {record.psr:#010x}  cfsr {record.cfsr:#010x}  hfsr {record.hfsr:#010x}")
+    if not record.overflowed and any(value for _, value in found.registers):
+        lines.append("  " + "  ".join(f"{name} {value:#010x}" for name, value in found.registers))
     return [*lines, *(f"note: {note}" for note in found.notes)]
 
 

@@ -143,6 +143,8 @@ def _board(board: Board) -> Iterator[str]:
     yield from (f"## {board.name}", "", f"{spec.title}: {spec.mcu}, {spec.cpu}{clock}.{based}", "")
     yield f"- Twin: {twin_text(spec)}. Not covered: {', '.join(spec.twin.not_covered) or 'nothing'}."
     yield f"- On silicon: {'run' if spec.silicon.run else 'never run'}. {_sentence(spec.silicon.note)}"
+    if spec.silicon.unsourced:
+        yield f"- **Without a source: {', '.join(spec.silicon.unsourced)}.**"
     yield (
         f"- Update: {update.kind}; reverts: {_word(update.revert)}, "
         f"survives loss of power: {_word(update.power_safe)}, refuses rollback: {_word(update.anti_rollback)}. "

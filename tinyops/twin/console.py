@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tinyops.errors import UsageError
+from tinyops.errors import ToolError, UsageError
 from tinyops.files import JsonObject
-from tinyops.link import Hello, Tensor, describe_status
+from tinyops.link import Hello, Link, Tensor, describe_status
+from tinyops.link.smp import BoardManager
+from tinyops.twin.asking import crash_json, crash_text, health_json, health_text
 from tinyops.twin.feeding import Food, read_food
 from tinyops.twin.machine import INVOKE_TIMEOUT_S
 from tinyops.twin.prove import BoardLink, Twin, count_instructions, feed, naming
@@ -23,6 +25,8 @@ COMMANDS: Mapping[str, str] = {
     "feed FILE": "frames or tensors: golden.bin, stream.bin, .csv, .npy, .npz",
     "infer": "once more on the last tensor",
     "measure": "stack, memory, counters",
+    "health": "what the board says of itself over SMP: cause of its start, faults, classes, stack",
+    "crash": "the last fault that it kept",
     "reset": "the reset pin: RAM and flash stay",
     "power-cut": "flash stays, RAM does not",
     "cut-in N": "power fails within the Nth operation of flash from now",
@@ -53,6 +57,8 @@ class Console:
             "feed": self._feed,
             "infer": self._infer,
             "measure": self._measure,
+            "health": self._health,
+            "crash": self._crash,
             "reset": self._reset,
             "power-cut": self._power_cut,
             "cut-in": self._cut_in,
@@ -147,6 +153,25 @@ class Console:
             *(f"{name.ljust(10)}  {value:,}" for name, value in counted.items()),
         ]
         return Said("\n".join(lines), {**asdict(stats), **counted})
+
+    @contextlib.contextmanager
+    def _managing(self, what: str) -> Iterator[BoardManager]:
+        """SMP over the same line, once the board is up."""
+        self.hello()
+        with self._asking(what) as link:
+            if not isinstance(link, Link):
+                raise ToolError(f"{self._board.name}: {what}: has no serial line to be managed over")
+            yield BoardManager(link.stream, name=self._board.name)
+
+    def _health(self, _: str) -> Said:
+        with self._managing("health") as board:
+            found = board.health()
+        return Said(health_text(found), health_json(found))
+
+    def _crash(self, _: str) -> Said:
+        with self._managing("crash") as board:
+            found = board.crash()
+        return Said(crash_text(found, self._terminal.path if self._terminal else None), crash_json(found))
 
     def _reset(self, _: str) -> Said:
         self._board.reset()

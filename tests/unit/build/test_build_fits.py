@@ -27,6 +27,13 @@ def test_slots_and_arena_both_count_to_the_byte() -> None:
     assert boards_that_hold(CATALOG, 96_256, 10_240) == ("linux", "microbit", "nano33ble")
 
 
+def test_a_firmware_too_large_wants_another_board_with_a_larger_slot() -> None:
+    assert boards_that_hold(CATALOG, 0, 0, 65_536) == ("linux", "microbit", "nano33ble")
+    assert boards_that_hold(CATALOG, 0, 0, 65_537) == ("linux", "nano33ble")
+    step, error = Step("firmware", "f/microbit", {"board": "microbit"}), DoesNotFit("too large", firmware_bytes=1000)
+    assert with_boards(step, error, {}, CATALOG).hint.endswith("would hold it: linux, nano33ble"), "and not itself"
+
+
 def test_an_image_too_large_knows_its_arena_from_the_compile_step() -> None:
     error = DoesNotFit("too large", hint="make it smaller", image_bytes=200_000)
     step = Step("image", "m/microbit")

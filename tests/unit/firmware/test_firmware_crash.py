@@ -27,6 +27,7 @@ class Known:
     data: bytes = b"\0" * 0x100
     slot: int | None = None
     path: Path = Path("x.elf")
+    is_riscv: bool = False
     asked: list[int] = field(default_factory=list)
 
     def holds(self, address: int) -> bool:
@@ -68,6 +69,21 @@ def test_numbers_are_read_as_people_and_programs_write_them(tmp_path: Path) -> N
 def test_a_bad_record_is_told_with_its_field(value: object, said: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=said):
         read_record(write(tmp_path / "r.json", value))
+
+
+@pytest.mark.parametrize(
+    ("cause", "value", "said"),
+    [
+        (5, 0x10000000, ["data was read where it must not be", "at the address 0x10000000"]),
+        (2, 0xFFFF, ["an undefined instruction"]),
+        (99, 0, []),
+    ],
+)
+def test_a_trap_is_told_in_the_words_of_a_risc_v_core(cause: int, value: int, said: list[str]) -> None:
+    record = CrashRecord(pc=0x110, lr=0x121, psr=cause, mmfar=value, firmware_crc=0x11)
+    found = explain(record, [Known("firmware", 0x11, 0x100, is_riscv=True)])  # type: ignore[list-item]
+    assert list(found.reasons) == said
+    assert f"mcause {cause:#010x}  mtval {value:#010x}" in crash_lines(found)[-1]
 
 
 def test_the_call_stands_before_the_return_address() -> None:

@@ -175,6 +175,12 @@ def test_a_risc_v_firmware_brings_what_its_compiler_has_no_library_for() -> None
     assert b"tinyops_model_slot" not in files["twin/link/twin.ld"], "the model is linked in"
 
 
+def test_a_pico_w_drives_neither_led_nor_supply_which_are_its_radios() -> None:
+    assert b"#define BOARD_LED_PIN 25u" in render("pico")["include/pins.h"]
+    assert b"#define BOARD_SUPPLY_PIN 29u" in render("pico")["include/pins.h"]
+    assert b"BOARD_" not in render("pico-w")["include/pins.h"]
+
+
 def test_a_core_without_start_up_code_is_refused() -> None:
     with pytest.raises(SpecError, match="no bare-metal firmware for a xtensa-lx6"):
         family("xtensa-lx6")

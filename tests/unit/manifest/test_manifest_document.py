@@ -58,7 +58,7 @@ def test_the_document_has_the_names_of_the_format(manifest: Manifest) -> None:
     assert value["schema"] == "tinyops/manifest/v1"
     assert set(value) == {
         *("schema", "project", "version", "tag", "previous", "commit", "created", "plan", "lock", "specs"),
-        *("steps", "assets", "fleets", "held"),
+        *("steps", "assets", "fleets", "held", "signed_by", "overrides"),
     }
     board = value["fleets"][FLEET]["boards"][BOARD]
     assert set(board) == {"contract", "contract_file", "model", "firmware", "golden", "proof", "figures", "post"}

@@ -13,6 +13,7 @@ from tinyops.boards import load_catalog
 from tinyops.build.steps import desired_steps
 from tinyops.errors import RemoteError, ToolError
 from tinyops.firmware import makers as packages
+from tinyops.firmware.forms.arduino import libraries_of
 from tinyops.firmware.makers import AtHand, Need
 from tinyops.reconcile import makers
 from tinyops.reconcile.locking import compare
@@ -86,11 +87,12 @@ def test_a_drivers_libraries_are_needed_where_a_fleet_reads_its_sensor(core: Pat
     library = driver.model_copy(update={"libraries": ("maker/Imu@1.1.1",)})
     arduino = spec.arduino.model_copy(update={"drivers": {"imu": library}})
     with_driver = spec.model_copy(update={"arduino": arduino})
-    asked = makers._ask({"mine": (with_driver, frozenset({"imu"}))}, None)["mine"]
+    needs, others = (libraries_of(with_driver, sensor, ()) for sensor in ("imu", "other"))
+    asked = makers._ask({"mine": (with_driver, needs)}, None)["mine"]
     assert asked.lacking == f"library maker/Imu@1.1.1 is not in {core / 'lib'}"
-    assert makers._ask({"mine": (with_driver, frozenset({"other"}))}, None)["mine"].complete
+    assert makers._ask({"mine": (with_driver, others)}, None)["mine"].complete
     write_library(core, "Imu", "1.1.1", "")
-    assert makers._ask({"mine": (with_driver, frozenset({"imu"}))}, None)["mine"].pins["Imu"] == "1.1.1"
+    assert makers._ask({"mine": (with_driver, needs)}, None)["mine"].pins["Imu"] == "1.1.1"
 
 
 def test_only_pinned_boards_are_built_and_have_other_keys(repo: Repository) -> None:

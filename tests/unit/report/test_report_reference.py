@@ -66,8 +66,14 @@ def test_what_never_ran_is_said_first_with_proof_and_guarantees() -> None:
     named = {name for name in catalog if f"`{name}`" in never}
     assert named == {name for name, board in catalog.items() if not board.spec.silicon.run}
     assert "| `microbit-v2` | same-bytes | same-source | usb-gateway | none | gateway | usb |" in lines
-    assert "| `esp32` | rendered | rendered | vendor-ab | reverts, power-safe | gateway | usb |" in lines
+    assert "| `esp32` | rendered | rendered | vendor-ab | power-safe | gateway | usb |" in lines
     assert "| `uno-r4` | data | 0x40100000 | 8,192 | 1,024 | 1 | 1 | dual-bank | 20 |" in lines
+
+
+def test_a_figure_without_a_source_is_named_as_such() -> None:
+    page = boards_page(load_catalog())
+    assert "- **Without a source: erase time, rates of the microphone.**" in page
+    assert page.count("Without a source") == sum(bool(b.spec.silicon.unsourced) for b in load_catalog().values())
 
 
 def test_slot_maps_add_up_to_all_of_flash() -> None:

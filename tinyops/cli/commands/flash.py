@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify-port", metavar="PORT", help="the serial line on which it is asked afterwards (default: its own)"
     )
+    parser.add_argument("--sys", type=Path, default=Path("/sys"), metavar="DIR", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.drive is not None and not arguments.drive.is_dir():
         raise UsageError(f"{arguments.drive}: no such folder")
     catalog = _catalog(arguments)
-    usb = () if arguments.drive is not None else connected()
+    usb = () if arguments.drive is not None else connected(arguments.sys)
     if arguments.drive is not None and arguments.board in catalog:
         target = _on_drive(catalog[arguments.board])
     else:
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             last[:] = [text]
             output.note(f"  {text}")
 
-    around = Surroundings(drive=arguments.drive)
+    around = Surroundings(devices=lambda: connected(arguments.sys), drive=arguments.drive)
     done = flash(target, file, expected, around, say, verify_port=arguments.verify_port)
     value = {
         "board": done.board,

@@ -8,11 +8,11 @@ from functools import partial
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.constraints import Constraint
-from tinyops.compiler.fixed_point import exp_on_negative, input_radius, multiply, quantise_multiplier
+from tinyops.compiler.fixed_point import Multiplier, exp_on_negative, input_radius, multiply, quantise_multiplier
 from tinyops.compiler.lowered import Call, Constant, Kernel, Lowered, Read, Write
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.view import OperatorView
-from tinyops.graph import SoftmaxOptions
+from tinyops.graph import SoftmaxOptions, Tensor
 
 EXPONENTIAL_HEADER = "tinyops/kernels/exponential.h"
 KERNEL = Kernel("kernels/softmax.c", ("tinyops/kernels/softmax.h", EXPONENTIAL_HEADER))
@@ -41,16 +41,20 @@ def _too_deep(view: OperatorView) -> str | None:
     return None if depth <= MOST_VALUES else f"{depth:,}"
 
 
-def lower(view: OperatorView) -> Lowered:
-    source = view.tensor(0)
-    factor = quantise_multiplier(_factor(view))
-    params = {
+def _params(source: Tensor, factor: Multiplier) -> dict[str, int]:
+    """What softmax and its logarithm have in common."""
+    return {
         "rows": source.elements // source.shape[-1],
         "depth": source.shape[-1],
         "multiplier": factor.multiplier,
         "left_shift": factor.shift,
         "diff_min": -input_radius(INTEGER_BITS, factor.shift),
     }
+
+
+def lower(view: OperatorView) -> Lowered:
+    source = view.tensor(0)
+    params = _params(source, quantise_multiplier(_factor(view)))
     name = "tinyops_softmax" if view.output.dtype == "int8" else "tinyops_softmax_int16"
     call = Call(name, "tinyops_softmax_params", params, (Read(source.index), Write(view.output.index)))
     return Lowered((call,), KERNEL)
@@ -98,15 +102,7 @@ def lower_log(view: OperatorView) -> Lowered:
     source = view.tensor(0)
     factor = quantise_multiplier(_log_factor(view))
     back = quantise_multiplier((1 << (31 - factor.shift)) / factor.multiplier)
-    params = {
-        "rows": source.elements // source.shape[-1],
-        "depth": source.shape[-1],
-        "multiplier": factor.multiplier,
-        "left_shift": factor.shift,
-        "diff_min": -input_radius(INTEGER_BITS, factor.shift),
-        "back_multiplier": back.multiplier,
-        "back_shift": back.shift,
-    }
+    params = _params(source, factor) | {"back_multiplier": back.multiplier, "back_shift": back.shift}
     arguments = (Read(source.index), Write(view.output.index))
     return Lowered((Call("tinyops_log_softmax", "tinyops_log_softmax_params", params, arguments),), LOG_KERNEL)
 

@@ -21,7 +21,8 @@ from tinyops.firmware.templating import comment, render
 from tinyops.toolchain import CPU_FLAGS
 
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
-GPIO_BASES = (0x50000000, 0x50000300)  # nRF5: port 0 and 1
+# Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
+GPIO_BASES = {"nrf5": (0x50000000, 0x50000300), "rp2040": (0,)}
 # Ports of chips whose boot ROM starts a second stage at the start of flash, and takes UF2 files of this family.
 UF2_PORTS = {"rp2040": uf2.FAMILIES["RP2040"]}
 
@@ -77,10 +78,11 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
         files[env["ldscript"]] = _linker_script(env, layout)
         files |= sources(f"port/{env['port']}", f"src/{env['port']}")
         files |= sources(f"port/{TWIN_CALLS}", f"src/{TWIN_CALLS}") if env["twin"] else {}
-    if spec.port == "nrf5":
+    if spec.port in GPIO_BASES:
         files["include/pins.h"] = render("pins.h.j2", board=request.board, pins=_pins(request.board, spec))
     files |= headers() | sources("app", "src/app") | sources("smp", "src/smp") | sources("settings", "src/settings")
-    files |= sources(f"port/{kind.startup}", f"src/{kind.startup}")
+    for source in ("bare", kind.startup):
+        files |= sources(f"port/{source}", f"src/{kind.startup}")
     return dict(sorted((files | _own_memory(kind)).items()))
 
 
@@ -198,18 +200,18 @@ def _linker_script(env: Mapping[str, Any], layout: Layout) -> bytes:
 
 
 def _pins(board: str, spec: BoardSpec) -> list[tuple[str, JsonObject]]:
-    if spec.pins is None:
+    if spec.port == "nrf5" and (spec.pins is None or spec.pins.tx is None or spec.pins.rx is None):
         raise SpecError(
             f"{board}: the nrf5 port does not know the pins of its serial line",
             hint="add to the board's file: pins: {tx: {port: 0, pin: 6}, rx: {port: 1, pin: 8}}",
         )
-    pins = []
-    for name, pin in spec.pins:
+    bases, found = GPIO_BASES[spec.port], []
+    for name, pin in spec.pins or ():
         if pin is None:
             continue
-        if pin.port >= len(GPIO_BASES):
-            raise SpecError(f"{board}: pins: the chips of the nrf5 port have no port {pin.port}")
-        gpio, select = GPIO_BASES[pin.port], pin.port * 32 + pin.pin
-        values = {**pin.model_dump(), "label": comment(pin.label), "gpio": gpio, "select": select}
-        pins.append((name.upper(), values))
-    return pins
+        if pin.port >= len(bases):
+            raise SpecError(f"{board}: pins: the chips of the {spec.port} port have no port {pin.port}")
+        title = f"P{pin.port}.{pin.pin:02}" if len(bases) > 1 else f"GP{pin.pin}"
+        places = {"title": title, "gpio": bases[pin.port], "select": pin.port * 32 + pin.pin}
+        found.append((name.upper(), {**pin.model_dump(), "label": comment(pin.label), **places}))
+    return found

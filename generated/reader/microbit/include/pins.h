@@ -1,25 +1,25 @@
-/* Pins of the serial line and the LED on microbit; rendered by `tinyops render` from the board's file. */
+/* What hangs on the pins of microbit; rendered by `tinyops render` from the board's file. */
 #ifndef TINYOPS_PINS_H
 #define TINYOPS_PINS_H
 
 /* TX: P0.24, USB interface chip. */
-#define BOARD_TX_GPIO 0x50000000u
 #define BOARD_TX_PIN 24u
+#define BOARD_TX_GPIO 0x50000000u
 #define BOARD_TX_SELECT 24u
 
 /* RX: P0.25, USB interface chip. */
-#define BOARD_RX_GPIO 0x50000000u
 #define BOARD_RX_PIN 25u
+#define BOARD_RX_GPIO 0x50000000u
 #define BOARD_RX_SELECT 25u
 
 /* LED: P0.13, row 1 of the LED matrix. */
-#define BOARD_LED_GPIO 0x50000000u
 #define BOARD_LED_PIN 13u
+#define BOARD_LED_GPIO 0x50000000u
 #define BOARD_LED_SELECT 13u
 
 /* LED_SINK: P0.04, column 1 of the LED matrix, lit while low. */
-#define BOARD_LED_SINK_GPIO 0x50000000u
 #define BOARD_LED_SINK_PIN 4u
+#define BOARD_LED_SINK_GPIO 0x50000000u
 #define BOARD_LED_SINK_SELECT 4u
 
 #endif

@@ -92,11 +92,6 @@ static uint32_t ticks(void *context) {
   return UINT32_MAX - TIMER(TIMER_VALUE);
 }
 
-static uint32_t cycles(void *context) {
-  const tinyops_port *port = (const tinyops_port *)context;
-  return tinyops_startup_cycles(port->cycle_bits);
-}
-
 static void idle(void *context) {
   const tinyops_port *port = (const tinyops_port *)context;
   const uint32_t ms = port->sensor != 0 ? SENSOR_TICK_MS : TICK_MS;
@@ -155,19 +150,19 @@ void tinyops_port_open(tinyops_port *port) {
       .start_ticks = start_ticks,
       .ticks = ticks,
       .tick_hz = TIMER_HZ,
-      .cycles = cycles,
+      .cycles = tinyops_startup_read_cycles,
       .cycle_bits = tinyops_startup_open_cycles(),
       .emulated = 1, /* nobody has this board */
       .idle = idle,
-      .measure = tinyops_startup_measure,
+      .measure = tinyops_ram_measure,
       .now_ms = now_ms,
       .reset = tinyops_startup_restart,
       .reset_cause = TINYOPS_RESET_UNKNOWN, /* no register tells */
       .feed_watchdog = feed_watchdog,
       .flash = twin_flash(),
       .show = show,
-      .keep = tinyops_startup_keep(),
-      .keep_bytes = tinyops_startup_keep_bytes(),
+      .keep = tinyops_ram_keep(),
+      .keep_bytes = tinyops_ram_keep_bytes(),
   };
   port->silicon_bytes = twin_read_number(port->silicon);
 }

@@ -9,7 +9,6 @@
 
 __asm(".option arch, +zicsr\n"); /* which the board's own name of its core does not spell out */
 
-#define PAINT 0xa5c35a3cu
 #define GUARD_BYTES 0x10000u   /* a power of two; RAM starts at a multiple */
 #define LOCKED_NO_ACCESS 0x98u /* of a naturally aligned power of two; machine mode obeys, too */
 #define EXTERNAL_INTERRUPT (1u << 11)
@@ -21,12 +20,6 @@ __asm(".option arch, +zicsr\n"); /* which the board's own name of its core does 
     value_;                                          \
   })
 #define WRITE(name, value) __asm volatile("csrw " name ", %0" ::"r"(value) : "memory")
-
-/* Placed by the linker script; only their addresses mean something. */
-extern uint32_t tinyops_stack_low[], tinyops_stack_top[];
-extern uint32_t tinyops_data_start[], tinyops_data_end[], tinyops_data_load[];
-extern uint32_t tinyops_bss_start[], tinyops_bss_end[];
-extern uint32_t tinyops_static_start[], tinyops_static_end[];
 
 int main(void);
 void tinyops_startup_reset(void);
@@ -58,57 +51,43 @@ static void guard_stack(void) {
   WRITE("pmpcfg0", LOCKED_NO_ACCESS);
 }
 
-static void fill_memory(void) {
-  uint32_t *here = (uint32_t *)__builtin_frame_address(0);
-  for (volatile uint32_t *word = tinyops_stack_low; word < here - 32; word++) {
-    *word = PAINT;
-  }
-  const uint32_t *from = tinyops_data_load;
-  for (volatile uint32_t *to = tinyops_data_start; to < tinyops_data_end; to++) {
-    *to = *from++;
-  }
-  for (volatile uint32_t *to = tinyops_bss_start; to < tinyops_bss_end; to++) {
-    *to = 0;
-  }
-}
-
 /* `main` does not return; a reset is the port's to make. */
 __attribute__((used)) void tinyops_startup_begin(void) {
   WRITE("mie", 0);
   WRITE("mtvec", tinyops_startup_fault);
   guard_stack();
-  fill_memory();
+  tinyops_ram_fill();
   (void)main();
   for (;;) {
   }
 }
 
+static int32_t is_guarded(uint32_t address) { return address - guarded_from() < GUARD_BYTES; }
+
 /* Zeros tell that the stack overflowed: where the program stood then is nobody's fault. */
-__attribute__((used)) void tinyops_startup_report(uint32_t lr, uint32_t low) {
-  uint32_t pc = READ("mepc");
-  uint32_t cause = READ("mcause");
-  if (READ("mtval") - guarded_from() < GUARD_BYTES || low - guarded_from() < GUARD_BYTES) {
-    pc = 0;
-    lr = 0;
-    cause = 0;
+static void read_trap(tinyops_crash *crash, uint32_t lr, uint32_t low) {
+  const uint32_t value = READ("mtval");
+  if (is_guarded(value) || is_guarded(low)) {
+    return;
   }
-  tinyops_port port;
-  tinyops_port_open(&port);
-  tinyops_app_send_fault(&port, pc, lr, cause);
-  port.reset(port.context);
-  for (;;) {
-  }
+  crash->pc = READ("mepc");
+  crash->lr = lr;
+  crash->psr = READ("mcause");
+  crash->mmfar = value;
 }
 
-void tinyops_startup_measure(void *context, tinyops_port_memory *memory) {
-  (void)context;
-  const uint32_t *word = tinyops_stack_low;
-  while (word < tinyops_stack_top && *word == PAINT) {
-    word++;
-  }
-  memory->stack_used = (uint32_t)tinyops_stack_top - (uint32_t)word;
-  memory->stack_bytes = (uint32_t)tinyops_stack_top - (uint32_t)tinyops_stack_low;
-  memory->static_bytes = (uint32_t)tinyops_static_end - (uint32_t)tinyops_static_start;
+/* The record comes first: a line may be slow. */
+__attribute__((used)) void tinyops_startup_report(uint32_t lr, uint32_t low) {
+  tinyops_port port;
+  tinyops_crash crash = {0};
+  read_trap(&crash, lr, low);
+  tinyops_port_open(&port);
+  crash.uptime_ms = port.now_ms != 0 ? port.now_ms(port.context) : 0;
+  crash.firmware_crc = tinyops_app_crc32(
+      tinyops_flash_start, (uint32_t)tinyops_flash_end - (uint32_t)tinyops_flash_start);
+  tinyops_kept_fault(&port, &crash, TINYOPS_RESET_FAULT);
+  tinyops_app_send_fault(&port, crash.pc, crash.lr, crash.psr);
+  tinyops_startup_restart();
 }
 
 void tinyops_startup_clear_counters(void) {

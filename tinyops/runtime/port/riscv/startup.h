@@ -1,11 +1,12 @@
-/* What all RISC-V ports share: start-up, the painted stack, traps, counters, sleep. */
+/* What all RISC-V ports share: start-up, traps, counters, sleep. */
 #ifndef TINYOPS_PORT_STARTUP_H
 #define TINYOPS_PORT_STARTUP_H
 
+#include "ram.h"
 #include "tinyops/port.h"
 
-/* Reads the linker's symbols and the painted stack. Fits tinyops_port.measure. */
-void tinyops_startup_measure(void *context, tinyops_port_memory *memory);
+/* Each port has this: starts the board again, and does not return. RAM keeps its content. */
+void tinyops_startup_restart(void) __attribute__((noreturn));
 
 /* Sets the low words of the core's counters to 0. */
 void tinyops_startup_clear_counters(void);

@@ -19,23 +19,23 @@
 #define BY_DEBUGGER (1u << 20)
 #define COUNTS_A_MS 2000u
 
-rp2040_reset_cause rp2040_find_reset_cause(void) {
+tinyops_reset_cause rp2040_find_reset_cause(void) {
   const uint32_t watchdog =
       WATCHDOG_REASON; /* first: the chip's reason stays over the watchdog's */
   const uint32_t chip = CHIP_RESET;
   if ((watchdog & BY_TIMER) != 0) {
-    return RP2040_RESET_WATCHDOG;
+    return TINYOPS_RESET_WATCHDOG;
   }
   if ((watchdog & BY_FORCE) != 0) {
-    return RP2040_RESET_SOFTWARE;
+    return TINYOPS_RESET_SOFTWARE; /* rp2040_reset's */
   }
   if ((chip & BY_PIN) != 0) {
-    return RP2040_RESET_PIN;
+    return TINYOPS_RESET_PIN;
   }
   if ((chip & BY_DEBUGGER) != 0) {
-    return RP2040_RESET_DEBUGGER;
+    return TINYOPS_RESET_SOFTWARE;
   }
-  return (chip & BY_POWER_ON) != 0 ? RP2040_RESET_POWER_ON : RP2040_RESET_UNKNOWN;
+  return (chip & BY_POWER_ON) != 0 ? TINYOPS_RESET_POWER : TINYOPS_RESET_UNKNOWN;
 }
 
 void rp2040_watchdog_feed(uint32_t ms) {

@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "startup.h"
+#include "tinyops/health.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define UART(offset) (*(volatile uint8_t *)(0x10000000u + (offset)))
@@ -78,11 +79,15 @@ static uint32_t now_ms(void *context) {
   return (uint32_t)(((uint64_t)high << 32 | low) / CLOCK_A_MS);
 }
 
-static void reset(void *context) {
-  (void)context;
+void tinyops_startup_restart(void) {
   TEST_DEVICE = TEST_RESET;
   for (;;) {
   }
+}
+
+static void reset(void *context) {
+  tinyops_kept_announce((const tinyops_port *)context, TINYOPS_RESET_SOFTWARE);
+  tinyops_startup_restart();
 }
 
 /* The UART's FIFO stays off: switching it on throws away what has already come. */
@@ -104,10 +109,12 @@ void tinyops_port_open(tinyops_port *port) {
       .cycle_bits = 32,
       .emulated = 1, /* nobody has this board */
       .idle = idle,
-      .measure = tinyops_startup_measure,
+      .measure = tinyops_ram_measure,
       .now_ms = now_ms,
       .reset = reset,
-      .reset_cause = TINYOPS_RESET_UNKNOWN,
+      .reset_cause = TINYOPS_RESET_UNKNOWN, /* what was announced is all there is */
+      .keep = tinyops_ram_keep(),
+      .keep_bytes = tinyops_ram_keep_bytes(),
       .flash = twin_flash(),
   };
   port->silicon_bytes = twin_read_number(port->silicon);

@@ -1,6 +1,8 @@
 /* Serving the link: one request a frame, answered before the next one is read. */
 #include "tinyops/app.h"
 
+#include "tinyops/little_endian.h"
+
 enum { TYPE_AT = 0, SEQUENCE_AT = 1, PAYLOAD_AT = 2, POLL_BYTES = 512 };
 
 /* A request as it lies in the decoder. */
@@ -15,24 +17,6 @@ static void copy(uint8_t *to, const uint8_t *from, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     to[i] = from[i];
   }
-}
-
-static uint32_t get32(const uint8_t *bytes) {
-  return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
-static uint16_t get16(const uint8_t *bytes) {
-  return (uint16_t)(bytes[0] | (uint32_t)bytes[1] << 8);
-}
-
-static void put16(uint8_t *bytes, uint32_t value) {
-  bytes[0] = (uint8_t)value;
-  bytes[1] = (uint8_t)(value >> 8);
-}
-
-static void put32(uint8_t *bytes, uint32_t value) {
-  put16(bytes, value);
-  put16(bytes + 2, value >> 16);
 }
 
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
@@ -74,14 +58,14 @@ static uint32_t append_name(uint8_t *to, const char *name) {
 static void describe_model(const tinyops_app *app, uint8_t *out) {
   const tinyops_model_header *header = app->model.header;
   copy(out + TINYOPS_LINK_HELLO_REPLY_MODEL_CONTRACT_AT, header->contract, 32);
-  put32(out + TINYOPS_LINK_HELLO_REPLY_IMAGE_BYTES_AT, header->image_bytes);
-  put32(out + TINYOPS_LINK_HELLO_REPLY_IMAGE_CRC_AT, app->image_crc);
-  put32(out + TINYOPS_LINK_HELLO_REPLY_ARENA_NEEDED_AT, header->arena_bytes);
-  put32(out + TINYOPS_LINK_HELLO_REPLY_INPUT_BYTES_AT, header->input_bytes);
-  put32(out + TINYOPS_LINK_HELLO_REPLY_OUTPUT_BYTES_AT, header->output_bytes);
-  put32(out + TINYOPS_LINK_HELLO_REPLY_FRAME_VALUES_AT, header->frame_values);
-  put32(out + TINYOPS_LINK_HELLO_REPLY_WINDOW_FRAMES_AT, header->window_frames);
-  put32(out + TINYOPS_LINK_HELLO_REPLY_HOP_FRAMES_AT, header->hop_frames);
+  tinyops_put32(out + TINYOPS_LINK_HELLO_REPLY_IMAGE_BYTES_AT, header->image_bytes);
+  tinyops_put32(out + TINYOPS_LINK_HELLO_REPLY_IMAGE_CRC_AT, app->image_crc);
+  tinyops_put32(out + TINYOPS_LINK_HELLO_REPLY_ARENA_NEEDED_AT, header->arena_bytes);
+  tinyops_put32(out + TINYOPS_LINK_HELLO_REPLY_INPUT_BYTES_AT, header->input_bytes);
+  tinyops_put32(out + TINYOPS_LINK_HELLO_REPLY_OUTPUT_BYTES_AT, header->output_bytes);
+  tinyops_put32(out + TINYOPS_LINK_HELLO_REPLY_FRAME_VALUES_AT, header->frame_values);
+  tinyops_put32(out + TINYOPS_LINK_HELLO_REPLY_WINDOW_FRAMES_AT, header->window_frames);
+  tinyops_put32(out + TINYOPS_LINK_HELLO_REPLY_HOP_FRAMES_AT, header->hop_frames);
 }
 
 static void say_hello(tinyops_app *app, const request *asked) {
@@ -91,9 +75,9 @@ static void say_hello(tinyops_app *app, const request *asked) {
   }
   out[TINYOPS_LINK_HELLO_REPLY_LINK_AT] = TINYOPS_LINK_VERSION;
   out[TINYOPS_LINK_HELLO_REPLY_STATE_AT] = (uint8_t)app->state;
-  put16(out + TINYOPS_LINK_HELLO_REPLY_ABI_AT, TINYOPS_MODEL_ABI);
+  tinyops_put16(out + TINYOPS_LINK_HELLO_REPLY_ABI_AT, TINYOPS_MODEL_ABI);
   copy(out + TINYOPS_LINK_HELLO_REPLY_CONTRACT_AT, app->board->contract, 32);
-  put32(out + TINYOPS_LINK_HELLO_REPLY_ARENA_BYTES_AT, app->board->arena_bytes);
+  tinyops_put32(out + TINYOPS_LINK_HELLO_REPLY_ARENA_BYTES_AT, app->board->arena_bytes);
   if (app->model.header != 0) {
     describe_model(app, out);
   }
@@ -118,10 +102,10 @@ static void report_result(tinyops_app *app, uint32_t ticks, uint32_t best) {
   uint32_t outputs = app->model.header->output_bytes;
   uint32_t sent = smaller(outputs, TINYOPS_LINK_DATA_MAX);
   uint8_t *out = payload_of(app);
-  put32(out + TINYOPS_LINK_RESULT_REPLY_INDEX_AT, app->result_index);
-  put32(out + TINYOPS_LINK_RESULT_REPLY_TICKS_AT, ticks);
-  put16(out + TINYOPS_LINK_RESULT_REPLY_BEST_AT, best);
-  put16(out + TINYOPS_LINK_RESULT_REPLY_OUTPUTS_AT, smaller(outputs, UINT16_MAX));
+  tinyops_put32(out + TINYOPS_LINK_RESULT_REPLY_INDEX_AT, app->result_index);
+  tinyops_put32(out + TINYOPS_LINK_RESULT_REPLY_TICKS_AT, ticks);
+  tinyops_put16(out + TINYOPS_LINK_RESULT_REPLY_BEST_AT, best);
+  tinyops_put16(out + TINYOPS_LINK_RESULT_REPLY_OUTPUTS_AT, smaller(outputs, UINT16_MAX));
   copy(out + TINYOPS_LINK_RESULT_REPLY_SIZE, output_of(app), sent);
   send(app, TINYOPS_LINK_RESULT, app->result_index, TINYOPS_LINK_RESULT_REPLY_SIZE + sent);
   if (port->network != 0) {
@@ -168,7 +152,7 @@ static int32_t gather(tinyops_app *app, const request *asked) {
   uint32_t frame_values = app->model.header->frame_values;
   const uint8_t *values = asked->payload + TINYOPS_LINK_SAMPLE_REQUEST_SIZE;
   uint32_t count = (asked->bytes - TINYOPS_LINK_SAMPLE_REQUEST_SIZE) / 2;
-  uint32_t first = get32(asked->payload + TINYOPS_LINK_SAMPLE_REQUEST_FIRST_AT);
+  uint32_t first = tinyops_get32(asked->payload + TINYOPS_LINK_SAMPLE_REQUEST_FIRST_AT);
   if (first > frame_values || count > frame_values - first) {
     return TINYOPS_LINK_ERR_RANGE;
   }
@@ -176,7 +160,7 @@ static int32_t gather(tinyops_app *app, const request *asked) {
     return TINYOPS_LINK_ERR_ORDER;
   }
   for (uint32_t i = 0; i < count; i++) {
-    app->board->frame[first + i] = (int16_t)get16(values + 2 * i);
+    app->board->frame[first + i] = (int16_t)tinyops_get16(values + 2 * i);
   }
   app->frame_arrived = first + count;
   return app->frame_arrived == frame_values ? TINYOPS_DUE : TINYOPS_OK;
@@ -215,7 +199,7 @@ static void write_tensor(tinyops_app *app, const request *asked) {
     refuse(app, asked, TINYOPS_LINK_ERR_REQUEST);
     return;
   }
-  uint32_t offset = get32(asked->payload + TINYOPS_LINK_TENSOR_WRITE_REQUEST_OFFSET_AT);
+  uint32_t offset = tinyops_get32(asked->payload + TINYOPS_LINK_TENSOR_WRITE_REQUEST_OFFSET_AT);
   uint32_t count = asked->bytes - TINYOPS_LINK_TENSOR_WRITE_REQUEST_SIZE;
   uint32_t room = app->model.header->input_bytes;
   if (offset > room || count > room - offset) {
@@ -232,8 +216,8 @@ static void read_tensor(tinyops_app *app, const request *asked) {
     return;
   }
   uint32_t tensor = asked->payload[TINYOPS_LINK_TENSOR_READ_REQUEST_TENSOR_AT];
-  uint32_t offset = get32(asked->payload + TINYOPS_LINK_TENSOR_READ_REQUEST_OFFSET_AT);
-  uint32_t count = get16(asked->payload + TINYOPS_LINK_TENSOR_READ_REQUEST_COUNT_AT);
+  uint32_t offset = tinyops_get32(asked->payload + TINYOPS_LINK_TENSOR_READ_REQUEST_OFFSET_AT);
+  uint32_t count = tinyops_get16(asked->payload + TINYOPS_LINK_TENSOR_READ_REQUEST_COUNT_AT);
   const tinyops_model_header *header = app->model.header;
   int32_t is_input = tensor == TINYOPS_LINK_TENSOR_INPUT;
   uint32_t room = is_input ? header->input_bytes : header->output_bytes;
@@ -258,15 +242,15 @@ static void invoke(tinyops_app *app, const request *asked) {
   if (status == TINYOPS_OK) {
     tinyops_app_count(app);
   }
-  put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICKS_AT, ticks);
-  put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICK_HZ_AT, port->tick_hz);
+  tinyops_put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICKS_AT, ticks);
+  tinyops_put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICK_HZ_AT, port->tick_hz);
   answer(app, asked, TINYOPS_LINK_INVOKE_REPLY_SIZE);
 }
 
 static void tell_cycles(tinyops_app *app, const request *asked) {
   const tinyops_port *port = app->board->port;
   uint8_t *out = payload_of(app);
-  put32(out + TINYOPS_LINK_CYCLES_REPLY_CYCLES_AT, app->cycles);
+  tinyops_put32(out + TINYOPS_LINK_CYCLES_REPLY_CYCLES_AT, app->cycles);
   out[TINYOPS_LINK_CYCLES_REPLY_BITS_AT] = port->cycle_bits;
   out[TINYOPS_LINK_CYCLES_REPLY_EMULATED_AT] = port->emulated;
   answer(app, asked, TINYOPS_LINK_CYCLES_REPLY_SIZE);
@@ -276,11 +260,11 @@ static void tell_stats(tinyops_app *app, const request *asked) {
   tinyops_port_memory memory = {0, 0, 0};
   uint8_t *out = payload_of(app);
   app->board->port->measure(app->board->port->context, &memory);
-  put32(out + TINYOPS_LINK_STATS_REPLY_STACK_USED_AT, memory.stack_used);
-  put32(out + TINYOPS_LINK_STATS_REPLY_STACK_BYTES_AT, memory.stack_bytes);
-  put32(out + TINYOPS_LINK_STATS_REPLY_STATIC_BYTES_AT, memory.static_bytes);
-  put32(out + TINYOPS_LINK_STATS_REPLY_INFERENCES_AT, app->inferences);
-  put32(out + TINYOPS_LINK_STATS_REPLY_BAD_FRAMES_AT, app->decoder.bad_frames);
+  tinyops_put32(out + TINYOPS_LINK_STATS_REPLY_STACK_USED_AT, memory.stack_used);
+  tinyops_put32(out + TINYOPS_LINK_STATS_REPLY_STACK_BYTES_AT, memory.stack_bytes);
+  tinyops_put32(out + TINYOPS_LINK_STATS_REPLY_STATIC_BYTES_AT, memory.static_bytes);
+  tinyops_put32(out + TINYOPS_LINK_STATS_REPLY_INFERENCES_AT, app->inferences);
+  tinyops_put32(out + TINYOPS_LINK_STATS_REPLY_BAD_FRAMES_AT, app->decoder.bad_frames);
   answer(app, asked, TINYOPS_LINK_STATS_REPLY_SIZE);
 }
 
@@ -399,8 +383,8 @@ void tinyops_app_send_fault(const tinyops_port *port, uint32_t pc, uint32_t lr, 
   uint8_t frame[PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_SIZE + 2];
   frame[TYPE_AT] = TINYOPS_LINK_FAULT;
   frame[SEQUENCE_AT] = 0;
-  put32(frame + PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_PC_AT, pc);
-  put32(frame + PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_LR_AT, lr);
-  put32(frame + PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_PSR_AT, psr);
+  tinyops_put32(frame + PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_PC_AT, pc);
+  tinyops_put32(frame + PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_LR_AT, lr);
+  tinyops_put32(frame + PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_PSR_AT, psr);
   tinyops_app_send(port, frame, PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_SIZE);
 }

@@ -1,6 +1,8 @@
 /* Settings in two copies; see settings.h, and tinyops/device/provision/format.py for the bytes. */
 #include "tinyops/settings.h"
 
+#include "tinyops/little_endian.h"
+
 enum {
   HEADER_BYTES = TINYOPS_SETTINGS_HEADER_BYTES,
   HEAD_BYTES = TINYOPS_SETTINGS_VALUE_HEAD_BYTES
@@ -15,16 +17,6 @@ typedef struct {
 } copy_header;
 
 static uint32_t padded(uint32_t count, uint32_t unit) { return (count + unit - 1u) / unit * unit; }
-
-static void put32(uint8_t *out, uint32_t value) {
-  for (uint32_t i = 0; i < 4u; i++) {
-    out[i] = (uint8_t)(value >> (8u * i));
-  }
-}
-
-static uint32_t get32(const uint8_t *bytes) {
-  return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
 
 /* CRC-32 (IEEE), without its last inversion. */
 static uint32_t crc_more(uint32_t crc, const uint8_t *bytes, uint32_t count) {
@@ -65,12 +57,12 @@ static int32_t read_copy_once(tinyops_settings *s, uint32_t copy, copy_header *h
   if (read_flash(s, copy, raw, HEADER_BYTES) != 0) {
     return TINYOPS_SETTINGS_ERR_FLASH;
   }
-  header->sequence = get32(raw + 4);
-  header->length = get32(raw + 8);
-  header->crc = get32(raw + 12);
+  header->sequence = tinyops_get32(raw + 4);
+  header->length = tinyops_get32(raw + 8);
+  header->crc = tinyops_get32(raw + 12);
   const uint32_t room = copy + s->bytes / 2u - values_at(s, copy);
-  if (get32(raw) != TINYOPS_SETTINGS_MAGIC || header->length > TINYOPS_SETTINGS_VALUES_MAX ||
-      header->length > room) {
+  if (tinyops_get32(raw) != TINYOPS_SETTINGS_MAGIC ||
+      header->length > TINYOPS_SETTINGS_VALUES_MAX || header->length > room) {
     return TINYOPS_SETTINGS_ERR_NONE;
   }
   uint32_t crc = crc_more(CRC_START, raw, HEADER_BYTES - 4u);
@@ -140,7 +132,7 @@ int32_t tinyops_settings_get(tinyops_settings *s, uint8_t tag, uint8_t *value, u
     if (read_flash(s, start + at, head, HEAD_BYTES) != 0) {
       return TINYOPS_SETTINGS_ERR_FLASH;
     }
-    const uint32_t length = head[1] | (uint32_t)head[2] << 8;
+    const uint32_t length = tinyops_get16(head + 1);
     at += HEAD_BYTES;
     if (length > s->length - at) {
       break;
@@ -217,7 +209,7 @@ static int32_t check_values(tinyops_settings *s) {
     if (read_flash(s, values_at(s, s->target) + at, head, HEAD_BYTES) != 0) {
       return TINYOPS_SETTINGS_ERR_FLASH;
     }
-    const uint32_t length = head[1] | (uint32_t)head[2] << 8;
+    const uint32_t length = tinyops_get16(head + 1);
     at += HEAD_BYTES;
     if ((int32_t)head[0] <= last || length > s->announced - at) {
       return TINYOPS_SETTINGS_ERR_VALUE;
@@ -230,14 +222,14 @@ static int32_t check_values(tinyops_settings *s) {
 
 static int32_t write_header(tinyops_settings *s, uint32_t sequence) {
   uint8_t raw[HEADER_BYTES];
-  put32(raw, TINYOPS_SETTINGS_MAGIC);
-  put32(raw + 4, sequence);
-  put32(raw + 8, s->announced);
+  tinyops_put32(raw, TINYOPS_SETTINGS_MAGIC);
+  tinyops_put32(raw + 4, sequence);
+  tinyops_put32(raw + 8, s->announced);
   uint32_t crc = crc_more(CRC_START, raw, HEADER_BYTES - 4u);
   if (crc_flash(s, values_at(s, s->target), s->announced, &crc) != 0) {
     return TINYOPS_SETTINGS_ERR_FLASH;
   }
-  put32(raw + 12, ~crc);
+  tinyops_put32(raw + 12, ~crc);
   const uint32_t count = padded(HEADER_BYTES, s->flash->program_bytes);
   for (uint32_t i = 0; i < count; i++) {
     s->unit[i] = i < HEADER_BYTES ? raw[i] : BLANK;
@@ -302,7 +294,7 @@ static int32_t public_length(tinyops_settings *s, uint32_t *length) {
     if (read_flash(s, values_at(s, s->current) + *length, head, HEAD_BYTES) != 0) {
       return TINYOPS_SETTINGS_ERR_FLASH;
     }
-    const uint32_t value = HEAD_BYTES + (head[1] | (uint32_t)head[2] << 8);
+    const uint32_t value = HEAD_BYTES + (tinyops_get16(head + 1));
     if (head[0] >= TINYOPS_SETTINGS_SECRET_FROM || value > s->length - *length) {
       break;
     }

@@ -34,10 +34,11 @@ typedef struct {
 } tinyops_health;
 
 /* A hard fault, or where a watchdog that warns found the program, as the port's fault handler saw
- * it. Registers that a core lacks are 0; all are 0 after an overflow of the stack. */
+ * it. Registers that a core lacks are 0; all are 0 after an overflow of the stack. On RISC-V these
+ * are mepc, ra, mcause, and mtval as mmfar. */
 typedef struct {
   uint32_t pc, lr, psr;
-  uint32_t cfsr, hfsr, mmfar, bfar; /* ARMv7-M and later; RISC-V: mcause, 0, mtval, 0 */
+  uint32_t cfsr, hfsr, mmfar, bfar; /* ARMv7-M and later */
   uint32_t image_crc;               /* CRC-32 of the model image that ran, 0: none */
   uint32_t uptime_ms;               /* 0 without a clock */
   uint32_t firmware_crc;            /* CRC-32 of the firmware's flash, 0: not known */

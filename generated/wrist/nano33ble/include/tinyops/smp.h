@@ -3,9 +3,9 @@
  *   byte -> tinyops_smp_feed -> (1) tinyops_smp_serve -> lines through `write`, then maybe a reset
  *
  * Messages travel as on MCUmgr's console: 06 09 or 04 14, base64, newline; see tinyops/link/smp.
- * Requests of versions 1 and 2 are answered in their own version. The caller owns all memory: the
- * server keeps one message, in which the answer takes the place of the request. Numbers and keys
- * are those of smp_group.h. */
+ * Requests of versions 1 and 2 are answered in their own version, newer ones are refused in version
+ * 2. The caller owns all memory: the server keeps one message, in which the answer takes the place
+ * of the request. Numbers and keys are those of smp_group.h. */
 #ifndef TINYOPS_SMP_H
 #define TINYOPS_SMP_H
 

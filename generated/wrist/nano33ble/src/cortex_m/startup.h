@@ -1,15 +1,9 @@
-/* What all Cortex-M ports share: start-up, the painted stack, faults, sleep. */
+/* What all Cortex-M ports share: start-up, faults, cycle counter, sleep. */
 #ifndef TINYOPS_PORT_STARTUP_H
 #define TINYOPS_PORT_STARTUP_H
 
+#include "ram.h"
 #include "tinyops/port.h"
-
-/* Reads the linker's symbols and the painted stack. Fits tinyops_port.measure. */
-void tinyops_startup_measure(void *context, tinyops_port_memory *memory);
-
-/* RAM that start-up leaves alone and a reset keeps: for tinyops_port.keep. */
-void *tinyops_startup_keep(void);
-uint32_t tinyops_startup_keep_bytes(void);
 
 /* Announces a reset by software and makes it. Fits tinyops_port.reset, when the context is the
  * port. Does not return. */
@@ -24,6 +18,9 @@ void tinyops_startup_clear_cycles(uint8_t bits);
 
 /* Cycles since it was cleared, modulo 2^bits. */
 uint32_t tinyops_startup_cycles(uint8_t bits);
+
+/* The same. Fits tinyops_port.cycles, when the context is the port. */
+uint32_t tinyops_startup_read_cycles(void *context);
 
 /* Lets interrupt `irq` end a sleep. Interrupts stay masked: none is ever taken. */
 void tinyops_startup_wake_by(uint32_t irq);

@@ -99,11 +99,6 @@ static uint32_t ticks(void *context) {
   return TIMER(TIMER_CC0);
 }
 
-static uint32_t cycles(void *context) {
-  const tinyops_port *port = (const tinyops_port *)context;
-  return tinyops_startup_cycles(port->cycle_bits);
-}
-
 static void idle(void *context) {
   const tinyops_port *port = (const tinyops_port *)context;
   nrf5_clock_wake_after(port->sensor != 0 ? SENSOR_TICK_MS : TICK_MS);
@@ -202,19 +197,19 @@ void tinyops_port_open(tinyops_port *port) {
       .start_ticks = start_ticks,
       .ticks = ticks,
       .tick_hz = TIMER_HZ,
-      .cycles = cycles,
+      .cycles = tinyops_startup_read_cycles,
       .cycle_bits = tinyops_startup_open_cycles(),
       .emulated = emulated,
       .idle = idle,
-      .measure = tinyops_startup_measure,
+      .measure = tinyops_ram_measure,
       .now_ms = now_ms,
       .reset = tinyops_startup_restart,
       /* QEMU has no such register, and answers with ones. */
       .reset_cause = emulated ? TINYOPS_RESET_UNKNOWN : nrf5_take_reset_cause(),
       .feed_watchdog = feed_watchdog,
       .flash = nrf5_flash(),
-      .keep = tinyops_startup_keep(),
-      .keep_bytes = tinyops_startup_keep_bytes(),
+      .keep = tinyops_ram_keep(),
+      .keep_bytes = tinyops_ram_keep_bytes(),
       .silicon_bytes = 8,
       .silicon = {REGISTER(silicon), REGISTER(silicon + 4u)},
   };

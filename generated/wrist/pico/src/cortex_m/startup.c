@@ -12,7 +12,6 @@
 #error "TINYOPS_HAS_VTOR is 0 or 1"
 #endif
 
-#define PAINT 0xa5c35a3cu
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define NVIC_ENABLE(word) REGISTER(0xe000e100u + 4u * (word))
 #define NVIC_DISABLE(word) REGISTER(0xe000e180u + 4u * (word))
@@ -45,14 +44,6 @@
 #define MPU_ATTRIBUTES REGISTER(0xe000eda0u)
 #define MPU_NO_ACCESS_1_MB (1u << 28 | 19u << 1 | 1u)
 #define BELOW_RAM 0x1ff00000u
-
-/* Placed by the linker script; only their addresses mean something. */
-extern uint32_t tinyops_stack_low[], tinyops_stack_top[];
-extern uint32_t tinyops_data_start[], tinyops_data_end[], tinyops_data_load[];
-extern uint32_t tinyops_bss_start[], tinyops_bss_end[];
-extern uint32_t tinyops_static_start[], tinyops_static_end[];
-extern uint32_t tinyops_keep_start[], tinyops_keep_end[];
-extern const uint8_t tinyops_flash_start[], tinyops_flash_end[];
 
 int main(void);
 void tinyops_startup_reset(void);
@@ -107,24 +98,10 @@ static void guard_stack(void) {
 #endif
 }
 
-static void fill_memory(void) {
-  uint32_t *here = (uint32_t *)__builtin_frame_address(0);
-  for (volatile uint32_t *word = tinyops_stack_low; word < here - 16; word++) {
-    *word = PAINT;
-  }
-  const uint32_t *from = tinyops_data_load;
-  for (volatile uint32_t *to = tinyops_data_start; to < tinyops_data_end; to++) {
-    *to = *from++;
-  }
-  for (volatile uint32_t *to = tinyops_bss_start; to < tinyops_bss_end; to++) {
-    *to = 0;
-  }
-}
-
 void tinyops_startup_reset(void) {
   quiet();
   guard_stack();
-  fill_memory();
+  tinyops_ram_fill();
   (void)main();
   RESET_CONTROL = RESET_REQUEST;
   for (;;) {
@@ -198,26 +175,9 @@ __attribute__((used)) void tinyops_startup_report(const uint32_t *frame) {
   restart();
 }
 
-void *tinyops_startup_keep(void) { return tinyops_keep_start; }
-
-uint32_t tinyops_startup_keep_bytes(void) {
-  return (uint32_t)tinyops_keep_end - (uint32_t)tinyops_keep_start;
-}
-
 void tinyops_startup_restart(void *context) {
   tinyops_kept_announce((const tinyops_port *)context, TINYOPS_RESET_SOFTWARE);
   restart();
-}
-
-void tinyops_startup_measure(void *context, tinyops_port_memory *memory) {
-  (void)context;
-  const uint32_t *word = tinyops_stack_low;
-  while (word < tinyops_stack_top && *word == PAINT) {
-    word++;
-  }
-  memory->stack_used = (uint32_t)tinyops_stack_top - (uint32_t)word;
-  memory->stack_bytes = (uint32_t)tinyops_stack_top - (uint32_t)tinyops_stack_low;
-  memory->static_bytes = (uint32_t)tinyops_static_end - (uint32_t)tinyops_static_start;
 }
 
 #if __ARM_ARCH >= 7
@@ -262,6 +222,10 @@ void tinyops_startup_clear_cycles(uint8_t bits) {
 
 uint32_t tinyops_startup_cycles(uint8_t bits) {
   return bits == 32 ? DWT_CYCLES : (0u - SYSTICK_VALUE) & SYSTICK_MASK;
+}
+
+uint32_t tinyops_startup_read_cycles(void *context) {
+  return tinyops_startup_cycles(((const tinyops_port *)context)->cycle_bits);
 }
 
 void tinyops_startup_wake_by(uint32_t irq) { NVIC_ENABLE(irq / 32) = 1u << irq % 32; }

@@ -1,5 +1,5 @@
-/* RP2040 on a Raspberry Pi Pico: UART0 on GP0 and GP1 as serial line, the LED on GP25, supply
- * voltage on ADC 3. No USB.
+/* RP2040 on a Raspberry Pi Pico: UART0 on GP0 and GP1 as serial line; LED and supply voltage where
+ * the board's pins.h has them. No USB.
  *
  * Facts: RP2040 datasheet 2.8.1 (resets), 2.19 (GPIO), 4.2 (UART), 4.6 (timer), 4.7 (watchdog),
  * 4.9 (ADC); Pico datasheet 2.1 (pins). */
@@ -90,11 +90,6 @@ static uint32_t ticks(void *context) {
   return ((about - low + half) >> CYCLES_BITS << CYCLES_BITS) + low;
 }
 
-static uint32_t cycles(void *context) {
-  const tinyops_port *port = (const tinyops_port *)context;
-  return tinyops_startup_cycles(port->cycle_bits);
-}
-
 static void idle(void *context) {
   const tinyops_port *port = (const tinyops_port *)context;
   ALARM = TIMER_NOW + (port->sensor != 0 ? SENSOR_TICK_US : TICK_US);
@@ -156,6 +151,7 @@ static int32_t read(void *context, uint32_t address, uint8_t *bytes, uint32_t co
   return 0;
 }
 
+#if defined(BOARD_LED_PIN)
 /* The LED is lit for every class but the first, which stands for nothing of interest. */
 static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t count) {
   (void)context;
@@ -163,27 +159,14 @@ static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t c
   (void)count;
   pico_show(best != 0);
 }
+#endif
 
+#if defined(BOARD_SUPPLY_PIN)
 static uint32_t supply_mv(void *context) {
   (void)context;
   return pico_supply_mv();
 }
-
-static tinyops_reset_cause find_reset_cause(void) {
-  switch (rp2040_find_reset_cause()) {
-    case RP2040_RESET_POWER_ON:
-      return TINYOPS_RESET_POWER;
-    case RP2040_RESET_PIN:
-      return TINYOPS_RESET_PIN;
-    case RP2040_RESET_DEBUGGER:
-    case RP2040_RESET_SOFTWARE:
-      return TINYOPS_RESET_SOFTWARE;
-    case RP2040_RESET_WATCHDOG:
-      return TINYOPS_RESET_WATCHDOG;
-    default:
-      return TINYOPS_RESET_UNKNOWN;
-  }
-}
+#endif
 
 static const tinyops_port_flash flash = {
     .erase_bytes = RP2040_FLASH_ERASE_BYTES,
@@ -200,27 +183,19 @@ void tinyops_port_open(tinyops_port *port) {
   tinyops_startup_wake_by(UART_IRQ);
   tinyops_startup_wake_by(ALARM_IRQ);
   rp2040_watchdog_start(WATCHDOG_MS);
-  *port = (tinyops_port){
-      .context = port,
-      .read_byte = read_byte,
-      .write = write_bytes,
-      .start_ticks = start_ticks,
-      .ticks = ticks,
-      .tick_hz = RP2040_CORE_HZ,
-      .cycles = cycles,
-      .cycle_bits = tinyops_startup_open_cycles(),
-      .emulated = (PLATFORM & PLATFORM_SILICON) == 0,
-      .idle = idle,
-      .measure = tinyops_startup_measure,
-      .now_ms = now_ms,
-      .reset = reset,
-      .reset_cause = find_reset_cause(),
-      .feed_watchdog = feed_watchdog,
-      .flash = &flash,
-      .show = show,
-      .supply_mv = supply_mv,
-      .keep = tinyops_startup_keep(),
-      .keep_bytes = tinyops_startup_keep_bytes(),
+  *port = (tinyops_port) {
+    .context = port, .read_byte = read_byte, .write = write_bytes, .start_ticks = start_ticks,
+    .ticks = ticks, .tick_hz = RP2040_CORE_HZ, .cycles = tinyops_startup_read_cycles,
+    .cycle_bits = tinyops_startup_open_cycles(), .emulated = (PLATFORM & PLATFORM_SILICON) == 0,
+    .idle = idle, .measure = tinyops_ram_measure, .now_ms = now_ms, .reset = reset,
+    .reset_cause = rp2040_find_reset_cause(), .feed_watchdog = feed_watchdog, .flash = &flash,
+#if defined(BOARD_LED_PIN)
+    .show = show,
+#endif
+#if defined(BOARD_SUPPLY_PIN)
+    .supply_mv = supply_mv,
+#endif
+    .keep = tinyops_ram_keep(), .keep_bytes = tinyops_ram_keep_bytes(),
   };
   if (rp2040_flash_read_number((uint8_t *)port->silicon) == 0) {
     port->silicon_bytes = RP2040_FLASH_NUMBER_BYTES;

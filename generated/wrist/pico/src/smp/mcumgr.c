@@ -6,7 +6,8 @@ int32_t server_echo(const exchange *asked) {
   if (server_find(asked, "d", CBOR_TEXT, &text) <= 0) {
     return MGMT_INVALID;
   }
-  /* The request is never shorter than the answer, so the text moves towards the front. */
+  /* The text stays where it is or moves towards the front: what stands before it in the answer is
+   * no longer than in any request. The end mark may be one byte too many: MGMT_SIZE. */
   cbor_put_open_map(asked->out);
   cbor_put_text(asked->out, "r");
   cbor_put_string(asked->out, CBOR_TEXT, text.bytes, text.value);

@@ -13,6 +13,7 @@ enum {
   OP_WRITE = 2,
   VERSION_SHIFT = 3,
   VERSION_MASK = 3,
+  VERSION_2 = 1, /* what the header calls the second, the newest that is served */
 
   CRC_BYTES = 2
 };
@@ -54,8 +55,15 @@ void tinyops_smp_open(tinyops_smp *smp, const tinyops_smp_board *board, uint8_t 
   *smp = (tinyops_smp){.board = board, .buffer = buffer, .buffer_bytes = buffer_bytes};
 }
 
+static uint32_t version_of(const uint8_t *header) {
+  return header[OP_AT] >> VERSION_SHIFT & VERSION_MASK;
+}
+
 static int32_t handle(const exchange *asked, int32_t writes) {
   const uint8_t *header = asked->smp->buffer;
+  if (version_of(header) > VERSION_2) {
+    return MGMT_TOO_NEW;
+  }
   for (uint32_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
     const server_command *command = &commands[i];
     if (command->group == server_get16(header + GROUP_AT) &&
@@ -72,9 +80,8 @@ static int32_t handle(const exchange *asked, int32_t writes) {
 static void refuse(const exchange *asked, int32_t status) {
   cbor_writer *out = asked->out;
   const uint8_t *header = asked->smp->buffer;
-  const int32_t version = header[OP_AT] >> VERSION_SHIFT & VERSION_MASK;
   cbor_put_open_map(out);
-  if (status > 0 || version == 0) {
+  if (status > 0 || version_of(header) == 0) {
     cbor_entry_int(out, "rc", status < 0 ? -status : status);
   } else {
     cbor_put_text(out, "err");
@@ -114,7 +121,9 @@ void tinyops_smp_serve(tinyops_smp *smp) {
     return;
   }
   const uint32_t bytes = answer(smp, op == OP_WRITE, body_bytes);
-  buffer[OP_AT] = (uint8_t)(buffer[OP_AT] + 1); /* the answer's op follows the request's */
+  const uint32_t version = version_of(buffer) < VERSION_2 ? version_of(buffer) : VERSION_2;
+  buffer[OP_AT] =
+      (uint8_t)(version << VERSION_SHIFT | (op + 1)); /* an answer's op follows its request's */
   buffer[FLAGS_AT] = 0;
   server_put16(buffer + LENGTH_AT, bytes);
   server_send(smp, HEADER_BYTES + bytes);

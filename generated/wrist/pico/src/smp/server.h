@@ -12,7 +12,14 @@ enum {
 };
 
 /* MCUmgr's own errors, which come without a group in both versions. */
-enum { MGMT_OK = 0, MGMT_UNKNOWN = 1, MGMT_INVALID = 3, MGMT_SIZE = 7, MGMT_UNSUPPORTED = 8 };
+enum {
+  MGMT_OK = 0,
+  MGMT_UNKNOWN = 1,
+  MGMT_INVALID = 3,
+  MGMT_SIZE = 7,
+  MGMT_UNSUPPORTED = 8,
+  MGMT_TOO_NEW = 13
+};
 
 /* A request's body, and where the answer's entries go: into the same memory. Whoever writes has
  * read all that he needs. */
