@@ -63,6 +63,9 @@ class PlainWatcher:
     def failed(self, step: Step, error: TinyopsError) -> None:
         self._say(f"  {label(step)} FAILED: {error.message.splitlines()[0]}")
 
+    def note(self, text: str) -> None:
+        self._say(f"  {text}")
+
     def _say(self, text: str) -> None:
         if not self._quiet:
             log(text)
@@ -113,6 +116,11 @@ class LiveWatcher:
         from rich.markup import escape
 
         self._end(step, f"[red]✗[/red] {label(step)} {escape(error.message.splitlines()[0])}")
+
+    def note(self, text: str) -> None:
+        from rich.markup import escape
+
+        self._bars.console.print(f"  {escape(text)}")
 
     def _end(self, step: Step, text: str) -> None:
         with self._lock:

@@ -29,7 +29,7 @@ from tinyops.reconcile.safety import check_safe
 from tinyops.reconcile.selection import standing, wish_of
 from tinyops.reconcile.world import World, observe
 from tinyops.release.secrets import load_signing_key
-from tinyops.release.store import sign_release
+from tinyops.release.store import Unreachable, sign_release
 from tinyops.specs.gates import LimitOverride
 
 
@@ -102,8 +102,12 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
             manifest = world.past.holder(artifact.digest)
         if manifest is None or releases is None:
             return None
-        with suppress(RemoteError):
+        try:
             world.store.add(releases.fetch_output(manifest, artifact.digest))
+        except Unreachable:  # perhaps it is there: nothing may be trained anew for that
+            raise
+        except RemoteError:
+            pass
         return world.store.find(artifact)
 
     return fetch
@@ -128,7 +132,7 @@ def apply(
     """
     if saved is not None:  # it says itself what was asked for
         replace, only = {c.id for c in saved.changes if REPLACED in c.reasons}, saved.only
-    world = observe(root, lock_file=lock_file)
+    world = observe(root, lock_file=lock_file, say=watcher.note)
     key = signing_key(world)
     if world.releases is None:
         raise ToolError(
@@ -136,7 +140,7 @@ def apply(
             hint="`tinyops keys new NAME` makes a key and trusts it on this machine",
         )
     with world.releases.lease("apply") as lease:
-        world = observe(root, lock_file=lock_file)  # under the lease nobody else moves the release
+        world = observe(root, lock_file=lock_file, say=watcher.note)  # under the lease nobody else moves the release
         wish = wish_of(world.repository, replace=replace, only=only)
         plan = plan_of(world, wish)
         overrides = check_safe(world, today(), key.public)

@@ -12,7 +12,7 @@ from tinyops.artifacts import Record
 from tinyops.errors import TinyopsError
 from tinyops.files import MIB, pretty_json, write_atomic
 from tinyops.manifest.document import Asset, Manifest
-from tinyops.release.store import ReleaseStore
+from tinyops.release.store import ReleaseStore, Unreachable
 
 INDEX_LIMIT_BYTES = 16 * MIB
 
@@ -92,6 +92,8 @@ class Past:
         if version not in self._manifests:
             try:
                 self._manifests[version] = self.store.read(version).manifest
+            except Unreachable:  # perhaps it is there: nothing may be made again for that
+                raise
             except TinyopsError:
                 self._manifests[version] = None
         return self._manifests[version]

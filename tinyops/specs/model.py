@@ -23,7 +23,7 @@ from tinyops.specs.dataset import (
     WheelSource,
 )
 from tinyops.specs.features import Feature, RawFeature
-from tinyops.specs.fields import Path_, Seed, Share
+from tinyops.specs.fields import GitHubRepository, GitHubUrl, Path_, Seed, Share
 from tinyops.specs.gates import NO_GATES, BoardGates, Gates, LimitOverride, Override
 from tinyops.specs.layers import (
     Architecture,
@@ -64,6 +64,7 @@ __all__ = [
     "Fleet",
     "FleetSpec",
     "Gates",
+    "GitHubReleases",
     "GlobalAveragePool",
     "InputSpec",
     "Layer",
@@ -102,6 +103,19 @@ class DirectoryReleases(Strict):
 
     kind: Literal["directory"]
     path: Path_
+
+
+class GitHubReleases(Strict):
+    """Releases of a repository on GitHub, best one that holds nothing else: devices fetch from its latest release."""
+
+    kind: Literal["github"]
+    repository: GitHubRepository = Field(description="owner/name")
+    url: GitHubUrl = Field(default="https://github.com", description="Of a GitHub Enterprise: https://ghe.example.com.")
+    token: Secret | None = Field(
+        default=None,
+        description="Token that may read, and for `apply` write, the repository's contents. Absent: GITHUB_TOKEN or "
+        "GH_TOKEN.",
+    )
 
 
 class DirectoryReports(Strict):
@@ -145,7 +159,9 @@ class Retired(Strict):
 
 
 class ProjectSpec(Strict):
-    releases: DirectoryReleases = Field(description="Where releases are published.")
+    releases: Annotated[DirectoryReleases | GitHubReleases, Field(discriminator="kind")] = Field(
+        description="Where releases are published."
+    )
     artifacts: ArtifactStore = Field(
         default=ArtifactStore(url="../.tinyops/store"),
         description="What steps made, by digest: a cache, all of it can be made or fetched again.",

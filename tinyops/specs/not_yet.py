@@ -18,7 +18,6 @@ NOT_YET: NotYet = {
     ("Signing", "targets"): "signing by people is not part of this version: CI signs with one key",
     ("Signer", "threshold"): "signing by people is not part of this version: CI signs with one key",
     ("by", "people"): "signing by people is not part of this version: CI signs with one key",
-    ("kind", "github"): "publishing to GitHub is not part of this version: use kind directory",
     ("sources", "recordings"): "recordings behind a URL are not part of this version: use kind files or wheel",
     ("sensor", "camera"): "camera modules are not part of this version",
 }

@@ -667,7 +667,6 @@ def test_fields_of_later_versions(tree: Tree, field: str, words: str) -> None:
             "recordings behind a URL are not part of this version",
         ),
         (FLEET_FILE, "{kind: stream, port: serial}", "{kind: camera}", (8, 31), "camera modules are not part of"),
-        ("specs/a-project.yaml", "kind: directory", "kind: github", (5, 20), "publishing to GitHub is not part of"),
     ],
 )
 def test_kinds_of_later_versions(tree: Tree, file: str, old: str, new: str, place: tuple[int, int], words: str) -> None:
