@@ -20,11 +20,14 @@ from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
 from tinyops.plan import NO_WISH, Plan, Wish
 from tinyops.plan.diff import REPLACED
+from tinyops.plan.markdown import release_notes
+from tinyops.plan.prices import PlanFile
 from tinyops.process import run
 from tinyops.reconcile.approving import unapproved
 from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
+from tinyops.reconcile.pricing import priced
 from tinyops.reconcile.safety import check_safe
 from tinyops.reconcile.selection import standing, wish_of
 from tinyops.reconcile.world import World, observe
@@ -157,7 +160,9 @@ def apply(
             return Applied(world.manifest, False, judged, outcome.errors)
         files = {name: (_stored(world, artifact), artifact.digest) for name, artifact in draft.files.items()}
         assert world.releases is not None
-        released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease)
+        costs = PlanFile(plan, priced(world, plan, built=draft.manifest, judged=judged))
+        notes = release_notes(costs, draft.manifest.commit)
+        released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease, notes)
         return Applied(released.manifest, True, judged, outcome.errors)
 
 
