@@ -13,7 +13,7 @@ from tinyops.plan.render import SIGNS, summary
 LIMIT = 65_536  # characters that GitHub takes in one comment
 _ROOM = LIMIT - 2_000  # for what ends the comment
 UNKNOWN = "?"
-MISSED = "❌"
+MISSED = "✗"
 HEADERS = (
     "board",
     "model",
@@ -119,12 +119,10 @@ def _cells(price: Price) -> Iterator[tuple[str, str]]:
 
 def _pair(old: str, new: str, price: Price) -> str:
     """Old → new; one value where both agree. What a plan cannot know without building reads as unknown."""
+    old, new = old or "-", new or ("-" if price.whole else UNKNOWN)
     if price.now is None:
-        return f"{old or '-'} → gone"
-    new = new or ("-" if price.whole else UNKNOWN)
-    if price.was is None or old == new:
-        return new
-    return f"{old or '-'} → {new}"
+        return f"{old} → gone"
+    return new if price.was is None or old == new else f"{old} → {new}"
 
 
 def _accuracy(figures: Figures | None) -> str:
