@@ -19,12 +19,12 @@ from tinyops.process import find_tool, run
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
+MICROBIT = "microbit: {sensor: {kind: stream, port: serial}, transport: usb"
 EDITS = (
     ("specs/activity.yaml", "filters: 12", "filters: 16"),
     ("specs/activity.yaml", "epochs: 40", "epochs: 60"),
-    ("specs/fleets.yaml", "microbit: {sensor: {kind: stream, port: serial}, transport: usb}\n    linux: {sensor: {kind: replay",
-     "microbit: {sensor: {kind: stream, port: serial}, transport: usb, gates: {growth_max: 0.15}}\n"
-     "    linux: {sensor: {kind: replay"),
+    ("specs/fleets.yaml", f"{MICROBIT}}}\n    linux: {{sensor: {{kind: replay",
+     f"{MICROBIT}, gates: {{growth_max: 0.15}}}}\n    linux: {{sensor: {{kind: replay"),
     ("specs/fleets.yaml", "devices: {enrol: open, max: 20}", "devices: {enrol: open, max: 60, file: wrist.csv}"),
 )  # fmt: skip
 PAGE = """\
