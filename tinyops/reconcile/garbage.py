@@ -13,6 +13,7 @@ from tinyops.artifacts import Record, Step
 from tinyops.errors import TinyopsError
 from tinyops.files import writing
 from tinyops.manifest.document import DURABLE_KINDS, Manifest
+from tinyops.reconcile.past import FAR
 from tinyops.reconcile.storing import open_store
 from tinyops.reconcile.world import World, parse_cache
 from tinyops.release.store import ReleaseStore
@@ -110,10 +111,17 @@ def _kind(record: Record) -> str:
 
 
 def _earlier(releases: ReleaseStore | None, latest: Manifest | None) -> Iterable[Manifest | None]:
-    """Every release before the latest; None for one that is gone or that no key of today vouches for."""
-    for version in range(1, latest.version) if releases is not None and latest is not None else ():
+    """Releases before the latest, as far back as a search goes; None for what is not read: older ones, one that is
+    gone, one that no key of today vouches for.
+    """
+    if releases is None or latest is None:
+        return
+    first = max(1, latest.version - FAR)
+    if first > 1:
+        yield None
+    for version in range(first, latest.version):
         try:
-            yield releases.read(version).manifest if releases is not None else None
+            yield releases.read(version).manifest
         except TinyopsError:
             yield None
 

@@ -246,6 +246,16 @@ def test_a_release_that_cannot_be_read_may_name_any_training(bench: Bench) -> No
     assert bench.build((0, 0, 0, 0))[0] == ["image:a/x", "twin:fa/x"]
 
 
+def test_releases_further_back_than_a_search_goes_may_name_any_training(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        bench.apply((0, number, 0, 0))
+    for far, whole in ((3, True), (2, False)):
+        monkeypatch.setattr(garbage, "FAR", far)
+        assert live_of(bench.world((0, 3, 0, 0)), bench.store).all_durable == (not whole)
+
+
 def test_while_a_build_uses_the_store_nothing_is_collected(bench: Bench) -> None:
     bench.build((0, 0, 0, 0))
     with bench.store.using(), pytest.raises(Leased, match="a build is using it"):
