@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def record(step: str, outputs: dict[str, bytes]) -> Record:
 
 @dataclass
 class Publisher:
-    """Builds one release after the other into a directory store, as `tinyops apply` would."""
+    """Builds one release after the other into a store, a directory unless told, as `tinyops apply` would."""
 
     root: Path
     fleet: str = FLEET
@@ -44,10 +45,13 @@ class Publisher:
     project: str = PROJECT
     keys: list[SigningKey] = field(default_factory=lambda: [SigningKey.generate()])
     threshold: int = 1
+    open_store: Callable[[Path, str, Trust], Any] = lambda root, project, trust: DirectoryStore(
+        root / "releases", project, trust
+    )
 
     def __post_init__(self) -> None:
         self.trust = Trust.of([key.public for key in self.keys], self.threshold)
-        self.store = DirectoryStore(self.root / "releases", self.project, self.trust)
+        self.store = self.open_store(self.root, self.project, self.trust)
         self.trust_file = self.root / "trusted.pem"
         self.root.mkdir(parents=True, exist_ok=True)
         self.trust_file.write_bytes(b"# the release keys\n" + b"".join(key.public.to_pem() for key in self.keys))
@@ -112,7 +116,7 @@ class Publisher:
     def sign(self, manifest: Manifest, expires: str | None = None) -> SignedRelease:
         return sign_release(manifest, self.keys, expires=expires)
 
-    def publish(self, model: FakeModel = INERT, *, expires: str | None = None, **fields: Any) -> Release:
-        manifest = self.build(model, **fields)
+    def publish(self, model: FakeModel = INERT, *, expires: str | None = None, notes: str = "", **more: Any) -> Release:
+        manifest = self.build(model, **more)
         with self.store.lease("a test") as lease:
-            return self.store.publish(self.sign(manifest, expires), self.files(manifest), lease)
+            return self.store.publish(self.sign(manifest, expires), self.files(manifest), lease, notes)

@@ -63,6 +63,9 @@ class PlainWatcher:
     def failed(self, step: Step, error: TinyopsError) -> None:
         self._say(f"  {label(step)} FAILED: {error.message.splitlines()[0]}")
 
+    def note(self, text: str) -> None:
+        self._say(f"  {text}")
+
     def warning(self, text: str) -> None:
         """Said even when `quiet`: standard error is no part of the JSON."""
         log(f"warning: {text}")
@@ -117,6 +120,11 @@ class LiveWatcher:
         from rich.markup import escape
 
         self._end(step, f"[red]✗[/red] {label(step)} {escape(error.message.splitlines()[0])}")
+
+    def note(self, text: str) -> None:
+        from rich.markup import escape
+
+        self._bars.console.print(f"  {escape(text)}")
 
     def warning(self, text: str) -> None:
         from rich.markup import escape

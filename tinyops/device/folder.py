@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import BinaryIO
 
 from tinyops.device.source import LATEST, Fetched, Source, copy_exactly
-from tinyops.device.web import WebSource
+from tinyops.device.web import GITHUB, WebSource
 from tinyops.errors import RemoteError, UsageError
 from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, EntryFile
 
@@ -39,12 +40,28 @@ class DirectorySource:
 
 
 def open_source(store: str, timeout_s: float) -> Source:
-    """The source for a path or an http(s) URL. Raises UsageError."""
+    """The source for a path, an http(s) URL or a repository on GitHub. Raises UsageError."""
+    if (page := github_page(store)) is not None:
+        return WebSource(page, timeout_s=timeout_s, layout=GITHUB)
     if store.startswith(("http://", "https://")):
         return WebSource(store, timeout_s=timeout_s)
     if "://" in store:
-        raise UsageError(f"{store}: a store is a folder or an http(s) URL")
+        raise UsageError(f"{store}: a store is a folder, an http(s) URL or github:OWNER/REPOSITORY")
     return DirectorySource(Path(store))
+
+
+def github_page(store: str) -> str | None:
+    """The page of releases that a repository on GitHub is named by; None for what names none. Raises UsageError."""
+    if not store.startswith("github:"):
+        match = _ON_GITHUB.fullmatch(store)
+        return f"https://github.com/{match.group(1)}/releases" if match else None
+    match = _NAMED.fullmatch(store.removeprefix("github:"))
+    if match is None:
+        raise UsageError(
+            f"{store}: names no repository on GitHub",
+            hint="github:acme/wearables-releases, or github:https://ghe.example.com/acme/wearables-releases",
+        )
+    return f"{match.group(1) or 'https://github.com'}/{match.group(2)}/releases"
 
 
 def _read(reader: BinaryIO, want: int, path: Path) -> bytes:
@@ -54,4 +71,6 @@ def _read(reader: BinaryIO, want: int, path: Path) -> bytes:
         raise RemoteError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+_NAMED = re.compile(r"(?:(https?://[^/@\s]+)/)?([A-Za-z0-9-]+/[A-Za-z0-9._-]+)")
+_ON_GITHUB = re.compile(r"https://github\.com/([A-Za-z0-9-]+/[A-Za-z0-9._-]+?)(?:/releases)?/?")
 _NO_ENTRY_HINT = "is the store's path right, and does the newest release offer this fleet and board?"

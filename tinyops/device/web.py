@@ -78,19 +78,32 @@ class _Deadline:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-class WebSource:
-    """`<url>/latest/<entry>` and `<url>/<tag>/<asset>` on a web server, as the directory store lays them out."""
+@dataclass(frozen=True)
+class Layout:
+    """Where files lie below a store's address."""
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    latest: str
+    tagged: str
+
+
+PLAIN = Layout("{latest}/{name}", "{tag}/{name}")  # as the directory store has them
+GITHUB = Layout("{latest}/download/{name}", "download/{tag}/{name}")  # below a repository's page of releases
+
+
+class WebSource:
+    """The newest entry and the assets by release and name, on a web server."""
+
+    def __init__(self, url: str, *, timeout_s: float, layout: Layout = PLAIN) -> None:
         parts = _split(url)
         if parts is None or parts.query or parts.fragment:
             raise UsageError(f"{url}: not a plain http(s) URL of a release store")
         self.url = url.rstrip("/")
         self.timeout_s = timeout_s
+        self._layout = layout
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
 
     def entry(self, name: str, etag: str) -> Fetched:
-        url = f"{self.url}/{LATEST}/{name}"
+        url = f"{self.url}/{self._layout.latest.format(latest=LATEST, name=name)}"
         with self._get(url, self.timeout_s, etag) as answer:
             if answer.status == 304 and etag:
                 return Fetched(None, etag)
@@ -100,7 +113,7 @@ class WebSource:
         return Fetched(body, new if len(new) <= ETAG_CHARACTERS_MAX and new.isprintable() else "")
 
     def asset(self, file: EntryFile, into: BinaryIO) -> None:
-        url = f"{self.url}/{file.tag}/{file.asset}"
+        url = f"{self.url}/{self._layout.tagged.format(tag=file.tag, name=file.asset)}"
         with self._get(url, self.timeout_s + file.bytes / SLOWEST_BYTES_PER_S, "") as answer:
             _expect_ok(answer)
             length = _length(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,20 +16,25 @@ from tinyops.build.runners import Runner
 from tinyops.build.trust import TRUSTED_FILES
 from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, UnsafePlan
 from tinyops.manifest.document import Manifest
+from tinyops.manifest.envelope import Envelope
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
 from tinyops.plan import NO_WISH, Plan, Wish
 from tinyops.plan.diff import REPLACED
+from tinyops.plan.markdown import release_notes
+from tinyops.plan.prices import PlanFile
 from tinyops.process import run
+from tinyops.reconcile.approving import unapproved
 from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
+from tinyops.reconcile.pricing import priced
 from tinyops.reconcile.safety import check_safe
 from tinyops.reconcile.selection import standing, wish_of
 from tinyops.reconcile.storing import open_store, refuse_fleeting_releases, store_folder
 from tinyops.reconcile.world import World, observe
 from tinyops.release.secrets import load_signing_key
-from tinyops.release.store import sign_release
+from tinyops.release.store import Unreachable, sign_release
 from tinyops.specs.gates import LimitOverride
 from tinyops.store import Store
 
@@ -103,8 +109,12 @@ def fetcher(world: World, store: Store) -> Callable[[Artifact], Path | None]:
             manifest = world.past.holder(artifact.digest)
         if manifest is None or releases is None:
             return None
-        with suppress(RemoteError):
+        try:
             store.add(releases.fetch_output(manifest, artifact.digest))
+        except Unreachable:  # perhaps it is there: nothing may be trained anew for that
+            raise
+        except RemoteError:
+            pass
         return store.find(artifact)
 
     return fetch
@@ -119,15 +129,17 @@ def apply(
     saved: Plan | None = None,
     replace: Collection[str] = (),
     only: Collection[str] = (),
+    approval: Envelope | None = None,
 ) -> Applied:
     """Makes the release that the specs ask for. Idempotent; a killed one is carried on by the next.
 
-    Raises Leased when another apply runs, UnsafePlan when `saved` was made in another world,
-    ToolError without a signing key. Errors of single steps hold their fleets back and are returned.
+    `approval` is what people signed of the plan, for protected fleets. Raises Leased when another apply runs,
+    UnsafePlan when `saved` was made in another world, ToolError without a signing key. Errors of single steps hold
+    their fleets back and are returned.
     """
     if saved is not None:  # it says itself what was asked for
         replace, only = {c.id for c in saved.changes if REPLACED in c.reasons}, saved.only
-    world = observe(root, lock_file=lock_file)
+    world = observe(root, lock_file=lock_file, say=watcher.note)
     refuse_fleeting_releases(world.repository)
     key = signing_key(world)
     if world.releases is None:
@@ -136,7 +148,7 @@ def apply(
             hint="`tinyops keys new NAME` makes a key and trusts it on this machine",
         )
     with world.releases.lease("apply") as lease, store_folder(world.repository).using():
-        world = observe(root, lock_file=lock_file)  # under the lease nobody else moves the release
+        world = observe(root, lock_file=lock_file, say=watcher.note)  # under the lease nobody else moves the release
         wish = wish_of(world.repository, replace=replace, only=only)
         plan = plan_of(world, wish)
         overrides = check_safe(world, today(), key.public)
@@ -146,14 +158,17 @@ def apply(
             return Applied(world.manifest, False, held_fleets(world, plan), {})
         store = open_store(world.repository, publishing=True, warn=watcher.warning)
         outcome = build(world, store, watcher, runner=runner, wish=wish)
-        judged = judge(world, outcome, today(), wish)
+        awaiting = unapproved(world, plan, approval, key)
+        judged = dataclasses.replace(judge(world, outcome, today(), wish), awaiting=awaiting)
         signing = Signing((key.public.key_id,), overrides)
         draft = _draft(world, plan, outcome, judged, wish, signing)
         if draft is None:
             return Applied(world.manifest, False, judged, outcome.errors)
         files = {name: (_stored(world, store, artifact), artifact.digest) for name, artifact in draft.files.items()}
         assert world.releases is not None
-        released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease)
+        costs = PlanFile(plan, priced(world, plan, built=draft.manifest, judged=judged))
+        notes = release_notes(costs, draft.manifest.commit)
+        released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease, notes)
         return Applied(released.manifest, True, judged, outcome.errors)
 
 
@@ -176,7 +191,12 @@ def _draft(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: 
     if before is None:
         return draft if draft.manifest.fleets else None
     fields = ("steps", "fleets") if outcome.errors else ("steps", "fleets", "held")
-    return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
+    waiting = judged.awaiting
+    return (
+        draft
+        if any(_comparable(draft.manifest, f, waiting) != _comparable(before, f, waiting) for f in fields)
+        else None
+    )
 
 
 def _assembled(
@@ -208,8 +228,10 @@ def _assembled(
     )
 
 
-def _comparable(manifest: Manifest, field: str) -> object:
+def _comparable(manifest: Manifest, field: str, waiting: Collection[str]) -> object:
     value = manifest.to_json()[field]
+    if field == "held":
+        return [held for held in value if held["fleet"] not in waiting]
     if field == "fleets":
         return {name: {**entry, "carried": None} for name, entry in value.items()}
     return value

@@ -18,8 +18,9 @@ from tinyops.files import digest_json
 from tinyops.plan import Action, Bound, Change, Plan, Released, make_plan
 from tinyops.plan.diff import field_reasons, record_reasons
 from tinyops.process import run
+from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.planning import fleet_json, released_fleets
-from tinyops.reconcile.world import load_world_catalog, open_releases
+from tinyops.reconcile.world import load_world_catalog
 from tinyops.specs.loader import load_repository
 from tinyops.specs.lock import LOCK_FILE, load_lock
 

@@ -12,7 +12,8 @@ from tinyops.files import MIB, read_bounded, write_if_changed
 from tinyops.firmware.hexadecimal import END_LINE, intel_hex
 from tinyops.firmware.uf2 import FAMILIES, pack_uf2
 from tinyops.manifest.document import BoardEntry, Manifest
-from tinyops.reconcile.world import load_world_catalog, open_releases, parse_cache
+from tinyops.reconcile.opening import open_releases
+from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.release.store import ReleaseStore
 from tinyops.specs.loader import load_repository
 

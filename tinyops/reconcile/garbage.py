@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinyops.artifacts import Record, Step
-from tinyops.errors import TinyopsError
+from tinyops.errors import RemoteError, TinyopsError
 from tinyops.files import writing
 from tinyops.manifest.document import DURABLE_KINDS, Manifest
+from tinyops.reconcile.past import FAR
 from tinyops.reconcile.storing import open_store
 from tinyops.reconcile.world import World, parse_cache
 from tinyops.release.store import ReleaseStore
@@ -35,16 +36,27 @@ class Collected:
 
 
 def collect(
-    world: World, *, keep_days: int, dry_run: bool, remote: bool, warn: Callable[[str], None] = lambda _: None
+    see: Callable[[], World],
+    *,
+    keep_days: int,
+    dry_run: bool,
+    remote: bool,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Collected:
     """Drops what neither specs nor releases need and what is older than `keep_days`.
 
-    Raises Leased while a build uses the store, RemoteError when the remote store fails.
+    `see` observes the world: once more when nobody can release any more from what is in the folder. Raises
+    Leased while a build uses the store, RemoteError when the remote store fails.
     """
-    store = open_store(world.repository, warn=warn)
+    store = open_store(see().repository, warn=warn)
     keep_s = keep_days * DAY_S
     with store.folder.alone():
+        world = see()
         live = live_of(world, store, remote=remote)
+        if remote and store.shared is not None and store.shared.failed:
+            raise RemoteError(
+                f"{store.shared.remote.url}: failed, so what lives there is not known: nothing was dropped"
+            )
         here = (
             *find_waste(store.folder.listing(), live, keep_s, store.folder.read, leftover_s=0),
             *_leftovers(store.folder, parse_cache(world.root), keep_s),
@@ -110,10 +122,17 @@ def _kind(record: Record) -> str:
 
 
 def _earlier(releases: ReleaseStore | None, latest: Manifest | None) -> Iterable[Manifest | None]:
-    """Every release before the latest; None for one that is gone or that no key of today vouches for."""
-    for version in range(1, latest.version) if releases is not None and latest is not None else ():
+    """Releases before the latest, as far back as a search goes; None for what is not read: older ones, one that is
+    gone, one that no key of today vouches for.
+    """
+    if releases is None or latest is None:
+        return
+    first = max(1, latest.version - FAR)
+    if first > 1:
+        yield None
+    for version in range(first, latest.version):
         try:
-            yield releases.read(version).manifest if releases is not None else None
+            yield releases.read(version).manifest
         except TinyopsError:
             yield None
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from tinyops.errors import TinyopsError, ToolError
 from tinyops.manifest.document import FleetEntry, Manifest
 from tinyops.process import run
-from tinyops.reconcile.world import load_world_catalog, open_releases, parse_cache
+from tinyops.reconcile.opening import open_releases
+from tinyops.reconcile.world import load_world_catalog, parse_cache
+from tinyops.release.store import Unreachable
 from tinyops.specs.loader import load_repository
 
 
@@ -49,8 +51,12 @@ def history(root: Path, limit: int) -> Iterator[Entry]:
     while manifest is not None and latest.manifest.version - manifest.version < limit:
         before = None
         if manifest.version > 1:
-            with suppress(TinyopsError):
+            try:
                 before = store.read(manifest.version - 1).manifest
+            except Unreachable:  # perhaps it is there
+                raise
+            except TinyopsError:
+                pass
         yield _entry(root, manifest, before)
         manifest = before
 

@@ -9,8 +9,9 @@ from tinyops.errors import SpecError, TinyopsError, ToolError
 from tinyops.firmware.crash import CrashRecord
 from tinyops.firmware.symbols import Program
 from tinyops.manifest.document import Manifest
-from tinyops.reconcile.world import load_world_catalog, open_releases, parse_cache
-from tinyops.release.store import ReleaseStore
+from tinyops.reconcile.opening import open_releases
+from tinyops.reconcile.world import load_world_catalog, parse_cache
+from tinyops.release.store import ReleaseStore, Unreachable
 from tinyops.specs.loader import load_repository
 
 RELEASES_MAX = 50  # how many releases are looked through for what a device ran
@@ -52,6 +53,8 @@ def _read(store: ReleaseStore, version: int) -> Manifest | None:
     """An earlier release; None for one that is gone, or that no key of today vouches for."""
     try:
         return store.read(version).manifest
+    except Unreachable:
+        raise
     except TinyopsError:
         return None
 

@@ -12,20 +12,21 @@ from tinyops.artifacts import Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.steps import desired_steps
-from tinyops.build.trust import TRUSTED_FILES, find_trust
-from tinyops.errors import SpecError, ToolError, UsageError
+from tinyops.build.trust import TRUSTED_FILES
+from tinyops.errors import SpecError, ToolError
 from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
 from tinyops.plan import Bound
+from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.past import Found, Past
 from tinyops.reconcile.pins import find_pins
 from tinyops.reconcile.storing import open_store
-from tinyops.release.directory import DirectoryStore
+from tinyops.release.github.patience import Say, nobody
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import LOCK_FILE, Lock, load_lock, lock_problems
-from tinyops.specs.model import DirectoryReleases, Fleet
+from tinyops.specs.model import Fleet
 from tinyops.store import Store
 
 NOTHING_RELEASED = "none"
@@ -110,35 +111,15 @@ def load_world_catalog(root: Path) -> Mapping[str, Board]:
     return load_catalog(boards if boards.is_dir() else None, cache=parse_cache(root))
 
 
-def observe(root: Path, *, lock_file: Path | None = None) -> World:
-    """Reads specs, lock and the last release. Raises SpecError with everything that is wrong."""
+def observe(root: Path, *, lock_file: Path | None = None, say: Say = nobody) -> World:
+    """Reads specs, lock and the last release, `say` is told of waits. Raises SpecError with all that is wrong."""
     catalog = load_world_catalog(root)
     repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
     lock = load_lock(lock_file or root / LOCK_FILE, cache=parse_cache(root))
     if problems := lock_problems(lock, repository, catalog):
         raise SpecError(problems, hint="run `tinyops lock` and commit what it writes")
-    releases = open_releases(repository)
+    releases = open_releases(repository, say)
     return World(repository, lock, catalog, releases, releases.latest() if releases else None)
-
-
-def open_releases(repository: Repository) -> ReleaseStore | None:
-    """The project's release store; None while no key is trusted, for then nothing can be released."""
-    trust = find_trust(repository.root)
-    entry = repository.project
-    spec = entry.document.spec.releases
-    if not isinstance(spec, DirectoryReleases):
-        raise UsageError(
-            f"{entry.file}: releases.kind {spec.kind} is not part of this version", hint="use kind: directory"
-        )
-    path = (entry.path.parent / spec.path).resolve()
-    if trust is None:
-        if any(path.glob("v*/manifest.json")):
-            raise UsageError(
-                f"{path}: holds releases, but no key is trusted here",
-                hint=f"put the public keys into {TRUSTED_FILES[0]}, or make a key with `tinyops keys new NAME`",
-            )
-        return None
-    return DirectoryStore(path, entry.document.metadata.name, trust)
 
 
 def trust_new_key(root: Path, key: PublicKey, file: Path | None = None) -> Path:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,10 +19,11 @@ from tinyops.errors import RemoteError, ToolError, UnsafePlan
 from tinyops.files import CHUNK_BYTES, digest_file, sync_folder, writing
 from tinyops.manifest.document import MANIFEST_ASSET, MANIFEST_LIMIT_BYTES, Manifest, read_manifest, tag_of
 from tinyops.manifest.keys import Trust
-from tinyops.release.lease import Lease, holding
-from tinyops.release.store import AssetFiles, Release, SignedRelease, check_follows, check_release
+from tinyops.release.lease import holding
+from tinyops.release.store import AssetFiles, Lease, Release, SignedRelease, check_follows, check_release
 
 LATEST = "latest"
+NOTES = "notes.md"
 _DRAFT = ".draft-"
 _NEW_LATEST = ".latest-"
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
@@ -35,6 +36,12 @@ class DirectoryStore:
         self.root = root
         self.project = project
         self.trust = trust
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def has_releases(self) -> bool:
+        return any(self.root.glob(f"v*/{MANIFEST_ASSET}"))
 
     def latest(self) -> Release | None:
         version = self._newest()
@@ -66,7 +73,7 @@ class DirectoryStore:
             self._finish(lease)
             yield lease
 
-    def publish(self, release: SignedRelease, files: AssetFiles, lease: Lease) -> Release:
+    def publish(self, release: SignedRelease, files: AssetFiles, lease: Lease, notes: str = "") -> Release:
         check_release(release, files, self.trust)
         latest, manifest = self.latest(), release.manifest
         if manifest.project != self.project:
@@ -76,7 +83,7 @@ class DirectoryStore:
         else:
             check_follows(release, latest)
             self._check_carried(manifest)
-            self._write(release, files, lease)
+            self._write(release, files, lease, notes)
         self._finish(lease)
         return Release(manifest, release.digest)
 
@@ -97,13 +104,13 @@ class DirectoryStore:
             if asset.tag != manifest.tag:
                 self.fetch_output(manifest, digest)
 
-    def _write(self, release: SignedRelease, files: AssetFiles, lease: Lease) -> None:
+    def _write(self, release: SignedRelease, files: AssetFiles, lease: Lease, notes: str) -> None:
         self._sweep()
         draft = self.root / f"{_DRAFT}{release.manifest.tag}-{lease.fence}"
         with writing(draft):
             try:
                 draft.mkdir()
-                self._fill(draft, release, files)
+                self._fill(draft, files, {**release.documents, **({NOTES: notes.encode()} if notes else {})})
                 lease.check()
                 draft.rename(self.root / release.manifest.tag)
             except BaseException:
@@ -111,10 +118,10 @@ class DirectoryStore:
                 raise
             sync_folder(self.root)
 
-    def _fill(self, draft: Path, release: SignedRelease, files: AssetFiles) -> None:
+    def _fill(self, draft: Path, files: AssetFiles, documents: Mapping[str, bytes]) -> None:
         for name, (source, digest) in sorted(files.items()):
             _copy(source, draft / name, digest)
-        for name, content in release.documents.items():
+        for name, content in documents.items():
             _write_new(draft / name, content)
         sync_folder(draft)
         for name, (_, digest) in files.items():  # what lies on the disk now, not what was meant to

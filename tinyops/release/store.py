@@ -8,15 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from tinyops.errors import ToolError, UnsafePlan
+from tinyops.errors import RemoteError, ToolError, UnsafePlan
 from tinyops.files import digest_json
 from tinyops.manifest.document import MANIFEST_ASSET, Manifest, read_manifest
 from tinyops.manifest.entry import entries, read_entry
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.keys import SigningKey, Trust
-from tinyops.release.lease import Lease
 
 AssetFiles: TypeAlias = Mapping[str, tuple[Path, str]]  # asset name -> (file, its digest)
+
+
+class Unreachable(RemoteError):
+    """A store could not be asked: nothing is known about what it holds, so nothing may be taken for lost."""
+
+
+class Lease(Protocol):
+    """The exclusive right to publish. `fence` is higher than that of every lease before."""
+
+    @property
+    def fence(self) -> int: ...
+
+    def check(self) -> None:
+        """Raises Leased when another process took over since."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,9 @@ class SignedRelease:
 class ReleaseStore(Protocol):
     """Where releases are kept. A release is complete once it can be seen, and never changes after."""
 
+    def has_releases(self) -> bool:
+        """Whether there is any release, verified or not. Raises RemoteError."""
+
     def latest(self) -> Release | None:
         """The newest release, verified; None before the first. Raises RemoteError."""
 
@@ -46,15 +62,19 @@ class ReleaseStore(Protocol):
         """An earlier release, verified. Raises RemoteError."""
 
     def fetch_output(self, manifest: Manifest, digest: str) -> Path:
-        """An intact local copy of a released file. Raises RemoteError naming a missing or damaged asset."""
+        """An intact local copy of a released file.
+
+        Raises RemoteError naming a missing or damaged asset, Unreachable when the store cannot be asked.
+        """
 
     def lease(self, purpose: str) -> AbstractContextManager[Lease]:
         """Exclusive right to publish; also finishes what a killed publish left. Raises Leased."""
 
-    def publish(self, release: SignedRelease, files: AssetFiles, lease: Lease) -> Release:
+    def publish(self, release: SignedRelease, files: AssetFiles, lease: Lease, notes: str = "") -> Release:
         """Makes a release the latest, completely or not at all; the same one twice is no error.
 
-        `files` are exactly the assets whose tag is this release's. Raises UnsafePlan when the release
+        `files` are exactly the assets whose tag is this release's; `notes` is Markdown for people, no
+        part of what is signed. Raises UnsafePlan when the release
         does not follow the latest one, ToolError when something cannot be read or written, Leased
         when the lease was lost.
         """

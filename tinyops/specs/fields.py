@@ -23,6 +23,22 @@ Channel: TypeAlias = Annotated[
     str,
     Matching(r"^[A-Za-z][A-Za-z0-9_]*$", "a channel begins with a letter; letters, digits and _ follow", max_length=31),
 ]
+GitHubRepository: TypeAlias = Annotated[
+    str,
+    Matching(
+        r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?/[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        "a repository reads owner/name, such as acme/wearables-releases",
+        max_length=140,
+    ),
+]
+GitHubUrl: TypeAlias = Annotated[
+    str,
+    Matching(
+        r"^(https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$",
+        "a GitHub's address reads https://ghe.example.com: encrypted, without a path",
+        max_length=255,
+    ),
+]
 Unit: TypeAlias = Annotated[
     str,
     Matching(r"^[A-Za-z0-9%°µ/*^.-]+$", 'a unit is written like m/s2, rad/s, g, dps or "1"', max_length=15),

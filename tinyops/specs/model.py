@@ -24,7 +24,7 @@ from tinyops.specs.dataset import (
     WheelSource,
 )
 from tinyops.specs.features import Feature, RawFeature
-from tinyops.specs.fields import Path_, Seed, Share
+from tinyops.specs.fields import GitHubRepository, GitHubUrl, Path_, Seed, Share
 from tinyops.specs.gates import NO_GATES, BoardGates, Gates, LimitOverride, Override
 from tinyops.specs.layers import (
     Architecture,
@@ -67,6 +67,7 @@ __all__ = [
     "Fleet",
     "FleetSpec",
     "Gates",
+    "GitHubReleases",
     "GlobalAveragePool",
     "InputSpec",
     "Layer",
@@ -111,6 +112,19 @@ class DirectoryReleases(Strict):
     )
 
 
+class GitHubReleases(Strict):
+    """Releases of a repository on GitHub, best one that holds nothing else: devices fetch from its latest release."""
+
+    kind: Literal["github"]
+    repository: GitHubRepository = Field(description="owner/name")
+    url: GitHubUrl = Field(default="https://github.com", description="Of a GitHub Enterprise: https://ghe.example.com.")
+    token: Secret | None = Field(
+        default=None,
+        description="Token that may read, and for `apply` write, the repository's contents. Absent: GITHUB_TOKEN or "
+        "GH_TOKEN.",
+    )
+
+
 class DirectoryReports(Strict):
     """Where devices leave their reports: a folder, relative to this file."""
 
@@ -148,7 +162,9 @@ class Retired(Strict):
 
 
 class ProjectSpec(Strict):
-    releases: DirectoryReleases = Field(description="Where releases are published.")
+    releases: Annotated[DirectoryReleases | GitHubReleases, Field(discriminator="kind")] = Field(
+        description="Where releases are published."
+    )
     artifacts: ArtifactStore = Field(
         default=ArtifactStore(url="../.tinyops/store"),
         description="What steps made, by digest: a cache, all of it can be made or fetched again.",
@@ -296,6 +312,10 @@ class Devices(Strict):
     )
 
 
+def _approvals(value: object) -> object:
+    return int(value) if isinstance(value, bool) else value
+
+
 class PromoteWhen(Strict):
     """What must hold of a fleet before `tinyops promote` pins this one to its model."""
 
@@ -328,6 +348,9 @@ class FleetSpec(Strict):
     overrides: tuple[Override, ...] = Field(default=(), max_length=20, description="Gates lifted for one model.")
     promote_when: PromoteWhen | None = Field(
         default=None, description="What must hold before `tinyops promote` writes this fleet's pin."
+    )
+    protected: Annotated[int, BeforeValidator(_approvals, json_schema_input_type=bool | int), Field(ge=0, le=16)] = (
+        Field(default=0, description="It moves when so many people have signed the plan; true is one.")
     )
     prevent_destroy: bool = Field(default=False, description="No board leaves it, and it cannot be retired.")
     suspended: Suspended | None = Field(default=None, description="It stays as released; `tinyops suspend` writes it.")

@@ -39,6 +39,11 @@ class Shared:
         self._closed: set[str] = set()
         self._damaged: set[str] = set()
 
+    @property
+    def failed(self) -> bool:
+        """Whether an operation failed, so that what is there is not all known."""
+        return bool(self._closed)
+
     def fetch(self, artifact: Artifact, to: BinaryIO, path: Path) -> bool:
         """Fills the file of a path; False when the object is not there intact. Raises ToolError if the disk refuses."""
         name, received = object_name(artifact.digest), _Received(to, path)

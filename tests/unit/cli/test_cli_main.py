@@ -14,7 +14,7 @@ from tinyops.cli import COMMANDS, main
 from tinyops.cli.commands import validate
 from tinyops.cli.missed import report
 from tinyops.cli.output import Output
-from tinyops.cli.progress import PlainWatcher, watcher
+from tinyops.cli.progress import LiveWatcher, PlainWatcher, watcher
 from tinyops.errors import DoesNotFit, Problem, SpecError, TinyopsError, ToolError
 from tinyops.plan.gates import Miss
 from tinyops.reconcile.judging import Judgement
@@ -129,16 +129,25 @@ def test_in_a_pipe_progress_is_a_line_an_event(capsys: Captured) -> None:
         watching.finished(step, "built", 6.84)
         watching.finished(step, "released", 0)
         watching.failed(step, ToolError("died\nlong story"))
+        watching.note("acme/w: waiting [91 s]")
     assert [line.split() for line in capsys.readouterr().err.splitlines()] == [
         ["train", "activity", "…"],
         ["train", "activity", "done", "in", "6.8", "s"],
         ["train", "activity", "FAILED:", "died"],
+        ["acme/w:", "waiting", "[91", "s]"],
     ]
+
+
+def test_on_a_terminal_a_note_is_a_line_above_the_bars(capsys: Captured) -> None:
+    with LiveWatcher() as watching:
+        watching.note("acme/w: waiting [91 s]")
+    assert "  acme/w: waiting [91 s]" in capsys.readouterr().err
 
 
 def test_with_json_progress_is_silent(capsys: Captured) -> None:
     with watcher(json=True) as watching:
         watching.started(Step("train", "activity"))
+        watching.note("waiting")
     assert capsys.readouterr() == ("", "")
 
 

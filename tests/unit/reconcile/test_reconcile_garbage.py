@@ -160,7 +160,7 @@ class Bench:
     def collect(self, wanted: Settings, keep_days: int = 0) -> garbage.Collected:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(garbage, "open_store", lambda repository, warn: self.store)
-            return collect(self.world(wanted), keep_days=keep_days, dry_run=False, remote=False)
+            return collect(lambda: self.world(wanted), keep_days=keep_days, dry_run=False, remote=False)
 
     def copy(self, to: Path) -> Bench:
         shutil.copytree(self.root, to)
@@ -248,6 +248,16 @@ def test_a_release_that_cannot_be_read_may_name_any_training(bench: Bench) -> No
     assert bench.build((0, 0, 0, 0))[0] == ["image:a/x", "twin:fa/x"]
 
 
+def test_releases_further_back_than_a_search_goes_may_name_any_training(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        bench.apply((0, number, 0, 0))
+    for far, whole in ((3, True), (2, False)):
+        monkeypatch.setattr(garbage, "FAR", far)
+        assert live_of(bench.world((0, 3, 0, 0)), bench.store).all_durable == (not whole)
+
+
 def test_while_a_build_uses_the_store_nothing_is_collected(bench: Bench) -> None:
     bench.build((0, 0, 0, 0))
     with bench.store.using(), pytest.raises(Leased, match="a build is using it"):
@@ -331,9 +341,9 @@ def test_a_whole_remote_store_is_collected_by_many_at_once(far: Site, bench: Ben
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(garbage, "open_store", lambda repository, warn: far.machine("gc"))
         world = bench.world((0, 0, 0, 0))
-        said = collect(world, keep_days=14, dry_run=True, remote=True)
+        said = collect(lambda: world, keep_days=14, dry_run=True, remote=True)
         assert len(far.names()) == 40 + 40 + 3
-        found = collect(world, keep_days=14, dry_run=False, remote=True)
+        found = collect(lambda: world, keep_days=14, dry_run=False, remote=True)
     assert [w.file.name for w in found.remote or ()] == [w.file.name for w in said.remote or ()]
     assert sums(found.remote or ()) == {"train": (80, sum(w.file.bytes for w in found.remote or ()))}
     assert far.machine("two").lookup(kept[0].key) == kept[0]
@@ -387,6 +397,35 @@ def test_a_remote_store_that_fails_is_an_error_and_not_a_reason_to_drop(tmp_path
         files.trouble["read"] = ConnectionError("reset")
         with pytest.raises(RemoteError, match="ConnectionError: reset"):
             list(find_waste(listed, Live(PROJECT, frozenset(), frozenset()), 0, shared.read))
+
+
+def test_a_remote_store_that_fails_while_it_is_asked_what_lives_is_left_alone(bench: Bench, tmp_path: Path) -> None:
+    site = Site("faulty://far/store", tmp_path)
+    with faulty() as files, pytest.MonkeyPatch.context() as patch:
+        made(site.machine("one"))
+        patch.setattr(garbage, "open_store", lambda repository, warn: site.machine("gc"))
+        files.trouble["read"] = ConnectionError("reset")
+        with pytest.raises(RemoteError, match="what lives there is not known: nothing was dropped"):
+            collect(lambda: bench.world((0, 0, 0, 0)), keep_days=1, dry_run=False, remote=True)
+        files.trouble.clear()
+        assert len(site.names()) == 3
+
+
+def test_the_world_is_looked_at_when_nobody_can_change_it(bench: Bench) -> None:
+    """A release that was published while gc was starting is seen."""
+    bench.apply((0, 0, 0, 0))
+    seen: list[object] = []
+
+    def see() -> Any:
+        if not seen:
+            seen.append(bench.apply((0, 1, 0, 0)))
+            return SimpleNamespace(repository=None)
+        return bench.world((0, 0, 0, 0))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(garbage, "open_store", lambda repository, warn: bench.store)
+        collect(see, keep_days=0, dry_run=False, remote=False)
+    assert all(bench.store.lookup(record.key) for record in bench.released.values())
 
 
 def test_live_asks_the_remote_store_only_when_that_is_collected(far: Site, bench: Bench) -> None:

@@ -88,7 +88,7 @@ def test_an_owner_elsewhere_is_never_taken_for_dead(tmp_path: Path) -> None:
 
 def test_the_lease_of_before_a_reboot_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = ("machine/host", "boot 1", "pid:[1]")
-    monkeypatch.setattr("tinyops.release.lease._here", lambda: here)
+    monkeypatch.setattr("tinyops.release.holder._here", lambda: here)
     take(tmp_path, "t")
     here = ("machine/host", "boot 2", "pid:[1]")
     assert take(tmp_path, "t").fence == 2
@@ -98,7 +98,7 @@ def test_a_damaged_lease_is_not_free(tmp_path: Path) -> None:
     take(tmp_path, "t")
     for content in ("", "{}", "[1]", '{"owner": 1}'):
         next(tmp_path.glob("*.json")).write_text(content)
-        with pytest.raises(Leased, match="its file is damaged"):
+        with pytest.raises(Leased, match="its record is damaged"):
             take(tmp_path, "t")
 
 
@@ -160,3 +160,12 @@ def test_a_kill_at_any_step_leaves_a_lease_that_can_be_taken(tmp_path: Path) -> 
         step += 1
     print(f"lease: killed at {step - 1} steps")
     assert step > 4
+
+
+def test_a_record_gives_no_ids_of_the_machine_away(tmp_path: Path) -> None:
+    """A lease on GitHub may be read by anybody."""
+    take(tmp_path, "t")
+    record = next(tmp_path.glob("*.json")).read_text()
+    for path in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id"):
+        if Path(path).exists():
+            assert Path(path).read_text().strip() not in record

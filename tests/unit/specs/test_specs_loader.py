@@ -643,7 +643,6 @@ def test_a_pipe_is_not_read(tree: Tree) -> None:
         ("split: {cuts: auto}", "splitting a model over a chain of boards is not part of this version"),
         ("on_part_lost: {act: x}", "splitting a model over a chain of boards is not part of this version"),
         ("rollout: {waves: []}", "rollouts in waves are not part of this version"),
-        ("protected: true", "protected fleets are not part of this version: nothing would check the reviewers"),
         ("settings: {wifi: {}}", "settings of devices, such as Wi-Fi, are not part of this version"),
     ],
 )
@@ -668,7 +667,6 @@ def test_fields_of_later_versions(tree: Tree, field: str, words: str) -> None:
             "recordings behind a URL are not part of this version",
         ),
         (FLEET_FILE, "{kind: stream, port: serial}", "{kind: camera}", (8, 31), "camera modules are not part of"),
-        ("specs/a-project.yaml", "kind: directory", "kind: github", (5, 20), "publishing to GitHub is not part of"),
     ],
 )
 def test_kinds_of_later_versions(tree: Tree, file: str, old: str, new: str, place: tuple[int, int], words: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 from fakes.projects import DESK, FINISHED, PROJECT, Repository, repository
 from tinyops.boards import load_catalog
 from tinyops.errors import Problem, SpecError, ToolError
-from tinyops.reconcile.storing import open_store, store_folder
+from tinyops.reconcile.storing import open_store, refuse_fleeting_releases, store_folder
 from tinyops.reconcile.world import World
+from tinyops.scaffold import scaffold, write_scaffold
 from tinyops.specs import load_repository
 from tinyops.specs.store_rules import is_url
 
@@ -101,6 +102,23 @@ def test_a_url_is_worked_with_in_a_folder_of_this_machine(bench: Repository) -> 
     assert store.root == bench.root / ".tinyops" / "store"
     assert store.shared is not None
     assert store.shared.remote.url == "memory://bench"
+
+
+def test_ci_may_release_where_the_example_and_a_new_repository_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their folder lies in the checkout, and they say so: `make demo` runs in CI, and so does a scaffold's workflow."""
+    monkeypatch.setenv("CI", "true")
+    write_scaffold(tmp_path, scaffold("mine", CATALOG))
+    for root in (Path(__file__).parents[3], tmp_path):
+        refuse_fleeting_releases(load_repository(root, catalog=CATALOG))
+        text = (root / "specs" / "project.yaml").read_text()
+        assert text.count(", ephemeral: true") == 1
+    (tmp_path / "specs" / "project.yaml").write_text(text.replace(", ephemeral: true", ""))
+    with pytest.raises(SpecError, match="lies in the checkout, and CI is set"):
+        refuse_fleeting_releases(load_repository(tmp_path, catalog=CATALOG))
+    monkeypatch.setenv("CI", "")
+    refuse_fleeting_releases(load_repository(tmp_path, catalog=CATALOG))
 
 
 def test_who_only_looks_needs_no_credentials(bench: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,12 @@ DEFAULT_STATE = Path("/var/lib/tinyops")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--store", required=True, metavar="DIR|URL", help="where releases are: a folder or an http(s) URL")
+    add(
+        "--store",
+        required=True,
+        metavar="DIR|URL",
+        help="where releases are: a folder, an http(s) URL or github:OWNER/REPOSITORY",
+    )
     add("--fleet", required=True, help="the fleet that this device belongs to")
     add("--board", required=True, help="what this device is, as the catalogue names it")
     add("--device", default=socket.gethostname(), help="this device's name (default: the host's)")

@@ -33,23 +33,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.reconcile.garbage import collect
-    from tinyops.reconcile.world import observe
+    from tinyops.reconcile.world import load_world_catalog, observe
+    from tinyops.specs.loader import load_repository
     from tinyops.specs.store_rules import is_url
 
-    world = observe(repository_root(arguments), lock_file=arguments.lock)
-    if arguments.remote and not is_url(world.repository.project.document.spec.artifacts.url):
+    root = repository_root(arguments)
+    url = load_repository(root, catalog=load_world_catalog(root)).project.document.spec.artifacts.url
+    if arguments.remote and not is_url(url):
         raise UsageError("--remote: artifacts.url is a folder", hint="without --remote that folder is collected")
     if arguments.remote and arguments.keep_days < 1:
         raise UsageError(
             "--remote: others may be using that store this very day", hint="--keep-days 1, or more, leaves them theirs"
         )
     dry_run, keep_days = arguments.dry_run, arguments.keep_days
-    found = collect(world, keep_days=keep_days, dry_run=dry_run, remote=arguments.remote, warn=_warn)
+    found = collect(
+        lambda: observe(root, lock_file=arguments.lock),
+        keep_days=keep_days,
+        dry_run=dry_run,
+        remote=arguments.remote,
+        warn=_warn,
+    )
     value = {"dry_run": dry_run, "keep_days": keep_days, "here": _value(found.here)}
     text = _text(output, "this machine", found.here, dry_run)
     if found.remote is not None:
         value["remote"] = _value(found.remote)
-        text += "\n\n" + _text(output, world.repository.project.document.spec.artifacts.url, found.remote, dry_run)
+        text += "\n\n" + _text(output, url, found.remote, dry_run)
     output.result(value, text)
     return 0
 

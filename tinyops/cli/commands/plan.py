@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root, runner_of
 from tinyops.cli.missed import report
-from tinyops.cli.output import Output
+from tinyops.cli.output import Output, log
 from tinyops.errors import ExitCode
 from tinyops.files import pretty_json, write_atomic
 from tinyops.plan import Plan
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.reconcile.selection import wish_of
     from tinyops.reconcile.world import observe
 
-    world = observe(repository_root(arguments), lock_file=arguments.lock)
+    world = observe(repository_root(arguments), lock_file=arguments.lock, say=log)
     plan = plan_of(world, wish_of(world.repository, replace=arguments.replace, only=arguments.only))
     if arguments.build and plan.pending:
         return _build(arguments, output, world, plan)
