@@ -1,4 +1,6 @@
-"""A plan with nothing to do over a large repository: 1,000 models, fleets of 10,000 devices on three kinds of board.
+"""Plans over a large repository, with nothing to do and with one field changed.
+
+1,000 models, fleets of 10,000 devices on three kinds of board.
 
 python benchmarks/bench_plan.py [models ...]
 """
@@ -77,6 +79,7 @@ class Measured:
     manifest_bytes: int
     cold_s: float
     warm_s: float
+    changed_s: float
     peak_bytes: int
 
     @property
@@ -91,6 +94,7 @@ class Measured:
             f"{self.manifest_bytes / 2**20:.1f} MiB",
             f"{self.cold_s:.2f} s",
             f"{self.warm_s:.2f} s",
+            f"{self.changed_s:.2f} s",
             f"{1000 * self.model_s:.2f} ms",
             ratio(self.model_s, first.model_s),
             f"{self.peak_bytes / 2**20:.0f} MiB",
@@ -98,36 +102,40 @@ class Measured:
 
 
 def main(sizes: tuple[int, ...]) -> None:
-    heading("A plan with nothing to do, over many models: whole processes")
+    heading("A plan over many models, with nothing to do and with one field changed: whole processes")
     found = []
     for models in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            found.append(_measure(Path(folder), models))
-    headers = ("models", "devices", "steps and fleets", "manifest", "cold", f"warm, median of {ROUNDS}", "a model")
-    table((*headers, "of the first", "peak memory"), [measured.row(found[0]) for measured in found])
+            found.append(_measure(Path(folder) / "large", models))
+    headers = ("models", "devices", "steps and fleets", "manifest", "cold", f"warm, median of {ROUNDS}", "one change")
+    table((*headers, "a model", "of the first", "peak memory"), [measured.row(found[0]) for measured in found])
     print("cold: nothing parsed before; a ratio of 1 or less: it grows no faster than the number of models")
 
 
 def _measure(root: Path, models: int) -> Measured:
-    _write(root, models)
+    write(root, models)
     release(root)
     shutil.rmtree(root / ".tinyops" / "parsed")
     cold_s = timed(lambda: tinyops("plan", cwd=root))
-    warm = interleaved({"plan": lambda: tinyops("plan", cwd=root)}, ROUNDS)["plan"]
+    steps = _check(root)
+    changed = _with_one_field_changed(root)
+    cases = {"warm": lambda: tinyops("plan", cwd=root), "changed": lambda: tinyops("plan", cwd=changed)}
+    times = interleaved(cases, ROUNDS)
     return Measured(
         models=models,
-        steps=_check(root),
+        steps=steps,
         manifest_bytes=(root / ".tinyops" / "releases" / "latest" / "manifest.json").stat().st_size,
         cold_s=cold_s,
-        warm_s=warm.median_s,
+        warm_s=times["warm"].median_s,
+        changed_s=times["changed"].median_s,
         peak_bytes=_peak_bytes(root),
     )
 
 
-def _write(root: Path, models: int) -> None:
+def write(root: Path, models: int) -> None:
     """A repository whose first model in every so many has a fleet; `tinyops lock` pins it."""
     specs = root / "specs"
-    specs.mkdir()
+    specs.mkdir(parents=True)
     (specs / "project.yaml").write_text(PROJECT)
     (specs / "motions.yaml").write_text(DATASET)
     (specs / "motions.index").write_text(f"{'0' * 64} still a.csv\n")
@@ -139,6 +147,18 @@ def _write(root: Path, models: int) -> None:
         names = (f"device-{number}-{n},{BOARDS[n % 3]}" for n in range(DEVICES_PER_MODEL * MODELS_PER_FLEET))
         (specs / f"fleet-{number}.csv").write_text("id,board\n" + "\n".join(names) + "\n")
     tinyops("lock", cwd=root)
+
+
+def _with_one_field_changed(root: Path) -> Path:
+    """A copy in which one model is trained for longer: every plan finds that change, and what follows from it."""
+    copy = root.with_name(f"{root.name}-changed")
+    shutil.copytree(root, copy, symlinks=True)
+    spec = copy / "specs" / "model-0.yaml"
+    spec.write_text(spec.read_text().replace("epochs: 40", "epochs: 41"))
+    done = tinyops("plan", "--detailed-exitcode", cwd=copy, check=False)
+    if done.returncode != 2 or "epochs" not in done.stdout:
+        raise SystemExit(f"the plan does not name the one change\n{done.stdout}")
+    return copy
 
 
 def _check(root: Path) -> int:
