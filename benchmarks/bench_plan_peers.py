@@ -72,6 +72,8 @@ def main(sizes: Sequence[int]) -> None:
     for peer in PEERS:
         if peer not in here:
             print(f"left out: {peer.name} is not installed (--install)")
+    if len(here) == 1:
+        return  # bench_plan.py measures tinyops alone
     print("versions: " + ", ".join(f"{peer.name} {peer.version()}" for peer in here))
     rows = []
     for models in sizes:

@@ -194,8 +194,11 @@ def test_a_worker_of_several_threads_is_refused(tmp_path: Path) -> None:
 def test_a_cluster_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_runner, "CONNECT_S", 1)
     for wrong in ("tcp://127.0.0.1:1", "nonsense://x"):
-        with DaskRunner(2, wrong) as runner, pytest.raises(ToolError, match=f"no Dask cluster {wrong}"):
-            Place(runner, tmp_path).start("x").result(PATIENCE_S)
+        with DaskRunner(2, wrong) as runner:
+            for _ in range(2):
+                with pytest.raises(ToolError, match=f"no Dask cluster {wrong}"):
+                    Place(runner, tmp_path).start("x").result(PATIENCE_S)
+                monkeypatch.setattr(runner, "_connect", lambda: pytest.fail("waited again"))
 
 
 # -- whole commands ----------------------------------------------------------------------------

@@ -119,8 +119,14 @@ class DaskRunner(AbstractContextManager["DaskRunner"]):
 
     def _connected(self) -> Any:
         with self._starting:
+            if self._refused is not None:  # the next step need not wait as long to hear it
+                raise self._refused
             if self._client is None:
-                self._client = self._connect()
+                try:
+                    self._client = self._connect()
+                except ToolError as error:
+                    self._refused = error
+                    raise
             return self._client
 
     def _connect(self) -> Any:
