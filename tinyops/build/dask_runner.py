@@ -48,6 +48,7 @@ class DaskRunner(AbstractContextManager["DaskRunner"]):
         self._workers = jobs
         self._address = cluster
         self._given_up = threading.Event()
+        self._refused: ToolError | None = None
         self._starting = threading.Lock()
         self._opened = contextlib.ExitStack()
         self._client: Any | None = None
