@@ -166,9 +166,9 @@ def test_killed_at_any_moment_the_shared_store_is_whole(fresh: Repository) -> No
     shutil.rmtree(far)
     chance = random.Random(11)  # noqa: S311
     counts = []
-    for _ in range(8):
+    for number in range(8):
         child = fresh.start("apply", **MAIN)
-        time.sleep(0.8 + chance.random())
+        time.sleep(0.6 + 0.25 * number + 0.4 * chance.random())
         child.kill()
         child.communicate(timeout=60)
         counts.append(check_whole(far))
