@@ -138,9 +138,13 @@ def _checked_out(root: Path, name: str) -> Iterator[Path]:
     if name.startswith("-"):
         raise UsageError(f"{name}: is no commit", hint="a release (v3), a commit by any of Git's names, or .")
     with tempfile.TemporaryDirectory(prefix="tinyops-diff-") as folder:
-        tree, git = Path(folder) / "tree", ["git", "-C", root]
-        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}  # not the user's own
+        tree, index = Path(folder) / "tree", {"GIT_INDEX_FILE": str(Path(folder) / "index")}  # not the user's own
         try:
+            found = run(
+                ["git", "-C", root, "rev-parse", "--show-toplevel", "--show-prefix"], timeout_s=GIT_S, what="git"
+            )
+            top, below = found.stdout.splitlines()
+            git: list[str | Path] = ["git", "-C", top]
             run([*git, "read-tree", f"{name}^{{commit}}"], timeout_s=GIT_S, env=index, what="git read-tree")
             run(
                 [*git, "checkout-index", "-a", f"--prefix={tree}/"],
@@ -152,4 +156,4 @@ def _checked_out(root: Path, name: str) -> Iterator[Path]:
             hint = "a release (v3), a commit by any of Git's names, or .; in a shallow clone, `git fetch --unshallow`"
             said = error.message.splitlines()[-1].strip(" |")
             raise UsageError(f"{name}: Git gives no such commit here: {said}", hint=hint) from None
-        yield tree
+        yield tree / below
