@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fakes.projects import STREAM, TRAINED, applied_finished, children_of, fleet, locked, repository
+from fakes.projects import STREAM, TRAINED, Repository, applied_finished, children_of, fleet, locked, repository
 from tinyops.artifacts import Progress, Source, Step
 from tinyops.build import dask_runner
 from tinyops.build.dask_runner import DaskRunner
@@ -216,11 +217,17 @@ def test_the_same_bytes_as_without_a_cluster(tmp_path: Path) -> None:
     assert children_of(bench) == []
 
 
-def test_ctrl_c_ends_the_workers_and_what_they_run(tmp_path: Path) -> None:
+def started_training(folder: Path) -> tuple[Repository, subprocess.Popen[str]]:
+    """An apply whose worker is in the middle of a training that would take hours."""
     model = TRAINED.replace("epochs: 2", "epochs: 99999")
-    bench = locked(repository(tmp_path / "bench", model, fleet("wrist", "motion", {"linux": STREAM})))
+    bench = locked(repository(folder, model, fleet("wrist", "motion", {"linux": STREAM})))
     child = bench.start("apply", "--executor", "dask", "--jobs", "2")
     wait_until(lambda: any("tinyops.train.worker" in line for line in children_of(bench)))
+    return bench, child
+
+
+def test_ctrl_c_ends_the_workers_and_what_they_run(tmp_path: Path) -> None:
+    bench, child = started_training(tmp_path / "bench")
     os.killpg(child.pid, signal.SIGINT)
     out, err = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == ExitCode.INTERRUPTED, err
@@ -228,6 +235,13 @@ def test_ctrl_c_ends_the_workers_and_what_they_run(tmp_path: Path) -> None:
     assert (out, "Traceback" in err) == ("", False), err
     wait_until(lambda: not children_of(bench))
     assert not list(bench.releases.glob("v*"))
+
+
+def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    bench, child = started_training(tmp_path / "bench")
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate(timeout=PATIENCE_S)
+    wait_until(lambda: not children_of(bench))
 
 
 def test_a_cluster_without_its_executor_is_a_usage_error(tmp_path: Path) -> None:
