@@ -20,6 +20,7 @@ from tinyops.plan import NO_WISH, Plan, Wish
 from tinyops.plan.diff import REPLACED
 from tinyops.process import run
 from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
+from tinyops.reconcile.descent import check_descends
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
 from tinyops.reconcile.safety import check_safe
@@ -136,9 +137,10 @@ def apply(
         )
     with world.releases.lease("apply") as lease:
         world = observe(root, lock_file=lock_file, say=watcher.note)  # under the lease nobody else moves the release
+        rewritten = check_descends(world, today())
         wish = wish_of(world.repository, replace=replace, only=only)
         plan = plan_of(world, wish)
-        overrides = check_safe(world, today(), key.public)
+        overrides = (*check_safe(world, today(), key.public), *rewritten)
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
