@@ -34,6 +34,8 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "platformio": ("firmware",),
     "scons": ("firmware",),
     "github3-py": ("releases on GitHub",),
+    "requests": ("releases on GitHub",),
+    "urllib3": ("releases on GitHub",),
     "pyserial": ("boards on USB",),
     "smp": ("asking boards who they are",),
     "smpclient": ("asking boards who they are",),

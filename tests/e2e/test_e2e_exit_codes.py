@@ -47,6 +47,11 @@ def with_promotion(bench: Repository) -> None:
     with_reports(bench)
 
 
+def with_plan(bench: Repository) -> None:
+    bench.ok("plan", "--out", "p.json")
+    bench.write("specs/approvers.pem", (bench.root / ".tinyops/trusted.pem").read_bytes())
+
+
 def suspended(bench: Repository) -> None:
     bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  suspended: {reason: trade fair, author: mia}\n")
 
@@ -183,6 +188,9 @@ WALKS = [
     Walk(("suspend", "desk"), 64, "--reason"),
     Walk(("resume", "desk", "--unpin"), 64, "desk is not suspended"),
     Walk(("resume", "desk"), 0, "Resume desk", suspended),
+    Walk(("approve", "p.json", "--key", "TINYOPS_IMAGE_KEY"), 0, "p.json.approval", with_plan),
+    Walk(("approve", "p.json", "--key", "TINYOPS_IMAGE_KEY"), 64, "p.json"),
+    Walk(("approve", "p.json", "--key", "NOBODYS_KEY"), 70, "NOBODYS_KEY", with_plan),
     Walk(("history",), 0, "v1"),
     Walk(("history", "--limit", "many"), 64, "many"),
     Walk(("history",), 69, "manifest.json", damage_manifest),

@@ -19,11 +19,11 @@ def report(judged: Judgement, errors: Mapping[str, TinyopsError], output: Output
     """
     for step, error in sorted(errors.items()):
         output.note(f"error: {step}: {error}")
-    for fleet, missed in sorted(judged.missed.items()):
+    for fleet, missed in sorted(judged.held.items()):
         output.note(f"held: fleet {fleet} keeps what it has:")
         for miss in missed:
             output.note(f"  {miss}")
-        if gates := [miss.gate for miss in missed if not miss.is_failure]:
+        if gates := [miss.gate for miss in missed if miss.can_be_lifted]:
             output.note(f"  it moves with {_override(gates[0], judged.models[fleet])} under its `overrides`")
     for fleet, lifted in sorted(judged.overridden.items()):
         for override in lifted:
@@ -32,7 +32,7 @@ def report(judged: Judgement, errors: Mapping[str, TinyopsError], output: Output
             )
     if errors:
         return int(errors[min(errors)].exit_code)
-    return int(ExitCode.GATE if judged.missed else ExitCode.OK)
+    return int(ExitCode.GATE if judged.held else ExitCode.OK)
 
 
 def _override(gate: str, digest: str) -> str:

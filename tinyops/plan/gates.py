@@ -35,6 +35,11 @@ class Miss:
         """A step failed, named in place of a gate: there are no figures."""
         return ":" in self.gate
 
+    @property
+    def can_be_lifted(self) -> bool:
+        """By an override of the fleet's."""
+        return self.gate == "proof" or self.gate.partition(".")[0].endswith(("_min", "_max"))
+
 
 def missed_gates(gates: Gates, facts: Mapping[str, Any]) -> tuple[Miss, ...]:
     """Each gate of a model that its squeezed variant misses.

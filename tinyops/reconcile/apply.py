@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from tinyops.build.fits import with_boards
 from tinyops.build.trust import TRUSTED_FILES
 from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, UnsafePlan
 from tinyops.manifest.document import Manifest
+from tinyops.manifest.envelope import Envelope
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
 from tinyops.plan import NO_WISH, Plan, Wish
 from tinyops.plan.diff import REPLACED
 from tinyops.process import run
+from tinyops.reconcile.approving import unapproved
 from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
 from tinyops.reconcile.descent import check_descends
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
@@ -120,11 +123,13 @@ def apply(
     saved: Plan | None = None,
     replace: Collection[str] = (),
     only: Collection[str] = (),
+    approval: Envelope | None = None,
 ) -> Applied:
     """Makes the release that the specs ask for. Idempotent; a killed one is carried on by the next.
 
-    Raises Leased when another apply runs, UnsafePlan when `saved` was made in another world,
-    ToolError without a signing key. Errors of single steps hold their fleets back and are returned.
+    `approval` is what people signed of the plan, for protected fleets. Raises Leased when another apply runs,
+    UnsafePlan when `saved` was made in another world, ToolError without a signing key. Errors of single steps hold
+    their fleets back and are returned.
     """
     if saved is not None:  # it says itself what was asked for
         replace, only = {c.id for c in saved.changes if REPLACED in c.reasons}, saved.only
@@ -146,7 +151,8 @@ def apply(
         if not plan.pending:
             return Applied(world.manifest, False, held_fleets(world, plan), {})
         outcome = build(world, watcher, jobs=jobs, wish=wish)
-        judged = judge(world, outcome, today(), wish)
+        awaiting = unapproved(world, plan, approval, key)
+        judged = dataclasses.replace(judge(world, outcome, today(), wish), awaiting=awaiting)
         signing = Signing((key.public.key_id,), overrides)
         draft = _draft(world, plan, outcome, judged, wish, signing)
         if draft is None:
@@ -176,7 +182,12 @@ def _draft(world: World, plan: Plan, outcome: Outcome, judged: Judgement, wish: 
     if before is None:
         return draft if draft.manifest.fleets else None
     fields = ("steps", "fleets") if outcome.errors else ("steps", "fleets", "held")
-    return draft if any(_comparable(draft.manifest, f) != _comparable(before, f) for f in fields) else None
+    waiting = judged.awaiting
+    return (
+        draft
+        if any(_comparable(draft.manifest, f, waiting) != _comparable(before, f, waiting) for f in fields)
+        else None
+    )
 
 
 def _assembled(
@@ -208,8 +219,10 @@ def _assembled(
     )
 
 
-def _comparable(manifest: Manifest, field: str) -> object:
+def _comparable(manifest: Manifest, field: str, waiting: Collection[str]) -> object:
     value = manifest.to_json()[field]
+    if field == "held":
+        return [held for held in value if held["fleet"] not in waiting]
     if field == "fleets":
         return {name: {**entry, "carried": None} for name, entry in value.items()}
     return value

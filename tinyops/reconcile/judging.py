@@ -24,16 +24,24 @@ from tinyops.specs.model import Fleet
 class Judgement:
     """Why fleets may not move, and which overrides let others move all the same.
 
-    `models` is the digest of the int8 model of each fleet that was judged: what an override names.
+    `models` is the digest of the int8 model of each fleet that was judged: what an override names. `awaiting` are
+    protected fleets whose plan too few people have signed: that they wait is worth no release.
     """
 
     missed: Mapping[str, tuple[Miss, ...]] = field(default_factory=dict)
     overridden: Mapping[str, tuple[Override, ...]] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    awaiting: Mapping[str, Miss] = field(default_factory=dict)
+
+    @property
+    def held(self) -> dict[str, tuple[Miss, ...]]:
+        """Every fleet that does not move, for whatever reason."""
+        waiting = {fleet: (miss,) for fleet, miss in self.awaiting.items() if fleet not in self.missed}
+        return {**self.missed, **waiting}
 
     @property
     def reasons(self) -> dict[str, tuple[str, ...]]:
-        return {fleet: tuple(map(str, missed)) for fleet, missed in self.missed.items()}
+        return {fleet: tuple(map(str, missed)) for fleet, missed in self.held.items()}
 
 
 def today() -> date:

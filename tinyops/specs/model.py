@@ -309,6 +309,10 @@ class Devices(Strict):
     )
 
 
+def _approvals(value: object) -> object:
+    return int(value) if isinstance(value, bool) else value
+
+
 class PromoteWhen(Strict):
     """What must hold of a fleet before `tinyops promote` pins this one to its model."""
 
@@ -341,6 +345,9 @@ class FleetSpec(Strict):
     overrides: tuple[Override, ...] = Field(default=(), max_length=20, description="Gates lifted for one model.")
     promote_when: PromoteWhen | None = Field(
         default=None, description="What must hold before `tinyops promote` writes this fleet's pin."
+    )
+    protected: Annotated[int, BeforeValidator(_approvals, json_schema_input_type=bool | int), Field(ge=0, le=16)] = (
+        Field(default=0, description="It moves when so many people have signed the plan; true is one.")
     )
     prevent_destroy: bool = Field(default=False, description="No board leaves it, and it cannot be retired.")
     suspended: Suspended | None = Field(default=None, description="It stays as released; `tinyops suspend` writes it.")

@@ -14,7 +14,6 @@ NOT_YET: NotYet = {
     ("FleetSpec", "split"): "splitting a model over a chain of boards is not part of this version",
     ("FleetSpec", "on_part_lost"): "splitting a model over a chain of boards is not part of this version",
     ("FleetSpec", "rollout"): _ROLLOUT,
-    ("FleetSpec", "protected"): "protected fleets are not part of this version: nothing would check the reviewers",
     ("FleetSpec", "settings"): "settings of devices, such as Wi-Fi, are not part of this version",
     ("Signing", "targets"): "signing by people is not part of this version: CI signs with one key",
     ("Signer", "threshold"): "signing by people is not part of this version: CI signs with one key",

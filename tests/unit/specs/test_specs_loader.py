@@ -643,7 +643,6 @@ def test_a_pipe_is_not_read(tree: Tree) -> None:
         ("split: {cuts: auto}", "splitting a model over a chain of boards is not part of this version"),
         ("on_part_lost: {act: x}", "splitting a model over a chain of boards is not part of this version"),
         ("rollout: {waves: []}", "rollouts in waves are not part of this version"),
-        ("protected: true", "protected fleets are not part of this version: nothing would check the reviewers"),
         ("settings: {wifi: {}}", "settings of devices, such as Wi-Fi, are not part of this version"),
     ],
 )

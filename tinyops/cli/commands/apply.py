@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.cli.progress import watcher
     from tinyops.reconcile.apply import apply
+    from tinyops.reconcile.approving import approval_path, load_approval
 
     if arguments.plan and (arguments.replace or arguments.only):
         raise UsageError("a saved plan says itself what it replaces and which fleets move", hint="plan again with them")
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             saved=saved,
             replace=arguments.replace,
             only=arguments.only,
+            approval=load_approval(approval_path(arguments.plan)) if arguments.plan else None,
         )
     _show(applied, output)
     return report(applied.judged, applied.errors, output)

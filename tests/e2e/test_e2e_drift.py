@@ -1,0 +1,131 @@
+"""What devices report, beside what is released: real agents, real signatures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.projects import Repository, applied_finished
+from fakes.tflite import dense
+from tinyops.manifest.keys import SigningKey
+from tinyops.manifest.report import read_report, report_path, seal_report
+from tinyops.reconcile.observed import observed_devices
+from tinyops.reconcile.world import observe
+
+pytestmark = pytest.mark.build
+
+FLEETS, LIST = "specs/fleets.yaml", "specs/desk.csv"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Repository:
+    bench = applied_finished().copy(tmp_path / "bench")
+    bench.edit("specs/project.yaml", "  signing:", "  reports: {kind: directory, path: ../reports}\n  signing:")
+    return bench
+
+
+def poll(bench: Repository, *devices: str) -> None:
+    """Each device polls once: it fetches, proves and confirms what is released, and reports."""
+    for device in devices:
+        store = ("--store", ".tinyops/releases", "--trust", ".tinyops/trusted.pem")
+        who = ("--fleet", "desk", "--board", "linux", "--device", device, "--state", f"state/{device}")
+        bench.ok("agent", "--once", *store, *who, "--reports", "reports")
+
+
+def states(bench: Repository, code: int = 0) -> dict[str, str]:
+    done = bench.run("drift", "--json", "--detailed-exitcode")
+    assert done.code == code, done.out + done.err
+    return {device["device"]: device["state"] for device in done.json["devices"]}
+
+
+def release_other_weights(bench: Repository) -> None:
+    old = hashlib.sha256((bench.root / "models/tiny.tflite").read_bytes()).hexdigest()
+    data = dense(2, 20, weight_scale=0.2525).build([0], [3])
+    bench.write("models/tiny.tflite", data)
+    bench.edit(FLEETS, old, hashlib.sha256(data).hexdigest())
+    bench.ok("apply")
+
+
+def list_devices(bench: Repository, *rows: str) -> None:
+    bench.write(LIST, "\n".join(["id,board,labels,public_key,enrolled,revoked", *rows, ""]))
+    if "devices:" not in (bench.root / FLEETS).read_text():
+        bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  devices: {file: desk.csv}\n")
+
+
+def key_of(bench: Repository, device: str) -> str:
+    path = report_path(bench.root / "reports", "desk", device)
+    return read_report(path.read_bytes(), where="r").public_key
+
+
+def test_devices_converge_fall_behind_and_converge_again(bench: Repository) -> None:
+    poll(bench, "d-1", "d-2")
+    assert states(bench) == {"d-1": "converged", "d-2": "converged"}
+    release_other_weights(bench)
+    assert states(bench, 2) == {"d-1": "behind", "d-2": "behind"}
+    poll(bench, "d-2")
+    assert states(bench, 2) == {"d-1": "behind", "d-2": "converged"}
+    text = bench.ok("drift").out
+    assert "d-1" in text and "d-2" not in text and text.endswith("v2: 1 converged, 1 behind.\n")
+    assert "d-2" in bench.ok("drift", "--all").out
+
+
+def test_a_list_tells_who_counts_and_whose_signature(bench: Repository) -> None:
+    poll(bench, "d-1", "d-2", "d-3")
+    first, second = (key_of(bench, device) for device in ("d-1", "d-2"))
+    list_devices(bench, f"d-1,linux,,{first},2026-01-01,", f"d-2,linux,,{second},,2026-02-02", "d-4,linux,,,,")
+    assert states(bench, 2) == {"d-1": "converged", "d-2": "revoked", "d-3": "unknown", "d-4": "unreported"}
+    list_devices(bench, f"d-1,linux,,{second},2026-01-01,")
+    done = bench.run("drift")
+    assert "not a report:" in done.err and "d-1 has" in done.err
+
+
+def test_promotion_waits_for_devices(bench: Repository) -> None:
+    when = "  promote_when: {fleet: desk, converged_share: 1, soak_h: 0}\n"
+    bench.edit(FLEETS, "  model: tiny\n", f"  model: tiny\n{when}")
+    poll(bench, "d-1", "d-2")
+    release_other_weights(bench)
+    poll(bench, "d-1")
+    refused = bench.run("promote", "desk", "desk")
+    assert (refused.code, "50.0% of fleet desk runs what is released" in refused.err) == (68, True)
+    poll(bench, "d-2")
+    assert bench.run("promote", "desk", "desk").code == 0
+
+
+def test_a_device_that_has_not_been_heard_of_is_silent(bench: Repository) -> None:
+    poll(bench, "d-1")
+    world = observe(bench.root)
+    now = datetime.now(UTC)
+    found = {days: observed_devices(world, now + timedelta(days=days))[0][0].state for days in (2, 4)}
+    assert found == {2: "converged", 4: "silent"}
+
+
+def altered(bench: Repository, device: str, **update: Any) -> None:
+    """The report with other fields, signed by a key of its own: as a device that says other things would send."""
+    path = report_path(bench.root / "reports", "desk", device)
+    key = SigningKey.generate()
+    report = read_report(path.read_bytes(), where="r").model_copy(update={"public_key": key.public.raw.hex(), **update})
+    path.write_bytes(seal_report(report, key))
+
+
+def test_a_device_that_gave_up_says_why_and_a_forged_report_is_none(bench: Repository) -> None:
+    poll(bench, "d-1")
+    old = read_report(report_path(bench.root / "reports", "desk", "d-1").read_bytes(), where="r")
+    release_other_weights(bench)
+    wanted = bench.manifest()["fleets"]["desk"]["boards"]["linux"]["model"]["digest"]
+    assert old.last_update is not None
+    given_up = {"version": 2, "digest": wanted, "result": "reverted", "reason": "self-test: vector 3 differs"}
+    altered(bench, "d-1", last_update=old.last_update.model_copy(update=given_up))
+    assert states(bench, 2) == {"d-1": "gave up"}
+    assert "reverted: self-test: vector 3 differs" in bench.ok("drift").out
+
+    path = report_path(bench.root / "reports", "desk", "d-1")
+    forged = json.loads(path.read_bytes())
+    forged["signed"]["running"]["model"] = wanted
+    path.write_text(json.dumps(forged))
+    done = bench.run("drift")
+    assert (done.out, "not a report:" in done.err) == ("v2: no device reports yet.\n", True)
