@@ -41,8 +41,8 @@ def read_event(environment: Mapping[str, str]) -> Event:
     pull, started_by = _object(value, "pull_request"), _object(value, "workflow_run")
     number = pull.get("number")
     head = _object(pull, "head").get("sha") or started_by.get("head_sha") or ""
-    good = isinstance(number, int) and not isinstance(number, bool) and number > 0
-    return Event(number if good else 0, head if isinstance(head, str) and COMMIT.fullmatch(head) else "")
+    known = number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else 0
+    return Event(known, head if isinstance(head, str) and COMMIT.fullmatch(head) else "")
 
 
 def read_number(path: Path) -> int:

@@ -27,10 +27,14 @@ def add_lock(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_build(parser: argparse.ArgumentParser) -> None:
+def add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="steps that run at once"
     )
+
+
+def add_build(parser: argparse.ArgumentParser) -> None:
+    add_jobs(parser)
     parser.add_argument(
         "--replace", action="append", default=[], metavar="STEP", help="run this step again, for example train:activity"
     )
