@@ -46,12 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_jobs(build)
     take = verbs.add_parser("take", help="take what jobs handed on into the store, checked")
     take.add_argument("folder", type=Path, metavar="DIR", help="one of theirs, or a folder of them")
+    packages = verbs.add_parser("packages", help="print the Debian packages of the programs that the lock names")
     drift = verbs.add_parser("drift", help="keep one issue open while devices or releases drift")
     _add_github(drift)
-    for verb in (matrix, build, take, drift):
+    for verb in (matrix, build, take, packages, drift):
         add_repository(verb)
         add_lock(verb)
-    for verb in (comment, matrix, build, take, drift):
+    for verb in (comment, matrix, build, take, packages, drift):
         verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
@@ -69,9 +70,8 @@ def _number(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    return {"comment": _comment, "matrix": _matrix, "build": _build, "take": _take, "drift": _drift}[arguments.verb](
-        arguments, output
-    )
+    verbs = {"comment": _comment, "matrix": _matrix, "build": _build, "take": _take}
+    return {**verbs, "packages": _packages, "drift": _drift}[arguments.verb](arguments, output)
 
 
 def _comment(arguments: argparse.Namespace, output: Output) -> int:
@@ -168,6 +168,16 @@ def _take(arguments: argparse.Namespace, output: Output) -> int:
     left = f", {len(taken.refused):,} files left out" if taken.refused else ""
     text = f"{len(taken.keys):,} records taken{left}."
     output.result({"taken": list(taken.keys), "refused": list(taken.refused)}, text)
+    return 0
+
+
+def _packages(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.specs.lock import LOCK_FILE, load_lock
+    from tinyops.toolchain import debian_packages
+
+    lock = load_lock(arguments.lock or repository_root(arguments) / LOCK_FILE)
+    packages = debian_packages([*lock.compilers, *lock.emulators])
+    output.result({"packages": list(packages)}, " ".join(packages))
     return 0
 
 
