@@ -1,4 +1,4 @@
-"""Artifact types, steps and their keys, and the content-addressed store.
+"""Artifact types, steps and their keys.
 
 A step is a pure function `step(inputs, settings, lock) -> outputs`. Its key is the digest of its
 settings, its lock entries and its inputs' *output* digests, so a key says nothing about where or
@@ -7,29 +7,13 @@ when a step ran. Steps never import each other: what they share is the files nam
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tinyops.files import (
-    CHUNK_BYTES,
-    MIB,
-    JsonObject,
-    digest_file,
-    digest_json,
-    pretty_json,
-    replacing,
-    write_atomic,
-    writing,
-)
+from tinyops.files import JsonObject, digest_json
 
-RECORD_LIMIT_BYTES = 16 * MIB
 KEY_FORMAT = 1  # part of every key: raise it when what a key covers changes
 
 
@@ -177,89 +161,3 @@ class StepFunction(Protocol):
         out: Path,
         report: Callable[[Progress], None],
     ) -> JsonObject: ...
-
-
-class Store:
-    """A folder of content-addressed objects and of step records.
-
-    `objects/ab/cdef…` holds bytes by digest; `records/<key>.json` says which objects a step made.
-    Both appear by rename and are checked when read: a damaged object counts as absent. Safe for
-    concurrent writers, for every file is named by its content.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def object_path(self, digest: str) -> Path:
-        hexdigest = digest.removeprefix("sha256:")
-        return self.root / "objects" / hexdigest[:2] / hexdigest[2:]
-
-    def find(self, artifact: Artifact) -> Path | None:
-        """The path of an intact object, or None. A damaged object is removed."""
-        path = self.object_path(artifact.digest)
-        try:
-            if path.stat().st_size == artifact.bytes and digest_file(path) == artifact.digest:
-                return path
-            path.unlink()
-        except FileNotFoundError:
-            pass
-        return None
-
-    def add(self, source: Path) -> Artifact:
-        """Copies a file into the store and returns what it is."""
-        artifact = Artifact(digest_file(source), source.stat().st_size)
-        path = self.object_path(artifact.digest)
-        if path.exists() and self.find(artifact):
-            return artifact
-        with replacing(path, mode=0o444) as writer, source.open("rb") as reader:
-            shutil.copyfileobj(reader, writer, CHUNK_BYTES)
-        return artifact
-
-    def record_path(self, key: str) -> Path:
-        return self.root / "records" / f"{key.removeprefix('sha256:')}.json"
-
-    def lookup(self, key: str) -> Record | None:
-        """The record of a key whose outputs are all here and intact, or None."""
-        path = self.record_path(key)
-        try:
-            if path.stat().st_size > RECORD_LIMIT_BYTES:
-                raise ValueError
-            record = Record.from_json(json.loads(path.read_bytes()))
-            if record.key != key:
-                raise ValueError
-        except FileNotFoundError:
-            return None
-        except ValueError:
-            path.unlink(missing_ok=True)
-            return None
-        return record if all(self.find(a) for a in record.outputs.values()) else None
-
-    def save(self, record: Record) -> None:
-        """Finishes a step: its record appears by rename, after its outputs."""
-        write_atomic(self.record_path(record.key), pretty_json(record.to_json()))
-
-    @contextlib.contextmanager
-    def scratch(self, name: str) -> Iterator[Path]:
-        """An empty folder for a running step, removed at the end; a crash leaves it to `sweep`."""
-        folder = self.root / "scratch"
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            safe = "".join(c if c.isalnum() else "-" for c in name)
-            path = Path(tempfile.mkdtemp(dir=folder, prefix=f"{os.getpid()}.{safe}."))
-        try:
-            yield path
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
-
-    def sweep(self) -> None:
-        """Removes what dead processes left in scratch."""
-        for path in (self.root / "scratch").glob("*"):
-            owner = path.name.split(".")[0]
-            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def take_outputs(store: Store, out: Path) -> dict[str, Artifact]:
-    """Adds every file below a step's output folder to the store, by its relative name."""
-    files = sorted(p for p in out.rglob("*") if p.is_file())
-    return {p.relative_to(out).as_posix(): store.add(p) for p in files}

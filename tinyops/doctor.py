@@ -22,8 +22,8 @@ FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds 
 GIT_HINT = "on Debian or Ubuntu: apt-get install git"
 
 # Steps of a plan that use a package, or things that only some fleets have. The packages are those of these extras.
-EXTRAS = ("train", "build", "github", "serial", "browser")
-OPTIONAL_EXTRAS = frozenset({"github", "serial", "browser"})
+EXTRAS = ("train", "build", "github", "serial", "browser", "remote")
+OPTIONAL_EXTRAS = frozenset({"github", "serial", "browser", "remote"})
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("collect", "train", "squeeze"),
     "tensorflow-cpu": ("train",),
@@ -40,6 +40,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "smp": ("asking boards who they are",),
     "smpclient": ("asking boards who they are",),
     "playwright": ("twins of phones",),
+    "fsspec": ("an artifact store behind a URL",),
 }
 TOOLS: Mapping[str, tuple[str, ...]] = {
     "gcc": ("train", "squeeze", "image", "twin"),

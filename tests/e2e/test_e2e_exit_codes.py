@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -16,6 +17,7 @@ from fakes.projects import FINISHED, STREAM, Repository, applied_finished, finis
 from tinyops import __version__
 from tinyops.cli import COMMANDS, main
 from tinyops.release.lease import take
+from tinyops.store import Folder
 
 pytestmark = pytest.mark.build
 
@@ -77,6 +79,13 @@ def damage_manifest(bench: Repository) -> None:
 
 def hold_lease(bench: Repository) -> None:
     take(bench.releases / ".lease", "a test")
+
+
+_used = contextlib.ExitStack()  # for as long as the tests run
+
+
+def use_store(bench: Repository) -> None:
+    _used.enter_context(Folder(bench.root / ".tinyops" / "store").using())
 
 
 def stale_render(bench: Repository) -> None:
@@ -210,6 +219,13 @@ WALKS = [
     Walk(("keys", "new", "TINYOPS_IMAGE_KEY", "--if-absent"), 0, "there is a key already"),
     Walk(("keys", "new", "lower"), 64, "is no name for a secret"),
     Walk(("keys",), 64, "VERB"),
+    Walk(("gc",), 0, "this machine: nothing to drop."),
+    Walk(("gc", "--dry-run", "--keep-days", "0"), 0, "would be dropped", more_counter),
+    Walk(("gc", "--keep-days", "-1"), 64, "is not a number of days"),
+    Walk(("gc", "--remote"), 64, "artifacts.url is a folder"),
+    Walk(("gc",), 65, "microbit", misspell),
+    Walk(("gc",), 69, "manifest.json", damage_manifest),
+    Walk(("gc",), 75, "a build is using it", use_store),
 ]
 
 
@@ -217,6 +233,7 @@ WALKS = [
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     made = applied_finished().copy(tmp_path / "bench")
     monkeypatch.chdir(made.root)
+    monkeypatch.delenv("CI", raising=False)  # its releases lie in the checkout
     monkeypatch.setenv("TINYOPS_CACHE", str(made.root / "cache"))
     return made
 

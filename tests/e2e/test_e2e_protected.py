@@ -41,6 +41,8 @@ def test_others_go_ahead_and_the_protected_one_waits(bench: Repository) -> None:
     assert "held: fleet desk keeps what it has:\n  protected: 0 of 1 approvals of plan sha256:" in done.err
     assert "overrides" not in done.err  # nothing but people lifts it
     assert done.out.startswith("Published v2")
+    notes = (bench.releases / "v2/notes.md").read_text()
+    assert "#### + `shelf` (create)" in notes and "protected: 0 of 1 approvals of plan" in notes and "<!--" not in notes
     after = bench.manifest()["fleets"]
     assert "shelf" in after and {**after["desk"], "carried": None} == before
     again = bench.run("apply")

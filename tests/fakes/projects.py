@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 KEY = "TINYOPS_IMAGE_KEY"
+_LEFT_OUT = ("TINYOPS_", "PIP_", "GITHUB_", "GITLAB_", "CI_", "AWS_", "FSSPEC_")
 PROJECT = """\
 apiVersion: tinyops/v1
 kind: Project
@@ -135,8 +136,8 @@ class Repository:
         return [sys.executable, "-m", "tinyops", *map(str, arguments)]
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Of the test's own, without what would decide for tinyops: secrets, terminals, colour."""
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("TINYOPS_", "PIP_")) and n != "FORCE_COLOR"}
+        """Of the test's own, without what would decide for tinyops: secrets, the CI it runs in, terminals, colour."""
+        kept = {n: v for n, v in os.environ.items() if not n.startswith(_LEFT_OUT) and n not in ("CI", "FORCE_COLOR")}
         own = {"TINYOPS_CACHE": str(self.root / "cache"), "PYTHONPATH": str(Path(__file__).parents[2])}
         return {**kept, **own, **self.env, **more}
 

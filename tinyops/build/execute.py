@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
-from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step, StepFunction, Store, take_outputs
+from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step, StepFunction
 from tinyops.build.pins import check_tinyops
 from tinyops.errors import TinyopsError, ToolError, UnsafePlan
 from tinyops.process import LONGEST_WAIT_S, kill_all
+from tinyops.store import Store, take_outputs
 
 STEP_FUNCTIONS = {
     "collect": "tinyops.collect:run",
@@ -38,6 +39,8 @@ class Watcher(Protocol):
     def failed(self, step: Step, error: TinyopsError) -> None: ...
     def note(self, text: str) -> None:
         """Something worth knowing that is of no step: a wait, a file going up."""
+
+    def warning(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ class Executor:
         quiet = 0
         while quiet < 2:
             kill_all()
+            self.store.interrupt()
             quiet = 0 if self._active else quiet + 1
             time.sleep(0.1)
 

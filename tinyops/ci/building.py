@@ -12,6 +12,7 @@ from tinyops.ci.passing import hand_on
 from tinyops.documents import closest
 from tinyops.errors import UsageError
 from tinyops.reconcile.apply import fetcher
+from tinyops.reconcile.storing import open_store
 from tinyops.reconcile.world import World
 
 
@@ -21,10 +22,11 @@ def build_steps(world: World, ids: Sequence[str], watcher: Watcher, *, jobs: int
         hint = closest(unknown[0], world.steps_by_id) or "`tinyops plan --all` lists every step"
         raise UsageError(f"{unknown[0]}: no such step", hint=hint)
     wanted = closure(ids, world.steps_by_id)
-    store = world.store
-    store.sweep()
-    executor = Executor(store, world.recall, fetcher(world), watcher, jobs)
-    outcome = executor.run([step for step in world.steps if step.id in wanted])
+    store = open_store(world.repository, warn=watcher.warning)
+    with store.using():
+        store.sweep()
+        executor = Executor(store, world.recall, fetcher(world, store), watcher, jobs)
+        outcome = executor.run([step for step in world.steps if step.id in wanted])
     steps = world.steps_by_id
     return Outcome(
         outcome.records,
@@ -35,4 +37,4 @@ def build_steps(world: World, ids: Sequence[str], watcher: Watcher, *, jobs: int
 def hand_on_new(world: World, outcome: Outcome, folder: Path) -> int:
     """What no release holds of what was built, into a folder; returns how many records."""
     new = [r for i, r in outcome.records.items() if world.recall(world.steps_by_id[i], r.key) is None]
-    return hand_on(world.store, new, folder)
+    return hand_on(open_store(world.repository), new, folder)

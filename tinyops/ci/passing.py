@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyops.artifacts import RECORD_LIMIT_BYTES, Record, Store
-from tinyops.errors import SpecError, ToolError
-from tinyops.files import CHUNK_BYTES, digest_file, read_bounded, replacing, write_atomic, writing
+from tinyops.artifacts import Artifact, InputRef, Record, Source, Step
+from tinyops.errors import RemoteError, SpecError, ToolError
+from tinyops.files import CHUNK_BYTES, digest_file, read_bounded, replacing, write_atomic
+from tinyops.store import Store
+from tinyops.store.records import RECORD_LIMIT_BYTES, read_stored
 
 FOLDERS_MAX = 2_000
 FILES_MAX = 200_000
@@ -19,7 +21,7 @@ _OBJECT = re.compile(r"([0-9a-f]{2})/([0-9a-f]{62})")
 
 
 @dataclass(frozen=True)
-class Taken:
+class Handed:
     """Keys whose records are there now, and what was left out with the reason."""
 
     keys: tuple[str, ...]
@@ -31,21 +33,25 @@ def hand_on(store: Store, records: Iterable[Record], folder: Path) -> int:
     count = 0
     for record in records:
         for artifact in record.outputs.values():
-            path = store.find(artifact)
-            if path is None:
+            path, found = store.folder.object_path(artifact.digest), store.find(artifact)
+            if found is None:
                 raise ToolError(f"{record.step}: {artifact.digest} is no longer in the store", hint="run it again")
-            _copy(path, folder / path.relative_to(store.root))
-        name = _record_name(record.key)
-        write_atomic(folder / name, read_bounded(store.root / name, RECORD_LIMIT_BYTES))
+            _copy(found, folder / path.relative_to(store.root))
+        here = store.folder.read_record(record.key)
+        if here is None:
+            raise ToolError(f"{record.step}: its record is no longer in the store", hint="run it again")
+        write_atomic(folder / store.folder.record_path(record.key).relative_to(store.root), here[0])
         count += 1
     return count
 
 
-def take(store: Store, folder: Path) -> Taken:
+def take(store: Store, folder: Path, *, vouch: bool = False) -> Handed:
     """Brings what jobs handed on into the store: a folder of them, or one.
 
-    Each object is checked against its name, each record by the store as it checks its own: of that key, with all its
-    outputs, and from whom it takes records. What is there already stays. Links are not followed.
+    Each object is checked against its name; each record against its key, for all its outputs, and for who made it: the
+    store takes what a trusted key signed, or what this very run made. With `vouch` the latter is signed by this run,
+    so that it may be released: only for what was handed over where no other run can write. What is there already
+    stays. Links are not followed.
     """
     keys: list[str] = []
     refused: list[str] = []
@@ -55,12 +61,12 @@ def take(store: Store, folder: Path) -> Taken:
             _take_object(store, path, path.relative_to(source / "objects").as_posix(), refused)
     for source in sources:
         for path in _files(source / "records"):
-            match = _RECORD.fullmatch(path.name)
-            if match is None:
-                refused.append(f"{path}: is no record's name")
-            elif _take_record(store, path, f"sha256:{match.group(1)}", refused):
-                keys.append(f"sha256:{match.group(1)}")
-    return Taken((*dict.fromkeys(keys),), (*refused,))
+            fault = _take_record(store, path, vouch)
+            if fault is None:
+                keys.append(f"sha256:{path.stem}")
+            else:
+                refused.append(f"{path}: {fault}")
+    return Handed((*dict.fromkeys(keys),), (*refused,))
 
 
 def _sources(folder: Path) -> Iterator[Path]:
@@ -85,34 +91,43 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _take_object(store: Store, path: Path, name: str, refused: list[str]) -> None:
     match = _OBJECT.fullmatch(name)
-    if match is None or digest_file(path) != f"sha256:{match.group(1)}{match.group(2)}":
+    digest = digest_file(path)
+    if match is None or digest != f"sha256:{match.group(1)}{match.group(2)}":
         refused.append(f"{path}: is not what its name says")
-        return
-    there = store.root / "objects" / name
-    if not there.exists() or digest_file(there) != digest_file(path):
-        _copy(path, there)
+    elif store.folder.find(Artifact(digest, path.stat().st_size)) is None:
+        store.add(path)
 
 
-def _take_record(store: Store, path: Path, key: str, refused: list[str]) -> bool:
-    """Whether the store takes it, or has a record of that key already."""
+def _take_record(store: Store, path: Path, vouch: bool) -> str | None:
+    """Why a record is not taken; None when the store has one of that key now."""
+    match = _RECORD.fullmatch(path.name)
+    if match is None:
+        return "is no record's name"
+    key = f"sha256:{match.group(1)}"
     if store.lookup(key) is not None:
-        return True
-    there = store.root / _record_name(key)
+        return None
     try:
-        write_atomic(there, read_bounded(path, RECORD_LIMIT_BYTES))
-    except SpecError as error:
-        refused.append(error.message)
-        return False
+        data = read_bounded(path, RECORD_LIMIT_BYTES)
+        stored, _ = read_stored(data, where=path.name)
+    except (SpecError, RemoteError) as error:
+        return error.message
+    if stored.project != store.notary.project or not stored.record.key == key == _key_of(stored.record):
+        return "is a record of another key or project"
+    if vouch and stored.run.is_same(store.notary.run):
+        data = store.notary.seal(stored.record)
+    store.folder.write_record(key, data)
     if store.lookup(key) is not None:
-        return True
-    with writing(there):
-        there.unlink(missing_ok=True)
-    refused.append(f"{path}: not a record of its key, not trusted, or without all its files")
-    return False
+        return None
+    store.folder.drop_record(key)
+    return f"made by {stored.run} and not signed by a trusted key, or without all its files"
 
 
-def _record_name(key: str) -> str:
-    return f"records/{key.removeprefix('sha256:')}.json"
+def _key_of(record: Record) -> str:
+    """The key that a record's own account of itself gives."""
+    kind, _, subject = record.step.partition(":")
+    inputs = {name: InputRef("", name) for name in record.inputs}
+    sources = {name: Source(Path(), digest) for name, digest in record.sources.items()}
+    return Step(kind, subject, record.settings, record.lock, inputs, sources).key(record.inputs)
 
 
 def _copy(source: Path, to: Path) -> None:

@@ -66,6 +66,10 @@ class PlainWatcher:
     def note(self, text: str) -> None:
         self._say(f"  {text}")
 
+    def warning(self, text: str) -> None:
+        """Said even when `quiet`: standard error is no part of the JSON."""
+        log(f"warning: {text}")
+
     def _say(self, text: str) -> None:
         if not self._quiet:
             log(text)
@@ -121,6 +125,11 @@ class LiveWatcher:
         from rich.markup import escape
 
         self._bars.console.print(f"  {escape(text)}")
+
+    def warning(self, text: str) -> None:
+        from rich.markup import escape
+
+        self._bars.console.print(f"[yellow]warning:[/yellow] {escape(text)}")
 
     def _end(self, step: Step, text: str) -> None:
         with self._lock:

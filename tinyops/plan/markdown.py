@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.prices import Figures, PlanFile, Price
@@ -13,7 +13,7 @@ from tinyops.plan.render import SIGNS, summary
 LIMIT = 65_536  # characters that GitHub takes in one comment
 _ROOM = LIMIT - 2_000  # for what ends the comment
 UNKNOWN = "?"
-MISSED = "❌"
+MISSED = "✗"
 HEADERS = (
     "board",
     "model",
@@ -45,14 +45,27 @@ def mark_of(what: str, project: str) -> str:
 def plan_comment(file: PlanFile) -> str:
     """GitHub's Markdown, at most LIMIT characters: what does not fit is counted, never cut in the middle."""
     plan = file.plan
+    head = [mark(plan.project), _title(plan), ""]
+    end = [f"Plan {code_span(plan.digest)}, made for v{plan.released_version} of the releases.", ""]
+    return "\n".join([*head, *_body(file), *end])
+
+
+def release_notes(file: PlanFile, commit: str | None) -> str:
+    """The same of a release that was made: what moved, what it costs, and why."""
+    end = [f"Made by plan {code_span(file.plan.digest)}{f' from commit {commit}' if commit else ''}.", ""]
+    return "\n".join([*_body(file), *end])
+
+
+def _body(file: PlanFile) -> list[str]:
+    plan = file.plan
     fleets = [c for c in plan.changes if c.kind == "fleet" and c.action is not Action.KEEP]
     prices = {name: [*group] for name, group in itertools.groupby(file.prices, key=lambda price: price.fleet)}
-    head = [mark(plan.project), _title(plan), "", _sentence(plan, fleets), ""]
+    missing = {price.fleet for price in file.prices if price.missed}
+    head = [_sentence(plan, fleets, missing), ""]
     sections = [_fleet(change, prices.get(change.subject, [])) for change in fleets]
     if file.prices:
         sections.append([NOTE, ""])
-    end = [f"Plan {code_span(plan.digest)}, made for v{plan.released_version} of the releases.", ""]
-    return "\n".join([*_fitting(head, sections, "fleets"), *_why(plan), *end])
+    return [*_fitting(head, sections, "fleets"), *_why(plan)]
 
 
 def _title(plan: Plan) -> str:
@@ -62,18 +75,19 @@ def _title(plan: Plan) -> str:
     return f"### {code_span(plan.project)}: {before}v{plan.released_version + 1}"
 
 
-def _sentence(plan: Plan, fleets: Sequence[Change]) -> str:
-    held = sum(c.action is Action.HELD for c in fleets)
+def _sentence(plan: Plan, fleets: Sequence[Change], missing: Collection[str]) -> str:
+    held = sum(c.action is Action.HELD or c.subject in missing for c in fleets)
     moving = len(fleets) - held
     if not fleets and not plan.pending:
         return "Merging this changes no model, no firmware and no device."
-    said = [f"{moving} {'fleet' if moving == 1 else 'fleets'} would move"]
+    said = [f"{moving} {'fleet moves' if moving == 1 else 'fleets move'}"]
     said += [f"{held} held"] if held else []
     return f"**{', '.join(said)}.** {summary(plan).partition('. ')[0].partition(' (sha256')[0]}"
 
 
 def _fleet(change: Change, prices: Sequence[Price]) -> list[str]:
-    lines = [f"#### {SIGNS[change.action]} {code_span(change.subject)} ({change.action.value})", ""]
+    action = Action.HELD if any(price.missed for price in prices) else change.action
+    lines = [f"#### {SIGNS[action]} {code_span(change.subject)} ({action.value})", ""]
     if prices:
         lines += [f"| {' | '.join(HEADERS)} |", f"|{'|'.join(['---'] * 2 + ['--:'] * 8 + ['---'])}|"]
         lines += [f"| {' | '.join(_row(price))} |" for price in prices]
@@ -109,12 +123,10 @@ def _cells(price: Price) -> Iterator[tuple[str, str]]:
 
 def _pair(old: str, new: str, price: Price) -> str:
     """Old → new; one value where both agree. What a plan cannot know without building reads as unknown."""
+    old, new = old or "-", new or ("-" if price.whole else UNKNOWN)
     if price.now is None:
-        return f"{old or '-'} → gone"
-    new = new or ("-" if price.whole else UNKNOWN)
-    if price.was is None or old == new:
-        return new
-    return f"{old or '-'} → {new}"
+        return f"{old} → gone"
+    return new if price.was is None or old == new else f"{old} → {new}"
 
 
 def _accuracy(figures: Figures | None) -> str:

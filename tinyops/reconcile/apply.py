@@ -20,18 +20,23 @@ from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
 from tinyops.plan import NO_WISH, Plan, Wish
 from tinyops.plan.diff import REPLACED
+from tinyops.plan.markdown import release_notes
+from tinyops.plan.prices import PlanFile
 from tinyops.process import run
 from tinyops.reconcile.approving import unapproved
 from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
 from tinyops.reconcile.descent import check_descends
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
+from tinyops.reconcile.pricing import priced
 from tinyops.reconcile.safety import check_safe
 from tinyops.reconcile.selection import standing, wish_of
+from tinyops.reconcile.storing import open_store, refuse_fleeting_releases, store_folder
 from tinyops.reconcile.world import World, observe
 from tinyops.release.secrets import load_signing_key
 from tinyops.release.store import Unreachable, sign_release
 from tinyops.specs.gates import LimitOverride
+from tinyops.store import Store
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,11 @@ class Signing:
 UNSIGNED = Signing()
 
 
-def build(world: World, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Outcome:
+def build(world: World, store: Store, watcher: Watcher, *, jobs: int, wish: Wish = NO_WISH) -> Outcome:
     """Runs every stale step that is asked for and publishes nothing."""
-    store = world.store
     store.sweep()
     wanted = _wanted(world, wish)
-    outcome = Executor(store, world.recall, fetcher(world), watcher, jobs, wish.replace).run(wanted)
+    outcome = Executor(store, world.recall, fetcher(world, store), watcher, jobs, wish.replace).run(wanted)
     steps = {step.id: step for step in world.steps}
     errors = {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()}
     return Outcome(outcome.records, errors)
@@ -84,7 +88,9 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, wish: Wish
 
     A fleet that misses a gate is shown with the figures that miss it, not with those it would keep.
     """
-    outcome = build(world, watcher, jobs=jobs, wish=wish)
+    store = open_store(world.repository, warn=watcher.warning)
+    with store.using():
+        outcome = build(world, store, watcher, jobs=jobs, wish=wish)
     judged = judge(world, outcome, today(), wish)
     built = set(outcome.records)
     unbuilt = {n: why for n, why in judged.reasons.items() if not built.issuperset(fleet_steps(n, world.fleets[n]))}
@@ -94,7 +100,7 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, jobs: int, wish: Wish
     return Applied(manifest, False, judged, outcome.errors)
 
 
-def fetcher(world: World) -> Callable[[Artifact], Path | None]:
+def fetcher(world: World, store: Store) -> Callable[[Artifact], Path | None]:
     """Brings a released output back into the store; None for what no release holds intact."""
 
     def fetch(artifact: Artifact) -> Path | None:
@@ -104,12 +110,12 @@ def fetcher(world: World) -> Callable[[Artifact], Path | None]:
         if manifest is None or releases is None:
             return None
         try:
-            world.store.add(releases.fetch_output(manifest, artifact.digest))
+            store.add(releases.fetch_output(manifest, artifact.digest))
         except Unreachable:  # perhaps it is there: nothing may be trained anew for that
             raise
         except RemoteError:
             pass
-        return world.store.find(artifact)
+        return store.find(artifact)
 
     return fetch
 
@@ -134,13 +140,14 @@ def apply(
     if saved is not None:  # it says itself what was asked for
         replace, only = {c.id for c in saved.changes if REPLACED in c.reasons}, saved.only
     world = observe(root, lock_file=lock_file, say=watcher.note)
+    refuse_fleeting_releases(world.repository)
     key = signing_key(world)
     if world.releases is None:
         raise ToolError(
             f"{TRUSTED_FILES[1]}: no public key is trusted here, so nobody could verify a release",
             hint="`tinyops keys new NAME` makes a key and trusts it on this machine",
         )
-    with world.releases.lease("apply") as lease:
+    with world.releases.lease("apply") as lease, store_folder(world.repository).using():
         world = observe(root, lock_file=lock_file, say=watcher.note)  # under the lease nobody else moves the release
         rewritten = check_descends(world, today())
         wish = wish_of(world.repository, replace=replace, only=only)
@@ -150,16 +157,19 @@ def apply(
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
             return Applied(world.manifest, False, held_fleets(world, plan), {})
-        outcome = build(world, watcher, jobs=jobs, wish=wish)
+        store = open_store(world.repository, publishing=True, warn=watcher.warning)
+        outcome = build(world, store, watcher, jobs=jobs, wish=wish)
         awaiting = unapproved(world, plan, approval, key)
         judged = dataclasses.replace(judge(world, outcome, today(), wish), awaiting=awaiting)
         signing = Signing((key.public.key_id,), overrides)
         draft = _draft(world, plan, outcome, judged, wish, signing)
         if draft is None:
             return Applied(world.manifest, False, judged, outcome.errors)
-        files = {name: (_stored(world, artifact), artifact.digest) for name, artifact in draft.files.items()}
+        files = {name: (_stored(world, store, artifact), artifact.digest) for name, artifact in draft.files.items()}
         assert world.releases is not None
-        released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease)
+        costs = PlanFile(plan, priced(world, plan, built=draft.manifest, judged=judged))
+        notes = release_notes(costs, draft.manifest.commit)
+        released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease, notes)
         return Applied(released.manifest, True, judged, outcome.errors)
 
 
@@ -228,8 +238,8 @@ def _comparable(manifest: Manifest, field: str, waiting: Collection[str]) -> obj
     return value
 
 
-def _stored(world: World, artifact: Artifact) -> Path:
-    path = world.store.find(artifact) or fetcher(world)(artifact)
+def _stored(world: World, store: Store, artifact: Artifact) -> Path:
+    path = store.find(artifact) or fetcher(world, store)(artifact)
     if path is None:
         raise ToolError(
             f"{artifact.digest}: was built, but the store no longer holds it intact",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -11,6 +10,7 @@ from tinyops.errors import UnsafePlan
 from tinyops.process import Completed, run
 from tinyops.reconcile.world import World
 from tinyops.specs.gates import LimitOverride
+from tinyops.store import in_ci
 
 GIT_TIMEOUT_S = 60.0
 SHOWN_FILES = 5
@@ -24,7 +24,7 @@ def check_descends(world: World, day: date, environment: Mapping[str, str] | Non
     that cannot be told, and, with CI set, where files differ from their commit: what nobody reviewed.
     """
     in_git = _git(world.root, "rev-parse", "--git-dir").returncode == 0
-    if in_git and in_ci(os.environ if environment is None else environment):
+    if in_git and in_ci(environment):
         _check_clean(world.root)
     released = world.manifest.commit if world.manifest else None
     fault = _fault(world, released, in_git) if released is not None else None
@@ -36,11 +36,6 @@ def check_descends(world: World, day: date, environment: Mapping[str, str] | Non
     if not fitting:
         raise fault
     return (fitting[0],)
-
-
-def in_ci(environment: Mapping[str, str]) -> bool:
-    """As GitHub, GitLab and most others say it."""
-    return environment.get("CI", "").lower() not in ("", "0", "false")
 
 
 def _fault(world: World, released: str, in_git: bool) -> UnsafePlan | None:

@@ -14,6 +14,7 @@ from tinyops.files import MIB, pretty_json, write_atomic
 from tinyops.manifest.document import Asset, Manifest
 from tinyops.release.store import ReleaseStore, Unreachable
 
+FAR = 200  # releases that a search goes back: behind a network each is a request until its keys are known here
 INDEX_LIMIT_BYTES = 16 * MIB
 
 
@@ -42,7 +43,7 @@ class Past:
 
     def find(self, kind: str, key: str) -> Found | None:
         """The newest earlier record of a step of this kind with this key."""
-        for version in range(self.latest - 1, 0, -1):
+        for version in range(self.latest - 1, max(self.latest - 1 - FAR, 0), -1):
             if key in self._keys_of(version) and (manifest := self.read(version)) is not None:
                 for record in _records(manifest, kind):
                     if record.key == key:
@@ -51,7 +52,7 @@ class Past:
 
     def find_output(self, kind: str, output: str, digest: str) -> Found | None:
         """The newest record of a kind, the latest release's first, that made this file."""
-        for version in range(self.latest, 0, -1):
+        for version in range(self.latest, max(self.latest - FAR, 0), -1):
             if (manifest := self.read(version)) is not None:
                 for record in _records(manifest, kind):
                     if output in record.outputs and record.outputs[output].digest == digest:

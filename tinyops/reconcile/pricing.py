@@ -26,7 +26,7 @@ def priced(
 
     Raises SpecError for a list of devices that is wrong.
     """
-    missed = dict(judged.missed) if judged else {}
+    missed = judged.held if judged else {}
     moving = {
         c.subject for c in plan.changes if c.kind == "fleet" and (c.action is not Action.KEEP or c.subject in missed)
     }

@@ -46,7 +46,7 @@ def _fetch(world: World, step: Step) -> dict[str, Path]:
 
 
 def _path(world: World, name: str, artifact: Artifact) -> Path:
-    path = world.store.find(artifact) or fetcher(world)(artifact)
+    path = world.store.find(artifact) or fetcher(world, world.store)(artifact)
     if path is None:
         said = f"{name}: neither the store nor the release holds {artifact.digest[:19]}"
         raise RemoteError(said, hint="`tinyops apply` makes it again")

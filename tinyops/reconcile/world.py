@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from tinyops.artifacts import Record, Step, Store
+from tinyops.artifacts import Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.steps import desired_steps
 from tinyops.build.trust import TRUSTED_FILES
-from tinyops.errors import SpecError
+from tinyops.errors import SpecError, ToolError
 from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
@@ -20,11 +21,13 @@ from tinyops.plan import Bound
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.past import Found, Past
 from tinyops.reconcile.pins import find_pins
+from tinyops.reconcile.storing import open_store
 from tinyops.release.github.patience import Say, nobody
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import LOCK_FILE, Lock, load_lock, lock_problems
 from tinyops.specs.model import Fleet
+from tinyops.store import Store
 
 NOTHING_RELEASED = "none"
 
@@ -55,10 +58,12 @@ class World:
     def steps_by_id(self) -> Mapping[str, Step]:
         return {step.id: step for step in self.steps}
 
-    @property
+    @cached_property
     def store(self) -> Store:
-        project = self.repository.project
-        return Store((project.path.parent / project.document.spec.artifacts.url).resolve())
+        """The artifact store as one who only looks sees it: without what it takes to open its URL, the folder."""
+        with suppress(ToolError):
+            return open_store(self.repository)
+        return open_store(self.repository, remote=False)
 
     @property
     def released_records(self) -> Mapping[str, Record]:
@@ -117,9 +122,9 @@ def observe(root: Path, *, lock_file: Path | None = None, say: Say = nobody) -> 
     return World(repository, lock, catalog, releases, releases.latest() if releases else None)
 
 
-def trust_new_key(root: Path, key: PublicKey) -> Path:
-    """Adds a public key to those that this machine trusts; returns their file."""
-    path = root / TRUSTED_FILES[1]
+def trust_new_key(root: Path, key: PublicKey, file: Path | None = None) -> Path:
+    """Adds a public key to those that this machine trusts with releases, or to a file; returns the file."""
+    path = file or root / TRUSTED_FILES[1]
     before = path.read_bytes() if path.exists() else b""
     write_atomic(path, before + key.to_pem())
     return path

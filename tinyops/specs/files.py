@@ -11,7 +11,7 @@ from tinyops.files import MIB, digest_file
 from tinyops.specs.dataset import FilesSource
 from tinyops.specs.faults import Fault
 from tinyops.specs.layers import PythonArchitecture, TfliteArchitecture
-from tinyops.specs.model import AnyDocument, Dataset, Fleet, Model, ReplaySensor
+from tinyops.specs.model import AnyDocument, Dataset, Fleet, Model, Project, ReplaySensor
 
 NAMED_FILE_LIMIT_BYTES = 256 * MIB
 
@@ -35,6 +35,8 @@ def named_files(document: AnyDocument) -> Iterator[NamedFile]:
         yield from _model_files(document)
     elif isinstance(document, Fleet):
         yield from _fleet_files(document)
+    elif isinstance(document, Project) and document.spec.artifacts.trusted is not None:
+        yield NamedFile(("spec", "artifacts", "trusted"), document.spec.artifacts.trusted)
 
 
 def _model_files(model: Model) -> Iterator[NamedFile]:

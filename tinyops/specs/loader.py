@@ -24,6 +24,7 @@ from tinyops.specs.layers import TfliteArchitecture
 from tinyops.specs.model import KINDS, AnyDocument, Dataset, Fleet, Model, Project
 from tinyops.specs.model_rules import model_faults
 from tinyops.specs.not_yet import NOT_YET
+from tinyops.specs.store_rules import store_faults
 
 SPECS_FOLDER = "specs"
 LOCK_NAME = "tinyops.lock.yaml"
@@ -264,8 +265,9 @@ class _Checker:
                 yield Fault(loc, f"fleet {retired.fleet} is retired, but its spec exists", "remove one of the two")
             if retired.fleet in [r.fleet for r in project.spec.retired[:number]]:
                 yield Fault(loc, f"fleet {retired.fleet} is retired twice", "remove one")
-        for name in ("releases.path", "artifacts.url", "reports.path"):
+        for name in ("releases.path", "reports.path"):
             yield from self._url_faults(project, *name.split("."))
+        yield from store_faults(project.spec.artifacts)
 
     def _url_faults(self, project: Project, owner: str, name: str) -> Iterator[Fault]:
         value = getattr(getattr(project.spec, owner), name, "")

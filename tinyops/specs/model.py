@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from tinyops.boards.model import Framework
 from tinyops.documents import Digest, Name, Secret, Strict
 from tinyops.specs.acts import Act
+from tinyops.specs.artifact_store import ArtifactStore
 from tinyops.specs.dataset import (
     Checks,
     DatasetSpec,
@@ -46,6 +47,7 @@ __all__ = [
     "KINDS",
     "AnyDocument",
     "Architecture",
+    "ArtifactStore",
     "AveragePool",
     "BoardBinding",
     "BoardGates",
@@ -57,6 +59,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv2D",
     "Devices",
+    "DirectoryReleases",
     "Document",
     "Dropout",
     "FilesSource",
@@ -103,6 +106,10 @@ class DirectoryReleases(Strict):
 
     kind: Literal["directory"]
     path: Path_
+    ephemeral: bool = Field(
+        default=False,
+        description="The folder lies in the checkout and may vanish with it: without this, `apply` in CI refuses it.",
+    )
 
 
 class GitHubReleases(Strict):
@@ -123,10 +130,6 @@ class DirectoryReports(Strict):
 
     kind: Literal["directory"]
     path: Path_
-
-
-class ArtifactStore(Strict):
-    url: Path_ = Field(description="A folder, relative to this file.")
 
 
 class Signer(Strict):

@@ -1,11 +1,13 @@
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fakes.stores import store_at
 from tinyops import process
-from tinyops.artifacts import ALL_OUTPUTS, InputRef, Progress, Source, Step, Store
+from tinyops.artifacts import ALL_OUTPUTS, InputRef, Progress, Source, Step
 from tinyops.build import execute
 from tinyops.errors import ToolError, UnsafePlan
 from tinyops.files import digest_bytes
@@ -28,6 +30,9 @@ class Log:
 
     def failed(self, step, error):
         self.lines.append((step.id, f"failed: {error.message}"))
+
+    def warning(self, text):
+        self.lines.append(("", text))
 
     def built(self):
         return [step for step, how in self.lines if how == "built"]
@@ -67,7 +72,7 @@ def chain(tmp_path):
 
 def run(tmp_path, steps, *, released=None, fetch=lambda artifact: None, **options):
     log = Log()
-    store = Store(tmp_path / "store")
+    store = store_at(tmp_path / "store")
 
     def recall(step, key):
         record = (released or {}).get(step.id)
@@ -86,6 +91,13 @@ def test_steps_run_in_order_and_a_second_run_does_nothing(tmp_path, chain):
     again, log, _ = run(tmp_path, chain("d"))
     assert log.built() == []
     assert again.records == outcome.records
+
+
+def test_what_was_built_under_another_name_is_taken_under_its_own(tmp_path, chain):
+    first, _, _ = run(tmp_path, chain("d"))
+    again, log, _ = run(tmp_path, [replace(step, subject=step.subject + "x", inputs={}) for step in chain("d")[:1]])
+    assert log.built() == []
+    assert again.records["collect:dx"] == replace(first.records["collect:d"], step="collect:dx")
 
 
 def test_what_gives_the_same_output_stops_the_change_there(tmp_path, chain):

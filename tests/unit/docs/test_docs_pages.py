@@ -20,6 +20,7 @@ from tinyops.manifest.document import ASSETS_PER_RELEASE_MAX, MANIFEST_LIMIT_BYT
 from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, ENTRY_SCHEMA
 from tinyops.manifest.report import REPORT_LIMIT_BYTES, REPORT_SCHEMA
 from tinyops.reconcile.world import observe
+from tinyops.store.records import RECORD_LIMIT_BYTES, RECORD_SCHEMA
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -105,6 +106,7 @@ def test_formats_and_their_bounds_are_those_of_the_code() -> None:
         (MANIFEST_SCHEMA, MANIFEST_LIMIT_BYTES),
         (ENTRY_SCHEMA, ENTRY_LIMIT_BYTES),
         (REPORT_SCHEMA, REPORT_LIMIT_BYTES),
+        (RECORD_SCHEMA, RECORD_LIMIT_BYTES),
     ):
         row = next(line for line in text.splitlines() if f"`{schema}`" in line)
         size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"

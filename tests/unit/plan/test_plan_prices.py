@@ -168,9 +168,9 @@ def test_a_row_shows_old_and_new_and_marks_what_misses_a_gate() -> None:
     assert dict(zip(head, row, strict=True)) == {
         "board": "nano",
         "model": "activity",
-        "accuracy [95 %]": "0.960 [0.900, 0.980] → 0.920 [0.900, 0.980] ❌",
+        "accuracy [95 %]": "0.960 [0.900, 0.980] → 0.920 [0.900, 0.980] ✗",
         "int8 loss": "0.010",
-        "flash": "24,000 → 25,200 (+5.0 %) ❌",
+        "flash": "24,000 → 25,200 (+5.0 %) ✗",
         "RAM": "3,000",
         "instructions": "200,000 (3.1 ms)",
         "image": "9,000",
@@ -178,7 +178,7 @@ def test_a_row_shows_old_and_new_and_marks_what_misses_a_gate() -> None:
         "devices": "1,200",
         "proof": "same-bytes/same-source",
     }
-    assert "- ❌ `accuracy_min: 0.950 wanted`" in text
+    assert "- ✗ `accuracy_min: 0.950 wanted`" in text
     assert text.startswith(f"{mark('wearables')}\n### `wearables`: v3 → v4\n")
     assert "  - `seed 1 → 2`" in text
     assert BOUND.specs not in text and "Plan `sha256:" in text

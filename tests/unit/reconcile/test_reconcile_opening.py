@@ -175,9 +175,9 @@ def test_an_output_that_cannot_be_asked_for_is_not_taken_for_lost(bench: GitHubB
     wanted = Artifact(digest_bytes(INERT.golden), len(INERT.golden))
     bench.github.fault("drop", times=99)
     with pytest.raises(Unreachable):
-        fetcher(world)(wanted)
+        fetcher(world, world.store)(wanted)
     bench.github.faults.clear()
     bench.remove("v1", "squeeze.activity.golden.bin")
     store._published.clear()
-    assert fetcher(world)(wanted) is None
+    assert fetcher(world, world.store)(wanted) is None
     store.close()

@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_jobs(build)
     take = verbs.add_parser("take", help="take what jobs handed on into the store, checked")
     take.add_argument("folder", type=Path, metavar="DIR", help="one of theirs, or a folder of them")
+    take.add_argument(
+        "--vouch", action="store_true", help="sign what this very run made, so that apply in this run may release it"
+    )
     packages = verbs.add_parser("packages", help="print the Debian packages of the programs that the lock names")
     drift = verbs.add_parser("drift", help="keep one issue open while devices or releases drift")
     _add_github(drift)
@@ -159,10 +162,16 @@ def _build(arguments: argparse.Namespace, output: Output) -> int:
 
 def _take(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.ci.passing import take
+    from tinyops.reconcile.apply import signing_key
+    from tinyops.reconcile.storing import open_store
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
-    taken = take(world.store, arguments.folder)
+    if arguments.vouch:
+        signing_key(world)  # or it says here what is missing
+    store = open_store(world.repository, publishing=arguments.vouch, warn=output.note)
+    with store.using():
+        taken = take(store, arguments.folder, vouch=arguments.vouch)
     for line in taken.refused:
         output.note(f"not taken: {line}")
     left = f", {len(taken.refused):,} files left out" if taken.refused else ""

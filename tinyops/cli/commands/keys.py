@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     new = verbs.add_parser("new", help="make an Ed25519 key below .tinyops/secrets and trust it on this machine")
     new.add_argument("name", metavar="NAME", help="the secret's name in the specs, for example TINYOPS_IMAGE_KEY")
+    new.add_argument("--trust", type=Path, metavar="FILE", help="add the public half to this file instead")
     new.add_argument("--if-absent", action="store_true", help="do nothing when there is one already")
     listing = verbs.add_parser("list", help="list the trusted keys by id")
     for verb in (new, listing):
@@ -35,14 +36,20 @@ def _new(arguments: argparse.Namespace, root: Path, output: Output) -> int:
         output.result({"created": False, "path": str(path)}, f"{shown_path(path)}: there is a key already.")
         return 0
     key = new_key(arguments.name, root)
-    trusted = trust_new_key(root, key.public)
+    trusted = trust_new_key(root, key.public, arguments.trust)
     text = (
         f"{shown_path(key.path)}: a new private key (mode 0600, ignored by Git). Keep a copy off this machine.\n"
         f"{shown_path(trusted)}: its public half, id {key.public.key_id[:16]}…, is trusted here.\n"
-        "Commit the public half as specs/trusted.pem so that CI and others trust it too."
+        f"{_what_follows(arguments.trust)}"
     )
     output.result({"created": True, "path": str(key.path), "key_id": key.public.key_id, "trusted": str(trusted)}, text)
     return 0
+
+
+def _what_follows(trust: Path | None) -> str:
+    if trust is not None:
+        return "Commit it, so that CI and others trust the key too."
+    return "Commit the public half as specs/trusted.pem so that CI and others trust it too."
 
 
 def _list(root: Path, output: Output) -> int:
