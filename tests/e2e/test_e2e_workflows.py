@@ -1,0 +1,273 @@
+"""The workflows of a new repository and of this one, run line by line: from a fork's pull request to releases."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.github_discussions import discussing
+from fakes.github_server import READ_TOKEN, REPOSITORY, TOKEN, GitHub, serving_github
+from fakes.projects import DESK, FINISHED, KEY, STREAM, Repository, fleet, locked, repository
+from fakes.release_stores import check_exchanges
+from fakes.workflows import ROOT, Hub, Run, git_environment
+from tinyops.boards import load_catalog
+from tinyops.scaffold import scaffold
+
+pytestmark = pytest.mark.build
+
+DIRECTORY = "{kind: directory, path: ../.tinyops/releases}"
+HALL = fleet("hall", "tiny", {"linux": STREAM})
+INSTALLS = "tinyops[build,github] @ git+https://git.example.org/tinyops@" + "0" * 40
+
+
+class Bench:
+    """A bare repository that people push to, and the hub that runs its workflows."""
+
+    def __init__(self, tmp: Path, github: GitHub, workflows: dict[str, str]) -> None:
+        self.tmp, self.github, self.workflows = tmp, github, workflows
+        self.made = locked(repository(tmp / "bench", FINISHED, DESK))
+        self.root = self.made.root
+        key = (self.root / ".tinyops/secrets" / KEY).read_text()
+        shutil.copy(self.root / ".tinyops/trusted.pem", self.root / "specs/trusted.pem")
+        shutil.rmtree(self.root / ".tinyops")
+        self.made.write(".gitignore", ".tinyops/\n.venv/\ncache/\nbuilt/\nplan/\n")
+        self.made.write(".github/tinyops.txt", INSTALLS + "\n")
+        for name, text in workflows.items():
+            self.made.write(f".github/workflows/{name}.yml", text)
+        self.bare = tmp / "hub.git"
+        subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", self.bare], check=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("remote", "add", "origin", str(self.bare))
+        tokens = {"write": TOKEN, "read": READ_TOKEN}
+        self.hub = Hub(tmp / "runs", self.bare, REPOSITORY, github.url, tokens, {KEY: key})
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, env=git_environment(), capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, message: str) -> str:
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def push(self) -> Run:
+        """To the default branch: what apply.yml waits for."""
+        self.git("push", "--quiet", "origin", "main")
+        event = {"repository": {"default_branch": "main"}, "ref": "refs/heads/main"}
+        return self.hub.run(self.workflows["apply"], "push", event)
+
+    def pull(self, number: int, branch: str) -> tuple[Run, Run]:
+        """A fork's branch as a pull request: its plan, and the comment of that."""
+        head = self.git("rev-parse", branch)
+        base = self.git("rev-parse", "main")
+        self.git("checkout", "--quiet", "--detach", "main")
+        self.git("merge", "--quiet", "--no-ff", "--no-edit", branch)
+        self.git("push", "--quiet", "--force", "origin", f"HEAD:refs/pull/{number}/merge")
+        self.git("checkout", "--quiet", "main")
+        discussing(self.github).pull(number, head).head = head
+        pull = {"number": number, "head": {"sha": head, "ref": branch}, "base": {"sha": base, "ref": "main"}}
+        plan = self.hub.run(self.workflows["plan"], "pull_request", {"pull_request": pull}, fork=True)
+        return plan, self.comment(plan, head, branch)
+
+    def comment(self, plan: Run, head: str, branch: str) -> Run:
+        run = {"id": plan.number, "event": "pull_request", "conclusion": plan.results["plan"], "head_sha": head}
+        run |= {"head_branch": branch, "head_repository": {"full_name": "mallory/wearables"}, "pull_requests": []}
+        return self.hub.run(self.workflows["comment"], "workflow_run", {"workflow_run": run})
+
+    def drift(self) -> Run:
+        return self.hub.run(self.workflows["drift"], "schedule", {"schedule": "17 5 * * *"})
+
+
+def log_of(run: Run) -> str:
+    return "\n".join(f"== {ran.name}: {ran.result}\n{ran.log}" for jobs in run.jobs.values() for ran in jobs)
+
+
+def went_well(run: Run) -> None:
+    assert set(run.results.values()) <= {"success", "skipped"}, log_of(run)
+
+
+def built_by(run: Run, job: str) -> list[str]:
+    lines = [line.split() for ran in run.jobs[job] for line in ran.log.splitlines()]
+    return sorted(" ".join(words[: words.index("done")]) for words in lines if "done" in words and "in" in words)
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with serving_github() as running:
+        discussing(running)
+        yield running
+        check_exchanges(running)
+        assert running.leaks == []
+
+
+def scaffolded(tmp: Path, github: GitHub) -> Bench:
+    files = scaffold("bench", load_catalog())
+    workflows = {n: files[f".github/workflows/{n}.yml"].decode() for n in ("plan", "comment", "apply", "drift")}
+    bench = Bench(tmp, github, workflows)
+    bench.made.edit("specs/project.yaml", DIRECTORY, f'{{kind: github, repository: {REPOSITORY}, url: "{github.url}"}}')
+    return bench
+
+
+def our_own(tmp: Path, github: GitHub) -> Bench:
+    names = ("plan", "comment", "apply", "drift")
+    bench = Bench(tmp, github, {n: (ROOT / f".github/workflows/{n}.yml").read_text() for n in names})
+    bench.made.edit("specs/project.yaml", DIRECTORY, DIRECTORY.replace("}", ", ephemeral: true}"))
+    bench.made.write(".ci/requirements-base.txt", (ROOT / ".ci/requirements-base.txt").read_text())
+    return bench
+
+
+def released(bench: Bench) -> str:
+    """The newest release, wherever this repository keeps them."""
+    if bench.hub.caches:
+        found = [path for key, path in bench.hub.caches if key.startswith("tinyops-releases-")]
+        if found:
+            return str((found[-1] / "latest").readlink())
+    return bench.github.state.latest_tag()
+
+
+@pytest.mark.parametrize("kind", [scaffolded, our_own])
+def test_from_a_forks_pull_request_to_a_release(tmp_path: Path, github: GitHub, kind: Any) -> None:
+    bench: Bench = kind(tmp_path, github)
+    bench.commit("first")
+    first = bench.push()
+    went_well(first)
+    assert released(bench) == "v1"
+    assert built_by(first, "models") and built_by(first, "images")
+    assert built_by(first, "apply") == [], "apply takes what the jobs built"
+    assert not set(built_by(first, "models")) & set(built_by(first, "images")), "nothing is made twice"
+
+    # A fork's pull request: planned with the base branch's tinyops, without secrets; commented on by the second.
+    bench.git("checkout", "--quiet", "-b", "change")
+    bench.made.write("specs/hall.yaml", HALL)
+    bench.made.write(".github/tinyops.txt", "evil\n")
+    bench.commit("a hall")
+    bench.git("checkout", "--quiet", "main")
+    plan, comment = bench.pull(7, "change")
+    went_well(plan)
+    went_well(comment)
+    assert "`hall`" in plan.jobs["plan"][0].summary
+    assert "evil" not in plan.jobs["plan"][0].calls
+    held = discussing(github)
+    (said,) = held.of(7)
+    assert said.body.startswith("<!-- tinyops plan of bench -->") and "`hall`" in said.body
+    went_well(bench.comment(plan, bench.git("rev-parse", "change"), "change"))  # run again: nothing new
+    assert len(held.of(7)) == 1 and held.edits == 0
+
+    # The same artifact for a pull request that it is not of.
+    held.pull(8, "b" * 40)
+    (bench.hub.artifacts[plan.number]["plan"] / "pull-request").write_text("8\n")
+    stolen = bench.comment(plan, bench.git("rev-parse", "change"), "change")
+    went_well(stolen)
+    assert "has moved on to another commit" in log_of(stolen) and held.of(8) == []
+
+    # Specs that are wrong: a red plan, no comment, and the second workflow is not red for it.
+    bench.git("checkout", "--quiet", "-b", "wrong")
+    bench.made.write("specs/wrong.yaml", "kind: Nonsense\n")
+    bench.commit("wrong")
+    bench.git("checkout", "--quiet", "main")
+    wrong, silent = bench.pull(9, "wrong")
+    assert wrong.results == {"plan": "failure"}
+    assert "specs/wrong.yaml:1:" in log_of(wrong)
+    went_well(silent)
+    assert held.of(9) == []
+
+    # Merged, and somebody watches meanwhile: an issue while it waits, closed when it is released.
+    bench.git("merge", "--quiet", "change")
+    bench.made.write(".github/tinyops.txt", INSTALLS + "\n")
+    bench.commit("and the line as it was")
+    bench.git("push", "--quiet", "origin", "main")
+    went_well(bench.drift())
+    (issue,) = [i for i in held.issues.values() if not i.head]
+    assert issue.state == "open" and "wait to be applied" in issue.body
+    second = bench.push()
+    went_well(second)
+    assert released(bench) == "v2"
+    assert built_by(second, "models") == [] and built_by(second, "apply") == []
+    went_well(bench.drift())
+    assert (issue.state, issue.reason) == ("closed", "completed")
+
+    # Nothing to do: no jobs, no release; and a branch that goes back is refused.
+    idle = bench.push()
+    went_well(idle)
+    assert idle.results == {"matrix": "success", "models": "skipped", "images": "skipped", "apply": "success"}
+    assert released(bench) == "v2"
+    bench.git("reset", "--quiet", "--hard", "HEAD~2")
+    bench.git("push", "--quiet", "--force", "origin", "main")
+    back = bench.push()
+    assert back.results["apply"] == "failure"
+    assert "is neither that commit nor a descendant of it" in log_of(back)
+    assert released(bench) == "v2"
+
+    everything = "\n".join(log_of(run) for run in (first, plan, comment, stolen, wrong, second, idle, back))
+    for secret in (TOKEN, READ_TOKEN, bench.hub.secrets[KEY].split("\n")[1]):
+        assert secret not in everything
+
+
+def test_a_commit_that_lies_beside_the_released_one(tmp_path: Path) -> None:
+    """A shallow clone, a detached head, uncommitted files, history that was rewritten."""
+    made: Repository = locked(repository(tmp_path / "bench", FINISHED, DESK))
+    made.write(".gitignore", ".tinyops/\ncache/\n")
+
+    def git(*arguments: str, cwd: Path = made.root) -> str:
+        done = subprocess.run(["git", *arguments], cwd=cwd, env=git_environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def commit(text: str) -> str:
+        made.write("specs/note.txt", text)
+        git("add", "-A")
+        git("commit", "--quiet", "--message", text)
+        return git("rev-parse", "HEAD")
+
+    git("init", "--quiet", "--initial-branch=main")
+    older = commit("first")
+    commit("second")
+    made.ok("apply")
+    made.ok("apply", CI="true")  # the released commit itself; nothing to do
+    git("checkout", "--quiet", "--detach", older)
+    refused = made.run("apply")
+    assert refused.code == 68 and f"{older[:12]} is neither that commit nor a descendant of it" in refused.err
+    git("checkout", "--quiet", "main")
+
+    made.write("specs/hall.yaml", HALL)
+    dirty = made.run("apply", CI="true")
+    assert dirty.code == 68 and "specs/hall.yaml differ from the commit" in dirty.err
+    git("add", "-A")
+    git("commit", "--quiet", "--message", "hall")
+    git("checkout", "--quiet", "--detach")
+    made.ok("apply", CI="false")  # a descendant, detached
+
+    for number in range(3):
+        commit(f"later {number}")
+    shallow = tmp_path / "shallow"
+    git("clone", "--quiet", "--depth=1", f"file://{made.root}", str(shallow))
+    shutil.copytree(made.root / ".tinyops", shallow / ".tinyops")
+    clone = Repository(shallow, dict(made.env))
+    short = clone.run("apply")
+    assert short.code == 68 and "shallow clone" in short.err and "fetch-depth: 0" in short.err
+    git("fetch", "--quiet", "--unshallow", cwd=shallow)
+    clone.ok("apply")
+
+    shutil.rmtree(shallow / ".git")
+    none = clone.run("apply")
+    assert none.code == 68 and "is no Git checkout" in none.err
+    git("init", "--quiet", "--initial-branch=main", cwd=shallow)
+    unborn = clone.run("apply")
+    assert unborn.code == 68 and "this branch has no commit yet" in unborn.err
+    git("add", "-A", cwd=shallow)
+    git("commit", "--quiet", "--message", "rewritten", cwd=shallow)
+    lost = clone.run("apply")
+    assert lost.code == 68 and "which this checkout does not know" in lost.err
+    clone.lift("history")
+    clone.write("specs/porch.yaml", fleet("porch", "tiny", {"linux": STREAM}))
+    git("add", "-A", cwd=shallow)
+    git("commit", "--quiet", "--message", "porch", cwd=shallow)
+    clone.ok("apply")
+    assert clone.manifest()["overrides"][0]["limit"] == "history"
