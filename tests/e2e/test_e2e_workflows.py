@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from fakes.github_discussions import discussing
 from fakes.github_server import READ_TOKEN, REPOSITORY, TOKEN, GitHub, serving_github
 from fakes.projects import DESK, FINISHED, KEY, STREAM, Repository, fleet, locked, repository
 from fakes.release_stores import check_exchanges
-from fakes.workflows import ROOT, Hub, Run, git_environment
+from fakes.workflows import ROOT, Hub, Run, git_environment, write_shims
 from tinyops.boards import load_catalog
 from tinyops.scaffold import scaffold
 
@@ -208,6 +211,112 @@ def test_from_a_forks_pull_request_to_a_release(tmp_path: Path, github: GitHub, 
     everything = "\n".join(log_of(run) for run in (first, plan, comment, stolen, wrong, second, idle, back))
     for secret in (TOKEN, READ_TOKEN, bench.hub.secrets[KEY].split("\n")[1]):
         assert secret not in everything
+
+
+def fenced(language: str) -> str:
+    """The one block of a language on the page about CI."""
+    text = (ROOT / "docs/ci.md").read_text()
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+class Elsewhere:
+    """A checkout outside GitHub: its releases lie outside of it, programs that install only take notes."""
+
+    def __init__(self, tmp: Path) -> None:
+        made = locked(repository(tmp / "bench", FINISHED, DESK))
+        made.edit("specs/project.yaml", "path: ../.tinyops/releases", "path: ../../releases")
+        made.write("specs/project.yaml", (made.root / "specs/project.yaml").read_text() + REPORTS)
+        (made.root / "reports").mkdir()
+        made.write("reports/.keep", "")
+        made.write(".gitignore", ".tinyops/\ncache/\nplan.*\n")
+        made.write(".github/tinyops.txt", INSTALLS + "\n")
+        shutil.copy(made.root / ".tinyops/trusted.pem", made.root / "specs/trusted.pem")
+        self.made, self.bare, self.tmp = made, tmp / "hub.git", tmp
+        self.key = tmp / "key.pem"
+        shutil.copy(made.root / ".tinyops/secrets" / KEY, self.key)
+        subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", self.bare], check=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("remote", "add", "origin", str(self.bare))
+        self.push("first")
+        self.checkout = tmp / "fleet"
+        self.git("clone", "--quiet", str(self.bare), str(self.checkout))
+        self.shims, self.calls = tmp / "shims", tmp / "calls"
+        self.shims.mkdir()
+        write_shims(self.shims)
+
+    def git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=self.made.root, env=git_environment(), check=True)
+
+    def push(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--message", message)
+        self.git("push", "--quiet", "origin", "main")
+
+    def run(self, script: str, shell: str, **variables: str) -> tuple[int, str]:
+        path = f"{self.shims}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+        own = {"PATH": path, "SHIMS": str(self.shims), "CALLS": str(self.calls), "REAL_PYTHON": sys.executable}
+        done = subprocess.run(
+            [*shell.split(), script],
+            cwd=self.checkout,
+            env={**self.made.environment(), **own, "HOME": str(self.tmp), **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+        return done.returncode, done.stdout
+
+    def released(self) -> str:
+        return str((self.tmp / "releases/latest").readlink())
+
+
+REPORTS = "  reports: {kind: directory, path: ../reports}\n"
+
+
+def test_gitlabs_jobs_as_the_page_has_them(tmp_path: Path) -> None:
+    place = Elsewhere(tmp_path)
+    pipeline = YAML(typ="safe").load(fenced("yaml"))
+    variables = {"CI": "true", "GITLAB_CI": "true", "CI_PIPELINE_ID": "9", "CI_DEFAULT_BRANCH": "main"}
+
+    def job(name: str, **more: str) -> tuple[int, str]:
+        script = "\n".join([*pipeline["default"]["before_script"], *pipeline[name]["script"]])
+        return place.run(script, "bash -eo pipefail -c", **variables, **more)
+
+    code, log = job("plan")
+    assert code == 0 and "`desk`" in log, log
+    assert (place.checkout / "plan.json").exists() and INSTALLS in place.calls.read_text()
+    code, log = job("apply", TINYOPS_IMAGE_KEY_FILE=str(place.key))
+    assert code == 0 and "Published v1" in log, log
+    assert "apt-get install -y -qq --no-install-recommends gcc" in place.calls.read_text()
+    assert job("drift")[0] == 0
+    place.made.write("specs/hall.yaml", HALL)
+    place.push("a hall")
+    code, log = job("apply", TINYOPS_IMAGE_KEY_FILE=str(place.key))  # it takes the branch's tip
+    assert code == 0 and place.released() == "v2", log
+    code, log = job("apply")
+    assert code == 70 and "secret TINYOPS_IMAGE_KEY is nowhere to be found" in log
+
+
+def test_crons_script_as_the_page_has_it(tmp_path: Path) -> None:
+    place = Elsewhere(tmp_path)
+    shutil.copytree(place.made.root / ".tinyops", place.checkout / ".tinyops", symlinks=True)
+    shutil.copy(place.shims / "tinyops.later", place.shims / "tinyops")
+
+    def tick() -> tuple[int, str]:
+        return place.run(fenced("sh"), "sh -c", FLEET=str(place.checkout))
+
+    code, log = tick()
+    assert code == 0 and "Published v1" in log, log
+    code, log = tick()
+    assert code == 0 and "No changes" in log, log
+    place.made.write("specs/hall.yaml", HALL)
+    place.push("a hall")
+    assert tick()[0] == 0 and place.released() == "v2"
+    (place.checkout / "specs/porch.yaml").write_text(fleet("porch", "tiny", {"linux": STREAM}))
+    code, log = tick()
+    assert code == 68 and "specs/porch.yaml differ from the commit" in log
 
 
 def test_a_commit_that_lies_beside_the_released_one(tmp_path: Path) -> None:

@@ -143,10 +143,7 @@ class Job:
         return hashlib.sha256(b"".join(p.read_bytes() for p in found)).hexdigest() if found else ""
 
     def _environment(self) -> dict[str, str]:
-        for name, body in SHIMS.items():
-            (self.shims / name).write_text(SHIM.format(name=name, body=body))
-            (self.shims / name).chmod(0o755)
-        (self.shims / "python3").symlink_to("python")
+        write_shims(self.shims)
         files = {f"GITHUB_{name.upper()}": str(self.temp / name) for name in ("output", "env", "path", "step_summary")}
         event = self.temp / "event.json"
         event.write_text(json.dumps(self.run_.event))
@@ -328,6 +325,13 @@ def _together(ran: list[Ran]) -> str:
 
 def _outputs(ran: list[Ran]) -> dict[str, str]:
     return {name: value for one in ran for name, value in one.outputs.items()}
+
+
+def write_shims(folder: Path) -> None:
+    for name, body in SHIMS.items():
+        (folder / name).write_text(SHIM.format(name=name, body=body))
+        (folder / name).chmod(0o755)
+    (folder / "python3").symlink_to("python")
 
 
 def git_environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Workflows, ours and those that init writes: of GitHub's schema, least rights, pinned, no text of others in a shell."""
+"""Workflows, ours and those that init writes: of the published schema, least rights, pinned, no shell of others."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def steps_of(name: str) -> list[Any]:
     return [step for job in load(name)["jobs"].values() for step in job["steps"]]
 
 
-def validator() -> jsonschema.Draft7Validator:
-    source = importlib.resources.files(SCHEMAS).joinpath("github-workflows.json")
+def validator(name: str = "github-workflows") -> jsonschema.Draft7Validator:
+    source = importlib.resources.files(SCHEMAS).joinpath(f"{name}.json")
     return jsonschema.Draft7Validator(json.loads(source.read_bytes()))
 
 
@@ -61,6 +61,14 @@ def test_the_schema_refuses_what_is_none() -> None:
     wrong = load("plan.yml")
     wrong["jobs"]["plan"]["step"] = wrong["jobs"]["plan"].pop("steps")
     assert list(validator().iter_errors(wrong))
+
+
+def test_the_pages_gitlab_jobs_are_of_the_published_schema() -> None:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/ci.md").read_text(), re.MULTILINE | re.DOTALL)
+    pipeline = YAML(typ="safe").load(block)
+    assert [error.message for error in validator("gitlab-ci").iter_errors(pipeline)] == []
+    pipeline["plan"]["scripts"] = pipeline["plan"].pop("script")
+    assert list(validator("gitlab-ci").iter_errors(pipeline))
 
 
 @each
