@@ -124,6 +124,17 @@ def test_a_board_that_costs_more_than_its_fleet_allows_holds_the_fleet(bench: Re
     assert "latency_ms_max: microbit: was not measured" in bench.run("plan").out
 
 
+def test_a_dataset_that_shrinks_by_a_large_share_holds_its_fleets(bench: Repository) -> None:
+    index = bench.root / "data/shakes.index"
+    index.write_text("".join(index.read_text().splitlines(keepends=True)[:12]))
+    bench.ok("lock")
+    done = bench.run("apply")
+    assert done.code == 67
+    assert "shrink_max: collect:shakes: 16 → 12 recordings, 25% fewer, limits.shrink_share is 20%" in done.err
+    bench.edit("specs/project.yaml", "  signing:", "  limits: {shrink_share: 0.25}\n  signing:")
+    assert bench.ok("apply").built == []
+
+
 def test_a_first_release_without_the_held_fleet(tmp_path: Path) -> None:
     bench = locked(repository(tmp_path / "bench", FINISHED, fleet("desk", "tiny", {"linux": STREAM})))
     add_gate(bench, 0.9)

@@ -41,7 +41,7 @@ def test_from_the_first_release_to_a_fresh_machine(made: Repository, github: Git
     assert state.latest_tag() == "v1"
     assert "files to upload" in first.err
     assert "No changes" in made.ok("plan").out
-    assert "- desk: model tiny for linux" in state.published()["v1"].body
+    assert "#### + `desk` (create)" in state.published()["v1"].body
 
     # Killed when all is uploaded and v2 is to be published; the next apply carries on with the draft.
     made.write("specs/hall.yaml", fleet("hall", "tiny", {"linux": STREAM}))
@@ -121,3 +121,19 @@ def test_what_goes_wrong_has_its_exit_code(made: Repository, github: GitHub) -> 
     done = made.run("plan", "--json", GITHUB_TOKEN=TOKEN)
     assert done.code == 69
     assert "GitHub cannot be reached: Connection refused" in json.loads(done.out)["error"]["message"]
+
+
+def test_a_protected_fleet_moves_when_reviewers_let_the_run_into_its_environment(
+    made: Repository, github: GitHub
+) -> None:
+    made.ok("apply")
+    made.edit("specs/fleets.yaml", "  model: tiny\n", "  model: tiny\n  protected: 2\n  prevent_destroy: true\n")
+    actions = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_RUN_ID": "77"}
+    actions["GITHUB_SERVER_URL"] = github.url
+    github.state.approvals[77] = [("mia", "approved"), ("mia", "approved"), ("eve", "rejected")]
+    github.state.approvals[78] = [("mia", "approved"), ("ada", "approved")]
+    held = made.run("apply", **actions)
+    assert (held.code, "protected: 1 of 2 approvals" in held.err) == (67, True)
+    assert made.run("apply").code == 65  # outside of Actions nobody may approve: there is no list of approvers
+    made.ok("apply", **{**actions, "GITHUB_RUN_ID": "78"})
+    assert github.state.latest_tag() == "v2"

@@ -261,6 +261,16 @@ def test_a_repository_through_its_life(life: Life) -> None:
     _, after = life.step("It is retired")
     assert after["fleets"]["shelf"]["retired"] == {"action": "keep", "until": "2999-01-01"}
 
+    bench.edit("specs/project.yaml", "fleet: shelf, action: keep", "fleet: other, action: keep")
+    life.commit("The line goes too early")
+    assert "fleet shelf is retired until 2999-01-01, and the project's `retired` no longer" in life.verb(
+        "plan", code=68
+    )
+    life.git("revert", "--no-edit", "HEAD")
+    bench.edit("specs/project.yaml", "until: 2999-01-01", "until: 2020-01-01")
+    plan, after = life.step("Its last day has passed")
+    assert actions(plan)["fleet:shelf"] == "delete" and set(after["fleets"]) == {"desk"}
+
     # Any two states can be compared.
     first, last = life.commits[0], life.commits[-1]
     same = bench.ok("diff", last, "--json", "--detailed-exitcode").json
@@ -268,7 +278,7 @@ def test_a_repository_through_its_life(life: Life) -> None:
     commits = life.verb("diff", first, last, "--detailed-exitcode", code=2)
     assert "weights" not in commits and "file.model.tflite sha256:" in commits
     releases = life.verb("diff", "v2", f"v{after['version']}", "--detailed-exitcode", code=2)
-    assert "~ update  squeeze   tiny/int8" in releases and "security_counter 0 → 1" in releases
+    assert "~ update  squeeze   tiny/int8" in releases and "- delete  fleet     shelf" in releases
     assert "steps and fleets differ" in life.verb("diff", "v2", last)
     assert life.verb("diff", "v1", "v1").startswith("v1 → v1: 0 of ")
     assert "Git gives no such commit here" in life.verb("diff", "nowhere", code=64)

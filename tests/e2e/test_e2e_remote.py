@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ import pytest
 
 from fakes.projects import DESK, FINISHED, KEY, Repository, locked, repository
 from fakes.s3 import BUCKET, server
-from tinyops.files import canonical_json
+from tinyops.files import canonical_json, digest_file
 from tinyops.manifest.envelope import Envelope
+from tinyops.store.folder import object_name
 from tinyops.store.records import read_stored
 
 pytestmark = pytest.mark.build
@@ -147,6 +150,34 @@ def test_a_store_that_fails_costs_a_warning_and_no_release(fresh: Repository) ->
     assert len(lines) == 2
     assert "nothing more is read from it in this run" in lines[0]
     assert "nothing more is put there in this run" in lines[1]
+
+
+def check_whole(far: Path) -> int:
+    """Every record in the store names objects that are there, whole. Returns how many records there are."""
+    records = [path for path in (far / "records").glob("*.json") if not path.name.startswith(".")]
+    for path in records:
+        for artifact in read_stored(path.read_bytes(), where=str(path))[0].record.outputs.values():
+            assert digest_file(far / object_name(artifact.digest)) == artifact.digest, path
+    return len(records)
+
+
+def test_killed_at_any_moment_the_shared_store_is_whole(fresh: Repository) -> None:
+    far = fresh.root.parent / "far"
+    shutil.rmtree(far)
+    chance = random.Random(11)  # noqa: S311
+    counts = []
+    for number in range(8):
+        child = fresh.start("apply", **MAIN)
+        time.sleep(0.6 + 0.25 * number + 0.4 * chance.random())
+        child.kill()
+        child.communicate(timeout=60)
+        counts.append(check_whole(far))
+    assert counts == sorted(counts)
+    fresh.ok("apply", **MAIN)
+    assert check_whole(far) == STEPS
+    fresh.clear_store()
+    shutil.rmtree(fresh.root.parent / "releases")
+    assert fresh.ok("apply", **MAIN).built == []
 
 
 def test_a_store_on_s3_with_credentials_that_stay_secret(tmp_path: Path) -> None:

@@ -314,6 +314,21 @@ def _get_run(call: Call, number: str) -> Any:
     return 200, call.state.runs[int(number)], {}
 
 
+def _get_approvals(call: Call, number: str) -> tuple[int, Any, dict[str, str]]:
+    """As GitHub's documentation shows it: the description at hand leaves this operation out."""
+    environment = {"id": 7, "node_id": "E7", "name": "production", "url": "x", "html_url": "x"}
+    found = [
+        {
+            "state": state,
+            "comment": "",
+            "environments": [environment],
+            "user": {"login": login, "id": 1, "type": "User"},
+        }
+        for login, state in call.state.approvals.get(int(number), [])
+    ]
+    return 200, found, {}
+
+
 ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", r"/releases", _list_releases),
     ("POST", r"/releases", _create_release),
@@ -334,4 +349,5 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"/git/trees", _create_tree),
     ("GET", r"/repos/[^/]+/[^/]+/actions/runs/(\d+)", _get_run),
     ("GET", r"/actions/runs/(\d+)", _get_run),
+    ("GET", r"/actions/runs/(\d+)/approvals", _get_approvals),
 ]

@@ -65,6 +65,7 @@ class State:
         self.commits: dict[str, tuple[str, str]] = {HEAD: ("first", TREE)}
         self.trees = {TREE}
         self.runs: dict[int, dict[str, Any]] = {}
+        self.approvals: dict[int, list[tuple[str, str]]] = {}
         self.tokens = {TOKEN: "write", READ_TOKEN: "read"}
         self.private = False
         self.immutable = False

@@ -232,7 +232,8 @@ def github_bench(root: Path, **options: Any) -> Iterator[GitHubBench]:
 
 def check_exchanges(github: GitHub) -> None:
     rules = description()
-    problems = [problem for exchange in github.exchanges for problem in rules.problems(exchange)] if rules else []
+    described = [exchange for exchange in github.exchanges if not exchange.path.endswith("/approvals")]
+    problems = [problem for exchange in described for problem in rules.problems(exchange)] if rules else []
     assert problems == []
 
 

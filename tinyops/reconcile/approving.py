@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tinyops.errors import RemoteError, SpecError
@@ -11,6 +12,7 @@ from tinyops.manifest.envelope import Envelope
 from tinyops.manifest.keys import SigningKey, Trust, load_trust
 from tinyops.plan import Action, Plan
 from tinyops.plan.gates import Miss
+from tinyops.reconcile.reviewing import run_reviewers
 from tinyops.reconcile.world import World
 from tinyops.release.secrets import load_signing_key
 
@@ -47,7 +49,8 @@ def sign_plan(root: Path, plan: Plan, key_name: str, path: Path) -> tuple[Envelo
 
 
 def unapproved(world: World, plan: Plan, approval: Envelope | None, signer: SigningKey) -> dict[str, Miss]:
-    """Each protected fleet that the plan moves without enough approvals. The key that signs releases approves nothing.
+    """Each protected fleet that the plan moves without enough approvals: signatures over its digest, and on GitHub
+    Actions the reviewers who let this very run into its environment. The key that signs releases approves nothing.
 
     Raises SpecError where a fleet is protected and nobody may approve.
     """
@@ -55,7 +58,10 @@ def unapproved(world: World, plan: Plan, approval: Envelope | None, signer: Sign
     guarded = {n: f.spec.protected for n, f in world.fleets.items() if f.spec.protected and n in moving}
     if not guarded:
         return {}
-    found = len(approved_by(approval, plan.project, plan.digest, _approvers(world.root)) - {signer.public.key_id})
+    people = run_reviewers(world.root, os.environ)
+    if not people or (world.root / APPROVERS).exists():
+        people |= approved_by(approval, plan.project, plan.digest, _approvers(world.root)) - {signer.public.key_id}
+    found = len(people)
     text = "{found} of {wanted} approvals of plan {digest}: `tinyops approve PLAN`, then `tinyops apply PLAN`"
     return {
         name: Miss(_GATE, text.format(found=found, wanted=wanted, digest=plan.digest[:19]))

@@ -108,7 +108,7 @@ def assemble(
     released = {d: a for record in kept.values() for _, d, a in _released_outputs(record)}
     known = {**before.assets, **(previous.assets if previous else {})}
     places = _Places(tag_of(version), known, {d: n for r in kept.values() for n, d, _ in _released_outputs(r)})
-    entries = dict(_entries(fleets, kept, missed, overridden, previous, spec, places))
+    entries = dict(_entries(fleets, kept, missed, overridden, previous, spec, places, stamp.created[:10]))
     assets = {digest: places.asset(digest, artifact.bytes) for digest, artifact in released.items()}
     for entry in entries.values():
         for board in entry.boards.values():
@@ -196,6 +196,7 @@ def _entries(
     previous: Manifest | None,
     spec: ProjectSpec,
     places: _Places,
+    today: str,
 ) -> Iterator[tuple[str, FleetEntry]]:
     before = previous.fleets if previous else {}
     for name, fleet in fleets.items():
@@ -216,7 +217,7 @@ def _entries(
             carried = before[name].carried or Carried(version=previous.version, reason="; ".join(missed[name])[:2000])
             yield name, before[name].model_copy(update={"carried": carried})
     for line in spec.retired:
-        if line.fleet in before and line.fleet not in fleets:
+        if line.fleet in before and line.fleet not in fleets and line.until.isoformat() >= today:
             retired = Retired(action=line.action, until=line.until.isoformat())
             yield line.fleet, before[line.fleet].model_copy(update={"retired": retired})
 

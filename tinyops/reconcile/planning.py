@@ -20,7 +20,8 @@ def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
     """What apply would do. Raises UnsafePlan for what must not happen by accident."""
     if unknown := sorted(wish.replace - {step.id for step in world.steps}):
         raise UsageError(f"--replace {unknown[0]}: no such step", hint="`tinyops plan --all` lists every step")
-    retired = {line.fleet: line for line in world.repository.project.document.spec.retired}
+    lines = world.repository.project.document.spec.retired
+    retired = [line.fleet for line in lines if line.until >= today()]
     released = released_fleets(world.manifest)
     check_safe(world, today())
     desired: dict[str, Any] = {name: fleet_json(fleet) for name, fleet in world.fleets.items()}

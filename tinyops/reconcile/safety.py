@@ -35,7 +35,7 @@ def check_safe(world: World, day: date, key: PublicKey | None = None) -> tuple[L
     release = world.release.digest if world.release else None
     used: list[LimitOverride] = []
     left: list[Danger] = []
-    for danger in _dangers(world, key):
+    for danger in _dangers(world, day, key):
         fitting = [
             o
             for o in overrides
@@ -58,14 +58,14 @@ def _hints(left: Iterable[Danger], release: str | None) -> Iterator[str]:
             yield f"{danger.hint}; if it is meant, the project's `overrides` need {line}"
 
 
-def _dangers(world: World, key: PublicKey | None) -> Iterator[Danger]:
+def _dangers(world: World, day: date, key: PublicKey | None) -> Iterator[Danger]:
     manifest = world.manifest
     if manifest is None:
         return
     for name, entry in manifest.fleets.items():
         fleet = world.fleets.get(name)
         if fleet is None:
-            yield from _lost(world, name, entry)
+            yield from _lost(world, name, entry, day)
         else:
             yield from _shrunk(world, name, entry, fleet)
             yield from _counted(world, name, entry, fleet, manifest)
@@ -75,12 +75,17 @@ def _dangers(world: World, key: PublicKey | None) -> Iterator[Danger]:
         yield Danger(text, "devices that trust the old key only would refuse it", "signing_key")
 
 
-def _lost(world: World, name: str, entry: FleetEntry) -> Iterator[Danger]:
+def _lost(world: World, name: str, entry: FleetEntry, day: date) -> Iterator[Danger]:
     retired = {line.fleet for line in world.repository.project.document.spec.retired}
     if entry.retired is None and name not in retired:
         yield Danger(
             f"fleet {name} is released but no spec names it: its devices would lose their entry",
             f"bring its spec back, or list {name} under the project's `retired` with an action and a date",
+        )
+    elif entry.retired is not None and name not in retired and day <= date.fromisoformat(entry.retired.until):
+        yield Danger(
+            f"fleet {name} is retired until {entry.retired.until}, and the project's `retired` no longer says so",
+            "bring its line back: its devices still get their entry until then",
         )
     elif entry.retired is None and entry.prevent_destroy:
         yield Danger(

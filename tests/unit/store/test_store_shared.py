@@ -124,6 +124,13 @@ def test_a_record_whose_object_is_gone_counts_as_absent(site: Site) -> None:
     assert site.machine("three").lookup(record.key) == record
 
 
+def test_a_record_is_put_after_the_objects_that_it_names(far: Site) -> None:
+    with faulty():
+        made(far.machine("one"))
+        puts = [call.partition("/store/")[2].split("/")[0] for call in Faulty.calls if call.startswith("write")]
+        assert (puts, set(puts)) == (sorted(puts), {"objects", "records"})
+
+
 def test_a_young_object_is_not_put_twice(far: Site) -> None:
     with faulty():
         made(far.machine("one"))

@@ -28,6 +28,7 @@ RELEASES_PER_PAGE = 50  # each comes with its assets
 RELEASES_MAX = 10_000  # GitHub lists no more
 ASSETS_MAX = 1_000
 REFS_MAX = 1_000
+REVIEWS_MAX = 1_000
 NAME_CHARACTERS_MAX = 300
 UPLOADED = "uploaded"
 _RUN = re.compile(r"(https?://[^/\s]+)/([\w.-]+/[\w.-]+)/actions/runs/(\d{1,20})/attempts/(\d{1,6})")
@@ -266,6 +267,18 @@ class Remote:
             if str(value.get("id")) == run and isinstance(value.get("run_attempt"), int):
                 return bool(value.get("status") == "completed" or value["run_attempt"] > int(attempt))
         return False
+
+    def reviewers(self, run: str) -> frozenset[str]:
+        """Who let a run of this repository's past the protection of an environment, by login."""
+        with self.asking("reading who approved this workflow run"):
+            response = self.session.request("get", f"{self._repository.url}/actions/runs/{run}/approvals")
+            if response.status_code >= 400:
+                raise error_for(response)
+            reviews = response.json()
+            if not isinstance(reviews, list) or len(reviews) > REVIEWS_MAX:
+                raise ValueError(f"wants a list of at most {REVIEWS_MAX} reviews")
+            return frozenset(_name(review["user"]["login"]) for review in reviews if review["state"] == "approved")
+        raise AssertionError("asking raises or returns")
 
     # -- the seam ------------------------------------------------------------------------------
 

@@ -1,0 +1,51 @@
+"""Who approved the workflow run that this process belongs to: GitHub says, by the run's number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tinyops.errors import ToolError
+from tinyops.reconcile.opening import DEFAULT_TOKENS
+from tinyops.release.github.place import PUBLIC, Place
+from tinyops.release.secrets import SecretValue, resolve_secret
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+_RUN = re.compile(r"[0-9]{1,20}")
+
+
+def run_reviewers(root: Path, environment: Mapping[str, str]) -> frozenset[str]:
+    """The people who let this run into a protected environment, as `github:LOGIN`; nobody outside of GitHub Actions.
+
+    The token needs `actions: read`. Raises ToolError without one, RemoteError for what GitHub answers.
+    """
+    repository, run = environment.get("GITHUB_REPOSITORY", ""), environment.get("GITHUB_RUN_ID", "")
+    if environment.get("GITHUB_ACTIONS") != "true" or not _REPOSITORY.fullmatch(repository) or not _RUN.fullmatch(run):
+        return frozenset()
+    try:
+        from tinyops.release.github.patience import Patience
+        from tinyops.release.github.remote import Remote
+    except ModuleNotFoundError as error:
+        raise ToolError(
+            f"asking GitHub who approved this run needs {error.name}", hint="pip install 'tinyops[github]'"
+        ) from error
+    secret = next((found for name in DEFAULT_TOKENS if (found := _token(name, root, environment)) is not None), None)
+    if secret is None:
+        raise ToolError(
+            "a fleet is protected, and no token can ask GitHub who approved this run",
+            hint="env: GITHUB_TOKEN: ${{ github.token }}, with permission actions: read",
+        )
+    place = Place.of(repository, environment.get("GITHUB_SERVER_URL") or PUBLIC)
+    remote = Remote(place, secret.value.decode().strip(), secret.origin, Patience())
+    try:
+        return frozenset(f"github:{login}" for login in remote.reviewers(run))
+    finally:
+        remote.close()
+
+
+def _token(name: str, root: Path, environment: Mapping[str, str]) -> SecretValue | None:
+    try:
+        return resolve_secret(name, root, environment)
+    except ToolError:
+        return None
