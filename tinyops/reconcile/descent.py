@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -23,10 +24,12 @@ def check_descends(world: World, day: date, environment: Mapping[str, str] | Non
     Raises UnsafePlan where the commit that is checked out is neither the released one nor a descendant of it, where
     that cannot be told, and, with CI set, where files differ from their commit: what nobody reviewed.
     """
-    in_git = _git(world.root, "rev-parse", "--git-dir").returncode == 0
-    if in_git and in_ci(environment):
-        _check_clean(world.root)
     released = world.manifest.commit if world.manifest else None
+    in_git, strict = any((f / ".git").exists() for f in (world.root, *world.root.parents)), in_ci(environment)
+    if in_git and (strict or released is not None):
+        _check_readable(world.root)
+    if in_git and strict:
+        _check_clean(world.root)
     fault = _fault(world, released, in_git) if released is not None else None
     if fault is None:
         return ()
@@ -75,14 +78,21 @@ def _or_override(world: World) -> str:
     return f"; if history was rewritten and it is meant, the project's `overrides` need {line}"
 
 
+def _check_readable(root: Path) -> None:
+    """Git refuses checkouts of others, which a container's are."""
+    asked = _git(root, "rev-parse", "--git-dir")
+    if asked.returncode != 0:
+        raise UnsafePlan(
+            f"{root}: Git does not read this checkout: {asked.stderr.strip()[:200]}",
+            hint=f"in a container: git config --global --add safe.directory {shlex.quote(str(root))}",
+        )
+
+
 def _check_clean(root: Path) -> None:
     """Files that Git tracks, and new ones among the specs, are as their commit has them."""
     status = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
     if status.returncode != 0:
-        raise UnsafePlan(
-            f"{root}: Git does not say whether files are committed: {status.stderr.strip()[:200]}",
-            hint="in a container: git config --global --add safe.directory with the checkout's folder",
-        )
+        raise UnsafePlan(f"{root}: Git does not say whether files are committed: {status.stderr.strip()[:200]}")
     prefix = _git(root, "rev-parse", "--show-prefix").stdout.strip()
     entries = [(line[:2], line[3:]) for line in status.stdout.split("\0") if line]
     changed = [path for how, path in entries if how != "??" or path.startswith(f"{prefix}specs/")]
