@@ -52,7 +52,11 @@ def bridged(board: Board, files: Mapping[str, Path]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def port_of(virtual: VirtualBoard) -> Iterator[str]:
-    """The path of a port on which a virtual board answers; its link answers no more meanwhile."""
+    """The path of a port on which a virtual board answers; its link answers no more meanwhile.
+
+    Waits until the board is up: one that is starting may clear away what comes, and most requests are sent once.
+    """
+    virtual.link.hello(timeout_s=60)
     with terminal() as (far, port):
         done = threading.Event()
         line = virtual.link._stream._end  # the socket to its serial line

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step
 from tinyops.build.steps import desired_steps
-from tinyops.errors import SpecError, ToolError, UsageError
+from tinyops.errors import ToolError, UsageError
 from tinyops.files import digest_json
 from tinyops.plan import Action, Bound, Change, Plan, Released, make_plan
 from tinyops.plan.diff import field_reasons, record_reasons
@@ -139,18 +138,22 @@ def _checked_out(root: Path, name: str) -> Iterator[Path]:
     if name.startswith("-"):
         raise UsageError(f"{name}: is no commit", hint="a release (v3), a commit by any of Git's names, or .")
     with tempfile.TemporaryDirectory(prefix="tinyops-diff-") as folder:
-        archive, tree = Path(folder) / "tree.tar", Path(folder) / "tree"
+        tree, index = Path(folder) / "tree", {"GIT_INDEX_FILE": str(Path(folder) / "index")}  # not the user's own
         try:
+            found = run(
+                ["git", "-C", root, "rev-parse", "--show-toplevel", "--show-prefix"], timeout_s=GIT_S, what="git"
+            )
+            top, below = found.stdout.splitlines()
+            git: list[str | Path] = ["git", "-C", top]
+            run([*git, "read-tree", f"{name}^{{commit}}"], timeout_s=GIT_S, env=index, what="git read-tree")
             run(
-                ["git", "-C", root, "archive", "-o", archive, f"{name}^{{commit}}"], timeout_s=GIT_S, what="git archive"
+                [*git, "checkout-index", "-a", f"--prefix={tree}/"],
+                timeout_s=GIT_S,
+                env=index,
+                what="git checkout-index",
             )
         except ToolError as error:
             hint = "a release (v3), a commit by any of Git's names, or .; in a shallow clone, `git fetch --unshallow`"
             said = error.message.splitlines()[-1].strip(" |")
             raise UsageError(f"{name}: Git gives no such commit here: {said}", hint=hint) from None
-        try:
-            with tarfile.open(archive) as tar:
-                tar.extractall(tree, filter="data")
-        except tarfile.TarError as error:
-            raise SpecError(f"{name}: its tree cannot be laid out: {error}") from None
-        yield tree
+        yield tree / below
