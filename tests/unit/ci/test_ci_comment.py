@@ -203,6 +203,22 @@ def test_reads_are_repeated_when_github_fails(talk: Talk) -> None:
     assert len(talk.waits) == 2
 
 
+def test_a_rate_limit_is_waited_for_and_said(talk: Talk) -> None:
+    talk.github.fault("status", "POST", "comments", status=403, headers={"Retry-After": "7"})
+    assert talk.post() == "posted"
+    assert list(talk.waits) == [7.0] and "rate limit" in talk.waits.said[0]
+    assert talk.ours() == [BODY]
+
+
+def test_an_update_and_a_removal_are_repeated(talk: Talk) -> None:
+    talk.say(BOT, BODY)
+    talk.say(BOT, BODY)
+    talk.github.fault("status", "PATCH", "comments", status=503, after=True)
+    talk.github.fault("drop", "DELETE", "comments", after=True)
+    assert talk.post(BODY + "new") == "updated"
+    assert talk.ours() == [BODY + "new"]
+
+
 def test_a_lost_answer_to_the_post_makes_no_second_comment(talk: Talk) -> None:
     talk.github.fault("drop", "POST", "comments", after=True)
     assert talk.post() == "posted"
