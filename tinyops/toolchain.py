@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,12 @@ COMPILERS: Mapping[str, tuple[str, ...]] = {
     "wasm32": ("clang",),
     "avr": ("avr-gcc",),
 }
+
+
+def debian_packages(programs: Iterable[str]) -> tuple[str, ...]:
+    """What `apt-get install` takes for some programs; those that npm brings need npm."""
+    named = (DEBIAN_PACKAGES["npm"] if name in NPM_FOLDERS else DEBIAN_PACKAGES.get(name, name) for name in programs)
+    return (*dict.fromkeys(package for packages in named for package in packages.split()),)
 
 
 @dataclass(frozen=True)

@@ -205,6 +205,18 @@ WALKS = [
     Walk(("history",), 69, "manifest.json", damage_manifest),
     Walk(("drift",), 0, "no device reports yet", with_reports),
     Walk(("drift",), 64, "the project has no `reports`"),
+    Walk(("ci", "matrix"), 0, "images"),
+    Walk(("ci", "packages"), 0, "libc6-dev"),
+    Walk(("ci", "build", "twin:desk/linux"), 0, "steps are there"),
+    Walk(("ci", "build", "twin:desk/lunix"), 64, "no such step"),
+    Walk(("ci", "build", "twin:desk/microbit"), 66, "short by", large_model),
+    Walk(("ci", "take", "nowhere"), 0, "taken"),
+    Walk(("ci", "take", "nowhere", "--vouch"), 70, "TINYOPS_IMAGE_KEY", no_key),
+    Walk(("ci", "drift", "--dry-run"), 0, "tinyops drift of bench"),
+    Walk(("ci", "comment", "p.json", "--dry-run"), 0, "tinyops plan of bench", with_plan),
+    Walk(("ci", "comment", "p.json", "--dry-run"), 64, "p.json"),
+    Walk(("ci", "matrix"), 65, "microbit", misspell),
+    Walk(("ci", "matrix"), 69, "manifest.json", damage_manifest),
     Walk(("show",), 0, "bench v1"),
     Walk(("show", "all"), 64, "all"),
     Walk(("show",), 65, "microbit", misspell),
@@ -261,7 +273,7 @@ def test_in_text(bench: Repository, walk: Walk, capfd: pytest.CaptureFixture[str
     if walk.code in (0, 2):
         assert out
         assert "error:" not in err
-    elif walk.argv[0] not in ("plan", "apply"):  # which show what they did or would do, and what was wrong beside
+    elif walk.argv[0] not in ("plan", "apply", "ci"):  # which show what they did or would do, and what was wrong beside
         assert out == ""
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "resume": "let a suspended fleet move again",
     "drift": "compare what devices report with what is released",
     "history": "list releases: who made them, from which commit and plan, what was overridden",
+    "ci": "what workflows run: the pull request's comment, a matrix of builds, what jobs hand on, the issue of drift",
     "approve": "sign a plan that moves protected fleets",
     "show": "show the last release: every model on every board",
     "compile": "compile a .tflite to a small C library",

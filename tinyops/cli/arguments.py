@@ -31,10 +31,14 @@ def add_lock(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_build(parser: argparse.ArgumentParser) -> None:
+def add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="steps that run at once"
     )
+
+
+def add_build(parser: argparse.ArgumentParser) -> None:
+    add_jobs(parser)
     parser.add_argument(
         "--executor", choices=("local", "dask"), default="local", help="where steps run: here, or on a Dask cluster"
     )

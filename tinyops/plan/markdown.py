@@ -35,20 +35,24 @@ NOTE = (
 
 def mark(project: str) -> str:
     """The hidden first line by which the comment is found again."""
-    return f"<!-- tinyops plan of {re.sub(r'[^a-z0-9-]', '', project)} -->"
+    return mark_of("plan", project)
+
+
+def mark_of(what: str, project: str) -> str:
+    return f"<!-- tinyops {what} of {re.sub(r'[^a-z0-9-]', '', project)} -->"
 
 
 def plan_comment(file: PlanFile) -> str:
     """GitHub's Markdown, at most LIMIT characters: what does not fit is counted, never cut in the middle."""
     plan = file.plan
     head = [mark(plan.project), _title(plan), ""]
-    end = [f"Plan {_code(plan.digest)}, made for v{plan.released_version} of the releases.", ""]
+    end = [f"Plan {code_span(plan.digest)}, made for v{plan.released_version} of the releases.", ""]
     return "\n".join([*head, *_body(file), *end])
 
 
 def release_notes(file: PlanFile, commit: str | None) -> str:
     """The same of a release that was made: what moved, what it costs, and why."""
-    end = [f"Made by plan {_code(file.plan.digest)}{f' from commit {commit}' if commit else ''}.", ""]
+    end = [f"Made by plan {code_span(file.plan.digest)}{f' from commit {commit}' if commit else ''}.", ""]
     return "\n".join([*_body(file), *end])
 
 
@@ -66,9 +70,9 @@ def _body(file: PlanFile) -> list[str]:
 
 def _title(plan: Plan) -> str:
     if not plan.pending:
-        return f"### {_code(plan.project)}: nothing to release"
+        return f"### {code_span(plan.project)}: nothing to release"
     before = f"v{plan.released_version} → " if plan.released_version else ""
-    return f"### {_code(plan.project)}: {before}v{plan.released_version + 1}"
+    return f"### {code_span(plan.project)}: {before}v{plan.released_version + 1}"
 
 
 def _sentence(plan: Plan, fleets: Sequence[Change], missing: Collection[str]) -> str:
@@ -83,21 +87,21 @@ def _sentence(plan: Plan, fleets: Sequence[Change], missing: Collection[str]) ->
 
 def _fleet(change: Change, prices: Sequence[Price]) -> list[str]:
     action = Action.HELD if any(price.missed for price in prices) else change.action
-    lines = [f"#### {SIGNS[action]} {_code(change.subject)} ({action.value})", ""]
+    lines = [f"#### {SIGNS[action]} {code_span(change.subject)} ({action.value})", ""]
     if prices:
         lines += [f"| {' | '.join(HEADERS)} |", f"|{'|'.join(['---'] * 2 + ['--:'] * 8 + ['---'])}|"]
         lines += [f"| {' | '.join(_row(price))} |" for price in prices]
         lines.append("")
     misses = dict.fromkeys(str(miss) for price in prices for miss in price.missed)
-    lines += [f"- {MISSED} {_code(miss)}" for miss in misses]
-    lines += [f"- {_code(str(reason))}" for reason in change.reasons if str(reason) not in misses]
+    lines += [f"- {MISSED} {code_span(miss)}" for miss in misses]
+    lines += [f"- {code_span(str(reason))}" for reason in change.reasons if str(reason) not in misses]
     return [*lines, ""] if lines[-1] else lines
 
 
 def _row(price: Price) -> Iterator[str]:
     missed = {miss.figure for miss in price.missed}
-    yield _cell(price.board)
-    yield _cell(price.model)
+    yield table_cell(price.board)
+    yield table_cell(price.model)
     for figure, cell in _cells(price):
         yield (
             f"{cell} {MISSED}" if figure in missed or (figure == "instructions" and "milliseconds" in missed) else cell
@@ -154,7 +158,7 @@ def _growth(was: Figures | None, now: Figures | None, name: str) -> str:
 def _proof(figures: Figures | None) -> str:
     if figures is None or figures.proof_model is None:
         return ""
-    return _cell(f"{figures.proof_model}/{figures.proof_firmware or '-'}")
+    return table_cell(f"{figures.proof_model}/{figures.proof_firmware or '-'}")
 
 
 def _why(plan: Plan) -> list[str]:
@@ -169,12 +173,12 @@ def _why(plan: Plan) -> list[str]:
 
 
 def _change(change: Change) -> Iterator[str]:
-    was = f" (was {_code(change.moved_from)})" if change.moved_from else ""
-    yield f"- {SIGNS[change.action]} {change.action.value} {change.kind} {_code(change.subject)}{was}"
+    was = f" (was {code_span(change.moved_from)})" if change.moved_from else ""
+    yield f"- {SIGNS[change.action]} {change.action.value} {change.kind} {code_span(change.subject)}{was}"
     for reason in change.reasons:
-        yield f"  - {_code(str(reason))}"
+        yield f"  - {code_span(str(reason))}"
     if change.follows and not change.reasons:
-        yield f"  - follows {', '.join(map(_code, change.follows))}"
+        yield f"  - follows {', '.join(map(code_span, change.follows))}"
 
 
 def _fitting(head: Sequence[str], sections: Iterable[Sequence[str]], noun: str, room: int = _ROOM // 2) -> list[str]:
@@ -190,13 +194,13 @@ def _fitting(head: Sequence[str], sections: Iterable[Sequence[str]], noun: str, 
     return [*lines, f"… and {left:,} more {noun}: `tinyops plan` lists them.", ""] if left else lines
 
 
-def _code(text: str) -> str:
+def code_span(text: str) -> str:
     """A code span that no text breaks out of: no HTML, no links, and nobody is mentioned."""
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     space = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{space}{text}{space}{fence}"
 
 
-def _cell(text: str) -> str:
+def table_cell(text: str) -> str:
     """The same in a table, where a bar would end the cell."""
-    return _code(text).replace("|", "\\|")
+    return code_span(text).replace("|", "\\|")

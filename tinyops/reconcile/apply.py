@@ -26,6 +26,7 @@ from tinyops.plan.prices import PlanFile
 from tinyops.process import run
 from tinyops.reconcile.approving import unapproved
 from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
+from tinyops.reconcile.descent import check_descends
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
 from tinyops.reconcile.pricing import priced
@@ -149,9 +150,10 @@ def apply(
         )
     with world.releases.lease("apply") as lease, store_folder(world.repository).using():
         world = observe(root, lock_file=lock_file, say=watcher.note)  # under the lease nobody else moves the release
+        rewritten = check_descends(world, today())
         wish = wish_of(world.repository, replace=replace, only=only)
         plan = plan_of(world, wish)
-        overrides = check_safe(world, today(), key.public)
+        overrides = (*check_safe(world, today(), key.public), *rewritten)
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:

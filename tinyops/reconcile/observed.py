@@ -117,7 +117,7 @@ def _state(
     return "behind", ""
 
 
-def by_state(devices: list[Observed]) -> Iterator[tuple[State, int]]:
+def by_state(devices: Sequence[Observed]) -> Iterator[tuple[State, int]]:
     """How many devices are in each state, converged ones first."""
     order: tuple[State, ...] = ("converged", "behind", "gave up", "silent", "unreported", "unknown", "revoked")
     for state in order:

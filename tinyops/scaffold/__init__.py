@@ -24,7 +24,10 @@ _SHARED = {
     "README.md": "shared/README.md.j2",
     ".gitignore": "shared/gitignore",
     ".github/workflows/plan.yml": "shared/plan.yml",
+    ".github/workflows/comment.yml": "shared/comment.yml",
     ".github/workflows/apply.yml": "shared/apply.yml",
+    ".github/workflows/drift.yml": "shared/drift.yml",
+    ".github/tinyops.txt": "shared/tinyops.txt.j2",
 }
 _TRAINED = {
     "specs/motions.yaml": "trained/motions.yaml",

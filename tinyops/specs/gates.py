@@ -51,7 +51,7 @@ NO_GATES = BoardGates()
 GateName = Annotated[str, Field(pattern=r"^(proof|[a-z0-9_]+_(min|max)(\.\S{1,64})?)$")]
 
 
-Limit = Literal["destroy_share", "signing_key", "security_counter"]
+Limit = Literal["destroy_share", "signing_key", "security_counter", "history"]
 
 
 class LimitOverride(Strict):

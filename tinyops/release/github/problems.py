@@ -26,8 +26,20 @@ class Unsure(Unreachable):
     """A request may or may not have been carried out: the answer got lost."""
 
 
-def refusal(place: Place, doing: str, status: int, headers: Mapping[str, str], body: Any, *, token: str) -> RemoteError:
-    """What a status from 400 to 499 means. `token` names where the token came from; empty without one."""
+def refusal(
+    place: Place,
+    doing: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: Any,
+    *,
+    token: str,
+    scopes: str = SCOPES,
+) -> RemoteError:
+    """What a status from 400 to 499 means. `token` names where the token came from; empty without one.
+
+    `scopes` says what the token must be allowed.
+    """
     head = f"{place}: {doing}: GitHub answered {status} {http.client.responses.get(status, '')}".rstrip()
     said = _said(body)
     if status == 401:
@@ -36,10 +48,10 @@ def refusal(place: Place, doing: str, status: int, headers: Mapping[str, str], b
         needed = headers.get("X-Accepted-GitHub-Permissions", "")
         asked = f" (needed: {needed})" if _PERMISSIONS.fullmatch(needed) else ""
         who = f"the token from {token}" if token else "without a token that"
-        return RemoteError(f"{head}: {who} is not allowed{asked}{said}", hint=SCOPES)
+        return RemoteError(f"{head}: {who} is not allowed{asked}{said}", hint=scopes)
     if status == 404:
         who = f"the token from {token} may not see it" if token else "it is private, for there is no token"
-        return RemoteError(f"{head}: there is no such repository or file, or {who}", hint=SCOPES)
+        return RemoteError(f"{head}: there is no such repository or file, or {who}", hint=scopes)
     if status == 409:
         hint = "an empty repository can hold no release: make a first commit, a README for one"
         return RemoteError(f"{head}{said}", hint=hint)

@@ -20,7 +20,7 @@ from github3.structs import GitHubIterator
 from tinyops.errors import RemoteError
 from tinyops.release.github.patience import Patience
 from tinyops.release.github.place import Place
-from tinyops.release.github.problems import Unsure, nonsense, printable, refusal
+from tinyops.release.github.problems import SCOPES, Unsure, nonsense, printable, refusal
 from tinyops.release.github.session import BROKEN, Session
 from tinyops.release.github.uploading import Outgoing
 
@@ -92,17 +92,27 @@ class _Pages(GitHubIterator):  # type: ignore[misc]  # github3 has no types
         return value
 
 
+class _Item:
+    """One of a list, as it came."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
 class Remote:
     """Every method raises RemoteError, Unreachable when GitHub did not answer, Unsure when a change may have been made.
 
-    `token_origin` says where the token came from; empty when there is none.
+    `token_origin` says where the token came from; empty when there is none. `scopes` says what it must be allowed.
     """
 
-    def __init__(self, place: Place, token: str, token_origin: str, patience: Patience) -> None:
+    def __init__(
+        self, place: Place, token: str, token_origin: str, patience: Patience, *, scopes: str = SCOPES
+    ) -> None:
         self.place = place
         self.patience = patience
         self.session = Session(place, token, patience)
         self._token_origin = token_origin if token else ""
+        self._scopes = scopes
         address = f"{place.api}/repos/{place.owner}/{place.name}"
         self._repository = _Repository({"url": address, "full_name": f"{place.owner}/{place.name}"}, self.session)
         self._refused: Any = None
@@ -300,7 +310,27 @@ class Remote:
             body = response.json()
         except (ValueError, RecursionError, *BROKEN):
             body = None
-        return refusal(self.place, doing, response.status_code, response.headers, body, token=self._token_origin)
+        token, scopes = self._token_origin, self._scopes
+        return refusal(self.place, doing, response.status_code, response.headers, body, token=token, scopes=scopes)
+
+    def listed(self, path: str, limit: int, doing: str, **options: str | int) -> list[dict[str, Any]]:
+        """A list of objects below the repository's address, page by page, at most `limit` of them."""
+        url = f"{self._repository.url}/{path}"
+        with self.asking(doing):
+            return [_object(found) for found in _Pages(limit, url, _Item, self.session, {"per_page": 100, **options})]
+
+    def changed(self, method: str, path: str, doing: str, **fields: Any) -> dict[str, Any]:
+        """What is at an address below the repository's, after the fields were sent there; without any, as it is."""
+        with self.asking(doing):
+            options = {"data": json.dumps(fields)} if fields else {}
+            return self._json(method, f"{self._repository.url}/{path}", **options)
+
+    def delete(self, path: str, doing: str) -> None:
+        """What is gone already is no error."""
+        with self.asking(doing):
+            response = self.session.delete(f"{self._repository.url}/{path}")
+            if response.status_code >= 400 and response.status_code != 404:
+                raise error_for(response)
 
     def _json(self, method: str, url: str, **options: Any) -> dict[str, Any]:
         response = self.session.request(method, url, **options)
@@ -340,6 +370,12 @@ def _asset(found: Any) -> RemoteAsset:
 
 def _commit(found: Any) -> RemoteCommit:
     return RemoteCommit(_sha(found.sha), _text(found.message), _sha(found.tree.sha))
+
+
+def _object(found: _Item) -> dict[str, Any]:
+    if not isinstance(found.value, dict):
+        raise TypeError("wants an object")
+    return found.value
 
 
 def _sha(value: object) -> str:

@@ -48,7 +48,7 @@ class GitHubStore:
         self.project = project
         self.trust = trust
         origin = token.origin if token else ""
-        self.remote = Remote(place, _token_text(token) if token else "", origin, patience or Patience())
+        self.remote = Remote(place, token_text(token) if token else "", origin, patience or Patience())
         self._downloads = Downloads(self.remote, cache)
         self._need_token = need_token
         self._published: dict[str, RemoteRelease] = {}  # those that were asked for: they never change
@@ -192,7 +192,7 @@ class GitHubStore:
             _check_asset(asset, carried.bytes, digest, f"{self.place} {carried.tag}/{carried.asset}")
 
 
-def _token_text(token: SecretValue) -> str:
+def token_text(token: SecretValue) -> str:
     """Fit for a header. Raises ToolError, which does not show it."""
     text = token.value.strip()
     if not _TOKEN.fullmatch(text):

@@ -1,0 +1,1 @@
+"""What CI does with plans: one comment, one issue, a matrix of jobs, and what jobs hand on to apply."""
