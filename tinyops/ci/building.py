@@ -8,6 +8,7 @@ from pathlib import Path
 from tinyops.artifacts import closure
 from tinyops.build.execute import Executor, Outcome, Watcher
 from tinyops.build.fits import with_boards
+from tinyops.build.runners import LocalRunner
 from tinyops.ci.passing import hand_on
 from tinyops.documents import closest
 from tinyops.errors import UsageError
@@ -25,7 +26,7 @@ def build_steps(world: World, ids: Sequence[str], watcher: Watcher, *, jobs: int
     store = open_store(world.repository, warn=watcher.warning)
     with store.using():
         store.sweep()
-        executor = Executor(store, world.recall, fetcher(world, store), watcher, jobs)
+        executor = Executor(store, world.recall, fetcher(world, store), watcher, LocalRunner(jobs))
         outcome = executor.run([step for step in world.steps if step.id in wanted])
     steps = world.steps_by_id
     return Outcome(

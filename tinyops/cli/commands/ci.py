@@ -32,7 +32,9 @@ SAID = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     comment = verbs.add_parser("comment", help="make a plan the one comment of its pull request")
-    comment.add_argument("plan", type=Path, metavar="PLAN", help="what `tinyops plan --out` saved; read as hostile")
+    comment.add_argument(
+        "plan", type=Path, metavar="PLAN", help="what `tinyops plan --out FILE` saved; read as hostile"
+    )
     number = comment.add_mutually_exclusive_group()
     number.add_argument("--pull", type=_number, metavar="N", help="the pull request (default: the event's)")
     number.add_argument("--pull-from", type=Path, metavar="FILE", help="a file with its number, as in an artifact")
