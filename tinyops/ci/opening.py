@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.errors import ToolError
-from tinyops.reconcile.opening import DEFAULT_TOKENS
+from tinyops.reconcile.opening import DEFAULT_TOKENS, first_token
 from tinyops.release.github.patience import Patience, Say
 from tinyops.release.github.place import Place
-from tinyops.release.secrets import resolve_secret, secret_path
 
 if TYPE_CHECKING:
     from tinyops.release.github.issues import Discussions
@@ -22,13 +21,8 @@ def open_discussions(place: Place, root: Path, say: Say) -> Discussions:
         from tinyops.release.github.store import token_text
     except ModuleNotFoundError as error:
         raise ToolError(f"GitHub needs {error.name}", hint="pip install 'tinyops[github]'") from error
-    for name in DEFAULT_TOKENS:
-        try:
-            token = resolve_secret(name, root)
-        except ToolError:
-            if secret_path(name, root).exists():  # readable for others: that is to be mended, not stepped over
-                raise
-            continue
+    token = first_token(DEFAULT_TOKENS, root)
+    if token is not None:
         return Discussions(place, token_text(token), token.origin, Patience(say=say))
     raise ToolError(
         f"nothing is written on {place} without a token",

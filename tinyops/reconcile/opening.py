@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -62,7 +62,12 @@ def _github(repository: Repository, spec: GitHubReleases, trust: Trust, say: Say
 
 def find_token(spec: GitHubReleases, root: Path) -> SecretValue | None:
     """The token that there is; None where there is none, for reading a public repository works without."""
-    for name in _token_names(spec):
+    return first_token(_token_names(spec), root)
+
+
+def first_token(names: Sequence[str], root: Path) -> SecretValue | None:
+    """The first of some secrets that is there. Raises ToolError for one that others may read."""
+    for name in names:
         try:
             return resolve_secret(name, root)
         except ToolError:

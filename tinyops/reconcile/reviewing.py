@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tinyops.errors import ToolError
-from tinyops.reconcile.opening import DEFAULT_TOKENS
+from tinyops.reconcile.opening import DEFAULT_TOKENS, first_token
 from tinyops.release.github.place import PUBLIC, Place
-from tinyops.release.secrets import SecretValue, resolve_secret
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _RUN = re.compile(r"[0-9]{1,20}")
@@ -26,26 +25,20 @@ def run_reviewers(root: Path, environment: Mapping[str, str]) -> frozenset[str]:
     try:
         from tinyops.release.github.patience import Patience
         from tinyops.release.github.remote import Remote
+        from tinyops.release.github.store import token_text
     except ModuleNotFoundError as error:
         raise ToolError(
             f"asking GitHub who approved this run needs {error.name}", hint="pip install 'tinyops[github]'"
         ) from error
-    secret = next((found for name in DEFAULT_TOKENS if (found := _token(name, root, environment)) is not None), None)
-    if secret is None:
+    token = first_token(DEFAULT_TOKENS, root)
+    if token is None:
         raise ToolError(
             "a fleet is protected, and no token can ask GitHub who approved this run",
             hint="env: GITHUB_TOKEN: ${{ github.token }}, with permission actions: read",
         )
     place = Place.of(repository, environment.get("GITHUB_SERVER_URL") or PUBLIC)
-    remote = Remote(place, secret.value.decode().strip(), secret.origin, Patience())
+    remote = Remote(place, token_text(token), token.origin, Patience())
     try:
         return frozenset(f"github:{login}" for login in remote.reviewers(run))
     finally:
         remote.close()
-
-
-def _token(name: str, root: Path, environment: Mapping[str, str]) -> SecretValue | None:
-    try:
-        return resolve_secret(name, root, environment)
-    except ToolError:
-        return None
