@@ -25,6 +25,7 @@ def run_reviewers(root: Path, environment: Mapping[str, str]) -> frozenset[str]:
     try:
         from tinyops.release.github.patience import Patience
         from tinyops.release.github.remote import Remote
+        from tinyops.release.github.runs import reviewers
         from tinyops.release.github.store import token_text
     except ModuleNotFoundError as error:
         raise ToolError(
@@ -39,6 +40,6 @@ def run_reviewers(root: Path, environment: Mapping[str, str]) -> frozenset[str]:
     place = Place.of(repository, environment.get("GITHUB_SERVER_URL") or PUBLIC)
     remote = Remote(place, token_text(token), token.origin, Patience())
     try:
-        return frozenset(f"github:{login}" for login in remote.reviewers(run))
+        return frozenset(f"github:{login}" for login in reviewers(remote, run))
     finally:
         remote.close()

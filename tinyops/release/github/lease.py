@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tinyops.errors import Leased, RemoteError
 from tinyops.release.github.problems import Unsure
 from tinyops.release.github.remote import Remote, RemoteCommit
+from tinyops.release.github.runs import run_is_over
 from tinyops.release.holder import Holder, is_free, lost_error, myself, read_holder, taken_error
 
 ATTEMPTS = 10
@@ -87,7 +88,7 @@ def take(remote: Remote, project: str, purpose: str) -> GitHubLease:
 
 def _refuse_held(remote: Remote, project: str, fence: int, commit: RemoteCommit, me: Holder) -> None:
     holder = _holder(commit)
-    if is_free(holder) or (holder is not None and holder.run and remote.run_is_over(holder.run, me.run)):
+    if is_free(holder) or (holder is not None and holder.run and run_is_over(remote, holder.run, me.run)):
         return
     place, name = remote.place, _ref(project, fence)
     command = f"gh api -X DELETE{place.command_options} repos/{place.owner}/{place.name}/git/{name}"

@@ -28,10 +28,8 @@ RELEASES_PER_PAGE = 50  # each comes with its assets
 RELEASES_MAX = 10_000  # GitHub lists no more
 ASSETS_MAX = 1_000
 REFS_MAX = 1_000
-REVIEWS_MAX = 1_000
 NAME_CHARACTERS_MAX = 300
 UPLOADED = "uploaded"
-_RUN = re.compile(r"(https?://[^/\s]+)/([\w.-]+/[\w.-]+)/actions/runs/(\d{1,20})/attempts/(\d{1,6})")
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -168,7 +166,7 @@ class Remote:
         # Release.edit of github3.py knows no make_latest.
         with self.asking(doing):
             return _release(
-                GitHubRelease(self._json("patch", release.handle.url, data=json.dumps(fields)), self.session)
+                GitHubRelease(self.read_object("patch", release.handle.url, data=json.dumps(fields)), self.session)
             )
 
     # -- assets --------------------------------------------------------------------------------
@@ -230,7 +228,7 @@ class Remote:
 
     def move_ref(self, name: str, sha: str) -> None:
         with self.asking(f"writing {name}"):
-            self._json("patch", self._ref_url(name), data=json.dumps({"sha": sha, "force": True}))
+            self.read_object("patch", self._ref_url(name), data=json.dumps({"sha": sha, "force": True}))
 
     def delete_ref(self, name: str) -> None:
         """A ref that is gone already is no error."""
@@ -253,32 +251,6 @@ class Remote:
         """A commit that no branch holds: a record for a ref to point to."""
         with self.asking("writing the lease's record"):
             return _commit(self._repository.create_commit(message, tree, [])).sha
-
-    def run_is_over(self, address: str, mine: str) -> bool:
-        """Whether a workflow run, or that attempt of it, is known to have ended. Not to be told counts as no."""
-        match, ours = _RUN.fullmatch(address), _RUN.fullmatch(mine)
-        if match is None or match.group(1) != self.place.url:
-            return False
-        if ours is not None and ours.group(1, 2, 3) == match.group(1, 2, 3):
-            return int(match.group(4)) < int(ours.group(4))  # an earlier attempt of our own run
-        repository, run, attempt = match.group(2, 3, 4)
-        with contextlib.suppress(RemoteError), self.asking("reading the state of a workflow run"):
-            value = self._json("get", f"{self.place.api}/repos/{repository}/actions/runs/{run}")
-            if str(value.get("id")) == run and isinstance(value.get("run_attempt"), int):
-                return bool(value.get("status") == "completed" or value["run_attempt"] > int(attempt))
-        return False
-
-    def reviewers(self, run: str) -> frozenset[str]:
-        """Who let a run of this repository's past the protection of an environment, by login."""
-        with self.asking("reading who approved this workflow run"):
-            response = self.session.request("get", f"{self._repository.url}/actions/runs/{run}/approvals")
-            if response.status_code >= 400:
-                raise error_for(response)
-            reviews = response.json()
-            if not isinstance(reviews, list) or len(reviews) > REVIEWS_MAX:
-                raise ValueError(f"wants a list of at most {REVIEWS_MAX} reviews")
-            return frozenset(_name(review["user"]["login"]) for review in reviews if review["state"] == "approved")
-        raise AssertionError("asking raises or returns")
 
     # -- the seam ------------------------------------------------------------------------------
 
@@ -323,7 +295,7 @@ class Remote:
         """What is at an address below the repository's, after the fields were sent there; without any, as it is."""
         with self.asking(doing):
             options = {"data": json.dumps(fields)} if fields else {}
-            return self._json(method, f"{self._repository.url}/{path}", **options)
+            return self.read_object(method, f"{self._repository.url}/{path}", **options)
 
     def delete(self, path: str, doing: str) -> None:
         """What is gone already is no error."""
@@ -332,7 +304,8 @@ class Remote:
             if response.status_code >= 400 and response.status_code != 404:
                 raise error_for(response)
 
-    def _json(self, method: str, url: str, **options: Any) -> dict[str, Any]:
+    def read_object(self, method: str, url: str, **options: Any) -> dict[str, Any]:
+        """An object that GitHub answers, within `asking`."""
         response = self.session.request(method, url, **options)
         if response.status_code >= 400:
             raise error_for(response)
@@ -357,14 +330,14 @@ class Remote:
 def _release(found: Any) -> RemoteRelease:
     assets = tuple(_asset(asset) for asset in found.original_assets)
     return RemoteRelease(
-        _int(found.id), _name(found.tag_name), _bool(found.draft), _text(found.body or ""), assets, found
+        _int(found.id), name_of(found.tag_name), _bool(found.draft), _text(found.body or ""), assets, found
     )
 
 
 def _asset(found: Any) -> RemoteAsset:
     digest = found.as_dict().get("digest") or ""
     return RemoteAsset(
-        _int(found.id), _name(found.name), _int(found.size), _text(found.state), _text(digest).lower(), found
+        _int(found.id), name_of(found.name), _int(found.size), _text(found.state), _text(digest).lower(), found
     )
 
 
@@ -391,7 +364,8 @@ def _text(value: object) -> str:
     return value
 
 
-def _name(value: object) -> str:
+def name_of(value: object) -> str:
+    """A name for people, bounded. Raises ValueError."""
     text = _text(value)
     if not text.isprintable() or len(text) > NAME_CHARACTERS_MAX:
         raise ValueError("wants a name")
