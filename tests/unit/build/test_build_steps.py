@@ -148,10 +148,17 @@ def with_microbit(**changes: Any) -> dict[str, Board]:
     return {**CATALOG, "microbit": board.model_copy(update={"spec": board.spec.model_copy(update=changes)})}
 
 
-def test_usb_ids_and_notes_of_a_board_build_nothing_and_its_layout_does(bench: Repository) -> None:
+def test_cables_and_notes_of_a_board_build_nothing_and_its_layout_does(bench: Repository) -> None:
     before = own_keys(steps_of(bench))
     silicon = CATALOG["microbit"].spec.silicon.model_copy(update={"run": True, "note": "on the desk"})
     assert own_keys(steps_of(bench, catalog=with_microbit(usb=(), silicon=silicon))) == before
+    tool = CATALOG["microbit"].spec.flash_tool
+    assert tool is not None
+    told = tool.model_copy(update={"volume": "OTHER", "options": {"speed": 1}})
+    assert own_keys(steps_of(bench, catalog=with_microbit(flash_tool=told))) == before
+    assert (
+        own_keys(steps_of(bench, catalog=with_microbit(flash_tool=tool.model_copy(update={"file": "bin"})))) != before
+    )
     layout = CATALOG["microbit"].spec.layout
     assert layout is not None
     smaller = own_keys(steps_of(bench, catalog=with_microbit(layout=layout.model_copy(update={"arena_bytes": 8192}))))
