@@ -38,30 +38,31 @@ OLDEST, NEWEST = (3, 11), (3, 13)  # TensorFlow 2.21 has no package for 3.14
 EXIT_TOOL = 70
 DISK_MB = 3_000  # .venv 2.1 GB, pip's cache 0.5 GB
 
-# A program that must be on PATH, and the Debian package that has it.
+# A program that must be on PATH, and the Debian package that has it: what the example's six boards are built and run with.
 PROGRAMS = {
     "git": "git",
     "gcc": "gcc",
     "arm-none-eabi-gcc": "gcc-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
+    "qemu-aarch64": "qemu-user",
+    "clang": "clang",
+    "wasm-ld": "lld",
+    "chromium": "chromium",
+    "node": "nodejs",
+    "npm": "npm",
 }
 # A file that a compiler must find, and the Debian package that has it.
 COMPILER_FILES = {
     ("gcc", "crt1.o"): "libc6-dev",
     ("arm-none-eabi-gcc", "nano.specs"): "libnewlib-arm-none-eabi",
+    ("aarch64-linux-gnu-gcc", "crt1.o"): "libc6-dev-arm64-cross",
 }
 # The same for the tests of other architectures (tests/fakes/platforms.py), of the libraries that are written, and of
 # the programs that flash boards.
 TEST_PROGRAMS = {
     "g++": "g++",
     "cmake": "cmake",
-    "chromium": "chromium",
-    "clang": "clang",
-    "wasm-ld": "lld",
-    "node": "nodejs",
-    "npm": "npm",
-    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
-    "qemu-aarch64": "qemu-user",
     "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
     "qemu-system-riscv32": "qemu-system-misc",
     "avr-gcc": "gcc-avr",
@@ -74,7 +75,6 @@ TEST_PROGRAMS = {
     "teensy_loader_cli": "teensy-loader-cli",
 }
 TEST_COMPILER_FILES = {
-    ("aarch64-linux-gnu-gcc", "crt1.o"): "libc6-dev-arm64-cross",
     ("avr-gcc", "avr6/libc.a"): "avr-libc",
     ("gcc", "libsimavr.so"): "libsimavr-dev",
     ("gcc", "libelf.so"): "libelf-dev",
@@ -319,8 +319,7 @@ def install_from_npm(pins: Path = NPM_PINS, folder: Path = NPM_FOLDER) -> bool:
     if installed.is_file() and copy.is_file() and copy.read_bytes() == lock.read_bytes():
         return False
     if shutil.which("npm") is None:
-        say("npm is missing: the tests that need an emulator from it are skipped")
-        return False
+        raise CannotSetUp("npm is missing, which brings an emulator. Type: sudo apt-get install npm")
     folder.mkdir(parents=True, exist_ok=True)
     for path in (pins / "package.json", lock):
         shutil.copyfile(path, folder / path.name)
@@ -403,7 +402,7 @@ def set_up(*, tests: bool = False) -> None:
         install_python_packages(python, action, wanted)
     if tests and install_for_tests():
         missing += ["for tests"]
-    if tests and install_from_npm():
+    if install_from_npm():
         missing += ["from npm"]
     if missing or action != "nothing":
         say(f"done in {time.monotonic() - started:.0f} s")

@@ -138,22 +138,42 @@ def test_everything_is_missing_on_an_empty_machine(path: Path) -> None:
         "gcc",
         "gcc-arm-none-eabi",
         "qemu-system-arm",
+        "gcc-aarch64-linux-gnu",
+        "qemu-user",
+        "clang",
+        "lld",
+        "chromium",
+        "nodejs",
+        "npm",
         "libc6-dev",
         "libnewlib-arm-none-eabi",
+        "libc6-dev-arm64-cross",
     ]
 
 
+def test_what_the_example_needs_is_there_after_the_first_of_the_two_commands(path: Path) -> None:
+    """Every program that the example's lock names comes with a Debian package of the base set, or from npm."""
+    from tinyops.specs.lock import load_lock
+    from tinyops.toolchain import debian_packages
+
+    lock = load_lock(ROOT / "specs/tinyops.lock.yaml")
+    needed = set(debian_packages([*lock.compilers, *lock.emulators]))
+    assert needed <= set(bootstrap.missing_packages()), "`make demo` would lack it"
+
+
 def test_a_compiler_without_its_library_is_noticed(path: Path) -> None:
-    for name in ("git", "qemu-system-arm"):
+    compilers = ("gcc", "arm-none-eabi-gcc", "aarch64-linux-gnu-gcc")
+    for name in (name for name in bootstrap.PROGRAMS if name not in compilers):
         put(path, name, "exit 0")
-    put(path, "gcc", "echo /usr/lib/crt1.o")
+    for name in ("gcc", "aarch64-linux-gnu-gcc"):
+        put(path, name, "echo /usr/lib/crt1.o")
     put(path, "arm-none-eabi-gcc", "echo nano.specs")  # the bare name: not found
     assert bootstrap.missing_packages() == ["libnewlib-arm-none-eabi"]
 
 
 def test_what_only_tests_need_is_asked_for_apart(path: Path) -> None:
     wanted = bootstrap.missing_packages(bootstrap.TEST_PROGRAMS, bootstrap.TEST_COMPILER_FILES)
-    assert {"clang", "nodejs", "qemu-user", "gcc-riscv64-unknown-elf", "avr-libc", "simavr"} < set(wanted)
+    assert {"cmake", "gcc-riscv64-unknown-elf", "avr-libc", "simavr"} < set(wanted)
     assert not set(wanted) & set(bootstrap.missing_packages())
 
 
@@ -297,6 +317,12 @@ def a_checkout(folder: Path) -> Path:
     script = folder / ".ci" / "bootstrap.py"
     script.write_bytes(SCRIPT.read_bytes())
     (folder / ".ci" / "requirements.txt").write_text("# download: 1 MB\n")
+    node = folder / "tinyops" / "twin" / "node"
+    node.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        (node / name).write_text("{}")
+    (folder / "bin").mkdir()
+    put(folder / "bin", "npm", 'mkdir -p "$3/node_modules" && echo "{}" > "$3/node_modules/.package-lock.json"')
     (folder / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         '[project]\nname = "example"\nversion = "1"\n'
@@ -329,24 +355,25 @@ def test_set_up_once_then_never_again_until_something_changed(tmp_path: Path) ->
     script = a_checkout(tmp_path)
     mark = tmp_path / ".venv" / "tinyops-setup.json"
 
-    first = run_script(tmp_path, os.environ["PATH"], script)
+    programs = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    first = run_script(tmp_path, programs, script)
     assert first.returncode == 0, first.stderr
     assert "1 MB to download" in first.stdout
     assert json.loads(mark.read_text())["state"] == "done"
     installed = [p.name for p in (tmp_path / ".venv").glob("lib/*/site-packages/example-*")]
     assert installed == ["example-1.dist-info"]
 
-    second = run_script(tmp_path, os.environ["PATH"], script)
+    second = run_script(tmp_path, programs, script)
     assert second.stdout == "set-up: nothing to do, .venv and the Debian packages are there\n"
 
     mark.write_text(json.dumps({**json.loads(mark.read_text()), "state": "begun"}))  # as a kill leaves it
     (tmp_path / ".venv" / "half").touch()
-    third = run_script(tmp_path, os.environ["PATH"], script)
+    third = run_script(tmp_path, programs, script)
     assert "removing a .venv that is unfinished" in third.stdout
     assert not (tmp_path / ".venv" / "half").exists()
     assert json.loads(mark.read_text())["state"] == "done"
 
     (tmp_path / ".ci" / "requirements.txt").write_text("no-such-package==1 --hash=sha256:" + "0" * 64 + "\n")
-    failed = run_script(tmp_path, os.environ["PATH"], script, PIP_NO_INDEX="1")
+    failed = run_script(tmp_path, programs, script, PIP_NO_INDEX="1")
     assert failed.returncode == 70
     assert json.loads(mark.read_text())["state"] == "begun"
