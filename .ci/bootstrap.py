@@ -38,7 +38,7 @@ OLDEST, NEWEST = (3, 11), (3, 13)  # TensorFlow 2.21 has no package for 3.14
 EXIT_TOOL = 70
 DISK_MB = 3_000  # .venv 2.1 GB, pip's cache 0.5 GB
 
-# A program that must be on PATH, and the Debian package that has it: what the example's six boards are built and run with.
+# A program that must be on PATH, and the Debian package that has it: those of the example's six boards.
 PROGRAMS = {
     "git": "git",
     "gcc": "gcc",
