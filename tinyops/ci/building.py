@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyops.artifacts import closure
-from tinyops.build.execute import Executor, Outcome, Watcher
-from tinyops.build.fits import with_boards
+from tinyops.build.execute import Outcome, Watcher
 from tinyops.build.runners import LocalRunner
 from tinyops.ci.passing import hand_on
 from tinyops.documents import closest
 from tinyops.errors import UsageError
-from tinyops.reconcile.apply import fetcher
+from tinyops.reconcile.apply import run_steps
 from tinyops.reconcile.storing import open_store
 from tinyops.reconcile.world import World
 
@@ -25,14 +24,8 @@ def build_steps(world: World, ids: Sequence[str], watcher: Watcher, *, jobs: int
     wanted = closure(ids, world.steps_by_id)
     store = open_store(world.repository, warn=watcher.warning)
     with store.using():
-        store.sweep()
-        executor = Executor(store, world.recall, fetcher(world, store), watcher, LocalRunner(jobs))
-        outcome = executor.run([step for step in world.steps if step.id in wanted])
-    steps = world.steps_by_id
-    return Outcome(
-        outcome.records,
-        {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()},
-    )
+        steps = [step for step in world.steps if step.id in wanted]
+        return run_steps(world, store, steps, watcher, runner=LocalRunner(jobs))
 
 
 def hand_on_new(world: World, outcome: Outcome, folder: Path) -> int:

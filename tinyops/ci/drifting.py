@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from tinyops.plan import Plan
 from tinyops.plan.markdown import LIMIT, mark_of, table_cell
-from tinyops.reconcile.observed import Observed, by_state
+from tinyops.reconcile.observed import DRIFTED, Observed, by_state
 
-DRIFTED = frozenset({"behind", "gave up", "silent", "unknown", "revoked"})
 TITLE = "Drift: devices or releases are not what the specs want"
 _ROOM = LIMIT - 2_000
 

@@ -66,10 +66,22 @@ UNSIGNED = Signing()
 
 def build(world: World, store: Store, watcher: Watcher, *, runner: Runner, wish: Wish = NO_WISH) -> Outcome:
     """Runs every stale step that is asked for and publishes nothing."""
+    return run_steps(world, store, _wanted(world, wish), watcher, runner=runner, replace=wish.replace)
+
+
+def run_steps(
+    world: World,
+    store: Store,
+    wanted: Sequence[Step],
+    watcher: Watcher,
+    *,
+    runner: Runner,
+    replace: Collection[str] = (),
+) -> Outcome:
+    """Runs what is stale of some steps; errors of what does not fit name the boards that would do."""
     store.sweep()
-    wanted = _wanted(world, wish)
-    outcome = Executor(store, world.recall, fetcher(world, store), watcher, runner, wish.replace).run(wanted)
-    steps = {step.id: step for step in world.steps}
+    outcome = Executor(store, world.recall, fetcher(world, store), watcher, runner, replace).run(wanted)
+    steps = world.steps_by_id
     errors = {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()}
     return Outcome(outcome.records, errors)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tinyops.errors import UnsafePlan
 from tinyops.process import Completed, run
+from tinyops.reconcile.safety import find_override, override_line
 from tinyops.reconcile.world import World
 from tinyops.specs.gates import LimitOverride
 from tinyops.store import in_ci
@@ -33,12 +34,10 @@ def check_descends(world: World, day: date, environment: Mapping[str, str] | Non
     fault = _fault(world, released, in_git) if released is not None else None
     if fault is None:
         return ()
-    release = world.release.digest if world.release else None
-    overrides = world.repository.project.document.spec.overrides
-    fitting = [o for o in overrides if (o.limit, o.fleet, o.release) == ("history", None, release) and day <= o.until]
-    if not fitting:
+    override = find_override(world, day, "history")
+    if override is None:
         raise fault
-    return (fitting[0],)
+    return (override,)
 
 
 def _fault(world: World, released: str, in_git: bool) -> UnsafePlan | None:
@@ -73,8 +72,7 @@ def _fault(world: World, released: str, in_git: bool) -> UnsafePlan | None:
 
 
 def _or_override(world: World) -> str:
-    release = world.release.digest if world.release else None
-    line = f'{{limit: history, release: "{release}", reason: …, author: …, until: …}}'
+    line = override_line(world, "history")
     return f"; if history was rewritten and it is meant, the project's `overrides` need {line}"
 
 

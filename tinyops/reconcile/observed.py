@@ -21,6 +21,9 @@ SILENT_AFTER = timedelta(hours=72)
 State: TypeAlias = Literal["converged", "behind", "gave up", "silent", "unreported", "unknown", "revoked"]
 
 
+DRIFTED: frozenset[State] = frozenset({"behind", "gave up", "silent", "unknown", "revoked"})
+
+
 @dataclass(frozen=True)
 class Observed:
     """One device. `running` is the digest of the model that it reports, `wanted` that of the release.

@@ -31,30 +31,42 @@ def check_safe(world: World, day: date, key: PublicKey | None = None) -> tuple[L
 
     Raises UnsafePlan with every danger that no override lifts.
     """
-    overrides = world.repository.project.document.spec.overrides
-    release = world.release.digest if world.release else None
     used: list[LimitOverride] = []
     left: list[Danger] = []
     for danger in _dangers(world, day, key):
-        fitting = [
-            o
-            for o in overrides
-            if (o.limit, o.fleet, o.release) == (danger.limit, danger.fleet, release) and day <= o.until
-        ]
-        used += fitting[:1]
-        left += [danger] if not fitting else []
+        override = find_override(world, day, danger.limit, danger.fleet) if danger.limit else None
+        if override is not None:
+            used.append(override)
+        else:
+            left.append(danger)
     if left:
-        raise UnsafePlan("\n".join(d.text for d in left), hint="\n  ".join(dict.fromkeys(_hints(left, release))))
+        raise UnsafePlan("\n".join(d.text for d in left), hint="\n  ".join(dict.fromkeys(_hints(world, left))))
     return (*used,)
 
 
-def _hints(left: Iterable[Danger], release: str | None) -> Iterator[str]:
+def find_override(world: World, day: date, limit: Limit, fleet: str | None = None) -> LimitOverride | None:
+    """The project's override that lifts a limit for the release that follows the last one."""
+    overrides, release = world.repository.project.document.spec.overrides, _release(world)
+    fitting = (o for o in overrides if (o.limit, o.fleet, o.release) == (limit, fleet, release) and day <= o.until)
+    return next(fitting, None)
+
+
+def override_line(world: World, limit: Limit, fleet: str | None = None) -> str:
+    """The line that lifts a limit, to be pasted into the project's `overrides` and filled in."""
+    named = f"fleet: {fleet}, " if fleet else ""
+    return f'{{limit: {limit}, {named}release: "{_release(world)}", reason: …, author: …, until: …}}'
+
+
+def _release(world: World) -> str | None:
+    return world.release.digest if world.release else None
+
+
+def _hints(world: World, left: Iterable[Danger]) -> Iterator[str]:
     for danger in left:
         if danger.limit is None:
             yield danger.hint
         else:
-            fleet = f"fleet: {danger.fleet}, " if danger.fleet else ""
-            line = f'{{limit: {danger.limit}, {fleet}release: "{release}", reason: …, author: …, until: …}}'
+            line = override_line(world, danger.limit, danger.fleet)
             yield f"{danger.hint}; if it is meant, the project's `overrides` need {line}"
 
 

@@ -9,7 +9,6 @@ from tinyops.cli.output import Output
 from tinyops.errors import ExitCode
 
 HEADERS = ("fleet", "board", "device", "state", "runs", "released", "last report", "")
-DRIFTED = frozenset({"behind", "gave up", "silent", "unknown", "revoked"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from dataclasses import asdict
 
-    from tinyops.reconcile.observed import Observed, by_state, observed_devices
+    from tinyops.reconcile.observed import DRIFTED, Observed, by_state, observed_devices
     from tinyops.reconcile.verbs import clock
     from tinyops.reconcile.world import observe
 

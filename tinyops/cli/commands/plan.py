@@ -11,7 +11,7 @@ from tinyops.cli.missed import report
 from tinyops.cli.output import Output, log
 from tinyops.errors import ExitCode
 from tinyops.files import pretty_json, write_atomic
-from tinyops.plan import Plan
+from tinyops.plan import Plan, Wish
 from tinyops.plan.render import plan_text
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock, say=log)
-    plan = plan_of(world, wish_of(world.repository, replace=arguments.replace, only=arguments.only))
+    wish = wish_of(world.repository, replace=arguments.replace, only=arguments.only)
+    plan = plan_of(world, wish)
     if arguments.build and plan.pending:
-        return _build(arguments, output, world, plan)
+        return _build(arguments, output, world, plan, wish)
     judged = held_fleets(world, plan)
     file = PlanFile(plan, priced(world, plan, judged=judged))
     _save(arguments, file)
@@ -63,18 +64,16 @@ def _status(arguments: argparse.Namespace, plan: Plan, judged: Judgement) -> int
     return int(ExitCode.CHANGES if arguments.detailed_exitcode and plan.pending else ExitCode.OK)
 
 
-def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Plan) -> int:
+def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Plan, wish: Wish) -> int:
     from tinyops.build.measurements import FOLDER
     from tinyops.cli.progress import watcher
     from tinyops.plan.markdown import plan_comment
     from tinyops.plan.prices import PlanFile
     from tinyops.reconcile.apply import preview
     from tinyops.reconcile.pricing import priced
-    from tinyops.reconcile.selection import wish_of
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows, time_lines
 
     measurements = repository_root(arguments) / FOLDER
-    wish = wish_of(world.repository, replace=arguments.replace, only=arguments.only)
     with watcher(json=output.json) as watching, runner_of(arguments) as runner:
         built = preview(world, plan, watching, runner=runner, wish=wish)
     file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged))
