@@ -112,6 +112,20 @@ def read_factor(folder: Path, board: str) -> Factor | None:
     return Factor(cycles, found[-1].clock_hz, len(found))
 
 
+class Clock:
+    """Instructions to milliseconds, where boards were measured; the files of each board are read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._factors: dict[str, Factor | None] = {}
+
+    def __call__(self, board: str, instructions: int) -> float | None:
+        if board not in self._factors:
+            self._factors[board] = read_factor(self._folder, board)
+        factor = self._factors[board]
+        return factor.milliseconds(instructions) if factor else None
+
+
 def _read(folder: Path) -> list[Measurement]:
     found = []
     for path in sorted(folder.glob("*.json"))[:MOST_FILES]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinyops.artifacts import Record, closure
 from tinyops.build.execute import Outcome
-from tinyops.build.measurements import FOLDER, read_factor
+from tinyops.build.measurements import FOLDER, Clock
 from tinyops.manifest.document import FleetEntry
 from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
@@ -138,17 +138,12 @@ def _shrunk(world: World, fleet: Fleet, records: Mapping[str, Record]) -> Iterat
 def _board_misses(
     world: World, fleet: Fleet, figures: Mapping[str, Mapping[str, Any]], before: FleetEntry | None
 ) -> Iterator[Miss]:
+    clock = Clock(world.root / FOLDER)
     for board, binding in fleet.spec.boards.items():
         gates = fleet.spec.gates.under(binding.gates)
         if board not in figures or gates == NO_GATES:
             continue
         was = before.boards[board].figures if before and board in before.boards else None
-        milliseconds = _milliseconds(world, board, figures[board]) if gates.latency_ms_max else None
+        instructions = figures[board].get("instructions")
+        milliseconds = clock(board, instructions) if gates.latency_ms_max and instructions else None
         yield from missed_board_gates(gates, board, figures[board], before=was, milliseconds=milliseconds)
-
-
-def _milliseconds(world: World, board: str, figures: Mapping[str, Any]) -> float | None:
-    """Only where such a board was measured."""
-    factor = read_factor(world.root / FOLDER, board)
-    instructions = figures.get("instructions")
-    return factor.milliseconds(instructions) if factor and instructions else None

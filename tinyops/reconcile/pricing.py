@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tinyops.build.measurements import FOLDER, Factor, read_factor
+from tinyops.build.measurements import FOLDER, Clock
 from tinyops.device.provision.devices_file import DevicesFile, parse_devices
 from tinyops.documents import shown_path
 from tinyops.files import MIB, read_bounded
@@ -39,7 +39,7 @@ def priced(
             after=built,
             devices={name: count for name, entry in listed.items() if (count := _count(world, entry)) is not None},
             missed=missed,
-            milliseconds=_Clock(world),
+            milliseconds=Clock(world.root / FOLDER),
         ),
     )
 
@@ -59,17 +59,3 @@ def _count(world: World, entry: Loaded[Fleet]) -> Counter[str] | None:
     if listed is None:
         return None
     return Counter(device.board for device in listed.devices.values() if not device.revoked)
-
-
-class _Clock:
-    """Instructions to milliseconds, for boards that were measured; each board's file is read once."""
-
-    def __init__(self, world: World) -> None:
-        self._folder = world.root / FOLDER
-        self._factors: dict[str, Factor | None] = {}
-
-    def __call__(self, board: str, instructions: int) -> float | None:
-        if board not in self._factors:
-            self._factors[board] = read_factor(self._folder, board)
-        factor = self._factors[board]
-        return factor.milliseconds(instructions) if factor else None

@@ -71,7 +71,7 @@ class World:
 
     @cached_property
     def past(self) -> Past | None:
-        """The releases before the last one."""
+        """The releases up to the last one; None before the first."""
         if self.releases is None or self.manifest is None:
             return None
         return Past(self.releases, self.manifest.version, self.root / ".tinyops" / "past" / self.manifest.project)

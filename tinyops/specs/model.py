@@ -23,6 +23,7 @@ from tinyops.specs.dataset import (
     Signal,
     WheelSource,
 )
+from tinyops.specs.environments import PromoteWhen, Suspended
 from tinyops.specs.features import Feature, RawFeature
 from tinyops.specs.fields import GitHubRepository, GitHubUrl, Path_, Seed, Share
 from tinyops.specs.gates import NO_GATES, BoardGates, Gates, LimitOverride, Override
@@ -314,23 +315,6 @@ class Devices(Strict):
 
 def _approvals(value: object) -> object:
     return int(value) if isinstance(value, bool) else value
-
-
-class PromoteWhen(Strict):
-    """What must hold of a fleet before `tinyops promote` pins this one to its model."""
-
-    fleet: Name = Field(description="The fleet that goes first.")
-    converged_share: Share = Field(default=0.95, description="Of its devices: they report the released model.")
-    soak_h: Annotated[float, Field(ge=0, le=24 * 365)] = Field(
-        default=0, description="Hours since the release that first gave it the model."
-    )
-
-
-class Suspended(Strict):
-    """A fleet that no apply moves until `tinyops resume` takes this away."""
-
-    reason: Annotated[str, Field(min_length=3, max_length=500)] = Field(description="Why it must not move.")
-    author: Annotated[str, Field(min_length=1, max_length=100)] = Field(description="Who says so.")
 
 
 class FleetSpec(Strict):
