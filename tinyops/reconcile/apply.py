@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tinyops.artifacts import Artifact, Step, closure
+from tinyops.artifacts import Artifact, Step
 from tinyops.build.execute import Executor, Outcome, Watcher
 from tinyops.build.fits import with_boards
 from tinyops.build.runners import Runner
@@ -19,7 +19,7 @@ from tinyops.manifest.document import Manifest
 from tinyops.manifest.envelope import Envelope
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.plan import NO_WISH, Plan, Wish
+from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.diff import REPLACED
 from tinyops.plan.markdown import release_notes
 from tinyops.plan.prices import PlanFile
@@ -64,9 +64,11 @@ class Signing:
 UNSIGNED = Signing()
 
 
-def build(world: World, store: Store, watcher: Watcher, *, runner: Runner, wish: Wish = NO_WISH) -> Outcome:
-    """Runs every stale step that is asked for and publishes nothing."""
-    return run_steps(world, store, _wanted(world, wish), watcher, runner=runner, replace=wish.replace)
+def build(world: World, plan: Plan, store: Store, watcher: Watcher, *, runner: Runner, wish: Wish) -> Outcome:
+    """Runs every stale step that the plan does not hold and publishes nothing."""
+    held = {change.id for change in plan.changes if change.action is Action.HELD}
+    wanted = [step for step in world.steps if step.id not in held]
+    return run_steps(world, store, wanted, watcher, runner=runner, replace=wish.replace)
 
 
 def run_steps(
@@ -86,16 +88,6 @@ def run_steps(
     return Outcome(outcome.records, errors)
 
 
-def _wanted(world: World, wish: Wish) -> Sequence[Step]:
-    still = standing(world.fleets, wish)
-    if not still:
-        return world.steps
-    last = {name: fleet_steps(name, fleet) for name, fleet in world.fleets.items()}
-    moving = closure((i for name, ids in last.items() if name not in still for i in ids), world.steps_by_id)
-    left = closure((i for name in still for i in last[name]), world.steps_by_id) - moving
-    return [step for step in world.steps if step.id in moving or (step.id not in left and not wish.only)]
-
-
 def preview(world: World, plan: Plan, watcher: Watcher, *, runner: Runner, wish: Wish = NO_WISH) -> Applied:
     """What apply would release; publishes nothing and needs no key.
 
@@ -103,7 +95,7 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, runner: Runner, wish:
     """
     store = open_store(world.repository, warn=watcher.warning)
     with store.using():
-        outcome = build(world, store, watcher, runner=runner, wish=wish)
+        outcome = build(world, plan, store, watcher, runner=runner, wish=wish)
     judged = judge(world, outcome, today(), wish)
     built = set(outcome.records)
     unbuilt = {n: why for n, why in judged.reasons.items() if not built.issuperset(fleet_steps(n, world.fleets[n]))}
@@ -171,7 +163,7 @@ def apply(
         if not plan.pending:
             return Applied(world.manifest, False, held_fleets(world, plan), {})
         store = open_store(world.repository, publishing=True, warn=watcher.warning)
-        outcome = build(world, store, watcher, runner=runner, wish=wish)
+        outcome = build(world, plan, store, watcher, runner=runner, wish=wish)
         awaiting = unapproved(world, plan, approval, key)
         judged = dataclasses.replace(judge(world, outcome, today(), wish), awaiting=awaiting)
         signing = Signing((key.public.key_id,), overrides)
