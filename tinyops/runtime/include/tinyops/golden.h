@@ -1,5 +1,5 @@
-/* The input of an image's self-test: bytes that both ends make from a seed, so that an image carries
- * eight bytes instead of a tensor. tinyops/images/golden.py is the same in Python. */
+/* The input of an image's self-test: bytes that both ends make from a seed, so that an image
+ * carries eight bytes instead of a tensor. tinyops/images/golden.py is the same in Python. */
 #ifndef TINYOPS_GOLDEN_H
 #define TINYOPS_GOLDEN_H
 
