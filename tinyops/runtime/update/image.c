@@ -1,27 +1,33 @@
 /* Images in MCUboot's format; tinyops/images/definition.py says what is in them. */
 #include "image.h"
 
+#include <stddef.h>
+
 #include "bytes.h"
 #include "tinyops/boot.h"
 #include "tinyops/little_endian.h"
 
-enum { PAUSE_EVERY = 4096, AREAS = 2 };
+enum { PAUSE_EVERY = 4096, AREAS = 2, TLVS = 8 };
+#define TO(field) offsetof(tinyops_image, field)
 
-/* What an image may have; `area` 0 is under the digest. A value outside of it must be needed and
- * have one length: so no bit of an accepted image goes unproved. */
+/* What an image may have, and where it is kept. All of area 0 is under the digest; of area 1 each
+ * is needed and has one length: so no bit of an accepted image goes unproved. */
 static const struct {
   uint8_t type, least, most, area;
-} known[TINYOPS_TLVS] = {
-    {TINYOPS_IMAGE_TLV_COUNTER, 4, 4, 0},
-    {TINYOPS_IMAGE_TLV_CONTRACT, TINYOPS_IMAGE_DIGEST_BYTES, TINYOPS_IMAGE_DIGEST_BYTES, 0},
-    {TINYOPS_IMAGE_TLV_BOARD, 1, TINYOPS_IMAGE_BOARD_MAX, 0},
-    {TINYOPS_IMAGE_TLV_GOLDEN, 8, 8, 0},
-    {TINYOPS_IMAGE_TLV_KIND, 1, 1, 0},
-    {TINYOPS_IMAGE_TLV_SHA256, TINYOPS_IMAGE_DIGEST_BYTES, TINYOPS_IMAGE_DIGEST_BYTES, 1},
-    {TINYOPS_IMAGE_TLV_KEY_HASH, TINYOPS_IMAGE_DIGEST_BYTES, TINYOPS_IMAGE_DIGEST_BYTES, 1},
-    {TINYOPS_IMAGE_TLV_ED25519, TINYOPS_IMAGE_SIGNATURE_BYTES, TINYOPS_IMAGE_SIGNATURE_BYTES, 1},
+  uint16_t to;
+} known[TLVS] = {
+    {TINYOPS_IMAGE_TLV_COUNTER, 4, 4, 0, TO(info.counter)},
+    {TINYOPS_IMAGE_TLV_CONTRACT, 32, 32, 0, TO(info.contract)},
+    {TINYOPS_IMAGE_TLV_BOARD, 1, TINYOPS_IMAGE_BOARD_MAX, 0, TO(board)},
+    {TINYOPS_IMAGE_TLV_KIND, 1, 1, 0, TO(kind)},
+    {TINYOPS_IMAGE_TLV_SHA256, 32, 32, 1, TO(info.digest)},
+    {TINYOPS_IMAGE_TLV_GOLDEN, 8, 8, 0, TO(info.golden_seed)},
+    {TINYOPS_IMAGE_TLV_KEY_HASH, 32, 32, 1, TO(key_hash)},
+    {TINYOPS_IMAGE_TLV_ED25519, 64, 64, 1, TO(signature)},
 };
-static const uint16_t magics[AREAS] = {TINYOPS_IMAGE_PROTECTED_MAGIC, TINYOPS_IMAGE_TLV_MAGIC};
+#define NEEDED 0x1fu /* the first five */
+#define GOLDEN 0x20u
+#define SIGNED 0xc0u /* both or none */
 
 void tinyops_bytes_copy(uint8_t *to, const uint8_t *from, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
@@ -82,93 +88,78 @@ int32_t tinyops_image_fits_slot(const tinyops_image *image, uint32_t number,
                                                                  : TINYOPS_SLOTS_ERR_ADDRESS;
 }
 
-/* One TLV: `head` is its type and length, `at` its value's address, `left` bytes follow the head.
- */
-static int32_t take_tlv(tinyops_image *image, const uint8_t *head, uint32_t area, uint32_t at,
-                        uint32_t left) {
-  const uint32_t length = tinyops_get16(head + 2);
-  for (uint32_t i = 0; i < TINYOPS_TLVS; i++) {
-    if (known[i].type == tinyops_get16(head) && known[i].area == area) {
-      if (image->at[i] != 0u || length < known[i].least || length > known[i].most ||
-          length > left) {
-        break; /* one that stands twice could be read either way */
-      }
-      image->at[i] = at;
-      if (i == TINYOPS_TLV_BOARD) {
-        image->board_bytes = length;
-      }
-      return TINYOPS_SLOTS_OK;
-    }
-  }
-  return TINYOPS_SLOTS_ERR_IMAGE;
-}
-
-/* Walks an area of TLVs at `at`, with at most `room` bytes. Puts its length into `bytes`. */
-static int32_t walk(tinyops_slots *s, tinyops_image *image, uint32_t area, uint32_t at,
-                    uint32_t room, uint32_t *bytes) {
+/* Reads one TLV of an area at `at`, which has `room` bytes left. Returns its length, with its head,
+ * or a status. */
+static int32_t take_tlv(tinyops_slots *s, tinyops_image *image, uint32_t area, uint32_t at,
+                        uint32_t room) {
   uint8_t head[TINYOPS_IMAGE_TLV_HEAD_BYTES];
-  if (room < TINYOPS_IMAGE_AREA_HEAD_BYTES) {
+  if (room < sizeof head) {
     return TINYOPS_SLOTS_ERR_IMAGE;
   }
-  int32_t status = read_flash(s, at, head, sizeof head);
-  *bytes = tinyops_get16(head + 2);
-  if (status == TINYOPS_SLOTS_OK &&
-      (tinyops_get16(head) != magics[area] || *bytes < TINYOPS_IMAGE_AREA_HEAD_BYTES ||
-       *bytes > TINYOPS_IMAGE_AREA_MAX || *bytes > room)) {
-    return TINYOPS_SLOTS_ERR_IMAGE;
-  }
-  uint32_t left = *bytes - TINYOPS_IMAGE_AREA_HEAD_BYTES;
-  at += TINYOPS_IMAGE_AREA_HEAD_BYTES;
-  while (status == TINYOPS_SLOTS_OK && left != 0u) {
-    if (left < sizeof head) {
-      return TINYOPS_SLOTS_ERR_IMAGE;
-    }
-    status = read_flash(s, at, head, sizeof head);
-    at += (uint32_t)sizeof head;
-    left -= (uint32_t)sizeof head;
-    if (status == TINYOPS_SLOTS_OK) {
-      status = take_tlv(image, head, area, at, left);
-    }
-    const uint32_t length = tinyops_get16(head + 2);
-    at += length;
-    left -= length;
-  }
-  return status;
-}
-
-/* Reads the values of the TLVs that were found. */
-static int32_t read_values(tinyops_slots *s, tinyops_image *image) {
-  uint8_t raw[8] = {0};
-  tinyops_image_info *info = &image->info;
-  int32_t status = read_flash(s, image->at[TINYOPS_TLV_COUNTER], raw, 4);
-  info->counter = tinyops_get32(raw);
-  status |= read_flash(s, image->at[TINYOPS_TLV_KIND], raw, 1);
-  info->kind = raw[0];
-  if (image->at[TINYOPS_TLV_GOLDEN] != 0u) {
-    status |= read_flash(s, image->at[TINYOPS_TLV_GOLDEN], raw, 8);
-    info->has_golden = 1;
-    info->golden_seed = tinyops_get32(raw);
-    info->golden_crc = tinyops_get32(raw + 4);
-  }
-  status |= read_flash(s, image->at[TINYOPS_TLV_SHA256], info->digest, sizeof info->digest);
-  status |= read_flash(s, image->at[TINYOPS_TLV_CONTRACT], info->contract, sizeof info->contract);
-  if (status != TINYOPS_SLOTS_OK) {
+  if (read_flash(s, at, head, sizeof head) != TINYOPS_SLOTS_OK) {
     return TINYOPS_SLOTS_ERR_FLASH;
   }
-  const int32_t is_fixed = image->flags != 0u;
-  const int32_t is_one =
-      info->kind == TINYOPS_IMAGE_FIRMWARE
-          ? is_fixed
-          : info->kind == TINYOPS_IMAGE_MODEL && !is_fixed && info->load_address == 0u;
-  return is_one ? TINYOPS_SLOTS_OK : TINYOPS_SLOTS_ERR_IMAGE;
+  const uint32_t length = tinyops_get16(head + 2);
+  uint32_t i = 0;
+  while (i < TLVS && (known[i].type != tinyops_get16(head) || known[i].area != area)) {
+    i++;
+  }
+  /* One that stands twice could be read either way, one that nobody knows would count for nothing.
+   */
+  if (i == TLVS || (image->found >> i & 1u) != 0u || length < known[i].least ||
+      length > known[i].most || length > room - (uint32_t)sizeof head) {
+    return TINYOPS_SLOTS_ERR_IMAGE;
+  }
+  image->found |= 1u << i;
+  if (known[i].type == TINYOPS_IMAGE_TLV_BOARD) {
+    image->board_bytes = length;
+  }
+  const int32_t status =
+      read_flash(s, at + (uint32_t)sizeof head, (uint8_t *)image + known[i].to, length);
+  return status == TINYOPS_SLOTS_OK ? (int32_t)(sizeof head + length) : status;
 }
 
-static int32_t has_what_it_needs(const tinyops_image *image) {
-  const uint32_t *at = image->at;
-  return at[TINYOPS_TLV_COUNTER] != 0u && at[TINYOPS_TLV_CONTRACT] != 0u &&
-         at[TINYOPS_TLV_BOARD] != 0u && at[TINYOPS_TLV_KIND] != 0u &&
-         at[TINYOPS_TLV_SHA256] != 0u &&
-         (at[TINYOPS_TLV_KEY_HASH] != 0u) == (at[TINYOPS_TLV_ED25519] != 0u);
+/* Reads an area of TLVs at `at`, with at most `room` bytes. Returns its length, or a status. */
+static int32_t take_area(tinyops_slots *s, tinyops_image *image, uint32_t area, uint32_t at,
+                         uint32_t room) {
+  uint8_t head[TINYOPS_IMAGE_AREA_HEAD_BYTES];
+  if (room < sizeof head) {
+    return TINYOPS_SLOTS_ERR_IMAGE;
+  }
+  if (read_flash(s, at, head, sizeof head) != TINYOPS_SLOTS_OK) {
+    return TINYOPS_SLOTS_ERR_FLASH;
+  }
+  const uint32_t magic = area == 0u ? TINYOPS_IMAGE_PROTECTED_MAGIC : TINYOPS_IMAGE_TLV_MAGIC;
+  const uint32_t bytes = tinyops_get16(head + 2);
+  if (tinyops_get16(head) != magic || bytes < sizeof head || bytes > TINYOPS_IMAGE_AREA_MAX ||
+      bytes > room || (area == 0u && bytes != image->protected_bytes)) {
+    return TINYOPS_SLOTS_ERR_IMAGE;
+  }
+  for (uint32_t done = (uint32_t)sizeof head; done != bytes;) {
+    const int32_t taken = take_tlv(s, image, area, at + done, bytes - done);
+    if (taken < 0) {
+      return taken;
+    }
+    done += (uint32_t)taken;
+  }
+  return (int32_t)bytes;
+}
+
+/* Whether everything is there and goes together. */
+static int32_t check_form(tinyops_image *image) {
+  tinyops_image_info *info = &image->info;
+  const uint32_t is_signed = image->found & SIGNED;
+  info->counter = tinyops_get32((const uint8_t *)&info->counter);
+  info->golden_seed = tinyops_get32((const uint8_t *)&info->golden_seed);
+  info->golden_crc = tinyops_get32((const uint8_t *)&info->golden_crc);
+  info->has_golden = (image->found & GOLDEN) != 0u;
+  info->kind = image->kind;
+  const uint32_t flags = info->kind == TINYOPS_IMAGE_FIRMWARE ? TINYOPS_IMAGE_FLAG_ROM_FIXED : 0u;
+  const int32_t good = (image->found & NEEDED) == NEEDED &&
+                       (is_signed == 0u || is_signed == SIGNED) &&
+                       info->kind <= TINYOPS_IMAGE_MODEL && image->flags == flags &&
+                       (flags != 0u || info->load_address == 0u);
+  return good ? TINYOPS_SLOTS_OK : TINYOPS_SLOTS_ERR_IMAGE;
 }
 
 int32_t tinyops_image_read(tinyops_slots *s, uint32_t number, uint32_t slot, tinyops_image *image) {
@@ -178,39 +169,33 @@ int32_t tinyops_image_read(tinyops_slots *s, uint32_t number, uint32_t slot, tin
     return TINYOPS_SLOTS_ERR_NO_SLOT;
   }
   const tinyops_slot *place = &s->slots[number][slot];
-  int32_t status = read_flash(s, place->origin, raw, sizeof raw);
-  if (status == TINYOPS_SLOTS_OK) {
-    status = tinyops_image_take_header(image, raw, place->bytes);
+  if (read_flash(s, place->origin, raw, sizeof raw) != TINYOPS_SLOTS_OK) {
+    return TINYOPS_SLOTS_ERR_FLASH;
   }
-  uint32_t bytes = 0;
+  int32_t status = tinyops_image_take_header(image, raw, place->bytes);
+  if (status != TINYOPS_SLOTS_OK) {
+    return status;
+  }
   uint32_t end = image->info.header_bytes + image->info.body_bytes;
-  for (uint32_t area = 0; area < AREAS && status == TINYOPS_SLOTS_OK; area++) {
+  for (uint32_t area = 0; area < AREAS; area++) {
     image->digested = end;
-    status = walk(s, image, area, place->origin + end, place->bytes - end, &bytes);
-    end += bytes;
-    if (area == 0u && bytes != image->protected_bytes) {
-      status = TINYOPS_SLOTS_ERR_IMAGE;
+    status = take_area(s, image, area, place->origin + end, place->bytes - end);
+    if (status < 0) {
+      return status;
     }
+    end += (uint32_t)status;
   }
-  if (status == TINYOPS_SLOTS_OK) {
-    image->info.total_bytes = end;
-    status = has_what_it_needs(image) ? read_values(s, image) : TINYOPS_SLOTS_ERR_IMAGE;
-  }
-  return status;
+  image->info.total_bytes = end;
+  return check_form(image);
 }
 
 /* Whether an image names this board. */
-static int32_t check_board(tinyops_slots *s, const tinyops_image *image) {
-  uint8_t name[TINYOPS_IMAGE_BOARD_MAX];
-  const uint32_t count = image->board_bytes;
-  if (read_flash(s, image->at[TINYOPS_TLV_BOARD], name, count) != TINYOPS_SLOTS_OK) {
-    return TINYOPS_SLOTS_ERR_FLASH;
-  }
+static int32_t names_board(const tinyops_slots *s, const tinyops_image *image) {
   uint32_t i = 0;
-  while (i < count && s->board[i] != '\0' && (uint8_t)s->board[i] == name[i]) {
+  while (i < image->board_bytes && s->board[i] != '\0' && (uint8_t)s->board[i] == image->board[i]) {
     i++;
   }
-  return i == count && s->board[i] == '\0' ? TINYOPS_SLOTS_OK : TINYOPS_SLOTS_ERR_BOARD;
+  return i == image->board_bytes && s->board[i] == '\0';
 }
 
 int32_t tinyops_image_judge(tinyops_slots *s, uint32_t number, uint32_t slot,
@@ -219,11 +204,11 @@ int32_t tinyops_image_judge(tinyops_slots *s, uint32_t number, uint32_t slot,
   if (status == TINYOPS_SLOTS_OK) {
     status = tinyops_image_fits_slot(image, number, &s->slots[number][slot]);
   }
-  if (status == TINYOPS_SLOTS_OK) {
-    status = check_board(s, image);
-  }
   if (status != TINYOPS_SLOTS_OK) {
     return status;
+  }
+  if (!names_board(s, image)) {
+    return TINYOPS_SLOTS_ERR_BOARD;
   }
   if (number == TINYOPS_IMAGE_MODEL && s->contract != 0 &&
       tinyops_bytes_differ(image->info.contract, s->contract, TINYOPS_SLOTS_DIGEST_BYTES)) {
@@ -260,36 +245,31 @@ int32_t tinyops_image_check_digest(tinyops_slots *s, const tinyops_slot *slot,
                                                                          : TINYOPS_SLOTS_OK;
 }
 
-/* A key as its hash has it: DER's SubjectPublicKeyInfo; `count` is all of it, in one piece. */
+typedef struct {
+  const uint8_t *key;
+} key_reader;
+
+/* A key as its hash has it: DER's SubjectPublicKeyInfo. */
 static void read_key(void *context, uint32_t at, uint8_t *bytes, uint32_t count) {
   static const uint8_t prefix[TINYOPS_IMAGE_KEY_PREFIX_BYTES] = TINYOPS_IMAGE_KEY_PREFIX;
-  const uint8_t *key = (const uint8_t *)context;
+  const uint8_t *key = ((const key_reader *)context)->key;
   for (uint32_t i = 0; i < count; i++, at++) {
     bytes[i] = at < sizeof prefix ? prefix[at] : key[at - (uint32_t)sizeof prefix];
   }
 }
 
-int32_t tinyops_image_check_signature(tinyops_slots *s, const tinyops_image *image) {
-  uint8_t wanted[TINYOPS_IMAGE_DIGEST_BYTES];
-  uint8_t found[TINYOPS_IMAGE_DIGEST_BYTES];
-  uint8_t signature[TINYOPS_IMAGE_SIGNATURE_BYTES];
-  if (image->at[TINYOPS_TLV_ED25519] == 0u) {
-    return TINYOPS_SLOTS_ERR_SIGNATURE;
-  }
-  int32_t status = read_flash(s, image->at[TINYOPS_TLV_KEY_HASH], wanted, sizeof wanted);
-  status |= read_flash(s, image->at[TINYOPS_TLV_ED25519], signature, sizeof signature);
-  if (status != TINYOPS_SLOTS_OK) {
-    return TINYOPS_SLOTS_ERR_FLASH;
-  }
-  for (uint32_t i = 0; i < s->key_count; i++) {
+int32_t tinyops_image_check_signature(const tinyops_slots *s, const tinyops_image *image) {
+  uint8_t hash[TINYOPS_IMAGE_DIGEST_BYTES];
+  const uint8_t *digest = image->info.digest;
+  for (uint32_t i = 0; i < s->key_count && (image->found & SIGNED) != 0u; i++) {
     /* The key's name is looked for first: a check of a signature takes a second on a Cortex-M0. */
-    uint8_t key[TINYOPS_SLOTS_KEY_BYTES];
-    tinyops_bytes_copy(key, s->keys + i * TINYOPS_SLOTS_KEY_BYTES, sizeof key);
-    s->crypto->sha256_of(read_key, key, TINYOPS_IMAGE_KEY_PREFIX_BYTES + sizeof key, found);
-    if (!tinyops_bytes_differ(found, wanted, sizeof found)) {
-      const int32_t right =
-          s->crypto->ed25519_verify(signature, key, image->info.digest, sizeof wanted) == 0;
-      return right ? TINYOPS_SLOTS_OK : TINYOPS_SLOTS_ERR_SIGNATURE;
+    key_reader reader = {s->keys + i * TINYOPS_SLOTS_KEY_BYTES};
+    s->crypto->sha256_of(read_key, &reader,
+                         TINYOPS_IMAGE_KEY_PREFIX_BYTES + TINYOPS_SLOTS_KEY_BYTES, hash);
+    if (!tinyops_bytes_differ(hash, image->key_hash, sizeof hash)) {
+      return s->crypto->ed25519_verify(image->signature, reader.key, digest, sizeof hash) == 0
+                 ? TINYOPS_SLOTS_OK
+                 : TINYOPS_SLOTS_ERR_SIGNATURE;
     }
   }
   return TINYOPS_SLOTS_ERR_SIGNATURE;

@@ -8,26 +8,17 @@
 #include "tinyops/image_format.h"
 #include "tinyops/slots.h"
 
-/* The TLVs that an image may have, in the order of the table in image.c. */
-enum {
-  TINYOPS_TLV_COUNTER,
-  TINYOPS_TLV_CONTRACT,
-  TINYOPS_TLV_BOARD,
-  TINYOPS_TLV_GOLDEN,
-  TINYOPS_TLV_KIND,
-  TINYOPS_TLV_SHA256,
-  TINYOPS_TLV_KEY_HASH,
-  TINYOPS_TLV_ED25519,
-  TINYOPS_TLVS
-};
-
 typedef struct {
   tinyops_image_info info;
   uint32_t flags;
   uint32_t protected_bytes;
-  uint32_t digested;         /* bytes under the digest */
-  uint32_t at[TINYOPS_TLVS]; /* addresses of the values; 0: it has none */
+  uint32_t digested; /* bytes under the digest */
+  uint32_t found;    /* TLVs: bits in the order of the table in image.c */
   uint32_t board_bytes;
+  uint8_t board[TINYOPS_IMAGE_BOARD_MAX];
+  uint8_t kind;
+  uint8_t key_hash[TINYOPS_IMAGE_DIGEST_BYTES];
+  uint8_t signature[TINYOPS_IMAGE_SIGNATURE_BYTES];
 } tinyops_image;
 
 /* Reads a header, TINYOPS_IMAGE_HEADER_MIN bytes, of an image that has `room` bytes. Returns OK or
@@ -52,7 +43,7 @@ int32_t tinyops_image_judge(tinyops_slots *slots, uint32_t number, uint32_t slot
 int32_t tinyops_image_check_digest(tinyops_slots *slots, const tinyops_slot *slot,
                                    const tinyops_image *image);
 
-/* Whether a trusted key signed an image's digest: OK, ERR_SIGNATURE, ERR_FLASH. */
-int32_t tinyops_image_check_signature(tinyops_slots *slots, const tinyops_image *image);
+/* Whether a trusted key signed an image's digest: OK, ERR_SIGNATURE. */
+int32_t tinyops_image_check_signature(const tinyops_slots *slots, const tinyops_image *image);
 
 #endif

@@ -6,20 +6,21 @@
 
 enum {
   RECORD_BYTES = 156,
-  IMAGE_AT = 8,
+  IMAGES_AT = 8,
   IMAGE_BYTES = 72,
-  DIGESTS_AT = 8,
+  COUNTER_AT = 4,
   CRC_AT = RECORD_BYTES - 4,
   UNIT_MAX = 256, /* the largest program unit of the catalogue: a record and its padding */
   READS = 3,      /* a unit that lost power while it was programmed may read right once */
   TRIES = 3
 };
+typedef char images_fill_the_record[sizeof(tinyops_slots_image) == IMAGE_BYTES ? 1 : -1];
 #define MAGIC 0x314c5354u /* "TSL1" */
 #define BLANK 0xffu
+#define BLANK_WORD 0xffffffffu
 
 static uint32_t place_bytes(const tinyops_slots *s) {
-  const uint32_t unit = s->flash->program_bytes;
-  return (RECORD_BYTES + unit - 1u) / unit * unit;
+  return tinyops_bytes_padded(RECORD_BYTES, s->flash->program_bytes);
 }
 
 static uint32_t half_bytes(const tinyops_slots *s) { return s->state.bytes / 2u; }
@@ -34,12 +35,14 @@ int32_t tinyops_log_fits(const tinyops_slots *s) {
   const tinyops_port_flash *flash = s->flash;
   const uint32_t sector = flash->erase_bytes;
   const uint32_t unit = flash->program_bytes;
-  if (unit == 0u || unit > UNIT_MAX || sector == 0u || s->state.bytes % 2u != 0u) {
+  if (unit == 0u || unit > UNIT_MAX || (unit & (unit - 1u)) != 0u || sector < unit ||
+      (sector & (sector - 1u)) != 0u) {
     return TINYOPS_SLOTS_ERR_GEOMETRY;
   }
-  const int32_t good = s->state.origin % sector == 0u && half_bytes(s) % sector == 0u &&
+  const int32_t good = ((s->state.origin | half_bytes(s)) & (sector - 1u)) == 0u &&
                        half_bytes(s) >= place_bytes(s) && s->unit != 0 &&
-                       s->unit_bytes >= TINYOPS_SLOTS_UNIT_MIN && s->unit_bytes % unit == 0u;
+                       s->unit_bytes >= TINYOPS_SLOTS_UNIT_MIN &&
+                       (s->unit_bytes & (unit - 1u)) == 0u;
   return good ? TINYOPS_SLOTS_OK : TINYOPS_SLOTS_ERR_GEOMETRY;
 }
 
@@ -55,47 +58,34 @@ static uint32_t crc32(const uint8_t *bytes, uint32_t count) {
   return ~crc;
 }
 
+/* An image's struct is its part of the record, but for the order of its counter's bytes. */
 static void encode(const tinyops_slots *s, uint32_t sequence, uint8_t *raw) {
   tinyops_put32(raw, MAGIC);
   tinyops_put32(raw + 4, sequence);
+  tinyops_bytes_copy(raw + IMAGES_AT, (const uint8_t *)s->images, sizeof s->images);
   for (uint32_t i = 0; i < TINYOPS_SLOTS_IMAGES; i++) {
-    const tinyops_slots_image *image = &s->images[i];
-    uint8_t *to = raw + IMAGE_AT + i * IMAGE_BYTES;
-    to[0] = image->active;
-    to[1] = image->trial;
-    to[2] = image->state;
-    to[3] = image->outcome;
-    tinyops_put32(to + 4, image->counter);
-    tinyops_bytes_copy(to + DIGESTS_AT, image->verified[0], sizeof image->verified);
+    tinyops_put32(raw + IMAGES_AT + i * IMAGE_BYTES + COUNTER_AT, s->images[i].counter);
   }
   tinyops_put32(raw + CRC_AT, crc32(raw, CRC_AT));
 }
 
 static void decode(tinyops_slots *s, const uint8_t *raw) {
+  tinyops_bytes_copy((uint8_t *)s->images, raw + IMAGES_AT, sizeof s->images);
   for (uint32_t i = 0; i < TINYOPS_SLOTS_IMAGES; i++) {
-    tinyops_slots_image *image = &s->images[i];
-    const uint8_t *from = raw + IMAGE_AT + i * IMAGE_BYTES;
-    image->active = from[0];
-    image->trial = from[1];
-    image->state = from[2];
-    image->outcome = from[3];
-    image->counter = tinyops_get32(from + 4);
-    tinyops_bytes_copy(image->verified[0], from + DIGESTS_AT, sizeof image->verified);
+    s->images[i].counter = tinyops_get32(raw + IMAGES_AT + i * IMAGE_BYTES + COUNTER_AT);
   }
 }
 
-/* A slot's number or none; a state that is on trial has one. */
+/* Whether a record's numbers can be used: each slot is one or none, what is on trial has one. */
 static int32_t makes_sense(const uint8_t *raw) {
-  int32_t good = 1;
-  for (uint32_t i = 0; i < TINYOPS_SLOTS_IMAGES; i++) {
-    const uint8_t *image = raw + IMAGE_AT + i * IMAGE_BYTES;
-    for (uint32_t field = 0; field < 2u; field++) {
-      good &= image[field] < TINYOPS_SLOTS_EACH || image[field] == TINYOPS_SLOTS_NONE;
+  for (const uint8_t *image = raw + IMAGES_AT; image != raw + CRC_AT; image += IMAGE_BYTES) {
+    if ((uint8_t)(image[0] + 1u) > TINYOPS_SLOTS_EACH ||
+        (uint8_t)(image[1] + 1u) > TINYOPS_SLOTS_EACH || image[2] > TINYOPS_TRIAL_RUNNING ||
+        (image[2] != TINYOPS_TRIAL_IDLE && image[1] == TINYOPS_SLOTS_NONE)) {
+      return 0;
     }
-    good &= image[2] == TINYOPS_TRIAL_IDLE ||
-            (image[2] <= TINYOPS_TRIAL_RUNNING && image[1] != TINYOPS_SLOTS_NONE);
   }
-  return good;
+  return 1;
 }
 
 /* Reads the record at an address into `raw`. Returns its sequence, 0: there is none, or -1 in
@@ -114,23 +104,18 @@ static uint32_t read_record(tinyops_slots *s, uint32_t address, uint8_t *raw, in
   return tinyops_get32(raw + 4);
 }
 
-/* Whether nothing was ever begun in a place: blank each time that it is read. */
+/* Whether nothing was ever begun in a place, which is whole words: blank each time it is read. */
 static int32_t is_blank(tinyops_slots *s, uint32_t address) {
-  uint8_t piece[4];
-  uint32_t found = BLANK;
-  for (uint32_t i = 0; i < READS; i++) {
-    for (uint32_t at = 0; at < place_bytes(s); at++) {
-      if (at % sizeof piece == 0u) {
-        const uint32_t left = place_bytes(s) - at;
-        const uint32_t count = left < sizeof piece ? left : (uint32_t)sizeof piece;
-        if (s->flash->read(s->context, address + at, piece, count) != 0) {
-          return 0;
-        }
+  uint8_t word[4];
+  for (uint32_t at = 0; at < place_bytes(s); at += (uint32_t)sizeof word) {
+    for (uint32_t i = 0; i < READS; i++) {
+      if (s->flash->read(s->context, address + at, word, sizeof word) != 0 ||
+          tinyops_get32(word) != BLANK_WORD) {
+        return 0;
       }
-      found &= piece[at % sizeof piece];
     }
   }
-  return found == BLANK;
+  return 1;
 }
 
 /* The first blank place behind the one at `place` in its half, 0: there is none. */

@@ -17,7 +17,7 @@ int32_t tinyops_slots_open(tinyops_slots *s) {
   }
   for (uint32_t i = 0; i < TINYOPS_SLOTS_IMAGES * TINYOPS_SLOTS_EACH; i++) {
     const tinyops_slot *slot = &s->slots[i / TINYOPS_SLOTS_EACH][i % TINYOPS_SLOTS_EACH];
-    if (slot->origin % s->flash->erase_bytes != 0u || slot->bytes % s->flash->erase_bytes != 0u) {
+    if (((slot->origin | slot->bytes) & (s->flash->erase_bytes - 1u)) != 0u) {
       return TINYOPS_SLOTS_ERR_GEOMETRY;
     }
   }

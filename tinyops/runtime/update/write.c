@@ -97,8 +97,7 @@ static int32_t erase_to(tinyops_slots *s, uint32_t end) {
 
 /* Programs what the buffer holds, padded to whole units. */
 static int32_t flush(tinyops_slots *s) {
-  const uint32_t unit = s->flash->program_bytes;
-  const uint32_t count = (s->filled + unit - 1u) / unit * unit;
+  const uint32_t count = tinyops_bytes_padded(s->filled, s->flash->program_bytes);
   const uint32_t at = s->given - s->filled;
   tinyops_bytes_fill(s->unit + s->filled, BLANK, count - s->filled);
   s->filled = 0;
