@@ -71,6 +71,10 @@ static struct {
 } self;
 
 _Noreturn void guest_stop(const char *what, uint32_t address, const char *why) {
+  /* What QEMU warned of before is not why it ends: where it is kept in a file, this comes first. */
+  if (ftruncate(STDERR_FILENO, 0) == 0) {
+    (void)lseek(STDERR_FILENO, 0, SEEK_SET);
+  }
   (void)fprintf(stderr, "%s: %#010x %s\n", what, address, why);
   _exit(3);
 }
