@@ -18,7 +18,8 @@ DIGEST_LIMIT_BYTES = 200
 
 @contextlib.contextmanager
 def flash_file(ranges: Sequence[Flash], state: Path | None, written: Mapping[int, bytes]) -> Iterator[Path]:
-    """A file of all of a flash, its ranges one after another. `written` is what a cable writes, by address: the firmware, the model image.
+    """A file of all of a flash, its ranges one after another. `written` is what a cable writes, by address: the
+    firmware, the model image.
 
     A `state` folder keeps the file. What is in it stays there; `written` comes over it only when it is not what was
     written into this folder last. Raises ToolError for a folder of another board.
