@@ -39,6 +39,19 @@ class QemuBoard(OrderedBoard):
 
     kind = "qemu"
 
+    def cut_twice(self, operation: int, then: int) -> None:
+        """As `cut_in`, and again within the operation of flash of that number from there. Raises ToolError."""
+        self.order(f"cut_in {operation} {then}")
+
+    def keep_power(self) -> None:
+        """Takes back the cuts that were to come. Raises ToolError."""
+        self.order("keep_power")
+
+    def operation(self, number: int) -> tuple[str, int]:
+        """What an operation of flash that was counted did: "erase" or "program", and its address. Raises ToolError."""
+        what, _, address = self.order(f"operation {number}").partition(" ")
+        return what, int(address)
+
 
 @contextlib.contextmanager
 def boot(what: Boot) -> Iterator[QemuBoard]:
