@@ -132,12 +132,15 @@ def test_flash_changed_by_code_in_flash_ends_the_run(elf: Path) -> None:
 def test_a_reset_is_reported_as_what_it_was(letter: str, cause: int, elf: Path) -> None:
     with machine(firmware=elf.with_suffix(".bin")) as board:
         assert [board.number(), board.ask("c")] == [POWER_ON, POWER_ON]
+        assert (board.ask("p"), board.ask("r"), board.number()) == (1, COUNTING, COUNTING)
         board.line.sendall(letter.encode())
         assert board.number() == cause
         assert board.ask("c") == cause
         assert board.command(do="state")["resets"] == 1
+        assert (board.ask("r"), board.number()) == (COUNTING, COUNTING)  # flash is kept, as it is through a power cut
         board.command(do="power-cut")
         assert board.number() == POWER_ON
+        assert (board.ask("r"), board.number()) == (COUNTING, COUNTING)
 
 
 def test_a_crash_is_reported_on_the_link_and_the_board_starts_again(elf: Path) -> None:

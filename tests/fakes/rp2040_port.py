@@ -34,7 +34,11 @@ def link_port(program: Path, folder: Path, edits: Mapping[str, tuple[str, str]] 
         (port / name).write_text(text.replace(old, new))
     sources = [program, *sorted(port.glob("*.c"))]
     sources += [RUNTIME / "port/cortex_m/startup.c", RUNTIME / "port/bare/ram.c"]
-    sources += [*sorted((RUNTIME / "app").glob("*.c")), *sorted((RUNTIME / "smp").glob("*.c"))]
+    sources += [
+        *sorted((RUNTIME / "app").glob("*.c")),
+        *sorted((RUNTIME / "smp").glob("*.c")),
+        RUNTIME / "digest/sha256.c",
+    ]
     flags = [*CPU_FLAGS[spec.cpu], "-std=c99", "-Os", "-ffreestanding", "-ffunction-sections", "-DTINYOPS_HAS_VTOR=1"]
     places = (*(RUNTIME / name for name in ("include", "port/bare", "port/cortex_m")), port, folder)
     folders = [argument for place in places for argument in ("-I", place)]

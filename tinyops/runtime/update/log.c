@@ -138,23 +138,34 @@ static void forget(tinyops_slots *s) {
   }
 }
 
-int32_t tinyops_log_open(tinyops_slots *s) {
+/* Takes over the newest record of a half, which is its last, when it is newer than the one that
+ * counts so far. */
+static int32_t open_half(tinyops_slots *s, uint32_t start) {
   uint8_t raw[RECORD_BYTES];
   int32_t status = TINYOPS_SLOTS_OK;
+  uint32_t sequence = 0;
+  uint32_t end = start;
+  while (place_bytes(s) <= start + half_bytes(s) - end) {
+    end += place_bytes(s);
+  }
+  while (sequence == 0u && end != start) {
+    end -= place_bytes(s);
+    sequence = read_record(s, end, raw, &status);
+  }
+  /* Modulo 2^32. */
+  if (sequence != 0u && (s->sequence == 0u || sequence - s->sequence < 0x80000000u)) {
+    decode(s, raw);
+    s->sequence = sequence;
+    s->record = end;
+  }
+  return status;
+}
+
+int32_t tinyops_log_open(tinyops_slots *s) {
   s->sequence = s->record = s->next = 0;
   forget(s);
-  for (uint32_t half = 0; half < 2u; half++) {
-    const uint32_t start = s->state.origin + half * half_bytes(s);
-    for (uint32_t at = 0; place_bytes(s) <= half_bytes(s) - at; at += place_bytes(s)) {
-      const uint32_t sequence = read_record(s, start + at, raw, &status);
-      const int32_t is_newer = s->sequence == 0u || sequence - s->sequence < 0x80000000u;
-      if (sequence != 0u && is_newer) {
-        decode(s, raw);
-        s->sequence = sequence;
-        s->record = start + at;
-      }
-    }
-  }
+  const int32_t status =
+      open_half(s, s->state.origin) | open_half(s, s->state.origin + half_bytes(s));
   if (s->sequence != 0u) {
     s->next = find_blank(s, s->record);
   }
