@@ -18,8 +18,11 @@ from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
 from tinyops.firmware.templating import comment, render
+from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
+SLOTS_UNIT_MIN = 160  # TINYOPS_SLOTS_UNIT_MIN
+LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
 GPIO_BASES = {"nrf5": (0x50000000, 0x50000300), "rp2040": (0,)}
@@ -91,12 +94,13 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
 def _programs(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
-    values = contract_values(facts, layout) | settings_values(request.spec)
+    slots = slots_values(request.spec)
+    values = contract_values(facts, layout) | settings_values(request.spec) | slots
     given = {"linked": linked, "sensor": describe_sensor(request.sensor), "dark": request.dark}
     return {
         "platformio.ini": render("platformio.ini.j2", **common, envs=envs, linked=linked, startup=kind.startup),
         "include/contract.h": render("contract.h.j2", **common, **values),
-        "src/main.c": render("main.c.j2", **common, **given, settings=layout.settings),
+        "src/main.c": render("main.c.j2", **common, **given, settings=layout.settings, slots=slots["slots"]),
     }
 
 
@@ -116,6 +120,20 @@ def settings_values(spec: BoardSpec) -> dict[str, Any]:
     flash = spec.settings_flash
     unit = flash.program_bytes if flash else 1
     return {"settings": flash, "settings_unit": -(-32 // unit) * unit}
+
+
+def slots_values(spec: BoardSpec) -> dict[str, Any]:
+    """Where the images of a board lie that our bootloader starts, `slots_unit` for one step of writing them, and room
+    for a message of SMP: the larger it is, the fewer turns an upload takes."""
+    layout, memory = spec.layout, spec.memory
+    if layout is None or memory is None or getattr(layout, "own_bootloader", None) is None:
+        return {"slots": None, "message_bytes": MESSAGE_MIN}
+    unit = max(flash.program_bytes for flash in memory.flash)
+    return {
+        "slots": tuple(f"{{0x{r.origin:08x}u, {r.bytes}u}}" for r in (*layout.firmware, *layout.model, getattr(layout, "state"))),
+        "slots_unit": -(-SLOTS_UNIT_MIN // unit) * unit,
+        "message_bytes": MESSAGE_LARGE if memory.ram.bytes >= LARGE_RAM_BYTES else MESSAGE_MAX,
+    }
 
 
 def family(cpu: str) -> Family:

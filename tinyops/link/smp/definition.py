@@ -19,6 +19,7 @@ GROUP_OS = 0
 GROUP_IMAGE = 1
 HEADER_BYTES = 8
 MESSAGE_MAX = 1024  # bytes of an SMP message, with length and CRC, that a board takes which updates itself
+MESSAGE_LARGE = 4096  # the same where there is much RAM
 MESSAGE_MIN = 384  # the same of one that does not; a board's parameters say which it is
 LINE_MAX = 127  # bytes of a line that a board sends, its newline included
 SETTINGS_PIECE = 128  # bytes of settings in one message

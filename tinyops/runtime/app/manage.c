@@ -32,7 +32,7 @@ static int32_t has_image(const tinyops_app *app) {
 }
 
 static int32_t is_readable(const tinyops_app_release *release) {
-  return release->flash_bytes != 0 || release->digest != 0;
+  return (release->flash_bytes != 0 && release->sha256_of != 0) || release->digest != 0;
 }
 
 typedef struct {
@@ -57,13 +57,13 @@ static void digest(tinyops_app_management *self) {
   const tinyops_app *app = self->app;
   if (self->digested == 0) {
     self->digested = 1;
-    if (self->release->flash_bytes != 0) {
+    if (self->release->flash_bytes != 0 && self->release->sha256_of != 0) {
       digest_memory(self, self->release->flash, self->release->flash_bytes, self->firmware);
     } else if (self->release->digest != 0) {
       self->release->digest(self->firmware);
     }
   }
-  if (has_image(app) && self->digested_load != app->loads) {
+  if (has_image(app) && self->release->sha256_of != 0 && self->digested_load != app->loads) {
     self->digested_load = app->loads;
     digest_memory(self, app->slot, app->model.header->image_bytes, self->model);
   }
@@ -91,7 +91,7 @@ static void describe(void *context, tinyops_smp_info *info) {
       .version = self->release->version,
       .contract = board->contract,
       .firmware = is_readable(self->release) ? self->firmware : 0,
-      .model = has_image(self->app) ? self->model : 0,
+      .model = self->digested_load != 0 && has_image(self->app) ? self->model : 0,
       .image_crc = self->app->image_crc,
       .abi = TINYOPS_MODEL_ABI,
       .state = self->app->state,

@@ -262,6 +262,7 @@ static void prepare_reset(void *context) {
 }
 
 tinyops_app_updates *tinyops_app_attach_updates(tinyops_app_updates *updates, tinyops_slots *slots,
+                                                const tinyops_app_places *places,
                                                 const tinyops_boot_table *table,
                                                 const tinyops_port *port,
                                                 tinyops_settings *settings, uint8_t *keys) {
@@ -281,6 +282,11 @@ tinyops_app_updates *tinyops_app_attach_updates(tinyops_app_updates *updates, ti
       .report = report,
       .prepare_reset = prepare_reset,
   };
+  for (uint32_t i = 0; i < TINYOPS_SLOTS_IMAGES * TINYOPS_SLOTS_EACH; i++) {
+    const uint32_t image = i / TINYOPS_SLOTS_EACH, slot = i % TINYOPS_SLOTS_EACH;
+    slots->slots[image][slot] = places->slots[image][slot];
+  }
+  slots->state = places->state;
   slots->flash = port->flash;
   slots->context = port->context;
   slots->pause = port->feed_watchdog;

@@ -174,10 +174,18 @@ int32_t tinyops_app_run(const tinyops_app *app, tinyops_input input, uint32_t se
  * forgotten. Puts the CRC-32 of the outputs into `crc`. */
 int32_t tinyops_app_try(tinyops_app *app, tinyops_input input, uint32_t seed, uint32_t *crc);
 
-/* At start-up: gives `slots`, whose memory and regions the caller has filled in, the port's flash,
- * the table, the keys that the settings hold, and opens them. Returns `updates`, or null where
- * nothing can be updated: a port without flash, a table that is none, another geometry. */
+/* Where the slots lie, and the log that says what runs. */
+typedef struct {
+  tinyops_slot slots[TINYOPS_SLOTS_IMAGES][TINYOPS_SLOTS_EACH];
+  tinyops_slot state;
+} tinyops_app_places;
+
+/* At start-up: gives `slots`, whose board, contract and buffer the caller has filled in, its
+ * places, the port's flash, the table, the keys that the settings hold, and opens them. `keys` has
+ * room for TINYOPS_SLOTS_KEYS_MAX of them. Returns `updates`, or null where nothing can be updated:
+ * a port without flash, a table that is none, another geometry. */
 tinyops_app_updates *tinyops_app_attach_updates(tinyops_app_updates *updates, tinyops_slots *slots,
+                                                const tinyops_app_places *places,
                                                 const struct tinyops_boot_table *table,
                                                 const tinyops_port *port,
                                                 struct tinyops_settings *settings, uint8_t *keys);

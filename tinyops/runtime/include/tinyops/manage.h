@@ -20,7 +20,7 @@ typedef struct {
   uint32_t flash_bytes; /* 0: it cannot be read as data */
   void (*digest)(
       uint8_t *digest); /* then writes its SHA-256 all the same; null: it cannot be read */
-  /* SHA-256 of what can be read, tinyops_sha256_of or the boot table's. */
+  /* SHA-256 of what can be read, tinyops_sha256_of or the boot table's; null: no digests. */
   void (*sha256_of)(tinyops_sha256_reader read, void *context, uint32_t count, uint8_t *digest);
   const tinyops_smp_settings *settings; /* null: the board keeps none */
   const tinyops_smp_updates *updates;   /* null: nothing is updated over SMP */
