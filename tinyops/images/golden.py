@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import zlib
 
+from tinyops.images.definition import Golden
+
+# A squeeze takes the one whose output tells most: noise drives many classifiers to 100 % of one class.
+SEEDS = range(1, 9)
+
 
 def fill(state: int, count: int) -> tuple[bytes, int]:
     """The next `count` bytes, and the state that the bytes after them begin with; the first call takes the seed."""
@@ -19,6 +24,9 @@ def golden_input(seed: int, count: int) -> bytes:
     return fill(seed, count)[0]
 
 
-def seed_of(content: bytes) -> int:
-    """A seed that changes with what is tested, so that no two models are tested by the same input."""
-    return zlib.crc32(content)
+def find_self_test(given: bytes, output: bytes) -> Golden | None:
+    """The self-test that a model's input and its right output are; None where the input is not from one of SEEDS."""
+    for seed in SEEDS:
+        if golden_input(seed, len(given)) == given:
+            return Golden(seed, zlib.crc32(output))
+    return None
