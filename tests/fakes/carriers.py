@@ -62,7 +62,7 @@ def through(weather: Weather, address: str) -> Iterator[str]:
 
 
 def _relay(weather: Weather, near: socket.socket, far: socket.socket, done: threading.Event) -> None:
-    chance = random.Random(weather.seed)
+    chance = random.Random(weather.seed)  # noqa: S311
     client: tuple[str, int] | None = None
     held: dict[bool, list[bytes]] = {True: [], False: []}
     while not done.is_set():
@@ -106,9 +106,9 @@ class Breaks:
 @contextlib.contextmanager
 def over_tcp(answer: Answer, breaks: Breaks | None = None) -> Iterator[str]:
     """A board that answers raw messages back to back; yields its address."""
-    with socket.create_server((LOCAL, 0)) as line:
-        with _running(lambda done: _accept(line, answer, breaks or Breaks(), done)):
-            yield address_of("tcp", line)
+    kept = breaks or Breaks()
+    with socket.create_server((LOCAL, 0)) as line, _running(lambda done: _accept(line, answer, kept, done)):
+        yield address_of("tcp", line)
 
 
 def _accept(line: socket.socket, answer: Answer, breaks: Breaks, done: threading.Event) -> None:

@@ -83,9 +83,14 @@ class SlotBoard(SmpBoard):
     def _list(self) -> dict[str, Any]:
         listed = [
             {
-                **{"image": number, "slot": slot, "version": image.version_text, "hash": image.digest},
-                **{"bootable": True, "pending": slots.pending == slot},
-                **{"active": slots.running == slot, "confirmed": slots.active == slot},
+                "image": number,
+                "slot": slot,
+                "version": image.version_text,
+                "hash": image.digest,
+                "bootable": True,
+                "pending": slots.pending == slot,
+                "active": slots.running == slot,
+                "confirmed": slots.active == slot,
             }
             for number, slots in enumerate(self.images)
             for slot, image in enumerate(slots.held)

@@ -143,7 +143,7 @@ def test_what_this_side_can_see_is_not_sent(board: SlotBoard, address: str) -> N
     with pytest.raises(UpdateFailed, match="the model is for contract 090909090909, its firmware's is 010101"):
         run(address, stranger)
     assert (1, 1) not in board.requests
-    with pytest.raises(UpdateFailed, match="refused model .* another contract"):
+    with pytest.raises(UpdateFailed, match=r"refused model .* another contract"):
         run(address, stranger, wish=Wish(anyway=True, patience=QUICK))
 
 
@@ -151,7 +151,7 @@ def test_what_this_side_can_see_is_not_sent(board: SlotBoard, address: str) -> N
 def test_a_failed_self_test_ends_the_trial(board: SlotBoard, address: str, kind: Kind, resets: int) -> None:
     new, before = offer(kind), board.images[kind].held[0]
     board.fails_test.add(new.image.digest)
-    with pytest.raises(UpdateFailed, match="failed its self-test: (model|image)"):
+    with pytest.raises(UpdateFailed, match=r"failed its self-test: (model|image)"):
         run(address, new)
     assert board.images[kind].held[board.images[kind].running] == before and board.resets == resets
 

@@ -16,6 +16,7 @@ from tinyops.link.smp import BoardManager, Garbled, Parameters, Refused
 Answer = TypeVar("Answer")
 BACK_OFF_S = 0.2
 BACK_OFF_MAX_S = 5.0
+FIRST_S = 3.0  # how long to wait for a device that was not there at all: it may be starting, or the address wrong
 GARBLED_MAX = 3  # answers in a row that make no sense
 STARTING_S = 1.0  # how long to wait for an answer of a device that is just starting
 # Of a server that does not say: MCUmgr's least on a console, with length and CRC.
@@ -32,6 +33,8 @@ class Connection:
         self.address, self.patience, self.stop = address, patience, stop
         self.traits: Traits = transport.traits(address)
         self.breaks = 0
+        self._trouble = ""  # what was wrong last
+        self._reached = False
         self._transport, self._settle_s, self._watch = transport, settle_s, watch
         self._channel: Channel | None = None
         self._manager: BoardManager | None = None
@@ -56,7 +59,11 @@ class Connection:
         """Raises Stopped, or UpdateFailed when this device has taken too long in all."""
         self.stop.check(self.address)
         if time.monotonic() >= self._deadline:
-            raise UpdateFailed(f"{self.address}: not done within {self.patience.in_all_s:g} s; it runs what it ran")
+            trouble = f" ({self._trouble})" if self._trouble else ""
+            raise UpdateFailed(
+                f"{self.address}: not done within {self.patience.in_all_s:g} s{trouble}; it runs what it ran",
+                hint="run the same command again: it goes on from there",
+            )
 
     def manager(self) -> BoardManager:
         """The device on an open link. Raises LinkClosed when it cannot be reached now."""
@@ -77,12 +84,15 @@ class Connection:
             try:
                 manager = self.manager()
                 manager.timeout_s = wait_s
-                return ask(manager)
+                answer = ask(manager)
+                self._reached, self._trouble = True, ""
+                return answer
             except Refused:
                 raise
             except LinkClosed as error:
                 self._away(error)
             except LinkError as error:
+                self._trouble = self._plain(error)
                 garbled += isinstance(error, Garbled)
                 if time.monotonic() - begun >= limit_s or (garbled >= GARBLED_MAX and not starting):
                     raise
@@ -98,22 +108,27 @@ class Connection:
         """Waits until the device can be reached again. Raises `error` when it stays away."""
         self.drop()
         begun, pause_s = time.monotonic(), BACK_OFF_S
+        limit_s = self.patience.away_s if self._reached else min(self.patience.away_s, FIRST_S)
         self.breaks += 1
         told = False
         while True:
             try:
                 self.manager()
             except LinkClosed as again:
-                if time.monotonic() - begun >= self.patience.away_s:
+                if time.monotonic() - begun >= limit_s:
                     raise again from error
+                self._trouble = self._plain(again)
                 if not told:
-                    self._watch.said(self.address, f"away ({error.message.removeprefix(self.address + ': ')}); waiting")
+                    self._watch.said(self.address, f"away ({self._trouble}); waiting")
                     told = True
             else:
                 return
             self.stop.wait(pause_s)
             self.check()
             pause_s = min(pause_s * 2, BACK_OFF_MAX_S)
+
+    def _plain(self, error: LinkError) -> str:
+        return error.message.removeprefix(f"{self.address}: ")
 
     def parameters(self) -> Parameters:
         """The device's buffers; what every server has where it does not say."""
