@@ -33,7 +33,7 @@ COMPILER_SOURCES = (
     "runtime/features",
     "runtime/image",
 )
-FIRMWARE_SOURCES = ("firmware", "runtime/app", "runtime/smp", "runtime/port", "runtime/include/tinyops/*.h")
+FIRMWARE_SOURCES = ("firmware", "images", "runtime/app", "runtime/smp", "runtime/port", "runtime/include/tinyops/*.h")
 
 
 def make_lock(
