@@ -264,23 +264,45 @@ int32_t server_erase_image(const exchange *asked) {
   return MGMT_OK;
 }
 
+/* Which image an UPDATE asks for. Returns 0 or a negated TINYOPS_SMP_ERR. */
+static int32_t find_image(const exchange *asked, cbor_item *image) {
+  if (asked->smp->board->updates == 0) {
+    return -TINYOPS_SMP_ERR_UNSUPPORTED;
+  }
+  if (server_find(asked, TINYOPS_SMP_UPDATE_IMAGE, CBOR_UINT, image) <= 0) {
+    return -TINYOPS_SMP_ERR_INVALID;
+  }
+  return image->value < IMAGES ? MGMT_OK : -TINYOPS_SMP_ERR_ABSENT;
+}
+
 int32_t server_update(const exchange *asked) {
   const tinyops_smp_updates *updates = asked->smp->board->updates;
   cbor_item image;
   tinyops_smp_update report;
-  if (updates == 0) {
-    return -TINYOPS_SMP_ERR_UNSUPPORTED;
+  const int32_t status = find_image(asked, &image);
+  if (status != MGMT_OK) {
+    return status;
   }
-  if (server_find(asked, TINYOPS_SMP_UPDATE_IMAGE, CBOR_UINT, &image) <= 0) {
-    return -TINYOPS_SMP_ERR_INVALID;
-  }
-  if (updates->report(updates->context, image.value, &report) < 0) {
-    return -TINYOPS_SMP_ERR_ABSENT;
-  }
+  updates->report(updates->context, image.value, &report);
   const uint32_t words[] = {report.state,     report.outcome, report.refusal, report.written,
                             report.announced, report.counter, report.gap_ms,  report.lost};
   cbor_put_open_map(asked->out);
   cbor_entry_words(asked->out, TINYOPS_SMP_UPDATE_WORDS, words);
+  cbor_put_end(asked->out);
+  return MGMT_OK;
+}
+
+int32_t server_end_trial(const exchange *asked) {
+  const tinyops_smp_updates *updates = asked->smp->board->updates;
+  cbor_item image;
+  const int32_t status = find_image(asked, &image);
+  if (status != MGMT_OK) {
+    return status;
+  }
+  if (updates->revert(updates->context, image.value) < 0) {
+    return -TINYOPS_SMP_ERR_FAILED;
+  }
+  cbor_put_open_map(asked->out);
   cbor_put_end(asked->out);
   return MGMT_OK;
 }

@@ -32,7 +32,7 @@ static const server_command commands[] = {
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_SETTINGS, server_read_settings, server_write_settings},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_BENCH, 0, server_bench},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_CRASH, server_read_crash, server_clear_crash},
-    {TINYOPS_SMP_GROUP, TINYOPS_SMP_UPDATE, server_update, 0},
+    {TINYOPS_SMP_GROUP, TINYOPS_SMP_UPDATE, server_update, server_end_trial},
 };
 
 uint32_t server_get16(const uint8_t *bytes) { return (uint32_t)bytes[0] << 8 | bytes[1]; }

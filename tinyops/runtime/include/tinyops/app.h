@@ -43,6 +43,7 @@ typedef struct {
   uint8_t *keys;                          /* room for TINYOPS_SLOTS_KEYS_MAX of them */
   uint32_t refused[TINYOPS_SLOTS_IMAGES]; /* why last, a negated status; 0: since then begun */
   uint32_t taken;  /* bytes of the last file that came whole, 0: none since start-up */
+  uint32_t ended;  /* a trial was, by whoever asked for it: the model before is to run again */
   uint32_t gap_ms; /* how long the last swap stopped inference */
   uint32_t lost;   /* frames of the sensor, in swaps */
   /* Finds the model to run, and tries one that is to run for the first time. A firmware on trial

@@ -117,8 +117,9 @@ typedef struct {
   int32_t (*test)(void *context, uint32_t image, const uint8_t *digest);
   /* What runs of the image stays; nothing to do where nothing is on trial, or is there. */
   int32_t (*confirm)(void *context, uint32_t image);
-  /* Returns 0, or ERR_NO_SLOT for an image that there is not. */
-  int32_t (*report)(void *context, uint32_t image, tinyops_smp_update *update);
+  /* Ends a trial: what ran before runs again, a model at once, a firmware after a reset. */
+  int32_t (*revert)(void *context, uint32_t image);
+  void (*report)(void *context, uint32_t image, tinyops_smp_update *update);
   /* A reset was asked for, and follows. */
   void (*prepare_reset)(void *context);
 } tinyops_smp_updates;
