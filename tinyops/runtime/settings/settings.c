@@ -16,7 +16,12 @@ typedef struct {
   uint32_t sequence, length, crc;
 } copy_header;
 
-static uint32_t padded(uint32_t count, uint32_t unit) { return (count + unit - 1u) / unit * unit; }
+/* Units and sectors are powers of two: a small core has no division. */
+static uint32_t padded(uint32_t count, uint32_t unit) { return (count + unit - 1u) & ~(unit - 1u); }
+
+static int32_t is_power_of_two(uint32_t number) {
+  return number != 0u && (number & (number - 1u)) == 0u;
+}
 
 /* CRC-32 (IEEE), without its last inversion. */
 static uint32_t crc_more(uint32_t crc, const uint8_t *bytes, uint32_t count) {
@@ -86,12 +91,13 @@ static int32_t read_copy(tinyops_settings *s, uint32_t copy, copy_header *header
 
 static int32_t fits(const tinyops_settings *s) {
   const tinyops_port_flash *flash = s->flash;
-  if (flash == 0 || flash->program_bytes == 0u || flash->erase_bytes == 0u || s->unit == 0) {
+  if (flash == 0 || is_power_of_two(flash->program_bytes) == 0 ||
+      is_power_of_two(flash->erase_bytes) == 0 || s->unit == 0) {
     return TINYOPS_SETTINGS_ERR_GEOMETRY;
   }
   const uint32_t half = s->bytes / 2u;
-  const int32_t good = half * 2u == s->bytes && half % flash->erase_bytes == 0u &&
-                       s->unit_bytes % flash->program_bytes == 0u &&
+  const int32_t good = half * 2u == s->bytes && (half & (flash->erase_bytes - 1u)) == 0u &&
+                       (s->unit_bytes & (flash->program_bytes - 1u)) == 0u &&
                        s->unit_bytes >= padded(HEADER_BYTES, flash->program_bytes) &&
                        half > padded(HEADER_BYTES, flash->program_bytes);
   return good ? 0 : TINYOPS_SETTINGS_ERR_GEOMETRY;
