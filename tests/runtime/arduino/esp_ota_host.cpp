@@ -14,7 +14,8 @@
 static const uint32_t OTADATA = 0xe000, SECTOR = 4096, NO_NUMBER = 0xffffffff;
 static const esp_partition_t partitions[] = {
     {ESP_PARTITION_TYPE_APP, ESP_PARTITION_SUBTYPE_APP_OTA_0, 0x10000, 0x140000},
-    {ESP_PARTITION_TYPE_APP, ESP_PARTITION_SUBTYPE_APP_OTA_1, 0x150000, 0x140000}};
+    {ESP_PARTITION_TYPE_APP, ESP_PARTITION_SUBTYPE_APP_OTA_1, 0x150000, 0x140000},
+    {ESP_PARTITION_TYPE_DATA, ESP_PARTITION_SUBTYPE_DATA_OTA, 0xe000, 0x2000}};
 bool esp_host_keeps_trials = true;
 static uint32_t running;
 
@@ -148,6 +149,16 @@ const esp_partition_t *esp_partition_find_first(esp_partition_type_t type,
     }
   }
   return NULL;
+}
+
+esp_err_t esp_partition_read(const esp_partition_t *partition, size_t from, void *to, size_t size) {
+  return esp_flash_read(NULL, to, partition->address + static_cast<uint32_t>(from),
+                        static_cast<uint32_t>(size));
+}
+
+esp_err_t esp_partition_erase_range(const esp_partition_t *partition, size_t offset, size_t size) {
+  return esp_flash_erase_region(NULL, partition->address + static_cast<uint32_t>(offset),
+                                static_cast<uint32_t>(size));
 }
 
 const esp_partition_t *esp_ota_get_running_partition(void) { return &partitions[running]; }

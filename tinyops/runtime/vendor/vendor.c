@@ -137,9 +137,7 @@ static int32_t stay(const tinyops_slots *slots, uint32_t image) {
   if (image != FIRMWARE || slots->images[FIRMWARE].state != TINYOPS_TRIAL_PENDING) {
     return TINYOPS_SLOTS_OK;
   }
-  const uint32_t running = port->update->running(port->context);
-  return port->update->select(port->context, running) == 0 &&
-                 port->update->confirm(port->context) == 0
+  return port->update->cancel(port->context, slots->images[FIRMWARE].trial) == 0
              ? TINYOPS_SLOTS_OK
              : TINYOPS_SLOTS_ERR_FLASH;
 }
@@ -178,14 +176,10 @@ static int32_t open_slots(tinyops_slots *slots) {
   tinyops_slots_image *image = &slots->images[FIRMWARE];
   const int32_t was_trial = image->state != TINYOPS_TRIAL_IDLE && image->trial == running;
   status = follow(slots, running, is_on_trial);
-  if (image->state == TINYOPS_TRIAL_IDLE && is_on_trial != 0) {
-    if (was_trial != 0) { /* it is not what was proved */
-      port->update->revert(port->context);
-    } else if (image->active == running) { /* see `stay` */
-      status |= port->update->confirm(port->context);
-    }
-  } else if (image->state == TINYOPS_TRIAL_IDLE) {
+  if (image->state == TINYOPS_TRIAL_IDLE && is_on_trial == 0) {
     image->active = (uint8_t)running; /* a cable may have brought it: the log does not say */
+  } else if (image->state == TINYOPS_TRIAL_IDLE && was_trial != 0) {
+    port->update->revert(port->context); /* it is not what was proved */
   }
   return status == TINYOPS_SLOTS_OK ? status : TINYOPS_SLOTS_ERR_FLASH;
 }

@@ -68,6 +68,9 @@ typedef struct {
   /* Lets every reset from now on start that firmware, a new one on trial. Returns 0, or a negative
    * number when none lies there that could start, or the bootloader knows no trials. */
   int32_t (*select)(void *context, uint32_t firmware);
+  /* Takes that back: every reset from now on starts what runs. Returns 0 or a negative number.
+   * Power that fails meanwhile leaves the one or the other. */
+  int32_t (*cancel)(void *context, uint32_t firmware);
   /* What runs on trial stays. Returns 0 or a negative number. */
   int32_t (*confirm)(void *context);
   /* What runs on trial has failed: starts the other one, by a reset. Returns only when it cannot.

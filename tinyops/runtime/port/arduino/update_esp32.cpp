@@ -16,6 +16,8 @@
 extern "C" bool verifyRollbackLater(void);
 extern "C" bool verifyRollbackLater(void) { return true; }
 
+static const uint32_t RECORD_BYTES = 4096, NO_NUMBER = 0xffffffff;
+
 static const esp_partition_t *find(uint32_t firmware) {
   return esp_partition_find_first(
       ESP_PARTITION_TYPE_APP,
@@ -52,6 +54,23 @@ static int32_t select(void *context, uint32_t firmware) {
   return 0;
 }
 
+/* Of the two records each lies in a sector of its own, and begins with a number: that of the
+ * firmware, from 1 on, and two more at each selection. */
+static int32_t cancel(void *context, uint32_t firmware) {
+  (void)context;
+  const esp_partition_t *records =
+      esp_partition_find_first(ESP_PARTITION_TYPE_DATA, ESP_PARTITION_SUBTYPE_DATA_OTA, NULL);
+  for (uint32_t at = 0; records != NULL && at < 2 * RECORD_BYTES; at += RECORD_BYTES) {
+    uint32_t number = NO_NUMBER;
+    if (esp_partition_read(records, at, &number, sizeof(number)) != ESP_OK ||
+        (number != NO_NUMBER && number % 2 == (firmware + 1) % 2 &&
+         esp_partition_erase_range(records, at, RECORD_BYTES) != ESP_OK)) {
+      return -1;
+    }
+  }
+  return records != NULL ? 0 : -1;
+}
+
 /* What is marked is the one that a reset would start: that must be the one that runs. */
 static int32_t confirm(void *context) {
   (void)context;
@@ -68,7 +87,7 @@ static void revert(void *context) {
 }
 
 const tinyops_port_update *tinyops_arduino_update(void) {
-  static const tinyops_port_update update = {running, is_on_trial, select, confirm, revert};
+  static const tinyops_port_update update = {running, is_on_trial, select, cancel, confirm, revert};
   return find(0) != NULL && find(1) != NULL ? &update : nullptr;
 }
 
