@@ -48,6 +48,8 @@ def _overlay(flash: Flash, held: bytes, written: Mapping[int, bytes]) -> bytes:
             raise ToolError(f"{len(data):,} bytes at {address:#x} lie outside of the flash of {flash.bytes:,} bytes")
         first, last = at - at % flash.erase_bytes, -(-(at + len(data)) // flash.erase_bytes) * flash.erase_bytes
         found[first:last] = ERASED * (last - first)
+    for address, data in written.items():  # two may lie in one sector
+        at = address - flash.origin
         found[at : at + len(data)] = data
     return bytes(found)
 

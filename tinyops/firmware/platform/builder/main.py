@@ -82,6 +82,7 @@ env.Append(
         "-Wl,--gc-sections",
         "-Wl,--build-id=none",
         "-Wl,--fatal-warnings",
+        "-Wl,-n",  # no headers of the ELF within what is loaded
         "-Wl,-T," + script,
     ],
     BUILDERS={f"Copy_{kind}": Builder(action=objcopy(kind), suffix=suffix) for suffix, kind in COPIES.items()},
@@ -105,6 +106,8 @@ def build_fetched(env: Any, node: Any) -> Any:
 
 
 env.AddBuildMiddleware(build_model, "*/src/model/*")
+
+
 def build_apart(env: Any, node: Any) -> Any:
     """What the compiler itself may call must be there when it optimises the whole program."""
     return env.Object(node, CCFLAGS=[*env["CCFLAGS"], "-fno-lto"])
