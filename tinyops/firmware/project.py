@@ -11,12 +11,14 @@ from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, read_bounded
 from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms.form import Request
+from tinyops.firmware.slots import model_region
 from tinyops.firmware.templating import comment
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 HEADERS = (
     *("app.h", "health.h", "link.h", "little_endian.h", "manage.h", "model.h", "port.h", "sha256.h", "smp.h"),
     *("smp_group.h", "settings.h", "settings_format.h", "settings_smp.h"),
+    *("boot.h", "ed25519.h", "golden.h", "image_format.h", "slots.h"),
 )
 # Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.
 FIRMWARE_VERSION = "0.1.0"
@@ -49,7 +51,7 @@ def contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
         "digest": facts.digest,
         "digest_rows": rows,
         "summary": [comment(line) for line in facts.summary],
-        "model": layout.model[0] if layout.model else None,
+        "model": model_region(layout, layout.model),
         "arena_bytes": facts.arena_bytes,
         "frame_values": max(facts.frame_values, 1),
         "rate_millihz": facts.rate_millihz,
