@@ -13,7 +13,7 @@ from tinyops.features.stage_json import stage_json
 from tinyops.files import JsonObject
 from tinyops.specs.feature_rules import stages
 from tinyops.specs.loader import Loaded, Repository
-from tinyops.specs.lock import WASM_LINKER, Lock
+from tinyops.specs.lock import WASM_LINKER, Lock, wanted_sources
 from tinyops.specs.model import (
     FilesSource,
     Fleet,
@@ -149,6 +149,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
             **_platform(board, lock),
+            **_sources(board, lock),
         },
         firmware_inputs,
     )
@@ -203,6 +204,12 @@ def _platform(board: Board, lock: Lock) -> JsonObject:
     """What the board's maker's platform builds with, where the lock pins it: else the firmware is rendered only."""
     pins = lock.platforms.get(board.name) if board.spec.port == "arduino" else None
     return {"platform": dict(pins)} if pins else {}
+
+
+def _sources(board: Board, lock: Lock) -> JsonObject:
+    """What others wrote of a bootloader of ours."""
+    names = wanted_sources({board.name: board})
+    return {"sources": {name: lock.sources.get(name) for name in names}} if names else {}
 
 
 def _trust_settings(repository: Repository, facts: BoardSpec) -> JsonObject:
