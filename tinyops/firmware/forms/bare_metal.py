@@ -140,7 +140,9 @@ def slots_values(spec: BoardSpec) -> dict[str, Any]:
         return {"slots": None, "message_bytes": MESSAGE_MIN}
     unit = max(flash.program_bytes for flash in memory.flash)
     return {
-        "slots": tuple(f"{{0x{r.origin:08x}u, {r.bytes}u}}" for r in (*layout.firmware, *layout.model, getattr(layout, "state"))),
+        "slots": tuple(
+            f"{{0x{r.origin:08x}u, {r.bytes}u}}" for r in (*layout.firmware, *layout.model, getattr(layout, "state"))
+        ),
         "slots_unit": -(-SLOTS_UNIT_MIN // unit) * unit,
         "message_bytes": MESSAGE_LARGE if memory.ram.bytes >= LARGE_RAM_BYTES else MESSAGE_MAX,
     }
@@ -251,7 +253,12 @@ def _without_floats(cpu: str) -> tuple[str, ...]:
 
 def _linker_scripts(env: Mapping[str, Any], layout: Layout) -> dict[str, bytes]:
     """One for each slot that a firmware is linked for."""
-    given = {"title": comment(env["title"]), "stack_bytes": layout.stack_bytes, "model": env["model"], "ram": env["ram"]}
+    given = {
+        "title": comment(env["title"]),
+        "stack_bytes": layout.stack_bytes,
+        "model": env["model"],
+        "ram": env["ram"],
+    }
     given |= own_bootloader.memory_values(env["own"]) | {"boot2": env["port"] in UF2_PORTS and env["own"] is None}
     return {name: render("link.ld.j2", flash=flash, **given) for name, flash in env["linked"].items()}
 
