@@ -22,6 +22,7 @@ from tinyops.firmware.slots import firmware_regions, model_region
 from tinyops.firmware.templating import comment, render
 from tinyops.toolchain import CPU_FLAGS
 
+LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
 GPIO_BASES = {"nrf5": (0x50000000, 0x50000300), "rp2040": (0,)}
@@ -101,7 +102,13 @@ def _programs(
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
     values = contract_values(facts, layout) | settings_values(request.spec)
-    given = {"linked": linked, "sensor": describe_sensor(request.sensor), "dark": request.dark}
+    values |= {"message_bytes": message_bytes(request.spec)}
+    given = {
+        "linked": linked,
+        "slots": layout.own_bootloader is not None,
+        "sensor": describe_sensor(request.sensor),
+        "dark": request.dark,
+    }
     sections = {"envs": envs, "bootloaders": bootloaders, "linked": linked, "startup": kind.startup}
     return {
         "platformio.ini": render("platformio.ini.j2", **common, **sections),
@@ -126,6 +133,13 @@ def settings_values(spec: BoardSpec) -> dict[str, Any]:
     flash = spec.settings_flash
     unit = flash.program_bytes if flash else 1
     return {"settings": flash, "settings_unit": -(-32 // unit) * unit}
+
+
+def message_bytes(spec: BoardSpec) -> int:
+    """Room for a message of SMP: the larger it is, the fewer turns an upload takes."""
+    if spec.layout is None or spec.memory is None or spec.layout.state is None:
+        return MESSAGE_MIN
+    return MESSAGE_LARGE if spec.memory.ram.bytes >= LARGE_RAM_BYTES else MESSAGE_MAX
 
 
 def family(cpu: str) -> Family:
