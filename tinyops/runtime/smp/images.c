@@ -2,6 +2,8 @@
  * that fares. A board that cannot be updated over SMP lists what runs, and refuses the rest. */
 #include "server.h"
 
+typedef char update_is_words[sizeof(tinyops_smp_update) == 8 * 4 ? 1 : -1];
+
 enum {
   IMAGES = 2,
   SLOTS = 2,
@@ -264,7 +266,7 @@ int32_t server_update(const exchange *asked) {
   }
   board->image_calls->report(board->images, (uint32_t)image, &report);
   cbor_put_open_map(asked->out);
-  cbor_entry_words(asked->out, TINYOPS_SMP_UPDATE_WORDS, (const uint32_t *)&report);
+  cbor_entry_words(asked->out, TINYOPS_SMP_UPDATE_WORDS, &report.state);
   cbor_put_end(asked->out);
   return MGMT_OK;
 }

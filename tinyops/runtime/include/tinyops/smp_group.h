@@ -231,6 +231,15 @@
 #define TINYOPS_SMP_BENCH_CYCLE_BITS "cycle_bits"
 /* bool: whether an emulator runs this firmware, whose cycles are none */
 #define TINYOPS_SMP_BENCH_EMULATED "emulated"
+/* Those that are numbers, in order; a '-' before one with a sign. */
+#define TINYOPS_SMP_BENCH_WORDS \
+  "repeat\0"                    \
+  "ticks_min\0"                 \
+  "ticks_max\0"                 \
+  "tick_hz\0"                   \
+  "cycles_min\0"                \
+  "cycles_max\0"                \
+  "cycle_bits\0"
 
 /* CRASH. The last hard fault; a write forgets it. */
 /* bool: whether a fault is kept; without one nothing else comes */
