@@ -221,7 +221,7 @@ class BoardSpec(Strict):
     def _bootloader_is_ours(self) -> BoardSpec:
         own = self.layout.own_bootloader if self.layout is not None else None
         if (own is not None) != (self.update.kind == "own-bootloader"):
-            wrong = "has no layout.own_bootloader" if own is None else f"is {self.update.kind}, with our bootloader"
+            wrong = "layout.own_bootloader is missing" if own is None else f"is {self.update.kind}, with our bootloader"
             hint = "layout.own_bootloader and update.kind own-bootloader go together"
             raise Misplaced(("update", "kind"), wrong, hint=hint)
         if own is not None and self.port not in BOOTLOADER_PORTS:

@@ -78,7 +78,7 @@ def test_the_cache_changes_nothing(tmp_path: Path) -> None:
         (", {origin: 0xd000, bytes: 32768}]", "]", "needs two slots for firmware, settings and state"),
         ("0x3f000, bytes: 2048", "0x3f000, bytes: 1024", "settings is not two halves of whole sectors of 1024 bytes"),
         ("0x3f800, bytes: 2048", "0x3f800, bytes: 1024", "state is not two halves of whole sectors of 1024 bytes"),
-        ("    own_bootloader: {origin: 0x0, bytes: 20480}\n", "", "has no layout.own_bootloader"),
+        ("    own_bootloader: {origin: 0x0, bytes: 20480}\n", "", "layout.own_bootloader is missing"),
         ("{kind: own-bootloader", "{kind: usb-gateway", "is usb-gateway, with our bootloader"),
         ("  port: nrf5\n", "  port: mps2\n", "there is no bootloader of ours for port mps2"),
         ("mcu: nRF51822", "mcu: nRF58122", "unknown MCU 'nRF58122'"),

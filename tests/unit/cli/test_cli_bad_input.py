@@ -53,14 +53,14 @@ def avrdude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ("old", "new", "said"),
     [
         (
-            SLOT.replace("32768", "32768"),
+            SLOT,
             SLOT.replace("32768", "33792"),
             "slots firmware 0 and firmware 1 overlap at 0xd000",
         ),
         ("origin: 0x20000000", "origin: 0x3f000", "flash flash and RAM overlap at 0x3f000"),
         ("mcu: nRF51822", "mcu: nRF58122", "unknown MCU 'nRF58122'"),
         (
-            SLOT.replace("32768", "32768"),
+            SLOT,
             SLOT.replace("32768", "327680"),
             "slot firmware 0 of 327,680 bytes is larger than flash: 262,144",
         ),
