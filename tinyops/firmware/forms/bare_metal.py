@@ -141,7 +141,7 @@ def slots_values(spec: BoardSpec) -> dict[str, Any]:
     unit = max(flash.program_bytes for flash in memory.flash)
     return {
         "slots": tuple(
-            f"{{0x{r.origin:08x}u, {r.bytes}u}}" for r in (*layout.firmware, *layout.model, getattr(layout, "state"))
+            f"{{0x{r.origin:08x}u, {r.bytes}u}}" for r in (*layout.firmware, *layout.model, layout.state)
         ),
         "slots_unit": -(-SLOTS_UNIT_MIN // unit) * unit,
         "message_bytes": MESSAGE_LARGE if memory.ram.bytes >= LARGE_RAM_BYTES else MESSAGE_MAX,
