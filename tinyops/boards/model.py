@@ -326,7 +326,7 @@ class BoardSpec(Strict):
 
 
 def _without_bootloader(spec: BoardSpec) -> dict[str, Any]:
-    """A core links its firmware at a place of its own: a cable writes that, and models have their slots all the same."""
+    """A core links its firmware at a place of its own: a cable writes that. Models have their slots all the same."""
     if spec.layout is None or spec.layout.own_bootloader is None:
         return {}
     update = Update(kind="usb-gateway", revert=False, power_safe=False, anti_rollback=False)

@@ -61,7 +61,6 @@ def contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
     rows = [", ".join(f"0x{byte:02x}" for byte in raw[at : at + 8]) for at in range(0, len(raw), 8)]
     return {
         "settings": None,  # of forms that keep none; the bare one overrides it
-        "slots": None,  # likewise
         "message_bytes": MESSAGE_MIN,
         "firmware_version": FIRMWARE_VERSION,
         "digest": facts.digest,

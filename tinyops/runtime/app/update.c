@@ -172,18 +172,11 @@ static int32_t is_same(const uint8_t *a, const uint8_t *b) {
 static int32_t describe(void *context, uint32_t image, uint32_t slot, tinyops_smp_slot *found) {
   tinyops_slots *slots = ((tinyops_app_updates *)context)->slots;
   const tinyops_slots_image *known = &slots->images[image];
-  tinyops_image_info info;
-  if (slots->crypto->describe(slots, image, slot, &info) < 0) {
+  if (slots->crypto->describe(slots, image, slot, &found->image) < 0) {
     return 0;
   }
-  for (uint32_t i = 0; i < TINYOPS_SLOTS_DIGEST_BYTES; i++) {
-    found->digest[i] = info.digest[i];
-  }
-  found->major = info.major;
-  found->minor = info.minor;
-  found->revision = info.revision;
-  found->build = info.build;
-  found->bootable = is_same(known->verified[slot], info.digest) != 0;
+  found->has_digest = 1;
+  found->bootable = is_same(known->verified[slot], found->image.digest) != 0;
   found->pending = known->state == TINYOPS_TRIAL_PENDING && known->trial == slot;
   found->confirmed = known->active == slot;
   found->active = slots->crypto->running(slots, image) == slot;
@@ -280,6 +273,18 @@ static void prepare_reset(void *context) {
   (void)slots->crypto->again(slots, MODEL);
 }
 
+const tinyops_smp_images tinyops_app_update_calls = {
+    .describe = describe,
+    .begin = begin,
+    .write = write,
+    .erase = erase,
+    .test = test,
+    .confirm = confirm,
+    .revert = revert,
+    .report = report,
+    .prepare_reset = prepare_reset,
+};
+
 tinyops_app_updates *tinyops_app_attach_updates(tinyops_app_updates *updates, tinyops_slots *slots,
                                                 const tinyops_app_places *places,
                                                 const tinyops_boot_table *table,
@@ -290,18 +295,6 @@ tinyops_app_updates *tinyops_app_attach_updates(tinyops_app_updates *updates, ti
   }
   *updates = (tinyops_app_updates){
       .slots = slots, .settings = settings, .keys = keys, .boot = boot, .swap = swap};
-  updates->calls = (tinyops_smp_updates){
-      .context = updates,
-      .describe = describe,
-      .begin = begin,
-      .write = write,
-      .erase = erase,
-      .test = test,
-      .confirm = confirm,
-      .revert = revert,
-      .report = report,
-      .prepare_reset = prepare_reset,
-  };
   for (uint32_t i = 0; i < TINYOPS_SLOTS_IMAGES * TINYOPS_SLOTS_EACH; i++) {
     const uint32_t image = i / TINYOPS_SLOTS_EACH, slot = i % TINYOPS_SLOTS_EACH;
     slots->slots[image][slot] = places->slots[image][slot];

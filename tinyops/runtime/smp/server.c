@@ -133,13 +133,13 @@ static uint32_t respond(tinyops_smp *smp, uint32_t count, int32_t status) {
 }
 
 static void reset_if_asked(tinyops_smp *smp) {
-  const tinyops_smp_updates *updates = smp->board->updates;
+  const tinyops_smp_board *board = smp->board;
   if (smp->resetting != 0) {
     smp->resetting = 0;
-    if (updates != 0) {
-      updates->prepare_reset(updates->context);
+    if (board->image_calls != 0 && board->image_calls->prepare_reset != 0) {
+      board->image_calls->prepare_reset(board->images);
     }
-    smp->board->reset(smp->board->context);
+    board->reset(board->context);
   }
 }
 

@@ -52,7 +52,6 @@ typedef struct {
   /* Between two inferences: starts the trial of a model that is pending, and ends it when it fails
    * its self-test. */
   void (*swap)(struct tinyops_app *app);
-  tinyops_smp_updates calls; /* for the SMP server */
 } tinyops_app_updates;
 
 /* What the application works with. Everything pointed to outlives it. */
@@ -174,6 +173,9 @@ int32_t tinyops_app_run(const tinyops_app *app, tinyops_input input, uint32_t se
 /* The same from a cleared state, but for a kept input, to a cleared state; what was pushed is
  * forgotten. Puts the CRC-32 of the outputs into `crc`. */
 int32_t tinyops_app_try(tinyops_app *app, tinyops_input input, uint32_t seed, uint32_t *crc);
+
+/* For the SMP server, with a tinyops_app_updates as its images. */
+extern const tinyops_smp_images tinyops_app_update_calls;
 
 /* Where the slots lie, and the log that says what runs. */
 typedef struct {
