@@ -20,6 +20,7 @@ from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
 from tinyops.firmware.slots import firmware_regions, model_region
 from tinyops.firmware.templating import comment, render
+from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
 LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
