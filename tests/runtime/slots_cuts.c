@@ -3,9 +3,9 @@
  *
  * usage: slots_cuts LAYOUT(13 numbers) IMAGE SECONDS FULL KEY FILE...
  * IMAGE is updated: 0 firmware, 1 model. SECONDS: in how many of the operations of a recovery power
- * fails again: 0 none, 1 all, n each n-th that programs a slot and all others. FULL: after how many
- * of the cuts in a slot's data the update is done again whole: 1 all, n each n-th; after every
- * other operation it always is. The 8 FILEs: firmware for slot 0 old and new, for slot 1, the same
+ * fails again: 0 none, 1 all, n each erase and each n-th unit. FULL: after how many of the cuts in a
+ * slot's data the update is done again whole: 1 all, n each n-th; after every other operation it
+ * always is. The 8 FILEs: firmware for slot 0 old and new, for slot 1, the same
  * of the model. Prints counts. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +29,13 @@ static int32_t shall_cut(slots_device *d, uint32_t address, int32_t is_erase) {
   if (d->level >= depth || (d->level == 1 && second_stride == 0)) {
     return 0;
   }
-  const int32_t data = is_data(d, address, is_erase);
-  seen[d->level] += (uint32_t)data;
-  const int32_t shall = d->level == 0 || !data || each(seen[1], second_stride);
-  is_whole[d->level + 1] = d->level == 0 ? !data || each(seen[0], full_stride) : full_stride == 1;
+  /* Where a sector is a byte, erasing is nothing special. */
+  const int32_t is_rare = is_erase && d->layout.facts.erase_bytes >= 64;
+  seen[d->level] += (uint32_t)!is_rare;
+  const int32_t shall = d->level == 0 || is_rare || each(seen[1], second_stride);
+  is_whole[d->level + 1] = d->level == 0
+                               ? !is_data(d, address, is_erase) || each(seen[0], full_stride)
+                               : full_stride == 1;
   cuts[d->level + 1] += (uint32_t)shall;
   whole[d->level + 1] += (uint32_t)(shall && is_whole[d->level + 1]);
   return shall;
