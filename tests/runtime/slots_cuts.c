@@ -3,8 +3,8 @@
  *
  * usage: slots_cuts LAYOUT(13 numbers) IMAGE SECONDS FULL KEY FILE...
  * IMAGE is updated: 0 firmware, 1 model. SECONDS: in how many of the operations of a recovery power
- * fails again: 0 none, 1 all, n each erase and each n-th unit. FULL: after how many of the cuts in a
- * slot's data the update is done again whole: 1 all, n each n-th; after every other operation it
+ * fails again: 0 none, 1 all, n each erase and each n-th unit. FULL: after how many of the cuts in
+ * a slot's data the update is done again whole: 1 all, n each n-th; after every other operation it
  * always is. The 8 FILEs: firmware for slot 0 old and new, for slot 1, the same
  * of the model. Prints counts. */
 #include <stdio.h>
