@@ -19,10 +19,13 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards import load_catalog
 from tinyops.errors import ToolError
 from tinyops.files import digest_file, digest_json
+from tinyops.firmware.uf2 import FAMILIES, pack_uf2
 from tinyops.link import LinkTimeout, Refused, Status, Tensor, Type
 from tinyops.report.boards import firmware_proof, model_proof
+from tinyops.specs.lock import SOURCES
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import CPU_FLAGS, installed
+from tinyops.twin.released import segments
 
 pytestmark = pytest.mark.build
 
@@ -95,6 +98,7 @@ def build_firmware(
         "platformio": "6.2.0",
         "scons": "4.11.1",
         "firmware": own_pins().firmware,
+        "sources": dict(SOURCES),
     }
     facts = spec.model_dump(mode="json")
     settings = {"board": name, "fleet": fleet, "sensor": {"kind": "stream", "port": "serial"}, "facts": facts}
@@ -373,7 +377,8 @@ def test_no_emulator_is_left_behind(bench: Callable[[str], Bench]) -> None:
 @pytest.mark.parametrize("at", [40, 508, 20, 512 * 3 + 45])
 def test_a_uf2_file_that_holds_other_bytes_is_refused(at: int, bench: Callable[[str], Bench], tmp_path: Path) -> None:
     board = bench("pico")
-    data = bytearray(board.files["firmware.uf2"].read_bytes())
+    origin = min(segments(board.files["firmware.elf"]))
+    data = bytearray(pack_uf2(board.files["firmware.bin"].read_bytes(), origin, FAMILIES["RP2040"]))
     data[at] ^= 1
     (tmp_path / "firmware.uf2").write_bytes(data)
     with pytest.raises(ToolError, match=r"firmware\.uf2"):

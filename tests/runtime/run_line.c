@@ -72,7 +72,7 @@ int main(int count, char **arguments) {
   static _Alignas(TINYOPS_ARENA_ALIGN) uint8_t arena[ARENA_BYTES];
   static int16_t frame[FRAME_VALUES];
   static uint32_t kept[KEPT_WORDS];
-  static uint8_t sum;
+  static uint8_t sum, message[TINYOPS_SMP_MESSAGE_MIN];
   static tinyops_app app;
   static tinyops_app_management management;
   const tinyops_port port = {
@@ -87,12 +87,18 @@ int main(int count, char **arguments) {
       .keep = kept,
       .keep_bytes = sizeof(kept),
   };
-  const tinyops_smp_settings settings = {&sum, read_settings, write_settings};
+  const tinyops_smp_settings settings = {
+      .context = &sum, .read = read_settings, .write = write_settings};
   const tinyops_app_release release = {
       .fleet = "wrist",
       .version = "1.2.3",
       .flash = flash,
       .flash_bytes = FLASH_BYTES,
+      .sha256_of = tinyops_sha256_of,
+      .image_calls = &tinyops_app_running_calls,
+      .images = &management,
+      .message = message,
+      .message_bytes = sizeof(message),
       .settings = &settings,
   };
   const tinyops_app_board board = {
