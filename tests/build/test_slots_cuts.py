@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fakes.faults import report_faults
-from fakes.slots import BOARDS, Layout, slots_program, write_files
+from fakes.slots import BOARDS, MICROBIT, PICO, STM32, Layout, catalogue_layouts, slots_program, write_files
 
 pytestmark = pytest.mark.build
 
