@@ -28,7 +28,11 @@ def run_cuts(layout: Layout, image: int, *, second: int, full: int, folder: Path
     done = subprocess.run(command, capture_output=True, text=True, timeout=3600 if EXHAUSTIVE else 120)
     assert done.returncode == 0, done.stderr
     size = "that fills its slot" if fill else "of a few units"
-    report_faults(f"{layout.name}: a {IMAGES[image]} {size}", done.stdout)
+    for line in done.stdout.splitlines(keepends=True):
+        if line.startswith("after "):
+            print(line, end="")
+        else:
+            report_faults(f"{layout.name}: a {IMAGES[image]} {size}", line)
 
 
 @pytest.mark.parametrize("image", [0, 1], ids=IMAGES)

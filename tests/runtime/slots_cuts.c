@@ -115,10 +115,10 @@ static void set_up(slots_device *d, uint32_t records) {
 
 static void print(const char *what) {
   printf("faults: cuts in %s: %u\n", what, cuts[1]);
-  printf("faults: of them followed by a whole second update: %u\n", whole[1]);
+  printf("after %u of them the update was done again\n", whole[1]);
   if (cuts[2] != 0) {
     printf("faults: second cuts in recoveries from them: %u\n", cuts[2]);
-    printf("faults: of them followed by a whole third update: %u\n", whole[2]);
+    printf("after %u of them the update was done again\n", whole[2]);
   }
   memset(cuts, 0, sizeof cuts);
   memset(whole, 0, sizeof whole);
