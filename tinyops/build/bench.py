@@ -287,7 +287,7 @@ def _build_firmware(board: Board, sources: Mapping[str, Path], folder: Path) -> 
     from tinyops.specs.lock import wanted_sources
     from tinyops.specs.locking import own_pins, package_version
 
-    lock: JsonObject = {
+    lock = {
         "compiler": _pin(board.spec.compiler),
         "platformio": package_version("platformio"),
         "scons": package_version("scons"),
