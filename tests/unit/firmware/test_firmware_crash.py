@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -73,7 +73,7 @@ def test_a_bad_record_is_told_with_its_field(value: object, said: str, tmp_path:
 
 @pytest.mark.parametrize("slot", [0x1000, 0x2000])
 def test_a_model_crashes_in_either_of_its_slots(slot: int) -> None:
-    programs = [FIRMWARE, Known("model", 0x22)]
+    programs = [replace(FIRMWARE, asked=[]), replace(MODEL, asked=[])]
     found = explain(RECORD.model_copy(update={"pc": slot + 0x10}), programs).located[0]  # type: ignore[arg-type]
     assert (found.program, found.offset) == ("model", 0x10)
     beyond = explain(RECORD.model_copy(update={"pc": slot + 0x100}), programs).located[0]  # type: ignore[arg-type]
