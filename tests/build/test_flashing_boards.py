@@ -23,6 +23,7 @@ from tinyops.cli import main
 from tinyops.device.identify.find import ask
 from tinyops.device.provision.format import Settings, encode_copy, encode_values
 from tinyops.errors import ToolError
+from tinyops.images import read_image
 from tinyops.link import Link
 from tinyops.link.client import LinkTimeout
 from tinyops.manifest.keys import load_trust
@@ -38,6 +39,7 @@ MODEL = Path(__file__).parents[1] / "fuzz/corpus/network.tflite"
 CATALOG = load_catalog()
 MEGA, PICO = CATALOG["mega2560"], CATALOG["pico"]
 SETTLE_S = MEGA.spec.usb[0].settle_ms / 1000
+IMAGES = {"firmware": "firmware_a.img", "model": "model.img"}
 needs_avrdude = pytest.mark.skipif(shutil.which("avrdude") is None, reason="no avrdude here")
 
 
@@ -186,9 +188,11 @@ def test_the_file_on_a_picos_drive_boots_and_tells_its_digests_and_who_it_is_sta
         assert (status, rom.failed) == (0, []), value
         assert value["verified"] and value["way"] == f"copy to {drive}"
         info = ask(str(port))
-        released = root / ".tinyops/releases/v1"
-        for digest, name in ((info.firmware, "firmware_a.img"), (info.model, "model.img")):
-            assert digest == hashlib.sha256((released / f"image.pico.{name}").read_bytes()).digest()
+        for digest, name in ((info.firmware, "firmware"), (info.model, "model")):
+            image = (root / f".tinyops/releases/v1/image.pico.{IMAGES[name]}").read_bytes()
+            body = read_image(image, where=name).body
+            assert body == files[f"{name}.bin"].read_bytes()
+            assert digest in (hashlib.sha256(image).digest(), hashlib.sha256(body).digest())
         assert info.state == 0
     finally:
         rom.ended.set()
