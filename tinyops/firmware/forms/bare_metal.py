@@ -196,6 +196,7 @@ def _places(name: str, layout: Layout, firmware: tuple[Region, ...], model: tupl
         "flash": regions[0],
         "linked": dict(zip(scripts, regions, strict=True)),
         "model": model_region(layout, model),
+        "model_b": model_region(layout, model, 1) if layout.own_bootloader is not None else None,
     }
 
 
@@ -252,6 +253,7 @@ def _linker_scripts(env: Mapping[str, Any], layout: Layout) -> dict[str, bytes]:
         "title": comment(env["title"]),
         "stack_bytes": layout.stack_bytes,
         "model": env["model"],
+        "model_b": env["model_b"],
         "ram": env["ram"],
     }
     ramcode = env["port"] in UF2_PORTS
