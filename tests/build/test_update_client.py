@@ -43,7 +43,7 @@ from tinyops.manifest.keys import SigningKey
 
 pytestmark = pytest.mark.build
 
-PATIENCE = Patience(away_s=20, trial_s=10, self_test_s=10, in_all_s=90, poll_s=0.02)
+PATIENCE = Patience(away_s=20, trial_s=10, self_test_s=10, in_all_s=30, poll_s=0.02)
 WISH = Wish(patience=PATIENCE)
 ORIGINS = tuple(ORIGIN + at for at in FIRMWARE)
 FILLING = 20_000  # bytes of a model
@@ -65,7 +65,7 @@ class Made:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("device")
     return Made(
-        build_device(folder),
+        build_device(folder, sanitized=False),
         model_body(folder, filling=FILLING),
         model_body(folder, mark=1, filling=FILLING),
         model_body(folder, mark=2, fault=1),
@@ -282,14 +282,13 @@ class _Bridge:
             for line in select.select([far, board], [], [], 0.05)[0]:
                 try:
                     data = os.read(line, 4096)
+                    carried += len(data) if line == far else 0
+                    if not self.pulled and carried >= self._after:
+                        self.pulled = 1
+                        return
+                    os.write(board if line == far else far, data)
                 except OSError:  # nobody has the port open just now
                     done.wait(0.02)
-                    continue
-                carried += len(data) if line == far else 0
-                if not self.pulled and carried >= self._after:
-                    self.pulled = 1
-                    return
-                os.write(board if line == far else far, data)
 
 
 @pytest.mark.parametrize("mtu", [23, 247])

@@ -36,8 +36,8 @@ def bootloader_of(spec: BoardSpec) -> str:
     return OWN_BOOTLOADER if spec.twin.same_machine else TWIN_BOOTLOADER
 
 
-def firmware_of(spec: BoardSpec) -> str:
-    return "firmware.elf" if spec.twin.same_machine else "twin.elf"
+def firmware_of(spec: BoardSpec, slot: int = 0) -> str:
+    return f"{'firmware' if spec.twin.same_machine else 'twin'}{'_b' if slot else ''}.elf"
 
 
 def flash_content(
@@ -48,15 +48,16 @@ def flash_content(
     *,
     trust: Trust | None = None,
     counter: int = 0,
+    slot: int = 0,
 ) -> dict[int, bytes]:
-    """Bytes by address in the twin's machine: bootloader, the images of the first slots, settings that trust. An image
-    is unsigned without `trust`: a board that was never enrolled runs what a cable wrote.
+    """Bytes by address in the twin's machine: bootloader, the firmware in one of its slots, the model in the first,
+    settings that trust. An image is unsigned without `trust`: a board that was never enrolled runs what a cable wrote.
 
     Raises ToolError for a firmware that was linked elsewhere.
     """
     assert spec.layout is not None
     found = segments(files[bootloader_of(spec)])
-    for address, image in _images(board, spec, spec.layout, files, contract, counter).items():
+    for address, image in _images(board, spec, spec.layout, files, contract, counter, slot).items():
         found[address] = sign_image(image, trust.signer) if trust is not None else image
     if trust is not None and spec.layout.settings is not None:
         found[spec.layout.settings.origin] = trust.settings
@@ -64,14 +65,20 @@ def flash_content(
 
 
 def _images(
-    board: str, spec: BoardSpec, layout: Layout, files: Mapping[str, Path], contract: JsonObject, counter: int
+    board: str,
+    spec: BoardSpec,
+    layout: Layout,
+    files: Mapping[str, Path],
+    contract: JsonObject,
+    counter: int,
+    slot: int,
 ) -> dict[int, bytes]:
     """By the origin of their slots."""
     found: dict[int, bytes] = {}
-    if firmware_of(spec) in files:
-        body = firmware_body(files[firmware_of(spec)], layout.firmware[0].origin)
+    if firmware_of(spec, slot) in files:
+        origin = layout.firmware[slot].origin
+        body = firmware_body(files[firmware_of(spec, slot)], origin)
         digest = bytes.fromhex(digest_json(contract).removeprefix("sha256:"))
-        origin = layout.firmware[0].origin
         found[origin] = build_image(
             body, kind=Kind.FIRMWARE, board=board, contract=digest, counter=counter, load_address=origin
         )

@@ -62,7 +62,10 @@ class Boot:
     bootloader: bool = False
     serial: str = ""
     fleet: str = ""  # what a board with an operating system, whose program is no fleet's, says it is of
-    trust: Trust | None = None  # of a board that a bootloader of ours starts
+    # Of a board that a bootloader of ours starts: who signed its images, what they are bound to, which firmware it has.
+    trust: Trust | None = None
+    counter: int = 0
+    slot: int = 0
 
     @property
     def silicon(self) -> bytes:
@@ -71,7 +74,8 @@ class Boot:
 
     def flash_content(self) -> dict[int, bytes]:
         """What a cable wrote into the flash of a board that a bootloader of ours starts."""
-        return flash_content(self.board, self.spec, self.files, self.contract, trust=self.trust)
+        bound = {"counter": self.counter, "slot": self.slot}
+        return flash_content(self.board, self.spec, self.files, self.contract, trust=self.trust, **bound)
 
     def file(self, name: str) -> Path:
         """The path of an input. Raises ToolError when the step was not given it."""

@@ -125,11 +125,8 @@ class Session:
         if step is Step.NOTHING:
             self._say(f"{offer.label} runs already")
             return replace(done, result="ran already")
-        why = decide.objection(image, seen)
-        if why and not self._wish.anyway:
-            raise UpdateFailed(
-                f"{self._to.address}: {offer.where}: {why}", hint="give the image of this board's release"
-            )
+        if not self._wish.anyway and (why := decide.objection(image, seen)):
+            raise UpdateFailed(f"{self._to.address}: {offer.where}: {why.text}", hint=why.hint)
         if image.kind is Kind.FIRMWARE:
             self._before = self._self_test()
         if step is Step.UPLOAD:
