@@ -1,4 +1,4 @@
-"""The RP2040 port with a program of a test's that no bootloader starts, linked by the board's own script; sources may be
+"""The RP2040 port with a program of a test that no bootloader starts, linked by the board's own script; sources may be
 edited before."""
 
 from __future__ import annotations
