@@ -23,6 +23,7 @@ from tinyops.firmware.templating import comment, render
 from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
+SMALL_FLASH_BYTES = 32 * 1024  # a firmware's slot in which every byte counts
 LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
@@ -222,8 +223,11 @@ def _board_json(env: Mapping[str, Any], spec: BoardSpec, *, bootloader: bool = F
         "tools": kind.tools,
         "c_library": not kind.own_memory,
     }
-    if bootloader:
+    scarce = not bootloader and env["own"] is not None and env["flash"].bytes <= SMALL_FLASH_BYTES
+    if bootloader or scarce:
         build |= {"whole_program": True}
+    if scarce:
+        build |= {"scarce_flash": True}
     if env["port"] in UF2_PORTS and (bootloader or env["own"] is None):
         build |= {"seal_boot2": True}
     if env["port"] in UF2_PORTS and not bootloader and env["own"] is None:
