@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from fakes.flashable import publish_firmware
+from fakes.flashed import Flashed
 from tinyops.boards.loader import load_catalog
 from tinyops.build.virtual import build_board
 from tinyops.cli import main
@@ -24,7 +25,7 @@ from tinyops.device.identify.find import ask
 from tinyops.errors import ToolError
 from tinyops.link import Link
 from tinyops.link.client import LinkTimeout
-from tinyops.twin import open_twin
+from tinyops.twin import open_twin, rp2040
 from tinyops.twin.released import uf2_bytes
 from tinyops.twin.simavr import AvrBoard, read_bootloader
 from tinyops.twin.terminal import Terminal
@@ -133,13 +134,9 @@ class BootRom(threading.Thread):
         found = self._flashed()
         origin, image = min(found), bytes(found.get(at, 0xFF) for at in range(min(found), max(found) + 1))
         layout = PICO.spec.layout
-        assert layout is not None and origin == layout.firmware[0].origin
-        firmware, model = self.drive.parent / "firmware.bin", self.drive.parent / "model.bin"
-        slot = layout.model[0].origin - origin
-        firmware.write_bytes(image[:slot])
-        model.write_bytes(image[slot:])
-        files = {"contract.json": self.contract, "firmware.bin": firmware, "model.bin": model}
-        with open_twin("pico", PICO.spec, files) as board:
+        assert layout is not None and layout.own_bootloader is not None and origin == layout.own_bootloader.origin
+        started = {"bootloader.elf": self.drive}  # the twin starts what lies in flash
+        with rp2040.boot(Flashed("pico", PICO.spec, started, {}, {}, content={origin: image})) as board:
             link = board.link
             assert isinstance(link, Link)
             yield Terminal("pico", lambda: link.stream)

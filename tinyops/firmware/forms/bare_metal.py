@@ -259,7 +259,10 @@ def _linker_scripts(env: Mapping[str, Any], layout: Layout) -> dict[str, bytes]:
         "ram": env["ram"],
     }
     ramcode = env["port"] in UF2_PORTS
-    given |= own_bootloader.memory_values(env["own"]) | {"ramcode": ramcode, "boot2": ramcode and env["own"] is None}
+    given |= own_bootloader.memory_values(env["own"], env["port"]) | {
+        "ramcode": ramcode,
+        "boot2": ramcode and env["own"] is None,
+    }
     return {name: render("link.ld.j2", flash=flash, **given) for name, flash in env["linked"].items()}
 
 
