@@ -93,6 +93,8 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
     files |= headers()
     for folder in ("app", "smp", "digest", "settings"):
         files |= sources(folder, f"src/{folder}")
+    if any(env["scarce"] for env in envs):
+        files |= sources("settings/of_boot", "src/of_boot")
     for source in ("bare", kind.startup):
         files |= sources(f"port/{source}", f"src/{kind.startup}")
     return dict(sorted((files | _own_memory(kind)).items()))
@@ -196,6 +198,7 @@ def _places(name: str, layout: Layout, firmware: tuple[Region, ...], model: tupl
         "ldscript_b": scripts[1] if scripts[1:] else "",
         "flash": regions[0],
         "linked": dict(zip(scripts, regions, strict=True)),
+        "scarce": layout.own_bootloader is not None and regions[0].bytes <= SMALL_FLASH_BYTES,
         "model": model_region(layout, model),
     }
 
@@ -223,10 +226,9 @@ def _board_json(env: Mapping[str, Any], spec: BoardSpec, *, bootloader: bool = F
         "tools": kind.tools,
         "c_library": not kind.own_memory,
     }
-    scarce = not bootloader and env["own"] is not None and env["flash"].bytes <= SMALL_FLASH_BYTES
-    if bootloader or scarce:
+    if bootloader or env["scarce"]:
         build |= {"whole_program": True}
-    if scarce:
+    if env["scarce"] and not bootloader:
         build |= {"scarce_flash": True}
     if env["port"] in UF2_PORTS and (bootloader or env["own"] is None):
         build |= {"seal_boot2": True}

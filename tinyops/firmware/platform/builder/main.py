@@ -114,12 +114,13 @@ def build_apart(env: Any, node: Any) -> Any:
 
 
 if board.get("build.whole_program", False):
-    env.Append(CCFLAGS=["-flto"], LINKFLAGS=["-flto", f"-ffile-prefix-map={project}=/src"])
+    # Sections again: a function that is written in assembly has its literals near.
+    whole = ["-flto", "-ffunction-sections", "-fdata-sections"]
+    env.Append(CCFLAGS=["-flto"], LINKFLAGS=[*whole, f"-ffile-prefix-map={project}=/src"])
     env.AddBuildMiddleware(build_apart, "*/memory.c")
 if board.get("build.scarce_flash", False):
-    # What makes an application smaller by measurement, and each of its functions keeps its own literals.
-    scarce = ["-fno-inline-functions-called-once", "-fno-tree-dse", "-fno-expensive-optimizations"]
-    env.Append(CCFLAGS=scarce, LINKFLAGS=[*scarce, "-ffunction-sections", "-fdata-sections"])
+    apart = ["-fno-inline-functions-called-once"]  # smaller by measurement
+    env.Append(CCFLAGS=apart, LINKFLAGS=apart)
 env.AddBuildMiddleware(build_fetched, "*/src/fetched/*")
 program = env.BuildProgram()
 env.Depends(program, script)
