@@ -39,7 +39,7 @@ def environment(env: Mapping[str, Any], own: Region, startup: str) -> dict[str, 
         "board": f"{env['board']}{BOOTLOADER}",
         "ldscript": f"link/{env['name']}{BOOTLOADER}.ld",
         "flash": own,
-        "flags": f"{env['flags']} -I src/{port}",
+        "flags": f"{env['flags']} -I src/{port}{' -D TINYOPS_BOOT_SETTINGS' if env['scarce'] else ''}",
         "sources": " ".join(f"+<{name}>" for name in chosen),
     }
 
