@@ -9,6 +9,7 @@ import pytest
 
 from fakes.carriers import over_tcp
 from fakes.slot_board import CONTRACT, ORIGINS, SlotBoard
+from fakes.smp_board import INFO as FAKE_INFO
 from fakes.updates import QUICK, Told, holding, offer, runs
 from tinyops.device.transports import transport_of
 from tinyops.device.update import decide
@@ -161,6 +162,26 @@ def test_devices_are_updated_together_and_one_that_fails_stops_no_other() -> Non
     assert [outcome.error is not None for outcome in outcomes] == [number == 3 for number in range(10)]
     assert [runs(board, MODEL) for board in boards] == [number != 3 for number in range(10)]
     assert [outcome.address for outcome in outcomes] == addresses
+
+
+def test_a_defect_of_ours_on_one_device_stops_no_other() -> None:
+    board = holding(SlotBoard(), offer(body=b"old"))
+
+    def offers(info: BoardInfo) -> list[Offer]:
+        if info.board == "pico":
+            raise KeyError("ours")
+        return [MODEL]
+
+    strange = SlotBoard(replace={(64, 0): {**FAKE_INFO, "board": "pico"}})
+    desk = Desk(offers, lambda board: ORIGINS, Wish(patience=QUICK), Told(), Stop())
+    with over_tcp(board.answer) as good, over_tcp(strange.answer) as bad:
+        ways = {address: transport_of(address) for address in (bad, good)}
+        outcomes = update_all(ways, desk, jobs=2)
+        with pytest.raises(KeyError):
+            update_all({bad: ways[bad]}, desk, jobs=1)
+    assert runs(board, MODEL) and outcomes[1].done is not None and outcomes[0].error is not None
+    assert "a defect of tinyops: KeyError" in outcomes[0].error.message
+    assert exit_code(outcomes) == ExitCode.UNFORESEEN
 
 
 def test_after_a_stop_nothing_begins() -> None:
