@@ -344,7 +344,10 @@ def test_random_messages_and_garbage_do_no_harm(server: Path) -> None:
         answers, _, bad = run(server, line, size)
         assert len(answers) > (100 if size >= 256 else 5) and bad > 10
         for answer in answers:
-            assert isinstance(cbor2.loads(answer[8:], str_errors="replace"), dict) and int.from_bytes(answer[2:4], "big") == len(answer) - 8
+            assert (
+                isinstance(cbor2.loads(answer[8:], str_errors="replace"), dict)
+                and int.from_bytes(answer[2:4], "big") == len(answer) - 8
+            )
 
 
 @pytest.mark.parametrize("lengths", [range(140), (4096, 65536 + 55)])
