@@ -25,7 +25,7 @@ from tinyops.manifest.keys import SigningKey
 from tinyops.twin.console import Console
 from tinyops.twin.terminal import Terminal
 
-pytestmark = [pytest.mark.build, pytest.mark.faults]
+pytestmark = pytest.mark.build
 
 LIMIT_S = 240
 FIRMWARE, MODEL = "0", "1"
