@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from test_twin_boards import board_spec, build_firmware, compile_image, contract_of
 
 from fakes.flashed import Flashed
+from fakes.reversing import board_spec, build_firmware, compile_image, contract_of
 from tinyops.boards.layout import Layout
 from tinyops.device.provision.format import Settings, encode_copy, encode_values
 from tinyops.images import Kind, build_image, sign_image

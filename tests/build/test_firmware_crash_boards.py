@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image, contract_of, linked_sources
+from test_twin_boards import VECTORS
 
 from fakes.firmware_edits import replacing
+from fakes.reversing import board_spec, build_firmware, compile_image, contract_of, linked_sources
 from tinyops import twin
 from tinyops.cli import main
 from tinyops.link import Frame, Type, encode

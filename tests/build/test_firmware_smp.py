@@ -25,9 +25,10 @@ from smpclient.requests.os_management import (
     ResetWrite,
 )
 from smpclient.transport.serial import SMPSerialTransport
-from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image, contract_of
+from test_twin_boards import VECTORS
 
 from fakes.pty_board import port_of
+from fakes.reversing import board_spec, build_firmware, compile_image, contract_of
 from tinyops.files import digest_json
 from tinyops.firmware.project import FIRMWARE_VERSION
 from tinyops.images import read_image
