@@ -78,6 +78,7 @@ TEST_COMPILER_FILES = {
     ("avr-gcc", "avr6/libc.a"): "avr-libc",
     ("gcc", "libsimavr.so"): "libsimavr-dev",
     ("gcc", "libelf.so"): "libelf-dev",
+    ("clang", "lib/linux/libclang_rt.fuzzer-x86_64.a"): "libclang-rt-dev",
 }
 # Files that are sources for some compiler, and the Debian package that has them.
 TEST_FILES = {"/usr/share/arduino/hardware/arduino/avr/platform.txt": "arduino-core-avr"}

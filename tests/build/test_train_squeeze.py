@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ import tinyops.train
 from tinyops.artifacts import Progress, Step
 from tinyops.errors import RemoteError, SpecError, ToolError
 from tinyops.graph import read_graph
+from tinyops.images import SEEDS, golden_input
 from tinyops.recordings import Recordings, cut_windows, load, save
 from tinyops.squeeze.oracle import run_vectors
+from tinyops.twin.golden import read_golden
 
 pytestmark = [
     pytest.mark.build,
@@ -239,6 +242,15 @@ def test_golden_vectors_are_what_the_interpreter_computes(squeezed: Path) -> Non
     assert inputs.shape == (16, 32) and outputs.shape == (16, 3)
     assert (run_vectors(squeezed / "int8.tflite", inputs) == outputs).all()
     assert len({o.tobytes() for o in outputs}) > 3
+
+
+def test_the_first_golden_vector_is_the_self_test_of_a_seed(squeezed: Path) -> None:
+    inputs, outputs = golden(squeezed / "golden.bin")
+    found = read_golden(squeezed / "golden.bin").self_test
+    assert found is not None and golden_input(found.seed, 32) == inputs[0].tobytes()
+    assert found.crc == zlib.crc32(run_vectors(squeezed / "int8.tflite", inputs[:1]).tobytes())
+    others = [run_vectors(squeezed / "int8.tflite", np.frombuffer(golden_input(s, 32), np.int8)[None]) for s in SEEDS]
+    assert len(np.unique(outputs[0])) == max(len(np.unique(other)) for other in others)
 
 
 def test_an_operator_without_int8_is_refused_by_name(data: Path, tmp_path: Path) -> None:

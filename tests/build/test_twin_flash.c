@@ -2,6 +2,9 @@
  *
  *   e  erases the page at PLACE        p  programs 8 words of it        n  programs the next 8
  *   r  its sum, as memory              k  whether RAM was kept; it is from now on
+ *   c  why it started                  h  hangs                     x  starts itself again
+ *   y  starts itself again, to hang without a watchdog of its own
+ *   s  sleeps for 2 s without a kick   z  sleeps for 2 s, kicked every 0.4 s
  *   w  writes flash with the controller closed
  *   v  writes, V  reads the register of the vector table that an M0 lacks        a  erases all */
 #include "tinyops/port.h"
@@ -10,6 +13,8 @@
 #define NVMC_CONFIG REGISTER(0x4001e504u)
 #define NVMC_ERASE_ALL REGISTER(0x4001e50cu)
 #define VTOR REGISTER(0xe000ed08u)
+#define WATCHDOG_START REGISTER(0x40010000u)
+#define WATCHDOG_RELOAD REGISTER(0x40010504u)
 
 enum { PLACE = 0x3f000, WORDS = 8, KEPT = 0x5eed };
 
@@ -47,6 +52,35 @@ static uint32_t was_kept(void) {
   return kept;
 }
 
+static void sleep_ms(const tinyops_port *port, uint32_t ms) {
+  const uint32_t from = port->now_ms(port->context);
+  while (port->now_ms(port->context) - from < ms) {
+    port->idle(port->context);
+  }
+}
+
+static uint32_t sleep_kicking(const tinyops_port *port) {
+  for (uint32_t i = 0; i < 5; i++) {
+    sleep_ms(port, 400);
+    port->feed_watchdog(port->context);
+  }
+  return 0;
+}
+
+static uint32_t hang(void) {
+  for (volatile uint32_t here = 1; here != 0;) {
+  }
+  return 0;
+}
+
+/* Whether the life before asked for one that hangs; another word that start-up leaves alone. */
+static uint32_t take_wish(uint32_t next) {
+  volatile uint32_t *place = (volatile uint32_t *)0x20003ff4u;
+  const uint32_t wished = *place == KEPT;
+  *place = next;
+  return wished;
+}
+
 static uint32_t obey(const tinyops_port *port, int32_t letter) {
   switch (letter) {
     case 'e':
@@ -57,6 +91,22 @@ static uint32_t obey(const tinyops_port *port, int32_t letter) {
       return program(port, PLACE + 4 * WORDS);
     case 'r':
       return sum();
+    case 'c':
+      return port->reset_cause;
+    case 'h':
+      return hang();
+    case 'x':
+      port->reset(port->context);
+      return 0;
+    case 'y':
+      (void)take_wish(KEPT);
+      port->reset(port->context);
+      return 0;
+    case 's':
+      sleep_ms(port, 2000);
+      return 0;
+    case 'z':
+      return sleep_kicking(port);
     case 'k':
       return was_kept();
     case 'w':
@@ -78,8 +128,14 @@ static uint32_t obey(const tinyops_port *port, int32_t letter) {
 
 int main(void) {
   tinyops_port port;
+  if (take_wish(0)) {
+    (void)hang();
+  }
+  WATCHDOG_RELOAD = 32767; /* a second: the port's 30 come too late */
+  WATCHDOG_START = 1;
   tinyops_port_open(&port);
   for (;;) {
+    port.feed_watchdog(port.context);
     int32_t letter = port.read_byte(port.context);
     if (letter == TINYOPS_PORT_NO_BYTE) {
       port.idle(port.context);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ SOURCE = Path(__file__).with_suffix(".c")
 SPEC = Board.model_validate(YAML(typ="safe").load(ROOT / "board_catalog/microbit.yaml")).spec
 PLACE, WORDS = 0x3F000, 8
 ERASED = sum(0xFFFFFFFF * (i + 1) for i in range(256)) % (1 << 32)
+RESET_POWER, RESET_PIN, RESET_WATCHDOG, RESET_SOFTWARE = 1, 2, 3, 4  # tinyops_reset_cause
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 
 
@@ -149,11 +151,49 @@ def test_programming_over_an_unstable_word_breaks_a_rule(elf: Path) -> None:
         assert "programmed more often" in board.breaks("p")
 
 
-def wait_for_reset(board: Machine) -> None:
-    for _ in range(1000):
-        if board.board.measure().resets:
+def wait_for_reset(board: Machine, resets: int = 1) -> None:
+    for _ in range(2000):
+        if board.board.measure().resets == resets:
             return
-    raise AssertionError("power did not fail")
+        time.sleep(0.005)
+    raise AssertionError("the board was not reset")
+
+
+@pytest.mark.parametrize("letter", ["h", "s"])
+def test_a_program_that_does_not_kick_the_watchdog_is_reset(elf: Path, letter: str) -> None:
+    """It hangs, or it sleeps: the twin counts both, the board finds why it was reset, and its RAM was kept."""
+    with machine(elf) as board:
+        assert board.ask("c") == RESET_POWER
+        assert board.ask("k") == 0
+        board.board.link._stream.write(letter.encode(), 5.0)
+        wait_for_reset(board)
+        assert (board.ask("c"), board.ask("k")) == (RESET_WATCHDOG, 1)
+        assert board.board.measure().watchdog == 1
+
+
+def test_a_program_that_kicks_in_its_sleep_is_left_alone(elf: Path) -> None:
+    with machine(elf) as board:
+        assert board.ask("z") == 0
+        assert (board.board.measure().watchdog, board.board.measure().resets) == (0, 0)
+
+
+def test_the_watchdog_goes_on_through_a_reset_by_software(elf: Path) -> None:
+    with machine(elf) as board:
+        assert board.ask("k") == 0
+        board.board.link._stream.write(b"y", 5.0)
+        wait_for_reset(board, 2)
+        assert board.ask("c") == RESET_WATCHDOG
+
+
+def test_the_board_finds_why_it_started(elf: Path) -> None:
+    with machine(elf) as board:
+        board.board.link._stream.write(b"x", 5.0)
+        wait_for_reset(board)
+        assert board.ask("c") == RESET_SOFTWARE
+        board.board.reset()
+        assert board.ask("c") == RESET_PIN
+        board.board.power_cut()
+        assert board.ask("c") == RESET_POWER
 
 
 def test_a_folder_keeps_flash_from_boot_to_boot_and_from_a_kill(elf: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ BAUD = 115_200  # of every port of runtime/port
 class SerialStream:
     """An open serial line as a ByteStream, nobody else's meanwhile. `received` counts its bytes, frames or not."""
 
-    def __init__(self, port: str, settle_s: float = 0.0) -> None:
+    def __init__(self, port: str, settle_s: float = 0.0, baud: int = BAUD) -> None:
         """Raises ToolError when pyserial or the line is not there, or is in use.
 
         `settle_s` is how long nothing may be said to a board that is reset by opening its line.
@@ -23,7 +23,7 @@ class SerialStream:
         self._name, self.received = port, 0
         serial = _pyserial()
         try:
-            self._line = serial.Serial(port, BAUD, timeout=0, exclusive=True)
+            self._line = serial.Serial(port, baud, timeout=0, exclusive=True)
             time.sleep(settle_s)
             self._line.reset_input_buffer()
         except (serial.SerialException, OSError, ValueError) as error:

@@ -8,6 +8,7 @@ import struct
 import numpy as np
 
 from tinyops.features import FrameFeatures
+from tinyops.images import SEEDS, golden_input
 from tinyops.recordings import Counts, Recordings
 from tinyops.squeeze.int8_graph import Int8Interface
 from tinyops.squeeze.oracle import Vectors
@@ -21,16 +22,28 @@ REAL_VECTORS = 10  # at most; the rest are extremes and noise
 INT8_MIN, INT8_MAX = -128, 127
 
 
-def golden_inputs(interface: Int8Interface, windows: Vectors, labels: list[int]) -> Vectors:
-    """The inputs [16, bytes]: real windows of as many classes as there are, extremes, and noise.
+def self_tests(interface: Int8Interface) -> Vectors:
+    """The inputs [8, bytes] that a device can make from a seed: one becomes the self-test of its image."""
+    size = interface.input_bytes
+    return np.stack([np.frombuffer(golden_input(seed, size), np.int8) for seed in SEEDS])
 
-    `windows` [N, bytes] may be empty. Extremes reach saturations that real data never does.
+
+def most_telling(outputs: Vectors) -> int:
+    """Which of the outputs has most different values, the first of such: few others give it by chance."""
+    return int(np.argmax([len(np.unique(output)) for output in outputs]))
+
+
+def golden_inputs(interface: Int8Interface, self_test: Vectors, windows: Vectors, labels: list[int]) -> Vectors:
+    """The inputs [16, bytes]: the self-test, real windows of as many classes as there are, extremes, and noise.
+
+    `windows` [N, bytes] may be empty. Extremes reach saturations that real data never does. The self-test is the
+    first: a model that keeps state answers it on a device as it does here, from a cleared state.
     """
     size = interface.input_bytes
     real = windows[spread(labels, REAL_VECTORS)]
     extremes = [np.full(size, v, np.int8) for v in (INT8_MIN, INT8_MAX, interface.input_zero_point)]
-    noise = [_noise(n, size) for n in range(VECTORS - len(real) - len(extremes))]
-    return np.stack([*real, *extremes, *noise])
+    noise = [_noise(n, size) for n in range(VECTORS - 1 - len(real) - len(extremes))]
+    return np.stack([self_test, *real, *extremes, *noise])
 
 
 def spread(labels: list[int], number: int) -> list[int]:

@@ -23,7 +23,15 @@ from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atom
 from tinyops.graph import Graph, read_graph
 from tinyops.recordings import Recordings, Windows, cut_windows, in_rows, judge, load
 from tinyops.squeeze.calibration import choose_windows
-from tinyops.squeeze.golden import golden_inputs, pack_golden, pack_stream, stream_frames, stream_windows
+from tinyops.squeeze.golden import (
+    golden_inputs,
+    most_telling,
+    pack_golden,
+    pack_stream,
+    self_tests,
+    stream_frames,
+    stream_windows,
+)
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
 from tinyops.squeeze.metrics import Measured, metrics
 from tinyops.squeeze.oracle import Vectors, run_vectors
@@ -191,7 +199,9 @@ def _finish(
         outputs = run_vectors(model, windows)
         int8_measured = Measured(judge(outputs, test, task.classes), outputs.argmax(axis=1))
     report(Progress(0, 0, "pinning golden vectors"))
-    vectors = golden_inputs(interface, windows, labels)
+    candidates = self_tests(interface)
+    self_test = candidates[most_telling(run_vectors(model, candidates))]
+    vectors = golden_inputs(interface, self_test, windows, labels)
     write_atomic(out / "golden.bin", pack_golden(vectors, run_vectors(model, vectors)))
     if task is not None:
         write_atomic(out / "stream.bin", _stream(task, interface, model))

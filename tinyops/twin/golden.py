@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tinyops.errors import SpecError
 from tinyops.files import MIB, read_bounded
+from tinyops.images import Golden as SelfTest
+from tinyops.images import find_self_test
 
 GOLDEN_LIMIT_BYTES = 256 * MIB
 
@@ -19,6 +21,11 @@ class Golden:
     input_bytes: int
     output_bytes: int
     vectors: tuple[tuple[bytes, bytes], ...]
+
+    @property
+    def self_test(self) -> SelfTest | None:
+        """What an image is tested with on its device; None where an older squeeze pinned no vector for it."""
+        return find_self_test(*self.vectors[0])
 
 
 @dataclass(frozen=True)

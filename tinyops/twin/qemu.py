@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,13 +21,15 @@ from tinyops.twin.released import address_of, segments
 
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
 COUNTING = ("-icount", "shift=0")
-PLUGIN, CALL = Path(__file__).with_name("qemu_board.c"), Path(__file__).with_name("qemu_call.c")
 MODEL = Path(__file__).parent.parent / "runtime/port/sim"
-PLUGIN_SOURCES = (PLUGIN, CALL, CALL.with_suffix(".h"), MODEL / "flash_model.c", MODEL / "flash_model.h")
+PLUGIN_SOURCES = (*sorted(Path(__file__).parent.glob("qemu_*.[ch]")), MODEL / "flash_model.c", MODEL / "flash_model.h")
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread")
 CONTROLLERS: Mapping[str, int] = MappingProxyType({"microbit": 0x4001E000})  # machines whose flash can be written
-# The chip's own number cannot be set in QEMU: the firmware reads these registers in its place, see runtime/port/nrf5.
+# What QEMU lacks of a chip: its own number and why it started, which the firmware finds in registers that are for
+# customers instead (see runtime/port/nrf5); its watchdog, whose registers the plugin watches.
 NUMBERS: Mapping[str, int] = MappingProxyType({"microbit": 0x10001080})
+CAUSES: Mapping[str, int] = MappingProxyType({"microbit": 0x10001088})
+WATCHDOGS: Mapping[str, int] = MappingProxyType({"microbit": 0x40010000})
 IMAGE_LIMIT_BYTES = 64 * MIB
 SEED = 1
 
@@ -49,23 +52,26 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
     plugin = (
         f"file={plain_path(build_plugin(emulator))},ram={ram.origin}:{ram.bytes},vtor={int(spec.vtor is not False)}"
     )
+    plugin += _chip(what)
     with _memory(what) as (loads, options):
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
             sockets = ["-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]
-            return [*command, *loads, *sockets, "-plugin", f"{plugin}{options}{_number(what)},orders={orders}"]
+            return [*command, *loads, *sockets, "-plugin", f"{plugin}{options},orders={orders}"]
 
         with start_ordered(QemuBoard, what.board, with_sockets) as virtual:
             yield virtual
 
 
-def _number(what: Boot) -> str:
-    """The plugin's option that gives the chip its number."""
-    at = NUMBERS.get(what.spec.twin.machine, 0)
-    if not what.silicon:
-        return ""
-    low, high = (int.from_bytes(what.silicon[i : i + 4], "little") for i in (0, 4))
-    return f",number={at}:{low}:{high}"
+def _chip(what: Boot) -> str:
+    """The plugin's options for what QEMU lacks of the chip: number, watchdog, cause of a reset."""
+    machine, options = what.spec.twin.machine, ""
+    if what.silicon:
+        low, high = (int.from_bytes(what.silicon[i : i + 4], "little") for i in (0, 4))
+        options += f",number={NUMBERS.get(machine, 0)}:{low}:{high}"
+    if machine in WATCHDOGS:
+        options += f",watchdog={WATCHDOGS[machine]}:{what.spec.clock_hz},cause={CAUSES[machine]}"
+    return options
 
 
 @contextlib.contextmanager
@@ -84,20 +90,33 @@ def _memory(what: Boot) -> Iterator[tuple[list[str | Path], str]]:
             yield loads, ""
             return
         with flash_file(flash, what.state, {}) as path:
-            yield loads, f",{_facts(flash, path)}"
+            yield loads, f",{_facts([Ranged(flash, in_memory=False)], path)}"
         return
     flash = what.spec.memory.flash[0]
     written = segments(firmware)
     if image is not None:
         written |= {slot: read_bounded(image, IMAGE_LIMIT_BYTES)}
     with flash_file(flash, what.state, written) as path:
-        yield [], f",{_facts(flash, path)},nvmc={nvmc}"
+        yield [], f",{_facts([Ranged(flash)], path)},nvmc={nvmc}"
 
 
-def _facts(flash: Flash, path: Path) -> str:
-    """The plugin's options for a flash whose content is a file's."""
-    geometry = (flash.origin, flash.bytes, flash.erase_bytes, flash.program_bytes, programs_allowed(flash))
-    return f"flash={plain_path(path)},facts={':'.join(str(number) for number in geometry)},seed={SEED}"
+@dataclass(frozen=True)
+class Ranged:
+    """A range of flash at its address in the machine. In memory code runs from it; else the board asks for it."""
+
+    flash: Flash
+    in_memory: bool = True
+
+
+def _facts(ranges: Sequence[Ranged], path: Path) -> str:
+    """The plugin's options for flash whose content lies in a file, one range after another."""
+    facts = "+".join(
+        f"{flash.origin}:{flash.bytes}:{flash.erase_bytes}:{flash.program_bytes}:{programs_allowed(flash)}"
+        f":{int(one.in_memory)}"
+        for one in ranges
+        for flash in [one.flash]
+    )
+    return f"flash={plain_path(path)},ranges={facts},seed={SEED}"
 
 
 def ram_of(spec: BoardSpec) -> Region:
@@ -110,7 +129,7 @@ def ram_of(spec: BoardSpec) -> Region:
 
 def build_plugin(emulator: Tool) -> Path:
     """The plugin that lends a board pins, power and rules. Raises ToolError naming what is missing."""
-    arguments: list[str | Path] = [*FLAGS, "-I", MODEL, PLUGIN, CALL, MODEL / "flash_model.c"]
+    arguments: list[str | Path] = [*FLAGS, "-I", MODEL, *(source for source in PLUGIN_SOURCES if source.suffix == ".c")]
     return build_once("qemu", f"{emulator.version}|{FLAGS}", PLUGIN_SOURCES, lambda made: [*arguments, "-o", made])
 
 

@@ -1,30 +1,30 @@
 /* A plugin for QEMU's emulation of boards: pins, power and rules that QEMU itself does not have.
  *
  *   -plugin file=THIS,orders=FD,ram=ADDRESS:BYTES,vtor=0|1
- *      [,flash=FILE,facts=ORIGIN:BYTES:ERASE:PROGRAM:PROGRAMS,nvmc=ADDRESS,seed=N]
- *      [,number=ADDRESS:LOW:HIGH]
+ *      [,flash=FILE,ranges=ORIGIN:BYTES:ERASE:PROGRAM:PROGRAMS:IN_MEMORY[+...],nvmc=ADDRESS,seed=N]
+ *      [,number=ADDRESS:LOW:HIGH] [,watchdog=ADDRESS:HZ] [,cause=ADDRESS]
  *
  * With `flash` FILE is what the board's flash holds, kept up to date with every operation, so that
- * nothing is lost however QEMU ends. With `nvmc` the board has the flash controller of an nRF5
- * there, and flash is loaded into its memory when it starts; else it calls, see qemu_call.h. Each
- * operation is held against the rules of runtime/port/sim. `vtor=0`: the core has no vector table
- * register, and whoever touches its address breaks a rule. A broken rule ends QEMU with status 3
- * and a sentence.
+ * nothing is lost however QEMU ends; see qemu_flash.h for its ranges. What lies in memory is
+ * written there when power comes. With `nvmc` the board has the flash controller of an nRF5 there;
+ * else it calls, see qemu_call.h, and a store into flash breaks a rule. Each operation is held
+ * against the rules of runtime/port/sim. `vtor=0`: the core has no vector table register, and
+ * whoever touches its address breaks a rule. A broken rule ends QEMU with status 3 and a sentence.
  *
  * `number` are two words that the board finds at ADDRESS, in registers that a reset sets to ones;
- * at 0 it calls for them.
+ * at 0 it calls for them. `watchdog` are the registers of an nRF5's, HZ its core's clock. `cause`
+ * is such a register, too, in which the board finds the bits of an nRF5's RESETREAS.
  *
  * ORDERS takes lines and answers each with one:
  *
  *   reset      pulls the reset pin: RAM keeps what it held
  *   power_cut  RAM holds noise, flash stays
  *   cut_in N   power fails within the Nth operation of flash from now
- *   measure    "operations O resets R"
+ *   measure    "operations O resets R watchdog W": W of the resets were the watchdog's
  *
  * QEMU's interface for plugins shows accesses to memory and nothing more. What changes the board
  * goes through functions that QEMU exports to its own modules; Debian's builds have them. */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -32,93 +32,56 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "flash_model.h"
 #include "qemu_call.h"
-
-/* QEMU's interface for plugins. */
-typedef struct block block;
-typedef struct instruction instruction;
-typedef uint32_t access_info;
-typedef void on_access(unsigned int cpu, access_info info, uint64_t address, void *data);
-typedef void on_block(uint64_t id, block *translated);
-enum { READ_REGISTERS = 1, ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_BOTH = 3 };
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, on_block *call);
-size_t qemu_plugin_insn_size(const instruction *one);
-size_t qemu_plugin_tb_n_insns(const block *translated);
-instruction *qemu_plugin_tb_get_insn(const block *translated, size_t index);
-const void *qemu_plugin_insn_data(const instruction *one);
-void qemu_plugin_register_vcpu_mem_cb(instruction *one, on_access *call, int flags, int kinds,
-                                      void *data);
-unsigned int qemu_plugin_mem_size_shift(access_info info);
-_Bool qemu_plugin_mem_is_store(access_info info);
-
-/* What QEMU and its library export beside it. */
-typedef struct {
-  uint32_t bits;
-} attributes;
-typedef struct {
-  uint8_t *data;
-  unsigned int length;
-} byte_array;
-void qemu_register_reset(void (*call)(void *), void *data);
-void qemu_system_reset_request(int reason);
-void *qemu_get_cpu(int index);
-void *cpu_get_address_space(void *cpu, int index);
-void *address_space_map(void *space, uint64_t address, uint64_t *count, _Bool writes,
-                        attributes how);
-uint32_t address_space_read_full(void *space, uint64_t address, attributes how, void *bytes,
-                                 uint64_t count);
-uint32_t address_space_write(void *space, uint64_t address, attributes how, const void *bytes,
-                             uint64_t count);
-uint32_t address_space_write_rom(void *space, uint64_t address, attributes how, const void *bytes,
-                                 uint64_t count);
-int arm_cpu_gdb_read_register(void *cpu, byte_array *to, int number) __attribute__((weak));
-byte_array *g_byte_array_new(void);
-byte_array *g_byte_array_set_size(byte_array *array, unsigned int length);
+#include "qemu_exports.h"
+#include "qemu_flash.h"
+#include "qemu_guest.h"
+#include "qemu_watchdog.h"
 
 #define EXPORTED __attribute__((visibility("default")))
 EXPORTED int qemu_plugin_version = 1;
 EXPORTED int qemu_plugin_install(uint64_t id, const void *about, int count, char **arguments);
 
-enum { VTOR = 0xe000ed08, ASKED_FOR = 3, UNSPECIFIED = 1, TAKES_S = 20, ORDER_BYTES = 64 };
+enum { VTOR = 0xe000ed08, TAKES_S = 20, ORDER_BYTES = 64 };
 enum { NVMC_BYTES = 0x1000, NVMC_CONFIG = 0x504, NVMC_ERASE_PAGE = 0x508, NVMC_ERASE_ALL = 0x50c };
 enum { NVMC_READS = 0, NVMC_WRITES = 1, NVMC_ERASES = 2 };
+enum { BY_POWER = 0, BY_PIN = 1, BY_WATCHDOG = 2, BY_SOFTWARE = 4 }; /* bits of RESETREAS */
 
 /* QEMU passes no data of the plugin's to most callbacks. */
 static struct {
-  tinyops_flash_model flash;
-  const uint8_t *seen; /* the flash as QEMU holds it; null: no flash here */
-  uint64_t nvmc;
+  flash_board flash;
+  watchdog dog;
+  uint64_t nvmc, dog_at;
   uint32_t nvmc_state;
   uint32_t ram_origin, ram_bytes, ram_noise;
   byte_array *value;
   int orders;
-  int has_flash, has_vtor, has_number;
-  uint32_t number_at, number[2];
-  int number_is_due;     /* since the reset nobody has written it */
-  int sees_all;          /* every access to memory is watched, not calls alone */
-  atomic_int power_goes; /* the next reset is a power cut */
-  atomic_uint resets;
+  int has_vtor, has_number;
+  uint32_t number_at, number[2], cause_at, cause;
+  int words_are_due; /* number and cause: since the reset nobody has written them */
+  int sees_all;      /* every access to memory is watched, not calls alone */
+  int sees_flash;    /* and every store: flash lies in memory */
+  uint32_t clock_hz;
+  atomic_int next_cause; /* of the next reset */
+  atomic_uint resets, bites;
 } self;
 
-static _Noreturn void stop(const char *what, uint32_t address, const char *why) {
+_Noreturn void guest_stop(const char *what, uint32_t address, const char *why) {
   (void)fprintf(stderr, "%s: %#010x %s\n", what, address, why);
   _exit(3);
 }
 
-/* The memory as the core sees it. */
 static void *memory(void) { return cpu_get_address_space(qemu_get_cpu(0), 0); }
 
-static void read_memory(uint32_t address, void *bytes, uint32_t count) {
+void guest_read(uint32_t address, void *bytes, uint32_t count) {
   (void)address_space_read_full(memory(), address, (attributes){UNSPECIFIED}, bytes, count);
 }
 
-static void write_memory(uint32_t address, const void *bytes, uint32_t count) {
+void guest_write(uint32_t address, const void *bytes, uint32_t count) {
   (void)address_space_write_rom(memory(), address, (attributes){UNSPECIFIED}, bytes, count);
 }
 
@@ -130,49 +93,47 @@ static void fill_with_noise(void) {
       piece[i] = (uint8_t)(self.ram_noise >> 24);
     }
     uint32_t left = self.ram_bytes - at;
-    write_memory(self.ram_origin + at, piece, left < sizeof(piece) ? left : sizeof(piece));
+    guest_write(self.ram_origin + at, piece, left < sizeof(piece) ? left : sizeof(piece));
   }
 }
 
-/* Flash as the board finds it when power comes: the file's content. */
-static void load_flash(void) {
-  const tinyops_flash_facts *facts = &self.flash.facts;
-  uint64_t count = facts->bytes;
-  self.seen = address_space_map(memory(), facts->origin, &count, 0, (attributes){UNSPECIFIED});
-  if (self.seen == NULL || count != facts->bytes) {
-    stop("flash", facts->origin, "is no flash of this machine");
-  }
-  tinyops_flash_model_stir(&self.flash);
-  write_memory(facts->origin, self.flash.content, facts->bytes);
+static void reset_by(int cause) {
+  self.next_cause = cause;
+  qemu_system_reset_request(ASKED_FOR);
+}
+
+static void bite(void) {
+  self.bites++;
+  reset_by(BY_WATCHDOG);
 }
 
 /* QEMU's call before each start of the board, the first among them; the core has not read its
  * vectors yet. */
 static void start_board(void *data) {
   (void)data;
-  int first = self.resets == 0;
-  int power = atomic_exchange(&self.power_goes, 0);
+  const int first = self.resets == 0;
+  const int cause = atomic_exchange(&self.next_cause, BY_SOFTWARE);
+  self.cause = first ? BY_POWER : (uint32_t)cause;
   self.nvmc_state = NVMC_READS;
-  self.number_is_due = self.number_at != 0;
-  if (first || power) {
+  self.words_are_due = self.number_at != 0 || self.cause_at != 0;
+  if (self.cause == BY_POWER) {
     fill_with_noise();
+    flash_power_on(&self.flash);
   }
-  if (self.has_flash && (first || power)) {
-    tinyops_flash_model_power_on(&self.flash);
-    if (self.nvmc != 0) {
-      load_flash();
-    }
+  if (first && self.dog_at != 0) {
+    watchdog_open(&self.dog, self.clock_hz, bite);
+  } else if (self.dog_at != 0 && self.cause != BY_SOFTWARE) {
+    watchdog_stop(&self.dog);
+  }
+  if (flash_is_unstable(&self.flash)) {
+    tb_flush(qemu_get_cpu(0)); /* reads are watched from now on, see watch() */
   }
   self.resets++;
 }
 
 static void judge(int32_t status) {
-  if (status == TINYOPS_FLASH_BROKEN) {
-    stop("flash", self.flash.broken_at, tinyops_flash_rule_text(self.flash.broken));
-  }
   if (status == TINYOPS_FLASH_POWER_CUT) {
-    self.power_goes = 1;
-    qemu_system_reset_request(ASKED_FOR);
+    reset_by(BY_POWER);
   }
 }
 
@@ -182,8 +143,8 @@ static uint32_t stored(uint32_t code, uint32_t address) {
   if ((code & 0xf800u) == 0x9000u) { /* relative to the stack pointer */
     number = (int)(code >> 8 & 7u);
   } else if ((code & 0xf800u) != 0x6000u && (code & 0xfe00u) != 0x5000u) {
-    stop("flash controller", address,
-         "is written by an instruction that this twin does not follow");
+    guest_stop("flash controller", address,
+               "is written by an instruction that this twin does not follow");
   }
   g_byte_array_set_size(self.value, 0);
   uint32_t value = 0;
@@ -198,111 +159,126 @@ static void write_nvmc(uint32_t offset, uint32_t value) {
     self.nvmc_state = value;
   } else if (offset == NVMC_ERASE_PAGE) {
     if (self.nvmc_state != NVMC_ERASES) {
-      stop("flash", value, "was to be erased while the controller does not allow it");
+      guest_stop("flash", value, "was to be erased while the controller does not allow it");
     }
-    judge(tinyops_flash_model_erase(&self.flash, value, self.flash.facts.erase_bytes));
+    judge(flash_erase(&self.flash, value, self.flash.regions[0].model.facts.erase_bytes));
   } else if (offset == NVMC_ERASE_ALL) {
-    stop("flash", value, "was to be erased with all the rest, the program too");
+    guest_stop("flash", value, "was to be erased with all the rest, the program too");
   }
 }
 
 static void write_flash(uint32_t address, uint32_t count) {
+  uint8_t found[8];
+  if (self.nvmc == 0) {
+    guest_stop("flash", address, "was written by a store: only a call changes it");
+  }
   if (self.nvmc_state != NVMC_WRITES) {
-    stop("flash", address, "was written while the controller does not allow it");
+    guest_stop("flash", address, "was written while the controller does not allow it");
   }
-  const uint8_t *found = self.seen + (address - self.flash.facts.origin);
-  judge(tinyops_flash_model_program(&self.flash, address, found, count));
+  guest_read(address, found, count);
+  judge(flash_program(&self.flash, address, found, count));
 }
 
-/* What was read there lost power while it was written: the next read gives something else. */
-static void stir_at(uint32_t offset) {
-  const tinyops_flash_facts *facts = &self.flash.facts;
-  if (self.flash.marks[offset / facts->program_bytes] == TINYOPS_FLASH_UNSTABLE) {
-    const uint32_t sector = offset - offset % facts->erase_bytes;
-    tinyops_flash_model_stir(&self.flash);
-    write_memory(facts->origin + sector, self.flash.content + sector, facts->erase_bytes);
+static void write_register(uint32_t address, uint32_t code) {
+  if (self.nvmc != 0 && address - self.nvmc < NVMC_BYTES) {
+    write_nvmc(address - (uint32_t)self.nvmc, stored(code, address));
+  } else if (self.dog_at != 0 && address - self.dog_at < WATCHDOG_BYTES) {
+    watchdog_write(&self.dog, address - (uint32_t)self.dog_at, stored(code, address));
   }
 }
 
-static void access_flash(access_info info, uint32_t address, uint32_t code) {
-  if (self.flash.is_off) {
+static void judge_access(access_info info, uint32_t address, uint32_t code) {
+  if (flash_is_off(&self.flash)) {
     return; /* what still runs between the cut and its reset leaves no trace */
   }
-  int stores = qemu_plugin_mem_is_store(info);
-  if (address - self.flash.facts.origin < self.flash.facts.bytes) {
-    if (stores) {
-      write_flash(address, 1u << qemu_plugin_mem_size_shift(info));
-    } else if (self.flash.unstable > 0) {
-      stir_at(address - self.flash.facts.origin);
-    }
-  } else if (stores && address - self.nvmc < NVMC_BYTES) {
-    write_nvmc(address - (uint32_t)self.nvmc, stored(code, address));
+  const int stores = qemu_plugin_mem_is_store(info);
+  flash_region *region = flash_in_memory(&self.flash, address);
+  if (region == NULL && stores) {
+    write_register(address, code);
+  } else if (region != NULL && stores) {
+    write_flash(address, 1u << qemu_plugin_mem_size_shift(info));
+  } else if (region != NULL && region->model.unstable > 0) {
+    flash_stir(region, address);
   }
+}
+
+static void write_word(uint32_t address, uint32_t word) {
+  (void)address_space_write(memory(), address, (attributes){UNSPECIFIED}, &word, sizeof(word));
 }
 
 /* Devices are reset after `start_board`: the core's first access to memory comes after them. */
-static void write_number(void) {
-  self.number_is_due = 0;
-  for (uint32_t i = 0; i < 2; i++) {
-    (void)address_space_write(memory(), self.number_at + 4u * i, (attributes){UNSPECIFIED},
-                              &self.number[i], sizeof(self.number[i]));
+static void write_words(void) {
+  self.words_are_due = 0;
+  for (uint32_t i = 0; i < 2 && self.number_at != 0; i++) {
+    write_word(self.number_at + 4u * i, self.number[i]);
+  }
+  if (self.cause_at != 0) {
+    write_word(self.cause_at, self.cause);
   }
 }
 
 static void see(unsigned int cpu, access_info info, uint64_t address, void *code) {
   (void)cpu;
-  if (self.number_is_due) {
-    write_number();
+  if (self.words_are_due) {
+    write_words();
   }
   if (!self.has_vtor && (address & ~3ull) == VTOR) {
-    stop("core", VTOR, "was touched: this board has no vector table register");
+    guest_stop("core", VTOR, "was touched: this board has no vector table register");
   }
-  if (self.has_flash && self.nvmc != 0) {
-    access_flash(info, (uint32_t)address, (uint32_t)(uintptr_t)code);
-  }
+  judge_access(info, (uint32_t)address, (uint32_t)(uintptr_t)code);
 }
 
 /* After the store that is a call, if it is one. */
-static void take_call(unsigned int cpu, access_info info, uint64_t address, void *data) {
-  (void)cpu;
-  (void)info;
-  (void)data;
+static void take_call(unsigned int cpu, access_info info, uint64_t address, void *code) {
   const uint32_t at = (uint32_t)address;
-  const int was_on = self.has_flash && !self.flash.is_off;
   qemu_call asked;
   uint8_t bytes[CALL_BYTES_MAX] = {0};
-  read_memory(at, &asked, sizeof(asked));
+  guest_read(at, &asked, sizeof(asked));
   if (!call_is(&asked, at)) {
+    if (self.sees_flash) {
+      see(cpu, info, address, code);
+    }
     return;
   }
   if (call_brings(&asked)) {
-    read_memory(asked.bytes, bytes, asked.count);
+    guest_read(asked.bytes, bytes, asked.count);
   }
-  asked.status = call_answer(&asked, bytes, self.has_flash ? &self.flash : NULL,
-                             self.has_number ? self.number : NULL);
+  const int was_on = !flash_is_off(&self.flash);
+  asked.status = call_answer(&asked, bytes, &self.flash, self.has_number ? self.number : NULL);
   if (call_gives(&asked) && asked.status == 0) {
-    write_memory(asked.bytes, bytes, asked.count);
+    guest_write(asked.bytes, bytes, asked.count);
   }
-  write_memory(at + (uint32_t)offsetof(qemu_call, status), &asked.status, sizeof(asked.status));
-  if (was_on && (self.flash.is_off || self.flash.broken != TINYOPS_FLASH_NO_RULE)) {
+  guest_write(at + (uint32_t)offsetof(qemu_call, status), &asked.status, sizeof(asked.status));
+  if (was_on) {
     judge(asked.status);
+  }
+}
+
+/* Reads are watched where there is something to see: as fast as it goes. */
+static void watch_one(instruction *one) {
+  const size_t size = qemu_plugin_insn_size(one);
+  uint32_t code = 0;
+  memcpy(&code, qemu_plugin_insn_data(one), size < sizeof(code) ? size : sizeof(code));
+  void *half = (void *)(uintptr_t)(code & 0xffffu);
+  if (self.sees_all) {
+    qemu_plugin_register_vcpu_mem_cb(one, see, READ_REGISTERS, ACCESS_BOTH, half);
+    return;
+  }
+  if (call_may_be(code)) {
+    qemu_plugin_register_vcpu_mem_cb(one, take_call, READ_REGISTERS, ACCESS_WRITE, half);
+  } else if (self.sees_flash) {
+    qemu_plugin_register_vcpu_mem_cb(one, see, READ_REGISTERS, ACCESS_WRITE, half);
+  }
+  if (self.sees_flash && flash_is_unstable(&self.flash)) {
+    qemu_plugin_register_vcpu_mem_cb(one, see, READ_REGISTERS, ACCESS_READ, half);
   }
 }
 
 static void watch(uint64_t id, block *translated) {
   (void)id;
-  size_t count = qemu_plugin_tb_n_insns(translated);
+  const size_t count = qemu_plugin_tb_n_insns(translated);
   for (size_t i = 0; i < count; i++) {
-    instruction *one = qemu_plugin_tb_get_insn(translated, i);
-    size_t size = qemu_plugin_insn_size(one);
-    uint32_t code = 0;
-    memcpy(&code, qemu_plugin_insn_data(one), size < sizeof(code) ? size : sizeof(code));
-    if (self.sees_all) {
-      qemu_plugin_register_vcpu_mem_cb(one, see, READ_REGISTERS, ACCESS_BOTH,
-                                       (void *)(uintptr_t)(code & 0xffffu));
-    } else if (call_may_be(code)) {
-      qemu_plugin_register_vcpu_mem_cb(one, take_call, READ_REGISTERS, ACCESS_WRITE, NULL);
-    }
+    watch_one(qemu_plugin_tb_get_insn(translated, i));
   }
 }
 
@@ -322,16 +298,15 @@ static void obey(const char *order, char *answer, size_t room) {
   (void)snprintf(answer, room, "ok\n");
   if (cut || strcmp(order, "reset") == 0) {
     unsigned before = self.resets;
-    self.power_goes = cut;
-    qemu_system_reset_request(ASKED_FOR);
+    reset_by(cut ? BY_POWER : BY_PIN);
     if (!wait_for_reset(before)) {
       (void)snprintf(answer, room, "the board does not reset\n");
     }
-  } else if (self.has_flash && sscanf(order, "cut_in %u", &number) == 1 && number > 0) {
-    self.flash.cut_at = self.flash.operations + number;
+  } else if (self.flash.count > 0 && sscanf(order, "cut_in %u", &number) == 1 && number > 0) {
+    self.flash.cut_at = flash_operations(&self.flash) + number;
   } else if (strcmp(order, "measure") == 0) {
-    (void)snprintf(answer, room, "operations %u resets %u\n", self.flash.operations,
-                   self.resets - 1);
+    (void)snprintf(answer, room, "operations %u resets %u watchdog %u\n",
+                   flash_operations(&self.flash), self.resets - 1, self.bites);
   } else {
     (void)snprintf(answer, room, "unknown\n");
   }
@@ -354,21 +329,6 @@ static void *take_orders(void *data) {
   return data;
 }
 
-static int open_flash(const char *path, const tinyops_flash_facts *facts, uint32_t seed) {
-  int file = open(path, O_RDWR | O_CLOEXEC);
-  void *content =
-      file < 0 ? MAP_FAILED : mmap(NULL, facts->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  uint8_t *marks = malloc(tinyops_flash_marks_bytes(facts));
-  self.value = g_byte_array_new();
-  if (content == MAP_FAILED || marks == NULL ||
-      (self.nvmc != 0 && arm_cpu_gdb_read_register == NULL)) {
-    return -1;
-  }
-  tinyops_flash_model_open(&self.flash, facts, content, marks, seed);
-  self.has_flash = 1;
-  return 0;
-}
-
 static const char *find(const char *name, int count, char **arguments) {
   size_t length = strlen(name);
   for (int i = 0; i < count; i++) {
@@ -379,34 +339,51 @@ static const char *find(const char *name, int count, char **arguments) {
   return "";
 }
 
-int qemu_plugin_install(uint64_t id, const void *about, int count, char **arguments) {
-  (void)about;
-  tinyops_flash_facts facts = {0};
-  pthread_t thread;
-  const char *flash = find("flash", count, arguments);
-  self.orders = atoi(find("orders", count, arguments));
-  self.has_vtor = atoi(find("vtor", count, arguments));
-  self.nvmc = strtoul(find("nvmc", count, arguments), NULL, 0);
-  uint32_t seed = (uint32_t)strtoul(find("seed", count, arguments), NULL, 0);
-  self.ram_noise = seed + 1;
+static uint64_t find_number(const char *name, int count, char **arguments) {
+  return strtoul(find(name, count, arguments), NULL, 0);
+}
+
+/* Returns 0, or -1 when an argument cannot be read. */
+static int read_arguments(int count, char **arguments) {
   const char *number = find("number", count, arguments);
+  const char *dog = find("watchdog", count, arguments);
+  self.orders = (int)find_number("orders", count, arguments);
+  self.has_vtor = (int)find_number("vtor", count, arguments);
+  self.nvmc = find_number("nvmc", count, arguments);
+  self.cause_at = (uint32_t)find_number("cause", count, arguments);
+  self.ram_noise = (uint32_t)find_number("seed", count, arguments) + 1;
   if (*number != 0) {
     self.has_number =
         sscanf(number, "%u:%u:%u", &self.number_at, &self.number[0], &self.number[1]) == 3;
   }
-  int failed =
-      sscanf(find("ram", count, arguments), "%u:%u", &self.ram_origin, &self.ram_bytes) != 2;
-  if (*flash != 0) {
-    failed |= sscanf(find("facts", count, arguments), "%u:%u:%u:%u:%u", &facts.origin, &facts.bytes,
-                     &facts.erase_bytes, &facts.program_bytes, &facts.programs) != 5;
-    failed |= failed || open_flash(flash, &facts, seed) != 0;
+  if (*dog != 0 &&
+      (sscanf(dog, "%lu:%u", &self.dog_at, &self.clock_hz) != 2 || self.clock_hz == 0)) {
+    return -1;
   }
+  const char *ram = find("ram", count, arguments);
+  return sscanf(ram, "%u:%u", &self.ram_origin, &self.ram_bytes) == 2 ? 0 : -1;
+}
+
+int qemu_plugin_install(uint64_t id, const void *about, int count, char **arguments) {
+  (void)about;
+  pthread_t thread;
+  const char *flash = find("flash", count, arguments);
+  int failed = read_arguments(count, arguments);
+  if (*flash != 0) {
+    failed |= flash_open(&self.flash, flash, find("ranges", count, arguments), self.ram_noise - 1);
+  }
+  self.value = g_byte_array_new();
+  failed |= (self.nvmc != 0 || self.dog_at != 0) && arm_cpu_gdb_read_register == NULL;
   if (failed || pthread_create(&thread, NULL, take_orders, NULL) != 0) {
     (void)fprintf(stderr, "qemu_board: arguments, or a QEMU whose functions it does not find\n");
     return 1;
   }
   qemu_register_reset(start_board, NULL);
-  self.sees_all = self.nvmc != 0 || !self.has_vtor || self.number_at != 0;
+  self.sees_all = self.nvmc != 0 || self.dog_at != 0 || self.cause_at != 0 || !self.has_vtor ||
+                  self.number_at != 0;
+  for (uint32_t i = 0; i < self.flash.count; i++) {
+    self.sees_flash |= self.flash.regions[i].in_memory;
+  }
   qemu_plugin_register_vcpu_tb_trans_cb(id, watch);
   return 0;
 }

@@ -34,23 +34,23 @@ static int32_t give_number(const qemu_call *asked, uint8_t *bytes, const uint32_
   return 0;
 }
 
-int32_t call_answer(const qemu_call *asked, uint8_t *bytes, tinyops_flash_model *flash,
+int32_t call_answer(const qemu_call *asked, uint8_t *bytes, flash_board *flash,
                     const uint32_t *number) {
   if (asked->what == NUMBER) {
     return give_number(asked, bytes, number);
   }
-  if (flash == NULL) {
+  if (flash->count == 0) {
     return -1;
   }
   switch (asked->what) {
     case PROBE:
       return 0;
     case ERASE:
-      return tinyops_flash_model_erase(flash, asked->address, asked->count);
+      return flash_erase(flash, asked->address, asked->count);
     case PROGRAM:
-      return tinyops_flash_model_program(flash, asked->address, bytes, asked->count);
+      return flash_program(flash, asked->address, bytes, asked->count);
     case READ:
-      return tinyops_flash_model_read(flash, asked->address, bytes, asked->count);
+      return flash_read(flash, asked->address, bytes, asked->count);
     default:
       return -1;
   }

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "flash_model.h"
+#include "qemu_flash.h"
 
 enum { CALL_BYTES_MAX = 4096, CALL_NUMBER_WORDS = 2 };
 
@@ -25,9 +25,9 @@ int call_may_be(uint32_t code);
 /* Whether what lies at `at` is a call that can be answered. */
 int call_is(const qemu_call *asked, uint32_t at);
 
-/* Answers it: `bytes` are its bytes, in and out. Without flash, or a number, that is null. Returns
+/* Answers it: `bytes` are its bytes, in and out. Without a number that is null. Returns
  * its status. */
-int32_t call_answer(const qemu_call *asked, uint8_t *bytes, tinyops_flash_model *flash,
+int32_t call_answer(const qemu_call *asked, uint8_t *bytes, flash_board *flash,
                     const uint32_t *number);
 
 /* Whether its bytes are the board's to give. */

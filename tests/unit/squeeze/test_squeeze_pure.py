@@ -1,6 +1,7 @@
 """Calibration choice, golden inputs, the int8 check, metrics: no interpreter, no data files."""
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -8,13 +9,16 @@ import pytest
 from tinyops.errors import SpecError
 from tinyops.features import RawFeatures
 from tinyops.graph import Graph, Operator, Quantisation, Tensor
+from tinyops.images import SEEDS, Golden, find_self_test, golden_input
 from tinyops.recordings import Recordings, Windows, judge
 from tinyops.squeeze.calibration import choose_windows
 from tinyops.squeeze.golden import (
     VECTORS,
     golden_inputs,
+    most_telling,
     pack_golden,
     pack_stream,
+    self_tests,
     spread,
     stream_frames,
     stream_windows,
@@ -23,6 +27,7 @@ from tinyops.squeeze.int8_graph import Int8Interface, check_int8
 from tinyops.squeeze.metrics import Measured, metrics
 
 INTERFACE = Int8Interface((3, 2), 0.5, -7, (2,), 1 / 256, -128)
+SELF_TEST = np.array([9, 8, 7, 6, 5, 4], np.int8)
 
 
 def windows(labels: list[int]) -> Windows:
@@ -40,17 +45,28 @@ def test_calibration_takes_equal_parts_of_each_class() -> None:
 
 def test_golden_inputs_are_real_windows_extremes_and_noise() -> None:
     real = np.arange(40 * 6, dtype=np.int64).reshape(40, 6).astype(np.int8)
-    inputs = golden_inputs(INTERFACE, real, [0] * 30 + [1] * 10)
+    inputs = golden_inputs(INTERFACE, SELF_TEST, real, [0] * 30 + [1] * 10)
     assert inputs.shape == (VECTORS, 6) and inputs.dtype == np.int8
-    assert all((row == real).all(axis=1).any() for row in inputs[:10])
-    assert [set(row.tolist()) for row in inputs[10:13]] == [{-128}, {127}, {-7}]
+    assert (inputs[0] == SELF_TEST).all()
+    assert all((row == real).all(axis=1).any() for row in inputs[1:11])
+    assert [set(row.tolist()) for row in inputs[11:14]] == [{-128}, {127}, {-7}]
     assert len({row.tobytes() for row in inputs}) == VECTORS
 
 
 def test_without_windows_noise_fills_up() -> None:
-    inputs = golden_inputs(INTERFACE, np.empty((0, 6), np.int8), [])
+    inputs = golden_inputs(INTERFACE, SELF_TEST, np.empty((0, 6), np.int8), [])
     assert len(inputs) == VECTORS
-    assert inputs[3].tolist() == [66, 119, 108, 114, 116, -9]  # pinned: golden vectors never change by themselves
+    assert inputs[4].tolist() == [66, 119, 108, 114, 116, -9]  # pinned: golden vectors never change by themselves
+
+
+def test_the_self_test_is_made_from_a_seed_and_tells_most() -> None:
+    candidates = self_tests(INTERFACE)
+    assert [row.tobytes() for row in candidates] == [golden_input(seed, 6) for seed in SEEDS]
+    outputs = np.array([[-128, 127, -128], [1, 2, 3], [4, 5, 6]], np.int8)
+    assert most_telling(outputs) == 1
+    output = bytes([250, 3])
+    assert find_self_test(candidates[4].tobytes(), output) == Golden(5, zlib.crc32(output))
+    assert find_self_test(bytes(6), output) is None
 
 
 def test_real_windows_take_classes_in_turn() -> None:

@@ -1,8 +1,10 @@
-"""The host's end of SMP: one request at a time to one board, over any stream of bytes."""
+"""The host's end of SMP: one request at a time to one board, over any way that carries messages."""
 
 from __future__ import annotations
 
+import random
 import time
+from collections.abc import Collection, Iterator
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -10,8 +12,8 @@ from tinyops.errors import ToolError
 from tinyops.link.client import ByteStream, LinkError, LinkTimeout
 from tinyops.link.serial_port import SerialStream
 from tinyops.link.smp.answers import Bench, BoardInfo, Crash, Health, ImageSlot, Parameters, SelfTest, Spread
-from tinyops.link.smp.console import ConsoleDecoder, encode
 from tinyops.link.smp.definition import GROUP, HEADER_BYTES, REFUSAL_TEXT, SETTINGS_PIECE, Refusal
+from tinyops.link.smp.messages import ConsoleMessages, Messages
 
 if TYPE_CHECKING:
     from smp.header import Header
@@ -22,6 +24,7 @@ PIECE_TIMEOUT_S = 0.25  # how long a read waits; the time limit of a request is 
 SETTINGS_LIMIT_BYTES = 1 << 16
 IMAGES_MAX = 16
 BLANK = 0xFF
+SEQUENCE_AT = 6  # in a header
 
 
 class Refused(LinkError):
@@ -49,7 +52,7 @@ class Request(Protocol[Answer]):
 
 
 class BoardManager:
-    """Manages the board at the other end of a stream.
+    """Manages the board at the other end of a stream, or of whatever else carries messages (`over`).
 
     Every call ends within `timeout_s` seconds or raises LinkTimeout; a board that cannot do it raises Refused, one
     whose answers make no sense Garbled, one that is gone LinkClosed: all are LinkErrors and begin with `name`. What
@@ -59,12 +62,22 @@ class BoardManager:
 
     def __init__(self, stream: ByteStream, *, name: str, timeout_s: float = 5.0) -> None:
         """Raises ToolError when smpclient is not installed."""
+        self._begin(ConsoleMessages(stream), name, timeout_s)
+
+    def _begin(self, messages: Messages, name: str, timeout_s: float) -> None:
         self.name = name
         self.timeout_s = timeout_s
-        self._stream = stream
+        self._messages = messages
         self._owned: SerialStream | None = None
-        self._decoder = ConsoleDecoder()
+        self._next = random.randrange(256)  # noqa: S311 an answer to an earlier program's request is not ours
         self._os, self._images, self._ours = _requests()
+
+    @classmethod
+    def over(cls, messages: Messages, *, name: str, timeout_s: float = 5.0) -> BoardManager:
+        """The board that these messages reach. Raises ToolError when smpclient is not installed."""
+        manager = cls.__new__(cls)
+        manager._begin(messages, name, timeout_s)
+        return manager
 
     @classmethod
     def open(cls, port: str, *, timeout_s: float = 5.0, settle_s: float = 0.0) -> BoardManager:
@@ -194,18 +207,34 @@ class BoardManager:
 
     def request(self, request: Request[Any], timeout_s: float | None = None) -> Any:
         """Sends any request of smpclient's and returns its response. Late answers to earlier requests are dropped."""
-        deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
-        what, bad, received = type(request).__name__, self._decoder.bad_messages, 0
-        self._stream.write(encode(request.BYTES), self.timeout_s)
+        limit_s = self.timeout_s if timeout_s is None else timeout_s
+        deadline, what = time.monotonic() + limit_s, type(request).__name__
+        bad, received = self._messages.bad, self._messages.received
+        number = self.post(request)
         while True:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
-                raise self._no_answer(what, received, self._decoder.bad_messages - bad)
-            data = self._stream.read(min(left_s, PIECE_TIMEOUT_S))
-            received += len(data)
-            for message in list(self._decoder.feed(data)):
-                if _sequence(message) == request.header.sequence:
-                    return self._read_answer(request, what, message)
+                raise self._no_answer(what, self._messages.received - received, self._messages.bad - bad)
+            for _, message in self.collect({number}, min(left_s, PIECE_TIMEOUT_S)):
+                return self.read_answer(request, message)
+
+    def post(self, request: Request[Any], number: int | None = None) -> int:
+        """Sends a request and waits for nothing. Returns its number, a new one unless it is sent again under its own.
+
+        Numbers are counted for each board: smp's own counter is shared by all of a program.
+        """
+        if number is None:
+            number = self._next
+            self._next = (self._next + 1) % 256
+        data = request.BYTES
+        self._messages.send(data[:SEQUENCE_AT] + bytes((number,)) + data[SEQUENCE_AT + 1 :], self.timeout_s)
+        return number
+
+    def collect(self, numbers: Collection[int], timeout_s: float) -> Iterator[tuple[int, bytes]]:
+        """What has come for the requests with these numbers, waiting at most `timeout_s`; `read_answer` judges it."""
+        for message in self._messages.receive(timeout_s):
+            if len(message) >= HEADER_BYTES and message[SEQUENCE_AT] in numbers:
+                yield message[SEQUENCE_AT], message
 
     def _no_answer(self, what: str, received: int, bad: int) -> LinkError:
         if bad or received:
@@ -215,8 +244,9 @@ class BoardManager:
         hint = "check that it runs firmware of tinyops, and that no other program holds the port"
         return LinkTimeout(f"{self.name}: no answer to {what} within the time limit", hint=hint)
 
-    def _read_answer(self, request: Request[Any], what: str, message: bytes) -> Any:
-        header = request.header
+    def read_answer(self, request: Request[Any], message: bytes) -> Any:
+        """The response in an answer to a request. Raises Refused or Garbled."""
+        header, what = request.header, type(request).__name__
         length, group, command = int.from_bytes(message[2:4], "big"), int.from_bytes(message[4:6], "big"), message[7]
         wanted = (len(message) - HEADER_BYTES, int(header.group_id), int(header.command_id), int(header.op) + 1)
         if (length, group, command, message[0] & 7) != wanted:
@@ -240,10 +270,6 @@ class BoardManager:
 def _number_of(silicon: bytes | None) -> bytes | None:
     """A chip's own number; none where nobody wrote one: memory that is blank reads as ones or zeros."""
     return silicon if silicon and set(silicon) not in ({0}, {BLANK}) else None
-
-
-def _sequence(message: bytes) -> int:
-    return message[6]
 
 
 def _load(request: Any, message: bytes) -> Response | None:

@@ -1,0 +1,79 @@
+"""What the fuzzing of devices starts from beside its corpus: one of each request, and settings of a real device."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import cbor2
+
+from tinyops.device.provision.format import Settings, encode_values
+from tinyops.link.smp.definition import COMMANDS, GROUP, GROUP_IMAGE, GROUP_OS, SETTINGS_PIECE, Command, Image, Key, Os
+
+SENT_WHOLE = 0xF8 | 1  # a step of fuzz_smp.c: a message in wide lines
+GROUPS = {GROUP_OS: 0, GROUP_IMAGE: 1, GROUP: 2}
+COMMIT, PUT, TAKE, BEGIN = 4, 3, 5, 2  # steps of fuzz_settings.c
+VALUES_OF_TYPES: dict[str, object] = {"uint": 3, "int": -3, "bool": True, "text": "x", "bytes": b"xyz", "array": [1]}
+
+
+def request(write: bool, group: int, command: int, body: object) -> bytes:
+    """A message as fuzz_smp.c takes it from its input."""
+    data = cbor2.dumps(body)
+    return struct.pack("<BBBH", SENT_WHOLE, write | 1 << 1 | GROUPS[group] << 4, command, len(data)) + data
+
+
+def device_values() -> bytes:
+    keys = (b"\x11" * 32, b"\x22" * 32)
+    place = ("https://example.org/r", "plant", "pass word")
+    return encode_values(Settings("b3f0", "wrist", "microbit", keys, b"\x33" * 32, *place, b"\x66" * 32))
+
+
+def smp_seeds() -> Iterator[bytes]:
+    starts = (b"\0\0", b"\1\0", b"\0\xff")
+    requests = [
+        request(True, GROUP_OS, Os.ECHO, {"d": "hello"}),
+        request(False, GROUP_OS, Os.PARAMETERS, {}),
+        request(False, GROUP_OS, Os.INFO, {"format": "svi"}),
+        request(True, GROUP_OS, Os.RESET, {}),
+        request(False, GROUP_IMAGE, Image.STATE, {}),
+        request(True, GROUP_IMAGE, Image.STATE, {"hash": bytes(32), "confirm": False}),
+        request(True, GROUP_IMAGE, Image.ERASE, {"slot": 1}),
+    ]
+    for command, definition in COMMANDS.items():
+        for write, exchange in ((False, definition.read), (True, definition.write)):
+            if exchange is not None:
+                requests.append(request(write, GROUP, command, _asked(exchange.ask)))
+    yield from (start + one for start in starts for one in requests)
+    yield b"\0\0" + b"".join(requests)
+    values = device_values()
+    pieces = [(at, values[at : at + SETTINGS_PIECE]) for at in range(0, len(values), SETTINGS_PIECE)]
+    writes = [{"off": at, "len": len(values), "data": piece} for at, piece in pieces]
+    reads = [{"off": at} for at, _ in pieces]
+    yield b"\0\0" + b"".join(
+        request(write, GROUP, Command.SETTINGS, body)
+        for write, bodies in ((True, writes), (False, reads))
+        for body in bodies
+    )
+
+
+def _asked(keys: tuple[Key, ...]) -> dict[str, object]:
+    return {key.name: VALUES_OF_TYPES[key.type] for key in keys}
+
+
+def settings_seeds() -> Iterator[bytes]:
+    values = device_values()
+    copy = struct.pack("<BH", 3, len(values)) + values
+    nothing = bytes(3)
+    write = struct.pack("<BH", BEGIN, len(values))
+    write += b"".join(bytes((PUT, len(part))) + part for part in (values[:200], values[200:])) + bytes((COMMIT,))
+    take = bytes((TAKE, 2, 3)) + b"\x01\x00\x00"
+    for geometry in range(4):
+        yield bytes((geometry,)) + copy + struct.pack("<I", 1) + nothing + write + take
+        yield bytes((geometry,)) + copy + struct.pack("<I", 1) + copy + struct.pack("<I", 2) + b"\0\x81\xff\1\0\0\xff"
+
+
+SEEDS = {"smp": smp_seeds, "settings": settings_seeds}
+
+
+def seeds(target: str) -> list[bytes]:
+    return list(SEEDS[target]()) if target in SEEDS else []
