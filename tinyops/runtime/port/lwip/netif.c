@@ -12,7 +12,7 @@
 #include "state.h"
 
 enum { FRAME_MAX = 1514, FRAME_MIN = 60, FRAME_WORDS = (FRAME_MAX + 3) / 4, FRAMES_A_TURN = 8 };
-enum { PAINT = 0xa5 };
+enum { PAINT = 0xa5, HEAP_HEAD_BYTES = 64 /* the allocator's, in front */ };
 
 tinyops_network tinyops_the_network;
 
@@ -120,8 +120,8 @@ int32_t tinyops_network_open(const tinyops_network_config *config, tinyops_strea
   tinyops_network *network = &tinyops_the_network;
   if (network->is_open == 0) {
     network->config = *config;
-    memset(config->heap, PAINT, config->heap_bytes);
     mbedtls_memory_buffer_alloc_init(config->heap, config->heap_bytes);
+    memset(config->heap + HEAP_HEAD_BYTES, PAINT, config->heap_bytes - HEAP_HEAD_BYTES);
     int32_t status = open_randomness(network);
     if (status == 0) {
       status = open_link(network);
