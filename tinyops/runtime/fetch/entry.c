@@ -75,7 +75,7 @@ static int32_t read_time(tinyops_json *json, uint64_t *seconds) {
     }
   }
   const uint8_t *t = text.bytes;
-  const tinyops_date date = {number_at(t, 4),       number_at(t + 5, 2),  number_at(t + 8, 2),
+  const tinyops_date date = {number_at(t, 4),      number_at(t + 5, 2),  number_at(t + 8, 2),
                              number_at(t + 11, 2), number_at(t + 14, 2), number_at(t + 17, 2)};
   *seconds = tinyops_clock_seconds(&date);
   return *seconds != 0 ? 0 : FORM;
@@ -249,8 +249,8 @@ static int32_t is_of_key(const signature *found, const uint8_t *key,
 /* Whether it is a trusted key's over the signed part: at most one verification a key. `tried` has a
  * bit for each key that was. */
 static int32_t is_trusted(const signature *found, tinyops_json_text signed_part,
-                          const tinyops_boot_table *crypto, const uint8_t *keys,
-                          uint32_t key_count, uint32_t *tried) {
+                          const tinyops_boot_table *crypto, const uint8_t *keys, uint32_t key_count,
+                          uint32_t *tried) {
   for (uint32_t i = 0; i < key_count; i++) {
     const uint8_t *key = keys + i * KEY_BYTES;
     if ((*tried & 1u << i) != 0 || is_of_key(found, key, crypto) == 0) {

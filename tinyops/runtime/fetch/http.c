@@ -57,7 +57,9 @@ uint32_t tinyops_http_request_read(const tinyops_http_request *request, uint32_t
       "\r\nUser-Agent: tinyops\r\nAccept-Encoding: identity\r\n",
       part ? "Range: bytes=" : "",
       part ? write_number(request->from, from) : "",
-      part ? "-\r\n" : known ? "If-None-Match: " : "",
+      part    ? "-\r\n"
+      : known ? "If-None-Match: "
+              : "",
       !part && known ? request->etag : "",
   };
   const char *end = !part && known ? "\r\n\r\n" : "\r\n";
@@ -202,7 +204,8 @@ static int32_t find_redirect(tinyops_http *http) {
     return 0;
   }
   uint32_t count = http->place_bytes;
-  while (count != 0 && (http->place->path[count - 1u] == ' ' || http->place->path[count - 1u] == '\t')) {
+  while (count != 0 &&
+         (http->place->path[count - 1u] == ' ' || http->place->path[count - 1u] == '\t')) {
     count--;
   }
   return tinyops_url_parse(http->place, http->place->path, count) == TINYOPS_URL_OK
@@ -212,7 +215,8 @@ static int32_t find_redirect(tinyops_http *http) {
 
 static void begin_body(tinyops_http *http) {
   http->in_body = 1;
-  if (http->status == 204u || http->status == 304u || (http->has_length != 0 && http->length == 0)) {
+  if (http->status == 204u || http->status == 304u ||
+      (http->has_length != 0 && http->length == 0)) {
     http->phase = DONE;
   } else if (http->chunked != 0) {
     http->phase = CHUNK_SIZE;
@@ -245,8 +249,8 @@ static int32_t end_head(tinyops_http *http) {
 }
 
 static int32_t end_line(tinyops_http *http) {
-  if (http->line_bytes != 0 && http->field != FIELD_PLACE && http->line_bytes <= TINYOPS_HTTP_FIELD_MAX &&
-      http->line[http->line_bytes - 1u] == '\r') {
+  if (http->line_bytes != 0 && http->field != FIELD_PLACE &&
+      http->line_bytes <= TINYOPS_HTTP_FIELD_MAX && http->line[http->line_bytes - 1u] == '\r') {
     http->line_bytes--;
   }
   const uint32_t bytes = http->line_bytes;

@@ -89,10 +89,9 @@ uint64_t tinyops_text_date(tinyops_text text) {
     return 0;
   }
   date.month = take_month(&text);
-  const int32_t good = tinyops_text_skip(&text, " ") == 0 &&
-                       take_part(&text, &date.year, " ") == 0 &&
-                       take_part(&text, &date.hour, ":") == 0 &&
-                       take_part(&text, &date.minute, ":") == 0 &&
-                       take_part(&text, &date.second, " ") == 0 && tinyops_text_is(text, "gmt");
+  const int32_t good =
+      tinyops_text_skip(&text, " ") == 0 && take_part(&text, &date.year, " ") == 0 &&
+      take_part(&text, &date.hour, ":") == 0 && take_part(&text, &date.minute, ":") == 0 &&
+      take_part(&text, &date.second, " ") == 0 && tinyops_text_is(text, "gmt");
   return good ? tinyops_clock_seconds(&date) : 0;
 }
