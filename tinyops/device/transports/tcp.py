@@ -82,7 +82,7 @@ class TcpChannel(Closing):
     def _whole(self) -> Iterator[bytes]:
         """Raises LinkClosed for what can be no message: after it, nothing else is found in this stream."""
         while len(self._pending) >= HEADER_BYTES:
-            length = message_bytes(self._pending)
+            length = message_bytes(bytes(self._pending[:HEADER_BYTES]))
             if length > MESSAGE_LIMIT_BYTES:
                 self.bad += 1
                 raise LinkClosed(f"{self._name}: sends what is no SMP", hint="is this the port of its management?")

@@ -6,8 +6,9 @@
 
 #include "tinyops/port.h"
 
-/* Why the chip started; forgets it, so that the next start is told from this one. */
-tinyops_reset_cause nrf5_take_reset_cause(void);
+/* Why the chip started, as the register RESETREAS at `reasons` says; forgets it, so that the next
+ * start is told from this one. */
+tinyops_reset_cause nrf5_take_reset_cause(volatile uint32_t *reasons);
 
 /* Starts the watchdog, which only a reset can stop: without food for 30 s it resets the chip. When
  * it runs already, feeds it. */

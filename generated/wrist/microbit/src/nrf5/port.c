@@ -61,9 +61,12 @@ enum {
 #define NOT_CONNECTED 0xffffffffu
 #define DEVICE_ID(word) REGISTER(0x10000060u + 4u * (word))
 #define EMULATED_ID 0x12345678u /* a word of the number that every micro:bit of QEMU's has */
-/* There the twin writes a board's own number elsewhere: into a register that is for customers. */
+/* There the twin writes a board's own number, and why it started, elsewhere: into registers that
+ * are for customers. */
 #define EMULATED_SILICON 0x10001080u
 #define SILICON 0x10000060u
+#define EMULATED_RESET_REASONS 0x10001088u
+#define RESET_REASONS 0x40000400u
 #define FLASH_CACHE REGISTER(0x4001e540u) /* nRF52840 only */
 
 static int32_t read_byte(void *context) {
@@ -190,6 +193,7 @@ void tinyops_port_open(tinyops_port *port) {
   tinyops_startup_wake_by(NRF5_CLOCK_IRQ);
   const uint8_t emulated = DEVICE_ID(0) == EMULATED_ID || DEVICE_ID(1) == EMULATED_ID;
   const uint32_t silicon = emulated ? EMULATED_SILICON : SILICON;
+  const uint32_t reasons = emulated ? EMULATED_RESET_REASONS : RESET_REASONS;
   *port = (tinyops_port){
       .context = port,
       .read_byte = read_byte,
@@ -204,8 +208,7 @@ void tinyops_port_open(tinyops_port *port) {
       .measure = tinyops_ram_measure,
       .now_ms = now_ms,
       .reset = tinyops_startup_restart,
-      /* QEMU has no such register, and answers with ones. */
-      .reset_cause = emulated ? TINYOPS_RESET_UNKNOWN : nrf5_take_reset_cause(),
+      .reset_cause = nrf5_take_reset_cause((volatile uint32_t *)(uintptr_t)reasons),
       .feed_watchdog = feed_watchdog,
       .flash = nrf5_flash(),
       .keep = tinyops_ram_keep(),

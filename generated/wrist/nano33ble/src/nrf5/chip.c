@@ -3,7 +3,6 @@
 #include "chip.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
-#define RESET_REASON REGISTER(0x40000400u)
 #define WATCHDOG(offset) REGISTER(0x40010000u + (offset))
 #define ADC(offset) REGISTER(0x40007000u + (offset))
 
@@ -44,9 +43,12 @@ enum {
   ADC_PATIENCE = 10000
 };
 
-tinyops_reset_cause nrf5_take_reset_cause(void) {
-  const uint32_t reason = RESET_REASON;
-  RESET_REASON = reason; /* ones clear what they meet */
+tinyops_reset_cause nrf5_take_reset_cause(volatile uint32_t *reasons) {
+  const uint32_t reason = *reasons;
+  *reasons = reason; /* ones clear what they meet */
+  if (reason == UINT32_MAX) {
+    return TINYOPS_RESET_UNKNOWN; /* no such register */
+  }
   if ((reason & BY_WATCHDOG) != 0) {
     return TINYOPS_RESET_WATCHDOG;
   }
