@@ -24,7 +24,7 @@ pytestmark = pytest.mark.build
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "tinyops/runtime"
-SOURCES = [*sorted((RUNTIME / "smp").glob("*.c")), ROOT / "tests/runtime/run_smp.c"]
+SOURCES = [*sorted((RUNTIME / "smp").glob("*.c")), RUNTIME / "digest/sha256.c", ROOT / "tests/runtime/run_smp.c"]
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-I", str(RUNTIME / "include")]
 SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 READ, WRITE = 0, 2
@@ -267,7 +267,7 @@ def test_random_messages_and_garbage_do_no_harm(server: Path) -> None:
 @pytest.mark.parametrize("lengths", [range(140), (4096, 65536 + 55)])
 def test_the_digest_is_sha_256(lengths: Sequence[int], tmp_path: Path) -> None:
     library = tmp_path / "sha256.so"
-    source = RUNTIME / "smp/sha256.c"
+    source = RUNTIME / "digest/sha256.c"
     subprocess.run([installed("gcc").path, *STRICT, "-O2", "-shared", "-fPIC", source, "-o", library], check=True)
     loaded, digest = CDLL(str(library)), create_string_buffer(32)
     for length in lengths:

@@ -33,6 +33,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = [
         *(RUNTIME / "settings").glob("*.c"),
         *(RUNTIME / "smp").glob("*.c"),
+        RUNTIME / "digest/sha256.c",
         ROOT / "tests/runtime/settings_board.c",
     ]
     includes = ["-I", RUNTIME / "include"]

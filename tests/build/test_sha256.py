@@ -15,7 +15,7 @@ pytestmark = pytest.mark.build
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "tinyops/runtime"
-SOURCES = [RUNTIME / "smp/sha256.c", ROOT / "tests/runtime/run_sha256.c"]
+SOURCES = [RUNTIME / "digest/sha256.c", ROOT / "tests/runtime/run_sha256.c"]
 LENGTHS = [0, 1, 55, 56, 63, 64, 65, 119, 120, 127, 128, 1000, 40_007]
 
 

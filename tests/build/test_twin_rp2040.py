@@ -43,7 +43,7 @@ def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pins.h").write_bytes(files["include/pins.h"])
     sources = [SOURCE, *sorted((RUNTIME / "port/rp2040").glob("*.c"))]
     sources += [RUNTIME / "port/cortex_m/startup.c", RUNTIME / "port/bare/ram.c"]
-    sources += [*sorted((RUNTIME / "app").glob("*.c")), *sorted((RUNTIME / "smp").glob("*.c"))]
+    sources += [*sorted((RUNTIME / "app").glob("*.c")), *sorted((RUNTIME / "smp").glob("*.c")), RUNTIME / "digest/sha256.c"]
     flags = [*CPU_FLAGS[spec.cpu], "-std=c99", "-Os", "-ffreestanding", "-ffunction-sections", "-DTINYOPS_HAS_VTOR=1"]
     places = (*(RUNTIME / name for name in ("include", "port/bare", "port/cortex_m", "port/rp2040")), folder)
     folders = [argument for place in places for argument in ("-I", place)]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,15 +12,11 @@ from pathlib import Path, PurePosixPath
 from tinyops.artifacts import Progress
 from tinyops.collect.formats import FORMATS
 from tinyops.collect.recording import RawRecording, Reading
-from tinyops.errors import RemoteError, SpecError, ToolError
-from tinyops.files import MIB, digest_file, writing
-from tinyops.process import run
+from tinyops.errors import SpecError
+from tinyops.fetching import Package, fetch
+from tinyops.files import MIB
 from tinyops.specs.model import WheelSource
 
-FETCH_TIMEOUT_S = 900
-# pip's own patience is minutes: a machine without a network should hear so in seconds.
-PIP_PATIENCE = ("--retries", "1", "--timeout", "10")
-WHEEL_LIMIT_BYTES = 1024 * MIB
 MEMBER_LIMIT_BYTES = 256 * MIB
 ALL_MEMBERS_LIMIT_BYTES = 1024 * MIB
 ENTRIES_LIMIT = 200_000
@@ -45,58 +38,8 @@ def fetch_wheel(source: WheelSource, report: Callable[[Progress], None]) -> Path
 
     Raises RemoteError when it cannot be fetched or is another file than the spec pins.
     """
-    cached = download_cache() / source.sha256.removeprefix("sha256:")
-    if cached.is_file() and digest_file(cached) == source.sha256:
-        return cached
-    name = f"{source.package} {source.version}"
-    with writing(cached.parent):
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=cached.parent, prefix=".fetch.")
-    with folder:
-        size = f" ({source.bytes / 1e6:.1f} MB)" if source.bytes else ""
-        report(Progress(0, 0, f"fetching {name}{size} through pip…", announce=True))
-        fetched = _download(source, name, Path(folder.name))
-        report(Progress(1, 1, f"fetched {name} ({fetched.stat().st_size / 1e6:.1f} MB)"))
-        found = digest_file(fetched)
-        if found != source.sha256:
-            raise RemoteError(
-                f"{fetched.name}: the spec pins {source.sha256}, what pip fetched is {found}",
-                hint="do not use it: either it has changed at its origin, or the spec has another file's digest",
-            )
-        with writing(cached):
-            os.replace(fetched, cached)
-    return cached
-
-
-def download_cache() -> Path:
-    """The folder of downloads by digest: `TINYOPS_CACHE`, else the user's cache folder."""
-    base = os.environ.get("TINYOPS_CACHE")
-    if base:
-        return Path(base) / "downloads"
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "tinyops" / "downloads"
-
-
-def _download(source: WheelSource, name: str, folder: Path) -> Path:
-    # It is opened as an archive and never run: the Python that it asks for does not matter.
-    options = ("--no-input", "--quiet", "--ignore-requires-python", *PIP_PATIENCE, "--dest", str(folder))
-    command = [sys.executable, "-m", "pip", "download", *options, *source.pip_arguments()]
-    done = run(command, timeout_s=FETCH_TIMEOUT_S, check=False, what="pip")
-    if done.returncode != 0:
-        if run([sys.executable, "-m", "pip", "--version"], timeout_s=60, check=False).returncode != 0:
-            raise ToolError("pip is missing", hint=f"`{sys.executable} -m ensurepip` installs it")
-        tail = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
-        raise RemoteError(
-            "\n".join([f"{name}: pip could not fetch it", *(f"  | {line}" for line in tail)]),
-            hint="check the network and pip's index settings, then run the same command again",
-        )
-    files = sorted(folder.glob("*.whl"))
-    if len(files) != 1:
-        raise RemoteError(f"{name}: pip fetched {len(files)} wheels, wanted one")
-    limit_bytes = source.bytes or WHEEL_LIMIT_BYTES
-    if files[0].stat().st_size > limit_bytes:
-        raise RemoteError(f"{name}: the wheel is larger than {limit_bytes:,} bytes")
-    return files[0]
+    package = Package(source.package, source.version, source.sha256, "the spec", source.bytes)
+    return fetch(package, source.pip_arguments(), "*.whl", report)
 
 
 def read_members(path: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:

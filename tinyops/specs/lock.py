@@ -25,6 +25,12 @@ RELOCK = "run `tinyops lock` and have what it writes reviewed"
 TRAIN_PACKAGES = ("ai-edge-quantizer", "keras", "numpy", "tensorflow-cpu")
 BUILD_PACKAGES = ("ai-edge-litert", "numpy", "platformio", "scons", "tflite-micro")
 WASM_LINKER = "wasm-ld"
+# Sources of others that firmware is made of, fetched where it is built: what `tinyops lock` pins, and the digest of the
+# package's archive.
+SIGNATURE_SOURCE = "pymonocypher 4.0.3.4"
+SOURCES: Mapping[str, str] = {
+    SIGNATURE_SOURCE: "sha256:5e56e3d3eb770a53e0b9f6274146663c11a11f3d0de5cd48e3be0428d1b07a4a"
+}
 
 Version: TypeAlias = Annotated[
     str, Matching(r"^[0-9][A-Za-z0-9.+!_-]*$", "a version is exact, such as 12.2.1", max_length=64)
@@ -56,6 +62,9 @@ class Lock(Strict):
     python: Mapping[str, Version] = Field(default={}, description="By name of the package.")
     boards: Mapping[str, Digest] = Field(default={}, description="Facts of the boards that fleets name.")
     data: Mapping[str, Digest] = Field(default={}, description="Packages by name and version, indexes by path.")
+    sources: Mapping[str, Digest] = Field(
+        default={}, description="Packages of C sources, by name and version, that firmware is built with."
+    )
     platforms: Mapping[str, Mapping[str, Version]] = Field(
         default={},
         description="By board: each PlatformIO package that its maker's platform builds with; boards without are only "
@@ -161,10 +170,21 @@ def wanted_data(repository: Repository) -> dict[str, str]:
     return found
 
 
+def wanted_sources(boards: Mapping[str, Board]) -> dict[str, str]:
+    """The digest of each package of sources that these boards' firmware is built with."""
+    signed = any(has_own_bootloader(board) for board in boards.values())
+    return {SIGNATURE_SOURCE: SOURCES[SIGNATURE_SOURCE]} if signed else {}
+
+
+def has_own_bootloader(board: Board) -> bool:
+    return board.spec.layout is not None and board.spec.layout.own_bootloader is not None
+
+
 def lock_problems(lock: Lock, repository: Repository, catalog: Mapping[str, Board]) -> list[Problem]:
     """What the lock lacks, or what no longer agrees with specs and catalogue. Pins that nothing uses are left alone."""
     boards = fleet_boards(repository, catalog)
-    compilers, emulators = wanted_programs(built_boards(repository, catalog))
+    built = built_boards(repository, catalog)
+    compilers, emulators = wanted_programs(built)
     missing = [
         *_missing(lock, "compilers", compilers),
         *_missing(lock, "emulators", emulators),
@@ -174,6 +194,7 @@ def lock_problems(lock: Lock, repository: Repository, catalog: Mapping[str, Boar
     return [
         *missing,
         *_differing(lock, "boards", digests, "the facts of board {} have changed"),
+        *_missing(lock, "sources", set(wanted_sources(built))),
         *_differing(lock, "data", wanted_data(repository), "the specs name another digest of {}"),
     ]
 

@@ -20,6 +20,7 @@ from tinyops.specs.lock import (
     wanted_data,
     wanted_packages,
     wanted_programs,
+    wanted_sources,
 )
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -33,7 +34,11 @@ COMPILER_SOURCES = (
     "runtime/features",
     "runtime/image",
 )
-FIRMWARE_SOURCES = ("firmware", "runtime/app", "runtime/smp", "runtime/port", "runtime/include/tinyops/*.h")
+FIRMWARE_SOURCES = (
+    "firmware",
+    *(f"runtime/{name}" for name in ("app", "boot", "digest", "port", "settings", "signature", "smp", "update")),
+    "runtime/include/tinyops/*.h",
+)
 
 
 def make_lock(
@@ -50,7 +55,8 @@ def make_lock(
     ToolError naming everything that is missing, with the extra or package that brings it.
     """
     boards = fleet_boards(repository, catalog)
-    compilers, emulators = wanted_programs(built_boards(repository, catalog))
+    built = built_boards(repository, catalog)
+    compilers, emulators = wanted_programs(built)
     missing: list[TinyopsError] = []
     programs = dict(_versions(compilers | emulators, program_version, missing))
     packages = dict(_versions(wanted_packages(repository), package_version, missing))
@@ -63,6 +69,7 @@ def make_lock(
         python=packages,
         boards={name: board.digest for name, board in boards.items()},
         data=dict(sorted(wanted_data(repository).items())),
+        sources=wanted_sources(built),
         platforms={name: dict(sorted(pins.items())) for name, pins in sorted((platforms or {}).items())},
     )
 

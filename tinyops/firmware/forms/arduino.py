@@ -137,6 +137,7 @@ class ArduinoForm(Form):
             **headers(),
             **sources("app", "src/app"),
             **sources("smp", "src/smp"),
+            **sources("digest", "src/digest"),
             **(sources("settings", "src/settings") if layout.settings else {}),
             **sources("port/arduino", "src/arduino"),
             **driver_sources(driver),

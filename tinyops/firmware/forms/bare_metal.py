@@ -80,7 +80,9 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
         files |= sources(f"port/{TWIN_CALLS}", f"src/{TWIN_CALLS}") if env["twin"] else {}
     if spec.port in GPIO_BASES:
         files["include/pins.h"] = render("pins.h.j2", board=request.board, pins=_pins(request.board, spec))
-    files |= headers() | sources("app", "src/app") | sources("smp", "src/smp") | sources("settings", "src/settings")
+    files |= headers()
+    for folder in ("app", "smp", "digest", "settings"):
+        files |= sources(folder, f"src/{folder}")
     for source in ("bare", kind.startup):
         files |= sources(f"port/{source}", f"src/{kind.startup}")
     return dict(sorted((files | _own_memory(kind)).items()))

@@ -32,6 +32,7 @@ class LibraryForm(Form):
             **headers(),
             **sources("app", "src/app"),
             **sources("smp", "src/smp"),
+            **sources("digest", "src/digest"),
             **(sources("settings", "src/settings") if settings else {}),
         }
         return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))

@@ -80,7 +80,8 @@ typedef struct {
 /* What the newest record says of one image. */
 typedef struct {
   uint8_t active;  /* slot that runs unless one is on trial; TINYOPS_SLOTS_NONE: nobody knows yet */
-  uint8_t trial;   /* slot of the trial, TINYOPS_SLOTS_NONE */
+  uint8_t trial;   /* slot of the trial, TINYOPS_SLOTS_NONE; once idle, of one that failed and still
+                      lies there: such a model runs again only when it is tested again */
   uint8_t state;   /* a tinyops_trial_state */
   uint8_t outcome; /* a tinyops_trial_outcome: of the last one */
   uint32_t counter; /* least security counter that is accepted */
@@ -146,11 +147,13 @@ typedef struct {
 int32_t tinyops_slots_open(tinyops_slots *slots);
 
 /* At start-up, for each image by whoever starts it (the bootloader image 0, the application image
- * 1): ends whatever was on trial, of both images; starts what is pending of `image`; and finds the
- * slot to run: the trial's, else the active one, else the other one, whichever first has the digest
- * that was verified in it and a counter that is accepted. An image that a cable wrote, which no
- * record knows, is verified now, by signature where the device trusts keys. Returns the slot, or
- * ERR_ABSENT when none can run. Fills in `info`, which may be null. */
+ * 1): ends whatever was on trial, for image 0 of both images, for image 1 of that one; starts what
+ * is pending of `image`; and finds the slot to run: the trial's, else the active one, else the
+ * other one, whichever first has the digest that was verified in it and a counter that is accepted.
+ * The other one becomes active; not a model under a firmware on trial, nor a model whose trial
+ * failed. An image that a cable wrote, which no record knows, is verified now, by signature where
+ * the device trusts keys. Returns the slot, or ERR_ABSENT when none can run. Fills in `info`, which
+ * may be null. */
 int32_t tinyops_slots_boot(tinyops_slots *slots, uint32_t image, tinyops_image_info *info);
 
 /* Which slot of `image` runs now, TINYOPS_SLOTS_NONE: none. */
@@ -165,8 +168,8 @@ int32_t tinyops_slots_begin(tinyops_slots *slots, uint32_t image, uint32_t bytes
 
 /* Takes the `count` bytes at `offset` of the file. The header is judged as soon as it is there:
  * what could never run here is refused before the slot is filled. Erases a sector when it is
- * reached. Returns the offset of the next piece, or a negative status; after a refusal nothing is
- * being written any more. */
+ * reached. Returns the offset of the next piece, or a negative status. ERR_OFFSET changes nothing:
+ * `given` is what is wanted. After any other refusal nothing is being written any more. */
 int32_t tinyops_slots_write(tinyops_slots *slots, uint32_t offset, const uint8_t *bytes,
                             uint32_t count);
 
@@ -179,17 +182,20 @@ int32_t tinyops_slots_finish(tinyops_slots *slots);
  * sector. */
 int32_t tinyops_slots_erase(tinyops_slots *slots, uint32_t image);
 
-/* Makes the verified image with that digest pending. One that runs and is confirmed: OK, nothing
- * changes. Returns OK, ERR_ABSENT, ERR_COUNTER, ERR_FLASH. */
+/* Makes the verified image with that digest pending. One that runs already: OK, nothing changes.
+ * Returns OK, ERR_ABSENT, ERR_STATE while another one is on trial, ERR_FLASH, or why this device
+ * cannot run it any more: ERR_COUNTER, ERR_CONTRACT, ... */
 int32_t tinyops_slots_test(tinyops_slots *slots, uint32_t image, const uint8_t *digest);
 
 /* What is pending of `image` now runs on trial: recorded before it does. Returns its slot,
- * ERR_STATE when nothing is pending, or ERR_DIGEST: it was damaged meanwhile, and dropped. Fills in
- * `info`, which may be null. */
+ * ERR_STATE when nothing is pending, ERR_DIGEST: it was damaged meanwhile, and dropped, or
+ * ERR_CONTRACT or ERR_COUNTER: this firmware cannot run it, the trial has ended. ERR_FLASH: still
+ * pending. Fills in `info`, which may be null. */
 int32_t tinyops_slots_start(tinyops_slots *slots, uint32_t image, tinyops_image_info *info);
 
 /* A trial that runs becomes the active image; the counter rises to its. OK as well when nothing is
- * on trial and the active image runs. ERR_STATE for one that is pending. */
+ * on trial and the active image runs. ERR_STATE for one that is pending, and for a model while the
+ * firmware is on trial: the firmware first, or the one before it might have no model. */
 int32_t tinyops_slots_confirm(tinyops_slots *slots, uint32_t image);
 
 /* Ends a trial, running or pending, with an `outcome`. OK as well when there is none. */
