@@ -92,7 +92,7 @@ static void count_reset(void *context) { ((device *)context)->resets++; }
 
 /* As after a reset: flash stays. */
 static void start(device *self, uint32_t buffer_bytes) {
-  tinyops_smp_open(&self->smp, &self->board, self->buffer, buffer_bytes);
+  tinyops_smp_open(&self->smp, &self->board, TINYOPS_SMP_LOCAL, self->buffer, buffer_bytes);
   const int32_t status = tinyops_settings_open(&self->settings);
   FUZZ_CHECK(status == TINYOPS_SETTINGS_OK || status == TINYOPS_SETTINGS_ERR_NONE);
 }

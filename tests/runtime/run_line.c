@@ -72,7 +72,7 @@ int main(int count, char **arguments) {
   static _Alignas(TINYOPS_ARENA_ALIGN) uint8_t arena[ARENA_BYTES];
   static int16_t frame[FRAME_VALUES];
   static uint32_t kept[KEPT_WORDS];
-  static uint8_t sum;
+  static uint8_t sum, message[TINYOPS_SMP_MESSAGE_MIN];
   static tinyops_app app;
   static tinyops_app_management management;
   const tinyops_port port = {
@@ -93,6 +93,9 @@ int main(int count, char **arguments) {
       .version = "1.2.3",
       .flash = flash,
       .flash_bytes = FLASH_BYTES,
+      .sha256_of = tinyops_sha256_of,
+      .message = message,
+      .message_bytes = sizeof(message),
       .settings = &settings,
   };
   const tinyops_app_board board = {

@@ -124,7 +124,7 @@ int main(int count, char **arguments) {
   if (buffer == NULL) {
     return 2;
   }
-  tinyops_smp_open(&smp, &board, buffer, bytes);
+  tinyops_smp_open(&smp, &board, TINYOPS_SMP_LOCAL, buffer, bytes);
   for (int byte = getchar(); byte != EOF; byte = getchar()) {
     if (tinyops_smp_feed(&smp, (uint8_t)byte) != 0) {
       tinyops_smp_serve(&smp);

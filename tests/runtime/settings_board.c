@@ -111,7 +111,7 @@ int main(int argc, char **argv) {
   const tinyops_smp_board board = {
       .context = &c, .write = send_bytes, .info = tell, .settings = &calls};
   tinyops_smp smp;
-  tinyops_smp_open(&smp, &board, buffer, sizeof buffer);
+  tinyops_smp_open(&smp, &board, TINYOPS_SMP_LOCAL, buffer, sizeof buffer);
   uint8_t byte;
   while (read(STDIN_FILENO, &byte, 1) == 1) {
     if (tinyops_smp_feed(&smp, byte)) {

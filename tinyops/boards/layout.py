@@ -69,20 +69,26 @@ class Memory(Strict):
 class Layout(Strict):
     """Who owns which flash; `firmware` has one slot or two, `model` up to two. `arena_bytes` is RAM."""
 
-    bootloader: Region | None = Field(default=None, description="Never written by tinyops.")
+    bootloader: Region | None = Field(default=None, description="The maker's own: never written by tinyops.")
+    own_bootloader: Region | None = Field(
+        default=None, description="Ours, written by a cable and never in the field: it starts one of two firmwares."
+    )
     firmware: tuple[Region, ...] = Field(min_length=1, max_length=2, description="One slot, or two.")
     model: tuple[Region, ...] = Field(
         max_length=2,
         description="Two: an update never overwrites what runs. None: the model is linked into the firmware.",
     )
-    settings: Region | None = Field(default=None, description="Who the device is, which slot runs, counters.")
+    settings: Region | None = Field(default=None, description="Who the device is, whom it trusts: in two copies.")
+    state: Region | None = Field(
+        default=None, description="Which slot runs, what is on trial, security counters: a log in two halves."
+    )
     arena_bytes: PositiveInt = Field(description="RAM for activations: the most that a model may need.")
     stack_bytes: PositiveInt = Field(description="RAM for the stack; the twin measures what is used.")
 
     def named(self) -> list[tuple[str, Region]]:
         """Every flash region with its name, in order of address."""
         found: list[tuple[str, Region]] = []
-        for name in ("bootloader", "settings"):
+        for name in ("bootloader", "own_bootloader", "settings", "state"):
             region = getattr(self, name)
             if region is not None:
                 found.append((name, region))
@@ -90,6 +96,14 @@ class Layout(Strict):
             slots = getattr(self, name)
             found += [(f"{name} {i}" if len(slots) > 1 else name, r) for i, r in enumerate(slots)]
         return sorted(found, key=lambda item: item[1].origin)
+
+    def without_bootloader(self) -> Layout:
+        """For a firmware that is built to lie where our bootloader would: from there on to the end of the slots."""
+        if self.own_bootloader is None:
+            return self
+        start, end = self.own_bootloader.origin, max(slot.end for slot in self.firmware)
+        one = Region(origin=start, bytes=end - start)
+        return self.model_copy(update={"own_bootloader": None, "firmware": (one,)})
 
 
 def check_layout(memory: Memory, layout: Layout, *, own_spaces: bool) -> None:
@@ -114,8 +128,24 @@ def check_layout(memory: Memory, layout: Layout, *, own_spaces: bool) -> None:
         if previous and region.origin < previous[1].end:
             raise Misplaced(loc, f"slots {previous[0]} and {name} overlap at {region.origin:#x}")
         previous = (name, region)
+    _check_update(memory, layout)
     if layout.arena_bytes + layout.stack_bytes > memory.ram.bytes:
         raise Misplaced(("layout", "arena_bytes"), "arena and stack together are larger than RAM")
+
+
+def _check_update(memory: Memory, layout: Layout) -> None:
+    """What our bootloader relies on."""
+    own, state = layout.own_bootloader, layout.state
+    for name in ("firmware", "model"):
+        sizes = {slot.bytes for slot in getattr(layout, name)} if own is not None else set()
+        if len(sizes) > 1:
+            raise Misplaced(("layout", name), "slots of one image are equally large: what fits one fits the other")
+    if own is not None and (len(layout.firmware) != 2 or layout.settings is None or state is None):
+        raise Misplaced(("layout", "own_bootloader"), "needs two slots for firmware, settings and state")
+    if state is not None:
+        flash = next(_flash_under(memory, state))
+        if state.bytes % (2 * flash.erase_bytes):
+            raise Misplaced(("layout", "state"), f"is not two halves of whole sectors of {flash.erase_bytes} bytes")
 
 
 def _check_flash(memory: Memory) -> None:

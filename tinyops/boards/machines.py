@@ -67,11 +67,12 @@ EMULATORS: Mapping[str, str] = MappingProxyType({"rp2040js": "rp2040js", "simavr
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a board's memories lie in its twin: as large as on the board."""
+    """Where a board's memories lie in its twin: as large as on the board. `bootloader` is ours."""
 
-    firmware: Region
-    model: Region | None
+    firmware: tuple[Region, ...]
+    model: tuple[Region, ...]
     ram: Region
+    bootloader: Region | None = None
 
 
 def emulator(kind: str, machine: str, cpu: str) -> str | None:
@@ -86,13 +87,26 @@ def place(machine: Machine, memory: Memory, layout: Layout) -> Placement:
 
     Raises ValueError saying what has no room.
     """
-    firmware = _within(machine.code, layout.firmware[0].bytes)
-    if firmware is None:
-        raise ValueError(f"a firmware slot of {layout.firmware[0].bytes:,} bytes")
     ram = memory.ram if _holds(machine.ram, memory.ram) else _within(machine.ram, memory.ram.bytes)
     if ram is None:
         raise ValueError(f"RAM of {memory.ram.bytes:,} bytes")
-    return Placement(firmware, _place_model(machine, layout, firmware) if layout.model else None, ram)
+    if layout.own_bootloader is not None:
+        return _place_slots(machine, layout, ram, layout.own_bootloader)
+    firmware = _within(machine.code, layout.firmware[0].bytes)
+    if firmware is None:
+        raise ValueError(f"a firmware slot of {layout.firmware[0].bytes:,} bytes")
+    return Placement((firmware,), (_place_model(machine, layout, firmware),) if layout.model else (), ram)
+
+
+def _place_slots(machine: Machine, layout: Layout, ram: Region, own: Region) -> Placement:
+    """Our bootloader is what the machine starts; what it starts lies where it does on the board."""
+    bootloader = Region(origin=machine.code.origin, bytes=own.bytes)
+    for name, region in layout.named():
+        if name in ("bootloader", "own_bootloader"):
+            continue
+        if not _holds(machine.code, region) or region.origin < bootloader.end:
+            raise ValueError(f"{name} where it lies on the board ({region.origin:#x} to {region.end:#x})")
+    return Placement(layout.firmware, layout.model, ram, bootloader)
 
 
 def _place_model(machine: Machine, layout: Layout, firmware: Region) -> Region:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -43,6 +43,7 @@ ModelForm: TypeAlias = Literal["image", "linked", "shared-object", "wasm"]
 Framework: TypeAlias = Literal["bare-metal", "arduino", "library"]
 ActKind: TypeAlias = Literal["serial", "led", "ble", "http"]
 BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
+BOOTLOADER_PORTS = ("nrf5", "rp2040")
 FlashProgram: TypeAlias = Literal[
     "picotool", "bossac", "esptool", "avrdude", "openocd", "dfu-util", "teensy", "copy", "vendor"
 ]
@@ -217,6 +218,17 @@ class BoardSpec(Strict):
         return self
 
     @model_validator(mode="after")
+    def _bootloader_is_ours(self) -> BoardSpec:
+        own = self.layout.own_bootloader if self.layout is not None else None
+        if (own is not None) != (self.update.kind == "own-bootloader"):
+            there = "there is none" if own is None else f"it is not with {self.update.kind}"
+            hint = "layout.own_bootloader and update.kind own-bootloader go together"
+            raise Misplaced(("update", "kind"), f"own-bootloader means that a bootloader of ours starts it: {there}", hint=hint)
+        if own is not None and self.port not in BOOTLOADER_PORTS:
+            raise Misplaced(("port",), f"there is no bootloader of ours for port {self.port}")
+        return self
+
+    @model_validator(mode="after")
     def _chip_is_known(self) -> BoardSpec:
         fault = mcu_fault(self.mcu, self.cpu, declared_other=self.other_mcu) if self.layout is not None else None
         if fault is not None:
@@ -311,6 +323,14 @@ class BoardSpec(Strict):
         return ("serial", *(led if chosen != "library" else ()), *radio)
 
 
+def _without_bootloader(spec: BoardSpec) -> dict[str, Any]:
+    """A core links its firmware at a place of its own: a cable writes that, and models have their slots all the same."""
+    if spec.layout is None or spec.layout.own_bootloader is None:
+        return {}
+    update = Update(kind="usb-gateway", revert=False, power_safe=False, anti_rollback=False)
+    return {"layout": spec.layout.without_bootloader(), "update": update}
+
+
 class BoardMetadata(Strict):
     name: Name = Field(description="What fleets name it by; its file is named the same.")
 
@@ -336,7 +356,7 @@ class Board(Strict):
         if framework != "arduino" or self.spec.port == "arduino":
             return self
         twin = self.spec.arduino.twin if self.spec.arduino else None
-        changed = {"port": "arduino", "twin": twin or self.spec.twin}
+        changed = {"port": "arduino", "twin": twin or self.spec.twin, **_without_bootloader(self.spec)}
         return self.model_copy(update={"spec": self.spec.model_copy(update=changed)})
 
     @cached_property

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tinyops.artifacts import Record, Step
 from tinyops.boards.model import Board
 from tinyops.errors import DoesNotFit, TinyopsError
+from tinyops.images import Kind, body_max
 
 
 def with_boards(
@@ -52,6 +53,15 @@ def _holds(board: Board, image_bytes: int, arena_bytes: int, firmware_bytes: int
     layout = board.spec.layout
     if layout is None:
         return True
-    slots = layout.model or layout.firmware[:1]  # a linked model lies in the firmware's
+    room = model_room(board)
     fits = arena_bytes <= layout.arena_bytes and firmware_bytes <= layout.firmware[0].bytes
-    return fits and all(image_bytes <= slot.bytes for slot in slots)
+    return fits and (room is None or image_bytes <= room)
+
+
+def model_room(board: Board) -> int | None:
+    """Bytes that a compiled model may have; in slots that images are signed for, less than the slot. None: no limit."""
+    layout = board.spec.layout
+    if layout is None:
+        return None
+    slot_bytes = min(slot.bytes for slot in layout.model or layout.firmware[:1])  # a linked one lies in the firmware's
+    return body_max(Kind.MODEL, board.name, slot_bytes) if layout.model and layout.state else slot_bytes

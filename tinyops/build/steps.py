@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board, BoardSpec, Silicon
 from tinyops.build.contracts import trained_contract
+from tinyops.build.fits import model_room
 from tinyops.build.trust import find_trust
 from tinyops.features.stage_json import stage_json
 from tinyops.files import JsonObject
 from tinyops.specs.feature_rules import stages
 from tinyops.specs.loader import Loaded, Repository
-from tinyops.specs.lock import WASM_LINKER, Lock
+from tinyops.specs.lock import WASM_LINKER, Lock, wanted_sources
 from tinyops.specs.model import (
     FilesSource,
     Fleet,
@@ -21,6 +22,7 @@ from tinyops.specs.model import (
     TfliteArchitecture,
 )
 from tinyops.specs.window import frame_samples, window
+from tinyops.twin.slot_images import slot_files
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
 REVISIONS = {"collect": 1, "train": 1, "squeeze": 3, "twin": 2}
@@ -125,7 +127,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
     )
     linked = facts.model_form == "linked"
     if not linked:
-        slot_bytes = facts.layout.model[0].bytes if facts.layout else None
+        slot_bytes = model_room(board)
         yield Step(
             "image",
             subject,
@@ -147,18 +149,34 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
             **_platform(board, lock),
+            **_sources(board, lock),
         },
         firmware_inputs,
     )
     spec = repository.models[model].document.spec
     frames = spec.dataset is not None and not spec.input.takes_tensors
-    yield _twin_step(fleet_subject, board, lock, squeezed, compiled, built, frames=frames)
+    yield _twin_step(fleet_subject, board, lock, squeezed, compiled, built, frames=frames, signed=_signed(fleet, facts))
+
+
+def _signed(fleet: Fleet, facts: BoardSpec) -> JsonObject:
+    """What the images of a board's slots say of the fleet, where there are such."""
+    there = next(slot_files(facts.layout), None) is not None
+    return {"security_counter": fleet.spec.security_counter} if there else {}
 
 
 def _twin_step(
-    fleet_subject: str, board: Board, lock: Lock, squeezed: str, compiled: str, built: str, *, frames: bool
+    fleet_subject: str,
+    board: Board,
+    lock: Lock,
+    squeezed: str,
+    compiled: str,
+    built: str,
+    *,
+    frames: bool,
+    signed: JsonObject,
 ) -> Step:
-    """`frames` says that the model takes a sensor's frames, so that a recording is streamed through the twin."""
+    """`frames` says that the model takes a sensor's frames, so that a recording is streamed through the twin; `signed`
+    is what its images are bound to."""
     firmware = f"firmware:{fleet_subject}"
     inputs = {"firmware": InputRef(firmware, ALL_OUTPUTS)}
     if board.spec.model_form != "linked":
@@ -167,7 +185,7 @@ def _twin_step(
     inputs |= {f: InputRef(squeezed, f) for f in ("golden.bin", *(["stream.bin"] if frames else []))}
     name = board.spec.emulator
     emulator = {"name": name, "version": lock.emulators.get(name)} if name else None
-    settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"]}
+    settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"], **signed}
     compiler = None
     if board.spec.twin.kind in ("native", "qemu-user"):  # which compile what runs the model
         compiler = {"name": board.spec.compiler, "version": lock.compilers.get(board.spec.compiler)}
@@ -186,6 +204,12 @@ def _platform(board: Board, lock: Lock) -> JsonObject:
     """What the board's maker's platform builds with, where the lock pins it: else the firmware is rendered only."""
     pins = lock.platforms.get(board.name) if board.spec.port == "arduino" else None
     return {"platform": dict(pins)} if pins else {}
+
+
+def _sources(board: Board, lock: Lock) -> JsonObject:
+    """What others wrote of a bootloader of ours."""
+    names = wanted_sources({board.name: board})
+    return {"sources": {name: lock.sources.get(name) for name in names}} if names else {}
 
 
 def _trust_settings(repository: Repository, facts: BoardSpec) -> JsonObject:

@@ -15,14 +15,17 @@ from tinyops.files import JsonObject, cache_folder, canonical_json
 from tinyops.firmware import maker_build, pio
 from tinyops.firmware.archive import pack
 from tinyops.firmware.elf import ElfSizes, check_fit, measure
+from tinyops.firmware.fetched import FOLDER, signature_sources
 from tinyops.firmware.forms.form import Request, Work
 from tinyops.firmware.maker_build import MakerTarget
 from tinyops.firmware.project import with_model
+from tinyops.firmware.slots import firmware_regions
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import Tool, locked
 
 TWIN = "twin"  # the environment of a twin that is another machine
+BOOTLOADER = "-bootloader"  # what follows the name of an environment in that of its bootloader
 SUFFIXES = (".elf", ".bin", ".hex")
 PROJECT = "project.zip"  # of a board that its maker's tools build for
 
@@ -50,13 +53,17 @@ class Target:
     def environments(self, request: Request) -> dict[str, str]:
         """The board's own first: each environment's folder in the project."""
         found = {request.board: "."} if self.own else {}
-        return {**found, TWIN: self.twin_folder} if needs_twin_port(request.spec) else found
+        found |= {TWIN: self.twin_folder} if needs_twin_port(request.spec) else {}
+        if request.layout.own_bootloader is not None:
+            found |= {f"{env}{BOOTLOADER}": folder for env, folder in found.items()}
+        return found
 
 
 def build(work: Work, target: Target) -> JsonObject:
     """Builds what PlatformIO can of the rendered project, writes it to `work.out`; returns the facts."""
     request = work.request
     files = dict(work.files) if request.layout.model else with_model(work.files, work.inputs)
+    files |= _fetched(work)
     if not target.own:
         (work.out / PROJECT).write_bytes(pack(_own_files(files)))
     if not target.environments(request) and target.maker is None:
@@ -69,6 +76,14 @@ def build(work: Work, target: Target) -> JsonObject:
         sizes = _build_all(project, work, target)
     work.report(Progress(1, 1, f"firmware for {request.board} is built"))
     return _facts(sizes, request, target)
+
+
+def _fetched(work: Work) -> dict[str, bytes]:
+    """What no repository holds: others' sources, for a bootloader."""
+    if work.request.layout.own_bootloader is None:
+        return {}
+    found = signature_sources(work.step.lock.get("sources") or {}, work.report)
+    return {f"{FOLDER}/{name}": data for name, data in found.items()}
 
 
 def _build_all(project: Path, work: Work, target: Target) -> ElfSizes:
@@ -138,9 +153,10 @@ def check_sizes(project: Path, request: Request, target: Target) -> ElfSizes:
     """What the board's firmware takes; the twin's, where only that is built. Raises DoesNotFit."""
     env, folder = next(iter(target.environments(request).items()))
     layout, memory = request.layout, request.memory
-    flash = layout.firmware[0]
+    slots = layout.firmware
     if env == TWIN:
-        flash = place(QEMU[request.spec.twin.machine], memory, layout).firmware
+        slots = place(QEMU[request.spec.twin.machine], memory, layout).firmware
+    flash = firmware_regions(layout, slots)[0]
     sizes = measure(_elf(project / folder, env), flash)
     check_fit(request.board, sizes, flash, memory.ram, layout.stack_bytes)
     return sizes
@@ -152,20 +168,31 @@ def _elf(project: Path, env: str) -> Path:
 
 def _remove_artefacts(project: Path, env: str) -> None:
     """An earlier build's raw copies: objcopy makes them anew from the ELF, or they are missed."""
-    for suffix in (".bin", ".hex", ".uf2"):
-        _elf(project, env).with_suffix(suffix).unlink(missing_ok=True)
+    for path in _elf(project, env).parent.glob("firmware*"):
+        if path.suffix != ".elf":
+            path.unlink()
 
 
 def _take(project: Path, request: Request, target: Target, out: Path) -> None:
     wanted: dict[str, Path] = {}
     for env, folder in target.environments(request).items():
         elf = _elf(project / folder, env)
-        own = {f"firmware{suffix}": elf.with_suffix(suffix) for suffix in target.suffixes}
-        wanted |= {"twin.elf": elf} if env == TWIN else own
+        wanted |= _artefacts(env, elf, target, two_slots=request.layout.own_bootloader is not None)
     for name, path in wanted.items():
         if not path.is_file() or path.stat().st_size == 0:
             raise ToolError(f"{request.board}: PlatformIO ended well but made no {path.name} in {path.parent.name}")
         shutil.copyfile(path, out / name)
+
+
+def _artefacts(env: str, elf: Path, target: Target, *, two_slots: bool) -> dict[str, Path]:
+    """The files that an environment makes, by the names of the step's outputs."""
+    twin, second = env.startswith(TWIN), elf.with_name("firmware_b.elf")
+    if env.endswith(BOOTLOADER):
+        return {"twin_bootloader.elf": elf} if twin else {"bootloader.elf": elf, "bootloader.bin": elf.with_suffix(".bin")}
+    if twin:
+        return {"twin.elf": elf, **({"twin_b.elf": second} if two_slots else {})}
+    other = {"firmware_b.elf": second, "firmware_b.bin": second.with_suffix(".bin")} if two_slots else {}
+    return {**{f"firmware{suffix}": elf.with_suffix(suffix) for suffix in target.suffixes}, **other}
 
 
 def _facts(sizes: ElfSizes | None, request: Request, target: Target) -> JsonObject:

@@ -11,12 +11,15 @@ from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, read_bounded
 from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms.form import Request
+from tinyops.firmware.slots import model_region
 from tinyops.firmware.templating import comment
+from tinyops.link.smp.definition import MESSAGE_MIN
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 HEADERS = (
-    *("app.h", "health.h", "link.h", "little_endian.h", "manage.h", "model.h", "port.h", "sha256.h", "smp.h"),
+    *("app.h", "boot.h", "golden.h", "health.h", "link.h", "little_endian.h", "manage.h", "model.h", "port.h", "sha256.h", "slots.h", "smp.h"),
     *("smp_group.h", "settings.h", "settings_format.h", "settings_smp.h"),
+    *("boot.h", "ed25519.h", "golden.h", "image_format.h", "slots.h"),
 )
 # Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.
 FIRMWARE_VERSION = "0.1.0"
@@ -45,11 +48,13 @@ def contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
     rows = [", ".join(f"0x{byte:02x}" for byte in raw[at : at + 8]) for at in range(0, len(raw), 8)]
     return {
         "settings": None,  # of forms that keep none; the bare one overrides it
+        "slots": None,  # likewise
+        "message_bytes": MESSAGE_MIN,
         "firmware_version": FIRMWARE_VERSION,
         "digest": facts.digest,
         "digest_rows": rows,
         "summary": [comment(line) for line in facts.summary],
-        "model": layout.model[0] if layout.model else None,
+        "model": model_region(layout, layout.model),
         "arena_bytes": facts.arena_bytes,
         "frame_values": max(facts.frame_values, 1),
         "rate_millihz": facts.rate_millihz,

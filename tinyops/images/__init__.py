@@ -1,6 +1,6 @@
 """Images: what lies in a slot of a microcontroller, in MCUboot's format. `definition.py` says what that is."""
 
-from tinyops.images.build import build_image
+from tinyops.images.build import body_max, build_image
 from tinyops.images.definition import Golden, Kind
 from tinyops.images.golden import SEEDS, fill, find_self_test, golden_input
 from tinyops.images.header import c_header
@@ -14,6 +14,7 @@ __all__ = [
     "Kind",
     "Signer",
     "Verifier",
+    "body_max",
     "build_image",
     "c_header",
     "check_signature",

@@ -64,6 +64,13 @@ def build_image(
     return covered + tlv_area(TLV_MAGIC, [(Tlv.SHA256, hashlib.sha256(covered).digest())])
 
 
+def body_max(kind: Kind, board: str, slot_bytes: int) -> int:
+    """The most bytes that a body may have, so that its signed image fits a slot."""
+    lengths = (most for tlv, (_, most) in LENGTHS.items() if tlv is not Tlv.BOARD)
+    values = sum(TLV_HEAD.size + length for length in (*lengths, len(board)))
+    return slot_bytes - HEADER_BYTES[kind] - 2 * AREA_HEAD.size - values
+
+
 def build_number(body: bytes) -> int:
     """The last part of the version 0.0.0+N: it changes with the body and with nothing else."""
     return int.from_bytes(hashlib.sha256(body).digest()[:4], "big")

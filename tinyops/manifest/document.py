@@ -52,6 +52,7 @@ def asset_name(step: str, output: str) -> str:
     return f"{step}.{output}".replace(":", ".").replace("/", ".")
 
 
+SlotName = Annotated[str, Field(pattern=r"^(model|firmware_[ab])$")]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
@@ -115,6 +116,14 @@ class ModelFile(FileRef):
     kind: ModelKind
 
 
+class SlotImage(FileRef):
+    """A signed image of a slot. `image` is the SHA-256 that its signature covers, by which a twin's proof and SMP name
+    it; `signed_by` is the id of the key."""
+
+    image: HexDigest
+    signed_by: HexDigest
+
+
 class Proofs(Strict):
     """How far the released bytes were proven; `firmware` is null where there is none."""
 
@@ -134,13 +143,16 @@ class BoardEntry(Strict):
 
     `contract` is the contract digest (of the contract's canonical JSON), `contract_file` the file
     that holds it. `figures` is what the tables show: accuracy, flash, RAM, instructions. `post` is null where
-    results go to no server.
+    results go to no server. `images` are those of a microcontroller's slots, by slot: what it is sent, made of `model`
+    and of firmwares; `bootloader` is what starts them there, written by a cable only.
     """
 
     contract: Digest
     contract_file: FileRef
     model: ModelFile
     firmware: FileRef | None = None
+    bootloader: FileRef | None = None
+    images: Mapping[SlotName, SlotImage] = Field(default_factory=dict)
     golden: FileRef
     proof: Proofs
     figures: JsonObject = Field(default_factory=dict)
@@ -152,6 +164,10 @@ class BoardEntry(Strict):
         yield "golden", self.golden
         if self.firmware is not None:
             yield "firmware", self.firmware
+        if self.bootloader is not None:
+            yield "bootloader", self.bootloader
+        for slot, image in self.images.items():
+            yield f"images.{slot}", image
 
 
 class Carried(Strict):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from pydantic import Field
 
-from tinyops.manifest.document import BoardEntry, FileRef, Manifest, ModelKind, entry_asset
+from tinyops.manifest.document import BoardEntry, FileRef, Manifest, ModelKind, SlotImage, entry_asset
 from tinyops.manifest.envelope import Envelope, parse_envelope, verify
 from tinyops.manifest.fields import (
     AssetName,
@@ -45,6 +45,12 @@ class EntryModel(EntryFile):
     kind: ModelKind
 
 
+class EntryImage(EntryFile):
+    """A signed image for a slot of a microcontroller; `image` is the SHA-256 that its signature covers."""
+
+    image: HexDigest
+
+
 class EntryPost(Tolerant):
     """Where the device posts its results."""
 
@@ -56,7 +62,7 @@ class Entry(Tolerant):
     """What a device should run. `version` is the release's number, `contract` the contract digest.
 
     `expires` stops installing, never running; null where devices rely on counters alone. `post` is null where results
-    go to no server.
+    go to no server. `images` are those of a microcontroller's slots, by slot.
     """
 
     schema_: Literal["tinyops/entry/v1"] = Field(default=ENTRY_SCHEMA, alias="schema")
@@ -69,6 +75,7 @@ class Entry(Tolerant):
     contract_file: EntryFile
     model: EntryModel
     firmware: EntryFile | None = None
+    images: Mapping[str, EntryImage] = Field(default_factory=dict)
     golden: EntryFile
     expires: Time | None = None
     post: EntryPost | None = None
@@ -91,6 +98,7 @@ def entries(manifest: Manifest, *, expires: str | None = None) -> Iterator[tuple
                     contract_file=files["contract_file"],
                     model=EntryModel(**files["model"].to_json(), kind=offered.model.kind),
                     firmware=files.get("firmware"),
+                    images={slot: _image(image) for slot, image in offered.images.items()},
                     golden=files["golden"],
                     expires=expires,
                     post=EntryPost(**offered.post.to_json()) if offered.post else None,
@@ -107,6 +115,10 @@ def read_entry(data: bytes, trust: Trust, *, where: str) -> tuple[Entry, Envelop
 
 def _files(offered: BoardEntry) -> dict[str, EntryFile]:
     return {name: _file(ref) for name, ref in offered.files()}
+
+
+def _image(ref: SlotImage) -> EntryImage:
+    return EntryImage(**_file(ref).to_json(), image=ref.image)
 
 
 def _file(ref: FileRef) -> EntryFile:

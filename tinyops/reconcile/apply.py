@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tinyops.artifacts import Artifact, Step
+from tinyops.artifacts import Artifact, Record, Step
 from tinyops.build.execute import Executor, Outcome, Watcher
 from tinyops.build.fits import with_boards
 from tinyops.build.runners import Runner
-from tinyops.build.trust import TRUSTED_FILES
+from tinyops.build.trust import TRUSTED_FILES, find_trust
 from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, UnsafePlan
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.envelope import Envelope
@@ -25,13 +25,21 @@ from tinyops.plan.markdown import release_notes
 from tinyops.plan.prices import PlanFile
 from tinyops.process import run
 from tinyops.reconcile.approving import unapproved
-from tinyops.reconcile.assemble import Before, Draft, Stamp, assemble, fleet_steps
+from tinyops.reconcile.assemble import (
+    Before,
+    Draft,
+    SignedImages,
+    Stamp,
+    assemble,
+    fleet_steps,
+)
 from tinyops.reconcile.descent import check_descends
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
 from tinyops.reconcile.pricing import priced
 from tinyops.reconcile.safety import check_safe
 from tinyops.reconcile.selection import standing, wish_of
+from tinyops.reconcile.signing import Signatures
 from tinyops.reconcile.storing import open_store, refuse_fleeting_releases, store_folder
 from tinyops.reconcile.world import World, observe
 from tinyops.release.secrets import load_signing_key
@@ -55,10 +63,11 @@ class Applied:
 
 @dataclass(frozen=True)
 class Signing:
-    """The ids of the keys that will sign a release, and the limits that it passes by name."""
+    """The ids of the keys that will sign a release, the limits that it passes by name, the images that were signed."""
 
     key_ids: tuple[str, ...] = ()
     overrides: tuple[LimitOverride, ...] = ()
+    images: SignedImages = field(default_factory=dict)
 
 
 UNSIGNED = Signing()
@@ -166,7 +175,8 @@ def apply(
         outcome = build(world, plan, store, watcher, runner=runner, wish=wish)
         awaiting = unapproved(world, plan, approval, key)
         judged = dataclasses.replace(judge(world, outcome, today(), wish), awaiting=awaiting)
-        signing = Signing((key.public.key_id,), overrides)
+        images = signed_images(world, store, outcome.records, staying(world, judged, wish), key)
+        signing = Signing((key.public.key_id,), overrides, images)
         draft = _draft(world, plan, outcome, judged, wish, signing)
         if draft is None:
             return Applied(world.manifest, False, judged, outcome.errors)
@@ -176,6 +186,22 @@ def apply(
         notes = release_notes(costs, draft.manifest.commit)
         released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease, notes)
         return Applied(released.manifest, True, judged, outcome.errors)
+
+
+def staying(world: World, judged: Judgement, wish: Wish) -> dict[str, tuple[str, ...]]:
+    """Why fleets stay as they were released: judged, or not asked to move."""
+    return {**judged.reasons, **{name: (why,) for name, why in standing(world.fleets, wish).items()}}
+
+
+def signed_images(
+    world: World, store: Store, records: Mapping[str, Record], staying: Collection[str], key: SigningKey
+) -> SignedImages:
+    """The images of the fleets that move, signed."""
+    trust = find_trust(world.root)
+    assert trust is not None  # without one there are no releases
+    signatures = Signatures(key, trust, store, lambda artifact: _stored(world, store, artifact))
+    moving = {name: fleet for name, fleet in world.fleets.items() if name not in staying}
+    return signatures.sign(moving, records, world.manifest)
 
 
 def signing_key(world: World) -> SigningKey:
@@ -214,7 +240,7 @@ def _assembled(
         fleets=world.fleets,
         steps=world.steps,
         records=outcome.records,
-        missed={**judged.reasons, **{name: (why,) for name, why in standing(world.fleets, wish).items()}},
+        missed=staying(world, judged, wish),
         overridden=judged.overridden,
         before=Before(
             world.manifest,
@@ -231,6 +257,7 @@ def _assembled(
             signed_by=signing.key_ids,
             overrides=signing.overrides,
         ),
+        images=signing.images,
     )
 
 

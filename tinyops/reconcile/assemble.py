@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TypeAlias
 
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step, closure
 from tinyops.files import JsonObject
@@ -22,9 +24,11 @@ from tinyops.manifest.document import (
     Posting,
     Proofs,
     Retired,
+    SlotImage,
     asset_name,
     tag_of,
 )
+from tinyops.reconcile.signing import SUFFIX, Signed, slot_image
 from tinyops.specs.acts import http_act
 from tinyops.specs.gates import LimitOverride, Override
 from tinyops.specs.model import Fleet, ProjectSpec
@@ -37,12 +41,19 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
     "compile": frozenset({"contract.json", "compile.json"}),
     "image": frozenset({ALL_OUTPUTS}),
     "firmware": frozenset(
-        {"firmware.bin", "firmware.hex", "firmware.uf2", "firmware.elf", "page.zip", "project.zip", "firmware.json"}
+        {
+            *("firmware.bin", "firmware.hex", "firmware.uf2", "firmware.elf", "page.zip", "project.zip"),
+            *("firmware_b.bin", "firmware_b.elf", "bootloader.bin", "bootloader.elf", "firmware.json"),
+        }
     ),
     "twin": frozenset({"proof.json"}),
 }
+BOOTLOADER_FILE = "bootloader.bin"
 FIRMWARE_FILES = ("firmware.bin", "page.zip", "project.zip")  # what is made of a firmware: built, or rendered only
 MODEL_FILES: Mapping[str, ModelKind] = {"model.bin": "image", "model.so": "shared-object", "model.wasm": "wasm"}
+
+SignedImages: TypeAlias = Mapping[tuple[str, str], Mapping[str, Signed]]  # by fleet and board, then by slot
+UNSIGNED_IMAGES: SignedImages = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -96,18 +107,21 @@ def assemble(
     overridden: Mapping[str, Sequence[Override]],
     before: Before,
     stamp: Stamp,
+    images: SignedImages = UNSIGNED_IMAGES,
 ) -> Draft:
     """The complete snapshot that follows the last release.
 
     `missed` maps a fleet to why it may not move: it carries its previous entry forward, or is left
-    out when it has none. `overridden` are the overrides that let a fleet move.
+    out when it has none. `overridden` are the overrides that let a fleet move. `images` are the signed ones of those
+    that move; a preview has none.
     """
     previous = before.manifest
     version = previous.version + 1 if previous else 1
     kept = _kept_records(steps, records, fleets, missed, before.records())
-    released = {d: a for record in kept.values() for _, d, a in _released_outputs(record)}
+    outputs = [*(line for record in kept.values() for line in _released_outputs(record)), *_signed_files(images)]
+    released = {digest: artifact for _, digest, artifact in outputs}
     known = {**before.assets, **(previous.assets if previous else {})}
-    places = _Places(tag_of(version), known, {d: n for r in kept.values() for n, d, _ in _released_outputs(r)})
+    places = _Places(tag_of(version), known, {digest: name for name, digest, _ in outputs}, images)
     entries = dict(_entries(fleets, kept, missed, overridden, previous, spec, places, stamp.created[:10]))
     assets = {digest: places.asset(digest, artifact.bytes) for digest, artifact in released.items()}
     for entry in entries.values():
@@ -137,11 +151,12 @@ def assemble(
 
 @dataclass(frozen=True)
 class _Places:
-    """Where each digest lies: in an earlier release when it was there already, else in this one."""
+    """Where each digest lies: in an earlier release when it was there already, else in this one; what was signed."""
 
     tag: str
     known: Mapping[str, Asset]
     names: Mapping[str, str]
+    images: SignedImages
 
     def asset(self, digest: str, size: int) -> Asset:
         if digest in self.known:
@@ -152,6 +167,11 @@ class _Places:
         asset = self.asset(artifact.digest, artifact.bytes)
         return {"digest": artifact.digest, "tag": asset.tag, "asset": asset.asset, "bytes": asset.bytes}
 
+    def slots(self, fleet: str, board: str) -> dict[str, SlotImage]:
+        """The signed images of a board's slots."""
+        signed = self.images.get((fleet, board), {})
+        return {slot: slot_image(image, FileRef(**self.file(image.artifact))) for slot, image in signed.items()}
+
 
 def _released_outputs(record: Record) -> Iterator[tuple[str, str, Artifact]]:
     """(asset name, digest, artifact) of what a release holds of a step."""
@@ -159,6 +179,14 @@ def _released_outputs(record: Record) -> Iterator[tuple[str, str, Artifact]]:
     for output, artifact in record.outputs.items():
         if output in names or ALL_OUTPUTS in names:
             yield asset_name(record.step, output), artifact.digest, artifact
+
+
+def _signed_files(images: SignedImages) -> Iterator[tuple[str, str, Artifact]]:
+    """(asset name, digest, artifact) of the signed images, named as if their twin had made them."""
+    for (fleet, board), signed in images.items():
+        for slot, image in signed.items():
+            name = asset_name(f"image:{fleet}/{board}", f"{slot}{SUFFIX}")
+            yield name, image.artifact.digest, image.artifact
 
 
 def fleet_steps(fleet: str, spec: Fleet) -> list[str]:
@@ -235,6 +263,8 @@ def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Reco
         contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
         model=ModelFile(**places.file(image), kind=kind),
         firmware=FileRef(**places.file(firmware)) if firmware else None,
+        bootloader=FileRef(**places.file(built[BOOTLOADER_FILE])) if BOOTLOADER_FILE in built else None,
+        images=places.slots(name, board),
         golden=FileRef(**places.file(records[fleet.spec.squeeze_step].outputs["golden.bin"])),
         proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
         figures=figures(name, fleet, board, records),

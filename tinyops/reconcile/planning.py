@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinyops.artifacts import Record
+from tinyops.build.trust import find_trust
 from tinyops.errors import UsageError
 from tinyops.manifest.document import Manifest
 from tinyops.plan import NO_WISH, Plan, Released, Wish, make_plan
 from tinyops.reconcile.judging import judge_released, today
 from tinyops.reconcile.safety import check_safe
 from tinyops.reconcile.selection import standing
+from tinyops.reconcile.signing import distrusted
 from tinyops.reconcile.world import World
 from tinyops.specs.model import Fleet
 
@@ -25,6 +27,7 @@ def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
     released = released_fleets(world.manifest)
     check_safe(world, today())
     desired: dict[str, Any] = {name: fleet_json(fleet) for name, fleet in world.fleets.items()}
+    _mark_distrusted(world, desired, released)
     desired |= {n: {**released[n], "retired": True} for n in retired if n in released and n not in desired}
     return make_plan(
         project=world.repository.project.document.metadata.name,
@@ -55,6 +58,13 @@ def _released(world: World, fleets: Mapping[str, Any]) -> Released:
         left_out,
         earlier,
     )
+
+
+def _mark_distrusted(world: World, desired: Mapping[str, Any], released: Mapping[str, Any]) -> None:
+    """A fleet whose images were signed with a key that is trusted no more gets them signed anew."""
+    for name, keys in distrusted(world.manifest, find_trust(world.root)).items():
+        if name in desired:
+            desired[name]["distrusted_keys"], released[name]["distrusted_keys"] = [], keys
 
 
 def fleet_json(fleet: Fleet) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from tinyops.errors import RemoteError, ToolError, UnsafePlan
-from tinyops.files import digest_json
+from tinyops.files import digest_json, read_bounded
+from tinyops.images import check_signature, read_image
 from tinyops.manifest.document import MANIFEST_ASSET, Manifest, read_manifest
 from tinyops.manifest.entry import entries, read_entry
 from tinyops.manifest.envelope import seal
@@ -109,8 +110,20 @@ def check_release(release: SignedRelease, files: AssetFiles, trust: Trust) -> No
     if given != wanted:
         names = sorted(name for name in {*given, *wanted} if given.get(name) != wanted.get(name))
         raise ToolError(f"{manifest.tag}: files and manifest differ in {', '.join(names[:5])}")
+    _check_images(manifest, files, trust)
     if lost := manifest.unkept():
         raise ToolError(f"{manifest.tag}: would lose what cannot be made again: {', '.join(lost[:5])}")
+
+
+def _check_images(manifest: Manifest, files: AssetFiles, trust: Trust) -> None:
+    """Each image that this release brings is signed by a trusted key, and the one that the manifest names."""
+    own = {digest: path for path, digest in files.values()}
+    offered = (o for fleet in manifest.fleets.values() for o in fleet.boards.values())
+    for image in {i.digest: i for o in offered for i in o.images.values() if i.digest in own}.values():
+        found = read_image(read_bounded(own[image.digest], image.bytes), where=image.asset)
+        key = check_signature(found, trust.keys.values(), where=image.asset)
+        if (found.digest.hex(), key.key_id) != (image.image, image.signed_by):
+            raise ToolError(f"{image.asset}: is not the image, or not of the key, that the manifest names")
 
 
 def check_follows(release: SignedRelease, latest: Release | None) -> None:

@@ -36,6 +36,7 @@ COMPILER_SOURCES = (
 )
 FIRMWARE_SOURCES = (
     "firmware",
+    "images",
     *(f"runtime/{name}" for name in ("app", "boot", "digest", "port", "settings", "signature", "smp", "update")),
     "runtime/include/tinyops/*.h",
 )

@@ -11,11 +11,13 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec, ModelForm
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
+from tinyops.images import read_image
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of
 from tinyops.twin.machine import Boot, Replay
 from tinyops.twin.prove import Expected, Measured, Twin, greet, play, prove
 from tinyops.twin.released import check_copies, check_slot, check_uf2, elf_bytes
+from tinyops.twin.slot_images import slot_images
 
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_BUILT = "flash: what the board's own firmware takes, which is not built here"
@@ -78,8 +80,9 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     board = str(step.settings["board"])
     spec = BoardSpec.model_validate(step.settings["facts"])
     contract = _read_contract(inputs["contract.json"])
+    images = _images(step, board, spec, inputs)
     if spec.twin.kind == "none" or (_runs_own_firmware(spec) and "firmware.elf" not in inputs):
-        facts = _nothing_ran(spec, inputs)
+        facts = _nothing_ran(spec, inputs) | images
         (out / "proof.json").write_bytes(_proof(board, contract, facts, {}, None))
         return facts
     golden = read_golden(inputs["golden.bin"])
@@ -92,10 +95,17 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
         measured = prove(virtual, hello, golden, lambda done: report(Progress(done, total, f"{board}: golden vectors")))
         if "stream.bin" in inputs:
             play(virtual, read_stream(inputs["stream.bin"]))
-    facts = _facts(board, spec, inputs, total, measured)
+    facts = _facts(board, spec, inputs, total, measured) | images
     ran = {name: digest_file(inputs[name]) for name in files_run(board, spec)}
     (out / "proof.json").write_bytes(_proof(board, contract, facts, ran, step.lock.get("emulator")))
     return facts
+
+
+def _images(step: Step, board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
+    """What a signature of each image of the board's slots will cover: its SHA-256, by the image's name."""
+    made = slot_images(board, spec, inputs, int(step.settings.get("security_counter", 0)))
+    read = {name: read_image(image, where=name) for name, image in made.items()}
+    return {"images": {name: f"sha256:{image.digest.hex()}" for name, image in read.items()}} if read else {}
 
 
 def _proof(board: str, contract: JsonObject, facts: JsonObject, ran: Mapping[str, str], emulator: object) -> bytes:

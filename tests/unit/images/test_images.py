@@ -18,6 +18,7 @@ from tinyops.errors import RemoteError
 from tinyops.images import (
     Golden,
     Kind,
+    body_max,
     build_image,
     c_header,
     check_signature,
@@ -153,6 +154,12 @@ def test_what_is_built_is_read(
     assert read_image(signed, where="it").digest == image.digest and unsigned(signed, where="it") == made
     assert sign_image(signed, KEY) == signed == sign_image(made, KEY)
     assert read_image(signed + b"\xff" * 9, where="it", in_slot=True).total_bytes == len(signed)
+
+
+def test_a_slot_holds_the_largest_body_in_a_signed_image() -> None:
+    body = b"x" * body_max(Kind.MODEL, "microbit", 4096)
+    image = build_image(body, kind=Kind.MODEL, board="microbit", contract=CONTRACT, counter=1, golden=Golden(1, 2))
+    assert len(sign_image(image, KEY)) == 4096
 
 
 def test_only_trusted_keys_count() -> None:

@@ -61,7 +61,8 @@ def test_the_document_has_the_names_of_the_format(manifest: Manifest) -> None:
         *("steps", "assets", "fleets", "held", "signed_by", "overrides"),
     }
     board = value["fleets"][FLEET]["boards"][BOARD]
-    assert set(board) == {"contract", "contract_file", "model", "firmware", "golden", "proof", "figures", "post"}
+    files = {"contract_file", "model", "firmware", "bootloader", "images", "golden"}
+    assert set(board) == {"contract", *files, "proof", "figures", "post"}
     assert set(board["model"]) == {"digest", "bytes", "tag", "asset", "kind"}
     record = value["steps"]["train:activity"]
     assert set(record) == {"step", "key", "settings", "lock", "inputs", "sources", "outputs", "facts"}

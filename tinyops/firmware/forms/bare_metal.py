@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tinyops.boards.layout import Layout
+from tinyops.boards.layout import Layout, Region
 from tinyops.boards.machines import QEMU, place
 from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
 from tinyops.errors import SpecError
@@ -15,11 +15,16 @@ from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building, uf2
 from tinyops.firmware.building import TWIN
 from tinyops.firmware.contract import Contract
+from tinyops.firmware.forms import own_bootloader
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
+from tinyops.firmware.slots import firmware_regions, model_region
 from tinyops.firmware.templating import comment, render
+from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
+SLOTS_UNIT_MIN = 160  # TINYOPS_SLOTS_UNIT_MIN
+LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
 GPIO_BASES = {"nrf5": (0x50000000, 0x50000300), "rp2040": (0,)}
@@ -57,7 +62,8 @@ class BareMetalForm(Form):
 
     def build(self, work: Work) -> JsonObject:
         port = work.request.spec.port
-        suffixes = (*building.SUFFIXES, ".uf2") if port in UF2_PORTS else building.SUFFIXES
+        packed = port in UF2_PORTS and work.request.layout.own_bootloader is None
+        suffixes = (*building.SUFFIXES, ".uf2") if packed else building.SUFFIXES
         return building.build(work, building.Target(own=port in BARE_METAL_PORTS, twin_folder=".", suffixes=suffixes))
 
 
@@ -72,10 +78,14 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
     """For the board, where it has a port of its own, and for its twin's machine, where that is another."""
     spec, layout, kind = request.spec, request.layout, family(request.spec.cpu)
     envs = _environments(request.board, spec)
-    files = _programs(request, facts, envs, kind)
+    bootloaders = _bootloaders(spec, envs, kind)
+    files = _programs(request, facts, envs, bootloaders, kind)
+    files |= own_bootloader.files_of(request.board, spec, bootloaders)
+    for env in bootloaders:
+        files[f"boards/{env['board']}.json"] = _board_json(env, spec, bootloader=True)
     for env in envs:
         files[f"boards/{env['board']}.json"] = _board_json(env, spec)
-        files[env["ldscript"]] = _linker_script(env, layout)
+        files |= _linker_scripts(env, layout)
         files |= sources(f"port/{env['port']}", f"src/{env['port']}")
         files |= sources(f"port/{TWIN_CALLS}", f"src/{TWIN_CALLS}") if env["twin"] else {}
     if spec.port in GPIO_BASES:
@@ -88,15 +98,19 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
     return dict(sorted((files | _own_memory(kind)).items()))
 
 
-def _programs(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
+def _programs(
+    request: Request, facts: Contract, envs: list[dict[str, Any]], bootloaders: list[dict[str, Any]], kind: Family
+) -> dict[str, bytes]:
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
-    values = contract_values(facts, layout) | settings_values(request.spec)
+    slots = slots_values(request.spec)
+    values = contract_values(facts, layout) | settings_values(request.spec) | slots
     given = {"linked": linked, "sensor": describe_sensor(request.sensor), "dark": request.dark}
+    sections = {"envs": envs, "bootloaders": bootloaders, "linked": linked, "startup": kind.startup}
     return {
-        "platformio.ini": render("platformio.ini.j2", **common, envs=envs, linked=linked, startup=kind.startup),
+        "platformio.ini": render("platformio.ini.j2", **common, **sections),
         "include/contract.h": render("contract.h.j2", **common, **values),
-        "src/main.c": render("main.c.j2", **common, **given, settings=layout.settings),
+        "src/main.c": render("main.c.j2", **common, **given, settings=layout.settings, slots=slots["slots"]),
     }
 
 
@@ -118,6 +132,20 @@ def settings_values(spec: BoardSpec) -> dict[str, Any]:
     return {"settings": flash, "settings_unit": -(-32 // unit) * unit}
 
 
+def slots_values(spec: BoardSpec) -> dict[str, Any]:
+    """Where the images of a board lie that our bootloader starts, `slots_unit` for one step of writing them, and room
+    for a message of SMP: the larger it is, the fewer turns an upload takes."""
+    layout, memory = spec.layout, spec.memory
+    if layout is None or memory is None or getattr(layout, "own_bootloader", None) is None:
+        return {"slots": None, "message_bytes": MESSAGE_MIN}
+    unit = max(flash.program_bytes for flash in memory.flash)
+    return {
+        "slots": tuple(f"{{0x{r.origin:08x}u, {r.bytes}u}}" for r in (*layout.firmware, *layout.model, getattr(layout, "state"))),
+        "slots_unit": -(-SLOTS_UNIT_MIN // unit) * unit,
+        "message_bytes": MESSAGE_LARGE if memory.ram.bytes >= LARGE_RAM_BYTES else MESSAGE_MAX,
+    }
+
+
 def family(cpu: str) -> Family:
     """Raises SpecError for a core that has no bare-metal firmware."""
     for name, found in FAMILIES.items():
@@ -135,10 +163,9 @@ def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
         "port": spec.port,
         "twin": False,
         "flags": f" -D TINYOPS_HAS_VTOR={int(bool(spec.vtor))}",
-        "ldscript": f"link/{board}.ld",
-        "flash": spec.layout.firmware[0],
-        "model": spec.layout.model[0] if spec.layout.model else None,
+        **_places(board, spec.layout, spec.layout.firmware, spec.layout.model),
         "ram": spec.memory.ram,
+        "own": spec.layout.own_bootloader,
     }
     found = [own] if spec.port in BARE_METAL_PORTS else []
     return [*found, _twin_environment(spec)] if building.needs_twin_port(spec) else found
@@ -156,11 +183,28 @@ def _twin_environment(spec: BoardSpec) -> dict[str, Any]:
         "port": machine.port,
         "twin": True,
         "flags": f" -D TINYOPS_HAS_VTOR=1 -I src/{TWIN_CALLS}{_flash_flags(spec)}",
-        "ldscript": "link/twin.ld",
-        "flash": placed.firmware,
-        "model": placed.model,
+        **_places(TWIN, spec.layout, placed.firmware, placed.model),
         "ram": placed.ram,
+        "own": placed.bootloader,
     }
+
+
+def _places(name: str, layout: Layout, firmware: tuple[Region, ...], model: tuple[Region, ...]) -> dict[str, Any]:
+    """Where a firmware lies, a linker script for each slot, and where its model does."""
+    regions = firmware_regions(layout, firmware)
+    scripts = [f"link/{name}{suffix}.ld" for suffix in ("", "_b")][: len(regions)]
+    return {
+        "ldscript": scripts[0],
+        "ldscript_b": scripts[1] if scripts[1:] else "",
+        "flash": regions[0],
+        "linked": dict(zip(scripts, regions, strict=True)),
+        "model": model_region(layout, model),
+    }
+
+
+def _bootloaders(spec: BoardSpec, envs: list[dict[str, Any]], kind: Family) -> list[dict[str, Any]]:
+    """The environments of our bootloader: for the board, and for its twin's machine."""
+    return [own_bootloader.environment(env, env["own"], kind.startup) for env in envs if env["own"] is not None]
 
 
 def _flash_flags(spec: BoardSpec) -> str:
@@ -171,17 +215,21 @@ def _flash_flags(spec: BoardSpec) -> str:
     return f" -D TINYOPS_TWIN_ERASE_BYTES={flash.erase_bytes} -D TINYOPS_TWIN_PROGRAM_BYTES={flash.program_bytes}"
 
 
-def _board_json(env: Mapping[str, Any], spec: BoardSpec) -> bytes:
+def _board_json(env: Mapping[str, Any], spec: BoardSpec, *, bootloader: bool = False) -> bytes:
     """PlatformIO's own description of the board; sizes are checked by tinyops, from the ELF."""
     kind = family(spec.cpu)
     build: JsonObject = {
         "cpu": spec.cpu,
-        "cpu_flags": [*CPU_FLAGS[spec.cpu], *kind.flags],
+        "cpu_flags": [*(_without_floats(spec.cpu) if bootloader else CPU_FLAGS[spec.cpu]), *kind.flags],
         "mcu": spec.mcu.lower(),
         "tools": kind.tools,
         "c_library": not kind.own_memory,
     }
-    if env["port"] in UF2_PORTS:
+    if bootloader:
+        build |= {"whole_program": True}
+    if env["port"] in UF2_PORTS and (bootloader or env["own"] is None):
+        build |= {"seal_boot2": True}
+    if env["port"] in UF2_PORTS and not bootloader and env["own"] is None:
         build |= {"flash_origin": env["flash"].origin, "uf2_family": UF2_PORTS[env["port"]]}
     return pretty_json(
         {
@@ -195,10 +243,17 @@ def _board_json(env: Mapping[str, Any], spec: BoardSpec) -> bytes:
     )
 
 
-def _linker_script(env: Mapping[str, Any], layout: Layout) -> bytes:
-    names = {name: env[name] for name in ("flash", "model", "ram")}
-    boot2 = env["port"] in UF2_PORTS
-    return render("link.ld.j2", title=comment(env["title"]), stack_bytes=layout.stack_bytes, boot2=boot2, **names)
+def _without_floats(cpu: str) -> tuple[str, ...]:
+    """A bootloader runs before a floating-point unit is switched on."""
+    plain = tuple(flag for flag in CPU_FLAGS[cpu] if not flag.startswith(("-mfpu", "-mfloat-abi")))
+    return plain if plain == CPU_FLAGS[cpu] else (*plain, "-mfloat-abi=soft")
+
+
+def _linker_scripts(env: Mapping[str, Any], layout: Layout) -> dict[str, bytes]:
+    """One for each slot that a firmware is linked for."""
+    given = {"title": comment(env["title"]), "stack_bytes": layout.stack_bytes, "model": env["model"], "ram": env["ram"]}
+    given |= own_bootloader.memory_values(env["own"]) | {"boot2": env["port"] in UF2_PORTS and env["own"] is None}
+    return {name: render("link.ld.j2", flash=flash, **given) for name, flash in env["linked"].items()}
 
 
 def _pins(board: str, spec: BoardSpec) -> list[tuple[str, JsonObject]]:

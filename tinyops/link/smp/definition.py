@@ -18,7 +18,9 @@ GROUP = 64
 GROUP_OS = 0
 GROUP_IMAGE = 1
 HEADER_BYTES = 8
-MESSAGE_MAX = 384  # bytes of an SMP message that every firmware of ours takes, with length and CRC
+MESSAGE_MAX = 1024  # bytes of an SMP message, with length and CRC, that a board takes which updates itself
+MESSAGE_LARGE = 4096  # the same where there is much RAM
+MESSAGE_MIN = 384  # the same of one that does not; a board's parameters say which it is
 LINE_MAX = 127  # bytes of a line that a board sends, its newline included
 SETTINGS_PIECE = 128  # bytes of settings in one message
 BENCH_REPEAT_MAX = 1000
@@ -48,6 +50,86 @@ class Image(IntEnum):
     ERASE = 5
 
 
+class ImageError(IntEnum):
+    """Why a command of group 1 cannot be done: MCUmgr's numbers, as far as a board of ours gives them."""
+
+    UNKNOWN = 1
+    FLASH_CONFIG_QUERY_FAIL = 2
+    INVALID_TLV = 5
+    HASH_NOT_FOUND = 8
+    NO_FREE_SLOT = 9
+    FLASH_WRITE_FAILED = 12
+    INVALID_SLOT = 14
+    INVALID_OFFSET = 20
+    INVALID_LENGTH = 21
+    INVALID_IMAGE_HEADER = 22
+    INVALID_HASH = 24
+    INVALID_FLASH_ADDRESS = 25
+    CURRENT_VERSION_IS_NEWER = 27
+    INVALID_IMAGE_TOO_LARGE = 30
+    IMAGE_CONFIRMATION_DENIED = 32
+
+
+class UpdateError(IntEnum):
+    """Why an update was refused: the numbers of tinyops_slots_status, negated. Group 1 has fewer; UPDATE tells these."""
+
+    FLASH = 1
+    GEOMETRY = 2
+    NO_SLOT = 3
+    OFFSET = 4
+    BYTES = 5
+    IMAGE = 6
+    DIGEST = 7
+    SIGNATURE = 8
+    KEYS = 9
+    BOARD = 10
+    ADDRESS = 11
+    CONTRACT = 12
+    COUNTER = 13
+    STATE = 14
+    ABSENT = 15
+    KIND = 16
+
+
+UPDATE_ERROR_TEXT: dict[UpdateError, str] = {
+    UpdateError.FLASH: "its flash refused, or reads back other bytes",
+    UpdateError.GEOMETRY: "its slots, sectors and buffers do not go together",
+    UpdateError.NO_SLOT: "it has no such image, or no second slot for it",
+    UpdateError.OFFSET: "a piece does not follow the one before",
+    UpdateError.BYTES: "larger than the slot, or of another length than announced",
+    UpdateError.IMAGE: "no image of MCUboot's format, or a malformed one",
+    UpdateError.DIGEST: "the content is not what its digest says",
+    UpdateError.SIGNATURE: "no key that it trusts has signed the image",
+    UpdateError.KEYS: "it trusts no key yet: it was not enrolled",
+    UpdateError.BOARD: "the image was made for another board",
+    UpdateError.ADDRESS: "the image was linked for another slot",
+    UpdateError.CONTRACT: "the model is for another contract than its firmware's",
+    UpdateError.COUNTER: "the image's security counter is lower than its own",
+    UpdateError.STATE: "nothing is being written, verified, pending or on trial there",
+    UpdateError.ABSENT: "no slot holds an image with that digest",
+    UpdateError.KIND: "a model where a firmware belongs, or the reverse",
+}
+# What group 1 says in place of each, in the order of their numbers.
+IMAGE_ERRORS: dict[UpdateError, ImageError] = {
+    UpdateError.FLASH: ImageError.FLASH_WRITE_FAILED,
+    UpdateError.GEOMETRY: ImageError.FLASH_CONFIG_QUERY_FAIL,
+    UpdateError.NO_SLOT: ImageError.INVALID_SLOT,
+    UpdateError.OFFSET: ImageError.INVALID_OFFSET,
+    UpdateError.BYTES: ImageError.INVALID_IMAGE_TOO_LARGE,
+    UpdateError.IMAGE: ImageError.INVALID_IMAGE_HEADER,
+    UpdateError.DIGEST: ImageError.INVALID_HASH,
+    UpdateError.SIGNATURE: ImageError.INVALID_TLV,
+    UpdateError.KEYS: ImageError.UNKNOWN,
+    UpdateError.BOARD: ImageError.INVALID_TLV,
+    UpdateError.ADDRESS: ImageError.INVALID_FLASH_ADDRESS,
+    UpdateError.CONTRACT: ImageError.INVALID_TLV,
+    UpdateError.COUNTER: ImageError.CURRENT_VERSION_IS_NEWER,
+    UpdateError.STATE: ImageError.NO_FREE_SLOT,
+    UpdateError.ABSENT: ImageError.HASH_NOT_FOUND,
+    UpdateError.KIND: ImageError.INVALID_TLV,
+}
+
+
 class Command(IntEnum):
     """Commands of group 64."""
 
@@ -57,6 +139,7 @@ class Command(IntEnum):
     SETTINGS = 3
     BENCH = 4
     CRASH = 5
+    UPDATE = 6
 
 
 class Refusal(IntEnum):
@@ -71,6 +154,7 @@ class Refusal(IntEnum):
     UNSUPPORTED = 8
     FAILED = 9
     BUSY = 10
+    ACCESS = 11
 
 
 REFUSAL_TEXT: dict[Refusal, str] = {
@@ -83,6 +167,7 @@ REFUSAL_TEXT: dict[Refusal, str] = {
     Refusal.UNSUPPORTED: "the board or its firmware cannot do that",
     Refusal.FAILED: "its hardware failed",
     Refusal.BUSY: "it is busy with another command",
+    Refusal.ACCESS: "it trusts keys, and takes this from a cable alone",
 }
 
 
@@ -177,6 +262,16 @@ _BENCH = (
     Key("cycle_bits", "uint", "of the counter; 0: this core counts none"),
     Key("emulated", "bool", "whether an emulator runs this firmware, whose cycles are none"),
 )
+_UPDATE = (
+    Key("state", "uint", "of the trial: 0 none, 1 pending, 2 runs, and reverts at the next reset"),
+    Key("outcome", "uint", "of the last trial: 0 none, 1 confirmed, 2 reset, 3 self-test, 4 damaged, 5 refused"),
+    Key("refusal", "uint", "why an update was refused last, an UpdateError; 0: none was since the last upload began"),
+    Key("written", "uint", "bytes of the upload under way that were taken"),
+    Key("announced", "uint", "bytes of that upload; 0: none is under way"),
+    Key("counter", "uint", "least security counter that is accepted"),
+    Key("gap_ms", "uint", "how long the last swap stopped inference; 0 without a clock"),
+    Key("lost", "uint", "frames of the board's sensor that were lost in swaps, since start-up"),
+)
 _OFFSET = Key("off", "uint", "of the piece, bytes")
 
 COMMANDS: dict[Command, Definition] = {
@@ -203,5 +298,8 @@ COMMANDS: dict[Command, Definition] = {
     ),
     Command.CRASH: Definition(
         "The last hard fault; a write forgets it.", read=Exchange((), _CRASH), write=Exchange((), ())
+    ),
+    Command.UPDATE: Definition(
+        "How updates of an image fare.", read=Exchange((Key("image", "uint", "0 firmware, 1 model"),), _UPDATE)
     ),
 }

@@ -11,17 +11,22 @@ from tinyops.link.smp.definition import (
     GROUP,
     GROUP_IMAGE,
     GROUP_OS,
+    IMAGE_ERRORS,
     LINE_MAX,
     MESSAGE_MAX,
+    MESSAGE_MIN,
     REFUSAL_TEXT,
     SETTINGS_PIECE,
     SILICON_MAX,
+    UPDATE_ERROR_TEXT,
     Command,
     Exchange,
     Image,
+    ImageError,
     Key,
     Os,
     Refusal,
+    UpdateError,
 )
 
 NUMBERS = {
@@ -29,12 +34,16 @@ NUMBERS = {
     "GROUP_OS": GROUP_OS,
     "GROUP_IMAGE": GROUP_IMAGE,
     "MESSAGE_MAX": MESSAGE_MAX,
+    "MESSAGE_MIN": MESSAGE_MIN,
     "LINE_MAX": LINE_MAX,
     "SETTINGS_PIECE": SETTINGS_PIECE,
     "BENCH_REPEAT_MAX": BENCH_REPEAT_MAX,
     "CHECKS_MAX": CHECKS_MAX,
     "SILICON_MAX": SILICON_MAX,
 }
+
+
+_NUMBERS = ("uint", "int")
 
 
 def c_header() -> str:
@@ -54,6 +63,19 @@ def c_header() -> str:
     lines += ["", "/* Why a command cannot be done. */"]
     for refusal in Refusal:
         lines += [f"/* {REFUSAL_TEXT[refusal]} */", f"#define TINYOPS_SMP_ERR_{refusal.name} {refusal.value}"]
+    lines += ["", "/* Why a command of group 1 cannot be done. */"]
+    lines += [f"#define TINYOPS_SMP_IMAGE_ERR_{error.name} {error.value}" for error in ImageError]
+    lines += [
+        "/* What group 1 says for each tinyops_slots_status, -1 first. */",
+        "#define TINYOPS_SMP_IMAGE_ERRORS \\",
+        "  " + ", ".join(str(IMAGE_ERRORS[error].value) for error in UpdateError),
+        "/* The same statuses, negated, as UPDATE tells them. */",
+    ]
+    for reason in UpdateError:
+        lines += [
+            f"/* {UPDATE_ERROR_TEXT[reason]} */",
+            f"#define TINYOPS_SMP_UPDATE_ERR_{reason.name} {reason.value}",
+        ]
     for command, definition in COMMANDS.items():
         lines += ["", f"/* {command.name}. {_wrapped(definition.doc)} */"]
         for key in _keys(definition.read, definition.write):
@@ -61,7 +83,20 @@ def c_header() -> str:
                 f"/* {key.type}: {key.doc} */",
                 f'#define TINYOPS_SMP_{command.name}_{key.name.upper()} "{key.name}"',
             ]
+        lines += _words(command, definition.read)
     return "\n".join([*lines, "", "#endif", ""])
+
+
+def _words(command: Command, read: Exchange | None) -> list[str]:
+    """The numbers of an answer as one text, for cbor_entry_words."""
+    names = [("-" if k.type == "int" else "") + k.name for k in (read.answer if read else ()) if k.type in _NUMBERS]
+    if len(names) < 3:
+        return []
+    texts = " \\\n".join(f'  "{name}\\0"' for name in names)
+    return [
+        "/* Those that are numbers, in order; a '-' before one with a sign. */",
+        f"#define TINYOPS_SMP_{command.name}_WORDS \\\n{texts}",
+    ]
 
 
 def _keys(*exchanges: Exchange | None) -> Iterable[Key]:

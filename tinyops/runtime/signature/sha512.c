@@ -9,7 +9,9 @@ enum {
   LENGTH_BYTES = 16
 };
 
-static const uint64_t k[ROUNDS] = {
+/* Shared with SHA-256 where both are; see there. */
+extern const uint64_t tinyops_sha512_constants[ROUNDS];
+const uint64_t tinyops_sha512_constants[ROUNDS] = {
     0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc,
     0x3956c25bf348b538, 0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118,
     0xd807aa98a3030242, 0x12835b0145706fbe, 0x243185be4ee4b28c, 0x550c7dc3d5ffb4e2,
@@ -74,7 +76,7 @@ static void compress(uint64_t *state, const uint8_t *block) {
     const uint64_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
     const uint64_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
     const uint64_t one =
-        s[7] + (rotate(s[4], 14) ^ rotate(s[4], 18) ^ rotate(s[4], 41)) + choice + k[t] + word;
+        s[7] + (rotate(s[4], 14) ^ rotate(s[4], 18) ^ rotate(s[4], 41)) + choice + tinyops_sha512_constants[t] + word;
     const uint64_t two = (rotate(s[0], 28) ^ rotate(s[0], 34) ^ rotate(s[0], 39)) + majority;
     for (uint32_t i = STATE_WORDS - 1; i > 0; i--) {
       s[i] = s[i - 1];

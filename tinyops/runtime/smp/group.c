@@ -18,31 +18,23 @@ int32_t server_info(const exchange *asked) {
   cbor_entry_bytes(out, KEY(INFO_CONTRACT), info.contract, TINYOPS_SMP_DIGEST_BYTES);
   cbor_entry_bytes(out, KEY(INFO_FIRMWARE), info.firmware, TINYOPS_SMP_DIGEST_BYTES);
   cbor_entry_bytes(out, KEY(INFO_MODEL), info.model, TINYOPS_SMP_DIGEST_BYTES);
-  cbor_entry_uint(out, KEY(INFO_IMAGE_CRC), info.image_crc);
-  cbor_entry_uint(out, KEY(INFO_ABI), info.abi);
-  cbor_entry_int(out, KEY(INFO_STATE), info.state);
-  cbor_entry_uint(out, KEY(INFO_ARENA), info.arena_bytes);
-  cbor_entry_uint(out, KEY(INFO_RAM), info.ram_bytes);
-  cbor_entry_uint(out, KEY(INFO_FREE_SLOTS), info.free_slots);
+  const uint32_t words[] = {info.image_crc,   info.abi,       (uint32_t)info.state,
+                            info.arena_bytes, info.ram_bytes, info.free_slots};
+  cbor_entry_words(out, KEY(INFO_WORDS), words);
   cbor_entry_bytes(out, KEY(INFO_SILICON), info.silicon, info.silicon_bytes);
   cbor_put_end(out);
   return MGMT_OK;
 }
 
 static void put_health(cbor_writer *out, const tinyops_health *health) {
-  cbor_entry_uint(out, KEY(HEALTH_UPTIME_MS), health->uptime_ms);
-  cbor_entry_uint(out, KEY(HEALTH_RESET_CAUSE), (uint32_t)health->reset_cause);
-  cbor_entry_uint(out, KEY(HEALTH_WATCHDOGS), health->watchdog_resets);
-  cbor_entry_uint(out, KEY(HEALTH_FAULTS), health->faults);
-  cbor_entry_uint(out, KEY(HEALTH_INFERENCES), health->inferences);
-  cbor_entry_int(out, KEY(HEALTH_SENSOR), health->sensor);
-  cbor_entry_uint(out, KEY(HEALTH_MISSED), health->missed_frames);
-  cbor_entry_uint(out, KEY(HEALTH_STACK_USED), health->stack_used);
-  cbor_entry_uint(out, KEY(HEALTH_STACK), health->stack_bytes);
-  cbor_entry_uint(out, KEY(HEALTH_ARENA_USED), health->arena_used);
-  cbor_entry_uint(out, KEY(HEALTH_ARENA), health->arena_bytes);
-  cbor_entry_uint(out, KEY(HEALTH_SUPPLY_MV), health->supply_mv);
-  cbor_entry_uint(out, KEY(HEALTH_CONFIDENCE), health->confidence_steps);
+  const uint32_t words[] = {health->uptime_ms,       (uint32_t)health->reset_cause,
+                            health->watchdog_resets, health->faults,
+                            health->inferences,      (uint32_t)health->sensor,
+                            health->missed_frames,   health->stack_used,
+                            health->stack_bytes,     health->arena_used,
+                            health->arena_bytes,     health->supply_mv,
+                            health->confidence_steps};
+  cbor_entry_words(out, KEY(HEALTH_WORDS), words);
 }
 
 int32_t server_health(const exchange *asked) {
@@ -131,6 +123,10 @@ int32_t server_write_settings(const exchange *asked) {
   if (settings == 0) {
     return -TINYOPS_SMP_ERR_UNSUPPORTED;
   }
+  if (asked->smp->link != TINYOPS_SMP_LOCAL && settings->trusts_keys != 0 &&
+      settings->trusts_keys(settings->context) != 0) {
+    return -TINYOPS_SMP_ERR_ACCESS;
+  }
   if (server_find(asked, KEY(SETTINGS_OFF), CBOR_UINT, &offset) <= 0 ||
       server_find(asked, KEY(SETTINGS_LEN), CBOR_UINT, &total) <= 0 ||
       server_find(asked, KEY(SETTINGS_DATA), CBOR_BYTES, &data) <= 0 ||
@@ -181,16 +177,10 @@ int32_t server_bench(const exchange *asked) {
 }
 
 static void put_crash(cbor_writer *out, const tinyops_crash *crash) {
-  cbor_entry_uint(out, KEY(CRASH_PC), crash->pc);
-  cbor_entry_uint(out, KEY(CRASH_LR), crash->lr);
-  cbor_entry_uint(out, KEY(CRASH_PSR), crash->psr);
-  cbor_entry_uint(out, KEY(CRASH_CFSR), crash->cfsr);
-  cbor_entry_uint(out, KEY(CRASH_HFSR), crash->hfsr);
-  cbor_entry_uint(out, KEY(CRASH_MMFAR), crash->mmfar);
-  cbor_entry_uint(out, KEY(CRASH_BFAR), crash->bfar);
-  cbor_entry_uint(out, KEY(CRASH_IMAGE_CRC), crash->image_crc);
-  cbor_entry_uint(out, KEY(CRASH_UPTIME_MS), crash->uptime_ms);
-  cbor_entry_uint(out, KEY(CRASH_FIRMWARE_CRC), crash->firmware_crc);
+  const uint32_t words[] = {crash->pc,        crash->lr,          crash->psr,  crash->cfsr,
+                            crash->hfsr,      crash->mmfar,       crash->bfar, crash->image_crc,
+                            crash->uptime_ms, crash->firmware_crc};
+  cbor_entry_words(out, KEY(CRASH_WORDS), words);
 }
 
 int32_t server_read_crash(const exchange *asked) {

@@ -99,12 +99,33 @@ def build_model(env: Any, node: Any) -> Any:
     return env.Object(node, CCFLAGS=[*env["CCFLAGS"], "-O2"])
 
 
+def build_fetched(env: Any, node: Any) -> Any:
+    """Others' sources have their own idea of warnings."""
+    return env.Object(node, CCFLAGS=[*env["CCFLAGS"], "-w"])
+
+
 env.AddBuildMiddleware(build_model, "*/src/model/*")
+def build_apart(env: Any, node: Any) -> Any:
+    """What the compiler itself may call must be there when it optimises the whole program."""
+    return env.Object(node, CCFLAGS=[*env["CCFLAGS"], "-fno-lto"])
+
+
+if board.get("build.whole_program", False):
+    env.Append(CCFLAGS=["-flto"], LINKFLAGS=["-flto", f"-ffile-prefix-map={project}=/src"])
+    env.AddBuildMiddleware(build_apart, "*/memory.c")
+env.AddBuildMiddleware(build_fetched, "*/src/fetched/*")
 program = env.BuildProgram()
 env.Depends(program, script)
 copies = [getattr(env, f"Copy_{kind}")("$BUILD_DIR/firmware", program) for kind in COPIES.values()]
-if board.get("build.uf2_family", 0):
+if second := board.get("build.ldscript_b", ""):
+    # The same objects, linked for the other slot.
+    flags = [f"-Wl,-T,{project}/{second}" if flag == f"-Wl,-T,{script}" else flag for flag in env["LINKFLAGS"]]
+    other = env.Program("$BUILD_DIR/firmware_b.elf", env["PIOBUILDFILES"], LINKFLAGS=flags)
+    env.Depends(other, f"{project}/{second}")
+    copies += [other, env.Copy_binary("$BUILD_DIR/firmware_b", other)]
+if board.get("build.seal_boot2", False):
     env.AddPostAction(program, env.VerboseAction(seal, "Sealing the second stage"))
+if board.get("build.uf2_family", 0):
     action = env.VerboseAction(write_uf2, "Writing $TARGET")
     copies.append(env.Command("$BUILD_DIR/firmware.uf2", "$BUILD_DIR/firmware.bin", action))
 Default([program, *copies])

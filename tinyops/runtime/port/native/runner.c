@@ -222,6 +222,7 @@ typedef struct {
   tinyops_settings settings;
   tinyops_smp_settings settings_calls;
   uint8_t unit[32];
+  uint8_t message[TINYOPS_SMP_MESSAGE_MAX];
 } machine;
 
 static void serve(machine *self) {
@@ -378,6 +379,8 @@ int main(int count, char **arguments) {
   self->port_line = port_line;
   self->release = (tinyops_app_release){.fleet = given.fleet,
                                         .version = "0.1.0",
+                                        .message = self->message,
+                                        .message_bytes = sizeof(self->message),
                                         .settings = open_settings(self, &port, given.flash)};
   self->board = (tinyops_app_board){
       .port = &port,

@@ -1,0 +1,28 @@
+"""Where firmware and model lie within the slots of a board's layout."""
+
+from __future__ import annotations
+
+from tinyops.boards.layout import Layout, Region
+
+# An image around its body: the header, whose length keeps a vector table where it may lie, and the TLVs behind it.
+HEADER_BYTES = 256
+TRAILER_BYTES = 512
+MODEL_HEADER_BYTES = 32
+
+
+def body(slot: Region) -> Region:
+    """What an image leaves of a slot to the firmware in it."""
+    return Region(origin=slot.origin + HEADER_BYTES, bytes=slot.bytes - HEADER_BYTES - TRAILER_BYTES)
+
+
+def firmware_regions(layout: Layout, slots: tuple[Region, ...]) -> tuple[Region, ...]:
+    """Where a firmware is linked to: once for each slot, where a bootloader of ours starts it."""
+    return tuple(body(slot) for slot in slots) if layout.own_bootloader is not None else slots[:1]
+
+
+def model_region(layout: Layout, slots: tuple[Region, ...]) -> Region | None:
+    """Where the first model lies, within its image where it is one; None where models are linked in."""
+    if not slots:
+        return None
+    before = MODEL_HEADER_BYTES if layout.own_bootloader is not None else 0
+    return Region(origin=slots[0].origin + before, bytes=slots[0].bytes - before)

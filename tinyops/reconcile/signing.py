@@ -1,0 +1,127 @@
+"""Signing the images of slots for a release, and taking those of earlier releases that are signed already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyops.artifacts import Artifact, Record
+from tinyops.boards.model import BoardSpec
+from tinyops.errors import ToolError
+from tinyops.images import read_image, sign_image
+from tinyops.manifest.document import FileRef, Manifest, SlotImage
+from tinyops.manifest.keys import SigningKey, Trust
+from tinyops.specs.model import Fleet
+from tinyops.store import Store
+from tinyops.twin.slot_images import slot_images
+
+SUFFIX = ".img"
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A signed image: its file, the SHA-256 (hex) that the signature covers, and whose it is."""
+
+    artifact: Artifact
+    image: str
+    signed_by: str
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """What signing takes: the key, whose signatures still count, and where the files that images are made of are."""
+
+    key: SigningKey
+    trust: Trust
+    store: Store
+    find: Callable[[Artifact], Path]
+
+    def sign(
+        self, fleets: Mapping[str, Fleet], records: Mapping[str, Record], before: Manifest | None
+    ) -> dict[tuple[str, str], dict[str, Signed]]:
+        """The images of every board of some fleets, by fleet and board, then by slot.
+
+        What was signed before by a key that is trusted still keeps its signature, and its file its digest. Raises
+        ToolError for an image that is not the one that the board's twin proved.
+        """
+        there = signed_before(before, self.trust)
+        found: dict[tuple[str, str], dict[str, Signed]] = {}
+        for name, fleet in fleets.items():
+            for board in fleet.spec.boards:
+                proven = records[f"twin:{name}/{board}"].facts.get("images", {})
+                hexes = {slot_of(file): digest.removeprefix("sha256:") for file, digest in proven.items()}
+                kept = {slot: there[image] for slot, image in hexes.items() if image in there}
+                made = self._made(name, fleet, board, records, hexes) if set(hexes) - set(kept) else {}
+                if hexes:
+                    found[name, board] = {**made, **kept}
+        return found
+
+    def _made(
+        self, name: str, fleet: Fleet, board: str, records: Mapping[str, Record], proven: Mapping[str, str]
+    ) -> dict[str, Signed]:
+        twin = records[f"twin:{name}/{board}"]
+        spec = BoardSpec.model_validate(twin.settings["facts"])
+        files = {file: self.find(artifact) for file, artifact in _contents(name, fleet, board, records)}
+        images = slot_images(board, spec, files, int(twin.settings["security_counter"]))
+        return {slot_of(file): self._signed(data, file, proven, twin.step) for file, data in images.items()}
+
+    def _signed(self, data: bytes, file: str, proven: Mapping[str, str], twin: str) -> Signed:
+        image = read_image(data, where=file).digest.hex()
+        if image != proven.get(slot_of(file)):
+            raise ToolError(
+                f"{twin}: proved {file} {proven.get(slot_of(file), 'none')[:16]}, what would be signed is {image[:16]}",
+                hint="run the same command again; if it stays, please report it: this is a defect of tinyops",
+            )
+        with self.store.scratch("sign") as folder:
+            path = folder / file
+            path.write_bytes(sign_image(data, self.key))
+            return Signed(self.store.add(path), image, self.key.public.key_id)
+
+
+def slot_of(file: str) -> str:
+    """The slot of an image's file name."""
+    return file.removesuffix(SUFFIX)
+
+
+def signed_before(manifest: Manifest | None, trust: Trust) -> dict[str, Signed]:
+    """What a release holds that a trusted key signed, by the SHA-256 that its signature covers."""
+    return {
+        image.image: Signed(Artifact(image.digest, image.bytes), image.image, image.signed_by)
+        for _, image in _slot_images(manifest)
+        if image.signed_by in trust.keys
+    }
+
+
+def distrusted(manifest: Manifest | None, trust: Trust | None) -> dict[str, list[str]]:
+    """By fleet, the keys that signed its images and are trusted no more: those images must be signed again."""
+    trusted = trust.keys if trust else {}
+    found: dict[str, set[str]] = {}
+    for fleet, image in _slot_images(manifest):
+        if image.signed_by not in trusted:
+            found.setdefault(fleet, set()).add(image.signed_by)
+    return {fleet: sorted(keys) for fleet, keys in found.items()}
+
+
+def slot_image(signed: Signed, file: FileRef) -> SlotImage:
+    return SlotImage(**file.to_json(), image=signed.image, signed_by=signed.signed_by)
+
+
+def _slot_images(manifest: Manifest | None) -> Iterator[tuple[str, SlotImage]]:
+    for name, fleet in (manifest.fleets if manifest else {}).items():
+        for offered in fleet.boards.values():
+            yield from ((name, image) for image in offered.images.values())
+
+
+def _contents(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> Iterator[tuple[str, Artifact]]:
+    """The files that a board's images are made of."""
+    subject = f"{fleet.spec.model_subject}/{board}"
+    wanted = {
+        f"image:{subject}": ("model.bin",),
+        f"firmware:{name}/{board}": ("firmware.bin", "firmware_b.bin"),
+        f"compile:{subject}": ("contract.json",),
+        fleet.spec.squeeze_step: ("golden.bin",),
+    }
+    for step, outputs in wanted.items():
+        made = records[step].outputs
+        yield from ((output, made[output]) for output in outputs if output in made)
