@@ -73,6 +73,10 @@ static int32_t may_pass(int32_t reason, uint32_t status) {
 
 /* This connection brings nothing more. */
 static void give_up(tinyops_fetch *fetch, int32_t reason) {
+  if (reason < TINYOPS_FETCH_SLOTS && reason > TINYOPS_FETCH_ERR_ENDPOINT) {
+    tinyops_fetch_end(fetch, reason - TINYOPS_FETCH_SLOTS);
+    return;
+  }
   const int32_t again = fetch->wants_image != 0 && fetch->attempts < TINYOPS_FETCH_ATTEMPTS_MAX &&
                         may_pass(reason, fetch->report.status);
   if (again == 0) {

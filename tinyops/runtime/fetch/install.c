@@ -136,7 +136,7 @@ static int32_t is_final(int32_t status) {
   }
 }
 
-static void end_with(tinyops_fetch *fetch, int32_t status) {
+void tinyops_fetch_end(tinyops_fetch *fetch, int32_t status) {
   if (is_final(status)) {
     refuse(fetch, slots_reason(status));
   } else {
@@ -170,7 +170,7 @@ void tinyops_fetch_judge(tinyops_fetch *fetch) {
     tinyops_fetch_settle(fetch, TINYOPS_FETCHED_UP_TO_DATE, TINYOPS_FETCH_OK);
   } else if (was_refused(fetch)) {
     keep_etag(fetch);
-    tinyops_fetch_settle(fetch, TINYOPS_FETCHED_REFUSED, TINYOPS_FETCH_ERR_TRIAL);
+    tinyops_fetch_settle(fetch, TINYOPS_FETCHED_REFUSED, TINYOPS_FETCH_ERR_BEFORE);
   } else {
     fetch->etag[0] = 0;
     fetch->attempts = 0;
@@ -183,7 +183,7 @@ void tinyops_fetch_image(tinyops_fetch *fetch) {
   const int32_t from = config->table->begin(config->slots, MODEL, fetch->entry.model_bytes,
                                             fetch->entry.model_digest);
   if (from < 0) {
-    end_with(fetch, from);
+    tinyops_fetch_end(fetch, from);
     return;
   }
   fetch->target = config->slots->target;
@@ -224,12 +224,13 @@ void tinyops_fetch_finish(tinyops_fetch *fetch) {
   }
   int32_t status = config->table->finish(config->slots);
   if (status < 0) {
-    end_with(fetch, status);
+    tinyops_fetch_end(fetch, status);
     return;
   }
   /* Signed as well may be another release's: only the file that the entry names will do. */
   if (holds_the_file(fetch, fetch->target) == 0) {
     (void)config->table->erase(config->slots, MODEL);
+    note_tries(fetch, 1);
     tinyops_fetch_fail(fetch, TINYOPS_FETCH_ERR_DIGEST);
     return;
   }
@@ -237,7 +238,7 @@ void tinyops_fetch_finish(tinyops_fetch *fetch) {
   status = config->table->test(config->slots, MODEL,
                                config->slots->images[MODEL].verified[fetch->target]);
   if (status < 0) {
-    end_with(fetch, status);
+    tinyops_fetch_end(fetch, status);
     return;
   }
   config->stream->close(config->stream->context);

@@ -102,6 +102,8 @@ static const char *answer_reason(int32_t reason) {
       return "the file is longer or shorter than it should be";
     case TINYOPS_FETCH_ERR_DIGEST:
       return "the file is not the one that the entry names";
+    case TINYOPS_FETCH_ERR_BEFORE:
+      return "the file was refused before";
     case TINYOPS_FETCH_ERR_TRIAL:
       return "the model did not pass its trial";
     default:

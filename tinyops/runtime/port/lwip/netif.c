@@ -168,6 +168,10 @@ int32_t tinyops_network_poll(void) {
   return found;
 }
 
+int32_t tinyops_network_has_address(void) {
+  return tinyops_the_network.is_open != 0 && dhcp_supplied_address(&tinyops_the_network.netif) != 0;
+}
+
 uint32_t tinyops_network_heap_used(void) {
   const tinyops_network_config *config = &tinyops_the_network.config;
   uint32_t used = config->heap_bytes;

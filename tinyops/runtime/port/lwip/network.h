@@ -51,6 +51,9 @@ void tinyops_network_set_roots(const uint8_t *roots, uint32_t bytes);
 /* Takes the frames that have come and lets time pass. Returns 1 when there was a frame. */
 int32_t tinyops_network_poll(void);
 
+/* Whether the network has given this device an address. */
+int32_t tinyops_network_has_address(void);
+
 /* Most bytes of the heap that were in use; it is filled with a pattern at the start. */
 uint32_t tinyops_network_heap_used(void);
 

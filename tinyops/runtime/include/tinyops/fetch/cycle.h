@@ -64,7 +64,8 @@ typedef enum {
   TINYOPS_FETCH_ERR_KIND = -218,     /* its model is no image */
   TINYOPS_FETCH_ERR_DIGEST = -219,   /* the file's bytes are not those that the entry names */
   TINYOPS_FETCH_ERR_TRIAL = -220,    /* it did not pass its trial: reverted; see report.status */
-  TINYOPS_FETCH_ERR_CUT = -221       /* the answer ended before its end */
+  TINYOPS_FETCH_ERR_CUT = -221,      /* the answer ended before its end */
+  TINYOPS_FETCH_ERR_BEFORE = -222    /* the entry still names a file that was refused */
 } tinyops_fetch_status;
 
 typedef enum {

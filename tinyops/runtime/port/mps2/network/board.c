@@ -5,11 +5,20 @@
 #include "board.h"
 
 #include "lan9118.h"
+#include "startup.h"
 
 #define FPGA_COUNTER (*(volatile uint32_t *)0x40028018u) /* milliseconds, once the port is open */
 
 enum { SYS_OPEN = 1, SYS_READ = 6, SYS_CMDLINE = 0x15, MODE_BINARY = 1, LINE_MAX = 128 };
+enum { FRAME_IRQ = 13 };
 enum { HOST_IN_SLIRP = 0x0202000a }; /* 10.0.2.2 */
+
+/* The line stays up as long as a frame waits: forgotten, it would come again at once. */
+void mps2_network_sleep(const tinyops_port *port) {
+  tinyops_startup_forget(FRAME_IRQ);
+  tinyops_startup_wake_by(FRAME_IRQ);
+  port->idle(port->context);
+}
 
 static int32_t ask_host(uint32_t what, const void *arguments) {
   register uint32_t r0 __asm("r0") = what;

@@ -6,6 +6,9 @@
 #define TX_DATA REGISTER(0x20)
 #define RX_STATUS REGISTER(0x40)
 #define TX_STATUS REGISTER(0x48)
+#define INTERRUPT_CONFIG REGISTER(0x54)
+#define INTERRUPT_ENABLE REGISTER(0x5c)
+#define FIFO_INTERRUPT REGISTER(0x68)
 #define BYTE_TEST REGISTER(0x64)
 #define RX_CONFIG REGISTER(0x6c)
 #define TX_CONFIG REGISTER(0x70)
@@ -15,6 +18,8 @@
 #define MAC_COMMAND REGISTER(0xa4)
 #define MAC_DATA REGISTER(0xa8)
 
+#define INTERRUPT_ON (1u << 8 | 1u << 4 | 1u) /* high, and driven */
+#define RX_STATUS_WAITS (1u << 3)
 #define BYTE_ORDER 0x87654321u
 #define SOFT_RESET 1u
 #define MUST_BE_ONE (1u << 20)
@@ -69,6 +74,9 @@ int32_t lan9118_open(uint8_t *address) {
   address[5] = (uint8_t)(high >> 8);
   mac_write(MAC_CONTROL, MAC_RX_AND_TX);
   TX_CONFIG = TX_ON;
+  FIFO_INTERRUPT = 0; /* one frame is enough */
+  INTERRUPT_ENABLE = RX_STATUS_WAITS;
+  INTERRUPT_CONFIG = INTERRUPT_ON;
   return 0;
 }
 
