@@ -20,7 +20,8 @@ void tinyops_fetch_tell(tinyops_fetch *fetch, tinyops_fetched event, int32_t rea
 void tinyops_fetch_settle(tinyops_fetch *fetch, tinyops_fetched event, int32_t reason);
 void tinyops_fetch_fail(tinyops_fetch *fetch, int32_t reason);
 
-/* The same, for a negative status of the slot library: for good where another try changes nothing. */
+/* The same, for a negative status of the slot library: for good where another try changes nothing.
+ */
 void tinyops_fetch_end(tinyops_fetch *fetch, int32_t status);
 
 /* Asks for a file of a release, `tag` null: of the newest. */

@@ -158,8 +158,7 @@ static int32_t judge_trial(void *context) {
 /* -- Settings -------------------------------------------------------------------------------- */
 
 static int32_t read_text(tinyops_device *device, uint8_t tag, char *text, uint32_t most) {
-  const int32_t bytes =
-      tinyops_settings_get(device->config->settings, tag, (uint8_t *)text, most);
+  const int32_t bytes = tinyops_settings_get(device->config->settings, tag, (uint8_t *)text, most);
   text[bytes > 0 ? bytes : 0] = 0;
   return bytes > 0;
 }
@@ -191,9 +190,9 @@ static void read_settings(tinyops_device *device) {
       device->fleet[i + 1u] = 0;
     }
   }
-  const int32_t keys = tinyops_settings_get(config->settings, TINYOPS_SETTINGS_IMAGE_KEYS,
-                                            config->updates->keys,
-                                            TINYOPS_SLOTS_KEYS_MAX * TINYOPS_SLOTS_KEY_BYTES);
+  const int32_t keys =
+      tinyops_settings_get(config->settings, TINYOPS_SETTINGS_IMAGE_KEYS, config->updates->keys,
+                           TINYOPS_SLOTS_KEYS_MAX * TINYOPS_SLOTS_KEY_BYTES);
   slots->key_count = keys > 0 ? (uint32_t)keys / TINYOPS_SLOTS_KEY_BYTES : 0;
   const int32_t roots = tinyops_settings_get(config->settings, TINYOPS_SETTINGS_ROOTS,
                                              device->roots, sizeof(device->roots));

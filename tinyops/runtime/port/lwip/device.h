@@ -20,17 +20,17 @@ enum {
 typedef struct {
   tinyops_app *app;
   const tinyops_port *port;
-  tinyops_app_updates *updates;    /* attached: their slots are written */
+  tinyops_app_updates *updates; /* attached: their slots are written */
   const tinyops_boot_table *table;
-  tinyops_settings *settings;      /* opened: endpoint, fleet, keys, roots, and when it was written */
+  tinyops_settings *settings; /* opened: endpoint, fleet, keys, roots, and when it was written */
   const tinyops_network_board *board;
-  const char *name;                /* the board's in the catalogue */
-  const char *fleet;               /* where the settings name none */
+  const char *name;  /* the board's in the catalogue */
+  const char *fleet; /* where the settings name none */
   const uint8_t *contract;
-  uint64_t built_s;                /* when the firmware was built, seconds after 1970 */
-  uint32_t memory_origin;          /* flash for what must not fall: two copies of whole sectors */
+  uint64_t built_s;       /* when the firmware was built, seconds after 1970 */
+  uint32_t memory_origin; /* flash for what must not fall: two copies of whole sectors */
   uint32_t memory_bytes;
-  uint8_t *heap;                   /* for TLS, 8-aligned */
+  uint8_t *heap; /* for TLS, 8-aligned */
   uint32_t heap_bytes;
   uint32_t interval_ms, retry_ms;
   uint32_t trial_ms; /* that a new model has to run, its self-test passed, before it is confirmed */

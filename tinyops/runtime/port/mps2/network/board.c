@@ -13,11 +13,13 @@ enum { SYS_OPEN = 1, SYS_READ = 6, SYS_CMDLINE = 0x15, MODE_BINARY = 1, LINE_MAX
 enum { FRAME_IRQ = 13 };
 enum { HOST_IN_SLIRP = 0x0202000a }; /* 10.0.2.2 */
 
-/* The line stays up as long as a frame waits: forgotten, it would come again at once. */
+/* The mark of a frame that has come goes first: one that comes from now on ends the sleep. */
 void mps2_network_sleep(const tinyops_port *port) {
   tinyops_startup_forget(FRAME_IRQ);
   tinyops_startup_wake_by(FRAME_IRQ);
-  port->idle(port->context);
+  if (lan9118_waits() == 0) {
+    port->idle(port->context);
+  }
 }
 
 static int32_t ask_host(uint32_t what, const void *arguments) {

@@ -96,6 +96,8 @@ int32_t lan9118_send(const uint32_t *frame, uint32_t count) {
   return 0;
 }
 
+int32_t lan9118_waits(void) { return (RX_INFO & RX_PENDING) != 0; }
+
 uint32_t lan9118_arrived(void) {
   while ((RX_INFO & RX_PENDING) != 0) {
     const uint32_t status = RX_STATUS;

@@ -14,6 +14,9 @@ int32_t lan9118_open(uint8_t *address);
  * 0, or -1 when the controller has no room for it. */
 int32_t lan9118_send(const uint32_t *frame, uint32_t count);
 
+/* Whether a frame waits, a damaged one perhaps. */
+int32_t lan9118_waits(void);
+
 /* Bytes of the frame that has come, without its check sequence; 0: none. Damaged ones and such as
  * are too long are dropped. Take the frame before the next call. */
 uint32_t lan9118_arrived(void);
