@@ -13,8 +13,9 @@ enum { SYS_OPEN = 1, SYS_READ = 6, SYS_CMDLINE = 0x15, MODE_BINARY = 1, LINE_MAX
 enum { FRAME_IRQ = 13 };
 enum { HOST_IN_SLIRP = 0x0202000a }; /* 10.0.2.2 */
 
-/* The mark of a frame that has come goes first: one that comes from now on ends the sleep. */
+/* A frame that came before is seen in the controller; one that comes later ends the sleep. */
 void mps2_network_sleep(const tinyops_port *port) {
+  lan9118_arm();
   tinyops_startup_forget(FRAME_IRQ);
   tinyops_startup_wake_by(FRAME_IRQ);
   if (lan9118_waits() == 0) {

@@ -7,6 +7,7 @@
 #define RX_STATUS REGISTER(0x40)
 #define TX_STATUS REGISTER(0x48)
 #define INTERRUPT_CONFIG REGISTER(0x54)
+#define INTERRUPT_STATUS REGISTER(0x58)
 #define INTERRUPT_ENABLE REGISTER(0x5c)
 #define FIFO_INTERRUPT REGISTER(0x68)
 #define BYTE_TEST REGISTER(0x64)
@@ -95,6 +96,9 @@ int32_t lan9118_send(const uint32_t *frame, uint32_t count) {
   }
   return 0;
 }
+
+/* The mark stays until it is taken away. */
+void lan9118_arm(void) { INTERRUPT_STATUS = RX_STATUS_WAITS; }
 
 int32_t lan9118_waits(void) { return (RX_INFO & RX_PENDING) != 0; }
 

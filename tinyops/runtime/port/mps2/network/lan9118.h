@@ -14,6 +14,9 @@ int32_t lan9118_open(uint8_t *address);
  * 0, or -1 when the controller has no room for it. */
 int32_t lan9118_send(const uint32_t *frame, uint32_t count);
 
+/* The next frame raises the interrupt, whatever came before. */
+void lan9118_arm(void);
+
 /* Whether a frame waits, a damaged one perhaps. */
 int32_t lan9118_waits(void);
 
