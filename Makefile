@@ -5,7 +5,7 @@ PIN ?=
 SETUP :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench pin clean
+.PHONY: help setup demo test faults lint format bench pin clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,10 @@ demo: setup ## from specs to a signed release that a device pulls
 test: SETUP := --tests
 test: setup ## every check and every test
 	@.ci/test
+
+faults: SETUP := --tests
+faults: setup ## everything that is tried against updates, counted
+	@.ci/faults
 
 lint: setup ## the checks without the tests
 	@.ci/lint

@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from fuzz import run
 
 pytestmark = pytest.mark.build
 
 # A check that a reader needs, for each target: without it, something lies outside of its buffer or answers for another.
 PLANTED = {
+    "slots": ("update/image.c", "(image->found >> i & 1u) != 0u ||", ""),
     "smp": ("smp/console.c", "if (smp->length == smp->buffer_bytes)", "if (smp->length > smp->buffer_bytes)"),
     "settings": ("settings/settings.c", "if (length > s->length - at) {", "if (length > s->length) {"),
 }

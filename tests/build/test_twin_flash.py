@@ -143,6 +143,31 @@ def test_a_cut_leaves_what_was_written_unstable_until_it_is_erased(elf: Path, le
         assert board.ask("p") == 0
 
 
+def test_power_fails_a_second_time_while_what_was_cut_is_put_right(elf: Path) -> None:
+    with machine(elf) as board:
+        board.board.cut_twice(1, 2)
+        board.board.link._stream.write(b"e", 5.0)
+        wait_for_reset(board)
+        assert board.ask("e") == 0
+        board.board.link._stream.write(b"p", 5.0)  # its first word
+        wait_for_reset(board, 2)
+        board.board.cut_twice(1, 1)
+        board.board.keep_power()
+        assert (board.ask("e"), board.ask("p"), board.board.measure().resets) == (0, 0, 2)
+        done = [board.board.operation(number) for number in range(1, 13)]
+        assert done[:5] == [
+            ("erase", PLACE),
+            ("erase", PLACE),
+            ("program", PLACE),
+            ("erase", PLACE),
+            ("program", PLACE),
+        ]
+        assert done[-1] == ("program", PLACE + 4 * (WORDS - 1))
+        for number in (0, 13):
+            with pytest.raises(ToolError, match="cannot do this"):
+                board.board.operation(number)
+
+
 def test_programming_over_an_unstable_word_breaks_a_rule(elf: Path) -> None:
     with machine(elf) as board:
         board.board.cut_in(1)

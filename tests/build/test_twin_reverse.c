@@ -3,7 +3,8 @@
  *
  * -DFAULT=1 crashes, 2 hangs, 3 overflows the stack, 4 gets one byte wrong, when the input starts
  * with 0x55. Frames: a window of WINDOW frames of
- * two values, whose low bytes are the input. */
+ * two values, whose low bytes are the input. -DADDS adds a number to each output, -DPADDING makes
+ * the image larger by so many bytes, each of them ADDS. */
 #include "tinyops/model.h"
 
 #ifndef FAULT
@@ -16,6 +17,9 @@
 #ifndef FRAME
 #define FRAME 2
 #endif
+#ifndef ADDS
+#define ADDS 0
+#endif
 #ifndef CONTRACT
 #define CONTRACT 0
 #endif
@@ -26,6 +30,10 @@ typedef struct {
   int8_t window[INPUT_BYTES];
   uint32_t frames;
 } arena_layout;
+
+#ifdef PADDING
+__attribute__((used)) static const uint8_t padding[PADDING] = {[0 ... PADDING - 1] = ADDS};
+#endif
 
 #if FAULT == 3
 static int32_t eat_stack(volatile uint8_t *below) {
@@ -87,7 +95,7 @@ int32_t tinyops_model_invoke(void *memory) {
     return TINYOPS_ERR_STATE;
   }
   for (uint32_t i = 0; i < INPUT_BYTES; i++) {
-    arena->output[i] = arena->input[INPUT_BYTES - 1 - i];
+    arena->output[i] = (int8_t)(arena->input[INPUT_BYTES - 1 - i] + ADDS);
   }
   return TINYOPS_OK;
 }

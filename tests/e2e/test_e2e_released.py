@@ -62,17 +62,27 @@ def test_no_secret_is_anywhere_but_where_it_was_put(tmp_path: Path, given: str) 
     bench = locked(
         repository(tmp_path / "bench", FINISHED, fleet("desk", "tiny", {"linux": STREAM, "microbit": STREAM}))
     )
-    path = bench.root / ".tinyops" / "secrets" / KEY
-    pem = path.read_text()
+    bench.ok("keys", "new", "TINYOPS_SPARE_KEY")
+    folder = bench.root / ".tinyops" / "secrets"
+    pem = (folder / KEY).read_text()
     env = {}
     if given == "variable":
-        path.unlink()
+        (folder / KEY).unlink()
         env[KEY] = pem
-    canaries = secrets_of(pem)
     logs = [bench.ok(*argv, **env) for argv in (["plan", "--out", "plan.json"], ["apply"], ["apply", "--json"])]
     logs += [bench.ok(*argv, **env) for argv in (["show", "--json"], ["render"], ["keys", "list", "--json"])]
+    drive = bench.root / "drive"
+    drive.mkdir()
+    (drive / "DETAILS.TXT").write_text("# DAPLink Firmware\nUnique ID: 9900\n")
+    logs.append(bench.run("flash", "microbit", "--drive", drive, **env))
+    spare = (folder / "TINYOPS_SPARE_KEY").read_text()
+    logs.append(bench.ok("keys", "rotate"))
+    kept = {path.read_text() for path in folder.iterdir()}
+    assert spare in kept and (given == "variable" or pem in kept)
+    canaries = [form for text in {pem, *kept} for form in secrets_of(text)]
+    assert len(canaries) == 5 * 3  # the key that signed, the spare that signs now, the new spare
     texts = [(text.out + text.err).encode() for text in logs]
-    files = [p.read_bytes() for p in bench.root.rglob("*") if p.is_file() and p != path]
+    files = [p.read_bytes() for p in bench.root.rglob("*") if p.is_file() and p.parent != folder]
     assert len(files) > 50
     assert not [c for c in canaries for data in (*texts, *files) if c in data]
     assert bench.releases.joinpath("v1", "manifest.json").is_file()

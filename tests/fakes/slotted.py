@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,11 @@ def region(origin: int, count: int) -> Region:
     return Region(origin=origin, bytes=count)
 
 
+@functools.cache
+def _catalog() -> Mapping[str, Board]:
+    return load_catalog()
+
+
 def slotted(**changes: Any) -> Board:
     """The board; `changes` are of its layout."""
     fields: dict[str, Any] = {
@@ -41,7 +47,7 @@ def slotted(**changes: Any) -> Board:
         "arena_bytes": 4096,
         "stack_bytes": 3072,
     }
-    board = load_catalog()[NAME]
+    board = _catalog()[NAME]
     layout = Layout(**{**fields, **changes})
     return board.model_copy(update={"spec": board.spec.model_copy(update={"layout": layout})})
 

@@ -35,7 +35,7 @@ FOUND, NO_TOOL = 77, 70
 SPARE_S = 90
 ONE_INPUT_S = 10
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
-SANITIZE = ("-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
+SANITIZE = ("-g", "-O2", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
 COVER = ("-g", "-O1", "-fsanitize=fuzzer", "-fprofile-instr-generate", "-fcoverage-mapping")
 MCUMGR_WORDS = ("d", "rc", "off", "len", "data", "sha", "image", "upgrade", "hash", "confirm", "slot", "format", "keep")
 
@@ -54,6 +54,7 @@ TARGETS = {
     "smp": Target(
         ("smp/*.c", "settings/*.c", "port/sim/flash_model.c"), 2048, helpers=("smp_client.c",), words=MCUMGR_WORDS
     ),
+    "slots": Target(("update/*.c", "port/sim/flash_model.c"), 1024),
     "settings": Target(("settings/settings.c", "port/sim/flash_model.c"), 4096),
 }
 
@@ -152,7 +153,15 @@ def minimise(name: str, gathered: Path) -> int:
         least.mkdir()
         kept.mkdir(parents=True, exist_ok=True)
         status, said = run(
-            [str(program), "-merge=1", str(least), str(kept), write_seeds(name, Path(scratch)), str(gathered)], 1800
+            [
+                str(program),
+                "-set_cover_merge=1",
+                str(least),
+                str(kept),
+                write_seeds(name, Path(scratch)),
+                str(gathered),
+            ],
+            1800,
         )
         if status != 0:
             print(said[-4000:], file=sys.stderr)

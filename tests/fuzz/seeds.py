@@ -72,7 +72,40 @@ def settings_seeds() -> Iterator[bytes]:
         yield bytes((geometry,)) + copy + struct.pack("<I", 1) + copy + struct.pack("<I", 2) + b"\0\x81\xff\1\0\0\xff"
 
 
-SEEDS = {"smp": smp_seeds, "settings": settings_seeds}
+UPLOAD, TEST, START, CONFIRM, REVERT, CABLE, CUT, RESTART = 0, 3, 5, 6, 7, 11, 12, 15  # steps of fuzz_slots.c
+MODEL = 0x80
+KEYS, KEYLESS, GEOMETRIES = 0, 8, 4
+
+
+def image_input(counter: int, body: int = 300, how: int = 0, wrong: int = 0) -> bytes:
+    """An image as fuzz_slots.c forges it."""
+    return struct.pack("<BBHB4s", how, wrong, body, counter, b"body") + (b"\x20\0\1" if wrong & 0x80 else b"")
+
+
+def slots_seeds() -> Iterator[bytes]:
+    upload = b"\x1f"  # in pieces of 249 bytes
+    cable = bytes((CABLE,)) + image_input(1) + bytes((CABLE | MODEL,)) + image_input(1)
+    for geometry in range(GEOMETRIES):
+        for kind in (0, MODEL):
+            whole = bytes((UPLOAD | kind,)) + image_input(2, 580) + upload
+            trial = bytes(
+                (TEST | kind, 0, TEST | kind, 1, START | kind, RESTART, TEST | kind, 1, RESTART, CONFIRM | kind)
+            )
+            older = bytes((UPLOAD | kind,)) + image_input(1) + upload
+            yield bytes((geometry | KEYS,)) + cable + whole + trial + older + bytes((RESTART,))
+            yield (
+                bytes((geometry | KEYS,))
+                + cable
+                + whole
+                + bytes((TEST | kind, 1, START | kind, REVERT | kind, RESTART))
+            )
+            yield bytes((geometry | KEYS,)) + cable + bytes((CUT, 9)) + whole + bytes((CUT, 1)) + trial
+            yield bytes((geometry | KEYLESS,)) + cable + whole
+    for how in range(1, 128):
+        yield bytes((KEYS,)) + cable + bytes((UPLOAD | MODEL,)) + image_input(3, how=how, wrong=how) + upload
+
+
+SEEDS = {"slots": slots_seeds, "smp": smp_seeds, "settings": settings_seeds}
 
 
 def seeds(target: str) -> list[bytes]:

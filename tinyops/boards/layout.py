@@ -85,6 +85,11 @@ class Layout(Strict):
     arena_bytes: PositiveInt = Field(description="RAM for activations: the most that a model may need.")
     stack_bytes: PositiveInt = Field(description="RAM for the stack; the twin measures what is used.")
 
+    @property
+    def cable_origin(self) -> int:
+        """Where what a cable writes begins: with what starts the firmware, where that is ours."""
+        return self.firmware[0].origin if self.own_bootloader is None else self.own_bootloader.origin
+
     def named(self) -> list[tuple[str, Region]]:
         """Every flash region with its name, in order of address."""
         found: list[tuple[str, Region]] = []

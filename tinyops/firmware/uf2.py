@@ -6,6 +6,7 @@ Standard library only: PlatformIO's builder runs this file where tinyops may not
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 UF2_MAGIC = (0x0A324655, 0x9E5D5157)
 UF2_END = 0x0AB16F30
@@ -19,14 +20,21 @@ BOOT2_BYTES = 252
 
 def pack_uf2(data: bytes, origin: int, family: int) -> bytes:
     """A whole file: `data` from the address `origin` on, the last page filled up with 0xff."""
-    if origin % BLOCK_BYTES:
-        raise ValueError(f"{origin:#x} is not the start of a page of {BLOCK_BYTES} bytes")
-    total = -(-len(data) // BLOCK_BYTES)
+    return pack_uf2_parts({origin: data}, family)
+
+
+def pack_uf2_parts(parts: Mapping[int, bytes], family: int) -> bytes:
+    """A whole file of several runs by their addresses; the last page of each is filled up with 0xff."""
+    pages: list[tuple[int, bytes]] = []
+    for origin, data in parts.items():
+        if origin % BLOCK_BYTES:
+            raise ValueError(f"{origin:#x} is not the start of a page of {BLOCK_BYTES} bytes")
+        pages += [(origin + at, data[at : at + BLOCK_BYTES]) for at in range(0, len(data), BLOCK_BYTES)]
     blocks = []
-    for number in range(total):
-        page = data[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES].ljust(BLOCK_BYTES, b"\xff")
-        head = (*UF2_MAGIC, FAMILY_PRESENT, origin + number * BLOCK_BYTES, BLOCK_BYTES, number, total, family)
-        blocks.append(struct.pack("<8I", *head) + page.ljust(476, b"\0") + struct.pack("<I", UF2_END))
+    for number, (at, page) in enumerate(pages):
+        head = (*UF2_MAGIC, FAMILY_PRESENT, at, BLOCK_BYTES, number, len(pages), family)
+        whole = page.ljust(BLOCK_BYTES, b"\xff").ljust(476, b"\0")
+        blocks.append(struct.pack("<8I", *head) + whole + struct.pack("<I", UF2_END))
     return b"".join(blocks)
 
 

@@ -1,17 +1,23 @@
-"""The file that a cable brings onto a board: firmware and model of the last release, as the board's tool takes them."""
+"""The file that a cable brings onto a board: what the last release has for its flash, as the board's tool takes it."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from tinyops.boards.layout import Layout, Region
 from tinyops.boards.model import Board, BoardSpec
-from tinyops.errors import ToolError, UsageError
+from tinyops.build.trust import find_trust
+from tinyops.errors import RemoteError, ToolError, UsageError
 from tinyops.files import MIB, read_bounded, write_if_changed
 from tinyops.firmware.hexadecimal import END_LINE, intel_hex
-from tinyops.firmware.uf2 import FAMILIES, pack_uf2
-from tinyops.manifest.document import BoardEntry, Manifest
+from tinyops.firmware.uf2 import FAMILIES, pack_uf2_parts
+from tinyops.images import check_signature, read_image
+from tinyops.manifest.document import BoardEntry, FileRef, Manifest
+from tinyops.manifest.keys import Trust
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.release.store import ReleaseStore
@@ -20,18 +26,29 @@ from tinyops.specs.loader import load_repository
 LIMIT_BYTES = 64 * MIB
 FOLDER = Path(".tinyops") / "flash"
 BLANK = b"\xff"
+FIRMWARE, MODEL = "firmware", "model"
 
 
 @dataclass(frozen=True)
 class Flashable:
-    """A file, verified by the release's signature and digests, and what a board must say that it runs afterwards."""
+    """A file, verified by the release's signature and digests, and what a board must say that it runs afterwards:
+    the SHA-256 of its firmware and of its model as they lie in flash, None without one or where that is not known."""
 
     path: Path
     fleet: str
     tag: str
-    firmware: bytes  # SHA-256
-    contract: bytes  # SHA-256
-    with_model: bool
+    firmware: bytes
+    contract: bytes
+    model: bytes | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What lies in one region of flash."""
+
+    name: str
+    region: Region
+    data: bytes
 
 
 def flashable(root: Path, board: Board, fleet: str | None) -> Flashable:
@@ -42,20 +59,20 @@ def flashable(root: Path, board: Board, fleet: str | None) -> Flashable:
     if releases is None or release is None:
         raise UsageError("nothing is released yet", hint="`tinyops apply` makes the first release; --file names a file")
     chosen, entry = choose_entry(release.manifest, board.name, fleet)
-    firmware, model = _contents(releases, release.manifest, chosen, board, entry)
     assert board.spec.flash_tool is not None
     kind = board.spec.flash_tool.file
+    read = partial(_read, releases, release.manifest)
+    parts = [*_parts(release.manifest, chosen, board, entry, read, find_trust(root))]
     if kind == "elf":
         data = _elf(releases, release.manifest, chosen, board.name)
-        model = None
+        parts = parts[:1]
     else:
-        data = flash_file(kind, board.spec, firmware, model)
+        data = flash_file(kind, board.spec, parts)
     path = root / FOLDER / chosen / f"{board.name}.{kind}"
     write_if_changed(path, data)
+    digests = {part.name: hashlib.sha256(part.data).digest() for part in parts}
     contract = bytes.fromhex(entry.contract.removeprefix("sha256:"))
-    return Flashable(
-        path, chosen, release.manifest.tag, hashlib.sha256(firmware).digest(), contract, with_model=model is not None
-    )
+    return Flashable(path, chosen, release.manifest.tag, digests[FIRMWARE], contract, digests.get(MODEL))
 
 
 def choose_entry(manifest: Manifest, board: str, fleet: str | None) -> tuple[str, BoardEntry]:
@@ -71,15 +88,54 @@ def choose_entry(manifest: Manifest, board: str, fleet: str | None) -> tuple[str
     return name, having[name]
 
 
-def _contents(
-    releases: ReleaseStore, manifest: Manifest, fleet: str, board: Board, entry: BoardEntry
-) -> tuple[bytes, bytes | None]:
-    if entry.firmware is None or board.spec.layout is None:
+def _read(releases: ReleaseStore, manifest: Manifest, file: FileRef) -> bytes:
+    return read_bounded(releases.fetch_output(manifest, file.digest), LIMIT_BYTES)
+
+
+def _parts(
+    manifest: Manifest,
+    fleet: str,
+    board: Board,
+    entry: BoardEntry,
+    read: Callable[[FileRef], bytes],
+    trust: Trust | None,
+) -> Iterator[Part]:
+    """What a cable writes, the firmware first; of a board with slots signed images, into the first one of each, and a
+    log without a record. What identifies the device stays as it is.
+
+    Raises UsageError for what the release does not have, RemoteError for an image that no trusted key signed.
+    """
+    layout = board.spec.layout
+    if entry.firmware is None or layout is None:
         raise UsageError(f"{manifest.tag}: fleet {fleet} has no firmware for {board.name}")
-    firmware = read_bounded(releases.fetch_output(manifest, entry.firmware.digest), LIMIT_BYTES)
-    if entry.model.kind != "image":
-        return firmware, None
-    return firmware, read_bounded(releases.fetch_output(manifest, entry.model.digest), LIMIT_BYTES)
+    wanted: list[tuple[str, Region, FileRef | None]] = [(FIRMWARE, layout.firmware[0], entry.firmware)]
+    if layout.own_bootloader is not None:
+        wanted = [(FIRMWARE, layout.firmware[0], entry.images.get("firmware_a"))]
+        wanted.append(("bootloader", layout.own_bootloader, entry.bootloader))
+    if entry.model.kind == "image":
+        model = entry.images.get(MODEL) if layout.state is not None else entry.model
+        wanted.append((MODEL, layout.model[0], model))
+    for name, region, file in wanted:
+        if file is None:
+            raise UsageError(
+                f"{manifest.tag}: holds no signed {name} of {board.name} in fleet {fleet}, which its slots take alone",
+                hint="it was made before the board had slots: `tinyops apply` makes another",
+            )
+        yield Part(name, region, _checked(read(file), file, entry, trust))
+    if layout.state is not None:
+        yield Part("state", layout.state, BLANK * layout.state.bytes)
+
+
+def _checked(data: bytes, file: FileRef, entry: BoardEntry, trust: Trust | None) -> bytes:
+    """A signed image as its device would take it; other files were checked by their digest."""
+    if file in entry.images.values():
+        image = read_image(data, where=file.asset)
+        try:
+            check_signature(image, trust.keys.values() if trust else (), where=file.asset)
+        except RemoteError as error:
+            hint = "`tinyops apply` signs it anew; a device that is enrolled would not start it"
+            raise RemoteError(error.message, hint=hint) from None
+    return data
 
 
 def _elf(releases: ReleaseStore, manifest: Manifest, fleet: str, board: str) -> bytes:
@@ -89,25 +145,40 @@ def _elf(releases: ReleaseStore, manifest: Manifest, fleet: str, board: str) -> 
     return read_bounded(releases.fetch_output(manifest, record.outputs["firmware.elf"].digest), LIMIT_BYTES)
 
 
-def flash_file(kind: str, spec: BoardSpec, firmware: bytes, model: bytes | None) -> bytes:
-    """Firmware and model, which lies in its first slot, as one file. Raises ToolError where they do not go together."""
+def flash_file(kind: str, spec: BoardSpec, parts: Sequence[Part]) -> bytes:
+    """The parts as one file that holds nothing else. Raises ToolError where they do not go together."""
     assert spec.layout is not None
-    slot, models = spec.layout.firmware[0], spec.layout.model
-    if len(firmware) > slot.bytes:
-        raise ToolError(f"{spec.title}: a firmware of {len(firmware):,} bytes in a slot of {slot.bytes:,}")
-    if model is not None and len(model) > models[0].bytes:
-        raise ToolError(f"{spec.title}: a model of {len(model):,} bytes in a slot of {models[0].bytes:,}")
+    for part in parts:
+        if len(part.data) > part.region.bytes:
+            raise ToolError(
+                f"{spec.title}: a {part.name} of {len(part.data):,} bytes in a slot of {part.region.bytes:,}"
+            )
+    ordered = {part.region.origin: part.data for part in sorted(parts, key=lambda part: part.region.origin)}
     if kind == "hex":
-        parts = [intel_hex(firmware, slot.origin)]
-        parts += [intel_hex(model, models[0].origin)] if model is not None else []
-        return ("".join(part.replace(END_LINE, "") for part in parts) + END_LINE).encode()
-    whole = firmware
-    if model is not None:
-        whole = firmware.ljust(models[0].origin - slot.origin, BLANK) + model
+        return ("".join(intel_hex(d, at).replace(END_LINE, "") for at, d in ordered.items()) + END_LINE).encode()
     if kind == "bin":
-        return whole
+        return _one_run(spec.layout, ordered)
     if spec.mcu not in FAMILIES:
         raise ToolError(
             f"{spec.title}: no boot ROM of a {spec.mcu} takes UF2", hint="mend flash_tool in its board file"
         )
-    return pack_uf2(whole, slot.origin, FAMILIES[spec.mcu])
+    return pack_uf2_parts({at: _whole_sectors(spec, at, data) for at, data in ordered.items()}, FAMILIES[spec.mcu])
+
+
+def _one_run(layout: Layout, parts: Mapping[int, bytes]) -> bytes:
+    """From where a cable writes on, gaps blank. It ends before the settings: tools that take such files erase what is
+    behind it, or leave both as they are."""
+    kept = layout.settings
+    start = layout.cable_origin
+    run = bytearray()
+    for at, data in parts.items():
+        if kept is None or at < kept.origin or start >= kept.end:
+            run += BLANK * (at - start - len(run)) + data
+    return bytes(run)
+
+
+def _whole_sectors(spec: BoardSpec, at: int, data: bytes) -> bytes:
+    """A boot ROM erases the sector of a page that it writes: what is left of it is said, too."""
+    assert spec.memory is not None
+    flash = next(flash for flash in spec.memory.flash if flash.origin <= at < flash.end)
+    return data + BLANK * (-len(data) % flash.erase_bytes)

@@ -16,7 +16,8 @@ from tinyops.specs.loader import load_repository
 
 RELEASES_MAX = 50  # how many releases are looked through for what a device ran
 FILES_MAX = 10_000
-PROGRAM_STEPS = {"firmware": "firmware.elf", "image": "model.elf"}
+# A firmware is linked once for each of its slots; which one ran, its CRC-32 says.
+PROGRAM_STEPS = {"firmware": ("firmware.elf", "firmware_b.elf"), "image": ("model.elf",)}
 
 
 def released_programs(root: Path, record: CrashRecord) -> Iterator[Program]:
@@ -64,6 +65,6 @@ def _digests(manifest: Manifest, record: CrashRecord) -> Iterator[str]:
         kind, _, name = step.partition(":")
         fleet, _, board = name.partition("/")
         owners = [(board, record.board), (fleet, record.fleet if kind == "firmware" else "")]
-        output = PROGRAM_STEPS.get(kind, "")
-        if output in made.outputs and all(wanted in ("", found) for found, wanted in owners):
-            yield made.outputs[output].digest
+        if all(wanted in ("", found) for found, wanted in owners):
+            outputs = PROGRAM_STEPS.get(kind, ())
+            yield from (made.outputs[output].digest for output in outputs if output in made.outputs)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tinyops.errors import ToolError, UsageError
-from tinyops.files import read_bounded, writing
+from tinyops.errors import TinyopsError, ToolError, UsageError
+from tinyops.files import read_bounded, sync_folder, writing
 from tinyops.manifest.keys import PublicKey, SigningKey, write_private
 
 SECRET_LIMIT_BYTES = 64 * 1024
@@ -78,3 +79,55 @@ def new_key(name: str, root: Path) -> NewKey:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(path, key.to_pem())
     return NewKey(name, path, key.public)
+
+
+def swap_key(name: str, root: Path, key: SigningKey) -> Path | None:
+    """Puts a key in the place of the one of that name, whose file is kept beside it; returns where, None without one.
+
+    There is one or the other under the name at every moment. Raises ToolError when a variable gives the key, not its
+    file here.
+    """
+    path = secret_path(name, root)
+    for variable in (name, f"{name}_FILE"):
+        if os.environ.get(variable):
+            raise ToolError(
+                f"secret {name} comes from the variable {variable}: what lies below .tinyops/secrets is not used",
+                hint=f"unset it, write the key in use to {path} (mode 0600), and try again",
+            )
+    former = _keep_former(name, root, path) if path.exists() else None
+    replace_key(path, key)
+    return former
+
+
+def replace_key(path: Path, key: SigningKey) -> None:
+    """Writes a key in the place of what is there, at once, readable by its owner only."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = _beside(path, key)
+        if not fresh.exists():
+            write_private(fresh, key.to_pem())
+        os.replace(fresh, path)
+        sync_folder(path.parent)
+
+
+def _keep_former(name: str, root: Path, path: Path) -> Path:
+    old = _beside(path, SigningKey.from_pem(resolve_secret(name, root).value, where=str(path)))
+    if not old.exists():
+        os.link(path, old)
+    return old
+
+
+def _beside(path: Path, key: SigningKey) -> Path:
+    return path.with_name(f"{path.name}_{key.public.key_id[:8].upper()}")
+
+
+def keys_at_hand(root: Path) -> dict[str, str]:
+    """The names of the secrets of this machine that are signing keys, by the ids of their public halves."""
+    found: dict[str, str] = {}
+    folder = root / ".tinyops" / "secrets"
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if _NAME.fullmatch(path.name) and path.is_file():
+            with contextlib.suppress(TinyopsError):
+                key = SigningKey.from_pem(read_bounded(path, SECRET_LIMIT_BYTES), where=path.name)
+                found.setdefault(key.public.key_id, path.name)
+    return found

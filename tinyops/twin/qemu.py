@@ -39,6 +39,19 @@ class QemuBoard(OrderedBoard):
 
     kind = "qemu"
 
+    def cut_twice(self, operation: int, then: int) -> None:
+        """As `cut_in`, and again within the operation of flash of that number from there. Raises ToolError."""
+        self.order(f"cut_in {operation} {then}")
+
+    def keep_power(self) -> None:
+        """Takes back the cuts that were to come. Raises ToolError."""
+        self.order("keep_power")
+
+    def operation(self, number: int) -> tuple[str, int]:
+        """What an operation of flash that was counted did: "erase" or "program", and its address. Raises ToolError."""
+        what, _, address = self.order(f"operation {number}").partition(" ")
+        return what, int(address)
+
 
 @contextlib.contextmanager
 def boot(what: Boot) -> Iterator[QemuBoard]:
@@ -89,15 +102,15 @@ def _memory(what: Boot) -> Iterator[tuple[list[str | Path], str]]:
         if flash is None:
             yield loads, ""
             return
-        with flash_file(flash, what.state, {}) as path:
-            yield loads, f",{_facts([Ranged(flash, in_memory=False)], path)}"
+        with flash_file([flash], what.state, {}) as path:
+            yield loads, f",{facts_of([Ranged(flash, in_memory=False)], path)}"
         return
     flash = what.spec.memory.flash[0]
     written = segments(firmware)
     if image is not None:
         written |= {slot: read_bounded(image, IMAGE_LIMIT_BYTES)}
-    with flash_file(flash, what.state, written) as path:
-        yield [], f",{_facts([Ranged(flash)], path)},nvmc={nvmc}"
+    with flash_file([flash], what.state, written) as path:
+        yield [], f",{facts_of([Ranged(flash)], path)},nvmc={nvmc}"
 
 
 @dataclass(frozen=True)
@@ -108,7 +121,7 @@ class Ranged:
     in_memory: bool = True
 
 
-def _facts(ranges: Sequence[Ranged], path: Path) -> str:
+def facts_of(ranges: Sequence[Ranged], path: Path) -> str:
     """The plugin's options for flash whose content lies in a file, one range after another."""
     facts = "+".join(
         f"{flash.origin}:{flash.bytes}:{flash.erase_bytes}:{flash.program_bytes}:{programs_allowed(flash)}"

@@ -19,8 +19,10 @@
  *
  *   reset      pulls the reset pin: RAM keeps what it held
  *   power_cut  RAM holds noise, flash stays
- *   cut_in N   power fails within the Nth operation of flash from now
- *   measure    "operations O resets R watchdog W": W of the resets were the watchdog's
+ *   cut_in N [M]   power fails within the Nth operation of flash from now, and within the Mth
+ * behind keep_power     it fails in no operation any more operation N    "erase A" or "program A":
+ * what the Nth one did, at which address measure    "operations O resets R watchdog W": W of the
+ * resets were the watchdog's
  *
  * QEMU's interface for plugins shows accesses to memory and nothing more. What changes the board
  * goes through functions that QEMU exports to its own modules; Debian's builds have them. */
@@ -71,6 +73,10 @@ static struct {
 } self;
 
 _Noreturn void guest_stop(const char *what, uint32_t address, const char *why) {
+  /* What QEMU warned of before is not why it ends: where it is kept in a file, this comes first. */
+  if (ftruncate(STDERR_FILENO, 0) == 0) {
+    (void)lseek(STDERR_FILENO, 0, SEEK_SET);
+  }
   (void)fprintf(stderr, "%s: %#010x %s\n", what, address, why);
   _exit(3);
 }
@@ -292,22 +298,56 @@ static int wait_for_reset(unsigned before) {
   return self.resets != before;
 }
 
-static void obey(const char *order, char *answer, size_t room) {
-  int cut = strcmp(order, "power_cut") == 0;
-  unsigned number = 0;
-  (void)snprintf(answer, room, "ok\n");
-  if (cut || strcmp(order, "reset") == 0) {
-    unsigned before = self.resets;
-    reset_by(cut ? BY_POWER : BY_PIN);
-    if (!wait_for_reset(before)) {
-      (void)snprintf(answer, room, "the board does not reset\n");
-    }
-  } else if (self.flash.count > 0 && sscanf(order, "cut_in %u", &number) == 1 && number > 0) {
+static void pull(int cause, char *answer, size_t room) {
+  const unsigned before = self.resets;
+  reset_by(cause);
+  if (!wait_for_reset(before)) {
+    (void)snprintf(answer, room, "the board does not reset\n");
+  }
+}
+
+static int tell_operation(unsigned number, char *answer, size_t room) {
+  const uint32_t done = flash_operations(&self.flash);
+  if (number == 0 || number > done || done - number >= FLASH_KEPT) {
+    return 0;
+  }
+  const uint32_t place = self.flash.places[number % FLASH_KEPT];
+  (void)snprintf(answer, room, "%s %u\n", (place & FLASH_ERASES) != 0 ? "erase" : "program",
+                 place & ~1u);
+  return 1;
+}
+
+/* Returns whether it is one of flash that there is. */
+static int obey_of_flash(const char *order, char *answer, size_t room) {
+  unsigned number = 0, then = 0;
+  if (self.flash.count == 0) {
+    return 0;
+  }
+  if (sscanf(order, "operation %u", &number) == 1) {
+    return tell_operation(number, answer, room);
+  }
+  if (strcmp(order, "keep_power") == 0) {
+    self.flash.cut_at = self.flash.cut_then = 0;
+    return 1;
+  }
+  if (sscanf(order, "cut_in %u %u", &number, &then) >= 1 && number > 0) {
     self.flash.cut_at = flash_operations(&self.flash) + number;
+    self.flash.cut_then = then;
+    return 1;
+  }
+  return 0;
+}
+
+static void obey(const char *order, char *answer, size_t room) {
+  (void)snprintf(answer, room, "ok\n");
+  if (strcmp(order, "power_cut") == 0) {
+    pull(BY_POWER, answer, room);
+  } else if (strcmp(order, "reset") == 0) {
+    pull(BY_PIN, answer, room);
   } else if (strcmp(order, "measure") == 0) {
     (void)snprintf(answer, room, "operations %u resets %u watchdog %u\n",
                    flash_operations(&self.flash), self.resets - 1, self.bites);
-  } else {
+  } else if (!obey_of_flash(order, answer, room)) {
     (void)snprintf(answer, room, "unknown\n");
   }
 }

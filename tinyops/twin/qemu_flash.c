@@ -139,6 +139,16 @@ static void arm(flash_board *flash, tinyops_flash_model *model) {
   model->cut_at = flash->cut_at > done ? model->operations + (flash->cut_at - done) : 0;
 }
 
+/* Notes where the operations from the `first` on were, one behind the other. Addresses of units are
+ * even, but for those of flash that takes single bytes. */
+static void note(flash_board *flash, uint32_t first, uint32_t address, uint32_t step,
+                 uint32_t what) {
+  for (uint32_t number = first; number <= flash_operations(flash); number++) {
+    flash->places[number % FLASH_KEPT] = (address & ~1u) | what;
+    address += step;
+  }
+}
+
 /* What a call did: in memory, in the other ranges, which share the power. */
 static int32_t end(flash_board *flash, const flash_region *region, int32_t status, uint32_t address,
                    uint32_t count) {
@@ -149,22 +159,30 @@ static int32_t end(flash_board *flash, const flash_region *region, int32_t statu
   for (uint32_t i = 0; i < flash->count; i++) {
     flash->regions[i].model.is_off = model->is_off;
   }
+  if (status == TINYOPS_FLASH_POWER_CUT && flash->cut_then != 0) {
+    flash->cut_at += flash->cut_then;
+    flash->cut_then = 0;
+  }
   show(region, address, count);
   return status;
 }
 
 int32_t flash_erase(flash_board *flash, uint32_t address, uint32_t bytes) {
   flash_region *region = find(flash, address);
+  const uint32_t next = flash_operations(flash) + 1;
   arm(flash, &region->model);
-  return end(flash, region, tinyops_flash_model_erase(&region->model, address, bytes), address,
-             bytes);
+  const int32_t status = tinyops_flash_model_erase(&region->model, address, bytes);
+  note(flash, next, address, region->model.facts.erase_bytes, FLASH_ERASES);
+  return end(flash, region, status, address, bytes);
 }
 
 int32_t flash_program(flash_board *flash, uint32_t address, const uint8_t *bytes, uint32_t count) {
   flash_region *region = find(flash, address);
+  const uint32_t next = flash_operations(flash) + 1;
   arm(flash, &region->model);
-  return end(flash, region, tinyops_flash_model_program(&region->model, address, bytes, count),
-             address, count);
+  const int32_t status = tinyops_flash_model_program(&region->model, address, bytes, count);
+  note(flash, next, address, region->model.facts.program_bytes, 0);
+  return end(flash, region, status, address, count);
 }
 
 int32_t flash_read(flash_board *flash, uint32_t address, uint8_t *bytes, uint32_t count) {

@@ -7,7 +7,7 @@
 
 #include "flash_model.h"
 
-enum { FLASH_REGIONS_MAX = 16 };
+enum { FLASH_REGIONS_MAX = 16, FLASH_KEPT = 1 << 20, FLASH_ERASES = 1 };
 
 typedef struct {
   tinyops_flash_model model;
@@ -16,8 +16,10 @@ typedef struct {
 
 typedef struct {
   flash_region regions[FLASH_REGIONS_MAX];
-  uint32_t count;  /* 0: the board has none */
-  uint32_t cut_at; /* power fails within the operation of this number, of all regions; 0: never */
+  uint32_t count;    /* 0: the board has none */
+  uint32_t cut_at;   /* power fails within the operation of this number, of all regions; 0: never */
+  uint32_t cut_then; /* and again within the operation so many behind that one; 0: no more */
+  uint32_t places[FLASH_KEPT]; /* of the last operations, by number: address | FLASH_ERASES */
 } flash_board;
 
 /* Opens FILE for ranges ORIGIN:BYTES:ERASE:PROGRAM:PROGRAMS:IN_MEMORY, with `+` between them, which

@@ -53,7 +53,7 @@ def boot(what: Boot) -> Iterator[PicoBoard]:
     written = {spec.layout.firmware[0].origin: read_bounded(what.file("firmware.bin"), flash.bytes)}
     if "model.bin" in what.files:
         written |= {spec.layout.model[0].origin: read_bounded(what.files["model.bin"], flash.bytes)}
-    with flash_file(flash, what.state, written) as path:
+    with flash_file([flash], what.state, written) as path:
         command = [*emulator_command(what.tool("emulator", EMULATOR), [], flash), "--flash", path]
         if what.silicon:
             command += ["--number", what.silicon.hex()]

@@ -82,7 +82,7 @@ def _bootable(what: Boot) -> Iterator[Contents]:
     written = {min(loader): bytes(loader.get(at, 0xFF) for at in range(min(loader), max(loader) + 1))}
     if "firmware.elf" in what.files:
         written[0] = _flash(what.files["firmware.elf"])
-    with flash_file(what.spec.memory.flash[0], what.state, written) as path:
+    with flash_file([what.spec.memory.flash[0]], what.state, written) as path:
         yield Contents(path, 0, min(loader))
 
 

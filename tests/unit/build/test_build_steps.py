@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from fakes.projects import DESK, FINISHED, STREAM, TRAINED, WITHOUT_DATA, Repository, fleet, repository
+from fakes.slotted import slotted
 from tinyops.artifacts import Step
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.steps import desired_steps
+from tinyops.images import Kind, body_max
 from tinyops.specs.loader import load_repository
 from tinyops.specs.lock import Lock, TinyopsPins
 
@@ -97,7 +99,6 @@ def edit(file: str, old: str, new: str) -> Edit:
         (edit("fleets", "units: 4", "units: 5"), {"train:motion"}),
         (edit("fleets", "{name: wrist}", "{name: wrist, description: On an arm.}"), set()),
         (edit("data", "{name: shakes}", "{name: shakes, description: Two of them.}"), set()),
-        (edit("fleets", "  model: motion\n", "  model: motion\n  security_counter: 4\n"), set()),
         (edit("fleets", "  model: motion\n", "  model: motion\n  devices: {max: 4}\n"), set()),
         (edit("fleets", "  dataset: shakes\n", "  gates: {accuracy_min: 0.1}\n  dataset: shakes\n"), set()),
         (edit("data", "seed: 7", "seed: 8"), {"collect:shakes"}),
@@ -108,6 +109,24 @@ def test_a_key_depends_on_what_decides_the_result(bench: Repository, change: Edi
     change(bench)
     after = own_keys(steps_of(bench))
     assert {i for i in before if before[i] != after[i]} == changed
+
+
+def test_a_security_counter_is_bound_into_images_and_nothing_else_follows_it(bench: Repository) -> None:
+    """It is in what the twin of a board with slots proves; other boards' firmwares and models know nothing of it."""
+    slots, none = ({**CATALOG, "microbit": slotted(**changes)} for changes in ({}, {"state": None}))
+    before, without = own_keys(steps_of(bench, catalog=slots)), own_keys(steps_of(bench, catalog=none))
+    edit("fleets", "  model: motion\n", "  model: motion\n  security_counter: 4\n")(bench)
+    after = own_keys(steps_of(bench, catalog=slots))
+    assert {i for i in before if before[i] != after[i]} == {"twin:wrist/microbit"}
+    assert own_keys(steps_of(bench, catalog=none)) == without
+
+
+def test_a_model_has_the_room_that_a_signed_image_leaves_it(bench: Repository) -> None:
+    def room(**changes: Any) -> int:
+        catalog = {**CATALOG, "microbit": slotted(**changes)}
+        return int(steps_of(bench, catalog=catalog)["image:motion/microbit"].settings["slot_bytes"])
+
+    assert room(state=None) == 86016 and room() == body_max(Kind.MODEL, "microbit", 86016) < 86016
 
 
 def test_the_window_decides_training_squeezing_and_the_contract(bench: Repository) -> None:

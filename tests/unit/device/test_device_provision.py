@@ -125,7 +125,7 @@ def test_a_file_keeps_its_comments_order_and_further_columns() -> None:
 def test_an_empty_file_gets_its_header() -> None:
     file = parse_devices("# devices\n", where="f.csv")
     text = enrolled(file, Device("a", "pico"), instead_of=None, today=TODAY).to_text()
-    assert text == "# devices\nid,board,labels,public_key,enrolled,revoked,silicon\na,pico,,,,,\n"
+    assert text == "# devices\nid,board,labels,public_key,enrolled,revoked,silicon,image_keys\na,pico,,,,,,\n"
 
 
 def test_a_replaced_device_is_revoked_and_its_labels_are_taken_over() -> None:

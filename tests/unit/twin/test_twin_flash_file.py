@@ -19,7 +19,7 @@ HELLO = Hello(1, 0, 1, b"", b"", 0, 0, 0, 0, 8, 4, 2, 4, 2, "b")
 
 
 def test_whole_sectors_are_erased_before_they_are_written() -> None:
-    with flash_file(FACTS, None, {0x112: b"ab", 0x130: b"c"}) as path:
+    with flash_file([FACTS], None, {0x112: b"ab", 0x130: b"c"}) as path:
         found = path.read_bytes()
     assert found == b"\xff" * 18 + b"ab" + b"\xff" * 28 + b"c" + b"\xff" * 15
     assert not path.exists()
@@ -27,25 +27,25 @@ def test_whole_sectors_are_erased_before_they_are_written() -> None:
 
 def test_a_folder_keeps_what_the_board_wrote_until_something_else_is_flashed(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    with flash_file(FACTS, state, {0x100: b"v1"}) as path:
+    with flash_file([FACTS], state, {0x100: b"v1"}) as path:
         held = bytearray(path.read_bytes())
         held[0:1], held[40:43] = b"V", b"own"
         path.write_bytes(held)
-    with flash_file(FACTS, state, {0x100: b"v1"}) as path:
+    with flash_file([FACTS], state, {0x100: b"v1"}) as path:
         assert path.read_bytes() == held
-    with flash_file(FACTS, state, {0x100: b"v2"}) as path:
+    with flash_file([FACTS], state, {0x100: b"v2"}) as path:
         assert path.read_bytes() == b"v2" + b"\xff" * 14 + held[16:]
 
 
 @pytest.mark.parametrize(("address", "size"), [(0xFF, 1), (0x13F, 2), (0x140, 1)])
 def test_what_lies_outside_is_refused(address: int, size: int) -> None:
-    with pytest.raises(ToolError, match="outside of the flash"), flash_file(FACTS, None, {address: b"x" * size}):
+    with pytest.raises(ToolError, match="outside of the flash"), flash_file([FACTS], None, {address: b"x" * size}):
         pass
 
 
 def test_a_folder_of_another_flash_is_refused(tmp_path: Path) -> None:
     (tmp_path / FLASH).write_bytes(b"x" * 65)
-    with pytest.raises((ToolError, SpecError)), flash_file(FACTS, tmp_path, {}):
+    with pytest.raises((ToolError, SpecError)), flash_file([FACTS], tmp_path, {}):
         pass
 
 

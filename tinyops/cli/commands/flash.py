@@ -106,5 +106,9 @@ def _file(arguments: argparse.Namespace, board: Board) -> tuple[Path, Expected, 
     from tinyops.reconcile.flashable import flashable
 
     found = flashable(repository_root(arguments), board, arguments.fleet)
-    what = "firmware and model" if found.with_model else "firmware"
-    return found.path, Expected(found.firmware, found.contract), f"{what} of fleet {found.fleet} in {found.tag}"
+    what = "firmware and model" if found.model is not None else "firmware"
+    return (
+        found.path,
+        Expected(found.firmware, found.contract, found.model),
+        f"{what} of fleet {found.fleet} in {found.tag}",
+    )

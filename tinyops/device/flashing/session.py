@@ -73,6 +73,7 @@ class Expected:
 
     firmware: bytes | None = None
     contract: bytes | None = None
+    model: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _bootloader_of(target: Target, around: Surroundings) -> UsbDevice | None:
 def _run(target: Target, tool: FlashTool, way: Way, file: Path, around: Surroundings, say: Say) -> None:
     name = target.board.name
     layout = target.board.spec.layout
-    origin = layout.firmware[0].origin if layout is not None else 0
+    origin = layout.cable_origin if layout is not None else 0
     program = find_tool(way.program, hint=way.package)
     if way.needs == "port" and target.port is not None:
         _check_port(name, target.port, around)
@@ -313,6 +314,7 @@ def judge(name: str, answer: BoardInfo, expected: Expected) -> tuple[bool, str]:
     for what, found, wanted in (
         ("firmware", answer.firmware, expected.firmware),
         ("contract", answer.contract, expected.contract),
+        ("model", answer.model, expected.model),
     ):
         if found is not None and wanted is not None and found != wanted:
             raise ToolError(

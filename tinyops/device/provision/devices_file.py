@@ -1,9 +1,10 @@
 """The file of a fleet's devices: CSV in Git, read and written with its comments, order and further columns kept.
 
-    id,board,labels,public_key,enrolled,revoked,silicon
+    id,board,labels,public_key,enrolled,revoked,silicon,image_keys
 
 `id` and `board` must be there; `public_key` is the device's own, 64 hex digits, `enrolled` and `revoked` are days,
-`silicon` is its chip's own number in hex: one that is not revoked belongs to one device.
+`silicon` is its chip's own number in hex: one that is not revoked belongs to one device. `image_keys` are the keys that
+it takes images from, by the first 16 digits of their ids.
 Lines that begin with # and empty lines are kept.
 """
 
@@ -22,10 +23,12 @@ FILE_LIMIT_BYTES = 16 * 1024 * 1024
 DEVICES_MAX = 100_000
 FIELD_MAX = 500
 LINE_MAX = 8192
-COLUMNS = ("id", "board", "labels", "public_key", "enrolled", "revoked", "silicon")
+COLUMNS = ("id", "board", "labels", "public_key", "enrolled", "revoked", "silicon", "image_keys")
 NEEDED = ("id", "board")
 _ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _KEY = re.compile(r"[0-9a-f]{64}|")
+_IMAGE_KEYS = re.compile(r"([0-9a-f]{16}( [0-9a-f]{16}){0,7})?")
+KEY_DIGITS = 16
 _SILICON = re.compile(r"([0-9a-f]{2}){4,16}|")
 
 
@@ -47,6 +50,7 @@ class Device:
     enrolled: str = ""
     revoked: str = ""
     silicon: str = ""
+    image_keys: str = ""  # separated by spaces
     others: tuple[tuple[str, str], ...] = ()  # columns that tinyops knows nothing of
 
     def value(self, column: str) -> str:
@@ -214,6 +218,8 @@ def _check_values(known: Mapping[str, str]) -> None:
         raise ValueError(f"device {known['id']} has no board")
     if not _KEY.fullmatch(known["public_key"]):
         raise ValueError(f"the public key of {known['id']} is not 64 lower-case hex digits")
+    if not _IMAGE_KEYS.fullmatch(known["image_keys"]):
+        raise ValueError(f"the image keys of {known['id']} are not {KEY_DIGITS} lower-case hex digits each")
     if not _SILICON.fullmatch(known["silicon"]):
         raise ValueError(f"the chip's number of {known['id']} is not 8 to 32 lower-case hex digits, two a byte")
     for column in ("enrolled", "revoked"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
 
-from tinyops.device.provision.devices_file import Device, check_id
+from tinyops.device.provision.devices_file import KEY_DIGITS, Device, check_id
 from tinyops.device.provision.format import (
     IMAGE_KEYS,
     SECRET_FROM,
@@ -94,7 +94,8 @@ def enrol(board: Managed, found: Device, wanted: Enrolment, today: date) -> Devi
         report_key=key.secret_bytes(),
     )
     _write(board, settings)
-    return replace(found, public_key=key.public.raw.hex(), enrolled=today.isoformat())
+    trusted = " ".join(sorted(key_.key_id[:KEY_DIGITS] for key_ in wanted.image_keys))
+    return replace(found, public_key=key.public.raw.hex(), enrolled=today.isoformat(), image_keys=trusted)
 
 
 def checked_id(name: str) -> str:

@@ -161,7 +161,8 @@ void tinyops_port_open(tinyops_port *port) {
     .ticks = ticks, .tick_hz = RP2040_CORE_HZ, .cycles = tinyops_startup_read_cycles,
     .cycle_bits = tinyops_startup_open_cycles(), .emulated = (PLATFORM & PLATFORM_SILICON) == 0,
     .idle = idle, .measure = tinyops_ram_measure, .now_ms = now_ms, .reset = reset,
-    .reset_cause = rp2040_find_reset_cause(), .feed_watchdog = feed_watchdog, .flash = rp2040_flash(),
+    .reset_cause = rp2040_find_reset_cause(), .feed_watchdog = feed_watchdog,
+    .flash = rp2040_flash(),
 #if defined(BOARD_LED_PIN)
     .show = show,
 #endif

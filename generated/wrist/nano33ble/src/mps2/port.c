@@ -5,28 +5,22 @@
 
 #include "call.h"
 #include "startup.h"
+#include "watchdog.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
 #if __ARM_ARCH >= 8
 #define TIMER(offset) REGISTER(0x50000000u + (offset))
 #define TICK(offset) REGISTER(0x50001000u + (offset))
-#define WATCHDOG(offset) REGISTER(0x50081000u + (offset))
 #define FPGA(offset) REGISTER(0x50302000u + (offset))
 #define UART(offset) REGISTER(0x50200000u + (offset))
 enum { TIMER_HZ = 20000000, UART_RX_IRQ = 32, TICK_IRQ = 4 };
 #else
 #define TIMER(offset) REGISTER(0x40000000u + (offset))
 #define TICK(offset) REGISTER(0x40001000u + (offset))
-#define WATCHDOG(offset) REGISTER(0x40008000u + (offset))
 #define FPGA(offset) REGISTER(0x40028000u + (offset))
 #define UART(offset) REGISTER(0x40004000u + (offset))
 enum { TIMER_HZ = 25000000, UART_RX_IRQ = 0, TICK_IRQ = 9 };
-#endif
-
-/* How long the program may do without its main loop. */
-#ifndef TINYOPS_WATCHDOG_MS
-#define TINYOPS_WATCHDOG_MS 8000
 #endif
 
 enum {
@@ -38,11 +32,6 @@ enum {
   TIMER_INTERRUPT_ON = 8,
   TICK_MS = 500,      /* a sleep's longest */
   SENSOR_TICK_MS = 5, /* the same while a sensor samples */
-
-  WATCHDOG_LOAD = 0x00,
-  WATCHDOG_CONTROL = 0x08,
-  WATCHDOG_CLEAR = 0x0c,
-  WATCHDOG_WARNS_AND_RESETS = 3,
 
   FPGA_LEDS = 0x00,
   FPGA_COUNTER = 0x18,
@@ -110,7 +99,7 @@ static uint32_t now_ms(void *context) {
 
 static void feed_watchdog(void *context) {
   (void)context;
-  WATCHDOG(WATCHDOG_CLEAR) = 1; /* loads the time anew */
+  mps2_watchdog_feed();
 }
 
 /* The LED is lit for every class but the first, which stands for nothing of interest. */
@@ -129,18 +118,13 @@ static void open_clock(void) {
   }
 }
 
-static void open_watchdog(void) {
-  WATCHDOG(WATCHDOG_LOAD) = TINYOPS_WATCHDOG_MS * (TIMER_HZ / 1000u);
-  WATCHDOG(WATCHDOG_CONTROL) = WATCHDOG_WARNS_AND_RESETS;
-}
-
 void tinyops_port_open(tinyops_port *port) {
   UART(UART_DIVIDER) = 16; /* the least: a virtual line needs no time */
   UART(UART_CONTROL) = UART_TX_ON | UART_RX_ON | UART_RX_INTERRUPT_ON;
   TIMER(TIMER_RELOAD) = UINT32_MAX;
   TIMER(TIMER_CONTROL) = 1;
   open_clock();
-  open_watchdog();
+  mps2_watchdog_start();
   tinyops_startup_wake_by(UART_RX_IRQ);
   tinyops_startup_wake_by(TICK_IRQ);
   *port = (tinyops_port){

@@ -18,6 +18,7 @@ enum { BLOCK_BYTES = 65536, BLOCK_ERASE = 0xd8 };
 typedef void (*rom_plain)(void);
 typedef void (*rom_erase)(uint32_t offset, uint32_t bytes, uint32_t block, uint8_t command);
 typedef void (*rom_program)(uint32_t offset, const uint8_t *data, uint32_t bytes);
+typedef void (*rom_reset_to_usb)(uint32_t activity_pins, uint32_t without);
 typedef uintptr_t (*rom_lookup)(const uint16_t *table, uint32_t code);
 
 typedef struct {
@@ -99,4 +100,40 @@ int32_t rp2040_flash_read_number(uint8_t *number) {
   }
   read_number_from_ram(&rom, number);
   return 0;
+}
+
+void rp2040_usb_loader(void) {
+  const rom_reset_to_usb leave = (rom_reset_to_usb)find(ROM_CODE('U', 'B'));
+  if (leave != 0) {
+    leave(0, 0);
+  }
+}
+
+static int32_t erase(void *context, uint32_t address, uint32_t bytes) {
+  (void)context;
+  return rp2040_flash_erase(address - RP2040_FLASH_ORIGIN, bytes);
+}
+
+static int32_t program(void *context, uint32_t address, const uint8_t *bytes, uint32_t count) {
+  (void)context;
+  return rp2040_flash_program(address - RP2040_FLASH_ORIGIN, bytes, count);
+}
+
+static int32_t read(void *context, uint32_t address, uint8_t *bytes, uint32_t count) {
+  (void)context;
+  for (uint32_t i = 0; i < count; i++) {
+    bytes[i] = ((const uint8_t *)address)[i];
+  }
+  return 0;
+}
+
+const tinyops_port_flash *rp2040_flash(void) {
+  static const tinyops_port_flash flash = {
+      .erase_bytes = RP2040_FLASH_ERASE_BYTES,
+      .program_bytes = RP2040_FLASH_PROGRAM_BYTES,
+      .erase = erase,
+      .program = program,
+      .read = read,
+  };
+  return &flash;
 }

@@ -2,7 +2,7 @@
 #ifndef TINYOPS_PORT_RP2040_FLASH_H
 #define TINYOPS_PORT_RP2040_FLASH_H
 
-#include <stdint.h>
+#include "tinyops/port.h"
 
 enum {
   RP2040_FLASH_ORIGIN = 0x10000000,
@@ -10,6 +10,13 @@ enum {
   RP2040_FLASH_PROGRAM_BYTES = 256,
   RP2040_FLASH_NUMBER_BYTES = 8
 };
+
+/* The whole of flash, at the addresses where it is read. */
+const tinyops_port_flash *rp2040_flash(void);
+
+/* Leaves the program for the boot ROM's loader: the board shows itself as a drive on USB. Returns
+ * when the boot ROM lacks it. */
+void rp2040_usb_loader(void);
 
 /* Sets `bytes` of flash from `offset` (from the start of flash) to 0xff; both are multiples of
  * RP2040_FLASH_ERASE_BYTES. Returns 0, or -1 when the boot ROM lacks its routines. */

@@ -39,7 +39,6 @@ enum {
 
   TICK_US = 500000,      /* a sleep's longest */
   SENSOR_TICK_US = 5000, /* the same while a sensor samples */
-  WATCHDOG_MS = 8000,
 
   PIN_TX = 0,
   PIN_RX = 1,
@@ -100,7 +99,7 @@ static void idle(void *context) {
 
 static void feed_watchdog(void *context) {
   (void)context;
-  rp2040_watchdog_feed(WATCHDOG_MS);
+  rp2040_watchdog_feed(RP2040_WATCHDOG_MS);
 }
 
 static void open_uart(void) {
@@ -133,24 +132,6 @@ static void reset(void *context) {
   rp2040_reset();
 }
 
-static int32_t erase(void *context, uint32_t address, uint32_t bytes) {
-  (void)context;
-  return rp2040_flash_erase(address - RP2040_FLASH_ORIGIN, bytes);
-}
-
-static int32_t program(void *context, uint32_t address, const uint8_t *bytes, uint32_t count) {
-  (void)context;
-  return rp2040_flash_program(address - RP2040_FLASH_ORIGIN, bytes, count);
-}
-
-static int32_t read(void *context, uint32_t address, uint8_t *bytes, uint32_t count) {
-  (void)context;
-  for (uint32_t i = 0; i < count; i++) {
-    bytes[i] = ((const uint8_t *)address)[i];
-  }
-  return 0;
-}
-
 #if defined(BOARD_LED_PIN)
 /* The LED is lit for every class but the first, which stands for nothing of interest. */
 static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t count) {
@@ -168,27 +149,20 @@ static uint32_t supply_mv(void *context) {
 }
 #endif
 
-static const tinyops_port_flash flash = {
-    .erase_bytes = RP2040_FLASH_ERASE_BYTES,
-    .program_bytes = RP2040_FLASH_PROGRAM_BYTES,
-    .erase = erase,
-    .program = program,
-    .read = read,
-};
-
 void tinyops_port_open(tinyops_port *port) {
   rp2040_open_clocks();
   open_uart();
   ALARM_INTERRUPT_ON = 1;
   tinyops_startup_wake_by(UART_IRQ);
   tinyops_startup_wake_by(ALARM_IRQ);
-  rp2040_watchdog_start(WATCHDOG_MS);
+  rp2040_watchdog_start(RP2040_WATCHDOG_MS);
   *port = (tinyops_port) {
     .context = port, .read_byte = read_byte, .write = write_bytes, .start_ticks = start_ticks,
     .ticks = ticks, .tick_hz = RP2040_CORE_HZ, .cycles = tinyops_startup_read_cycles,
     .cycle_bits = tinyops_startup_open_cycles(), .emulated = (PLATFORM & PLATFORM_SILICON) == 0,
     .idle = idle, .measure = tinyops_ram_measure, .now_ms = now_ms, .reset = reset,
-    .reset_cause = rp2040_find_reset_cause(), .feed_watchdog = feed_watchdog, .flash = &flash,
+    .reset_cause = rp2040_find_reset_cause(), .feed_watchdog = feed_watchdog,
+    .flash = rp2040_flash(),
 #if defined(BOARD_LED_PIN)
     .show = show,
 #endif

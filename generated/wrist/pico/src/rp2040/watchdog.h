@@ -4,7 +4,10 @@
 
 #include "tinyops/port.h"
 
-enum { RP2040_WATCHDOG_MS_MAX = 8388 };
+enum {
+  RP2040_WATCHDOG_MS = 8000, /* how long the program may do without its main loop */
+  RP2040_WATCHDOG_MS_MAX = 8388
+};
 
 /* Why the program started. The same answer until the next reset. */
 tinyops_reset_cause rp2040_find_reset_cause(void);
