@@ -22,6 +22,7 @@ from tinyops.build.steps import compile_settings, firmware_settings
 from tinyops.compiler import image
 from tinyops.compiler import run as run_compile
 from tinyops.specs.loader import load_repository
+from tinyops.specs.lock import SOURCES
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import installed
 
@@ -120,6 +121,7 @@ def measure(board: str, folder: Path) -> Footprint:
         "platformio": "6.2.0",
         "scons": "4.11.1",
         "firmware": own_pins().firmware,
+        "sources": dict(SOURCES),
     }
     (folder / "int8.tflite").write_bytes(activity())
     (folder / "features.json").write_text(json.dumps(FEATURES))

@@ -82,20 +82,24 @@ class SmpBoard:
 
     def reply(self, request: bytes) -> bytes:
         """What goes over the line for a whole request."""
+        message = self.answer(request)
+        if self.instead is not None:
+            return self.instead
+        return self.before + b"".join(packet.encode(self.change(message), self.line_length)) + self.after
+
+    def answer(self, request: bytes) -> bytes:
+        """The message that answers one."""
         header = Header.loads(request[:8])
         body = cbor2.loads(request[8:])
         place = (int(header.group_id), int(header.command_id))
         answer = self.replace.get(place)
         if answer is None:
             answer = self._act(*place, header.op == OP.WRITE, body)
-        if self.instead is not None:
-            return self.instead
         data = cbor2.dumps(answer)
         op = OP.WRITE_RSP if header.op == OP.WRITE else OP.READ_RSP
         numbers = (len(data), header.group_id, header.sequence, header.command_id)
         head = smpheader.Header(op, header.version, header.flags, *numbers)
-        message = self.change(bytes(head) + data)
-        return self.before + b"".join(packet.encode(message, self.line_length)) + self.after
+        return bytes(head) + data
 
     def _act(self, group: int, command: int, write: bool, body: dict[str, Any]) -> dict[str, Any]:
         if (group, command, write) == (0, 5, True):

@@ -94,6 +94,8 @@ int main(int count, char **arguments) {
       .flash = flash,
       .flash_bytes = FLASH_BYTES,
       .sha256_of = tinyops_sha256_of,
+      .image_calls = &tinyops_app_running_calls,
+      .images = &management,
       .message = message,
       .message_bytes = sizeof(message),
       .settings = &settings,

@@ -223,7 +223,9 @@ class BoardSpec(Strict):
         if (own is not None) != (self.update.kind == "own-bootloader"):
             there = "there is none" if own is None else f"it is not with {self.update.kind}"
             hint = "layout.own_bootloader and update.kind own-bootloader go together"
-            raise Misplaced(("update", "kind"), f"own-bootloader means that a bootloader of ours starts it: {there}", hint=hint)
+            raise Misplaced(
+                ("update", "kind"), f"own-bootloader means that a bootloader of ours starts it: {there}", hint=hint
+            )
         if own is not None and self.port not in BOOTLOADER_PORTS:
             raise Misplaced(("port",), f"there is no bootloader of ours for port {self.port}")
         return self

@@ -40,6 +40,7 @@ COMMANDS = {
     "inspect": "show a .tflite: its graph, live ranges and memory plan",
     "identify": "list what is connected and what it can do",
     "flash": "bring firmware onto a board over its cable, and check that it runs",
+    "update": "bring new firmware or models onto devices that run, over their line, network or radio",
     "enrol": "give a device its identity, its keys and its network",
     "crash": "map a device's last fault to a line of source",
     "twin": "boot a virtual board: a console, and a serial port that other programs open",

@@ -188,7 +188,9 @@ def _artefacts(env: str, elf: Path, target: Target, *, two_slots: bool) -> dict[
     """The files that an environment makes, by the names of the step's outputs."""
     twin, second = env.startswith(TWIN), elf.with_name("firmware_b.elf")
     if env.endswith(BOOTLOADER):
-        return {"twin_bootloader.elf": elf} if twin else {"bootloader.elf": elf, "bootloader.bin": elf.with_suffix(".bin")}
+        return (
+            {"twin_bootloader.elf": elf} if twin else {"bootloader.elf": elf, "bootloader.bin": elf.with_suffix(".bin")}
+        )
     if twin:
         return {"twin.elf": elf, **({"twin_b.elf": second} if two_slots else {})}
     other = {"firmware_b.elf": second, "firmware_b.bin": second.with_suffix(".bin")} if two_slots else {}

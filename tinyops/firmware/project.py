@@ -17,7 +17,20 @@ from tinyops.link.smp.definition import MESSAGE_MIN
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 HEADERS = (
-    *("app.h", "boot.h", "golden.h", "health.h", "link.h", "little_endian.h", "manage.h", "model.h", "port.h", "sha256.h", "slots.h", "smp.h"),
+    *(
+        "app.h",
+        "boot.h",
+        "golden.h",
+        "health.h",
+        "link.h",
+        "little_endian.h",
+        "manage.h",
+        "model.h",
+        "port.h",
+        "sha256.h",
+        "slots.h",
+        "smp.h",
+    ),
     *("smp_group.h", "settings.h", "settings_format.h", "settings_smp.h"),
     *("boot.h", "ed25519.h", "golden.h", "image_format.h", "slots.h"),
 )
@@ -48,7 +61,6 @@ def contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
     rows = [", ".join(f"0x{byte:02x}" for byte in raw[at : at + 8]) for at in range(0, len(raw), 8)]
     return {
         "settings": None,  # of forms that keep none; the bare one overrides it
-        "slots": None,  # likewise
         "message_bytes": MESSAGE_MIN,
         "firmware_version": FIRMWARE_VERSION,
         "digest": facts.digest,

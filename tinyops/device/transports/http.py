@@ -30,5 +30,5 @@ class HttpTransport:
     def _refuse(self, address: str) -> NoReturn:
         raise UsageError(
             f"{address}: is a release store, from which devices fetch by themselves: nothing is pushed to them",
-            hint="`tinyops apply` publishes there; the device takes it at its next poll, `tinyops agent --once` at once",
+            hint="`tinyops apply` publishes there; the device takes it at its next poll",
         )

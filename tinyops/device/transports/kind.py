@@ -12,6 +12,7 @@ from tinyops.link.smp.messages import Messages
 
 SMP_PORT = 1337  # MCUmgr's, for UDP; ours for TCP as well
 WINDOW_MAX = 8
+ANSWER_S = 40.0  # for one request, resent or not: some boards erase a whole slot at once
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Traits:
     `framing`: lines with a CRC of their own, or messages as they are, for links with their own integrity. `window` is
     how many requests may be in flight where the board has the buffers. `resend_s` is how long to wait for an answer
     before the request goes out again; None where nothing is lost unless the link is: then the link is opened anew.
+    `resend_min_s`: on a link where asking twice costs nothing, the wait comes down to this with the answers' own time.
     `message_max` bounds a message beside the board's own buffer.
     """
 
@@ -28,7 +30,8 @@ class Traits:
     window: int
     resend_s: float | None
     connect_s: float
-    answer_s: float = 40.0  # for one request, resent or not: some boards erase a whole slot at once
+    resend_min_s: float | None = None
+    answer_s: float = ANSWER_S
     message_max: int | None = None
 
 

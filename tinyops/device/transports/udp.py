@@ -6,7 +6,7 @@ import select
 import socket
 from collections.abc import Sequence
 
-from tinyops.device.transports.kind import WINDOW_MAX, Channel, Closing, Traits, host_and_port
+from tinyops.device.transports.kind import ANSWER_S, WINDOW_MAX, Channel, Closing, Traits, host_and_port
 from tinyops.link.client import LinkClosed
 from tinyops.link.smp.console import MESSAGE_LIMIT_BYTES
 from tinyops.link.smp.definition import HEADER_BYTES
@@ -25,6 +25,9 @@ class UdpTransport:
     form = "udp://HOST[:PORT], port 1337 unless named"
     about = "one raw message a datagram; what is lost is sent again"
 
+    def __init__(self, resend_s: float = 1.0, resend_min_s: float = 0.2, answer_s: float = ANSWER_S) -> None:
+        self._resend_s, self._resend_min_s, self._answer_s = resend_s, resend_min_s, answer_s
+
     def takes(self, address: str) -> bool:
         return address.startswith("udp://")
 
@@ -34,7 +37,15 @@ class UdpTransport:
     def traits(self, address: str) -> Traits:
         host, _ = host_and_port(address, self.form)
         room = MTU - (IPV6_UDP_BYTES if ":" in host else IPV4_UDP_BYTES)
-        return Traits(framing="raw", window=WINDOW_MAX, resend_s=1.0, connect_s=5.0, message_max=room)
+        return Traits(
+            framing="raw",
+            window=WINDOW_MAX,
+            resend_s=self._resend_s,
+            resend_min_s=self._resend_min_s,
+            connect_s=5.0,
+            answer_s=self._answer_s,
+            message_max=room,
+        )
 
     def open(self, address: str, *, settle_s: float = 0.0) -> Channel:  # noqa: ARG002 nothing is reset by a datagram
         host, port = host_and_port(address, self.form)

@@ -23,7 +23,6 @@ from tinyops.firmware.templating import comment, render
 from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
-SLOTS_UNIT_MIN = 160  # TINYOPS_SLOTS_UNIT_MIN
 LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
@@ -103,14 +102,19 @@ def _programs(
 ) -> dict[str, bytes]:
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
-    slots = slots_values(request.spec)
-    values = contract_values(facts, layout) | settings_values(request.spec) | slots
-    given = {"linked": linked, "sensor": describe_sensor(request.sensor), "dark": request.dark}
+    values = contract_values(facts, layout) | settings_values(request.spec)
+    values |= {"message_bytes": message_bytes(request.spec)}
+    given = {
+        "linked": linked,
+        "slots": layout.own_bootloader is not None,
+        "sensor": describe_sensor(request.sensor),
+        "dark": request.dark,
+    }
     sections = {"envs": envs, "bootloaders": bootloaders, "linked": linked, "startup": kind.startup}
     return {
         "platformio.ini": render("platformio.ini.j2", **common, **sections),
         "include/contract.h": render("contract.h.j2", **common, **values),
-        "src/main.c": render("main.c.j2", **common, **given, settings=layout.settings, slots=slots["slots"]),
+        "src/main.c": render("main.c.j2", **common, **given, settings=layout.settings),
     }
 
 
@@ -132,18 +136,11 @@ def settings_values(spec: BoardSpec) -> dict[str, Any]:
     return {"settings": flash, "settings_unit": -(-32 // unit) * unit}
 
 
-def slots_values(spec: BoardSpec) -> dict[str, Any]:
-    """Where the images of a board lie that our bootloader starts, `slots_unit` for one step of writing them, and room
-    for a message of SMP: the larger it is, the fewer turns an upload takes."""
-    layout, memory = spec.layout, spec.memory
-    if layout is None or memory is None or getattr(layout, "own_bootloader", None) is None:
-        return {"slots": None, "message_bytes": MESSAGE_MIN}
-    unit = max(flash.program_bytes for flash in memory.flash)
-    return {
-        "slots": tuple(f"{{0x{r.origin:08x}u, {r.bytes}u}}" for r in (*layout.firmware, *layout.model, getattr(layout, "state"))),
-        "slots_unit": -(-SLOTS_UNIT_MIN // unit) * unit,
-        "message_bytes": MESSAGE_LARGE if memory.ram.bytes >= LARGE_RAM_BYTES else MESSAGE_MAX,
-    }
+def message_bytes(spec: BoardSpec) -> int:
+    """Room for a message of SMP: the larger it is, the fewer turns an upload takes."""
+    if spec.layout is None or spec.memory is None or spec.layout.state is None:
+        return MESSAGE_MIN
+    return MESSAGE_LARGE if spec.memory.ram.bytes >= LARGE_RAM_BYTES else MESSAGE_MAX
 
 
 def family(cpu: str) -> Family:
@@ -251,7 +248,12 @@ def _without_floats(cpu: str) -> tuple[str, ...]:
 
 def _linker_scripts(env: Mapping[str, Any], layout: Layout) -> dict[str, bytes]:
     """One for each slot that a firmware is linked for."""
-    given = {"title": comment(env["title"]), "stack_bytes": layout.stack_bytes, "model": env["model"], "ram": env["ram"]}
+    given = {
+        "title": comment(env["title"]),
+        "stack_bytes": layout.stack_bytes,
+        "model": env["model"],
+        "ram": env["ram"],
+    }
     given |= own_bootloader.memory_values(env["own"]) | {"boot2": env["port"] in UF2_PORTS and env["own"] is None}
     return {name: render("link.ld.j2", flash=flash, **given) for name, flash in env["linked"].items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 RESET_CAUSES = ("unknown", "power", "pin", "watchdog", "software", "fault", "brownout")
 
@@ -27,6 +28,39 @@ class ImageSlot:
     confirmed: bool
     pending: bool
     bootable: bool
+
+
+class TrialState(IntEnum):
+    """Where an image is between test and confirm; the numbers are those of slots.h."""
+
+    IDLE = 0
+    PENDING = 1
+    RUNNING = 2
+
+
+class TrialOutcome(IntEnum):
+    """What became of an image's last trial; the numbers are those of slots.h."""
+
+    NONE = 0
+    CONFIRMED = 1
+    RESET = 2
+    SELF_TEST = 3
+    DAMAGED = 4
+    REFUSED = 5
+
+
+@dataclass(frozen=True)
+class UpdateState:
+    """How updates of one image fare on a board; the fields as in definition.py, `state` a TrialState."""
+
+    state: int
+    outcome: int
+    refusal: int
+    written: int
+    announced: int
+    counter: int
+    gap_ms: int
+    lost: int
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class ImageError(IntEnum):
 
 
 class UpdateError(IntEnum):
-    """Why an update was refused: the numbers of tinyops_slots_status, negated. Group 1 has fewer; UPDATE tells these."""
+    """Why an update was refused: tinyops_slots_status, negated. Group 1 has fewer numbers; UPDATE tells these."""
 
     FLASH = 1
     GEOMETRY = 2
@@ -272,6 +272,7 @@ _UPDATE = (
     Key("gap_ms", "uint", "how long the last swap stopped inference; 0 without a clock"),
     Key("lost", "uint", "frames of the board's sensor that were lost in swaps, since start-up"),
 )
+_IMAGE = Key("image", "uint", "0 firmware, 1 model")
 _OFFSET = Key("off", "uint", "of the piece, bytes")
 
 COMMANDS: dict[Command, Definition] = {
@@ -300,6 +301,8 @@ COMMANDS: dict[Command, Definition] = {
         "The last hard fault; a write forgets it.", read=Exchange((), _CRASH), write=Exchange((), ())
     ),
     Command.UPDATE: Definition(
-        "How updates of an image fare.", read=Exchange((Key("image", "uint", "0 firmware, 1 model"),), _UPDATE)
+        "How updates of an image fare; a write ends its trial at once: what ran before runs again.",
+        read=Exchange((_IMAGE,), _UPDATE),
+        write=Exchange((_IMAGE,), ()),
     ),
 }

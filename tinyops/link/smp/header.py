@@ -20,6 +20,7 @@ from tinyops.link.smp.definition import (
     SILICON_MAX,
     UPDATE_ERROR_TEXT,
     Command,
+    Definition,
     Exchange,
     Image,
     ImageError,
@@ -43,7 +44,8 @@ NUMBERS = {
 }
 
 
-_NUMBERS = ("uint", "int")
+_SIGNS = {"uint": "", "int": "-"}
+WORDS_MIN = 3
 
 
 def c_header() -> str:
@@ -83,14 +85,15 @@ def c_header() -> str:
                 f"/* {key.type}: {key.doc} */",
                 f'#define TINYOPS_SMP_{command.name}_{key.name.upper()} "{key.name}"',
             ]
-        lines += _words(command, definition.read)
+        lines += _words(command, definition)
     return "\n".join([*lines, "", "#endif", ""])
 
 
-def _words(command: Command, read: Exchange | None) -> list[str]:
-    """The numbers of an answer as one text, for cbor_entry_words."""
-    names = [("-" if k.type == "int" else "") + k.name for k in (read.answer if read else ()) if k.type in _NUMBERS]
-    if len(names) < 3:
+def _words(command: Command, definition: Definition) -> list[str]:
+    """The numbers of an answer, of 32 bits each, as one text, for cbor_entry_words."""
+    answer = next((e.answer for e in (definition.read, definition.write) if e is not None and e.answer), ())
+    names = [_SIGNS[key.type] + key.name for key in answer if key.type in _SIGNS and not key.name.endswith("_sum")]
+    if len(names) < WORDS_MIN:
         return []
     texts = " \\\n".join(f'  "{name}\\0"' for name in names)
     return [

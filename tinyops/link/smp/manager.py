@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tinyops.errors import ToolError
 from tinyops.link.client import ByteStream, LinkError, LinkTimeout
 from tinyops.link.serial_port import SerialStream
-from tinyops.link.smp.answers import Bench, BoardInfo, Crash, Health, ImageSlot, Parameters, SelfTest, Spread
+from tinyops.link.smp.answers import (
+    Bench,
+    BoardInfo,
+    Crash,
+    Health,
+    ImageSlot,
+    Parameters,
+    SelfTest,
+    Spread,
+    UpdateState,
+)
 from tinyops.link.smp.definition import GROUP, HEADER_BYTES, REFUSAL_TEXT, SETTINGS_PIECE, Refusal
 from tinyops.link.smp.messages import ConsoleMessages, Messages
 
@@ -125,9 +135,28 @@ class BoardManager:
         """A line about the system, as `uname` would say it; `fields` are MCUmgr's letters."""
         return str(self.request(self._os.OSApplicationInfoRead(format=fields)).output)
 
-    def images(self) -> tuple[ImageSlot, ...]:
+    def images(self, timeout_s: float | None = None) -> tuple[ImageSlot, ...]:
         """The images on the board: firmware is image 0, a model in a slot of its own image 1."""
-        found = self.request(self._images.ImageStatesRead()).images
+        return self._listed(self.request(self._images.ImageStatesRead(), timeout_s))
+
+    def test_image(self, digest: bytes) -> tuple[ImageSlot, ...]:
+        """Puts the image with that digest on trial: a model between two inferences, a firmware at the next reset."""
+        return self._listed(self.request(self._images.ImageStatesWrite(hash=digest, confirm=False)))
+
+    def confirm_image(self, digest: bytes) -> tuple[ImageSlot, ...]:
+        """Makes what runs on trial permanent; refused for an image that does not run."""
+        return self._listed(self.request(self._images.ImageStatesWrite(hash=digest, confirm=True)))
+
+    def update_state(self, image: int, timeout_s: float | None = None) -> UpdateState:
+        a = self.request(self._ours.UpdateRead(image=image), timeout_s)
+        return UpdateState(a.state, a.outcome, a.refusal, a.written, a.announced, a.counter, a.gap_ms, a.lost)
+
+    def end_trial(self, image: int) -> None:
+        """Ends the trial of an image at once: what ran before runs again."""
+        self.request(self._ours.UpdateWrite(image=image))
+
+    def _listed(self, answer: Any) -> tuple[ImageSlot, ...]:
+        found = answer.images
         if len(found) > IMAGES_MAX:
             raise Garbled(f"{self.name}: lists {len(found)} images")
         return tuple(

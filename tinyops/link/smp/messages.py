@@ -52,6 +52,6 @@ class ConsoleMessages:
         return tuple(self._decoder.feed(data))
 
 
-def message_bytes(header: bytes) -> int:
+def message_bytes(header: bytes | bytearray) -> int:
     """Length of the message that begins with this header."""
     return HEADER_BYTES + int.from_bytes(header[2:4], "big")

@@ -218,3 +218,43 @@ class CrashWrite(_Ours, message.WriteRequest):
     _GROUP_ID = GROUP
     _COMMAND_ID = Command.CRASH
     _Response = CrashWriteResponse
+
+
+class UpdateReadResponse(message.ReadResponse):
+    """How updates of an image fare."""
+
+    _GROUP_ID = GROUP
+    _COMMAND_ID = Command.UPDATE
+    state: Uint
+    outcome: Uint
+    refusal: Uint
+    written: Uint
+    announced: Uint
+    counter: Uint
+    gap_ms: Uint
+    lost: Uint
+
+
+class UpdateRead(_Ours, message.ReadRequest):
+    """Asks how updates of an image fare."""
+
+    _GROUP_ID = GROUP
+    _COMMAND_ID = Command.UPDATE
+    _Response = UpdateReadResponse
+    image: Uint
+
+
+class UpdateWriteResponse(message.WriteResponse):
+    """The trial has ended."""
+
+    _GROUP_ID = GROUP
+    _COMMAND_ID = Command.UPDATE
+
+
+class UpdateWrite(_Ours, message.WriteRequest):
+    """Ends the trial of an image."""
+
+    _GROUP_ID = GROUP
+    _COMMAND_ID = Command.UPDATE
+    _Response = UpdateWriteResponse
+    image: Uint

@@ -189,7 +189,8 @@ tinyops_smp *tinyops_app_manage(tinyops_app_management *management, tinyops_app 
       .bench = time_model,
       .reset = port->reset != 0 ? restart : 0,
       .settings = release->settings,
-      .updates = release->updates,
+      .image_calls = release->image_calls,
+      .images = release->images,
   };
   tinyops_smp_open(&management->smp, &management->board, TINYOPS_SMP_LOCAL, release->message,
                    release->message_bytes);

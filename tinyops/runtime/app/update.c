@@ -21,12 +21,19 @@ static uint32_t missed_by(const tinyops_app *app) {
   return app->sensing > 0 ? port->sensor->missed(port->context) : 0;
 }
 
-/* Keys may come at any time over a cable: they are read whenever they are needed. */
+/* Keys may come at any time over a cable: they are read whenever they are needed. Settings that
+ * cannot be read leave the board with a key that signs nothing, as the bootloader does. */
 static void read_keys(tinyops_app_updates *self) {
   const int32_t bytes =
       tinyops_settings_get(self->settings, TINYOPS_SETTINGS_IMAGE_KEYS, self->keys,
                            TINYOPS_SLOTS_KEYS_MAX * TINYOPS_SLOTS_KEY_BYTES);
   self->slots->key_count = bytes > 0 ? (uint32_t)bytes / TINYOPS_SLOTS_KEY_BYTES : 0;
+  if (bytes <= 0 && bytes != TINYOPS_SETTINGS_ERR_NONE) {
+    for (uint32_t i = 0; i < TINYOPS_SLOTS_KEY_BYTES; i++) {
+      self->keys[i] = 0;
+    }
+    self->slots->key_count = 1;
+  }
 }
 
 /* Makes the image in a slot the application's, or none for a slot that is none. */
@@ -54,10 +61,13 @@ static int32_t passes(tinyops_app *app, const tinyops_image_info *info) {
   return status == TINYOPS_OK && (info->has_golden == 0 || crc == info->golden_crc);
 }
 
-/* Runs what is in `slot` on trial, or, when that fails, what ran before. */
-static void try_model(tinyops_app *app, int32_t slot, tinyops_image_info *info) {
+/* Runs what is in `slot`; when it is on trial and fails, what ran before. */
+static void run(tinyops_app *app, int32_t slot, tinyops_image_info *info) {
   tinyops_slots *slots = app->board->updates->slots;
   use(app, slot, info);
+  if (slots->images[MODEL].state != TINYOPS_TRIAL_RUNNING) {
+    return;
+  }
   tinyops_trial_outcome outcome = TINYOPS_TRIAL_REFUSED;
   if (app->state == TINYOPS_OK) {
     if (passes(app, info) != 0) {
@@ -98,12 +108,7 @@ static void judge_firmware(tinyops_app *app, const tinyops_image_info *info) {
 static void boot(tinyops_app *app) {
   tinyops_slots *slots = app->board->updates->slots;
   tinyops_image_info info = {0};
-  const int32_t slot = slots->crypto->boot(slots, MODEL, &info);
-  if (slot >= 0 && slots->images[MODEL].state == TINYOPS_TRIAL_RUNNING) {
-    try_model(app, slot, &info);
-  } else {
-    use(app, slot, &info);
-  }
+  run(app, slots->crypto->boot(slots, MODEL, &info), &info);
   if (slots->images[FIRMWARE].state == TINYOPS_TRIAL_RUNNING) {
     judge_firmware(app, &info);
   }
@@ -116,18 +121,27 @@ static int32_t is_midway(const tinyops_app *app) {
          (port->now_ms == 0 || now_of(port) - app->yielded_ms < MIDWAY_MS);
 }
 
+/* The model that is to run now in place of the one that does, if there is one. */
+static int32_t find_next(tinyops_app_updates *self, tinyops_image_info *info) {
+  tinyops_slots *slots = self->slots;
+  if (self->ended != 0) {
+    return slots->crypto->boot(slots, MODEL, info);
+  }
+  return slots->crypto->start(slots, MODEL, info);
+}
+
 static void swap(tinyops_app *app) {
   tinyops_app_updates *self = app->board->updates;
-  tinyops_slots *slots = self->slots;
-  if (slots->images[MODEL].state != TINYOPS_TRIAL_PENDING || is_midway(app) != 0) {
+  const tinyops_slots_image *known = &self->slots->images[MODEL];
+  if ((known->state != TINYOPS_TRIAL_PENDING && self->ended == 0) || is_midway(app) != 0) {
     return;
   }
   const uint32_t started = now_of(app->board->port);
   const uint32_t missed = missed_by(app);
   tinyops_image_info info;
-  const int32_t slot = slots->crypto->start(slots, MODEL, &info);
-  if (slot >= 0) {
-    try_model(app, slot, &info);
+  const int32_t slot = find_next(self, &info);
+  if (slot >= 0 || self->ended != 0) {
+    run(app, slot, &info);
     self->lost += missed_by(app) - missed;
     self->gap_ms = now_of(app->board->port) - started;
     if (app->sensing <= 0 || app->state != TINYOPS_OK) {
@@ -136,6 +150,7 @@ static void swap(tinyops_app *app) {
   } else {
     self->refused[MODEL] = (uint32_t)-slot;
   }
+  self->ended = 0;
 }
 
 /* Keeps why an image was refused. */
@@ -157,18 +172,11 @@ static int32_t is_same(const uint8_t *a, const uint8_t *b) {
 static int32_t describe(void *context, uint32_t image, uint32_t slot, tinyops_smp_slot *found) {
   tinyops_slots *slots = ((tinyops_app_updates *)context)->slots;
   const tinyops_slots_image *known = &slots->images[image];
-  tinyops_image_info info;
-  if (slots->crypto->describe(slots, image, slot, &info) < 0) {
+  if (slots->crypto->describe(slots, image, slot, &found->image) < 0) {
     return 0;
   }
-  for (uint32_t i = 0; i < TINYOPS_SLOTS_DIGEST_BYTES; i++) {
-    found->digest[i] = info.digest[i];
-  }
-  found->major = info.major;
-  found->minor = info.minor;
-  found->revision = info.revision;
-  found->build = info.build;
-  found->bootable = is_same(known->verified[slot], info.digest) != 0;
+  found->has_digest = 1;
+  found->bootable = is_same(known->verified[slot], found->image.digest) != 0;
   found->pending = known->state == TINYOPS_TRIAL_PENDING && known->trial == slot;
   found->confirmed = known->active == slot;
   found->active = slots->crypto->running(slots, image) == slot;
@@ -234,12 +242,17 @@ static int32_t confirm(void *context, uint32_t image) {
              : TINYOPS_SLOTS_OK;
 }
 
-static int32_t report(void *context, uint32_t image, tinyops_smp_update *update) {
+/* Its client found it bad, by a self-test or otherwise. */
+static int32_t revert(void *context, uint32_t image) {
+  tinyops_app_updates *self = (tinyops_app_updates *)context;
+  tinyops_slots *slots = self->slots;
+  self->ended |= image == MODEL && slots->images[MODEL].state == TINYOPS_TRIAL_RUNNING;
+  return slots->crypto->revert(slots, image, TINYOPS_TRIAL_SELF_TEST);
+}
+
+static void report(void *context, uint32_t image, tinyops_smp_update *update) {
   const tinyops_app_updates *self = (const tinyops_app_updates *)context;
   const tinyops_slots *slots = self->slots;
-  if (image >= TINYOPS_SLOTS_IMAGES) {
-    return TINYOPS_SLOTS_ERR_NO_SLOT;
-  }
   const tinyops_slots_image *known = &slots->images[image];
   const int32_t is_writing = slots->writing == image;
   *update = (tinyops_smp_update){
@@ -252,7 +265,6 @@ static int32_t report(void *context, uint32_t image, tinyops_smp_update *update)
       .gap_ms = image == MODEL ? self->gap_ms : 0,
       .lost = image == MODEL ? self->lost : 0,
   };
-  return TINYOPS_SLOTS_OK;
 }
 
 /* A model on trial comes back on trial: whoever asks for a reset wants to see it. */
@@ -260,6 +272,18 @@ static void prepare_reset(void *context) {
   tinyops_slots *slots = ((tinyops_app_updates *)context)->slots;
   (void)slots->crypto->again(slots, MODEL);
 }
+
+const tinyops_smp_images tinyops_app_update_calls = {
+    .describe = describe,
+    .begin = begin,
+    .write = write,
+    .erase = erase,
+    .test = test,
+    .confirm = confirm,
+    .revert = revert,
+    .report = report,
+    .prepare_reset = prepare_reset,
+};
 
 tinyops_app_updates *tinyops_app_attach_updates(tinyops_app_updates *updates, tinyops_slots *slots,
                                                 const tinyops_app_places *places,
@@ -271,17 +295,6 @@ tinyops_app_updates *tinyops_app_attach_updates(tinyops_app_updates *updates, ti
   }
   *updates = (tinyops_app_updates){
       .slots = slots, .settings = settings, .keys = keys, .boot = boot, .swap = swap};
-  updates->calls = (tinyops_smp_updates){
-      .context = updates,
-      .describe = describe,
-      .begin = begin,
-      .write = write,
-      .erase = erase,
-      .test = test,
-      .confirm = confirm,
-      .report = report,
-      .prepare_reset = prepare_reset,
-  };
   for (uint32_t i = 0; i < TINYOPS_SLOTS_IMAGES * TINYOPS_SLOTS_EACH; i++) {
     const uint32_t image = i / TINYOPS_SLOTS_EACH, slot = i % TINYOPS_SLOTS_EACH;
     slots->slots[image][slot] = places->slots[image][slot];

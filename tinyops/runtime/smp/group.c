@@ -1,5 +1,11 @@
 /* Our group; keys and meanings as in tinyops/link/smp. */
+#include <stddef.h>
+
 #include "server.h"
+
+/* What stands in the order of an answer's numbers is given to cbor_entry_words as it is. */
+typedef char health_is_words[offsetof(tinyops_health, confidence_steps) == 12 * 4 ? 1 : -1];
+typedef char crash_is_words[sizeof(tinyops_crash) == 10 * 4 ? 1 : -1];
 
 #define KEY(name) TINYOPS_SMP_##name
 
@@ -26,17 +32,6 @@ int32_t server_info(const exchange *asked) {
   return MGMT_OK;
 }
 
-static void put_health(cbor_writer *out, const tinyops_health *health) {
-  const uint32_t words[] = {health->uptime_ms,       (uint32_t)health->reset_cause,
-                            health->watchdog_resets, health->faults,
-                            health->inferences,      (uint32_t)health->sensor,
-                            health->missed_frames,   health->stack_used,
-                            health->stack_bytes,     health->arena_used,
-                            health->arena_bytes,     health->supply_mv,
-                            health->confidence_steps};
-  cbor_entry_words(out, KEY(HEALTH_WORDS), words);
-}
-
 int32_t server_health(const exchange *asked) {
   const tinyops_smp_board *board = asked->smp->board;
   if (board->health == 0) {
@@ -45,7 +40,7 @@ int32_t server_health(const exchange *asked) {
   tinyops_health health = {0};
   board->health(board->context, &health);
   cbor_put_open_map(asked->out);
-  put_health(asked->out, &health);
+  cbor_entry_words(asked->out, KEY(HEALTH_WORDS), &health.uptime_ms);
   cbor_put_text(asked->out, KEY(HEALTH_HISTOGRAM));
   cbor_put_open_array(asked->out);
   for (uint32_t i = 0; i < health.classes && i < TINYOPS_HEALTH_CLASSES_MAX; i++) {
@@ -144,16 +139,13 @@ int32_t server_write_settings(const exchange *asked) {
 }
 
 static void put_bench(cbor_writer *out, uint32_t repeat, const tinyops_smp_bench *bench) {
+  const uint32_t words[] = {repeat,           bench->ticks.least,  bench->ticks.largest,
+                            bench->tick_hz,   bench->cycles.least, bench->cycles.largest,
+                            bench->cycle_bits};
   cbor_put_open_map(out);
-  cbor_entry_uint(out, KEY(BENCH_REPEAT), repeat);
-  cbor_entry_uint(out, KEY(BENCH_TICKS_MIN), bench->ticks.least);
-  cbor_entry_uint(out, KEY(BENCH_TICKS_MAX), bench->ticks.largest);
+  cbor_entry_words(out, KEY(BENCH_WORDS), words);
   cbor_entry_long(out, KEY(BENCH_TICKS_SUM), bench->ticks.sum);
-  cbor_entry_uint(out, KEY(BENCH_TICK_HZ), bench->tick_hz);
-  cbor_entry_uint(out, KEY(BENCH_CYCLES_MIN), bench->cycles.least);
-  cbor_entry_uint(out, KEY(BENCH_CYCLES_MAX), bench->cycles.largest);
   cbor_entry_long(out, KEY(BENCH_CYCLES_SUM), bench->cycles.sum);
-  cbor_entry_uint(out, KEY(BENCH_CYCLE_BITS), bench->cycle_bits);
   cbor_entry_bool(out, KEY(BENCH_EMULATED), bench->emulated);
   cbor_put_end(out);
 }
@@ -176,13 +168,6 @@ int32_t server_bench(const exchange *asked) {
   return status;
 }
 
-static void put_crash(cbor_writer *out, const tinyops_crash *crash) {
-  const uint32_t words[] = {crash->pc,        crash->lr,          crash->psr,  crash->cfsr,
-                            crash->hfsr,      crash->mmfar,       crash->bfar, crash->image_crc,
-                            crash->uptime_ms, crash->firmware_crc};
-  cbor_entry_words(out, KEY(CRASH_WORDS), words);
-}
-
 int32_t server_read_crash(const exchange *asked) {
   const tinyops_smp_board *board = asked->smp->board;
   if (board->crash == 0) {
@@ -192,7 +177,7 @@ int32_t server_read_crash(const exchange *asked) {
   cbor_put_open_map(asked->out);
   cbor_entry_bool(asked->out, KEY(CRASH_CRASHED), crash != 0);
   if (crash != 0) {
-    put_crash(asked->out, crash);
+    cbor_entry_words(asked->out, KEY(CRASH_WORDS), &crash->pc);
   }
   cbor_put_end(asked->out);
   return MGMT_OK;

@@ -1,6 +1,8 @@
 /* MCUmgr's group of the operating system. */
 #include "server.h"
 
+enum { LINE_ROOM = 80 };
+
 int32_t server_echo(const exchange *asked) {
   cbor_item text;
   if (server_find(asked, "d", CBOR_TEXT, &text) <= 0) {
@@ -43,21 +45,6 @@ int32_t server_describe(const exchange *asked, tinyops_smp_info *info) {
   return MGMT_OK;
 }
 
-/* Puts a name together from parts: text with a space before all but the first. */
-typedef struct {
-  uint8_t bytes[80];
-  uint32_t length;
-} sentence;
-
-static void say(sentence *self, const char *word) {
-  if (self->length > 0 && self->length < sizeof(self->bytes)) {
-    self->bytes[self->length++] = ' ';
-  }
-  while (*word != 0 && self->length < sizeof(self->bytes)) {
-    self->bytes[self->length++] = (uint8_t)*word++;
-  }
-}
-
 static int32_t wants(const cbor_item *format, char letter) {
   for (uint32_t i = 0; i < format->value; i++) {
     if (format->bytes[i] == 'a' || format->bytes[i] == (uint8_t)letter) {
@@ -71,8 +58,9 @@ static int32_t wants(const cbor_item *format, char letter) {
  * are passed over. */
 int32_t server_os_info(const exchange *asked) {
   tinyops_smp_info info;
-  sentence line = {.length = 0};
   cbor_item format = {CBOR_TEXT, 1, (const uint8_t *)"s"};
+  uint8_t line[LINE_ROOM];
+  uint32_t length = 0;
   if (server_find(asked, "format", CBOR_TEXT, &format) < 0 ||
       server_describe(asked, &info) != MGMT_OK) {
     return MGMT_INVALID;
@@ -80,12 +68,15 @@ int32_t server_os_info(const exchange *asked) {
   const char *const words[] = {"tinyops", info.version, info.board};
   for (uint32_t i = 0; i < 3; i++) {
     if (wants(&format, "svi"[i]) != 0) {
-      say(&line, words[i]);
+      for (const char *at = words[i]; *at != 0 && length < LINE_ROOM - 3; at++) {
+        line[length++] = (uint8_t)*at;
+      }
+      line[length++] = ' ';
     }
   }
   cbor_put_open_map(asked->out);
   cbor_put_text(asked->out, "output");
-  cbor_put_string(asked->out, CBOR_TEXT, line.bytes, line.length);
+  cbor_put_string(asked->out, CBOR_TEXT, line, length - (length > 0));
   cbor_put_end(asked->out);
   return MGMT_OK;
 }

@@ -32,7 +32,7 @@ static const server_command commands[] = {
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_SETTINGS, server_read_settings, server_write_settings},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_BENCH, 0, server_bench},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_CRASH, server_read_crash, server_clear_crash},
-    {TINYOPS_SMP_GROUP, TINYOPS_SMP_UPDATE, server_update, 0},
+    {TINYOPS_SMP_GROUP, TINYOPS_SMP_UPDATE, server_update, server_end_trial},
 };
 
 uint32_t server_get16(const uint8_t *bytes) { return (uint32_t)bytes[0] << 8 | bytes[1]; }
@@ -133,13 +133,13 @@ static uint32_t respond(tinyops_smp *smp, uint32_t count, int32_t status) {
 }
 
 static void reset_if_asked(tinyops_smp *smp) {
-  const tinyops_smp_updates *updates = smp->board->updates;
+  const tinyops_smp_board *board = smp->board;
   if (smp->resetting != 0) {
     smp->resetting = 0;
-    if (updates != 0) {
-      updates->prepare_reset(updates->context);
+    if (board->image_calls != 0 && board->image_calls->prepare_reset != 0) {
+      board->image_calls->prepare_reset(board->images);
     }
-    smp->board->reset(smp->board->context);
+    board->reset(board->context);
   }
 }
 

@@ -74,5 +74,6 @@ int32_t server_bench(const exchange *asked);
 int32_t server_read_crash(const exchange *asked);
 int32_t server_clear_crash(const exchange *asked);
 int32_t server_update(const exchange *asked);
+int32_t server_end_trial(const exchange *asked);
 
 #endif

@@ -105,6 +105,8 @@ def build_fetched(env: Any, node: Any) -> Any:
 
 
 env.AddBuildMiddleware(build_model, "*/src/model/*")
+
+
 def build_apart(env: Any, node: Any) -> Any:
     """What the compiler itself may call must be there when it optimises the whole program."""
     return env.Object(node, CCFLAGS=[*env["CCFLAGS"], "-fno-lto"])

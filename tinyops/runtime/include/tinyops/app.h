@@ -43,6 +43,7 @@ typedef struct {
   uint8_t *keys;                          /* room for TINYOPS_SLOTS_KEYS_MAX of them */
   uint32_t refused[TINYOPS_SLOTS_IMAGES]; /* why last, a negated status; 0: since then begun */
   uint32_t taken;  /* bytes of the last file that came whole, 0: none since start-up */
+  uint32_t ended;  /* a trial was, by whoever asked for it: the model before is to run again */
   uint32_t gap_ms; /* how long the last swap stopped inference */
   uint32_t lost;   /* frames of the sensor, in swaps */
   /* Finds the model to run, and tries one that is to run for the first time. A firmware on trial
@@ -51,7 +52,6 @@ typedef struct {
   /* Between two inferences: starts the trial of a model that is pending, and ends it when it fails
    * its self-test. */
   void (*swap)(struct tinyops_app *app);
-  tinyops_smp_updates calls; /* for the SMP server */
 } tinyops_app_updates;
 
 /* What the application works with. Everything pointed to outlives it. */
@@ -173,6 +173,9 @@ int32_t tinyops_app_run(const tinyops_app *app, tinyops_input input, uint32_t se
 /* The same from a cleared state, but for a kept input, to a cleared state; what was pushed is
  * forgotten. Puts the CRC-32 of the outputs into `crc`. */
 int32_t tinyops_app_try(tinyops_app *app, tinyops_input input, uint32_t seed, uint32_t *crc);
+
+/* For the SMP server, with a tinyops_app_updates as its images. */
+extern const tinyops_smp_images tinyops_app_update_calls;
 
 /* Where the slots lie, and the log that says what runs. */
 typedef struct {

@@ -23,8 +23,11 @@ typedef struct {
   /* SHA-256 of what can be read, tinyops_sha256_of or the boot table's; null: no digests. */
   void (*sha256_of)(tinyops_sha256_reader read, void *context, uint32_t count, uint8_t *digest);
   const tinyops_smp_settings *settings; /* null: the board keeps none */
-  const tinyops_smp_updates *updates;   /* null: nothing is updated over SMP */
-  uint8_t *message;                     /* room for an SMP message, see smp.h */
+  /* What says what runs, and replaces it: tinyops_app_running_calls with the management, or
+   * tinyops_app_update_calls with what tinyops_app_attach_updates returned. */
+  const tinyops_smp_images *image_calls;
+  void *images;
+  uint8_t *message; /* room for an SMP message, see smp.h */
   uint32_t message_bytes;
 } tinyops_app_release;
 
@@ -40,6 +43,9 @@ typedef struct {
   uint8_t firmware[TINYOPS_SMP_DIGEST_BYTES];
   uint8_t model[TINYOPS_SMP_DIGEST_BYTES];
 } tinyops_app_management;
+
+/* For boards on which nothing is replaced over SMP: says what runs. */
+extern const tinyops_smp_images tinyops_app_running_calls;
 
 /* Prepares the server for `app`, which need not be initialised yet, on its port. Returns what
  * belongs in the application's board. */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "tinyops/health.h"
+#include "tinyops/slots.h"
 #include "tinyops/smp_group.h"
 
 #ifdef __cplusplus
@@ -83,17 +84,15 @@ typedef struct {
 
 /* What lies in a slot, as MCUmgr lists it. */
 typedef struct {
-  uint8_t digest[TINYOPS_SMP_DIGEST_BYTES];
-  uint8_t major, minor;
-  uint16_t revision;
-  uint32_t build;
+  tinyops_image_info image; /* its version, and the digest that is its name */
+  uint8_t has_digest;
   uint8_t bootable;  /* it was verified */
   uint8_t pending;   /* it was asked to run on trial, and does not yet */
   uint8_t confirmed; /* it runs when nothing is on trial */
   uint8_t active;    /* it runs */
 } tinyops_smp_slot;
 
-/* How updates of an image fare; the fields as in tinyops/link/smp. */
+/* How updates of an image fare: the numbers of UPDATE in tinyops/link/smp, in that order. */
 typedef struct {
   uint32_t state, outcome, refusal;
   uint32_t written, announced;
@@ -101,27 +100,28 @@ typedef struct {
   uint32_t gap_ms, lost;
 } tinyops_smp_update;
 
-/* Updates of a board's images: 0 is the firmware, 1 the model. Calls return 0 or more, or a
- * negative tinyops_slots_status: the server knows no more of slots than these numbers. */
+/* Images and their updates: 0 is the firmware, 1 the model. Calls get the board's `images` first
+ * and return 0 or more, or a negative tinyops_slots_status. All but the first are null, or none of
+ * them: such a board says what runs, and replaces nothing over SMP. */
 typedef struct {
-  void *context;
   /* Says what lies in a slot. Returns 1, or 0: nothing, or there is no such slot. */
-  int32_t (*describe)(void *context, uint32_t image, uint32_t slot, tinyops_smp_slot *found);
+  int32_t (*describe)(void *images, uint32_t image, uint32_t slot, tinyops_smp_slot *found);
   /* Begins to take a file of `bytes` bytes, or goes on with it: `digest` is its SHA-256, or null.
    * Returns the offset of the next piece. */
-  int32_t (*begin)(void *context, uint32_t image, uint32_t bytes, const uint8_t *digest);
+  int32_t (*begin)(void *images, uint32_t image, uint32_t bytes, const uint8_t *digest);
   /* Takes a piece; the last one is judged with all of the file. A piece from elsewhere changes
    * nothing. Returns the offset of the next piece. */
-  int32_t (*write)(void *context, uint32_t offset, const uint8_t *bytes, uint32_t count);
-  int32_t (*erase)(void *context, uint32_t image, uint32_t slot);
-  int32_t (*test)(void *context, uint32_t image, const uint8_t *digest);
+  int32_t (*write)(void *images, uint32_t offset, const uint8_t *bytes, uint32_t count);
+  int32_t (*erase)(void *images, uint32_t image, uint32_t slot);
+  int32_t (*test)(void *images, uint32_t image, const uint8_t *digest);
   /* What runs of the image stays; nothing to do where nothing is on trial, or is there. */
-  int32_t (*confirm)(void *context, uint32_t image);
-  /* Returns 0, or ERR_NO_SLOT for an image that there is not. */
-  int32_t (*report)(void *context, uint32_t image, tinyops_smp_update *update);
+  int32_t (*confirm)(void *images, uint32_t image);
+  /* Ends a trial: what ran before runs again, a model at once, a firmware after a reset. */
+  int32_t (*revert)(void *images, uint32_t image);
+  void (*report)(void *images, uint32_t image, tinyops_smp_update *update);
   /* A reset was asked for, and follows. */
-  void (*prepare_reset)(void *context);
-} tinyops_smp_updates;
+  void (*prepare_reset)(void *images);
+} tinyops_smp_images;
 
 /* What the server needs from the application. A null call is answered with UNSUPPORTED. Those that
  * return a number return 0 or a TINYOPS_SMP_ERR, negated. */
@@ -140,8 +140,9 @@ typedef struct {
   int32_t (*bench)(void *context, uint32_t repeat, tinyops_smp_bench *bench);
   /* Starts the board again; is called when the answer is on its way. */
   void (*reset)(void *context);
-  const tinyops_smp_settings *settings; /* may be null */
-  const tinyops_smp_updates *updates;   /* may be null: nothing is updated over SMP */
+  const tinyops_smp_settings *settings;  /* may be null */
+  const tinyops_smp_images *image_calls; /* may be null: it does not say what runs */
+  void *images;                          /* for them */
 } tinyops_smp_board;
 
 /* Whether whoever asks has the board before him: on a cable, and not over a radio or a network. */

@@ -379,6 +379,8 @@ int main(int count, char **arguments) {
   self->port_line = port_line;
   self->release = (tinyops_app_release){.fleet = given.fleet,
                                         .version = "0.1.0",
+                                        .image_calls = &tinyops_app_running_calls,
+                                        .images = &self->management,
                                         .message = self->message,
                                         .message_bytes = sizeof(self->message),
                                         .settings = open_settings(self, &port, given.flash)};

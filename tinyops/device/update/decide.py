@@ -1,0 +1,156 @@
+"""What an update has to do, from what a device says of itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from tinyops.device.update.settings import UpdateFailed
+from tinyops.images import Image, Kind
+from tinyops.link.smp import BoardInfo, ImageSlot, SelfTest, UpdateState
+from tinyops.link.smp.answers import TrialOutcome, TrialState
+
+OUTCOME_TEXT = {
+    TrialOutcome.RESET: "it was reset before the trial was over (a crash, a watchdog, its power, or a person)",
+    TrialOutcome.SELF_TEST: "it failed its self-test",
+    TrialOutcome.DAMAGED: "its bytes had changed in flash when it was to start",
+    TrialOutcome.REFUSED: "its firmware cannot run it",
+}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An image that may be sent: what it is, its bytes, and where it is from (a file, a release)."""
+
+    image: Image
+    data: bytes
+    where: str
+
+    @property
+    def label(self) -> str:
+        return label(self.image.kind, self.image.digest)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a device says of itself. `origins` are the slots of its firmware, () where nobody knows the board."""
+
+    info: BoardInfo
+    slots: tuple[ImageSlot, ...]
+    origins: tuple[int, ...] = ()
+
+    def holds(self, kind: Kind, digest: bytes) -> ImageSlot | None:
+        """The slot with that image, before all others the one that runs."""
+        found = [slot for slot in self.slots if slot.image == kind and slot.digest == digest]
+        return next((slot for slot in found if slot.active), found[0] if found else None)
+
+    def active(self, kind: Kind) -> ImageSlot | None:
+        return next((slot for slot in self.slots if slot.image == kind and slot.active), None)
+
+
+class Step(Enum):
+    """Where an image stands on a device, named by what is to be done next."""
+
+    NOTHING = "runs already"
+    CONFIRM = "runs on trial"
+    WAIT = "is to start its trial"
+    TEST = "lies in the spare slot"
+    UPLOAD = "is not there"
+
+
+class Trial(Enum):
+    """How the trial of an image stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    CONFIRMED = "confirmed"
+    REVERTED = "reverted"
+
+
+def label(kind: Kind, digest: bytes) -> str:
+    return f"{kind.name.lower()} {digest.hex()[:12]}"
+
+
+def next_step(image: Image, seen: Seen) -> Step:
+    """What brings an image onto a device; never what is done already."""
+    slot = seen.holds(image.kind, image.digest)
+    if slot is None:
+        return Step.UPLOAD
+    if slot.active:
+        return Step.NOTHING if slot.confirmed else Step.CONFIRM
+    if slot.pending:
+        return Step.WAIT
+    return Step.TEST if slot.bootable else Step.UPLOAD
+
+
+def objection(image: Image, seen: Seen) -> str:
+    """Why the device would refuse an image for what it is; "" for what only the device can judge."""
+    info = seen.info
+    if image.board != info.board:
+        return f"the image was made for board {image.board}, this is a {info.board}"
+    if image.kind is Kind.MODEL and image.contract != info.contract:
+        return f"the model is for contract {image.contract.hex()[:12]}, its firmware's is {info.contract.hex()[:12]}"
+    return ""
+
+
+def choose(offers: Sequence[Offer], seen: Seen) -> tuple[Offer, ...]:
+    """Of each kind the one that this device can take: of firmware, which is linked once for each slot, the one that
+    runs already or belongs to the spare slot. Firmware comes first. Raises UpdateFailed.
+    """
+    firmware = [offer for offer in offers if offer.image.kind is Kind.FIRMWARE]
+    models = [offer for offer in offers if offer.image.kind is Kind.MODEL]
+    if len(models) > 1:
+        raise UpdateFailed("two models cannot be on one device: " + ", ".join(offer.where for offer in models))
+    return (*((_for_slot(firmware, seen),) if firmware else ()), *models)
+
+
+def _for_slot(firmware: Sequence[Offer], seen: Seen) -> Offer:
+    running = seen.active(Kind.FIRMWARE)
+    held = [offer for offer in firmware if seen.holds(Kind.FIRMWARE, offer.image.digest)]
+    here = [offer for offer in held if running is not None and offer.image.digest == running.digest]
+    if here:
+        return here[0]
+    origins = seen.origins or tuple(sorted(offer.image.load_address or 0 for offer in firmware))
+    slot = 0 if running is None else running.slot
+    if running is None or len(origins) < 2:
+        return firmware[0]
+    spare = origins[1 - slot] if slot < 2 else None
+    fit = [offer for offer in firmware if offer.image.load_address == spare]
+    if fit:
+        return fit[0]
+    linked = ", ".join(f"{offer.where} for {offer.image.load_address:#x}" for offer in firmware)
+    raise UpdateFailed(
+        f"its spare slot begins at {spare:#x}, and no firmware is linked for that: {linked}",
+        hint="firmware is linked once for each slot: give both files, or the release",
+    )
+
+
+def with_new_contract(chosen: Sequence[Offer], seen: Seen) -> bool:
+    """Whether a firmware changes the contract, so that the model must follow while the firmware is still on trial."""
+    return any(o.image.kind is Kind.FIRMWARE and o.image.contract != seen.info.contract for o in chosen)
+
+
+def trial_of(image: Image, seen: Seen, state: UpdateState | None) -> Trial:
+    """How a trial that was asked for stands. Without a `state`, as from other makers' servers, by the slots alone."""
+    slot = seen.holds(image.kind, image.digest)
+    if slot is not None and slot.active:
+        return Trial.CONFIRMED if slot.confirmed else Trial.RUNNING
+    if (slot is not None and slot.pending) or (state is not None and state.state == TrialState.PENDING):
+        return Trial.WAITING
+    return Trial.REVERTED
+
+
+def why_reverted(state: UpdateState | None) -> str:
+    if state is None:
+        return "it went back to the old one"
+    try:
+        return OUTCOME_TEXT[TrialOutcome(state.outcome)]
+    except (ValueError, KeyError):
+        return f"it went back to the old one (outcome {state.outcome})"
+
+
+def newly_failed(before: SelfTest | None, after: SelfTest | None) -> tuple[str, ...]:
+    """The checks that fail now and did not before: a board without a model fails that check with any firmware."""
+    known = {name for name, status in before.checks if status} if before else set()
+    return tuple(f"{name} ({status})" for name, status in after.checks if status and name not in known) if after else ()

@@ -1,0 +1,248 @@
+"""One device from its old images to new ones that run confirmed, or back to the old ones with the reason.
+
+looked at -> uploaded (what differs) -> test -> [reset] -> runs on trial -> self-test -> confirmed -> looked at
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from tinyops.device.transports.kind import Transport
+from tinyops.device.update import decide
+from tinyops.device.update.connection import Connection
+from tinyops.device.update.decide import Offer, Seen, Step, Trial
+from tinyops.device.update.refusals import refused_image
+from tinyops.device.update.settings import Stop, UpdateFailed, Watch, Wish
+from tinyops.device.update.upload import Upload
+from tinyops.images import Kind
+from tinyops.link.client import LinkError
+from tinyops.link.smp import BoardInfo, Refused, SelfTest, UpdateState
+
+Offers: TypeAlias = Callable[[BoardInfo], Sequence[Offer]]
+Origins: TypeAlias = Callable[[str], tuple[int, ...]]
+RESET_AGAIN_S = 3.0
+Result: TypeAlias = Literal["ran already", "confirmed", "on trial"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done about one image. `sent` are its bytes that this update sent, in `seconds`; `resumed_at` is where
+    it went on from, `breaks` how often the link was lost. `gap_ms`: how long the swap stopped inference.
+    """
+
+    kind: Kind
+    digest: bytes
+    where: str
+    result: Result
+    sent: int = 0
+    seconds: float = 0.0
+    resumed_at: int = 0
+    breaks: int = 0
+    gap_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Updated:
+    """A device that has what it should."""
+
+    address: str
+    board: str
+    images: tuple[Done, ...]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What every device's update shares. `offers` may be asked from several threads."""
+
+    offers: Offers
+    origins: Origins
+    wish: Wish
+    watch: Watch
+    stop: Stop
+
+
+def update(address: str, transport: Transport, desk: Desk, *, settle_s: float = 0.0) -> Updated:
+    """Brings one device up to date.
+
+    Raises UpdateFailed for what it refused or reverted, LinkError when it cannot be reached, Stopped. It then runs
+    what it ran, and the next update goes on where this one ended.
+    """
+    patience = desk.wish.patience
+    with Connection(
+        address, transport, settle_s=settle_s, patience=patience, watch=desk.watch, stop=desk.stop
+    ) as connection:
+        return Session(connection, desk).run()
+
+
+class Session:
+    """One update of one device."""
+
+    def __init__(self, to: Connection, desk: Desk) -> None:
+        self._to, self._desk, self._wish = to, desk, desk.wish
+        self._before: SelfTest | None = None
+
+    def run(self) -> Updated:
+        seen = self._look()
+        chosen = decide.choose(self._desk.offers(seen.info), seen)
+        if len(chosen) == 2 and decide.with_new_contract(chosen, seen):
+            done = self._both(*chosen)
+        else:
+            done = tuple(self._bring(offer) for offer in chosen)
+        return Updated(self._to.address, seen.info.board, done)
+
+    def _both(self, firmware: Offer, model: Offer) -> tuple[Done, ...]:
+        """A firmware and the model for its contract: confirmed together, or neither is."""
+        first = self._to_trial(firmware)
+        if first.result == "ran already":
+            return first, self._bring(model)
+        try:
+            second = self._bring(model)
+        except (UpdateFailed, LinkError):
+            self._say("the firmware is on trial and its model does not run: back to what was")
+            self._to.reset()
+            raise
+        return self._confirm(firmware, first), second
+
+    def _bring(self, offer: Offer) -> Done:
+        return self._confirm(offer, self._to_trial(offer))
+
+    # -- as far as the trial ------------------------------------------------------------------------
+
+    def _to_trial(self, offer: Offer) -> Done:
+        """Uploads what is not there, and waits until it runs on trial, unless it runs already."""
+        seen = self._look()
+        image = offer.image
+        done = Done(image.kind, image.digest, offer.where, "on trial")
+        step = decide.next_step(image, seen)
+        if step is Step.NOTHING:
+            self._say(f"{offer.label} runs already")
+            return replace(done, result="ran already")
+        why = decide.objection(image, seen)
+        if why and not self._wish.anyway:
+            raise UpdateFailed(
+                f"{self._to.address}: {offer.where}: {why}", hint="give the image of this board's release"
+            )
+        if image.kind is Kind.FIRMWARE:
+            self._before = self._self_test()
+        if step is Step.UPLOAD:
+            done = self._upload(offer, done)
+        if step in (Step.UPLOAD, Step.TEST):
+            self._ask_refusable(offer, lambda: self._to.call(lambda board: board.test_image(image.digest)))
+        if step is not Step.CONFIRM:
+            self._start(offer)
+        return done
+
+    def _upload(self, offer: Offer, done: Done) -> Done:
+        self._say(f"sending {offer.label}, {len(offer.data):,} bytes, in messages of {self._to.message_bytes:,}")
+        upload = Upload(self._to, offer.image.kind, offer.data, lambda at: self._moved(at, len(offer.data)))
+        begun, breaks = time.monotonic(), self._to.breaks
+        self._ask_refusable(offer, upload.run)
+        at = upload.tally.resumed_at
+        if at:
+            self._say(f"{at:,} bytes of it were there already")
+        took_s, breaks = time.monotonic() - begun, self._to.breaks - breaks
+        return replace(done, sent=len(offer.data) - at, seconds=took_s, resumed_at=at, breaks=breaks)
+
+    def _ask_refusable(self, offer: Offer, ask: Callable[[], object]) -> None:
+        try:
+            ask()
+        except Refused as refused:
+            raise refused_image(self._to.address, offer, refused, self._state(offer.image.kind)) from refused
+
+    def _start(self, offer: Offer) -> None:
+        """Waits until what was tested runs. Raises UpdateFailed with the reason when it went back."""
+        resets = offer.image.kind is Kind.FIRMWARE
+        if resets:
+            self._say("starting it on trial")
+            self._to.reset()
+        begun = asked = time.monotonic()
+        patience = self._wish.patience
+        while True:
+            seen, state = self._look(starting=resets), self._state(offer.image.kind)
+            stands = decide.trial_of(offer.image, seen, state)
+            if stands in (Trial.RUNNING, Trial.CONFIRMED):
+                return
+            if stands is Trial.REVERTED:
+                raise UpdateFailed(f"{self._to.address}: {offer.label} was reverted: {decide.why_reverted(state)}")
+            now = time.monotonic()
+            if now - begun >= patience.trial_s:
+                raise UpdateFailed(
+                    f"{self._to.address}: {offer.label} did not start within {patience.trial_s:g} s",
+                    hint="a model starts between two inferences: does its input come? It stays pending until a reset",
+                )
+            if resets and now - asked >= RESET_AGAIN_S:  # it answers and still waits: the request was lost
+                asked = now
+                self._to.reset()
+            self._to.stop.wait(patience.poll_s)
+            self._to.check()
+
+    # -- and from there -----------------------------------------------------------------------------
+
+    def _confirm(self, offer: Offer, done: Done) -> Done:
+        if done.result == "ran already":
+            return done
+        self._check(offer)
+        if not self._wish.confirm:
+            self._say(f"{offer.label} runs on trial, not confirmed: the next reset ends it")
+            return done
+        self._ask_refusable(offer, lambda: self._to.call(lambda board: board.confirm_image(offer.image.digest)))
+        slot = self._look().holds(offer.image.kind, offer.image.digest)
+        if slot is None or not (slot.active and slot.confirmed):
+            raise UpdateFailed(
+                f"{self._to.address}: took the confirmation of {offer.label}, and does not run it confirmed",
+                hint="run the same command again",
+            )
+        state = self._state(offer.image.kind)
+        self._say(f"{offer.label} runs, confirmed")
+        return replace(done, result="confirmed", gap_ms=state.gap_ms if state else 0)
+
+    def _check(self, offer: Offer) -> None:
+        """Asks for the self-test of what is on trial. A failure ends the trial; raises UpdateFailed."""
+        found = self._self_test()
+        failed = decide.newly_failed(self._before, found)
+        if failed:
+            self._end_trial(offer)
+            raise UpdateFailed(f"{self._to.address}: {offer.label} failed its self-test: {', '.join(failed)}")
+        if decide.trial_of(offer.image, self._look(), state := self._state(offer.image.kind)) is Trial.REVERTED:
+            raise UpdateFailed(f"{self._to.address}: {offer.label} was reverted: {decide.why_reverted(state)}")
+
+    def _end_trial(self, offer: Offer) -> None:
+        """Back to what ran before: a firmware by a reset, a model at once."""
+        if offer.image.kind is Kind.FIRMWARE:
+            self._to.reset()
+            return
+        try:
+            self._to.call(lambda board: board.end_trial(offer.image.kind))
+        except Refused:
+            self._say("it cannot end a trial by itself: switch it off and on, and the old model runs")
+
+    def _self_test(self) -> SelfTest | None:
+        """None where the board has none."""
+        limit_s = self._wish.patience.self_test_s
+        try:
+            return self._to.call(lambda board: board.self_test(timeout_s=limit_s))
+        except Refused as refused:
+            self._say(f"no self-test: {refused.message.removeprefix(self._to.address + ': ')}")
+            return None
+
+    # -- what it says -------------------------------------------------------------------------------
+
+    def _look(self, *, starting: bool = False) -> Seen:
+        info = self._to.call(lambda board: board.info(), starting=starting)
+        return Seen(info, self._to.call(lambda board: board.images()), self._desk.origins(info.board))
+
+    def _state(self, kind: Kind) -> UpdateState | None:
+        """None where the board does not tell: firmware before this command."""
+        try:
+            return self._to.call(lambda board: board.update_state(kind))
+        except Refused:
+            return None
+
+    def _say(self, text: str) -> None:
+        self._desk.watch.said(self._to.address, text)
+
+    def _moved(self, done: int, total: int) -> None:
+        self._desk.watch.moved(self._to.address, done, total)

@@ -1,0 +1,56 @@
+"""The signed images that a release offers a device that asks for none: by its own board and fleet."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinyops.device.update.decide import Offer
+from tinyops.errors import RemoteError, UsageError
+from tinyops.files import MIB, read_bounded
+from tinyops.images import read_image
+from tinyops.link.smp import BoardInfo
+from tinyops.reconcile.flashable import choose_entry
+from tinyops.reconcile.opening import open_releases
+from tinyops.reconcile.world import load_world_catalog, parse_cache
+from tinyops.specs.loader import load_repository
+
+LIMIT_BYTES = 17 * MIB
+
+
+class Released:
+    """One verified release; its images are fetched once, whichever device asks first."""
+
+    def __init__(self, root: Path, fleet: str | None, version: int | None) -> None:
+        """Raises UsageError when nothing was released, RemoteError for what cannot be trusted."""
+        repository = load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root))
+        store = open_releases(repository)
+        release = None if store is None else store.latest() if version is None else store.read(version)
+        if store is None or release is None:
+            raise UsageError("nothing is released yet", hint="`tinyops apply` makes the first release; or --image FILE")
+        self._store, self._manifest, self._fleet = store, release.manifest, fleet
+        self._lock = threading.Lock()
+        self._read: dict[str, Offer] = {}
+
+    def offers(self, info: BoardInfo) -> Sequence[Offer]:
+        """Raises UsageError or RemoteError naming what the release lacks."""
+        own = info.fleet if info.fleet in self._manifest.fleets else None
+        fleet, entry = choose_entry(self._manifest, info.board, self._fleet or own)
+        if not entry.images:
+            raise UsageError(
+                f"{self._manifest.tag}: fleet {fleet} has no images for the slots of {info.board}",
+                hint="this board takes firmware by cable: `tinyops flash`",
+            )
+        with self._lock:
+            return tuple(self._offer(image.digest, image.image, image.asset) for image in entry.images.values())
+
+    def _offer(self, digest: str, image: str, asset: str) -> Offer:
+        if digest not in self._read:
+            where = f"{self._manifest.tag}/{asset}"
+            data = read_bounded(self._store.fetch_output(self._manifest, digest), LIMIT_BYTES)
+            found = read_image(data, where=where)
+            if found.digest.hex() != image:
+                raise RemoteError(f"{where}: is not the image that the manifest names")
+            self._read[digest] = Offer(found, data, where)
+        return self._read[digest]
