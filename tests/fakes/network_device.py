@@ -1,4 +1,4 @@
-"""The emulated device with a network: QEMU with its user network, the plugin that lends it flash, and its serial line."""
+"""The emulated device with a network: QEMU, its user network, the plugin that lends it flash, and its serial line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from tinyops.firmware.network import Places
@@ -85,7 +85,6 @@ class NetworkDevice:
             for found in TEXT.finditer(kept):
                 with self._changed:
                     self.said.append(found[1].decode(errors="replace"))
-                    print(time.time(), open(f"/proc/{self.process.pid}/stat").read().split()[13:15], self.said[-1], flush=True)
                     self._changed.notify_all()
                 kept = kept[found.end() :]
                 break
@@ -106,7 +105,6 @@ def running(elf: Path, flash: Path, name_port: int, places: Places | None = None
         *("-nodefaults", "-kernel", str(elf), "-chardev", f"socket,id=line,fd={theirs.fileno()}"),
         *("-serial", "chardev:line", "-nic", "user,model=lan9118"),
         *("-semihosting-config", f"enable=on,target=native,arg=dns={name_port}"),
-        *(("-gdb", "tcp::4471") if __import__("os").environ.get("GDBWAIT") else ()),
         *("-plugin", f"{plugin},orders={device_orders.fileno()}"),
     ]
     with ours, orders, tempfile.TemporaryFile() as errors:
@@ -136,15 +134,3 @@ def make_flash(places: Places, parts: dict[int, bytes], path: Path) -> Path:
         flash[at : at + len(data)] = data
     path.write_bytes(flash)
     return path
-
-
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = ANSWER_S) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.02)
-
-
-def joined(lines: Sequence[str]) -> str:
-    return "\n".join(lines)

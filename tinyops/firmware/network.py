@@ -54,14 +54,20 @@ COMPILE_TIMEOUT_S = 120
 CONFIG = "#define MBEDTLS_CONFIG_FILE <tls_config.h>\n"
 
 
+MODEL_A, MODEL_B = (Region(origin=origin, bytes=0x40000) for origin in (0x21000000, 0x21040000))
+STATE = Region(origin=0x21080000, bytes=0x2000)
+SETTINGS = Region(origin=0x21082000, bytes=0x4000)
+MEMORY = Region(origin=0x21086000, bytes=0x2000)
+
+
 @dataclass(frozen=True)
 class Places:
     """Where the device keeps what changes: memory of the machine that its emulator treats as flash."""
 
-    models: tuple[Region, Region] = (Region(origin=0x21000000, bytes=0x40000), Region(origin=0x21040000, bytes=0x40000))
-    state: Region = Region(origin=0x21080000, bytes=0x2000)
-    settings: Region = Region(origin=0x21082000, bytes=0x4000)
-    memory: Region = Region(origin=0x21086000, bytes=0x2000)
+    models: tuple[Region, Region] = (MODEL_A, MODEL_B)
+    state: Region = STATE
+    settings: Region = SETTINGS
+    memory: Region = MEMORY
     erase_bytes: int = 4096
     program_bytes: int = 4
 
@@ -109,7 +115,7 @@ def build(device: Device, folder: Path, report: Callable[[Progress], None], pins
     for name, data in signature.items():
         (folder / "fetched" / name).write_bytes(data)
     (folder / "places.h").write_text(_places(device))
-    flags = [*BASE, *_includes(vendor), "-I", folder, "-DTINYOPS_HAS_VTOR=1"]
+    flags: list[str | Path] = [*BASE, *_includes(vendor), "-I", folder, "-DTINYOPS_HAS_VTOR=1"]
     flags += [f"-DTINYOPS_TWIN_ERASE_BYTES={device.places.erase_bytes}"]
     flags += [f"-DTINYOPS_TWIN_PROGRAM_BYTES={device.places.program_bytes}"]
     flags += ["-DTINYOPS_SETTINGS_VALUES_MAX=8160u", "-isystem", folder / "fetched"]

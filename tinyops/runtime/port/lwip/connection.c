@@ -184,7 +184,9 @@ static int32_t shake_hands(tinyops_connection *connection) {
       return fail(connection, status);
     }
   }
-  const int32_t status = judge(connection, mbedtls_ssl_handshake_step(&connection->ssl));
+  const int result = mbedtls_ssl_handshake_step(&connection->ssl);
+  const int32_t status = judge(connection, result);
+  connection->goes_on = result == 0 && connection->ssl.state != MBEDTLS_SSL_HANDSHAKE_OVER;
   if (status < 0) {
     return status;
   }

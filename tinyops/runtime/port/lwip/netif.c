@@ -165,7 +165,7 @@ int32_t tinyops_network_poll(void) {
   }
   sys_check_timeouts();
   find_name_server();
-  return found;
+  return found != 0 || network->connection.goes_on != 0;
 }
 
 int32_t tinyops_network_has_address(void) {

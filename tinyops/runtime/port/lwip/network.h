@@ -48,7 +48,8 @@ int32_t tinyops_network_open(const tinyops_network_config *config, tinyops_strea
 /* Other roots from the next connection on. */
 void tinyops_network_set_roots(const uint8_t *roots, uint32_t bytes);
 
-/* Takes the frames that have come and lets time pass. Returns 1 when there was a frame. */
+/* Takes the frames that have come and lets time pass. Returns 1 when there was a frame, or a
+ * handshake can go on. */
 int32_t tinyops_network_poll(void);
 
 /* Whether the network has given this device an address. */

@@ -27,6 +27,7 @@ typedef struct {
   uint16_t port;
   uint8_t secured; /* the TLS structs below are in use */
   uint8_t ended;   /* the server sends no more */
+  uint8_t goes_on; /* the handshake's next step waits for nothing */
   char host[TINYOPS_HOST_MAX + 1];
   struct tcp_pcb *pcb;
   struct pbuf *arrived; /* not yet read */

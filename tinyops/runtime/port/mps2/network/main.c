@@ -44,7 +44,8 @@ int main(void) {
       .flash_bytes = (uint32_t)((uintptr_t)tinyops_flash_end - (uintptr_t)tinyops_flash_start),
       .sha256_of = tinyops_boot_own.sha256_of,
       .settings = served,
-      .updates = replaced != 0 ? &replaced->calls : 0,
+      .image_calls = replaced != 0 ? &tinyops_app_update_calls : 0,
+      .images = replaced,
       .message = message,
       .message_bytes = sizeof(message),
   };
