@@ -67,7 +67,9 @@ class NetworkDevice:
                 self._changed.wait(min(left, 0.5))
 
     def skip(self) -> None:
-        """What it said so far is not expected any more."""
+        """What it said so far is not expected any more, and what came over its line is not read."""
+        while not self._come.empty():
+            self._come.get()
         with self._changed:
             self._seen = len(self.said)
 

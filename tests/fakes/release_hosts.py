@@ -36,11 +36,11 @@ def now() -> datetime.datetime:
 
 
 class Authority:
-    """A root, an intermediate authority, and what they certify. `bits`: RSA instead of P-256."""
+    """A root, an intermediate authority, and what they certify. `bits` of RSA; 0: P-256."""
 
-    def __init__(self, folder: Path, name: str = "Root", bits: int = 0) -> None:
+    def __init__(self, folder: Path, name: str = "Root", bits: int = 2048) -> None:
         self.folder, self.bits = folder, bits
-        self.key, self.middle_key = self._new_key(), self._new_key()
+        self.key, self.middle_key, self.leaf_key = self._new_key(), self._new_key(), self._new_key()
         self.root = self._sign(name, self.key, name, self.key, authority=True, days=(-400, 4000))
         self.middle = self._sign(f"{name} 1", self.middle_key, name, self.key, authority=True, days=(-400, 2000))
 
@@ -50,7 +50,7 @@ class Authority:
 
     def server(self, *hosts: str, days: tuple[float, float] = (-10, 80)) -> ssl.SSLContext:
         """A server's side of TLS with a new certificate for these hosts, valid from and until so many days from now."""
-        key = self._new_key()
+        key = self.leaf_key
         leaf = self._sign(hosts[0], key, f"{_name(self.root)} 1", self.middle_key, hosts=hosts, days=days)
         path = self.folder / f"{secrets.token_hex(8)}.pem"
         private = key.private_bytes(

@@ -90,6 +90,7 @@ class Device:
     interval_ms: int = 6 * 3600 * 1000
     retry_ms: int = 60 * 1000
     trial_ms: int = 10 * 1000
+    idle_ms: int = 500  # a sleep's longest
     tls_heap_bytes: int = 49152
     message_bytes: int = 1024
     places: Places = field(default_factory=Places)
@@ -118,20 +119,18 @@ def build(device: Device, folder: Path, report: Callable[[Progress], None], pins
     flags: list[str | Path] = [*BASE, *_includes(vendor), "-I", folder, "-DTINYOPS_HAS_VTOR=1"]
     flags += [f"-DTINYOPS_TWIN_ERASE_BYTES={device.places.erase_bytes}"]
     flags += [f"-DTINYOPS_TWIN_PROGRAM_BYTES={device.places.program_bytes}"]
-    flags += ["-DTINYOPS_SETTINGS_VALUES_MAX=8160u", "-isystem", folder / "fetched"]
+    flags += [
+        f"-DTINYOPS_IDLE_MS={device.idle_ms}",
+        "-DTINYOPS_SETTINGS_VALUES_MAX=8160u",
+        "-isystem",
+        folder / "fetched",
+    ]
     jobs = [(source, [*flags, *STRICT]) for source in _own_sources()]
     jobs += [(folder / "fetched" / name, [*flags, "-w"]) for name in signature if name.endswith(".c")]
     objects = _compile(tool, jobs, folder)
     elf = folder / "network.elf"
-    script = RUNTIME / "port/mps2/network/link.ld"
-    link = [
-        "-nostartfiles",
-        "--specs=nano.specs",
-        "-T",
-        script,
-        "-Wl,--gc-sections",
-        f"-Wl,-Map={folder / 'network.map'}",
-    ]
+    link: list[str | Path] = ["-nostartfiles", "--specs=nano.specs", "-T", RUNTIME / "port/mps2/network/link.ld"]
+    link += ["-Wl,--gc-sections", f"-Wl,-Map={elf.with_suffix('.map')}"]
     command = [tool.path, *CPU_FLAGS[CPU], *link, "-o", elf, *objects, library, "-lc", "-lgcc"]
     run(command, timeout_s=COMPILE_TIMEOUT_S, what="linking the device with a network")
     return elf
