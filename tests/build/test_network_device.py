@@ -159,10 +159,7 @@ def pack(body: bytes, seed: int, *, counter: int = 1, board: str = BOARD) -> byt
     return build_image(body, kind=Kind.MODEL, board=board, contract=contract, counter=counter, golden=golden)
 
 
-def settings(
-    lab_key: SigningKey, spare: SigningKey, endpoint: str, roots: Sequence[hosts.Authority], written: int
-) -> bytes:
-    keys = (lab_key.public.raw, spare.public.raw)
+def settings(keys: Sequence[SigningKey], endpoint: str, roots: Sequence[hosts.Authority], written: int) -> bytes:
     told = Settings(
         "desk-1", FLEET, BOARD, tuple(key.public.raw for key in keys), b"\x33" * 32, endpoint, written=written
     )
