@@ -19,6 +19,7 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards import load_catalog
 from tinyops.boards.model import Board
 from tinyops.files import MIB
+from tinyops.specs.lock import SOURCES
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import installed
 
@@ -46,7 +47,7 @@ def main() -> None:
 def _step(board: Board, number: int) -> Step:
     facts = board.spec.model_dump(mode="json")
     compiler = {"name": board.spec.compiler, "version": installed(board.spec.compiler).version}
-    lock = {"compiler": compiler, "firmware": own_pins().firmware, **_packages()}
+    lock = {"compiler": compiler, "firmware": own_pins().firmware, "sources": dict(SOURCES), **_packages()}
     settings = {"board": board.name, "fleet": f"fleet{number}", "sensor": "stream", "facts": facts}
     return Step("firmware", f"fleet{number}/{board.name}", settings, lock)
 

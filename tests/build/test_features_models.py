@@ -24,6 +24,7 @@ from tinyops.features.host import extract_rows
 from tinyops.features.stages import LogMel, Mfcc
 from tinyops.files import pretty_json
 from tinyops.recordings import Recordings, save
+from tinyops.specs.lock import SOURCES
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import installed
 from tinyops.twin.golden import read_stream
@@ -110,6 +111,7 @@ def prove(name: str, squeezed: dict[str, Path], folder: Path) -> dict[str, Any]:
     facts = spec.model_dump(mode="json")
     sensor = {"kind": "stream", "port": "serial"}
     lock = compilers | {"platformio": "6.2.0", "scons": "4.11.1", "firmware": own_pins().firmware}
+    lock["sources"] = dict(SOURCES)
     step = Step("firmware", f"f/{name}", {"board": name, "fleet": "f", "sensor": sensor, "facts": facts}, lock)
     flashed = run(firmware.run, step, {"contract.json": compiled["contract.json"]}, folder / "firmware")
     vectors = {n: squeezed[n] for n in ("golden.bin", "stream.bin")}

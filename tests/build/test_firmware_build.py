@@ -15,8 +15,10 @@ from fakes.firmware_edits import Edit, Files, as_rendered, build_edited
 from tinyops.artifacts import Progress, Step
 from tinyops.boards import load_catalog
 from tinyops.errors import DoesNotFit, ToolError
+from tinyops.fetching import Package, fetch_source
 from tinyops.files import digest_file
 from tinyops.firmware import building
+from tinyops.specs.lock import SIGNATURE_SOURCE, SOURCES
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import installed
 
@@ -33,7 +35,13 @@ def facts_of(name: str) -> dict[str, Any]:
 def step_for(name: str, facts: dict[str, Any] | None = None) -> Step:
     facts = facts or facts_of(name)
     compiler = {"name": facts["compiler"], "version": installed(facts["compiler"]).version}
-    lock = {"compiler": compiler, "platformio": "6.2.0", "scons": "4.11.1", "firmware": own_pins().firmware}
+    lock: dict[str, Any] = {
+        "compiler": compiler,
+        "platformio": "6.2.0",
+        "scons": "4.11.1",
+        "firmware": own_pins().firmware,
+    }
+    lock["sources"] = dict(SOURCES)
     return Step("firmware", f"f/{name}", {"board": name, "fleet": "f", "sensor": "stream", "facts": facts}, lock)
 
 
@@ -90,10 +98,11 @@ def test_building_again_gives_the_same_and_rewrites_nothing(cache: Path, tmp_pat
 
 
 def test_no_network_is_needed(cache: Path, tmp_path: Path) -> None:
-    """In a network namespace without any interface; see unshare(1)."""
+    """Once the lock's sources are fetched: in a network namespace without any interface; see unshare(1)."""
     alone = ["unshare", "-rn"]
     if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True).returncode:
         pytest.skip("this machine does not let a program leave the network")
+    fetch_source(Package(*SIGNATURE_SOURCE.split(), SOURCES[SIGNATURE_SOURCE], "the lock"), ignore)
     folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     script = f"import sys; sys.path[:0] = {folders!r}; from test_firmware_build import *\n"
     script += f"print(build(step_for('microbit'), Path({str(tmp_path)!r}))[0]['flash_bytes'])"

@@ -202,7 +202,7 @@ def test_records_and_health_hold_on_the_host_under_sanitizers(tmp_path: Path) ->
     warnings = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-I", runtime / "include"]
     sanitizers = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     sources = [ROOT / "tests/runtime/app_health.c", *sorted(runtime.glob("app/*.c")), *sorted(runtime.glob("smp/*.c"))]
-    sources.append(runtime / "digest/sha256.c")
+    sources += [runtime / "digest/sha256.c", *sorted(runtime.glob("settings/*.c"))]
     subprocess.run(["gcc", *warnings, *sanitizers, *sources, "-o", program], check=True)
     done = subprocess.run([program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

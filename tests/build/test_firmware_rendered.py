@@ -17,6 +17,7 @@ from tinyops import firmware, twin
 from tinyops.artifacts import Step
 from tinyops.boards.layout import Region
 from tinyops.boards.loader import load_catalog
+from tinyops.specs.lock import SOURCES
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import CPU_FLAGS, installed
 
@@ -29,6 +30,7 @@ def run_steps(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
     spec = load_catalog()[name].spec
     contract = contract_of(name) | {"arena_bytes": spec.layout.arena_bytes}
     lock: dict[str, Any] = {"platformio": "6.2.0", "scons": "4.11.1", "firmware": own_pins().firmware}
+    lock["sources"] = dict(SOURCES)
     if spec.twin.kind != "none":
         lock["compiler"] = {"name": spec.compiler, "version": installed(spec.compiler).version}
         lock["emulator"] = {"name": spec.emulator, "version": installed(spec.emulator or "").version}
@@ -71,6 +73,7 @@ def test_a_board_whose_fleet_wants_its_own_sensor_is_rendered_with_its_driver_an
     contract = contract_of("nano33ble") | {"arena_bytes": spec.layout.arena_bytes}
     contract["input"] |= {"channels": ["ax"], "full_scale": [39.0]}
     lock: dict[str, Any] = {"platformio": "6.2.0", "scons": "4.11.1", "firmware": own_pins().firmware}
+    lock["sources"] = dict(SOURCES)
     lock["compiler"] = {"name": spec.compiler, "version": installed(spec.compiler).version}
     sensor = {"kind": "onboard", "name": "onboard-imu"}
     settings = {"board": "nano33ble", "fleet": "wrist", "sensor": sensor, "facts": spec.model_dump(mode="json")}

@@ -21,11 +21,8 @@ ID = "3d1219c7c4c5404aaa1f6d2a48adfda4"
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("native") / "machine_number"
-    sources = [
-        ROOT / "tests/runtime/machine_number.c",
-        RUNTIME / "port/native/machine_id.c",
-        RUNTIME / "digest/sha256.c",
-    ]
+    sources = [ROOT / "tests/runtime/machine_number.c", RUNTIME / "port/native/machine_id.c"]
+    sources.append(RUNTIME / "digest/sha256.c")
     includes = ["-I", RUNTIME / "include", "-I", RUNTIME / "port/native"]
     subprocess.run(["gcc", *STRICT, *SANITIZE, *includes, *sources, "-o", path], check=True, timeout=60)
     return path

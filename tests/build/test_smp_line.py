@@ -42,7 +42,7 @@ class Asked(NamedTuple):
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("line") / "run_line"
     sources = [RUNNER, *sorted((RUNTIME / "app").glob("*.c")), *sorted((RUNTIME / "smp").glob("*.c"))]
-    sources.append(RUNTIME / "digest/sha256.c")
+    sources += [RUNTIME / "digest/sha256.c", *sorted((RUNTIME / "settings").glob("*.c"))]
     subprocess.run(["gcc", *STRICT, *SANITIZE, *sources, "-o", program], check=True)
     return program
 

@@ -113,6 +113,8 @@ class SlotBoard(SmpBoard):
         if body["confirm"]:
             if slot != slots.running:
                 return {"err": {"group": 1, "rc": 32}}
+            if slots is self.images[1] and self.images[0].trial is not None:
+                return self._refused(slots, 14, 9)
             slots.active, slots.trial, slots.outcome = slot, None, 1
         elif slot != slots.running:
             slots.pending = slot

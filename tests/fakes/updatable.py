@@ -13,23 +13,25 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 from test_twin_boards import board_spec, build_firmware, compile_image, contract_of
-from tinyops.twin.flashed import Trust
 
+from fakes.firmware_edits import Edit, as_rendered
 from tinyops.boards.model import BoardSpec
 from tinyops.device.provision.format import Settings, encode_values
 from tinyops.files import digest_json
 from tinyops.images import Golden, Kind, build_image, golden_input, read_image, sign_image
-from tinyops.link import LinkTimeout
+from tinyops.images.definition import HEADER_BYTES
+from tinyops.link import Link, LinkTimeout, Tensor
 from tinyops.link.smp import BoardManager, ImageSlot
 from tinyops.manifest.keys import SigningKey
 from tinyops.twin import qemu
 from tinyops.twin.flash import FLASH, flash_file
+from tinyops.twin.flashed import Trust, firmware_body
 from tinyops.twin.machine import Boot
 
 INPUT_BYTES, FAULTY_INPUT = 8, 0x55
 HANGS, CRASHES = b"\xfe\xe7", b"\x00\xde"  # Thumb: b . and udf #0
 PIECE_BYTES = 512
-LOOK_S, ANSWER_S, START_S = 0.02, 5.0, 60.0
+LOOK_S, ANSWER_S, START_S = 0.02, 60.0, 120.0
 
 
 def digest_of(image: bytes) -> bytes:
@@ -40,13 +42,13 @@ def digest_of(image: bytes) -> bytes:
 class Updatable:
     """A board whose firmware is built once, and everything that can be brought onto it."""
 
-    def __init__(self, board: str, folder: Path, files: dict[str, Path] | None = None) -> None:
+    def __init__(self, board: str, folder: Path, *, edit: Edit = as_rendered) -> None:
         self.board, self.folder = board, folder
         self.spec: BoardSpec = board_spec(board)
         self.contract = contract_of(board)
         self.contract_digest = bytes.fromhex(digest_json(self.contract).removeprefix("sha256:"))
         self.key, self.other_key = SigningKey.generate(), SigningKey.generate()
-        self.files = files or build_firmware(board, folder, self.contract)
+        self.files = build_firmware(board, folder, self.contract, edit=edit)
         self._bodies: dict[tuple[int, int, int], bytes] = {}
 
     def _body(self, adds: int, padding: int, fault: int) -> bytes:
@@ -81,10 +83,11 @@ class Updatable:
         """The firmware of a slot; other instructions `instead` of those `at` a function's start, `grown` by zeros."""
         layout = self.spec.layout
         assert layout is not None
-        stem, origin = ("firmware", "firmware_b")[slot], layout.firmware[slot].origin
-        body = bytearray(self.files[f"{stem}.bin"].read_bytes())
+        stem, origin = "firmware" if self.spec.twin.same_machine else "twin", layout.firmware[slot].origin
+        elf = self.files[f"{stem}{'_b' if slot else ''}.elf"]
+        body = bytearray(firmware_body(elf, origin))
         if instead:
-            offset = function_address(self.files[f"{stem}.elf"], at) - origin - 256
+            offset = function_address(elf, at) - origin - HEADER_BYTES[Kind.FIRMWARE]
             body[offset : offset + len(instead)] = instead
         return self.signed(bytes(body) + bytes(grown), Kind.FIRMWARE, **{"load_address": origin, **changes})
 
@@ -157,6 +160,7 @@ class _Watched:
             raise WasReset
 
     def write(self, data: bytes, timeout_s: float) -> None:
+        self.check()
         self._stream.write(data, timeout_s)
 
 
@@ -164,7 +168,7 @@ class Live:
     """A board that runs: its manager raises WasReset when it was reset, until `wait` saw it answer again."""
 
     def __init__(self, virtual: qemu.QemuBoard) -> None:
-        self.virtual = virtual
+        self.virtual, self.phase = virtual, ""
         self._watched = _Watched(virtual)
         self.manager = BoardManager(self._watched, name=virtual.name, timeout_s=ANSWER_S)
 
@@ -203,10 +207,21 @@ class Live:
             at = int(answer.off)
             moved(at)
 
-    def set_state(self, digest: bytes, *, confirm: bool) -> None:
-        from smpclient.requests.image_management import ImageStatesWrite
+    def infer(self, given: bytes) -> bytes:
+        """One inference over the link, asked for as by a host that knows no updates. Raises LinkError, WasReset."""
+        link = Link(self._watched, name=self.virtual.name, timeout_s=ANSWER_S)
+        link.write_input(given)
+        link.invoke(timeout_s=START_S)
+        return link.read_tensor(Tensor.OUTPUT, len(given))
 
-        self.manager.request(ImageStatesWrite(hash=digest, confirm=confirm))
+    def wait_for_reset(self, count: int = 1) -> None:
+        """Until it was reset so often and answers. Raises LinkError."""
+        deadline = time.monotonic() + START_S
+        while self.virtual.measure().resets != count:
+            if time.monotonic() > deadline:
+                raise LinkTimeout(f"{self.virtual.name}: was not reset")
+            time.sleep(LOOK_S)
+        self.wait()
 
     def wait_active(self, image: int, digest: bytes) -> None:
         deadline = time.monotonic() + ANSWER_S
@@ -215,13 +230,23 @@ class Live:
                 return
         raise LinkTimeout(f"{digest.hex()} does not run")
 
-    def update_model(self, data: bytes) -> None:
-        """Upload, test, on trial, confirm. Raises LinkError, WasReset."""
-        digest = digest_of(data)
+    def try_model(self, data: bytes) -> None:
+        """Upload and test; what becomes of the trial is the caller's to see. Raises LinkError, WasReset."""
         self.upload(1, data)
-        self.set_state(digest, confirm=False)
+        self.manager.test_image(digest_of(data))
+
+    def update_model(self, data: bytes, *, uploaded: bool = False) -> None:
+        """Upload, if it is not there, test, on trial, confirm. Raises LinkError, WasReset."""
+        digest = digest_of(data)
+        if not uploaded:
+            self.phase = "upload"
+            self.upload(1, data)
+        self.phase = "trial"
+        self.manager.test_image(digest)
         self.wait_active(1, digest)
-        self.set_state(digest, confirm=True)
+        self.phase = "confirm"
+        self.manager.confirm_image(digest)
+        self._watched.check()
 
 
 def golden_of(adds: int, *, faulty: bool) -> Golden:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import struct
 import subprocess
+import time
 import tty
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -51,8 +53,17 @@ MODEL_FLAGS = ("-O2", "-ffreestanding", "-fpie", "-fvisibility=hidden", "-fcf-pr
 BEHIND = struct.Struct("<III")  # operations, cut_at, cuts: the end of the file
 
 
+_built: dict[bool, Path] = {}  # in this process; under pytest, folders live as long
+
+
 def build_device(folder: Path, *, sanitized: bool = True) -> Path:
-    """The program, in `folder`. The signature's library is fetched as the lock pins it."""
+    """The program, in `folder` or where it was built before. The signature's library is fetched as the lock pins it."""
+    if sanitized not in _built or not _built[sanitized].is_file():
+        _built[sanitized] = _build(folder, sanitized)
+    return _built[sanitized]
+
+
+def _build(folder: Path, sanitized: bool) -> Path:
     for name, data in signature_sources(SOURCES, lambda _: None).items():
         (folder / name).write_bytes(data)
     flags = SANITIZED if sanitized else ("-O2", "-g")
@@ -220,6 +231,16 @@ class UpdateDevice:
         self.process.kill()
         self.process.wait(START_TIMEOUT_S)
         self.process.stdout.close()
+
+    def crash(self) -> None:
+        """What runs meets a fault, and the device starts again."""
+        assert self.process is not None
+        before = self.starts
+        self.process.send_signal(signal.SIGSEGV)
+        end = time.monotonic() + START_TIMEOUT_S
+        while self.starts == before:
+            assert time.monotonic() < end and self.process.poll() is None, self.log
+            time.sleep(0.01)
 
     @property
     def operations(self) -> int:

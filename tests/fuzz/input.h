@@ -37,7 +37,7 @@ static inline uint32_t fuzz_get32(fuzz_input *input) {
  * says in it how many. The caller frees them. */
 static inline uint8_t *fuzz_bytes(fuzz_input *input, uint32_t *count) {
   *count = *count < fuzz_left(input) ? *count : fuzz_left(input);
-  uint8_t *bytes = malloc(*count + (*count == 0u));
+  uint8_t *bytes = (uint8_t *)malloc(*count + (*count == 0u));
   for (uint32_t i = 0; bytes != NULL && i < *count; i++) {
     bytes[i] = *input->at++;
   }

@@ -87,7 +87,8 @@ int main(int count, char **arguments) {
       .keep = kept,
       .keep_bytes = sizeof(kept),
   };
-  const tinyops_smp_settings settings = {&sum, read_settings, write_settings};
+  const tinyops_smp_settings settings = {
+      .context = &sum, .read = read_settings, .write = write_settings};
   const tinyops_app_release release = {
       .fleet = "wrist",
       .version = "1.2.3",

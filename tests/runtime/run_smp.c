@@ -10,7 +10,7 @@
 
 #include "tinyops/smp.h"
 
-enum { SETTINGS_MAX = 300 };
+enum { SETTINGS_MAX = 300, UPLOAD_BYTES = 5000, REFUSING = 50 };
 
 static uint8_t digest[TINYOPS_SMP_DIGEST_BYTES];
 static const uint8_t number[TINYOPS_SMP_SILICON_MAX] = {0xe6, 0x60, 0, 1};
@@ -104,12 +104,92 @@ static int32_t write_settings(void *context, uint32_t offset, const uint8_t *byt
   return 0;
 }
 
+/* Four slots with the longest version, and a file of UPLOAD_BYTES that is kept nowhere. */
+static int32_t describe_slot(void *images, uint32_t image, uint32_t slot, tinyops_smp_slot *found) {
+  (void)images;
+  *found = (tinyops_smp_slot){.has_digest = 1, .bootable = 1, .pending = slot == 1};
+  found->image.major = found->image.minor = UINT8_MAX;
+  found->image.revision = UINT16_MAX;
+  found->image.build = UINT32_MAX;
+  found->image.digest[0] = (uint8_t)(2 * image + slot);
+  found->active = found->confirmed = slot == 0;
+  return 1;
+}
+
+static int32_t begin_upload(void *images, uint32_t image, uint32_t bytes, const uint8_t *sha) {
+  uint32_t *upload = (uint32_t *)images;
+  if (image > 1) {
+    return TINYOPS_SLOTS_ERR_NO_SLOT;
+  }
+  if (bytes > UPLOAD_BYTES) {
+    return TINYOPS_SLOTS_ERR_BYTES;
+  }
+  upload[0] = sha != NULL && upload[1] == bytes ? upload[0] : 0;
+  upload[1] = bytes;
+  return (int32_t)upload[0];
+}
+
+/* Reads all that it is given, which a sanitizer watches. */
+static int32_t take_upload(void *images, uint32_t offset, const uint8_t *bytes, uint32_t count) {
+  uint32_t *upload = (uint32_t *)images;
+  for (uint32_t i = 0; i < count; i++) {
+    upload[2] ^= bytes[i];
+  }
+  if (offset != upload[0]) {
+    return (int32_t)upload[0];
+  }
+  if (count > upload[1] - offset) {
+    return TINYOPS_SLOTS_ERR_BYTES;
+  }
+  upload[0] += count;
+  return (int32_t)upload[0];
+}
+
+static int32_t erase_slot(void *images, uint32_t image, uint32_t slot) {
+  (void)images;
+  if (image >= REFUSING) {
+    return (int32_t)REFUSING - (int32_t)image;
+  }
+  return image > 1 ? TINYOPS_SLOTS_ERR_NO_SLOT : slot == 0 ? TINYOPS_SLOTS_ERR_STATE : 0;
+}
+
+static int32_t test_image(void *images, uint32_t image, const uint8_t *sha) {
+  (void)images;
+  (void)image;
+  return sha[0] == 3 ? 0 : TINYOPS_SLOTS_ERR_STATE;
+}
+
+static int32_t agree(void *images, uint32_t image) {
+  (void)images;
+  (void)image;
+  return 0;
+}
+
+static void report(void *images, uint32_t image, tinyops_smp_update *update) {
+  (void)images;
+  *update = (tinyops_smp_update){image, 2, 3, 4, 5, UINT32_MAX, 7, 8};
+}
+
+static void prepare_reset(void *images) { (void)images; }
+
 int main(int count, char **arguments) {
   if (count != 2) {
     return 2;
   }
   static const tinyops_smp_settings kept = {.read = read_settings, .write = write_settings};
-  static const tinyops_smp_board board = {.write = write_bytes,
+  static const tinyops_smp_images calls = {.describe = describe_slot,
+                                           .begin = begin_upload,
+                                           .write = take_upload,
+                                           .erase = erase_slot,
+                                           .test = test_image,
+                                           .confirm = agree,
+                                           .revert = agree,
+                                           .report = report,
+                                           .prepare_reset = prepare_reset};
+  static uint32_t upload[3];
+  static const tinyops_smp_board board = {.image_calls = &calls,
+                                          .images = upload,
+                                          .write = write_bytes,
                                           .info = describe,
                                           .health = find_health,
                                           .crash = find_crash,

@@ -147,10 +147,10 @@ def _check_update(memory: Memory, layout: Layout) -> None:
             raise Misplaced(("layout", name), "slots of one image are equally large: what fits one fits the other")
     if own is not None and (len(layout.firmware) != 2 or layout.settings is None or state is None):
         raise Misplaced(("layout", "own_bootloader"), "needs two slots for firmware, settings and state")
-    if state is not None:
-        flash = next(_flash_under(memory, state))
-        if state.bytes % (2 * flash.erase_bytes):
-            raise Misplaced(("layout", "state"), f"is not two halves of whole sectors of {flash.erase_bytes} bytes")
+    for name, region in (("settings", layout.settings), ("state", state)) if state is not None else ():
+        flash = next(_flash_under(memory, region)) if region is not None else None
+        if region is not None and flash is not None and region.bytes % (2 * flash.erase_bytes):
+            raise Misplaced(("layout", name), f"{name} is not two halves of whole sectors of {flash.erase_bytes} bytes")
 
 
 def _check_flash(memory: Memory) -> None:

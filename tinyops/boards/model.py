@@ -221,11 +221,9 @@ class BoardSpec(Strict):
     def _bootloader_is_ours(self) -> BoardSpec:
         own = self.layout.own_bootloader if self.layout is not None else None
         if (own is not None) != (self.update.kind == "own-bootloader"):
-            there = "there is none" if own is None else f"it is not with {self.update.kind}"
+            wrong = "layout.own_bootloader is missing" if own is None else f"is {self.update.kind}, with our bootloader"
             hint = "layout.own_bootloader and update.kind own-bootloader go together"
-            raise Misplaced(
-                ("update", "kind"), f"own-bootloader means that a bootloader of ours starts it: {there}", hint=hint
-            )
+            raise Misplaced(("update", "kind"), wrong, hint=hint)
         if own is not None and self.port not in BOOTLOADER_PORTS:
             raise Misplaced(("port",), f"there is no bootloader of ours for port {self.port}")
         return self
@@ -326,7 +324,7 @@ class BoardSpec(Strict):
 
 
 def _without_bootloader(spec: BoardSpec) -> dict[str, Any]:
-    """A core links its firmware at a place of its own: a cable writes that, and models have their slots all the same."""
+    """A core links its firmware at a place of its own: a cable writes that. Models have their slots all the same."""
     if spec.layout is None or spec.layout.own_bootloader is None:
         return {}
     update = Update(kind="usb-gateway", revert=False, power_safe=False, anti_rollback=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tinyops.artifacts import Record, Step
 from tinyops.boards.model import Board
 from tinyops.errors import DoesNotFit, TinyopsError
+from tinyops.firmware.slots import firmware_regions
 from tinyops.images import Kind, body_max
 
 
@@ -54,7 +55,7 @@ def _holds(board: Board, image_bytes: int, arena_bytes: int, firmware_bytes: int
     if layout is None:
         return True
     room = model_room(board)
-    fits = arena_bytes <= layout.arena_bytes and firmware_bytes <= layout.firmware[0].bytes
+    fits = arena_bytes <= layout.arena_bytes and firmware_bytes <= firmware_regions(layout, layout.firmware)[0].bytes
     return fits and (room is None or image_bytes <= room)
 
 

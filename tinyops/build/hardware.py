@@ -17,11 +17,12 @@ from tinyops.build.reference import Array, golden_inputs, read_inputs, reference
 from tinyops.compiler.compiled import CompiledModel
 from tinyops.errors import ToolError, UsageError
 from tinyops.files import digest_bytes, digest_json, write_atomic
-from tinyops.firmware.hexadecimal import intel_hex
+from tinyops.firmware.flash_file import Part, blank, flash_file
 from tinyops.graph import read_graph
 from tinyops.link import LINK_VERSION, Cycles, Hello, Link, LinkTimeout, Status, Timing, describe_status
 from tinyops.link.serial_port import SerialStream, serial_number
 from tinyops.twin.prove import Measured, exercise
+from tinyops.twin.slot_images import slot_files, slot_images
 
 HELLO_TIMEOUT_S = 5.0
 
@@ -156,18 +157,31 @@ def check_flashed(
 
 
 def _flash_hint(files: Mapping[str, Path], wanted: Wanted) -> str:
-    layout, folder = wanted.board.spec.layout, wanted.flash_files
-    assert layout is not None
-    slot = layout.model[0].origin
-    image = files["model.bin"].read_bytes()
+    spec, folder = wanted.board.spec, wanted.flash_files
+    write_atomic(folder / "flash.hex", flash_file("hex", spec, _parts(wanted.board, files)))
+    if next(slot_files(spec.layout), None) is not None:
+        kind = "its images are not signed: a board that was enrolled does not start them"
+        return f"flash {folder / 'flash.hex'} the board's own way ({kind}), then run this again"
+    assert spec.layout is not None
     write_atomic(folder / "firmware.hex", files["firmware.hex"].read_bytes())
-    write_atomic(folder / "model.bin", image)
-    both = files["firmware.hex"].read_text().replace(":00000001FF", "").split()
-    write_atomic(folder / "flash.hex", ("\n".join(both) + "\n" + intel_hex(image, slot)).encode())
+    write_atomic(folder / "model.bin", files["model.bin"].read_bytes())
     return (
         f"flash {folder / 'flash.hex'} the board's own way (firmware and model image; or firmware.hex beside it, and "
-        f"model.bin at {slot:#x}), then run this again"
+        f"model.bin at {spec.layout.model[0].origin:#x}), then run this again"
     )
+
+
+def _parts(board: Board, files: Mapping[str, Path]) -> list[Part]:
+    """What of this build lies in the board's flash."""
+    layout = board.spec.layout
+    assert layout is not None
+    images = slot_images(board.name, board.spec, files, 0)
+    firmware = images.get("firmware_a.img") or files["firmware.bin"].read_bytes()
+    model = images.get("model.img") or files["model.bin"].read_bytes()
+    parts = [Part("firmware", layout.firmware[0], firmware), Part("model", layout.model[0], model)]
+    if layout.own_bootloader is not None:
+        parts.append(Part("bootloader", layout.own_bootloader, files["bootloader.bin"].read_bytes()))
+    return [*parts, blank("state", layout.state)] if layout.state is not None else parts
 
 
 def run_vectors(

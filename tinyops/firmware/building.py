@@ -82,6 +82,7 @@ def _fetched(work: Work) -> dict[str, bytes]:
     """What no repository holds: others' sources, for a bootloader."""
     if work.request.layout.own_bootloader is None:
         return {}
+    check_lock(work.step)
     found = signature_sources(work.step.lock.get("sources") or {}, work.report)
     return {f"{FOLDER}/{name}": data for name, data in found.items()}
 

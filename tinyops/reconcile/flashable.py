@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tinyops.boards.layout import Layout, Region
-from tinyops.boards.model import Board, BoardSpec
+from tinyops.boards.layout import Region
+from tinyops.boards.model import Board
 from tinyops.build.trust import find_trust
-from tinyops.errors import RemoteError, ToolError, UsageError
+from tinyops.errors import RemoteError, UsageError
 from tinyops.files import MIB, read_bounded, write_if_changed
-from tinyops.firmware.hexadecimal import END_LINE, intel_hex
-from tinyops.firmware.uf2 import FAMILIES, pack_uf2_parts
+from tinyops.firmware.flash_file import Part, blank, flash_file
 from tinyops.images import check_signature, read_image
 from tinyops.manifest.document import BoardEntry, FileRef, Manifest
 from tinyops.manifest.keys import Trust
@@ -25,7 +24,6 @@ from tinyops.specs.loader import load_repository
 
 LIMIT_BYTES = 64 * MIB
 FOLDER = Path(".tinyops") / "flash"
-BLANK = b"\xff"
 FIRMWARE, MODEL = "firmware", "model"
 
 
@@ -40,15 +38,6 @@ class Flashable:
     firmware: bytes
     contract: bytes
     model: bytes | None
-
-
-@dataclass(frozen=True)
-class Part:
-    """What lies in one region of flash."""
-
-    name: str
-    region: Region
-    data: bytes
 
 
 def flashable(root: Path, board: Board, fleet: str | None) -> Flashable:
@@ -123,7 +112,7 @@ def _parts(
             )
         yield Part(name, region, _checked(read(file), file, entry, trust))
     if layout.state is not None:
-        yield Part("state", layout.state, BLANK * layout.state.bytes)
+        yield blank("state", layout.state)
 
 
 def _checked(data: bytes, file: FileRef, entry: BoardEntry, trust: Trust | None) -> bytes:
@@ -143,42 +132,3 @@ def _elf(releases: ReleaseStore, manifest: Manifest, fleet: str, board: str) -> 
     if record is None or "firmware.elf" not in record.outputs:
         raise UsageError(f"{manifest.tag}: holds no ELF of the firmware of {board} in fleet {fleet}")
     return read_bounded(releases.fetch_output(manifest, record.outputs["firmware.elf"].digest), LIMIT_BYTES)
-
-
-def flash_file(kind: str, spec: BoardSpec, parts: Sequence[Part]) -> bytes:
-    """The parts as one file that holds nothing else. Raises ToolError where they do not go together."""
-    assert spec.layout is not None
-    for part in parts:
-        if len(part.data) > part.region.bytes:
-            raise ToolError(
-                f"{spec.title}: a {part.name} of {len(part.data):,} bytes in a slot of {part.region.bytes:,}"
-            )
-    ordered = {part.region.origin: part.data for part in sorted(parts, key=lambda part: part.region.origin)}
-    if kind == "hex":
-        return ("".join(intel_hex(d, at).replace(END_LINE, "") for at, d in ordered.items()) + END_LINE).encode()
-    if kind == "bin":
-        return _one_run(spec.layout, ordered)
-    if spec.mcu not in FAMILIES:
-        raise ToolError(
-            f"{spec.title}: no boot ROM of a {spec.mcu} takes UF2", hint="mend flash_tool in its board file"
-        )
-    return pack_uf2_parts({at: _whole_sectors(spec, at, data) for at, data in ordered.items()}, FAMILIES[spec.mcu])
-
-
-def _one_run(layout: Layout, parts: Mapping[int, bytes]) -> bytes:
-    """From where a cable writes on, gaps blank. It ends before the settings: tools that take such files erase what is
-    behind it, or leave both as they are."""
-    kept = layout.settings
-    start = layout.cable_origin
-    run = bytearray()
-    for at, data in parts.items():
-        if kept is None or at < kept.origin or start >= kept.end:
-            run += BLANK * (at - start - len(run)) + data
-    return bytes(run)
-
-
-def _whole_sectors(spec: BoardSpec, at: int, data: bytes) -> bytes:
-    """A boot ROM erases the sector of a page that it writes: what is left of it is said, too."""
-    assert spec.memory is not None
-    flash = next(flash for flash in spec.memory.flash if flash.origin <= at < flash.end)
-    return data + BLANK * (-len(data) % flash.erase_bytes)

@@ -204,7 +204,7 @@ def slot_map(spec: BoardSpec) -> list[str]:
     layout, memory = spec.layout, spec.memory
     if layout is None or memory is None:
         return []
-    lines = ["flash             from         to      bytes"]
+    lines = ["flash                from         to      bytes"]
     for flash in memory.flash:
         at = flash.origin
         for name, region in layout.named():
@@ -223,4 +223,4 @@ def slot_map(spec: BoardSpec) -> list[str]:
 
 
 def _slot(name: str, begin: int, end: int) -> str:
-    return f"{name:<11} {begin:#010x} {end:#010x} {end - begin:>10,}"
+    return f"{name:<14} {begin:#010x} {end:#010x} {end - begin:>10,}"

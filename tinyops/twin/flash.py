@@ -49,6 +49,9 @@ def _overlay(ranges: Sequence[Flash], held: bytes, written: Mapping[int, bytes])
         at = address - flash.origin
         first, last = at - at % flash.erase_bytes, -(-(at + len(data)) // flash.erase_bytes) * flash.erase_bytes
         found[start + first : start + last] = ERASED * (last - first)
+    for address, data in written.items():  # two may lie in one sector
+        flash, start = _range_of(ranges, address, len(data))
+        at = address - flash.origin
         found[start + at : start + at + len(data)] = data
     return bytes(found)
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import SpecError
 from tinyops.twin import browser, native, qemu, qemu_user, rp2040, simavr
+from tinyops.twin.flashed import bootloader_of, firmware_of
 from tinyops.twin.machine import Boot
 from tinyops.twin.prove import Twin
 
@@ -46,4 +47,6 @@ def kind_of(board: str, spec: BoardSpec) -> Kind:
 def files_run(board: str, spec: BoardSpec) -> tuple[str, ...]:
     """Names of the files that the board's twin runs."""
     names = kind_of(board, spec).runs if spec.twin.same_machine else ("twin.elf",)
+    if spec.layout is not None and spec.layout.own_bootloader is not None:
+        names = (bootloader_of(spec), *names, firmware_of(spec, 1))
     return (*names, "model.bin") if spec.model_form == "image" else names

@@ -23,6 +23,7 @@ from tinyops.files import JsonObject
 from tinyops.link import Link, LinkClosed, LinkTimeout
 from tinyops.process import kill_group
 from tinyops.toolchain import Tool, installed, locked
+from tinyops.twin.flashed import Trust, flash_content
 
 RECEIVE_BYTES = 1 << 16
 STDERR_BYTES = 2000
@@ -61,11 +62,20 @@ class Boot:
     bootloader: bool = False
     serial: str = ""
     fleet: str = ""  # what a board with an operating system, whose program is no fleet's, says it is of
+    # Of a board that a bootloader of ours starts: who signed its images, what they are bound to, which firmware it has.
+    trust: Trust | None = None
+    counter: int = 0
+    slot: int = 0
 
     @property
     def silicon(self) -> bytes:
         """The chip's own number, made of the serial; without one, none."""
         return sha256(f"{self.board}/{self.serial}".encode()).digest()[:SILICON_BYTES] if self.serial else b""
+
+    def flash_content(self) -> dict[int, bytes]:
+        """What a cable wrote into the flash of a board that a bootloader of ours starts."""
+        bound = {"counter": self.counter, "slot": self.slot}
+        return flash_content(self.board, self.spec, self.files, self.contract, trust=self.trust, **bound)
 
     def file(self, name: str) -> Path:
         """The path of an input. Raises ToolError when the step was not given it."""

@@ -16,6 +16,7 @@ from tinyops.files import MIB, read_bounded
 from tinyops.toolchain import Tool
 from tinyops.twin.compiled import build_once
 from tinyops.twin.flash import flash_file, programs_allowed
+from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
 from tinyops.twin.released import address_of, segments
 
@@ -91,6 +92,10 @@ def _chip(what: Boot) -> str:
 def _memory(what: Boot) -> Iterator[tuple[list[str | Path], str]]:
     """What brings firmware and model into the machine: QEMU's options, the plugin's. QEMU's own loader would write
     them again at every reset, over what the board did to its flash: where there is flash, the plugin loads it."""
+    if starts_by_bootloader(what.spec, what.files):
+        with _all_flash(what) as made:
+            yield made
+        return
     firmware, image = firmware_file(what), what.files.get("model.bin")
     slot = address_of(firmware, "tinyops_model_slot") if image is not None else 0
     nvmc = CONTROLLERS.get(what.spec.twin.machine)
@@ -111,6 +116,16 @@ def _memory(what: Boot) -> Iterator[tuple[list[str | Path], str]]:
         written |= {slot: read_bounded(image, IMAGE_LIMIT_BYTES)}
     with flash_file([flash], what.state, written) as path:
         yield [], f",{facts_of([Ranged(flash)], path)},nvmc={nvmc}"
+
+
+@contextlib.contextmanager
+def _all_flash(what: Boot) -> Iterator[tuple[list[str | Path], str]]:
+    """The same of a board that a bootloader of ours starts: its flash lies in the machine where it does on the board,
+    but for the bootloader, which lies where the machine starts."""
+    assert what.spec.memory is not None  # it has a layout
+    flash, nvmc = what.spec.memory.flash[0], CONTROLLERS.get(what.spec.twin.machine)
+    with flash_file([flash], what.state, what.flash_content()) as path:
+        yield [], f",{facts_of([Ranged(flash)], path)}{f',nvmc={nvmc}' if nvmc is not None else ''}"
 
 
 @dataclass(frozen=True)

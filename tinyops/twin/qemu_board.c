@@ -345,8 +345,10 @@ static void obey(const char *order, char *answer, size_t room) {
   } else if (strcmp(order, "reset") == 0) {
     pull(BY_PIN, answer, room);
   } else if (strcmp(order, "measure") == 0) {
-    (void)snprintf(answer, room, "operations %u resets %u watchdog %u\n",
-                   flash_operations(&self.flash), self.resets - 1, self.bites);
+    int used = snprintf(answer, room, "operations %u resets %u", flash_operations(&self.flash),
+                        self.resets - 1);
+    used += self.dog_at != 0 ? snprintf(answer + used, room - used, " watchdog %u", self.bites) : 0;
+    (void)snprintf(answer + used, room - used, "\n");
   } else if (!obey_of_flash(order, answer, room)) {
     (void)snprintf(answer, room, "unknown\n");
   }

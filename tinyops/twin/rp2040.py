@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tinyops.boards.layout import Flash
+from tinyops.boards.layout import Flash, Layout
 from tinyops.errors import ToolError
 from tinyops.files import read_bounded
 from tinyops.toolchain import Tool, installed
 from tinyops.twin.flash import flash_file, programs_allowed
+from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.machine import Boot, Counted, OrderedBoard, start_ordered
 
 SCRIPT = Path(__file__).parent / "node" / "rp2040.mjs"
@@ -50,10 +51,7 @@ def boot(what: Boot) -> Iterator[PicoBoard]:
     if spec.memory is None or spec.layout is None or not spec.twin.same_machine:
         raise ToolError(f"{what.board}: rp2040js needs a board with memory, layout and its own firmware")
     flash = spec.memory.flash[0]
-    written = {spec.layout.firmware[0].origin: read_bounded(what.file("firmware.bin"), flash.bytes)}
-    if "model.bin" in what.files:
-        written |= {spec.layout.model[0].origin: read_bounded(what.files["model.bin"], flash.bytes)}
-    with flash_file([flash], what.state, written) as path:
+    with flash_file([flash], what.state, _written(what, spec.layout, flash)) as path:
         command = [*emulator_command(what.tool("emulator", EMULATOR), [], flash), "--flash", path]
         if what.silicon:
             command += ["--number", what.silicon.hex()]
@@ -63,6 +61,16 @@ def boot(what: Boot) -> Iterator[PicoBoard]:
 
         with start_ordered(PicoBoard, what.board, with_sockets) as virtual:
             yield virtual
+
+
+def _written(what: Boot, layout: Layout, flash: Flash) -> dict[int, bytes]:
+    """What a cable wrote."""
+    if starts_by_bootloader(what.spec, what.files):
+        return what.flash_content()
+    written = {layout.firmware[0].origin: read_bounded(what.file("firmware.bin"), flash.bytes)}
+    if "model.bin" in what.files:
+        written |= {layout.model[0].origin: read_bounded(what.files["model.bin"], flash.bytes)}
+    return written
 
 
 def emulator_command(emulator: Tool, loads: Sequence[tuple[Path, int]], flash: Flash | None = None) -> list[str | Path]:

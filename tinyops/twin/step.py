@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
@@ -12,6 +13,7 @@ from tinyops.boards.model import BoardSpec, ModelForm
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
 from tinyops.images import read_image
+from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of
 from tinyops.twin.machine import Boot, Replay
@@ -50,6 +52,8 @@ def open_twin(
     bootloader: bool = False,
     serial: str = "",
     fleet: str = "",
+    counter: int = 0,
+    slot: int = 0,
 ) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
@@ -58,7 +62,8 @@ def open_twin(
     image. `lock` may name `emulator` or `compiler`. `replay` stands in for a sensor, on twins that can: the board
     samples it by itself and reports its results unasked. `bootloader` puts the board's own before the firmware, which
     may then be missing. With a `serial` its chip has a number of its own, always the same, where a twin's chip can have
-    one. A Linux board says that it is of `fleet`. Raises ToolError when it cannot be started.
+    one. A Linux board says that it is of `fleet`. Where a bootloader of ours starts the board, its images are bound to
+    a security `counter`, and its firmware lies in one `slot`. Raises ToolError when it cannot be started.
     """
     if bootloader:
         check_bootloader(board, spec)
@@ -70,7 +75,7 @@ def open_twin(
     what = Boot(board, spec, files, {}, lock or {})
     contract = _read_contract(what.file("contract.json"))
     with kind_of(board, spec).boot(
-        Boot(board, spec, files, contract, lock or {}, replay, state, bootloader, serial, fleet)
+        Boot(board, spec, files, contract, lock or {}, replay, state, bootloader, serial, fleet, None, counter, slot)
     ) as virtual:
         yield virtual
 
@@ -80,7 +85,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     board = str(step.settings["board"])
     spec = BoardSpec.model_validate(step.settings["facts"])
     contract = _read_contract(inputs["contract.json"])
-    images = _images(step, board, spec, inputs)
+    counter = int(step.settings.get("security_counter", 0))
+    images = _images(board, spec, inputs, counter)
     if spec.twin.kind == "none" or (_runs_own_firmware(spec) and "firmware.elf" not in inputs):
         facts = _nothing_ran(spec, inputs) | images
         (out / "proof.json").write_bytes(_proof(board, contract, facts, {}, None))
@@ -90,20 +96,24 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     expected = Expected(
         bytes.fromhex(digest_json(contract).removeprefix("sha256:")), _check_images(board, spec, inputs)
     )
-    with open_twin(board, spec, inputs, lock=step.lock) as virtual:
+    with open_twin(board, spec, inputs, lock=step.lock, counter=counter) as virtual:
         hello = greet(virtual, expected)
         measured = prove(virtual, hello, golden, lambda done: report(Progress(done, total, f"{board}: golden vectors")))
         if "stream.bin" in inputs:
             play(virtual, read_stream(inputs["stream.bin"]))
+    if starts_by_bootloader(spec, inputs):
+        report(Progress(total, total, f"{board}: the firmware of its second slot"))
+        with open_twin(board, spec, inputs, lock=step.lock, counter=counter, slot=1) as second:
+            prove(second, greet(second, expected), replace(golden, vectors=golden.vectors[:1]), lambda _: None)
     facts = _facts(board, spec, inputs, total, measured) | images
     ran = {name: digest_file(inputs[name]) for name in files_run(board, spec)}
     (out / "proof.json").write_bytes(_proof(board, contract, facts, ran, step.lock.get("emulator")))
     return facts
 
 
-def _images(step: Step, board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
+def _images(board: str, spec: BoardSpec, inputs: Mapping[str, Path], counter: int) -> JsonObject:
     """What a signature of each image of the board's slots will cover: its SHA-256, by the image's name."""
-    made = slot_images(board, spec, inputs, int(step.settings.get("security_counter", 0)))
+    made = slot_images(board, spec, inputs, counter)
     read = {name: read_image(image, where=name) for name, image in made.items()}
     return {"images": {name: f"sha256:{image.digest.hex()}" for name, image in read.items()}} if read else {}
 

@@ -271,9 +271,9 @@ int main(int count, char **arguments) {
   self.arguments = arguments;
   self.opened_us = now_us();
   options_read(count - 2, arguments + 2, &self.options);
+  catch_faults();
   open_flash(arguments[1]);
   open_port();
-  catch_faults();
   feed(NULL);
   open_slots();
   boot();

@@ -78,7 +78,7 @@ static int bind_to(int kind, int port) {
   const struct sockaddr_in place = {.sin_family = AF_INET,
                                     .sin_port = htons((uint16_t)port),
                                     .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  const int made = socket(AF_INET, kind, 0); /* stays open over a reset */
+  const int made = socket(AF_INET, kind | SOCK_NONBLOCK, 0); /* stays open over a reset */
   const int again = 1;
   (void)setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &again, sizeof(again));
   if (made < 0 || bind(made, (const struct sockaddr *)&place, sizeof(place)) != 0 ||

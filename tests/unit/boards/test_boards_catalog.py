@@ -10,6 +10,7 @@ import pytest
 from tinyops.boards import catalog_folder, load_catalog
 from tinyops.errors import SpecError
 
+SLOT = "[{origin: 0x5000, bytes: 32768}"
 MICROBIT = (catalog_folder() / "microbit.yaml").read_text()
 
 
@@ -69,10 +70,17 @@ def test_the_cache_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("bytes: 65536}", "bytes: 65000}", "slot firmware does not start and end on a sector of 1024 bytes"),
-        ("bytes: 65536}", "bytes: 66560}", "slots firmware and model 0 overlap at 0x10000"),
+        (SLOT, SLOT.replace("32768", "32000"), "slot firmware 0 does not start and end on a sector of 1024 bytes"),
+        (SLOT, SLOT.replace("32768", "33792"), "slots firmware 0 and firmware 1 overlap at 0xd000"),
         ("0x3f000, bytes: 2048", "0x3f000, bytes: 8192", "slot settings lies outside flash (0x3f000 to 0x41000)"),
-        ("bytes: 65536}", "bytes: 327680}", "slot firmware of 327,680 bytes is larger than flash: 262,144"),
+        (SLOT, SLOT.replace("32768", "327680"), "slot firmware 0 of 327,680 bytes is larger than flash: 262,144"),
+        (SLOT, SLOT.replace("32768", "16384"), "slots of one image are equally large"),
+        (", {origin: 0xd000, bytes: 32768}]", "]", "needs two slots for firmware, settings and state"),
+        ("0x3f000, bytes: 2048", "0x3f000, bytes: 1024", "settings is not two halves of whole sectors of 1024 bytes"),
+        ("0x3f800, bytes: 2048", "0x3f800, bytes: 1024", "state is not two halves of whole sectors of 1024 bytes"),
+        ("    own_bootloader: {origin: 0x0, bytes: 20480}\n", "", "layout.own_bootloader is missing"),
+        ("{kind: own-bootloader", "{kind: usb-gateway", "is usb-gateway, with our bootloader"),
+        ("  port: nrf5\n", "  port: mps2\n", "there is no bootloader of ours for port mps2"),
         ("mcu: nRF51822", "mcu: nRF58122", "unknown MCU 'nRF58122'"),
         ("cpu: cortex-m0\n", "cpu: cortex-m4f\n", "a nRF51822 has no cortex-m4f"),
         ("arena_bytes: 10240", "arena_bytes: 15000", "arena and stack together are larger than RAM"),

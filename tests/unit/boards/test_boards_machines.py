@@ -38,23 +38,35 @@ def test_every_machine_that_is_no_boards_own_has_memory_apart() -> None:
 
 
 def test_what_a_machine_has_at_the_boards_own_address_stays_there() -> None:
-    placed = place(QEMU["mps2-an386"], *memories("nano33ble"))
-    assert placed.model == memories("nano33ble")[1].model[0]
-    assert placed.ram == memories("nano33ble")[0].ram
-    assert placed.firmware == Region(origin=0, bytes=131072)
+    memory, layout = memories("nano33ble-radio")
+    placed = place(QEMU["mps2-an386"], memory, layout)
+    assert placed.model == (layout.model[0],) and placed.ram == memory.ram
+    assert placed.firmware == (Region(origin=0, bytes=393216),) and placed.bootloader is None
+
+
+def test_what_a_bootloader_of_ours_starts_lies_where_it_does_on_the_board() -> None:
+    memory, layout = memories("nano33ble")
+    placed = place(QEMU["mps2-an386"], memory, layout)
+    assert (placed.firmware, placed.model, placed.ram) == (layout.firmware, layout.model, memory.ram)
+    assert placed.bootloader == Region(origin=0, bytes=16384), "which is where the machine starts"
+    low = layout.model_copy(update={"firmware": (Region(origin=0x2000, bytes=0x1C000), layout.firmware[1])})
+    with pytest.raises(ValueError, match=r"firmware 0 where it lies on the board \(0x2000 to 0x1e000\)"):
+        place(QEMU["mps2-an386"], memory, low)
+    with pytest.raises(ValueError, match="firmware 0 where it lies"):
+        place(QEMU["mps2-an386"], *memories("pico"))
 
 
 def test_a_slot_that_code_memory_cannot_hold_goes_elsewhere() -> None:
     memory, layout = memories("teensy41")
-    assert place(QEMU["mps2-an500"], memory, layout).model == Region(origin=MIB, bytes=3 * MIB)
+    assert place(QEMU["mps2-an500"], memory, layout).model == (Region(origin=MIB, bytes=3 * MIB),)
     large = Region(origin=0x60100000, bytes=3 * MIB + 4096)
     moved = Layout(**{**layout.model_dump(), "model": [large.model_dump()]})
-    assert place(QEMU["mps2-an500"], memory, moved).model == Region(origin=0x60000000, bytes=large.bytes)
+    assert place(QEMU["mps2-an500"], memory, moved).model == (Region(origin=0x60000000, bytes=large.bytes),)
 
 
 def test_a_board_without_model_slots_has_none_in_its_twin() -> None:
     placed = place(QEMU["virt"], *memories("esp32c3"))
-    assert placed.model is None
+    assert placed.model == ()
     assert placed.ram == Region(origin=0x82000000, bytes=327680)
 
 

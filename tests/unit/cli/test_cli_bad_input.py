@@ -18,6 +18,7 @@ from tinyops.boards import catalog_folder
 from tinyops.cli import main
 from tinyops.link.smp import BoardManager
 
+SLOT = "[{origin: 0x5000, bytes: 32768}"
 MICROBIT = (catalog_folder() / "microbit.yaml").read_text().replace("name: microbit}", "name: mine}")
 SIGNAL = "channels: [ax, ay], units: [m/s2, m/s2], full_scale: [19, 19], rate_hz: 10"
 # What a program that brings firmware onto a Mega is to its caller. It takes its board along when it is told to.
@@ -51,10 +52,18 @@ def avrdude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("bytes: 65536}", "bytes: 66560}", "slots firmware and model 0 overlap at 0x10000"),
+        (
+            SLOT,
+            SLOT.replace("32768", "33792"),
+            "slots firmware 0 and firmware 1 overlap at 0xd000",
+        ),
         ("origin: 0x20000000", "origin: 0x3f000", "flash flash and RAM overlap at 0x3f000"),
         ("mcu: nRF51822", "mcu: nRF58122", "unknown MCU 'nRF58122'"),
-        ("bytes: 65536}", "bytes: 327680}", "slot firmware of 327,680 bytes is larger than flash: 262,144"),
+        (
+            SLOT,
+            SLOT.replace("32768", "327680"),
+            "slot firmware 0 of 327,680 bytes is larger than flash: 262,144",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["boards", "validate", "plan"])

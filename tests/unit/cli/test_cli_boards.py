@@ -46,7 +46,7 @@ def test_outside_a_repository_the_catalogue_is_shown(
     monkeypatch.chdir(tmp_path)
     assert main(["boards", "pico"]) == 0
     said = capsys.readouterr().out
-    assert "model 0     0x10020000 0x10100000    917,504" in said
+    assert "model 0        0x10040000 0x10110000    851,968" in said
     assert "silicon     never run" in said
     assert "USB 2e8a:0003 bootloader" in said
     assert "erased by 4,096 bytes in 45 ms, programmed by 256, each once between erases" in said

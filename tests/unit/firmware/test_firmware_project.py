@@ -50,7 +50,7 @@ def test_a_project_is_a_pure_function_without_paths_of_this_machine(name: str) -
     assert files == render(name) and list(files) == sorted(files)
     everything = b"\n".join(files.values()).decode()
     assert str(ROOT) not in everything and str(Path.home()) + "/" not in everything
-    assert not re.search(r"\{\{|\{%", everything)
+    assert not re.search(r"\{\{ |\{%", everything)
     assert {"platformio.ini", "src/main.c", "include/contract.h", f"link/{name}.ld"} <= set(files)
 
 
@@ -60,15 +60,44 @@ def test_the_contract_header_carries_digest_slots_and_arena() -> None:
     digest = hashlib.sha256(canonical_json(contract_of(spec))).digest()
     found = bytes(int(h, 16) for h in re.findall(r"0x([0-9a-f]{2})\b", header.split("CONTRACT_SHA256")[1]))
     assert found[:32] == digest
-    assert "#define MODEL_SLOT_BYTES 96256u" in header
-    assert "tinyops_model_slot = 0x00010000;" in render("microbit")["link/microbit.ld"].decode()
+    assert "#define MODEL_SLOT_BYTES 85984u" in header
+    assert "tinyops_model_slot = 0x00015020;" in render("microbit")["link/microbit.ld"].decode(), "behind a header"
     assert "#define ARENA_BYTES 10240u" in header and "#define FRAME_VALUES 2u" in header
 
 
 def test_the_linker_script_is_the_catalogues_layout() -> None:
-    script = render("nano33ble")["link/nano33ble.ld"].decode()
-    assert "ORIGIN = 0x00010000" in script and ": 131072" in script
+    files = render("nano33ble")
+    script, other = files["link/nano33ble.ld"].decode(), files["link/nano33ble_b.ld"].decode()
+    assert "ORIGIN = 0x00014100" in script and ": 113920" in script, "a slot but for its image's header and TLVs"
+    assert other == script.replace("0x00014100", "0x00030100"), "the same for the other slot"
     assert ". += 8192;" in script and "ORIGIN = 0x20000000" in script
+    assert "tinyops_boot_table = 0x00013f80;" in script, "the end of the bootloader's region"
+
+
+def test_the_bootloader_is_the_catalogues_too() -> None:
+    files = render("nano33ble")
+    script = files["link/nano33ble-bootloader.ld"].decode()
+    assert "flash (rx) : ORIGIN = 0x00010000" in script and "table (r) : ORIGIN = 0x00013f80, LENGTH = 128" in script
+    assert "LENGTH = 262000" in script, "RAM below what a reset keeps"
+    header = files["include/layout.h"].decode()
+    assert '#define LAYOUT_BOARD "nano33ble"' in header and "LAYOUT_UNIT_BYTES 160u" in header
+    assert "{0x00014000u, 114688u}, {0x00030000u, 114688u}" in header and "{0x000f2000u, 8192u}" in header
+    assert files["include/layout.h"] == render("nano33ble", title="another")["include/layout.h"]
+    assert b"LAYOUT_UNIT_BYTES 256u" in render("pico")["include/layout.h"], "whole pages"
+    ini = files["platformio.ini"].decode()
+    assert "[env:nano33ble-bootloader]" in ini and "[env:twin-bootloader]" in ini
+    flags = json.loads(files["boards/tinyops-nano33ble-bootloader.json"])["build"]["cpu_flags"]
+    assert "-mfloat-abi=soft" in flags and "-mfpu=fpv4-sp-d16" not in flags
+
+
+def test_a_firmware_of_an_arduino_core_has_no_bootloader_and_one_slot() -> None:
+    board = load_catalog()["nano33ble"].built_with("arduino")
+    layout = board.spec.layout
+    assert layout is not None and layout.own_bootloader is None and board.spec.update.kind == "usb-gateway"
+    assert [(slot.origin, slot.bytes) for slot in layout.firmware] == [(0x10000, 0x3C000)]
+    assert len(layout.model) == 2 and layout.state is not None, "models have theirs all the same"
+    files = render_project(board="nano33ble", spec=board.spec, fleet="f", sensor={}, contract=contract_of(board.spec))
+    assert "twin/include/layout.h" not in files and "src/boot/main.c" not in files
 
 
 def test_only_a_board_without_a_machine_of_its_own_gets_a_twin_environment() -> None:
@@ -146,8 +175,9 @@ def test_a_pin_of_a_port_that_the_chips_lack_is_refused() -> None:
 
 def test_a_twin_has_the_boards_memories_where_its_machine_has_memory() -> None:
     script = render("nano33ble")["link/twin.ld"].decode()
-    assert "tinyops_model_slot = 0x00030000;" in script, "the board's own address, where the machine has memory"
-    assert "flash (rx) : ORIGIN = 0x00000000" in script
+    assert "tinyops_model_slot = 0x0004c020;" in script, "the board's own address, where the machine has memory"
+    assert "flash (rx) : ORIGIN = 0x00014100" in script
+    assert "flash (rx) : ORIGIN = 0x00000000" in render("nano33ble")["link/twin-bootloader.ld"].decode()
     script = render("nucleo-h743zi")["twin/link/twin.ld"].decode()
     assert "tinyops_model_slot = 0x00040000;" in script, "behind the firmware"
     assert "ram (rw) : ORIGIN = 0x20000000, LENGTH = DEFINED(tinyops_measure) ? 0x10000000 : 524288" in script

@@ -18,9 +18,10 @@ from tinyops.boards import load_catalog
 from tinyops.boards.model import Board, BoardSpec, FlashTool
 from tinyops.cli import main
 from tinyops.errors import RemoteError, ToolError, UsageError
+from tinyops.firmware.flash_file import Part, flash_file
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import SigningKey
-from tinyops.reconcile.flashable import Part, choose_entry, flash_file, flashable
+from tinyops.reconcile.flashable import choose_entry, flashable
 
 CATALOG = load_catalog()
 FIRMWARE, MODEL = bytes(range(256)) * 5, b"the model image"

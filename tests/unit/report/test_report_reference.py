@@ -65,7 +65,8 @@ def test_what_never_ran_is_said_first_with_proof_and_guarantees() -> None:
     never = next(line for line in lines if line.startswith("**Never run on silicon: "))
     named = {name for name in catalog if f"`{name}`" in never}
     assert named == {name for name, board in catalog.items() if not board.spec.silicon.run}
-    assert "| `microbit-v2` | same-bytes | same-source | usb-gateway | none | gateway | usb |" in lines
+    guarantees = "own-bootloader | reverts, power-safe, no rollback"
+    assert f"| `microbit-v2` | same-bytes | same-source | {guarantees} | gateway | usb |" in lines
     assert "| `esp32` | rendered | rendered | vendor-ab | power-safe | gateway | usb |" in lines
     assert "| `uno-r4` | data | 0x40100000 | 8,192 | 1,024 | 1 | 1 | dual-bank | 20 |" in lines
 

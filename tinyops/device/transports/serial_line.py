@@ -27,7 +27,7 @@ class SerialTransport:
         _parse(address)
 
     def traits(self, address: str) -> Traits:  # noqa: ARG002
-        return Traits(framing="console", window=WINDOW_MAX, resend_s=5.0, connect_s=10.0)
+        return Traits(framing="console", window=WINDOW_MAX, resend_s=3.0, connect_s=10.0)
 
     def open(self, address: str, *, settle_s: float = 0.0) -> Channel:
         port, baud = _parse(address)

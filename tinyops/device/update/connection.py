@@ -93,7 +93,8 @@ class Connection:
                 self._away(error)
             except LinkError as error:
                 self._trouble = self._plain(error)
-                garbled += isinstance(error, Garbled)
+                # Datagrams that come late, or twice, are answers to other requests: no sign of a wrong device.
+                garbled += isinstance(error, Garbled) and self.traits.resend_min_s is None
                 if time.monotonic() - begun >= limit_s or (garbled >= GARBLED_MAX and not starting):
                     raise
                 self.silent()

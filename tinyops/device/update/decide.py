@@ -49,6 +49,14 @@ class Seen:
         return next((slot for slot in self.slots if slot.image == kind and slot.active), None)
 
 
+@dataclass(frozen=True)
+class Objection:
+    """What this side sees that a device will refuse, and what to do about it."""
+
+    text: str
+    hint: str
+
+
 class Step(Enum):
     """Where an image stands on a device, named by what is to be done next."""
 
@@ -84,14 +92,19 @@ def next_step(image: Image, seen: Seen) -> Step:
     return Step.TEST if slot.bootable else Step.UPLOAD
 
 
-def objection(image: Image, seen: Seen) -> str:
-    """Why the device would refuse an image for what it is; "" for what only the device can judge."""
+def objection(image: Image, seen: Seen) -> Objection | None:
+    """Why the device would refuse an image for what it is; None for what only the device can judge."""
     info = seen.info
     if image.board != info.board:
-        return f"the image was made for board {image.board}, this is a {info.board}"
+        return Objection(
+            f"the image was made for board {image.board}, this is a {info.board}", "give that of this board's release"
+        )
     if image.kind is Kind.MODEL and image.contract != info.contract:
-        return f"the model is for contract {image.contract.hex()[:12]}, its firmware's is {info.contract.hex()[:12]}"
-    return ""
+        return Objection(
+            f"the model is for contract {image.contract.hex()[:12]}, its firmware's is {info.contract.hex()[:12]}",
+            "its firmware goes first: an update that holds both, or `tinyops flash`",
+        )
+    return None
 
 
 def choose(offers: Sequence[Offer], seen: Seen) -> tuple[Offer, ...]:

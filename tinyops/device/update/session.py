@@ -94,17 +94,22 @@ class Session:
         return Updated(self._to.address, seen.info.board, done)
 
     def _both(self, firmware: Offer, model: Offer) -> tuple[Done, ...]:
-        """A firmware and the model for its contract: confirmed together, or neither is."""
+        """A firmware and the model for its contract: both on trial before either is confirmed, the firmware first.
+
+        A model confirmed under a firmware on trial would leave the firmware before it without one.
+        """
         first = self._to_trial(firmware)
         if first.result == "ran already":
             return first, self._bring(model)
         try:
-            second = self._bring(model)
+            second = self._to_trial(model)
+            if second.result != "ran already":
+                self._check(model)
         except (UpdateFailed, LinkError):
             self._say("the firmware is on trial and its model does not run: back to what was")
             self._to.reset()
             raise
-        return self._confirm(firmware, first), second
+        return self._confirm(firmware, first), self._confirm(model, second)
 
     def _bring(self, offer: Offer) -> Done:
         return self._confirm(offer, self._to_trial(offer))
@@ -120,11 +125,8 @@ class Session:
         if step is Step.NOTHING:
             self._say(f"{offer.label} runs already")
             return replace(done, result="ran already")
-        why = decide.objection(image, seen)
-        if why and not self._wish.anyway:
-            raise UpdateFailed(
-                f"{self._to.address}: {offer.where}: {why}", hint="give the image of this board's release"
-            )
+        if not self._wish.anyway and (why := decide.objection(image, seen)):
+            raise UpdateFailed(f"{self._to.address}: {offer.where}: {why.text}", hint=why.hint)
         if image.kind is Kind.FIRMWARE:
             self._before = self._self_test()
         if step is Step.UPLOAD:

@@ -77,7 +77,7 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
     """For the board, where it has a port of its own, and for its twin's machine, where that is another."""
     spec, layout, kind = request.spec, request.layout, family(request.spec.cpu)
     envs = _environments(request.board, spec)
-    bootloaders = _bootloaders(spec, envs, kind)
+    bootloaders = _bootloaders(envs, kind)
     files = _programs(request, facts, envs, bootloaders, kind)
     files |= own_bootloader.files_of(request.board, spec, bootloaders)
     for env in bootloaders:
@@ -199,7 +199,7 @@ def _places(name: str, layout: Layout, firmware: tuple[Region, ...], model: tupl
     }
 
 
-def _bootloaders(spec: BoardSpec, envs: list[dict[str, Any]], kind: Family) -> list[dict[str, Any]]:
+def _bootloaders(envs: list[dict[str, Any]], kind: Family) -> list[dict[str, Any]]:
     """The environments of our bootloader: for the board, and for its twin's machine."""
     return [own_bootloader.environment(env, env["own"], kind.startup) for env in envs if env["own"] is not None]
 
@@ -254,7 +254,8 @@ def _linker_scripts(env: Mapping[str, Any], layout: Layout) -> dict[str, bytes]:
         "model": env["model"],
         "ram": env["ram"],
     }
-    given |= own_bootloader.memory_values(env["own"]) | {"boot2": env["port"] in UF2_PORTS and env["own"] is None}
+    ramcode = env["port"] in UF2_PORTS
+    given |= own_bootloader.memory_values(env["own"]) | {"ramcode": ramcode, "boot2": ramcode and env["own"] is None}
     return {name: render("link.ld.j2", flash=flash, **given) for name, flash in env["linked"].items()}
 
 

@@ -18,17 +18,14 @@ static int32_t inside(uint32_t offset, uint32_t count, uint32_t bytes) {
   return offset <= bytes && count <= bytes - offset;
 }
 
-/* Bit 0 of an entry says Thumb, the one way in which Cortex-M runs. */
-#if defined(__thumb__)
-#define ENTRY_BIT 1u
-#else
-#define ENTRY_BIT 0u
-#endif
-
 static int32_t is_entry(const tinyops_model_header *header, uint32_t offset) {
-  uint32_t address = offset & ~1u;
-  return (offset & 1u) == ENTRY_BIT && address >= header->header_bytes &&
-         inside(address, 2, header->image_bytes);
+#if defined(__thumb__)
+  if ((offset & 1u) == 0) {
+    return 0; /* bit 0 says Thumb, the one way in which these cores run */
+  }
+  offset -= 1u;
+#endif
+  return offset >= header->header_bytes && inside(offset, 2, header->image_bytes);
 }
 
 static int32_t has_entries(const tinyops_model_header *header) {

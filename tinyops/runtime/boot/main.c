@@ -27,7 +27,8 @@ static uint32_t read_keys(const tinyops_port_flash *flash, uint8_t *unit, uint8_
                                .unit_bytes = LAYOUT_UNIT_BYTES};
   int32_t found = tinyops_settings_open(&settings);
   if (found == 0) {
-    found = tinyops_settings_get(&settings, TINYOPS_SETTINGS_IMAGE_KEYS, keys, KEYS_MAX * KEY_BYTES);
+    found =
+        tinyops_settings_get(&settings, TINYOPS_SETTINGS_IMAGE_KEYS, keys, KEYS_MAX * KEY_BYTES);
   }
   if (found == TINYOPS_SETTINGS_ERR_NONE) {
     return 0;

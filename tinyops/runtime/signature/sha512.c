@@ -75,8 +75,8 @@ static void compress(uint64_t *state, const uint8_t *block) {
     const uint64_t word = t < WORDS ? w[t] : extend(w, t);
     const uint64_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
     const uint64_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
-    const uint64_t one =
-        s[7] + (rotate(s[4], 14) ^ rotate(s[4], 18) ^ rotate(s[4], 41)) + choice + tinyops_sha512_constants[t] + word;
+    const uint64_t one = s[7] + (rotate(s[4], 14) ^ rotate(s[4], 18) ^ rotate(s[4], 41)) + choice +
+                         tinyops_sha512_constants[t] + word;
     const uint64_t two = (rotate(s[0], 28) ^ rotate(s[0], 34) ^ rotate(s[0], 39)) + majority;
     for (uint32_t i = STATE_WORDS - 1; i > 0; i--) {
       s[i] = s[i - 1];

@@ -32,6 +32,9 @@ const ROUTINES = {
   RE: (chip, [offset, count]) => chip.whileUnreadable(() => chip.nor.erase(offset, roundUp(count, chip.nor.facts.erase))),
   RP: (chip, [offset, data, count]) =>
     chip.whileUnreadable(() => chip.nor.program(offset, chip.readRam(data, roundUp(count, chip.nor.facts.program)))),
+  UB: () => {
+    throw new Violation('boot: nothing in flash can run: the boot ROM waits on USB');
+  },
 };
 
 // Of bits and of memory.

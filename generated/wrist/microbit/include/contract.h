@@ -30,7 +30,7 @@
   }
 
 /* Flash, bytes; where the slot lies is the linker's to say. */
-#define MODEL_SLOT_BYTES 96256u
+#define MODEL_SLOT_BYTES 85984u
 
 /* Flash that keeps who the device is, and a buffer for one step of writing it; bytes. */
 #define SETTINGS_ORIGIN 0x0003f000u
@@ -38,6 +38,7 @@
 #define SETTINGS_UNIT_BYTES 32u
 
 /* RAM. */
+#define SMP_MESSAGE_BYTES 1024u
 #define ARENA_BYTES 10240u
 #define FRAME_VALUES 6u /* int16 values of one sensor frame */
 

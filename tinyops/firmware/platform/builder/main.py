@@ -82,6 +82,7 @@ env.Append(
         "-Wl,--gc-sections",
         "-Wl,--build-id=none",
         "-Wl,--fatal-warnings",
+        "-Wl,-n",  # no headers of the ELF within what is loaded
         "-Wl,-T," + script,
     ],
     BUILDERS={f"Copy_{kind}": Builder(action=objcopy(kind), suffix=suffix) for suffix, kind in COPIES.items()},

@@ -21,6 +21,9 @@ uint32_t tinyops_arduino_read_silicon(uint32_t *number);
  * its addresses there; null where the core has no way to it. Returns when the hardware is done. */
 const tinyops_port_flash *tinyops_arduino_flash(void);
 
+/* The maker's bootloader, where it starts one of two firmwares, the second on trial; else null. */
+const tinyops_port_update *tinyops_arduino_update(void);
+
 /* Starts the board again; does not return. */
 void tinyops_arduino_reset(void);
 

@@ -111,6 +111,7 @@ void tinyops_port_open(tinyops_port *port) {
 #endif
   port->silicon_bytes = tinyops_arduino_read_silicon(port->silicon);
   port->flash = tinyops_arduino_flash();
+  port->update = tinyops_arduino_update();
 #if defined(LED_BUILTIN)
   pinMode(LED_BUILTIN, OUTPUT);
   port->show = show;

@@ -45,6 +45,10 @@
 #define MPU_NO_ACCESS_1_MB (1u << 28 | 19u << 1 | 1u)
 #define BELOW_RAM 0x1ff00000u
 
+#if !TINYOPS_HAS_VTOR
+extern volatile uint32_t tinyops_top_words[]; /* by the linker script */
+#endif
+
 int main(void);
 void tinyops_startup_reset(void);
 void tinyops_startup_fault(void);
@@ -77,6 +81,9 @@ static void quiet(void) {
 #endif
 #if TINYOPS_HAS_VTOR
   VECTOR_TABLE_OFFSET = (uint32_t)&vectors;
+#else
+  /* A bootloader, if there is one, has the only table: it forwards to here (boot/start.c). */
+  tinyops_top_words[0] = (uint32_t)tinyops_startup_fault;
 #endif
 #if defined(__ARM_FP)
   COPROCESSOR_ACCESS |= FPU_FULL_ACCESS;

@@ -27,7 +27,7 @@ typedef enum {
 } tinyops_settings_error;
 
 /* Filled in by the caller up to `unit_bytes`; the rest by tinyops_settings_open. */
-typedef struct {
+typedef struct tinyops_settings {
   const tinyops_port_flash *flash;
   void *context;       /* the port's */
   uint32_t origin;     /* of the region; both copies are whole sectors */

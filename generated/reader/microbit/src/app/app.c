@@ -206,6 +206,7 @@ static void write_tensor(tinyops_app *app, const request *asked) {
     refuse(app, asked, TINYOPS_LINK_ERR_RANGE);
     return;
   }
+  app->fed = 1;
   copy(input_of(app) + offset, asked->payload + TINYOPS_LINK_TENSOR_WRITE_REQUEST_SIZE, count);
   answer(app, asked, 0);
 }
@@ -240,6 +241,7 @@ static void invoke(tinyops_app *app, const request *asked) {
     return;
   }
   if (status == TINYOPS_OK) {
+    app->fed = 0;
     tinyops_app_count(app);
   }
   tinyops_put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICKS_AT, ticks);
@@ -269,9 +271,7 @@ static void tell_stats(tinyops_app *app, const request *asked) {
 }
 
 static void reset_state(tinyops_app *app, const request *asked) {
-  int32_t status = app->model.init(app->board->arena);
-  app->frame_arrived = 0;
-  app->result_index = 0;
+  const int32_t status = tinyops_app_start_model(app);
   if (status != TINYOPS_OK) {
     refuse(app, asked, status);
     return;
@@ -328,16 +328,13 @@ static void serve(tinyops_app *app, const request *asked) {
 int32_t tinyops_app_init(tinyops_app *app, const tinyops_app_board *board) {
   *app = (tinyops_app){.board = board};
   app->reset_cause = tinyops_kept_start(board->port);
-  app->state = tinyops_app_find_model(board, &app->model);
-  if (app->state != TINYOPS_OK) {
-    return app->state;
+  app->slot = board->slot;
+  app->slot_bytes = board->slot_bytes;
+  if (board->updates != 0) {
+    board->updates->boot(app);
+  } else {
+    tinyops_app_load(app);
   }
-  if (board->slot != 0) {
-    app->image_crc =
-        tinyops_app_crc32((const uint8_t *)board->slot, app->model.header->image_bytes);
-  }
-  app->state = app->model.init(board->arena);
-  tinyops_app_keep_image(app);
   tinyops_app_start_sensing(app);
   return app->state;
 }
@@ -374,6 +371,9 @@ int32_t tinyops_app_poll(tinyops_app *app) {
   const tinyops_port *port = app->board->port;
   if (port->feed_watchdog != 0) {
     port->feed_watchdog(port->context);
+  }
+  if (app->board->updates != 0) {
+    app->board->updates->swap(app);
   }
   const int32_t sensed = tinyops_app_sense(app);
   return poll_line(app) != 0 || sensed != 0;

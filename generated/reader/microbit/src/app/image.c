@@ -19,9 +19,13 @@ static int32_t inside(uint32_t offset, uint32_t count, uint32_t bytes) {
 }
 
 static int32_t is_entry(const tinyops_model_header *header, uint32_t offset) {
-  uint32_t address = offset & ~1u; /* bit 0 says Thumb */
-  return (offset & 1u) != 0 && address >= header->header_bytes &&
-         inside(address, 2, header->image_bytes);
+#if defined(__thumb__)
+  if ((offset & 1u) == 0) {
+    return 0; /* bit 0 says Thumb, the one way in which these cores run */
+  }
+  offset -= 1u;
+#endif
+  return offset >= header->header_bytes && inside(offset, 2, header->image_bytes);
 }
 
 static int32_t has_entries(const tinyops_model_header *header) {
@@ -51,18 +55,18 @@ static int32_t check_version(const tinyops_model_header *header) {
   return header->abi == TINYOPS_MODEL_ABI ? TINYOPS_OK : TINYOPS_LINK_ERR_ABI;
 }
 
-static int32_t check_image(const tinyops_app_board *board, const tinyops_model_header *header) {
-  if (board->slot_bytes < sizeof(*header) || header->magic == ERASED || header->magic == 0) {
+static int32_t check_image(const tinyops_app *app, const tinyops_model_header *header) {
+  if (app->slot_bytes < sizeof(*header) || header->magic == ERASED || header->magic == 0) {
     return TINYOPS_LINK_ERR_ABSENT;
   }
   int32_t status = check_version(header);
   if (status != TINYOPS_OK) {
     return status;
   }
-  if (header->image_bytes > board->slot_bytes) {
+  if (header->image_bytes > app->slot_bytes) {
     return TINYOPS_LINK_ERR_IMAGE_BYTES;
   }
-  return has_entries(header) ? check_model(board, header) : TINYOPS_ERR_IMAGE;
+  return has_entries(header) ? check_model(app->board, header) : TINYOPS_ERR_IMAGE;
 }
 
 static int32_t find_loaded(const tinyops_app_board *board, tinyops_app_model *model) {
@@ -80,13 +84,14 @@ static int32_t find_loaded(const tinyops_app_board *board, tinyops_app_model *mo
   return status;
 }
 
-int32_t tinyops_app_find_model(const tinyops_app_board *board, tinyops_app_model *model) {
-  if (board->slot == 0) {
-    return find_loaded(board, model);
+int32_t tinyops_app_find_model(tinyops_app *app) {
+  tinyops_app_model *model = &app->model;
+  if (app->slot == 0) {
+    return find_loaded(app->board, model);
   }
-  const tinyops_model_header *header = (const tinyops_model_header *)board->slot;
-  uintptr_t base = (uintptr_t)board->slot;
-  int32_t status = check_image(board, header);
+  const tinyops_model_header *header = (const tinyops_model_header *)app->slot;
+  uintptr_t base = (uintptr_t)app->slot;
+  int32_t status = check_image(app, header);
   if (status != TINYOPS_OK) {
     return status;
   }

@@ -36,10 +36,16 @@ static int32_t write_piece(void *context, uint32_t offset, const uint8_t *bytes,
   return next < 0 ? refusal(next) : 0;
 }
 
+static int32_t trusts_keys(void *context) {
+  return tinyops_settings_get((tinyops_settings *)context, TINYOPS_SETTINGS_IMAGE_KEYS, 0, 0) !=
+         TINYOPS_SETTINGS_ERR_NONE;
+}
+
 void tinyops_settings_serve(tinyops_settings *settings, tinyops_smp_settings *calls) {
   calls->context = settings;
   calls->read = read_piece;
   calls->write = write_piece;
+  calls->trusts_keys = trusts_keys;
 }
 
 const tinyops_smp_settings *tinyops_settings_attach(tinyops_settings *settings,

@@ -71,6 +71,22 @@ void cbor_put_text(cbor_writer *writer, const char *text) {
   cbor_put_string(writer, CBOR_TEXT, (const uint8_t *)text, count);
 }
 
+void cbor_entry_words(cbor_writer *writer, const char *names, const uint32_t *words) {
+  while (*names != 0) {
+    const int32_t is_signed = *names == '-';
+    names += is_signed;
+    cbor_put_text(writer, names);
+    if (is_signed != 0) {
+      cbor_put_int(writer, (int32_t)*words);
+    } else {
+      cbor_put_uint(writer, *words);
+    }
+    words++;
+    while (*names++ != 0) {
+    }
+  }
+}
+
 void cbor_entry_uint(cbor_writer *writer, const char *key, uint32_t value) {
   cbor_put_text(writer, key);
   cbor_put_uint(writer, value);

@@ -1,5 +1,7 @@
-/* MCUmgr's own groups: os and image. */
+/* MCUmgr's group of the operating system. */
 #include "server.h"
+
+enum { LINE_ROOM = 80 };
 
 int32_t server_echo(const exchange *asked) {
   cbor_item text;
@@ -33,7 +35,7 @@ int32_t server_parameters(const exchange *asked) {
   return MGMT_OK;
 }
 
-static int32_t describe(const exchange *asked, tinyops_smp_info *info) {
+int32_t server_describe(const exchange *asked, tinyops_smp_info *info) {
   const tinyops_smp_board *board = asked->smp->board;
   if (board->info == 0) {
     return MGMT_UNSUPPORTED;
@@ -41,21 +43,6 @@ static int32_t describe(const exchange *asked, tinyops_smp_info *info) {
   *info = (tinyops_smp_info){0};
   board->info(board->context, info);
   return MGMT_OK;
-}
-
-/* Puts a name together from parts: text with a space before all but the first. */
-typedef struct {
-  uint8_t bytes[80];
-  uint32_t length;
-} sentence;
-
-static void say(sentence *self, const char *word) {
-  if (self->length > 0 && self->length < sizeof(self->bytes)) {
-    self->bytes[self->length++] = ' ';
-  }
-  while (*word != 0 && self->length < sizeof(self->bytes)) {
-    self->bytes[self->length++] = (uint8_t)*word++;
-  }
 }
 
 static int32_t wants(const cbor_item *format, char letter) {
@@ -71,52 +58,25 @@ static int32_t wants(const cbor_item *format, char letter) {
  * are passed over. */
 int32_t server_os_info(const exchange *asked) {
   tinyops_smp_info info;
-  sentence line = {.length = 0};
   cbor_item format = {CBOR_TEXT, 1, (const uint8_t *)"s"};
-  if (server_find(asked, "format", CBOR_TEXT, &format) < 0 || describe(asked, &info) != MGMT_OK) {
+  uint8_t line[LINE_ROOM];
+  uint32_t length = 0;
+  if (server_find(asked, "format", CBOR_TEXT, &format) < 0 ||
+      server_describe(asked, &info) != MGMT_OK) {
     return MGMT_INVALID;
   }
   const char *const words[] = {"tinyops", info.version, info.board};
   for (uint32_t i = 0; i < 3; i++) {
     if (wants(&format, "svi"[i]) != 0) {
-      say(&line, words[i]);
+      for (const char *at = words[i]; *at != 0 && length < LINE_ROOM - 3; at++) {
+        line[length++] = (uint8_t)*at;
+      }
+      line[length++] = ' ';
     }
   }
   cbor_put_open_map(asked->out);
   cbor_put_text(asked->out, "output");
-  cbor_put_string(asked->out, CBOR_TEXT, line.bytes, line.length);
-  cbor_put_end(asked->out);
-  return MGMT_OK;
-}
-
-static void put_image(cbor_writer *out, uint32_t image, const char *version,
-                      const uint8_t *digest) {
-  cbor_put_open_map(out);
-  cbor_entry_uint(out, "image", image);
-  cbor_entry_uint(out, "slot", 0);
-  cbor_entry_text(out, "version", version);
-  cbor_entry_bytes(out, "hash", digest, TINYOPS_SMP_DIGEST_BYTES);
-  cbor_entry_bool(out, "bootable", 1);
-  cbor_entry_bool(out, "confirmed", 1);
-  cbor_entry_bool(out, "active", 1);
-  cbor_put_end(out);
-}
-
-/* Image 0 is the firmware, image 1 the model in its slot, which has no version of its own. */
-int32_t server_images(const exchange *asked) {
-  tinyops_smp_info info;
-  const int32_t status = describe(asked, &info);
-  if (status != MGMT_OK) {
-    return status;
-  }
-  cbor_put_open_map(asked->out);
-  cbor_put_text(asked->out, "images");
-  cbor_put_open_array(asked->out);
-  put_image(asked->out, 0, info.version, info.firmware);
-  if (info.model != 0) {
-    put_image(asked->out, 1, "0.0.0", info.model);
-  }
-  cbor_put_end(asked->out);
+  cbor_put_string(asked->out, CBOR_TEXT, line, length - (length > 0));
   cbor_put_end(asked->out);
   return MGMT_OK;
 }

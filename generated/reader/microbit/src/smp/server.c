@@ -18,21 +18,21 @@ enum {
   CRC_BYTES = 2
 };
 
-/* Upload and erasure are the update's to fill in. */
 static const server_command commands[] = {
     {TINYOPS_SMP_GROUP_OS, TINYOPS_SMP_OS_ECHO, server_echo, server_echo},
     {TINYOPS_SMP_GROUP_OS, TINYOPS_SMP_OS_RESET, 0, server_reset},
     {TINYOPS_SMP_GROUP_OS, TINYOPS_SMP_OS_PARAMETERS, server_parameters, 0},
     {TINYOPS_SMP_GROUP_OS, TINYOPS_SMP_OS_INFO, server_os_info, 0},
-    {TINYOPS_SMP_GROUP_IMAGE, TINYOPS_SMP_IMAGE_STATE, server_images, 0},
-    {TINYOPS_SMP_GROUP_IMAGE, TINYOPS_SMP_IMAGE_UPLOAD, 0, 0},
-    {TINYOPS_SMP_GROUP_IMAGE, TINYOPS_SMP_IMAGE_ERASE, 0, 0},
+    {TINYOPS_SMP_GROUP_IMAGE, TINYOPS_SMP_IMAGE_STATE, server_images, server_set_image},
+    {TINYOPS_SMP_GROUP_IMAGE, TINYOPS_SMP_IMAGE_UPLOAD, 0, server_upload},
+    {TINYOPS_SMP_GROUP_IMAGE, TINYOPS_SMP_IMAGE_ERASE, 0, server_erase_image},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_INFO, server_info, 0},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_HEALTH, server_health, 0},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_SELF_TEST, 0, server_self_test},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_SETTINGS, server_read_settings, server_write_settings},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_BENCH, 0, server_bench},
     {TINYOPS_SMP_GROUP, TINYOPS_SMP_CRASH, server_read_crash, server_clear_crash},
+    {TINYOPS_SMP_GROUP, TINYOPS_SMP_UPDATE, server_update, server_end_trial},
 };
 
 uint32_t server_get16(const uint8_t *bytes) { return (uint32_t)bytes[0] << 8 | bytes[1]; }
@@ -50,9 +50,10 @@ int32_t server_find(const exchange *asked, const char *key, uint32_t type, cbor_
   return found;
 }
 
-void tinyops_smp_open(tinyops_smp *smp, const tinyops_smp_board *board, uint8_t *buffer,
-                      uint32_t buffer_bytes) {
-  *smp = (tinyops_smp){.board = board, .buffer = buffer, .buffer_bytes = buffer_bytes};
+void tinyops_smp_open(tinyops_smp *smp, const tinyops_smp_board *board, tinyops_smp_link link,
+                      uint8_t *buffer, uint32_t buffer_bytes) {
+  *smp = (tinyops_smp){
+      .board = board, .buffer = buffer, .buffer_bytes = buffer_bytes, .link = (uint8_t)link};
 }
 
 static uint32_t version_of(const uint8_t *header) {
@@ -93,12 +94,14 @@ static void refuse(const exchange *asked, int32_t status) {
   cbor_put_end(out);
 }
 
-/* Fills in the body of the answer. Returns its bytes. */
-static uint32_t answer(tinyops_smp *smp, int32_t writes, uint32_t body_bytes) {
+/* Fills in the body of the answer, a refusal unless `status` is 0. Returns its bytes. */
+static uint32_t answer(tinyops_smp *smp, int32_t writes, uint32_t body_bytes, int32_t status) {
   uint8_t *const body = smp->buffer + BODY_AT;
   cbor_writer out = {body, smp->buffer + smp->buffer_bytes - CRC_BYTES, 0};
   const exchange asked = {smp, body, body_bytes, &out};
-  int32_t status = handle(&asked, writes);
+  if (status == MGMT_OK) {
+    status = handle(&asked, writes);
+  }
   if (status == MGMT_OK && out.full != 0) {
     status = MGMT_SIZE;
   }
@@ -110,25 +113,59 @@ static uint32_t answer(tinyops_smp *smp, int32_t writes, uint32_t body_bytes) {
   return (uint32_t)(out.at - body);
 }
 
-void tinyops_smp_serve(tinyops_smp *smp) {
+/* Puts the answer in place of the request of `count` bytes, whose body may have been left out where
+ * `status` refuses it. Returns its bytes, or 0 for what is no request. */
+static uint32_t respond(tinyops_smp *smp, uint32_t count, int32_t status) {
   uint8_t *buffer = smp->buffer;
   const uint32_t op = buffer[OP_AT] & OP_MASK;
   const uint32_t body_bytes = server_get16(buffer + LENGTH_AT);
-  smp->length = 0;
-  if ((op != OP_READ && op != OP_WRITE) ||
-      HEADER_BYTES + body_bytes + CRC_BYTES != server_get16(buffer)) {
+  if ((op != OP_READ && op != OP_WRITE) || HEADER_BYTES + body_bytes != count) {
     smp->bad_messages++;
-    return;
+    return 0;
   }
-  const uint32_t bytes = answer(smp, op == OP_WRITE, body_bytes);
+  const uint32_t bytes = answer(smp, op == OP_WRITE, body_bytes, status);
   const uint32_t version = version_of(buffer) < VERSION_2 ? version_of(buffer) : VERSION_2;
   buffer[OP_AT] =
       (uint8_t)(version << VERSION_SHIFT | (op + 1)); /* an answer's op follows its request's */
   buffer[FLAGS_AT] = 0;
   server_put16(buffer + LENGTH_AT, bytes);
-  server_send(smp, HEADER_BYTES + bytes);
+  return HEADER_BYTES + bytes;
+}
+
+static void reset_if_asked(tinyops_smp *smp) {
+  const tinyops_smp_board *board = smp->board;
   if (smp->resetting != 0) {
     smp->resetting = 0;
-    smp->board->reset(smp->board->context);
+    if (board->image_calls != 0 && board->image_calls->prepare_reset != 0) {
+      board->image_calls->prepare_reset(board->images);
+    }
+    board->reset(board->context);
+  }
+}
+
+void tinyops_smp_serve(tinyops_smp *smp) {
+  smp->length = 0;
+  const uint32_t bytes = respond(smp, server_get16(smp->buffer) - CRC_BYTES, MGMT_OK);
+  if (bytes > 0) {
+    server_send(smp, bytes);
+    reset_if_asked(smp);
+  }
+}
+
+void tinyops_smp_datagram(tinyops_smp *smp, const uint8_t *bytes, uint32_t count,
+                          tinyops_smp_send send, void *to) {
+  if (count < HEADER_BYTES) {
+    smp->bad_messages++;
+    return;
+  }
+  const int32_t fits = count <= smp->buffer_bytes - HEADER_AT - CRC_BYTES;
+  const uint32_t kept = fits ? count : HEADER_BYTES;
+  for (uint32_t i = 0; i < kept; i++) {
+    smp->buffer[HEADER_AT + i] = bytes[i];
+  }
+  const uint32_t answered = respond(smp, count, fits ? MGMT_OK : MGMT_SIZE);
+  if (answered > 0) {
+    send(to, smp->buffer + HEADER_AT, answered);
+    reset_if_asked(smp);
   }
 }

@@ -46,6 +46,9 @@ typedef struct {
  * not there, or -TINYOPS_SMP_ERR_INVALID when it is of another type or the request is malformed. */
 int32_t server_find(const exchange *asked, const char *key, uint32_t type, cbor_item *item);
 
+/* Who the board is. Returns MGMT_OK or MGMT_UNSUPPORTED. */
+int32_t server_describe(const exchange *asked, tinyops_smp_info *info);
+
 /* Sends the message of `message` bytes in the buffer. */
 void server_send(tinyops_smp *smp, uint32_t message);
 
@@ -59,6 +62,9 @@ int32_t server_reset(const exchange *asked);
 int32_t server_parameters(const exchange *asked);
 int32_t server_os_info(const exchange *asked);
 int32_t server_images(const exchange *asked);
+int32_t server_set_image(const exchange *asked);
+int32_t server_upload(const exchange *asked);
+int32_t server_erase_image(const exchange *asked);
 int32_t server_info(const exchange *asked);
 int32_t server_health(const exchange *asked);
 int32_t server_self_test(const exchange *asked);
@@ -67,5 +73,7 @@ int32_t server_write_settings(const exchange *asked);
 int32_t server_bench(const exchange *asked);
 int32_t server_read_crash(const exchange *asked);
 int32_t server_clear_crash(const exchange *asked);
+int32_t server_update(const exchange *asked);
+int32_t server_end_trial(const exchange *asked);
 
 #endif

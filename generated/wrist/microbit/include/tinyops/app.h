@@ -16,6 +16,7 @@
 #include "tinyops/link.h"
 #include "tinyops/model.h"
 #include "tinyops/port.h"
+#include "tinyops/slots.h"
 #include "tinyops/smp.h"
 
 #ifdef __cplusplus
@@ -31,6 +32,28 @@ typedef struct {
   tinyops_model_invoke_fn invoke;
 } tinyops_app_model;
 
+struct tinyops_app;
+struct tinyops_settings;
+
+/* Images that replace each other in slots; see update.c. The caller provides the memory, and leaves
+ * it alone once tinyops_app_attach_updates has filled it in. */
+typedef struct {
+  tinyops_slots *slots;
+  struct tinyops_settings *settings;      /* hold the keys */
+  uint8_t *keys;                          /* room for TINYOPS_SLOTS_KEYS_MAX of them */
+  uint32_t refused[TINYOPS_SLOTS_IMAGES]; /* why last, a negated status; 0: since then begun */
+  uint32_t taken;  /* bytes of the last file that came whole, 0: none since start-up */
+  uint32_t ended;  /* a trial was, by whoever asked for it: the model before is to run again */
+  uint32_t gap_ms; /* how long the last swap stopped inference */
+  uint32_t lost;   /* frames of the sensor, in swaps */
+  /* Finds the model to run, and tries one that is to run for the first time. A firmware on trial
+   * that fails its self-test reverts, by a reset. */
+  void (*boot)(struct tinyops_app *app);
+  /* Between two inferences: starts the trial of a model that is pending, and ends it when it fails
+   * its self-test. */
+  void (*swap)(struct tinyops_app *app);
+} tinyops_app_updates;
+
 /* What the application works with. Everything pointed to outlives it. */
 typedef struct {
   const tinyops_port *port;
@@ -39,7 +62,8 @@ typedef struct {
   const void *slot;        /* where a model image lies, 4-aligned; null: `loaded` is the model */
   uint32_t slot_bytes;
   tinyops_app_model loaded;
-  void *arena; /* aligned to TINYOPS_ARENA_ALIGN */
+  tinyops_app_updates *updates; /* null: nothing is replaced; else the model lies where these say */
+  void *arena;                  /* aligned to TINYOPS_ARENA_ALIGN */
   uint32_t arena_bytes;
   int16_t *frame; /* room for one sensor frame */
   uint32_t frame_values;
@@ -72,10 +96,13 @@ typedef enum {
 } tinyops_arrival;
 
 /* State of the application; the caller provides the memory and leaves it alone. */
-typedef struct {
+typedef struct tinyops_app {
   const tinyops_app_board *board;
+  const void *slot; /* where the model image lies now, null: in none */
+  uint32_t slot_bytes;
   tinyops_app_model model; /* valid when state is TINYOPS_OK */
   int32_t state;           /* TINYOPS_OK or why the image cannot run */
+  uint32_t loads;          /* of images, since start-up */
   uint32_t image_crc;
   uint32_t inferences;    /* since start-up */
   uint32_t result_index;  /* since the model's state was reset */
@@ -86,6 +113,7 @@ typedef struct {
   uint32_t histogram[TINYOPS_HEALTH_CLASSES_MAX];
   int32_t sensing;     /* a tinyops_sensing, or a negative number: the sensor's own */
   uint32_t yielded_ms; /* when the host fed the model last */
+  uint8_t fed;         /* the host has written a tensor that no inference has used yet */
   uint8_t line;        /* what the line is in the middle of; see line.c */
   uint8_t held;        /* a byte whose kind the next one decides */
   uint32_t frame_bytes;
@@ -123,9 +151,47 @@ int32_t tinyops_app_infer(tinyops_app *app);
 /* The index of the largest of the model's int8 outputs, the first among equals. */
 uint32_t tinyops_app_best(const tinyops_app *app);
 
-/* Checks the image at `slot` against slot, arena, frame buffer and contract of `board` without
- * calling it, and fills in `model`. Returns TINYOPS_OK or the first reason why it cannot run. */
-int32_t tinyops_app_find_model(const tinyops_app_board *board, tinyops_app_model *model);
+/* Checks the image at `app->slot`, of `app->slot_bytes` bytes, or the board's loaded model where
+ * that is null, against arena, frame buffer and contract of the board without calling it, and fills
+ * in `app->model`. Returns TINYOPS_OK or the first reason why it cannot run. */
+int32_t tinyops_app_find_model(tinyops_app *app);
+/* The model at `app->slot`, from its beginning: what was pushed before is forgotten. */
+void tinyops_app_load(tinyops_app *app);
+/* Clears the model's state. Returns its status. */
+int32_t tinyops_app_start_model(tinyops_app *app);
+
+/* What a trial of the model computes on. */
+typedef enum {
+  TINYOPS_INPUT_KEPT =
+      0, /* what the input tensor holds; where rows are streamed, again and again */
+  TINYOPS_INPUT_ZEROS = 1, /* zeros */
+  TINYOPS_INPUT_SEEDED = 2 /* golden.h's bytes, row by row */
+} tinyops_input;
+
+/* Runs the model once, all rows of its input. Returns its status. */
+int32_t tinyops_app_run(const tinyops_app *app, tinyops_input input, uint32_t seed);
+/* The same from a cleared state, but for a kept input, to a cleared state; what was pushed is
+ * forgotten. Puts the CRC-32 of the outputs into `crc`. */
+int32_t tinyops_app_try(tinyops_app *app, tinyops_input input, uint32_t seed, uint32_t *crc);
+
+/* For the SMP server, with a tinyops_app_updates as its images. */
+extern const tinyops_smp_images tinyops_app_update_calls;
+
+/* Where the slots lie, and the log that says what runs. */
+typedef struct {
+  tinyops_slot slots[TINYOPS_SLOTS_IMAGES][TINYOPS_SLOTS_EACH];
+  tinyops_slot state;
+} tinyops_app_places;
+
+/* At start-up: gives `slots`, whose board, contract and buffer the caller has filled in, its
+ * places, the port's flash, the table, the keys that the settings hold, and opens them. `keys` has
+ * room for TINYOPS_SLOTS_KEYS_MAX of them. Returns `updates`, or null where nothing can be updated:
+ * a port without flash, a table that is none, another geometry. */
+tinyops_app_updates *tinyops_app_attach_updates(tinyops_app_updates *updates, tinyops_slots *slots,
+                                                const tinyops_app_places *places,
+                                                const struct tinyops_boot_table *table,
+                                                const tinyops_port *port,
+                                                struct tinyops_settings *settings, uint8_t *keys);
 
 /* Feeds one byte. Returns the length of a whole, checked frame (type, sequence, payload) that lies
  * at decoder->frame until the next call, or 0. Zero-initialise the decoder before its first use. */

@@ -14,15 +14,16 @@ extern "C" {
 #define TINYOPS_HEALTH_CLASSES_MAX 16
 #define TINYOPS_CRASH_MAGIC 0x31435254 /* "TRC1"; no enumerator: an int of AVR has 16 bits */
 
-/* Since start-up unless it says otherwise. */
+/* Since start-up unless it says otherwise. Up to `confidence_steps` these are the numbers of HEALTH
+ * in smp_group.h, in that order. */
 typedef struct {
-  uint32_t uptime_ms; /* 0 without a clock */
-  tinyops_reset_cause reset_cause;
+  uint32_t uptime_ms;       /* 0 without a clock */
+  uint32_t reset_cause;     /* a tinyops_reset_cause */
   uint32_t watchdog_resets; /* since power-on, where the port keeps RAM */
   uint32_t faults;          /* since power-on, where the port keeps RAM */
   uint32_t inferences;
-  uint32_t missed_frames; /* the sensor's, lost because nobody took them */
   int32_t sensor;         /* 1: samples, 0: none, frames come over the line; negative: has failed */
+  uint32_t missed_frames; /* the sensor's, lost because nobody took them */
   uint32_t stack_used;    /* bytes, deepest */
   uint32_t stack_bytes;
   uint32_t arena_used; /* bytes that the model needs */
@@ -35,7 +36,8 @@ typedef struct {
 
 /* A hard fault, or where a watchdog that warns found the program, as the port's fault handler saw
  * it. Registers that a core lacks are 0; all are 0 after an overflow of the stack. On RISC-V these
- * are mepc, ra, mcause, and mtval as mmfar. */
+ * are mepc, ra, mcause, and mtval as mmfar. These are the numbers of CRASH in smp_group.h, in that
+ * order. */
 typedef struct {
   uint32_t pc, lr, psr;
   uint32_t cfsr, hfsr, mmfar, bfar; /* ARMv7-M and later */

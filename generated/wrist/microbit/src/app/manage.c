@@ -1,8 +1,6 @@
 /* What the SMP server asks of the application. */
 #include "tinyops/manage.h"
 
-#include "tinyops/sha256.h"
-
 enum { STACK_USED_UP = 1 };
 
 static const tinyops_port *port_of(const tinyops_app_management *self) { return self->port; }
@@ -30,28 +28,55 @@ static void clear_crash(void *context) {
 }
 
 static int32_t has_image(const tinyops_app *app) {
-  return app->board->slot != 0 && app->model.header != 0;
+  return app->slot != 0 && app->model.header != 0;
 }
 
 static int32_t is_readable(const tinyops_app_release *release) {
-  return release->flash_bytes != 0 || release->digest != 0;
+  return (release->flash_bytes != 0 && release->sha256_of != 0) || release->digest != 0;
 }
 
-/* Takes a second for some images on a slow core: once. */
+typedef struct {
+  const uint8_t *start;
+} memory_reader;
+
+static void read_memory(void *context, uint32_t at, uint8_t *bytes, uint32_t count) {
+  const uint8_t *from = ((const memory_reader *)context)->start + at;
+  for (uint32_t i = 0; i < count; i++) {
+    bytes[i] = from[i];
+  }
+}
+
+static void digest_memory(const tinyops_app_management *self, const void *start, uint32_t count,
+                          uint8_t *to) {
+  memory_reader reader = {(const uint8_t *)start};
+  self->release->sha256_of(read_memory, &reader, count, to);
+}
+
+/* Takes a second for some images on a slow core: once for each. */
 static void digest(tinyops_app_management *self) {
-  if (self->digested != 0) {
-    return;
+  const tinyops_app *app = self->app;
+  if (self->digested == 0) {
+    self->digested = 1;
+    if (self->release->flash_bytes != 0 && self->release->sha256_of != 0) {
+      digest_memory(self, self->release->flash, self->release->flash_bytes, self->firmware);
+    } else if (self->release->digest != 0) {
+      self->release->digest(self->firmware);
+    }
   }
-  self->digested = 1;
-  if (self->release->flash_bytes != 0) {
-    tinyops_sha256(self->release->flash, self->release->flash_bytes, self->firmware);
-  } else if (self->release->digest != 0) {
-    self->release->digest(self->firmware);
+  if (has_image(app) && self->release->sha256_of != 0 && self->digested_load != app->loads) {
+    self->digested_load = app->loads;
+    digest_memory(self, app->slot, app->model.header->image_bytes, self->model);
   }
-  if (has_image(self->app)) {
-    tinyops_sha256((const uint8_t *)self->app->board->slot, self->app->model.header->image_bytes,
-                   self->model);
+}
+
+/* Images that have a slot beside the one that runs. */
+static uint32_t count_free(const tinyops_app_updates *updates) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; updates != 0 && i < TINYOPS_SLOTS_IMAGES; i++) {
+    const tinyops_slot *slots = updates->slots->slots[i];
+    count += slots[0].bytes > 0 && slots[1].bytes > 0;
   }
+  return count;
 }
 
 static void describe(void *context, tinyops_smp_info *info) {
@@ -66,39 +91,16 @@ static void describe(void *context, tinyops_smp_info *info) {
       .version = self->release->version,
       .contract = board->contract,
       .firmware = is_readable(self->release) ? self->firmware : 0,
-      .model = has_image(self->app) ? self->model : 0,
+      .model = self->digested_load != 0 && has_image(self->app) ? self->model : 0,
       .image_crc = self->app->image_crc,
       .abi = TINYOPS_MODEL_ABI,
       .state = self->app->state,
       .arena_bytes = board->arena_bytes,
       .ram_bytes = memory.static_bytes + memory.stack_bytes,
+      .free_slots = count_free(board->updates),
       .silicon = board->port->silicon_bytes != 0 ? (const uint8_t *)board->port->silicon : 0,
       .silicon_bytes = board->port->silicon_bytes,
   };
-}
-
-/* One inference on what the input tensor holds; an input that comes in rows is the same row again
- * and again. */
-static int32_t run_model(const tinyops_app *app) {
-  int32_t status = TINYOPS_MORE;
-  for (uint32_t row = 0; status == TINYOPS_MORE && row <= app->model.header->window_frames; row++) {
-    status = app->model.invoke(app->board->arena);
-  }
-  return status;
-}
-
-/* The model as after start-up. */
-static int32_t start_model(tinyops_app *app) {
-  app->frame_arrived = 0;
-  app->result_index = 0;
-  return app->model.init(app->board->arena);
-}
-
-static void clear_input(const tinyops_app *app) {
-  uint8_t *input = (uint8_t *)app->board->arena + app->model.header->input_offset;
-  for (uint32_t i = 0; i < app->model.header->input_bytes; i++) {
-    input[i] = 0;
-  }
 }
 
 static void note(tinyops_smp_test *test, const char *name, int32_t status) {
@@ -108,31 +110,12 @@ static void note(tinyops_smp_test *test, const char *name, int32_t status) {
 }
 
 static int32_t check_image(const tinyops_app *app) {
-  if (app->state == TINYOPS_OK && app->board->slot != 0) {
+  if (app->state == TINYOPS_OK && app->slot != 0) {
     const uint32_t crc =
-        tinyops_app_crc32((const uint8_t *)app->board->slot, app->model.header->image_bytes);
+        tinyops_app_crc32((const uint8_t *)app->slot, app->model.header->image_bytes);
     return crc == app->image_crc ? TINYOPS_OK : TINYOPS_ERR_IMAGE;
   }
   return app->state;
-}
-
-static int32_t check_model(tinyops_app *app, int32_t keep, tinyops_smp_test *test) {
-  const tinyops_model_header *header = app->model.header;
-  tinyops_app_yield(app);
-  int32_t status = TINYOPS_OK;
-  if (keep == 0) {
-    status = start_model(app);
-    clear_input(app);
-  }
-  if (status == TINYOPS_OK) {
-    status = run_model(app);
-  }
-  if (status == TINYOPS_OK) {
-    test->outputs_crc = tinyops_app_crc32(
-        (const uint8_t *)app->board->arena + header->output_offset, header->output_bytes);
-  }
-  const int32_t started = start_model(app);
-  return status == TINYOPS_OK ? started : status;
 }
 
 static int32_t test_itself(void *context, int32_t keep, tinyops_smp_test *test) {
@@ -140,7 +123,9 @@ static int32_t test_itself(void *context, int32_t keep, tinyops_smp_test *test) 
   const int32_t image = check_image(self->app);
   note(test, "image", image);
   if (image == TINYOPS_OK) {
-    note(test, "model", check_model(self->app, keep, test));
+    const tinyops_input input = keep != 0 ? TINYOPS_INPUT_KEPT : TINYOPS_INPUT_ZEROS;
+    tinyops_app_yield(self->app);
+    note(test, "model", tinyops_app_try(self->app, input, 0, &test->outputs_crc));
   }
   tinyops_port_memory memory = {0, 0, 0};
   port_of(self)->measure(port_of(self)->context, &memory);
@@ -160,7 +145,7 @@ static int32_t time_once(const tinyops_app *app, uint32_t number, tinyops_smp_be
     port->feed_watchdog(port->context);
   }
   port->start_ticks(port->context);
-  const int32_t status = run_model(app);
+  const int32_t status = tinyops_app_run(app, TINYOPS_INPUT_KEPT, 0);
   if (port->cycle_bits > 0) {
     add(&bench->cycles, port->cycles(port->context), number);
   }
@@ -182,7 +167,7 @@ static int32_t time_model(void *context, uint32_t repeat, tinyops_smp_bench *ben
   for (uint32_t i = 0; status == TINYOPS_OK && i < repeat; i++) {
     status = time_once(app, i, bench);
   }
-  const int32_t started = start_model(app);
+  const int32_t started = tinyops_app_start_model(app);
   return status == TINYOPS_OK && started == TINYOPS_OK ? 0 : -TINYOPS_SMP_ERR_FAILED;
 }
 
@@ -192,6 +177,7 @@ tinyops_smp *tinyops_app_manage(tinyops_app_management *management, tinyops_app 
   management->port = port;
   management->release = release;
   management->digested = 0;
+  management->digested_load = 0;
   management->board = (tinyops_smp_board){
       .context = management,
       .write = write_line,
@@ -203,8 +189,10 @@ tinyops_smp *tinyops_app_manage(tinyops_app_management *management, tinyops_app 
       .bench = time_model,
       .reset = port->reset != 0 ? restart : 0,
       .settings = release->settings,
+      .image_calls = release->image_calls,
+      .images = release->images,
   };
-  tinyops_smp_open(&management->smp, &management->board, management->message,
-                   sizeof(management->message));
+  tinyops_smp_open(&management->smp, &management->board, TINYOPS_SMP_LOCAL, release->message,
+                   release->message_bytes);
   return &management->smp;
 }

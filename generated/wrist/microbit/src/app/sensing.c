@@ -28,18 +28,16 @@ void tinyops_app_start_sensing(tinyops_app *app) {
 }
 
 void tinyops_app_yield(tinyops_app *app) {
+  app->yielded_ms = now_of(app);
   if (app->sensing > 0) {
     app->sensing = TINYOPS_SENSING_YIELDED;
-    app->yielded_ms = now_of(app);
   }
 }
 
 /* Without a clock the sensor waits until the board starts again. */
 static void take_back(tinyops_app *app) {
   if (app->board->port->now_ms != 0 && now_of(app) - app->yielded_ms >= QUIET_MS) {
-    const int32_t status = app->model.init(app->board->arena);
-    app->frame_arrived = 0;
-    app->result_index = 0;
+    const int32_t status = tinyops_app_start_model(app);
     app->sensing = status < 0 ? status : TINYOPS_SENSING_ON;
   }
 }

@@ -3,6 +3,11 @@
 
 enum { BLOCK_BYTES = 64, WORDS = 16, ROUNDS = 64, STATE_WORDS = 8, LENGTH_AT = 56 };
 
+#if defined(TINYOPS_BOOTLOADER)
+/* SHA-512's constants begin with these bits: the same roots of the same primes. */
+extern const uint64_t tinyops_sha512_constants[];
+#define K(t) ((uint32_t)(tinyops_sha512_constants[t] >> 32))
+#else
 static const uint32_t k[ROUNDS] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -13,6 +18,8 @@ static const uint32_t k[ROUNDS] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
+#define K(t) k[t]
+#endif
 
 static const uint32_t start[STATE_WORDS] = {
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
@@ -62,7 +69,7 @@ static void compress(uint32_t *state, const uint8_t *block) {
     const uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
     const uint32_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
     const uint32_t one =
-        s[7] + (rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)) + choice + k[t] + word;
+        s[7] + (rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)) + choice + K(t) + word;
     const uint32_t two = (rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22)) + majority;
     for (uint_fast8_t i = STATE_WORDS - 1; i > 0; i--) {
       s[i] = s[i - 1];

@@ -58,6 +58,26 @@ typedef struct {
   uint32_t (*missed)(void *context);
 } tinyops_port_sensor;
 
+/* A maker's bootloader that starts one of two firmwares, the second on trial. Numbers of firmwares
+ * are those of the catalogue's slots. */
+typedef struct {
+  /* The firmware that runs. */
+  uint32_t (*running)(void *context);
+  /* 1: what runs is on trial: after a reset of any kind the other one runs, unless confirmed. */
+  int32_t (*is_on_trial)(void *context);
+  /* Lets every reset from now on start that firmware, a new one on trial. Returns 0, or a negative
+   * number when none lies there that could start, or the bootloader knows no trials. */
+  int32_t (*select)(void *context, uint32_t firmware);
+  /* Takes that back: every reset from now on starts what runs. Returns 0 or a negative number.
+   * Power that fails meanwhile leaves the one or the other. */
+  int32_t (*cancel)(void *context, uint32_t firmware);
+  /* What runs on trial stays. Returns 0 or a negative number. */
+  int32_t (*confirm)(void *context);
+  /* What runs on trial has failed: starts the other one, by a reset. Returns only when it cannot.
+   */
+  void (*revert)(void *context);
+} tinyops_port_update;
+
 /* Whoever is told of results beside the host on the serial line: a radio, a network. `send` gets
  * each RESULT report of the link (type, sequence, payload) without its framing and returns at once.
  */
@@ -93,8 +113,9 @@ typedef struct {
   tinyops_reset_cause reset_cause;
   /* Tells the watchdog, which the port has started, that the program lives. May be null. */
   void (*feed_watchdog)(void *context);
-  const tinyops_port_flash *flash;     /* may be null */
-  const tinyops_port_sensor *sensor;   /* may be null: frames come over the line */
+  const tinyops_port_flash *flash;   /* may be null */
+  const tinyops_port_update *update; /* may be null: no bootloader, or one of ours, or no trials */
+  const tinyops_port_sensor *sensor; /* may be null: frames come over the line */
   const tinyops_port_network *network; /* may be null */
   /* Acts on a result: lights an LED, notifies a phone. `best` is the index of the largest of
    * `count` outputs. May be null. */

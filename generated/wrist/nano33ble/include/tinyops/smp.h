@@ -1,8 +1,10 @@
-/* A server for SMP, MCUmgr's management protocol, over any stream of bytes.
+/* A server for SMP, MCUmgr's management protocol, over a stream of bytes or over datagrams.
  *
  *   byte -> tinyops_smp_feed -> (1) tinyops_smp_serve -> lines through `write`, then maybe a reset
+ *   message -> tinyops_smp_datagram -> its answer through `send`, then maybe a reset
  *
- * Messages travel as on MCUmgr's console: 06 09 or 04 14, base64, newline; see tinyops/link/smp.
+ * On a stream messages travel as on MCUmgr's console: 06 09 or 04 14, base64, newline; see
+ * tinyops/link/smp. In a datagram (UDP, BLE) a message is whole, without that framing and its CRC.
  * Requests of versions 1 and 2 are answered in their own version, newer ones are refused in version
  * 2. The caller owns all memory: the server keeps one message, in which the answer takes the place
  * of the request. Numbers and keys are those of smp_group.h. */
@@ -12,6 +14,7 @@
 #include <stdint.h>
 
 #include "tinyops/health.h"
+#include "tinyops/slots.h"
 #include "tinyops/smp_group.h"
 
 #ifdef __cplusplus
@@ -74,7 +77,51 @@ typedef struct {
    * effect, all of them or none. */
   int32_t (*write)(void *context, uint32_t offset, const uint8_t *bytes, uint32_t count,
                    uint32_t total);
+  /* Whether the board trusts keys: it was enrolled, and a link that is not local may not change who
+   * it is. Null: it never does. */
+  int32_t (*trusts_keys)(void *context);
 } tinyops_smp_settings;
+
+/* What lies in a slot, as MCUmgr lists it. */
+typedef struct {
+  tinyops_image_info image; /* its version, and the digest that is its name */
+  uint8_t has_digest;
+  uint8_t bootable;  /* it was verified */
+  uint8_t pending;   /* it was asked to run on trial, and does not yet */
+  uint8_t confirmed; /* it runs when nothing is on trial */
+  uint8_t active;    /* it runs */
+} tinyops_smp_slot;
+
+/* How updates of an image fare: the numbers of UPDATE in tinyops/link/smp, in that order. */
+typedef struct {
+  uint32_t state, outcome, refusal;
+  uint32_t written, announced;
+  uint32_t counter;
+  uint32_t gap_ms, lost;
+} tinyops_smp_update;
+
+/* Images and their updates: 0 is the firmware, 1 the model. Calls get the board's `images` first
+ * and return 0 or more, or a negative tinyops_slots_status. All but the first are null, or none of
+ * them: such a board says what runs, and replaces nothing over SMP. */
+typedef struct {
+  /* Says what lies in a slot. Returns 1, or 0: nothing, or there is no such slot. */
+  int32_t (*describe)(void *images, uint32_t image, uint32_t slot, tinyops_smp_slot *found);
+  /* Begins to take a file of `bytes` bytes, or goes on with it: `digest` is its SHA-256, or null.
+   * Returns the offset of the next piece. */
+  int32_t (*begin)(void *images, uint32_t image, uint32_t bytes, const uint8_t *digest);
+  /* Takes a piece; the last one is judged with all of the file. A piece from elsewhere changes
+   * nothing. Returns the offset of the next piece. */
+  int32_t (*write)(void *images, uint32_t offset, const uint8_t *bytes, uint32_t count);
+  int32_t (*erase)(void *images, uint32_t image, uint32_t slot);
+  int32_t (*test)(void *images, uint32_t image, const uint8_t *digest);
+  /* What runs of the image stays; nothing to do where nothing is on trial, or is there. */
+  int32_t (*confirm)(void *images, uint32_t image);
+  /* Ends a trial: what ran before runs again, a model at once, a firmware after a reset. */
+  int32_t (*revert)(void *images, uint32_t image);
+  void (*report)(void *images, uint32_t image, tinyops_smp_update *update);
+  /* A reset was asked for, and follows. */
+  void (*prepare_reset)(void *images);
+} tinyops_smp_images;
 
 /* What the server needs from the application. A null call is answered with UNSUPPORTED. Those that
  * return a number return 0 or a TINYOPS_SMP_ERR, negated. */
@@ -93,8 +140,13 @@ typedef struct {
   int32_t (*bench)(void *context, uint32_t repeat, tinyops_smp_bench *bench);
   /* Starts the board again; is called when the answer is on its way. */
   void (*reset)(void *context);
-  const tinyops_smp_settings *settings; /* may be null */
+  const tinyops_smp_settings *settings;  /* may be null */
+  const tinyops_smp_images *image_calls; /* may be null: it does not say what runs */
+  void *images;                          /* for them */
 } tinyops_smp_board;
+
+/* Whether whoever asks has the board before him: on a cable, and not over a radio or a network. */
+typedef enum { TINYOPS_SMP_LOCAL = 0, TINYOPS_SMP_REMOTE = 1 } tinyops_smp_link;
 
 /* State of the server; the caller provides the memory and leaves it alone. */
 typedef struct {
@@ -107,14 +159,15 @@ typedef struct {
   uint8_t padded;    /* the line's base64 has ended */
   uint8_t state;     /* of the line */
   uint8_t resetting; /* once the answer is sent */
+  uint8_t link;      /* a tinyops_smp_link */
   uint32_t bad_messages;
 } tinyops_smp;
 
 /* Prepares the server. `buffer` holds a message, its length and its CRC, TINYOPS_SMP_BUFFER_MIN
- * bytes at the least, TINYOPS_SMP_MESSAGE_MAX to be asked everything; everything pointed to
- * outlives the server. */
-void tinyops_smp_open(tinyops_smp *smp, const tinyops_smp_board *board, uint8_t *buffer,
-                      uint32_t buffer_bytes);
+ * bytes at the least, TINYOPS_SMP_MESSAGE_MIN to be asked everything but to list four slots, for
+ * which TINYOPS_SMP_MESSAGE_MAX is enough; everything pointed to outlives the server. */
+void tinyops_smp_open(tinyops_smp *smp, const tinyops_smp_board *board, tinyops_smp_link link,
+                      uint8_t *buffer, uint32_t buffer_bytes);
 
 /* Takes one byte of the line. Returns 1 when a whole, checked message lies in the buffer: serve it
  * before the next byte. Bytes that are no message are stepped over. */
@@ -126,6 +179,15 @@ void tinyops_smp_break(tinyops_smp *smp);
 /* Answers the message in the buffer, or drops what is no request. Calls `board->reset` at the end
  * when that was asked. */
 void tinyops_smp_serve(tinyops_smp *smp);
+
+/* Where the answer to a datagram goes; `to` is the caller's. */
+typedef void (*tinyops_smp_send)(void *to, const uint8_t *bytes, uint32_t count);
+
+/* Answers the message of `count` bytes that came whole, or drops what is no request. What is longer
+ * than the buffer takes is refused by number. Calls `board->reset` at the end when that was asked.
+ * A server of datagrams is fed no stream. */
+void tinyops_smp_datagram(tinyops_smp *smp, const uint8_t *bytes, uint32_t count,
+                          tinyops_smp_send send, void *to);
 
 #ifdef __cplusplus
 }

@@ -8,7 +8,8 @@
 #define TINYOPS_SMP_GROUP 64u
 #define TINYOPS_SMP_GROUP_OS 0u
 #define TINYOPS_SMP_GROUP_IMAGE 1u
-#define TINYOPS_SMP_MESSAGE_MAX 384u
+#define TINYOPS_SMP_MESSAGE_MAX 1024u
+#define TINYOPS_SMP_MESSAGE_MIN 384u
 #define TINYOPS_SMP_LINE_MAX 127u
 #define TINYOPS_SMP_SETTINGS_PIECE 128u
 #define TINYOPS_SMP_BENCH_REPEAT_MAX 1000u
@@ -30,6 +31,7 @@
 #define TINYOPS_SMP_SETTINGS 3u
 #define TINYOPS_SMP_BENCH 4u
 #define TINYOPS_SMP_CRASH 5u
+#define TINYOPS_SMP_UPDATE 6u
 
 /* Why a command cannot be done. */
 /* it did not say why */
@@ -50,6 +52,60 @@
 #define TINYOPS_SMP_ERR_FAILED 9
 /* it is busy with another command */
 #define TINYOPS_SMP_ERR_BUSY 10
+/* it trusts keys, and takes this from a cable alone */
+#define TINYOPS_SMP_ERR_ACCESS 11
+
+/* Why a command of group 1 cannot be done. */
+#define TINYOPS_SMP_IMAGE_ERR_UNKNOWN 1
+#define TINYOPS_SMP_IMAGE_ERR_FLASH_CONFIG_QUERY_FAIL 2
+#define TINYOPS_SMP_IMAGE_ERR_INVALID_TLV 5
+#define TINYOPS_SMP_IMAGE_ERR_HASH_NOT_FOUND 8
+#define TINYOPS_SMP_IMAGE_ERR_NO_FREE_SLOT 9
+#define TINYOPS_SMP_IMAGE_ERR_FLASH_WRITE_FAILED 12
+#define TINYOPS_SMP_IMAGE_ERR_INVALID_SLOT 14
+#define TINYOPS_SMP_IMAGE_ERR_INVALID_OFFSET 20
+#define TINYOPS_SMP_IMAGE_ERR_INVALID_LENGTH 21
+#define TINYOPS_SMP_IMAGE_ERR_INVALID_IMAGE_HEADER 22
+#define TINYOPS_SMP_IMAGE_ERR_INVALID_HASH 24
+#define TINYOPS_SMP_IMAGE_ERR_INVALID_FLASH_ADDRESS 25
+#define TINYOPS_SMP_IMAGE_ERR_CURRENT_VERSION_IS_NEWER 27
+#define TINYOPS_SMP_IMAGE_ERR_INVALID_IMAGE_TOO_LARGE 30
+#define TINYOPS_SMP_IMAGE_ERR_IMAGE_CONFIRMATION_DENIED 32
+/* What group 1 says for each tinyops_slots_status, -1 first. */
+#define TINYOPS_SMP_IMAGE_ERRORS 12, 2, 14, 20, 30, 22, 24, 5, 1, 5, 25, 5, 27, 9, 8, 5
+/* The same statuses, negated, as UPDATE tells them. */
+/* its flash refused, or reads back other bytes */
+#define TINYOPS_SMP_UPDATE_ERR_FLASH 1
+/* its slots, sectors and buffers do not go together */
+#define TINYOPS_SMP_UPDATE_ERR_GEOMETRY 2
+/* it has no such image, or no second slot for it */
+#define TINYOPS_SMP_UPDATE_ERR_NO_SLOT 3
+/* a piece does not follow the one before */
+#define TINYOPS_SMP_UPDATE_ERR_OFFSET 4
+/* larger than the slot, or of another length than announced */
+#define TINYOPS_SMP_UPDATE_ERR_BYTES 5
+/* no image of MCUboot's format, or a malformed one */
+#define TINYOPS_SMP_UPDATE_ERR_IMAGE 6
+/* the content is not what its digest says */
+#define TINYOPS_SMP_UPDATE_ERR_DIGEST 7
+/* no key that it trusts has signed the image */
+#define TINYOPS_SMP_UPDATE_ERR_SIGNATURE 8
+/* it trusts no key yet: it was not enrolled */
+#define TINYOPS_SMP_UPDATE_ERR_KEYS 9
+/* the image was made for another board */
+#define TINYOPS_SMP_UPDATE_ERR_BOARD 10
+/* the image was linked for another slot */
+#define TINYOPS_SMP_UPDATE_ERR_ADDRESS 11
+/* the model is for another contract than its firmware's */
+#define TINYOPS_SMP_UPDATE_ERR_CONTRACT 12
+/* the image's security counter is lower than its own */
+#define TINYOPS_SMP_UPDATE_ERR_COUNTER 13
+/* nothing is being written, verified, pending or on trial there */
+#define TINYOPS_SMP_UPDATE_ERR_STATE 14
+/* no slot holds an image with that digest */
+#define TINYOPS_SMP_UPDATE_ERR_ABSENT 15
+/* a model where a firmware belongs, or the reverse */
+#define TINYOPS_SMP_UPDATE_ERR_KIND 16
 
 /* INFO. Who the board is and what it runs. */
 /* text: name in the catalogue */
@@ -78,6 +134,14 @@
 #define TINYOPS_SMP_INFO_FREE_SLOTS "free_slots"
 /* bytes: the chip's own number, no other chip's; missing: it has none, or none that is read */
 #define TINYOPS_SMP_INFO_SILICON "silicon"
+/* Those that are numbers, in order; a '-' before one with a sign. */
+#define TINYOPS_SMP_INFO_WORDS \
+  "image_crc\0"                \
+  "abi\0"                      \
+  "-state\0"                   \
+  "arena\0"                    \
+  "ram\0"                      \
+  "free_slots\0"
 
 /* HEALTH. How it fares. */
 /* uint: since start-up; 0 without a clock */
@@ -108,6 +172,21 @@
 #define TINYOPS_SMP_HEALTH_CONFIDENCE "confidence"
 /* array: inferences by the index of their best output, as many as are counted */
 #define TINYOPS_SMP_HEALTH_HISTOGRAM "histogram"
+/* Those that are numbers, in order; a '-' before one with a sign. */
+#define TINYOPS_SMP_HEALTH_WORDS \
+  "uptime_ms\0"                  \
+  "reset_cause\0"                \
+  "watchdogs\0"                  \
+  "faults\0"                     \
+  "inferences\0"                 \
+  "-sensor\0"                    \
+  "missed\0"                     \
+  "stack_used\0"                 \
+  "stack\0"                      \
+  "arena_used\0"                 \
+  "arena\0"                      \
+  "supply_mv\0"                  \
+  "confidence\0"
 
 /* SELF_TEST. Checks the model image, and runs the model once. Forgets the frames pushed so
  * far. */
@@ -152,6 +231,15 @@
 #define TINYOPS_SMP_BENCH_CYCLE_BITS "cycle_bits"
 /* bool: whether an emulator runs this firmware, whose cycles are none */
 #define TINYOPS_SMP_BENCH_EMULATED "emulated"
+/* Those that are numbers, in order; a '-' before one with a sign. */
+#define TINYOPS_SMP_BENCH_WORDS \
+  "repeat\0"                    \
+  "ticks_min\0"                 \
+  "ticks_max\0"                 \
+  "tick_hz\0"                   \
+  "cycles_min\0"                \
+  "cycles_max\0"                \
+  "cycle_bits\0"
 
 /* CRASH. The last hard fault; a write forgets it. */
 /* bool: whether a fault is kept; without one nothing else comes */
@@ -176,5 +264,48 @@
 #define TINYOPS_SMP_CRASH_UPTIME_MS "uptime_ms"
 /* uint: CRC-32 of the firmware's flash, 0: not known */
 #define TINYOPS_SMP_CRASH_FIRMWARE_CRC "firmware_crc"
+/* Those that are numbers, in order; a '-' before one with a sign. */
+#define TINYOPS_SMP_CRASH_WORDS \
+  "pc\0"                        \
+  "lr\0"                        \
+  "psr\0"                       \
+  "cfsr\0"                      \
+  "hfsr\0"                      \
+  "mmfar\0"                     \
+  "bfar\0"                      \
+  "image_crc\0"                 \
+  "uptime_ms\0"                 \
+  "firmware_crc\0"
+
+/* UPDATE. How updates of an image fare; a write ends its trial at once: what ran before
+ * runs again. */
+/* uint: 0 firmware, 1 model */
+#define TINYOPS_SMP_UPDATE_IMAGE "image"
+/* uint: of the trial: 0 none, 1 pending, 2 runs, and reverts at the next reset */
+#define TINYOPS_SMP_UPDATE_STATE "state"
+/* uint: of the last trial: 0 none, 1 confirmed, 2 reset, 3 self-test, 4 damaged, 5 refused */
+#define TINYOPS_SMP_UPDATE_OUTCOME "outcome"
+/* uint: why an update was refused last, an UpdateError; 0: none was since the last upload began */
+#define TINYOPS_SMP_UPDATE_REFUSAL "refusal"
+/* uint: bytes of the upload under way that were taken */
+#define TINYOPS_SMP_UPDATE_WRITTEN "written"
+/* uint: bytes of that upload; 0: none is under way */
+#define TINYOPS_SMP_UPDATE_ANNOUNCED "announced"
+/* uint: least security counter that is accepted */
+#define TINYOPS_SMP_UPDATE_COUNTER "counter"
+/* uint: how long the last swap stopped inference; 0 without a clock */
+#define TINYOPS_SMP_UPDATE_GAP_MS "gap_ms"
+/* uint: frames of the board's sensor that were lost in swaps, since start-up */
+#define TINYOPS_SMP_UPDATE_LOST "lost"
+/* Those that are numbers, in order; a '-' before one with a sign. */
+#define TINYOPS_SMP_UPDATE_WORDS \
+  "state\0"                      \
+  "outcome\0"                    \
+  "refusal\0"                    \
+  "written\0"                    \
+  "announced\0"                  \
+  "counter\0"                    \
+  "gap_ms\0"                     \
+  "lost\0"
 
 #endif

@@ -45,11 +45,13 @@ static uint32_t count(void) {
 }
 
 uint32_t nrf5_clock_now_ms(void) {
-  const uint32_t since = (count() - SAVED_COUNT) & COUNT_MASK;
-  const uint32_t steps = since / COUNTS_IN_4_MS;
-  SAVED_MS += 4 * steps;
-  SAVED_COUNT = (SAVED_COUNT + steps * COUNTS_IN_4_MS) & COUNT_MASK;
-  return SAVED_MS + 4 * (since - steps * COUNTS_IN_4_MS) / COUNTS_IN_4_MS;
+  uint32_t since = (count() - SAVED_COUNT) & COUNT_MASK;
+  while (since >= COUNTS_IN_4_MS) { /* few times: it is asked often; the core has no division */
+    since -= COUNTS_IN_4_MS;
+    SAVED_MS += 4;
+    SAVED_COUNT = (SAVED_COUNT + COUNTS_IN_4_MS) & COUNT_MASK;
+  }
+  return SAVED_MS + (since * 2097u >> 16); /* 4 of COUNTS_IN_4_MS; exact below them */
 }
 
 void nrf5_clock_wake_after(uint32_t ms) {

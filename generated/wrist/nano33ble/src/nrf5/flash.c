@@ -27,7 +27,7 @@ static void allow(uint32_t what) {
 
 static int32_t is_outside(uint32_t address, uint32_t bytes, uint32_t unit) {
   const uint32_t end = FICR_PAGE_BYTES * FICR_PAGES;
-  return address % unit != 0 || bytes % unit != 0 || address > end || bytes > end - address;
+  return ((address | bytes) & (unit - 1u)) != 0 || address > end || bytes > end - address;
 }
 
 static int32_t erase(void *context, uint32_t address, uint32_t bytes) {

@@ -16,7 +16,12 @@ typedef struct {
   uint32_t sequence, length, crc;
 } copy_header;
 
-static uint32_t padded(uint32_t count, uint32_t unit) { return (count + unit - 1u) / unit * unit; }
+/* Units and sectors are powers of two: a small core has no division. */
+static uint32_t padded(uint32_t count, uint32_t unit) { return (count + unit - 1u) & ~(unit - 1u); }
+
+static int32_t is_power_of_two(uint32_t number) {
+  return number != 0u && (number & (number - 1u)) == 0u;
+}
 
 /* CRC-32 (IEEE), without its last inversion. */
 static uint32_t crc_more(uint32_t crc, const uint8_t *bytes, uint32_t count) {
@@ -86,12 +91,13 @@ static int32_t read_copy(tinyops_settings *s, uint32_t copy, copy_header *header
 
 static int32_t fits(const tinyops_settings *s) {
   const tinyops_port_flash *flash = s->flash;
-  if (flash == 0 || flash->program_bytes == 0u || flash->erase_bytes == 0u || s->unit == 0) {
+  if (flash == 0 || is_power_of_two(flash->program_bytes) == 0 ||
+      is_power_of_two(flash->erase_bytes) == 0 || s->unit == 0) {
     return TINYOPS_SETTINGS_ERR_GEOMETRY;
   }
   const uint32_t half = s->bytes / 2u;
-  const int32_t good = half * 2u == s->bytes && half % flash->erase_bytes == 0u &&
-                       s->unit_bytes % flash->program_bytes == 0u &&
+  const int32_t good = half * 2u == s->bytes && (half & (flash->erase_bytes - 1u)) == 0u &&
+                       (s->unit_bytes & (flash->program_bytes - 1u)) == 0u &&
                        s->unit_bytes >= padded(HEADER_BYTES, flash->program_bytes) &&
                        half > padded(HEADER_BYTES, flash->program_bytes);
   return good ? 0 : TINYOPS_SETTINGS_ERR_GEOMETRY;
@@ -121,32 +127,54 @@ int32_t tinyops_settings_open(tinyops_settings *s) {
   return s->current == NO_COPY ? TINYOPS_SETTINGS_ERR_NONE : 0;
 }
 
+/* A value's head among `length` bytes of values from `start` on. */
+typedef struct {
+  uint32_t tag, bytes; /* of the value */
+  uint32_t at;         /* where the value lies, behind the start */
+} value_head;
+
+/* Reads the head at `at`. Returns 0, ERR_VALUE when head or value lead out of the values, or
+ * ERR_FLASH. */
+static int32_t read_head(tinyops_settings *s, uint32_t start, uint32_t length, uint32_t at,
+                         value_head *head) {
+  uint8_t raw[HEAD_BYTES];
+  if (length - at < HEAD_BYTES) {
+    return TINYOPS_SETTINGS_ERR_VALUE;
+  }
+  if (read_flash(s, start + at, raw, HEAD_BYTES) != 0) {
+    return TINYOPS_SETTINGS_ERR_FLASH;
+  }
+  head->tag = raw[0];
+  head->bytes = tinyops_get16(raw + 1);
+  head->at = at + HEAD_BYTES;
+  return head->bytes > length - head->at ? TINYOPS_SETTINGS_ERR_VALUE : 0;
+}
+
 int32_t tinyops_settings_get(tinyops_settings *s, uint8_t tag, uint8_t *value, uint32_t room) {
   if (s->current == NO_COPY) {
     return TINYOPS_SETTINGS_ERR_NONE;
   }
   const uint32_t start = values_at(s, s->current);
-  uint32_t at = 0;
-  while (s->length - at >= HEAD_BYTES) {
-    uint8_t head[HEAD_BYTES];
-    if (read_flash(s, start + at, head, HEAD_BYTES) != 0) {
-      return TINYOPS_SETTINGS_ERR_FLASH;
-    }
-    const uint32_t length = tinyops_get16(head + 1);
-    at += HEAD_BYTES;
-    if (length > s->length - at) {
-      break;
-    }
-    if (head[0] == tag) {
-      if (length > room) {
-        return TINYOPS_SETTINGS_ERR_ROOM;
-      }
-      return read_flash(s, start + at, value, length) == 0 ? (int32_t)length
-                                                           : TINYOPS_SETTINGS_ERR_FLASH;
-    }
-    at += length;
+  value_head head = {0, 0, 0};
+  int32_t status = 0;
+  do {
+    status = read_head(s, start, s->length, head.at + head.bytes, &head);
+  } while (status == 0 && head.tag != tag);
+  if (status != 0) {
+    return status == TINYOPS_SETTINGS_ERR_FLASH ? status : TINYOPS_SETTINGS_ERR_NONE;
   }
-  return TINYOPS_SETTINGS_ERR_NONE;
+  if (head.bytes > room) {
+    return TINYOPS_SETTINGS_ERR_ROOM;
+  }
+  return read_flash(s, start + head.at, value, head.bytes) == 0 ? (int32_t)head.bytes
+                                                                : TINYOPS_SETTINGS_ERR_FLASH;
+}
+
+/* The header of what is being written, without its CRC. */
+static void start_header(const tinyops_settings *s, uint8_t *raw) {
+  tinyops_put32(raw, TINYOPS_SETTINGS_MAGIC);
+  tinyops_put32(raw + 4, s->current == NO_COPY ? 1u : s->sequence + 1u);
+  tinyops_put32(raw + 8, s->announced);
 }
 
 int32_t tinyops_settings_begin(tinyops_settings *s, uint32_t length) {
@@ -164,7 +192,9 @@ int32_t tinyops_settings_begin(tinyops_settings *s, uint32_t length) {
   s->target = spare;
   s->announced = length;
   s->given = s->filled = 0;
-  s->crc = CRC_START;
+  uint8_t raw[HEADER_BYTES];
+  start_header(s, raw);
+  s->crc = crc_more(CRC_START, raw, HEADER_BYTES - 4u);
   return 0;
 }
 
@@ -199,72 +229,52 @@ int32_t tinyops_settings_put(tinyops_settings *s, const uint8_t *bytes, uint32_t
 
 /* Whether the written values are heads and values without a gap, with ascending tags. */
 static int32_t check_values(tinyops_settings *s) {
-  uint32_t at = 0;
+  value_head head = {0, 0, 0};
   int32_t last = -1;
-  while (at < s->announced) {
-    uint8_t head[HEAD_BYTES];
-    if (s->announced - at < HEAD_BYTES) {
-      return TINYOPS_SETTINGS_ERR_VALUE;
+  int32_t status = 0;
+  while (status == 0 && head.at + head.bytes < s->announced) {
+    status = read_head(s, values_at(s, s->target), s->announced, head.at + head.bytes, &head);
+    if (status == 0 && (int32_t)head.tag <= last) {
+      status = TINYOPS_SETTINGS_ERR_VALUE;
     }
-    if (read_flash(s, values_at(s, s->target) + at, head, HEAD_BYTES) != 0) {
-      return TINYOPS_SETTINGS_ERR_FLASH;
-    }
-    const uint32_t length = tinyops_get16(head + 1);
-    at += HEAD_BYTES;
-    if ((int32_t)head[0] <= last || length > s->announced - at) {
-      return TINYOPS_SETTINGS_ERR_VALUE;
-    }
-    last = head[0];
-    at += length;
+    last = (int32_t)head.tag;
   }
-  return 0;
+  return status;
 }
 
-static int32_t write_header(tinyops_settings *s, uint32_t sequence) {
-  uint8_t raw[HEADER_BYTES];
-  tinyops_put32(raw, TINYOPS_SETTINGS_MAGIC);
-  tinyops_put32(raw + 4, sequence);
-  tinyops_put32(raw + 8, s->announced);
-  uint32_t crc = crc_more(CRC_START, raw, HEADER_BYTES - 4u);
-  if (crc_flash(s, values_at(s, s->target), s->announced, &crc) != 0) {
-    return TINYOPS_SETTINGS_ERR_FLASH;
-  }
-  tinyops_put32(raw + 12, ~crc);
+/* Programs the header, with the CRC of what was given: flash that holds anything else has no whole
+ * copy there. */
+static int32_t write_header(tinyops_settings *s) {
   const uint32_t count = padded(HEADER_BYTES, s->flash->program_bytes);
-  for (uint32_t i = 0; i < count; i++) {
-    s->unit[i] = i < HEADER_BYTES ? raw[i] : BLANK;
+  for (uint32_t i = HEADER_BYTES; i < count; i++) {
+    s->unit[i] = BLANK;
   }
+  start_header(s, s->unit);
+  tinyops_put32(s->unit + HEADER_BYTES - 4u, ~s->crc);
   return s->flash->program(s->context, s->target, s->unit, count) == 0 ? 0
                                                                        : TINYOPS_SETTINGS_ERR_FLASH;
 }
 
 int32_t tinyops_settings_commit(tinyops_settings *s) {
   const uint32_t copy = s->target;
-  if (copy == NO_COPY || s->given != s->announced) {
-    s->target = NO_COPY;
-    return TINYOPS_SETTINGS_ERR_BYTES;
+  copy_header header = {0, 0, 0};
+  int32_t status = TINYOPS_SETTINGS_ERR_BYTES;
+  if (copy != NO_COPY && s->given == s->announced) {
+    status = check_values(s);
   }
-  uint32_t found = CRC_START;
-  int32_t status = crc_flash(s, values_at(s, copy), s->announced, &found);
-  if (status == 0 && found != s->crc) {
+  if (status == 0) {
+    status = write_header(s);
+  }
+  s->target = NO_COPY;
+  if (status == 0 && read_copy(s, copy, &header) != 0) {
     status = TINYOPS_SETTINGS_ERR_FLASH;
   }
   if (status == 0) {
-    status = check_values(s);
+    s->current = copy;
+    s->sequence = header.sequence;
+    s->length = header.length;
   }
-  const uint32_t sequence = s->current == NO_COPY ? 1u : s->sequence + 1u;
-  if (status == 0) {
-    status = write_header(s, sequence);
-  }
-  s->target = NO_COPY;
-  copy_header header = {0, 0, 0};
-  if (status != 0 || read_copy(s, copy, &header) != 0) {
-    return status != 0 ? status : TINYOPS_SETTINGS_ERR_FLASH;
-  }
-  s->current = copy;
-  s->sequence = header.sequence;
-  s->length = header.length;
-  return 0;
+  return status;
 }
 
 int32_t tinyops_settings_take_piece(tinyops_settings *s, uint32_t offset, uint32_t length,
@@ -288,19 +298,13 @@ int32_t tinyops_settings_take_piece(tinyops_settings *s, uint32_t offset, uint32
 
 /* Secrets have the highest tags: what stands before the first of them is for everybody. */
 static int32_t public_length(tinyops_settings *s, uint32_t *length) {
-  *length = 0;
-  while (s->length - *length >= HEAD_BYTES) {
-    uint8_t head[HEAD_BYTES];
-    if (read_flash(s, values_at(s, s->current) + *length, head, HEAD_BYTES) != 0) {
-      return TINYOPS_SETTINGS_ERR_FLASH;
-    }
-    const uint32_t value = HEAD_BYTES + (tinyops_get16(head + 1));
-    if (head[0] >= TINYOPS_SETTINGS_SECRET_FROM || value > s->length - *length) {
-      break;
-    }
-    *length += value;
-  }
-  return 0;
+  value_head head = {0, 0, 0};
+  int32_t status = 0;
+  do {
+    *length = head.at + head.bytes;
+    status = read_head(s, values_at(s, s->current), s->length, *length, &head);
+  } while (status == 0 && head.tag < TINYOPS_SETTINGS_SECRET_FROM);
+  return status == TINYOPS_SETTINGS_ERR_FLASH ? status : 0;
 }
 
 int32_t tinyops_settings_give_piece(tinyops_settings *s, uint32_t offset, uint8_t *bytes,

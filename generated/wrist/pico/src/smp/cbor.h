@@ -49,6 +49,9 @@ void cbor_entry_long(cbor_writer *writer, const char *key, uint64_t value);
 void cbor_entry_int(cbor_writer *writer, const char *key, int32_t value);
 void cbor_entry_bool(cbor_writer *writer, const char *key, int32_t value);
 void cbor_entry_text(cbor_writer *writer, const char *key, const char *text);
+/* Several entries: as many of the words as there are names, one after another in `names`, each with
+ * its NUL, and an empty one at the end. A name behind a '-' is that of a signed number. */
+void cbor_entry_words(cbor_writer *writer, const char *names, const uint32_t *words);
 /* Leaves the entry out when `bytes` is null. */
 void cbor_entry_bytes(cbor_writer *writer, const char *key, const uint8_t *bytes, uint32_t count);
 

@@ -1,5 +1,11 @@
 /* Our group; keys and meanings as in tinyops/link/smp. */
+#include <stddef.h>
+
 #include "server.h"
+
+/* What stands in the order of an answer's numbers is given to cbor_entry_words as it is. */
+typedef char health_is_words[offsetof(tinyops_health, confidence_steps) == 12 * 4 ? 1 : -1];
+typedef char crash_is_words[sizeof(tinyops_crash) == 10 * 4 ? 1 : -1];
 
 #define KEY(name) TINYOPS_SMP_##name
 
@@ -18,31 +24,12 @@ int32_t server_info(const exchange *asked) {
   cbor_entry_bytes(out, KEY(INFO_CONTRACT), info.contract, TINYOPS_SMP_DIGEST_BYTES);
   cbor_entry_bytes(out, KEY(INFO_FIRMWARE), info.firmware, TINYOPS_SMP_DIGEST_BYTES);
   cbor_entry_bytes(out, KEY(INFO_MODEL), info.model, TINYOPS_SMP_DIGEST_BYTES);
-  cbor_entry_uint(out, KEY(INFO_IMAGE_CRC), info.image_crc);
-  cbor_entry_uint(out, KEY(INFO_ABI), info.abi);
-  cbor_entry_int(out, KEY(INFO_STATE), info.state);
-  cbor_entry_uint(out, KEY(INFO_ARENA), info.arena_bytes);
-  cbor_entry_uint(out, KEY(INFO_RAM), info.ram_bytes);
-  cbor_entry_uint(out, KEY(INFO_FREE_SLOTS), info.free_slots);
+  const uint32_t words[] = {info.image_crc,   info.abi,       (uint32_t)info.state,
+                            info.arena_bytes, info.ram_bytes, info.free_slots};
+  cbor_entry_words(out, KEY(INFO_WORDS), words);
   cbor_entry_bytes(out, KEY(INFO_SILICON), info.silicon, info.silicon_bytes);
   cbor_put_end(out);
   return MGMT_OK;
-}
-
-static void put_health(cbor_writer *out, const tinyops_health *health) {
-  cbor_entry_uint(out, KEY(HEALTH_UPTIME_MS), health->uptime_ms);
-  cbor_entry_uint(out, KEY(HEALTH_RESET_CAUSE), (uint32_t)health->reset_cause);
-  cbor_entry_uint(out, KEY(HEALTH_WATCHDOGS), health->watchdog_resets);
-  cbor_entry_uint(out, KEY(HEALTH_FAULTS), health->faults);
-  cbor_entry_uint(out, KEY(HEALTH_INFERENCES), health->inferences);
-  cbor_entry_int(out, KEY(HEALTH_SENSOR), health->sensor);
-  cbor_entry_uint(out, KEY(HEALTH_MISSED), health->missed_frames);
-  cbor_entry_uint(out, KEY(HEALTH_STACK_USED), health->stack_used);
-  cbor_entry_uint(out, KEY(HEALTH_STACK), health->stack_bytes);
-  cbor_entry_uint(out, KEY(HEALTH_ARENA_USED), health->arena_used);
-  cbor_entry_uint(out, KEY(HEALTH_ARENA), health->arena_bytes);
-  cbor_entry_uint(out, KEY(HEALTH_SUPPLY_MV), health->supply_mv);
-  cbor_entry_uint(out, KEY(HEALTH_CONFIDENCE), health->confidence_steps);
 }
 
 int32_t server_health(const exchange *asked) {
@@ -53,7 +40,7 @@ int32_t server_health(const exchange *asked) {
   tinyops_health health = {0};
   board->health(board->context, &health);
   cbor_put_open_map(asked->out);
-  put_health(asked->out, &health);
+  cbor_entry_words(asked->out, KEY(HEALTH_WORDS), &health.uptime_ms);
   cbor_put_text(asked->out, KEY(HEALTH_HISTOGRAM));
   cbor_put_open_array(asked->out);
   for (uint32_t i = 0; i < health.classes && i < TINYOPS_HEALTH_CLASSES_MAX; i++) {
@@ -131,6 +118,10 @@ int32_t server_write_settings(const exchange *asked) {
   if (settings == 0) {
     return -TINYOPS_SMP_ERR_UNSUPPORTED;
   }
+  if (asked->smp->link != TINYOPS_SMP_LOCAL && settings->trusts_keys != 0 &&
+      settings->trusts_keys(settings->context) != 0) {
+    return -TINYOPS_SMP_ERR_ACCESS;
+  }
   if (server_find(asked, KEY(SETTINGS_OFF), CBOR_UINT, &offset) <= 0 ||
       server_find(asked, KEY(SETTINGS_LEN), CBOR_UINT, &total) <= 0 ||
       server_find(asked, KEY(SETTINGS_DATA), CBOR_BYTES, &data) <= 0 ||
@@ -148,16 +139,13 @@ int32_t server_write_settings(const exchange *asked) {
 }
 
 static void put_bench(cbor_writer *out, uint32_t repeat, const tinyops_smp_bench *bench) {
+  const uint32_t words[] = {repeat,           bench->ticks.least,  bench->ticks.largest,
+                            bench->tick_hz,   bench->cycles.least, bench->cycles.largest,
+                            bench->cycle_bits};
   cbor_put_open_map(out);
-  cbor_entry_uint(out, KEY(BENCH_REPEAT), repeat);
-  cbor_entry_uint(out, KEY(BENCH_TICKS_MIN), bench->ticks.least);
-  cbor_entry_uint(out, KEY(BENCH_TICKS_MAX), bench->ticks.largest);
+  cbor_entry_words(out, KEY(BENCH_WORDS), words);
   cbor_entry_long(out, KEY(BENCH_TICKS_SUM), bench->ticks.sum);
-  cbor_entry_uint(out, KEY(BENCH_TICK_HZ), bench->tick_hz);
-  cbor_entry_uint(out, KEY(BENCH_CYCLES_MIN), bench->cycles.least);
-  cbor_entry_uint(out, KEY(BENCH_CYCLES_MAX), bench->cycles.largest);
   cbor_entry_long(out, KEY(BENCH_CYCLES_SUM), bench->cycles.sum);
-  cbor_entry_uint(out, KEY(BENCH_CYCLE_BITS), bench->cycle_bits);
   cbor_entry_bool(out, KEY(BENCH_EMULATED), bench->emulated);
   cbor_put_end(out);
 }
@@ -180,19 +168,6 @@ int32_t server_bench(const exchange *asked) {
   return status;
 }
 
-static void put_crash(cbor_writer *out, const tinyops_crash *crash) {
-  cbor_entry_uint(out, KEY(CRASH_PC), crash->pc);
-  cbor_entry_uint(out, KEY(CRASH_LR), crash->lr);
-  cbor_entry_uint(out, KEY(CRASH_PSR), crash->psr);
-  cbor_entry_uint(out, KEY(CRASH_CFSR), crash->cfsr);
-  cbor_entry_uint(out, KEY(CRASH_HFSR), crash->hfsr);
-  cbor_entry_uint(out, KEY(CRASH_MMFAR), crash->mmfar);
-  cbor_entry_uint(out, KEY(CRASH_BFAR), crash->bfar);
-  cbor_entry_uint(out, KEY(CRASH_IMAGE_CRC), crash->image_crc);
-  cbor_entry_uint(out, KEY(CRASH_UPTIME_MS), crash->uptime_ms);
-  cbor_entry_uint(out, KEY(CRASH_FIRMWARE_CRC), crash->firmware_crc);
-}
-
 int32_t server_read_crash(const exchange *asked) {
   const tinyops_smp_board *board = asked->smp->board;
   if (board->crash == 0) {
@@ -202,7 +177,7 @@ int32_t server_read_crash(const exchange *asked) {
   cbor_put_open_map(asked->out);
   cbor_entry_bool(asked->out, KEY(CRASH_CRASHED), crash != 0);
   if (crash != 0) {
-    put_crash(asked->out, crash);
+    cbor_entry_words(asked->out, KEY(CRASH_WORDS), &crash->pc);
   }
   cbor_put_end(asked->out);
   return MGMT_OK;
