@@ -91,7 +91,7 @@ class Device:
     retry_ms: int = 60 * 1000
     trial_ms: int = 10 * 1000
     idle_ms: int = 500  # a sleep's longest
-    tls_heap_bytes: int = 49152
+    tls_heap_bytes: int = 40960
     message_bytes: int = 1024
     places: Places = field(default_factory=Places)
 
@@ -231,14 +231,15 @@ def _compile(tool: Tool, jobs: Sequence[tuple[Path, Sequence[str | Path]]], fold
         return list(pool.map(one, jobs))
 
 
-# Which part an object belongs to; the first that matches.
+# Which part a section of an object belongs to; the first that matches. Main's buffers count where they are used.
 PARTS: tuple[tuple[str, str], ...] = (
-    ("TLS", r"mbedtls"),
+    ("arena of the model", r"^\.arena"),
+    ("TLS", r"mbedtls|^\.bss\.heap\."),
     ("lwIP", r"lwip-src|src-core|core-ipv4|src-netif"),
-    ("connection", r"port-lwip|mps2-network"),
-    ("fetching", r"runtime-fetch"),
+    ("fetching", r"runtime-fetch|lwip-device|^\.bss\.device\."),
+    ("connection and driver", r"port-lwip|mps2-network-(board|lan9118)|^\.bss\.network\."),
     ("slots and signatures", r"runtime-(update|signature|digest|boot)|fetched-monocypher"),
-    ("application", r"runtime-(app|smp|settings)"),
+    ("application", r"runtime-(app|smp|settings)|mps2-network-main"),
     ("port", r"port-"),
 )
 _SECTION = re.compile(
@@ -248,20 +249,19 @@ RAM_AT = 0x20000000
 
 
 def parts(elf: Path) -> dict[str, Part]:
-    """What each part takes of flash and RAM, from the map beside the ELF; the TLS heap and buffers count where their
-    owner is. Alignment belongs to nobody."""
+    """What each part takes of flash and RAM, from the map beside the ELF. Alignment, and the stack, are nobody's."""
     text = elf.with_suffix(".map").read_text()
     found: dict[str, tuple[int, int]] = {}
     for match in _SECTION.finditer(text[text.index("Linker script and memory map") :]):
         at, size, name = int(match["at"], 16), int(match["bytes"], 16), match["name"]
         if not size or not name.startswith((".text", ".rodata", ".data", ".bss", ".vectors", ".arena")):
             continue
-        part = _part_of(match["file"])
+        part = _part_of(f"{name} {match['file']}")
         flash, ram = found.get(part, (0, 0))
         in_ram = at >= RAM_AT
         found[part] = (flash + (size if not in_ram or name.startswith(".data") else 0), ram + (size if in_ram else 0))
     return {name: Part(*sizes) for name, sizes in sorted(found.items())}
 
 
-def _part_of(file: str) -> str:
-    return next((part for part, pattern in PARTS if re.search(pattern, file)), "C library")
+def _part_of(section: str) -> str:
+    return next((part for part, pattern in PARTS if re.search(pattern, section)), "C library")
