@@ -38,12 +38,16 @@ FLAGS = ("-std=gnu++11", "-Os", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion"
 C_FLAGS = ("-std=c99", "-Os", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 INCLUDES = ("-I", THIN, "-I", ROOT / "tinyops/runtime/include", "-I", PORT, "-I", PORT / "sensors", "-I", ACTS)
 HOST = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pthread")
-M4 = CPU_FLAGS["cortex-m4f"]
+M4, M7 = CPU_FLAGS["cortex-m4f"], CPU_FLAGS["cortex-m7"]
 # The ESP32s' own compiler is not here: the host's stands for it.
 BOARDS = {
     "nano33ble-radio": ("arm-none-eabi-", M4, "ARDUINO_ARCH_MBED", ("ble",)),
     "uno-r4": ("arm-none-eabi-", M4, "ARDUINO_ARCH_RENESAS", ("ble",)),
     "esp32": ("", (), "ARDUINO_ARCH_ESP32", ("ble", "http")),
+    # These tell nobody; their models lie in slots that the application fills.
+    "teensy41": ("arm-none-eabi-", M7, "__IMXRT1062__", ()),
+    "pico2": ("arm-none-eabi-", CPU_FLAGS["cortex-m33"], "ARDUINO_ARCH_RP2040", ()),
+    "nucleo-h743zi": ("arm-none-eabi-", M7, "ARDUINO_ARCH_STM32", ()),
 }
 URL = "http://plant.example:8080/results"
 
@@ -73,7 +77,8 @@ def rendered(board: str, kinds: tuple[str, ...], contract: dict[str, Any] | None
 @pytest.mark.parametrize("board", BOARDS)
 def test_rendered_programs_compile_and_lack_nothing_of_ours(board: str, tmp_path: Path) -> None:
     tools, cpu, core, kinds = BOARDS[board]
-    unpack(rendered(board, kinds), tmp_path)
+    files = rendered(board, kinds)
+    unpack(files, tmp_path)
     places = (tmp_path / "include", tmp_path / "src/arduino", tmp_path / "fetched", THIN)
     common = [*cpu, f"-D{core}", *(argument for place in places for argument in ("-I", place))]
     objects = []
@@ -82,6 +87,10 @@ def test_rendered_programs_compile_and_lack_nothing_of_ours(board: str, tmp_path
         compiler = (f"{tools}g++", *FLAGS) if source.suffix == ".cpp" else (f"{tools}gcc", *C_FLAGS)
         call(*compiler, *common, "-c", source, "-o", objects[-1])
     call(f"{tools}g++", *cpu, "-nostdlib", "-r", *objects, "-o", tmp_path / "whole.o")
+    slots = "src/update/slots.c" in files
+    assert slots == (board != "uno-r4") and ("tinyops_vendor_open" in call(f"{tools}nm", tmp_path / "whole.o")) == (
+        board == "esp32"
+    )
     missing = [line.split()[-1] for line in call(f"{tools}nm", "-u", tmp_path / "whole.o").splitlines()]
     assert not [name for name in missing if name.startswith("tinyops_") and not name.startswith("tinyops_model")]
 
