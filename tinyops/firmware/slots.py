@@ -20,9 +20,9 @@ def firmware_regions(layout: Layout, slots: tuple[Region, ...]) -> tuple[Region,
     return tuple(body(slot) for slot in slots) if layout.own_bootloader is not None else slots[:1]
 
 
-def model_region(layout: Layout, slots: tuple[Region, ...]) -> Region | None:
-    """Where the first model lies, within its image where it is one; None where models are linked in."""
-    if not slots:
+def model_region(layout: Layout, slots: tuple[Region, ...], number: int = 0) -> Region | None:
+    """Where a model lies in a slot, within its image where it is one; None where models are linked in."""
+    if number >= len(slots):
         return None
     before = MODEL_HEADER_BYTES if layout.own_bootloader is not None else 0
-    return Region(origin=slots[0].origin + before, bytes=slots[0].bytes - before)
+    return Region(origin=slots[number].origin + before, bytes=slots[number].bytes - before)
