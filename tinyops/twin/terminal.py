@@ -26,8 +26,9 @@ class Terminal:
     """Between a board and a pseudo-terminal that any program opens like a serial port; `path` is its name.
 
     `asking` takes the line as soon as the board has answered what the terminal's user sent: what it then says is the
-    caller's, what the user sends waits. Bytes that nobody reads from the terminal are dropped when its buffer is full, as on a real line. `opened` is called
-    whenever a program opens the terminal, before a byte of its passes: as DTR resets an Arduino.
+    caller's, what the user sends waits. Bytes that nobody reads from the terminal are dropped when its buffer is full,
+    as on a real line. `opened` is called whenever a program opens the terminal, before a byte of its passes: as DTR
+    resets an Arduino.
     """
 
     def __init__(

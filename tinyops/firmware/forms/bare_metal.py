@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,7 +18,7 @@ from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms import own_bootloader
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
-from tinyops.firmware.slots import firmware_regions, model_region
+from tinyops.firmware.slots import are_linked, firmware_regions, model_region
 from tinyops.firmware.templating import comment, render
 from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
@@ -71,6 +71,9 @@ def twin_project(request: Request, facts: Contract) -> dict[str, bytes]:
     """The bare-metal project of another form's twin, in its own folder; {} where the twin needs none."""
     if not building.needs_twin_port(request.spec):
         return {}
+    if are_linked(request.layout):  # what replaces images is proved elsewhere: the twin has one model
+        layout = request.layout.model_copy(update={"state": None})
+        request = replace(request, spec=request.spec.model_copy(update={"layout": layout}))
     return {f"{TWIN}/{name}": data for name, data in render_bare_metal(request, facts).items()}
 
 

@@ -48,7 +48,7 @@ def files_of(board: str, spec: BoardSpec, bootloaders: list[dict[str, Any]]) -> 
     """The sources of the bootloaders, and their linker scripts; {} without any. What is fetched joins at build time."""
     if not bootloaders:
         return {}
-    files = {"include/layout.h": _layout_header(board, spec)}
+    files = {"include/layout.h": layout_header(board, spec)}
     for folder in FOLDERS:
         files |= sources(folder, f"src/{folder}")
     for env in bootloaders:
@@ -68,13 +68,14 @@ def _linker_script(env: Mapping[str, Any]) -> bytes:
     return render("boot.ld.j2", title=comment(env["title"]), flash=env["flash"], ram=env["ram"], boot2=boot2, **sizes)
 
 
-def _layout_header(board: str, spec: BoardSpec) -> bytes:
+def layout_header(board: str, spec: BoardSpec) -> bytes:
+    """Where the slots lie that can be written; a single slot of an image cannot."""
     layout, flash = spec.layout, spec.settings_flash
     assert layout is not None and layout.state is not None and flash is not None  # the board's file was checked
     none = Region.model_construct(origin=0, bytes=0)
+    found = {name: getattr(layout, name) for name in ("firmware", "model")}
     images = [
-        (name.upper(), [_slot(slot) for slot in (*getattr(layout, name), none, none)[:2]])
-        for name in ("firmware", "model")
+        (name.upper(), list(map(_slot, slots if len(slots) > 1 else (none, none)))) for name, slots in found.items()
     ]
     unit_bytes = -(-UNIT_MIN_BYTES // flash.program_bytes) * flash.program_bytes
     state = _slot(layout.state)
