@@ -20,7 +20,10 @@ APT = """#!/bin/sh
 case "$*" in
   *indextargets*) cat "$TARGETS" ;;
   *update*) cp "$(echo "$*" | sed 's/.*SourceList=\\([^ ]*\\).*/\\1/')" "$SEEN" ;;
-  *source*) echo "$*" >> "$SEEN"; [ -f "$ARCHIVE" ] && cp "$ARCHIVE" ./lib_1.2.orig.tar.gz || { echo "E: no such source" >&2; exit 100; } ;;
+  *source*)
+    echo "$*" >> "$SEEN"
+    [ -f "$ARCHIVE" ] || { echo "E: no such source" >&2; exit 100; }
+    cp "$ARCHIVE" ./lib_1.2.orig.tar.gz ;;
 esac
 """
 DEBIAN = "Packages main Debian bookworm http://deb.example/debian/\n"
