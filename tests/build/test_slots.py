@@ -413,6 +413,25 @@ def test_a_log_that_cannot_be_written_keeps_nobody_from_booting(open_device: Cal
     assert device.restart() == (0, 0) and device.state(FW)[3] == RESET
 
 
+def test_what_reads_right_every_second_time_is_no_record_and_no_room_for_one(
+    open_device: Callable[..., Device],
+) -> None:
+    device = open_device()
+    put_on_trial(device, MODEL, device.file(model_of(5)))
+    record, sequence, following = device.do("record"), device.do("sequence"), device.do("next")
+    assert following == record + 156
+    for byte in (0, 5, 60, 155):
+        device.do("flicker", record + byte)
+        assert device.do("power") == 0 and device.do("sequence") == sequence - 1, byte
+        assert device.state(MODEL)[2] == PENDING
+    for byte in (0, 60, 155):
+        device.do("flicker", following + byte)
+        assert device.do("power") == 0 and device.do("sequence") == sequence
+        assert device.do("next") == 0, byte  # it was the last one of its half
+    device.do("flicker", 0)
+    assert device.do("power") == 0 and device.do("next") == following
+
+
 @pytest.mark.parametrize(
     ("layout", "unit"),
     [

@@ -63,6 +63,13 @@ static int32_t set_keys(uint32_t count) {
   return 0;
 }
 
+/* The bits of this address read right, wrong, right, ... */
+static int32_t flicker(uint32_t address) {
+  d.flicker = address;
+  d.flickered = 0;
+  return 0;
+}
+
 static int32_t test_zeros(uint32_t image) {
   static const uint8_t zeros[TINYOPS_SLOTS_DIGEST_BYTES];
   return tinyops_slots_test(&d.slots, image, zeros);
@@ -116,6 +123,9 @@ static int32_t obey(const char *verb, uint32_t a, uint32_t b, uint32_t c) {
   WHEN("cut", cut_after(a))
   WHEN("operations", (int32_t)d.model.operations)
   WHEN("pauses", (int32_t)d.pauses)
+  WHEN("flicker", flicker(a))
+  WHEN("record", (int32_t)s->record)
+  WHEN("next", (int32_t)s->next)
   WHEN("sequence", (int32_t)s->sequence)
   WHEN("unit", (int32_t)(d.layout.unit_bytes = a))
   slots_fail(__FILE__, __LINE__, "no such command: %s", verb);
