@@ -432,6 +432,19 @@ def test_what_reads_right_every_second_time_is_no_record_and_no_room_for_one(
     assert device.do("power") == 0 and device.do("next") == following
 
 
+def test_records_count_modulo_2_to_the_32(open_device: Callable[..., Device]) -> None:
+    """The last number is that of the last record in the first half; 0 is none, so 1 begins the other half."""
+    device = open_device()
+    assert device.do("sequence") == 2
+    device.do("count", 2**32 - 5)
+    put_on_trial(device, MODEL, device.file(model_of(5)))
+    assert device.do("confirm", MODEL) == 0 and device.do("sequence") == -1 and device.do("next") == 0
+    assert device.restart() == (0, 1) and device.do("sequence") == -1
+    assert device.do("erase", MODEL) == 0
+    assert device.restart() == (0, 1) and device.do("sequence") == 1
+    assert device.do("record") == MICROBIT.state[0] + MICROBIT.state[1] // 2
+
+
 @pytest.mark.parametrize(
     ("layout", "unit"),
     [
