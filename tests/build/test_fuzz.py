@@ -13,9 +13,11 @@ pytestmark = pytest.mark.build
 
 # A check that a reader needs, for each target: without it, something lies outside of its buffer or answers for another.
 PLANTED = {
+    "entry": ("fetch/json.c", "return json->at < json->count ?", "return json->at <= json->count ?"),
+    "http": ("fetch/http.c", "count < http->left ? count : http->left", "count"),
     "slots": ("update/image.c", "(image->found >> i & 1u) != 0u ||", ""),
     "smp": ("smp/console.c", "if (smp->length == smp->buffer_bytes)", "if (smp->length > smp->buffer_bytes)"),
-    "settings": ("settings/settings.c", "if (length > s->length - at) {", "if (length > s->length) {"),
+    "settings": ("settings/settings.c", "head->bytes > length - head->at", "head->bytes > length"),
 }
 
 

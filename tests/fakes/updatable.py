@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from elftools.elf.elffile import ELFFile
-from test_twin_boards import board_spec, build_firmware, compile_image, contract_of
 
 from fakes.firmware_edits import Edit, as_rendered
+from fakes.reversing import board_spec, build_firmware, compile_image, contract_of
 from tinyops.boards.model import BoardSpec
 from tinyops.device.provision.format import Settings, encode_values
 from tinyops.files import digest_json
@@ -260,6 +260,8 @@ def answer_to(given: bytes, adds: int) -> bytes:
 
 
 def function_address(elf: Path, name: str) -> int:
+    """Of a function, which may have lost arguments when it was compiled with the rest (main.isra.0)."""
     with elf.open("rb") as stream:
         table: Any = ELFFile(stream).get_section_by_name(".symtab")
-        return int(table.get_symbol_by_name(name)[0]["st_value"]) & ~1
+        found = [symbol for symbol in table.iter_symbols() if symbol.name.partition(".")[0] == name]
+    return int(found[0]["st_value"]) & ~1

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import cbor2
 
 from tinyops.device.provision.format import Settings, encode_values
+from tinyops.files import canonical_json
 from tinyops.link.smp.definition import COMMANDS, GROUP, GROUP_IMAGE, GROUP_OS, SETTINGS_PIECE, Command, Image, Key, Os
 
 SENT_WHOLE = 0xF8 | 1  # a step of fuzz_smp.c: a message in wide lines
@@ -45,6 +46,11 @@ def smp_seeds() -> Iterator[bytes]:
                 requests.append(request(write, GROUP, command, _asked(exchange.ask)))
     yield from (start + one for start in starts for one in requests)
     yield b"\0\0" + b"".join(requests)
+    yield b"\4\0" + b"".join(b"\x13" + one for one in requests)  # as datagrams
+    image = b"\x0b"  # a step of fuzz_smp.c: a forged image
+    for how in range(16):
+        whole = b"".join(image + bytes((how,)) + image_input(2, 500, how=odd, wrong=odd) for odd in (0, 5, 0))
+        yield b"\4\0" + whole + b"\x03" + whole
     values = device_values()
     pieces = [(at, values[at : at + SETTINGS_PIECE]) for at in range(0, len(values), SETTINGS_PIECE)]
     writes = [{"off": at, "len": len(values), "data": piece} for at, piece in pieces]
@@ -105,7 +111,57 @@ def slots_seeds() -> Iterator[bytes]:
         yield bytes((KEYS,)) + cable + bytes((UPLOAD | MODEL,)) + image_input(3, how=how, wrong=how) + upload
 
 
-SEEDS = {"slots": slots_seeds, "smp": smp_seeds, "settings": settings_seeds}
+def http_seeds() -> Iterator[bytes]:
+    """Answers as release downloads give them, and some that nobody should give."""
+    ok, moved = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
+    dated = b'Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: "0123456789abcdef"\r\n'
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\nB\r\n and so on..\r\n0\r\nX: y\r\n\r\n"
+    answers = [
+        ok + dated + b"Content-Length: 5\r\n\r\nhello",
+        ok + b"Content-Security-Policy: " + b"default-src 'none'; " * 30 + b"\r\nConnection: close\r\n\r\nhello",
+        ok + chunks,
+        b"HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\nContent-Range: bytes 5-9/10\r\n\r\nhello",
+        b"HTTP/1.1 416 No\r\nContent-Range: bytes */10\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ok + b"Content-Length: 0\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\n" + dated + b"\r\n",
+        b"HTTP/1.0 404 Not Found\n\n",
+        moved + b"https://objects.test:8443/a?b=" + b"c" * 1600 + b"#d\r\n\r\n",
+        moved + b"/somewhere/else \r\n\r\n",
+        moved + b"http://objects.test/\r\n\r\n",
+        ok + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n",
+    ]
+    yield from (lengths + one for lengths in (b"\0\0", b"\x05\x02") for one in answers)
+
+
+def entry_seeds() -> Iterator[bytes]:
+    """An entry whose signature fuzz_entry.c takes for right, and texts that are less."""
+    file = {"tag": "v12", "asset": "squeeze.activity.int8.bin", "sha256": "ab" * 32, "bytes": 12345}
+    signed: dict[str, object] = {
+        "schema": "tinyops/entry/v1",
+        "project": "wearables",
+        "fleet": "wrist",
+        "board": "pico-w",
+        "version": 12,
+        "security_counter": 3,
+        "contract": "cd" * 32,
+        "contract_file": file,
+        "golden": file,
+        "post": None,
+        "model": {**file, "kind": "image"},
+        "firmware": file,
+        "expires": "2030-01-31T23:59:59Z",
+        "zz": [1, -2.5e3, True, False, None, {}, [], 'x"\\', {"a": [[]]}],
+    }
+    for text in (canonical_json(signed), canonical_json({**signed, "expires": None}), b"{}"):
+        number = struct.pack("<H", len(text)).hex()
+        one = {"keyid": "11" * 32, "sig": number.ljust(128, "0")}
+        other = {"keyid": "22" * 32, "sig": "00" * 64}
+        for signatures in ([one], [other, one], [other] * 17, []):
+            yield b'{"signatures":%b,"signed":%b}\n' % (canonical_json(signatures), text)  # type: ignore[arg-type]
+        yield text
+
+
+SEEDS = {"entry": entry_seeds, "http": http_seeds, "slots": slots_seeds, "smp": smp_seeds, "settings": settings_seeds}
 
 
 def seeds(target: str) -> list[bytes]:

@@ -66,7 +66,9 @@ def test_a_source_is_fetched_once_and_nothing_of_it_runs(index: Path) -> None:
     (index / "pymonocypher-1.0.tar.gz").unlink()
     assert fetch_source(package, said.append) == path
     assert [p.message for p in said if p.announce] == ["fetching pymonocypher 1.0 through pip…"]
-    assert read_source(path, ("monocypher.h", "monocypher.c")) == {n: FILES[n] for n in ("monocypher.h", "monocypher.c")}
+    assert read_source(path, ("monocypher.h", "monocypher.c")) == {
+        n: FILES[n] for n in ("monocypher.h", "monocypher.c")
+    }
 
 
 def test_another_archive_than_the_pinned_one_is_refused_before_it_is_opened(index: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ MAGIC = 0x31535254  # "TRS1"
 HEADER = struct.Struct("<4I")
 VALUE_HEAD = struct.Struct("<BH")
 VALUES_MAX = 896  # bytes of values: with a header, a copy fits a sector of 1 KB
+NETWORK_VALUES_MAX = 8160  # of a device that keeps roots, too: a copy fits 8 KB
 COPIES = 2
 SECRET_FROM = 0x80
 BLANK = 0xFF
@@ -41,6 +42,8 @@ class Tag(IntEnum):
     REPORT_PUBLIC_KEY = 0x05
     ENDPOINT = 0x06
     WIFI_SSID = 0x07
+    ROOTS = 0x08
+    WRITTEN = 0x09
     WIFI_PASSWORD = 0x80
     REPORT_KEY = 0x81
 
@@ -53,6 +56,8 @@ TAG_TEXT: Mapping[Tag, str] = {
     Tag.REPORT_PUBLIC_KEY: "public half of its own key, 32 bytes",
     Tag.ENDPOINT: "where releases are, a URL in ASCII",
     Tag.WIFI_SSID: "name of its network, 1 to 32 bytes",
+    Tag.ROOTS: "certificates that may vouch for a server, DER, one after another",
+    Tag.WRITTEN: "when this was written, seconds after 1970, 8 bytes, little-endian",
     Tag.WIFI_PASSWORD: "of that network, 8 to 63 characters or 64 hex digits",
     Tag.REPORT_KEY: "its own Ed25519 key, 32 bytes: it signs reports",
 }
@@ -64,6 +69,8 @@ LENGTHS: Mapping[Tag, tuple[int, int]] = {
     Tag.REPORT_PUBLIC_KEY: (KEY_BYTES, KEY_BYTES),
     Tag.ENDPOINT: (1, 200),
     Tag.WIFI_SSID: (1, 32),
+    Tag.ROOTS: (256, 6144),
+    Tag.WRITTEN: (8, 8),
     Tag.WIFI_PASSWORD: (8, 64),
     Tag.REPORT_KEY: (KEY_BYTES, KEY_BYTES),
 }
@@ -82,6 +89,8 @@ class Settings:
     wifi_ssid: str = ""
     wifi_password: str = field(default="", repr=False)
     report_key: bytes = field(default=b"", repr=False)
+    roots: tuple[bytes, ...] = ()
+    written: int = 0
 
     def values(self) -> dict[Tag, bytes]:
         """Those that are there, by tag."""
@@ -93,20 +102,23 @@ class Settings:
             Tag.REPORT_PUBLIC_KEY: self.report_public_key,
             Tag.ENDPOINT: self.endpoint.encode(),
             Tag.WIFI_SSID: self.wifi_ssid.encode(),
+            Tag.ROOTS: b"".join(self.roots),
+            Tag.WRITTEN: self.written.to_bytes(8, "little") if self.written else b"",
             Tag.WIFI_PASSWORD: self.wifi_password.encode(),
             Tag.REPORT_KEY: self.report_key,
         }
         return {tag: value for tag, value in found.items() if value}
 
 
-def encode_values(settings: Settings) -> bytes:
-    """The values as bytes. Raises UsageError, which quotes no secret, for one that is too short or long."""
+def encode_values(settings: Settings, most: int = VALUES_MAX) -> bytes:
+    """The values as bytes, for a device that keeps `most`. Raises UsageError, which quotes no secret, for a value that
+    is too short or long."""
     data = b""
     for tag, value in sorted(settings.values().items()):
         _check_length(tag, len(value))
         data += VALUE_HEAD.pack(tag, len(value)) + value
-    if len(data) > VALUES_MAX:
-        raise UsageError(f"settings of {len(data)} bytes: a device keeps {VALUES_MAX}", hint="shorten the endpoint")
+    if len(data) > most:
+        raise UsageError(f"settings of {len(data)} bytes: a device keeps {most}", hint="shorten the endpoint")
     return data
 
 
@@ -166,7 +178,7 @@ def find_values(region: bytes, program_bytes: int) -> tuple[int, bytes] | None:
 def _read_copy(copy: bytes, program_bytes: int) -> tuple[int, bytes] | None:
     magic, sequence, length, crc = HEADER.unpack_from(copy)
     start = padded(HEADER.size, program_bytes)
-    if magic != MAGIC or length > min(VALUES_MAX, len(copy) - start):
+    if magic != MAGIC or length > min(NETWORK_VALUES_MAX, len(copy) - start):
         return None
     values = copy[start : start + length]
     return (sequence, values) if zlib.crc32(copy[:12] + values) == crc else None
@@ -183,7 +195,10 @@ def c_header() -> str:
         f"#define TINYOPS_SETTINGS_MAGIC 0x{MAGIC:08x}u",
         f"#define TINYOPS_SETTINGS_HEADER_BYTES {HEADER.size}u",
         f"#define TINYOPS_SETTINGS_VALUE_HEAD_BYTES {VALUE_HEAD.size}u",
+        "/* Of a device with room for more the build says how much. */",
+        "#if !defined(TINYOPS_SETTINGS_VALUES_MAX)",
         f"#define TINYOPS_SETTINGS_VALUES_MAX {VALUES_MAX}u",
+        "#endif",
         f"#define TINYOPS_SETTINGS_SECRET_FROM 0x{SECRET_FROM:02x}u",
         "",
     ]
