@@ -9,7 +9,7 @@
 
 #include "slots_device.h"
 
-enum { FILES = 32, LINE = 1200 };
+enum { FILES = 64, LINE = 1200 };
 
 static slots_device d;
 static slots_file files[FILES];
