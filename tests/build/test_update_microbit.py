@@ -88,6 +88,7 @@ class Flash:
             confirming = live.phase == "confirm"
             live.wait()
             live.virtual.keep_power()
+            live.wait()  # it may have failed a second time just before that
             cuts = live.virtual.measure().resets or 0
             if not live.active(1).confirmed:  # it was pending: its trial began at the start, and ends with the next one
                 assert self.runs(live, on_trial=True) == 1
