@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the network's password (default: ${PASSWORD_VARIABLE}, else it is asked for)",
     )
     parser.add_argument("--endpoint", default="", metavar="URL", help="where releases are, for a device that polls")
+    parser.add_argument(
+        "--roots", type=Path, metavar="FILE", help="PEM: who may certify that place, for a device that polls over TLS"
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="enrol many: port,serial,id,labels,replace")
     parser.add_argument(
         "--replace", default="", metavar="ID", help="the device that this one replaces; its own id: enrol it again"
@@ -130,7 +133,12 @@ def _network(arguments: argparse.Namespace) -> Network:
     from tinyops.device.provision.enrolling import Network
 
     password = _password(arguments) if arguments.wifi else ""
-    return Network(arguments.endpoint, arguments.wifi, password)
+    roots: tuple[bytes, ...] = ()
+    if arguments.roots is not None:
+        from tinyops.device.provision.roots import read_roots
+
+        roots = read_roots(arguments.roots)
+    return Network(arguments.endpoint, arguments.wifi, password, roots)
 
 
 def _password(arguments: argparse.Namespace) -> str:

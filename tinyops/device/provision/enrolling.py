@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -10,7 +11,9 @@ from typing import Protocol
 from tinyops.device.provision.devices_file import KEY_DIGITS, Device, check_id
 from tinyops.device.provision.format import (
     IMAGE_KEYS,
+    NETWORK_VALUES_MAX,
     SECRET_FROM,
+    VALUES_MAX,
     Settings,
     decode_values,
     encode_values,
@@ -19,6 +22,8 @@ from tinyops.errors import ToolError, UsageError
 from tinyops.link.client import LinkError
 from tinyops.link.smp import BoardInfo, Refused
 from tinyops.manifest.keys import PublicKey, SigningKey
+
+DAY_S = 86400
 
 
 class Managed(Protocol):
@@ -38,6 +43,7 @@ class Network:
     endpoint: str = ""
     ssid: str = ""
     password: str = field(default="", repr=False)
+    roots: tuple[bytes, ...] = ()  # of a device that fetches by itself
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ def check_network(network: Network) -> None:
         raise UsageError(f"endpoint {network.endpoint!r} is no http or https URL")
     if not network.endpoint.isascii():
         raise UsageError(f"endpoint {network.endpoint!r} is not ASCII")
+    if network.roots and not network.endpoint.startswith("https://"):
+        raise UsageError("roots without an https endpoint vouch for nobody", hint="name one with --endpoint")
     if bool(network.password) != bool(network.ssid):
         raise UsageError("a Wi-Fi network needs both its name and its password")
     if network.ssid and not 8 <= len(network.password.encode()) <= 64:
@@ -92,10 +100,17 @@ def enrol(board: Managed, found: Device, wanted: Enrolment, today: date) -> Devi
         wifi_ssid=wanted.network.ssid,
         wifi_password=wanted.network.password,
         report_key=key.secret_bytes(),
+        roots=wanted.network.roots,
+        written=_midnight(today) if wanted.network.roots else 0,
     )
     _write(board, settings)
     trusted = " ".join(sorted(key_.key_id[:KEY_DIGITS] for key_ in wanted.image_keys))
     return replace(found, public_key=key.public.raw.hex(), enrolled=today.isoformat(), image_keys=trusted)
+
+
+def _midnight(day: date) -> int:
+    """When a day began, for a device that has no clock: never later than now."""
+    return calendar.timegm(day.timetuple()) - DAY_S  # it may still be yesterday in UTC
 
 
 def checked_id(name: str) -> str:
@@ -118,7 +133,7 @@ def check_board(port: str, info: BoardInfo, wanted: Enrolment) -> None:
 
 
 def _write(board: Managed, settings: Settings) -> None:
-    data = encode_values(settings)
+    data = encode_values(settings, NETWORK_VALUES_MAX if settings.roots else VALUES_MAX)
     try:
         board.write_settings(data)
     except Refused as error:
