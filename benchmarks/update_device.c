@@ -82,13 +82,8 @@ static void describe_board(void *context, tinyops_smp_info *info) {
 }
 
 static int32_t describe(void *context, uint32_t image, uint32_t slot, tinyops_smp_slot *found) {
-  tinyops_image_info info;
-  if (tinyops_slots_describe(context, image, slot, &info) < 0) {
-    return 0;
-  }
-  *found = (tinyops_smp_slot){.bootable = 1};
-  memcpy(found->digest, info.digest, sizeof found->digest);
-  return 1;
+  *found = (tinyops_smp_slot){.has_digest = 1, .bootable = 1};
+  return tinyops_slots_describe(context, image, slot, &found->image) >= 0;
 }
 
 static int32_t begin(void *context, uint32_t image, uint32_t bytes, const uint8_t *digest) {
@@ -188,9 +183,9 @@ int main(int count, char **arguments) {
   if (!open_slots(arguments + 7)) {
     return 2;
   }
-  const tinyops_smp_updates updates = {
-      .context = &device.slots, .describe = describe, .begin = begin, .write = write_piece};
-  const tinyops_smp_board board = {.write = send, .info = describe_board, .updates = &updates};
+  const tinyops_smp_images images = {.describe = describe, .begin = begin, .write = write_piece};
+  const tinyops_smp_board board = {
+      .write = send, .info = describe_board, .image_calls = &images, .images = &device.slots};
   tinyops_smp smp;
   tinyops_smp_open(&smp, &board, TINYOPS_SMP_LOCAL, room(number(arguments[1])),
                    number(arguments[1]));

@@ -22,8 +22,8 @@ FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds 
 GIT_HINT = "on Debian or Ubuntu: apt-get install git"
 
 # Steps of a plan that use a package, or things that only some fleets have. The packages are those of these extras.
-EXTRAS = ("train", "build", "github", "serial", "browser", "remote", "dask")
-OPTIONAL_EXTRAS = frozenset({"github", "serial", "browser", "remote", "dask"})
+EXTRAS = ("train", "build", "github", "serial", "ble", "browser", "remote", "dask")
+OPTIONAL_EXTRAS = frozenset({"github", "serial", "ble", "browser", "remote", "dask"})
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("collect", "train", "squeeze"),
     "tensorflow-cpu": ("train",),
@@ -39,6 +39,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "pyserial": ("boards on USB",),
     "smp": ("asking boards who they are",),
     "smpclient": ("asking boards who they are",),
+    "bleak": ("updates over Bluetooth",),
     "playwright": ("twins of phones",),
     "distributed": ("steps on a Dask cluster",),
     "fsspec": ("an artifact store behind a URL",),

@@ -19,6 +19,7 @@ from tinyops.build import hardware
 from tinyops.build.bench import build_files, compile_file
 from tinyops.cli import main
 from tinyops.graph import read_graph
+from tinyops.images import Kind, read_image
 from tinyops.twin.released import hex_bytes
 
 pytestmark = pytest.mark.build
@@ -103,12 +104,16 @@ def test_another_model_is_named_and_its_files_are_there_to_flash(
     assert "its firmware was built for contract" in found["error"]["message"]
     flash = here / ".tinyops" / "flash" / board
     assert str(flash / "flash.hex") in found["error"]["hint"]
-    content, slot = hex_bytes(flash / "flash.hex"), CATALOG[board].spec.layout.model[0].origin
-    image = (flash / "model.bin").read_bytes()
-    assert bytes(content[slot + i] for i in range(len(image))) == image
-    assert {at: byte for at, byte in content.items() if not slot <= at < slot + len(image)} == hex_bytes(
-        flash / "firmware.hex"
-    )
+    assert "a board that was enrolled does not start them" in found["error"]["hint"]
+    content, layout = hex_bytes(flash / "flash.hex"), CATALOG[board].spec.layout
+    assert layout is not None and layout.own_bootloader is not None and layout.state is not None
+    images = [
+        read_image(bytes(content.get(slot.origin + i, 0) for i in range(slot.bytes)), where="it", in_slot=True)
+        for slot in (layout.firmware[0], layout.model[0])
+    ]
+    assert [(image.kind, image.board, image.signature) for image in images] == [(k, board, None) for k in Kind]
+    assert layout.own_bootloader.origin in content and content[layout.state.origin] == 0xFF
+    assert layout.settings is not None and layout.settings.origin not in content
 
 
 def test_the_same_contract_with_other_weights_is_another_image(

@@ -6,15 +6,16 @@ import contextlib
 import json
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from test_twin_boards import board_spec, build_firmware, compile_image, contract_of
 
+from fakes.flashed import Flashed
+from fakes.reversing import board_spec, build_firmware, compile_image, contract_of
 from tinyops.boards.layout import Layout
 from tinyops.device.provision.format import Settings, encode_copy, encode_values
 from tinyops.images import Kind, build_image, sign_image
@@ -22,7 +23,7 @@ from tinyops.link import LinkClosed, LinkTimeout
 from tinyops.manifest.keys import SigningKey
 from tinyops.twin import qemu, rp2040
 from tinyops.twin.flashed import Trust, flash_content
-from tinyops.twin.machine import Bare, Boot
+from tinyops.twin.machine import Bare
 from tinyops.twin.released import segments
 
 pytestmark = pytest.mark.build
@@ -31,16 +32,6 @@ BOARDS = ("microbit", "nano33ble", "pico")
 MOST_BYTES = {"cortex-m4f": 16 << 10, "cortex-m0": 20 << 10, "cortex-m0plus": 20 << 10}
 MAGIC, VERSION, TABLE_BYTES = b"TBT1", 1, 128
 START_S, SILENT_S = 60.0, 3.0
-
-
-@dataclass(frozen=True)
-class Flashed(Boot):
-    """A virtual board with these bytes in its flash."""
-
-    content: Mapping[int, bytes] = field(default_factory=dict)
-
-    def flash_content(self) -> dict[int, bytes]:
-        return dict(self.content)
 
 
 @dataclass

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_twin_boards import VECTORS, board_spec, build_firmware, compile_image, contract_of, linked_sources
+from test_twin_boards import VECTORS
 
 from fakes.firmware_edits import replacing
+from fakes.reversing import board_spec, build_firmware, compile_image, contract_of, linked_sources
 from tinyops import twin
 from tinyops.cli import main
 from tinyops.link import Frame, Type, encode
@@ -45,8 +46,8 @@ SAYING = """
   }
 """
 SOON = {
-    "mps2": ("TINYOPS_WATCHDOG_MS 8000", "TINYOPS_WATCHDOG_MS 50"),
-    "rp2040": ("WATCHDOG_MS = 8000", "WATCHDOG_MS = 50"),
+    "mps2/watchdog.c": ("TINYOPS_WATCHDOG_MS 8000", "TINYOPS_WATCHDOG_MS 50"),
+    "rp2040/watchdog.h": ("WATCHDOG_MS = 8000", "WATCHDOG_MS = 50"),
 }
 STARTED = "  (void)tinyops_app_init(&app, &board);\n"
 
@@ -89,8 +90,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., di
             linked = board_spec(name).model_form == "linked"
             model = linked_sources(folder, contract, linked_fault, {}) if linked else {}
             (folder / "contract.json").write_text(json.dumps(contract))
-            port = "rp2040" if name == "pico" else "mps2"
-            soon = {f"src/{port}/port.c": SOON[port]} if quick_watchdog else {}
+            port = "rp2040/watchdog.h" if name == "pico" else "mps2/watchdog.c"
+            soon = {f"src/{port}": SOON[port]} if quick_watchdog else {}
             main = "twin/src/main.c" if board_spec(name).port == "arduino" else "src/main.c"
             edit = replacing({main: (STARTED, STARTED + SAYING), **soon})
             return {"contract.json": folder / "contract.json"} | build_firmware(

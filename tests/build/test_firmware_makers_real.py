@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_twin_boards import compile_image, contract_of, golden_file, ignore
+from test_twin_boards import golden_file, ignore
 
+from fakes.reversing import compile_image, contract_of
 from tinyops import firmware, twin
 from tinyops.artifacts import Step
 from tinyops.boards import load_catalog

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from test_twin_boards import build_firmware, contract_of
 
+from fakes.reversing import build_firmware, contract_of
 from fakes.rp2040_port import link_port
 from fakes.thumb import Escapes, RamCode, disassemble, functions_of
 from tinyops.boards import load_catalog

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_twin_boards import contract_of, golden_file, ignore
+from test_twin_boards import golden_file, ignore
 from test_twin_mega import write_model
 
+from fakes.reversing import contract_of
 from tinyops import firmware, twin
 from tinyops.artifacts import Step
 from tinyops.boards.layout import Region

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_twin_boards import board_spec, build_firmware, compile_image, contract_of, stream_file
+from test_twin_boards import stream_file
 
 from fakes.firmware_edits import replacing
+from fakes.reversing import board_spec, build_firmware, compile_image, contract_of
 from tinyops import twin
 from tinyops.errors import ToolError
 from tinyops.twin.golden import Stream, read_stream

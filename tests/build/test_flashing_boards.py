@@ -21,9 +21,13 @@ from tinyops.boards.loader import load_catalog
 from tinyops.build.virtual import build_board
 from tinyops.cli import main
 from tinyops.device.identify.find import ask
+from tinyops.device.provision.format import Settings, encode_copy, encode_values
 from tinyops.errors import ToolError
+from tinyops.images import read_image
 from tinyops.link import Link
 from tinyops.link.client import LinkTimeout
+from tinyops.manifest.keys import load_trust
+from tinyops.reconcile.flashable import flashable
 from tinyops.twin import open_twin
 from tinyops.twin.released import uf2_bytes
 from tinyops.twin.simavr import AvrBoard, read_bootloader
@@ -35,6 +39,7 @@ MODEL = Path(__file__).parents[1] / "fuzz/corpus/network.tflite"
 CATALOG = load_catalog()
 MEGA, PICO = CATALOG["mega2560"], CATALOG["pico"]
 SETTLE_S = MEGA.spec.usb[0].settle_ms / 1000
+IMAGES = {"firmware": "firmware_a.img", "model": "model.img"}
 needs_avrdude = pytest.mark.skipif(shutil.which("avrdude") is None, reason="no avrdude here")
 
 
@@ -110,12 +115,14 @@ def test_a_twin_of_another_kind_has_no_bootloader(mega: Mapping[str, Path]) -> N
 
 
 class BootRom(threading.Thread):
-    """What a Pico's boot ROM does with its drive: when a file of UF2 is whole, it goes into flash and is started. The
-    line that it then talks on is at `port`."""
+    """What a Pico's boot ROM does with its drive: when a file of UF2 is whole, it goes into flash, over what was there,
+    and is started. The line that it then talks on is at `port`."""
 
-    def __init__(self, drive: Path, port: Path, contract: Path) -> None:
+    def __init__(self, drive: Path, port: Path, files: Mapping[str, Path], before: Mapping[int, bytes]) -> None:
         super().__init__()
-        self.drive, self.port, self.contract = drive, port, contract
+        self.drive, self.port, self.before = drive, port, before
+        self.files = {name: files[name] for name in ("contract.json", "bootloader.elf")}
+        self.state = drive.parent / "state"
         self.ended = threading.Event()
         self.failed: list[BaseException] = []
 
@@ -130,16 +137,16 @@ class BootRom(threading.Thread):
 
     @contextlib.contextmanager
     def _booted(self) -> Iterator[Terminal]:
-        found = self._flashed()
-        origin, image = min(found), bytes(found.get(at, 0xFF) for at in range(min(found), max(found) + 1))
-        layout = PICO.spec.layout
-        assert layout is not None and origin == layout.firmware[0].origin
-        firmware, model = self.drive.parent / "firmware.bin", self.drive.parent / "model.bin"
-        slot = layout.model[0].origin - origin
-        firmware.write_bytes(image[:slot])
-        model.write_bytes(image[slot:])
-        files = {"contract.json": self.contract, "firmware.bin": firmware, "model.bin": model}
-        with open_twin("pico", PICO.spec, files) as board:
+        assert PICO.spec.memory is not None
+        flash = PICO.spec.memory.flash[0]
+        content = bytearray(b"\xff" * flash.bytes)
+        for at, data in self.before.items():
+            content[at - flash.origin : at - flash.origin + len(data)] = data
+        for at, byte in self._flashed().items():
+            content[at - flash.origin] = byte
+        self.state.mkdir()
+        (self.state / "flash.bin").write_bytes(content)
+        with open_twin("pico", PICO.spec, self.files, state=self.state) as board:
             link = board.link
             assert isinstance(link, Link)
             yield Terminal("pico", lambda: link.stream)
@@ -153,15 +160,26 @@ class BootRom(threading.Thread):
         raise TimeoutError("no file came")
 
 
-def test_the_file_on_a_picos_drive_boots_and_tells_its_digest(
+def test_the_file_on_a_picos_drive_boots_and_tells_its_digests_and_who_it_is_stays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Bootloader, signed firmware and model; its settings stay, in which is whose signatures it takes, and a log of an
+    earlier life is gone."""
     files = built("pico", tmp_path / "built")
     root = publish_firmware(tmp_path / "repository", "pico", files)
+    layout, flash = PICO.spec.layout, PICO.spec.settings_flash
+    assert layout is not None and layout.settings and layout.state and flash
+    (trusted,) = load_trust(root / "specs/trusted.pem").keys.values()
+    kept = encode_values(Settings("p-1", "f", "pico", (trusted.raw, b"\x22" * 32), b"\x33" * 32))
+    before = {
+        layout.settings.origin: encode_copy(kept, 1, flash.program_bytes),
+        layout.state.origin: bytes(range(256)) * (layout.state.bytes // 256),
+        layout.firmware[1].origin: b"an older firmware",
+    }
     drive, port = tmp_path / "RPI-RP2", tmp_path / "port"
     drive.mkdir()
     (drive / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: RPI-RP2\r\n")
-    rom = BootRom(drive, port, files["contract.json"])
+    rom = BootRom(drive, port, files, before)
     rom.start()
     try:
         command = ["flash", "-C", str(root), "pico", "--drive", str(drive), "--verify-port", str(port), "--json"]
@@ -170,8 +188,32 @@ def test_the_file_on_a_picos_drive_boots_and_tells_its_digest(
         assert (status, rom.failed) == (0, []), value
         assert value["verified"] and value["way"] == f"copy to {drive}"
         info = ask(str(port))
-        assert info.firmware == hashlib.sha256(files["firmware.bin"].read_bytes()).digest()
-        assert info.model == hashlib.sha256(files["model.bin"].read_bytes()).digest() and info.state == 0
+        for digest, name in ((info.firmware, "firmware"), (info.model, "model")):
+            image = (root / f".tinyops/releases/v1/image.pico.{IMAGES[name]}").read_bytes()
+            body = read_image(image, where=name).body
+            assert body == files[f"{name}.bin"].read_bytes()
+            assert digest in (hashlib.sha256(image).digest(), hashlib.sha256(body).digest())
+        assert info.state == 0
     finally:
         rom.ended.set()
         rom.join(30)
+    settings = (rom.state / "flash.bin").read_bytes()[layout.settings.origin - PICO.spec.memory.flash[0].origin :]  # type: ignore[union-attr]
+    assert settings.startswith(before[layout.settings.origin])
+
+
+def test_a_board_that_trusts_another_key_does_not_start_what_a_cable_wrote(tmp_path: Path) -> None:
+    files = built("pico", tmp_path / "built")
+    layout, flash = PICO.spec.layout, PICO.spec.settings_flash
+    assert layout is not None and layout.settings and flash
+    kept = encode_values(Settings("p-1", "f", "pico", (b"\x11" * 32, b"\x22" * 32), b"\x33" * 32))
+    root = publish_firmware(tmp_path / "repository", "pico", files)
+    (tmp_path / "RPI-RP2").mkdir()
+    rom = BootRom(
+        tmp_path / "RPI-RP2",
+        tmp_path / "port",
+        files,
+        {layout.settings.origin: encode_copy(kept, 1, flash.program_bytes)},
+    )
+    (tmp_path / "RPI-RP2/pico.uf2").write_bytes(flashable(root, PICO, "wrist").path.read_bytes())
+    with rom._booted() as terminal, pytest.raises(LinkTimeout):
+        ask(terminal.path)

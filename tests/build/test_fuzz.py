@@ -17,7 +17,7 @@ PLANTED = {
     "http": ("fetch/http.c", "count < http->left ? count : http->left", "count"),
     "slots": ("update/image.c", "(image->found >> i & 1u) != 0u ||", ""),
     "smp": ("smp/console.c", "if (smp->length == smp->buffer_bytes)", "if (smp->length > smp->buffer_bytes)"),
-    "settings": ("settings/settings.c", "if (length > s->length - at) {", "if (length > s->length) {"),
+    "settings": ("settings/settings.c", "head->bytes > length - head->at", "head->bytes > length"),
 }
 
 

@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from test_twin_boards import board_spec, build_firmware, compile_image, contract_of
 
 from fakes.enrolment import enrolling_repository
 from fakes.pty_board import port_of
+from fakes.reversing import board_spec, build_firmware, compile_image, contract_of
 from tinyops.cli import main
 from tinyops.device.identify.machine import MACHINE_ID, number_of_machine
 from tinyops.device.provision.devices_file import parse_devices

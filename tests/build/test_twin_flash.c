@@ -44,9 +44,9 @@ static uint32_t program(const tinyops_port *port, uint32_t address) {
   return (uint32_t)port->flash->program(port->context, address, bytes, sizeof(bytes));
 }
 
-/* RAM that start-up leaves alone: just below the stack's top would be used, this is not. */
+/* RAM that start-up leaves alone: behind the data of this program, before what a port keeps. */
 static uint32_t was_kept(void) {
-  volatile uint32_t *place = (volatile uint32_t *)0x20003ff0u;
+  volatile uint32_t *place = (volatile uint32_t *)0x20003000u;
   uint32_t kept = *place == KEPT;
   *place = KEPT;
   return kept;
@@ -75,7 +75,7 @@ static uint32_t hang(void) {
 
 /* Whether the life before asked for one that hangs; another word that start-up leaves alone. */
 static uint32_t take_wish(uint32_t next) {
-  volatile uint32_t *place = (volatile uint32_t *)0x20003ff4u;
+  volatile uint32_t *place = (volatile uint32_t *)0x20003004u;
   const uint32_t wished = *place == KEPT;
   *place = next;
   return wished;

@@ -27,7 +27,9 @@ pytestmark = pytest.mark.build
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "tinyops/runtime"
 SOURCE = Path(__file__).with_suffix(".c")
-SPEC = Board.model_validate(YAML(typ="safe").load(ROOT / "board_catalog/microbit.yaml")).spec
+WHOLE = Board.model_validate(YAML(typ="safe").load(ROOT / "board_catalog/microbit.yaml")).spec
+assert WHOLE.layout is not None
+SPEC = WHOLE.model_copy(update={"layout": WHOLE.layout.without_bootloader()})  # the program starts by itself
 PLACE, WORDS = 0x3F000, 8
 ERASED = sum(0xFFFFFFFF * (i + 1) for i in range(256)) % (1 << 32)
 RESET_POWER, RESET_PIN, RESET_WATCHDOG, RESET_SOFTWARE = 1, 2, 3, 4  # tinyops_reset_cause

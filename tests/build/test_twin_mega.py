@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_twin_boards import Bench, board_spec, contract_of, digits, golden_file, ignore, stream_file
+from test_twin_boards import Bench, golden_file, ignore, stream_file
 
 from fakes.firmware_edits import Edit, Files, as_rendered, build_edited
+from fakes.reversing import board_spec, contract_of, digits
 from fakes.tflite import dense
 from tinyops import twin
 from tinyops.artifacts import Step

@@ -13,7 +13,7 @@ from fakes.firmware_edits import as_rendered, replacing
 from fakes.updatable import CRASHES, FAULTY_INPUT, HANGS, INPUT_BYTES, Live, Updatable, WasReset, answer_to, digest_of
 from tinyops.link import BoardFault
 
-pytestmark = [pytest.mark.build, pytest.mark.faults]
+pytestmark = pytest.mark.build
 
 BOARDS = ("microbit", "nano33ble")
 CRASH, HANG, OVERFLOW, WRONG = 1, 2, 3, 4  # faults of test_twin_reverse.c
@@ -21,6 +21,12 @@ BY_RESET, BY_SELF_TEST = 2, 3  # tinyops_trial_outcome
 GOOD, FAULTY = bytes(range(1, INPUT_BYTES + 1)), bytes([FAULTY_INPUT, *range(1, INPUT_BYTES)])
 # An instruction is a nanosecond there, and sleeps last up to 0.5 s: the whole time would take half a minute.
 EDITS = {"nano33ble": replacing({"src/mps2/watchdog.c": ("TINYOPS_WATCHDOG_MS 8000", "TINYOPS_WATCHDOG_MS 800")})}
+PLACES = [
+    ("microbit", "tinyops_startup_reset"),
+    ("microbit", "main"),
+    ("microbit", "tinyops_app_poll"),
+    ("nano33ble", "tinyops_app_poll"),
+]
 Prepared = tuple[Updatable, Path]
 
 
@@ -82,9 +88,8 @@ def test_a_model_that_fails_its_self_test_is_reverted_at_once(
     count_faults(f"new models that fail their self-test, {board} twin", 1)
 
 
-@pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize(("instead", "watchdog"), [(CRASHES, 0), (HANGS, 1)], ids=["crashes", "hangs"])
-@pytest.mark.parametrize("at", ["tinyops_startup_reset", "main", "tinyops_app_poll"])
+@pytest.mark.parametrize(("board", "at"), PLACES)
 def test_a_firmware_that_crashes_or_hangs_is_reverted(
     at: str, instead: bytes, watchdog: int, board: str, prepared: Callable[[str], Prepared], tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from fakes.compiled import BASE
 from fakes.esp_image import esp_image
+from fakes.faults import count_faults
 from tinyops.firmware.fetched import signature_sources
 from tinyops.images.build import build_image
 from tinyops.images.definition import Kind
@@ -111,7 +112,7 @@ def test_power_may_fail_at_any_operation_of_an_update(built: Built, files: list[
     for name, (operations, cuts, trials) in counted.items():
         assert cuts >= 1.5 * operations and operations > 20, name
         assert (trials >= operations) == (name in ("update", "trial", "self-test")), name
-    print(f"faults: vendor-ab power cuts: {sum(cuts for _, cuts, _ in counted.values())}")
+    count_faults("power cuts, boards with an A/B of their makers'", sum(cuts for _, cuts, _ in counted.values()))
 
 
 STAY = "slots->images[FIRMWARE].state != TINYOPS_TRIAL_PENDING) {"

@@ -9,8 +9,14 @@ import zlib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from imgtool.main import imgtool
 
 from fakes.projects import FINISHED, KEY, STREAM, Repository, applied, fleet, locked, repository
+from tinyops.boards import load_catalog
+from tinyops.images import Kind
+from tinyops.images.definition import HEADER_BYTES
+from tinyops.release.secrets import load_signing_key
 
 pytestmark = pytest.mark.build
 
@@ -74,7 +80,7 @@ def test_no_secret_is_anywhere_but_where_it_was_put(tmp_path: Path, given: str) 
     drive = bench.root / "drive"
     drive.mkdir()
     (drive / "DETAILS.TXT").write_text("# DAPLink Firmware\nUnique ID: 9900\n")
-    logs.append(bench.run("flash", "microbit", "--drive", drive, **env))
+    logs.append(bench.ok("flash", "microbit", "--drive", drive, **env))
     spare = (folder / "TINYOPS_SPARE_KEY").read_text()
     logs.append(bench.ok("keys", "rotate"))
     kept = {path.read_text() for path in folder.iterdir()}
@@ -86,6 +92,20 @@ def test_no_secret_is_anywhere_but_where_it_was_put(tmp_path: Path, given: str) 
     assert len(files) > 50
     assert not [c for c in canaries for data in (*texts, *files) if c in data]
     assert bench.releases.joinpath("v1", "manifest.json").is_file()
+
+
+def test_images_of_slots_are_signed_and_imgtool_accepts_them(tmp_path: Path) -> None:
+    made = applied()
+    (offered,) = (e["boards"]["microbit"] for e in made.manifest()["fleets"].values() if "microbit" in e["boards"])
+    key = load_signing_key(KEY, made.root, {}).public
+    (tmp_path / "key.pem").write_bytes(key.to_pem())
+    assert set(offered["images"]) == {"model", "firmware_a", "firmware_b"} and offered["bootloader"]
+    proven = made.manifest()["steps"]["twin:wrist/microbit"]["facts"]["images"]
+    for slot, file in offered["images"].items():
+        path = made.releases / file["tag"] / file["asset"]
+        done = CliRunner().invoke(imgtool, ["verify", "-k", str(tmp_path / "key.pem"), str(path)])
+        assert done.exit_code == 0 and file["image"] in done.output, done.output
+        assert proven[f"{slot}.img"] == f"sha256:{file['image']}" and file["signed_by"] == key.key_id
 
 
 def test_a_key_that_is_no_key_is_refused_without_being_shown(tmp_path: Path) -> None:
@@ -103,7 +123,10 @@ def test_a_fault_is_mapped_with_the_released_files(tmp_path: Path) -> None:
         for step, file in (("firmware.wrist.microbit", "firmware.bin"), ("image.motion.microbit", "model.bin"))
     )
     invoke = int.from_bytes(model[56:60], "little") & ~1  # the header's entry point
-    fault = {"pc": 0x10000 + invoke, "lr": 0, "psr": 0x01000000, "board": "microbit", "fleet": "wrist"}
+    layout = load_catalog()["microbit"].spec.layout
+    assert layout is not None
+    start = layout.model[1].origin + HEADER_BYTES[Kind.MODEL]  # the second slot
+    fault = {"pc": start + invoke, "lr": 0, "psr": 0x01000000, "board": "microbit", "fleet": "wrist"}
     fault |= {"firmware_crc": zlib.crc32(firmware), "image_crc": zlib.crc32(model)}
     (tmp_path / "record.json").write_text(json.dumps(fault))
     found = made.ok("crash", tmp_path / "record.json", "--json").json

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 COUNTS = "TINYOPS_FAULT_COUNTS"
-FUZZED = "fuzz "
+FUZZED, PART = "fuzz ", "of them "
 LINE = re.compile(r"faults: (.+): ([0-9]+)")
 
 
@@ -35,13 +35,15 @@ def report_faults(what: str, output: str) -> None:
 
 
 def table(lines: Iterable[str]) -> list[str]:
-    """A row for each kind in the order in which it came first, and the sums: inputs of fuzzers are counted apart."""
+    """A row for each kind in the order in which it came first, and the sums: inputs of fuzzers are counted apart, what
+    is part of another row is not counted again."""
     found: Counter[str] = Counter()
     for line in lines:
         if read := LINE.fullmatch(line.strip()):
             found[read[1]] += int(read[2])
     fuzzed = sum(number for what, number in found.items() if what.startswith(FUZZED))
-    rows = [*found.items(), ("faults in all", found.total() - fuzzed), ("inputs of fuzzers in all", fuzzed)]
+    again = sum(number for what, number in found.items() if PART in what)
+    rows = [*found.items(), ("faults in all", found.total() - fuzzed - again), ("inputs of fuzzers in all", fuzzed)]
     return [f"{number:>14,}  {what}" for what, number in rows]
 
 

@@ -12,10 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tinyops.boards.model import Board
-from tinyops.toolchain import installed
-from tinyops.twin import VirtualBoard
-from tinyops.twin.machine import start
-from tinyops.twin.qemu import COUNTING
+from tinyops.twin import VirtualBoard, open_twin
 
 PIECE_BYTES = 4096
 
@@ -35,19 +32,10 @@ def terminal() -> Iterator[tuple[int, str]]:
 @contextlib.contextmanager
 def bridged(board: Board, files: Mapping[str, Path]) -> Iterator[str]:
     """Boots a board's files in its emulator; yields the path of a port on which it answers."""
-    spec = board.spec
-    firmware = files["firmware.elf" if spec.twin.same_machine else "twin.elf"]
-    command = [installed("qemu-system-arm").path, "-M", spec.twin.machine, *COUNTING, "-nodefaults", "-nic", "none"]
-    command += ["-display", "none", "-monitor", "none", "-kernel", firmware]
-    assert spec.layout is not None
-    slot = spec.layout.model[0].origin
-    command += ["-device", f"loader,file={files['model.bin']},addr={slot:#x},force-raw=on"]
-
-    def on_line(line: int) -> list[str | Path]:
-        return [*command, "-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]
-
-    with start(board.name, on_line) as virtual, port_of(virtual) as port:
-        yield port
+    with open_twin(board.name, board.spec, files) as virtual:
+        assert isinstance(virtual, VirtualBoard)
+        with port_of(virtual) as port:
+            yield port
 
 
 @contextlib.contextmanager

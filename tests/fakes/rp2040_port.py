@@ -22,6 +22,8 @@ def link_port(program: Path, folder: Path, edits: Mapping[str, tuple[str, str]] 
     """The ELF, with a .bin beside it. `edits`: by file of the port, a text that must be there, and another for it."""
     spec = Board.model_validate(YAML(typ="safe").load(ROOT / "board_catalog/pico.yaml")).spec
     assert spec.layout is not None
+    spec = spec.model_copy(update={"layout": spec.layout.without_bootloader()})  # the chip starts what is linked here
+    assert spec.layout is not None
     contract = {"abi": 1, "input": {}, "output": {}, "arena_bytes": spec.layout.arena_bytes}
     files = render_project(board="pico", spec=spec, fleet="f", sensor="stream", contract=contract)
     (folder / "pico.ld").write_bytes(files["link/pico.ld"])

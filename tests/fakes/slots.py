@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from fakes.compiled import BASE, SANITIZED
-from tinyops.boards.model import Board
+from tinyops.boards.layout import Memory
 from tinyops.firmware.fetched import signature_sources
 from tinyops.images import Golden, Kind, build_image, sign_image
 from tinyops.manifest.keys import SigningKey
@@ -94,9 +95,8 @@ def catalogue_layouts() -> list[Layout]:
     found = set()
     for path in sorted((ROOT / "board_catalog").glob("*.yaml")):
         document = YAML(typ="safe").load(path)
-        if "extends" in document["spec"] or "extends" in document:
-            continue
-        for flash in Board.model_validate(document).spec.memory.flash:
+        memory = document["spec"].get("memory")
+        for flash in () if memory is None else TypeAdapter(Memory).validate_python(memory).flash:
             times = 1 if flash.reprogram == "never" else min(flash.reprogram, 200)
             found.add((flash.erase_bytes, flash.program_bytes, times))
     return [small_layout(*facts) for facts in sorted(found)]
@@ -128,7 +128,7 @@ def slots_program(name: str) -> Path:
 
 
 @functools.cache
-def test_key(number: int = 0) -> SigningKey:
+def own_key(number: int) -> SigningKey:
     return SigningKey.generate()
 
 
@@ -147,7 +147,7 @@ def signed(
     image = build_image(
         body, kind=kind, board=board, contract=contract, counter=counter, load_address=origin, golden=golden
     )
-    return sign_image(image, key or test_key())
+    return sign_image(image, key or own_key(0))
 
 
 def body_of(count: int, seed: int) -> bytes:
@@ -163,17 +163,15 @@ def filling(slot: int, seed: int, *, origin: int | None = None, counter: int = 1
 def write_files(layout: Layout, folder: Path, *, full: bool, image: int) -> list[Path]:
     """Key and the 8 images of slots_cuts.c; with `full` the new one of `image` fills its slot."""
     paths = [folder / "key"]
-    paths[0].write_bytes(test_key().public.raw)
+    paths[0].write_bytes(own_key(0).public.raw)
     for number, slots in enumerate((layout.firmware, layout.model)):
         for slot in range(2):
             for version in range(2):
-                origin = slots[slot] if number == 0 else None
-                what = {"seed": 10 * number + version, "origin": origin, "counter": version + 1}
+                origin, seed = slots[slot] if number == 0 else None, 10 * number + version
                 if full and version == 1 and number == image:
-                    data = filling(slots[2], **what)
+                    data = filling(slots[2], seed, origin=origin, counter=version + 1)
                 else:
-                    seed = what.pop("seed")
-                    data = signed(body_of(45 + 30 * version, seed), **what)
+                    data = signed(body_of(45 + 30 * version, seed), origin=origin, counter=version + 1)
                 paths.append(folder / f"image-{number}-{slot}-{version}")
                 paths[-1].write_bytes(data)
     return paths

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from elftools.elf.elffile import ELFFile
-from test_twin_boards import board_spec, build_firmware, compile_image, contract_of
 
 from fakes.firmware_edits import Edit, as_rendered
+from fakes.reversing import board_spec, build_firmware, compile_image, contract_of
 from tinyops.boards.model import BoardSpec
 from tinyops.device.provision.format import Settings, encode_values
 from tinyops.files import digest_json

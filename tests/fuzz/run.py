@@ -52,9 +52,12 @@ class Target:
 
 TARGETS = {
     "smp": Target(
-        ("smp/*.c", "settings/*.c", "port/sim/flash_model.c"), 2048, helpers=("smp_client.c",), words=MCUMGR_WORDS
+        ("smp/*.c", "app/*.c", "digest/*.c", "settings/*.c", "update/*.c", "port/sim/flash_model.c"),
+        2048,
+        helpers=("smp_client.c", "forge.c"),
+        words=MCUMGR_WORDS,
     ),
-    "slots": Target(("update/*.c", "port/sim/flash_model.c"), 1024),
+    "slots": Target(("update/*.c", "port/sim/flash_model.c"), 1024, helpers=("forge.c",)),
     "http": Target(("fetch/http.c", "fetch/http_text.c", "fetch/url.c", "fetch/clock.c"), 8192),
     "entry": Target(("fetch/entry.c", "fetch/json.c", "fetch/clock.c"), 4096),
     "settings": Target(("settings/settings.c", "port/sim/flash_model.c"), 4096),

@@ -46,6 +46,11 @@ def smp_seeds() -> Iterator[bytes]:
                 requests.append(request(write, GROUP, command, _asked(exchange.ask)))
     yield from (start + one for start in starts for one in requests)
     yield b"\0\0" + b"".join(requests)
+    yield b"\4\0" + b"".join(b"\x13" + one for one in requests)  # as datagrams
+    image = b"\x0b"  # a step of fuzz_smp.c: a forged image
+    for how in range(16):
+        whole = b"".join(image + bytes((how,)) + image_input(2, 500, how=odd, wrong=odd) for odd in (0, 5, 0))
+        yield b"\4\0" + whole + b"\x03" + whole
     values = device_values()
     pieces = [(at, values[at : at + SETTINGS_PIECE]) for at in range(0, len(values), SETTINGS_PIECE)]
     writes = [{"off": at, "len": len(values), "data": piece} for at, piece in pieces]

@@ -284,6 +284,7 @@ def _build_firmware(board: Board, sources: Mapping[str, Path], folder: Path) -> 
     if board.spec.model_form == "shared-object":
         return {}, {}
     from tinyops import firmware
+    from tinyops.specs.lock import wanted_sources
     from tinyops.specs.locking import own_pins, package_version
 
     lock = {
@@ -291,6 +292,7 @@ def _build_firmware(board: Board, sources: Mapping[str, Path], folder: Path) -> 
         "platformio": package_version("platformio"),
         "scons": package_version("scons"),
         "firmware": own_pins().firmware,
+        "sources": wanted_sources({board.name: board}),
     }
     facts = board.spec.model_dump(mode="json")
     settings = {"board": board.name, "fleet": FLEET, "sensor": SENSOR, "facts": facts}

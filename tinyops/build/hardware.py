@@ -176,7 +176,8 @@ def _parts(board: Board, files: Mapping[str, Path]) -> list[Part]:
     layout = board.spec.layout
     assert layout is not None
     images = slot_images(board.name, board.spec, files, 0)
-    firmware = images.get("firmware_a.img") or files["firmware.bin"].read_bytes()
+    wrapped = images.get("firmware_a.img") if layout.own_bootloader is not None else None
+    firmware = wrapped or files["firmware.bin"].read_bytes()
     model = images.get("model.img") or files["model.bin"].read_bytes()
     parts = [Part("firmware", layout.firmware[0], firmware), Part("model", layout.model[0], model)]
     if layout.own_bootloader is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SAY_EVERY = 10  # per cent
+SAY_AGAIN_S = 1.0
 
 
 def pace_text(pace: Pace, done: int, total: int) -> str:
@@ -29,12 +30,12 @@ def pace_text(pace: Pace, done: int, total: int) -> str:
 
 
 class PlainTransfers:
-    """A line on standard error for each event, and for every tenth of an image; none when `quiet`."""
+    """A line on standard error for each event, and for every tenth of an image, one a second; none when `quiet`."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet, self._lock = quiet, threading.Lock()
         self._paces: dict[str, Pace] = {}
-        self._tenths: dict[str, int] = {}
+        self._said: dict[str, tuple[int, float]] = {}  # the last tenth, and when
 
     def __enter__(self) -> PlainTransfers:
         return self
@@ -51,10 +52,11 @@ class PlainTransfers:
             return
         with self._lock:
             pace = self._paces.setdefault(device, Pace())
-            pace.mark(time.monotonic(), done)
-            tenth = 100 * done // total // SAY_EVERY
-            new = tenth != self._tenths.get(device, 0)
-            self._tenths[device] = tenth
+            now, tenth = time.monotonic(), 100 * done // total // SAY_EVERY
+            pace.mark(now, done)
+            before, when = self._said.setdefault(device, (0, now))
+            new = tenth != before and (now - when >= SAY_AGAIN_S or done == total)
+            self._said[device] = (tenth, now) if new else (before, when)
         if new:
             log(f"  {device}: {pace_text(pace, done, total)}")
 

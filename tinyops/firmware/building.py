@@ -79,10 +79,10 @@ def build(work: Work, target: Target) -> JsonObject:
 
 
 def _fetched(work: Work) -> dict[str, bytes]:
-    """What no repository holds: others' sources, for a bootloader."""
-    if work.request.layout.own_bootloader is None:
+    """What no repository holds: others' sources, for whatever checks signatures."""
+    if work.request.layout.state is None:
         return {}
-    check_lock(work.step)
+    check_sources(work.step)
     found = signature_sources(work.step.lock.get("sources") or {}, work.report)
     return {f"{FOLDER}/{name}": data for name, data in found.items()}
 

@@ -177,8 +177,9 @@ def _locate(register: str, value: int, programs: dict[ProgramKind, Program]) -> 
         return Located(register, value, None, 0, None)
     if firmware is not None and firmware.holds(at):
         return Located(register, value, "firmware", address - firmware.origin, firmware.find(at))
-    slot = firmware.slot if firmware is not None else None
-    if slot is not None and at >= slot and (model is None or at - slot < len(model.data)):
+    # The slot that holds the address: the last one that begins before it.
+    slot = max((slot for slot in (firmware.slots if firmware is not None else ()) if slot <= at), default=None)
+    if slot is not None and (model is None or at - slot < len(model.data)):
         return Located(register, value, "model", address - slot, model.find(at - slot) if model else None)
     return Located(register, value, None, 0, None)
 

@@ -10,6 +10,11 @@ TRAILER_BYTES = 512
 MODEL_HEADER_BYTES = 32
 
 
+def are_linked(layout: Layout) -> bool:
+    """Whether the slot library and its cryptography are part of the application: no bootloader of ours has them."""
+    return layout.state is not None and layout.settings is not None and layout.own_bootloader is None
+
+
 def body(slot: Region) -> Region:
     """What an image leaves of a slot to the firmware in it."""
     return Region(origin=slot.origin + HEADER_BYTES, bytes=slot.bytes - HEADER_BYTES - TRAILER_BYTES)
@@ -20,9 +25,9 @@ def firmware_regions(layout: Layout, slots: tuple[Region, ...]) -> tuple[Region,
     return tuple(body(slot) for slot in slots) if layout.own_bootloader is not None else slots[:1]
 
 
-def model_region(layout: Layout, slots: tuple[Region, ...]) -> Region | None:
-    """Where the first model lies, within its image where it is one; None where models are linked in."""
-    if not slots:
+def model_region(layout: Layout, slots: tuple[Region, ...], number: int = 0) -> Region | None:
+    """Where a model lies in a slot, within its image where it is one; None where models are linked in."""
+    if number >= len(slots):
         return None
-    before = MODEL_HEADER_BYTES if layout.own_bootloader is not None else 0
-    return Region(origin=slots[0].origin + before, bytes=slots[0].bytes - before)
+    before = MODEL_HEADER_BYTES if layout.state is not None else 0
+    return Region(origin=slots[number].origin + before, bytes=slots[number].bytes - before)

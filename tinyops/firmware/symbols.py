@@ -17,7 +17,7 @@ from tinyops.files import MIB, read_bounded
 ELF_LIMIT_BYTES = 64 * MIB
 IMAGE_MAGIC = b"TOM1"
 FLASH = ("tinyops_flash_start", "tinyops_flash_end")  # of link.ld.j2
-SLOT = "tinyops_model_slot"
+SLOTS = ("tinyops_model_slot", "tinyops_model_slot_b")
 ProgramKind: TypeAlias = Literal["firmware", "model"]
 
 
@@ -60,9 +60,9 @@ class Program:
         return zlib.crc32(self.data)
 
     @property
-    def slot(self) -> int | None:
-        """Where the firmware looks for a model image; None when it has none."""
-        return self._symbols.get(SLOT)
+    def slots(self) -> tuple[int, ...]:
+        """Where the firmware looks for a model image, by address."""
+        return tuple(sorted(self._symbols[name] for name in SLOTS if name in self._symbols))
 
     def holds(self, address: int) -> bool:
         return self.origin <= address < self.origin + len(self.data)

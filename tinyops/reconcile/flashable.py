@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from tinyops.errors import RemoteError, UsageError
 from tinyops.files import MIB, read_bounded, write_if_changed
 from tinyops.firmware.flash_file import Part, blank, flash_file
 from tinyops.images import check_signature, read_image
+from tinyops.images.definition import MAGIC
 from tinyops.manifest.document import BoardEntry, FileRef, Manifest
 from tinyops.manifest.keys import Trust
 from tinyops.reconcile.opening import open_releases
@@ -25,12 +26,14 @@ from tinyops.specs.loader import load_repository
 LIMIT_BYTES = 64 * MIB
 FOLDER = Path(".tinyops") / "flash"
 FIRMWARE, MODEL = "firmware", "model"
+IMAGE_START = MAGIC.to_bytes(4, "little")
 
 
 @dataclass(frozen=True)
 class Flashable:
     """A file, verified by the release's signature and digests, and what a board must say that it runs afterwards:
-    the SHA-256 of its firmware and of its model as they lie in flash, None without one or where that is not known."""
+    the SHA-256 of its firmware and of its model as they lie in flash, None without one or where that is not known; and
+    of what is in them where they are images, by name."""
 
     path: Path
     fleet: str
@@ -38,6 +41,7 @@ class Flashable:
     firmware: bytes
     contract: bytes
     model: bytes | None
+    bodies: Mapping[str, bytes]
 
 
 def flashable(root: Path, board: Board, fleet: str | None) -> Flashable:
@@ -61,7 +65,13 @@ def flashable(root: Path, board: Board, fleet: str | None) -> Flashable:
     write_if_changed(path, data)
     digests = {part.name: hashlib.sha256(part.data).digest() for part in parts}
     contract = bytes.fromhex(entry.contract.removeprefix("sha256:"))
-    return Flashable(path, chosen, release.manifest.tag, digests[FIRMWARE], contract, digests.get(MODEL))
+    bodies = {part.name: hashlib.sha256(body).digest() for part in parts if (body := _body(part.data)) is not None}
+    return Flashable(path, chosen, release.manifest.tag, digests[FIRMWARE], contract, digests.get(MODEL), bodies)
+
+
+def _body(data: bytes) -> bytes | None:
+    """What an image holds; None of what is none."""
+    return read_image(data, where="a part").body if data.startswith(IMAGE_START) else None
 
 
 def choose_entry(manifest: Manifest, board: str, fleet: str | None) -> tuple[str, BoardEntry]:

@@ -172,12 +172,13 @@ def wanted_data(repository: Repository) -> dict[str, str]:
 
 def wanted_sources(boards: Mapping[str, Board]) -> dict[str, str]:
     """The digest of each package of sources that these boards' firmware is built with."""
-    signed = any(has_own_bootloader(board) for board in boards.values())
+    signed = any(has_slots(board) for board in boards.values())
     return {SIGNATURE_SOURCE: SOURCES[SIGNATURE_SOURCE]} if signed else {}
 
 
-def has_own_bootloader(board: Board) -> bool:
-    return board.spec.layout is not None and board.spec.layout.own_bootloader is not None
+def has_slots(board: Board) -> bool:
+    """Whether it takes signed images."""
+    return board.spec.layout is not None and board.spec.layout.state is not None
 
 
 def lock_problems(lock: Lock, repository: Repository, catalog: Mapping[str, Board]) -> list[Problem]:

@@ -42,6 +42,7 @@
 #include "qemu_exports.h"
 #include "qemu_flash.h"
 #include "qemu_guest.h"
+#include "qemu_nvmc.h"
 #include "qemu_watchdog.h"
 
 #define EXPORTED __attribute__((visibility("default")))
@@ -49,18 +50,15 @@ EXPORTED int qemu_plugin_version = 1;
 EXPORTED int qemu_plugin_install(uint64_t id, const void *about, int count, char **arguments);
 
 enum { VTOR = 0xe000ed08, TAKES_S = 20, ORDER_BYTES = 64 };
-enum { NVMC_BYTES = 0x1000, NVMC_CONFIG = 0x504, NVMC_ERASE_PAGE = 0x508, NVMC_ERASE_ALL = 0x50c };
-enum { NVMC_READS = 0, NVMC_WRITES = 1, NVMC_ERASES = 2 };
 enum { BY_POWER = 0, BY_PIN = 1, BY_WATCHDOG = 2, BY_SOFTWARE = 4 }; /* bits of RESETREAS */
 
 /* QEMU passes no data of the plugin's to most callbacks. */
 static struct {
   flash_board flash;
   watchdog dog;
-  uint64_t nvmc, dog_at;
-  uint32_t nvmc_state;
+  nvmc nvmc;
+  uint64_t dog_at;
   uint32_t ram_origin, ram_bytes, ram_noise;
-  byte_array *value;
   int orders;
   int has_vtor, has_number;
   uint32_t number_at, number[2], cause_at, cause;
@@ -120,7 +118,7 @@ static void start_board(void *data) {
   const int first = self.resets == 0;
   const int cause = atomic_exchange(&self.next_cause, BY_SOFTWARE);
   self.cause = first ? BY_POWER : (uint32_t)cause;
-  self.nvmc_state = NVMC_READS;
+  nvmc_reset(&self.nvmc);
   self.words_are_due = self.number_at != 0 || self.cause_at != 0;
   if (self.cause == BY_POWER) {
     fill_with_noise();
@@ -143,53 +141,23 @@ static void judge(int32_t status) {
   }
 }
 
-/* The value that a Thumb instruction of an M0 has just stored. */
-static uint32_t stored(uint32_t code, uint32_t address) {
-  int number = (int)(code & 7u);
-  if ((code & 0xf800u) == 0x9000u) { /* relative to the stack pointer */
-    number = (int)(code >> 8 & 7u);
-  } else if ((code & 0xf800u) != 0x6000u && (code & 0xfe00u) != 0x5000u) {
-    guest_stop("flash controller", address,
-               "is written by an instruction that this twin does not follow");
-  }
-  g_byte_array_set_size(self.value, 0);
-  uint32_t value = 0;
-  if (arm_cpu_gdb_read_register(qemu_get_cpu(0), self.value, number) == 4) {
-    memcpy(&value, self.value->data, sizeof(value));
-  }
-  return value;
-}
-
-static void write_nvmc(uint32_t offset, uint32_t value) {
-  if (offset == NVMC_CONFIG) {
-    self.nvmc_state = value;
-  } else if (offset == NVMC_ERASE_PAGE) {
-    if (self.nvmc_state != NVMC_ERASES) {
-      guest_stop("flash", value, "was to be erased while the controller does not allow it");
-    }
-    judge(flash_erase(&self.flash, value, self.flash.regions[0].model.facts.erase_bytes));
-  } else if (offset == NVMC_ERASE_ALL) {
-    guest_stop("flash", value, "was to be erased with all the rest, the program too");
-  }
-}
-
 static void write_flash(uint32_t address, uint32_t count) {
   uint8_t found[8];
-  if (self.nvmc == 0) {
+  if (self.nvmc.at == 0) {
     guest_stop("flash", address, "was written by a store: only a call changes it");
   }
-  if (self.nvmc_state != NVMC_WRITES) {
-    guest_stop("flash", address, "was written while the controller does not allow it");
-  }
+  nvmc_check_write(&self.nvmc, address);
   guest_read(address, found, count);
   judge(flash_program(&self.flash, address, found, count));
 }
 
 static void write_register(uint32_t address, uint32_t code) {
-  if (self.nvmc != 0 && address - self.nvmc < NVMC_BYTES) {
-    write_nvmc(address - (uint32_t)self.nvmc, stored(code, address));
-  } else if (self.dog_at != 0 && address - self.dog_at < WATCHDOG_BYTES) {
-    watchdog_write(&self.dog, address - (uint32_t)self.dog_at, stored(code, address));
+  const uint32_t in_nvmc = address - (uint32_t)self.nvmc.at,
+                 in_dog = address - (uint32_t)self.dog_at;
+  if (self.nvmc.at != 0 && in_nvmc < NVMC_BYTES) {
+    judge(nvmc_write(&self.nvmc, &self.flash, in_nvmc, nvmc_stored(code, address)));
+  } else if (self.dog_at != 0 && in_dog < WATCHDOG_BYTES) {
+    watchdog_write(&self.dog, in_dog, nvmc_stored(code, address));
   }
 }
 
@@ -391,7 +359,7 @@ static int read_arguments(int count, char **arguments) {
   const char *dog = find("watchdog", count, arguments);
   self.orders = (int)find_number("orders", count, arguments);
   self.has_vtor = (int)find_number("vtor", count, arguments);
-  self.nvmc = find_number("nvmc", count, arguments);
+  self.nvmc.at = find_number("nvmc", count, arguments);
   self.cause_at = (uint32_t)find_number("cause", count, arguments);
   self.ram_noise = (uint32_t)find_number("seed", count, arguments) + 1;
   if (*number != 0) {
@@ -414,14 +382,13 @@ int qemu_plugin_install(uint64_t id, const void *about, int count, char **argume
   if (*flash != 0) {
     failed |= flash_open(&self.flash, flash, find("ranges", count, arguments), self.ram_noise - 1);
   }
-  self.value = g_byte_array_new();
-  failed |= (self.nvmc != 0 || self.dog_at != 0) && arm_cpu_gdb_read_register == NULL;
+  failed |= (self.nvmc.at != 0 || self.dog_at != 0) && arm_cpu_gdb_read_register == NULL;
   if (failed || pthread_create(&thread, NULL, take_orders, NULL) != 0) {
     (void)fprintf(stderr, "qemu_board: arguments, or a QEMU whose functions it does not find\n");
     return 1;
   }
   qemu_register_reset(start_board, NULL);
-  self.sees_all = self.nvmc != 0 || self.dog_at != 0 || self.cause_at != 0 || !self.has_vtor ||
+  self.sees_all = self.nvmc.at != 0 || self.dog_at != 0 || self.cause_at != 0 || !self.has_vtor ||
                   self.number_at != 0;
   for (uint32_t i = 0; i < self.flash.count; i++) {
     self.sees_flash |= self.flash.regions[i].in_memory;

@@ -37,9 +37,10 @@ def slot_files(layout: Layout | None) -> Iterator[SlotFile]:
         return
     if layout.model:
         yield SlotFile("model.img", "model.bin", Kind.MODEL, layout.model[0])
-    if layout.own_bootloader is not None:
+    if len(layout.firmware) > 1:
         for name, slot in zip("ab", layout.firmware, strict=True):
-            content = "firmware.bin" if name == "a" else "firmware_b.bin"
+            linked_twice = layout.own_bootloader is not None  # a maker's bootloader maps it to where it was linked
+            content = "firmware_b.bin" if name == "b" and linked_twice else "firmware.bin"
             yield SlotFile(f"firmware_{name}.img", content, Kind.FIRMWARE, slot)
 
 

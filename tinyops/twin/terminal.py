@@ -18,14 +18,17 @@ from tinyops.twin.opened import Openings
 LOOK_S = 0.05
 PIECE_BYTES = 4096
 ASIDE_S = 0.02  # how long the line must rest before the terminal has it again
+UNANSWERED_S = 0.5  # after so long a silence nobody waits for an answer any more
+ENDS = (b"\n", b"\0")  # of an answer: SMP's, the link's
 
 
 class Terminal:
     """Between a board and a pseudo-terminal that any program opens like a serial port; `path` is its name.
 
-    `asking` takes the line: what the board then says is its caller's, what the terminal's user sends waits. Bytes
-    that nobody reads from the terminal are dropped when its buffer is full, as on a real line. `opened` is called
-    whenever a program opens the terminal, before a byte of its passes: as DTR resets an Arduino.
+    `asking` takes the line as soon as the board has answered what the terminal's user sent: what it then says is the
+    caller's, what the user sends waits. Bytes that nobody reads from the terminal are dropped when its buffer is full,
+    as on a real line. `opened` is called whenever a program opens the terminal, before a byte of its passes: as DTR
+    resets an Arduino.
     """
 
     def __init__(
@@ -38,7 +41,8 @@ class Terminal:
         os.set_blocking(self._ours, False)
         self.path = os.ttyname(self._theirs)
         self._openings = Openings(self.path) if opened is not None else None
-        self._taken, self._ended = threading.Event(), threading.Event()
+        self._wanted, self._taken, self._ended = threading.Event(), threading.Event(), threading.Event()
+        self._passed, self._answered = time.monotonic(), True  # when a byte did last; whether an answer was the last
         self._heard: queue.Queue[bytes] = queue.Queue()
         self._threads = [threading.Thread(target=t, daemon=True) for t in (self._from_board, self._to_board)]
         for thread in self._threads:
@@ -47,6 +51,8 @@ class Terminal:
     @contextlib.contextmanager
     def asking(self, timeout_s: float) -> Iterator[Link]:
         """A link of the caller's own, while the terminal waits."""
+        self._wanted.set()  # nothing more goes to the board
+        self._wait_for_answer()
         self._taken.set()
         try:
             self._forget()
@@ -54,6 +60,14 @@ class Terminal:
         finally:
             self._forget()
             self._taken.clear()
+            self._wanted.clear()
+
+    def _wait_for_answer(self) -> None:
+        while True:
+            rested_s = time.monotonic() - self._passed
+            if rested_s >= UNANSWERED_S or (self._answered and rested_s >= ASIDE_S):
+                return
+            time.sleep(ASIDE_S / 4)
 
     def close(self) -> None:
         self._ended.set()
@@ -98,6 +112,7 @@ class Terminal:
             if data and self._taken.is_set():
                 self._heard.put(data)
             elif data:
+                self._passed, self._answered = time.monotonic(), data.endswith(ENDS)
                 with contextlib.suppress(BlockingIOError):
                     os.write(self._ours, data)
 
@@ -108,11 +123,16 @@ class Terminal:
             self._tell_of_openings()
             if self._ours not in ready:
                 continue
-            if self._taken.is_set():
-                time.sleep(ASIDE_S)
+            if self._wanted.is_set():
+                time.sleep(ASIDE_S / 4)
                 continue
-            with contextlib.suppress(LinkClosed, LinkTimeout, BlockingIOError):
-                self._stream().write(os.read(self._ours, PIECE_BYTES), LOOK_S)
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        with contextlib.suppress(LinkClosed, LinkTimeout, BlockingIOError):
+            data = os.read(self._ours, PIECE_BYTES)
+            self._passed, self._answered = time.monotonic(), False
+            self._stream().write(data, LOOK_S)
 
     def _tell_of_openings(self) -> None:
         if self._openings is not None and self._opened is not None and self._openings.any():

@@ -22,6 +22,8 @@ from fakes.slot_board import ORIGINS, SlotBoard
 from fakes.smp_board import serving
 from fakes.updates import holding, offer, runs
 from tinyops.cli import main
+from tinyops.cli.transfers import LiveTransfers, PlainTransfers, pace_text
+from tinyops.device.update.pace import Pace
 from tinyops.images import Kind, read_image
 
 
@@ -102,6 +104,20 @@ def test_what_cannot_be_meant_is_refused_before_any_device_is_touched(
     assert said in capsys.readouterr().err
 
 
+def test_bars_and_lines_say_rate_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    for watch in (PlainTransfers(), LiveTransfers()):
+        with watch:
+            watch.said("/dev/ttyACM0", "sending [model]")
+            for done in range(0, 1001, 100):
+                watch.moved("/dev/ttyACM0", done, 1000)
+        err = capsys.readouterr().err
+        assert "/dev/ttyACM0: sending [model]" in err and "Traceback" not in err
+    pace = Pace()
+    pace.mark(0.0, 0)
+    pace.mark(2.0, 8000)
+    assert pace_text(pace, 8000, 20_000) == "40 %, 4.0 kB/s, 3 s left"
+
+
 def test_all_is_every_board_that_answers(
     board: SlotBoard, image: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,7 +173,7 @@ def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(board: SlotBoard, image: P
         process = subprocess.Popen([*command, address], stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
         assert process.stderr is not None and process.stdout is not None
         for line in process.stderr:
-            if b"20 %" in line:
+            if b" s left" in line:
                 break
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)

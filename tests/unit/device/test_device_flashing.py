@@ -316,6 +316,8 @@ def test_the_answer_is_judged_by_what_is_known() -> None:
     assert judge("mega2560", info(), Expected(DIGEST, CONTRACT)) == (True, "it runs firmware 020202020202, as flashed")
     assert judge("mega2560", info(firmware=None), Expected(DIGEST, CONTRACT))[0] is False
     assert judge("mega2560", info(), Expected())[0] is False
+    image = Expected(b"\x07" * 32, CONTRACT, bodies={"firmware": DIGEST})
+    assert judge("mega2560", info(), image)[0], "a firmware that sees of itself what its image holds"
     with pytest.raises(ToolError, match="contract 010101010101, but runs 090909090909"):
         judge("mega2560", info(firmware=None, contract=b"\x09" * 32), Expected(DIGEST, CONTRACT))
     with pytest.raises(ToolError, match="what answers now is a pico"):

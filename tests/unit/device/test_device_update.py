@@ -69,12 +69,13 @@ def test_a_new_contract_brings_firmware_and_model_together(board: SlotBoard, add
     assert runs(board, firmware) and runs(board, model)
 
 
-def test_a_firmware_whose_model_fails_is_not_confirmed(board: SlotBoard, address: str) -> None:
+@pytest.mark.parametrize(("how", "words"), [("crashes", "was reverted"), ("fails_test", "failed its self-test")])
+def test_a_firmware_whose_model_fails_is_not_confirmed(board: SlotBoard, address: str, how: str, words: str) -> None:
     contract = b"\x05" * 32
     firmware, model = offer(Kind.FIRMWARE, b"n" * 900, contract=contract), offer(body=b"m" * 900, contract=contract)
     before = [slots.held[0] for slots in board.images]
-    board.crashes.add(model.image.digest)
-    with pytest.raises(UpdateFailed, match="was reverted"):
+    getattr(board, how).add(model.image.digest)
+    with pytest.raises(UpdateFailed, match=rf"{model.label} {words}"):
         run(address, firmware, model)
     assert [slots.held[slots.running] for slots in board.images] == before
 

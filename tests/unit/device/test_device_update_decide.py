@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from fakes.carriers import over_tcp
 from fakes.slot_board import CONTRACT, ORIGINS, SlotBoard
+from fakes.smp_board import INFO as FAKE_INFO
 from fakes.updates import QUICK, Told, holding, offer, runs
 from tinyops.device.transports import transport_of
 from tinyops.device.update import decide
 from tinyops.device.update.decide import Offer, Seen, Step, Trial
-from tinyops.device.update.files import offers_in
+from tinyops.device.update.files import Files
 from tinyops.device.update.many import Outcome, exit_code, update_all
 from tinyops.device.update.pace import Pace
 from tinyops.device.update.session import Desk
 from tinyops.device.update.settings import Stop, Stopped, UpdateFailed, Wish
 from tinyops.errors import ExitCode, RemoteError, ToolError, UsageError
-from tinyops.images import Kind
+from tinyops.images import Kind, build_image
 from tinyops.link.smp import BoardInfo, ImageSlot, SelfTest, UpdateState
 
 INFO = BoardInfo("microbit", "wrist", "1", CONTRACT, None, None, 0, 1, 0, 0, 0, 1)
@@ -69,7 +71,7 @@ def test_firmware_is_chosen_by_the_spare_slot(running: int) -> None:
 
 
 def test_two_models_or_none_for_the_slot_are_refused() -> None:
-    with pytest.raises(UpdateFailed, match="two models"):
+    with pytest.raises(UpdateFailed, match="2 models"):
         decide.choose([MODEL, offer(body=b"x")], seen())
     old = offer(Kind.FIRMWARE, b"old", at=ORIGINS[1])
     with pytest.raises(UpdateFailed, match="spare slot begins at 0x5000") as caught:
@@ -109,18 +111,30 @@ def test_the_pace_is_of_the_last_seconds_and_starts_anew_after_a_turn_back() -> 
     assert pace.bytes_per_s == 0
 
 
-def test_files_are_images_and_different_ones(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_files_are_images_and_different_ones(tmp_path: Path) -> None:
     path, other = tmp_path / "a.img", tmp_path / "b.img"
     path.write_bytes(MODEL.data)
-    assert offers_in([path])[0].image == MODEL.image
+    assert Files([path]).offers(INFO)[0].image == MODEL.image
     with pytest.raises(UsageError, match="no such file"):
-        offers_in([other])
+        Files([other])
     other.write_bytes(MODEL.data[:-1])
     with pytest.raises(RemoteError, match=r"b\.img: not an image of ours"):
-        offers_in([path, other])
+        Files([path, other])
     other.write_bytes(MODEL.data)
     with pytest.raises(UsageError, match="are the same"):
-        offers_in([path, other])
+        Files([path, other])
+
+
+def test_of_a_folder_a_device_takes_what_is_made_for_its_board(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds 0 files \.img"):
+        Files([tmp_path])
+    (tmp_path / "a.img").write_bytes(MODEL.data)
+    strange = build_image(b"x", kind=Kind.MODEL, board="pico", contract=CONTRACT, counter=0)
+    (tmp_path / "b.img").write_bytes(strange)
+    found = Files([tmp_path])
+    assert [offer.image for offer in found.offers(INFO)] == [MODEL.image]
+    with pytest.raises(UpdateFailed, match="no image is made for board teensy41"):
+        found.offers(dataclasses.replace(INFO, board="teensy41"))
 
 
 @pytest.mark.parametrize(
@@ -148,6 +162,26 @@ def test_devices_are_updated_together_and_one_that_fails_stops_no_other() -> Non
     assert [outcome.error is not None for outcome in outcomes] == [number == 3 for number in range(10)]
     assert [runs(board, MODEL) for board in boards] == [number != 3 for number in range(10)]
     assert [outcome.address for outcome in outcomes] == addresses
+
+
+def test_a_defect_of_ours_on_one_device_stops_no_other() -> None:
+    board = holding(SlotBoard(), offer(body=b"old"))
+
+    def offers(info: BoardInfo) -> list[Offer]:
+        if info.board == "pico":
+            raise KeyError("ours")
+        return [MODEL]
+
+    strange = SlotBoard(replace={(64, 0): {**FAKE_INFO, "board": "pico"}})
+    desk = Desk(offers, lambda board: ORIGINS, Wish(patience=QUICK), Told(), Stop())
+    with over_tcp(board.answer) as good, over_tcp(strange.answer) as bad:
+        ways = {address: transport_of(address) for address in (bad, good)}
+        outcomes = update_all(ways, desk, jobs=2)
+        with pytest.raises(KeyError):
+            update_all({bad: ways[bad]}, desk, jobs=1)
+    assert runs(board, MODEL) and outcomes[1].done is not None and outcomes[0].error is not None
+    assert "a defect of tinyops: KeyError" in outcomes[0].error.message
+    assert exit_code(outcomes) == ExitCode.UNFORESEEN
 
 
 def test_after_a_stop_nothing_begins() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ class Known:
     crc: int
     origin: int = 0
     data: bytes = b"\0" * 0x100
-    slot: int | None = None
+    slots: tuple[int, ...] = ()
     path: Path = Path("x.elf")
     is_riscv: bool = False
     asked: list[int] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Known:
         return Place("run", "src/run.c", 7)
 
 
-FIRMWARE, MODEL = Known("firmware", 0x11, 0x100, slot=0x1000), Known("model", 0x22)
+FIRMWARE, MODEL = Known("firmware", 0x11, 0x100, slots=(0x1000, 0x2000)), Known("model", 0x22)
 RECORD = CrashRecord(pc=0x1010, lr=0x121, psr=0x01000000, image_crc=0x22, firmware_crc=0x11, uptime_ms=1500)
 
 
@@ -69,6 +69,15 @@ def test_numbers_are_read_as_people_and_programs_write_them(tmp_path: Path) -> N
 def test_a_bad_record_is_told_with_its_field(value: object, said: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=said):
         read_record(write(tmp_path / "r.json", value))
+
+
+@pytest.mark.parametrize("slot", [0x1000, 0x2000])
+def test_a_model_crashes_in_either_of_its_slots(slot: int) -> None:
+    programs = [replace(FIRMWARE, asked=[]), replace(MODEL, asked=[])]
+    found = explain(RECORD.model_copy(update={"pc": slot + 0x10}), programs).located[0]  # type: ignore[arg-type]
+    assert (found.program, found.offset) == ("model", 0x10)
+    beyond = explain(RECORD.model_copy(update={"pc": slot + 0x100}), programs).located[0]  # type: ignore[arg-type]
+    assert beyond.program is None
 
 
 @pytest.mark.parametrize(

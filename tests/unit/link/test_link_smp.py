@@ -83,6 +83,13 @@ def test_a_number_that_can_be_none_is_refused(manager: BoardManager, board: SmpB
         manager.info()
 
 
+@pytest.mark.parametrize("name", ["\x1b[2J", "pico\n", "x" * 65])
+def test_a_name_that_no_board_has_reaches_no_terminal(manager: BoardManager, board: SmpBoard, name: str) -> None:
+    board.replace[64, 0] = {**INFO, "board": name}
+    with pytest.raises(Garbled):
+        manager.info()
+
+
 def test_images_are_listed_with_their_digests(manager: BoardManager) -> None:
     (image,) = manager.images()
     assert (image.version, image.digest, image.active, image.pending) == ("1.2.3", b"\x02" * 32, True, False)

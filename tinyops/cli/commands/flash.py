@@ -107,8 +107,5 @@ def _file(arguments: argparse.Namespace, board: Board) -> tuple[Path, Expected, 
 
     found = flashable(repository_root(arguments), board, arguments.fleet)
     what = "firmware and model" if found.model is not None else "firmware"
-    return (
-        found.path,
-        Expected(found.firmware, found.contract, found.model),
-        f"{what} of fleet {found.fleet} in {found.tag}",
-    )
+    expected = Expected(found.firmware, found.contract, found.model, found.bodies)
+    return found.path, expected, f"{what} of fleet {found.fleet} in {found.tag}"

@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         default=[],
-        metavar="FILE",
-        help="this image instead of the last release's; again for firmware and model, or a firmware's other slot",
+        metavar="FILE|DIR",
+        help="this image, or a folder's for the device's board, instead of the last release's; may be given again",
     )
     parser.add_argument("--fleet", metavar="FLEET", help="whose images (default: the fleet that the device names)")
     parser.add_argument("--release", type=int, metavar="N", help="those of release N instead of the last one's")
@@ -96,10 +96,9 @@ def _catalog(arguments: argparse.Namespace) -> Mapping[str, Board]:
 
 def _offers(arguments: argparse.Namespace) -> Offers:
     if arguments.image:
-        from tinyops.device.update.files import offers_in
+        from tinyops.device.update.files import Files
 
-        offers = offers_in(arguments.image)
-        return lambda _: offers
+        return Files(arguments.image).offers
     from tinyops.cli.arguments import repository_root
     from tinyops.reconcile.updatable import Released
 

@@ -111,8 +111,8 @@ class Settings:
 
 
 def encode_values(settings: Settings, most: int = VALUES_MAX) -> bytes:
-    """The values as bytes, for a device that keeps `most`. Raises UsageError for one that is too short or long; it
-    quotes no secret."""
+    """The values as bytes, for a device that keeps `most`. Raises UsageError, which quotes no secret, for a value that
+    is too short or long."""
     data = b""
     for tag, value in sorted(settings.values().items()):
         _check_length(tag, len(value))

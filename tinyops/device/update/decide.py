@@ -114,7 +114,10 @@ def choose(offers: Sequence[Offer], seen: Seen) -> tuple[Offer, ...]:
     firmware = [offer for offer in offers if offer.image.kind is Kind.FIRMWARE]
     models = [offer for offer in offers if offer.image.kind is Kind.MODEL]
     if len(models) > 1:
-        raise UpdateFailed("two models cannot be on one device: " + ", ".join(offer.where for offer in models))
+        places = ", ".join(offer.where for offer in models)
+        raise UpdateFailed(
+            f"{len(models)} models cannot be on one device: {places}", hint="name the files that are meant"
+        )
     return (*((_for_slot(firmware, seen),) if firmware else ()), *models)
 
 

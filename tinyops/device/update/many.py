@@ -36,8 +36,14 @@ def update_all(
             desk.stop.check(address)
             return Outcome(address, update(address, devices[address], desk, settle_s=waits.get(address, 0.0)))
         except TinyopsError as error:
-            desk.watch.said(address, f"FAILED: {error.message.splitlines()[0].removeprefix(address + ': ')}")
+            if len(devices) > 1:  # of one, the error itself is said
+                desk.watch.said(address, f"FAILED: {error.message.splitlines()[0].removeprefix(address + ': ')}")
             return Outcome(address, error=error)
+        except Exception as error:
+            if len(devices) == 1:
+                raise
+            text = f"{address}: this is a defect of tinyops: {type(error).__name__}: {error}"
+            return Outcome(address, error=TinyopsError(text, hint="update it alone to see where, and report that"))
 
     with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(devices))), thread_name_prefix="update") as pool:
         futures = [pool.submit(one, address) for address in devices]

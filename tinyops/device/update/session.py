@@ -168,7 +168,7 @@ class Session:
             if stands in (Trial.RUNNING, Trial.CONFIRMED):
                 return
             if stands is Trial.REVERTED:
-                raise UpdateFailed(f"{self._to.address}: {offer.label} was reverted: {decide.why_reverted(state)}")
+                raise self._reverted(offer, state)
             now = time.monotonic()
             if now - begun >= patience.trial_s:
                 raise UpdateFailed(
@@ -209,7 +209,13 @@ class Session:
             self._end_trial(offer)
             raise UpdateFailed(f"{self._to.address}: {offer.label} failed its self-test: {', '.join(failed)}")
         if decide.trial_of(offer.image, self._look(), state := self._state(offer.image.kind)) is Trial.REVERTED:
-            raise UpdateFailed(f"{self._to.address}: {offer.label} was reverted: {decide.why_reverted(state)}")
+            raise self._reverted(offer, state)
+
+    def _reverted(self, offer: Offer, state: UpdateState | None) -> UpdateFailed:
+        return UpdateFailed(
+            f"{self._to.address}: {offer.label} was reverted: {decide.why_reverted(state)}",
+            hint="it runs what it ran before; if it crashed, `tinyops crash` tells where",
+        )
 
     def _end_trial(self, offer: Offer) -> None:
         """Back to what ran before: a firmware by a reset, a model at once."""

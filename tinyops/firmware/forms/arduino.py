@@ -13,10 +13,12 @@ from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building
 from tinyops.firmware.forms import bare_metal
-from tinyops.firmware.forms.bare_metal import settings_values
+from tinyops.firmware.forms.bare_metal import message_bytes, settings_values
 from tinyops.firmware.forms.form import Form, Request, Work
+from tinyops.firmware.forms.own_bootloader import layout_header
 from tinyops.firmware.maker_build import MakerTarget
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
+from tinyops.firmware.slots import are_linked
 from tinyops.firmware.templating import comment, render
 from tinyops.specs.acts import HttpAct, http_act
 from tinyops.toolchain import AVR_CORE_VARIABLE, CPU_FLAGS, find_avr_core
@@ -128,9 +130,13 @@ class ArduinoForm(Form):
         sensor = comment(describe(driver)) if driver else describe_sensor(request.sensor)
         program = {"linked": not layout.model, "sensor": sensor, "driver": driver, "dark": request.dark}
         program |= {"acts": acts, "labels": facts.classes}
-        program |= {"settings": layout.settings, "avr": request.spec.cpu == "avr"}
+        slots, makers_bootloader = are_linked(layout), request.spec.update.kind == "vendor-ab"
+        program |= {"settings": layout.settings, "avr": request.spec.cpu == "avr", "slots": slots}
+        program |= {"vendor": slots and makers_bootloader}
+        values |= {"message_bytes": message_bytes(request.spec)}
+        ini = {"envs": envs, "model": model, "firmware": layout.firmware[0], "slots": slots}
         files = {
-            "platformio.ini": render("arduino.ini.j2", **common, envs=envs, model=model, firmware=layout.firmware[0]),
+            "platformio.ini": render("arduino.ini.j2", **common, **ini),
             "include/contract.h": render("contract.h.j2", **common, **values),
             "src/main.cpp": render("main.cpp.j2", **common, **program),
             **board_json(request.board, request.spec),
@@ -140,6 +146,7 @@ class ArduinoForm(Form):
             **sources("digest", "src/digest"),
             **(sources("settings", "src/settings") if layout.settings else {}),
             **sources("port/arduino", "src/arduino"),
+            **(slot_sources(request, vendor=makers_bootloader) if slots else {}),
             **driver_sources(driver),
             **act_sources(acts),
         }
@@ -153,6 +160,17 @@ class ArduinoForm(Form):
             work.report(Progress(0, 1, f"{work.request.board}: the lock pins no platform of its maker: not compiled"))
         target = building.Target(own=own, twin_folder=building.TWIN, variables=variables, maker=maker)
         return building.build(work, target)
+
+
+def slot_sources(request: Request, *, vendor: bool) -> dict[str, bytes]:
+    """What replaces images where no bootloader of ours does: the curve of its signatures joins at build time."""
+    files = {"include/layout.h": layout_header(request.board, request.spec)}
+    files |= sources("update", "src/update") | sources("signature", "src/signature")
+    files["src/update/table.c"] = (RUNTIME / "boot/table.c").read_bytes()
+    if vendor:
+        files |= sources("vendor", "src/vendor")
+        files["include/tinyops/vendor.h"] = (RUNTIME / "include/tinyops/vendor.h").read_bytes()
+    return files
 
 
 def avr_core() -> Mapping[str, str]:

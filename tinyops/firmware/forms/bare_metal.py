@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,11 +18,12 @@ from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms import own_bootloader
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
-from tinyops.firmware.slots import firmware_regions, model_region
+from tinyops.firmware.slots import are_linked, firmware_regions, model_region
 from tinyops.firmware.templating import comment, render
 from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
+SMALL_FLASH_BYTES = 32 * 1024  # a firmware's slot in which every byte counts
 LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
@@ -70,6 +71,9 @@ def twin_project(request: Request, facts: Contract) -> dict[str, bytes]:
     """The bare-metal project of another form's twin, in its own folder; {} where the twin needs none."""
     if not building.needs_twin_port(request.spec):
         return {}
+    if are_linked(request.layout):  # what replaces images is proved elsewhere: the twin has one model
+        layout = request.layout.model_copy(update={"state": None})
+        request = replace(request, spec=request.spec.model_copy(update={"layout": layout}))
     return {f"{TWIN}/{name}": data for name, data in render_bare_metal(request, facts).items()}
 
 
@@ -92,6 +96,8 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
     files |= headers()
     for folder in ("app", "smp", "digest", "settings"):
         files |= sources(folder, f"src/{folder}")
+    if any(env["scarce"] for env in envs):
+        files |= sources("settings/of_boot", "src/of_boot")
     for source in ("bare", kind.startup):
         files |= sources(f"port/{source}", f"src/{kind.startup}")
     return dict(sorted((files | _own_memory(kind)).items()))
@@ -195,7 +201,9 @@ def _places(name: str, layout: Layout, firmware: tuple[Region, ...], model: tupl
         "ldscript_b": scripts[1] if scripts[1:] else "",
         "flash": regions[0],
         "linked": dict(zip(scripts, regions, strict=True)),
+        "scarce": layout.own_bootloader is not None and regions[0].bytes <= SMALL_FLASH_BYTES,
         "model": model_region(layout, model),
+        "model_b": model_region(layout, model, 1) if layout.own_bootloader is not None else None,
     }
 
 
@@ -222,8 +230,10 @@ def _board_json(env: Mapping[str, Any], spec: BoardSpec, *, bootloader: bool = F
         "tools": kind.tools,
         "c_library": not kind.own_memory,
     }
-    if bootloader:
+    if bootloader or env["scarce"]:
         build |= {"whole_program": True}
+    if env["scarce"] and not bootloader:
+        build |= {"scarce_flash": True}
     if env["port"] in UF2_PORTS and (bootloader or env["own"] is None):
         build |= {"seal_boot2": True}
     if env["port"] in UF2_PORTS and not bootloader and env["own"] is None:
@@ -252,10 +262,14 @@ def _linker_scripts(env: Mapping[str, Any], layout: Layout) -> dict[str, bytes]:
         "title": comment(env["title"]),
         "stack_bytes": layout.stack_bytes,
         "model": env["model"],
+        "model_b": env["model_b"],
         "ram": env["ram"],
     }
     ramcode = env["port"] in UF2_PORTS
-    given |= own_bootloader.memory_values(env["own"]) | {"ramcode": ramcode, "boot2": ramcode and env["own"] is None}
+    given |= own_bootloader.memory_values(env["own"], env["port"]) | {
+        "ramcode": ramcode,
+        "boot2": ramcode and env["own"] is None,
+    }
     return {name: render("link.ld.j2", flash=flash, **given) for name, flash in env["linked"].items()}
 
 

@@ -14,7 +14,8 @@ from tinyops.firmware.templating import comment, render
 TABLE_BYTES = 128  # the end of the bootloader's region: TINYOPS_BOOT_TABLE_BYTES of boot.h
 STACK_BYTES = 4096  # the bootloader's own, while it runs
 KEPT_BYTES = 128  # what a reset keeps, for the application
-TOP_BYTES = 16  # above it, for the bootloader
+# Above it, for the bootloader; where the boot ROM has its stack and the second stage, their bank of RAM.
+TOP_BYTES, ROM_TOP_BYTES = 16, {"rp2040": 4096}
 UNIT_MIN_BYTES = 160  # TINYOPS_SLOTS_UNIT_MIN of slots.h
 # What a bootloader needs of a port's files, below src.
 PORT_SOURCES: Mapping[str, tuple[str, ...]] = {
@@ -38,7 +39,7 @@ def environment(env: Mapping[str, Any], own: Region, startup: str) -> dict[str, 
         "board": f"{env['board']}{BOOTLOADER}",
         "ldscript": f"link/{env['name']}{BOOTLOADER}.ld",
         "flash": own,
-        "flags": f"{env['flags']} -I src/{port}",
+        "flags": f"{env['flags']} -I src/{port}{' -D TINYOPS_BOOT_SETTINGS' if env['scarce'] else ''}",
         "sources": " ".join(f"+<{name}>" for name in chosen),
     }
 
@@ -47,7 +48,7 @@ def files_of(board: str, spec: BoardSpec, bootloaders: list[dict[str, Any]]) -> 
     """The sources of the bootloaders, and their linker scripts; {} without any. What is fetched joins at build time."""
     if not bootloaders:
         return {}
-    files = {"include/layout.h": _layout_header(board, spec)}
+    files = {"include/layout.h": layout_header(board, spec)}
     for folder in FOLDERS:
         files |= sources(folder, f"src/{folder}")
     for env in bootloaders:
@@ -55,24 +56,26 @@ def files_of(board: str, spec: BoardSpec, bootloaders: list[dict[str, Any]]) -> 
     return files
 
 
-def memory_values(own: Region | None) -> dict[str, Any]:
+def memory_values(own: Region | None, port: str) -> dict[str, Any]:
     """Of the firmware's linker script."""
-    return {"kept_bytes": KEPT_BYTES, "top_bytes": TOP_BYTES, "table": None if own is None else own.end - TABLE_BYTES}
+    table = None if own is None else own.end - TABLE_BYTES
+    return {"kept_bytes": KEPT_BYTES, "top_bytes": ROM_TOP_BYTES.get(port, TOP_BYTES), "table": table}
 
 
 def _linker_script(env: Mapping[str, Any]) -> bytes:
-    sizes = {"table_bytes": TABLE_BYTES, "stack_bytes": STACK_BYTES, "kept_bytes": KEPT_BYTES, "top_bytes": TOP_BYTES}
+    sizes = memory_values(env["flash"], env["port"]) | {"table_bytes": TABLE_BYTES, "stack_bytes": STACK_BYTES}
     boot2 = env["port"] == "rp2040"
     return render("boot.ld.j2", title=comment(env["title"]), flash=env["flash"], ram=env["ram"], boot2=boot2, **sizes)
 
 
-def _layout_header(board: str, spec: BoardSpec) -> bytes:
+def layout_header(board: str, spec: BoardSpec) -> bytes:
+    """Where the slots lie that can be written; a single slot of an image cannot."""
     layout, flash = spec.layout, spec.settings_flash
     assert layout is not None and layout.state is not None and flash is not None  # the board's file was checked
     none = Region.model_construct(origin=0, bytes=0)
+    found = {name: getattr(layout, name) for name in ("firmware", "model")}
     images = [
-        (name.upper(), [_slot(slot) for slot in (*getattr(layout, name), none, none)[:2]])
-        for name in ("firmware", "model")
+        (name.upper(), list(map(_slot, slots if len(slots) > 1 else (none, none)))) for name, slots in found.items()
     ]
     unit_bytes = -(-UNIT_MIN_BYTES // flash.program_bytes) * flash.program_bytes
     state = _slot(layout.state)

@@ -58,6 +58,8 @@ def c_header() -> str:
         "#ifndef TINYOPS_SMP_GROUP_H",
         "#define TINYOPS_SMP_GROUP_H",
         "",
+        "/* clang-format off */",
+        "",
     ]
     lines += [f"#define TINYOPS_SMP_{name} {value}u" for name, value in NUMBERS.items()]
     for prefix, commands in (("OS_", Os), ("IMAGE_", Image), ("", Command)):

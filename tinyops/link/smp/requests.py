@@ -18,7 +18,7 @@ from tinyops.link.smp.definition import CHECKS_MAX, GROUP, SILICON_MAX, Command,
 Uint = Annotated[int, Field(ge=0, lt=1 << 32)]
 Long = Annotated[int, Field(ge=0, lt=1 << 64)]
 Int = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
-Text = Annotated[str, Field(max_length=64)]
+Text = Annotated[str, Field(max_length=64, pattern=r"^[ -~]*$")]  # it is shown on terminals
 Digest = Annotated[bytes, Field(min_length=32, max_length=32)]
 
 

@@ -1,8 +1,6 @@
-/* MCUmgr's group of images: what lies in the slots, and how it is replaced; and our command on how
- * that fares. A board that cannot be updated over SMP lists what runs, and refuses the rest. */
+/* MCUmgr's group of images: what lies in the slots, and how it is replaced. A board that cannot be
+ * updated over SMP lists what runs, and refuses the rest. */
 #include "server.h"
-
-typedef char update_is_words[sizeof(tinyops_smp_update) == 8 * 4 ? 1 : -1];
 
 enum {
   IMAGES = 2,
@@ -82,8 +80,7 @@ static int32_t describe(const exchange *asked, uint32_t place, tinyops_smp_slot 
   return board->image_calls->describe(board->images, place / SLOTS, place % SLOTS, found);
 }
 
-/* What updates images, null where nothing does. */
-static const tinyops_smp_images *updater_of(const exchange *asked) {
+const tinyops_smp_images *server_updater(const exchange *asked) {
   const tinyops_smp_images *calls = asked->smp->board->image_calls;
   return calls != 0 && calls->begin != 0 ? calls : 0;
 }
@@ -107,12 +104,11 @@ int32_t server_images(const exchange *asked) {
 }
 
 static int32_t is_same(const uint8_t *a, const uint8_t *b) {
-  for (uint32_t i = 0; i < TINYOPS_SMP_DIGEST_BYTES; i++) {
-    if (a[i] != b[i]) {
-      return 0;
-    }
+  uint32_t i = 0;
+  while (i < TINYOPS_SMP_DIGEST_BYTES && a[i] == b[i]) {
+    i++;
   }
-  return 1;
+  return i == TINYOPS_SMP_DIGEST_BYTES;
 }
 
 /* The place of the image with this digest, of both images one after another; one that runs before
@@ -159,7 +155,7 @@ static int32_t set(const exchange *asked, const uint8_t *digest, int32_t confirm
 int32_t server_set_image(const exchange *asked) {
   cbor_item confirm = {CBOR_SIMPLE, CBOR_FALSE, 0};
   cbor_item digest = {CBOR_BYTES, 0, 0};
-  if (updater_of(asked) == 0) {
+  if (server_updater(asked) == 0) {
     return MGMT_UNSUPPORTED;
   }
   const int32_t named = server_find(asked, "hash", CBOR_BYTES, &digest);
@@ -198,7 +194,7 @@ static int32_t begin(const exchange *asked) {
 /* A piece at the wrong place is answered with the right one, so that an upload goes on after what
  * was lost, came twice, or before a reset. */
 int32_t server_upload(const exchange *asked) {
-  const tinyops_smp_images *calls = updater_of(asked);
+  const tinyops_smp_images *calls = server_updater(asked);
   cbor_item offset;
   cbor_item data;
   if (calls == 0) {
@@ -221,16 +217,10 @@ int32_t server_upload(const exchange *asked) {
   return MGMT_OK;
 }
 
-static int32_t say_nothing(const exchange *asked) {
-  cbor_put_open_map(asked->out);
-  cbor_put_end(asked->out);
-  return MGMT_OK;
-}
-
 /* Slots are numbered through: 2 and 3 are the model's. Without a number it is the firmware's that
  * does not run. */
 int32_t server_erase_image(const exchange *asked) {
-  const tinyops_smp_images *calls = updater_of(asked);
+  const tinyops_smp_images *calls = server_updater(asked);
   cbor_item slot;
   if (calls == 0) {
     return MGMT_UNSUPPORTED;
@@ -242,41 +232,5 @@ int32_t server_erase_image(const exchange *asked) {
   const int32_t status =
       calls->erase(asked->smp->board->images, named > 0 ? slot.value / SLOTS : 0u,
                    named > 0 ? slot.value % SLOTS : SLOTS);
-  return status < 0 ? refusal(status) : say_nothing(asked);
-}
-
-/* Which image an UPDATE asks for. Returns it, or a negated TINYOPS_SMP_ERR. */
-static int32_t find_image(const exchange *asked) {
-  cbor_item image;
-  if (updater_of(asked) == 0) {
-    return -TINYOPS_SMP_ERR_UNSUPPORTED;
-  }
-  if (server_find(asked, TINYOPS_SMP_UPDATE_IMAGE, CBOR_UINT, &image) <= 0) {
-    return -TINYOPS_SMP_ERR_INVALID;
-  }
-  return image.value < IMAGES ? (int32_t)image.value : -TINYOPS_SMP_ERR_ABSENT;
-}
-
-int32_t server_update(const exchange *asked) {
-  const tinyops_smp_board *board = asked->smp->board;
-  const int32_t image = find_image(asked);
-  tinyops_smp_update report;
-  if (image < 0) {
-    return image;
-  }
-  board->image_calls->report(board->images, (uint32_t)image, &report);
-  cbor_put_open_map(asked->out);
-  cbor_entry_words(asked->out, TINYOPS_SMP_UPDATE_WORDS, &report.state);
-  cbor_put_end(asked->out);
-  return MGMT_OK;
-}
-
-int32_t server_end_trial(const exchange *asked) {
-  const tinyops_smp_board *board = asked->smp->board;
-  const int32_t image = find_image(asked);
-  if (image < 0) {
-    return image;
-  }
-  return board->image_calls->revert(board->images, (uint32_t)image) < 0 ? -TINYOPS_SMP_ERR_FAILED
-                                                                        : say_nothing(asked);
+  return status < 0 ? refusal(status) : server_say_nothing(asked);
 }

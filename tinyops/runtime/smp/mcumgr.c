@@ -22,9 +22,7 @@ int32_t server_reset(const exchange *asked) {
     return MGMT_UNSUPPORTED;
   }
   asked->smp->resetting = 1;
-  cbor_put_open_map(asked->out);
-  cbor_put_end(asked->out);
-  return MGMT_OK;
+  return server_say_nothing(asked);
 }
 
 int32_t server_parameters(const exchange *asked) {

@@ -272,6 +272,20 @@ static int32_t revert(tinyops_slots *slots, uint32_t image, tinyops_trial_outcom
   return status;
 }
 
+/* A firmware that a cable brought is no image: it runs, and has no digest. */
+static int32_t describe(tinyops_slots *slots, uint32_t image, uint32_t slot,
+                        tinyops_image_info *info) {
+  const tinyops_vendor *self = vendor_of(slots);
+  const tinyops_port *port = self->port;
+  const int32_t status = self->own->describe(slots, image, slot, info);
+  if (status != TINYOPS_SLOTS_ERR_IMAGE || image != FIRMWARE ||
+      slot != port->update->running(port->context)) {
+    return status;
+  }
+  *info = (tinyops_image_info){0};
+  return TINYOPS_SLOTS_OK;
+}
+
 int32_t tinyops_vendor_open(tinyops_vendor *self) {
   const tinyops_port *port = self->port;
   if (port->flash == 0 || port->update == 0 || HEADER % port->flash->program_bytes != 0u) {
@@ -297,5 +311,6 @@ int32_t tinyops_vendor_open(tinyops_vendor *self) {
   self->table.test = test;
   self->table.confirm = confirm;
   self->table.revert = revert;
+  self->table.describe = describe;
   return TINYOPS_SLOTS_OK;
 }

@@ -22,8 +22,11 @@ int main(void) {
   tinyops_port_open(&port);
   static uint8_t unit[SETTINGS_UNIT_BYTES];
   static tinyops_smp_settings kept;
-  static tinyops_settings settings = {
-      .origin = SETTINGS_ORIGIN, .bytes = SETTINGS_BYTES, .unit = unit, .unit_bytes = sizeof(unit)};
+  static tinyops_settings settings;
+  settings.origin = SETTINGS_ORIGIN;
+  settings.bytes = SETTINGS_BYTES;
+  settings.unit = unit;
+  settings.unit_bytes = sizeof(unit);
   extern const struct tinyops_boot_table tinyops_boot_table; /* in the bootloader's region, by the linker script */
   const struct tinyops_boot_table *table = &tinyops_boot_table;
   static const tinyops_app_places places = {{LAYOUT_FIRMWARE, LAYOUT_MODEL}, LAYOUT_STATE};

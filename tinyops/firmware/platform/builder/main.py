@@ -114,8 +114,13 @@ def build_apart(env: Any, node: Any) -> Any:
 
 
 if board.get("build.whole_program", False):
-    env.Append(CCFLAGS=["-flto"], LINKFLAGS=["-flto", f"-ffile-prefix-map={project}=/src"])
+    # Sections again: a function that is written in assembly has its literals near.
+    whole = ["-flto", "-ffunction-sections", "-fdata-sections"]
+    env.Append(CCFLAGS=["-flto"], LINKFLAGS=[*whole, f"-ffile-prefix-map={project}=/src"])
     env.AddBuildMiddleware(build_apart, "*/memory.c")
+if board.get("build.scarce_flash", False):
+    apart = ["-fno-inline-functions-called-once"]  # smaller by measurement
+    env.Append(CCFLAGS=apart, LINKFLAGS=apart)
 env.AddBuildMiddleware(build_fetched, "*/src/fetched/*")
 program = env.BuildProgram()
 env.Depends(program, script)

@@ -19,6 +19,8 @@ extern "C" {
 #define TINYOPS_BOOT_VERSION 1u
 #define TINYOPS_BOOT_TABLE_BYTES 128u
 
+struct tinyops_settings;
+
 typedef struct tinyops_boot_table {
   uint32_t magic;
   uint16_t version;
@@ -44,6 +46,15 @@ typedef struct tinyops_boot_table {
   int32_t (*again)(tinyops_slots *slots, uint32_t image);
   int32_t (*describe)(tinyops_slots *slots, uint32_t image, uint32_t slot,
                       tinyops_image_info *info);
+  /* settings.h, for boards whose flash is scarce: there these functions are the bootloader's alone.
+   * Null on others. */
+  int32_t (*settings_open)(struct tinyops_settings *settings);
+  int32_t (*settings_get)(struct tinyops_settings *settings, uint8_t tag, uint8_t *value,
+                          uint32_t room);
+  int32_t (*settings_take_piece)(struct tinyops_settings *settings, uint32_t offset,
+                                 uint32_t length, const uint8_t *bytes, uint32_t count);
+  int32_t (*settings_give_piece)(struct tinyops_settings *settings, uint32_t offset, uint8_t *bytes,
+                                 uint32_t room, uint32_t *length);
 } tinyops_boot_table;
 
 /* Whether a table is there that this application can use. */

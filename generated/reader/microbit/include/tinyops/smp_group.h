@@ -5,6 +5,8 @@
 #ifndef TINYOPS_SMP_GROUP_H
 #define TINYOPS_SMP_GROUP_H
 
+/* clang-format off */
+
 #define TINYOPS_SMP_GROUP 64u
 #define TINYOPS_SMP_GROUP_OS 0u
 #define TINYOPS_SMP_GROUP_IMAGE 1u
@@ -72,7 +74,8 @@
 #define TINYOPS_SMP_IMAGE_ERR_INVALID_IMAGE_TOO_LARGE 30
 #define TINYOPS_SMP_IMAGE_ERR_IMAGE_CONFIRMATION_DENIED 32
 /* What group 1 says for each tinyops_slots_status, -1 first. */
-#define TINYOPS_SMP_IMAGE_ERRORS 12, 2, 14, 20, 30, 22, 24, 5, 1, 5, 25, 5, 27, 9, 8, 5
+#define TINYOPS_SMP_IMAGE_ERRORS \
+  12, 2, 14, 20, 30, 22, 24, 5, 1, 5, 25, 5, 27, 9, 8, 5
 /* The same statuses, negated, as UPDATE tells them. */
 /* its flash refused, or reads back other bytes */
 #define TINYOPS_SMP_UPDATE_ERR_FLASH 1
@@ -136,11 +139,11 @@
 #define TINYOPS_SMP_INFO_SILICON "silicon"
 /* Those that are numbers, in order; a '-' before one with a sign. */
 #define TINYOPS_SMP_INFO_WORDS \
-  "image_crc\0"                \
-  "abi\0"                      \
-  "-state\0"                   \
-  "arena\0"                    \
-  "ram\0"                      \
+  "image_crc\0" \
+  "abi\0" \
+  "-state\0" \
+  "arena\0" \
+  "ram\0" \
   "free_slots\0"
 
 /* HEALTH. How it fares. */
@@ -174,18 +177,18 @@
 #define TINYOPS_SMP_HEALTH_HISTOGRAM "histogram"
 /* Those that are numbers, in order; a '-' before one with a sign. */
 #define TINYOPS_SMP_HEALTH_WORDS \
-  "uptime_ms\0"                  \
-  "reset_cause\0"                \
-  "watchdogs\0"                  \
-  "faults\0"                     \
-  "inferences\0"                 \
-  "-sensor\0"                    \
-  "missed\0"                     \
-  "stack_used\0"                 \
-  "stack\0"                      \
-  "arena_used\0"                 \
-  "arena\0"                      \
-  "supply_mv\0"                  \
+  "uptime_ms\0" \
+  "reset_cause\0" \
+  "watchdogs\0" \
+  "faults\0" \
+  "inferences\0" \
+  "-sensor\0" \
+  "missed\0" \
+  "stack_used\0" \
+  "stack\0" \
+  "arena_used\0" \
+  "arena\0" \
+  "supply_mv\0" \
   "confidence\0"
 
 /* SELF_TEST. Checks the model image, and runs the model once. Forgets the frames pushed so
@@ -233,12 +236,12 @@
 #define TINYOPS_SMP_BENCH_EMULATED "emulated"
 /* Those that are numbers, in order; a '-' before one with a sign. */
 #define TINYOPS_SMP_BENCH_WORDS \
-  "repeat\0"                    \
-  "ticks_min\0"                 \
-  "ticks_max\0"                 \
-  "tick_hz\0"                   \
-  "cycles_min\0"                \
-  "cycles_max\0"                \
+  "repeat\0" \
+  "ticks_min\0" \
+  "ticks_max\0" \
+  "tick_hz\0" \
+  "cycles_min\0" \
+  "cycles_max\0" \
   "cycle_bits\0"
 
 /* CRASH. The last hard fault; a write forgets it. */
@@ -266,15 +269,15 @@
 #define TINYOPS_SMP_CRASH_FIRMWARE_CRC "firmware_crc"
 /* Those that are numbers, in order; a '-' before one with a sign. */
 #define TINYOPS_SMP_CRASH_WORDS \
-  "pc\0"                        \
-  "lr\0"                        \
-  "psr\0"                       \
-  "cfsr\0"                      \
-  "hfsr\0"                      \
-  "mmfar\0"                     \
-  "bfar\0"                      \
-  "image_crc\0"                 \
-  "uptime_ms\0"                 \
+  "pc\0" \
+  "lr\0" \
+  "psr\0" \
+  "cfsr\0" \
+  "hfsr\0" \
+  "mmfar\0" \
+  "bfar\0" \
+  "image_crc\0" \
+  "uptime_ms\0" \
   "firmware_crc\0"
 
 /* UPDATE. How updates of an image fare; a write ends its trial at once: what ran before
@@ -299,13 +302,13 @@
 #define TINYOPS_SMP_UPDATE_LOST "lost"
 /* Those that are numbers, in order; a '-' before one with a sign. */
 #define TINYOPS_SMP_UPDATE_WORDS \
-  "state\0"                      \
-  "outcome\0"                    \
-  "refusal\0"                    \
-  "written\0"                    \
-  "announced\0"                  \
-  "counter\0"                    \
-  "gap_ms\0"                     \
+  "state\0" \
+  "outcome\0" \
+  "refusal\0" \
+  "written\0" \
+  "announced\0" \
+  "counter\0" \
+  "gap_ms\0" \
   "lost\0"
 
 #endif

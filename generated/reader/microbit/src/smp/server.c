@@ -50,6 +50,12 @@ int32_t server_find(const exchange *asked, const char *key, uint32_t type, cbor_
   return found;
 }
 
+int32_t server_say_nothing(const exchange *asked) {
+  cbor_put_open_map(asked->out);
+  cbor_put_end(asked->out);
+  return MGMT_OK;
+}
+
 void tinyops_smp_open(tinyops_smp *smp, const tinyops_smp_board *board, tinyops_smp_link link,
                       uint8_t *buffer, uint32_t buffer_bytes) {
   *smp = (tinyops_smp){

@@ -2,6 +2,9 @@
  * firmware's linker script expects it. */
 #include "tinyops/boot.h"
 #include "tinyops/ed25519.h"
+#if defined(TINYOPS_BOOT_SETTINGS)
+#include "tinyops/settings.h"
+#endif
 
 #if defined(TINYOPS_BOOTLOADER)
 #define PLACE __attribute__((section(".boot_table"), used))
@@ -30,6 +33,12 @@ PLACE const tinyops_boot_table tinyops_boot_own = {
     .revert = tinyops_slots_revert,
     .again = tinyops_slots_again,
     .describe = tinyops_slots_describe,
+#if defined(TINYOPS_BOOT_SETTINGS)
+    .settings_open = tinyops_settings_open,
+    .settings_get = tinyops_settings_get,
+    .settings_take_piece = tinyops_settings_take_piece,
+    .settings_give_piece = tinyops_settings_give_piece,
+#endif
 };
 
 typedef char table_has_room[sizeof(tinyops_boot_table) <= TINYOPS_BOOT_TABLE_BYTES ? 1 : -1];

@@ -23,6 +23,11 @@ enum { TIMER_HZ = 20000000, UART_RX_IRQ = 32, TICK_IRQ = 4 };
 enum { TIMER_HZ = 25000000, UART_RX_IRQ = 0, TICK_IRQ = 9 };
 #endif
 
+/* A sleep's longest. */
+#ifndef TINYOPS_IDLE_MS
+#define TINYOPS_IDLE_MS 500
+#endif
+
 enum {
   TIMER_CONTROL = 0x00,
   TIMER_VALUE = 0x04,
@@ -30,8 +35,7 @@ enum {
   TIMER_INTERRUPT = 0x0c,
   TIMER_ON = 1,
   TIMER_INTERRUPT_ON = 8,
-  TICK_MS = 500,      /* a sleep's longest */
-  SENSOR_TICK_MS = 5, /* the same while a sensor samples */
+  SENSOR_TICK_MS = 5, /* a sleep's longest while a sensor samples */
 
   FPGA_LEDS = 0x00,
   FPGA_COUNTER = 0x18,
@@ -83,7 +87,7 @@ static uint32_t ticks(void *context) {
 
 static void idle(void *context) {
   const tinyops_port *port = (const tinyops_port *)context;
-  const uint32_t ms = port->sensor != 0 ? SENSOR_TICK_MS : TICK_MS;
+  const uint32_t ms = port->sensor != 0 ? SENSOR_TICK_MS : TINYOPS_IDLE_MS;
   TICK(TIMER_VALUE) = ms * (TIMER_HZ / 1000);
   TICK(TIMER_CONTROL) = TIMER_ON | TIMER_INTERRUPT_ON;
   tinyops_startup_sleep(UART_RX_IRQ);

@@ -9,8 +9,8 @@ enum { HALF_BYTES = 32 };
 /* Whether 8 times the point is the neutral one: the equation [S]B = R + [h]A, which is checked
  * after a multiplication by 8, then holds for S = 0, the neutral R and h = 1. */
 static int32_t has_small_order(const uint8_t *key) {
-  const uint8_t neutral[TINYOPS_ED25519_SIGNATURE_BYTES] = {1};
-  const uint8_t one[HALF_BYTES] = {1};
+  static const uint8_t neutral[TINYOPS_ED25519_SIGNATURE_BYTES] = {1};
+  static const uint8_t one[HALF_BYTES] = {1};
   return crypto_eddsa_check_equation(neutral, key, one) == 0;
 }
 

@@ -45,17 +45,16 @@ static void drop(tinyops_smp *smp) {
   smp->length = 0;
 }
 
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* Searched for, which is small, and quick enough for a serial line. */
 static int32_t digit_of(uint8_t c) {
-  if (c >= 'A' && c <= 'Z') {
-    return c - 'A';
+  for (int32_t i = 0; i < 64; i++) {
+    if ((uint8_t)letters[i] == c) {
+      return i;
+    }
   }
-  if (c >= 'a' && c <= 'z') {
-    return c - 'a' + 26;
-  }
-  if (c >= '0' && c <= '9') {
-    return c - '0' + 52;
-  }
-  return c == '+' ? 62 : c == '/' ? 63 : NO_DIGIT;
+  return NO_DIGIT;
 }
 
 static void spoil(tinyops_smp *smp) {
@@ -155,10 +154,7 @@ void tinyops_smp_break(tinyops_smp *smp) {
   smp->state = IDLE;
 }
 
-static uint8_t letter_of(uint32_t digit) {
-  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  return (uint8_t)letters[digit & 63u];
-}
+static uint8_t letter_of(uint32_t digit) { return (uint8_t)letters[digit & 63u]; }
 
 /* Sends `count` of 1 to 3 bytes as four letters. */
 static void send_letters(const tinyops_smp_board *board, const uint8_t *bytes, uint32_t count) {

@@ -5,6 +5,7 @@
 
 /* What stands in the order of an answer's numbers is given to cbor_entry_words as it is. */
 typedef char health_is_words[offsetof(tinyops_health, confidence_steps) == 12 * 4 ? 1 : -1];
+typedef char update_is_words[sizeof(tinyops_smp_update) == 8 * 4 ? 1 : -1];
 typedef char crash_is_words[sizeof(tinyops_crash) == 10 * 4 ? 1 : -1];
 
 #define KEY(name) TINYOPS_SMP_##name
@@ -189,7 +190,41 @@ int32_t server_clear_crash(const exchange *asked) {
     return -TINYOPS_SMP_ERR_UNSUPPORTED;
   }
   board->clear_crash(board->context);
+  return server_say_nothing(asked);
+}
+
+/* Which image an UPDATE asks for. Returns it, or a negated TINYOPS_SMP_ERR. */
+static int32_t find_image(const exchange *asked) {
+  cbor_item image;
+  if (server_updater(asked) == 0) {
+    return -TINYOPS_SMP_ERR_UNSUPPORTED;
+  }
+  if (server_find(asked, TINYOPS_SMP_UPDATE_IMAGE, CBOR_UINT, &image) <= 0) {
+    return -TINYOPS_SMP_ERR_INVALID;
+  }
+  return image.value < TINYOPS_SLOTS_IMAGES ? (int32_t)image.value : -TINYOPS_SMP_ERR_ABSENT;
+}
+
+int32_t server_update(const exchange *asked) {
+  const tinyops_smp_board *board = asked->smp->board;
+  const int32_t image = find_image(asked);
+  tinyops_smp_update report;
+  if (image < 0) {
+    return image;
+  }
+  board->image_calls->report(board->images, (uint32_t)image, &report);
   cbor_put_open_map(asked->out);
+  cbor_entry_words(asked->out, TINYOPS_SMP_UPDATE_WORDS, &report.state);
   cbor_put_end(asked->out);
   return MGMT_OK;
+}
+
+int32_t server_end_trial(const exchange *asked) {
+  const tinyops_smp_board *board = asked->smp->board;
+  const int32_t image = find_image(asked);
+  if (image < 0) {
+    return image;
+  }
+  return board->image_calls->revert(board->images, (uint32_t)image) < 0 ? -TINYOPS_SMP_ERR_FAILED
+                                                                        : server_say_nothing(asked);
 }

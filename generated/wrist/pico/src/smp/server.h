@@ -46,6 +46,12 @@ typedef struct {
  * not there, or -TINYOPS_SMP_ERR_INVALID when it is of another type or the request is malformed. */
 int32_t server_find(const exchange *asked, const char *key, uint32_t type, cbor_item *item);
 
+/* Answers with an empty map. Returns MGMT_OK. */
+int32_t server_say_nothing(const exchange *asked);
+
+/* What updates images, null where nothing does. */
+const tinyops_smp_images *server_updater(const exchange *asked);
+
 /* Who the board is. Returns MGMT_OK or MGMT_UNSUPPORTED. */
 int32_t server_describe(const exchange *asked, tinyops_smp_info *info);
 
