@@ -4,7 +4,6 @@ say what docs/act.md says, and post to a real server, whatever that does."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import struct
 import subprocess
@@ -18,8 +17,8 @@ from typing import Any
 import pytest
 
 from fakes import web
+from fakes.esp32_device import compile_program, powered, unpack
 from fakes.models import CONTRACT, SOURCE, contract_digest
-from fakes.pty_board import terminal
 from tinyops.boards import load_catalog
 from tinyops.device.posting import Post
 from tinyops.device.provision.format import Settings, encode_values
@@ -39,12 +38,16 @@ FLAGS = ("-std=gnu++11", "-Os", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion"
 C_FLAGS = ("-std=c99", "-Os", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 INCLUDES = ("-I", THIN, "-I", ROOT / "tinyops/runtime/include", "-I", PORT, "-I", PORT / "sensors", "-I", ACTS)
 HOST = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pthread")
-M4 = CPU_FLAGS["cortex-m4f"]
+M4, M7 = CPU_FLAGS["cortex-m4f"], CPU_FLAGS["cortex-m7"]
 # The ESP32s' own compiler is not here: the host's stands for it.
 BOARDS = {
     "nano33ble-radio": ("arm-none-eabi-", M4, "ARDUINO_ARCH_MBED", ("ble",)),
     "uno-r4": ("arm-none-eabi-", M4, "ARDUINO_ARCH_RENESAS", ("ble",)),
     "esp32": ("", (), "ARDUINO_ARCH_ESP32", ("ble", "http")),
+    # These tell nobody; their models lie in slots that the application fills.
+    "teensy41": ("arm-none-eabi-", M7, "__IMXRT1062__", ()),
+    "pico2": ("arm-none-eabi-", CPU_FLAGS["cortex-m33"], "ARDUINO_ARCH_RP2040", ()),
+    "nucleo-h743zi": ("arm-none-eabi-", M7, "ARDUINO_ARCH_STM32", ()),
 }
 URL = "http://plant.example:8080/results"
 
@@ -71,24 +74,23 @@ def rendered(board: str, kinds: tuple[str, ...], contract: dict[str, Any] | None
     )
 
 
-def unpack(files: dict[str, bytes], folder: Path) -> None:
-    for name, data in files.items():
-        if name.startswith(("include/", "src/")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
-
-
 @pytest.mark.parametrize("board", BOARDS)
 def test_rendered_programs_compile_and_lack_nothing_of_ours(board: str, tmp_path: Path) -> None:
     tools, cpu, core, kinds = BOARDS[board]
-    unpack(rendered(board, kinds), tmp_path)
-    common = [*cpu, f"-D{core}", "-I", tmp_path / "include", "-I", tmp_path / "src/arduino", "-I", THIN]
+    files = rendered(board, kinds)
+    unpack(files, tmp_path)
+    places = (tmp_path / "include", tmp_path / "src/arduino", tmp_path / "fetched", THIN)
+    common = [*cpu, f"-D{core}", *(argument for place in places for argument in ("-I", place))]
     objects = []
     for source in sorted([*tmp_path.glob("src/**/*.cpp"), *tmp_path.glob("src/**/*.c")]):
-        objects.append(tmp_path / f"{source.stem}{source.suffix}.o")
+        objects.append(tmp_path / f"{source.parent.name}-{source.stem}{source.suffix}.o")
         compiler = (f"{tools}g++", *FLAGS) if source.suffix == ".cpp" else (f"{tools}gcc", *C_FLAGS)
         call(*compiler, *common, "-c", source, "-o", objects[-1])
     call(f"{tools}g++", *cpu, "-nostdlib", "-r", *objects, "-o", tmp_path / "whole.o")
+    slots = "src/update/slots.c" in files
+    assert slots == (board != "uno-r4") and ("tinyops_vendor_open" in call(f"{tools}nm", tmp_path / "whole.o")) == (
+        board == "esp32"
+    )
     missing = [line.split()[-1] for line in call(f"{tools}nm", "-u", tmp_path / "whole.o").splitlines()]
     assert not [name for name in missing if name.startswith("tinyops_") and not name.startswith("tinyops_model")]
 
@@ -238,28 +240,7 @@ def esp32(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = rendered("esp32", ("ble", "http"), json.loads(contract))
     digest = bytes.fromhex(contract_digest(contract).removeprefix("sha256:"))
     files["src/model.c"] = f"#define CONTRACT_BYTES {','.join(map(str, digest))}\n{SOURCE}".encode()
-    unpack(files, folder)
-    common = ["-DARDUINO_ARCH_ESP32", "-I", folder / "include", "-I", folder / "src/arduino", "-I", THIN, *HOST]
-    sources = [*folder.glob("src/**/*.cpp"), THIN / "esp32_host.cpp", THIN / "esp32_program.cpp"]
-    objects = []
-    for source in folder.glob("src/**/*.c"):
-        objects.append(folder / f"{source.stem}.o")
-        call("gcc", "-std=c99", "-O1", *common, "-c", source, "-o", objects[-1])
-    call("g++", "-std=gnu++11", "-O1", *common, *sources, *objects, "-o", folder / "program")
-    return folder / "program"
-
-
-@contextmanager
-def powered(esp32: Path, flash: Path, plant: str) -> Iterator[str]:
-    """The board with power; yields its port."""
-    with terminal() as (far, port):
-        environment = {**os.environ, "FLASH": str(flash), "PLANT": plant, "BLE": f"{flash}.ble"}
-        process = subprocess.Popen([str(esp32)], stdin=far, stdout=far, env=environment)
-        try:
-            yield port
-        finally:
-            process.kill()
-            process.wait(timeout=10)
+    return compile_program(files, folder)
 
 
 def test_an_esp32_s_whole_program_notifies_and_once_it_is_enrolled_posts(esp32: Path, tmp_path: Path) -> None:
@@ -276,13 +257,13 @@ def test_an_esp32_s_whole_program_notifies_and_once_it_is_enrolled_posts(esp32: 
         wifi_password="correct horse",
     )
     with web.serving(tmp_path) as server:
-        with powered(esp32, flash, server.url) as port:
+        with powered(esp32, flash, PLANT=server.url) as port:
             with BoardManager.open(port) as manager:
                 assert manager.read_settings() == b""
                 manager.write_settings(encode_values(settings))
             assert feed(port, windows) == [0, 0, 1]
         assert server.asked == [], "its network is known from the next start"
-        with powered(esp32, flash, server.url) as port:
+        with powered(esp32, flash, PLANT=server.url) as port:
             assert feed(port, windows) == [0, 0, 1]
             taken = wait_for(server, 2)
     changes = [(0, "up", [64, -64]), (2, "down", [-64, 64])]

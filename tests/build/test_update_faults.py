@@ -24,8 +24,8 @@ EDITS = {"nano33ble": replacing({"src/mps2/watchdog.c": ("TINYOPS_WATCHDOG_MS 80
 PLACES = [
     ("microbit", "tinyops_startup_reset"),
     ("microbit", "main"),
-    ("microbit", "tinyops_app_poll"),
-    ("nano33ble", "tinyops_app_poll"),
+    ("microbit", "read_byte"),
+    ("nano33ble", "read_byte"),
 ]
 Prepared = tuple[Updatable, Path]
 

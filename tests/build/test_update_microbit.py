@@ -18,12 +18,13 @@ from pathlib import Path
 import pytest
 
 from fakes.faults import count_faults
-from fakes.updatable import INPUT_BYTES, Live, Updatable, WasReset, digest_of
+from fakes.updatable import CRASHES, INPUT_BYTES, Live, Updatable, WasReset, digest_of
 
 pytestmark = pytest.mark.build
 
 ALL = "TINYOPS_EXHAUSTIVE" in os.environ
 SMALL, FULL = 4096, 86016
+REVERTED = 2  # tinyops_trial_outcome: by a reset
 ADDS = (0, 3, 5)  # what tells the models apart
 SECONDS = (1, 2, 7, 20, 38, 39, 40, 41, 78, 79)  # operations from the first cut to the second
 DATA_WRITES = 200  # of a model that fills its slot
@@ -171,3 +172,33 @@ def test_power_fails_again_while_the_board_recovers(small: Flash) -> None:
     tried = [small.survive(first, then) for first in some(firsts, 5) for then in some(SECONDS, 3)]
     assert set(tried) <= {1, 2} and tried.count(2) > 0
     count_faults("second power cuts while it recovers, micro:bit twin", tried.count(2))
+
+
+def test_power_fails_while_a_firmware_that_crashes_is_tried_and_reverted(small: Flash) -> None:
+    """Operations of the bootloader's: it records the trial, and its end; the new firmware crashes between them."""
+    kit, cuts = small.kit, 0
+    bad = kit.firmware(1, instead=CRASHES)
+    with small.copied() as live:
+        put_on_trial(live, bad)
+        before = live.operations()
+        live.manager.reset()
+        live.wait_for_reset(2)
+        total = live.operations() - before
+    for operation in some(list(range(1, total + 1)), 5):
+        with small.copied() as live:
+            firmware, model = live.active(0).digest, live.active(1).digest
+            put_on_trial(live, bad)
+            live.virtual.cut_in(operation)
+            live.manager.reset()
+            live.wait_for_reset(3)
+            assert (live.active(0).digest, live.active(0).confirmed) == (firmware, True), operation
+            assert live.active(1).digest == model and live.infer(b"\1" * INPUT_BYTES) == b"\1" * INPUT_BYTES
+            assert live.manager.update_state(0).outcome == REVERTED
+            cuts += 1
+    count_faults("power cuts while the bootloader tries and reverts a firmware, micro:bit twin", cuts)
+
+
+def put_on_trial(live: Live, firmware: bytes) -> None:
+    """At the next reset."""
+    live.upload(0, firmware)
+    live.manager.test_image(digest_of(firmware))

@@ -65,7 +65,7 @@ def test_a_forged_an_older_and_a_crashing_one_leave_what_ran(
     images = {
         "forged": lambda: kit.model(3, key=_stranger()),
         "older": lambda: kit.model(3, counter=0),
-        "crashing": lambda: kit.firmware(1, instead=CRASHES),
+        "crashing": lambda: kit.firmware(1, instead=CRASHES, at="tinyops_startup_reset"),
     }
     bad = images[what]()
     with kit.copied(flash, tmp_path / "flash") as live:

@@ -7,15 +7,17 @@ import json
 import shutil
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from imgtool.main import imgtool
 
-from fakes.projects import FINISHED, KEY, STREAM, Repository, applied, fleet, locked, repository
+from fakes.projects import FINISHED, KEY, STREAM, Repository, applied, applied_finished, fleet, locked, repository
 from tinyops.boards import load_catalog
 from tinyops.images import Kind
 from tinyops.images.definition import HEADER_BYTES
+from tinyops.manifest.keys import load_trust
 from tinyops.release.secrets import load_signing_key
 
 pytestmark = pytest.mark.build
@@ -106,6 +108,37 @@ def test_images_of_slots_are_signed_and_imgtool_accepts_them(tmp_path: Path) -> 
         done = CliRunner().invoke(imgtool, ["verify", "-k", str(tmp_path / "key.pem"), str(path)])
         assert done.exit_code == 0 and file["image"] in done.output, done.output
         assert proven[f"{slot}.img"] == f"sha256:{file['image']}" and file["signed_by"] == key.key_id
+
+
+def test_a_rotation_leaves_images_as_they_are_until_the_former_key_is_trusted_no_more(tmp_path: Path) -> None:
+    bench = applied_finished().copy(tmp_path / "bench")
+    bench.ok("keys", "new", "TINYOPS_SPARE_KEY")
+    former, spare = (load_signing_key(name, bench.root, {}).public for name in (KEY, "TINYOPS_SPARE_KEY"))
+    bench.write("specs/trusted.pem", former.to_pem() + spare.to_pem())
+
+    def images() -> dict[str, Any]:
+        return dict(bench.manifest()["fleets"]["desk"]["boards"]["microbit"]["images"])
+
+    first = images()
+    assert {image["signed_by"] for image in first.values()} == {former.key_id}
+    bench.ok("keys", "rotate")
+    refused = bench.run("apply")
+    assert refused.code == 68 and "the next release would be with" in refused.err
+    bench.lift("signing_key")
+    assert "another key" in bench.ok("plan").out
+    assert bench.ok("apply").built == []
+    assert bench.manifest()["signed_by"] == [spare.key_id] and images() == first
+
+    (fresh,) = set(load_trust(bench.root / "specs/trusted.pem").keys.values()) - {former, spare}
+    bench.write("specs/trusted.pem", spare.to_pem() + fresh.to_pem())
+    plan = bench.ok("plan")
+    assert "distrusted_keys" in plan.out, plan.out
+    done = bench.ok("apply")
+    assert done.built == []
+    now = images()
+    assert {image["signed_by"] for image in now.values()} == {spare.key_id}
+    assert {slot: image["image"] for slot, image in now.items()} == {s: image["image"] for s, image in first.items()}
+    assert bench.run("plan", "--detailed-exitcode").code == 0
 
 
 def test_a_key_that_is_no_key_is_refused_without_being_shown(tmp_path: Path) -> None:

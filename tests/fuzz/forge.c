@@ -62,11 +62,25 @@ int32_t forge_check(const uint8_t *signature, const uint8_t *key, const uint8_t 
 }
 
 const tinyops_boot_table forge_table = {
-    TINYOPS_BOOT_MAGIC,  TINYOPS_BOOT_VERSION,  sizeof(tinyops_boot_table), digest_of,
-    forge_check,         tinyops_slots_open,    tinyops_slots_boot,         tinyops_slots_running,
-    tinyops_slots_begin, tinyops_slots_write,   tinyops_slots_finish,       tinyops_slots_erase,
-    tinyops_slots_test,  tinyops_slots_start,   tinyops_slots_confirm,      tinyops_slots_revert,
-    tinyops_slots_again, tinyops_slots_describe};
+    .magic = TINYOPS_BOOT_MAGIC,
+    .version = TINYOPS_BOOT_VERSION,
+    .bytes = sizeof(tinyops_boot_table),
+    .sha256_of = digest_of,
+    .ed25519_verify = forge_check,
+    .open = tinyops_slots_open,
+    .boot = tinyops_slots_boot,
+    .running = tinyops_slots_running,
+    .begin = tinyops_slots_begin,
+    .write = tinyops_slots_write,
+    .finish = tinyops_slots_finish,
+    .erase = tinyops_slots_erase,
+    .test = tinyops_slots_test,
+    .start = tinyops_slots_start,
+    .confirm = tinyops_slots_confirm,
+    .revert = tinyops_slots_revert,
+    .again = tinyops_slots_again,
+    .describe = tinyops_slots_describe,
+};
 
 static void key_hash(uint32_t key, uint8_t *hash) {
   static const uint8_t prefix[] = TINYOPS_IMAGE_KEY_PREFIX;

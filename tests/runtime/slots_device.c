@@ -183,6 +183,9 @@ static int32_t read_bytes(void *context, uint32_t address, uint8_t *bytes, uint3
     return tinyops_flash_model_read(&d->model, address, bytes, count);
   }
   memcpy(bytes, d->model.content + offset, count); /* the same, faster */
+  if (d->flicker != 0 && d->flicker - address < count) {
+    bytes[d->flicker - address] ^= (uint8_t)(d->flickered++ % 2u);
+  }
   return 0;
 }
 

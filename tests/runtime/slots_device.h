@@ -50,6 +50,8 @@ struct slots_device {
   slots_undo undo[LEVELS];
   uint32_t level; /* cuts that we are within */
   uint32_t pauses;
+  uint32_t flicker; /* address of a bit that each second read turns, 0: none */
+  uint32_t flickered;
   /* Asked before each operation: whether power shall fail in it. */
   int32_t (*shall_cut)(slots_device *device, uint32_t address, int32_t is_erase);
   /* What happens once power has failed; then all of it is undone. */

@@ -9,7 +9,7 @@
 
 #include "slots_device.h"
 
-enum { FILES = 32, LINE = 1200 };
+enum { FILES = 64, LINE = 1200 };
 
 static slots_device d;
 static slots_file files[FILES];
@@ -60,6 +60,13 @@ static int32_t set_contract(uint32_t value) {
 
 static int32_t set_keys(uint32_t count) {
   d.key_count = count;
+  return 0;
+}
+
+/* The bits of this address read right, wrong, right, ... */
+static int32_t flicker(uint32_t address) {
+  d.flicker = address;
+  d.flickered = 0;
   return 0;
 }
 
@@ -116,6 +123,10 @@ static int32_t obey(const char *verb, uint32_t a, uint32_t b, uint32_t c) {
   WHEN("cut", cut_after(a))
   WHEN("operations", (int32_t)d.model.operations)
   WHEN("pauses", (int32_t)d.pauses)
+  WHEN("flicker", flicker(a))
+  WHEN("record", (int32_t)s->record)
+  WHEN("next", (int32_t)s->next)
+  WHEN("count", (int32_t)(s->sequence = a))
   WHEN("sequence", (int32_t)s->sequence)
   WHEN("unit", (int32_t)(d.layout.unit_bytes = a))
   slots_fail(__FILE__, __LINE__, "no such command: %s", verb);

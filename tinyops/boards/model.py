@@ -44,6 +44,9 @@ Framework: TypeAlias = Literal["bare-metal", "arduino", "library"]
 ActKind: TypeAlias = Literal["serial", "led", "ble", "http"]
 BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
 BOOTLOADER_PORTS = ("nrf5", "rp2040")
+# PlatformIO's platforms of makers whose bootloader is told of trials: runtime/port/arduino/update_*.cpp.
+TRIAL_PLATFORMS = ("espressif32",)
+GUARANTEES = ("revert", "power_safe", "anti_rollback")
 FlashProgram: TypeAlias = Literal[
     "picotool", "bossac", "esptool", "avrdude", "openocd", "dfu-util", "teensy", "copy", "vendor"
 ]
@@ -227,6 +230,31 @@ class BoardSpec(Strict):
         if own is not None and self.port not in BOOTLOADER_PORTS:
             raise Misplaced(("port",), f"there is no bootloader of ours for port {self.port}")
         return self
+
+    @model_validator(mode="after")
+    def _update_keeps_its_word(self) -> BoardSpec:
+        """What a board's file promises of updates, something of ours must keep."""
+        fault = self._broken_promise()
+        if fault:
+            raise Misplaced(("update",), fault, hint="promise what is kept, and nothing else")
+        return self
+
+    def _broken_promise(self) -> str:
+        update = self.update
+        promised = next((word for word in GUARANTEES if getattr(update, word)), None)
+        if promised is not None and update.kind in ("usb-gateway", "vendor-copy"):
+            return f"{promised}: a firmware that is written over the one before keeps no such promise"
+        if update.kind != "vendor-ab":
+            return ""
+        if update.anti_rollback:
+            return "anti_rollback: a maker's bootloader starts whatever is whole"
+        platform = self.arduino.platform if self.arduino is not None else "this board"
+        if update.revert and platform not in TRIAL_PLATFORMS:
+            return f"revert: no port tells the bootloader of {platform} of trials"
+        layout = self.layout
+        if update.revert and (layout is None or layout.state is None or len(layout.firmware) < 2):
+            return "revert: needs layout.state, and two slots for firmware"
+        return ""
 
     @model_validator(mode="after")
     def _chip_is_known(self) -> BoardSpec:

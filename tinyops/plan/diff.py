@@ -66,11 +66,13 @@ def make_plan(
     bound: Bound,
     wish: Wish = NO_WISH,
     standing: Mapping[str, str] = NOBODY,
+    because: str = "",
 ) -> Plan:
     """The plan that turns what was released into what is desired.
 
     `steps` come in an order in which each follows its inputs; `fleets` is as `Released.fleets`. `standing` says of
-    fleets that stay as released, whatever the specs say, why.
+    fleets that stay as released, whatever the specs say, why. `because` says why there is a release though nothing
+    else changes.
     """
     still = {name: Reason(why) for name, why in standing.items() if name in fleets}
     still |= {name: NOT_ASKED for name in {*fleets, *released.fleets} if wish.leaves_out(name)}
@@ -80,9 +82,10 @@ def make_plan(
     changed = {c.id: c.action for c in changes if c.action not in (Action.KEEP, Action.MOVE)}
     changes += [Change(*_split(i), Action.DELETE) for i in gone]
     changes += _diff_fleets(fleets, released, steps, changed, still)
-    if any(c.action not in (Action.KEEP, Action.HELD) for c in changes):
-        reason = (Reason("version", f"v{released.version}" if released.version else "", f"v{released.version + 1}"),)
-        changes.append(Change("release", project, Action.CREATE, reason))
+    if because or any(c.action not in (Action.KEEP, Action.HELD) for c in changes):
+        version = Reason("version", f"v{released.version}" if released.version else "", f"v{released.version + 1}")
+        reasons = (version, Reason(because)) if because else (version,)
+        changes.append(Change("release", project, Action.CREATE, reasons))
     return Plan(project, released.version, bound, tuple(changes), (*sorted(wish.only),))
 
 

@@ -11,11 +11,13 @@ from tinyops.errors import UsageError
 from tinyops.manifest.document import Manifest
 from tinyops.plan import NO_WISH, Plan, Released, Wish, make_plan
 from tinyops.reconcile.judging import judge_released, today
-from tinyops.reconcile.safety import check_safe
+from tinyops.reconcile.safety import check_safe, find_override
 from tinyops.reconcile.selection import standing
 from tinyops.reconcile.signing import distrusted
 from tinyops.reconcile.world import World
 from tinyops.specs.model import Fleet
+
+OTHER_KEY = "signed with another key, as an override says"
 
 
 def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
@@ -37,6 +39,7 @@ def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
         bound=world.bound,
         wish=wish,
         standing=standing(world.fleets, wish),
+        because=OTHER_KEY if find_override(world, today(), "signing_key") is not None else "",
     )
 
 

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyops.build.trust import find_trust
 from tinyops.device.update.decide import Offer
 from tinyops.errors import RemoteError, UsageError
 from tinyops.files import MIB, read_bounded
-from tinyops.images import read_image
+from tinyops.images import Image, check_signature, read_image
 from tinyops.link.smp import BoardInfo
 from tinyops.reconcile.flashable import choose_entry
 from tinyops.reconcile.opening import open_releases
@@ -30,6 +31,7 @@ class Released:
         if store is None or release is None:
             raise UsageError("nothing is released yet", hint="`tinyops apply` makes the first release; or --image FILE")
         self._store, self._manifest, self._fleet = store, release.manifest, fleet
+        self._trust = find_trust(root)
         self._lock = threading.Lock()
         self._read: dict[str, Offer] = {}
 
@@ -52,5 +54,14 @@ class Released:
             found = read_image(data, where=where)
             if found.digest.hex() != image:
                 raise RemoteError(f"{where}: is not the image that the manifest names")
+            self._check(found, where)
             self._read[digest] = Offer(found, data, where)
         return self._read[digest]
+
+    def _check(self, image: Image, where: str) -> None:
+        """Better said now than by the device, after all of it was sent."""
+        try:
+            check_signature(image, self._trust.keys.values() if self._trust else (), where=where)
+        except RemoteError as error:
+            hint = "`tinyops apply` signs it anew with a key that is trusted"
+            raise RemoteError(error.message, hint=hint) from None

@@ -77,6 +77,7 @@ bsp_unique_id_t const *R_BSP_UniqueIdGet();
 #elif defined(ARDUINO_ARCH_STM32)
 #define STM32H7xx
 #define FLASH_TYPEERASE_SECTORS 0x00U
+#define FLASH_BANK_1 0x01U
 #define FLASH_BANK_2 0x02U
 #define FLASH_VOLTAGE_RANGE_3 0x20U
 #define FLASH_TYPEPROGRAM_FLASHWORD 0x01U

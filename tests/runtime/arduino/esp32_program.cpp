@@ -11,6 +11,7 @@
 
 #include "Arduino.h"
 #include "ArduinoBLE.h"
+#include "esp_ota_host.h"
 
 void setup();
 void loop();
@@ -84,7 +85,20 @@ void feedLoopWDT() {}
 esp_reset_reason_t esp_reset_reason(void) { return ESP_RST_POWERON; }
 void esp_restart(void) { std::_Exit(0); }
 
-int main() {
+/* After a reset the bootloader chooses; what is marked as bad is another program, BAD. Nothing is
+ * there where a test has flashed nothing. */
+int main(int, char **names) {
+  const char *bad = std::getenv("BAD");
+  const char *chosen = std::getenv("CHOSEN");
+  const int firmware = chosen != 0 ? std::atoi(chosen) : esp_host_boot();
+  if (chosen == 0 && bad != 0 && esp_host_runs("BAD!")) {
+    (void)setenv("CHOSEN", firmware == 0 ? "0" : "1", 1);
+    (void)execv(bad, names);
+  }
+  if (firmware >= 0) {
+    esp_host_resume(firmware);
+    esp_host_init_arduino();
+  }
   setup();
   for (;;) {
     loop();

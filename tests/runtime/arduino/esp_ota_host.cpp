@@ -125,7 +125,16 @@ int esp_host_boot() {
       return static_cast<int>(running);
     }
   }
+  running = 0;
   return -1;
+}
+
+void esp_host_resume(int firmware) { running = static_cast<uint32_t>(firmware); }
+
+bool esp_host_runs(const char *mark) {
+  char start[64] = "";
+  (void)esp_flash_read(NULL, start, partitions[running].address, sizeof(start));
+  return memmem(start, sizeof(start), mark, strlen(mark)) != NULL;
 }
 
 /* Of the core, in C and weak. */

@@ -114,3 +114,33 @@ def test_all_problems_of_all_boards_together(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_catalog(tmp_path)
     assert {Path(p.file).name for p in caught.value.problems} == {"a.yaml", "mine.yaml"}
+
+
+ESP32C3 = (catalog_folder() / "esp32c3.yaml").read_text().replace("{name: esp32c3}", "{name: mine}")
+PROMISE = "{kind: vendor-ab, revert: true, power_safe: true, anti_rollback: false}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("vendor-ab", "usb-gateway", "revert: a firmware that is written over the one before"),
+        (
+            PROMISE,
+            PROMISE.replace("vendor-ab", "vendor-copy").replace("true", "false", 1),
+            "power_safe: a firmware that",
+        ),
+        ("anti_rollback: false", "anti_rollback: true", "anti_rollback: a maker's bootloader starts whatever is whole"),
+        ("platform: espressif32", "platform: other32", "no port tells the bootloader of other32 of trials"),
+        (
+            "    state: {origin: 0x292000, bytes: 8192}\n",
+            "",
+            r"revert: needs layout\.state, and two slots for firmware",
+        ),
+        (", {origin: 0x150000, bytes: 1310720}", "", r"revert: needs layout\.state, and two slots for firmware"),
+    ],
+)
+def test_a_board_promises_of_updates_what_is_kept(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert load_catalog(extra(tmp_path / "right", "mine", ESP32C3))["mine"].spec.update.revert
+    assert old in ESP32C3
+    with pytest.raises(SpecError, match=message):
+        load_catalog(extra(tmp_path / "wrong", "mine", ESP32C3.replace(old, new)))

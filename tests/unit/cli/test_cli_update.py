@@ -25,6 +25,7 @@ from tinyops.cli import main
 from tinyops.cli.transfers import LiveTransfers, PlainTransfers, pace_text
 from tinyops.device.update.pace import Pace
 from tinyops.images import Kind, read_image
+from tinyops.manifest.keys import Trust
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_all_is_every_board_that_answers(
 
 
 def test_a_release_gives_what_the_device_asks_for_by_its_own_name(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = slotted.write_contents(tmp_path, {**slotted.CONTENTS, "contract.json": INERT.contract})
     root = publish_firmware(tmp_path / "repository", slotted.slotted(), files, fleets=("a", "wrist"))
@@ -153,8 +154,12 @@ def test_a_release_gives_what_the_device_asks_for_by_its_own_name(
         assert main(["update", "-C", str(root), address, "--release", "7"]) == 69
         assert main(["update", "-C", str(root), address, "--fleet", "b"]) == 64
         assert "fleet b has nothing for microbit" in capsys.readouterr().err
-        (release / "image.microbit.model.img").write_bytes(b"altered")
         board.images[1].active = 0
+        monkeypatch.setattr("tinyops.reconcile.updatable.find_trust", lambda root: Trust({}))
+        assert main(["update", "-C", str(root), address]) == 69
+        assert "which is not trusted" in capsys.readouterr().err
+        monkeypatch.undo()
+        (release / "image.microbit.model.img").write_bytes(b"altered")
         assert main(["update", "-C", str(root), address]) == 69
 
 

@@ -190,3 +190,11 @@ def test_after_a_stop_nothing_begins() -> None:
     desk = Desk(lambda info: [MODEL], lambda board: ORIGINS, Wish(patience=QUICK), Told(), stop)
     (outcome,) = update_all({"tcp://127.0.0.1:1": transport_of("tcp://127.0.0.1:1")}, desk, jobs=1)
     assert isinstance(outcome.error, Stopped)
+
+
+def test_firmware_that_only_a_cable_brings_is_refused_with_what_to_do() -> None:
+    by_cable = seen(origins=(0x0,))
+    why = decide.objection(offer(Kind.FIRMWARE).image, by_cable)
+    assert why is not None and "microbit takes firmware over its cable alone" in why.text
+    assert "`tinyops flash` writes it" in why.hint
+    assert decide.objection(MODEL.image, by_cable) is None

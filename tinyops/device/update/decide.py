@@ -19,6 +19,9 @@ OUTCOME_TEXT = {
 }
 
 
+CABLE_HINT = "`tinyops flash` writes it; where there are two slots for it, the model is updated this way"
+
+
 @dataclass(frozen=True)
 class Offer:
     """An image that may be sent: what it is, its bytes, and where it is from (a file, a release)."""
@@ -99,6 +102,8 @@ def objection(image: Image, seen: Seen) -> Objection | None:
         return Objection(
             f"the image was made for board {image.board}, this is a {info.board}", "give that of this board's release"
         )
+    if image.kind is Kind.FIRMWARE and len(seen.origins) == 1:
+        return Objection(f"{info.board} takes firmware over its cable alone", CABLE_HINT)
     if image.kind is Kind.MODEL and image.contract != info.contract:
         return Objection(
             f"the model is for contract {image.contract.hex()[:12]}, its firmware's is {info.contract.hex()[:12]}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyops.device.update.decide import Offer
+from tinyops.device.update.decide import CABLE_HINT, Offer
 from tinyops.device.update.settings import UpdateFailed
 from tinyops.link.smp import Refused, UpdateState
 from tinyops.link.smp.definition import GROUP_IMAGE, UPDATE_ERROR_TEXT, UpdateError
@@ -10,6 +10,7 @@ from tinyops.link.smp.definition import GROUP_IMAGE, UPDATE_ERROR_TEXT, UpdateEr
 HINTS = {
     UpdateError.SIGNATURE: "enrol it with the key that signs this release, or take a release that its key signed",
     UpdateError.KEYS: "`tinyops enrol` gives it the project's keys; a cable (`tinyops flash`) needs none",
+    UpdateError.NO_SLOT: CABLE_HINT,
     UpdateError.BOARD: "give the image of this board's release",
     UpdateError.ADDRESS: "firmware is linked once for each slot: give both files, or the release",
     UpdateError.CONTRACT: "update its firmware with it: the release holds both",

@@ -1,5 +1,6 @@
-/* STM32H743: settings lie in its second bank; a unit is 32 bytes with their error correction. Other
- * families have other units, and no settings yet. */
+/* STM32H743: settings, log and one model lie in its second bank, the other model behind the program
+ * in the first, which stands still while that is written. A unit is 32 bytes with their error
+ * correction. Other families have other units, and no settings yet. */
 #if defined(ARDUINO_ARCH_STM32)
 
 #include "core.h"
@@ -8,11 +9,12 @@
 #if defined(STM32H7xx)
 #include <string.h>
 
-static const uint32_t SECOND_BANK = 0x08100000, END = 0x08200000;
+static const uint32_t FIRST_BANK = 0x08000000, SECOND_BANK = 0x08100000, END = 0x08200000;
+static const uint32_t PROGRAM_END = 0x08040000; /* layout.firmware */
 static const uint32_t SECTOR = 131072, UNIT = 32;
 
 static int32_t is_outside(uint32_t address, uint32_t bytes, uint32_t unit) {
-  return address < SECOND_BANK || address > END || bytes > END - address || address % unit != 0 ||
+  return address < PROGRAM_END || address > END || bytes > END - address || address % unit != 0 ||
          bytes % unit != 0;
 }
 
@@ -23,8 +25,9 @@ static int32_t erase(void *context, uint32_t address, uint32_t bytes) {
   }
   FLASH_EraseInitTypeDef wanted = FLASH_EraseInitTypeDef();
   wanted.TypeErase = FLASH_TYPEERASE_SECTORS;
-  wanted.Banks = FLASH_BANK_2;
-  wanted.Sector = (address - SECOND_BANK) / SECTOR;
+  const bool is_second = address >= SECOND_BANK; /* no call goes over both: regions do not */
+  wanted.Banks = is_second ? FLASH_BANK_2 : FLASH_BANK_1;
+  wanted.Sector = (address - (is_second ? SECOND_BANK : FIRST_BANK)) / SECTOR;
   wanted.NbSectors = bytes / SECTOR;
   wanted.VoltageRange = FLASH_VOLTAGE_RANGE_3;
   uint32_t failed = 0;

@@ -88,7 +88,8 @@ static void run(tinyops_app *app, int32_t slot, tinyops_image_info *info) {
 static int32_t is_sound(const tinyops_app *app) {
   tinyops_port_memory memory = {0, 0, 0};
   app->board->port->measure(app->board->port->context, &memory);
-  return memory.stack_used < memory.stack_bytes &&
+  /* Not every port can tell. */
+  return (memory.stack_bytes == 0 || memory.stack_used < memory.stack_bytes) &&
          (app->state == TINYOPS_OK || app->state == TINYOPS_ERR_CONTRACT ||
           app->state == TINYOPS_LINK_ERR_ABSENT);
 }

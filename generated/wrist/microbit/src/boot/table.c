@@ -41,4 +41,6 @@ PLACE const tinyops_boot_table tinyops_boot_own = {
 #endif
 };
 
-typedef char table_has_room[sizeof(tinyops_boot_table) <= TINYOPS_BOOT_TABLE_BYTES ? 1 : -1];
+/* Where pointers are larger, as on a host, the table lies in no bootloader's region. */
+typedef char table_has_room
+    [sizeof(void *) > 4 || sizeof(tinyops_boot_table) <= TINYOPS_BOOT_TABLE_BYTES ? 1 : -1];

@@ -9,6 +9,8 @@
 
 enum { PAUSE_EVERY = 4096, AREAS = 2, TLVS = 8 };
 #define TO(field) offsetof(tinyops_image, field)
+/* Both numbers of a self-test are read in one. */
+typedef char crc_follows_seed[TO(info.golden_crc) == TO(info.golden_seed) + 4 ? 1 : -1];
 
 /* What an image may have, and where it is kept. All of area 0 is under the digest; of area 1 each
  * is needed and has one length: so no bit of an accepted image goes unproved. */
