@@ -67,7 +67,7 @@ def test_what_never_ran_is_said_first_with_proof_and_guarantees() -> None:
     assert named == {name for name, board in catalog.items() if not board.spec.silicon.run}
     guarantees = "own-bootloader | reverts, power-safe, no rollback"
     assert f"| `microbit-v2` | same-bytes | same-source | {guarantees} | gateway | usb |" in lines
-    assert "| `esp32` | rendered | rendered | vendor-ab | power-safe | gateway | usb |" in lines
+    assert "| `esp32` | rendered | rendered | vendor-ab | reverts, power-safe | gateway | usb |" in lines
     assert "| `uno-r4` | data | 0x40100000 | 8,192 | 1,024 | 1 | 1 | dual-bank | 20 |" in lines
 
 

@@ -211,7 +211,8 @@ def libraries_of(spec: BoardSpec, sensor: str, acts: Collection[str]) -> frozens
 def makers_project(wanted: Mapping[str, tuple[BoardSpec, frozenset[str]]]) -> bytes:
     """A platformio.ini with a section a board: what its maker's platform, and these libraries, need."""
     envs = [{"name": name, "local": False, **_needs(spec, libs)} for name, (spec, libs) in sorted(wanted.items())]
-    return render("arduino.ini.j2", board="every board", fleet="every fleet", title="Needs", envs=envs, model=None)
+    about = {"board": "every board", "fleet": "every fleet", "title": "Needs", "model": None, "slots": False}
+    return render("arduino.ini.j2", **about, envs=envs)
 
 
 def _needs(spec: BoardSpec, libraries: frozenset[str]) -> dict[str, Any]:
