@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from fakes.faults import report_faults
+from fakes.faults import count_faults, report_faults
 from fakes.slots import (
     BOARD,
     CONTRACT,
@@ -23,7 +25,7 @@ from fakes.slots import (
     slots_program,
     small_layout,
 )
-from tinyops.images import Golden, read_image
+from tinyops.images import Golden, key_hash, read_image
 
 pytestmark = pytest.mark.build
 
@@ -430,6 +432,62 @@ def test_what_reads_right_every_second_time_is_no_record_and_no_room_for_one(
         assert device.do("next") == 0, byte  # it was the last one of its half
     device.do("flicker", 0)
     assert device.do("power") == 0 and device.do("next") == following
+
+
+def test_records_count_modulo_2_to_the_32(open_device: Callable[..., Device]) -> None:
+    """The last number is that of the last record in the first half; 0 is none, so 1 begins the other half."""
+    device = open_device()
+    assert device.do("sequence") == 2
+    device.do("count", 2**32 - 5)
+    put_on_trial(device, MODEL, device.file(model_of(5)))
+    assert device.do("confirm", MODEL) == 0 and device.do("sequence") == -1 and device.do("next") == 0
+    assert device.restart() == (0, 1) and device.do("sequence") == -1
+    assert device.do("erase", MODEL) == 0
+    assert device.restart() == (0, 1) and device.do("sequence") == 1
+    assert device.do("record") == MICROBIT.state[0] + MICROBIT.state[1] // 2
+
+
+def area(magic: int, tlvs: list[tuple[int, bytes]]) -> bytes:
+    body = b"".join(struct.pack("<HH", number, len(value)) + value for number, value in tlvs)
+    return struct.pack("<HH", magic, 4 + len(body)) + body
+
+
+def forged(
+    change: Callable[[list[tuple[int, bytes]], list[tuple[int, bytes]]], object],
+    *,
+    fields: tuple[int, int, int, int] = (0, 32, 0, 0),
+) -> bytes:
+    """An image with other TLVs, or header (load address, its bytes, more protected ones, flags), signed rightly."""
+    load, header, more, flags = fields
+    values = {0x50: b"\1\0\0\0", 0xA0: CONTRACT, 0xA1: BOARD.encode(), 0xA3: b"\1"}
+    under, free = list(values.items()), [(0x10, b""), (0x01, key_hash(own_key(0).public.raw)), (0x24, b"")]
+    change(under, free)
+    protected = area(0x6908, under)
+    head = struct.pack("<IIHHIIBBHII", 0x96F3B83D, load, header, len(protected) + more, 40, flags, 0, 0, 0, 5, 0)
+    covered = head.ljust(header, b"\0") + body_of(40, 1) + protected
+    digest = hashlib.sha256(covered).digest()
+    made = {0x10: digest, 0x24: own_key(0).sign(digest)}
+    return covered + area(0x6907, [(number, value or made.get(number, b"")) for number, value in free])
+
+
+def test_a_form_that_could_be_read_two_ways_is_refused_though_signed(open_device: Callable[..., Device]) -> None:
+    device = open_device()
+    unknown = (0xB0, b"x")
+    changes = [lambda u, _, i=i: u.pop(i) for i in range(4)] + [lambda _, f, i=i: f.pop(i) for i in range(3)]
+    changes += [lambda u, _, i=i: u.append(u[i]) for i in range(4)] + [
+        lambda _, f, i=i: f.append(f[i]) for i in range(3)
+    ]
+    changes += [lambda u, _: u.append(unknown), lambda _, f: f.append(unknown), lambda u, f: u.append(f[1])]
+    changes += [lambda u, f: f.append(u[0]), lambda u, _: u.append((0xA2, bytes(7))), lambda u, _: u.clear()]
+    changes += [lambda u, _, v=v: u.__setitem__(3, (0xA3, v)) for v in (b"\0", b"\2", b"\1\0", b"")]
+    changes += [lambda u, _, v=v: u.__setitem__(2, (0xA1, v)) for v in (b"", b"b" * 64)]
+    refused = [forged(change) for change in changes]
+    fields = [(4, 32, 0, 0), (0, 28, 0, 0), (0, 34, 0, 0), (0, 1028, 0, 0), (0, 32, 1, 0), (0, 32, 0, 4)]
+    refused += [forged(lambda _u, _f: None, fields=these) for these in fields]
+    for number, data in enumerate(refused):
+        assert device.do("upload", MODEL, device.file(data)) in (IMAGE, SIGNATURE), number
+    assert device.do("upload", MODEL, device.file(forged(lambda _u, _f: None))) == 0
+    count_faults("signed images of a wrong form", len(refused))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tinyops.files import digest_json
 from tinyops.images import Golden, Kind, build_image, golden_input, read_image, sign_image
 from tinyops.images.definition import HEADER_BYTES
 from tinyops.link import Link, LinkTimeout, Tensor
-from tinyops.link.smp import BoardManager, ImageSlot
+from tinyops.link.smp import BoardManager, Garbled, ImageSlot
 from tinyops.manifest.keys import SigningKey
 from tinyops.twin import qemu
 from tinyops.twin.flash import FLASH, flash_file
@@ -177,7 +177,7 @@ class Live:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             self._watched.resets = self.virtual.measure().resets or 0
-            with contextlib.suppress(LinkTimeout, WasReset):
+            with contextlib.suppress(LinkTimeout, Garbled, WasReset):
                 self.manager.parameters(timeout_s=0.3)
                 return
         raise LinkTimeout(f"{self.virtual.name}: does not start")

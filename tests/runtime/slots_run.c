@@ -9,7 +9,7 @@
 
 #include "slots_device.h"
 
-enum { FILES = 32, LINE = 1200 };
+enum { FILES = 64, LINE = 1200 };
 
 static slots_device d;
 static slots_file files[FILES];
@@ -126,6 +126,7 @@ static int32_t obey(const char *verb, uint32_t a, uint32_t b, uint32_t c) {
   WHEN("flicker", flicker(a))
   WHEN("record", (int32_t)s->record)
   WHEN("next", (int32_t)s->next)
+  WHEN("count", (int32_t)(s->sequence = a))
   WHEN("sequence", (int32_t)s->sequence)
   WHEN("unit", (int32_t)(d.layout.unit_bytes = a))
   slots_fail(__FILE__, __LINE__, "no such command: %s", verb);

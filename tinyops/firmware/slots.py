@@ -8,6 +8,7 @@ from tinyops.boards.layout import Layout, Region
 HEADER_BYTES = 256
 TRAILER_BYTES = 512
 MODEL_HEADER_BYTES = 32
+MODEL_SLOTS = ("tinyops_model_slot", "tinyops_model_slot_b")  # symbols of firmware
 
 
 def are_linked(layout: Layout) -> bool:
@@ -23,6 +24,12 @@ def body(slot: Region) -> Region:
 def firmware_regions(layout: Layout, slots: tuple[Region, ...]) -> tuple[Region, ...]:
     """Where a firmware is linked to: once for each slot, where a bootloader of ours starts it."""
     return tuple(body(slot) for slot in slots) if layout.own_bootloader is not None else slots[:1]
+
+
+def model_symbols(layout: Layout) -> tuple[tuple[str, int], ...]:
+    """Names that the linker gives to where models lie, for whoever maps an address of a crash."""
+    regions = (model_region(layout, layout.model, number) for number in range(len(layout.model)))
+    return tuple((name, region.origin) for name, region in zip(MODEL_SLOTS, regions, strict=False) if region)
 
 
 def model_region(layout: Layout, slots: tuple[Region, ...], number: int = 0) -> Region | None:

@@ -13,11 +13,11 @@ from typing import Any, Literal, TypeAlias
 
 from tinyops.errors import ToolError
 from tinyops.files import MIB, read_bounded
+from tinyops.firmware.slots import MODEL_SLOTS
 
 ELF_LIMIT_BYTES = 64 * MIB
 IMAGE_MAGIC = b"TOM1"
 FLASH = ("tinyops_flash_start", "tinyops_flash_end")  # of link.ld.j2
-SLOTS = ("tinyops_model_slot", "tinyops_model_slot_b")
 ProgramKind: TypeAlias = Literal["firmware", "model"]
 
 
@@ -62,7 +62,7 @@ class Program:
     @property
     def slots(self) -> tuple[int, ...]:
         """Where the firmware looks for a model image, by address."""
-        return tuple(sorted(self._symbols[name] for name in SLOTS if name in self._symbols))
+        return tuple(sorted(self._symbols[name] for name in MODEL_SLOTS if name in self._symbols))
 
     def holds(self, address: int) -> bool:
         return self.origin <= address < self.origin + len(self.data)

@@ -18,7 +18,7 @@ from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.forms.own_bootloader import layout_header
 from tinyops.firmware.maker_build import MakerTarget
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
-from tinyops.firmware.slots import are_linked
+from tinyops.firmware.slots import are_linked, model_symbols
 from tinyops.firmware.templating import comment, render
 from tinyops.specs.acts import HttpAct, http_act
 from tinyops.toolchain import AVR_CORE_VARIABLE, CPU_FLAGS, find_avr_core
@@ -124,7 +124,7 @@ class ArduinoForm(Form):
     def render(self, request: Request) -> dict[str, bytes]:
         facts, common, layout = request.fitting_contract(), names(request), request.layout
         driver = driver_of(request.board, request.spec, request.sensor, facts.channels, facts.full_scale)
-        acts, model = acts_of(request), next(iter(layout.model), None)
+        acts = acts_of(request)
         envs = environments(request.board, request.spec, driver, acts)
         values = contract_values(facts, layout) | settings_values(request.spec)
         sensor = comment(describe(driver)) if driver else describe_sensor(request.sensor)
@@ -134,7 +134,7 @@ class ArduinoForm(Form):
         program |= {"settings": layout.settings, "avr": request.spec.cpu == "avr", "slots": slots}
         program |= {"vendor": slots and makers_bootloader}
         values |= {"message_bytes": message_bytes(request.spec)}
-        ini = {"envs": envs, "model": model, "firmware": layout.firmware[0], "slots": slots}
+        ini = {"envs": envs, "models": model_symbols(layout), "firmware": layout.firmware[0], "slots": slots}
         files = {
             "platformio.ini": render("arduino.ini.j2", **common, **ini),
             "include/contract.h": render("contract.h.j2", **common, **values),
@@ -211,8 +211,9 @@ def libraries_of(spec: BoardSpec, sensor: str, acts: Collection[str]) -> frozens
 def makers_project(wanted: Mapping[str, tuple[BoardSpec, frozenset[str]]]) -> bytes:
     """A platformio.ini with a section a board: what its maker's platform, and these libraries, need."""
     envs = [{"name": name, "local": False, **_needs(spec, libs)} for name, (spec, libs) in sorted(wanted.items())]
-    about = {"board": "every board", "fleet": "every fleet", "title": "Needs", "model": None, "slots": False}
-    return render("arduino.ini.j2", **about, envs=envs)
+    return render(
+        "arduino.ini.j2", board="every board", fleet="every fleet", title="Needs", envs=envs, models=(), slots=False
+    )
 
 
 def _needs(spec: BoardSpec, libraries: frozenset[str]) -> dict[str, Any]:
