@@ -16,6 +16,7 @@ from elftools.elf.elffile import ELFFile
 
 from fakes.flashed import Flashed
 from fakes.reversing import board_spec, build_firmware, compile_image, contract_of
+from fakes.updatable import Updatable
 from tinyops.boards.layout import Layout
 from tinyops.device.provision.format import Settings, encode_copy, encode_values
 from tinyops.images import Kind, build_image, sign_image
@@ -202,3 +203,13 @@ def test_a_reset_takes_the_same_way(built: Callable[[str], Built]) -> None:
         virtual.reset()
         virtual.link.hello(START_S)
         assert virtual.measure().operations == written, "what is as it was is not written again"
+
+
+def test_a_signature_that_the_firmware_has_checked_leaves_room_on_its_stack(tmp_path: Path) -> None:
+    """On the smallest board; the bootloader's code runs on the firmware's stack."""
+    board = Updatable("microbit", tmp_path)
+    with board.booted(board.prepare(board.model(), tmp_path / "state")) as live:
+        before = live.virtual.link.stats()
+        live.upload(1, board.model(5))
+        stats = live.virtual.link.stats()
+    assert before.stack_used + 500 < stats.stack_used <= stats.stack_bytes - 200

@@ -118,8 +118,9 @@ def test_a_frame_that_is_too_large_for_ram_is_told_by_bytes(cache: Path, tmp_pat
 
 def test_a_slot_that_is_too_small_is_told_by_bytes(cache: Path, tmp_path: Path) -> None:
     facts = facts_of("microbit")
-    facts["layout"]["firmware"][0]["bytes"] = 2048
-    with pytest.raises(DoesNotFit, match=r"firmware slot: [\d,]+ of 2,048 bytes, [\d,]+ too many"):
+    for slot in facts["layout"]["firmware"]:
+        slot["bytes"] = 2048
+    with pytest.raises(DoesNotFit, match=r"firmware slot: [\d,]+ of 1,280 bytes, [\d,]+ too many"):
         build(step_for("microbit", facts), tmp_path)
 
 

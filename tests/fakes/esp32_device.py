@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 THIN = ROOT / "tests/runtime/arduino"
 SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pthread")
 RESETS_MAX = 50
-HOSTS = ("esp32_host.cpp", "esp_ota_host.cpp", "esp32_program.cpp")
+HOSTS = ("host_line.cpp", "esp32_host.cpp", "esp_ota_host.cpp", "esp32_program.cpp")
+RP2_HOSTS = ("host_line.cpp", "rp2_program.cpp")
 
 
 def unpack(files: Mapping[str, bytes], folder: Path) -> None:
@@ -33,21 +34,31 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> None:
 
 
 def compile_program(files: Mapping[str, bytes], folder: Path, models: Mapping[str, str] | None = None) -> Path:
-    """The whole program with its model, for this machine; and beside it one each with another model's C, by name."""
+    """An ESP32's whole program with its model; and beside it one each with another model's C, by name."""
+    return compile_for("ARDUINO_ARCH_ESP32", HOSTS, files, folder, models)
+
+
+def compile_for(
+    core: str, hosts: Sequence[str], files: Mapping[str, bytes], folder: Path, models: Mapping[str, str] | None = None
+) -> Path:
+    """The whole program, for this machine; `hosts` stand for the core's functions."""
     unpack(files, folder)
     places = (folder / "include", folder / "src/arduino", folder / "fetched", THIN)
-    common = ["-DARDUINO_ARCH_ESP32", *(argument for place in places for argument in ("-I", str(place))), *SANITIZE]
+    common = [f"-D{core}", *(argument for place in places for argument in ("-I", str(place))), *SANITIZE]
     model = folder / "src/model.c"
     for name, text in (models or {}).items():
         (folder / f"{name}.c").write_text(text)
-    sources = [*folder.glob("src/**/*.c*"), *folder.glob("fetched/*.c"), *(THIN / name for name in HOSTS)]
+    sources = [*folder.glob("src/**/*.c*"), *folder.glob("fetched/*.c"), *(THIN / name for name in hosts)]
     objects = {source: folder / f"{source.parent.name}-{source.stem}.o" for source in sources}
     objects |= {folder / f"{name}.c": folder / f"{name}.o" for name in models or ()}
     for source, made in objects.items():
         language = ["g++", "-std=gnu++11"] if source.suffix == ".cpp" else ["gcc", "-std=c99"]
         subprocess.run([*language, *common, "-c", str(source), "-o", str(made)], check=True, timeout=120)
-    shared = [str(objects[source]) for source in sources if source != model]
-    programs = {"program": objects[model]} | {name: folder / f"{name}.o" for name in models or ()}
+    apart = model if model in objects else THIN / hosts[0]
+    shared = [str(objects[source]) for source in sources if source != apart]
+    programs = {"program": objects.get(model, objects[THIN / hosts[0]])} | {
+        name: folder / f"{name}.o" for name in models or ()
+    }
     for name, own in programs.items():
         subprocess.run(["g++", *SANITIZE, *shared, str(own), "-o", str(folder / name)], check=True, timeout=120)
     return folder / "program"

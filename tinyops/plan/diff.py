@@ -32,6 +32,8 @@ class Wish:
 
 
 NO_WISH = Wish()
+CABLE_KIND = "usb-gateway"
+BY_CABLE = Reason("its devices take it over a cable alone: `tinyops flash`")
 
 
 def _nothing_earlier(_kind: str, _key: str) -> None:
@@ -148,8 +150,16 @@ def _diff_step(
     record = None
     if key is not None and (found := released.earlier(step.kind, key)) is not None:
         record, reasons = found[0], (*reasons, Reason(f"as in v{found[1]}"))
+    if before and _comes_by_cable(step):
+        reasons = (*reasons, BY_CABLE)
     action = Action.UPDATE if before else Action.CREATE
     return change(action=action, reasons=reasons, follows=follows), record
+
+
+def _comes_by_cable(step: Step) -> bool:
+    """Whether nothing but a person with a cable brings a firmware to its devices."""
+    facts = step.settings.get("facts")
+    return step.kind == "firmware" and isinstance(facts, dict) and facts.get("update", {}).get("kind") == CABLE_KIND
 
 
 def record_reasons(old: Record, new: Record) -> Iterator[Reason]:

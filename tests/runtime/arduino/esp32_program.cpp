@@ -1,13 +1,10 @@
 /* A rendered Arduino program for an ESP32 as a process: the serial line is standard input and
  * output, the Bluetooth radio a file, a watchdog that nobody feeds is nobody's. */
 #include <esp_system.h>
-#include <poll.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <thread>
 
 #include "Arduino.h"
 #include "ArduinoBLE.h"
@@ -15,22 +12,6 @@
 
 void setup();
 void loop();
-
-SerialLine Serial;
-void SerialLine::begin(unsigned long) {}
-void SerialLine::flush() {}
-int SerialLine::available() {
-  pollfd line = {0, POLLIN, 0};
-  return poll(&line, 1, 0) > 0 && (line.revents & POLLIN) != 0;
-}
-int SerialLine::read() {
-  uint8_t byte = 0;
-  return ::read(0, &byte, 1) == 1 ? byte : -1;
-}
-size_t SerialLine::write(const uint8_t *bytes, size_t count) {
-  const ssize_t sent = ::write(1, bytes, count);
-  return sent > 0 ? static_cast<size_t>(sent) : 0;
-}
 
 /* The radio is the file that BLE names: a line for what is advertised, then one a notification. */
 static FILE *radio;
@@ -70,16 +51,6 @@ int BLELocalDevice::advertise() {
 static BLELocalDevice device;
 BLELocalDevice &BLE = device;
 
-unsigned long millis() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<unsigned long>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
-void delay(unsigned long milliseconds) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-}
-void pinMode(int, int) {}
-void digitalWrite(int, int) {}
 void enableLoopWDT() {}
 void feedLoopWDT() {}
 esp_reset_reason_t esp_reset_reason(void) { return ESP_RST_POWERON; }

@@ -189,6 +189,14 @@ def test_a_twin_has_the_boards_memories_where_its_machine_has_memory() -> None:
 def test_a_board_without_a_port_of_its_own_has_a_project_for_its_twin() -> None:
     arduino, library = render("teensy41"), render("coral-micro")
     assert "src/main.cpp" in arduino and "twin/src/main.c" in arduino and "twin/src/mps2/port.c" in arduino
+    assert b"-I src/fetched" in arduino["platformio.ini"]
+    assert b"{0x60100000u, 3145728u}, {0x60400000u, 3145728u}" in arduino["include/layout.h"]
+    assert b"{0x00000000u, 0u}, {0x00000000u, 0u}" in arduino["include/layout.h"], "firmware comes over a cable"
+    assert "src/update/slots.c" in arduino and "src/vendor/vendor.c" not in arduino
+    assert b"tinyops_boot_own" in arduino["src/main.cpp"] and b"tinyops_boot" not in arduino["twin/src/main.c"]
+    without_log = render("uno-r4")
+    assert b"-Wl,--defsym=tinyops_model_slot=0x00020000" in without_log["platformio.ini"]
+    assert "src/vendor/vendor.c" in render("esp32")
     assert (
         b"-Wl,--defsym=tinyops_model_slot=0x60100020 -Wl,--defsym=tinyops_model_slot_b=0x60400020"
         in arduino["platformio.ini"]

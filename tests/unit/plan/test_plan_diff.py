@@ -243,3 +243,16 @@ def test_a_fleet_that_the_last_release_held_says_so():
     assert [str(r) for r in change.reasons] == ["held since v3: accuracy_min: 0.9 wanted"]
     unchanged = plan(steps(), released(steps()), left_out={"wrist": "held since v3: x"})
     assert unchanged.pending == ()
+
+
+@pytest.mark.parametrize(("kind", "said"), [("usb-gateway", 1), ("own-bootloader", 0)])
+def test_a_firmware_that_only_a_cable_brings_is_marked(kind: str, said: int):
+    def made(gcc: str) -> tuple[Step, ...]:
+        facts = {"facts": {"update": {"kind": kind}}}
+        return tuple(replace(one, settings=facts) if one.kind == "firmware" else one for one in steps(gcc=gcc))
+
+    found = plan(made("13.1.0"), released(made("12.2.1")))
+    (firmware,) = [change for change in found.changes if change.kind == "firmware"]
+    reasons = [str(reason) for reason in firmware.reasons]
+    assert reasons[0] == "lock.gcc 12.2.1 → 13.1.0"
+    assert reasons.count("its devices take it over a cable alone: `tinyops flash`") == said

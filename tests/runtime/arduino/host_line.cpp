@@ -1,0 +1,36 @@
+/* What every core has, for a program that runs as a process: the serial line is standard input and
+ * output, time is this machine's, pins are nobody's. */
+#include <poll.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "Arduino.h"
+
+SerialLine Serial;
+void SerialLine::begin(unsigned long) {}
+void SerialLine::flush() {}
+int SerialLine::available() {
+  pollfd line = {0, POLLIN, 0};
+  return poll(&line, 1, 0) > 0 && (line.revents & POLLIN) != 0;
+}
+int SerialLine::read() {
+  uint8_t byte = 0;
+  return ::read(0, &byte, 1) == 1 ? byte : -1;
+}
+size_t SerialLine::write(const uint8_t *bytes, size_t count) {
+  const ssize_t sent = ::write(1, bytes, count);
+  return sent > 0 ? static_cast<size_t>(sent) : 0;
+}
+
+unsigned long millis() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<unsigned long>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+void delay(unsigned long milliseconds) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+}
+void pinMode(int, int) {}
+void digitalWrite(int, int) {}
