@@ -158,7 +158,7 @@ def test_an_image_too_large_names_bytes_and_boards(tmp_path: Path, capsys: pytes
     (tmp_path / "m.tflite").write_bytes(dense(400, 400).build([0], [3]))
     assert main(["bench", str(tmp_path / "m.tflite"), "--board", "microbit"]) == 66
     said = capsys.readouterr().err
-    assert re.search(r"has 16\d,\d{3} bytes, a model slot of microbit has 96,256: short by", said)
+    assert re.search(r"has 16\d,\d{3} bytes, a model slot of microbit has 85,763: short by", said)
     held = said.split("boards that would hold it: ")[1].splitlines()[0].split(", ")
     assert {"linux", "nano33ble"} <= set(held) and not {"microbit", "uno-r4"} & set(held)
 

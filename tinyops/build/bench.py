@@ -14,7 +14,7 @@ import numpy as np
 
 from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import Board
-from tinyops.build.fits import boards_that_hold
+from tinyops.build.fits import boards_that_hold, model_room
 from tinyops.build.reference import Array, golden_inputs, read_inputs, reference_outputs
 from tinyops.compiler.compiled import CompiledModel, compile_model
 from tinyops.compiler.host import write_sources
@@ -256,8 +256,7 @@ def build_image(
     sources = _write_compiled(compiled, folder / "compiled")
     out = folder / "image"
     out.mkdir()
-    slot_bytes = board.spec.layout.model[0].bytes if board.spec.layout else None
-    settings = {"cpu": board.spec.cpu, "board": board.name, "slot_bytes": slot_bytes}
+    settings = {"cpu": board.spec.cpu, "board": board.name, "slot_bytes": model_room(board)}
     lock = {"compiler": _pin(board.spec.compiler)}
     if board.spec.cpu == "wasm32":
         lock["linker"] = _pin(WASM_LINKER)
