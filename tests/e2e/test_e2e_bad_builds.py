@@ -22,8 +22,7 @@ metadata: {name: mine}
 extends: microbit
 spec:
   layout:
-    firmware: [{origin: 0x0, bytes: 4096}]
-    model: [{origin: 0x10000, bytes: 94208}, {origin: 0x27000, bytes: 94208}]
+    firmware: [{origin: 0x5000, bytes: 4096}, {origin: 0xd000, bytes: 4096}]
 """
 # The real compiler until it is asked to compile what WHEN matches; then what THEN says.
 WRAPPER = """#!/bin/sh
@@ -75,7 +74,7 @@ def test_a_firmware_that_overflows_its_slot(bench: Path, capsys: pytest.CaptureF
     (bench / "specs/boards").mkdir(parents=True)
     (bench / "specs/boards/mine.yaml").write_text(MINE)
     code, said = refused(capsys, "twin", "mine", "model.tflite")
-    assert code == 66 and "mine: the firmware does not fit: firmware slot: " in said and " of 4,096 bytes, " in said
+    assert code == 66 and "mine: the firmware does not fit: firmware slot: " in said and " of 3,328 bytes, " in said
     held = said.partition("boards that would hold it: ")[2].split(", ")
     assert "microbit" in held and "mine" not in held
 
