@@ -17,6 +17,7 @@ from tinyops.errors import DoesNotFit, ToolError
 from tinyops.files import digest_file
 from tinyops.firmware import makers
 from tinyops.firmware.elf import flash_image
+from tinyops.link.smp.definition import MESSAGE_LARGE
 
 pytestmark = pytest.mark.build
 
@@ -57,7 +58,7 @@ def test_what_is_at_hand_is_built_and_measured_in_its_elf(core: Path, tmp_path: 
     assert image == (tmp_path / "out/firmware.bin").read_bytes()
     assert facts["flash_bytes"] == len(image)
     # 128 KiB that the linker script keeps for heap and stack are no use of the firmware's
-    assert spec.layout.arena_bytes < facts["static_ram_bytes"] < spec.layout.arena_bytes + 4096
+    assert spec.layout.arena_bytes < facts["static_ram_bytes"] < spec.layout.arena_bytes + MESSAGE_LARGE + 4096
     inputs = {path.name: path for path in (tmp_path / "out").iterdir()} | {"contract.json": tmp_path / "contract.json"}
     proven = twin.run(Step("twin", f"f/{NAME}", step().settings, {}), inputs, tmp_path, ignore)
     assert proven["proof"] == {"model": "built", "firmware": "built"} and proven["vectors"] == 0

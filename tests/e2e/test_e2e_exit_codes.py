@@ -135,6 +135,9 @@ WALKS = [
     Walk(("twin", "nothere"), 64, "not in the catalogue"),
     Walk(("flash", "nothere"), 64, "not in the catalogue"),
     Walk(("enrol",), 64, "--fleet"),
+    Walk(("update",), 64, "no device is named"),
+    Walk(("update", "/dev/nothere"), 70, "/dev/nothere"),
+    Walk(("update", "gopher://nothere"), 64, "gopher"),
     Walk(("crash",), 64, "PORT|RECORD.json"),
     Walk(("validate",), 0, "All specs are valid: 1 dataset, 1 model, 1 fleet."),
     Walk(("validate", "twice"), 64, "twice"),
@@ -296,7 +299,7 @@ def test_in_json(bench: Repository, walk: Walk, capfd: pytest.CaptureFixture[str
 
 
 # Walked to success where what they need is there: a terminal, a board on a cable, a fault.
-ELSEWHERE = {"crash", "doctor", "enrol", "flash", "twin"}
+ELSEWHERE = {"crash", "doctor", "enrol", "flash", "twin", "update"}
 
 
 def test_every_command_is_walked_to_success_and_to_a_usage_error() -> None:
