@@ -151,7 +151,8 @@ def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Ben
         assert any("own firmware takes" in text for text in facts["not_covered"]) == ("firmware.bin" not in board.files)
         assert 0 < facts["instructions"] < 2000
     assert 0 < facts["stack_bytes"] < 2048
-    assert facts["stack_bytes"] < facts["ram_bytes"] < 4096 + MESSAGE_LARGE
+    kept_free = 4096 if "rp2040" in board_spec(name).port else 0  # of its RAM's last bank, which its boot ROM uses
+    assert facts["stack_bytes"] < facts["ram_bytes"] < 4096 + MESSAGE_LARGE + kept_free
 
 
 @pytest.mark.parametrize("name", [name for name in BOARDS if name != "linux"])
