@@ -1,6 +1,7 @@
 /* Settings in two copies; see settings.h, and tinyops/device/provision/format.py for the bytes. */
 #include "tinyops/settings.h"
 
+#include "tinyops/crc32.h"
 #include "tinyops/little_endian.h"
 
 enum {
@@ -9,7 +10,6 @@ enum {
 };
 #define NO_COPY 0xffffffffu
 #define BLANK 0xffu
-#define CRC_START 0xffffffffu
 
 /* A copy's header as numbers. */
 typedef struct {
@@ -21,17 +21,6 @@ static uint32_t padded(uint32_t count, uint32_t unit) { return (count + unit - 1
 
 static int32_t is_power_of_two(uint32_t number) {
   return number != 0u && (number & (number - 1u)) == 0u;
-}
-
-/* CRC-32 (IEEE), without its last inversion. */
-static uint32_t crc_more(uint32_t crc, const uint8_t *bytes, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) {
-    crc ^= bytes[i];
-    for (int32_t bit = 0; bit < 8; bit++) {
-      crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
-    }
-  }
-  return crc;
 }
 
 static uint32_t values_at(const tinyops_settings *s, uint32_t copy) {
@@ -49,7 +38,7 @@ static int32_t crc_flash(tinyops_settings *s, uint32_t address, uint32_t count, 
     if (read_flash(s, address, s->unit, piece) != 0) {
       return TINYOPS_SETTINGS_ERR_FLASH;
     }
-    *crc = crc_more(*crc, s->unit, piece);
+    *crc = tinyops_crc32_more(*crc, s->unit, piece);
     address += piece;
     count -= piece;
   }
@@ -70,7 +59,7 @@ static int32_t read_copy_once(tinyops_settings *s, uint32_t copy, copy_header *h
       header->length > TINYOPS_SETTINGS_VALUES_MAX || header->length > room) {
     return TINYOPS_SETTINGS_ERR_NONE;
   }
-  uint32_t crc = crc_more(CRC_START, raw, HEADER_BYTES - 4u);
+  uint32_t crc = tinyops_crc32_more(TINYOPS_CRC32_START, raw, HEADER_BYTES - 4u);
   if (crc_flash(s, values_at(s, copy), header->length, &crc) != 0) {
     return TINYOPS_SETTINGS_ERR_FLASH;
   }
@@ -194,7 +183,7 @@ int32_t tinyops_settings_begin(tinyops_settings *s, uint32_t length) {
   s->given = s->filled = 0;
   uint8_t raw[HEADER_BYTES];
   start_header(s, raw);
-  s->crc = crc_more(CRC_START, raw, HEADER_BYTES - 4u);
+  s->crc = tinyops_crc32_more(TINYOPS_CRC32_START, raw, HEADER_BYTES - 4u);
   return 0;
 }
 
@@ -215,7 +204,7 @@ int32_t tinyops_settings_put(tinyops_settings *s, const uint8_t *bytes, uint32_t
     s->target = NO_COPY;
     return TINYOPS_SETTINGS_ERR_BYTES;
   }
-  s->crc = crc_more(s->crc, bytes, count);
+  s->crc = tinyops_crc32_more(s->crc, bytes, count);
   for (uint32_t i = 0; i < count; i++) {
     s->unit[s->filled++] = bytes[i];
     s->given++;

@@ -1,6 +1,7 @@
 /* Frames on a line of bytes: COBS (Cheshire and Baker, 1999) and CRC-16/CCITT-FALSE; see
  * tinyops/link. */
 #include "tinyops/app.h"
+#include "tinyops/crc32.h"
 
 enum { CRC_BYTES = 2, HEAD_BYTES = 2, RUN_MAX = 254, NO_ZERO_AFTER = 0xff };
 
@@ -16,14 +17,7 @@ static uint16_t crc16(const uint8_t *bytes, uint32_t count) {
 }
 
 uint32_t tinyops_app_crc32(const uint8_t *bytes, uint32_t count) {
-  uint32_t crc = ~0u;
-  for (uint32_t i = 0; i < count; i++) {
-    crc ^= bytes[i];
-    for (uint32_t bit = 0; bit < 8; bit++) {
-      crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
-    }
-  }
-  return ~crc;
+  return ~tinyops_crc32_more(TINYOPS_CRC32_START, bytes, count);
 }
 
 static void keep(tinyops_app_decoder *decoder, uint8_t byte) {

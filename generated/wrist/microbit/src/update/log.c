@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include "bytes.h"
+#include "tinyops/crc32.h"
 #include "tinyops/little_endian.h"
 
 enum {
@@ -46,16 +47,8 @@ int32_t tinyops_log_fits(const tinyops_slots *s) {
   return good ? TINYOPS_SLOTS_OK : TINYOPS_SLOTS_ERR_GEOMETRY;
 }
 
-/* CRC-32 (IEEE). */
 static uint32_t crc32(const uint8_t *bytes, uint32_t count) {
-  uint32_t crc = 0xffffffffu;
-  for (uint32_t i = 0; i < count; i++) {
-    crc ^= bytes[i];
-    for (uint32_t bit = 0; bit < 8u; bit++) {
-      crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
-    }
-  }
-  return ~crc;
+  return ~tinyops_crc32_more(TINYOPS_CRC32_START, bytes, count);
 }
 
 /* An image's struct is its part of the record, but for the order of its counter's bytes. */
