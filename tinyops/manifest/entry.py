@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -22,7 +22,8 @@ from tinyops.manifest.fields import (
     Version,
     read_model,
 )
-from tinyops.manifest.keys import Trust
+from tinyops.manifest.keys import PublicKey, Trust
+from tinyops.manifest.progress import POSITIONS, WAVES_MAX, OnFailure, Progress
 
 ENTRY_SCHEMA: Final = "tinyops/entry/v1"
 ENTRY_LIMIT_BYTES = 8 * 1024
@@ -58,6 +59,68 @@ class EntryPost(Tolerant):
     only_changes: bool = False
 
 
+class EntryContent(Tolerant):
+    """What a device runs, and the version that first offered it so."""
+
+    version: Version
+    security_counter: Counter
+    contract: HexDigest
+    contract_file: EntryFile
+    model: EntryModel
+    firmware: EntryFile | None = None
+    images: Mapping[str, EntryImage] = Field(default_factory=dict)
+    golden: EntryFile
+
+
+Threshold = Annotated[int, Field(ge=0, lt=POSITIONS)]
+
+
+class EntryRollout(Tolerant):
+    """The waves in which devices take this entry's content, see `manifest/progress.py`.
+
+    `id` is the version that first brought the content. A device is in the first wave whose threshold is not below its
+    position. `base` is what devices of later waves run: null where the fleet had nothing before. `keys` are the online
+    keys of which one must sign the progress; `progress` is where it is served, "" where only the agent's own settings
+    say.
+    """
+
+    id: Version
+    waves: tuple[Threshold, ...] = Field(min_length=1, max_length=WAVES_MAX)
+    on_failure: OnFailure
+    keys: tuple[HexDigest, ...] = Field(min_length=1, max_length=4)
+    progress: PostUrl | Literal[""] = ""
+    base: EntryContent | None = None
+
+    @property
+    def trust(self) -> Trust:
+        return Trust.of(PublicKey(bytes.fromhex(key)) for key in self.keys)
+
+    def wave_of(self, position: int) -> int:
+        """The number of a device's wave, from 0; the last wave's threshold is the highest position there is."""
+        return next((number for number, upto in enumerate(self.waves) if position <= upto), len(self.waves) - 1)
+
+
+Choice: TypeAlias = Literal["new", "base", "keep"]
+
+
+def choose_content(rollout: EntryRollout | None, progress: Progress | None, position: int) -> Choice:
+    """What a device takes of an entry: its content, the content before, or what it runs, whatever that is.
+
+    `progress` is null where there is none that can be believed. It may be of an earlier rollout: that says nothing
+    about this one.
+    """
+    if rollout is None:
+        return "new"
+    if progress is None or progress.rollout != rollout.id:
+        return "keep" if rollout.base is None else "base"
+    if progress.state == "finished":
+        return "new"
+    reached = rollout.wave_of(position) < progress.waves
+    if progress.state == "halted":
+        return "base" if rollout.on_failure == "revert" or not reached else "keep"
+    return "new" if reached else "base"
+
+
 class Entry(Tolerant):
     """What a device should run. `version` is the release's number, `contract` the contract digest.
 
@@ -79,6 +142,16 @@ class Entry(Tolerant):
     golden: EntryFile
     expires: Time | None = None
     post: EntryPost | None = None
+    rollout: EntryRollout | None = None
+
+    @property
+    def content(self) -> EntryContent:
+        return EntryContent(**{name: getattr(self, name) for name in EntryContent.model_fields})
+
+    def with_content(self, content: EntryContent) -> Entry:
+        """The entry as if its release offered this content to everybody."""
+        fields = {name: getattr(content, name) for name in EntryContent.model_fields}
+        return self.model_copy(update={**fields, "rollout": None})
 
 
 def entries(manifest: Manifest, *, expires: str | None = None) -> Iterator[tuple[str, Entry]]:
