@@ -103,22 +103,28 @@ class EntryRollout(Tolerant):
 Choice: TypeAlias = Literal["new", "base", "keep"]
 
 
-def choose_content(rollout: EntryRollout | None, progress: Progress | None, position: int) -> Choice:
+def choose_content(
+    rollout: EntryRollout | None, progress: Progress | None, position: int, *, runs_new: bool = False
+) -> Choice:
     """What a device takes of an entry: its content, the content before, or what it runs, whatever that is.
 
     `progress` is null where there is none that can be believed. It may be of an earlier rollout: that says nothing
-    about this one.
+    about this one. `runs_new`: the device runs the entry's content already, confirmed: it goes back when the rollout
+    halted, and never because nobody could say for a while how far the rollout is.
     """
     if rollout is None:
         return "new"
+    before: Choice = "keep" if rollout.base is None or runs_new else "base"
     if progress is None or progress.rollout != rollout.id:
-        return "keep" if rollout.base is None else "base"
+        return before
     if progress.state == "finished":
         return "new"
     reached = rollout.wave_of(position) < progress.waves
     if progress.state == "halted":
-        return "base" if rollout.on_failure == "revert" or not reached else "keep"
-    return "new" if reached else "base"
+        if rollout.base is None or (rollout.on_failure == "hold" and reached):
+            return "keep"
+        return "base" if rollout.on_failure == "revert" else before
+    return "new" if reached else before
 
 
 class Entry(Tolerant):
