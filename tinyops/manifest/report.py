@@ -103,9 +103,9 @@ class Event(Tolerant):
 class DeviceReport(Tolerant):
     """`sequence` rises with every report; `problem` is what kept the last poll from its end, or null.
 
-    `public_key` is the signer's, 64 hex digits: the device's own, or that of the gateway that `reporter` names. Behind a
-    gateway `seen` is when the device last answered it, and `silicon` its chip's own number. `wave` is the device's in
-    the rollout under way. `events` are its newest ones, oldest first.
+    `public_key` is the signer's, 64 hex digits: the device's own, or that of the gateway that `reporter` names. Behind
+    a gateway `seen` is when the device last answered it, and `silicon` its chip's own number. `wave` is the device's
+    in the rollout under way. `events` are its newest ones, oldest first.
     """
 
     schema_: Literal["tinyops/report/v1"] = Field(default=REPORT_SCHEMA, alias="schema")
