@@ -11,7 +11,7 @@ byte whenever the range falls below 2^24. They are rounds of
 
 A count is how many binary digits it has (a tree of 5 bits), then those but for the first, each as likely 0 as 1. Before
 a difference stands a flag, 0 for none, with odds of its own for each history of the last four flags of the run. What is
-not 0, and literals, are a tree of 8 bits, whose odds both share. Odds are how likely a 0 is, in 4,096ths, even at first;
+not 0, and literals, are a tree of 8 bits, whose odds both share. Odds are how likely 0 is, in 4,096ths, even at first;
 each bit moves them towards itself by 1/2^RATE of what is left.
 """
 
