@@ -8,8 +8,10 @@ import contextlib
 import os
 import threading
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from tinyops.device.source import Source
 from tinyops.device.update.decide import Offer
@@ -20,6 +22,8 @@ from tinyops.images import read_image
 from tinyops.manifest.entry import EntryFile, EntryImage
 
 PARTS = "."  # what such names begin with is half-written, and was never renamed
+
+_Lock: TypeAlias = AbstractContextManager[bool]
 
 
 @dataclass
@@ -38,7 +42,7 @@ class Content:
         self._folder, self._source, self._limit = folder, source, limit_bytes
         self.fetched = Fetched()
         self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
+        self._locks: dict[str, _Lock] = {}
         self._offers: dict[str, Offer] = {}
         self._wanted: frozenset[str] = frozenset()
         try:
@@ -71,17 +75,18 @@ class Content:
         if file.bytes > min(limit_bytes, self._limit):
             raise RemoteError(f"{where}: {file.bytes:,} bytes are more than is fetched here", hint="raise cache_mib")
         path = self._folder / file.sha256
-        if not self._intact(path, file):
-            self._fetch(path, file, where)
-        return read_bounded(path, limit_bytes)
+        with self._lock_of(file.sha256):
+            if not self._intact(path, file):
+                self._fetch(path, file, where)
+            return read_bounded(path, limit_bytes)
 
     def sweep(self, wanted: Collection[str]) -> None:
         """Drops what is read into memory and, while there is more on the disk than may be, what nobody wants, the
         longest unused first."""
         with self._lock:
             self._wanted = frozenset(wanted)
+            self._locks = {digest: lock for digest, lock in self._locks.items() if digest in wanted}
             self._offers = {digest: offer for digest, offer in self._offers.items() if digest in wanted}
-            self._locks = {digest: lock for digest, lock in self._locks.items() if lock.locked() or digest in wanted}
         self._make_room(0, wanted)
 
     def forget_read(self) -> None:
@@ -134,6 +139,6 @@ class Content:
                         found[Path(entry.path)] = (about.st_size, about.st_mtime)
         return found
 
-    def _lock_of(self, digest: str) -> threading.Lock:
+    def _lock_of(self, digest: str) -> _Lock:
         with self._lock:
-            return self._locks.setdefault(digest, threading.Lock())
+            return self._locks.setdefault(digest, threading.RLock())

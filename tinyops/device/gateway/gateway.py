@@ -99,9 +99,11 @@ class Gateway:
         begun = self._clock()
         error = self._poll()
         with self._pool() as pool:
-            for _ in range(2):  # who is there, all of it; then what they need
-                self._scan()
-                self._looks(pool, [place for place in self._places.values() if self._is_open(place)])
+            self._scan()
+            knew_all = self._ready
+            self._looks(pool, list(self._places.values()))
+            if not knew_all:  # now that it is known who is there: what they need
+                self._looks(pool, [p for p in self._places.values() if self.statuses[p.address].state == "behind"])
         self._finish()
         self.counts.round_s = self._clock() - begun
         if error is not None:
@@ -178,12 +180,8 @@ class Gateway:
         for address in self._places.keys() - before.keys():
             self.statuses.setdefault(address, Status(address))
 
-    def _is_open(self, place: Place) -> bool:
-        """Whether a round has something to do there: not looked at yet, or behind."""
-        status = self.statuses.get(place.address)
-        return not place.looked or status is None or status.state == "behind"
-
     def _looks(self, pool: ThreadPoolExecutor, places: list[Place]) -> None:
+        """Looks at all of them, and waits until that is done."""
         for place in places:
             self._begin(pool, place)
         for _ in places:
