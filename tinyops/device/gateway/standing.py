@@ -73,6 +73,11 @@ class Standings:
         found = self._models.get(image)
         return json.loads(found) if found is not None else None
 
+    def model_of(self, image: str) -> str | None:
+        """The digest of the model that a slot's image holds, as releases have it."""
+        about = self.about(image)
+        return str(about["model"]) if about is not None else None
+
     def wanted_files(self) -> frozenset[str]:
         """Digests of the files that offers name, also for devices of later waves."""
         contents = [c for s in self._known.values() if s.offered is not None for c in _contents(s.offered.entry)]
