@@ -43,6 +43,7 @@ from tinyops.specs.layers import (
     PythonArchitecture,
     TfliteArchitecture,
 )
+from tinyops.specs.trust import MetadataHost, Signing
 
 __all__ = [
     "KINDS",
@@ -133,17 +134,6 @@ class DirectoryReports(Strict):
     path: Path_
 
 
-class Signer(Strict):
-    """Who signs, and with which key: an Ed25519 key that `tinyops keys new` makes."""
-
-    by: Literal["ci"] = "ci"
-    key: Secret | None = Field(default=None, description="The signing key. Without one, `apply` refuses.")
-
-
-class Signing(Strict):
-    image: Signer = Field(description="Signs manifests and entries.")
-
-
 class Limits(Strict):
     destroy_share: Share = Field(
         default=0.1,
@@ -171,6 +161,9 @@ class ProjectSpec(Strict):
         description="What steps made, by digest: a cache, all of it can be made or fetched again.",
     )
     reports: DirectoryReports | None = Field(default=None, description="Without it the fleet is open-loop.")
+    metadata: MetadataHost | None = Field(
+        default=None, description="Where TUF metadata for gateways and Linux devices goes; absent: entries alone."
+    )
     signing: Signing
     limits: Limits = Limits()
     overrides: tuple[LimitOverride, ...] = Field(default=(), max_length=100, description="Limits lifted by name.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tinyops.documents import NotYet
 
 _ROLLOUT = "rollouts in waves are not part of this version: a release reaches every device of the fleet"
+_IMAGE = "signing of images by people is not part of this version: let people sign `targets`, CI signs with one key"
 
 NOT_YET: NotYet = {
     ("FleetSpec", "chain"): "splitting a model over a chain of boards is not part of this version",
@@ -15,9 +16,8 @@ NOT_YET: NotYet = {
     ("FleetSpec", "on_part_lost"): "splitting a model over a chain of boards is not part of this version",
     ("FleetSpec", "rollout"): _ROLLOUT,
     ("FleetSpec", "settings"): "settings of devices, such as Wi-Fi, are not part of this version",
-    ("Signing", "targets"): "signing by people is not part of this version: CI signs with one key",
-    ("Signer", "threshold"): "signing by people is not part of this version: CI signs with one key",
-    ("by", "people"): "signing by people is not part of this version: CI signs with one key",
+    ("Signer", "threshold"): _IMAGE,
+    ("by", "people"): _IMAGE,
     ("sources", "recordings"): "recordings behind a URL are not part of this version: use kind files or wheel",
     ("sensor", "camera"): "camera modules are not part of this version",
 }

@@ -657,8 +657,20 @@ def test_fields_of_later_versions(tree: Tree, field: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "place", "words"),
     [
-        ("specs/a-project.yaml", "by: ci", "by: people", (6, 25), "signing by people is not part of this version"),
-        ("specs/a-project.yaml", "by: ci", "threshold: 2", (6, 21), "signing by people is not part of this version"),
+        (
+            "specs/a-project.yaml",
+            "by: ci",
+            "by: people",
+            (6, 25),
+            "signing of images by people is not part of this version",
+        ),
+        (
+            "specs/a-project.yaml",
+            "by: ci",
+            "threshold: 2",
+            (6, 21),
+            "signing of images by people is not part of this version",
+        ),
         (
             DATA_FILE,
             "kind: files",
