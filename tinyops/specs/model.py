@@ -43,6 +43,7 @@ from tinyops.specs.layers import (
     PythonArchitecture,
     TfliteArchitecture,
 )
+from tinyops.specs.rollout import Rollout
 from tinyops.specs.trust import MetadataHost, Signing
 
 __all__ = [
@@ -162,7 +163,8 @@ class ProjectSpec(Strict):
     )
     reports: DirectoryReports | None = Field(default=None, description="Without it the fleet is open-loop.")
     metadata: MetadataHost | None = Field(
-        default=None, description="Where TUF metadata for gateways and Linux devices goes; absent: entries alone."
+        default=None,
+        description="Where TUF metadata for gateways and Linux devices goes, and how far rollouts are.",
     )
     signing: Signing
     limits: Limits = Limits()
@@ -330,6 +332,9 @@ class FleetSpec(Strict):
         Field(default=0, description="It moves when so many people have signed the plan; true is one.")
     )
     prevent_destroy: bool = Field(default=False, description="No board leaves it, and it cannot be retired.")
+    rollout: Rollout | None = Field(
+        default=None, description="In which waves its devices get what is new; absent: all at once."
+    )
     suspended: Suspended | None = Field(default=None, description="It stays as released; `tinyops suspend` writes it.")
     security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=0, description="Only rises: devices refuse releases with a lower one."

@@ -23,11 +23,9 @@ _INIT = "`tinyops trust init` makes it; docs/trust.md says who signs what"
 def trust_faults(signing: Signing, metadata: MetadataHost | None, root: Path) -> Iterator[Fault]:
     """What is wrong with a project's signers, and with its root against them."""
     if metadata is None:
-        for name in sorted({"targets", "online"} & signing.model_fields_set):
-            message = f"{name}: signs metadata, and the project names no host for it"
-            yield Fault(
-                (*_SIGNING, name), message, "metadata: {kind: directory, path: …} or {kind: branch, …}", key=True
-            )
+        if "targets" in signing.model_fields_set:
+            message = "targets: signs metadata, and the project names no host for it"
+            yield Fault((*_SIGNING, "targets"), message, _HOST, key=True)
         return
     if signing.online is None:
         message = "metadata is signed again on schedule: signing has no `online` key"

@@ -642,7 +642,6 @@ def test_a_pipe_is_not_read(tree: Tree) -> None:
         ("chain: {parts: []}", "splitting a model over a chain of boards is not part of this version"),
         ("split: {cuts: auto}", "splitting a model over a chain of boards is not part of this version"),
         ("on_part_lost: {act: x}", "splitting a model over a chain of boards is not part of this version"),
-        ("rollout: {waves: []}", "rollouts in waves are not part of this version"),
         ("settings: {wifi: {}}", "settings of devices, such as Wi-Fi, are not part of this version"),
     ],
 )
@@ -662,14 +661,14 @@ def test_fields_of_later_versions(tree: Tree, field: str, words: str) -> None:
             "by: ci",
             "by: people",
             (6, 25),
-            "signing of images by people is not part of this version",
+            "let people sign `targets`",
         ),
         (
             "specs/a-project.yaml",
             "by: ci",
             "threshold: 2",
             (6, 21),
-            "signing of images by people is not part of this version",
+            "let people sign `targets`",
         ),
         (
             DATA_FILE,

@@ -73,7 +73,6 @@ def test_a_branch_and_people(bench: Repository) -> None:
 @pytest.mark.parametrize(
     ("signers", "host", "at", "words"),
     [
-        (ONLINE, "", "online:", "online: signs metadata, and the project names no host for it"),
         ("    targets: {by: people}\n", "", "targets:", "targets: signs metadata, and the project names no host"),
         ("", HOST, "metadata: {kind", "metadata is signed again on schedule: signing has no `online` key"),
         (ONLINE + "    targets: {by: people, key: {secret: K}}\n", HOST, "{secret: K}", "people sign with keys of"),
