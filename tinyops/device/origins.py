@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyops.device.web import Web
-from tinyops.device.web_source import get_small
+from tinyops.device.web import Deadline, Web, conditional
 from tinyops.errors import RemoteError, UsageError
 from tinyops.trust.origin import Fetched, Missing, Origin
 
@@ -22,7 +21,14 @@ class WebOrigin:
         return self._web.url
 
     def get(self, name: str, limit_bytes: int, etag: str = "") -> Fetched:
-        return get_small(self._web, f"{self._web.url}/{name}", limit_bytes, etag)
+        url = f"{self._web.url}/{name}"
+        with self._web.get(url, Deadline(url, self._web.timeout_s), conditional(etag)) as answer:
+            if answer.status == 304 and etag:
+                return Fetched(None, etag)
+            if answer.status == 403:  # what some hosts of files answer where there is none
+                raise Missing(f"{url}: the server answered 403 Forbidden")
+            answer.expect(200)
+            return Fetched(answer.whole(limit_bytes), answer.etag)
 
     def close(self) -> None:
         self._web.close()

@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from tinyops.device.memory import Memory
-from tinyops.device.offers import Offered, Refused, check_addressee, entry_digest, half_over
+from tinyops.device.offers import Offered, Refused, check_addressee, entry_digest
+from tinyops.device.rollouts import Rollouts
 from tinyops.device.source import Source
 from tinyops.errors import RemoteError, TinyopsError
 from tinyops.files import canonical_json, read_bounded, write_atomic
@@ -19,7 +20,7 @@ from tinyops.manifest.document import entry_asset
 from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, Entry, read_entry
 from tinyops.manifest.fields import read_time
 from tinyops.manifest.keys import Trust
-from tinyops.manifest.progress import PROGRESS_LIMIT_BYTES, Progress, check_progress, progress_file, read_progress
+from tinyops.manifest.progress import PROGRESS_LIMIT_BYTES, Progress, progress_file
 from tinyops.trust.origin import Fetched, Origin
 
 CACHE = "offers"
@@ -81,10 +82,10 @@ class SignedEntries:
         self._metadata, self._open = metadata, open_progress
         self._known: dict[tuple[str, str], Offered] = {}
         self._told: dict[str, _Told] = {}  # of this poll, by fleet
-        self._warnings: dict[str, str] = {}
+        self._rollouts = Rollouts(memory)
 
     def refresh(self) -> None:
-        self._told, self._warnings = {}, {}
+        self._told, self._rollouts.warnings = {}, {}
         problem: RemoteError | None = None
         for pair in self._known:
             try:
@@ -106,7 +107,7 @@ class SignedEntries:
         return min(ends, default=None)
 
     def warnings(self) -> tuple[str, ...]:
-        return tuple(self._warnings.values())
+        return tuple(self._rollouts.warnings.values())
 
     def _fetch(self, fleet: str, board: str) -> Offered:
         name = entry_asset(fleet, board)
@@ -127,45 +128,21 @@ class SignedEntries:
         return Offered(entry, entry_digest(envelope))
 
     def _progress_of(self, entry: Entry) -> Progress | None:
-        """That of an entry's rollout, or the last one that could be believed until it expires; what is wrong is among
-        the warnings."""
+        """That of an entry's rollout, or the last one that could be believed until it expires."""
         fleet, rollout = entry.fleet, entry.rollout
         if rollout is None:
             return None
         if fleet not in self._told:
             self._told[fleet] = self._ask_progress(fleet, rollout.progress)
         told = self._told[fleet]
-        problem = told.problem
-        for document in told.documents:
-            try:
-                found = self._believe(document, told, entry, rollout.trust)
-            except RemoteError as error:
-                problem = problem or error.message
-                continue
-            self._warn(fleet, found, problem)
-            return found
-        self._warnings[fleet] = f"no progress of the rollout of {fleet}: {problem}"
-        return None
-
-    def _believe(self, document: bytes, told: _Told, entry: Entry, trust: Trust) -> Progress:
-        fleet, where = entry.fleet, told.where
-        found, _ = read_progress(document, trust, where=where)
-        check_progress(found, entry.project, fleet, self._memory.sequence(fleet), where=where)
-        if read_time(found.expires) <= self._memory.now():
-            raise RemoteError(f"{where}: expired at {found.expires}")
-        self._memory.saw_sequence(fleet, found.sequence)
-        self._memory.saw_alive()
+        believed = self._rollouts.believe(entry, rollout, told.documents, told.where, told.problem)
+        if believed is None:
+            return None
+        found, document = believed
         if told.new is not None and told.new.body == document:
-            self._cache.put(progress_kept(fleet), where, told.new)
+            self._cache.put(progress_kept(fleet), told.where, told.new)
             self._told[fleet] = replace(told, new=None)
         return found
-
-    def _warn(self, fleet: str, found: Progress, problem: str) -> None:
-        signed, ends = read_time(found.time), read_time(found.expires)
-        if problem:
-            self._warnings[fleet] = f"the rollout of {fleet} is taken as it was at {found.time}: {problem}"
-        elif self._memory.now() > signed + (ends - signed) / 2:
-            self._warnings[fleet] = half_over(f"the progress of the rollout of {fleet}", ends)
 
     def _ask_progress(self, fleet: str, said: str) -> _Told:
         """What lies there, and what an earlier poll believed."""
