@@ -14,6 +14,7 @@ import tinyops
 from tinyops.device.believing import open_offers, open_store
 from tinyops.device.client import REASON_CHARACTERS_MAX, Client
 from tinyops.device.memory import Memory
+from tinyops.device.reports import Credential, Outbox, SealedReport, open_outbox
 from tinyops.device.settings import AgentSettings
 from tinyops.device.source import Source
 from tinyops.device.state import AgentState, load_state, only_agent
@@ -21,12 +22,13 @@ from tinyops.errors import TinyopsError, ToolError
 from tinyops.files import read_bounded, write_atomic, writing
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import KEY_FILE_LIMIT_BYTES, SigningKey, write_private
-from tinyops.manifest.report import DeviceReport, Health, Running, Slot, SlotState, report_path, seal_report
+from tinyops.manifest.report import DeviceReport, Health, Running, Slot, SlotState
 
 KEY_FILE = "device.key"
 REPORT_FILE = "report.json"
 BACK_OFF_MAX_S = 3600.0
 JITTER = 0.2
+REPORTS_WAIT_S = 30.0  # with `once`, until the reports are where they go
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,15 @@ def run_agent(
     settings.check()
     with only_agent(settings.state):
         agent = Agent(settings, on_event)
-        if not settings.once:
-            return _poll_on(agent, on_event, stop or threading.Event())
-        outcome = agent.poll()
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.report
+        try:
+            if not settings.once:
+                return _poll_on(agent, on_event, stop or threading.Event())
+            outcome = agent.poll()
+            if outcome.error is not None:
+                raise outcome.error
+            return outcome.report
+        finally:
+            agent.close()
 
 
 def _poll_on(agent: Agent, on_event: Callable[[str], None], halt: threading.Event) -> DeviceReport:
@@ -111,6 +116,7 @@ class Agent:
         source = source or open_store(settings)
         self.offers = open_offers(settings, source, memory)
         self.key = device_key(settings.state)
+        self.outbox = _outbox(settings, on_event)
         state = load_state(settings.state, settings.fleet, settings.board)
         if state.project is None and settings.project is not None:
             state = state.but(project=settings.project)
@@ -134,16 +140,19 @@ class Agent:
         self._warned = warnings
         return warnings
 
+    def close(self) -> None:
+        if self.outbox is not None:
+            self.outbox.close()
+
     def _write(self, report: DeviceReport) -> TinyopsError | None:
-        sealed = seal_report(report, self.key)
-        write_atomic(self.settings.state / REPORT_FILE, sealed)
-        if self.settings.reports is None:
+        sealed = SealedReport.of(report, self.key)
+        write_atomic(self.settings.state / REPORT_FILE, sealed.data)
+        if self.outbox is None:
             return None
-        try:
-            write_atomic(report_path(self.settings.reports, report.fleet, report.device), sealed)
-        except ToolError as error:
-            return error
-        return None
+        error = self.outbox.offer([sealed])
+        if error is None and self.settings.once:
+            error = self.outbox.flush(REPORTS_WAIT_S)
+        return error
 
     def _report(self, error: TinyopsError | None, warnings: tuple[str, ...]) -> DeviceReport:
         state = self.client.state
@@ -170,6 +179,13 @@ class Agent:
             public_key=self.key.public.raw.hex(),
             wave=self.client.wave,
         )
+
+
+def _outbox(settings: AgentSettings, on_event: Callable[[str], None]) -> Outbox | None:
+    if settings.reports is None:
+        return None
+    credential = Credential(settings.reports_token_file)
+    return open_outbox(settings.reports, credential=credential, state=settings.state, on_event=on_event)
 
 
 def running_of(state: AgentState) -> Running | None:

@@ -111,13 +111,11 @@ class Client:
         self._remember(offered)
         at, rollout = position(settings.fleet, settings.chain or settings.device), offered.entry.rollout
         self.wave = rollout.wave_of(at) if rollout is not None else None
-        entry = wanted(offered, at, self._running_model())
+        running = self.state.running
+        entry = wanted(offered, at, running.entry.model.digest if running else None)
         if entry is not None:
             check_content(entry, self.state, where=where)
         return offered, entry
-
-    def _running_model(self) -> str:
-        return self.state.running.entry.model.sha256 if self.state.running else ""
 
     def _remember(self, offered: Offered) -> None:
         entry = offered.entry

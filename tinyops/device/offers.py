@@ -51,15 +51,14 @@ class Offers(Protocol):
         """What a person should look at as of the last refresh, although nothing is refused yet."""
 
 
-def wanted(offered: Offered, position: int, running: str = "") -> Entry | None:
+def wanted(offered: Offered, position: int, runs: str | None = None) -> Entry | None:
     """The entry as a device at that position takes it; None: it stays with what it runs.
 
-    `running` is the SHA-256 of the model that it runs, in hex digits. Progress that has expired, or cannot be had,
-    stops installing and takes nothing away: who runs the new content goes on.
+    `runs` is the digest of the model that it runs, confirmed: who has the new one keeps it while nothing is known.
     """
     rollout = offered.entry.rollout
-    choice = choose_content(rollout, offered.progress, position)
-    if choice == "new" or (offered.progress is None and offered.entry.model.sha256 == running):
+    choice = choose_content(rollout, offered.progress, position, runs_new=runs == offered.entry.model.digest)
+    if choice == "new":
         return offered.entry.model_copy(update={"rollout": None})
     if choice == "base" and rollout is not None and rollout.base is not None:
         return offered.entry.with_content(rollout.base)

@@ -18,9 +18,10 @@ class AgentSettings:
     `store` is a folder or an http(s) URL, `state` a folder of the agent's own. Releases are believed by `root`, TUF's
     first root, with the metadata at `metadata` (a folder or URL), or by `trust` alone, a PEM file of the public keys
     that sign them (`threshold` of them must); with both, by both. `replay` is a CSV recording that stands for the
-    sensor, `contract` the contract of what this device is wired for (others are refused), `reports` a folder for
-    reports. `project`, where not given, is that of the first entry. `chain` is the id of the chain that the device is a
-    part of. `token_file` holds a token that reads a private store, `mirror` is asked for files before the store.
+    sensor, `contract` the contract of what this device is wired for (others are refused), `reports` where reports go,
+    `reports_token_file` what lets it write there. `project`, where not given, is that of the first entry. `chain` is
+    the id of the chain that the device is a part of. `token_file` holds a token that reads a private store, `mirror` is
+    asked for files before the store.
     """
 
     store: str
@@ -38,7 +39,8 @@ class AgentSettings:
     project: str | None = None
     replay: Path | None = None
     contract: Path | None = None
-    reports: Path | None = None
+    reports: str | None = None
+    reports_token_file: Path | None = None
     once: bool = False
     interval_s: float = 300.0
     timeout_s: float = 30.0

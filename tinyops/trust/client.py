@@ -27,13 +27,15 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
-from tuf.api.metadata import Metadata, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, Root, TargetFile
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from tinyops.errors import RemoteError, SpecError
+from tinyops.errors import RemoteError, SpecError, ToolError
 from tinyops.files import read_bounded, write_atomic, writing
-from tinyops.manifest.fields import read_time, time_text
+from tinyops.manifest.fields import time_text
+from tinyops.trust.building import sha256_of
 from tinyops.trust.origin import Missing, Origin
+from tinyops.trust.roles import METADATA_LIMIT_BYTES, TIMESTAMP_FILE, half_life, parse, target_file
 
 ROOT_LIMIT_BYTES = 64 * 1024
 LIMITS = UpdaterConfig(
@@ -42,9 +44,8 @@ LIMITS = UpdaterConfig(
     root_max_length=ROOT_LIMIT_BYTES,
     timestamp_max_length=16 * 1024,
     snapshot_max_length=256 * 1024,
-    targets_max_length=4 * 1024 * 1024,
+    targets_max_length=METADATA_LIMIT_BYTES,
 )
-TIMESTAMP_FILE = "timestamp.json"
 HISTORY = "root_history"
 TAGS = "etag"
 _BASE = "metadata:/"  # what the updater puts before names
@@ -77,6 +78,7 @@ class MetadataClient:
         self._work = Path(tempfile.mkdtemp(prefix="tinyops-", dir=_in_memory()))
         self._finalizer = weakref.finalize(self, shutil.rmtree, self._work, True)
         self._saved: dict[str, bytes] = {}
+        self._lives: dict[str, tuple[bytes, Life]] = {}
         self._new_etag = ("", "")  # and the SHA-256 of the timestamp that it came with
         self._load()
         self._updater: Updater | None = None
@@ -110,21 +112,26 @@ class MetadataClient:
 
     def lives(self) -> tuple[Life, ...]:
         """Of the metadata that the last refresh left, the roles that everything depends on."""
-        kinds: tuple[tuple[str, type[Signed]], ...] = (
-            (Root.type, Root), (Timestamp.type, Timestamp), (Snapshot.type, Snapshot), (Targets.type, Targets),
-        )  # fmt: skip
-        return tuple(
-            Life(role, half_life(signed), signed.expires)
-            for role, kind in kinds
-            if (signed := self._signed(role, kind)) is not None
-        )
+        roots = [name for name in self._saved if name.startswith(HISTORY)]
+        files = [max(roots, key=_version_of, default=""), TIMESTAMP_FILE, "snapshot.json", "targets.json"]
+        return tuple(self._life(name) for name in files if name in self._saved)
+
+    def _life(self, name: str) -> Life:
+        data = self._saved[name]
+        if name not in self._lives or self._lives[name][0] is not data:
+            signed = Metadata.from_bytes(data).signed
+            self._lives[name] = (data, Life(signed.type, half_life(signed), signed.expires))
+        return self._lives[name][1]
 
     # -- asking ------------------------------------------------------------------------------------
 
     def _begin(self) -> Updater:
         updater = Updater(str(self._work), _BASE, fetcher=_Fetcher(self._get), config=LIMITS, bootstrap=self._root)
-        # The library asks the machine's clock, which a device may have wrong by years. Its range of versions is pinned.
-        updater._trusted_set.reference_time = self._now()
+        # The library asks the machine's clock, which may be wrong by years, and has no public name for what it heard.
+        known = getattr(updater, "_trusted_set", None)
+        if known is None or not isinstance(getattr(known, "reference_time", None), datetime):
+            raise ToolError("this version of `tuf` cannot be told the time", hint='pip install "tinyops[agent]"')
+        known.reference_time = self._now()
         return updater
 
     @contextlib.contextmanager
@@ -151,14 +158,13 @@ class MetadataClient:
 
     def _fetch(self, listed: TargetFile, limit_bytes: int) -> bytes:
         where = f"{self._origin.address}: {listed.path}"
-        sha256 = listed.hashes.get("sha256")
-        if sha256 is None or listed.length > limit_bytes:
-            raise Distrusted(f"{where}: is listed without a SHA-256, or with more than {limit_bytes:,} bytes")
+        sha256 = sha256_of(listed)
+        if listed.length > limit_bytes:
+            raise Distrusted(f"{where}: is listed with {listed.length:,} bytes, at most {limit_bytes:,} are read")
         kept = self.kept_target(listed.path, limit_bytes)
         if kept is not None and hashlib.sha256(kept).hexdigest() == sha256:
             return kept
-        folder, slash, name = listed.path.rpartition("/")
-        body = self._origin.get(f"targets/{folder}{slash}{sha256}.{name}", listed.length).body
+        body = self._origin.get(target_file(listed.path, sha256), listed.length).body
         assert body is not None  # no ETag was given
         listed.verify_length_and_hashes(body)
         write_atomic(self._target(listed.path), body)
@@ -220,25 +226,23 @@ class MetadataClient:
     def _target(self, path: str) -> Path:
         return self._folder / "targets" / quote(path, safe="")
 
-    def _signed(self, role: str, kind: type[Signed]) -> Signed | None:
-        """The metadata at hand, which the updater verified."""
-        names = [f"{role}.json"] if kind is not Root else [name for name in self._saved if name.startswith(HISTORY)]
-        found = [Metadata.from_bytes(self._saved[name]).signed for name in names if name in self._saved]
-        return max(found, key=lambda signed: signed.version, default=None)
+
+def _version_of(root: str) -> int:
+    """The version in the name of a root as the updater keeps it."""
+    number = root.removeprefix(f"{HISTORY}/").partition(".")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def _check_root(data: bytes) -> None:
     """Raises SpecError unless it is a root that its own keys sign."""
     try:
-        root = Metadata[Root].from_bytes(data)
-        if not isinstance(root.signed, Root):
-            raise ValueError(f"it is {root.signed.type} metadata")
+        root = parse(data, Root, where="the root that this device was given")
         root.signed.verify_delegate(Root.type, root.signed_bytes, root.signatures)
-    except (RepositoryError, ValueError) as error:
-        raise SpecError(f"the root.json that this device trusts is none: {error}") from None
+    except (RepositoryError, RemoteError) as error:
+        raise SpecError(f"{error}", hint="--root names a root.json, as `tinyops trust` wrote it") from None
 
 
-class _Fetcher(FetcherInterface):  # type: ignore[misc]
+class _Fetcher(FetcherInterface):
     """Bounded fetching as `tuf` asks for it."""
 
     def __init__(self, get: Callable[[str, int], bytes]) -> None:
@@ -252,15 +256,6 @@ class _Fetcher(FetcherInterface):  # type: ignore[misc]
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         raise NotImplementedError  # targets are fetched beside the updater
-
-
-def half_life(signed: Signed) -> datetime | None:
-    """When half of some metadata's life is over; None where it does not say when it was made."""
-    try:
-        made = read_time(signed.unrecognized_fields["made"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return made + (signed.expires - made) / 2
 
 
 def _in_memory() -> str | None:
