@@ -205,8 +205,13 @@ def _rollout(rollout: FleetRollout, board: str) -> EntryRollout:
 def read_entry(data: bytes, trust: Trust, *, where: str) -> tuple[Entry, Envelope]:
     """A verified entry and its envelope. Raises RemoteError."""
     envelope = parse_envelope(data, limit_bytes=ENTRY_LIMIT_BYTES, where=where)
-    signed = verify(envelope, trust, where=where)
-    return read_model(Entry, ENTRY_SCHEMA, signed, where=where, text=envelope.payload), envelope
+    verify(envelope, trust, where=where)
+    return parse_entry(envelope, where=where), envelope
+
+
+def parse_entry(envelope: Envelope, *, where: str) -> Entry:
+    """What an envelope holds that the caller believes. Raises RemoteError."""
+    return read_model(Entry, ENTRY_SCHEMA, envelope.signed, where=where, text=envelope.payload)
 
 
 def _image(ref: SlotImage) -> EntryImage:
