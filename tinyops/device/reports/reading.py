@@ -6,8 +6,8 @@ import contextlib
 import gc
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from tinyops.manifest.report import (
 
 TOTAL_LIMIT_BYTES = 1024 * 1024 * 1024
 TWO_REPORTERS = timedelta(hours=1)  # two who both heard of a device within that are two at once
-CLOCK_AHEAD = timedelta(days=1)
 FRESH = timedelta(hours=72)
 
 
@@ -37,16 +36,6 @@ class Found:
     name: str
     data: bytes = b""
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class Reports:
-    """The newest report of each device, by fleet and name. `disputed` says of some of them why they are not to be
-    believed; `unreadable` are those that count for nothing."""
-
-    devices: Mapping[tuple[str, str], DeviceReport] = field(default_factory=dict)
-    disputed: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    unreadable: tuple[UnreadableReport, ...] = ()
 
 
 def folder_files(root: Path) -> Iterator[Found]:
@@ -66,17 +55,46 @@ def folder_files(root: Path) -> Iterator[Found]:
             yield found
 
 
-def judge_reports(
-    found: Iterable[Found], enrolment: Enrolment, now: datetime, *, root: Path, memory: Memory | None = None
-) -> Reports:
-    """Believes what may be believed. `root` is where the files lie, to name them by."""
+def believed_reports(
+    found: Iterable[Found], enrolment: Enrolment, *, root: Path, memory: Memory | None = None
+) -> tuple[list[DeviceReport], list[UnreadableReport]]:
+    """Every report that may be believed, of a device several where several report it, and each that counts for nothing.
+
+    `root` is where the files lie, to name them by.
+    """
+    memory, signers = memory or Memory(), dict[str, str]()
+    reports: list[DeviceReport] = []
+    unreadable: list[UnreadableReport] = []
     with _many_objects():
-        return _judged(found, enrolment, now, root, memory or Memory())
+        for file in found:
+            try:
+                reports.append(_believed(file, enrolment, memory, signers, str(root / file.name)))
+            except RemoteError as error:
+                unreadable.append(UnreadableReport(root / file.name, error.message))
+        memory.save()
+    return reports, unreadable
+
+
+def settle(
+    reports: Iterable[DeviceReport], now: datetime
+) -> tuple[dict[tuple[str, str], DeviceReport], dict[tuple[str, str], str]]:
+    """The newest report of each device, by fleet and name; and of some devices, why what is said of them cannot all be
+    true."""
+    newest: dict[tuple[str, str], DeviceReport] = {}
+    several: dict[tuple[str, str], list[DeviceReport]] = {}
+    for report in reports:
+        name = (report.fleet, report.device)
+        known = newest.setdefault(name, report)
+        if known is not report:
+            several.setdefault(name, [known]).append(report)
+    for name, said in several.items():
+        newest[name] = max(said, key=heard)
+    return newest, {name: why for name, said in several.items() if (why := _dispute(said, newest[name], now))}
 
 
 @contextlib.contextmanager
 def _many_objects() -> Iterator[None]:
-    """Without the search for cycles, which of this many objects that stay takes longer than reading them."""
+    """Without the search for cycles, which among this many objects that stay takes longer than reading them."""
     searched = gc.isenabled()
     gc.disable()
     try:
@@ -84,25 +102,6 @@ def _many_objects() -> Iterator[None]:
     finally:
         if searched:
             gc.enable()
-
-
-def _judged(found: Iterable[Found], enrolment: Enrolment, now: datetime, root: Path, memory: Memory) -> Reports:
-    unreadable: list[UnreadableReport] = []
-    said: dict[tuple[str, str], list[DeviceReport]] = {}
-    signers: dict[str, str] = {}
-    for file in found:
-        try:
-            report = _believed(file, enrolment, memory, signers, str(root / file.name))
-        except RemoteError as error:
-            unreadable.append(UnreadableReport(root / file.name, error.message))
-        else:
-            said.setdefault((report.fleet, report.device), []).append(report)
-    memory.save()
-    newest = {device: max(reports, key=heard) for device, reports in said.items()}
-    disputed = {
-        device: why for device, reports in said.items() if (why := _dispute(reports, newest[device], enrolment, now))
-    }
-    return Reports(newest, disputed, tuple(unreadable))
 
 
 def heard(report: DeviceReport) -> str:
@@ -127,15 +126,8 @@ def _believed(file: Found, enrolment: Enrolment, memory: Memory, signers: dict[s
     return report
 
 
-def _dispute(reports: Sequence[DeviceReport], newest: DeviceReport, enrolment: Enrolment, now: datetime) -> str:
-    """Why what is said of a device cannot all be true; empty where it can."""
-    line = enrolment.device(newest.fleet, newest.device)
-    if line is not None and line.silicon and newest.silicon and newest.silicon != line.silicon:
-        return f"it reports chip {newest.silicon}, {line.silicon} is enrolled: another board has its name"
-    if read_time(heard(newest)) > now + CLOCK_AHEAD:
-        return f"its clock is ahead: it was last heard of at {heard(newest)}"
-    if len(reports) == 1:
-        return ""
+def _dispute(reports: Sequence[DeviceReport], newest: DeviceReport, now: datetime) -> str:
+    """Why several reports of a device are not of one; empty where it moved from one gateway to another."""
     fresh = [report for report in reports if now - read_time(heard(report)) <= FRESH]
     chips = sorted({report.silicon for report in fresh if report.silicon})
     if len(chips) > 1:
