@@ -44,8 +44,8 @@ class Observed:
     reached, and it runs what its fleet had before, as it should. `behind`: it runs another one. `gave up`: it refused
     or reverted the one that it should run, `why` says for what reason. `silent`: its last report is old. `unreported`:
     it is listed and never reported. `unknown`: no release has its fleet and board, or a list does not name it.
-    `revoked`: it was struck off its list and still reports. `cloned`: its chip is another device's, or
-    several report it at once. `wave` counts from 1, null without a rollout. `version` is the release that it was last seen in.
+    `revoked`: it was struck off its list and still reports. `cloned`: its chip is another device's, or several report
+    it at once. `wave` counts from 1, null without a rollout. `version` is the release that it was last seen in.
     """
 
     fleet: str
