@@ -19,13 +19,13 @@ def hold(before: Progress, now: datetime, reason: str) -> Progress:
     return next_document(before, now, state="holding", held_by="person", reason=reason)
 
 
-def resume(before: Progress, rollout: FleetRollout, now: datetime) -> Progress:
+def resume(before: Progress, entry: FleetEntry, rollout: FleetRollout, now: datetime) -> Progress:
     """Ends a person's hold; or tries a halted rollout once more, from the waves that it had reached.
 
     Its last wave then soaks anew, and what devices gave up before is forgiven them.
     """
     if before.state == "halted":
-        kept, moment = without(before.quarantined, rollout), time_text(now)
+        kept, moment = without(before.quarantined, entry, rollout), time_text(now)
         again = {"since": moment, "resumed": moment, "quarantined": kept}
         return next_document(
             before, now, state="advancing", held_by=None, reason="", waves=max(before.waves, 1), **again

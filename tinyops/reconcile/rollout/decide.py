@@ -11,7 +11,7 @@ from typing import Any
 from tinyops.manifest.document import FleetEntry, FleetRollout
 from tinyops.manifest.fields import read_time, time_text
 from tinyops.manifest.progress import Progress
-from tinyops.reconcile.rollout.quarantine import with_halted
+from tinyops.reconcile.rollout.quarantine import with_halted, without
 from tinyops.reconcile.rollout.standing import Judged, Seen, Yardstick, judge_device
 from tinyops.specs.rollout import Rollout
 
@@ -102,7 +102,7 @@ def _begin(at: Situation) -> Decision:
         time=text,
         expires=text,
         begun=text,
-        quarantined=before.quarantined if before else (),
+        quarantined=without(before.quarantined, at.entry, at.rollout) if before else (),
     )
     sequence = before.sequence if before else 0
     made = made.model_copy(update={"sequence": sequence})  # the next one is written
