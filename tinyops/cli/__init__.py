@@ -31,6 +31,7 @@ COMMANDS = {
     "suspend": "make a fleet stay as it is released",
     "resume": "let a suspended fleet move again",
     "drift": "compare what devices report with what is released",
+    "fleet": "show where fleets and devices stand: waves, health, who needs a person; as text, JSON or a page",
     "history": "list releases: who made them, from which commit and plan, what was overridden",
     "ci": "what workflows run: the pull request's comment, a matrix of builds, what jobs hand on, the issue of drift",
     "approve": "sign a plan that moves protected fleets",

@@ -17,6 +17,7 @@ SHOWN_PROBLEMS = 5
 SHOWN_VALUE_CHARACTERS = 60
 HIGHEST = 2**31 - 1  # of versions, counters and lengths: fits a signed 32-bit integer on any device
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _ASSET = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]{0,198}[A-Za-z0-9_-])?")
 
 
@@ -58,7 +59,7 @@ def check_asset_name(value: str) -> str:
 
 def _check_time(value: str) -> str:
     try:
-        datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ")
+        read_time(value)
     except ValueError:
         raise ValueError("must be a time such as 2027-06-30T12:00:00Z") from None
     return value
@@ -71,7 +72,9 @@ def time_text(moment: datetime) -> str:
 
 def read_time(text: str) -> datetime:
     """The moment that `time_text` wrote. Raises ValueError."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"{text!r} is no time such as 2027-06-30T12:00:00Z")
+    return datetime.fromisoformat(text)
 
 
 Digest = Annotated[str, _DigestText()]
