@@ -11,8 +11,8 @@ from typing import Any
 from fakes.models import FakeModel, contract_bytes, golden_bytes
 from fakes.releases import FLEET, Publisher, record
 from tinyops.device.provision.devices_file import DevicesFile, parse_devices
-from tinyops.manifest.document import Manifest
-from tinyops.manifest.entry import EntryContent, EntryRollout, entries
+from tinyops.manifest.document import FleetBase, FleetRollout, Manifest
+from tinyops.manifest.entry import EntryRollout, entry_rollout
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import POSITIONS, Progress, position
 from tinyops.manifest.report import DeviceReport, Health, LastUpdate, Running, Slot
@@ -77,20 +77,19 @@ class Released:
     def __post_init__(self) -> None:
         publisher = Publisher(self.root)
         first = publisher.publish(OLD).manifest
-        self.base_content = self._content(first)
+        had = first.fleets[FLEET]
+        self.before = FleetBase(version=1, security_counter=had.security_counter, boards=had.boards)
         self.manifest = publisher.publish().manifest
-        content = self._content(self.manifest)
-        self.new, self.base = content.model.digest, self.base_content.model.digest
+        self.new, self.base = (m.fleets[FLEET].boards["linux"].model.digest for m in (self.manifest, first))
 
-    @staticmethod
-    def _content(manifest: Manifest) -> EntryContent:
-        ((_, entry),) = entries(manifest)
-        return entry.content
+    @property
+    def released(self) -> FleetRollout:
+        thresholds = tuple(round(share * POSITIONS) - 1 for share in self.waves)
+        return FleetRollout(id=2, waves=thresholds, on_failure=self.on_failure, keys=(KEY,), base=self.before)
 
     @property
     def rollout(self) -> EntryRollout:
-        thresholds = tuple(round(share * POSITIONS) - 1 for share in self.waves)
-        return EntryRollout(id=2, waves=thresholds, on_failure=self.on_failure, keys=(KEY,), base=self.base_content)
+        return entry_rollout(self.released, "linux")
 
     def reach(self, waves: int, state: str = "advancing", **changes: Any) -> Released:
         """The rollout as far as that."""
@@ -110,7 +109,9 @@ class Released:
 
     def judging(self, lists: Mapping[str, DevicesFile] | None = None, *, in_waves: bool = True) -> Judging:
         rollouts = {FLEET: Rollout({"linux": self.rollout}, self.progress)} if in_waves else {}
-        return Judging(self.manifest, NOW, lists or {}, rollouts)
+        entry = self.manifest.fleets[FLEET].model_copy(update={"rollout": self.released if in_waves else None})
+        manifest = self.manifest.model_copy(update={"fleets": {FLEET: entry}})
+        return Judging(manifest, NOW, lists or {}, rollouts)
 
     def judge(self, *reports: DeviceReport, **more: Any) -> list[Observed]:
         return judge_reports(reports, self.judging(**more))
@@ -134,8 +135,9 @@ def wearables(root: Path, production: int = 1200) -> Status:
     reports = [r for n in range(production) if (r := _wearer(n, released)) is not None]
     staging = [_staged(n, released) for n in range(24)]
     by = released.judging({FLEET: listed(*rows), "porch": listed(*(f"bell-{n},linux" for n in range(40)))})
+    assert by.manifest is not None
     fleets = {
-        **released.manifest.fleets,
+        **by.manifest.fleets,
         "bench": released.manifest.fleets[FLEET],
         "porch": released.manifest.fleets[FLEET],
     }

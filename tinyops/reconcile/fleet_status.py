@@ -236,7 +236,7 @@ def _rollout_json(rollout: Rollout) -> JsonObject:
         "since": current.since if current else None,
         "expires": current.expires if current else None,
         "reason": current.reason if current else "",
-        "quarantined": list(current.quarantined) if current else [],
+        "quarantined": [q.digest for q in current.quarantined] if current else [],
     }
 
 

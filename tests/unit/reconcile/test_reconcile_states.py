@@ -10,8 +10,9 @@ import pytest
 
 from fakes.fleets import NOW, OTHER, Released, ago, gave_up, listed, report, states
 from fakes.releases import FLEET
+from tinyops.manifest.document import FileRef
 from tinyops.manifest.progress import POSITIONS, position
-from tinyops.manifest.report import Slot
+from tinyops.manifest.report import Running, Slot
 from tinyops.reconcile.states import Judging, by_state, converged_share, judge_reports
 from tinyops.reconcile.wanting import wanted_of
 
@@ -46,7 +47,7 @@ def test_without_a_rollout_everybody_is_wanted_at_once(released: Released) -> No
         (1, "advancing", 1, "new", "trial", "on trial"),
         (1, "advancing", 1, "base", "confirmed", "behind"),
         (1, "advancing", 2, "base", "confirmed", "waiting"),
-        (1, "advancing", 2, "new", "confirmed", "behind"),
+        (1, "advancing", 2, "new", "confirmed", "converged"),
         (2, "holding", 2, "new", "confirmed", "converged"),
         (2, "holding", 3, "base", "confirmed", "waiting"),
         (3, "finished", 3, "base", "confirmed", "behind"),
@@ -54,7 +55,7 @@ def test_without_a_rollout_everybody_is_wanted_at_once(released: Released) -> No
         (2, "halted", 1, "new", "confirmed", "behind"),
         (2, "halted", 1, "base", "confirmed", "waiting"),
         (0, None, 1, "base", "confirmed", "waiting"),
-        (0, None, 1, "new", "confirmed", "behind"),
+        (0, None, 1, "new", "confirmed", "converged"),
         (2, "advancing", 1, "other", "confirmed", "behind"),
         (2, "advancing", 3, "other", "confirmed", "behind"),
         (2, "advancing", 1, None, "empty", "behind"),
@@ -68,6 +69,41 @@ def test_states_in_waves(
     model = {"new": released.new, "base": released.base, "other": OTHER, None: None}[runs]
     (found,) = released.judge(report(named(wave, released), model, slot=Slot(state=slot)))
     assert (found.state, found.wave) == (expected, wave)
+
+
+@pytest.mark.parametrize(
+    ("reached", "firmware", "version", "expected"),
+    [
+        (3, "new", 1, "converged"),
+        (3, "old", 2, "behind"),
+        (3, None, 2, "converged"),
+        (3, None, 1, "behind"),
+        (0, "old", 2, "waiting"),
+        (0, None, 1, "waiting"),
+    ],
+)
+def test_where_only_the_firmware_is_new_it_tells_what_runs(
+    released: Released, reached: int, firmware: str | None, version: int, expected: str
+) -> None:
+    digests = {"old": "sha256:" + "01" * 32, "new": "sha256:" + "02" * 32, None: None}
+    offered = released.manifest.fleets[FLEET].boards["linux"]
+    old, new = (
+        offered.model_copy(update={"firmware": FileRef(digest=digests[n], bytes=1, tag="v1", asset=n)})
+        for n in ("old", "new")
+    )
+    released.before = released.before.model_copy(update={"boards": {"linux": old}})
+    entry = released.manifest.fleets[FLEET].model_copy(update={"boards": {"linux": new}})
+    released.manifest = released.manifest.model_copy(update={"fleets": {FLEET: entry}})
+    released.reach(reached)
+    running = Running(
+        model=released.new,
+        contract=OTHER,
+        version=version,
+        security_counter=0,
+        since=ago(days=1),
+        firmware=digests[firmware],
+    )
+    assert states(released.judge(report("a", running=running))) == {"a": expected}
 
 
 def test_a_halt_that_holds_leaves_devices_as_they_are(released: Released) -> None:
@@ -91,9 +127,7 @@ def test_expired_progress_moves_nobody_back(released: Released) -> None:
 
 
 @pytest.mark.parametrize(("result", "state"), [("refused", "gave up"), ("reverted", "gave up"), ("failed", "behind")])
-def test_a_device_that_gave_up_what_it_is_wanted_to_run_says_why(
-    released: Released, result: str, state: str
-) -> None:
+def test_a_device_that_gave_up_what_it_is_wanted_to_run_says_why(released: Released, result: str, state: str) -> None:
     found = released.judge(gave_up("a", released.new, "vector 3 differs", result), in_waves=False)
     assert (found[0].state, found[0].why) == (state, f"{result}: vector 3 differs")
     assert states(released.judge(gave_up("a", OTHER, "another one"), in_waves=False)) == {"a": "behind"}
@@ -162,4 +196,4 @@ def test_thresholds_are_shares_of_all_positions(released: Released) -> None:
     inside = sum(position(FLEET, f"d-{n}") < POSITIONS // 10 for n in range(1000))
     assert 70 < inside < 130
     wanted = wanted_of(released.manifest, released.judging().rollouts, FLEET, "linux", named(1, released))
-    assert wanted is not None and (wanted.choice, wanted.version, wanted.base) == ("new", 2, released.base)
+    assert wanted is not None and (wanted.choice, wanted.version, wanted.model) == ("new", 2, released.new)
