@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 NEEDS_SHOWN = 100
 BAR_WIDTH = 1000
-CHART_HEIGHT = 120
+CHART_WIDTH, CHART_HEIGHT = 280, 96
+NEEDS_OPEN = 8
 COLUMNS = (
     "fleet",
     "board",
@@ -150,7 +151,7 @@ def confidence_columns(health: JsonObject) -> list[Column]:
 def _columns(names: Sequence[str], seen: Sequence[int], reference: Sequence[int], what: str) -> list[Column]:
     found, wanted = (_shares(counts) for counts in (seen, reference))
     highest = max([*found, *wanted, 0.0]) or 1.0
-    width = 400 / max(len(names), 1)
+    width = CHART_WIDTH / max(len(names), 1)
     return [
         Column(
             name,
@@ -222,7 +223,9 @@ def _environment() -> Environment:
         "class_columns": class_columns,
         "confidence_columns": confidence_columns,
         "bar_width": BAR_WIDTH,
+        "chart_width": CHART_WIDTH,
         "chart_height": CHART_HEIGHT,
+        "needs_open": NEEDS_OPEN,
     }
     return made
 

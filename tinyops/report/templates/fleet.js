@@ -21,6 +21,7 @@
     need: data.needs[number],
     words: row.filter((cell) => typeof cell === "string").join(" ").toLowerCase() + " " + (data.needs[number] ?? ""),
   }));
+  devices.sort((one, other) => (one.need === undefined) - (other.need === undefined)); // who needs a person comes first
   const view = { sort: "", down: false, page: 0, found: devices };
 
   const element = (name, text, kind) => {
