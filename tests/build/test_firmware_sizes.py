@@ -35,10 +35,10 @@ def test_the_runtime_without_a_model_fits_12_kb_on_a_cortex_m4(tmp_path: Path) -
     assert found.runtime <= 12 * KIB, found
 
 
-@pytest.mark.parametrize(("cpu", "most"), [("cortex-m4f", 8 * KIB), ("cortex-m0", 8 * KIB + 128)])
-def test_smp_and_slots_are_small(cpu: str, most: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cpu", ["cortex-m4f", "cortex-m0"])
+def test_smp_and_slots_fit_8_kb(cpu: str, tmp_path: Path) -> None:
     """Framing, CBOR, server, MCUmgr's groups and the slot library, linked as a whole; our own group is not in it, nor
-    are the calls into application and cryptography. A Cortex-M0 is held to what it takes: 114 bytes more than 8 KB.
+    are the calls into application and cryptography.
     """
     smp = [RUNTIME / f"smp/{name}.c" for name in ("cbor", "console", "images", "mcumgr", "server")]
     called = [f"tinyops_smp_{name}" for name in ("open", "feed", "break", "serve")]
@@ -51,4 +51,4 @@ def test_smp_and_slots_are_small(cpu: str, most: int, tmp_path: Path) -> None:
     said = subprocess.run(["arm-none-eabi-size", made], check=True, capture_output=True, text=True).stdout
     text = int(re.findall(r"^ *(\d+)", said, re.MULTILINE)[0])
     print(f"SMP and slots on a {cpu}: {text:,} bytes")
-    assert 6 * KIB < text <= most
+    assert 6 * KIB < text <= 8 * KIB

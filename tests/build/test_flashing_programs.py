@@ -18,6 +18,7 @@ import pytest
 from tinyops.boards import load_catalog
 from tinyops.boards.model import Board, FlashTool
 from tinyops.device.flashing import WAYS, Job, percent, way_of
+from tinyops.device.flashing.kind import BLANK_BYTES
 from tinyops.device.identify.usb import UsbDevice
 from tinyops.process import Completed, run
 
@@ -63,8 +64,10 @@ def file_of(folder: Path, ending: str) -> Path:
 
 def told(board: str, tool: FlashTool, file: Path, port: str | None = GONE) -> Completed:
     """What a program does with the command line that `tinyops flash` gives it."""
-    way = WAYS[tool.kind]
-    command = way.command(program(way.program), Job(board, tool, file, 0x8000000, port, NOBODY))
+    way, blank = WAYS[tool.kind], file.with_name("blank.bin")
+    blank.write_bytes(b"\xff" * BLANK_BYTES)
+    job = Job(board, tool, file, 0x8000000, port, NOBODY, blank=blank)
+    command = way.command(program(way.program), job)
     if ENDS[way.program].waits:
         command = ["timeout", "--foreground", "3", "stdbuf", "-o0", *command]
     return run(command, timeout_s=60, check=False, terminal=way.terminal)

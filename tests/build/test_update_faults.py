@@ -18,6 +18,7 @@ pytestmark = pytest.mark.build
 BOARDS = ("microbit", "nano33ble")
 CRASH, HANG, OVERFLOW, WRONG = 1, 2, 3, 4  # faults of test_twin_reverse.c
 BY_RESET, BY_SELF_TEST = 2, 3  # tinyops_trial_outcome
+BY_WATCHDOG = 3  # tinyops_reset_cause
 GOOD, FAULTY = bytes(range(1, INPUT_BYTES + 1)), bytes([FAULTY_INPUT, *range(1, INPUT_BYTES)])
 # An instruction is a nanosecond there, and sleeps last up to 0.5 s: the whole time would take half a minute.
 EDITS = {"nano33ble": replacing({"src/mps2/watchdog.c": ("TINYOPS_WATCHDOG_MS 8000", "TINYOPS_WATCHDOG_MS 800")})}
@@ -104,6 +105,8 @@ def test_a_firmware_that_crashes_or_hangs_is_reverted(
         assert live.active(0).digest == before and live.active(0).confirmed
         assert live.manager.update_state(0).outcome == BY_RESET
         assert watchdog_resets(live) == watchdog
+        health = live.manager.health()
+        assert health.watchdog_resets == watchdog and (health.reset_cause == BY_WATCHDOG) == (watchdog == 1)
         assert live.infer(GOOD) == answer_to(GOOD, 0)
         good = kit.firmware(1, grown=4)
         live.upload(0, good)

@@ -143,7 +143,7 @@ static void test_every_flipped_bit_is_seen(void) {
 
 static void test_faults_and_watchdogs_are_counted_apart(void) {
   tinyops_kept kept = {0};
-  const tinyops_port port = make_port(&kept, sizeof(kept));
+  tinyops_port port = make_port(&kept, sizeof(kept));
   const tinyops_crash crash = {.pc = 0x1234, .firmware_crc = 7};
   (void)tinyops_kept_start(&port);
   kept.image_crc = 0xfeed;
@@ -157,7 +157,11 @@ static void test_faults_and_watchdogs_are_counted_apart(void) {
   CHECK(tinyops_kept_start(&port) == TINYOPS_RESET_WATCHDOG);
   CHECK(kept.faults == 1 && kept.watchdog_resets == 1);
   tinyops_kept_announce(&port, TINYOPS_RESET_SOFTWARE);
+  port.reset_cause = TINYOPS_RESET_SOFTWARE;
   CHECK(tinyops_kept_start(&port) == TINYOPS_RESET_SOFTWARE);
+  tinyops_kept_announce(&port, TINYOPS_RESET_SOFTWARE); /* for another firmware, which hangs */
+  port.reset_cause = TINYOPS_RESET_WATCHDOG;
+  CHECK(tinyops_kept_start(&port) == TINYOPS_RESET_WATCHDOG && kept.watchdog_resets == 2);
   tinyops_kept_clear(&port);
   CHECK(tinyops_kept_last(&port) == 0 && kept.faults == 1);
 }

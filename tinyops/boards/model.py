@@ -318,6 +318,15 @@ class BoardSpec(Strict):
         return "wasm" if self.cpu == "wasm32" else "shared-object"
 
     @property
+    def image_header_bytes(self) -> int:
+        """What the header of an image takes of each slot for firmware whose rest a maker's bootloader starts: the last
+        sector (runtime/vendor). 0 on other boards, where it is a part of the image."""
+        layout = self.layout
+        if self.update.kind != "vendor-ab" or layout is None or layout.state is None or self.memory is None:
+            return 0
+        return next(f for f in self.memory.flash if f.origin < layout.firmware[0].end <= f.end).erase_bytes
+
+    @property
     def settings_flash(self) -> Flash | None:
         """The region that keeps settings, with the rules of the flash that it lies in; None for a board without one."""
         region = self.layout.settings if self.layout is not None else None

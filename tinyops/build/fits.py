@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tinyops.artifacts import Record, Step
 from tinyops.boards.model import Board
 from tinyops.errors import DoesNotFit, TinyopsError
-from tinyops.firmware.slots import firmware_regions
+from tinyops.firmware.slots import firmware_room
 from tinyops.images import Kind, body_max
 
 
@@ -54,8 +54,8 @@ def _holds(board: Board, image_bytes: int, arena_bytes: int, firmware_bytes: int
     layout = board.spec.layout
     if layout is None:
         return True
-    room = model_room(board)
-    fits = arena_bytes <= layout.arena_bytes and firmware_bytes <= firmware_regions(layout, layout.firmware)[0].bytes
+    room, firmware = model_room(board), firmware_room(board.name, board.spec, layout.firmware)
+    fits = arena_bytes <= layout.arena_bytes and firmware_bytes <= firmware.bytes
     return fits and (room is None or image_bytes <= room)
 
 
@@ -64,5 +64,7 @@ def model_room(board: Board) -> int | None:
     layout = board.spec.layout
     if layout is None:
         return None
-    slot_bytes = min(slot.bytes for slot in layout.model or layout.firmware[:1])  # a linked one lies in the firmware's
-    return body_max(Kind.MODEL, board.name, slot_bytes) if layout.model and layout.state else slot_bytes
+    if not layout.model:  # it is linked into the firmware
+        return firmware_room(board.name, board.spec, layout.firmware).bytes
+    slot_bytes = min(slot.bytes for slot in layout.model)
+    return body_max(Kind.MODEL, board.name, slot_bytes) if layout.state else slot_bytes

@@ -159,7 +159,7 @@ def check_flashed(
 def _flash_hint(files: Mapping[str, Path], wanted: Wanted) -> str:
     spec, folder = wanted.board.spec, wanted.flash_files
     write_atomic(folder / "flash.hex", flash_file("hex", spec, _parts(wanted.board, files)))
-    if next(slot_files(spec.layout), None) is not None:
+    if next(slot_files(spec), None) is not None:
         kind = "its images are not signed: a board that was enrolled does not start them"
         return f"flash {folder / 'flash.hex'} the board's own way ({kind}), then run this again"
     assert spec.layout is not None

@@ -160,7 +160,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
 
 def _signed(fleet: Fleet, facts: BoardSpec) -> JsonObject:
     """What the images of a board's slots say of the fleet, where there are such."""
-    there = next(slot_files(facts.layout), None) is not None
+    there = next(slot_files(facts), None) is not None
     return {"security_counter": fleet.spec.security_counter} if there else {}
 
 

@@ -19,7 +19,7 @@ from tinyops.firmware.fetched import FOLDER, signature_sources
 from tinyops.firmware.forms.form import Request, Work
 from tinyops.firmware.maker_build import MakerTarget
 from tinyops.firmware.project import with_model
-from tinyops.firmware.slots import firmware_regions
+from tinyops.firmware.slots import firmware_room
 from tinyops.process import Completed, failure
 from tinyops.specs.locking import own_pins
 from tinyops.toolchain import Tool, locked
@@ -157,7 +157,7 @@ def check_sizes(project: Path, request: Request, target: Target) -> ElfSizes:
     slots = layout.firmware
     if env == TWIN:
         slots = place(QEMU[request.spec.twin.machine], memory, layout).firmware
-    flash = firmware_regions(layout, slots)[0]
+    flash = firmware_room(request.board, request.spec, slots)
     sizes = measure(_elf(project / folder, env), flash)
     check_fit(request.board, sizes, flash, memory.ram, layout.stack_bytes)
     return sizes

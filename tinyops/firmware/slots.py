@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinyops.boards.layout import Layout, Region
 from tinyops.boards.model import BoardSpec
+from tinyops.images import Kind, body_max
 
 # An image around its body: the header, whose length keeps a vector table where it may lie, and the TLVs behind it.
 HEADER_BYTES = 256
@@ -37,6 +38,15 @@ def body(slot: Region) -> Region:
 def firmware_regions(layout: Layout, slots: tuple[Region, ...]) -> tuple[Region, ...]:
     """Where a firmware is linked to: once for each slot, where a bootloader of ours starts it."""
     return tuple(body(slot) for slot in slots) if layout.own_bootloader is not None else slots[:1]
+
+
+def firmware_room(board: str, spec: BoardSpec, slots: tuple[Region, ...]) -> Region:
+    """Where a firmware lies in the first slot, and the most that it may have there, signed where images are."""
+    assert spec.layout is not None
+    room = firmware_regions(spec.layout, slots)[0]
+    if not spec.image_header_bytes:
+        return room
+    return Region(origin=room.origin, bytes=body_max(Kind.FIRMWARE, board, room.bytes - spec.image_header_bytes))
 
 
 def model_symbols(layout: Layout) -> tuple[tuple[str, int], ...]:

@@ -5,7 +5,7 @@ from tinyops.images.definition import Golden, Kind
 from tinyops.images.golden import SEEDS, fill, find_self_test, golden_input
 from tinyops.images.header import c_header
 from tinyops.images.read import Image, read_image
-from tinyops.images.sign import Signer, Verifier, check_signature, key_hash, sign_image, unsigned
+from tinyops.images.sign import Signer, Verifier, check_signature, key_hash, sign_image, signed_bytes, unsigned
 
 __all__ = [
     "SEEDS",
@@ -24,5 +24,6 @@ __all__ = [
     "key_hash",
     "read_image",
     "sign_image",
+    "signed_bytes",
     "unsigned",
 ]

@@ -66,7 +66,8 @@ def build_image(
 
 def body_max(kind: Kind, board: str, slot_bytes: int) -> int:
     """The most bytes that a body may have, so that its signed image fits a slot."""
-    lengths = (most for tlv, (_, most) in LENGTHS.items() if tlv is not Tlv.BOARD)
+    without = {Tlv.BOARD} if kind is Kind.MODEL else {Tlv.BOARD, Tlv.GOLDEN}  # a firmware has no self-test of its own
+    lengths = (most for tlv, (_, most) in LENGTHS.items() if tlv not in without)
     values = sum(TLV_HEAD.size + length for length in (*lengths, len(board)))
     return slot_bytes - HEADER_BYTES[kind] - 2 * AREA_HEAD.size - values
 

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from tinyops.errors import RemoteError
 from tinyops.images.build import tlv_area
-from tinyops.images.definition import KEY_PREFIX, TLV_MAGIC, Tlv
+from tinyops.images.definition import AREA_HEAD, KEY_PREFIX, LENGTHS, TLV_HEAD, TLV_MAGIC, Tlv
 from tinyops.images.read import Image, read_image
 
 
@@ -47,6 +47,12 @@ def sign_image(data: bytes, key: Signer) -> bytes:
         (Tlv.KEY_HASH, key_hash(key.public.raw)),
         (Tlv.ED25519, key.sign(image.digest)),
     )
+
+
+def signed_bytes(image: Image) -> int:
+    """How long the file is once it is signed, whoever signs it."""
+    lengths = (LENGTHS[tlv][1] for tlv in (Tlv.SHA256, Tlv.KEY_HASH, Tlv.ED25519))
+    return image.covered_bytes + AREA_HEAD.size + sum(TLV_HEAD.size + length for length in lengths)
 
 
 def unsigned(data: bytes, *, where: str) -> bytes:

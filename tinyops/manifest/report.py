@@ -29,6 +29,8 @@ from tinyops.manifest.keys import PublicKey, SigningKey, Trust
 REPORT_SCHEMA: Final = "tinyops/report/v1"
 REPORT_LIMIT_BYTES = 512 * 1024
 REPORTS_MAX = 200_000
+CONFIDENCE_BINS = 10
+EVENTS_MAX = 32
 
 SlotState = Literal["confirmed", "trial", "reverted", "failed", "empty"]
 UpdateResult = Literal["installed", "refused", "reverted", "failed"]
@@ -72,7 +74,10 @@ class LastUpdate(Tolerant):
 class Health(Tolerant):
     """Sums since `running.since`: what this very model did. `uptime_s` counts from its program's start.
 
-    `posted` results a server took, `unposted` were lost on the way to it: it was slow, or not there.
+    `posted` results a server took, `unposted` were lost on the way to it: it was slow, or not there. `crashes` are
+    faults, hangs that a watchdog ended, and models that had to be started again. `confidence` counts inferences by the
+    best class's output: [0, 0.1), [0.1, 0.2), … [0.9, 1]; empty where nobody counts; `confidence_mean` where only the
+    mean is known. `self_test` is null where there is none.
     """
 
     inferences: Count
@@ -81,12 +86,26 @@ class Health(Tolerant):
     uptime_s: Count
     posted: Count = 0
     unposted: Count = 0
+    crashes: Count = 0
+    self_test: Literal["pass", "fail"] | None = None
+    confidence: tuple[Count, ...] = Field(default=(), max_length=CONFIDENCE_BINS)
+    confidence_mean: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class Event(Tolerant):
+    """Something that befell the device, as its journal has it: an update, a crash, a swap of boards."""
+
+    time: Time
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,31}$")]
+    text: Annotated[str, Field(max_length=300)]
 
 
 class DeviceReport(Tolerant):
     """`sequence` rises with every report; `problem` is what kept the last poll from its end, or null.
 
-    `public_key` is the device's own, 64 hex digits; its id is the device's identity.
+    `public_key` is the signer's, 64 hex digits: the device's own, or that of the gateway that `reporter` names. Behind
+    a gateway `seen` is when the device last answered it, and `silicon` its chip's own number. `wave` is the device's
+    in the rollout under way. `events` are its newest ones, oldest first.
     """
 
     schema_: Literal["tinyops/report/v1"] = Field(default=REPORT_SCHEMA, alias="schema")
@@ -102,6 +121,11 @@ class DeviceReport(Tolerant):
     problem: Reason | None
     agent: Annotated[str, Field(max_length=100)]
     public_key: HexDigest
+    reporter: DeviceName | None = None
+    silicon: Annotated[str, Field(pattern=r"^([0-9a-f]{2}){4,16}$")] | None = None
+    seen: Time | None = None
+    wave: Annotated[int, Field(ge=0, le=100)] | None = None
+    events: tuple[Event, ...] = Field(default=(), max_length=EVENTS_MAX)
 
 
 @dataclass(frozen=True)
@@ -112,8 +136,13 @@ class UnreadableReport:
     reason: str
 
 
-def report_path(folder: Path, fleet: str, device: str) -> Path:
-    return folder / fleet / f"{device}.json"
+def report_name(fleet: str, device: str, reporter: str | None = None) -> str:
+    """Where a report lies below a folder of reports: each who reports a device has a file of its own."""
+    return f"{fleet}/{device}@{reporter}.json" if reporter and reporter != device else f"{fleet}/{device}.json"
+
+
+def report_path(folder: Path, fleet: str, device: str, reporter: str | None = None) -> Path:
+    return folder / report_name(fleet, device, reporter)
 
 
 def seal_report(report: DeviceReport, key: SigningKey) -> bytes:
@@ -154,7 +183,7 @@ def read_reports(
         except TinyopsError as error:
             yield UnreadableReport(path, error.message)
             continue
-        if report_path(folder, report.fleet, report.device) != path:
+        if report_path(folder, report.fleet, report.device, report.reporter) != path:
             yield UnreadableReport(path, f"is the report of {report.device} in fleet {report.fleet}")
         else:
             yield report

@@ -8,6 +8,7 @@ from typing import Any
 
 from tinyops.files import JsonObject
 from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
+from tinyops.manifest.sent import Sent, sent
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.gates import Miss
 
@@ -113,10 +114,18 @@ def _of_board(fleet: str, board: str, model: str, changes: Mapping[str, Change],
     was = _figures(before, board, costs) if before else None
     missed = tuple(m for m in missed if m.board in (None, board))
     now, whole, air = _foreseen(fleet, board, model, changes, was)
+    if air == 0 and before is not None and before.images and _moves(changes, f"twin:{fleet}/{board}"):
+        air = None  # another security counter makes other images of the same files
     if after is not None:
-        now, whole, air = _figures(after, board, costs), True, _air_bytes(before, after)
+        released, built = (sent(m, fleet, board) if m is not None else {} for m in (costs.before, costs.after))
+        air = _air_bytes(released, built)
+        now, whole = _figures(after, board, costs), True
     devices = costs.devices.get(fleet, {}).get(board, 0) if fleet in costs.devices else None
     return Price(fleet, board, model, was, now, whole, air, 0 if air == 0 else devices, missed)
+
+
+def _moves(changes: Mapping[str, Change], step: str) -> bool:
+    return step in changes and changes[step].action not in AS_RELEASED
 
 
 def _foreseen(
@@ -163,16 +172,9 @@ def _interval(facts: Mapping[str, Any]) -> Interval | None:
     return Interval(found["point"], found["low"], found["high"]) if found else None
 
 
-def _air_bytes(before: BoardEntry | None, after: BoardEntry) -> int:
-    """What a device of before fetches to become one of after. A model that is linked is its firmware."""
-    found = 0
-    for name in ("model", "firmware"):
-        file = getattr(after, name)
-        if file is None or (name == "firmware" and after.model.digest == file.digest):
-            continue
-        old = getattr(before, name) if before else None
-        found += 0 if old is not None and old.digest == file.digest else file.bytes
-    return found
+def _air_bytes(before: Mapping[str, Sent], after: Mapping[str, Sent]) -> int:
+    """What a device of before is sent to become one of after."""
+    return sum(file.bytes for kind, file in after.items() if kind not in before or before[kind].what != file.what)
 
 
 def _entry(manifest: Manifest | None, fleet: str) -> FleetEntry | None:

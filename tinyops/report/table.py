@@ -9,6 +9,7 @@ from typing import Any
 from tinyops.build.measurements import Factor, read_factor
 from tinyops.files import JsonObject
 from tinyops.manifest.document import BoardEntry, Manifest
+from tinyops.manifest.sent import FIRMWARE, MODEL, sent
 
 HEADERS = (
     "fleet",
@@ -34,7 +35,7 @@ FOOTNOTE = (
 def rows(manifest: Manifest) -> list[tuple[str, ...]]:
     """One row a fleet and board, as texts, in the order of HEADERS."""
     return [
-        (fleet, board, entry.model, *_cells(offered))
+        (fleet, board, entry.model, *_cells(offered, _sent_bytes(manifest, fleet, board)))
         for fleet, entry in sorted(manifest.fleets.items())
         for board, offered in sorted(entry.boards.items())
     ]
@@ -86,7 +87,16 @@ def _times(offered: BoardEntry, board: str, measurements: Path | None) -> JsonOb
     return {"milliseconds": factor.milliseconds(offered.figures["instructions"]), "measured_runs": factor.runs}
 
 
-def _cells(offered: BoardEntry) -> tuple[str, ...]:
+def _sent_bytes(manifest: Manifest, fleet: str, board: str) -> int | None:
+    """Of another model: its file, or its image with its signature where slots take those; of the firmware that it is
+    linked into. None where only its maker's tools know."""
+    if manifest.fleets[fleet].boards[board].figures.get("image_bytes") is None:
+        return None
+    found = sent(manifest, fleet, board)
+    return found[MODEL if MODEL in found else FIRMWARE].bytes
+
+
+def _cells(offered: BoardEntry, sent_bytes: int | None) -> tuple[str, ...]:
     figures = offered.figures
     firmware = offered.proof.firmware or "-"
     return (
@@ -96,7 +106,7 @@ def _cells(offered: BoardEntry) -> tuple[str, ...]:
         _count(figures.get("flash_bytes")),
         _count(figures.get("ram_bytes")),
         _count(figures.get("instructions")),
-        _count(figures.get("image_bytes")),
+        _count(sent_bytes),
         str(figures.get("input", "-")),
         f"{offered.proof.model}/{firmware}",
     )

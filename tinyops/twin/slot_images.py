@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyops.boards.layout import Layout, Region
+from tinyops.boards.layout import Region
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import DoesNotFit
 from tinyops.files import MIB, digest_json, read_bounded
@@ -23,25 +23,28 @@ CONTRACT, GOLDEN = "contract.json", "golden.bin"
 
 @dataclass(frozen=True)
 class SlotFile:
-    """An image by its name, of which file it is made, and for which slot."""
+    """An image by its name, of which file it is made, for which slot, and how much of that it may take."""
 
     name: str
     content: str
     kind: Kind
     slot: Region
+    bytes: int
 
 
-def slot_files(layout: Layout | None) -> Iterator[SlotFile]:
+def slot_files(spec: BoardSpec) -> Iterator[SlotFile]:
     """Images of a board that keeps a log of its slots. A firmware is one for each slot, a model one for both."""
+    layout = spec.layout
     if layout is None or layout.state is None:
         return
     if layout.model:
-        yield SlotFile("model.img", "model.bin", Kind.MODEL, layout.model[0])
+        yield SlotFile("model.img", "model.bin", Kind.MODEL, layout.model[0], layout.model[0].bytes)
     if len(layout.firmware) > 1:
         for name, slot in zip("ab", layout.firmware, strict=True):
             linked_twice = layout.own_bootloader is not None  # a maker's bootloader maps it to where it was linked
             content = "firmware_b.bin" if name == "b" and linked_twice else "firmware.bin"
-            yield SlotFile(f"firmware_{name}.img", content, Kind.FIRMWARE, slot)
+            room = slot.bytes - spec.image_header_bytes
+            yield SlotFile(f"firmware_{name}.img", content, Kind.FIRMWARE, slot, room)
 
 
 def slot_images(board: str, spec: BoardSpec, files: Mapping[str, Path], counter: int) -> dict[str, bytes]:
@@ -51,7 +54,7 @@ def slot_images(board: str, spec: BoardSpec, files: Mapping[str, Path], counter:
     is larger than its slot.
     """
     found: dict[str, bytes] = {}
-    for file in slot_files(spec.layout):
+    for file in slot_files(spec):
         if file.content in files:
             found[file.name] = _image(board, file, files, counter)
     return found
@@ -59,7 +62,7 @@ def slot_images(board: str, spec: BoardSpec, files: Mapping[str, Path], counter:
 
 def _image(board: str, file: SlotFile, files: Mapping[str, Path], counter: int) -> bytes:
     body = read_bounded(files[file.content], CONTENT_LIMIT_BYTES)
-    most = body_max(file.kind, board, file.slot.bytes)
+    most = body_max(file.kind, board, file.bytes)
     if len(body) > most:
         raise DoesNotFit(
             f"{board}: {file.content} of {len(body):,} bytes, its slot has room for {most:,} in a signed image",

@@ -12,7 +12,7 @@ from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec, ModelForm
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
-from tinyops.images import read_image
+from tinyops.images import read_image, signed_bytes
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of
@@ -112,10 +112,12 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
 
 
 def _images(board: str, spec: BoardSpec, inputs: Mapping[str, Path], counter: int) -> JsonObject:
-    """What a signature of each image of the board's slots will cover: its SHA-256, by the image's name."""
+    """By name of each image of the board's slots, what its signature will cover, as SHA-256, and its bytes with it."""
     made = slot_images(board, spec, inputs, counter)
     read = {name: read_image(image, where=name) for name, image in made.items()}
-    return {"images": {name: f"sha256:{image.digest.hex()}" for name, image in read.items()}} if read else {}
+    digests = {name: f"sha256:{image.digest.hex()}" for name, image in read.items()}
+    sizes = {name: signed_bytes(image) for name, image in read.items()}
+    return {"images": digests, "signed_bytes": sizes} if read else {}
 
 
 def _proof(board: str, contract: JsonObject, facts: JsonObject, ran: Mapping[str, str], emulator: object) -> bytes:

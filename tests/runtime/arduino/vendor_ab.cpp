@@ -1,13 +1,13 @@
 /* An ESP32 that is updated while its power fails: the real slot library, signatures, vendor.c and
  * update_esp32.cpp over the bootloader's own record, all in one chip's flash.
  *
- *   vendor_ab FIRST SECOND THIRD FORGED KEY
+ *   vendor_ab FIRST SECOND THIRD FORGED KEY LARGEST
  *
  * FIRST is what a cable brought, as the bootloader wants it; the others are signed images: for slot
- * 1, for slot 0, and for slot 0 with a wrong signature. KEY is the trusted key. A client does what
- * it wants done until it is; power fails at every single operation of flash, and then at a second
- * one. A line a scenario: its name, operations, cuts, and how often a firmware was on trial. A find
- * ends the run with its line. */
+ * 1, for slot 0, for slot 0 with a wrong signature, and one that fills slot 0. KEY is the trusted
+ * key. A client does what it wants done until it is; power fails at every single operation of
+ * flash, and then at a second one. A line a scenario: its name, operations, cuts, and how often a
+ * firmware was on trial. A find ends the run with its line. */
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
@@ -301,14 +301,52 @@ static void run(const char *name, client wants) {
 static file_bytes load(const char *name) {
   FILE *file = std::fopen(name, "rb");
   FUZZ_CHECK(file != nullptr);
-  file_bytes found(1 << 16);
+  file_bytes found(1 << 21);
   found.resize(std::fread(found.data(), 1, found.size(), file));
   (void)std::fclose(file);
   return found;
 }
 
+/* What a cable writes, erased first. */
+static void write_by_cable(uint32_t address, const file_bytes &data) {
+  const uint32_t pages = static_cast<uint32_t>((data.size() + PAGE - 1) / PAGE);
+  std::memset(chip + address, 0xff, (data.size() + SECTOR - 1) / SECTOR * SECTOR);
+  std::memcpy(chip + address, data.data(), data.size());
+  std::memset(programmed + address / PAGE, 1, pages);
+}
+
+static void restart() {
+  FUZZ_CHECK(esp_host_boot() >= 0);
+  esp_host_init_arduino();
+  open_board();
+}
+
+/* `tinyops flash` writes slot 0 and blanks otadata: without the latter the second slot's firmware
+ * would go on. What it wrote stays selected, and can be updated. */
+static void flash_by_cable() {
+  static const file_bytes blank(2 * SECTOR, 0xff);
+  write_by_cable(0x10000, first);
+  (void)setjmp(off);
+  restart();
+  FUZZ_CHECK(port.update->running(port.context) == 1);
+  write_by_cable(0xe000, blank);
+  for (uint32_t starts = 0; starts < 3; ++starts) {
+    restart();
+    FUZZ_CHECK(port.update->running(port.context) == 0 && holds(0, first, 0));
+    FUZZ_CHECK(state().state == TINYOPS_TRIAL_IDLE && state().active == 0);
+  }
+}
+
+/* What the host takes for the largest image is what fits, and not a byte more. */
+static void take_largest(const file_bytes &file) {
+  const uint32_t bytes = static_cast<uint32_t>(file.size());
+  FUZZ_CHECK(put(file) == TINYOPS_SLOTS_OK);
+  FUZZ_CHECK(vendor.table.begin(&slots, TINYOPS_IMAGE_FIRMWARE, bytes + 1, nullptr) ==
+             TINYOPS_SLOTS_ERR_BYTES);
+}
+
 int main(int count, char **names) {
-  FUZZ_CHECK(count == 6);
+  FUZZ_CHECK(count == 7);
   first = load(names[1]);
   second = load(names[2]);
   third = load(names[3]);
@@ -322,6 +360,9 @@ int main(int count, char **names) {
   run("self-test", fails_itself);
   run("forged", sends_forged);
   run("another", changes_its_mind);
+  flash_by_cable();
+  run("after a cable", wants_second);
+  take_largest(load(names[6]));
   esp_host_keeps_trials = false;
   (void)setjmp(off);
   FUZZ_CHECK(esp_host_boot() == 1);

@@ -9,6 +9,7 @@ from tinyops.boards.loader import load_catalog
 from tinyops.build.fits import boards_that_hold, with_boards
 from tinyops.build.pins import check_tinyops
 from tinyops.errors import DoesNotFit, ToolError
+from tinyops.images import Kind, body_max
 from tinyops.specs.locking import own_pins
 
 CATALOG = {name: load_catalog()[name] for name in ("linux", "microbit", "nano33ble")}
@@ -32,6 +33,13 @@ def test_a_firmware_too_large_wants_another_board_with_a_larger_slot() -> None:
     assert boards_that_hold(CATALOG, 0, 0, 32_001) == ("linux", "nano33ble")
     step, error = Step("firmware", "f/microbit", {"board": "microbit"}), DoesNotFit("too large", firmware_bytes=1000)
     assert with_boards(step, error, {}, CATALOG).hint.endswith("would hold it: linux, nano33ble"), "and not itself"
+
+
+def test_a_makers_bootloader_leaves_the_last_sector_of_a_slot_to_the_header() -> None:
+    boards = {"esp32": load_catalog()["esp32"]}
+    most = body_max(Kind.FIRMWARE, "esp32", 1310720 - 4096)
+    assert boards_that_hold(boards, most, 0, most) == ("esp32",)
+    assert boards_that_hold(boards, 0, 0, most + 1) == boards_that_hold(boards, most + 1, 0) == ()
 
 
 def test_an_image_too_large_knows_its_arena_from_the_compile_step() -> None:

@@ -36,7 +36,7 @@ def tool(kind: str, file: str = "bin", **options: str | int) -> FlashTool:
 def job(
     kind: str, file: str, usb: UsbDevice | None = USB, port: str | None = "/dev/ttyACM0", **options: str | int
 ) -> Job:
-    return Job("it", tool(kind, **options), Path(file), 0x8000000, port, usb)
+    return Job("it", tool(kind, **options), Path(file), 0x8000000, port, usb, blank=Path("/f/blank.bin"))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,10 @@ def job(
         (
             job("esptool", "a.bin", chip="esp32s3", baud=460800),
             "--chip esp32s3 --port /dev/ttyACM0 --baud 460800 write_flash 0x10000 a.bin",
+        ),
+        (
+            job("esptool", "a.bin", chip="esp32", otadata=57344),
+            "--chip esp32 --port /dev/ttyACM0 --baud 460800 write_flash 0x10000 a.bin 0xe000 /f/blank.bin",
         ),
         (
             job("avrdude", "a.hex", programmer="wiring", part="m2560", baud=115200),
@@ -262,6 +266,20 @@ def test_a_board_is_flashed_by_its_program_and_asked_afterwards(
     done = flash_mega(tree, tmp_path, said)
     assert done.verified and done.port == "/dev/ttyACM0" and said == ["50 %", "100 %"]
     assert log.read_text().startswith("-c wiring -p m2560 -P /dev/ttyACM0 -b 115200 -D -U flash:w:")
+
+
+def test_what_an_esp32_remembers_of_slots_is_blanked_behind_the_firmware(
+    tree: UsbTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.plug(0x303A, 0x1001, tty="ttyACM0")
+    log = put_program(tmp_path, monkeypatch, "esptool", f'shift 9; cp "$2" {tmp_path}/blank')
+    file = tmp_path / "firmware.bin"
+    file.write_bytes(b"x")
+    around = around_board(tree, ask=lambda *_: info("esp32c3"), wait_s=1)
+    done = flash(choose("esp32c3", connected(tree.root), CATALOG), file, Expected(DIGEST), around, lambda _: None)
+    blank = log.read_text().split()[-1]
+    assert done.verified and f"write_flash 0x10000 {file} 0xe000 {blank}" in log.read_text()
+    assert (tmp_path / "blank").read_bytes() == b"\xff" * 0x2000 and not Path(blank).exists()
 
 
 def test_a_missing_program_names_its_package(tree: UsbTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

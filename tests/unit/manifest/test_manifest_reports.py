@@ -52,7 +52,8 @@ def test_the_format() -> None:
     value = report().to_json()
     assert value["schema"] == "tinyops/report/v1"
     assert set(value["running"]) == {"model", "contract", "version", "security_counter", "since", "firmware"}
-    assert set(value["health"]) == {"inferences", "classes", "errors", "uptime_s", "posted", "unposted"}
+    counts = {"inferences", "classes", "errors", "uptime_s", "posted", "unposted", "crashes"}
+    assert set(value["health"]) == counts | {"self_test", "confidence", "confidence_mean"}
     assert set(value["last_update"]) == {"version", "digest", "result", "reason", "time"}
 
 

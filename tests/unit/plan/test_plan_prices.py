@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tinyops.manifest.document import BoardEntry, FileRef, ModelFile, Proofs
+from tinyops.manifest.document import BoardEntry, FileRef, ModelFile, Proofs, SlotImage
 from tinyops.plan import Action, Bound, Change, Plan, Reason
 from tinyops.plan.document import read_plan
 from tinyops.plan.gates import Miss
@@ -49,8 +49,14 @@ def board(model: str = "a", firmware: str | None = "c", point: float = 0.96, fla
     )
 
 
-def release(**boards: BoardEntry) -> Any:
-    return SimpleNamespace(fleets={"wrist": SimpleNamespace(model="activity", boards=boards)})
+def release(images: Mapping[str, tuple[str, int]] | None = None, **boards: BoardEntry) -> Any:
+    """Of a fleet; `images` are those of a board's slots, with what their signatures cover, and their bytes."""
+    facts = {
+        "images": {name: digest for name, (digest, _) in (images or {}).items()},
+        "signed_bytes": {name: count for name, (_, count) in (images or {}).items()},
+    }
+    steps = {"twin:wrist/nano": SimpleNamespace(facts=facts if images else {})}
+    return SimpleNamespace(fleets={"wrist": SimpleNamespace(model="activity", boards=boards)}, steps=steps)
 
 
 def change(kind: str, subject: str, action: Action = Action.KEEP, **more: Any) -> Change:
@@ -111,7 +117,7 @@ def test_a_fleet_that_is_kept_has_no_price() -> None:
         (board(firmware="e"), 15_000),
         (board(model="e", firmware="f"), 24_000),
         (board(model="e", firmware=None), 9_000),
-        (board(model="e", firmware="e"), 9_000),  # linked into its firmware: one file
+        (board(model="e", firmware="e"), 15_000),  # linked into its firmware: one file
     ],
 )
 def test_bytes_over_the_air_are_those_of_the_files_that_changed(after: BoardEntry, air: int) -> None:
@@ -119,6 +125,36 @@ def test_bytes_over_the_air_are_those_of_the_files_that_changed(after: BoardEntr
     assert (price.whole, price.air_bytes) == (True, air)
     (new,) = priced(moving(image=Action.CREATE), None, release(nano=board(model="e", firmware="f")))
     assert (new.was, new.air_bytes) == (None, 24_000)
+
+
+SLOTS = {"model.img": ("m1", 9_262), "firmware_a.img": ("a1", 15_498), "firmware_b.img": ("b1", 15_502)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "air", "first"),
+    [
+        ({}, 0, 24_764),
+        ({"model.img": ("m2", 9_262)}, 9_262, 24_764),  # the same file under another security counter
+        ({"firmware_a.img": ("a2", 15_498), "firmware_b.img": ("b2", 15_502)}, 15_502, 24_764),  # the larger one
+        ({"model.img": ("m2", 9_000), "firmware_b.img": ("b2", 15_400)}, 24_498, 24_498),
+    ],
+)
+def test_what_goes_into_slots_is_counted_with_its_signature(
+    changed: dict[str, tuple[str, int]], air: int, first: int
+) -> None:
+    before, after = release(SLOTS, nano=board()), release({**SLOTS, **changed}, nano=board())
+    (price,) = priced(moving(image=Action.UPDATE), before, after)
+    (new,) = priced(moving(image=Action.CREATE), None, after)
+    assert (price.air_bytes, new.air_bytes) == (air, first)
+    (linked,) = priced(moving(image=Action.UPDATE), before, release(SLOTS, nano=board(model="e", firmware="e")))
+    assert linked.air_bytes == 0, "a model that is linked is its firmware's image"
+
+
+def test_another_proof_may_mean_other_images_of_the_same_files() -> None:
+    image = SlotImage(**file("f", 9_262), image="0" * 64, signed_by="1" * 64)
+    signed = release(SLOTS, nano=board().model_copy(update={"images": {"model": image}}))
+    (price,) = priced(moving(twin=Action.UPDATE), signed)
+    assert (price.whole, price.air_bytes) == (False, None)
 
 
 def test_boards_that_come_and_go_and_steps_that_failed() -> None:

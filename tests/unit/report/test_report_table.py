@@ -8,6 +8,7 @@ from typing import Any
 
 from fakes.measurements import FOUND
 from fakes.releases import Publisher
+from tinyops.artifacts import Record
 from tinyops.build.measurements import write_measurement
 from tinyops.manifest.document import Manifest
 from tinyops.report.table import HEADERS, figure_json, rows, time_lines
@@ -42,7 +43,14 @@ def test_figures_are_rounded_for_people_and_whole_for_programs(tmp_path: Path) -
     made = manifest(tmp_path, FIGURES, "same-source")
     cells = row(made)
     assert (cells["fleet"], cells["board"], cells["model"]) == ("wrist", "linux", "activity")
-    assert {"0.976", "13,048", "1,132", "3,625", "2,616", "stream"} <= set(cells.values())
+    assert {
+        "0.976",
+        "13,048",
+        "1,132",
+        "3,625",
+        f"{made.fleets['wrist'].boards['linux'].model.bytes:,}",
+        "stream",
+    } <= set(cells.values())
     text = " ".join(cells.values())
     assert "0.950 [0.764, 0.991]" in text
     assert "19/20" in text
@@ -50,6 +58,13 @@ def test_figures_are_rounded_for_people_and_whole_for_programs(tmp_path: Path) -
     (figures,) = figure_json(made)
     assert (figures["accuracy_float"]["point"], figures["flash_bytes"]) == (0.9761, 13048)
     assert figures["proof"] == {"model": "same-bytes", "firmware": "same-source"}
+
+
+def test_over_the_air_goes_what_slots_take_with_its_signature(tmp_path: Path) -> None:
+    made = manifest(tmp_path, FIGURES)
+    facts: dict[str, Any] = {"images": {"model.img": "sha256:" + "1" * 64}, "signed_bytes": {"model.img": 2878}}
+    twin = Record("twin:wrist/linux", "sha256:k", {}, {}, {}, {}, {}, facts)
+    assert row(made.model_copy(update={"steps": {twin.step: twin}}))["o.t.a."] == "2,878"
 
 
 def test_what_was_not_measured_is_a_dash_and_never_a_zero(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from fakes.slotted import CONTRACT, NAME, OUTPUT, SEED, region, slotted, write_contents
+from tinyops.boards.loader import load_catalog
 from tinyops.errors import DoesNotFit
 from tinyops.files import digest_bytes
 from tinyops.images import Golden, Kind, body_max, read_image
 from tinyops.twin.slot_images import slot_files, slot_images
 
 SPEC = slotted().spec
+ESP32 = load_catalog()["esp32"].spec
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_a_firmware_that_a_cable_writes_is_no_image_and_without_a_log_nothing_is
     one = slotted(own_bootloader=None, firmware=(region(0, 86016),)).spec
     assert list(slot_images(NAME, one, files, 0)) == ["model.img"]
     assert slot_images(NAME, slotted(state=None, own_bootloader=None).spec, files, 0) == {}
-    assert list(slot_files(None)) == []
+    assert list(slot_files(one.model_copy(update={"layout": None}))) == []
 
 
 def test_without_a_vector_of_a_seed_there_is_no_self_test(files: dict[str, Path]) -> None:
@@ -52,3 +54,12 @@ def test_what_its_slot_cannot_hold_when_signed_is_refused(files: dict[str, Path]
     files["firmware_b.bin"].write_bytes(bytes(most + 1))
     with pytest.raises(DoesNotFit, match=rf"microbit: firmware_b.bin of {most + 1:,} bytes, its slot has room for"):
         slot_images(NAME, SPEC, files, 0)
+
+
+def test_where_a_makers_bootloader_starts_it_the_header_has_the_slots_last_sector(files: dict[str, Path]) -> None:
+    most = body_max(Kind.FIRMWARE, "esp32", 1310720 - 4096)
+    files["firmware.bin"].write_bytes(bytes(most))
+    assert list(slot_images("esp32", ESP32, files, 0)) == ["firmware_a.img", "firmware_b.img"]
+    files["firmware.bin"].write_bytes(bytes(most + 1))
+    with pytest.raises(DoesNotFit, match=rf"its slot has room for {most:,} in a signed image"):
+        slot_images("esp32", ESP32, files, 0)

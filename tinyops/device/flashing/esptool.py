@@ -26,4 +26,7 @@ class Esptool:
         offset = int(job.option("offset", "0x10000"), 0)
         argv = [str(program), "--chip", chip, "--port", job.port, "--baud", baud]
         # Since version 5 also write-flash; this is what version 4 knows, too.
-        return [*argv, "write_flash", f"{offset:#x}", str(job.file)]
+        argv += ["write_flash", f"{offset:#x}", str(job.file)]
+        # Which slot starts, as the bootloader remembers it; blank, it is the first one. Last: until then what ran does.
+        otadata = job.option("otadata")
+        return [*argv, f"{int(otadata, 0):#x}", str(job.blank)] if otadata else argv

@@ -12,6 +12,7 @@ from tinyops.boards.model import FlashTool
 from tinyops.device.identify.usb import UsbDevice
 
 FLASH_TIMEOUT_S = 600.0
+BLANK_BYTES = 8192  # of the file that blanks flash: two sectors
 Needs: TypeAlias = Literal["port", "usb", "drive"]
 Report: TypeAlias = Callable[[int], None]  # how far it is, in per cent
 # As the tools print it (tests/build/test_flashing_programs.py says where each was read).
@@ -21,7 +22,8 @@ _PERCENT = re.compile(r"(?<![\d.])(\d{1,3})(?:\.\d+)? ?%")
 @dataclass(frozen=True)
 class Job:
     """One file for one board. `port` is its serial line, `usb` the device, as far as there are any; `others` says
-    that more boards of its kind are connected, of which only this one is meant.
+    that more boards of its kind are connected, of which only this one is meant. `blank` is a file of BLANK_BYTES as
+    erased flash has them.
     """
 
     board: str
@@ -31,6 +33,7 @@ class Job:
     port: str | None = None
     usb: UsbDevice | None = None
     others: bool = False
+    blank: Path = Path()
 
     def option(self, name: str, default: str = "") -> str:
         return str(self.tool.options.get(name, default))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from tinyops.boards.model import Board, FlashTool
 from tinyops.device.flashing import way_of
 from tinyops.device.flashing.choose import Target
 from tinyops.device.flashing.drive import copy, mounted
-from tinyops.device.flashing.kind import FLASH_TIMEOUT_S, Job, Report, Way, percent
+from tinyops.device.flashing.kind import BLANK_BYTES, FLASH_TIMEOUT_S, Job, Report, Way, percent
 from tinyops.device.identify.find import Question, ask
 from tinyops.device.identify.match import candidates, mode_of
 from tinyops.device.identify.usb import UsbDevice, connected
@@ -192,22 +193,24 @@ def _run(target: Target, tool: FlashTool, way: Way, file: Path, around: Surround
     program = find_tool(way.program, hint=way.package)
     if way.needs == "port" and target.port is not None:
         _check_port(name, target.port, around)
-    job = Job(name, tool, file, origin, target.port, target.usb, target.others)
-
     report = _in_steps(say)
 
     def on_line(line: str) -> None:
         if (done := percent(line)) is not None:
             report(done)
 
-    command, what = way.command(program, job), f"{name}: {way.program}"
-    try:
-        run(command, timeout_s=around.timeout_s, on_line=on_line, terminal=way.terminal, what=what)
-    except ToolError as error:
-        if _vanished(target, around):
-            message = f"{name}: vanished while it was flashed\n{error.message}"
-            raise ToolError(message, hint=way.after_cut) from error
-        raise ToolError(error.message, hint=f"{name} is still connected; its firmware may be incomplete") from error
+    with tempfile.TemporaryDirectory(prefix="tinyops-flash-") as folder:
+        blank = Path(folder) / "blank.bin"
+        blank.write_bytes(b"\xff" * BLANK_BYTES)
+        job = Job(name, tool, file, origin, target.port, target.usb, target.others, blank)
+        command, what = way.command(program, job), f"{name}: {way.program}"
+        try:
+            run(command, timeout_s=around.timeout_s, on_line=on_line, terminal=way.terminal, what=what)
+        except ToolError as error:
+            if _vanished(target, around):
+                message = f"{name}: vanished while it was flashed\n{error.message}"
+                raise ToolError(message, hint=way.after_cut) from error
+            raise ToolError(error.message, hint=f"{name} is still connected; its firmware may be incomplete") from error
 
 
 def _check_port(name: str, port: str, around: Surroundings) -> None:

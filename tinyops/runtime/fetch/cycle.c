@@ -1,6 +1,7 @@
 /* The cycle's connections: one request after another, within bounds; see cycle.h. */
 #include "tinyops/fetch/cycle.h"
 
+#include "http_text.h"
 #include "parts.h"
 
 enum { RESUME_MS = 1000, SPREAD_PARTS = 4, DOUBLINGS_MAX = 16 };
@@ -125,16 +126,8 @@ static void go(tinyops_fetch *fetch) {
   }
 }
 
-static uint32_t length_of(const char *text) {
-  uint32_t length = 0;
-  while (text[length] != 0) {
-    length++;
-  }
-  return length;
-}
-
 static int32_t add(tinyops_url *url, const char *text) {
-  return tinyops_url_append(url, text, length_of(text));
+  return tinyops_url_append(url, text, tinyops_text_length(text));
 }
 
 static int32_t add_text(tinyops_url *url, tinyops_json_text text) {
@@ -155,7 +148,7 @@ static int32_t is_as_on_github(const char *endpoint, uint32_t length) {
 void tinyops_fetch_ask(tinyops_fetch *fetch, tinyops_json_text tag, tinyops_json_text name,
                        uint32_t from) {
   const char *endpoint = fetch->config->endpoint;
-  uint32_t length = length_of(endpoint);
+  uint32_t length = tinyops_text_length(endpoint);
   tinyops_url *url = &fetch->url;
   while (length != 0 && endpoint[length - 1u] == '/') {
     length--;

@@ -22,14 +22,6 @@ enum { CHUNK_MAX = 0x0fffffff, FIRST_REDIRECT = 301, LAST_REDIRECT = 308 };
 
 enum { PARTS = 11, NUMBER_ROOM = 11 };
 
-static uint32_t length_of(const char *text) {
-  uint32_t length = 0;
-  while (text[length] != 0) {
-    length++;
-  }
-  return length;
-}
-
 /* Writes a number and a zero. */
 static const char *write_number(uint32_t number, char *room) {
   char *at = room + NUMBER_ROOM - 1;
@@ -66,7 +58,7 @@ uint32_t tinyops_http_request_read(const tinyops_http_request *request, uint32_t
   uint32_t at = 0, copied = 0;
   for (uint32_t i = 0; i <= PARTS; i++) {
     const char *text = i < PARTS ? parts[i] : end;
-    const uint32_t length = length_of(text);
+    const uint32_t length = tinyops_text_length(text);
     for (uint32_t j = offset > at ? offset - at : 0; j < length && copied < room; j++) {
       bytes[copied++] = (uint8_t)text[j];
     }

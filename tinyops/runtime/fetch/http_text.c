@@ -7,6 +7,14 @@ enum { DIGITS_MAX = 10, MONTHS = 12 };
 
 static uint8_t lowered(uint8_t c) { return (uint8_t)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); }
 
+uint32_t tinyops_text_length(const char *text) {
+  uint32_t length = 0;
+  while (text[length] != 0) {
+    length++;
+  }
+  return length;
+}
+
 int32_t tinyops_text_skip(tinyops_text *text, const char *word) {
   uint32_t length = 0;
   while (word[length] != 0) {

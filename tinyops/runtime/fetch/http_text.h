@@ -10,6 +10,9 @@ typedef struct {
   uint32_t count;
 } tinyops_text;
 
+/* Bytes of a text before the NUL at its end. */
+uint32_t tinyops_text_length(const char *text);
+
 /* Whether both are the same but for the case of letters; `word` is in lower case. */
 int32_t tinyops_text_is(tinyops_text text, const char *word);
 
