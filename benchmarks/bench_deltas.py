@@ -11,6 +11,7 @@ more. Beside ours stand the whole image, and detools' own two formats for small 
 from __future__ import annotations
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -38,7 +39,7 @@ from tinyops.twin.flashed import firmware_body
 
 ROOT = Path(__file__).parents[1]
 RUNTIME = ROOT / "tinyops/runtime"
-MODELS = ROOT.parent / "shared/data/models/mlperf_tiny"
+MODELS = Path(os.environ.get("TINYOPS_SHARED_DATA", ROOT.parent / "shared/data")) / "models/mlperf_tiny"
 NAMES = {"keywords": "kws_ref_model", "images": "pretrainedResnet_quant"}
 BOARD, CPU = "nano33ble", "cortex-m4f"
 KEY = SigningKey.generate()
