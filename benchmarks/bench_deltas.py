@@ -3,8 +3,8 @@
 python benchmarks/bench_deltas.py
 
 Models are MLPerf Tiny's keyword spotting and image classification; what a training changes is simulated: last layer's
-or all weights move by a normal deviate of four steps of 128, biases with them. "code" has other instructions in one
-kernel. Firmwares are the application of a Nano 33 BLE: linked for the other slot, as it always is, and with a function
+or all weights move by a normal deviate of four steps of 128, biases with them. "code" has an instruction more in the
+kernels of convolutions. Firmwares are the application of a Nano 33 BLE: linked for the other slot, as it always is, and with a function
 more. Beside ours stand the whole image, and detools' own two formats for small devices.
 """
 
@@ -153,8 +153,8 @@ def compiled(model: bytes, folder: Path, *, other_code: bool = False) -> bytes:
     run(Step("compile", "m", settings), {"int8.tflite": folder / "in.tflite"}, folder / "c", _quietly)
     files = {p.relative_to(folder / "c").as_posix(): p for p in (folder / "c").rglob("*") if p.is_file()}
     if other_code:
-        kernel = next(path for name, path in sorted(files.items()) if name.endswith(".c") and "conv_2d" in name)
-        kernel.write_text(kernel.read_text().replace("  for (", '  __asm__ volatile("nop");\n  for (', 2))
+        for path in (path for name, path in files.items() if name.endswith(".c") and "conv_2d" in name):
+            path.write_text(path.read_text().replace("\n  for (", '\n  __asm__ volatile("nop");\n  for ('))
     tool = installed("arm-none-eabi-gcc")
     lock = {"compiler": {"name": tool.name, "version": tool.version}}
     step = Step("image", "m", {"cpu": CPU, "board": BOARD, "slot_bytes": None}, lock)
