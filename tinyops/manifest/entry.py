@@ -7,7 +7,16 @@ from typing import Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from tinyops.manifest.document import BoardEntry, FileRef, FleetRollout, Manifest, ModelKind, SlotImage, entry_asset
+from tinyops.manifest.document import (
+    DELTAS_MAX,
+    BoardEntry,
+    FileRef,
+    FleetRollout,
+    Manifest,
+    ModelKind,
+    SlotImage,
+    entry_asset,
+)
 from tinyops.manifest.envelope import Envelope, parse_envelope, verify
 from tinyops.manifest.fields import (
     AssetName,
@@ -46,10 +55,18 @@ class EntryModel(EntryFile):
     kind: ModelKind
 
 
+class EntryDelta(EntryFile):
+    """What makes an image of another one, whose signature covers the SHA-256 `base`."""
+
+    base: HexDigest
+
+
 class EntryImage(EntryFile):
-    """A signed image for a slot of a microcontroller; `image` is the SHA-256 that its signature covers."""
+    """A signed image for a slot of a microcontroller; `image` is the SHA-256 that its signature covers. `deltas` make
+    it of what the device may run."""
 
     image: HexDigest
+    deltas: tuple[EntryDelta, ...] = Field(default=(), max_length=DELTAS_MAX)
 
 
 class EntryPost(Tolerant):
@@ -216,7 +233,8 @@ def parse_entry(envelope: Envelope, *, where: str) -> Entry:
 
 
 def _image(ref: SlotImage) -> EntryImage:
-    return EntryImage(**_file(ref).to_json(), image=ref.image)
+    deltas = tuple(EntryDelta(**_file(delta).to_json(), base=delta.base) for delta in ref.deltas)
+    return EntryImage(**_file(ref).to_json(), image=ref.image, deltas=deltas)
 
 
 def _file(ref: FileRef) -> EntryFile:
