@@ -51,7 +51,7 @@ def settings(publisher: Publisher, **changes: Any) -> AgentSettings:
         "device": "pi-7",
         "state": publisher.root / "state",
         "trust": publisher.trust_file,
-        "reports": publisher.root / "reports",
+        "reports": str(publisher.root / "reports"),
         "once": True,
     }
     return AgentSettings(**{**fields, **changes})

@@ -16,6 +16,7 @@ from fakes.compiled import BASE, SANITIZED
 from tinyops.boards.layout import Memory
 from tinyops.firmware.fetched import signature_sources
 from tinyops.images import Golden, Kind, build_image, sign_image
+from tinyops.images.delta import make_delta
 from tinyops.manifest.keys import SigningKey
 from tinyops.specs.lock import SOURCES
 
@@ -120,6 +121,7 @@ def slots_program(name: str) -> Path:
         if not made_object.exists():
             subprocess.run(["gcc", "-std=c99", "-O2", *flags, "-c", source, "-o", made_object], check=True, timeout=60)
     runtime = [file for part in ("update", "digest", "signature") for file in sorted((RUNTIME / part).glob("*.c"))]
+    runtime.append(RUNTIME / "delta/delta.c")
     own = [ROOT / "tests/runtime" / f"{file}.c" for file in (name, "slots_device")]
     include = [a for part in ("include", "port/sim", "signature") for a in ("-I", RUNTIME / part)]
     flags = [*BASE, *SANITIZED, "-O2", *include, "-isystem", folder]
@@ -175,3 +177,28 @@ def write_files(layout: Layout, folder: Path, *, full: bool, image: int) -> list
                 paths.append(folder / f"image-{number}-{slot}-{version}")
                 paths[-1].write_bytes(data)
     return paths
+
+
+def write_delta_files(layout: Layout, folder: Path, *, full: bool, image: int) -> list[Path]:
+    """The same, and behind them the delta from the old one of `image` in slot 0 to the new one in slot 1, which differs
+    by some bytes, and by others that it has more."""
+    paths = write_files(layout, folder, full=False, image=image)
+    slots = (layout.firmware, layout.model)[image]
+    most = len(filling(slots[2], 1, origin=slots[0] if image == 0 else None))
+    old_body = body_of(most - 1024 if full else 600, 7)
+    for slot in range(2):
+        for version, body in enumerate((old_body, changed(old_body, 24))):
+            data = signed(body, origin=slots[slot] if image == 0 else None, counter=version + 1)
+            paths[1 + 4 * image + 2 * slot + version].write_bytes(data)
+    old, new = (paths[1 + 4 * image + at].read_bytes() for at in (0, 3))
+    paths.append(folder / "delta")
+    paths[-1].write_bytes(make_delta(old, new, where="the new image"))
+    return paths
+
+
+def changed(body: bytes, inserted: int) -> bytes:
+    """Every 50th byte is another one, and some come in between."""
+    found = bytearray(body)
+    found[::50] = bytes((byte + 3) % 256 for byte in found[::50])
+    middle = len(body) // 2
+    return bytes(found[:middle]) + body_of(inserted, 99) + bytes(found[middle:])

@@ -70,7 +70,7 @@ def _build(folder: Path, sanitized: bool) -> Path:
     library, made = folder / "monocypher.o", folder / "device"
     _gcc(["-std=c99", *flags, "-fno-sanitize=shift", "-c", folder / "monocypher.c", "-o", library])
     sources = [RUNTIME / "boot/table.c", RUNTIME / "port/sim/flash_model.c", DEVICE / "device.c", DEVICE / "links.c"]
-    for name in ("app", "smp", "settings", "digest", "signature", "update"):
+    for name in ("app", "smp", "settings", "digest", "signature", "update", "delta"):
         sources += sorted((RUNTIME / name).glob("*.c"))
     include: list[str | Path] = []
     for place in (RUNTIME / "include", RUNTIME / "signature", RUNTIME / "port/sim", DEVICE):

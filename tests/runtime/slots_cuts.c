@@ -1,13 +1,14 @@
 /* Cuts of power at every operation of flash in an update, in a revert, and again in the recovery
  * from each. For tests/build/test_slots_cuts.py.
  *
- * usage: slots_cuts LAYOUT(13 numbers) IMAGE SECONDS FULL KEY FILE...
+ * usage: slots_cuts LAYOUT(13 numbers) IMAGE SECONDS FULL KEY FILE... [DELTA]
  * IMAGE is updated: 0 firmware, 1 model. SECONDS: in how many of the operations of a recovery power
  * fails again: 0 none, 1 all, n each erase and each n-th unit. FULL: after how many of the cuts in
  * a slot's data the update is done again whole: 1 all, n each n-th; after every other operation it
  * always is, and after second cuts where images are small. Those are updated with the log at each
  * of its places. The 8 FILEs: firmware for slot 0 old and new, for slot 1, the same
- * of the model. Prints counts. */
+ * of the model. DELTA makes the new one in slot 1 of the old one in slot 0, and is sent while that
+ * runs. Prints counts. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "../../tinyops/runtime/update/log.h"
 #include "slots_device.h"
 
+static slots_file delta;
 static uint32_t updated, second_stride, full_stride;
 static uint32_t cuts[LEVELS], whole[LEVELS], seen[LEVELS], depth = 1;
 static int32_t is_whole[LEVELS];
@@ -69,7 +71,15 @@ static void start_up(slots_device *d) {
 static void put_on_trial(slots_device *d) {
   const uint32_t slot = d->slots.images[updated].active ^ 1u;
   const slots_file *file = &d->files[updated][slot][NEW];
-  must(d, slots_upload(d, updated, file, 61), "upload");
+  int32_t status = TINYOPS_SLOTS_ERR_BASE;
+  if (delta.count != 0) {
+    status = slots_upload_delta(d, updated, &delta, 61);
+    EXPECT((status == TINYOPS_SLOTS_ERR_BASE) == (slot == 0), "a delta: %d", status);
+  }
+  if (status == TINYOPS_SLOTS_ERR_BASE) { /* as a client goes on, then */
+    status = slots_upload(d, updated, file, 61);
+  }
+  must(d, status, "upload");
   must(d, tinyops_slots_test(&d->slots, updated, file->digest), "test");
   if (updated == TINYOPS_IMAGE_FIRMWARE) {
     start_up(d);
@@ -134,7 +144,7 @@ static uint32_t phases(const slots_device *d) {
 
 int main(int argc, char **argv) {
   static slots_device d;
-  EXPECT(argc == 26, "usage: see the source");
+  EXPECT(argc == 26 || argc == 27, "usage: see the source");
   slots_device_open(&d, argv + 1);
   updated = (uint32_t)atoi(argv[14]);
   second_stride = (uint32_t)atoi(argv[15]);
@@ -146,6 +156,9 @@ int main(int argc, char **argv) {
   d.key_count = key.count / TINYOPS_SLOTS_KEY_BYTES;
   for (uint32_t i = 0; i < 8; i++) {
     d.files[i / 4][i / 2 % 2][i % 2] = slots_load(argv[18 + i]);
+  }
+  if (argc == 27) {
+    delta = slots_load(argv[26]);
   }
   d.recover = recover;
   for (uint32_t records = 0; records < phases(&d); records++) {

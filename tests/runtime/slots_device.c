@@ -222,6 +222,11 @@ void slots_device_open(slots_device *d, char **numbers) {
       (tinyops_port_flash){facts->erase_bytes, facts->program_bytes, erase, program, read_bytes};
   d->crypto.sha256_of = sha256_of;
   d->crypto.ed25519_verify = verify;
+  d->crypto.running = tinyops_slots_running;
+  d->crypto.begin = tinyops_slots_begin;
+  d->crypto.write = tinyops_slots_write;
+  d->crypto.finish = tinyops_slots_finish;
+  d->crypto.describe = tinyops_slots_describe;
   const uint32_t sectors = facts->bytes / facts->erase_bytes;
   for (uint32_t i = 0; i < LEVELS; i++) {
     d->undo[i].stamps = room(sectors * 4);
@@ -294,6 +299,22 @@ int32_t slots_upload(slots_device *d, uint32_t image, const slots_file *file, ui
         tinyops_slots_write(&d->slots, (uint32_t)at, file->bytes + at, left < piece ? left : piece);
   }
   return at < 0 ? at : tinyops_slots_finish(&d->slots);
+}
+
+int32_t slots_upload_delta(slots_device *d, uint32_t image, const slots_file *file,
+                           uint32_t piece) {
+  tinyops_delta delta;
+  memset(&delta, 0x5a, sizeof delta);
+  int32_t at = tinyops_slots_begin(&d->slots, image, file->count, NULL);
+  if (at == 0) {
+    tinyops_delta_open(&delta, &d->slots);
+  }
+  while (at >= 0 && (uint32_t)at < file->count) {
+    const uint32_t left = file->count - (uint32_t)at;
+    at = tinyops_delta_take(&delta, file->bytes + at, left < piece ? left : piece);
+  }
+  EXPECT(at < 0 || delta.bytes == 0, "whole, and goes on");
+  return at < 0 ? at : TINYOPS_SLOTS_OK;
 }
 
 static const uint8_t *content_of(const slots_device *d, uint32_t image, uint32_t slot) {

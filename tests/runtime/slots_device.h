@@ -8,6 +8,7 @@
 
 #include "flash_model.h"
 #include "tinyops/boot.h"
+#include "tinyops/delta.h"
 #include "tinyops/slots.h"
 
 enum { LEVELS = 3, UNIT_MAX = 1024, OLD = 0, NEW = 1, VERSIONS = 2 };
@@ -77,6 +78,10 @@ int32_t slots_power_on(slots_device *device);
 
 /* begin, write in pieces of `piece` bytes, finish. Returns the first refusal, or OK. */
 int32_t slots_upload(slots_device *device, uint32_t image, const slots_file *file, uint32_t piece);
+
+/* The same of a delta, which is undone. */
+int32_t slots_upload_delta(slots_device *device, uint32_t image, const slots_file *file,
+                           uint32_t piece);
 
 /* Which version lies whole in a slot, VERSIONS: none. */
 uint32_t slots_holds(const slots_device *device, uint32_t image, uint32_t slot);

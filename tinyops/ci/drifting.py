@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tinyops.plan import Plan
 from tinyops.plan.markdown import LIMIT, mark_of, table_cell
-from tinyops.reconcile.observed import DRIFTED, Observed, by_state
+from tinyops.reconcile.states import DRIFTED, Observed, by_state
 
 TITLE = "Drift: devices or releases are not what the specs want"
 _ROOM = LIMIT - 2_000

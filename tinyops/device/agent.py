@@ -13,6 +13,7 @@ from pathlib import Path
 import tinyops
 from tinyops.device.client import REASON_CHARACTERS_MAX, Client
 from tinyops.device.folder import open_source
+from tinyops.device.reports import Credential, Outbox, SealedReport, open_outbox
 from tinyops.device.settings import AgentSettings
 from tinyops.device.source import Source
 from tinyops.device.state import AgentState, load_state, only_agent
@@ -20,12 +21,13 @@ from tinyops.errors import TinyopsError, ToolError
 from tinyops.files import read_bounded, write_atomic, writing
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import KEY_FILE_LIMIT_BYTES, SigningKey, load_trust, write_private
-from tinyops.manifest.report import DeviceReport, Health, Running, Slot, SlotState, report_path, seal_report
+from tinyops.manifest.report import DeviceReport, Health, Running, Slot, SlotState
 
 KEY_FILE = "device.key"
 REPORT_FILE = "report.json"
 BACK_OFF_MAX_S = 3600.0
 JITTER = 0.2
+REPORTS_WAIT_S = 30.0  # with `once`, until the reports are where they go
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,15 @@ def run_agent(
     settings.check()
     with only_agent(settings.state):
         agent = Agent(settings, on_event)
-        if not settings.once:
-            return _poll_on(agent, on_event, stop or threading.Event())
-        outcome = agent.poll()
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.report
+        try:
+            if not settings.once:
+                return _poll_on(agent, on_event, stop or threading.Event())
+            outcome = agent.poll()
+            if outcome.error is not None:
+                raise outcome.error
+            return outcome.report
+        finally:
+            agent.close()
 
 
 def _poll_on(agent: Agent, on_event: Callable[[str], None], halt: threading.Event) -> DeviceReport:
@@ -108,6 +113,7 @@ class Agent:
         self.started_s = time.monotonic()
         trust = load_trust(settings.trust, settings.threshold)
         self.key = device_key(settings.state)
+        self.outbox = _outbox(settings, on_event)
         state = load_state(settings.state, settings.fleet, settings.board)
         if state.project is None and settings.project is not None:
             state = state.but(project=settings.project)
@@ -122,16 +128,19 @@ class Agent:
         report = self._report(error)
         return Outcome(report, self._write(report) or error)
 
+    def close(self) -> None:
+        if self.outbox is not None:
+            self.outbox.close()
+
     def _write(self, report: DeviceReport) -> TinyopsError | None:
-        sealed = seal_report(report, self.key)
-        write_atomic(self.settings.state / REPORT_FILE, sealed)
-        if self.settings.reports is None:
+        sealed = SealedReport.of(report, self.key)
+        write_atomic(self.settings.state / REPORT_FILE, sealed.data)
+        if self.outbox is None:
             return None
-        try:
-            write_atomic(report_path(self.settings.reports, report.fleet, report.device), sealed)
-        except ToolError as error:
-            return error
-        return None
+        error = self.outbox.offer([sealed])
+        if error is None and self.settings.once:
+            error = self.outbox.flush(REPORTS_WAIT_S)
+        return error
 
     def _report(self, error: TinyopsError | None) -> DeviceReport:
         state = self.client.state
@@ -156,6 +165,13 @@ class Agent:
             agent=f"tinyops/{tinyops.__version__}",
             public_key=self.key.public.raw.hex(),
         )
+
+
+def _outbox(settings: AgentSettings, on_event: Callable[[str], None]) -> Outbox | None:
+    if settings.reports is None:
+        return None
+    credential = Credential(settings.reports_token_file)
+    return open_outbox(settings.reports, credential=credential, state=settings.state, on_event=on_event)
 
 
 def running_of(state: AgentState) -> Running | None:

@@ -36,10 +36,13 @@ class Offers(Protocol):
         """When what is offered may not be installed any more; null where it never ends."""
 
 
-def wanted(offered: Offered, position: int) -> Entry | None:
-    """The entry as a device at that position takes it; None: it stays with what it runs."""
-    choice = choose_content(offered.entry.rollout, offered.progress, position)
+def wanted(offered: Offered, position: int, runs: str | None = None) -> Entry | None:
+    """The entry as a device at that position takes it; None: it stays with what it runs.
+
+    `runs` is the digest of the model that it runs, confirmed: who has the new one keeps it while nothing is known.
+    """
     rollout = offered.entry.rollout
+    choice = choose_content(rollout, offered.progress, position, runs_new=runs == offered.entry.model.digest)
     if choice == "new":
         return offered.entry.model_copy(update={"rollout": None})
     if choice == "base" and rollout is not None and rollout.base is not None:

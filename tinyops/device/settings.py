@@ -18,7 +18,8 @@ class AgentSettings:
     `store` is a folder or an http(s) URL, `trust` a PEM file of the public keys that sign releases
     (`threshold` of them must), `state` a folder of the agent's own. `replay` is a CSV recording that
     stands for the sensor, `contract` the contract of what this device is wired for (others are
-    refused), `reports` a folder for reports. `project`, where not given, is that of the first entry.
+    refused), `reports` where reports go, `reports_token_file` what lets it write there. `project`,
+    where not given, is that of the first entry.
     """
 
     store: str
@@ -31,7 +32,8 @@ class AgentSettings:
     project: str | None = None
     replay: Path | None = None
     contract: Path | None = None
-    reports: Path | None = None
+    reports: str | None = None
+    reports_token_file: Path | None = None
     once: bool = False
     interval_s: float = 300.0
     timeout_s: float = 30.0

@@ -17,8 +17,9 @@ from tinyops.link.smp.definition import MESSAGE_MIN
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 HEADERS = (
-    *("app.h", "boot.h", "bytes.h", "crc32.h", "ed25519.h", "golden.h", "health.h", "image_format.h", "link.h"),
-    *("little_endian.h", "manage.h", "model.h", "port.h", "settings.h", "settings_format.h", "settings_smp.h"),
+    *("app.h", "boot.h", "bytes.h", "crc32.h", "delta.h", "delta_format.h", "ed25519.h", "golden.h", "health.h"),
+    *("image_format.h", "link.h", "little_endian.h", "manage.h", "model.h", "port.h", "settings.h"),
+    *("settings_format.h", "settings_smp.h"),
     *("sha256.h", "slots.h", "smp.h", "smp_group.h"),
 )
 # Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.

@@ -10,12 +10,24 @@ from tinyops.images import Kind, body_max
 HEADER_BYTES = 256
 TRAILER_BYTES = 512
 MODEL_HEADER_BYTES = 32
+SMALL_FLASH_BYTES = 32 * 1024
 MODEL_SLOTS = ("tinyops_model_slot", "tinyops_model_slot_b")  # symbols of firmware
 
 
 def are_linked(layout: Layout) -> bool:
     """Whether the slot library and its cryptography are part of the application: no bootloader of ours has them."""
     return layout.state is not None and layout.settings is not None and layout.own_bootloader is None
+
+
+def is_scarce(layout: Layout) -> bool:
+    """Whether the firmware's slot is so small that every byte counts."""
+    return layout.own_bootloader is not None and body(layout.firmware[0]).bytes <= SMALL_FLASH_BYTES
+
+
+def takes_deltas(spec: BoardSpec) -> bool:
+    """Whether the board's firmware takes an image as what differs from the one that runs: 2 KB of code, 1 KB of RAM."""
+    layout = spec.layout
+    return layout is not None and layout.state is not None and bool(layout.model) and not is_scarce(layout)
 
 
 def body(slot: Region) -> Region:

@@ -27,6 +27,7 @@ from tinyops.manifest.fields import (
     read_model,
 )
 from tinyops.manifest.keys import Trust
+from tinyops.manifest.progress import ONLINE_KEYS_MAX, POSITIONS, WAVES_MAX, OnFailure, Threshold
 
 MANIFEST_SCHEMA: Final = "tinyops/manifest/v1"
 MANIFEST_ASSET = "manifest.json"
@@ -203,6 +204,35 @@ class OverriddenLimit(Strict):
     author: str = Field(max_length=100)
 
 
+class FleetBase(Strict):
+    """What a fleet's devices had before a rollout, by board, and the version of a release that offered it."""
+
+    version: Version
+    security_counter: Counter
+    boards: Mapping[Name, BoardEntry] = Field(min_length=1)
+
+
+class FleetRollout(Strict):
+    """The waves in which a fleet's devices take its content, see `manifest/progress.py`; entries repeat it.
+
+    `id` is the version that first brought the content. `waves` are the highest positions of each, rising; they stay as
+    they were when the rollout began. `soak_h` and what else decides when the next one begins stand in the spec only.
+    """
+
+    id: Version
+    waves: tuple[Threshold, ...] = Field(min_length=1, max_length=WAVES_MAX)
+    on_failure: OnFailure
+    keys: tuple[HexDigest, ...] = Field(min_length=1, max_length=ONLINE_KEYS_MAX)
+    progress: PostUrl | Literal[""] = ""
+    base: FleetBase
+
+    @model_validator(mode="after")
+    def _reaches_everybody(self) -> FleetRollout:
+        if [*self.waves] != sorted(self.waves) or self.waves[-1] != POSITIONS - 1:
+            raise ValueError("waves must rise, and the last one reach every position")
+        return self
+
+
 class FleetEntry(Strict):
     model: Name
     security_counter: Counter
@@ -211,6 +241,13 @@ class FleetEntry(Strict):
     prevent_destroy: bool = False
     carried: Carried | None = None
     retired: Retired | None = None
+    rollout: FleetRollout | None = None
+
+    def offers(self) -> Iterator[tuple[str, BoardEntry]]:
+        """Everything that devices may be told to take: by board, and what they had before."""
+        yield from self.boards.items()
+        if self.rollout is not None:
+            yield from ((f"{board} before", offered) for board, offered in self.rollout.base.boards.items())
 
 
 class Held(Strict):
@@ -263,7 +300,7 @@ class Manifest(Strict):
 
     def _check_files(self) -> None:
         for fleet, entry in self.fleets.items():
-            for board, offered in entry.boards.items():
+            for board, offered in entry.offers():
                 for name, file in offered.files():
                     listed = self.assets.get(file.digest)
                     if listed is None or (listed.tag, listed.asset, listed.bytes) != (file.tag, file.asset, file.bytes):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from tinyops.manifest.document import BoardEntry, FileRef, Manifest, ModelKind, SlotImage, entry_asset
+from tinyops.manifest.document import BoardEntry, FileRef, FleetRollout, Manifest, ModelKind, SlotImage, entry_asset
 from tinyops.manifest.envelope import Envelope, parse_envelope, verify
 from tinyops.manifest.fields import (
     AssetName,
@@ -23,7 +23,7 @@ from tinyops.manifest.fields import (
     read_model,
 )
 from tinyops.manifest.keys import PublicKey, Trust
-from tinyops.manifest.progress import POSITIONS, WAVES_MAX, OnFailure, Progress
+from tinyops.manifest.progress import ONLINE_KEYS_MAX, WAVES_MAX, OnFailure, Progress, Threshold
 
 ENTRY_SCHEMA: Final = "tinyops/entry/v1"
 ENTRY_LIMIT_BYTES = 8 * 1024
@@ -72,9 +72,6 @@ class EntryContent(Tolerant):
     golden: EntryFile
 
 
-Threshold = Annotated[int, Field(ge=0, lt=POSITIONS)]
-
-
 class EntryRollout(Tolerant):
     """The waves in which devices take this entry's content, see `manifest/progress.py`.
 
@@ -87,7 +84,7 @@ class EntryRollout(Tolerant):
     id: Version
     waves: tuple[Threshold, ...] = Field(min_length=1, max_length=WAVES_MAX)
     on_failure: OnFailure
-    keys: tuple[HexDigest, ...] = Field(min_length=1, max_length=4)
+    keys: tuple[HexDigest, ...] = Field(min_length=1, max_length=ONLINE_KEYS_MAX)
     progress: PostUrl | Literal[""] = ""
     base: EntryContent | None = None
 
@@ -103,22 +100,28 @@ class EntryRollout(Tolerant):
 Choice: TypeAlias = Literal["new", "base", "keep"]
 
 
-def choose_content(rollout: EntryRollout | None, progress: Progress | None, position: int) -> Choice:
+def choose_content(
+    rollout: EntryRollout | None, progress: Progress | None, position: int, *, runs_new: bool = False
+) -> Choice:
     """What a device takes of an entry: its content, the content before, or what it runs, whatever that is.
 
     `progress` is null where there is none that can be believed. It may be of an earlier rollout: that says nothing
-    about this one.
+    about this one. `runs_new`: the device runs the entry's content already, confirmed: it goes back when the rollout
+    halted, and never because nobody could say for a while how far the rollout is.
     """
     if rollout is None:
         return "new"
+    before: Choice = "keep" if rollout.base is None or runs_new else "base"
     if progress is None or progress.rollout != rollout.id:
-        return "keep" if rollout.base is None else "base"
+        return before
     if progress.state == "finished":
         return "new"
     reached = rollout.wave_of(position) < progress.waves
     if progress.state == "halted":
-        return "base" if rollout.on_failure == "revert" or not reached else "keep"
-    return "new" if reached else "base"
+        if rollout.base is None or (rollout.on_failure == "hold" and reached):
+            return "keep"
+        return "base" if rollout.on_failure == "revert" else before
+    return "new" if reached else before
 
 
 class Entry(Tolerant):
@@ -158,25 +161,45 @@ def entries(manifest: Manifest, *, expires: str | None = None) -> Iterator[tuple
     """The entry of every fleet and board of a release, with its asset's name."""
     for fleet, released in manifest.fleets.items():
         for board, offered in released.boards.items():
-            files = _files(offered)
+            content = _content(offered, manifest.version, released.security_counter)
             yield (
                 entry_asset(fleet, board),
                 Entry(
                     project=manifest.project,
                     fleet=fleet,
                     board=board,
-                    version=manifest.version,
-                    security_counter=released.security_counter,
-                    contract=offered.contract.removeprefix("sha256:"),
-                    contract_file=files["contract_file"],
-                    model=EntryModel(**files["model"].to_json(), kind=offered.model.kind),
-                    firmware=files.get("firmware"),
-                    images={slot: _image(image) for slot, image in offered.images.items()},
-                    golden=files["golden"],
+                    **{name: getattr(content, name) for name in EntryContent.model_fields},
                     expires=expires,
                     post=EntryPost(**offered.post.to_json()) if offered.post else None,
+                    rollout=_rollout(released.rollout, board) if released.rollout else None,
                 ),
             )
+
+
+def _content(offered: BoardEntry, version: int, counter: int) -> EntryContent:
+    files = {name: _file(ref) for name, ref in offered.files()}
+    return EntryContent(
+        version=version,
+        security_counter=counter,
+        contract=offered.contract.removeprefix("sha256:"),
+        contract_file=files["contract_file"],
+        model=EntryModel(**files["model"].to_json(), kind=offered.model.kind),
+        firmware=files.get("firmware"),
+        images={slot: _image(image) for slot, image in offered.images.items()},
+        golden=files["golden"],
+    )
+
+
+def _rollout(rollout: FleetRollout, board: str) -> EntryRollout:
+    before = rollout.base.boards.get(board)
+    return EntryRollout(
+        id=rollout.id,
+        waves=rollout.waves,
+        on_failure=rollout.on_failure,
+        keys=rollout.keys,
+        progress=rollout.progress,
+        base=_content(before, rollout.base.version, rollout.base.security_counter) if before else None,
+    )
 
 
 def read_entry(data: bytes, trust: Trust, *, where: str) -> tuple[Entry, Envelope]:
@@ -184,10 +207,6 @@ def read_entry(data: bytes, trust: Trust, *, where: str) -> tuple[Entry, Envelop
     envelope = parse_envelope(data, limit_bytes=ENTRY_LIMIT_BYTES, where=where)
     signed = verify(envelope, trust, where=where)
     return read_model(Entry, ENTRY_SCHEMA, signed, where=where, text=envelope.payload), envelope
-
-
-def _files(offered: BoardEntry) -> dict[str, EntryFile]:
-    return {name: _file(ref) for name, ref in offered.files()}
 
 
 def _image(ref: SlotImage) -> EntryImage:

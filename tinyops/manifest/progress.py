@@ -21,19 +21,30 @@ PROGRESS_SCHEMA: Final = "tinyops/progress/v1"
 PROGRESS_LIMIT_BYTES = 16 * 1024
 POSITIONS = 2**32
 WAVES_MAX = 20
-QUARANTINED_MAX = 100
+ONLINE_KEYS_MAX = 4
+QUARANTINED_MAX = 64
 
 RolloutState: TypeAlias = Literal["advancing", "holding", "halted", "finished"]
+Threshold = Annotated[int, Field(ge=0, lt=POSITIONS)]
 OnFailure: TypeAlias = Literal["revert", "hold"]
+HeldBy: TypeAlias = Literal["spec", "person"]
+
+
+class Quarantined(Tolerant):
+    """A file that was new in a rollout which halted: a model's, or a firmware's where the model was not new."""
+
+    digest: HexDigest
+    rollout: Version
 
 
 class Progress(Tolerant):
     """`rollout` is the version that first brought the content; `sequence` rises with every document of a fleet.
 
-    `waves` of them are reached, 0: none yet. `advancing` and `holding` differ for people only: a device takes what its
-    wave says. `halted`: nobody takes the new content any more, and with the release's `on_failure: revert` who has it
-    goes back. `quarantined` are digests of models that a rollout of this fleet halted on. After `expires` nothing is
-    installed by it.
+    `waves` of them are reached, 0: none yet, the last of them at `since`; of a halted rollout `since` is when it
+    halted. `advancing` and `holding` differ for people only: a device takes what its wave says; `held_by` tells a hold
+    in the spec from one that a person ends. `halted`: nobody takes the new content any more, and with the release's
+    `on_failure: revert` who has it goes back. `quarantined` is what rollouts of this fleet halted on, oldest first.
+    After `expires` nothing is installed by it.
     """
 
     schema_: Literal["tinyops/progress/v1"] = Field(default=PROGRESS_SCHEMA, alias="schema")
@@ -47,7 +58,8 @@ class Progress(Tolerant):
     time: Time
     expires: Time
     reason: Reason = ""
-    quarantined: tuple[HexDigest, ...] = Field(default=(), max_length=QUARANTINED_MAX)
+    held_by: HeldBy | None = None
+    quarantined: tuple[Quarantined, ...] = Field(default=(), max_length=QUARANTINED_MAX)
 
 
 def position(fleet: str, unit: str) -> int:

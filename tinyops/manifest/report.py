@@ -136,8 +136,13 @@ class UnreadableReport:
     reason: str
 
 
-def report_path(folder: Path, fleet: str, device: str) -> Path:
-    return folder / fleet / f"{device}.json"
+def report_name(fleet: str, device: str, reporter: str | None = None) -> str:
+    """Where a report lies below a folder of reports: each who reports a device has a file of its own."""
+    return f"{fleet}/{device}@{reporter}.json" if reporter and reporter != device else f"{fleet}/{device}.json"
+
+
+def report_path(folder: Path, fleet: str, device: str, reporter: str | None = None) -> Path:
+    return folder / report_name(fleet, device, reporter)
 
 
 def seal_report(report: DeviceReport, key: SigningKey) -> bytes:
@@ -178,7 +183,7 @@ def read_reports(
         except TinyopsError as error:
             yield UnreadableReport(path, error.message)
             continue
-        if report_path(folder, report.fleet, report.device) != path:
+        if report_path(folder, report.fleet, report.device, report.reporter) != path:
             yield UnreadableReport(path, f"is the report of {report.device} in fleet {report.fleet}")
         else:
             yield report

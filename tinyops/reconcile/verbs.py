@@ -13,8 +13,9 @@ from tinyops.errors import UnsafePlan, UsageError
 from tinyops.files import MIB, read_bounded
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import read_time
-from tinyops.reconcile.observed import converged_share, observed_devices
+from tinyops.reconcile.observed import observed_devices
 from tinyops.reconcile.pins import MODEL_FILE
+from tinyops.reconcile.states import converged_share
 from tinyops.reconcile.world import World
 from tinyops.specs.loader import Loaded
 from tinyops.specs.model import Fleet

@@ -24,6 +24,7 @@ from tinyops.specs.layers import TfliteArchitecture
 from tinyops.specs.model import KINDS, AnyDocument, Dataset, Fleet, Model, Project
 from tinyops.specs.model_rules import model_faults
 from tinyops.specs.not_yet import NOT_YET
+from tinyops.specs.rollout_rules import rollout_faults
 from tinyops.specs.store_rules import store_faults
 
 SPECS_FOLDER = "specs"
@@ -265,7 +266,7 @@ class _Checker:
                 yield Fault(loc, f"fleet {retired.fleet} is retired, but its spec exists", "remove one of the two")
             if retired.fleet in [r.fleet for r in project.spec.retired[:number]]:
                 yield Fault(loc, f"fleet {retired.fleet} is retired twice", "remove one")
-        for name in ("releases.path", "reports.path"):
+        for name in ("releases.path", "reports.path", "metadata.path"):
             yield from self._url_faults(project, *name.split("."))
         yield from store_faults(project.spec.artifacts)
 
@@ -297,6 +298,8 @@ class _Checker:
         ):
             hint = closest(when.fleet, self.by_kind["Fleet"])
             yield Fault(("spec", "promote_when", "fleet"), f"there is no Fleet {when.fleet!r}", hint)
+        projects = [*self.by_kind["Project"].values()]
+        yield from rollout_faults(fleet.spec, projects[0].document.spec if projects else None)
         known, signal = self._signal(models[name].document) if name in models else (False, None)
         for board, binding in fleet.spec.boards.items():
             yield from binding_faults(board, binding, signal, self.catalog, signal_known=known)

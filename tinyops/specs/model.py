@@ -43,6 +43,8 @@ from tinyops.specs.layers import (
     PythonArchitecture,
     TfliteArchitecture,
 )
+from tinyops.specs.metadata_host import MetadataHost, OnlineSigner
+from tinyops.specs.rollout import Rollout
 
 __all__ = [
     "KINDS",
@@ -142,6 +144,9 @@ class Signer(Strict):
 
 class Signing(Strict):
     image: Signer = Field(description="Signs manifests and entries.")
+    online: OnlineSigner | None = Field(
+        default=None, description="Signs how far rollouts are; needed by a fleet that has one."
+    )
 
 
 class Limits(Strict):
@@ -171,6 +176,9 @@ class ProjectSpec(Strict):
         description="What steps made, by digest: a cache, all of it can be made or fetched again.",
     )
     reports: DirectoryReports | None = Field(default=None, description="Without it the fleet is open-loop.")
+    metadata: MetadataHost | None = Field(
+        default=None, description="Where it is published what changes between releases, such as how far rollouts are."
+    )
     signing: Signing
     limits: Limits = Limits()
     overrides: tuple[LimitOverride, ...] = Field(default=(), max_length=100, description="Limits lifted by name.")
@@ -337,6 +345,9 @@ class FleetSpec(Strict):
         Field(default=0, description="It moves when so many people have signed the plan; true is one.")
     )
     prevent_destroy: bool = Field(default=False, description="No board leaves it, and it cannot be retired.")
+    rollout: Rollout | None = Field(
+        default=None, description="In which waves its devices get what is new; absent: all at once."
+    )
     suspended: Suspended | None = Field(default=None, description="It stays as released; `tinyops suspend` writes it.")
     security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=0, description="Only rises: devices refuse releases with a lower one."

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from tinyops.documents import NotYet
 
-_ROLLOUT = "rollouts in waves are not part of this version: a release reaches every device of the fleet"
-
 NOT_YET: NotYet = {
     ("FleetSpec", "chain"): "splitting a model over a chain of boards is not part of this version",
     ("FleetSpec", "split"): "splitting a model over a chain of boards is not part of this version",
     ("FleetSpec", "on_part_lost"): "splitting a model over a chain of boards is not part of this version",
-    ("FleetSpec", "rollout"): _ROLLOUT,
     ("FleetSpec", "settings"): "settings of devices, such as Wi-Fi, are not part of this version",
     ("Signing", "targets"): "signing by people is not part of this version: CI signs with one key",
     ("Signer", "threshold"): "signing by people is not part of this version: CI signs with one key",

@@ -285,7 +285,8 @@ int main(int count, char **arguments) {
       .flash_bytes = self.firmware.body_bytes,
       .sha256_of = tinyops_sha256_of,
       .settings = self.kept,
-      .image_calls = &tinyops_app_update_calls,
+      .image_calls = self.options.deltas != 0 ? tinyops_app_take_deltas(&self.deltas, &self.updates)
+                                              : &tinyops_app_update_calls,
       .images = &self.updates,
       .message = message,
       .message_bytes = self.options.buffer_bytes,

@@ -4,6 +4,7 @@
 
 #include "flash_model.h"
 #include "layout.h"
+#include "tinyops/delta.h"
 #include "tinyops/manage.h"
 #include "tinyops/settings_smp.h"
 
@@ -33,6 +34,7 @@ typedef struct {
   const char *board, *fleet;
   uint32_t erase_bytes, program_bytes;
   uint32_t buffer_bytes, rate_millihz, watchdog_ms, erase_ms;
+  uint32_t deltas;    /* whether it takes them */
   int line, udp, tcp; /* file descriptor, ports; -1: none */
 } device_options;
 
@@ -48,6 +50,7 @@ typedef struct {
   const tinyops_smp_settings *kept;
   tinyops_slots slots;
   tinyops_app_updates updates;
+  tinyops_app_deltas deltas;
   tinyops_image_info firmware; /* that runs */
   const uint8_t *firmware_start;
   char behaviour;

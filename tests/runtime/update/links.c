@@ -234,6 +234,7 @@ void options_read(int count, char **words, device_options *found) {
                             .program_bytes = 4,
                             .buffer_bytes = TINYOPS_SMP_MESSAGE_MAX,
                             .watchdog_ms = 2000,
+                            .deltas = 1,
                             .line = NONE,
                             .udp = NONE,
                             .tcp = NONE};
@@ -248,6 +249,7 @@ void options_read(int count, char **words, device_options *found) {
                {"--rate", 0, &found->rate_millihz, 0},
                {"--watchdog", 0, &found->watchdog_ms, 0},
                {"--erase-ms", 0, &found->erase_ms, 0},
+               {"--deltas", 0, &found->deltas, 0},
                {"--line", 0, 0, &found->line},
                {"--udp", 0, 0, &found->udp},
                {"--tcp", 0, 0, &found->tcp}};

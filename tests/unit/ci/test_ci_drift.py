@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyops.ci.drifting import drift_issue
 from tinyops.plan import Action, Bound, Change, Plan
 from tinyops.plan.markdown import LIMIT
-from tinyops.reconcile.observed import Observed, State
+from tinyops.reconcile.states import Observed, State
 
 BOUND = Bound(*("sha256:" + digit * 64 for digit in "1234"))
 SETTLED = Plan("wearables", 3, BOUND, (Change("fleet", "wrist", Action.KEEP),))

@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--trust", required=True, type=Path, metavar="FILE", help="PEM file of the public keys that sign releases")
     add("--threshold", type=int, default=1, metavar="N", help="how many of them must have signed (default 1)")
     add("--state", type=Path, default=DEFAULT_STATE, metavar="DIR", help=f"the agent's own folder ({DEFAULT_STATE})")
-    add("--reports", type=Path, metavar="DIR", help="write signed reports there")
+    add("--reports", metavar="DIR|URL", help="bring signed reports there: a folder, or a receiver's https:// address")
+    add("--reports-token-file", type=Path, metavar="FILE", help="the token, or the key, that lets this machine do so")
     add("--replay", type=Path, metavar="CSV", help="a recording that stands for the sensor")
     add("--contract", type=Path, metavar="FILE", help="what this device is wired for: other contracts are refused")
     add("--project", help="accept releases of this project only (default: that of the first one)")
@@ -49,6 +50,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         replay=arguments.replay,
         contract=arguments.contract,
         reports=arguments.reports,
+        reports_token_file=arguments.reports_token_file,
         once=arguments.once,
         interval_s=arguments.interval,
     )

@@ -14,14 +14,13 @@ HEADERS = ("fleet", "board", "device", "state", "runs", "released", "last report
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     add_lock(parser)
-    parser.add_argument("--all", action="store_true", help="list converged devices too")
+    parser.add_argument("--all", action="store_true", help="list devices that run what they should, too")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 when a device drifted")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from dataclasses import asdict
-
-    from tinyops.reconcile.observed import DRIFTED, Observed, by_state, observed_devices
+    from tinyops.reconcile.observed import observed_devices
+    from tinyops.reconcile.states import DRIFTED, Observed, by_state
     from tinyops.reconcile.verbs import clock
     from tinyops.reconcile.world import observe
 
@@ -44,7 +43,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             device.why,
         )
 
-    shown = [d for d in devices if arguments.all or d.state != "converged"]
+    shown = [d for d in devices if arguments.all or d.state not in ("converged", "waiting")]
     counts = ", ".join(f"{count:,} {state}" for state, count in by_state(devices)) or "no device reports yet"
     lines = [output.table(HEADERS, [row(d) for d in shown]), ""] if shown else []
     released = world.manifest.tag if world.manifest else "nothing released"
@@ -53,7 +52,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.note(f"not a report: {wrong.path}: {wrong.reason}")
     value = {
         "released": world.manifest.version if world.manifest else 0,
-        "devices": [asdict(device) for device in devices],
+        "devices": [device.to_json() for device in devices],
         "unreadable": [{"path": str(wrong.path), "reason": wrong.reason} for wrong in unreadable],
     }
     output.result(value, "\n".join(lines))

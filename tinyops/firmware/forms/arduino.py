@@ -18,7 +18,7 @@ from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.forms.own_bootloader import layout_header
 from tinyops.firmware.maker_build import MakerTarget
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
-from tinyops.firmware.slots import are_linked, model_symbols
+from tinyops.firmware.slots import are_linked, model_symbols, takes_deltas
 from tinyops.firmware.templating import comment, render
 from tinyops.specs.acts import HttpAct, http_act
 from tinyops.toolchain import AVR_CORE_VARIABLE, CPU_FLAGS, find_avr_core
@@ -132,7 +132,7 @@ class ArduinoForm(Form):
         program |= {"acts": acts, "labels": facts.classes}
         slots, makers_bootloader = are_linked(layout), request.spec.update.kind == "vendor-ab"
         program |= {"settings": layout.settings, "avr": request.spec.cpu == "avr", "slots": slots}
-        program |= {"vendor": slots and makers_bootloader}
+        program |= {"vendor": slots and makers_bootloader, "deltas": slots and takes_deltas(request.spec)}
         values |= {"message_bytes": message_bytes(request.spec)}
         ini = {"envs": envs, "models": model_symbols(layout), "firmware": layout.firmware[0], "slots": slots}
         files = {
@@ -167,6 +167,7 @@ def slot_sources(request: Request, *, vendor: bool) -> dict[str, bytes]:
     files = {"include/layout.h": layout_header(request.board, request.spec)}
     files |= sources("update", "src/update") | sources("signature", "src/signature")
     files["src/update/table.c"] = (RUNTIME / "boot/table.c").read_bytes()
+    files |= sources("delta", "src/delta") if takes_deltas(request.spec) else {}
     if vendor:
         files |= sources("vendor", "src/vendor")
         files["include/tinyops/vendor.h"] = (RUNTIME / "include/tinyops/vendor.h").read_bytes()

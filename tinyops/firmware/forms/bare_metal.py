@@ -18,12 +18,11 @@ from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms import own_bootloader
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
-from tinyops.firmware.slots import are_linked, firmware_regions, model_region
+from tinyops.firmware.slots import are_linked, firmware_regions, is_scarce, model_region, takes_deltas
 from tinyops.firmware.templating import comment, render
 from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
-SMALL_FLASH_BYTES = 32 * 1024  # a firmware's slot in which every byte counts
 LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
@@ -98,6 +97,8 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
         files |= sources(folder, f"src/{folder}")
     if any(env["scarce"] for env in envs):
         files |= sources("settings/of_boot", "src/of_boot")
+    if layout.own_bootloader is not None and takes_deltas(spec):
+        files |= sources("delta", "src/delta")
     for source in ("bare", kind.startup):
         files |= sources(f"port/{source}", f"src/{kind.startup}")
     return dict(sorted((files | _own_memory(kind)).items()))
@@ -113,6 +114,7 @@ def _programs(
     given = {
         "linked": linked,
         "slots": layout.own_bootloader is not None,
+        "deltas": layout.own_bootloader is not None and takes_deltas(request.spec),
         "sensor": describe_sensor(request.sensor),
         "dark": request.dark,
     }
@@ -201,7 +203,7 @@ def _places(name: str, layout: Layout, firmware: tuple[Region, ...], model: tupl
         "ldscript_b": scripts[1] if scripts[1:] else "",
         "flash": regions[0],
         "linked": dict(zip(scripts, regions, strict=True)),
-        "scarce": layout.own_bootloader is not None and regions[0].bytes <= SMALL_FLASH_BYTES,
+        "scarce": is_scarce(layout),
         "model": model_region(layout, model),
         "model_b": model_region(layout, model, 1) if layout.own_bootloader is not None else None,
     }

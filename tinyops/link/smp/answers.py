@@ -61,6 +61,7 @@ class UpdateState:
     counter: int
     gap_ms: int
     lost: int
+    deltas: int = 0
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,8 @@ class UpdateError(IntEnum):
     STATE = 14
     ABSENT = 15
     KIND = 16
+    BASE = 17
+    DELTA = 18
 
 
 UPDATE_ERROR_TEXT: dict[UpdateError, str] = {
@@ -108,6 +110,8 @@ UPDATE_ERROR_TEXT: dict[UpdateError, str] = {
     UpdateError.STATE: "nothing is being written, verified, pending or on trial there",
     UpdateError.ABSENT: "no slot holds an image with that digest",
     UpdateError.KIND: "a model where a firmware belongs, or the reverse",
+    UpdateError.BASE: "the delta is from another image than the one that runs",
+    UpdateError.DELTA: "the delta is malformed",
 }
 # What group 1 says in place of each, in the order of their numbers.
 IMAGE_ERRORS: dict[UpdateError, ImageError] = {
@@ -127,6 +131,8 @@ IMAGE_ERRORS: dict[UpdateError, ImageError] = {
     UpdateError.STATE: ImageError.NO_FREE_SLOT,
     UpdateError.ABSENT: ImageError.HASH_NOT_FOUND,
     UpdateError.KIND: ImageError.INVALID_TLV,
+    UpdateError.BASE: ImageError.HASH_NOT_FOUND,
+    UpdateError.DELTA: ImageError.INVALID_IMAGE_HEADER,
 }
 
 
@@ -271,6 +277,7 @@ _UPDATE = (
     Key("counter", "uint", "least security counter that is accepted"),
     Key("gap_ms", "uint", "how long the last swap stopped inference; 0 without a clock"),
     Key("lost", "uint", "frames of the board's sensor that were lost in swaps, since start-up"),
+    Key("deltas", "uint", "format of the deltas that it takes, 0: none; missing: none", True),
 )
 _IMAGE = Key("image", "uint", "0 firmware, 1 model")
 _OFFSET = Key("off", "uint", "of the piece, bytes")

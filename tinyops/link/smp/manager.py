@@ -149,7 +149,8 @@ class BoardManager:
 
     def update_state(self, image: int, timeout_s: float | None = None) -> UpdateState:
         a = self.request(self._ours.UpdateRead(image=image), timeout_s)
-        return UpdateState(a.state, a.outcome, a.refusal, a.written, a.announced, a.counter, a.gap_ms, a.lost)
+        told = (a.state, a.outcome, a.refusal, a.written, a.announced, a.counter, a.gap_ms, a.lost)
+        return UpdateState(*told, deltas=a.deltas or 0)
 
     def end_trial(self, image: int) -> None:
         """Ends the trial of an image at once: what ran before runs again."""

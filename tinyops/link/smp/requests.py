@@ -233,6 +233,7 @@ class UpdateReadResponse(message.ReadResponse):
     counter: Uint
     gap_ms: Uint
     lost: Uint
+    deltas: Uint | None = None
 
 
 class UpdateRead(_Ours, message.ReadRequest):

@@ -9,7 +9,7 @@ enum {
   NUMBER_DIGITS = 10,
   NO_IMAGE = -1,
   /* Refusals of the group's own, behind those of slots. */
-  DENIED = -1 - TINYOPS_SMP_UPDATE_ERR_KIND,
+  DENIED = -1 - TINYOPS_SMP_UPDATE_ERR_DELTA,
   NO_DIGEST = DENIED - 1,
   NO_LENGTH = NO_DIGEST - 1
 };

@@ -1,0 +1,73 @@
+"""What `tinyops fleet status`, its page and `tinyops ci drift` look at, read from a world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from tinyops.manifest.fields import read_time, time_text
+from tinyops.manifest.report import UnreadableReport
+from tinyops.reconcile.fleet_status import Status, fleet_statuses
+from tinyops.reconcile.needs import Looking, needs_of
+from tinyops.reconcile.observed import judging, reports_folder, reports_of
+from tinyops.reconcile.rollouts import health_rules
+from tinyops.reconcile.states import SILENT_AFTER, Judging, Observed, judge_reports
+from tinyops.reconcile.world import World
+
+UNREADABLE_SHOWN = 20
+RELEASES_BACK = 50  # that are looked at to learn since when a fleet is offered what it is
+
+
+def fleet_status(world: World, now: datetime) -> Status:
+    """Where every fleet stands. Raises SpecError for a list of devices that is wrong."""
+    by = judging(world, now)
+    reports, unreadable = reports_of(world, by.lists)
+    devices = judge_reports(reports, by)
+    named = [*world.repository.fleets]
+    looking = Looking(now, health_rules(world), _offered_since(world, by, devices))
+    return Status(
+        project=world.repository.project.document.name,
+        version=world.manifest.version if world.manifest else 0,
+        time=time_text(now),
+        reporting=reports_folder(world) is not None,
+        fleets=fleet_statuses(devices, named, by),
+        needs=needs_of(devices, looking),
+        warnings=tuple(_warnings(world, by, unreadable)),
+    )
+
+
+def _warnings(world: World, by: Judging, unreadable: Iterable[UnreadableReport]) -> Iterator[str]:
+    if reports_folder(world) is None:
+        yield "the project has no `reports`: nothing tells what devices run"
+    for name, rollout in sorted(by.rollouts.items()):
+        if rollout.is_expired(by.now) and rollout.current is not None and rollout.current.state != "finished":
+            expired = rollout.current.expires
+            yield f"fleet {name}: its progress expired at {expired}: nobody takes new content until `tinyops rollout step`"
+    wrong = [*unreadable]
+    for one in wrong[:UNREADABLE_SHOWN]:
+        yield f"not a report: {one.path}: {one.reason}"
+    if len(wrong) > UNREADABLE_SHOWN:
+        yield f"and {len(wrong) - UNREADABLE_SHOWN:,} more files that are no reports"
+
+
+def _offered_since(world: World, by: Judging, devices: Iterable[Observed]) -> Mapping[str, datetime]:
+    """Since when each fleet with devices that are behind is offered what they should run, as far as that matters."""
+    fleets = sorted({device.fleet for device in devices if device.state == "behind"})
+    return {fleet: since for fleet in fleets if (since := _since(world, by, fleet)) is not None}
+
+
+def _since(world: World, by: Judging, fleet: str) -> datetime | None:
+    rollout = by.rollouts.get(fleet)
+    if rollout is not None and rollout.current is not None:
+        return read_time(rollout.current.since)
+    if world.manifest is None or fleet not in world.manifest.fleets:
+        return None
+    first, enough = world.manifest, by.now - max(SILENT_AFTER, timedelta(days=7))
+    offered = {board: entry.model.digest for board, entry in first.fleets[fleet].boards.items()}
+    for version in range(first.version - 1, max(first.version - RELEASES_BACK, 0), -1):
+        earlier = world.past.read(version) if read_time(first.created) > enough and world.past else None
+        entry = earlier.fleets.get(fleet) if earlier else None
+        if earlier is None or entry is None or {b: e.model.digest for b, e in entry.boards.items()} != offered:
+            break
+        first = earlier
+    return read_time(first.created)

@@ -1,0 +1,190 @@
+"""The state of each device: what it reports beside what the release, as far as its rollout is, wants of it. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias, get_args
+
+from tinyops.device.provision.devices_file import Device, DevicesFile
+from tinyops.files import JsonObject
+from tinyops.manifest.document import Manifest
+from tinyops.manifest.fields import read_time
+from tinyops.manifest.report import DeviceReport
+from tinyops.reconcile.wanting import Rollout, Rollouts, Wanted, wanted_of
+
+SILENT_AFTER = timedelta(hours=72)
+
+State: TypeAlias = Literal[
+    "converged",
+    "on trial",
+    "waiting",
+    "behind",
+    "gave up",
+    "silent",
+    "unreported",
+    "unknown",
+    "revoked",
+    "cloned",
+]
+STATES: tuple[State, ...] = get_args(State)
+DRIFTED: frozenset[State] = frozenset({"behind", "gave up", "silent", "unknown", "revoked", "cloned"})
+COUNTED: frozenset[State] = frozenset(STATES) - {"unknown", "revoked", "cloned"}
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One device. `running` is the digest of the model that it reports, `wanted` the one that it should run now.
+
+    `converged`: it reports the released model, confirmed. `on trial`: it is proving it. `waiting`: its wave is not
+    reached, and it runs what its fleet had before, as it should. `behind`: it runs another one. `gave up`: it refused
+    or reverted the one that it should run, `why` says for what reason. `silent`: its last report is old. `unreported`:
+    it is listed and never reported. `unknown`: no release has its fleet and board, or a list does not name it.
+    `revoked`: it was struck off its list and still reports. `cloned`: its chip is another device's.
+    `wave` counts from 1, null without a rollout. `version` is the release that it was last seen in.
+    """
+
+    fleet: str
+    board: str
+    device: str
+    state: State
+    running: str | None = None
+    wanted: str | None = None
+    version: int | None = None
+    reported: str | None = None
+    why: str = ""
+    wave: int | None = None
+    report: DeviceReport | None = field(default=None, repr=False, compare=False)
+
+    def to_json(self) -> JsonObject:
+        """Without the report itself."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "report"}
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What reports are judged by; `lists` and `silent_after` (72 hours where it says nothing) by fleet."""
+
+    manifest: Manifest | None
+    now: datetime
+    lists: Mapping[str, DevicesFile] = field(default_factory=dict)
+    rollouts: Rollouts = field(default_factory=dict)
+    silent_after: Mapping[str, timedelta] = field(default_factory=dict)
+
+
+def judge_reports(reports: Iterable[DeviceReport], by: Judging) -> list[Observed]:
+    """Every device that reported or is listed, by fleet and name."""
+    known = {(report.fleet, report.device): report for report in reports}
+    clones = _clones(known.values(), by.lists)
+    found = {name: _judge(report, by, clones.get(name, "")) for name, report in known.items()}
+    for fleet, listed in by.lists.items():
+        for device in listed.devices.values():
+            if (fleet, device.id) not in found and not device.revoked:
+                wanted = wanted_of(by.manifest, by.rollouts, fleet, device.board, device.id)
+                digest, wave = (wanted.model, wanted.wave) if wanted else (None, None)
+                found[fleet, device.id] = Observed(
+                    fleet, device.board, device.id, "unreported", wanted=digest, wave=wave
+                )
+    return [found[name] for name in sorted(found)]
+
+
+def converged_share(devices: Sequence[Observed]) -> float:
+    """Of the devices that count: listed, or reporting and not struck off."""
+    counted = [d for d in devices if d.state in COUNTED]
+    return sum(d.state == "converged" for d in counted) / len(counted) if counted else 0.0
+
+
+def by_state(devices: Iterable[Observed]) -> Iterator[tuple[State, int]]:
+    """How many devices are in each state, converged ones first."""
+    counts: defaultdict[State, int] = defaultdict(int)
+    for device in devices:
+        counts[device.state] += 1
+    return ((state, counts[state]) for state in STATES if counts[state])
+
+
+def _judge(report: DeviceReport, by: Judging, clone: str) -> Observed:
+    wanted = wanted_of(by.manifest, by.rollouts, report.fleet, report.board, report.device)
+    state, why = _standing(report, by.lists.get(report.fleet), wanted, clone)
+    if state is None and wanted is not None:
+        silent = by.silent_after.get(report.fleet, SILENT_AFTER)
+        state, why = _progress(report, wanted, by.rollouts.get(report.fleet), silent, by.now)
+    running = report.running
+    return Observed(
+        report.fleet,
+        report.board,
+        report.device,
+        state or "unknown",
+        running.model if running else None,
+        wanted.model if wanted else None,
+        running.version if running else None,
+        report.time,
+        why or report.problem or "",
+        wanted.wave if wanted else None,
+        report,
+    )
+
+
+def _standing(
+    report: DeviceReport, listed: DevicesFile | None, wanted: Wanted | None, clone: str
+) -> tuple[State | None, str]:
+    """Whether a device counts at all; null: it does."""
+    if listed is not None and report.device not in listed.devices:
+        return "unknown", "its fleet's list of devices does not name it"
+    if listed is not None and listed.devices[report.device].revoked:
+        return "revoked", f"since {listed.devices[report.device].revoked}"
+    if wanted is None:
+        return "unknown", "no release has its fleet and board"
+    return ("cloned", clone) if clone else (None, "")
+
+
+def _progress(
+    report: DeviceReport, wanted: Wanted, rollout: Rollout | None, silent_after: timedelta, now: datetime
+) -> tuple[State, str]:
+    heard = report.seen or report.time
+    if now - read_time(heard) > silent_after:
+        return "silent", f"it was last heard of at {heard}"
+    running = report.running.model if report.running else None
+    if wanted.choice == "keep" or (running == wanted.model and report.slot.state == "confirmed"):
+        return ("converged", "") if wanted.choice == "new" else ("waiting", _waiting_for(rollout))
+    if report.slot.state == "trial":
+        return "on trial", ""
+    last = report.last_update
+    if last is not None and last.digest == wanted.model and last.result in ("refused", "reverted"):
+        return "gave up", f"{last.result}: {last.reason}"
+    if last is not None and last.digest == wanted.model and last.result == "failed":
+        return "behind", f"failed: {last.reason}"
+    return "behind", "it goes back" if wanted.choice == "base" else ""
+
+
+def _waiting_for(rollout: Rollout | None) -> str:
+    current = rollout.current if rollout else None
+    if current is None:
+        return "the rollout has not begun"
+    if current.state == "halted":
+        return f"the rollout is halted: {current.reason}" if current.reason else "the rollout is halted"
+    return "its wave is not reached"
+
+
+def _clones(reports: Collection[DeviceReport], lists: Mapping[str, DevicesFile]) -> dict[tuple[str, str], str]:
+    """By fleet and device, why a chip is not its own: enrolled as another one's, or reported by two."""
+    owners = {d.silicon: (fleet, d.id) for fleet, f in lists.items() for d in f.devices.values() if _owns(d)}
+    enrolled = {name: silicon for silicon, name in owners.items()}
+    reported: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for report in reports:
+        if report.silicon:
+            reported[report.silicon].append((report.fleet, report.device))
+    found: dict[tuple[str, str], str] = {}
+    for silicon, names in reported.items():
+        for name in names:
+            others = [n for n in (owners.get(silicon), *names) if n is not None and n[1] != name[1]]
+            if owners.get(silicon, name)[1] != name[1] or (silicon not in owners and others):
+                found[name] = f"its chip {silicon} is that of {others[0][1]}"
+            elif enrolled.get(name, silicon) != silicon:
+                found[name] = f"its chip is {silicon}, it was enrolled with {enrolled[name]}"
+    return found
+
+
+def _owns(device: Device) -> bool:
+    return bool(device.silicon) and not device.revoked

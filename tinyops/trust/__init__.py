@@ -1,0 +1,1 @@
+"""TUF metadata for gateways and Linux devices: who signs what, how it is built, published and followed."""
