@@ -119,6 +119,7 @@ def _programs(
         "dark": request.dark,
     }
     sections = {"envs": envs, "bootloaders": bootloaders, "linked": linked, "startup": kind.startup}
+    sections |= {"deltas": given["deltas"]}
     return {
         "platformio.ini": render("platformio.ini.j2", **common, **sections),
         "include/contract.h": render("contract.h.j2", **common, **values),
