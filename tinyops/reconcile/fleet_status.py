@@ -218,7 +218,9 @@ def _fleet_json(fleet: FleetStatus) -> JsonObject:
         "boards": [
             {"name": b.name, "wanted": b.wanted, "devices": b.devices, "states": b.states} for b in fleet.boards
         ],
-        "runs": [{"model": r.model, "what": r.what, "devices": r.devices, "confirmed": r.confirmed} for r in fleet.runs],
+        "runs": [
+            {"model": r.model, "what": r.what, "devices": r.devices, "confirmed": r.confirmed} for r in fleet.runs
+        ],
         "health": _health_json(fleet),
         "devices": [device_json(device) for device in fleet.devices],
     }

@@ -118,4 +118,3 @@ def _moved(what: Literal["classes", "confidence"], reference: Iterable[int], obs
     if measured.is_certain and measured.psi > PSI_SMALL:
         verdict = "moved" if measured.psi > PSI_LARGE else "moving"
     return Moved(what, verdict, measured.psi, measured.noise)
-
