@@ -17,6 +17,7 @@ HINTS = {
     UpdateError.COUNTER: "an older release was revoked; publish the content again with the new counter",
     UpdateError.BYTES: "it does not fit this board's slot",
     UpdateError.DIGEST: "it was damaged on the way or in flash; run the same command again",
+    UpdateError.BASE: "it runs another image by now: run the same command again",
     UpdateError.FLASH: "run the same command again; if that stays so, its flash is worn out",
 }
 # What another try may change: bytes that were damaged, a flash that failed once, a trial that is still under way.
