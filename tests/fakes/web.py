@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import json
 import threading
@@ -147,6 +148,11 @@ def altered(request: Request, body: bytes) -> None:
 
 def compressed(request: Request, body: bytes) -> None:
     request.answer(200, body, {"Content-Encoding": "gzip"})
+
+
+def bomb(request: Request, body: bytes) -> None:
+    """A thousand times its size once it is unpacked, and said to be."""
+    request.answer(200, gzip.compress(bytes(20_000_000)), {"Content-Encoding": "gzip"})
 
 
 def endless(request: Request, body: bytes) -> None:
