@@ -29,8 +29,11 @@ class Standing:
 class Standings:
     """The offers of one store, as of its last poll. For several threads: who asks during a poll waits for its end."""
 
-    def __init__(self, offers: Offers, journal: Journal, now: Callable[[], datetime]) -> None:
-        self._offers, self._journal, self._now = offers, journal, now
+    def __init__(
+        self, offers: Offers, journal: Journal, now: Callable[[], datetime], project: str | None = None
+    ) -> None:
+        """`project`: the only one whose releases are taken."""
+        self._offers, self._journal, self._now, self._project = offers, journal, now, project
         self._lock = threading.Lock()
         self._accepted = journal.accepted()
         self._models = journal.models()
@@ -94,6 +97,9 @@ class Standings:
             offered = self._offers.offered(fleet, board)
         except RemoteError as error:
             return Standing(None, error.message, isinstance(error, Refused))
+        if self._project not in (None, offered.entry.project):
+            problem = f"{fleet}/{board}: is of project {offered.entry.project}, this gateway belongs to {self._project}"
+            return Standing(None, problem, refused=True)
         if problem := age_problem(offered, self._accepted.get((fleet, board))):
             return Standing(None, f"{fleet}/{board}: {problem}", refused=True)
         accepted = Accepted(offered.entry.version, offered.digest)
