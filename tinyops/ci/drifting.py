@@ -12,8 +12,10 @@ TITLE = "Drift: devices or releases are not what the specs want"
 _ROOM = LIMIT - 2_000
 
 
-def drift_issue(plan: Plan, devices: Sequence[Observed], unreadable: int) -> tuple[str, bool]:
-    """The issue's text, at most LIMIT characters, and whether there is any drift."""
+def drift_issue(
+    plan: Plan, devices: Sequence[Observed], unreadable: int, notes: Sequence[str] = ()
+) -> tuple[str, bool]:
+    """The issue's text, at most LIMIT characters, and whether there is any drift. `notes` are those on metadata."""
     drifted = [device for device in devices if device.state in DRIFTED]
     released = f"v{plan.released_version}" if plan.released_version else "Nothing"
     counts = ", ".join(f"{count:,} {state}" for state, count in by_state(devices)) or "no device reports yet"
@@ -24,12 +26,14 @@ def drift_issue(plan: Plan, devices: Sequence[Observed], unreadable: int) -> tup
         lines += [f"{changes:,} {noun} to be applied: the last `tinyops apply` did not run, or failed.", ""]
     if unreadable:
         lines += [f"{unreadable:,} files among the reports are none.", ""]
+    lines += [f"- {table_cell(note)}" for note in notes]
+    lines += [""] if notes else []
     if drifted:
         lines += ["| fleet | board | device | state | runs | released | why |", f"|{'---|' * 7}"]
     lines = _with_rows(lines, drifted)
-    if not (drifted or plan.pending or unreadable):
+    if not (drifted or plan.pending or unreadable or notes):
         lines += ["Everything is as released."]
-    return "\n".join([*lines, ""]), bool(drifted or plan.pending or unreadable)
+    return "\n".join([*lines, ""]), bool(drifted or plan.pending or unreadable or notes)
 
 
 def _with_rows(head: Sequence[str], drifted: Sequence[Observed]) -> list[str]:

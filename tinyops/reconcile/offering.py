@@ -140,7 +140,9 @@ def propose_targets(
     before = held.targets
     if before is not None and offer_of(before.signed) == offer and _delegates(before.signed, online):
         until = half_life(before.signed)
-        if until is not None and now < until:
+        young = until is not None and now < until
+        shown = published.targets
+        if young and (shown is None or before.signed.version > shown.version or shown.trusted):
             return before
     versions = [0, *(m.signed.version for m in (before, published.targets and published.targets.metadata) if m)]
     return seal(targets_role(entries, offer, online, now, found.lives, max(versions) + 1))
@@ -187,8 +189,8 @@ def _as_it_is(held: Offline, published: Published) -> Wanted | None:
 
 
 def _rises(published: Published, targets: Metadata[Targets]) -> bool:
-    """Devices never go back to older targets."""
-    return published.targets is None or targets.signed.version >= published.targets.version
+    """Devices never go back to older targets, and what was published under a version never changes."""
+    return published.targets is None or targets.signed.version > published.targets.version
 
 
 def _count(held: Offline, offer: Offer) -> Signers:

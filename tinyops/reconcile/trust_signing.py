@@ -148,7 +148,7 @@ def sign(
         held, shown, signing, count = _sign_targets(found, held, releases, release, keys, dry_run=dry_run, now=now)
         lines += shown
         used += signing
-    elif not lines:
+    if not lines:
         raise UsageError("nothing waits for a signature", hint="`tinyops trust status` says what is signed by whom")
     if not used and not dry_run:
         raise UsageError(
@@ -193,6 +193,9 @@ def _sign_targets(
     published = read_host(found, held)
     targets = propose_targets(found, held, published, release, releases.documents(release), now)
     before = signers(held.need_root(), TARGETS, targets)
+    shown = published.targets
+    if shown is not None and shown.trusted and shown.version == targets.signed.version:
+        return held, [], [], before  # offered already: what is published never changes
     lines = _targets_lines(targets, release, _offered(releases, published.offer.version if published.offer else 0))
     used = [key for key in keys if key.public.key_id in before.missing]
     if not dry_run:

@@ -152,6 +152,15 @@ def awaiting_of(world: World) -> Awaiting | None:
     return awaiting(world.repository, world.releases, world.release)
 
 
+def metadata_notes(world: World, now: datetime) -> list[str]:
+    """What drift has to say of a project's metadata; nothing for a project without, which needs no TUF."""
+    if world.repository.project.document.spec.metadata is None:
+        return []
+    from tinyops.reconcile.trust_status import trust_notes
+
+    return trust_notes(world.repository, world.releases, world.release, now)
+
+
 def _signed(root: Path, release: Release) -> int:
     """How many of the people signed that release; 0 while nobody did, without a look at TUF."""
     from tinyops.specs.trust_rules import ROOT_FILE
