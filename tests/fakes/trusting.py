@@ -66,7 +66,7 @@ class TrustBench:
     def key_id(self, name: str) -> str:
         return self.key(name).public.key_id
 
-    def init(self, **options: object) -> TrustBench:
+    def init(self) -> TrustBench:
         people = PEOPLE if self.by == "people" else ()
         held, _ = init(self.found, root_keys=(), threshold=1, targets_keys=people, now=self.clock)
         save_offline(held)

@@ -138,7 +138,7 @@ def propose_targets(
     offer = Offer(project=found.project, version=release.manifest.version, manifest=release.digest)
     online = keyholders(root).online
     before = held.targets
-    if before is not None and offer_of(before.signed) == offer and _delegates(before.signed, online):
+    if before is not None and offer_of(before.signed) == offer and delegates(before.signed, online):
         until = half_life(before.signed)
         young = until is not None and now < until
         shown = published.targets
@@ -172,7 +172,7 @@ def _again(found: Trusting, held: Offline, published: Published, now: datetime) 
     assert before is not None
     online = keyholders(held.need_root()).online
     until = half_life(before.signed)
-    grown = until is None or now >= until or not _delegates(before.signed, online)
+    grown = until is None or now >= until or not delegates(before.signed, online)
     if found.by_people or offer is None or not grown:
         return Wanted(held.finished, before.data)
     role = targets_role({}, offer, online, now, found.lives, before.version + 1)
@@ -181,9 +181,8 @@ def _again(found: Trusting, held: Offline, published: Published, now: datetime) 
 
 
 def _as_it_is(held: Offline, published: Published) -> Wanted | None:
-    """Too few people signed: what they signed before stays offered, and is kept young while the online key may."""
-    online = keyholders(held.need_root()).online
-    if published.targets is None or not published.targets.trusted or not _delegates(published.targets.signed, online):
+    """Too few people signed: what they signed before stays offered, and is kept young."""
+    if published.targets is None or not published.targets.trusted:
         return None
     return Wanted(held.finished, published.targets.data)
 
@@ -202,7 +201,7 @@ def _count(held: Offline, offer: Offer) -> Signers:
     return signers(root, TARGETS, held.targets)
 
 
-def _delegates(targets: Targets, online: Collection[PublicKey]) -> bool:
+def delegates(targets: Targets, online: Collection[PublicKey]) -> bool:
     """Whether targets let exactly these keys speak of rollouts."""
     roles = targets.delegations.roles if targets.delegations is not None else None
     role = roles.get(ROLLOUT) if roles else None

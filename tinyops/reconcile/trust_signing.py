@@ -155,7 +155,7 @@ def sign(
             _nobody(held, count), hint="name your key: --key NAME; `tinyops trust status` lists whose count"
         )
     files = () if dry_run else tuple(save_offline(held))
-    ids = tuple(dict.fromkeys(key.public.key_id for key in used))
+    ids = () if dry_run else tuple(dict.fromkeys(key.public.key_id for key in used))
     return Signed(tuple(lines), ids, files, root_progress(held), count)
 
 
