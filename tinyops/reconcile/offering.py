@@ -167,17 +167,19 @@ def _by_ci(
 
 
 def _again(found: Trusting, held: Offline, published: Published, now: datetime) -> Wanted:
-    """What is offered, once more. CI signs its own targets again at half of their life, and for new online keys."""
+    """What is offered, once more. CI signs its own targets again at half of their life, and for new online keys, where
+    it has that key: a schedule does well without."""
     before, offer = published.targets, published.offer
     assert before is not None
     online = keyholders(held.need_root()).online
     until = half_life(before.signed)
     grown = until is None or now >= until or not delegates(before.signed, online)
-    if found.by_people or offer is None or not grown:
+    key = found.targets_key_here() if grown and offer is not None else None
+    if key is None or offer is None:
         return Wanted(held.finished, before.data)
     role = targets_role({}, offer, online, now, found.lives, before.version + 1)
     role.targets = before.signed.targets
-    return Wanted(held.finished, to_bytes(seal(role, [found.targets_key()])))
+    return Wanted(held.finished, to_bytes(seal(role, [key])))
 
 
 def _as_it_is(held: Offline, published: Published) -> Wanted | None:

@@ -28,6 +28,7 @@ _WHO = {
     TARGETS: "`tinyops trust sign` lets them live on",
     ROOT: "`tinyops trust rotate root` proposes the same keys for longer",
 }
+_BY_CI = "`tinyops apply` signs them again"
 _REFRESH = "`tinyops trust refresh` signs it again: does its schedule still run?"
 
 
@@ -58,7 +59,7 @@ class Life:
         if self.half is None or now < self.half:
             return ""
         over = "has expired" if now >= self.expires else "has lived half of its life"
-        how = _WHO[self.role] if self.role == ROOT or (self.role == TARGETS and by_people) else _REFRESH
+        how = _BY_CI if self.role == TARGETS and not by_people else _WHO.get(self.role, _REFRESH)
         return f"{self.role} {self.version} {over}, until {time_text(self.expires)}: {how}"
 
 

@@ -50,6 +50,15 @@ class Trusting:
     def targets_key(self) -> SigningKey:
         return load_signing_key(self.targets_secret, self.root)
 
+    def targets_key_here(self) -> SigningKey | None:
+        """None where people sign, and where CI's key is not here."""
+        if not self.targets_secret:
+            return None
+        try:
+            return self.targets_key()
+        except ToolError:
+            return None
+
     def offline(self) -> Offline:
         """What specs/trust holds. Raises SpecError."""
         from tinyops.trust.offline import FOLDER, load_offline

@@ -117,6 +117,16 @@ def test_ci_signs_targets_again_at_half_of_their_life(ci: TrustBench) -> None:
     assert [n for n in ci.notes() if n.startswith("targets")] == []
 
 
+def test_a_schedule_does_without_the_key_of_targets(ci: TrustBench) -> None:
+    ci.release(1)
+    ci.deliver()
+    secret_path(TARGETS, ci.root).unlink()
+    assert ci.later(days=190).refresh()
+    assert ci.published().targets.version == 1
+    (note,) = [line for line in ci.notes() if line.startswith("targets")]
+    assert note.startswith("targets 1 has lived half of its life") and "`tinyops apply` signs them again" in note
+
+
 # -- People sign ---------------------------------------------------------------------------------
 
 

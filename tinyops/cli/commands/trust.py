@@ -53,6 +53,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.reconcile.world import hold
 
     held = hold(repository_root(arguments), say=output.note)
+    if arguments.verb in ("publish", "refresh") and held.repository.project.document.spec.metadata is None:
+        output.result({"changed": False, "state": "none"}, "The project has no metadata: there is nothing to sign.")
+        return 0
     VERBS[arguments.verb](arguments, output, held, need_trusting(held.repository))
     return 0
 
