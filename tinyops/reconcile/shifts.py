@@ -23,7 +23,7 @@ Verdict: TypeAlias = Literal["unknown", "too few", "as trained", "moving", "move
 @dataclass(frozen=True)
 class Reference:
     """What a model saw before it was released. `classes`: windows of the training side by label. `confidence`: windows
-    of the test side by the int8 model's best output, in tenths, and their mean; none where its outputs are no shares."""
+    of the test side by the int8 model's best output, in tenths, and their mean; none where outputs are no shares."""
 
     classes: Mapping[str, int]
     confidence: tuple[int, ...]
@@ -94,8 +94,17 @@ def seen_by(devices: Iterable[Observed], models: Mapping[str, str], known: Itera
             weighted, weight = weighted + health.confidence_mean * health.inferences, weight + health.inferences
     named = {name: classes.pop(name, 0) for name in names}
     mean = round(weighted / weight, 6) if weight else None
-    fields = ("devices", "inferences", "errors", "crashes", "self_tests_failed")
-    return Seen(*(told[name] for name in fields), named, tuple(confidence), sum(classes.values()), mean)
+    return Seen(
+        devices=told["devices"],
+        inferences=told["inferences"],
+        errors=told["errors"],
+        crashes=told["crashes"],
+        self_tests_failed=told["self_tests_failed"],
+        classes=named,
+        confidence=tuple(confidence),
+        others=sum(classes.values()),
+        confidence_mean=mean,
+    )
 
 
 def _running(devices: Iterable[Observed], models: Mapping[str, str]) -> Iterator[DeviceReport]:
