@@ -128,7 +128,7 @@ class Guard:
             nonlocal read
             left_s = started_s + limits.patience_s + read / limits.slowest_bytes_per_s - self._clock()
             try:
-                message = await asyncio.wait_for(receive(), max(left_s, 0.001))
+                message = await asyncio.wait_for(receive(), max(left_s, 0))
             except TimeoutError:
                 raise Refused(408, "too slow", {"Connection": "close"}) from None
             if message["type"] == "http.request":
