@@ -22,8 +22,8 @@ FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds 
 GIT_HINT = "on Debian or Ubuntu: apt-get install git"
 
 # Steps of a plan that use a package, or things that only some fleets have. The packages are those of these extras.
-EXTRAS = ("train", "build", "github", "serial", "ble", "browser", "remote", "dask")
-OPTIONAL_EXTRAS = frozenset({"github", "serial", "ble", "browser", "remote", "dask"})
+EXTRAS = ("train", "build", "github", "serial", "ble", "browser", "remote", "dask", "trust")
+OPTIONAL_EXTRAS = frozenset({"github", "serial", "ble", "browser", "remote", "dask", "trust"})
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("collect", "train", "squeeze"),
     "tensorflow-cpu": ("train",),
@@ -31,6 +31,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "ai-edge-quantizer": ("squeeze",),
     "tflite-micro": ("squeeze",),
     "pyelftools": ("image", "firmware", "twin"),
+    "detools": ("deltas of images",),
     "platformio": ("firmware",),
     "scons": ("firmware",),
     "github3-py": ("releases on GitHub",),
@@ -43,6 +44,8 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "playwright": ("twins of phones",),
     "distributed": ("steps on a Dask cluster",),
     "fsspec": ("an artifact store behind a URL",),
+    "tuf": ("trust metadata of gateways and Linux devices",),
+    "securesystemslib": ("trust metadata of gateways and Linux devices",),
 }
 TOOLS: Mapping[str, tuple[str, ...]] = {
     "gcc": ("train", "squeeze", "image", "twin"),

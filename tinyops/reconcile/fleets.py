@@ -41,8 +41,8 @@ def _warnings(world: World, by: Judging, unreadable: Iterable[UnreadableReport])
         yield "the project has no `reports`: nothing tells what devices run"
     for name, rollout in sorted(by.rollouts.items()):
         if rollout.is_expired(by.now) and rollout.current is not None and rollout.current.state != "finished":
-            expired = rollout.current.expires
-            yield f"fleet {name}: its progress expired at {expired}: nobody takes new content until `tinyops rollout step`"
+            ended = f"fleet {name}: the progress of its rollout expired at {rollout.current.expires}"
+            yield f"{ended}: nobody takes new content before `tinyops rollout step` signs another"
     wrong = [*unreadable]
     for one in wrong[:UNREADABLE_SHOWN]:
         yield f"not a report: {one.path}: {one.reason}"

@@ -107,7 +107,7 @@ def by_state(devices: Iterable[Observed]) -> Iterator[tuple[State, int]]:
 
 
 def _judge(report: DeviceReport, by: Judging, clone: str) -> Observed:
-    wanted = wanted_of(by.manifest, by.rollouts, report.fleet, report.board, report.device)
+    wanted = wanted_of(by.manifest, by.rollouts, report.fleet, report.board, report.device, report.running)
     state, why = _standing(report, by.lists.get(report.fleet), wanted, clone)
     if state is None and wanted is not None:
         silent = by.silent_after.get(report.fleet, SILENT_AFTER)
@@ -149,9 +149,8 @@ def _progress(
         return "silent", f"its clock is ahead: it was last heard of at {heard}"
     if now - read_time(heard) > silent_after:
         return "silent", f"it was last heard of at {heard}"
-    running = report.running.model if report.running else None
-    if wanted.choice == "keep" or (running == wanted.model and report.slot.state == "confirmed"):
-        return ("converged", "") if wanted.choice == "new" else ("waiting", _waiting_for(rollout))
+    if (arrived := _arrived(report, wanted, rollout)) is not None:
+        return arrived, "" if arrived == "converged" else _waiting_for(rollout)
     if report.slot.state == "trial":
         return "on trial", ""
     last = report.last_update
@@ -159,14 +158,27 @@ def _progress(
         return "gave up", f"{last.result}: {last.reason}"
     if last is not None and last.digest == wanted.model and last.result == "failed":
         return "behind", f"failed: {last.reason}"
-    return "behind", "it goes back" if wanted.choice == "base" else ""
+    return "behind", "it goes back to what it had before" if wanted.choice == "base" and wanted.runs_new else ""
+
+
+def _arrived(report: DeviceReport, wanted: Wanted, rollout: Rollout | None) -> State | None:
+    """Where a device runs, confirmed, what it should or may; None where it does not."""
+    confirmed = report.slot.state == "confirmed"
+    if wanted.choice == "keep":
+        is_new = wanted.runs_new and confirmed and not (rollout and rollout.is_halted)
+        return "converged" if is_new else "waiting"
+    if not confirmed or report.running is None or report.running.model != wanted.model:
+        return None
+    if wanted.choice == "new":
+        return "converged" if wanted.runs_new else None
+    return None if wanted.runs_new else "waiting"
 
 
 def _waiting_for(rollout: Rollout | None) -> str:
     current = rollout.current if rollout else None
-    if current is None:
+    if current is None or rollout is None:
         return "the rollout has not begun"
-    if current.state == "halted":
+    if rollout.is_halted:
         return f"the rollout is halted: {current.reason}" if current.reason else "the rollout is halted"
     return "its wave is not reached"
 

@@ -43,8 +43,8 @@ from tinyops.specs.layers import (
     PythonArchitecture,
     TfliteArchitecture,
 )
-from tinyops.specs.metadata_host import MetadataHost, OnlineSigner
 from tinyops.specs.rollout import Rollout
+from tinyops.specs.trust import MetadataHost, Signing
 
 __all__ = [
     "KINDS",
@@ -152,20 +152,6 @@ class BranchReports(Strict):
     token: Secret | None = Field(default=None, description="Token that reads it, over https. Absent: as Git is set up.")
 
 
-class Signer(Strict):
-    """Who signs, and with which key: an Ed25519 key that `tinyops keys new` makes."""
-
-    by: Literal["ci"] = "ci"
-    key: Secret | None = Field(default=None, description="The signing key. Without one, `apply` refuses.")
-
-
-class Signing(Strict):
-    image: Signer = Field(description="Signs manifests and entries.")
-    online: OnlineSigner | None = Field(
-        default=None, description="Signs how far rollouts are; needed by a fleet that has one."
-    )
-
-
 class Limits(Strict):
     destroy_share: Share = Field(
         default=0.1,
@@ -196,7 +182,8 @@ class ProjectSpec(Strict):
         default=None, description="Where devices' reports are read. Without it the fleet is open-loop."
     )
     metadata: MetadataHost | None = Field(
-        default=None, description="Where it is published what changes between releases, such as how far rollouts are."
+        default=None,
+        description="Where TUF metadata for gateways and Linux devices goes, and how far rollouts are.",
     )
     signing: Signing
     limits: Limits = Limits()
