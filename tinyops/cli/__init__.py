@@ -30,6 +30,7 @@ COMMANDS = {
     "rollback": "pin a fleet to the model of an earlier release",
     "suspend": "make a fleet stay as it is released",
     "resume": "let a suspended fleet move again",
+    "rollout": "let new content reach devices in waves: the next step, where it stands, hold, resume, halt",
     "drift": "compare what devices report with what is released",
     "history": "list releases: who made them, from which commit and plan, what was overridden",
     "ci": "what workflows run: the pull request's comment, a matrix of builds, what jobs hand on, the issue of drift",

@@ -171,7 +171,7 @@ def entries(manifest: Manifest, *, expires: str | None = None) -> Iterator[tuple
                     **{name: getattr(content, name) for name in EntryContent.model_fields},
                     expires=expires,
                     post=EntryPost(**offered.post.to_json()) if offered.post else None,
-                    rollout=_rollout(released.rollout, board) if released.rollout else None,
+                    rollout=rollout_for(released.rollout, board) if released.rollout else None,
                 ),
             )
 
@@ -190,7 +190,8 @@ def _content(offered: BoardEntry, version: int, counter: int) -> EntryContent:
     )
 
 
-def _rollout(rollout: FleetRollout, board: str) -> EntryRollout:
+def rollout_for(rollout: FleetRollout, board: str) -> EntryRollout:
+    """A fleet's rollout as the entry of one of its boards repeats it."""
     before = rollout.base.boards.get(board)
     return EntryRollout(
         id=rollout.id,

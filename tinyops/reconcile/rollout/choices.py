@@ -19,7 +19,7 @@ def hold(before: Progress, now: datetime, reason: str) -> Progress:
     return next_document(before, now, state="holding", held_by="person", reason=reason)
 
 
-def resume(before: Progress, entry: FleetEntry, rollout: FleetRollout, now: datetime) -> Progress:
+def resume(before: Progress, entry: FleetEntry, rollout: FleetRollout, now: datetime, reason: str = "") -> Progress:
     """Ends a person's hold; or tries a halted rollout once more, from the waves that it had reached.
 
     Its last wave then soaks anew, and what devices gave up before is forgiven them.
@@ -28,11 +28,11 @@ def resume(before: Progress, entry: FleetEntry, rollout: FleetRollout, now: date
         kept, moment = without(before.quarantined, entry, rollout), time_text(now)
         again = {"since": moment, "resumed": moment, "quarantined": kept}
         return next_document(
-            before, now, state="advancing", held_by=None, reason="", waves=max(before.waves, 1), **again
+            before, now, state="advancing", held_by=None, reason=reason, waves=max(before.waves, 1), **again
         )
     if before.held_by == "person":
         since = min(before.since, time_text(now))  # of a clock that was ahead once
-        return next_document(before, now, state="advancing", held_by=None, reason="", since=since)
+        return next_document(before, now, state="advancing", held_by=None, reason=reason, since=since)
     if before.state == "holding":
         raise UsageError("the fleet's spec holds its rollout", hint="take `rollout.hold` out of it")
     raise UsageError(f"the rollout of v{before.rollout} is {before.state}: there is nothing to resume")

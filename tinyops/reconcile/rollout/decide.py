@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tinyops.manifest.document import FleetEntry, FleetRollout
@@ -17,6 +17,7 @@ from tinyops.specs.rollout import Rollout
 
 LIFE = timedelta(days=6)  # of a document: a schedule that stands still for less is noticed by nobody
 SKEW = timedelta(minutes=10)  # between the clocks of two machines that both make steps
+SEQUENCES_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 NAMED_MAX = 3
 _NEARLY = 1e-9
 
@@ -76,7 +77,9 @@ def decide(at: Situation) -> Decision:
     if before is None or before.rollout != at.rollout.id:
         return _begin(at)
     if before.state in ("halted", "finished"):
-        return _stay(at, before, f"{before.state} since {before.since}{f': {before.reason}' if before.reason else ''}")
+        why = f": {before.reason}" if before.reason else ""
+        counts = count_waves(at, before, at.rules) if at.rules else ()
+        return replace(_stay(at, before, f"{before.state} since {before.since}{why}"), waves=counts)
     if at.rules is None:
         return _stay(at, before, "its fleet's spec has no rollout any more: `tinyops apply` lets all devices take it")
     return _go_on(at, before, at.rules)
@@ -104,12 +107,17 @@ def _begin(at: Situation) -> Decision:
         begun=text,
         quarantined=without(before.quarantined, at.entry, at.rollout) if before else (),
     )
-    sequence = before.sequence if before else 0
+    sequence = before.sequence if before else _first_sequence(at.now)
     made = made.model_copy(update={"sequence": sequence})  # the next one is written
     hold = at.rules.hold if at.rules else None
     if at.rules is None or hold:
         return _hold(at, made, hold or "its fleet's spec has no rollout any more")
     return _open(at, made, 1)
+
+
+def _first_sequence(now: datetime) -> int:
+    """Rises with time, so that devices take the next document also where all earlier ones were lost."""
+    return max(int((now - SEQUENCES_FROM) / timedelta(minutes=1)), 0)
 
 
 def _go_on(at: Situation, before: Progress, rules: Rollout) -> Decision:
@@ -123,8 +131,9 @@ def _go_on(at: Situation, before: Progress, rules: Rollout) -> Decision:
     if before.waves == 0:
         return _open(at, before, 1)
     if waiting := _waits(at, before, rules, counts):
-        released = before.model_copy(update={"state": "advancing", "held_by": None, "reason": ""})
-        return replace(_stay(at, released, waiting), waves=counts)
+        if before.state == "holding":  # its spec does not hold it any more
+            before = before.model_copy(update={"state": "advancing", "held_by": None, "reason": ""})
+        return replace(_stay(at, before, waiting), waves=counts)
     if before.waves < len(at.rollout.waves):
         return replace(_open(at, before, before.waves + 1), waves=counts)
     return replace(
