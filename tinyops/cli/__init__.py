@@ -32,6 +32,7 @@ COMMANDS = {
     "resume": "let a suspended fleet move again",
     "rollout": "let new content reach devices in waves: the next step, where it stands, hold, resume, halt",
     "drift": "compare what devices report with what is released",
+    "fleet": "show where fleets and devices stand: waves, health, who needs a person; as text, JSON or a page",
     "history": "list releases: who made them, from which commit and plan, what was overridden",
     "ci": "what workflows run: the pull request's comment, a matrix of builds, what jobs hand on, the issue of drift",
     "approve": "sign a plan that moves protected fleets",

@@ -28,8 +28,10 @@ from tinyops.manifest.document import (
     asset_name,
     tag_of,
 )
+from tinyops.reconcile.deltas import SUFFIX as DELTA_SUFFIX
 from tinyops.reconcile.rollout.starting import NO_ROLLOUTS, Rollouts, check_entries
-from tinyops.reconcile.signing import SUFFIX, Signed, slot_image
+from tinyops.reconcile.signed import Signed, slot_image
+from tinyops.reconcile.signing import SUFFIX
 from tinyops.specs.acts import http_act
 from tinyops.specs.gates import LimitOverride, Override
 from tinyops.specs.model import Fleet, ProjectSpec
@@ -177,7 +179,12 @@ class _Places:
     def slots(self, fleet: str, board: str) -> dict[str, SlotImage]:
         """The signed images of a board's slots."""
         signed = self.images.get((fleet, board), {})
-        return {slot: slot_image(image, FileRef(**self.file(image.artifact))) for slot, image in signed.items()}
+        return {slot: slot_image(image, *self._lie(image)) for slot, image in signed.items()}
+
+    def _lie(self, image: Signed) -> tuple[FileRef, tuple[FileRef, ...]]:
+        """Where an image lies, and where its deltas do."""
+        deltas = tuple(FileRef(**self.file(delta.artifact)) for delta in image.deltas)
+        return FileRef(**self.file(image.artifact)), deltas
 
 
 def _released_outputs(record: Record) -> Iterator[tuple[str, str, Artifact]]:
@@ -189,11 +196,12 @@ def _released_outputs(record: Record) -> Iterator[tuple[str, str, Artifact]]:
 
 
 def _signed_files(images: SignedImages) -> Iterator[tuple[str, str, Artifact]]:
-    """(asset name, digest, artifact) of the signed images, named as if their twin had made them."""
+    """(asset name, digest, artifact) of the signed images, named as if their twin had made them, and of deltas."""
     for (fleet, board), signed in images.items():
         for slot, image in signed.items():
-            name = asset_name(f"image:{fleet}/{board}", f"{slot}{SUFFIX}")
-            yield name, image.artifact.digest, image.artifact
+            files = [(SUFFIX, image.artifact), *((DELTA_SUFFIX, delta.artifact) for delta in image.deltas)]
+            for suffix, artifact in files:
+                yield asset_name(f"image:{fleet}/{board}", f"{slot}{suffix}"), artifact.digest, artifact
 
 
 def fleet_steps(fleet: str, spec: Fleet) -> list[str]:

@@ -96,7 +96,6 @@ def test_every_field_has_a_default_but_the_waves(tmp_path: Path) -> None:
         ("silent_after_h: 72", "silent_after_h: 0", 12, 21, "must be greater than 0"),
         ("on_failure: revert", "on_failure: explode", 13, 17, "must be one of revert, hold"),
         (METADATA, "", 8, 3, "has no `metadata`"),
-        ("    online: {key: {secret: TINYOPS_ONLINE_KEY}}\n", "", 8, 3, "has no `signing.online`"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_at_its_place(
