@@ -229,7 +229,7 @@ def test_new_content_of_a_fleet_with_a_rollout_comes_in_waves_and_keeps_what_was
 
 def test_an_entry_that_devices_would_not_read_is_refused(specs: Repository) -> None:
     first = draft(specs).manifest
-    keys = tuple(f"{n:064x}" for n in range(26))
+    keys = tuple(f"{n:064x}" for n in range(33))
     with pytest.raises(DoesNotFit, match=r"entry-wrist-(linux|microbit)\.json: [0-9,]+ bytes with its rollout"):
         draft(specs, "second", previous=first, rollouts=WAVES, signed_by=keys)
     assert draft(specs, "second", previous=first, rollouts=WAVES, signed_by=keys[:2])
