@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from tinyops.documents import shown_path
 from tinyops.manifest.fields import read_time, time_text
 from tinyops.manifest.report import UnreadableReport
+from tinyops.plan.gates import Miss, missed_gates
 from tinyops.reconcile.fleet_status import Status, fleet_statuses
 from tinyops.reconcile.needs import Looking, needs_of
 from tinyops.reconcile.observed import judging, reports_folder, reports_of
 from tinyops.reconcile.rollouts import health_rules
+from tinyops.reconcile.shifts import facts_of
 from tinyops.reconcile.states import SILENT_AFTER, Judging, Observed, judge_reports
 from tinyops.reconcile.world import World
 
@@ -36,6 +39,18 @@ def fleet_status(world: World, now: datetime) -> Status:
     )
 
 
+def missed_today(world: World) -> Mapping[str, tuple[Miss, ...]]:
+    """The gates of today's specs that the released model of a fleet does not reach, by fleet."""
+    found: dict[str, tuple[Miss, ...]] = {}
+    for name, entry in world.fleets.items():
+        released = world.manifest.fleets.get(name) if world.manifest else None
+        model = world.repository.models.get(entry.spec.model_name)
+        facts = facts_of(world.manifest, released) if world.manifest and released else {}
+        if model is not None and facts and (missed := missed_gates(model.document.spec.gates, facts)):
+            found[name] = missed
+    return found
+
+
 def _warnings(world: World, by: Judging, unreadable: Iterable[UnreadableReport]) -> Iterator[str]:
     if reports_folder(world) is None:
         yield "the project has no `reports`: nothing tells what devices run"
@@ -45,7 +60,7 @@ def _warnings(world: World, by: Judging, unreadable: Iterable[UnreadableReport])
             yield f"{ended}: nobody takes new content before `tinyops rollout step` signs another"
     wrong = [*unreadable]
     for one in wrong[:UNREADABLE_SHOWN]:
-        yield f"not a report: {one.path}: {one.reason}"
+        yield f"not a report: {shown_path(one.path)}: {one.reason.removeprefix(f'{one.path}: ')}"
     if len(wrong) > UNREADABLE_SHOWN:
         yield f"and {len(wrong) - UNREADABLE_SHOWN:,} more files that are no reports"
 

@@ -65,13 +65,14 @@ class Observed:
 
 @dataclass(frozen=True)
 class Judging:
-    """What reports are judged by; `lists` and `silent_after` (72 hours where it says nothing) by fleet."""
+    """What reports are judged by; all but the first two by fleet. A fleet is silent after 72 hours unless told."""
 
     manifest: Manifest | None
     now: datetime
     lists: Mapping[str, DevicesFile] = field(default_factory=dict)
     rollouts: Rollouts = field(default_factory=dict)
     silent_after: Mapping[str, timedelta] = field(default_factory=dict)
+    class_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def judge_reports(reports: Iterable[DeviceReport], by: Judging) -> list[Observed]:
