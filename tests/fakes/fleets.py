@@ -12,7 +12,7 @@ from fakes.models import FakeModel, contract_bytes, golden_bytes
 from fakes.releases import FLEET, Publisher, record
 from tinyops.device.provision.devices_file import DevicesFile, parse_devices
 from tinyops.manifest.document import FleetBase, FleetRollout, Manifest
-from tinyops.manifest.entry import EntryRollout, entry_rollout
+from tinyops.manifest.entry import EntryRollout, rollout_for
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import POSITIONS, Progress, position
 from tinyops.manifest.report import DeviceReport, Health, LastUpdate, Running, Slot
@@ -89,7 +89,7 @@ class Released:
 
     @property
     def rollout(self) -> EntryRollout:
-        return entry_rollout(self.released, "linux")
+        return rollout_for(self.released, "linux")
 
     def reach(self, waves: int, state: str = "advancing", **changes: Any) -> Released:
         """The rollout as far as that."""

@@ -30,6 +30,7 @@ COMMANDS = {
     "rollback": "pin a fleet to the model of an earlier release",
     "suspend": "make a fleet stay as it is released",
     "resume": "let a suspended fleet move again",
+    "rollout": "let new content reach devices in waves: the next step, where it stands, hold, resume, halt",
     "drift": "compare what devices report with what is released",
     "fleet": "show where fleets and devices stand: waves, health, who needs a person; as text, JSON or a page",
     "history": "list releases: who made them, from which commit and plan, what was overridden",

@@ -33,6 +33,7 @@ MANIFEST_SCHEMA: Final = "tinyops/manifest/v1"
 MANIFEST_ASSET = "manifest.json"
 MANIFEST_LIMIT_BYTES = 128 * MIB
 ASSETS_PER_RELEASE_MAX = 900  # GitHub refuses more than 1,000 a release
+DELTAS_MAX = 4  # of one image
 DURABLE_KINDS = ("train", "squeeze")  # recorded, not reproduced: what they made is kept for ever
 
 ModelKind = Literal["image", "linked", "shared-object", "wasm"]
@@ -117,12 +118,19 @@ class ModelFile(FileRef):
     kind: ModelKind
 
 
+class DeltaFile(FileRef):
+    """What makes a signed image of another one: of that whose signature covers the SHA-256 `base`."""
+
+    base: HexDigest
+
+
 class SlotImage(FileRef):
     """A signed image of a slot. `image` is the SHA-256 that its signature covers, by which a twin's proof and SMP name
-    it; `signed_by` is the id of the key."""
+    it; `signed_by` is the id of the key; `deltas` make it of what devices may run, for those that take deltas."""
 
     image: HexDigest
     signed_by: HexDigest
+    deltas: tuple[DeltaFile, ...] = Field(default=(), max_length=DELTAS_MAX)
 
 
 class Proofs(Strict):
@@ -169,6 +177,7 @@ class BoardEntry(Strict):
             yield "bootloader", self.bootloader
         for slot, image in self.images.items():
             yield f"images.{slot}", image
+            yield from ((f"images.{slot}.deltas.{number}", delta) for number, delta in enumerate(image.deltas))
 
 
 class Carried(Strict):

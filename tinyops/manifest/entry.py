@@ -7,7 +7,16 @@ from typing import Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from tinyops.manifest.document import BoardEntry, FileRef, FleetRollout, Manifest, ModelKind, SlotImage, entry_asset
+from tinyops.manifest.document import (
+    DELTAS_MAX,
+    BoardEntry,
+    FileRef,
+    FleetRollout,
+    Manifest,
+    ModelKind,
+    SlotImage,
+    entry_asset,
+)
 from tinyops.manifest.envelope import Envelope, parse_envelope, verify
 from tinyops.manifest.fields import (
     AssetName,
@@ -46,10 +55,18 @@ class EntryModel(EntryFile):
     kind: ModelKind
 
 
+class EntryDelta(EntryFile):
+    """What makes an image of another one, whose signature covers the SHA-256 `base`."""
+
+    base: HexDigest
+
+
 class EntryImage(EntryFile):
-    """A signed image for a slot of a microcontroller; `image` is the SHA-256 that its signature covers."""
+    """A signed image for a slot of a microcontroller; `image` is the SHA-256 that its signature covers. `deltas` make
+    it of what the device may run."""
 
     image: HexDigest
+    deltas: tuple[EntryDelta, ...] = Field(default=(), max_length=DELTAS_MAX)
 
 
 class EntryPost(Tolerant):
@@ -171,7 +188,7 @@ def entries(manifest: Manifest, *, expires: str | None = None) -> Iterator[tuple
                     **{name: getattr(content, name) for name in EntryContent.model_fields},
                     expires=expires,
                     post=EntryPost(**offered.post.to_json()) if offered.post else None,
-                    rollout=entry_rollout(released.rollout, board) if released.rollout else None,
+                    rollout=rollout_for(released.rollout, board) if released.rollout else None,
                 ),
             )
 
@@ -190,8 +207,8 @@ def _content(offered: BoardEntry, version: int, counter: int) -> EntryContent:
     )
 
 
-def entry_rollout(rollout: FleetRollout, board: str) -> EntryRollout:
-    """A released fleet's rollout as the entry of one board repeats it."""
+def rollout_for(rollout: FleetRollout, board: str) -> EntryRollout:
+    """A fleet's rollout as the entry of one of its boards repeats it."""
     before = rollout.base.boards.get(board)
     return EntryRollout(
         id=rollout.id,
@@ -206,12 +223,18 @@ def entry_rollout(rollout: FleetRollout, board: str) -> EntryRollout:
 def read_entry(data: bytes, trust: Trust, *, where: str) -> tuple[Entry, Envelope]:
     """A verified entry and its envelope. Raises RemoteError."""
     envelope = parse_envelope(data, limit_bytes=ENTRY_LIMIT_BYTES, where=where)
-    signed = verify(envelope, trust, where=where)
-    return read_model(Entry, ENTRY_SCHEMA, signed, where=where, text=envelope.payload), envelope
+    verify(envelope, trust, where=where)
+    return parse_entry(envelope, where=where), envelope
+
+
+def parse_entry(envelope: Envelope, *, where: str) -> Entry:
+    """What an envelope holds that the caller believes. Raises RemoteError."""
+    return read_model(Entry, ENTRY_SCHEMA, envelope.signed, where=where, text=envelope.payload)
 
 
 def _image(ref: SlotImage) -> EntryImage:
-    return EntryImage(**_file(ref).to_json(), image=ref.image)
+    deltas = tuple(EntryDelta(**_file(delta).to_json(), base=delta.base) for delta in ref.deltas)
+    return EntryImage(**_file(ref).to_json(), image=ref.image, deltas=deltas)
 
 
 def _file(ref: FileRef) -> EntryFile:

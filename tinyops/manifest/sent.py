@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tinyops.manifest.document import FileRef, Manifest
+from tinyops.manifest.document import FileRef, Manifest, SlotImage
 
 FIRMWARE, MODEL = "firmware", "model"
+SUFFIX = ".img"
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A file that is sent: its digests, and its length."""
+    """A file that is sent: its digests, and its length; `deltas` are lengths of what makes it of another image, by that
+    one's digest, for each slot."""
 
     what: tuple[str, ...]
     bytes: int
+    deltas: tuple[Mapping[str, int], ...] = ()
+
+    def bytes_after(self, before: Sent) -> int:
+        """What a device is sent that runs `before`, in whichever slot; 0 where that is the same."""
+        if before.what == self.what:
+            return 0
+        smaller = [min((n for base, n in deltas.items() if base in before.what), default=0) for deltas in self.deltas]
+        return max(smaller) if smaller and all(smaller) else self.bytes
 
 
 def sent(manifest: Manifest, fleet: str, board: str) -> dict[str, Sent]:
@@ -36,7 +47,12 @@ def sent(manifest: Manifest, fleet: str, board: str) -> dict[str, Sent]:
         names = [name for name in sorted(images) if name.startswith(kind)]
         if names and file is not None:
             size = max((sizes[name] for name in names if name in sizes), default=file.bytes)
-            found[kind] = Sent(tuple(images[name] for name in names), size)
+            deltas = tuple(_deltas(offered.images.get(name.removesuffix(SUFFIX))) for name in names)
+            found[kind] = Sent(tuple(images[name] for name in names), size, deltas)
         elif file is not None:
             found[kind] = Sent((file.digest,), file.bytes)
     return found
+
+
+def _deltas(image: SlotImage | None) -> dict[str, int]:
+    return {f"sha256:{delta.base}": delta.bytes for delta in (image.deltas if image else ())}

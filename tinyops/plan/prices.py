@@ -174,7 +174,7 @@ def _interval(facts: Mapping[str, Any]) -> Interval | None:
 
 def _air_bytes(before: Mapping[str, Sent], after: Mapping[str, Sent]) -> int:
     """What a device of before is sent to become one of after."""
-    return sum(file.bytes for kind, file in after.items() if kind not in before or before[kind].what != file.what)
+    return sum(file.bytes_after(before[kind]) if kind in before else file.bytes for kind, file in after.items())
 
 
 def _entry(manifest: Manifest | None, fleet: str) -> FleetEntry | None:

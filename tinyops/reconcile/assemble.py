@@ -28,7 +28,10 @@ from tinyops.manifest.document import (
     asset_name,
     tag_of,
 )
-from tinyops.reconcile.signing import SUFFIX, Signed, slot_image
+from tinyops.reconcile.deltas import SUFFIX as DELTA_SUFFIX
+from tinyops.reconcile.rollout.starting import NO_ROLLOUTS, Rollouts, check_entries
+from tinyops.reconcile.signed import Signed, slot_image
+from tinyops.reconcile.signing import SUFFIX
 from tinyops.specs.acts import http_act
 from tinyops.specs.gates import LimitOverride, Override
 from tinyops.specs.model import Fleet, ProjectSpec
@@ -108,12 +111,14 @@ def assemble(
     before: Before,
     stamp: Stamp,
     images: SignedImages = UNSIGNED_IMAGES,
+    rollouts: Rollouts = NO_ROLLOUTS,
 ) -> Draft:
     """The complete snapshot that follows the last release.
 
     `missed` maps a fleet to why it may not move: it carries its previous entry forward, or is left
     out when it has none. `overridden` are the overrides that let a fleet move. `images` are the signed ones of those
-    that move; a preview has none.
+    that move; a preview has none. `rollouts` says in which waves they are taken. Raises DoesNotFit for an entry that
+    is larger than devices read.
     """
     previous = before.manifest
     version = previous.version + 1 if previous else 1
@@ -123,9 +128,12 @@ def assemble(
     known = {**before.assets, **(previous.assets if previous else {})}
     places = _Places(tag_of(version), known, {digest: name for name, digest, _ in outputs}, images)
     entries = dict(_entries(fleets, kept, missed, overridden, previous, spec, places, stamp.created[:10]))
+    for name in set(entries) & set(fleets) - set(missed):
+        lifted, was = overridden.get(name, ()), previous.fleets.get(name) if previous else None
+        entries[name] = rollouts.begin(name, entries[name], version, was, (o.gate for o in lifted))
     assets = {digest: places.asset(digest, artifact.bytes) for digest, artifact in released.items()}
     for entry in entries.values():
-        for board in entry.boards.values():
+        for _, board in entry.offers():
             for _, file in board.files():
                 assets.setdefault(file.digest, Asset(tag=file.tag, asset=file.asset, bytes=file.bytes))
     manifest = Manifest(
@@ -145,6 +153,7 @@ def assemble(
         signed_by=stamp.signed_by,
         overrides=tuple(OverriddenLimit(**o.model_dump(include=_LIMIT_FIELDS)) for o in stamp.overrides),
     )
+    check_entries(manifest)
     own = {name: released[digest] for name, digest in manifest.own_assets().items()}
     return Draft(manifest, own)
 
@@ -170,7 +179,12 @@ class _Places:
     def slots(self, fleet: str, board: str) -> dict[str, SlotImage]:
         """The signed images of a board's slots."""
         signed = self.images.get((fleet, board), {})
-        return {slot: slot_image(image, FileRef(**self.file(image.artifact))) for slot, image in signed.items()}
+        return {slot: slot_image(image, *self._lie(image)) for slot, image in signed.items()}
+
+    def _lie(self, image: Signed) -> tuple[FileRef, tuple[FileRef, ...]]:
+        """Where an image lies, and where its deltas do."""
+        deltas = tuple(FileRef(**self.file(delta.artifact)) for delta in image.deltas)
+        return FileRef(**self.file(image.artifact)), deltas
 
 
 def _released_outputs(record: Record) -> Iterator[tuple[str, str, Artifact]]:
@@ -182,11 +196,12 @@ def _released_outputs(record: Record) -> Iterator[tuple[str, str, Artifact]]:
 
 
 def _signed_files(images: SignedImages) -> Iterator[tuple[str, str, Artifact]]:
-    """(asset name, digest, artifact) of the signed images, named as if their twin had made them."""
+    """(asset name, digest, artifact) of the signed images, named as if their twin had made them, and of deltas."""
     for (fleet, board), signed in images.items():
         for slot, image in signed.items():
-            name = asset_name(f"image:{fleet}/{board}", f"{slot}{SUFFIX}")
-            yield name, image.artifact.digest, image.artifact
+            files = [(SUFFIX, image.artifact), *((DELTA_SUFFIX, delta.artifact) for delta in image.deltas)]
+            for suffix, artifact in files:
+                yield asset_name(f"image:{fleet}/{board}", f"{slot}{suffix}"), artifact.digest, artifact
 
 
 def fleet_steps(fleet: str, spec: Fleet) -> list[str]:
@@ -248,6 +263,14 @@ def _entries(
         if line.fleet in before and line.fleet not in fleets and line.until.isoformat() >= today:
             retired = Retired(action=line.action, until=line.until.isoformat())
             yield line.fleet, before[line.fleet].model_copy(update={"retired": retired})
+
+
+def new_files(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> tuple[str, ...]:
+    """The digests by which a fleet's quarantine knows what a board would get: its model's and its firmware's."""
+    _, model = _model_file(name, fleet.spec.model_subject, board, records)
+    built = records[f"firmware:{name}/{board}"].outputs
+    firmware = next((built[name] for name in FIRMWARE_FILES if name in built), None)
+    return (model.digest, firmware.digest) if firmware else (model.digest,)
 
 
 def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Record], places: _Places) -> BoardEntry:

@@ -11,7 +11,7 @@ from tinyops.manifest.report import UnreadableReport
 from tinyops.plan.gates import Miss, missed_gates
 from tinyops.reconcile.fleet_status import Status, fleet_statuses
 from tinyops.reconcile.needs import Looking, needs_of
-from tinyops.reconcile.observed import judging, reports_folder, reports_of
+from tinyops.reconcile.observed import has_reports, judging, reports_of
 from tinyops.reconcile.rollouts import health_rules
 from tinyops.reconcile.shifts import facts_of
 from tinyops.reconcile.states import SILENT_AFTER, Judging, Observed, judge_reports
@@ -32,7 +32,7 @@ def fleet_status(world: World, now: datetime) -> Status:
         project=world.repository.project.document.name,
         version=world.manifest.version if world.manifest else 0,
         time=time_text(now),
-        reporting=reports_folder(world) is not None,
+        reporting=has_reports(world),
         fleets=fleet_statuses(devices, named, by),
         needs=needs_of(devices, looking),
         warnings=tuple(_warnings(world, by, unreadable)),
@@ -52,7 +52,7 @@ def missed_today(world: World) -> Mapping[str, tuple[Miss, ...]]:
 
 
 def _warnings(world: World, by: Judging, unreadable: Iterable[UnreadableReport]) -> Iterator[str]:
-    if reports_folder(world) is None:
+    if not has_reports(world):
         yield "the project has no `reports`: nothing tells what devices run"
     for name, rollout in sorted(by.rollouts.items()):
         if rollout.is_expired(by.now) and rollout.current is not None and rollout.current.state != "finished":

@@ -9,23 +9,17 @@ from pathlib import Path
 from tinyops.artifacts import Artifact, Record
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import ToolError
+from tinyops.firmware.slots import takes_deltas
 from tinyops.images import read_image, sign_image
-from tinyops.manifest.document import FileRef, Manifest, SlotImage
+from tinyops.manifest.document import Manifest, SlotImage
 from tinyops.manifest.keys import SigningKey, Trust
+from tinyops.reconcile.deltas import with_deltas
+from tinyops.reconcile.signed import Signed
 from tinyops.specs.model import Fleet
 from tinyops.store import Store
 from tinyops.twin.slot_images import slot_images
 
 SUFFIX = ".img"
-
-
-@dataclass(frozen=True)
-class Signed:
-    """A signed image: its file, the SHA-256 (hex) that the signature covers, and whose it is."""
-
-    artifact: Artifact
-    image: str
-    signed_by: str
 
 
 @dataclass(frozen=True)
@@ -54,8 +48,24 @@ class Signatures:
                 kept = {slot: there[image] for slot, image in hexes.items() if image in there}
                 made = self._made(name, fleet, board, records, hexes) if set(hexes) - set(kept) else {}
                 if hexes:
-                    found[name, board] = {**made, **kept}
+                    found[name, board] = self._with_deltas(name, board, {**made, **kept}, records, before)
         return found
+
+    def _with_deltas(
+        self,
+        name: str,
+        board: str,
+        images: dict[str, Signed],
+        records: Mapping[str, Record],
+        before: Manifest | None,
+    ) -> dict[str, Signed]:
+        """The same with what makes them of the images before, where the board's firmware takes that."""
+        entry = before.fleets.get(name) if before else None
+        offered = entry.boards.get(board) if entry else None
+        spec = BoardSpec.model_validate(records[f"twin:{name}/{board}"].settings["facts"])
+        if offered is None or not takes_deltas(spec):
+            return images
+        return with_deltas(images, offered.images, self.store, self.find)
 
     def _made(
         self, name: str, fleet: Fleet, board: str, records: Mapping[str, Record], proven: Mapping[str, str]
@@ -101,10 +111,6 @@ def distrusted(manifest: Manifest | None, trust: Trust | None) -> dict[str, list
         if image.signed_by not in trusted:
             found.setdefault(fleet, set()).add(image.signed_by)
     return {fleet: sorted(keys) for fleet, keys in found.items()}
-
-
-def slot_image(signed: Signed, file: FileRef) -> SlotImage:
-    return SlotImage(**file.to_json(), image=signed.image, signed_by=signed.signed_by)
 
 
 def _slot_images(manifest: Manifest | None) -> Iterator[tuple[str, SlotImage]]:

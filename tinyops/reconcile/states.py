@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias, get_args
 
 from tinyops.device.provision.devices_file import Device, DevicesFile
+from tinyops.device.reports.reading import settle
 from tinyops.files import JsonObject
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import read_time
@@ -16,6 +17,7 @@ from tinyops.manifest.report import DeviceReport
 from tinyops.reconcile.wanting import Rollout, Rollouts, Wanted, wanted_of
 
 SILENT_AFTER = timedelta(hours=72)
+CLOCK_AHEAD = timedelta(days=1)
 
 State: TypeAlias = Literal[
     "converged",
@@ -42,8 +44,8 @@ class Observed:
     reached, and it runs what its fleet had before, as it should. `behind`: it runs another one. `gave up`: it refused
     or reverted the one that it should run, `why` says for what reason. `silent`: its last report is old. `unreported`:
     it is listed and never reported. `unknown`: no release has its fleet and board, or a list does not name it.
-    `revoked`: it was struck off its list and still reports. `cloned`: its chip is another device's.
-    `wave` counts from 1, null without a rollout. `version` is the release that it was last seen in.
+    `revoked`: it was struck off its list and still reports. `cloned`: its chip is another device's, or several report
+    it at once. `wave` counts from 1, null without a rollout. `version` is the release that it was last seen in.
     """
 
     fleet: str
@@ -76,9 +78,9 @@ class Judging:
 
 
 def judge_reports(reports: Iterable[DeviceReport], by: Judging) -> list[Observed]:
-    """Every device that reported or is listed, by fleet and name."""
-    known = {(report.fleet, report.device): report for report in reports}
-    clones = _clones(known.values(), by.lists)
+    """Every device that reported or is listed, by fleet and name; of a device there may be several reports."""
+    known, disputed = settle(reports, by.now)
+    clones = {**disputed, **_clones(known.values(), by.lists)}
     found = {name: _judge(report, by, clones.get(name, "")) for name, report in known.items()}
     for fleet, listed in by.lists.items():
         for device in listed.devices.values():
@@ -144,6 +146,8 @@ def _progress(
     report: DeviceReport, wanted: Wanted, rollout: Rollout | None, silent_after: timedelta, now: datetime
 ) -> tuple[State, str]:
     heard = report.seen or report.time
+    if read_time(heard) > now + CLOCK_AHEAD:
+        return "silent", f"its clock is ahead: it was last heard of at {heard}"
     if now - read_time(heard) > silent_after:
         return "silent", f"it was last heard of at {heard}"
     if (arrived := _arrived(report, wanted, rollout)) is not None:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyops.build.trust import find_trust
-from tinyops.device.update.decide import Offer
+from tinyops.device.update.decide import Delta, Offer
 from tinyops.errors import RemoteError, UsageError
 from tinyops.files import MIB, read_bounded
 from tinyops.images import Image, check_signature, read_image
 from tinyops.link.smp import BoardInfo
+from tinyops.manifest.document import DeltaFile, SlotImage
 from tinyops.reconcile.flashable import choose_entry
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.world import load_world_catalog, parse_cache
@@ -45,18 +46,28 @@ class Released:
                 hint="this board takes firmware by cable: `tinyops flash`",
             )
         with self._lock:
-            return tuple(self._offer(image.digest, image.image, image.asset) for image in entry.images.values())
+            return tuple(self._offer(image) for image in entry.images.values())
 
-    def _offer(self, digest: str, image: str, asset: str) -> Offer:
+    def _offer(self, image: SlotImage) -> Offer:
+        digest = image.digest
         if digest not in self._read:
-            where = f"{self._manifest.tag}/{asset}"
+            where = f"{self._manifest.tag}/{image.asset}"
             data = read_bounded(self._store.fetch_output(self._manifest, digest), LIMIT_BYTES)
             found = read_image(data, where=where)
-            if found.digest.hex() != image:
+            if found.digest.hex() != image.image:
                 raise RemoteError(f"{where}: is not the image that the manifest names")
             self._check(found, where)
-            self._read[digest] = Offer(found, data, where)
+            self._read[digest] = Offer(found, data, where, tuple(self._delta(delta) for delta in image.deltas))
         return self._read[digest]
+
+    def _delta(self, file: DeltaFile) -> Delta:
+        """Fetched when a device runs its base."""
+
+        def read() -> bytes:
+            with self._lock:
+                return read_bounded(self._store.fetch_output(self._manifest, file.digest), LIMIT_BYTES)
+
+        return Delta(bytes.fromhex(file.base), file.bytes, f"{self._manifest.tag}/{file.asset}", read)
 
     def _check(self, image: Image, where: str) -> None:
         """Better said now than by the device, after all of it was sent."""

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fakes.projects import STREAM, TRAINED, fleet, repository
-from fakes.slotted import CONTENTS, NAME, slotted
+from fakes.slotted import CONTENTS, NAME, region, slotted
 from tinyops.artifacts import Artifact, Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.build.steps import desired_steps
 from tinyops.errors import RemoteError, ToolError
 from tinyops.files import JsonObject, digest_bytes
 from tinyops.images import Kind, check_signature, read_image
-from tinyops.manifest.document import BoardEntry, Manifest
+from tinyops.images.delta import apply_delta
+from tinyops.manifest.document import BoardEntry, Manifest, SlotImage
 from tinyops.manifest.entry import Entry, entries, read_entry
 from tinyops.manifest.keys import PublicKey, SigningKey, Trust
 from tinyops.reconcile.assemble import Before, Draft, SignedImages, Stamp, assemble
@@ -42,7 +44,12 @@ OUTPUTS = {
     "firmware": ("firmware.bin", "firmware_b.bin", "bootloader.bin"),
     "twin": ("proof.json",),
 }
-CATALOG = {**load_catalog(), NAME: slotted()}
+# With slots for firmware so large that there is room for deltas.
+BOARD = slotted(
+    firmware=(region(0x5000, 0xA000), region(0xF000, 0xA000)),
+    model=(region(0x19000, 0x13000), region(0x2C000, 0x13000)),
+)
+CATALOG = {**load_catalog(), NAME: BOARD}
 SLOTS = ("model", "firmware_a", "firmware_b")
 
 
@@ -79,7 +86,7 @@ class Bench:
         facts: JsonObject = {"contract": PIN, "proof": {"model": "same-bytes", "firmware": "same-bytes"}}
         if step.kind == "twin":
             files = {name: self._path(self._made(name, data)) for name, data in self.contents.items()}
-            made = slot_images(NAME, slotted().spec, files, step.settings["security_counter"])
+            made = slot_images(NAME, BOARD.spec, files, step.settings["security_counter"])
             read = {name: read_image(image, where=name).digest.hex() for name, image in made.items()}
             facts["images"] = {name: f"sha256:{digest}" for name, digest in read.items()}
         return Record(step.id, digest_bytes(step.id.encode()), step.settings, {}, {}, {}, outputs, facts)
@@ -191,6 +198,59 @@ def test_a_raised_counter_makes_other_images(bench: Bench) -> None:
     assert not {i.image for i in first.values()} & {i.image for i in now.values()}
     data = bench.find(Artifact(now["model"].digest, now["model"].bytes)).read_bytes()
     assert read_image(data, where="it").counter == 4
+
+
+def grown(bench: Bench, seed: int, name: str = "model.bin") -> None:
+    """Contents that are large enough for deltas; of the next seed, one of a few bytes that changed."""
+    content = bytearray(np.random.default_rng(5).bytes(6000))
+    content[100 * seed : 100 * seed + 9] = b"otherwise"
+    bench.contents[name] = b"TOM1" + bytes(content)
+
+
+def undone(bench: Bench, base: SlotImage, now: SlotImage) -> bool:
+    """Whether the delta of an image makes it of another one."""
+    (delta,) = now.deltas
+    old, made, found = (bench.find(Artifact(f.digest, f.bytes)).read_bytes() for f in (delta, base, now))
+    return delta.base == base.image and apply_delta(made, old) == found
+
+
+def test_a_release_has_deltas_from_what_runs_while_a_slot_is_written(bench: Bench) -> None:
+    files = ("model.bin", "firmware.bin", "firmware_b.bin")
+    for name in files:
+        grown(bench, 1, name)
+    first = offered(bench.release()).images
+    assert not any(image.deltas for image in first.values())
+    for name in files:
+        grown(bench, 2, name)
+    draft = bench.release()
+    now = offered(draft).images
+    assert undone(bench, first["model"], now["model"])
+    assert undone(bench, first["firmware_b"], now["firmware_a"]) and undone(
+        bench, first["firmware_a"], now["firmware_b"]
+    )
+    assert set(draft.files) >= {f"image.wrist.{NAME}.{slot}.delta" for slot in SLOTS}
+    assert all(delta.bytes < 0.2 * image.bytes for image in now.values() for delta in image.deltas)
+    ((name, _),) = entries(draft.manifest)
+    document = sign_release(draft.manifest, [bench.key]).documents[name]
+    entry, _ = read_entry(document, bench.trust, where=name)
+    assert [delta.base for delta in entry.images["model"].deltas] == [first["model"].image] and len(document) < 6000
+
+
+def test_a_delta_stays_while_its_image_does_and_goes_with_it(bench: Bench) -> None:
+    drafts = []
+    for seed in (1, 2, 2, 3):
+        grown(bench, seed)
+        drafts.append(bench.release())
+    second, third, fourth = (offered(draft).images["model"] for draft in drafts[1:])
+    assert second == third and not [name for name in drafts[2].files if name.endswith(".delta")]
+    assert undone(bench, second, fourth) and {delta.tag for delta in fourth.deltas} == {"v4"}
+    assert second.deltas[0].digest not in drafts[3].manifest.assets, "nothing names it any more"
+
+
+def test_a_delta_that_saves_little_is_no_asset(bench: Bench) -> None:
+    bench.release()
+    grown(bench, 1)
+    assert offered(bench.release()).images["model"].deltas == ()
 
 
 def test_what_a_distrusted_key_signed_is_signed_anew(bench: Bench) -> None:

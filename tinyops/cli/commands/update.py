@@ -151,7 +151,8 @@ def _done(done: Done) -> str:
     text = f"{label(done.kind, done.digest)} {'runs, confirmed' if done.result == 'confirmed' else done.result}"
     if done.sent and done.seconds:
         rate = done.sent / done.seconds / 1000
-        text += f"; {done.sent:,} bytes in {done.seconds:.1f} s ({rate:.1f} kB/s)"
+        instead = f" instead of {done.instead_of:,}" if done.instead_of else ""
+        text += f"; {done.sent:,} bytes{instead} in {done.seconds:.1f} s ({rate:.1f} kB/s)"
         text += f", from {done.resumed_at:,} on" if done.resumed_at else ""
     return text
 
@@ -168,6 +169,7 @@ def _json(outcome: Outcome) -> JsonObject:
             "seconds": round(one.seconds, 3),
             "resumed_at": one.resumed_at,
             "breaks": one.breaks,
+            "instead_of_bytes": one.instead_of,
             "swap_gap_ms": one.gap_ms,
         }
         for one in (done.images if done else ())

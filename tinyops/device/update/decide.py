@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from tinyops.device.update.settings import UpdateFailed
 from tinyops.images import Image, Kind
+from tinyops.images.delta.definition import FORMAT
 from tinyops.link.smp import BoardInfo, ImageSlot, SelfTest, UpdateState
 from tinyops.link.smp.answers import TrialOutcome, TrialState
 
@@ -17,18 +18,33 @@ OUTCOME_TEXT = {
     TrialOutcome.DAMAGED: "its bytes had changed in flash when it was to start",
     TrialOutcome.REFUSED: "its firmware cannot run it",
 }
+# Outcomes that the same image has again; a reset may have been anything.
+CERTAIN = frozenset({TrialOutcome.SELF_TEST, TrialOutcome.REFUSED})
 
 
 CABLE_HINT = "`tinyops flash` writes it; where there are two slots for it, the model is updated this way"
 
 
 @dataclass(frozen=True)
+class Delta:
+    """What makes an image of another one that a device may run: that one's digest, how many bytes it has, where it is
+    from, and how it is read, which raises a TinyopsError."""
+
+    base: bytes
+    size: int
+    where: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
 class Offer:
-    """An image that may be sent: what it is, its bytes, and where it is from (a file, a release)."""
+    """An image that may be sent: what it is, its bytes, where it is from (a file, a release), and what it can be made
+    of."""
 
     image: Image
     data: bytes
     where: str
+    deltas: tuple[Delta, ...] = ()
 
     @property
     def label(self) -> str:
@@ -93,6 +109,18 @@ def next_step(image: Image, seen: Seen) -> Step:
     if slot.pending:
         return Step.WAIT
     return Step.TEST if slot.bootable else Step.UPLOAD
+
+
+def smaller(offer: Offer, seen: Seen, state: UpdateState | None) -> Delta | None:
+    """The delta to send in place of an image: from what the device runs, if it takes such, and less than what is still
+    missing of the image itself."""
+    running = seen.active(offer.image.kind)
+    if running is None or state is None or state.deltas != FORMAT:
+        return None
+    whole = len(offer.data)
+    missing = whole - state.written if state.announced == whole else whole
+    found = [delta for delta in offer.deltas if delta.base == running.digest and delta.size < missing]
+    return min(found, key=lambda delta: delta.size, default=None)
 
 
 def objection(image: Image, seen: Seen) -> Objection | None:

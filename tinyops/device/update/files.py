@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyops.device.update.decide import Offer
+from tinyops.device.update.decide import Delta, Offer
 from tinyops.device.update.settings import UpdateFailed
-from tinyops.errors import UsageError
+from tinyops.errors import RemoteError, UsageError
 from tinyops.files import MIB, read_bounded
-from tinyops.images import read_image
+from tinyops.images import Image, read_image
+from tinyops.images.delta.definition import HEADER, MAGIC
 from tinyops.link.smp import BoardInfo
 
 IMAGE_LIMIT_BYTES = 17 * MIB
 FOLDER_MAX = 1000
-SUFFIX = ".img"
+SUFFIX, DELTA_SUFFIX = ".img", ".delta"
 
 
 class Files:
@@ -44,8 +45,21 @@ def _images_in(folder: Path) -> list[Path]:
     return found
 
 
+def _deltas_of(path: Path, image: Image) -> tuple[Delta, ...]:
+    """The delta that a release has beside an image, by its name."""
+    beside = path.with_suffix(DELTA_SUFFIX)
+    if not beside.is_file():
+        return ()
+    data = read_bounded(beside, IMAGE_LIMIT_BYTES)
+    if len(data) < HEADER.size or not data.startswith(MAGIC):
+        raise RemoteError(f"{beside}: is no delta", hint=f"take that of the release, or {path.name} alone")
+    _, _, _, base = HEADER.unpack_from(data)
+    return (Delta(base, len(data), str(beside), lambda: data),) if base != image.digest else ()
+
+
 def _read(path: Path) -> Offer:
     if not path.is_file():
         raise UsageError(f"{path}: no such file", hint=f"name a {SUFFIX} of a release, or the release's folder")
     data = read_bounded(path, IMAGE_LIMIT_BYTES)
-    return Offer(read_image(data, where=str(path)), data, str(path))
+    image = read_image(data, where=str(path))
+    return Offer(image, data, str(path), _deltas_of(path, image))

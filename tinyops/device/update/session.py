@@ -15,8 +15,9 @@ from tinyops.device.update import decide
 from tinyops.device.update.connection import Connection
 from tinyops.device.update.decide import Offer, Seen, Step, Trial
 from tinyops.device.update.refusals import refused_image
-from tinyops.device.update.settings import Stop, UpdateFailed, Watch, Wish
+from tinyops.device.update.settings import GivenUp, Stop, UpdateFailed, Watch, Wish
 from tinyops.device.update.upload import Upload
+from tinyops.errors import TinyopsError
 from tinyops.images import Kind
 from tinyops.link.client import LinkError
 from tinyops.link.smp import BoardInfo, Refused, SelfTest, UpdateState
@@ -25,12 +26,14 @@ Offers: TypeAlias = Callable[[BoardInfo], Sequence[Offer]]
 Origins: TypeAlias = Callable[[str], tuple[int, ...]]
 RESET_AGAIN_S = 3.0
 Result: TypeAlias = Literal["ran already", "confirmed", "on trial"]
+Phase: TypeAlias = Literal["upload", "test", "confirm"]
 
 
 @dataclass(frozen=True)
 class Done:
     """What was done about one image. `sent` are its bytes that this update sent, in `seconds`; `resumed_at` is where
-    it went on from, `breaks` how often the link was lost. `gap_ms`: how long the swap stopped inference.
+    it went on from, `breaks` how often the link was lost. `instead_of`: bytes of the image that a delta spared, 0: it
+    was sent itself. `gap_ms`: how long the swap stopped inference.
     """
 
     kind: Kind
@@ -41,6 +44,7 @@ class Done:
     seconds: float = 0.0
     resumed_at: int = 0
     breaks: int = 0
+    instead_of: int = 0
     gap_ms: int = 0
 
 
@@ -55,13 +59,17 @@ class Updated:
 
 @dataclass(frozen=True)
 class Desk:
-    """What every device's update shares. `offers` may be asked from several threads."""
+    """What every device's update shares. `offers` may be asked from several threads.
+
+    `before` is called before each step that changes something on the device; what it raises ends the update there.
+    """
 
     offers: Offers
     origins: Origins
     wish: Wish
     watch: Watch
     stop: Stop
+    before: Callable[[Offer, Phase], None] = lambda _offer, _phase: None
 
 
 def update(address: str, transport: Transport, desk: Desk, *, settle_s: float = 0.0) -> Updated:
@@ -75,6 +83,19 @@ def update(address: str, transport: Transport, desk: Desk, *, settle_s: float = 
         address, transport, settle_s=settle_s, patience=patience, watch=desk.watch, stop=desk.stop
     ) as connection:
         return Session(connection, desk).run()
+
+
+class _Timed:
+    """An upload that is run once, how long it took, and how often the link broke meanwhile."""
+
+    def __init__(self, to: Connection, upload: Upload) -> None:
+        self.upload, self._to = upload, to
+        self.seconds, self.breaks = 0.0, 0
+
+    def __call__(self) -> None:
+        begun, breaks = time.monotonic(), self._to.breaks
+        self.upload.run()
+        self.seconds, self.breaks = time.monotonic() - begun, self._to.breaks - breaks
 
 
 class Session:
@@ -130,23 +151,46 @@ class Session:
         if image.kind is Kind.FIRMWARE:
             self._before = self._self_test()
         if step is Step.UPLOAD:
-            done = self._upload(offer, done)
+            done = self._upload_smaller(offer, done, seen) or self._upload(offer, done)
         if step in (Step.UPLOAD, Step.TEST):
+            self._desk.before(offer, "test")
             self._ask_refusable(offer, lambda: self._to.call(lambda board: board.test_image(image.digest)))
         if step is not Step.CONFIRM:
             self._start(offer)
         return done
 
     def _upload(self, offer: Offer, done: Done) -> Done:
+        self._desk.before(offer, "upload")
         self._say(f"sending {offer.label}, {len(offer.data):,} bytes, in messages of {self._to.message_bytes:,}")
         upload = Upload(self._to, offer.image.kind, offer.data, lambda at: self._moved(at, len(offer.data)))
-        begun, breaks = time.monotonic(), self._to.breaks
-        self._ask_refusable(offer, upload.run)
-        at = upload.tally.resumed_at
+        self._ask_refusable(offer, timed := _Timed(self._to, upload))
+        return self._sent(timed, len(offer.data), done)
+
+    def _upload_smaller(self, offer: Offer, done: Done, seen: Seen) -> Done | None:
+        """Sends a delta, where one serves; None: all of the image is to be sent."""
+        delta = decide.smaller(offer, seen, self._state(offer.image.kind)) if offer.deltas else None
+        if delta is None:
+            return None
+        try:
+            data = delta.read()
+        except TinyopsError as error:
+            self._say(f"no delta: {error.message}")
+            return None
+        self._say(f"sending {offer.label} as a delta, {len(data):,} bytes instead of {len(offer.data):,}")
+        timed = _Timed(self._to, Upload(self._to, offer.image.kind, data, lambda at: self._moved(at, len(data))))
+        try:
+            timed()
+        except Refused as refused:
+            why = refused_image(self._to.address, offer, refused, self._state(offer.image.kind))
+            self._say(f"the delta was of no use ({why.message.removeprefix(f'{self._to.address}: ')})")
+            return None
+        return replace(self._sent(timed, len(data), done), instead_of=len(offer.data))
+
+    def _sent(self, timed: _Timed, count: int, done: Done) -> Done:
+        at = timed.upload.tally.resumed_at
         if at:
             self._say(f"{at:,} bytes of it were there already")
-        took_s, breaks = time.monotonic() - begun, self._to.breaks - breaks
-        return replace(done, sent=len(offer.data) - at, seconds=took_s, resumed_at=at, breaks=breaks)
+        return replace(done, sent=count - at, seconds=timed.seconds, resumed_at=at, breaks=timed.breaks)
 
     def _ask_refusable(self, offer: Offer, ask: Callable[[], object]) -> None:
         try:
@@ -190,6 +234,7 @@ class Session:
         if not self._wish.confirm:
             self._say(f"{offer.label} runs on trial, not confirmed: the next reset ends it")
             return done
+        self._desk.before(offer, "confirm")
         self._ask_refusable(offer, lambda: self._to.call(lambda board: board.confirm_image(offer.image.digest)))
         slot = self._look().holds(offer.image.kind, offer.image.digest)
         if slot is None or not (slot.active and slot.confirmed):
@@ -207,14 +252,18 @@ class Session:
         failed = decide.newly_failed(self._before, found)
         if failed:
             self._end_trial(offer)
-            raise UpdateFailed(f"{self._to.address}: {offer.label} failed its self-test: {', '.join(failed)}")
+            text = f"{self._to.address}: {offer.label} failed its self-test: {', '.join(failed)}"
+            raise GivenUp(text, digest=offer.image.digest, result="reverted")
         if decide.trial_of(offer.image, self._look(), state := self._state(offer.image.kind)) is Trial.REVERTED:
             raise self._reverted(offer, state)
 
-    def _reverted(self, offer: Offer, state: UpdateState | None) -> UpdateFailed:
-        return UpdateFailed(
+    def _reverted(self, offer: Offer, state: UpdateState | None) -> GivenUp:
+        return GivenUp(
             f"{self._to.address}: {offer.label} was reverted: {decide.why_reverted(state)}",
             hint="it runs what it ran before; if it crashed, `tinyops crash` tells where",
+            digest=offer.image.digest,
+            result="reverted",
+            certain=state is not None and state.outcome in decide.CERTAIN,
         )
 
     def _end_trial(self, offer: Offer) -> None:

@@ -97,7 +97,7 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
         files |= sources(folder, f"src/{folder}")
     if any(env["scarce"] for env in envs):
         files |= sources("settings/of_boot", "src/of_boot")
-    if layout.own_bootloader is not None and takes_deltas(spec):
+    if _takes_deltas(spec):
         files |= sources("delta", "src/delta")
     for source in ("bare", kind.startup):
         files |= sources(f"port/{source}", f"src/{kind.startup}")
@@ -114,16 +114,22 @@ def _programs(
     given = {
         "linked": linked,
         "slots": layout.own_bootloader is not None,
-        "deltas": layout.own_bootloader is not None and takes_deltas(request.spec),
+        "deltas": _takes_deltas(request.spec),
         "sensor": describe_sensor(request.sensor),
         "dark": request.dark,
     }
     sections = {"envs": envs, "bootloaders": bootloaders, "linked": linked, "startup": kind.startup}
+    sections["deltas"] = given["deltas"]
     return {
         "platformio.ini": render("platformio.ini.j2", **common, **sections),
         "include/contract.h": render("contract.h.j2", **common, **values),
         "src/main.c": render("main.c.j2", **common, **given, settings=layout.settings),
     }
+
+
+def _takes_deltas(spec: BoardSpec) -> bool:
+    """Only where a bootloader of ours has what replaces images; a twin of another form's has one model."""
+    return spec.layout is not None and spec.layout.own_bootloader is not None and takes_deltas(spec)
 
 
 def _own_memory(kind: Family) -> dict[str, bytes]:

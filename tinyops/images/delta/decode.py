@@ -99,10 +99,9 @@ class _Decoder:
         return 1
 
     def _normalise(self) -> None:
-        if self._range >= d.TOP:
-            return
-        if self._at >= len(self._data):
-            raise MalformedDelta("the delta ends before its image does")
-        self._range = self._range << 8 & 0xFFFFFFFF
-        self._code = (self._code << 8 | self._data[self._at]) & 0xFFFFFFFF
-        self._at += 1
+        while self._range < d.TOP:
+            if self._at >= len(self._data):
+                raise MalformedDelta("the delta ends before its image does")
+            self._range = self._range << 8 & 0xFFFFFFFF
+            self._code = (self._code << 8 | self._data[self._at]) & 0xFFFFFFFF
+            self._at += 1

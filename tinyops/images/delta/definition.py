@@ -3,8 +3,8 @@
     magic, bytes of the base, bytes of the result (u32 each, little-endian), SHA-256 of the base; then bits
 
 The base is an image up to the end of its protected TLVs: what its SHA-256, by which SMP names it, binds, and not its
-signature, which may be another one. The bits are those of a range coder: 4 bytes of code, then a
-byte whenever the range falls below 2^24. They are rounds of
+signature, which may be another one. The bits are those of a range coder: 4 bytes of code, and before a bit as many as
+bring a range below 2^24 above that again. They are rounds of
 
     a count of differences; those, each added to the next byte of the base; a count of literals; those; and, unless the
     result is whole, how far to go in the base: twice the bytes, and one if that is back

@@ -96,7 +96,7 @@ class _Coder:
             self._normalise()
 
     def _normalise(self) -> None:
-        if self._range < d.TOP:
+        while self._range < d.TOP:
             self._range = self._range << 8 & 0xFFFFFFFF
             self._shift()
 
