@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,8 +78,8 @@ def test_what_devices_say_breaks_out_of_nothing() -> None:
     assert "```` ``` \\| @all <!-- x --> \\ ````" in row
 
 
-def test_what_a_rollout_and_warnings_quote_is_code(tmp_path: Path) -> None:
-    released = Released(tmp_path).reach(1, "halted", reason=HOSTILE)
+def test_what_a_rollout_and_warnings_quote_is_code() -> None:
+    released = Released().reach(1, "halted", reason=HOSTILE)
     by = released.judging()
     devices = judge_reports([report("a", released.base)], by)
     made = Status("wearables", 2, "", True, fleet_statuses(devices, [], by), (), (HOSTILE,))
@@ -102,8 +101,8 @@ def test_thousands_of_warnings_and_long_reasons_fit() -> None:
     assert len(text_of(*devices, warnings=("w" * 2_000,) * 9_999)) < LIMIT
 
 
-def test_the_evidence_of_a_shift_is_in_the_text_and_how_to_end_it(tmp_path: Path) -> None:
-    text, drifted = drift_issue(SETTLED, wearables(tmp_path), {})
+def test_the_evidence_of_a_shift_is_in_the_text_and_how_to_end_it() -> None:
+    text, drifted = drift_issue(SETTLED, wearables(), {})
     assert drifted and len(text) < LIMIT
     assert "| class | `Standing` | `Running` | `Walking` | `Badminton` |" in text
     assert "| expected | 25% | 25% | 25% | 25% |" in text
@@ -128,10 +127,8 @@ def test_next_steps_follow_rules() -> None:
 
 
 @pytest.mark.parametrize(("lost", "expected"), [(2, False), (3, True), (8, True)])
-def test_a_release_that_many_devices_give_up_is_rolled_back_as_a_whole(
-    tmp_path: Path, lost: int, expected: bool
-) -> None:
-    released = Released(tmp_path)
+def test_a_release_that_many_devices_give_up_is_rolled_back_as_a_whole(lost: int, expected: bool) -> None:
+    released = Released()
     reports = [gave_up(f"a-{n}", released.new, "no") for n in range(lost)]
     reports += [report(f"b-{n}", released.new) for n in range(10 - lost)]
     by = released.judging(in_waves=False)
@@ -140,8 +137,8 @@ def test_a_release_that_many_devices_give_up_is_rolled_back_as_a_whole(
     assert ("roll back" in kinds(made)) is expected
 
 
-def test_crashes_are_counted_by_the_day_and_shown(tmp_path: Path) -> None:
-    released = Released(tmp_path)
+def test_crashes_are_counted_by_the_day_and_shown() -> None:
+    released = Released()
     ill = Health(inferences=0, classes={}, errors=0, uptime_s=9, crashes=9)
     devices = released.judge(report("a", released.new, health=ill, time=ago(minutes=1)), in_waves=False)
     by = released.judging(in_waves=False)

@@ -196,8 +196,8 @@ def _drift(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.ci.comment import ACTIONS_AUTHOR, keep_issue
     from tinyops.ci.drifting import TITLE, drift_issue
     from tinyops.reconcile.fleets import fleet_status, missed_today
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.planning import plan_of
-    from tinyops.reconcile.verbs import clock
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
