@@ -10,8 +10,7 @@ from datetime import datetime
 
 from tinyops.device.gateway.choice import MODEL, Accepted, age_problem, expiry_problem
 from tinyops.device.gateway.journal import Journal
-from tinyops.device.offers import Offered, Offers
-from tinyops.device.rules import Refused
+from tinyops.device.offers import Offered, Offers, Refused
 from tinyops.errors import RemoteError
 from tinyops.manifest.entry import Entry, EntryContent
 
