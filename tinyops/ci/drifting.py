@@ -29,9 +29,8 @@ def drift_issue(plan: Plan, status: Status, missed: Mapping[str, Sequence[Miss]]
     needs = {(need.device.fleet, need.device.device): need for need in status.needs}
     drifted = [d for d in devices if d.state in DRIFTED or (d.fleet, d.device) in needs]
     steps = next_steps(status, plan, missed)
-    problems = status.warnings if status.reporting else ()
     lines = [mark_of("drift", plan.project), _head(plan, devices), ""]
-    lines += [*_steps(steps), *_problems(problems)]
+    lines += [*_steps(steps), *_problems(status.warnings)]
     for fleet in [fleet for fleet in status.fleets if any(one.verdict == "moved" for one in fleet.moved)][
         :FLEETS_SHOWN
     ]:
@@ -39,7 +38,7 @@ def drift_issue(plan: Plan, status: Status, missed: Mapping[str, Sequence[Miss]]
     if drifted:
         lines += ["| fleet | board | device | state | runs | released | since | crashes | why |", f"|{'---|' * 9}"]
     lines = _with_rows(lines, drifted, needs)
-    found = bool(drifted or steps or problems)
+    found = bool(drifted or steps or status.warnings)
     if not found:
         lines += ["Everything is as released."]
     return "\n".join([*lines, ""]), found

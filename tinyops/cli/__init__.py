@@ -48,6 +48,7 @@ COMMANDS = {
     "twin": "boot a virtual board: a console, and a serial port that other programs open",
     "agent": "poll a release store and keep this device's model up to date",
     "keys": "make and list signing keys",
+    "trust": "who may offer releases to gateways and Linux devices: keys, signatures, metadata",
     "gc": "drop from the artifact store what neither specs nor releases need",
 }
 

@@ -15,6 +15,7 @@ from tinyops.reconcile.observed import has_reports, judging, reports_of
 from tinyops.reconcile.rollouts import health_rules
 from tinyops.reconcile.shifts import facts_of
 from tinyops.reconcile.states import SILENT_AFTER, Judging, Observed, judge_reports
+from tinyops.reconcile.trusting import metadata_notes
 from tinyops.reconcile.world import World
 
 UNREADABLE_SHOWN = 20
@@ -35,7 +36,7 @@ def fleet_status(world: World, now: datetime) -> Status:
         reporting=has_reports(world),
         fleets=fleet_statuses(devices, named, by),
         needs=needs_of(devices, looking),
-        warnings=tuple(_warnings(world, by, unreadable)),
+        warnings=(*metadata_notes(world, now), *_warnings(by, unreadable)),
     )
 
 
@@ -51,9 +52,7 @@ def missed_today(world: World) -> Mapping[str, tuple[Miss, ...]]:
     return found
 
 
-def _warnings(world: World, by: Judging, unreadable: Iterable[UnreadableReport]) -> Iterator[str]:
-    if not has_reports(world):
-        yield "the project has no `reports`: nothing tells what devices run"
+def _warnings(by: Judging, unreadable: Iterable[UnreadableReport]) -> Iterator[str]:
     for name, rollout in sorted(by.rollouts.items()):
         if rollout.is_expired(by.now) and rollout.current is not None and rollout.current.state != "finished":
             ended = f"fleet {name}: the progress of its rollout expired at {rollout.current.expires}"

@@ -109,15 +109,9 @@ def seen_by(devices: Iterable[Observed], models: Mapping[str, str], known: Itera
         errors=told["errors"],
         crashes=told["crashes"],
         self_tests_failed=told["self_tests_failed"],
-<<<<<<< HEAD
         classes=classes,
         confidence=tuple(confidence),
         others=told["others"],
-=======
-        classes=named,
-        confidence=tuple(confidence),
-        others=sum(classes.values()),
->>>>>>> main
         confidence_mean=mean,
     )
 

@@ -18,10 +18,12 @@ from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
 from tinyops.manifest.progress import Progress
 from tinyops.plan import Bound
+from tinyops.plan.awaiting import Awaiting
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.past import Found, Past
 from tinyops.reconcile.rollout.published import read_all
 from tinyops.reconcile.storing import open_store
+from tinyops.reconcile.trusting import awaiting
 from tinyops.release.github.patience import Say, nobody
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
@@ -141,8 +143,29 @@ def trust_new_key(root: Path, key: PublicKey, file: Path | None = None) -> Path:
 
 def released(root: Path) -> Release | None:
     """The last release, or None before the first."""
-    releases = open_releases(load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root)))
-    return releases.latest() if releases else None
+    return last_release(root)[0]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is there without the lock: specs, where releases go, and the last one."""
+
+    repository: Repository
+    releases: ReleaseStore | None
+    release: Release | None
+
+
+def hold(root: Path, say: Say = nobody) -> Held:
+    """For what needs no build: a lock that is behind the specs is nobody's concern here."""
+    repository = load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root))
+    releases = open_releases(repository, say)
+    return Held(repository, releases, releases.latest() if releases else None)
+
+
+def last_release(root: Path) -> tuple[Release | None, Awaiting | None]:
+    """The last release, or None before the first; and whether it waits for people."""
+    held = hold(root)
+    return held.release, awaiting(held.repository, held.releases, held.release)
 
 
 def parse_cache(root: Path) -> Path:

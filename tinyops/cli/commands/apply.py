@@ -69,9 +69,12 @@ def _show(applied: Applied, output: Output) -> None:
     errors = {step: error.message for step, error in applied.errors.items()}
     value = {"published": applied.published, "version": manifest.version if manifest else 0, "missed": missed}
     value |= {"errors": errors, "figures": figure_json(manifest) if manifest else []}
+    value |= {"offered": applied.delivery.to_json()} if applied.delivery else {}
     if manifest is None:
         output.result(value, "Nothing was published.")
         return
     kept = "No changes. Still released:" if not missed else "Nothing new was published. Still released:"
     head = f"Published {manifest.tag} of {manifest.project}." if applied.published else f"{kept} {manifest.tag}"
-    output.result(value, "\n".join([head, "", output.table(HEADERS, rows(manifest)), FOOTNOTE]))
+    waiting = applied.delivery.awaiting if applied.delivery else None
+    lines = [head, *([waiting.sentence] if waiting else []), "", output.table(HEADERS, rows(manifest)), FOOTNOTE]
+    output.result(value, "\n".join(lines))
