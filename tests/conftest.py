@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from functools import cache, lru_cache
+from pathlib import Path
 
 import pytest
 
+from tinyops.artifacts import Progress
 from tinyops.documents import events
+from tinyops.fetching import Package, kept
+from tinyops.firmware import fetched
 from tinyops.specs import schema
 
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that; tests send it.
@@ -17,6 +22,27 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # the schemas made once.
 events.parse_events = lru_cache(maxsize=128)(events.parse_events)
 schema.schemas = cache(schema.schemas)
+
+Fetch = Callable[[Package, Callable[[Progress], None]], Path]
+
+
+def fetch_once(fetch: Fetch) -> Fetch:
+    """Sources that are pinned by their digests are fetched once a run, however many tests have a cache of their own."""
+    found: dict[Package, bytes] = {}
+
+    def fetch_source(package: Package, report: Callable[[Progress], None]) -> Path:
+        place = kept(package)
+        if package in found and not place.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(found[package])
+        path = fetch(package, report)  # which looks at the digest, as ever
+        found.setdefault(package, path.read_bytes())
+        return path
+
+    return fetch_source
+
+
+fetched.fetch_source = fetch_once(fetched.fetch_source)
 
 COUNTING = ("count_faults", "report_faults")  # of fakes.faults
 

@@ -68,6 +68,11 @@ def read_bounded(path: Path, limit_bytes: int) -> bytes:
     return data
 
 
+def printable(text: str) -> str:
+    """Text that devices and others wrote, without what would move a cursor, change colours or turn its direction."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns an operating system's refusal to write into one sentence that names path and reason."""

@@ -217,6 +217,8 @@ def test_squeezing_twice_gives_the_same_bytes(data: Path, trained: Path, squeeze
     assert digests(tmp_path / "again") == digests(squeezed)
     assert facts["accuracy_int8"]["total"] == 9 and facts["accuracy_int8"]["right"] >= 8
     assert facts["accuracy_float"] == json.loads((trained / "training.json").read_text())["accuracy_float"]
+    assert sum(facts["reference"]["classes"].values()) == 135 and sum(facts["reference"]["confidence"]) == 45
+    assert json.loads((squeezed / "metrics.json").read_text())["reference"] == facts["reference"]
 
 
 def test_calibration_saw_the_training_side_only(data: Path, squeezed: Path) -> None:

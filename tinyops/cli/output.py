@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tinyops.errors import ExitCode, SpecError, TinyopsError
-from tinyops.files import JsonObject, pretty_json
+from tinyops.files import JsonObject, pretty_json, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,9 +43,9 @@ class Output:
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         """Rows under headers as aligned text; columns of figures to the right."""
-        texts = [list(headers), *(list(row) for row in rows)]
+        texts = [[printable(cell) for cell in row] for row in (headers, *rows)]
         widths = [max(len(row[i]) for row in texts) for i in range(len(headers))]
-        right = [all(_is_figure(row[i]) for row in rows) for i in range(len(headers))]
+        right = [all(_is_figure(row[i]) for row in texts[1:]) for i in range(len(headers))]
         lines = [
             "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
             for row in texts

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import tinyops
+from tinyops.device.believing import open_offers, open_store
 from tinyops.device.client import REASON_CHARACTERS_MAX, Client
-from tinyops.device.folder import open_source
+from tinyops.device.memory import Memory
 from tinyops.device.reports import Credential, Outbox, SealedReport, open_outbox
 from tinyops.device.settings import AgentSettings
 from tinyops.device.source import Source
@@ -20,7 +21,7 @@ from tinyops.device.state import AgentState, load_state, only_agent
 from tinyops.errors import TinyopsError, ToolError
 from tinyops.files import read_bounded, write_atomic, writing
 from tinyops.manifest.fields import time_text
-from tinyops.manifest.keys import KEY_FILE_LIMIT_BYTES, SigningKey, load_trust, write_private
+from tinyops.manifest.keys import KEY_FILE_LIMIT_BYTES, SigningKey, write_private
 from tinyops.manifest.report import DeviceReport, Health, Running, Slot, SlotState
 
 KEY_FILE = "device.key"
@@ -109,24 +110,35 @@ class Agent:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings = settings
-        self.now = now
         self.started_s = time.monotonic()
-        trust = load_trust(settings.trust, settings.threshold)
+        memory = Memory(settings.state, now)
+        self.now = memory.now
+        source = source or open_store(settings)
+        self.offers = open_offers(settings, source, memory)
         self.key = device_key(settings.state)
         self.outbox = _outbox(settings, on_event)
         state = load_state(settings.state, settings.fleet, settings.board)
         if state.project is None and settings.project is not None:
             state = state.but(project=settings.project)
-        self.client = Client(
-            settings, trust, source or open_source(settings.store, settings.timeout_s), state, now, on_event
-        )
+        self.client = Client(settings, self.offers, source, state, memory.now, on_event)
+        self._on_event = on_event
+        self._warned: tuple[str, ...] = ()
 
     def poll(self) -> Outcome:
         """One poll, ending in a written report. Raises ToolError when the state cannot be written."""
         error = self.client.cycle()
         self.client.count_report()
-        report = self._report(error)
+        report = self._report(error, self._warn())
         return Outcome(report, self._write(report) or error)
+
+    def _warn(self) -> tuple[str, ...]:
+        """What the offers warn of; it is said once, and is in every report."""
+        warnings = self.offers.warnings()
+        for warning in warnings:
+            if warning not in self._warned:
+                self._on_event(f"warning: {warning}")
+        self._warned = warnings
+        return warnings
 
     def close(self) -> None:
         if self.outbox is not None:
@@ -142,8 +154,9 @@ class Agent:
             error = self.outbox.flush(REPORTS_WAIT_S)
         return error
 
-    def _report(self, error: TinyopsError | None) -> DeviceReport:
+    def _report(self, error: TinyopsError | None, warnings: tuple[str, ...]) -> DeviceReport:
         state = self.client.state
+        problem = "; ".join([error.message] if error else warnings)
         return DeviceReport(
             device=self.settings.device,
             fleet=self.settings.fleet,
@@ -161,9 +174,10 @@ class Agent:
                 unposted=state.unposted,
                 uptime_s=int(time.monotonic() - self.started_s),
             ),
-            problem=error.message[:REASON_CHARACTERS_MAX] if error else None,
+            problem=problem[:REASON_CHARACTERS_MAX] or None,
             agent=f"tinyops/{tinyops.__version__}",
             public_key=self.key.public.raw.hex(),
+            wave=self.client.wave,
         )
 
 

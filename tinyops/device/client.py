@@ -9,7 +9,6 @@ What runs is what the state record names, and it changes by one rename: at `conf
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,33 +16,36 @@ from pathlib import Path
 
 from tinyops.device import proof
 from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, differences, read_contract
+from tinyops.device.offers import Offered, Offers, Refused, wanted
 from tinyops.device.posting import Post
 from tinyops.device.proof import ModelFault, Replayed, SensorFault
-from tinyops.device.rules import Accepted, Refused, accept_entry
+from tinyops.device.rules import check_content, check_offer
 from tinyops.device.sensor import MissingChannels, SensorError, read_columns
 from tinyops.device.settings import AgentSettings
 from tinyops.device.slots import GOLDEN, MODEL, Slots
 from tinyops.device.source import Source
 from tinyops.device.state import REJECTED_MAX, AgentState, Installed, Rejected, SlotName, Trial, save_state
 from tinyops.errors import RemoteError, TinyopsError, ToolError
-from tinyops.files import canonical_json, read_bounded, write_atomic
+from tinyops.files import read_bounded
 from tinyops.manifest.document import entry_asset
-from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, Entry
+from tinyops.manifest.entry import Entry
 from tinyops.manifest.fields import time_text
-from tinyops.manifest.keys import Trust
+from tinyops.manifest.progress import position
 from tinyops.manifest.report import LastUpdate, UpdateResult
 
 TRIALS_MAX = 3
 REASON_CHARACTERS_MAX = 1000
-CACHE_FILE = "entry.json"
 
 
 @dataclass
 class Client:
-    """Brings the model of one device up to date and runs it. `state` is always what is on the disk."""
+    """Brings the model of one device up to date and runs it. `state` is always what is on the disk.
+
+    `wave` is the device's in the rollout that the last poll brought, if there is one.
+    """
 
     settings: AgentSettings
-    trust: Trust
+    offers: Offers
     source: Source
     state: AgentState
     now: Callable[[], datetime]
@@ -51,6 +53,7 @@ class Client:
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.state)
+        self.wave: int | None = None
 
     def cycle(self) -> TinyopsError | None:
         """Polls, updates if there is something new, runs what is confirmed. Returns what went wrong first."""
@@ -78,44 +81,46 @@ class Client:
 
     def _update(self) -> Replayed | None:
         try:
-            accepted = self._poll()
+            offered, entry = self._poll()
         except Refused as refused:
             self._note("refused", refused.message, refused.version, refused.digest)
             raise
-        self._remember(accepted)
-        entry = accepted.entry
+        if entry is None:
+            return None
         if self.state.current and self.slots.intact(self.state.current, entry):
             self._keep(entry)
             return None
-        if given_up := self.state.refusal(accepted.digest):
+        if given_up := self.state.refusal(offered.digest, entry.model.sha256):
             self.on_event(f"v{entry.version} was given up before ({given_up.reason}): waiting for another release")
             return None
         try:
-            return self._install(accepted)
+            return self._install(entry, offered.digest)
         except ModelFault as fault:
-            raise self._give_up(accepted, fault.message) from fault
+            raise self._give_up(entry, offered.digest, fault.message) from fault
         except TinyopsError as error:
             result: UpdateResult = "refused" if isinstance(error, Refused) else "failed"
             self._note(result, error.message, entry.version, entry.model.digest)
             raise
 
-    def _poll(self) -> Accepted:
-        name = entry_asset(self.settings.fleet, self.settings.board)
-        cached = self._cached()
-        fetched = self.source.entry(name, cached[0] if cached else "")
-        body = fetched.body
-        if body is None:
-            assert cached is not None
-            body = cached[1]
-        accepted = accept_entry(body, self.trust, self.state, self.now(), where=name)
-        if fetched.body is not None and fetched.etag:
-            self._cache(fetched.etag, fetched.body)
-        return accepted
+    def _poll(self) -> tuple[Offered, Entry | None]:
+        """What is offered, and what of it this device takes; None: it stays with what it runs."""
+        settings, where = self.settings, entry_asset(self.settings.fleet, self.settings.board)
+        self.offers.refresh()
+        offered = self.offers.offered(settings.fleet, settings.board)
+        check_offer(offered, self.state, self.now(), where=where)
+        self._remember(offered)
+        at, rollout = position(settings.fleet, settings.chain or settings.device), offered.entry.rollout
+        self.wave = rollout.wave_of(at) if rollout is not None else None
+        running = self.state.running
+        entry = wanted(offered, at, running.entry.model.digest if running else None)
+        if entry is not None:
+            check_content(entry, self.state, where=where)
+        return offered, entry
 
-    def _remember(self, accepted: Accepted) -> None:
-        entry = accepted.entry
-        if (self.state.accepted, self.state.accepted_digest) != (entry.version, accepted.digest):
-            self._save(accepted=entry.version, accepted_digest=accepted.digest, project=entry.project)
+    def _remember(self, offered: Offered) -> None:
+        entry = offered.entry
+        if (self.state.accepted, self.state.accepted_digest) != (entry.version, offered.digest):
+            self._save(accepted=entry.version, accepted_digest=offered.digest, project=entry.project)
 
     def _keep(self, entry: Entry) -> None:
         """A release that offers what runs already."""
@@ -133,18 +138,19 @@ class Client:
             last_update=self._outcome("installed", "ran already", entry.version, entry.model.digest),
         )
 
-    def _install(self, accepted: Accepted) -> Replayed | None:
-        entry, slot = accepted.entry, self.state.spare
-        trial = self.state.trial
-        attempts = trial.attempts if trial and (trial.slot, trial.entry_digest) == (slot, accepted.digest) else 0
+    def _install(self, entry: Entry, digest: str) -> Replayed | None:
+        slot, trial = self.state.spare, self.state.trial
+        same = trial is not None and (trial.slot, trial.entry_digest, trial.entry) == (slot, digest, entry)
+        attempts = trial.attempts if trial is not None and same else 0
         if attempts >= TRIALS_MAX:
             raise ModelFault(
                 f"its trial did not come to an end {attempts} times: it takes the agent or the machine down"
             )
-        self.on_event(f"v{entry.version}: fetching {entry.model.bytes:,} bytes into slot {slot}")
+        if not self.slots.intact(slot, entry):
+            self.on_event(f"v{entry.version}: fetching {entry.model.bytes:,} bytes into slot {slot}")
         self.slots.fill(slot, entry, self.source)
         contract = self._check_contract(slot, entry)
-        self._save(trial=Trial(slot=slot, entry=entry, entry_digest=accepted.digest, attempts=attempts + 1))
+        self._save(trial=Trial(slot=slot, entry=entry, entry_digest=digest, attempts=attempts + 1))
         library = self.slots.path(slot, MODEL)
         limit = self.settings.prove_timeout_s
         vectors = proof.prove(library, self.slots.path(slot, GOLDEN), entry.contract, timeout_s=limit)
@@ -191,11 +197,10 @@ class Client:
         )
         self.on_event(f"v{entry.version}: {reason}; runs from slot {slot}")
 
-    def _give_up(self, accepted: Accepted, reason: str) -> RemoteError:
+    def _give_up(self, entry: Entry, digest: str, reason: str) -> RemoteError:
         """Records that a model is not to be tried again, and returns the error that says so."""
-        entry = accepted.entry
         reason = reason[:REASON_CHARACTERS_MAX]
-        rejected = Rejected(entry_digest=accepted.digest, model=entry.model.sha256, reason=reason)
+        rejected = Rejected(entry_digest=digest, model=entry.model.sha256, reason=reason)
         self._save(
             rejected=(*self.state.rejected, rejected)[-REJECTED_MAX:],
             trial=None,
@@ -289,18 +294,3 @@ class Client:
 
     def _outcome(self, result: UpdateResult, reason: str, version: int | None, digest: str | None) -> LastUpdate:
         return LastUpdate(version=version, digest=digest, result=result, reason=reason, time=time_text(self.now()))
-
-    def _cached(self) -> tuple[str, bytes] | None:
-        """ETag and body of the last entry from this very store, or None."""
-        try:
-            text = read_bounded(self.settings.state / CACHE_FILE, 4 * ENTRY_LIMIT_BYTES)
-            value = json.loads(text)
-            if value["store"] == self.settings.store:
-                return str(value["etag"]), str(value["body"]).encode()
-        except (TinyopsError, ValueError, KeyError, TypeError):
-            pass
-        return None
-
-    def _cache(self, etag: str, body: bytes) -> None:
-        value = {"store": self.settings.store, "etag": etag, "body": body.decode()}
-        write_atomic(self.settings.state / CACHE_FILE, canonical_json(value))

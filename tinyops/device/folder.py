@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
-from tinyops.device.source import LATEST, Fetched, Source, copy_exactly
-from tinyops.device.web import GITHUB, WebSource
+from tinyops.device.github_source import PrivateGitHub
+from tinyops.device.mirror import Mirrored
+from tinyops.device.source import LATEST, Source, copy_exactly, rewind
+from tinyops.device.web_source import GITHUB, WebSource
 from tinyops.errors import RemoteError, UsageError
 from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, EntryFile
+from tinyops.trust.origin import Fetched
 
 
 class DirectorySource:
@@ -31,6 +35,7 @@ class DirectorySource:
 
     def asset(self, file: EntryFile, into: BinaryIO) -> None:
         path = self.root / file.tag / file.asset
+        rewind(into)
         try:
             reader = path.open("rb")
         except OSError as error:
@@ -39,15 +44,31 @@ class DirectorySource:
             copy_exactly(lambda want: _read(reader, want, path), into, file.bytes, where=str(path))
 
 
-def open_source(store: str, timeout_s: float) -> Source:
+def open_source(store: str, timeout_s: float, *, token: str = "", mirror: str | None = None) -> Source:
     """The source for a path, an http(s) URL or a repository on GitHub. Raises UsageError."""
-    if (page := github_page(store)) is not None:
+    if mirror is not None:
+        return Mirrored(open_source(mirror, timeout_s), open_source(store, timeout_s, token=token))
+    page = github_page(store)
+    if page is not None and token:
+        return _private(page, timeout_s, token)
+    if page is not None:
         return WebSource(page, timeout_s=timeout_s, layout=GITHUB)
     if store.startswith(("http://", "https://")):
-        return WebSource(store, timeout_s=timeout_s)
+        return WebSource(store, timeout_s=timeout_s, token=token)
     if "://" in store:
         raise UsageError(f"{store}: a store is a folder, an http(s) URL or github:OWNER/REPOSITORY")
+    if token:
+        raise UsageError(f"{store}: a folder takes no token", hint="--token-file is for a store on the web")
     return DirectorySource(Path(store))
+
+
+def _private(page: str, timeout_s: float, token: str) -> Source:
+    """The API beside a repository's page: its own host on github.com and its Enterprise Cloud, else a path."""
+    parts = urlsplit(page)
+    host, repository = parts.netloc, parts.path.removesuffix("/releases").strip("/")
+    cloud = host == "github.com" or host.endswith(".ghe.com")
+    api = f"{parts.scheme}://api.{host}" if cloud else f"{parts.scheme}://{host}/api/v3"
+    return PrivateGitHub(api, repository, timeout_s=timeout_s, token=token)
 
 
 def github_page(store: str) -> str | None:

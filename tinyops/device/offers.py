@@ -9,14 +9,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tinyops.errors import RemoteError
+from tinyops.files import digest_json
 from tinyops.manifest.entry import Entry, choose_content
+from tinyops.manifest.envelope import Envelope
+from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import Progress
+
+
+class Refused(RemoteError):
+    """A release that is not for this device or cannot be trusted; `version` where its entry was signed right."""
+
+    version: int | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
 class Offered:
-    """A verified entry. `digest` is that of its signed part without `expires`; `progress`, where its rollout has one
-    that is verified and has not expired."""
+    """A verified entry. `digest` is that of its signed part without `expires`, so that an entry whose release is signed
+    again to live longer is still the same one; `progress`, where its rollout has one that is verified and has not
+    expired."""
 
     entry: Entry
     digest: str
@@ -35,6 +47,9 @@ class Offers(Protocol):
     def stale_after(self) -> datetime | None:
         """When what is offered may not be installed any more; null where it never ends."""
 
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at as of the last refresh, although nothing is refused yet."""
+
 
 def wanted(offered: Offered, position: int, runs: str | None = None) -> Entry | None:
     """The entry as a device at that position takes it; None: it stays with what it runs.
@@ -48,3 +63,27 @@ def wanted(offered: Offered, position: int, runs: str | None = None) -> Entry | 
     if choice == "base" and rollout is not None and rollout.base is not None:
         return offered.entry.with_content(rollout.base)
     return None
+
+
+def entry_digest(envelope: Envelope) -> str:
+    """The digest of an entry as `Offered` has it."""
+    return digest_json({name: value for name, value in envelope.signed.items() if name != "expires"})
+
+
+def check_addressee(entry: Entry, fleet: str, board: str, *, where: str) -> None:
+    """Raises Refused when a server hands out the right signature for another device."""
+    problem = ""
+    if entry.fleet != fleet:
+        problem = f"is for fleet {entry.fleet}, this device belongs to {fleet}"
+    elif entry.board != board:
+        problem = f"is for board {entry.board}, this device is a {board}"
+    if problem:
+        refused = Refused(f"{where}: {problem}")
+        refused.version, refused.digest = entry.version, entry.model.digest
+        raise refused
+
+
+def half_over(what: str, expires: datetime) -> str:
+    """The warning at half of a document's life, while there is time to do something."""
+    ends = f"{what} expires at {time_text(expires)}, and half of its life is over"
+    return f"{ends}: is the schedule that signs it again still running?"

@@ -125,7 +125,7 @@ class Poster:
             except _Refused as refused:
                 self._settle(body, str(refused), lost=True)
             except (OSError, http.client.HTTPException, ValueError) as error:
-                self._settle(None, _describe(error))
+                self._settle(None, describe(error))
                 failures += 1
                 time.sleep(min(BACK_OFF_S * 2.0 ** min(failures - 1, 20), BACK_OFF_MAX_S))
             else:
@@ -152,18 +152,18 @@ class Poster:
     def _send(self, body: bytes) -> None:
         """One request. Raises _Refused, or what http.client and sockets raise."""
         parts = urlsplit(self._post.url)
-        connection = _connection(self._post.url, self._timeout_s)
+        link = connection(self._post.url, self._timeout_s)
         answer = None
         try:
-            connection.connect()
-            with _deadline(connection.sock, self._timeout_s):
+            link.connect()
+            with deadline(link.sock, self._timeout_s):
                 target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-                connection.request("POST", target, body=body, headers=_HEADERS)
-                answer = connection.getresponse()
+                link.request("POST", target, body=body, headers=_HEADERS)
+                answer = link.getresponse()
         finally:
             if answer is not None:
                 answer.close()
-            connection.close()
+            link.close()
         _judge(answer.status)
 
 
@@ -174,7 +174,7 @@ _HEADERS = {
 }
 
 
-def _connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
+def connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "https":
@@ -183,7 +183,7 @@ def _connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
 
 
 @contextlib.contextmanager
-def _deadline(connection: socket.socket, seconds: float) -> Iterator[None]:
+def deadline(connection: socket.socket, seconds: float) -> Iterator[None]:
     """Shuts a connection down when its time is up, whatever a slow server drips meanwhile. Raises TimeoutError then."""
     passed = threading.Event()
 
@@ -214,7 +214,7 @@ def _judge(status: int) -> None:
     raise _Refused(sentence)
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, TimeoutError):

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, contract_digest, read_contract
-from tinyops.device.rules import Refused
-from tinyops.device.source import Source
+from tinyops.device.offers import Refused
+from tinyops.device.source import Interrupted, Source
 from tinyops.device.state import SlotName
 from tinyops.files import JsonObject, digest_file, read_bounded, sync_folder, writing
 from tinyops.manifest.entry import Entry, EntryFile
@@ -33,14 +33,20 @@ class Slots:
         return all(_is(self.path(slot, name), file) for name, file in _files(entry))
 
     def fill(self, slot: SlotName, entry: Entry, source: Source) -> None:
-        """Fetches what a slot lacks of an entry. Raises RemoteError, or ToolError when the disk is full."""
+        """Fetches what a slot lacks of an entry; what an earlier try brought of it stays.
+
+        Raises RemoteError, or ToolError when the disk is full.
+        """
         folder = self.folder / slot
+        parts = {_part(folder / name, file).name for name, file in _files(entry)}
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.iterdir():
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
-                elif not any(path.name == name and _is(path, file) for name, file in _files(entry)):
+                elif path.name not in parts and not any(
+                    path.name == name and _is(path, file) for name, file in _files(entry)
+                ):
                     path.unlink()
         for name, file in _files(entry):
             if not (folder / name).exists():
@@ -66,18 +72,38 @@ def _is(path: Path, file: EntryFile) -> bool:
         return False
 
 
+def _part(path: Path, file: EntryFile) -> Path:
+    """Where a file is until it is whole: no two contents share the place."""
+    return path.with_name(f".{path.name}.{file.sha256[:16]}")
+
+
 def _fetch(source: Source, file: EntryFile, path: Path) -> None:
-    """Fetches one file beside its place and renames it there only when its digest is right."""
-    temporary = path.with_name(f".{path.name}")
+    """Fetches one file beside its place and renames it there only when its digest is right.
+
+    What came before an interruption stays for the next try. Where that was damaged meanwhile, all of it is fetched.
+    """
+    part = _part(path, file)
     with writing(path):
-        try:
-            with temporary.open("wb") as stream:
-                source.asset(file, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            if digest_file(temporary) != file.digest:
-                raise Refused(f"{file.tag}/{file.asset}: was altered: its digest is not {file.digest[:19]}…{_SIGNED}")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        resumed = part.exists() and part.stat().st_size > 0
+        if not _fetch_part(source, file, part) and not (resumed and _fetch_part(source, file, part)):
+            raise Refused(f"{file.tag}/{file.asset}: was altered: its digest is not {file.digest[:19]}…{_SIGNED}")
+        os.replace(part, path)
         sync_folder(path.parent)
+
+
+def _fetch_part(source: Source, file: EntryFile, part: Path) -> bool:
+    """Whether the whole file is there now; what is wrong is taken away."""
+    keep = False
+    try:
+        with part.open("a+b") as stream:
+            source.asset(file, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        keep = digest_file(part) == file.digest
+    except Interrupted:
+        keep = True
+        raise
+    finally:
+        if not keep:
+            part.unlink(missing_ok=True)
+    return keep

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from tinyops.errors import RemoteError
 from tinyops.files import CHUNK_BYTES
 from tinyops.manifest.entry import EntryFile
+from tinyops.trust.origin import Fetched
 
 LATEST = "latest"
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """An answer to a poll: `body` is None when nothing changed since `etag` was given out."""
-
-    body: bytes | None
-    etag: str
+class Interrupted(RemoteError):
+    """What was going well ended in the middle: asking again for the rest may do."""
 
 
 class Source(Protocol):
@@ -28,20 +24,27 @@ class Source(Protocol):
         """The newest entry, at most ENTRY_LIMIT_BYTES. Raises RemoteError."""
 
     def asset(self, file: EntryFile, into: BinaryIO) -> None:
-        """Writes exactly `file.bytes` bytes. Raises RemoteError; what was written is then worthless.
+        """Writes until `into`, which may hold the file's first bytes, holds exactly `file.bytes`.
 
-        The digest is the caller's to check, on what reached the disk.
+        Raises RemoteError; what came before an Interrupted is good for another try. The digest is the caller's to
+        check, on what reached the disk.
         """
 
 
-def copy_exactly(read: Callable[[int], bytes], into: BinaryIO, length: int, *, where: str) -> None:
-    """Copies `length` bytes and insists that they are all. Raises RemoteError."""
-    left = length
+def copy_exactly(read: Callable[[int], bytes], into: BinaryIO, length: int, *, where: str, start: int = 0) -> None:
+    """Copies what a file of `length` bytes has from `start` on, and insists that this is all. Raises RemoteError."""
+    left = length - start
     while left:
         chunk = read(min(left, CHUNK_BYTES))
         if not chunk:
-            raise RemoteError(f"{where}: ended after {length - left:,} of {length:,} bytes")
+            raise Interrupted(f"{where}: ended after {length - left:,} of {length:,} bytes")
         into.write(chunk)
         left -= len(chunk)
     if read(1):
         raise RemoteError(f"{where}: longer than the {length:,} bytes that its signed entry names")
+
+
+def rewind(into: BinaryIO) -> None:
+    """Forgets what was written: it is not what is wanted."""
+    into.seek(0)
+    into.truncate()

@@ -101,8 +101,9 @@ class AgentState(Strict):
         """A copy with other values, checked like every state."""
         return AgentState.model_validate({**{f: getattr(self, f) for f in AgentState.model_fields}, **changes})
 
-    def refusal(self, entry_digest: str) -> Rejected | None:
-        return next((r for r in self.rejected if r.entry_digest == entry_digest), None)
+    def refusal(self, entry_digest: str, model: str) -> Rejected | None:
+        """Of a model, by its SHA-256 in hex digits, as that very entry offers it."""
+        return next((r for r in self.rejected if (r.entry_digest, r.model) == (entry_digest, model)), None)
 
 
 def load_state(folder: Path, fleet: str, board: str) -> AgentState:

@@ -1,4 +1,7 @@
-"""A release store behind HTTP: every answer is bounded in length, time and redirects."""
+"""GET over HTTP from a server that may be broken or hostile: bounded in length, time and redirects.
+
+A token goes to the address that was given and to no other host.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +12,74 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import tinyops
-from tinyops.device.source import LATEST, Fetched, copy_exactly
+from tinyops.device.source import Interrupted, copy_exactly
 from tinyops.errors import RemoteError, UsageError
-from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, EntryFile
+from tinyops.trust.origin import Missing
 
 REDIRECTS_MAX = 5
 URL_CHARACTERS_MAX = 8192
 ETAG_CHARACTERS_MAX = 256
-SLOWEST_BYTES_PER_S = 2048  # an asset may take its length at this rate, on top of the time limit
+DRAINED_BYTES_MAX = 4096  # of an answer that nobody wants, so that its connection can be used again
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _REDIRECTS = (301, 302, 303, 307, 308)
+_PASSING = (403, 408, 410, 429)  # beside 5xx: what an address that expired, or a busy server, answers
+
+
+class Deadline:
+    """Shuts a connection down when its time is up, whatever a slow server drips meanwhile."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        self.url = url
+        self.seconds = seconds
+        self.passed = False
+        self._end = time.monotonic() + seconds
+        self._timer: threading.Timer | None = None
+
+    @property
+    def left_s(self) -> float:
+        return max(self._end - time.monotonic(), 0)
+
+    def watch(self, connection: socket.socket) -> None:
+        self._timer = threading.Timer(self.left_s, self._stop, [connection])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+            self._timer = None
+
+    def error(self, cause: Exception | None) -> RemoteError:
+        if self.passed or isinstance(cause, TimeoutError):
+            kind = RemoteError if self.passed else Interrupted
+            return kind(f"{self.url}: not done within {self.seconds:g} s", hint="slow or stalled: tried again later")
+        return Interrupted(f"{self.url}: {_describe(cause)}")
+
+    def _stop(self, connection: socket.socket) -> None:
+        self.passed = True
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
     url: str
     status: int
     headers: http.client.HTTPMessage
     body: http.client.HTTPResponse
-    deadline: _Deadline
+    deadline: Deadline
+
+    @property
+    def etag(self) -> str:
+        """Its ETag, unless that could harm a header."""
+        new = self.headers.get("ETag", "")
+        return new if len(new) <= ETAG_CHARACTERS_MAX and new.isprintable() else ""
 
     def read(self, want: int) -> bytes:
         """Up to `want` bytes, as they come. Raises RemoteError."""
@@ -44,89 +91,66 @@ class _Answer:
             raise self.deadline.error(None)
         return data
 
+    def expect(self, *statuses: int) -> None:
+        """Raises RemoteError for another status: Missing, or Interrupted where another time may do."""
+        if self.status in statuses:
+            return
+        known = http.client.responses.get(self.status, "unknown status")
+        kind = Missing if self.status == 404 else RemoteError
+        if self.status >= 500 or self.status in _PASSING:
+            kind = Interrupted
+        raise kind(f"{self.url}: the server answered {self.status} {known}")
 
-class _Deadline:
-    """Shuts a connection down when its time is up, whatever a slow server drips meanwhile."""
+    def length(self) -> int | None:
+        """As announced. Raises RemoteError for what is none."""
+        text = self.headers.get("Content-Length")
+        if text is None:
+            return None
+        if not text.isdecimal() or len(text) > 12:
+            raise RemoteError(f"{self.url}: sends a length that is none: {text[:40]!r}")
+        return int(text)
 
-    def __init__(self, url: str, seconds: float) -> None:
-        self.url = url
-        self.seconds = seconds
-        self.passed = False
-        self._end = time.monotonic() + seconds
-        self._timer: threading.Timer | None = None
-
-    def watch(self, connection: socket.socket) -> None:
-        self._timer = threading.Timer(max(self._end - time.monotonic(), 0), self._stop, [connection])
-        self._timer.daemon = True
-        self._timer.start()
-
-    def cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
-
-    def error(self, cause: Exception | None) -> RemoteError:
-        if self.passed or isinstance(cause, TimeoutError):
-            return RemoteError(
-                f"{self.url}: not done within {self.seconds:g} s", hint="slow or stalled: tried again later"
-            )
-        return RemoteError(f"{self.url}: {_describe(cause)}")
-
-    def _stop(self, connection: socket.socket) -> None:
-        self.passed = True
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where files lie below a store's address."""
-
-    latest: str
-    tagged: str
+    def whole(self, limit_bytes: int) -> bytes:
+        """The whole body. Raises RemoteError when it is longer than the limit or shorter than announced."""
+        announced = self.length()
+        if announced is not None and announced <= limit_bytes:
+            whole = io.BytesIO()
+            copy_exactly(self.read, whole, announced, where=self.url)
+            return whole.getvalue()
+        body = b""
+        while announced is None and len(body) <= limit_bytes:
+            chunk = self.read(limit_bytes + 1 - len(body))
+            if not chunk:
+                return body
+            body += chunk
+        raise RemoteError(f"{self.url}: larger than {limit_bytes:,} bytes")
 
 
-PLAIN = Layout("{latest}/{name}", "{tag}/{name}")  # as the directory store has them
-GITHUB = Layout("{latest}/download/{name}", "download/{tag}/{name}")  # below a repository's page of releases
+class Web:
+    """Requests to one address and to where it redirects. With `keep`, one connection lives until `close`."""
 
-
-class WebSource:
-    """The newest entry and the assets by release and name, on a web server."""
-
-    def __init__(self, url: str, *, timeout_s: float, layout: Layout = PLAIN) -> None:
+    def __init__(self, url: str, *, timeout_s: float, token: str = "", keep: bool = False) -> None:
         parts = _split(url)
         if parts is None or parts.query or parts.fragment:
-            raise UsageError(f"{url}: not a plain http(s) URL of a release store")
+            raise UsageError(f"{url}: not a plain http(s) URL")
+        if token and parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise UsageError(f"{url}: a token is sent over https only", hint="anybody could read it on the way")
         self.url = url.rstrip("/")
         self.timeout_s = timeout_s
-        self._layout = layout
+        self._token, self._home, self._keep = token, _host(parts), keep
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._kept: tuple[tuple[str, str | None, int | None], http.client.HTTPConnection] | None = None
 
-    def entry(self, name: str, etag: str) -> Fetched:
-        url = f"{self.url}/{self._layout.latest.format(latest=LATEST, name=name)}"
-        with self._get(url, self.timeout_s, etag) as answer:
-            if answer.status == 304 and etag:
-                return Fetched(None, etag)
-            _expect_ok(answer)
-            body = _read_all(answer, ENTRY_LIMIT_BYTES)
-        new = answer.headers.get("ETag", "")
-        return Fetched(body, new if len(new) <= ETAG_CHARACTERS_MAX and new.isprintable() else "")
-
-    def asset(self, file: EntryFile, into: BinaryIO) -> None:
-        url = f"{self.url}/{self._layout.tagged.format(tag=file.tag, name=file.asset)}"
-        with self._get(url, self.timeout_s + file.bytes / SLOWEST_BYTES_PER_S, "") as answer:
-            _expect_ok(answer)
-            length = _length(answer)
-            if length is not None and length != file.bytes:
-                raise RemoteError(f"{url}: {length:,} bytes are offered, its signed entry names {file.bytes:,}")
-            copy_exactly(answer.read, into, file.bytes, where=url)
+    def close(self) -> None:
+        if self._kept is not None:
+            self._kept[1].close()
+            self._kept = None
 
     @contextlib.contextmanager
-    def _get(self, url: str, seconds: float, etag: str) -> Iterator[_Answer]:
+    def get(self, url: str, deadline: Deadline, headers: Mapping[str, str]) -> Iterator[Answer]:
         """Follows redirects; all of them share one time limit. Raises RemoteError."""
-        deadline = _Deadline(url, seconds)
         for _ in range(REDIRECTS_MAX + 1):
-            with self._get_one(url, deadline, etag) as answer:
+            with self._get_one(url, deadline, headers) as answer:
                 if answer.status not in _REDIRECTS:
                     yield answer
                     return
@@ -134,45 +158,92 @@ class WebSource:
         raise RemoteError(f"{deadline.url}: more than {REDIRECTS_MAX} redirects")
 
     @contextlib.contextmanager
-    def _get_one(self, url: str, deadline: _Deadline, etag: str) -> Iterator[_Answer]:
-        connection, body = self._connection(url), None
+    def _get_one(self, url: str, deadline: Deadline, headers: Mapping[str, str]) -> Iterator[Answer]:
+        parts = _split(url)
+        if parts is None:
+            raise RemoteError(f"{url[:200]}: not a plain http(s) URL")
+        connection, body = self._begin(parts, deadline, headers)
+        keep = False
         try:
-            body = _ask(connection, url, deadline, etag)
-            answer = _Answer(url, body.status, body.headers, body, deadline)
+            answer = Answer(url, body.status, body.headers, body, deadline)
             coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
             if coding != "identity":
                 raise RemoteError(f"{url}: encoded as {coding[:40]}, which was not asked for")
             yield answer
+            keep = self._keep and _is_over(answer)
         finally:
             deadline.cancel()
-            if body is not None:
+            if keep and not deadline.passed:
+                self._kept = _host(parts), connection
+            else:
                 body.close()  # it owns the socket: a closing server's connection does not
-            connection.close()
+                connection.close()
 
-    def _connection(self, url: str) -> http.client.HTTPConnection:
-        parts = _split(url)
-        if parts is None or parts.hostname is None:
-            raise RemoteError(f"{url[:200]}: not a plain http(s) URL")
+    def _begin(
+        self, parts: SplitResult, deadline: Deadline, headers: Mapping[str, str]
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Sends a request, over the connection that was kept if it is still there, and reads the answer's head."""
+        kept, self._kept = self._kept, None
+        if kept is not None and kept[0] == _host(parts):
+            with contextlib.suppress(RemoteError):
+                return kept[1], self._ask(kept[1], parts, deadline, headers)
+        if kept is not None:
+            kept[1].close()
+        connection = self._connection(parts)
+        try:
+            return connection, self._ask(connection, parts, deadline, headers)
+        except RemoteError:
+            connection.close()
+            raise
+
+    def _ask(
+        self, connection: http.client.HTTPConnection, parts: SplitResult, deadline: Deadline, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        sent = {"Accept-Encoding": "identity", "User-Agent": f"tinyops/{tinyops.__version__}", **headers}
+        if not self._keep:
+            sent["Connection"] = "close"
+        if self._token and _host(parts) == self._home:
+            sent["Authorization"] = f"Bearer {self._token}"
+        try:
+            if connection.sock is None:
+                connection.timeout = min(self.timeout_s, max(deadline.left_s, 0.001))
+                connection.connect()
+            deadline.watch(connection.sock)
+            connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=sent)
+            return connection.getresponse()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            deadline.cancel()
+            raise deadline.error(error) from error
+
+    def _connection(self, parts: SplitResult) -> http.client.HTTPConnection:
+        host = parts.hostname or ""
         if parts.scheme == "https":
             tls = self._tls or ssl.create_default_context()
-            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=self.timeout_s, context=tls)
+            return http.client.HTTPSConnection(host, parts.port, timeout=self.timeout_s, context=tls)
         if self._tls is not None:
-            raise RemoteError(f"{url[:200]}: redirected from https to http", hint="refused: anybody could read along")
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=self.timeout_s)
+            url = parts.geturl()[:200]
+            raise RemoteError(f"{url}: redirected from https to http", hint="refused: anybody could read along")
+        return http.client.HTTPConnection(host, parts.port, timeout=self.timeout_s)
 
 
-def _ask(connection: http.client.HTTPConnection, url: str, deadline: _Deadline, etag: str) -> http.client.HTTPResponse:
-    parts = urlsplit(url)
-    headers = {"Accept-Encoding": "identity", "User-Agent": f"tinyops/{tinyops.__version__}", "Connection": "close"}
-    if etag:
-        headers["If-None-Match"] = etag
-    try:
-        connection.connect()
-        deadline.watch(connection.sock)
-        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=headers)
-        return connection.getresponse()
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise deadline.error(error) from error
+def conditional(etag: str) -> dict[str, str]:
+    return {"If-None-Match": etag} if etag else {}
+
+
+def _host(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _is_over(answer: Answer) -> bool:
+    """Whether nothing of an answer is left on its connection, and the server keeps that open. Reads a little rest."""
+    with contextlib.suppress(RemoteError):
+        for _ in range(4):
+            if answer.body.length == 0:
+                answer.body.read()  # of a body that was read in parts, the end is noticed here
+            if answer.body.isclosed():
+                return not answer.body.will_close and not answer.deadline.passed
+            answer.read(DRAINED_BYTES_MAX // 4)
+    return False
 
 
 def _split(url: str) -> SplitResult | None:
@@ -188,7 +259,7 @@ def _split(url: str) -> SplitResult | None:
     return parts if plain else None
 
 
-def _redirected(answer: _Answer) -> str:
+def _redirected(answer: Answer) -> str:
     place = answer.headers.get("Location")
     if not place:
         raise RemoteError(f"{answer.url}: a redirect ({answer.status}) that says not where to")
@@ -196,37 +267,6 @@ def _redirected(answer: _Answer) -> str:
         return urljoin(answer.url, place)
     except ValueError:
         raise RemoteError(f"{answer.url}: redirects to {place[:200]!r}, which is no URL") from None
-
-
-def _expect_ok(answer: _Answer) -> None:
-    if answer.status != 200:
-        known = http.client.responses.get(answer.status, "unknown status")
-        raise RemoteError(f"{answer.url}: the server answered {answer.status} {known}")
-
-
-def _length(answer: _Answer) -> int | None:
-    text = answer.headers.get("Content-Length")
-    if text is None:
-        return None
-    if not text.isdecimal() or len(text) > 12:
-        raise RemoteError(f"{answer.url}: sends a length that is none: {text[:40]!r}")
-    return int(text)
-
-
-def _read_all(answer: _Answer, limit_bytes: int) -> bytes:
-    """The whole body. Raises RemoteError when it is longer than the limit or shorter than announced."""
-    announced = _length(answer)
-    if announced is not None and announced <= limit_bytes:
-        whole = io.BytesIO()
-        copy_exactly(answer.read, whole, announced, where=answer.url)
-        return whole.getvalue()
-    body = b""
-    while announced is None and len(body) <= limit_bytes:
-        chunk = answer.read(limit_bytes + 1 - len(body))
-        if not chunk:
-            return body
-        body += chunk
-    raise RemoteError(f"{answer.url}: larger than {limit_bytes:,} bytes")
 
 
 def _describe(error: Exception | None) -> str:

@@ -188,7 +188,7 @@ def entries(manifest: Manifest, *, expires: str | None = None) -> Iterator[tuple
                     **{name: getattr(content, name) for name in EntryContent.model_fields},
                     expires=expires,
                     post=EntryPost(**offered.post.to_json()) if offered.post else None,
-                    rollout=_rollout(released.rollout, board) if released.rollout else None,
+                    rollout=rollout_for(released.rollout, board) if released.rollout else None,
                 ),
             )
 
@@ -207,7 +207,8 @@ def _content(offered: BoardEntry, version: int, counter: int) -> EntryContent:
     )
 
 
-def _rollout(rollout: FleetRollout, board: str) -> EntryRollout:
+def rollout_for(rollout: FleetRollout, board: str) -> EntryRollout:
+    """A fleet's rollout as the entry of one of its boards repeats it."""
     before = rollout.base.boards.get(board)
     return EntryRollout(
         id=rollout.id,
@@ -222,8 +223,13 @@ def _rollout(rollout: FleetRollout, board: str) -> EntryRollout:
 def read_entry(data: bytes, trust: Trust, *, where: str) -> tuple[Entry, Envelope]:
     """A verified entry and its envelope. Raises RemoteError."""
     envelope = parse_envelope(data, limit_bytes=ENTRY_LIMIT_BYTES, where=where)
-    signed = verify(envelope, trust, where=where)
-    return read_model(Entry, ENTRY_SCHEMA, signed, where=where, text=envelope.payload), envelope
+    verify(envelope, trust, where=where)
+    return parse_entry(envelope, where=where), envelope
+
+
+def parse_entry(envelope: Envelope, *, where: str) -> Entry:
+    """What an envelope holds that the caller believes. Raises RemoteError."""
+    return read_model(Entry, ENTRY_SCHEMA, envelope.signed, where=where, text=envelope.payload)
 
 
 def _image(ref: SlotImage) -> EntryImage:

@@ -89,6 +89,13 @@ def open_envelope(data: bytes, trust: Trust, *, limit_bytes: int, where: str) ->
     return envelope
 
 
+def signed_part(data: bytes) -> bytes | None:
+    """The signed part of an envelope that lies there as `to_bytes` wrote it, unparsed and not to be believed; None for
+    another layout."""
+    found = _AS_WRITTEN.fullmatch(data)
+    return found[2] if found else None
+
+
 def _open_as_written(data: bytes, trust: Trust, where: str) -> Envelope | None:
     """None for what must be read the careful way: another layout, a wrong signature, a key that is there twice."""
     found = _AS_WRITTEN.fullmatch(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
@@ -17,6 +18,7 @@ SHOWN_PROBLEMS = 5
 SHOWN_VALUE_CHARACTERS = 60
 HIGHEST = 2**31 - 1  # of versions, counters and lengths: fits a signed 32-bit integer on any device
 
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 _ASSET = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]{0,198}[A-Za-z0-9_-])?")
 
 
@@ -56,9 +58,10 @@ def check_asset_name(value: str) -> str:
     return value
 
 
+@lru_cache(maxsize=8192)  # documents repeat their times
 def _check_time(value: str) -> str:
     try:
-        datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ")
+        read_time(value)
     except ValueError:
         raise ValueError("must be a time such as 2027-06-30T12:00:00Z") from None
     return value
@@ -71,7 +74,9 @@ def time_text(moment: datetime) -> str:
 
 def read_time(text: str) -> datetime:
     """The moment that `time_text` wrote. Raises ValueError."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    if not _TIME.fullmatch(text):  # which strptime does, too, at twenty times the cost: a report holds dozens
+        raise ValueError(f"{text!r} is no time such as 2027-06-30T12:00:00Z")
+    return datetime.fromisoformat(text[:-1]).replace(tzinfo=UTC)
 
 
 Digest = Annotated[str, _DigestText()]

@@ -40,11 +40,12 @@ class Quarantined(Tolerant):
 class Progress(Tolerant):
     """`rollout` is the version that first brought the content; `sequence` rises with every document of a fleet.
 
-    `waves` of them are reached, 0: none yet, the last of them at `since`; of a halted rollout `since` is when it
-    halted. `advancing` and `holding` differ for people only: a device takes what its wave says; `held_by` tells a hold
-    in the spec from one that a person ends. `halted`: nobody takes the new content any more, and with the release's
-    `on_failure: revert` who has it goes back. `quarantined` is what rollouts of this fleet halted on, oldest first.
-    After `expires` nothing is installed by it.
+    `waves` of them are reached, 0: none yet, the last of them at `since`; a rollout that ended did so at `since`.
+    `begun` is when its first document was made, `resumed` when a person let it go on after a halt. `advancing` and
+    `holding` differ for people only: a device takes what its wave says; `held_by` tells a hold in the spec from one
+    that a person ends. `halted`: nobody takes the new content any more, and with the release's `on_failure: revert` who
+    has it goes back. `quarantined` is what rollouts of this fleet halted on, oldest first. After `expires` nothing is
+    installed by it.
     """
 
     schema_: Literal["tinyops/progress/v1"] = Field(default=PROGRESS_SCHEMA, alias="schema")
@@ -58,6 +59,8 @@ class Progress(Tolerant):
     time: Time
     expires: Time
     reason: Reason = ""
+    begun: Time | None = None
+    resumed: Time | None = None
     held_by: HeldBy | None = None
     quarantined: tuple[Quarantined, ...] = Field(default=(), max_length=QUARANTINED_MAX)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from tinyops.errors import RemoteError, TinyopsError
 from tinyops.files import read_bounded
-from tinyops.manifest.envelope import parse_envelope, seal, verify
+from tinyops.manifest.envelope import open_envelope, parse_envelope, seal, signed_part, verify
 from tinyops.manifest.fields import (
     Counter,
     DeviceName,
@@ -148,6 +149,22 @@ def report_path(folder: Path, fleet: str, device: str, reporter: str | None = No
 def seal_report(report: DeviceReport, key: SigningKey) -> bytes:
     """The signed envelope of a report, as a file's content."""
     return seal(report.to_json(), [key]).to_bytes()
+
+
+def look_at_report(data: bytes, *, where: str) -> DeviceReport:
+    """What a report says, which nobody has verified. Raises RemoteError."""
+    text = signed_part(data) if len(data) <= REPORT_LIMIT_BYTES else None
+    if text is not None:
+        with contextlib.suppress(ValidationError):  # what is wrong is said below
+            return DeviceReport.model_validate_json(text)
+    envelope = parse_envelope(data, limit_bytes=REPORT_LIMIT_BYTES, where=where)
+    return read_model(DeviceReport, REPORT_SCHEMA, envelope.signed, where=where)
+
+
+def check_signature(data: bytes, report: DeviceReport, *, where: str) -> None:
+    """Raises RemoteError unless the key that the report names has signed it; a key that is there twice, too."""
+    named = PublicKey(bytes.fromhex(report.public_key))
+    open_envelope(data, Trust.of([named]), limit_bytes=REPORT_LIMIT_BYTES, where=where)
 
 
 def read_report(data: bytes, *, where: str, key: PublicKey | None = None) -> DeviceReport:

@@ -37,6 +37,8 @@ from tinyops.reconcile.descent import check_descends
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
 from tinyops.reconcile.pricing import priced
+from tinyops.reconcile.rollout.promised import terms
+from tinyops.reconcile.rollout.starting import Rollouts
 from tinyops.reconcile.safety import check_safe
 from tinyops.reconcile.selection import standing, wish_of
 from tinyops.reconcile.signing import Signatures
@@ -260,6 +262,7 @@ def _assembled(
             overrides=signing.overrides,
         ),
         images=signing.images,
+        rollouts=Rollouts(terms(world), world.progress),
     )
 
 

@@ -29,6 +29,7 @@ from tinyops.manifest.document import (
     tag_of,
 )
 from tinyops.reconcile.deltas import SUFFIX as DELTA_SUFFIX
+from tinyops.reconcile.rollout.starting import NO_ROLLOUTS, Rollouts, check_entries
 from tinyops.reconcile.signed import Signed, slot_image
 from tinyops.reconcile.signing import SUFFIX
 from tinyops.specs.acts import http_act
@@ -110,12 +111,14 @@ def assemble(
     before: Before,
     stamp: Stamp,
     images: SignedImages = UNSIGNED_IMAGES,
+    rollouts: Rollouts = NO_ROLLOUTS,
 ) -> Draft:
     """The complete snapshot that follows the last release.
 
     `missed` maps a fleet to why it may not move: it carries its previous entry forward, or is left
     out when it has none. `overridden` are the overrides that let a fleet move. `images` are the signed ones of those
-    that move; a preview has none.
+    that move; a preview has none. `rollouts` says in which waves they are taken. Raises DoesNotFit for an entry that
+    is larger than devices read.
     """
     previous = before.manifest
     version = previous.version + 1 if previous else 1
@@ -125,9 +128,12 @@ def assemble(
     known = {**before.assets, **(previous.assets if previous else {})}
     places = _Places(tag_of(version), known, {digest: name for name, digest, _ in outputs}, images)
     entries = dict(_entries(fleets, kept, missed, overridden, previous, spec, places, stamp.created[:10]))
+    for name in set(entries) & set(fleets) - set(missed):
+        lifted, was = overridden.get(name, ()), previous.fleets.get(name) if previous else None
+        entries[name] = rollouts.begin(name, entries[name], version, was, (o.gate for o in lifted))
     assets = {digest: places.asset(digest, artifact.bytes) for digest, artifact in released.items()}
     for entry in entries.values():
-        for board in entry.boards.values():
+        for _, board in entry.offers():
             for _, file in board.files():
                 assets.setdefault(file.digest, Asset(tag=file.tag, asset=file.asset, bytes=file.bytes))
     manifest = Manifest(
@@ -147,6 +153,7 @@ def assemble(
         signed_by=stamp.signed_by,
         overrides=tuple(OverriddenLimit(**o.model_dump(include=_LIMIT_FIELDS)) for o in stamp.overrides),
     )
+    check_entries(manifest)
     own = {name: released[digest] for name, digest in manifest.own_assets().items()}
     return Draft(manifest, own)
 
@@ -256,6 +263,14 @@ def _entries(
         if line.fleet in before and line.fleet not in fleets and line.until.isoformat() >= today:
             retired = Retired(action=line.action, until=line.until.isoformat())
             yield line.fleet, before[line.fleet].model_copy(update={"retired": retired})
+
+
+def new_files(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> tuple[str, ...]:
+    """The digests by which a fleet's quarantine knows what a board would get: its model's and its firmware's."""
+    _, model = _model_file(name, fleet.spec.model_subject, board, records)
+    built = records[f"firmware:{name}/{board}"].outputs
+    firmware = next((built[name] for name in FIRMWARE_FILES if name in built), None)
+    return (model.digest, firmware.digest) if firmware else (model.digest,)
 
 
 def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Record], places: _Places) -> BoardEntry:

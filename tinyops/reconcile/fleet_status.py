@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
 from tinyops.errors import UsageError
@@ -236,7 +236,7 @@ def _rollout_json(rollout: Rollout) -> JsonObject:
         "since": current.since if current else None,
         "expires": current.expires if current else None,
         "reason": current.reason if current else "",
-        "quarantined": list(current.quarantined) if current else [],
+        "quarantined": [q.digest for q in current.quarantined] if current else [],
     }
 
 
@@ -247,9 +247,8 @@ def _health_json(fleet: FleetStatus) -> JsonObject:
         "classes": dict(seen.classes),
         "other_classes": seen.others,
         "confidence": list(seen.confidence),
-        "reference": {"classes": dict(reference.classes), "confidence": list(reference.confidence)}
-        if reference
-        else None,
+        "confidence_mean": seen.confidence_mean,
+        "reference": asdict(reference) if reference else None,
         "shift": {m.what: {"verdict": m.verdict, "psi": m.psi, "noise": m.noise} for m in fleet.moved},
     }
 

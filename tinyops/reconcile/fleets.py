@@ -9,7 +9,7 @@ from tinyops.manifest.fields import read_time, time_text
 from tinyops.manifest.report import UnreadableReport
 from tinyops.reconcile.fleet_status import Status, fleet_statuses
 from tinyops.reconcile.needs import Looking, needs_of
-from tinyops.reconcile.observed import judging, reports_folder, reports_of
+from tinyops.reconcile.observed import has_reports, judging, reports_of
 from tinyops.reconcile.rollouts import health_rules
 from tinyops.reconcile.states import SILENT_AFTER, Judging, Observed, judge_reports
 from tinyops.reconcile.world import World
@@ -29,7 +29,7 @@ def fleet_status(world: World, now: datetime) -> Status:
         project=world.repository.project.document.name,
         version=world.manifest.version if world.manifest else 0,
         time=time_text(now),
-        reporting=reports_folder(world) is not None,
+        reporting=has_reports(world),
         fleets=fleet_statuses(devices, named, by),
         needs=needs_of(devices, looking),
         warnings=tuple(_warnings(world, by, unreadable)),
@@ -37,12 +37,12 @@ def fleet_status(world: World, now: datetime) -> Status:
 
 
 def _warnings(world: World, by: Judging, unreadable: Iterable[UnreadableReport]) -> Iterator[str]:
-    if reports_folder(world) is None:
+    if not has_reports(world):
         yield "the project has no `reports`: nothing tells what devices run"
     for name, rollout in sorted(by.rollouts.items()):
         if rollout.is_expired(by.now) and rollout.current is not None and rollout.current.state != "finished":
-            expired = rollout.current.expires
-            yield f"fleet {name}: its progress expired at {expired}: nobody takes new content until `tinyops rollout step`"
+            ended = f"fleet {name}: the progress of its rollout expired at {rollout.current.expires}"
+            yield f"{ended}: nobody takes new content before `tinyops rollout step` signs another"
     wrong = [*unreadable]
     for one in wrong[:UNREADABLE_SHOWN]:
         yield f"not a report: {one.path}: {one.reason}"

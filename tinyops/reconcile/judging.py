@@ -13,7 +13,8 @@ from tinyops.build.measurements import FOLDER, Clock
 from tinyops.manifest.document import FleetEntry
 from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
-from tinyops.reconcile.assemble import fleet_steps
+from tinyops.reconcile.assemble import fleet_steps, new_files
+from tinyops.reconcile.rollout.quarantine import lifting, quarantined
 from tinyops.reconcile.selection import standing
 from tinyops.reconcile.world import World
 from tinyops.specs.gates import NO_GATES, Override
@@ -80,8 +81,13 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
         models[name] = _model_digest(fleet, world.released_records)
         figures = {board: offered.figures for board, offered in entry.boards.items()}
         squeezed = world.released_records[fleet.spec.squeeze_step]
-        found = (*_model_misses(world, fleet, squeezed), *_board_misses(world, fleet, figures, None))
-        left, _ = waived(found, fleet.spec.overrides, models[name], day)
+        files = {b: (o.model.digest, *([o.firmware.digest] if o.firmware else ())) for b, o in entry.boards.items()}
+        found = (
+            *_model_misses(world, fleet, squeezed),
+            *_board_misses(world, fleet, figures, None),
+            *quarantined(files, world.progress.get(name)),
+        )
+        left, _ = waived(found, _overrides(world, fleet), models[name], day)
         if left:
             missed[name] = left
     return Judgement(missed, {}, models)
@@ -106,13 +112,20 @@ def _judge_built(
     squeezed = records[fleet.spec.squeeze_step]
     proven = {board: records[f"twin:{fleet.name}/{board}"].facts for board in fleet.spec.boards}
     entry = world.manifest.fleets.get(fleet.name) if world.manifest else None
+    files = {board: new_files(fleet.name, fleet, board, records) for board in fleet.spec.boards}
     found = (
         *_model_misses(world, fleet, squeezed),
         *_shrunk(world, fleet, records),
         *(miss for board, facts in proven.items() for miss in missed_proof(fleet, board, facts["proof"])),
         *_board_misses(world, fleet, proven, entry),
+        *quarantined(files, world.progress.get(fleet.name)),
     )
-    return waived(found, fleet.spec.overrides, _model_digest(fleet, records), day)
+    return waived(found, _overrides(world, fleet), _model_digest(fleet, records), day)
+
+
+def _overrides(world: World, fleet: Fleet) -> tuple[Override, ...]:
+    released = world.manifest.fleets.get(fleet.name) if world.manifest else None
+    return lifting(fleet.spec.overrides, released, world.progress.get(fleet.name))
 
 
 def _model_digest(fleet: Fleet, records: Mapping[str, Record]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 from tinyops.device.provision.devices_file import DevicesFile
+from tinyops.device.reports.enrolment import Enrolment
+from tinyops.device.reports.memory import Memory
+from tinyops.device.reports.reading import believed_reports
 from tinyops.errors import UsageError
-from tinyops.manifest.keys import PublicKey
-from tinyops.manifest.report import DeviceReport, UnreadableReport, read_reports
+from tinyops.manifest.report import DeviceReport, UnreadableReport
 from tinyops.reconcile.pricing import devices_of
+from tinyops.reconcile.reporting import MEMORY_FILE, reports_place
 from tinyops.reconcile.rollouts import read_rollouts, silences
 from tinyops.reconcile.states import Judging, Observed, judge_reports
 from tinyops.reconcile.world import World
@@ -37,24 +39,15 @@ def judging(world: World, now: datetime) -> Judging:
 
 
 def reports_of(world: World, lists: Mapping[str, DevicesFile]) -> tuple[list[DeviceReport], list[UnreadableReport]]:
-    """What devices sent and what is none; nothing where the project names no place for reports."""
-    folder = reports_folder(world)
-    if folder is None:
+    """What devices sent, of one several reports where several speak for it, and what counts for nothing; nothing where
+    the project names no place for reports. Raises RemoteError for a place that cannot be reached."""
+    place = reports_place(world)
+    if place is None:
         return [], []
-    keys = {
-        d.id: PublicKey(bytes.fromhex(d.public_key)) for f in lists.values() for d in f.devices.values() if d.public_key
-    }
-    reports: list[DeviceReport] = []
-    unreadable: list[UnreadableReport] = []
-    for report in read_reports(folder, keys):
-        if isinstance(report, UnreadableReport):
-            unreadable.append(report)
-        else:
-            reports.append(report)
-    return reports, unreadable
+    memory = Memory(world.root / MEMORY_FILE)
+    return believed_reports(place.files(), Enrolment(lists), root=place.root, memory=memory)
 
 
-def reports_folder(world: World) -> Path | None:
-    entry = world.repository.project
-    spec = entry.document.spec.reports
-    return world.repository.resolve(entry, spec.path) if spec is not None else None
+def has_reports(world: World) -> bool:
+    """Whether the project names a place for reports."""
+    return world.repository.project.document.spec.reports is not None

@@ -11,6 +11,7 @@ from tinyops.errors import UsageError
 from tinyops.manifest.document import Manifest
 from tinyops.plan import NO_WISH, Plan, Released, Wish, make_plan
 from tinyops.reconcile.judging import judge_released, today
+from tinyops.reconcile.rollout.promised import mark_terms, with_rollouts
 from tinyops.reconcile.safety import check_safe, find_override
 from tinyops.reconcile.selection import standing
 from tinyops.reconcile.signing import distrusted
@@ -30,8 +31,9 @@ def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
     check_safe(world, today())
     desired: dict[str, Any] = {name: fleet_json(fleet) for name, fleet in world.fleets.items()}
     _mark_distrusted(world, desired, released)
+    mark_terms(world, desired, released, today())
     desired |= {n: {**released[n], "retired": True} for n in retired if n in released and n not in desired}
-    return make_plan(
+    plan = make_plan(
         project=world.repository.project.document.metadata.name,
         steps=world.steps,
         fleets=desired,
@@ -41,6 +43,7 @@ def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
         standing=standing(world.fleets, wish),
         because=OTHER_KEY if find_override(world, today(), "signing_key") is not None else "",
     )
+    return with_rollouts(world, plan)
 
 
 def _released(world: World, fleets: Mapping[str, Any]) -> Released:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from tinyops.manifest.document import FleetEntry, Manifest
-from tinyops.manifest.report import CONFIDENCE_BINS
+from tinyops.manifest.report import CONFIDENCE_BINS, DeviceReport
 from tinyops.reconcile.states import Observed
 from tinyops.statistics import shift
 
 PSI_SMALL = 0.1  # below it nothing moved; the customary bounds, from N. Siddiqi, "Credit Risk Scorecards", Wiley, 2006
 PSI_LARGE = 0.25  # above it the population is another one
+DROP_SMALL, DROP_LARGE = 0.05, 0.1  # of the mean confidence, where no more than that is known
 INFERENCES_MIN = 500  # fewer say nothing
 
 Verdict: TypeAlias = Literal["unknown", "too few", "as trained", "moving", "moved"]
@@ -22,16 +23,17 @@ Verdict: TypeAlias = Literal["unknown", "too few", "as trained", "moving", "move
 @dataclass(frozen=True)
 class Reference:
     """What a model saw before it was released. `classes`: windows of the training side by label. `confidence`: windows
-    of the test side by the int8 model's best output, in tenths; empty where its outputs are no shares."""
+    of the test side by the int8 model's best output, in tenths, and their mean; none where outputs are no shares."""
 
     classes: Mapping[str, int]
     confidence: tuple[int, ...]
+    confidence_mean: float | None = None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Sums over the devices of a fleet that run the released model. `confidence` as in reports; `others` are
-    inferences of classes that the model does not have."""
+    """Sums over the devices of a fleet that run the released model. `confidence` as in reports, its mean over all that
+    tell one; `others` are inferences of classes that the model does not have."""
 
     devices: int
     inferences: int
@@ -41,6 +43,7 @@ class Seen:
     classes: Mapping[str, int]
     confidence: tuple[int, ...]
     others: int = 0
+    confidence_mean: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def reference_of(manifest: Manifest, fleet: FleetEntry) -> Reference | None:
     recorded = facts.get("reference")
     if not isinstance(recorded, dict):
         return None
-    return Reference(dict(recorded["classes"]), tuple(recorded["confidence"]))
+    return Reference(dict(recorded["classes"]), tuple(recorded["confidence"]), recorded.get("confidence_mean"))
 
 
 def facts_of(manifest: Manifest, fleet: FleetEntry) -> Mapping[str, Any]:
@@ -77,23 +80,37 @@ def seen_by(devices: Iterable[Observed], models: Mapping[str, str], known: Itera
 
     Classes that the model does not have are counted together: their names are whatever a device sends.
     """
-    names = list(known)
+    names = [*known]
     classes, confidence = Counter[str](), [0] * CONFIDENCE_BINS
-    count = inferences = errors = crashes = failed = others = 0
-    for device in devices:
-        report = device.report
-        if report is None or report.running is None or report.running.model != models.get(device.board):
-            continue
-        health = report.health
-        count, inferences, errors = count + 1, inferences + health.inferences, errors + health.errors
-        crashes, failed = crashes + health.crashes, failed + (health.self_test == "fail")
-        for name, number in health.classes.items():
-            classes[name] += number
+    told = Counter[str]()
+    weighted, weight = 0.0, 0
+    for health in (report.health for report in _running(devices, models)):
+        told.update(devices=1, inferences=health.inferences, errors=health.errors, crashes=health.crashes)
+        told["self_tests_failed"] += health.self_test == "fail"
+        classes.update(health.classes)
         for number, found in enumerate(health.confidence):
             confidence[number] += found
-    named = {name: classes.pop(name, 0) for name in names} if names else {}
-    others = sum(classes.values())
-    return Seen(count, inferences, errors, crashes, failed, named, tuple(confidence), others)
+        if health.confidence_mean is not None:
+            weighted, weight = weighted + health.confidence_mean * health.inferences, weight + health.inferences
+    named = {name: classes.pop(name, 0) for name in names}
+    mean = round(weighted / weight, 6) if weight else None
+    return Seen(
+        devices=told["devices"],
+        inferences=told["inferences"],
+        errors=told["errors"],
+        crashes=told["crashes"],
+        self_tests_failed=told["self_tests_failed"],
+        classes=named,
+        confidence=tuple(confidence),
+        others=sum(classes.values()),
+        confidence_mean=mean,
+    )
+
+
+def _running(devices: Iterable[Observed], models: Mapping[str, str]) -> Iterator[DeviceReport]:
+    for device in devices:
+        if device.report is not None and device.running is not None and device.running == models.get(device.board):
+            yield device.report
 
 
 def shifts(reference: Reference | None, seen: Seen) -> tuple[Moved, ...]:
@@ -101,10 +118,18 @@ def shifts(reference: Reference | None, seen: Seen) -> tuple[Moved, ...]:
     if reference is None:
         return (Moved("classes", "unknown"), Moved("confidence", "unknown"))
     classes = [seen.classes.get(name, 0) for name in reference.classes]
-    return (
-        _moved("classes", [*reference.classes.values()], classes),
-        _moved("confidence", reference.confidence, seen.confidence),
-    )
+    confidence = _moved("confidence", reference.confidence, seen.confidence)
+    if confidence.verdict == "too few" and seen.confidence_mean is not None and reference.confidence_mean is not None:
+        confidence = _moved_mean(reference.confidence_mean - seen.confidence_mean, seen.inferences)
+    return _moved("classes", [*reference.classes.values()], classes), confidence
+
+
+def _moved_mean(drop: float, inferences: int) -> Moved:
+    """Where devices tell no more than a mean: only a fall says that the model has become less sure."""
+    if inferences < INFERENCES_MIN:
+        return Moved("confidence", "too few")
+    verdict: Verdict = "moved" if drop > DROP_LARGE else "moving" if drop > DROP_SMALL else "as trained"
+    return Moved("confidence", verdict)
 
 
 def _moved(what: Literal["classes", "confidence"], reference: Iterable[int], observed: Iterable[int]) -> Moved:

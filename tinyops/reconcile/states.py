@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias, get_args
 
 from tinyops.device.provision.devices_file import Device, DevicesFile
+from tinyops.device.reports.reading import settle
 from tinyops.files import JsonObject
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import read_time
@@ -16,6 +17,7 @@ from tinyops.manifest.report import DeviceReport
 from tinyops.reconcile.wanting import Rollout, Rollouts, Wanted, wanted_of
 
 SILENT_AFTER = timedelta(hours=72)
+CLOCK_AHEAD = timedelta(days=1)
 
 State: TypeAlias = Literal[
     "converged",
@@ -42,8 +44,8 @@ class Observed:
     reached, and it runs what its fleet had before, as it should. `behind`: it runs another one. `gave up`: it refused
     or reverted the one that it should run, `why` says for what reason. `silent`: its last report is old. `unreported`:
     it is listed and never reported. `unknown`: no release has its fleet and board, or a list does not name it.
-    `revoked`: it was struck off its list and still reports. `cloned`: its chip is another device's.
-    `wave` counts from 1, null without a rollout. `version` is the release that it was last seen in.
+    `revoked`: it was struck off its list and still reports. `cloned`: its chip is another device's, or several report
+    it at once. `wave` counts from 1, null without a rollout. `version` is the release that it was last seen in.
     """
 
     fleet: str
@@ -75,9 +77,9 @@ class Judging:
 
 
 def judge_reports(reports: Iterable[DeviceReport], by: Judging) -> list[Observed]:
-    """Every device that reported or is listed, by fleet and name."""
-    known = {(report.fleet, report.device): report for report in reports}
-    clones = _clones(known.values(), by.lists)
+    """Every device that reported or is listed, by fleet and name; of a device there may be several reports."""
+    known, disputed = settle(reports, by.now)
+    clones = {**disputed, **_clones(known.values(), by.lists)}
     found = {name: _judge(report, by, clones.get(name, "")) for name, report in known.items()}
     for fleet, listed in by.lists.items():
         for device in listed.devices.values():
@@ -105,7 +107,7 @@ def by_state(devices: Iterable[Observed]) -> Iterator[tuple[State, int]]:
 
 
 def _judge(report: DeviceReport, by: Judging, clone: str) -> Observed:
-    wanted = wanted_of(by.manifest, by.rollouts, report.fleet, report.board, report.device)
+    wanted = wanted_of(by.manifest, by.rollouts, report.fleet, report.board, report.device, report.running)
     state, why = _standing(report, by.lists.get(report.fleet), wanted, clone)
     if state is None and wanted is not None:
         silent = by.silent_after.get(report.fleet, SILENT_AFTER)
@@ -143,11 +145,12 @@ def _progress(
     report: DeviceReport, wanted: Wanted, rollout: Rollout | None, silent_after: timedelta, now: datetime
 ) -> tuple[State, str]:
     heard = report.seen or report.time
+    if read_time(heard) > now + CLOCK_AHEAD:
+        return "silent", f"its clock is ahead: it was last heard of at {heard}"
     if now - read_time(heard) > silent_after:
         return "silent", f"it was last heard of at {heard}"
-    running = report.running.model if report.running else None
-    if wanted.choice == "keep" or (running == wanted.model and report.slot.state == "confirmed"):
-        return ("converged", "") if wanted.choice == "new" else ("waiting", _waiting_for(rollout))
+    if (arrived := _arrived(report, wanted, rollout)) is not None:
+        return arrived, "" if arrived == "converged" else _waiting_for(rollout)
     if report.slot.state == "trial":
         return "on trial", ""
     last = report.last_update
@@ -155,14 +158,27 @@ def _progress(
         return "gave up", f"{last.result}: {last.reason}"
     if last is not None and last.digest == wanted.model and last.result == "failed":
         return "behind", f"failed: {last.reason}"
-    return "behind", "it goes back" if wanted.choice == "base" else ""
+    return "behind", "it goes back to what it had before" if wanted.choice == "base" and wanted.runs_new else ""
+
+
+def _arrived(report: DeviceReport, wanted: Wanted, rollout: Rollout | None) -> State | None:
+    """Where a device runs, confirmed, what it should or may; None where it does not."""
+    confirmed = report.slot.state == "confirmed"
+    if wanted.choice == "keep":
+        is_new = wanted.runs_new and confirmed and not (rollout and rollout.is_halted)
+        return "converged" if is_new else "waiting"
+    if not confirmed or report.running is None or report.running.model != wanted.model:
+        return None
+    if wanted.choice == "new":
+        return "converged" if wanted.runs_new else None
+    return None if wanted.runs_new else "waiting"
 
 
 def _waiting_for(rollout: Rollout | None) -> str:
     current = rollout.current if rollout else None
-    if current is None:
+    if current is None or rollout is None:
         return "the rollout has not begun"
-    if current.state == "halted":
+    if rollout.is_halted:
         return f"the rollout is halted: {current.reason}" if current.reason else "the rollout is halted"
     return "its wave is not reached"
 

@@ -17,10 +17,12 @@ from tinyops.errors import SpecError, ToolError
 from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
+from tinyops.manifest.progress import Progress
 from tinyops.plan import Bound
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.past import Found, Past
 from tinyops.reconcile.pins import find_pins
+from tinyops.reconcile.rollout.published import read_all
 from tinyops.reconcile.storing import open_store
 from tinyops.release.github.patience import Say, nobody
 from tinyops.release.store import Release, ReleaseStore
@@ -75,6 +77,11 @@ class World:
         if self.releases is None or self.manifest is None:
             return None
         return Past(self.releases, self.manifest.version, self.root / ".tinyops" / "past" / self.manifest.project)
+
+    @cached_property
+    def progress(self) -> Mapping[str, Progress]:
+        """How far rollouts are, by fleet, as far as anybody said; quarantines count however old they are."""
+        return {fleet: held.progress for fleet, held in read_all(self.repository, self.manifest).items()}
 
     @cached_property
     def by_kind_and_key(self) -> Mapping[tuple[str, str], Record]:

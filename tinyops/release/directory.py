@@ -20,7 +20,15 @@ from tinyops.files import CHUNK_BYTES, digest_file, sync_folder, writing
 from tinyops.manifest.document import MANIFEST_ASSET, MANIFEST_LIMIT_BYTES, Manifest, read_manifest, tag_of
 from tinyops.manifest.keys import Trust
 from tinyops.release.lease import holding
-from tinyops.release.store import AssetFiles, Lease, Release, SignedRelease, check_follows, check_release
+from tinyops.release.store import (
+    AssetFiles,
+    Lease,
+    Release,
+    SignedRelease,
+    check_documents,
+    check_follows,
+    check_release,
+)
 
 LATEST = "latest"
 NOTES = "notes.md"
@@ -30,12 +38,14 @@ _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
 
 
 class DirectoryStore:
-    """Releases of one project in a folder. `trust` are the keys that sign them."""
+    """Releases of one project in a folder. `trust` are the keys that sign them; `waits`: people sign before a release
+    is offered."""
 
-    def __init__(self, root: Path, project: str, trust: Trust) -> None:
+    def __init__(self, root: Path, project: str, trust: Trust, *, waits: bool = False) -> None:
         self.root = root
         self.project = project
         self.trust = trust
+        self.waits = waits
 
     def __str__(self) -> str:
         return str(self.root)
@@ -66,6 +76,19 @@ class DirectoryStore:
         if not intact:
             raise RemoteError(f"{path}: released asset is damaged: its digest is not {digest}", hint=_COPY_HINT)
         return path
+
+    def documents(self, release: Release) -> dict[str, bytes]:
+        folder = self.root / release.manifest.tag
+        return check_documents(release, lambda name: _read(folder / name), self.trust)
+
+    def offered(self) -> int:
+        link = self.root / LATEST
+        match = _VERSION.fullmatch(link.readlink().name) if link.is_symlink() else None
+        return int(match.group(1)) if match else 0
+
+    def offer(self, version: int, lease: Lease) -> None:
+        lease.check()
+        self._point(version, lease)
 
     @contextlib.contextmanager
     def lease(self, purpose: str) -> Iterator[Lease]:
@@ -129,11 +152,15 @@ class DirectoryStore:
                 raise ToolError(f"{draft / name}: was written, but reads back with another digest")
 
     def _finish(self, lease: Lease) -> None:
-        """Removes dead drafts and lets `latest` point to the newest release."""
+        """Removes dead drafts and lets `latest` point to the newest release, unless people sign first."""
         self._sweep()
         version = self._newest()
+        if version and not self.waits:
+            self._point(version, lease)
+
+    def _point(self, version: int, lease: Lease) -> None:
         link = self.root / LATEST
-        if not version or (link.is_symlink() and link.readlink() == Path(tag_of(version))):
+        if link.is_symlink() and link.readlink() == Path(tag_of(version)):
             return
         self.read(version)
         with writing(link):

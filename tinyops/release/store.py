@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,11 @@ class SignedRelease:
 
 
 class ReleaseStore(Protocol):
-    """Where releases are kept. A release is complete once it can be seen, and never changes after."""
+    """Where releases are kept. A release is complete once it can be seen, and never changes after.
+
+    One is *offered*: the one that devices find as the latest without knowing its number. That is the newest, unless
+    the store was opened for a project whose people must sign first: then only `offer` moves on.
+    """
 
     def has_releases(self) -> bool:
         """Whether there is any release, verified or not. Raises RemoteError."""
@@ -67,6 +71,15 @@ class ReleaseStore(Protocol):
 
         Raises RemoteError naming a missing or damaged asset, Unreachable when the store cannot be asked.
         """
+
+    def documents(self, release: Release) -> dict[str, bytes]:
+        """The signed entries of a release, by name, verified. Raises RemoteError."""
+
+    def offered(self) -> int:
+        """The version that is offered; 0 for none. Raises RemoteError."""
+
+    def offer(self, version: int, lease: Lease) -> None:
+        """Offers a published release. Raises RemoteError, Leased when the lease was lost."""
 
     def lease(self, purpose: str) -> AbstractContextManager[Lease]:
         """Exclusive right to publish; also finishes what a killed publish left. Raises Leased."""
@@ -88,6 +101,17 @@ def sign_release(manifest: Manifest, keys: Sequence[SigningKey], *, expires: str
     for name, entry in entries(manifest, expires=expires):
         documents[name] = seal(entry.to_json(), keys).to_bytes()
     return SignedRelease(manifest, envelope.digest, documents)
+
+
+def check_documents(release: Release, read: Callable[[str], bytes], trust: Trust) -> dict[str, bytes]:
+    """Reads every entry of a release. Raises RemoteError for one that is not of its manifest."""
+    found = {}
+    for name, expected in entries(release.manifest):
+        found[name] = read(name)
+        entry, _ = read_entry(found[name], trust, where=f"{release.manifest.tag}/{name}")
+        if entry.model_copy(update={"expires": None}) != expected:
+            raise RemoteError(f"{release.manifest.tag}/{name}: does not agree with the release's manifest")
+    return found
 
 
 def check_release(release: SignedRelease, files: AssetFiles, trust: Trust) -> None:

@@ -43,3 +43,28 @@ Unit: TypeAlias = Annotated[
     str,
     Matching(r"^[A-Za-z0-9%°µ/*^.-]+$", 'a unit is written like m/s2, rad/s, g, dps or "1"', max_length=15),
 ]
+GitRepository: TypeAlias = Annotated[
+    str,
+    Matching(
+        r"^[A-Za-z0-9./~_][A-Za-z0-9@:/._~+-]*$",
+        "a repository is an address such as https://git.example.com/acme/reports or git@git.example.com:acme/reports, "
+        "or a folder",
+        max_length=500,
+    ),
+]
+GitBranch: TypeAlias = Annotated[
+    str,
+    Matching(
+        r"^[A-Za-z0-9_-]+([./]?[A-Za-z0-9_-]+)*$",
+        "a branch is letters, digits, _ and -, and single . or / between them",
+        max_length=100,
+    ),
+]
+WebAddress: TypeAlias = Annotated[
+    str,
+    Matching(
+        r"^(https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$",
+        "an address reads https://reports.example.com: encrypted, or of this machine",
+        max_length=255,
+    ),
+]

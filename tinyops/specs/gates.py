@@ -48,7 +48,7 @@ class BoardGates(Strict):
 
 NO_GATES = BoardGates()
 
-GateName = Annotated[str, Field(pattern=r"^(proof|[a-z0-9_]+_(min|max)(\.\S{1,64})?)$")]
+GateName = Annotated[str, Field(pattern=r"^(proof|canary|[a-z0-9_]+_(min|max)(\.\S{1,64})?)$")]
 
 
 Limit = Literal["destroy_share", "signing_key", "security_counter", "history"]

@@ -26,6 +26,7 @@ from tinyops.specs.model_rules import model_faults
 from tinyops.specs.not_yet import NOT_YET
 from tinyops.specs.rollout_rules import rollout_faults
 from tinyops.specs.store_rules import store_faults
+from tinyops.specs.trust_rules import trust_faults
 
 SPECS_FOLDER = "specs"
 LOCK_NAME = "tinyops.lock.yaml"
@@ -269,6 +270,7 @@ class _Checker:
         for name in ("releases.path", "reports.path", "metadata.path"):
             yield from self._url_faults(project, *name.split("."))
         yield from store_faults(project.spec.artifacts)
+        yield from trust_faults(project.spec.signing, project.spec.metadata, self.root)
 
     def _url_faults(self, project: Project, owner: str, name: str) -> Iterator[Fault]:
         value = getattr(getattr(project.spec, owner), name, "")

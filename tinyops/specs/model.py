@@ -25,7 +25,7 @@ from tinyops.specs.dataset import (
 )
 from tinyops.specs.environments import PromoteWhen, Suspended
 from tinyops.specs.features import Feature, RawFeature
-from tinyops.specs.fields import GitHubRepository, GitHubUrl, Path_, Seed, Share
+from tinyops.specs.fields import GitBranch, GitHubRepository, GitHubUrl, GitRepository, Path_, Seed, Share, WebAddress
 from tinyops.specs.gates import NO_GATES, BoardGates, Gates, LimitOverride, Override
 from tinyops.specs.layers import (
     Architecture,
@@ -43,8 +43,8 @@ from tinyops.specs.layers import (
     PythonArchitecture,
     TfliteArchitecture,
 )
-from tinyops.specs.metadata_host import MetadataHost, OnlineSigner
 from tinyops.specs.rollout import Rollout
+from tinyops.specs.trust import MetadataHost, Signing
 
 __all__ = [
     "KINDS",
@@ -135,18 +135,21 @@ class DirectoryReports(Strict):
     path: Path_
 
 
-class Signer(Strict):
-    """Who signs, and with which key: an Ed25519 key that `tinyops keys new` makes."""
+class HttpReports(Strict):
+    """Reports that a receiver keeps, `tinyops receive`, read over the web."""
 
-    by: Literal["ci"] = "ci"
-    key: Secret | None = Field(default=None, description="The signing key. Without one, `apply` refuses.")
+    kind: Literal["http"]
+    url: WebAddress = Field(description="The receiver's address: https://reports.example.com.")
+    token: Secret = Field(description="The token that may read all reports: of the receiver's --read-token-file.")
 
 
-class Signing(Strict):
-    image: Signer = Field(description="Signs manifests and entries.")
-    online: OnlineSigner | None = Field(
-        default=None, description="Signs how far rollouts are; needed by a fleet that has one."
-    )
+class BranchReports(Strict):
+    """Reports on a Git branch of another repository: what may write there must not write here."""
+
+    kind: Literal["branch"]
+    repository: GitRepository = Field(description="Its address; a folder, relative to this file.")
+    branch: GitBranch = "reports"
+    token: Secret | None = Field(default=None, description="Token that reads it, over https. Absent: as Git is set up.")
 
 
 class Limits(Strict):
@@ -175,9 +178,12 @@ class ProjectSpec(Strict):
         default=ArtifactStore(url="../.tinyops/store"),
         description="What steps made, by digest: a cache, all of it can be made or fetched again.",
     )
-    reports: DirectoryReports | None = Field(default=None, description="Without it the fleet is open-loop.")
+    reports: Annotated[DirectoryReports | HttpReports | BranchReports, Field(discriminator="kind")] | None = Field(
+        default=None, description="Where devices' reports are read. Without it the fleet is open-loop."
+    )
     metadata: MetadataHost | None = Field(
-        default=None, description="Where it is published what changes between releases, such as how far rollouts are."
+        default=None,
+        description="Where TUF metadata for gateways and Linux devices goes, and how far rollouts are.",
     )
     signing: Signing
     limits: Limits = Limits()

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from tinyops.documents import NotYet
 
+_IMAGE = "signing of images by people is not part of this version: let people sign `targets`, CI signs with one key"
+
 NOT_YET: NotYet = {
     ("FleetSpec", "chain"): "splitting a model over a chain of boards is not part of this version",
     ("FleetSpec", "split"): "splitting a model over a chain of boards is not part of this version",
     ("FleetSpec", "on_part_lost"): "splitting a model over a chain of boards is not part of this version",
     ("FleetSpec", "settings"): "settings of devices, such as Wi-Fi, are not part of this version",
-    ("Signing", "targets"): "signing by people is not part of this version: CI signs with one key",
-    ("Signer", "threshold"): "signing by people is not part of this version: CI signs with one key",
-    ("by", "people"): "signing by people is not part of this version: CI signs with one key",
+    ("Signer", "threshold"): _IMAGE,
+    ("by", "people"): _IMAGE,
     ("sources", "recordings"): "recordings behind a URL are not part of this version: use kind files or wheel",
     ("sensor", "camera"): "camera modules are not part of this version",
 }

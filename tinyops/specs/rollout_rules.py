@@ -28,6 +28,3 @@ def rollout_faults(fleet: FleetSpec, project: ProjectSpec | None) -> Iterator[Fa
         yield Fault(
             _LOC, "there is no place to say how far a rollout is: the Project has no `metadata`", hint, key=True
         )
-    if project is not None and project.signing.online is None:
-        hint = "online: {key: {secret: TINYOPS_ONLINE_KEY}} in the Project's `signing`"
-        yield Fault(_LOC, "nobody signs how far a rollout is: the Project has no `signing.online`", hint, key=True)

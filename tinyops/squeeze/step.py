@@ -35,6 +35,7 @@ from tinyops.squeeze.golden import (
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
 from tinyops.squeeze.metrics import Measured, metrics
 from tinyops.squeeze.oracle import Vectors, run_vectors
+from tinyops.squeeze.reference import reference
 from tinyops.toolchain import locked_packages
 from tinyops.worker import Event, call_worker
 
@@ -191,6 +192,7 @@ def _finish(
     model = out / "int8.tflite"
     windows, labels = np.empty((0, interface.input_bytes), np.int8), []
     int8_measured: Measured | None = None
+    seen_before = None
     if task is not None:
         test = task.windows(test=True)
         _check_interface(graph.name, interface, task)
@@ -198,6 +200,7 @@ def _finish(
         report(Progress(0, len(windows), f"running {len(windows)} test windows through tflite-micro"))
         outputs = run_vectors(model, windows)
         int8_measured = Measured(judge(outputs, test, task.classes), outputs.argmax(axis=1))
+        seen_before = reference(task.windows(test=False).labels, task.classes, outputs, interface)
     report(Progress(0, 0, "pinning golden vectors"))
     candidates = self_tests(interface)
     self_test = candidates[most_telling(run_vectors(model, candidates))]
@@ -206,6 +209,7 @@ def _finish(
     if task is not None:
         write_atomic(out / "stream.bin", _stream(task, interface, model))
     facts = metrics(float_measured, int8_measured, task.recordings if task else None) | {
+        "reference": seen_before,
         "golden_vectors": len(vectors),
         "model_bytes": model.stat().st_size,
         "operators": dict(sorted(Counter(o.name for o in graph.operators).items())),

@@ -12,7 +12,8 @@ from fakes import web
 from fakes.web import FakeServer, Fault, serving
 from tinyops.device.folder import DirectorySource, open_source
 from tinyops.device.source import Source
-from tinyops.device.web import REDIRECTS_MAX, WebSource
+from tinyops.device.web import REDIRECTS_MAX
+from tinyops.device.web_source import WebSource
 from tinyops.errors import RemoteError, UsageError
 from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, EntryFile
 

@@ -656,8 +656,20 @@ def test_fields_of_later_versions(tree: Tree, field: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "place", "words"),
     [
-        ("specs/a-project.yaml", "by: ci", "by: people", (6, 25), "signing by people is not part of this version"),
-        ("specs/a-project.yaml", "by: ci", "threshold: 2", (6, 21), "signing by people is not part of this version"),
+        (
+            "specs/a-project.yaml",
+            "by: ci",
+            "by: people",
+            (6, 25),
+            "let people sign `targets`",
+        ),
+        (
+            "specs/a-project.yaml",
+            "by: ci",
+            "threshold: 2",
+            (6, 21),
+            "let people sign `targets`",
+        ),
         (
             DATA_FILE,
             "kind: files",

@@ -25,6 +25,7 @@ from tinyops.squeeze.golden import (
 )
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
 from tinyops.squeeze.metrics import Measured, metrics
+from tinyops.squeeze.reference import reference
 
 INTERFACE = Int8Interface((3, 2), 0.5, -7, (2,), 1 / 256, -128)
 SELF_TEST = np.array([9, 8, 7, 6, 5, 4], np.int8)
@@ -169,3 +170,19 @@ def test_a_stream_of_images_takes_one_frame_of_several() -> None:
 def test_a_stream_is_packed_little_endian() -> None:
     packed = pack_stream(np.array([[1, -2], [3, 4]], np.int16), np.array([[5, -6, 7]], np.int8))
     assert packed == b"TOS1" + struct.pack("<IIII", 2, 2, 1, 3) + struct.pack("<hhhh", 1, -2, 3, 4) + b"\x05\xfa\x07"
+
+
+def test_the_reference_counts_what_the_model_saw() -> None:
+    outputs = np.array([[127, -128], [-128, -1], [0, 0], [-102, -103]], np.int8)  # 255, 127, 128 and 26 of 256
+    found = reference(np.array([0, 0, 1]), ("rest", "shake"), outputs, INTERFACE)
+    assert found["classes"] == {"rest": 2, "shake": 1}
+    assert found["confidence"] == [0, 1, 0, 0, 1, 1, 0, 0, 0, 1]
+    assert found["confidence_mean"] == round((255 + 127 + 128 + 26) / 256 / 4, 6)
+
+
+@pytest.mark.parametrize(("scale", "zero"), [(0.5, -128), (1 / 256, 0)])
+def test_outputs_that_are_no_shares_have_no_confidence(scale: float, zero: int) -> None:
+    interface = Int8Interface((3, 2), 0.5, -7, (2,), scale, zero)
+    found = reference(np.array([1]), ("rest", "shake"), np.zeros((4, 2), np.int8), interface)
+    assert (found["confidence"], found["confidence_mean"]) == ([], None)
+    assert found["classes"] == {"rest": 0, "shake": 1}

@@ -22,8 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fleet", required=True, help="the fleet that this device belongs to")
     add("--board", required=True, help="what this device is, as the catalogue names it")
     add("--device", default=socket.gethostname(), help="this device's name (default: the host's)")
-    add("--trust", required=True, type=Path, metavar="FILE", help="PEM file of the public keys that sign releases")
+    add("--metadata", metavar="DIR|URL", help="where the TUF metadata is, and the progress of rollouts")
+    add("--root", type=Path, metavar="FILE", help="the first root.json: believe what the metadata says")
+    add("--trust", type=Path, metavar="FILE", help="PEM file of the public keys that sign releases")
     add("--threshold", type=int, default=1, metavar="N", help="how many of them must have signed (default 1)")
+    add("--token-file", type=Path, metavar="FILE", help="a token that reads a private store; mode 0600")
+    add("--mirror", metavar="DIR|URL", help="ask there for files first, then the store")
+    add("--chain", metavar="ID", help="the chain that this device is a part of: its place in waves")
     add("--state", type=Path, default=DEFAULT_STATE, metavar="DIR", help=f"the agent's own folder ({DEFAULT_STATE})")
     add("--reports", metavar="DIR|URL", help="bring signed reports there: a folder, or a receiver's https:// address")
     add("--reports-token-file", type=Path, metavar="FILE", help="the token, or the key, that lets this machine do so")
@@ -46,6 +51,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         state=arguments.state,
         trust=arguments.trust,
         threshold=arguments.threshold,
+        metadata=arguments.metadata,
+        root=arguments.root,
+        token_file=arguments.token_file,
+        mirror=arguments.mirror,
+        chain=arguments.chain,
         project=arguments.project,
         replay=arguments.replay,
         contract=arguments.contract,

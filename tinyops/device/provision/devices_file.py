@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 from tinyops.errors import Problem, SpecError, UsageError
 
@@ -65,7 +66,7 @@ class DevicesFile:
     lines: tuple[Device | str, ...]
     header_at: int = 0  # how many comments stand before the header
 
-    @property
+    @cached_property
     def devices(self) -> Mapping[str, Device]:
         return {line.id: line for line in self.lines if isinstance(line, Device)}
 
@@ -186,6 +187,8 @@ def _shares(device: Device, chips: dict[str, str]) -> bool:
 
 def split(line: str) -> list[str]:
     """The fields of one line of CSV, at most LINE_MAX long; a quoted field ends with the line."""
+    if '"' not in line:
+        return [field.strip() for field in line.split(",")]
     return [field.strip() for field in next(csv.reader([line], strict=False))]
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyops.device.reports.branch import open_branch_sink
 from tinyops.device.reports.directory import DirectorySink
+from tinyops.device.reports.endpoint import open_endpoint_sink
 from tinyops.device.reports.kind import Credential, ReportSink
 from tinyops.device.reports.outbox import Outbox
 from tinyops.errors import UsageError
@@ -24,6 +26,8 @@ class SinkKind:
 
 
 SINKS: tuple[SinkKind, ...] = (
+    SinkKind("branch", lambda address: address.startswith("git+"), open_branch_sink),
+    SinkKind("endpoint", lambda address: address.startswith(("https://", "http://")), open_endpoint_sink),
     SinkKind("directory", lambda address: "://" not in address, lambda address, _, __: DirectorySink(Path(address))),
 )
 
@@ -33,7 +37,7 @@ def open_sink(address: str, *, credential: Credential, state: Path) -> ReportSin
     for kind in SINKS:
         if kind.claims(address):
             return kind.open(address, credential, state)
-    raise UsageError(f"{address}: reports go to a folder or an https:// address")
+    raise UsageError(f"{address}: reports go to a folder, an https:// address or git+ssh://…#branch")
 
 
 def open_outbox(

@@ -18,6 +18,8 @@ OUTCOME_TEXT = {
     TrialOutcome.DAMAGED: "its bytes had changed in flash when it was to start",
     TrialOutcome.REFUSED: "its firmware cannot run it",
 }
+# Outcomes that the same image has again; a reset may have been anything.
+CERTAIN = frozenset({TrialOutcome.SELF_TEST, TrialOutcome.REFUSED})
 
 
 CABLE_HINT = "`tinyops flash` writes it; where there are two slots for it, the model is updated this way"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyops.device.update.decide import CABLE_HINT, Offer
-from tinyops.device.update.settings import UpdateFailed
+from tinyops.device.update.settings import GivenUp, UpdateFailed
 from tinyops.link.smp import Refused, UpdateState
 from tinyops.link.smp.definition import GROUP_IMAGE, UPDATE_ERROR_TEXT, UpdateError
 
@@ -20,6 +20,8 @@ HINTS = {
     UpdateError.BASE: "it runs another image by now: run the same command again",
     UpdateError.FLASH: "run the same command again; if that stays so, its flash is worn out",
 }
+# What another try may change: bytes that were damaged, a flash that failed once, a trial that is still under way.
+PASSING = frozenset({UpdateError.DIGEST, UpdateError.FLASH, UpdateError.OFFSET, UpdateError.STATE, UpdateError.ABSENT})
 
 
 def refused_image(address: str, offer: Offer, refused: Refused, state: UpdateState | None) -> UpdateFailed:
@@ -27,9 +29,11 @@ def refused_image(address: str, offer: Offer, refused: Refused, state: UpdateSta
     number = state.refusal if state is not None else 0
     if number in set(UpdateError):
         reason = UpdateError(number)
-        return UpdateFailed(
-            f"{address}: refused {offer.label} ({offer.where}): {UPDATE_ERROR_TEXT[reason]}", hint=HINTS.get(reason, "")
-        )
+        text = f"{address}: refused {offer.label} ({offer.where}): {UPDATE_ERROR_TEXT[reason]}"
+        hint = HINTS.get(reason, "")
+        if reason in PASSING:
+            return UpdateFailed(text, hint=hint)
+        return GivenUp(text, hint=hint, digest=offer.image.digest, result="refused")
     return UpdateFailed(f"{address}: refused {offer.label} ({offer.where}): {_number(refused)}")
 
 

@@ -15,7 +15,7 @@ from tinyops.device.update import decide
 from tinyops.device.update.connection import Connection
 from tinyops.device.update.decide import Offer, Seen, Step, Trial
 from tinyops.device.update.refusals import refused_image
-from tinyops.device.update.settings import Stop, UpdateFailed, Watch, Wish
+from tinyops.device.update.settings import GivenUp, Stop, UpdateFailed, Watch, Wish
 from tinyops.device.update.upload import Upload
 from tinyops.errors import TinyopsError
 from tinyops.images import Kind
@@ -26,6 +26,7 @@ Offers: TypeAlias = Callable[[BoardInfo], Sequence[Offer]]
 Origins: TypeAlias = Callable[[str], tuple[int, ...]]
 RESET_AGAIN_S = 3.0
 Result: TypeAlias = Literal["ran already", "confirmed", "on trial"]
+Phase: TypeAlias = Literal["upload", "test", "confirm"]
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,17 @@ class Updated:
 
 @dataclass(frozen=True)
 class Desk:
-    """What every device's update shares. `offers` may be asked from several threads."""
+    """What every device's update shares. `offers` may be asked from several threads.
+
+    `before` is called before each step that changes something on the device; what it raises ends the update there.
+    """
 
     offers: Offers
     origins: Origins
     wish: Wish
     watch: Watch
     stop: Stop
+    before: Callable[[Offer, Phase], None] = lambda _offer, _phase: None
 
 
 def update(address: str, transport: Transport, desk: Desk, *, settle_s: float = 0.0) -> Updated:
@@ -148,12 +153,14 @@ class Session:
         if step is Step.UPLOAD:
             done = self._upload_smaller(offer, done, seen) or self._upload(offer, done)
         if step in (Step.UPLOAD, Step.TEST):
+            self._desk.before(offer, "test")
             self._ask_refusable(offer, lambda: self._to.call(lambda board: board.test_image(image.digest)))
         if step is not Step.CONFIRM:
             self._start(offer)
         return done
 
     def _upload(self, offer: Offer, done: Done) -> Done:
+        self._desk.before(offer, "upload")
         self._say(f"sending {offer.label}, {len(offer.data):,} bytes, in messages of {self._to.message_bytes:,}")
         upload = Upload(self._to, offer.image.kind, offer.data, lambda at: self._moved(at, len(offer.data)))
         self._ask_refusable(offer, timed := _Timed(self._to, upload))
@@ -227,6 +234,7 @@ class Session:
         if not self._wish.confirm:
             self._say(f"{offer.label} runs on trial, not confirmed: the next reset ends it")
             return done
+        self._desk.before(offer, "confirm")
         self._ask_refusable(offer, lambda: self._to.call(lambda board: board.confirm_image(offer.image.digest)))
         slot = self._look().holds(offer.image.kind, offer.image.digest)
         if slot is None or not (slot.active and slot.confirmed):
@@ -244,14 +252,18 @@ class Session:
         failed = decide.newly_failed(self._before, found)
         if failed:
             self._end_trial(offer)
-            raise UpdateFailed(f"{self._to.address}: {offer.label} failed its self-test: {', '.join(failed)}")
+            text = f"{self._to.address}: {offer.label} failed its self-test: {', '.join(failed)}"
+            raise GivenUp(text, digest=offer.image.digest, result="reverted")
         if decide.trial_of(offer.image, self._look(), state := self._state(offer.image.kind)) is Trial.REVERTED:
             raise self._reverted(offer, state)
 
-    def _reverted(self, offer: Offer, state: UpdateState | None) -> UpdateFailed:
-        return UpdateFailed(
+    def _reverted(self, offer: Offer, state: UpdateState | None) -> GivenUp:
+        return GivenUp(
             f"{self._to.address}: {offer.label} was reverted: {decide.why_reverted(state)}",
             hint="it runs what it ran before; if it crashed, `tinyops crash` tells where",
+            digest=offer.image.digest,
+            result="reverted",
+            certain=state is not None and state.outcome in decide.CERTAIN,
         )
 
     def _end_trial(self, offer: Offer) -> None:

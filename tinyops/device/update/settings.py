@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tinyops.errors import ExitCode, TinyopsError, ToolError
 
 
 class UpdateFailed(ToolError):
     """The device refused an image or went back to its old one; the message says why, in its words."""
+
+
+class GivenUp(UpdateFailed):
+    """The device refused an image for what it is, or went back from it: sent again it ends the same way.
+
+    `digest` is the image's. A trial that a reset ended is not `certain`: it may have been the device's power.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        digest: bytes,
+        result: Literal["refused", "reverted"],
+        certain: bool = True,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.digest, self.result, self.certain = digest, result, certain
 
 
 class Stopped(TinyopsError):

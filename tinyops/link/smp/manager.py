@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -208,8 +208,8 @@ class BoardManager:
         """Makes the board forget the fault that it keeps."""
         self.request(self._ours.CrashWrite())
 
-    def read_settings(self) -> bytes:
-        """All settings that the board lets out."""
+    def read_settings(self, enough: Callable[[bytes], bool] = lambda _: False) -> bytes:
+        """All settings that the board lets out, or as many of their first bytes as are `enough`."""
         data = bytearray()
         while True:
             answer = self.request(self._ours.SettingsRead(off=len(data)))
@@ -220,7 +220,7 @@ class BoardManager:
                 or answer.off + len(answer.data) != len(data)
             ):
                 raise Garbled(f"{self.name}: its settings do not fit together")
-            if len(data) == answer.len:
+            if len(data) == answer.len or enough(bytes(data)):
                 return bytes(data)
             if not answer.data:
                 raise Garbled(f"{self.name}: its settings end after {len(data)} of {answer.len} bytes")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from tinyops.manifest.document import BoardEntry, FleetEntry, FleetRollout
 from tinyops.manifest.progress import QUARANTINED_MAX, Progress, Quarantined
 from tinyops.plan.gates import Miss
+from tinyops.specs.gates import Override
 
 GATE = "canary"
 
@@ -18,9 +19,10 @@ def with_halted(before: Iterable[Quarantined], entry: FleetEntry, rollout: Fleet
     return (*kept, *new.values())[-QUARANTINED_MAX:]
 
 
-def without(before: Iterable[Quarantined], rollout: FleetRollout) -> tuple[Quarantined, ...]:
-    """The quarantine after a person let a halted rollout go on."""
-    return tuple(q for q in before if q.rollout != rollout.id)
+def without(before: Iterable[Quarantined], entry: FleetEntry, rollout: FleetRollout) -> tuple[Quarantined, ...]:
+    """The quarantine after it was decided to try a rollout's files once more: by a person, or by a signed release."""
+    tried = new_files(entry, rollout)
+    return tuple(q for q in before if q.digest not in tried)
 
 
 def new_files(entry: FleetEntry, rollout: FleetRollout) -> tuple[str, ...]:
@@ -29,14 +31,31 @@ def new_files(entry: FleetEntry, rollout: FleetRollout) -> tuple[str, ...]:
     return (*dict.fromkeys(digest for digest in found if digest is not None),)
 
 
-def quarantined(boards: Mapping[str, BoardEntry], progress: Progress | None) -> Iterator[Miss]:
-    """Each board that would get what a rollout of its fleet halted on."""
-    known = {q.digest: q for q in progress.quarantined} if progress else {}
-    for board, offered in sorted(boards.items()):
-        files = [file for file in (offered.model, offered.firmware) if file is not None]
-        held = next((known[d] for file in files if (d := file.digest.removeprefix("sha256:")) in known), None)
+def quarantined(boards: Mapping[str, Iterable[str]], progress: Progress | None) -> Iterator[Miss]:
+    """Each board that would get what a rollout of its fleet halted on; `boards` names the digests of its files."""
+    known = {f"sha256:{q.digest}": q for q in progress.quarantined} if progress else {}
+    for board, digests in sorted(boards.items()):
+        held = next((known[digest] for digest in digests if digest in known), None)
         if held is not None:
             yield Miss(GATE, f"failed canary in v{held.rollout}{_why(progress, held)}", board)
+
+
+def lifting(
+    overrides: Iterable[Override], released: FleetEntry | None, progress: Progress | None
+) -> tuple[Override, ...]:
+    """The overrides that count: one that let a halted rollout begin is used up by it."""
+    used = {(o.digest, o.reason, o.author, o.until) for o in released.overridden} if released else set()
+    if not is_halted(released, progress):
+        used = set()
+    return tuple(
+        o for o in overrides if o.gate != GATE or (o.digest, o.reason, o.author, o.until.isoformat()) not in used
+    )
+
+
+def is_halted(entry: FleetEntry | None, progress: Progress | None) -> bool:
+    """Whether the rollout of a released entry is known to have halted."""
+    rollout = entry.rollout if entry else None
+    return bool(progress and rollout and progress.rollout == rollout.id and progress.state == "halted")
 
 
 def _why(progress: Progress | None, held: Quarantined) -> str:

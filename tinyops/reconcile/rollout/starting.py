@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from tinyops.files import JsonObject
-from tinyops.manifest.document import BoardEntry, FleetBase, FleetEntry, FleetRollout
+from tinyops.errors import DoesNotFit
+from tinyops.files import JsonObject, canonical_json
+from tinyops.manifest.document import BoardEntry, FleetBase, FleetEntry, FleetRollout, Manifest
+from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, entries
 from tinyops.manifest.progress import OnFailure, Progress
+from tinyops.reconcile.rollout.quarantine import GATE, is_halted
+
+SIGNATURE_BYTES = 300  # of an envelope, at the most
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,36 @@ class Before:
     version: int
     progress: Progress | None = None
     again: bool = False
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """What a release makes of rollouts: the terms of fleets that want one, and how far those before had come."""
+
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+
+    def begin(
+        self, name: str, entry: FleetEntry, version: int, was: FleetEntry | None, lifted: Iterable[str] = ()
+    ) -> FleetEntry:
+        """A fleet's entry in a release with its rollout; `lifted` are the gates that it moves in spite of."""
+        progress = self.progress.get(name)
+        again = GATE in lifted and is_halted(was, progress)
+        before = Before(was, version - 1, progress, again) if was is not None else None
+        return entry.model_copy(update={"rollout": rollout_of(entry, version, self.terms.get(name), before)})
+
+
+NO_ROLLOUTS = Rollouts()
+
+
+def check_entries(manifest: Manifest) -> None:
+    """Raises DoesNotFit for a signed entry that devices would not read."""
+    signatures = SIGNATURE_BYTES * max(len(manifest.signed_by), 1)
+    for name, entry in entries(manifest):
+        size = len(canonical_json(entry.to_json())) + signatures
+        if size > ENTRY_LIMIT_BYTES:
+            text = f"{name}: {size:,} bytes with its rollout, devices read {ENTRY_LIMIT_BYTES:,}"
+            raise DoesNotFit(text, hint="fewer waves, a shorter metadata.url, or shorter names of fleets and boards")
 
 
 def rollout_of(entry: FleetEntry, version: int, terms: Terms | None, before: Before | None) -> FleetRollout | None:

@@ -43,7 +43,10 @@ def mark_of(release: RemoteRelease) -> Mark | None:
 class Publication:
     """One release on its way. `published` in the name of nobody else: the lease is checked last."""
 
-    def __init__(self, remote: Remote, downloads: Downloads, release: SignedRelease, files: AssetFiles) -> None:
+    def __init__(
+        self, remote: Remote, downloads: Downloads, release: SignedRelease, files: AssetFiles, *, latest: bool = True
+    ) -> None:
+        self._latest = latest
         self._remote = remote
         self._patience = remote.patience
         self._downloads = downloads
@@ -66,7 +69,7 @@ class Publication:
     def _publish(self, draft: RemoteRelease) -> RemoteRelease:
         """A repeat after a lost answer may be refused: what is published may be immutable. Then ours is there."""
         try:
-            return self._remote.publish(draft)
+            return self._remote.publish(draft, latest=self._latest)
         except Unreachable:
             raise
         except RemoteError as error:

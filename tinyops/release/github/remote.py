@@ -144,15 +144,15 @@ class Remote:
     def edit_body(self, release: RemoteRelease, body: str) -> RemoteRelease:
         return self._patch(release, f"writing the notes of {release.tag}", body=body)
 
-    def publish(self, release: RemoteRelease) -> RemoteRelease:
-        """Turns a draft into the latest release, in one request."""
+    def publish(self, release: RemoteRelease, *, latest: bool = True) -> RemoteRelease:
+        """Turns a draft into a release, the latest unless told, in one request."""
         return self._patch(
             release,
             f"publishing {release.tag}",
             tag_name=release.tag,
             draft=False,
             prerelease=False,
-            make_latest="true",
+            make_latest="true" if latest else "false",
         )
 
     def make_latest(self, release: RemoteRelease) -> RemoteRelease:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinyops.errors import RemoteError, ToolError, UnsafePlan
 from tinyops.manifest.document import MANIFEST_ASSET, MANIFEST_LIMIT_BYTES, Manifest, read_manifest, tag_of
+from tinyops.manifest.entry import ENTRY_LIMIT_BYTES
 from tinyops.manifest.keys import Trust
 from tinyops.release.github.downloading import Downloads
 from tinyops.release.github.lease import GitHubLease, holding
@@ -18,7 +19,15 @@ from tinyops.release.github.place import Place
 from tinyops.release.github.publishing import Publication, default_notes, mark_of
 from tinyops.release.github.remote import Remote, RemoteAsset, RemoteRelease
 from tinyops.release.secrets import SecretValue
-from tinyops.release.store import AssetFiles, Lease, Release, SignedRelease, check_follows, check_release
+from tinyops.release.store import (
+    AssetFiles,
+    Lease,
+    Release,
+    SignedRelease,
+    check_documents,
+    check_follows,
+    check_release,
+)
 
 ASKED_ONE_BY_ONE = 5
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
@@ -30,7 +39,7 @@ class GitHubStore:
     """Releases of one project in a repository. `cache` keeps downloads.
 
     `need_token` gives the token, or raises ToolError naming the ways to set one: reading a public
-    repository works without.
+    repository works without. `waits`: people sign before a release is offered.
     """
 
     def __init__(
@@ -43,8 +52,10 @@ class GitHubStore:
         token: SecretValue | None,
         need_token: Callable[[], object],
         patience: Patience | None = None,
+        waits: bool = False,
     ) -> None:
         self.place = place
+        self.waits = waits
         self.project = project
         self.trust = trust
         origin = token.origin if token else ""
@@ -85,11 +96,32 @@ class GitHubStore:
             _check_asset(asset, file.bytes, digest, where)
             return self._downloads.fetch(asset, file.bytes, digest, where=where)
 
+    def documents(self, release: Release) -> dict[str, bytes]:
+        with self._one_at_a_time:
+            found = self._published_release(release.manifest.tag)
+
+            def read(name: str) -> bytes:
+                where = f"{self.place} {found.tag}/{name}"
+                return self._downloads.read(self._asset(found, name), ENTRY_LIMIT_BYTES, where=where)
+
+            return check_documents(release, read, self.trust)
+
+    def offered(self) -> int:
+        with self._one_at_a_time:
+            pointed = self.remote.latest()
+            return _version(pointed.tag) if pointed is not None else 0
+
+    def offer(self, version: int, lease: Lease) -> None:
+        lease.check()
+        with self._one_at_a_time:
+            pointed = self.remote.latest()
+            self._point_latest(self._published_release(tag_of(version)), pointed)
+
     @contextlib.contextmanager
     def lease(self, purpose: str) -> Iterator[GitHubLease]:
         self._need_token()
         with holding(self.remote, self.project, purpose) as lease:
-            self._point_latest()
+            self._follow_newest()
             yield lease
 
     def publish(self, release: SignedRelease, files: AssetFiles, lease: Lease, notes: str = "") -> Release:
@@ -101,14 +133,14 @@ class GitHubStore:
         published = {found.tag: found for found in listed if not found.draft}
         if manifest.tag in published:
             self._check_same(release, published[manifest.tag])
-            self._point_latest()
+            self._follow_newest()
         else:
             newest = _highest(published.values())
             check_follows(release, self._read(newest) if newest is not None else None)
             self._check_carried(manifest, published)
             drafts = [found for found in listed if found.draft]
             self._sweep(drafts, manifest)
-            publication = Publication(self.remote, self._downloads, release, files)
+            publication = Publication(self.remote, self._downloads, release, files, latest=not self.waits)
             publication.run(lease, drafts, notes or default_notes(manifest))
         return Release(manifest, release.digest)
 
@@ -122,13 +154,19 @@ class GitHubStore:
             return pointed, pointed
         return _highest(found for found in self.remote.releases() if not found.draft), pointed
 
-    def _point_latest(self) -> None:
+    def _follow_newest(self) -> None:
         """An older or foreign release must not be the latest: devices fetch from there."""
+        if self.waits:
+            return
         newest, pointed = self._newest()
-        if newest is not None and (pointed is None or pointed.id != newest.id):
-            self._read(newest)
-            self.remote.patience.say(f"{self.place}: {newest.tag} becomes the latest release again")
-            self.remote.make_latest(newest)
+        if newest is not None:
+            self._point_latest(newest, pointed)
+
+    def _point_latest(self, wanted: RemoteRelease, pointed: RemoteRelease | None) -> None:
+        if pointed is None or pointed.id != wanted.id:
+            self._read(wanted)
+            self.remote.patience.say(f"{self.place}: {wanted.tag} becomes the latest release")
+            self.remote.make_latest(wanted)
 
     def _sweep(self, drafts: Iterable[RemoteRelease], manifest: Manifest) -> None:
         """Drafts of ours for other versions are dead: only a holder of the lease makes them."""

@@ -1,0 +1,154 @@
+"""Hosts of metadata, a folder and a real branch of Git: one change at a time, seen whole or not at all."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.trusted import Trusted, parsed_root
+from tinyops.errors import RemoteError, ToolError
+from tinyops.trust.branch import BranchPlace
+from tinyops.trust.folder import FolderPlace
+from tinyops.trust.places import MetadataPlace, Moved
+from tinyops.trust.published import read_published
+from tinyops.trust.publishing import LIVES, Wanted, publish
+from tinyops.trust.signing import seal, to_bytes
+from tinyops.trust.sweeping import KEPT_EDITIONS
+
+FILES = {"1.targets.json": b'{"a":"\xc3\xa9"}\n', "targets/rollout/x.json": b"{}", "timestamp.json": b"1"}
+
+
+def git(*argv: str) -> str:
+    return subprocess.run(["git", *argv], check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def branch(root: Path) -> BranchPlace:
+    git("init", "-q", "--bare", str(root / "pages.git"))
+    return BranchPlace(str(root / "pages.git"), "gh-pages", root / "cache.git")
+
+
+@pytest.fixture(params=["folder", "branch"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MetadataPlace]:
+    yield FolderPlace(tmp_path / "metadata") if request.param == "folder" else branch(tmp_path)
+
+
+def test_nothing_is_there_at_first(place: MetadataPlace) -> None:
+    view = place.look()
+    assert (view.revision, list(view.names()), view.read("timestamp.json")) == ("", [], None)
+
+
+def test_what_was_written_is_read_back_byte_for_byte(place: MetadataPlace) -> None:
+    place.change(FILES, [], "", "first")
+    view = place.look()
+    assert {name: view.read(name) for name in view.names()} == FILES
+    assert view.read("2.targets.json") is None
+
+
+def test_files_come_and_go(place: MetadataPlace) -> None:
+    place.change(FILES, [], "", "first")
+    place.change({"timestamp.json": b"2"}, ["1.targets.json"], place.look().revision, "second")
+    view = place.look()
+    assert set(view.names()) == {"targets/rollout/x.json", "timestamp.json"}
+    assert view.read("timestamp.json") == b"2"
+
+
+def test_who_looked_before_somebody_else_published_changes_nothing(place: MetadataPlace) -> None:
+    place.change(FILES, [], "", "first")
+    seen = place.look().revision
+    place.change({"timestamp.json": b"2"}, [], seen, "second")
+    for revision in (seen, ""):
+        with pytest.raises(Moved, match="somebody else published metadata"):
+            place.change({"timestamp.json": b"3", "late.json": b"x"}, [], revision, "late")
+    view = place.look()
+    assert (view.read("timestamp.json"), view.read("late.json")) == (b"2", None)
+
+
+def test_a_view_stays_what_it_was(place: MetadataPlace) -> None:
+    place.change(FILES, [], "", "first")
+    view = place.look()
+    place.change({"timestamp.json": b"2"}, [], view.revision, "second")
+    assert view.read("timestamp.json") == b"1"
+
+
+def test_old_editions_are_swept_and_the_newest_stay(tmp_path: Path) -> None:
+    place, trusted = FolderPlace(tmp_path / "metadata"), Trusted(tmp_path / "unused")
+    for number in range(1, KEPT_EDITIONS + 6):
+        entries = {"entry-wrist-linux.json": b"%d" % number}
+        targets = to_bytes(seal(trusted.later(minutes=1).offer(entries, number), trusted.keys["targets"]))
+        publish(place, Wanted(tuple(trusted.roots), targets, entries), trusted.online, trusted.clock, LIVES)
+    names = set(place.look().names())
+    kept = {int(n.split(".")[0]) for n in names if n.endswith(".snapshot.json")}
+    assert kept == set(range(number - KEPT_EDITIONS, number + 1))
+    assert {int(n.split(".")[0]) for n in names if n.endswith(".targets.json")} == kept
+    assert len([n for n in names if n.startswith("targets/")]) == len(kept)
+    assert {"1.root.json", "1.rollout.json"} <= names
+    assert read_published(place.look(), parsed_root(trusted.roots[0])).offer.version == number
+
+
+def test_a_folder_forgets_what_a_killed_publisher_left(tmp_path: Path) -> None:
+    place = FolderPlace(tmp_path / "metadata")
+    place.change(FILES, [], "", "first")
+    (place.root / "targets" / ".x.json.half").write_bytes(b"half")
+    assert set(place.look().names()) == set(FILES)
+    place.change({"timestamp.json": b"2"}, [], place.look().revision, "second")
+    assert not list(place.root.rglob(".x.json.*"))
+
+
+def test_a_branch_of_pages_is_served_as_it_is_and_keeps_its_history(tmp_path: Path) -> None:
+    place = branch(tmp_path)
+    place.change(FILES, [], "", "Release v1")
+    place.change({"timestamp.json": b"2"}, [], place.look().revision, "Refresh")
+    assert ".nojekyll" in git("-C", place.url, "ls-tree", "--name-only", "gh-pages").split()
+    assert git("-C", place.url, "log", "--format=%s %an", "gh-pages").splitlines() == [
+        "Refresh tinyops",
+        "Release v1 tinyops",
+    ]
+
+
+def test_another_machine_with_an_empty_copy_goes_on(tmp_path: Path) -> None:
+    place = branch(tmp_path)
+    place.change(FILES, [], "", "first")
+    other = replace(place, cache=tmp_path / "other" / "cache.git")
+    other.change({"timestamp.json": b"2"}, [], other.look().revision, "second")
+    assert place.look().read("timestamp.json") == b"2"
+
+
+def test_a_repository_that_is_not_there_is_said(tmp_path: Path) -> None:
+    place = BranchPlace(str(tmp_path / "no.git"), "gh-pages", tmp_path / "cache.git")
+    with pytest.raises(RemoteError, match=r"no.git .gh-pages.: Git says: .*access rights"):
+        place.look()
+
+
+def test_a_push_that_is_refused_is_said_and_nothing_changes(tmp_path: Path) -> None:
+    place = branch(tmp_path)
+    place.change(FILES, [], "", "first")
+    hook = Path(place.url) / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho protected branch >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(RemoteError, match=r"Git says: .*pre-receive hook declined"):
+        place.change({"timestamp.json": b"2"}, [], place.look().revision, "second")
+    assert place.look().read("timestamp.json") == b"1"
+
+
+def test_a_token_is_neither_shown_nor_on_a_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def watched(argv: list[Any], **options: Any) -> Any:
+        seen.append((argv, options["env"]))
+        raise ToolError("stop here")
+
+    monkeypatch.setattr("tinyops.trust.branch.run", watched)
+    place = BranchPlace("https://git.test/acme/pages", "gh-pages", tmp_path / "cache.git", token="canary-7")
+    (tmp_path / "cache.git").mkdir()
+    (tmp_path / "cache.git" / "HEAD").touch()
+    with pytest.raises(ToolError, match="stop here"):
+        place.look()
+    ((argv, env),) = seen
+    assert "canary-7" not in f"{argv}{place!r}{place}"
+    assert env["GIT_CONFIG_KEY_0"] == "http.https://git.test/.extraheader"
+    assert env["GIT_CONFIG_VALUE_0"].startswith("Authorization: Basic ")

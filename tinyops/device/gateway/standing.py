@@ -1,0 +1,114 @@
+"""What fleets and boards are offered between two polls: asked once for all devices of each, never older than before."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from tinyops.device.gateway.choice import MODEL, Accepted, age_problem, expiry_problem
+from tinyops.device.gateway.journal import Journal
+from tinyops.device.offers import Offered, Offers, Refused
+from tinyops.errors import RemoteError
+from tinyops.manifest.entry import Entry, EntryContent
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An offer that may be taken, or why there is none: `refused`, it was signed and may not be taken. `expired` says
+    why nothing new is installed by it."""
+
+    offered: Offered | None
+    problem: str = ""
+    refused: bool = False
+    expired: str = ""
+
+
+class Standings:
+    """The offers of one store, as of its last poll. `refresh` is for one thread, `of` for several."""
+
+    def __init__(self, offers: Offers, journal: Journal, now: Callable[[], datetime]) -> None:
+        self._offers, self._journal, self._now = offers, journal, now
+        self._lock = threading.Lock()
+        self._accepted = journal.accepted()
+        self._models = journal.models()
+        self._known: dict[tuple[str, str], Standing] = {}
+        self.reached = False  # whether the last poll came to its end
+
+    def refresh(self) -> set[tuple[str, str]]:
+        """One poll. Returns the fleets and boards whose offer is another than before. Raises RemoteError; what was
+        known is then still offered."""
+        before = {pair: standing.offered for pair, standing in self._known.items()}
+        try:
+            self._offers.refresh()
+            self.reached = True
+        except RemoteError:
+            self.reached = False
+            raise
+        finally:
+            with self._lock:
+                self._known = {}
+        return {pair for pair, offered in before.items() if self.of(*pair).offered != offered}
+
+    def of(self, fleet: str, board: str) -> Standing:
+        """Raises JournalFailed."""
+        with self._lock:
+            pair = (fleet, board)
+            if pair not in self._known:
+                self._known[pair] = self._ask(fleet, board)
+            found = self._known[pair]
+        if found.offered is None:
+            return found
+        expired = expiry_problem(found.offered.entry, self._offers.stale_after(), self._now())
+        return Standing(found.offered, expired=expired)
+
+    def stale_after(self) -> datetime | None:
+        return self._offers.stale_after()
+
+    def about(self, image: str) -> dict[str, object] | None:
+        """What a report says of a model image; None for one that no offer named."""
+        found = self._models.get(image)
+        return json.loads(found) if found is not None else None
+
+    def wanted_files(self) -> frozenset[str]:
+        """Digests of the files that offers name, also for devices of later waves."""
+        contents = [c for s in self._known.values() if s.offered is not None for c in _contents(s.offered.entry)]
+        return frozenset(image.sha256 for content in contents for image in content.images.values()) | frozenset(
+            content.contract_file.sha256 for content in contents
+        )
+
+    def _ask(self, fleet: str, board: str) -> Standing:
+        try:
+            offered = self._offers.offered(fleet, board)
+        except RemoteError as error:
+            return Standing(None, error.message, isinstance(error, Refused))
+        if problem := age_problem(offered, self._accepted.get((fleet, board))):
+            return Standing(None, f"{fleet}/{board}: {problem}", refused=True)
+        accepted = Accepted(offered.entry.version, offered.digest)
+        if self._accepted.get((fleet, board)) != accepted:
+            images = [pair for content in _contents(offered.entry) if (pair := _about(content)) is not None]
+            self._journal.accept(fleet, board, accepted, images)
+            self._accepted[fleet, board] = accepted
+            self._models.update(images)
+        return Standing(offered)
+
+
+def _contents(entry: Entry) -> tuple[EntryContent, ...]:
+    """The base first: what both name is of the entry's release."""
+    rollout = entry.rollout
+    return (rollout.base, entry.content) if rollout is not None and rollout.base is not None else (entry.content,)
+
+
+def _about(content: EntryContent) -> tuple[str, str] | None:
+    image = content.images.get(MODEL)
+    if image is None:
+        return None
+    about = {
+        "model": content.model.digest,
+        "contract": f"sha256:{content.contract}",
+        "version": content.version,
+        "security_counter": content.security_counter,
+    }
+    return image.image, json.dumps(about, sort_keys=True)

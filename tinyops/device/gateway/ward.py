@@ -1,0 +1,55 @@
+"""What all visits of devices share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tinyops.device.gateway.content import Content
+from tinyops.device.gateway.journal import Journal, Remembered, event_of
+from tinyops.device.gateway.roster import Clash, Roster
+from tinyops.device.gateway.standing import Standings
+from tinyops.device.gateway.who import Trouble
+from tinyops.device.update.session import Origins
+from tinyops.device.update.settings import Patience, Stop, Watch
+from tinyops.manifest.fields import time_text
+
+
+@dataclass
+class Ward:
+    """What all visits share. Its parts may be used from several threads; the roster under `lock`."""
+
+    journal: Journal
+    content: Content
+    standings: Standings
+    origins: Origins
+    watch: Watch
+    stop: Stop
+    patience: Patience
+    now: Callable[[], datetime]
+    roster: Roster = field(default_factory=Roster)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    devices: dict[str, Remembered] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by the digest of their contract's file
+
+    def __post_init__(self) -> None:
+        self.devices, self.troubles = self.journal.devices(), self.journal.troubles()
+
+    def trouble(self, address: str, subject: str, kind: Trouble | None, text: str) -> None:
+        """What is wrong at an address, None where nothing is; told when it changes."""
+        mark = f"{kind} {subject}" if kind is not None else ""
+        if self.troubles.get(address, "") != mark:
+            event = event_of(self.moment, kind, text) if kind is not None else None
+            self.journal.trouble_at(address, mark, subject, event)
+            self.troubles[address] = mark
+
+    @property
+    def moment(self) -> str:
+        return time_text(self.now())
+
+    def clash(self, device: str) -> Clash | None:
+        with self.lock:
+            return self.roster.clash(device)

@@ -1,0 +1,163 @@
+"""One step of every rollout: what is there is read, the next document decided, and published where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+
+from tinyops.documents import closest
+from tinyops.errors import UsageError
+from tinyops.files import JsonObject
+from tinyops.manifest.document import FleetEntry, FleetRollout
+from tinyops.manifest.progress import Progress, position
+from tinyops.manifest.report import DeviceReport
+from tinyops.reconcile.observed import reports_of
+from tinyops.reconcile.pricing import devices_of
+from tinyops.reconcile.rollout import choices
+from tinyops.reconcile.rollout.decide import Decision, Situation, decide
+from tinyops.reconcile.rollout.published import Held, read_all
+from tinyops.reconcile.rollout.publishing import Change, alone, online_key, publish
+from tinyops.reconcile.rollout.standing import Seen
+from tinyops.reconcile.world import World
+
+_NOTABLE = ("rollout", "state", "waves", "reason", "held_by")
+Choose = Callable[[Progress, FleetEntry, FleetRollout], Progress]
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A fleet after a step. `before` is the document that was there, `published` whether another one is there now."""
+
+    fleet: str
+    rollout: FleetRollout
+    before: Progress | None
+    decision: Decision
+    published: bool
+
+    @property
+    def progress(self) -> Progress | None:
+        return self.decision.progress if self.published else self.before
+
+    def to_json(self) -> JsonObject:
+        waves = [
+            {
+                "wave": wave.number,
+                "devices": wave.devices,
+                **{name: getattr(wave, name) for name in ("well", "pending", "failed", "silent")},
+                "not_well": {d.name: f"{d.standing}: {d.why}" for d in wave.judged if d.standing != "well"},
+            }
+            for wave in self.decision.waves
+        ]
+        return {
+            "fleet": self.fleet,
+            "rollout": self.rollout.id,
+            "waves": len(self.rollout.waves),
+            "says": self.decision.says,
+            "published": self.published,
+            "progress": self.progress.to_json() if self.progress else None,
+            "reached": waves,
+        }
+
+
+def step(world: World, now: datetime, fleets: Collection[str] = (), *, write: bool = True) -> tuple[Stepped, ...]:
+    """Makes the next step of every rollout of the last release, or of some fleets'. Idempotent.
+
+    With `write` unset it says what the next step would do. Raises Leased while another step is made here, Moved when
+    one was made elsewhere, ToolError without the online key, and then only where there is something to sign.
+    """
+    for name in fleets:
+        _check_name(world, name)
+    lease: AbstractContextManager[None] = alone(world.repository) if write else nullcontext()
+    with lease:
+        held = read_all(world.repository, world.manifest)
+        decided = [(at, decide(at)) for at in _situations(world, held, now) if not fleets or at.fleet in fleets]
+        changes = {at.fleet: _change(at.fleet, made.progress, held) for at, made in decided if made.progress}
+        if write and changes:
+            why = "; ".join(f"{at.fleet}: {made.says}" for at, made in decided if at.fleet in changes)
+            publish(world.repository, online_key(world.repository), changes, why[:500])
+    return tuple(
+        Stepped(at.fleet, at.rollout, at.previous, made, write and at.fleet in changes) for at, made in decided
+    )
+
+
+def choose(world: World, fleet: str, choice: Choose, why: str) -> Progress:
+    """A person's choice for one fleet's rollout, published."""
+    entry = _check_name(world, fleet)
+    rollout = entry.rollout
+    with alone(world.repository):
+        held = read_all(world.repository, world.manifest)
+        before = held.get(fleet)
+        if rollout is None or before is None or before.progress.rollout != rollout.id:
+            raise UsageError(f"the rollout of fleet {fleet} has not begun", hint="`tinyops rollout step` begins it")
+        made = choice(before.progress, entry, rollout)
+        changes = {fleet: _change(fleet, made, held)}
+        publish(world.repository, online_key(world.repository), changes, f"{fleet}: {why}"[:500])
+    return made
+
+
+def hold(now: datetime, reason: str) -> Choose:
+    return lambda before, *_: choices.hold(before, now, reason)
+
+
+def resume(now: datetime, reason: str) -> Choose:
+    return lambda before, entry, rollout: choices.resume(before, entry, rollout, now, reason)
+
+
+def halt(now: datetime, reason: str) -> Choose:
+    return lambda before, entry, rollout: choices.halt(before, entry, rollout, now, reason)
+
+
+def _check_name(world: World, name: str) -> FleetEntry:
+    """The released entry of a fleet that has a rollout. Raises UsageError."""
+    released = world.manifest.fleets if world.manifest else {}
+    if name not in released:
+        hint = closest(name, released) if released else "`tinyops apply` makes the first release"
+        raise UsageError(f"no release has a fleet {name!r}", hint=hint)
+    if released[name].rollout is None:
+        hint = "one begins with the next content of a fleet whose spec has `rollout`"
+        raise UsageError(f"fleet {name} has no rollout: all its devices take what is released", hint=hint)
+    return released[name]
+
+
+def _situations(world: World, held: Mapping[str, Held], now: datetime) -> Iterator[Situation]:
+    manifest = world.manifest
+    if manifest is None:
+        return
+    found = {
+        name: listed for name, e in world.repository.fleets.items() if (listed := devices_of(world, e)) is not None
+    }
+    reports, _ = reports_of(world, found)
+    by_device = {(report.fleet, report.device): report for report in reports}
+    for name, entry in sorted(manifest.fleets.items()):
+        if entry.rollout is None:
+            continue
+        listed = found.get(name)
+        if listed is not None:
+            boards = {d.id: d.board for d in listed.devices.values() if not d.revoked}
+        else:
+            boards = {device: report.board for (fleet, device), report in by_device.items() if fleet == name}
+        yield Situation(
+            project=manifest.project,
+            fleet=name,
+            entry=entry,
+            rollout=entry.rollout,
+            rules=world.fleets[name].spec.rollout if name in world.fleets else None,
+            devices=[*_seen(name, boards, by_device)],
+            reporting=world.repository.project.document.spec.reports is not None,
+            listed=listed is not None,
+            previous=held[name].progress if name in held else None,
+            now=now,
+        )
+
+
+def _seen(fleet: str, boards: Mapping[str, str], reports: Mapping[tuple[str, str], DeviceReport]) -> Iterator[Seen]:
+    for device, board in boards.items():
+        yield Seen(device, board, position(fleet, device), reports.get((fleet, device)))
+
+
+def _change(fleet: str, progress: Progress, held: Mapping[str, Held]) -> Change:
+    before = held.get(fleet)
+    notable = before is None or any(getattr(before.progress, n) != getattr(progress, n) for n in _NOTABLE)
+    return Change(fleet, progress, before.data if before else None, notable)
