@@ -68,7 +68,7 @@ class Host:
         self.version += 1
         key = self.trusted.online.public.raw.hex()
         rollout = EntryRollout(id=self.version, waves=(LAST,), on_failure="revert", keys=(key,))
-        entry = self.entry(self.version, rollout=rollout, **changes)
+        entry = self.entry(self.version, **{"rollout": rollout, **changes})
         self.trusted.clock = self.at
         self.trusted.release(
             {ENTRY: seal(entry.to_json(), [self.image_key]).to_bytes()},
@@ -524,6 +524,20 @@ def test_a_clock_that_was_set_back_revives_nothing(host: Host) -> None:
     host.later(2 * DAY)
     host.at -= 4000 * DAY
     assert host.poll() == 1, "newer metadata is taken"
+
+
+def test_a_device_that_lost_its_metadata_and_its_time_still_knows_how_late_it_was(host: Host) -> None:
+    host.release(rollout=None)
+    host.poll()
+    put = keep_serving(host, "timestamp.json")
+    host.later(5 * DAY)
+    assert host.poll() == 2
+    put()
+    shutil.rmtree(host.root / "state" / "metadata")
+    host.at = START
+    host.start()
+    with pytest.raises(Refused, match=r"timestamp\.json is expired, where it is 2027-01-07"):
+        host.poll()
 
 
 def test_at_half_of_its_life_it_is_said(host: Host) -> None:

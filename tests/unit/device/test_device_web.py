@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from fakes import web
 from fakes.faults import count_faults
+from fakes.release_hosts import Authority
 from fakes.web import FakeServer, Fault, serving
 from tinyops.device.folder import DirectorySource, open_source
 from tinyops.device.origins import WebOrigin
@@ -310,6 +312,48 @@ def test_a_body_that_is_left_over_closes_its_connection(server: FakeServer) -> N
     assert origin.get("latest/entry.json", 100).body == ENTRY
     assert server.connections == 2
     origin.close()
+
+
+# -- TLS -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secure(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The server's address over TLS, by an authority that this machine trusts."""
+    folder = tmp_path / "authority"
+    folder.mkdir()
+    authority = Authority(folder, bits=0)
+    server.socket = authority.server("localhost").wrap_socket(server.socket, server_side=True)
+    root = folder / "root.pem"
+    root.write_bytes(authority.root.public_bytes(Encoding.PEM))
+    monkeypatch.setenv("SSL_CERT_FILE", str(root))
+    return server.url.replace("http://127.0.0.1", "https://localhost")
+
+
+def test_tls_from_end_to_end(server: FakeServer, secure: str) -> None:
+    server.keeps = True
+    origin = WebOrigin(secure, timeout_s=PATIENT_S)
+    for _ in range(2):
+        assert origin.get("latest/entry.json", 100).body == ENTRY
+    origin.close()
+    assert server.connections == 1
+    assert fetch_asset(WebSource(secure, timeout_s=PATIENT_S)) == BODY
+
+
+def test_from_https_nothing_leads_back_to_http(server: FakeServer, secure: str, root: Path) -> None:
+    with serving(root) as plain:
+        server.faults["v1"] = web.redirect(f"{plain.url}/v1/model.so")
+        with pytest.raises(RemoteError, match="redirected from https to http"):
+            fetch_asset(WebSource(secure, timeout_s=PATIENT_S))
+        assert plain.seen == []
+
+
+def test_a_certificate_that_nobody_vouches_for_is_named(
+    server: FakeServer, secure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(RemoteError, match="its certificate is not trusted: "):
+        WebOrigin(secure, timeout_s=PATIENT_S).get("latest/entry.json", 100)
 
 
 # -- tokens and mirrors ----------------------------------------------------------------------------
