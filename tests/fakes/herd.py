@@ -170,7 +170,7 @@ class Herd:
                 slot = "firmware_a"
             about = self.file(one.data, f"{slot}.img", version)
             images[slot] = EntryImage(**about, image=one.image.digest.hex())
-        body = EntryModel(**self.file(b"model " + str(sorted(images)).encode(), "model.bin", version), kind="image")
+        body = EntryModel(**self.file(b"model " + str(images).encode(), "model.bin", version), kind="image")
         contract = EntryFile(**self.file(contract_bytes(), "contract.json", version))
         golden = EntryFile(**self.file(b"golden", "golden.bin", version))
         fields: dict[str, Any] = {"security_counter": 1, "contract": CONTRACT.hex(), "project": "wearables", **more}

@@ -26,7 +26,7 @@ from tinyops.images import Kind
 from tinyops.link.client import LinkError
 from tinyops.manifest.entry import Entry
 from tinyops.manifest.progress import position
-from tinyops.manifest.report import Event, SlotState
+from tinyops.manifest.report import Event, LastUpdate, SlotState
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class _Care:
         bringing = Bringing(delivery, self._ward, self._to, self._guarded)
         bringing.settle(seen.slots)
         if chosen is None:
-            return self._visit("held", "its wave has not come, or was halted: it stays with what it runs", seen)
+            return self._visit("held", "", seen)  # its rollout says so: it stays with what it runs
         if not needs(chosen, seen.slots):
             return self._visit("current", "", seen)
         if gone := bringing.given_up(seen.slots):
@@ -284,8 +284,13 @@ class _Care:
 
     def _slot(self, state: State, seen: Seen) -> SlotState:
         model = active(seen.slots, Kind.MODEL)
+        reverted = state == "given-up" and self._last_result() == "reverted"
         if model is None:
-            return "failed" if state == "given-up" else "empty"
+            return "failed" if reverted else "empty"
         if not model.confirmed:
             return "trial"
-        return "reverted" if state == "given-up" else "confirmed"
+        return "reverted" if reverted else "confirmed"
+
+    def _last_result(self) -> str:
+        text = self._ward.journal.last_update(self._identity.device)
+        return LastUpdate.model_validate_json(text).result if text else ""
