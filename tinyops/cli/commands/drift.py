@@ -19,10 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from tinyops.reconcile.observed import observed_devices
+    from tinyops.reconcile.observed import clock, observed_devices
     from tinyops.reconcile.states import DRIFTED, Observed, by_state
     from tinyops.reconcile.trusting import metadata_notes
-    from tinyops.reconcile.verbs import clock
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
