@@ -88,9 +88,9 @@ class Standings:
     def wanted_files(self) -> frozenset[str]:
         """Digests of the files that offers name, also for devices of later waves."""
         contents = [c for s in [*self._known.values()] if s.offered is not None for c in _contents(s.offered.entry)]
-        return frozenset(image.sha256 for content in contents for image in content.images.values()) | frozenset(
-            content.contract_file.sha256 for content in contents
-        )
+        images = [image for content in contents for image in content.images.values()]
+        deltas = [delta for image in images for delta in image.deltas]
+        return frozenset(file.sha256 for file in (*images, *deltas, *(content.contract_file for content in contents)))
 
     def _ask(self, fleet: str, board: str) -> Standing:
         try:
