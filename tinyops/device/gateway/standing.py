@@ -104,7 +104,7 @@ class Standings:
             return Standing(None, f"{fleet}/{board}: {problem}", refused=True)
         accepted = Accepted(offered.entry.version, offered.digest)
         if self._accepted.get((fleet, board)) != accepted:
-            images = [pair for content in _contents(offered.entry) if (pair := _about(content)) is not None]
+            images = [_about(content) for content in _contents(offered.entry)]
             self._journal.accept(fleet, board, accepted, images)
             self._accepted[fleet, board] = accepted
             self._models.update(images)
@@ -117,14 +117,13 @@ def _contents(entry: Entry) -> tuple[EntryContent, ...]:
     return (rollout.base, entry.content) if rollout is not None and rollout.base is not None else (entry.content,)
 
 
-def _about(content: EntryContent) -> tuple[str, str] | None:
+def _about(content: EntryContent) -> tuple[str, str]:
+    """By the digest of its image; of a board without slots by that of its model."""
     image = content.images.get(MODEL)
-    if image is None:
-        return None
     about = {
         "model": content.model.digest,
         "contract": f"sha256:{content.contract}",
         "version": content.version,
         "security_counter": content.security_counter,
     }
-    return image.image, json.dumps(about, sort_keys=True)
+    return image.image if image is not None else content.model.sha256, json.dumps(about, sort_keys=True)
