@@ -82,7 +82,7 @@ def test_one_device_that_fails_is_one_error_and_of_several_one_line(
         board.refuse = 8
         assert main(["update", address, other, "--image", str(image), "--json"]) == 70
         errors = [device["error"] for device in json.loads(capsys.readouterr().out)["devices"]]
-        assert errors[0]["kind"] == "UpdateFailed" and errors[1] is None
+        assert errors[0]["kind"] == "GivenUp" and errors[1] is None
 
 
 @pytest.mark.parametrize(
