@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import tinyops
 from tinyops.device.believing import open_offers, open_store
@@ -170,6 +171,9 @@ class Agent:
                 inferences=state.inferences,
                 classes=state.classes,
                 errors=state.errors,
+                crashes=state.crashes,
+                confidence=state.confidence,
+                self_test=self_test(state),
                 posted=state.posted,
                 unposted=state.unposted,
                 uptime_s=int(time.monotonic() - self.started_s),
@@ -178,6 +182,7 @@ class Agent:
             agent=f"tinyops/{tinyops.__version__}",
             public_key=self.key.public.raw.hex(),
             wave=self.client.wave,
+            events=state.events,
         )
 
 
@@ -199,6 +204,13 @@ def running_of(state: AgentState) -> Running | None:
         security_counter=running.entry.security_counter,
         since=running.since,
     )
+
+
+def self_test(state: AgentState) -> Literal["pass", "fail"] | None:
+    """Golden vectors are a model's self-test: whatever runs has passed it."""
+    if state.running is not None:
+        return "pass"
+    return "fail" if state.last_update is not None and state.last_update.result == "reverted" else None
 
 
 def slot_state(state: AgentState) -> SlotState:

@@ -29,7 +29,7 @@ from tinyops.manifest.fields import (
     read_json,
     read_model,
 )
-from tinyops.manifest.report import Count, LastUpdate
+from tinyops.manifest.report import CONFIDENCE_BINS, EVENTS_MAX, Count, Event, LastUpdate
 
 STATE_SCHEMA: Final = "tinyops/agent-state/v1"
 STATE_LIMIT_BYTES = 1024 * 1024
@@ -85,9 +85,12 @@ class AgentState(Strict):
     last_update: LastUpdate | None = None
     inferences: Count = 0
     classes: Mapping[str, Count] = Field(default_factory=dict)
+    confidence: tuple[Count, ...] = Field(default=(), max_length=CONFIDENCE_BINS)
     errors: Count = 0
+    crashes: Count = 0
     posted: Count = 0
     unposted: Count = 0
+    events: tuple[Event, ...] = Field(default=(), max_length=EVENTS_MAX)
 
     @property
     def running(self) -> Installed | None:

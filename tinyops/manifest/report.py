@@ -32,6 +32,7 @@ REPORT_LIMIT_BYTES = 512 * 1024
 REPORTS_MAX = 200_000
 CONFIDENCE_BINS = 10
 EVENTS_MAX = 32
+EVENT_CHARACTERS_MAX = 300
 
 SlotState = Literal["confirmed", "trial", "reverted", "failed", "empty"]
 UpdateResult = Literal["installed", "refused", "reverted", "failed"]
@@ -98,7 +99,7 @@ class Event(Tolerant):
 
     time: Time
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,31}$")]
-    text: Annotated[str, Field(max_length=300)]
+    text: Annotated[str, Field(max_length=EVENT_CHARACTERS_MAX)]
 
 
 class DeviceReport(Tolerant):
