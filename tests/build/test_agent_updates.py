@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fakes import web
+from fakes.faults import count_faults
 from fakes.models import compiled_model, contract_bytes
 from fakes.power import cut_at
 from fakes.releases import Publisher
@@ -411,7 +412,7 @@ def test_whatever_the_server_does_the_old_model_runs_and_the_next_poll_carries_o
     assert (report.slot.state, report.problem) == ("confirmed", None)
     assert report.running is not None
     assert report.running.version == 2
-    print(f"agent: kept the old model through {len(SERVER_FAULTS)} faults of the server")
+    count_faults("answers of a server of releases", len(SERVER_FAULTS))
 
 
 def test_a_damaged_slot_is_left_for_the_other_and_fetched_again(publisher: Publisher) -> None:
@@ -499,7 +500,7 @@ def test_an_agent_survives_a_kill_at_every_step(publisher: Publisher, recording:
         assert left == {"model.so", "golden.bin", "contract.json"}
         _restore(state, saved)
         step += 1
-    print(f"agent: killed at {step - 1} steps, the old model ran after {kept} of them")
+    count_faults("kills at a step of an agent's update on disk", step - 1)
     assert step > 20
     assert 0 < kept < step - 1
 
@@ -551,6 +552,7 @@ def test_a_full_disk_keeps_the_old_model_and_is_tried_again(publisher: Publisher
     assert "slots/b/model.so: cannot be written: File too large" in report.problem
     assert {p.name for p in (wanted.state / "slots" / "b").iterdir()} <= {"contract.json", "golden.bin"}
     assert runs(run_agent(wanted), large.library)
+    count_faults("disks of an agent that were full", 1)
 
 
 def test_the_loop_outlives_a_disk_that_takes_nothing(publisher: Publisher) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -55,6 +59,8 @@ class Fleet:
     keys: dict[str, SigningKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.keys:
+            return
         self.keys = {name: SigningKey.generate() for name in self.names}
         rows = [f"{name},linux,,{key.public.raw.hex()},2026-01-01," for name, key in self.keys.items()]
         self.bench.write(LIST, "\n".join(["id,board,labels,public_key,enrolled,revoked", *rows, ""]))
@@ -103,17 +109,29 @@ class Fleet:
         return sorted(self.names, key=lambda name: position("desk", name))[:count]
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    bench = applied_finished().copy(tmp_path / "bench")
+@functools.cache
+def released() -> Fleet:
+    """Fleet desk on Linux alone, in v2; tests work on copies of it."""
+    folder = tempfile.mkdtemp(prefix="tinyops-test-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    bench = applied_finished().copy(Path(folder) / "bench")
     bench.edit("specs/project.yaml", "  signing:\n", HOST)
     bench.edit(FLEETS, "  model: tiny\n", f"  model: tiny\n{ROLLOUT}")
     bench.edit(FLEETS, "    microbit: {sensor: {kind: stream, port: serial}}\n", "")
-    bench.ok("keys", "new", ONLINE, "--trust", "specs/trust/online.pem")
     made = Fleet(bench)
+    for name in (ONLINE, "MIA_KEY"):
+        bench.ok("trust", "key", name)
+    bench.ok("trust", "init", "--root", "MIA_KEY")
+    bench.ok("trust", "sign", "--key", "MIA_KEY")
     bench.lift("destroy_share", "desk")
-    bench.ok("apply")  # another board list: the first release of this fleet as it is here
+    bench.ok("apply")
     return made
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    made = released()
+    return Fleet(made.bench.copy(tmp_path / "bench"), keys=made.keys)
 
 
 def other_weights(bench: Repository, scale: float) -> None:

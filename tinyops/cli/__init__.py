@@ -49,6 +49,7 @@ COMMANDS = {
     "agent": "poll a release store and keep this device's model up to date",
     "receive": "take in signed reports over the web, and keep the newest of each device",
     "keys": "make and list signing keys",
+    "trust": "who may offer releases to gateways and Linux devices: keys, signatures, metadata",
     "gc": "drop from the artifact store what neither specs nor releases need",
 }
 

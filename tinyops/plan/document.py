@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from tinyops.files import MIB, JsonObject
 from tinyops.manifest.fields import Digest
+from tinyops.plan.awaiting import Awaiting
 from tinyops.plan.changes import CONTROL, REASON_LIMIT, Action, Bound, Change, Plan, Reason
 from tinyops.plan.gates import Miss
 from tinyops.plan.prices import Figures, Interval, PlanFile, Price
@@ -102,6 +103,15 @@ class _Price(_Strict):
     missed: tuple[_Miss, ...] = Field(max_length=1000, description="Gates that it or its model misses.")
 
 
+class _Awaiting(_Strict):
+    """The last release, where people have not signed it yet."""
+
+    version: _Count
+    offered: _Count = Field(description="What devices are offered until then; 0: nothing.")
+    signed: _Count = Field(description="How many people signed it.")
+    threshold: _Count = Field(description="How many must.")
+
+
 class _Plan(_Strict):
     """What `tinyops plan --out FILE` writes and `tinyops apply FILE` carries out."""
 
@@ -114,6 +124,7 @@ class _Plan(_Strict):
     counts: dict[Action, int] = Field(description="Changes by action.")
     digest: Digest = Field(description="Of all the above but counts, as canonical JSON.")
     prices: tuple[_Price, ...] = Field(max_length=100_000, description="Boards of fleets that do not stay as they are.")
+    awaiting: _Awaiting | None = Field(default=None, description="null: devices are offered the last release.")
 
 
 def read_plan(data: bytes) -> PlanFile:
@@ -134,7 +145,8 @@ def read_plan(data: bytes) -> PlanFile:
     )
     if plan.digest != read.digest:
         raise ValueError("the digest does not agree with the content: it was edited after it was made")
-    return PlanFile(plan, tuple(_price(price) for price in read.prices))
+    waiting = Awaiting(**read.awaiting.model_dump()) if read.awaiting else None
+    return PlanFile(plan, tuple(_price(price) for price in read.prices), waiting)
 
 
 def _price(price: _Price) -> Price:

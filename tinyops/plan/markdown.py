@@ -46,6 +46,8 @@ def plan_comment(file: PlanFile) -> str:
     """GitHub's Markdown, at most LIMIT characters: what does not fit is counted, never cut in the middle."""
     plan = file.plan
     head = [mark(plan.project), _title(plan), ""]
+    if file.awaiting is not None:
+        head += [file.awaiting.sentence, ""]
     end = [f"Plan {code_span(plan.digest)}, made for v{plan.released_version} of the releases.", ""]
     return "\n".join([*head, *_body(file), *end])
 

@@ -9,6 +9,7 @@ from typing import Any
 from tinyops.files import JsonObject
 from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
 from tinyops.manifest.sent import Sent, sent
+from tinyops.plan.awaiting import Awaiting
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.gates import Miss
 
@@ -61,13 +62,16 @@ class Price:
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan and what it costs. Prices are for people: the plan's digest does not cover them."""
+    """A plan, what it costs, and whether the last release still waits for people. Both are for people: the plan's
+    digest does not cover them."""
 
     plan: Plan
     prices: tuple[Price, ...] = ()
+    awaiting: Awaiting | None = None
 
     def to_json(self) -> JsonObject:
-        return {**self.plan.to_json(), "prices": [asdict(price) for price in self.prices]}
+        waiting = {"awaiting": asdict(self.awaiting)} if self.awaiting is not None else {}
+        return {**self.plan.to_json(), "prices": [asdict(price) for price in self.prices], **waiting}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from tinyops.plan.awaiting import Awaiting
 from tinyops.plan.changes import Action, Change, Plan
 
 SIGNS = {
@@ -17,10 +18,10 @@ SIGNS = {
 }
 
 
-def plan_text(plan: Plan, *, verbose: bool = False) -> str:
+def plan_text(plan: Plan, *, verbose: bool = False, awaiting: Awaiting | None = None) -> str:
     """Every change with its reasons; what is kept only with `verbose`. Ends without a newline."""
     released = f"released v{plan.released_version}" if plan.released_version else "nothing released yet"
-    lines = [f"{plan.project}: {released}", ""]
+    lines = [f"{plan.project}: {released}", *([awaiting.sentence] if awaiting else []), ""]
     if shown := changes_text(plan.changes, verbose=verbose):
         lines += [shown, ""]
     return "\n".join([*lines, summary(plan)])

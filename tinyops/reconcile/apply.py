@@ -43,9 +43,10 @@ from tinyops.reconcile.safety import check_safe
 from tinyops.reconcile.selection import standing, wish_of
 from tinyops.reconcile.signing import Signatures
 from tinyops.reconcile.storing import open_store, refuse_fleeting_releases, store_folder
+from tinyops.reconcile.trusting import Delivery, check_keys, deliver_newest
 from tinyops.reconcile.world import World, observe
 from tinyops.release.secrets import load_signing_key
-from tinyops.release.store import Unreachable, sign_release
+from tinyops.release.store import Lease, Unreachable, sign_release
 from tinyops.specs.gates import LimitOverride
 from tinyops.store import Store
 
@@ -54,13 +55,15 @@ from tinyops.store import Store
 class Applied:
     """What apply left behind. `published` is False when there was nothing to release.
 
-    `judged` says which fleets did not move and why; `errors` are those of steps, by step.
+    `judged` says which fleets did not move and why; `errors` are those of steps, by step. `delivery` says whether
+    devices are offered the newest release; None where there is no metadata.
     """
 
     manifest: Manifest | None
     published: bool
     judged: Judgement
     errors: Mapping[str, TinyopsError]
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ def apply(
         replace, only = {c.id for c in saved.changes if REPLACED in c.reasons}, saved.only
     world = observe(root, lock_file=lock_file, say=watcher.note)
     refuse_fleeting_releases(world.repository)
+    check_keys(world.repository)
     key = signing_key(world)
     if world.releases is None:
         raise ToolError(
@@ -172,7 +176,7 @@ def apply(
         if saved is not None and saved.digest != plan.digest:
             raise UnsafePlan(_moved(saved, plan), hint="plan again and have the new plan reviewed")
         if not plan.pending:
-            return Applied(world.manifest, False, held_fleets(world, plan), {})
+            return _offered(world, lease, Applied(world.manifest, False, held_fleets(world, plan), {}))
         store = open_store(world.repository, publishing=True, warn=watcher.warning)
         outcome = build(world, plan, store, watcher, runner=runner, wish=wish)
         awaiting = unapproved(world, plan, approval, key)
@@ -181,13 +185,20 @@ def apply(
         signing = Signing((key.public.key_id,), overrides, images)
         draft = _draft(world, plan, outcome, judged, wish, signing)
         if draft is None:
-            return Applied(world.manifest, False, judged, outcome.errors)
+            return _offered(world, lease, Applied(world.manifest, False, judged, outcome.errors))
         files = {name: (_stored(world, store, artifact), artifact.digest) for name, artifact in draft.files.items()}
         assert world.releases is not None
         costs = PlanFile(plan, priced(world, plan, built=draft.manifest, judged=judged))
         notes = release_notes(costs, draft.manifest.commit)
         released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease, notes)
-        return Applied(released.manifest, True, judged, outcome.errors)
+        return _offered(world, lease, Applied(released.manifest, True, judged, outcome.errors))
+
+
+def _offered(world: World, lease: Lease, applied: Applied) -> Applied:
+    """With the newest release offered to devices, also where an earlier apply was killed before it could."""
+    assert world.releases is not None
+    delivery = deliver_newest(world.repository, world.releases, lease, datetime.now(UTC))
+    return dataclasses.replace(applied, delivery=delivery)
 
 
 def staying(world: World, judged: Judgement, wish: Wish) -> dict[str, tuple[str, ...]]:

@@ -40,7 +40,14 @@ def open_releases(repository: Repository, say: Say = nobody) -> ReleaseStore | N
 
 def _directory(repository: Repository, spec: DirectoryReleases, trust: Trust, _: Say) -> ReleaseStore:
     entry = repository.project
-    return DirectoryStore((entry.path.parent / spec.path).resolve(), entry.document.metadata.name, trust)
+    folder = (entry.path.parent / spec.path).resolve()
+    return DirectoryStore(folder, entry.document.metadata.name, trust, waits=people_sign(repository))
+
+
+def people_sign(repository: Repository) -> bool:
+    """Whether a release is offered only once people have signed it."""
+    spec = repository.project.document.spec
+    return spec.metadata is not None and spec.signing.targets.by == "people"
 
 
 def _github(repository: Repository, spec: GitHubReleases, trust: Trust, say: Say) -> ReleaseStore:
@@ -57,6 +64,7 @@ def _github(repository: Repository, spec: GitHubReleases, trust: Trust, say: Say
         token=find_token(spec, repository.root),
         need_token=lambda: need_token(spec, repository.root),
         patience=Patience(say=say),
+        waits=people_sign(repository),
     )
 
 

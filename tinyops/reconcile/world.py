@@ -11,7 +11,6 @@ from pathlib import Path
 from tinyops.artifacts import Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
-from tinyops.build.steps import desired_steps
 from tinyops.build.trust import TRUSTED_FILES
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import write_atomic
@@ -19,11 +18,12 @@ from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import PublicKey
 from tinyops.manifest.progress import Progress
 from tinyops.plan import Bound
+from tinyops.plan.awaiting import Awaiting
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.past import Found, Past
-from tinyops.reconcile.pins import find_pins
 from tinyops.reconcile.rollout.published import read_all
 from tinyops.reconcile.storing import open_store
+from tinyops.reconcile.trusting import awaiting
 from tinyops.release.github.patience import Say, nobody
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
@@ -54,6 +54,8 @@ class World:
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
+        from tinyops.build.steps import desired_steps  # what builds is heavy, and who looks at fleets needs none of it
+
         return desired_steps(self.repository, self.lock, self.catalog)
 
     @cached_property
@@ -90,6 +92,8 @@ class World:
     @cached_property
     def pins(self) -> Mapping[str, Found]:
         """By the key of its step, each int8 model that a fleet is pinned to. Raises SpecError for one nobody holds."""
+        from tinyops.reconcile.pins import find_pins
+
         return find_pins(self.repository, self.past)
 
     def recall(self, step: Step, key: str) -> Record | None:
@@ -139,8 +143,29 @@ def trust_new_key(root: Path, key: PublicKey, file: Path | None = None) -> Path:
 
 def released(root: Path) -> Release | None:
     """The last release, or None before the first."""
-    releases = open_releases(load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root)))
-    return releases.latest() if releases else None
+    return last_release(root)[0]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is there without the lock: specs, where releases go, and the last one."""
+
+    repository: Repository
+    releases: ReleaseStore | None
+    release: Release | None
+
+
+def hold(root: Path, say: Say = nobody) -> Held:
+    """For what needs no build: a lock that is behind the specs is nobody's concern here."""
+    repository = load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root))
+    releases = open_releases(repository, say)
+    return Held(repository, releases, releases.latest() if releases else None)
+
+
+def last_release(root: Path) -> tuple[Release | None, Awaiting | None]:
+    """The last release, or None before the first; and whether it waits for people."""
+    held = hold(root)
+    return held.release, awaiting(held.repository, held.releases, held.release)
 
 
 def parse_cache(root: Path) -> Path:

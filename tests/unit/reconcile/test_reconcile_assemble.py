@@ -12,9 +12,12 @@ from fakes.projects import DESK, FINISHED, STREAM, TRAINED, fleet, repository
 from tinyops.artifacts import Artifact, Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.build.steps import desired_steps
+from tinyops.errors import DoesNotFit
 from tinyops.files import JsonObject, digest_bytes
 from tinyops.manifest.document import Manifest, Posting
+from tinyops.manifest.entry import entries
 from tinyops.reconcile.assemble import Before, Draft, Stamp, _model_file, assemble, closure, figures
+from tinyops.reconcile.rollout.starting import NO_ROLLOUTS, Rollouts, Terms
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import Lock, TinyopsPins
 
@@ -63,6 +66,8 @@ def draft(
     previous: Manifest | None = None,
     missed: Mapping[str, tuple[str, ...]] | None = None,
     without: str = "",
+    rollouts: Rollouts = NO_ROLLOUTS,
+    signed_by: tuple[str, ...] = (),
 ) -> Draft:
     """`content` of every step, or by a word in its id; steps with `without` in their id failed."""
     steps = desired_steps(specs, LOCK, CATALOG)
@@ -79,7 +84,8 @@ def draft(
         missed=missed or {},
         overridden={},
         before=Before(previous, PIN if previous else None),
-        stamp=Stamp("2027-01-02T03:04:05Z", None, PIN, PIN, PIN),
+        stamp=Stamp("2027-01-02T03:04:05Z", None, PIN, PIN, PIN, signed_by),
+        rollouts=rollouts,
     )
 
 
@@ -196,3 +202,34 @@ def _linked_figures(firmware: Record) -> JsonObject:
     fleet = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"boards": bound})})
     others = [Record(step, "key", {}, {}, {}, {}, {}, {}) for step in ("squeeze:activity/int8", "twin:wrist/esp32c3")]
     return figures("wrist", fleet, "esp32c3", {record.step: record for record in (firmware, *others)})
+
+
+WAVES = Rollouts({"wrist": Terms((5, 2**32 - 1), "revert", ("5" * 64,), "https://acme.example/rollout/wrist.json")})
+
+
+def test_new_content_of_a_fleet_with_a_rollout_comes_in_waves_and_keeps_what_was_before(specs: Repository) -> None:
+    first = draft(specs, rollouts=WAVES).manifest
+    assert first.fleets["wrist"].rollout is None
+    second = draft(specs, "second", previous=first, rollouts=WAVES).manifest
+    assert second.fleets["desk"].rollout is None
+    rollout = second.fleets["wrist"].rollout
+    assert rollout is not None and (rollout.id, rollout.base.version) == (2, 1)
+    assert rollout.base.boards == first.fleets["wrist"].boards
+    signed = dict(entries(second))
+    entry = signed["entry-wrist-microbit.json"]
+    assert entry.rollout is not None and entry.rollout.base == dict(entries(first))["entry-wrist-microbit.json"].content
+    assert signed["entry-desk-linux.json"].rollout is None
+    third = draft(specs, "second", previous=second, rollouts=WAVES).manifest
+    assert third.fleets["wrist"].rollout == rollout
+    for file in (f for _, board in third.fleets["wrist"].offers() for _, f in board.files()):
+        assert third.assets[file.digest].tag == file.tag
+    held = draft(specs, "third", previous=second, rollouts=WAVES, missed={"wrist": ("a gate",)}).manifest
+    assert held.fleets["wrist"].rollout == rollout
+
+
+def test_an_entry_that_devices_would_not_read_is_refused(specs: Repository) -> None:
+    first = draft(specs).manifest
+    keys = tuple(f"{n:064x}" for n in range(33))
+    with pytest.raises(DoesNotFit, match=r"entry-wrist-(linux|microbit)\.json: [0-9,]+ bytes with its rollout"):
+        draft(specs, "second", previous=first, rollouts=WAVES, signed_by=keys)
+    assert draft(specs, "second", previous=first, rollouts=WAVES, signed_by=keys[:2])

@@ -69,9 +69,21 @@ def _show(applied: Applied, output: Output) -> None:
     errors = {step: error.message for step, error in applied.errors.items()}
     value = {"published": applied.published, "version": manifest.version if manifest else 0, "missed": missed}
     value |= {"errors": errors, "figures": figure_json(manifest) if manifest else []}
+    value |= {"offered": applied.delivery.to_json()} if applied.delivery else {}
     if manifest is None:
         output.result(value, "Nothing was published.")
         return
     kept = "No changes. Still released:" if not missed else "Nothing new was published. Still released:"
     head = f"Published {manifest.tag} of {manifest.project}." if applied.published else f"{kept} {manifest.tag}"
-    output.result(value, "\n".join([head, "", output.table(HEADERS, rows(manifest)), FOOTNOTE]))
+    lines = [head, *_offered(applied), "", output.table(HEADERS, rows(manifest)), FOOTNOTE]
+    output.result(value, "\n".join(lines))
+
+
+def _offered(applied: Applied) -> list[str]:
+    """What devices with metadata are offered, where that is not as before."""
+    delivery = applied.delivery
+    if delivery is None:
+        return []
+    if delivery.awaiting is not None:
+        return [delivery.awaiting.sentence]
+    return [f"Devices are offered v{delivery.offered}."] if delivery.changed else []

@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.reconcile.planning import plan_of
     from tinyops.reconcile.pricing import priced
     from tinyops.reconcile.selection import wish_of
+    from tinyops.reconcile.trusting import awaiting_of
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock, say=log)
@@ -46,9 +47,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.build and plan.pending:
         return _build(arguments, output, world, plan, wish)
     judged = held_fleets(world, plan)
-    file = PlanFile(plan, priced(world, plan, judged=judged))
+    file = PlanFile(plan, priced(world, plan, judged=judged), awaiting_of(world))
     _save(arguments, file)
-    text = plan_comment(file) if arguments.markdown else plan_text(plan, verbose=arguments.all)
+    text = plan_comment(file) if arguments.markdown else plan_text(plan, verbose=arguments.all, awaiting=file.awaiting)
     output.result(file.to_json, text)
     return _status(arguments, plan, judged)
 
@@ -71,14 +72,15 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
     from tinyops.plan.prices import PlanFile
     from tinyops.reconcile.apply import preview
     from tinyops.reconcile.pricing import priced
+    from tinyops.reconcile.trusting import awaiting_of
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows, time_lines
 
     measurements = repository_root(arguments) / FOLDER
     with watcher(json=output.json) as watching, runner_of(arguments) as runner:
         built = preview(world, plan, watching, runner=runner, wish=wish)
-    file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged))
+    file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged), awaiting_of(world))
     _save(arguments, file)
-    text = [plan_text(plan, verbose=arguments.all), ""]
+    text = [plan_text(plan, verbose=arguments.all, awaiting=file.awaiting), ""]
     value = {**file.to_json(), "missed": {f: list(r) for f, r in built.judged.reasons.items()}}
     if built.manifest is not None:
         times = time_lines(built.manifest, measurements)

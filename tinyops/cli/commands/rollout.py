@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.rollout.stepping import step
-    from tinyops.reconcile.verbs import clock
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
@@ -64,7 +64,7 @@ def _choose(world: World, arguments: argparse.Namespace, output: Output, now: da
     verbs = {"hold": hold, "resume": resume, "halt": halt}
     why = f"{author}: {arguments.reason}"[:500]
     choice: Choose = verbs[arguments.verb](now, why)
-    made = choose(world, arguments.fleet, choice, f"{arguments.verb} by {why}")
+    made = choose(world, arguments.fleet, choice, now, f"{arguments.verb} by {why}")
     text = f"{arguments.fleet}: the rollout of v{made.rollout} is {made.state}. {_follows(made.state)}"
     output.result({"fleet": arguments.fleet, "progress": made.to_json()}, text)
     return 0

@@ -11,8 +11,8 @@ from tinyops.errors import SpecError
 from tinyops.manifest.document import FleetEntry, FleetRollout
 from tinyops.manifest.progress import ONLINE_KEYS_MAX, progress_file
 from tinyops.plan import Action, Change, Plan, Reason
-from tinyops.reconcile.pricing import devices_of
-from tinyops.reconcile.rollout.published import ONLINE_FILE, online_keys
+from tinyops.reconcile.device_lists import devices_of
+from tinyops.reconcile.rollout.published import TRUST_FOLDER, online_keys
 from tinyops.reconcile.rollout.quarantine import GATE, is_halted, lifting
 from tinyops.reconcile.rollout.starting import Terms, is_finished, terms_of
 from tinyops.reconcile.rollout.waves import thresholds, wave_sizes
@@ -128,10 +128,8 @@ def released_models(world: World, name: str) -> Iterator[str]:
 def _keys(world: World, fleet: str) -> tuple[str, ...]:
     keys = online_keys(world.root)
     if not keys:
-        secret = world.repository.project.document.spec.signing.online
-        name = secret.key.secret if secret else "TINYOPS_ONLINE_KEY"
-        hint = f"`tinyops trust init`, or `tinyops keys new {name} --trust {ONLINE_FILE}`; commit what it writes"
-        text = "no public online key is committed, so no device could believe how far its rollout is"
+        hint = "`tinyops trust init` makes a root that names one; docs/trust.md says who signs what"
+        text = f"{TRUST_FOLDER} names no online key, so no device could believe how far its rollout is"
         raise SpecError([world.repository.problem_at("Fleet", fleet, ("spec", "rollout"), text, hint)])
     return tuple(sorted(key.raw.hex() for key in keys[:ONLINE_KEYS_MAX]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,27 +11,27 @@ from pathlib import Path
 from tinyops.errors import RemoteError, SpecError
 from tinyops.files import read_bounded
 from tinyops.manifest.document import Manifest
-from tinyops.manifest.keys import PublicKey, Trust, load_trust
+from tinyops.manifest.keys import PublicKey, Trust
 from tinyops.manifest.progress import PROGRESS_LIMIT_BYTES, Progress, check_progress, progress_file, read_progress
 from tinyops.specs.loader import Repository
 
 TRUST_FOLDER = "specs/trust"
-ROOT_FILE = f"{TRUST_FOLDER}/root.json"
-ONLINE_FILE = f"{TRUST_FOLDER}/online.pem"
+_FINISHED = re.compile(r"([1-9][0-9]{0,8})\.root\.json$")
 ROOT_LIMIT_BYTES = 512 * 1024
 Read = Callable[[str], bytes | None]
 
 
 def online_keys(root: Path) -> tuple[PublicKey, ...]:
-    """The public online keys: those that the root of the metadata names for its timestamp, else those of online.pem.
+    """The public online keys: those that the newest finished root of the metadata names for its timestamp.
 
-    Empty where there is neither. Raises SpecError for a file that is damaged.
+    Empty where there is no root. Raises SpecError for one that is damaged.
     """
-    if (root / ROOT_FILE).exists():
-        return _keys_of_root(root / ROOT_FILE)
-    if (root / ONLINE_FILE).exists():
-        return tuple(load_trust(root / ONLINE_FILE).keys.values())
-    return ()
+    finished = [
+        (int(found[1]), path)
+        for path in (root / TRUST_FOLDER).glob("*.root.json")
+        if (found := _FINISHED.match(path.name))
+    ]
+    return _keys_of_root(max(finished)[1]) if finished else ()
 
 
 def _keys_of_root(path: Path) -> tuple[PublicKey, ...]:
@@ -91,9 +92,9 @@ def reader(repository: Repository) -> Read:
     if host.kind == "directory":
         folder = repository.resolve(entry, host.path)
         return lambda name: _read_file(folder / name)
-    from tinyops.reconcile.rollout.publishing import open_host
+    from tinyops.reconcile.trusting import open_place
 
-    return open_host(repository).look().read
+    return open_place(repository, host).look().read
 
 
 def _read_file(path: Path) -> bytes | None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tinyops.errors import RemoteError, SpecError, ToolError, UsageError
+from tinyops.errors import UnsafePlan
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.keys import SigningKey
 from tinyops.manifest.progress import Progress, progress_file
-from tinyops.reconcile.rollout.published import ONLINE_FILE, online_keys
+from tinyops.reconcile.trusting import Trusting, need_trusting
 from tinyops.release.lease import holding
-from tinyops.release.secrets import load_signing_key
 from tinyops.specs.loader import Repository
-from tinyops.trust.folder import FolderPlace
-from tinyops.trust.places import MetadataPlace, Moved, View
+
+if TYPE_CHECKING:
+    from tinyops.trust.places import View
+    from tinyops.trust.published import Published
+    from tinyops.trust.publishing import Wanted
 
 LOG_LINES_MAX = 200
 LOG_LIMIT_BYTES = 2 * 1024 * 1024
@@ -30,39 +34,14 @@ def log_file(fleet: str) -> str:
 
 @dataclass(frozen=True)
 class Change:
-    """A fleet's next document. `seen` is the file that it was decided from, None: there was none."""
+    """A fleet's next document. `seen` is the file that it was decided from, None: there was none. `keys` are those
+    that the fleet's released entries believe, in hex."""
 
     fleet: str
     progress: Progress
     seen: bytes | None
-    notable: bool
-
-
-def open_host(repository: Repository) -> MetadataPlace:
-    """The metadata's host. Raises UsageError where the project names none."""
-    entry = repository.project
-    host = entry.document.spec.metadata
-    if host is None:
-        hint = "metadata: {kind: directory, path: ../.tinyops/metadata}"
-        raise UsageError(f"{entry.file}: the project has no `metadata`: there is no place to say it", hint=hint)
-    if host.kind == "directory":
-        return FolderPlace(repository.resolve(entry, host.path))
-    raise ToolError(f"{entry.file}: metadata on a branch is not part of this version", hint="kind: directory")
-
-
-def online_key(repository: Repository) -> SigningKey:
-    """CI's online key. Raises SpecError for one that no device would believe, ToolError where it is not here."""
-    entry = repository.project
-    signer = entry.document.spec.signing.online
-    if signer is None:
-        raise SpecError(f"{entry.file}: signing has no online key", hint="online: {key: {secret: TINYOPS_ONLINE_KEY}}")
-    key = load_signing_key(signer.key.secret, repository.root)
-    if key.public not in online_keys(repository.root):
-        raise SpecError(
-            f"secret {signer.key.secret}: is key {key.public.key_id[:16]}…, no online key that is committed here",
-            hint=f"`tinyops trust status`, or add its public half to {ONLINE_FILE}; devices take it with a release",
-        )
-    return key
+    keys: Collection[str]
+    notable: bool = True
 
 
 @contextmanager
@@ -72,29 +51,71 @@ def alone(repository: Repository) -> Iterator[None]:
         yield
 
 
-def publish(repository: Repository, key: SigningKey, changes: Mapping[str, Change], why: str) -> None:
-    """Writes documents and log, all or nothing. Raises Moved where another one was written since they were decided."""
-    place = open_host(repository)
-    view = place.look()
-    files: dict[str, bytes] = {}
-    for fleet, change in changes.items():
-        name = progress_file(fleet)
-        if view.read(name) != change.seen:
-            raise Moved(f"{place}: {name} changed meanwhile: somebody else made a step", hint="run the same again")
-        sealed = seal(change.progress.to_json(), [key]).to_bytes()
-        if change.notable:
-            files[log_file(fleet)] = _logged(view, fleet, sealed)
-        files[name] = sealed
-    if files:
-        place.change(files, (), view.revision, why)
+def publish(
+    repository: Repository, changes: Sequence[Change], fleets: Collection[str], now: datetime, why: str
+) -> None:
+    """Puts documents on the host, all or nothing; those of other fleets than `fleets` go. Their log follows.
+
+    Raises Moved where another one was written since they were decided, UnsafePlan for a key that nobody believes.
+    """
+    from tinyops.reconcile.offering import bring
+
+    found = need_trusting(repository)
+    key, held = found.online_key(), found.offline()
+    for change in changes:
+        _check_believed(change, key)
+    sealed = {change.fleet: seal(change.progress.to_json(), [key]).to_bytes() for change in changes}
+
+    def decide(published: Published) -> Wanted:
+        return _wanted(found, published, changes, sealed, fleets, held.finished)
+
+    bring(found, held, decide, key, now, why)
+    _log(found, [change.fleet for change in changes if change.notable], sealed, why)
 
 
-def _logged(view: View, fleet: str, sealed: bytes) -> bytes:
-    """The log with one line more; the oldest go. One that is damaged begins anew."""
-    before: list[bytes] = []
-    with suppress(RemoteError):
-        before = (view.read(log_file(fleet)) or b"").splitlines()
-    lines = [*before, sealed.strip()][-LOG_LINES_MAX:]  # an envelope is one line
+def _wanted(
+    found: Trusting,
+    published: Published,
+    changes: Sequence[Change],
+    sealed: Mapping[str, bytes],
+    fleets: Collection[str],
+    roots: Sequence[bytes],
+) -> Wanted:
+    from tinyops.trust.places import Moved
+    from tinyops.trust.publishing import Wanted
+
+    if published.targets is None:
+        raise UnsafePlan(f"{found.place}: nothing is offered there yet", hint="`tinyops trust publish` does that")
+    for change in changes:
+        if published.progress.get(change.fleet) != change.seen:
+            name = progress_file(change.fleet)
+            raise Moved(
+                f"{found.place}: {name} changed meanwhile: somebody else made a step", hint="run the same again"
+            )
+    kept = {fleet: data for fleet, data in published.progress.items() if fleet in fleets}
+    return Wanted(roots, published.targets.data, progress={**kept, **sealed})
+
+
+def _check_believed(change: Change, key: SigningKey) -> None:
+    if key.public.raw.hex() not in change.keys:
+        raise UnsafePlan(
+            f"fleet {change.fleet}: its released entries do not believe online key {key.public.key_id[:16]}…",
+            hint="the key was rotated, or is another one: `tinyops apply` releases entries that name today's",
+        )
+
+
+def _log(found: Trusting, fleets: Collection[str], sealed: Mapping[str, bytes], why: str) -> None:
+    """Only for people: whoever is faster here loses no step, at worst a line."""
+    if not fleets:
+        return
+    view = found.place.look()
+    files = {log_file(fleet): logged(view, fleet, sealed[fleet]) for fleet in fleets}
+    found.place.change(files, (), view.revision, f"Log: {why}")
+
+
+def logged(view: View, fleet: str, sealed: bytes) -> bytes:
+    """The log with one line more; the oldest go."""
+    lines = [*(view.read(log_file(fleet)) or b"").splitlines(), sealed.strip()][-LOG_LINES_MAX:]
     while sum(map(len, lines)) > LOG_LIMIT_BYTES:
         lines.pop(0)
     return b"".join(line + b"\n" for line in lines)

@@ -12,7 +12,7 @@ from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, entries
 from tinyops.manifest.progress import OnFailure, Progress
 from tinyops.reconcile.rollout.quarantine import GATE, is_halted
 
-SIGNATURE_BYTES = 300  # of an envelope, at the most
+SIGNATURE_BYTES = 220  # of an envelope: a key, 128 hex digits and their names
 
 
 @dataclass(frozen=True)

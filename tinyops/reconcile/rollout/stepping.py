@@ -10,18 +10,19 @@ from datetime import datetime
 from tinyops.documents import closest
 from tinyops.errors import UsageError
 from tinyops.files import JsonObject
-from tinyops.manifest.document import FleetEntry, FleetRollout
+from tinyops.manifest.document import FleetEntry, FleetRollout, Manifest
 from tinyops.manifest.progress import Progress, position
 from tinyops.manifest.report import DeviceReport
+from tinyops.reconcile.device_lists import devices_of
 from tinyops.reconcile.observed import reports_of
-from tinyops.reconcile.pricing import devices_of
 from tinyops.reconcile.rollout import choices
 from tinyops.reconcile.rollout.decide import Decision, Situation, decide
 from tinyops.reconcile.rollout.published import Held, read_all
-from tinyops.reconcile.rollout.publishing import Change, alone, online_key, publish
+from tinyops.reconcile.rollout.publishing import Change, alone, publish
 from tinyops.reconcile.rollout.standing import Seen
 from tinyops.reconcile.world import World
 
+WHY_CHARACTERS = 500
 _NOTABLE = ("rollout", "state", "waves", "reason", "held_by")
 Choose = Callable[[Progress, FleetEntry, FleetRollout], Progress]
 
@@ -71,29 +72,32 @@ def step(world: World, now: datetime, fleets: Collection[str] = (), *, write: bo
         _check_name(world, name)
     lease: AbstractContextManager[None] = alone(world.repository) if write else nullcontext()
     with lease:
-        held = read_all(world.repository, world.manifest)
-        decided = [(at, decide(at)) for at in _situations(world, held, now) if not fleets or at.fleet in fleets]
-        changes = {at.fleet: _change(at.fleet, made.progress, held) for at, made in decided if made.progress}
-        if write and changes:
+        manifest = offered_manifest(world)
+        held = read_all(world.repository, manifest)
+        found = _situations(world, manifest, held, now) if manifest else ()
+        decided = [(at, decide(at)) for at in found if not fleets or at.fleet in fleets]
+        changes = {at.fleet: _change(at.fleet, at.rollout, m.progress, held) for at, m in decided if m.progress}
+        if write and manifest and changes:
             why = "; ".join(f"{at.fleet}: {made.says}" for at, made in decided if at.fleet in changes)
-            publish(world.repository, online_key(world.repository), changes, why[:500])
+            publish(world.repository, [*changes.values()], _living(world, manifest), now, why[:WHY_CHARACTERS])
     return tuple(
         Stepped(at.fleet, at.rollout, at.previous, made, write and at.fleet in changes) for at, made in decided
     )
 
 
-def choose(world: World, fleet: str, choice: Choose, why: str) -> Progress:
+def choose(world: World, fleet: str, choice: Choose, now: datetime, why: str) -> Progress:
     """A person's choice for one fleet's rollout, published."""
-    entry = _check_name(world, fleet)
+    entry, manifest = _check_name(world, fleet), offered_manifest(world)
     rollout = entry.rollout
     with alone(world.repository):
-        held = read_all(world.repository, world.manifest)
+        held = read_all(world.repository, manifest)
         before = held.get(fleet)
         if rollout is None or before is None or before.progress.rollout != rollout.id:
             raise UsageError(f"the rollout of fleet {fleet} has not begun", hint="`tinyops rollout step` begins it")
         made = choice(before.progress, entry, rollout)
-        changes = {fleet: _change(fleet, made, held)}
-        publish(world.repository, online_key(world.repository), changes, f"{fleet}: {why}"[:500])
+        change = _change(fleet, rollout, made, held)
+        assert manifest is not None
+        publish(world.repository, [change], _living(world, manifest), now, f"{fleet}: {why}"[:WHY_CHARACTERS])
     return made
 
 
@@ -111,7 +115,8 @@ def halt(now: datetime, reason: str) -> Choose:
 
 def _check_name(world: World, name: str) -> FleetEntry:
     """The released entry of a fleet that has a rollout. Raises UsageError."""
-    released = world.manifest.fleets if world.manifest else {}
+    manifest = offered_manifest(world)
+    released = manifest.fleets if manifest else {}
     if name not in released:
         hint = closest(name, released) if released else "`tinyops apply` makes the first release"
         raise UsageError(f"no release has a fleet {name!r}", hint=hint)
@@ -121,10 +126,22 @@ def _check_name(world: World, name: str) -> FleetEntry:
     return released[name]
 
 
-def _situations(world: World, held: Mapping[str, Held], now: datetime) -> Iterator[Situation]:
-    manifest = world.manifest
-    if manifest is None:
-        return
+def offered_manifest(world: World) -> Manifest | None:
+    """The release that devices are offered: the last one, or while that waits for signatures an earlier one."""
+    if world.releases is None or world.manifest is None:
+        return None
+    offered = world.releases.offered()
+    if offered == world.manifest.version:
+        return world.manifest
+    return world.releases.read(offered).manifest if offered else None
+
+
+def _living(world: World, manifest: Manifest) -> Collection[str]:
+    """Fleets whose documents stay: they have a rollout, or may have one again and a quarantine to remember."""
+    return {*manifest.fleets, *world.fleets}
+
+
+def _situations(world: World, manifest: Manifest, held: Mapping[str, Held], now: datetime) -> Iterator[Situation]:
     found = {
         name: listed for name, e in world.repository.fleets.items() if (listed := devices_of(world, e)) is not None
     }
@@ -157,7 +174,7 @@ def _seen(fleet: str, boards: Mapping[str, str], reports: Mapping[tuple[str, str
         yield Seen(device, board, position(fleet, device), reports.get((fleet, device)))
 
 
-def _change(fleet: str, progress: Progress, held: Mapping[str, Held]) -> Change:
+def _change(fleet: str, rollout: FleetRollout, progress: Progress, held: Mapping[str, Held]) -> Change:
     before = held.get(fleet)
     notable = before is None or any(getattr(before.progress, n) != getattr(progress, n) for n in _NOTABLE)
-    return Change(fleet, progress, before.data if before else None, notable)
+    return Change(fleet, progress, before.data if before else None, rollout.keys, notable)
