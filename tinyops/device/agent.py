@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import tinyops
 from tinyops.device.believing import open_offers, open_store
@@ -138,6 +137,7 @@ class Agent:
         for warning in warnings:
             if warning not in self._warned:
                 self._on_event(f"warning: {warning}")
+                self.client.note_event("warning", warning)
         self._warned = warnings
         return warnings
 
@@ -171,12 +171,12 @@ class Agent:
                 inferences=state.inferences,
                 classes=state.classes,
                 errors=state.errors,
-                crashes=state.crashes,
-                confidence=state.confidence,
-                self_test=self_test(state),
                 posted=state.posted,
                 unposted=state.unposted,
                 uptime_s=int(time.monotonic() - self.started_s),
+                crashes=state.crashes,
+                self_test="pass" if state.current is not None else None,  # nothing is confirmed without its vectors
+                confidence=state.confidence,
             ),
             problem=problem[:REASON_CHARACTERS_MAX] or None,
             agent=f"tinyops/{tinyops.__version__}",
@@ -204,13 +204,6 @@ def running_of(state: AgentState) -> Running | None:
         security_counter=running.entry.security_counter,
         since=running.since,
     )
-
-
-def self_test(state: AgentState) -> Literal["pass", "fail"] | None:
-    """Golden vectors are a model's self-test: whatever runs has passed it."""
-    if state.running is not None:
-        return "pass"
-    return "fail" if state.last_update is not None and state.last_update.result == "reverted" else None
 
 
 def slot_state(state: AgentState) -> SlotState:

@@ -31,10 +31,11 @@ from tinyops.manifest.document import entry_asset
 from tinyops.manifest.entry import Entry
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import position
-from tinyops.manifest.report import EVENT_CHARACTERS_MAX, EVENTS_MAX, Event, LastUpdate, UpdateResult
+from tinyops.manifest.report import EVENTS_MAX, Event, LastUpdate, UpdateResult
 
 TRIALS_MAX = 3
 REASON_CHARACTERS_MAX = 1000
+EVENT_CHARACTERS_MAX = 300
 
 
 @dataclass
@@ -66,8 +67,11 @@ class Client:
         try:
             self._run(replayed)
         except TinyopsError as caught:
+            crashed = isinstance(caught, ModelFault)
             with contextlib.suppress(ToolError):  # a full disk is what went wrong already
-                self._count_error(caught)
+                self._save(errors=self.state.errors + 1, crashes=self.state.crashes + crashed)
+                if crashed:
+                    self.note_event("crash", caught.message)
             if error is not None:
                 self.on_event(caught.message)
             error = error or caught
@@ -76,6 +80,12 @@ class Client:
     def count_report(self) -> None:
         """Raises the number of reports, before one is written."""
         self._save(sequence=self.state.sequence + 1)
+
+    def note_event(self, kind: str, text: str) -> None:
+        """Keeps what befell the device among its newest events, unless it is there already."""
+        text = text[:EVENT_CHARACTERS_MAX]
+        if (kind, text) not in {(event.kind, event.text) for event in self.state.events}:
+            self._save(events=self._events(Event(time=time_text(self.now()), kind=kind, text=text)))
 
     # -- update ----------------------------------------------------------------------------------
 
@@ -191,11 +201,11 @@ class Client:
             last_update=self._outcome("installed", reason, entry.version, entry.model.digest),
             inferences=0,
             classes={},
-            confidence=(),
             errors=0,
-            crashes=0,
             posted=0,
             unposted=0,
+            crashes=0,
+            confidence=(),
         )
         self.on_event(f"v{entry.version}: {reason}; runs from slot {slot}")
 
@@ -237,20 +247,13 @@ class Client:
         self._save(
             inferences=self.state.inferences + replayed.inferences,
             classes=classes,
-            confidence=_sums(self.state.confidence, replayed.confidence),
             posted=self.state.posted + replayed.posted,
             unposted=self.state.unposted + replayed.unposted,
+            confidence=_added(self.state.confidence, replayed.confidence),
         )
         if replayed.trouble:
             total = replayed.posted + replayed.unposted
             self.on_event(f"{replayed.posted} of {total} results posted: {replayed.trouble}")
-
-    def _count_error(self, error: TinyopsError) -> None:
-        """One more; a crash where it was the model's, which the next poll starts again."""
-        crashes, events = self.state.crashes, self.state.events
-        if isinstance(error, ModelFault):
-            crashes, events = crashes + 1, self._told("crash", error.message)
-        self._save(errors=self.state.errors + 1, crashes=crashes, events=events)
 
     def _post(self, entry: Entry) -> Post | None:
         """Where results of the confirmed model go, as its signed entry says."""
@@ -288,23 +291,19 @@ class Client:
 
     # -- memory ----------------------------------------------------------------------------------
 
-    def _told(self, kind: str, text: str) -> tuple[Event, ...]:
-        """The newest events with one more; the same one again keeps its first time."""
-        event = Event(time=time_text(self.now()), kind=kind, text=text[:EVENT_CHARACTERS_MAX])
-        last = self.state.events[-1] if self.state.events else None
-        if last is not None and (last.kind, last.text) == (event.kind, event.text):
-            return self.state.events
-        return (*self.state.events, event)[-EVENTS_MAX:]
-
     def _save(self, **changes: object) -> None:
-        last = changes.get("last_update")
-        if isinstance(last, LastUpdate) and last != self.state.last_update:
-            version = f"v{last.version}: " if last.version is not None else ""
-            changes["events"] = self._told(last.result, version + last.reason)
+        outcome = changes.get("last_update")
+        if isinstance(outcome, LastUpdate) and "events" not in changes:
+            of = f"v{outcome.version}: " if outcome.version is not None else ""
+            text = f"{of}{outcome.reason}"[:EVENT_CHARACTERS_MAX]
+            changes["events"] = self._events(Event(time=outcome.time, kind=outcome.result, text=text))
         state = self.state.but(**changes)
         if state != self.state:
             save_state(self.settings.state, state)
             self.state = state
+
+    def _events(self, newest: Event) -> tuple[Event, ...]:
+        return (*self.state.events, newest)[-EVENTS_MAX:]
 
     def _note(self, result: UpdateResult, reason: str, version: int | None, digest: str | None) -> None:
         """Remembers an outcome; the same one again keeps its first time, so an idle device writes nothing."""
@@ -318,8 +317,8 @@ class Client:
         return LastUpdate(version=version, digest=digest, result=result, reason=reason, time=time_text(self.now()))
 
 
-def _sums(before: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
-    """Histograms added; one that is empty adds nothing, and stays so while nothing is counted."""
-    if not any(more):
-        return before
-    return tuple(a + b for a, b in zip(before or (0,) * len(more), more, strict=True))
+def _added(counted: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
+    """Sums bin by bin; of a model that counts none, what there is."""
+    if len(counted) != len(more):
+        return more or counted
+    return tuple(map(sum, zip(counted, more, strict=True)))

@@ -29,8 +29,8 @@ class SensorFault(ToolError):
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a model made of a recording: windows classified, by class, and by the tenth that the best output lies in;
-    results that a server took, or that were lost."""
+    """What a model made of a recording: windows classified, by class and by tenths of the best class's share (empty
+    where outputs are no shares); results that a server took, or that were lost."""
 
     inferences: int
     classes: dict[str, int]
@@ -77,8 +77,7 @@ def replay(
     done = _run(job, timeout_s, "recording")
     classes = {str(k): int(v) for k, v in done["classes"].items()}
     posted = (int(done.get("posted", 0)), int(done.get("unposted", 0)), str(done.get("trouble", "")))
-    confidence = tuple(int(count) for count in done["confidence"])
-    return Replayed(int(done["inferences"]), classes, *posted, confidence)
+    return Replayed(int(done["inferences"]), classes, *posted, tuple(int(n) for n in done["confidence"]))
 
 
 def _run(job: JsonObject, seconds: float, what: str) -> dict[str, Any]:

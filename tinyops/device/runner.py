@@ -46,11 +46,11 @@ STATUSES = {
     -5: "takes tensors only",
     -6: "wants a larger arena",
 }
-SHARES = {"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0), "float32": (1.0, 0)}  # of a Softmax
-SHARES_OFF = 0.1  # by which the sum of rounded shares may differ from one
-CONFIDENCE_BINS = 10
 POSTING_S = 10.0  # for results that still wait to be posted when the recording is at its end
 MARGIN_S = 1.0
+TENTHS = 10
+SHARES = {"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0), "float32": (1.0, 0)}  # of a Softmax
+SHARES_OFF = 0.1  # by which the sum of rounded shares may differ from one
 _PR_SET_PDEATHSIG = 1
 
 
@@ -167,8 +167,8 @@ def replay(job: dict[str, Any]) -> dict[str, Any]:
         raise ModelError(f"takes frames of {model.header.frame_values} values, not {job['frame_values']}")
     classes = job["classes"]
     histogram: dict[str, int] = dict.fromkeys(classes or (), 0)
+    tenths = [0] * TENTHS
     frames = inferences = 0
-    confidence = [0] * CONFIDENCE_BINS
     poster = _poster(job)
     model.call("init")
     for frame in _frames(job):
@@ -181,13 +181,21 @@ def replay(job: dict[str, Any]) -> dict[str, Any]:
             name = str(best) if classes is None else classes[best]
             histogram[name] = histogram.get(name, 0) + 1
             if (tenth := _tenth(scores, job["type"])) is not None:
-                confidence[tenth] += 1
+                tenths[tenth] += 1
             if poster is not None:
                 poster.offer(inferences, best, scores, None if classes is None else name)
             inferences += 1
     model.check_guards()
-    counted = {"frames": frames, "inferences": inferences, "classes": histogram, "confidence": confidence}
-    return {**counted, **_delivered(poster)}
+    counted = {"classes": histogram, "confidence": tenths if any(tenths) else []}
+    return {"frames": frames, "inferences": inferences, **counted, **_delivered(poster)}
+
+
+def _tenth(scores: list[Any], kind: str) -> int | None:
+    """In which tenth the best output lies; None where outputs are no shares of one, such as logits."""
+    scale, zero = SHARES.get(kind, (0.0, 0))
+    if not abs(sum(score - zero for score in scores) * scale - 1) < SHARES_OFF:
+        return None
+    return min(int((max(scores) - zero) * scale * TENTHS), TENTHS - 1)
 
 
 def _poster(job: dict[str, Any]) -> Poster | None:
@@ -223,14 +231,6 @@ def _scores(output: bytes, kind: str, classes: list[str] | None) -> list[Any]:
         raise ModelError(f"has {len(output)} bytes of {kind} outputs, the contract names other classes")
     values.frombytes(output)
     return values.tolist()
-
-
-def _tenth(scores: list[Any], kind: str) -> int | None:
-    """In which tenth the best output lies; None where outputs are no shares of one, such as logits."""
-    scale, zero = SHARES.get(kind, (0.0, 0))
-    if not abs(sum(score - zero for score in scores) * scale - 1) < SHARES_OFF:
-        return None
-    return min(int((max(scores) - zero) * scale * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
 
 
 def _check_header(header: Header, contract: bytes) -> None:

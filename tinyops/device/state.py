@@ -85,11 +85,11 @@ class AgentState(Strict):
     last_update: LastUpdate | None = None
     inferences: Count = 0
     classes: Mapping[str, Count] = Field(default_factory=dict)
-    confidence: tuple[Count, ...] = Field(default=(), max_length=CONFIDENCE_BINS)
     errors: Count = 0
-    crashes: Count = 0
     posted: Count = 0
     unposted: Count = 0
+    crashes: Count = 0
+    confidence: tuple[Count, ...] = Field(default=(), max_length=CONFIDENCE_BINS)
     events: tuple[Event, ...] = Field(default=(), max_length=EVENTS_MAX)
 
     @property

@@ -32,7 +32,6 @@ REPORT_LIMIT_BYTES = 512 * 1024
 REPORTS_MAX = 200_000
 CONFIDENCE_BINS = 10
 EVENTS_MAX = 32
-EVENT_CHARACTERS_MAX = 300
 
 SlotState = Literal["confirmed", "trial", "reverted", "failed", "empty"]
 UpdateResult = Literal["installed", "refused", "reverted", "failed"]
@@ -99,7 +98,7 @@ class Event(Tolerant):
 
     time: Time
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,31}$")]
-    text: Annotated[str, Field(max_length=EVENT_CHARACTERS_MAX)]
+    text: Annotated[str, Field(max_length=300)]
 
 
 class DeviceReport(Tolerant):

@@ -10,7 +10,7 @@ from tinyops.device.reports.enrolment import Enrolment
 from tinyops.documents import shown_path
 from tinyops.files import read_bounded
 from tinyops.receiver.admission import FleetRule, Rules
-from tinyops.reconcile.pricing import DEVICES_LIMIT_BYTES
+from tinyops.reconcile.device_lists import DEVICES_LIMIT_BYTES
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.specs.loader import load_repository
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tinyops.device.runner import CONFIDENCE_BINS, TYPE_CODES, _tenth
-from tinyops.manifest.report import CONFIDENCE_BINS as REPORTED_BINS
+from tinyops.device.runner import TENTHS, TYPE_CODES, _tenth
+from tinyops.manifest.report import CONFIDENCE_BINS
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_the_tenth_of_the_best_output(scores: list[Any], kind: str, tenth: int |
 
 
 def test_reports_have_a_bin_for_each() -> None:
-    assert CONFIDENCE_BINS == REPORTED_BINS
+    assert TENTHS == CONFIDENCE_BINS
