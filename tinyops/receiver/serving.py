@@ -178,6 +178,7 @@ def _listen(listening: Listening) -> socket.socket:
         end = socket.socket(family, socket.SOCK_STREAM)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         end.bind((listening.host, listening.port))
+        end.listen(BACKLOG)  # from here on, who is told the address is not turned away
     except OSError as error:
         raise ToolError(f"{listening.host}:{listening.port}: cannot be listened at: {error.strerror}") from error
     return end
