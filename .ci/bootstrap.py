@@ -81,7 +81,10 @@ TEST_COMPILER_FILES = {
     ("clang", "lib/linux/libclang_rt.fuzzer-x86_64.a"): "libclang-rt-dev",
 }
 # Files that are sources for some compiler, and the Debian package that has them.
-TEST_FILES = {"/usr/share/arduino/hardware/arduino/avr/platform.txt": "arduino-core-avr"}
+TEST_FILES = {
+    "/usr/share/arduino/hardware/arduino/avr/platform.txt": "arduino-core-avr",
+    "/usr/sbin/nginx": "nginx-light",  # not on everybody's PATH
+}
 # Settings of a user's that would send packages elsewhere than into .venv.
 FOREIGN_SETTINGS = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME", "PIP_CONSTRAINT")
 PROBE = (

@@ -4,8 +4,8 @@ python benchmarks/bench_deltas.py
 
 Models are MLPerf Tiny's keyword spotting and image classification; what a training changes is simulated: last layer's
 or all weights move by a normal deviate of four steps of 128, biases with them. "code" has an instruction more in the
-kernels of convolutions. Firmwares are the application of a Nano 33 BLE: linked for the other slot, as it always is, and with a function
-more. Beside ours stand the whole image, and detools' own two formats for small devices.
+kernels of convolutions. Firmwares are the application of a Nano 33 BLE: linked for the other slot, as it always is, and
+with a function more. Beside ours stand the whole image, and detools' own two formats for small devices.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from fakes.web import FakeServer, serving
 from tinyops.device.agent import run_agent
 from tinyops.device.settings import AgentSettings
 from tinyops.files import digest_bytes
+from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import position
 from tinyops.manifest.report import DeviceReport
 
@@ -27,12 +30,18 @@ def waves(tmp_path: Path) -> Waves:
     return Waves(Publisher(tmp_path))
 
 
-def poll(waves: Waves, server: FakeServer, device: str = "pi-7", **changes: Any) -> DeviceReport:
+def poll(
+    waves: Waves,
+    server: FakeServer,
+    device: str = "pi-7",
+    on_event: Callable[[str], None] = lambda _: None,
+    **changes: Any,
+) -> DeviceReport:
     root = waves.publisher.root
     fields: dict[str, Any] = {"state": root / f"state-{device}", "trust": waves.publisher.trust_file, "once": True}
     store, metadata = f"{server.url}/releases", f"{server.url}/metadata"
     where = {"store": store, "metadata": metadata, "fleet": "wrist", "board": "linux", "device": device}
-    return run_agent(AgentSettings(**{**where, **fields, **changes}))
+    return run_agent(AgentSettings(**{**where, **fields, **changes}), on_event=on_event)
 
 
 def runs(report: DeviceReport) -> bytes:
@@ -67,6 +76,23 @@ def test_a_device_waits_for_its_wave_and_goes_back_without_a_download(waves: Wav
         waves.spread(first)
         waves.progress()
         assert {runs(poll(waves, server, device)) for device in (early, late)} == {NEWER.library}
+
+
+def test_what_a_person_should_look_at_is_said_and_reported(waves: Waves) -> None:
+    waves.publisher.publish(GOOD)
+    waves.spread(None)
+    now = datetime.now(UTC)
+    waves.progress(time=time_text(now - timedelta(days=2)), expires=time_text(now + timedelta(days=1)))
+    events: list[str] = []
+    with serving(waves.publisher.root) as server:
+        report = poll(waves, server, on_event=events.append)
+        assert runs(report) == GOOD.library and report.last_update is not None
+        assert report.problem is not None and "half of its life is over" in report.problem
+        assert f"warning: {report.problem}" in events
+        assert [event.kind for event in report.events] == ["installed", "warning"]
+        assert [event.kind for event in poll(waves, server).events] == ["installed", "warning"], "said once"
+        waves.progress()
+        assert poll(waves, server).problem is None
 
 
 def test_without_a_base_a_device_keeps_what_it_runs(waves: Waves) -> None:

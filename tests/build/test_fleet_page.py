@@ -75,7 +75,7 @@ class Opened:
 
 @pytest.fixture
 def opened(chromium: Any, tmp_path: Path) -> Iterator[Opened]:
-    made = Opened(chromium, tmp_path / "page", wearables(tmp_path / "fleet", 10_000))
+    made = Opened(chromium, tmp_path / "page", wearables(10_000))
     yield made
     made.close()
 
@@ -129,7 +129,7 @@ def test_waves_boards_and_charts_are_drawn_in_proportion(opened: Opened) -> None
 def test_light_and_dark_follow_the_system_and_the_button(chromium: Any, tmp_path: Path) -> None:
     found = {}
     for scheme in ("light", "dark"):
-        opened = Opened(chromium, tmp_path / scheme, wearables(tmp_path / f"f-{scheme}", 20), scheme)
+        opened = Opened(chromium, tmp_path / scheme, wearables(20), scheme)
         paper = "getComputedStyle(document.body).backgroundColor"
         before = opened.page.evaluate(paper)
         opened.page.click("#theme")
@@ -138,9 +138,9 @@ def test_light_and_dark_follow_the_system_and_the_button(chromium: Any, tmp_path
     assert found["light"] == found["dark"][::-1] and found["light"][0] != found["dark"][0]
 
 
-def hostile(root: Path) -> Status:
+def hostile() -> Status:
     """Devices that say everything that has ever broken a page, in every field that takes free text."""
-    released = Released(root).reach(1, reason=HOSTILE[0])
+    released = Released().reach(1, reason=HOSTILE[0])
     reports = []
     for number, text in enumerate(HOSTILE):
         health = Health(inferences=9, classes={text[:200]: 9}, errors=0, uptime_s=1)
@@ -154,7 +154,7 @@ def hostile(root: Path) -> Status:
 
 
 def test_nothing_that_a_device_says_is_ever_run(chromium: Any, tmp_path: Path) -> None:
-    opened = Opened(chromium, tmp_path / "page", hostile(tmp_path / "fleet"))
+    opened = Opened(chromium, tmp_path / "page", hostile())
     page = opened.page
     assert page.evaluate("window.hacked") is None
     assert page.locator("img, svg[onload], main script").count() == 0
@@ -171,7 +171,7 @@ def test_nothing_that_a_device_says_is_ever_run(chromium: Any, tmp_path: Path) -
 
 
 def test_the_policy_refuses_what_somebody_would_smuggle_in(chromium: Any, tmp_path: Path) -> None:
-    index, _ = write_page(status_json(hostile(tmp_path / "fleet")), tmp_path / "page")
+    index, _ = write_page(status_json(hostile()), tmp_path / "page")
     text = index.read_text().replace("<main", "<script>window.hacked = 1</script><img src=x onerror=hacked=1><main", 1)
     index.write_text(text)
     context = chromium.new_context()

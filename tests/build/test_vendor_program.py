@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,12 @@ from fakes.updates import Told
 from tinyops.boards import load_catalog
 from tinyops.device.provision.format import Settings, encode_values
 from tinyops.device.transports import transport_of
-from tinyops.device.update.decide import Offer
+from tinyops.device.update.decide import Delta, Offer
 from tinyops.device.update.session import Desk, update
 from tinyops.device.update.settings import Patience, Stop, UpdateFailed, Wish
 from tinyops.firmware import render_project
 from tinyops.images import Kind, build_image, read_image, sign_image
+from tinyops.images.delta import make_delta
 from tinyops.link.smp import BoardManager
 from tinyops.link.smp.answers import TrialOutcome
 from tinyops.manifest.keys import SigningKey
@@ -45,9 +46,11 @@ class Built:
     folder: Path
     contract: bytes
 
-    def offers(self, mark: bytes, counter: int = 1, key: SigningKey = KEY) -> tuple[Offer, ...]:
-        """A firmware for either slot, as a release has them."""
-        body = esp_image(mark + random.Random(mark).randbytes(6000))  # noqa: S311
+    def offers(self, mark: bytes, counter: int = 1, key: SigningKey = KEY, patch: bytes = b"") -> tuple[Offer, ...]:
+        """A firmware for either slot, as a release has them; with a `patch`, a bit of it is another one."""
+        code = bytearray(mark + random.Random(mark).randbytes(6000))  # noqa: S311
+        code[3000 : 3000 + len(patch)] = patch
+        body = esp_image(bytes(code))
         made = []
         for name, origin in zip("ab", SLOTS, strict=True):
             image = build_image(
@@ -116,6 +119,21 @@ def test_a_firmware_is_brought_tried_and_confirmed_in_either_slot(built: Built, 
     with powered(built.folder / "program", flash) as port:
         assert running(port) == [(1, True, offers[1].image.digest)]
         assert "runs already" in bring(port, offers)[-1]
+
+
+def test_a_firmware_arrives_as_a_delta_once_the_one_before_came_over_smp(built: Built, flash: Path) -> None:
+    with powered(built.folder / "program", flash) as port:
+        before = built.offers(b"second")
+        bring(port, before)
+        new = built.offers(b"second", patch=b"more")[0]
+        delta = make_delta(before[1].data, new.data, where="delta")
+        base = Delta(before[1].image.digest, len(delta), "firmware.delta", lambda: delta)
+        offer = replace(new, deltas=(base,))
+        said = bring(port, (offer,))
+        assert any(f"as a delta, {len(delta):,} bytes instead of {len(new.data):,}" in line for line in said)
+        assert running(port) == [(0, True, offer.image.digest)] and len(delta) < len(new.data) / 2
+    with powered(built.folder / "program", flash) as port:
+        assert running(port) == [(0, True, offer.image.digest)]
 
 
 def test_what_is_not_confirmed_is_gone_after_a_reset_of_any_kind(built: Built, flash: Path) -> None:

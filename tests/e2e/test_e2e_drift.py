@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fakes.github_discussions import Discussions, discussing
+from fakes.github_server import REPOSITORY, TOKEN, GitHub, serving_github
 from fakes.projects import Repository, applied_finished
+from fakes.release_stores import check_exchanges
 from fakes.tflite import dense
 from tinyops.manifest.keys import SigningKey
-from tinyops.manifest.report import read_report, report_path, seal_report
+from tinyops.manifest.report import Health, read_report, report_path, seal_report
 from tinyops.reconcile.observed import observed_devices
 from tinyops.reconcile.world import observe
 
@@ -129,3 +133,74 @@ def test_a_device_that_gave_up_says_why_and_a_forged_report_is_none(bench: Repos
     path.write_text(json.dumps(forged))
     done = bench.run("drift")
     assert (done.out, "not a report:" in done.err) == ("v2: no device reports yet.\n", True)
+
+
+# -- fleets, and the issue of drift on GitHub --------------------------------------------------
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with serving_github() as running:
+        discussing(running)
+        yield running
+        check_exchanges(running)
+        assert running.leaks == []
+
+
+def ci_drift(bench: Repository, github: GitHub) -> tuple[str, Any]:
+    """What became of the issue, and the issue."""
+    where = ("--repo", REPOSITORY, "--url", github.url)
+    done = bench.ok("ci", "drift", *where, "--json", GITHUB_TOKEN=TOKEN).json
+    held: Discussions = discussing(github)
+    return done["how"], held.issues.get(done["issue"])
+
+
+def fleet(bench: Repository) -> Any:
+    (found,) = bench.ok("fleet", "status", "desk", "--json").json["fleets"]
+    return found
+
+
+def test_status_log_page_and_issue_tell_the_same_at_each_moment(bench: Repository, github: GitHub) -> None:
+    assert fleet(bench)["state"] == "unreported" and ci_drift(bench, github) == ("none", None)
+    poll(bench, "d-1", "d-2")
+    assert fleet(bench)["state"] == "converged" and ci_drift(bench, github)[0] == "none"
+
+    # A release that one of both gives up: who needs a person, why, and what to do.
+    release_other_weights(bench)
+    wanted = bench.manifest()["fleets"]["desk"]["boards"]["linux"]["model"]["digest"]
+    poll(bench, "d-2")
+    at_once = {"version": 2, "digest": wanted, "result": "reverted", "reason": "self-test: @all </td>"}
+    old = read_report(report_path(bench.root / "reports", "desk", "d-1").read_bytes(), where="r")
+    assert old.last_update is not None
+    altered(bench, "d-1", last_update=old.last_update.model_copy(update=at_once))
+    text = bench.ok("fleet", "status").out
+    assert "1 needs a person." in text.splitlines()[0] and text.splitlines()[4].split()[:3] == ["desk", "linux", "d-1"]
+    assert {r["what"]: r["devices"] for r in fleet(bench)["runs"]} == {"released": 1, "another": 1}
+    how, issue = ci_drift(bench, github)
+    assert (how, issue.state) == ("posted", "open")
+    assert "- **re-flash** `desk`: 1 device (gave up)." in issue.body
+    assert "`reverted: self-test: @all </td>`" in issue.body
+    log = bench.ok("fleet", "log", "d-1").out
+    assert [line.split()[2] for line in log.splitlines()[4:] if " release " in line] == ["v1", "v2"]
+    assert "reverted" in log and "offers model" in log
+    bench.ok("fleet", "page", "--out", "site")
+    page = (bench.root / "site/index.html").read_text()
+    assert "self-test: @all &lt;/td&gt;" in page and "@all </td>" not in page
+
+    # It recovers, and now both see little but shakes, of which the model was trained on as much rest.
+    poll(bench, "d-1", "d-2")
+    assert states(bench) == {"d-1": "converged", "d-2": "converged"}
+    assert ci_drift(bench, github)[0] == "closed" and issue.state == "closed"
+    for device in ("d-1", "d-2"):
+        health = Health(inferences=2_000, classes={"rest": 100, "shake": 1_900}, errors=0, uptime_s=9)
+        altered(bench, device, health=health)
+    assert fleet(bench)["health"]["shift"]["classes"]["verdict"] == "moved"
+    how, second = ci_drift(bench, github)
+    assert how == "posted" and second.number != issue.number
+    assert "- **collect** `desk`" in second.body and "`class_shares: {rest: 0.05, shake: 0.95}`" in second.body
+    assert ci_drift(bench, github)[0] == "unchanged"
+
+    # The fleet lives so: its spec says it, and the issue closes itself.
+    bench.edit(FLEETS, "  model: tiny\n", "  model: tiny\n  class_shares: {rest: 0.05, shake: 0.95}\n")
+    assert bench.run("plan", "--detailed-exitcode").code == 0, "what is expected moves no device"
+    assert ci_drift(bench, github)[0] == "closed" and second.state == "closed"

@@ -42,6 +42,12 @@ def with_reports(bench: Repository) -> None:
     bench.edit("specs/project.yaml", "  signing:", "  reports: {kind: directory, path: ../reports}\n  signing:")
 
 
+def with_metadata(bench: Repository) -> None:
+    bench.edit("specs/project.yaml", "  signing:", "  metadata: {kind: directory, path: ../metadata}\n  signing:")
+    project = bench.root / "specs/project.yaml"
+    bench.write("specs/project.yaml", project.read_text() + "    online: {key: {secret: TINYOPS_ONLINE_KEY}}\n")
+
+
 def with_promotion(bench: Repository) -> None:
     bench.edit(
         FLEETS, "  model: tiny\n", "  model: tiny\n  promote_when: {fleet: desk, converged_share: 0, soak_h: 9}\n"
@@ -234,6 +240,14 @@ WALKS = [
     Walk(("keys", "new", "TINYOPS_IMAGE_KEY", "--if-absent"), 0, "there is a key already"),
     Walk(("keys", "new", "lower"), 64, "is no name for a secret"),
     Walk(("keys",), 64, "VERB"),
+    Walk(("trust", "refresh"), 0, "The project has no metadata"),
+    Walk(("trust", "status"), 65, "names no host for metadata"),
+    Walk(("trust", "init"), 0, "Root 1 is signed.", with_metadata),
+    Walk(("trust", "sign"), 64, "nothing waits for a signature", with_metadata),
+    Walk(("trust", "publish"), 65, "there is no root", with_metadata),
+    Walk(("trust", "key", "ANA_KEY"), 0, "BEGIN PUBLIC KEY"),
+    Walk(("trust", "rotate", "targets"), 65, "there is no root yet", with_metadata),
+    Walk(("trust",), 64, "VERB"),
     Walk(("gc",), 0, "this machine: nothing to drop."),
     Walk(("gc", "--dry-run", "--keep-days", "0"), 0, "would be dropped", more_counter),
     Walk(("gc", "--keep-days", "-1"), 64, "is not a number of days"),

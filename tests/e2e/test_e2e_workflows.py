@@ -25,7 +25,7 @@ pytestmark = pytest.mark.build
 
 DIRECTORY = "{kind: directory, path: ../.tinyops/releases}"
 HALL = fleet("hall", "tiny", {"linux": STREAM})
-INSTALLS = "tinyops[build,github] @ git+https://git.example.org/tinyops@" + "0" * 40
+INSTALLS = "tinyops[build,github,trust] @ git+https://git.example.org/tinyops@" + "0" * 40
 
 
 class Bench:

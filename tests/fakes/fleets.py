@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +24,7 @@ from tinyops.reconcile.fleet_status import Status, fleet_statuses
 from tinyops.reconcile.needs import Looking, needs_of
 from tinyops.reconcile.states import Judging, Observed, judge_reports
 from tinyops.reconcile.wanting import Rollout
+from tinyops.release.directory import DirectoryStore
 
 NOW = datetime(2027, 3, 4, 12, 0, tzinfo=UTC)
 KEY = "ab" * 32
@@ -64,22 +69,28 @@ def listed(*rows: str) -> DevicesFile:
     return parse_devices("\n".join([head, *rows, ""]), where="devices.csv")
 
 
+@functools.cache
+def published() -> tuple[Manifest, Manifest, DirectoryStore]:
+    """Both releases and the store that holds them, made once a session."""
+    folder = tempfile.mkdtemp(prefix="tinyops-fleets-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    publisher = Publisher(Path(folder))
+    return publisher.publish(OLD).manifest, publisher.publish().manifest, publisher.store
+
+
 @dataclass
 class Released:
     """Two releases of one fleet on one board, the second in waves. `new` and `base` are digests of models."""
 
-    root: Path
     waves: tuple[float, ...] = (0.1, 0.5, 1)
     on_failure: str = "revert"
     progress: Progress | None = None
     manifest: Manifest = field(init=False)
 
     def __post_init__(self) -> None:
-        publisher = Publisher(self.root)
-        first = publisher.publish(OLD).manifest
+        first, self.manifest, self.store = published()
         had = first.fleets[FLEET]
         self.before = FleetBase(version=1, security_counter=had.security_counter, boards=had.boards)
-        self.manifest = publisher.publish().manifest
         self.new, self.base = (m.fleets[FLEET].boards["linux"].model.digest for m in (self.manifest, first))
 
     @property
@@ -128,9 +139,9 @@ REASONS = (
 )
 
 
-def wearables(root: Path, production: int = 1200) -> Status:
+def wearables(production: int = 1200) -> Status:
     """A project in the middle of a rollout, as a person would meet it: most is well, some devices need somebody."""
-    released = Released(root, waves=(0.05, 0.25, 0.6, 1)).reach(2)
+    released = Released((0.05, 0.25, 0.6, 1)).reach(2)
     rows = [f"w-{n:04},linux,,2026-11-01,,{f'{n:016x}'}" for n in range(production)]
     reports = [r for n in range(production) if (r := _wearer(n, released)) is not None]
     staging = [_staged(n, released) for n in range(24)]

@@ -139,7 +139,7 @@ def measure(board: str, folder: Path) -> Footprint:
         firmware=facts["flash_bytes"],
         cryptography=_bytes_of(folder / "firmware/firmware.elf", "sha256"),
         settings=_bytes_of(folder / "firmware/firmware.elf", "settings", "serve"),
-        updates=_bytes_of(folder / "firmware/firmware.elf", "app_update", "app_attach_updates", "images", "update"),
+        updates=_bytes_of(folder / "firmware/firmware.elf", *UPDATES),
         model_code=made["code_bytes"],
         model_weights=made["weights_bytes"],
         model_image=made["image_bytes"],
@@ -149,6 +149,7 @@ def measure(board: str, folder: Path) -> Footprint:
     )
 
 
+UPDATES = ("app_update", "app_attach_updates", "app_take_deltas", "images", "update", "delta", "updates")
 # Functions of a part that other files call by a name without the usual prefix.
 SERVED: Mapping[str, tuple[str, ...]] = {
     "sha256": (),

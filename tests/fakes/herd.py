@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,14 +33,15 @@ from tinyops.device.offers import Offered
 from tinyops.device.provision.format import Settings, encode_values
 from tinyops.device.source import Fetched
 from tinyops.device.transports import transport_of
-from tinyops.device.transports.kind import Transport
+from tinyops.device.transports.kind import Traits, Transport
+from tinyops.device.transports.tcp import TcpTransport
 from tinyops.device.transports.udp import UdpTransport
 from tinyops.device.update.decide import Offer
 from tinyops.device.update.settings import Patience, Stop
 from tinyops.errors import RemoteError, TinyopsError
 from tinyops.files import digest_bytes
 from tinyops.images import Kind
-from tinyops.manifest.entry import Entry, EntryFile, EntryImage, EntryModel
+from tinyops.manifest.entry import Entry, EntryDelta, EntryFile, EntryImage, EntryModel
 from tinyops.manifest.keys import SigningKey
 from tinyops.manifest.progress import Progress
 from tinyops.manifest.report import DeviceReport
@@ -57,14 +58,22 @@ class HerdBoard(SlotBoard):
     silicon: bytes = b"\x01\x02\x03\x04"
     faults: int = 0
     uptime_ms: int = 5000
+    acts: list[str] = field(default_factory=list)  # self-tests and confirmations, in their order
 
     def _ours(self, command: int, write: bool, body: dict[str, Any]) -> dict[str, Any]:
         answer = super()._ours(command, write, body)
+        if command == 2:
+            self.acts.append("self-test")
         if command == 0:
             return {**answer, "silicon": self.silicon}
         if command == 1:
             return {**answer, "faults": self.faults, "watchdogs": 0, "uptime_ms": self.uptime_ms}
         return answer
+
+    def _set(self, body: dict[str, Any]) -> dict[str, Any]:
+        if body["confirm"]:
+            self.acts.append("confirm")
+        return super()._set(body)
 
 
 def enrolled(
@@ -160,7 +169,11 @@ class Herd:
             if one.image.load_address == ORIGINS[0]:
                 slot = "firmware_a"
             about = self.file(one.data, f"{slot}.img", version)
-            images[slot] = EntryImage(**about, image=one.image.digest.hex())
+            deltas = tuple(
+                EntryDelta(**self.file(delta.read(), f"{slot}.delta", version), base=delta.base.hex())
+                for delta in one.deltas
+            )
+            images[slot] = EntryImage(**about, image=one.image.digest.hex(), deltas=deltas)
         body = EntryModel(**self.file(b"model " + str(sorted(images)).encode(), "model.bin", version), kind="image")
         contract = EntryFile(**self.file(contract_bytes(), "contract.json", version))
         golden = EntryFile(**self.file(b"golden", "golden.bin", version))
@@ -200,6 +213,7 @@ class Herd:
             stop=Stop(),
             patience=self.patience,
             now=self.now,
+            ask_s=0.2,
         )
 
     def gateway(self, *named: str | Named, pace: Pace = Pace(), **more: Any) -> Gateway:  # noqa: B008 frozen
@@ -223,5 +237,14 @@ class Herd:
             self.journal.close()
 
 
+class QuickTcp(TcpTransport):
+    """One that gives up soon."""
+
+    def traits(self, address: str) -> Traits:
+        return replace(super().traits(address), answer_s=1.0)
+
+
 def quick(address: str) -> Transport:
+    if address.startswith("tcp"):
+        return QuickTcp()
     return UdpTransport(0.02, 0.005, answer_s=2.0) if address.startswith("udp") else transport_of(address)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,10 +49,20 @@ class Request(BaseHTTPRequestHandler):
         names = {"Methods": "POST", "Headers": "Content-Type"}
         self.answer(204, b"", {f"Access-Control-Allow-{name}": value for name, value in names.items()})
 
+    def setup(self) -> None:
+        self.protocol_version = "HTTP/1.1" if self.server.keeps else "HTTP/1.0"
+        self.server.connections += 1
+        super().setup()
+
     def plain(self, body: bytes) -> None:
         etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        ranged = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if self.headers.get("If-None-Match") == etag:
             self.answer(304, b"", {"ETag": etag})
+        elif ranged and self.server.ranges:
+            start = int(ranged[1])
+            told = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+            self.answer(*((206, body[start:], told) if start < len(body) else (416, b"")))
         else:
             self.answer(200, body, {"ETag": etag})
 
@@ -69,7 +81,7 @@ class Request(BaseHTTPRequestHandler):
 
 class FakeServer(ThreadingHTTPServer):
     """`faults` are by a part of the path; `seen` has every GET, `sent` counts bytes of bodies; `asked` has every POST,
-    `taken` the JSON of those that were taken."""
+    `taken` the JSON of those that were taken. `keeps` connections open, `ranges` are answered."""
 
     daemon_threads = True
 
@@ -78,7 +90,8 @@ class FakeServer(ThreadingHTTPServer):
         self.root = root
         self.faults: dict[str, Fault] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
-        self.sent = 0
+        self.sent = self.connections = 0
+        self.keeps, self.ranges = False, True
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.taken: list[Any] = []
         self.stopping = threading.Event()
@@ -127,6 +140,30 @@ def truncated(request: Request, body: bytes) -> None:
     request.answer(200, body[: len(body) // 2], {"Content-Length": str(len(body))})
 
 
+def cut_after(count: int) -> Fault:
+    """As many bytes of what was asked for, and no more."""
+
+    def cut(request: Request, body: bytes) -> None:
+        ranged = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
+        start = int(ranged[1]) if ranged and request.server.ranges else 0
+        request.send_response(206 if start else 200)
+        request.send_header("Content-Length", str(len(body) - start))
+        if start:
+            request.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        request.end_headers()
+        request.server.sent += len(body[start : start + count])
+        request.wfile.write(body[start : start + count])
+        request.close_connection = True
+
+    return cut
+
+
+def hung_up(request: Request, body: bytes) -> None:
+    """The connection that was kept for more is closed, as after a server's time limit."""
+    request.plain(body)
+    request.close_connection = True
+
+
 def shortened(request: Request, body: bytes) -> None:
     request.answer(200, body[:-1])
 
@@ -147,6 +184,11 @@ def altered(request: Request, body: bytes) -> None:
 
 def compressed(request: Request, body: bytes) -> None:
     request.answer(200, body, {"Content-Encoding": "gzip"})
+
+
+def bomb(request: Request, body: bytes) -> None:
+    """A thousand times its size once it is unpacked, and said to be."""
+    request.answer(200, gzip.compress(bytes(20_000_000)), {"Content-Encoding": "gzip"})
 
 
 def endless(request: Request, body: bytes) -> None:

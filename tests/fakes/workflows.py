@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,7 +134,8 @@ class Job:
             path.mkdir(parents=True)
         self.steps: dict[str, Any] = {}
         self.ran = Ran(str(evaluate(str(job.get("name", name)), contexts, FUNCTIONS)), "success")
-        secrets = {} if run.fork or "environment" not in job else dict(run.hub.secrets)
+        given = {} if run.fork or "environment" not in job else dict(run.hub.secrets)
+        secrets = defaultdict(str, given)  # one that is not set is empty
         self.contexts = {**contexts, "secrets": secrets, "runner": {"temp": str(self.temp)}, "steps": self.steps}
         self.functions = {**FUNCTIONS, "hashFiles": self._hash_files}
         self.env = self._environment()

@@ -16,6 +16,7 @@
 #include "port/sim/flash_model.h"
 #include "smp_client.h"
 #include "tinyops/app.h"
+#include "tinyops/delta.h"
 #include "tinyops/settings_smp.h"
 
 enum {
@@ -42,6 +43,7 @@ typedef struct {
   tinyops_smp_settings calls;
   tinyops_slots slots;
   tinyops_app_updates updates;
+  tinyops_app_deltas deltas;
   uint8_t keys[TINYOPS_SLOTS_KEYS_MAX * TINYOPS_SLOTS_KEY_BYTES];
   tinyops_smp_board board;
   tinyops_smp smp, remote;
@@ -120,6 +122,9 @@ static void start(device *self, uint32_t buffer_bytes) {
                                 .unit_bytes = sizeof(self->step)};
   FUZZ_CHECK(tinyops_app_attach_updates(&self->updates, &self->slots, &places, &forge_table,
                                         &self->port, &self->settings, self->keys) != 0);
+  self->board.image_calls = self->board.image_calls != NULL
+                                ? tinyops_app_take_deltas(&self->deltas, &self->updates)
+                                : NULL;
   (void)tinyops_slots_boot(&self->slots, TINYOPS_IMAGE_FIRMWARE, 0);
   (void)tinyops_slots_boot(&self->slots, TINYOPS_IMAGE_MODEL, 0);
 }

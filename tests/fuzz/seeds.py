@@ -167,7 +167,27 @@ def entry_seeds() -> Iterator[bytes]:
         yield text
 
 
-SEEDS = {"entry": entry_seeds, "http": http_seeds, "slots": slots_seeds, "smp": smp_seeds, "settings": settings_seeds}
+def delta_seeds() -> Iterator[bytes]:
+    """A base, then its deltas, right and turned; and bits of nobody's."""
+    right, turned, bits = b"\x01", b"\x31\x40", b"\x00"
+    in_place, apart = b"\x0f", b"\x34\x10\0" * 40
+    for image in (b"\0", b"\1"):
+        base = image + image_input(1, 500)
+        for rounds in (in_place, apart):
+            yield base + right + image_input(2, 500) + rounds + b"\0" + b"\x1f"
+            yield base + right + image_input(1, 300, how=1) + rounds + b"\x08\x40\0" + b"\x1f"
+            yield base + turned + image_input(3, 560) + rounds + b"\0" + b"\x03"
+        yield base + bits + b"\xf0\1\0\3\xff" + bytes(range(256)) * 2 + b"\x07"
+
+
+SEEDS = {
+    "delta": delta_seeds,
+    "entry": entry_seeds,
+    "http": http_seeds,
+    "slots": slots_seeds,
+    "smp": smp_seeds,
+    "settings": settings_seeds,
+}
 
 
 def seeds(target: str) -> list[bytes]:

@@ -1,41 +1,121 @@
-"""Drift as the text of an issue: what devices run beside what is released, and what waits to be applied. Pure."""
+"""Drift as the text of an issue: what devices run beside what is released, the evidence, and what to do next. Pure.
+
+Nothing of it happens by itself: whoever agrees edits a spec, and merging does the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tinyops.plan import Plan
-from tinyops.plan.markdown import LIMIT, mark_of, table_cell
+from tinyops.plan.gates import Miss
+from tinyops.plan.markdown import LIMIT, code_span, mark_of, table_cell
+from tinyops.reconcile.device_log import short
+from tinyops.reconcile.fleet_status import FleetStatus, Status
+from tinyops.reconcile.needs import Need
+from tinyops.reconcile.next_steps import NextStep, next_steps
 from tinyops.reconcile.states import DRIFTED, Observed, by_state
 
 TITLE = "Drift: devices or releases are not what the specs want"
 _ROOM = LIMIT - 2_000
+STEPS_SHOWN, STEPS_ROOM = 50, 16_000
+WARNINGS_SHOWN, FLEETS_SHOWN = 20, 20
+TEXT_CHARACTERS_MAX = 300  # of one cell
 
 
-def drift_issue(plan: Plan, devices: Sequence[Observed], unreadable: int) -> tuple[str, bool]:
+def drift_issue(plan: Plan, status: Status, missed: Mapping[str, Sequence[Miss]]) -> tuple[str, bool]:
     """The issue's text, at most LIMIT characters, and whether there is any drift."""
-    drifted = [device for device in devices if device.state in DRIFTED]
+    devices = [device for fleet in status.fleets for device in fleet.devices]
+    needs = {(need.device.fleet, need.device.device): need for need in status.needs}
+    drifted = [d for d in devices if d.state in DRIFTED or (d.fleet, d.device) in needs]
+    steps = next_steps(status, plan, missed)
+    lines = [mark_of("drift", plan.project), _head(plan, devices), ""]
+    lines += [*_steps(steps), *_problems(status.warnings)]
+    for fleet in [fleet for fleet in status.fleets if any(one.verdict == "moved" for one in fleet.moved)][
+        :FLEETS_SHOWN
+    ]:
+        lines += [*_shift(fleet)]
+    if drifted:
+        lines += ["| fleet | board | device | state | runs | released | since | crashes | why |", f"|{'---|' * 9}"]
+    lines = _with_rows(lines, drifted, needs)
+    found = bool(drifted or steps or status.warnings)
+    if not found:
+        lines += ["Everything is as released."]
+    return "\n".join([*lines, ""]), found
+
+
+def _head(plan: Plan, devices: Sequence[Observed]) -> str:
     released = f"v{plan.released_version}" if plan.released_version else "Nothing"
     counts = ", ".join(f"{count:,} {state}" for state, count in by_state(devices)) or "no device reports yet"
-    lines = [mark_of("drift", plan.project), f"{released} is released. Devices: {counts}.", ""]
-    if plan.pending:
-        changes = len(plan.pending)
-        noun = "change waits" if changes == 1 else "changes wait"
-        lines += [f"{changes:,} {noun} to be applied: the last `tinyops apply` did not run, or failed.", ""]
-    if unreadable:
-        lines += [f"{unreadable:,} files among the reports are none.", ""]
-    if drifted:
-        lines += ["| fleet | board | device | state | runs | released | why |", f"|{'---|' * 7}"]
-    lines = _with_rows(lines, drifted)
-    if not (drifted or plan.pending or unreadable):
-        lines += ["Everything is as released."]
-    return "\n".join([*lines, ""]), bool(drifted or plan.pending or unreadable)
+    return f"{released} is released. Devices: {counts}."
 
 
-def _with_rows(head: Sequence[str], drifted: Sequence[Observed]) -> list[str]:
+def _steps(steps: Sequence[NextStep]) -> Iterator[str]:
+    if not steps:
+        return
+    yield "**What to do next.** Nothing of it happens by itself."
+    yield ""
+    used = 0
+    for number, step in enumerate(steps):
+        line = f"- **{step.kind}**{f' {code_span(step.fleet)}' if step.fleet else ''}: {_text(step.why)}. {step.how}"
+        used += len(line)
+        if number == STEPS_SHOWN or used > STEPS_ROOM:
+            yield f"- … and {len(steps) - number:,} more"
+            break
+        yield line
+    yield ""
+
+
+def _text(text: str) -> str:
+    """A sentence that may quote a device: plain words stay words, what could be a link or a mention becomes code."""
+    clipped = _clipped(text)
+    plain = all(c.isalnum() or c in " .,:;()%'-" for c in clipped) and "www." not in clipped.lower()
+    return clipped if plain else code_span(clipped)
+
+
+def _problems(warnings: Sequence[str]) -> Iterator[str]:
+    for warning in warnings[:WARNINGS_SHOWN]:
+        yield f"- {code_span(_clipped(warning))}"
+    if len(warnings) > WARNINGS_SHOWN:
+        yield f"- … and {len(warnings) - WARNINGS_SHOWN:,} more: `tinyops fleet status` lists them."
+    if warnings:
+        yield ""
+
+
+def _shift(fleet: FleetStatus) -> Iterator[str]:
+    """What devices counted beside what the model was trained and tested on."""
+    reference = fleet.reference
+    if reference is None:
+        return
+    yield f"What {fleet.seen.devices:,} devices of {code_span(fleet.name)} see:"
+    yield ""
+    for name, seen, before in (
+        ("class", dict(fleet.seen.classes), reference.classes),
+        ("confidence", _tenths(fleet.seen.confidence), _tenths(reference.confidence)),
+    ):
+        shown = [*before][:100]
+        if sum(seen.values()) and shown:
+            yield f"| {name} | {' | '.join(table_cell(_clipped(label)) for label in shown)} |"
+            yield f"|---|{'--:|' * len(shown)}"
+            yield f"| devices | {' | '.join(_shares([seen.get(label, 0) for label in shown]))} |"
+            what = "expected" if name == "class" else "test side"
+            yield f"| {what} | {' | '.join(_shares([before[label] for label in shown]))} |"
+            yield ""
+
+
+def _tenths(counts: Sequence[int]) -> dict[str, float]:
+    return {f"{number / 10:.1f}": count for number, count in enumerate(counts)}
+
+
+def _shares(counts: Sequence[float]) -> list[str]:
+    total = sum(counts) or 1
+    return [f"{count / total:.0%}" for count in counts]
+
+
+def _with_rows(head: Sequence[str], drifted: Sequence[Observed], needs: Mapping[tuple[str, str], Need]) -> list[str]:
     lines, used = [*head], sum(len(line) + 1 for line in head)
     for number, device in enumerate(drifted):
-        row = _row(device)
+        row = _row(device, needs.get((device.fleet, device.device)))
         used += len(row) + 1
         if used > _ROOM:
             return [*lines, "", f"… and {len(drifted) - number:,} more: `tinyops drift` lists them."]
@@ -43,7 +123,16 @@ def _with_rows(head: Sequence[str], drifted: Sequence[Observed]) -> list[str]:
     return lines
 
 
-def _row(device: Observed) -> str:
-    runs, wanted = (d.removeprefix("sha256:")[:12] if d else "-" for d in (device.running, device.wanted))
-    texts = (device.fleet, device.board, device.device, device.state, runs, wanted, device.why)
+def _row(device: Observed, need: Need | None) -> str:
+    report = device.report
+    since = report.running.since[:10] if report and report.running else ""
+    crashes = f"{report.health.crashes:,}" if report and report.health.crashes else ""
+    runs, wanted = short(device.running), short(device.wanted)
+    why = _clipped(need.why if need else device.why)
+    texts = (device.fleet, device.board, device.device, device.state, runs, wanted, since, crashes, why)
     return f"| {' | '.join(table_cell(text) if text else '' for text in texts)} |"
+
+
+def _clipped(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TEXT_CHARACTERS_MAX else line[: TEXT_CHARACTERS_MAX - 1] + "…"

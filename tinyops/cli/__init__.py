@@ -47,6 +47,7 @@ COMMANDS = {
     "crash": "map a device's last fault to a line of source",
     "twin": "boot a virtual board: a console, and a serial port that other programs open",
     "agent": "poll a release store and keep this device's model up to date",
+    "receive": "take in signed reports over the web, and keep the newest of each device",
     "keys": "make and list signing keys",
     "trust": "who may offer releases to gateways and Linux devices: keys, signatures, metadata",
     "gc": "drop from the artifact store what neither specs nor releases need",

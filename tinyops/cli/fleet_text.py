@@ -15,6 +15,7 @@ from tinyops.reconcile.states import STATES, State
 NEEDS_SHOWN = 20
 RUNS_SHOWN = 10
 TEXT_CHARACTERS = 90
+OPEN_LOOP = "The project has no `reports`: nothing tells what devices run."
 
 
 def status_text(status: Status, output: Output) -> str:
@@ -33,7 +34,8 @@ def _head(status: Status) -> str:
     released = f"v{status.version}" if status.version else "nothing released"
     fleets = f"{len(status.fleets):,} {'fleet' if len(status.fleets) == 1 else 'fleets'}"
     need = f"{len(status.needs):,} {'needs' if len(status.needs) == 1 else 'need'} a person"
-    return f"{status.project}, {released}: {fleets}, {devices:,} {'device' if devices == 1 else 'devices'}; {need}."
+    head = f"{status.project}, {released}: {fleets}, {devices:,} {'device' if devices == 1 else 'devices'}; {need}."
+    return head if status.reporting else f"{head}\n{OPEN_LOOP}"
 
 
 def _needs(needs: Sequence[Need], output: Output) -> Iterator[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from tinyops.device.folder import open_source
 from tinyops.device.memory import Memory
 from tinyops.device.offers import Offers
 from tinyops.device.origins import open_origin
-from tinyops.device.settings import AgentSettings
 from tinyops.device.signed_entries import SignedEntries
 from tinyops.device.source import Source
 from tinyops.device.token import read_token
@@ -19,12 +19,36 @@ from tinyops.manifest.keys import Trust, load_trust
 from tinyops.trust.origin import Origin
 
 
-def open_store(settings: AgentSettings) -> Source:
+class Setup(Protocol):
+    """What has to be known of a store and of whom to believe, as `AgentSettings` has it: a gateway's file says the
+    same."""
+
+    @property
+    def store(self) -> str: ...
+    @property
+    def state(self) -> Path: ...
+    @property
+    def trust(self) -> Path | None: ...
+    @property
+    def threshold(self) -> int: ...
+    @property
+    def root(self) -> Path | None: ...
+    @property
+    def metadata(self) -> str | None: ...
+    @property
+    def token_file(self) -> Path | None: ...
+    @property
+    def mirror(self) -> str | None: ...
+    @property
+    def timeout_s(self) -> float: ...
+
+
+def open_store(settings: Setup) -> Source:
     """Where files are fetched. Raises UsageError, SpecError, ToolError."""
     return open_source(settings.store, settings.timeout_s, token=_token(settings), mirror=settings.mirror)
 
 
-def open_offers(settings: AgentSettings, source: Source, memory: Memory) -> Offers:
+def open_offers(settings: Setup, source: Source, memory: Memory) -> Offers:
     """Raises UsageError, SpecError."""
     trust = load_trust(settings.trust, settings.threshold) if settings.trust is not None else None
     metadata = _open_metadata(settings)
@@ -43,7 +67,7 @@ def open_offers(settings: AgentSettings, source: Source, memory: Memory) -> Offe
     )
 
 
-def _open_metadata(settings: AgentSettings) -> Origin | None:
+def _open_metadata(settings: Setup) -> Origin | None:
     if settings.metadata is None:
         return None
     token = _token(settings) if _same_host(settings.metadata, settings.store) else ""
@@ -60,7 +84,7 @@ def _open_tuf(root: Path, folder: Path, metadata: Origin, memory: Memory, trust:
     return TufOffers(client, metadata, memory, trust)
 
 
-def _token(settings: AgentSettings) -> str:
+def _token(settings: Setup) -> str:
     return read_token(settings.token_file) if settings.token_file is not None else ""
 
 

@@ -9,6 +9,8 @@ from tinyops.device.web import Deadline, Web, conditional
 from tinyops.errors import RemoteError, UsageError
 from tinyops.trust.origin import Fetched, Missing, Origin
 
+_ABSENT = {403: "Forbidden", 404: "Not Found"}  # some hosts of files answer the one, where others answer the other
+
 
 class WebOrigin:
     """Files below an address of a web server; one connection serves a poll."""
@@ -25,10 +27,10 @@ class WebOrigin:
         with self._web.get(url, Deadline(url, self._web.timeout_s), conditional(etag)) as answer:
             if answer.status == 304 and etag:
                 return Fetched(None, etag)
-            if answer.status == 403:  # what some hosts of files answer where there is none
-                raise Missing(f"{url}: the server answered 403 Forbidden")
-            answer.expect(200)
-            return Fetched(answer.whole(limit_bytes), answer.etag)
+            if answer.status not in _ABSENT:
+                answer.expect(200)
+                return Fetched(answer.whole(limit_bytes), answer.etag)
+        raise Missing(f"{url}: the server answered {answer.status} {_ABSENT[answer.status]}")
 
     def close(self) -> None:
         self._web.close()

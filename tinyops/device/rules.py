@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tinyops.device.offers import Offered, Refused, check_addressee
+from tinyops.device.offers import Offered, check_addressee
+from tinyops.device.offers import Refused as Refused
 from tinyops.device.state import AgentState
 from tinyops.manifest.entry import Entry
 from tinyops.manifest.fields import read_time

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, contract_digest, read_contract
 from tinyops.device.offers import Refused
-from tinyops.device.source import Interrupted, Source
+from tinyops.device.source import Source
 from tinyops.device.state import SlotName
 from tinyops.files import JsonObject, digest_file, read_bounded, sync_folder, writing
 from tinyops.manifest.entry import Entry, EntryFile
@@ -92,18 +92,16 @@ def _fetch(source: Source, file: EntryFile, path: Path) -> None:
 
 
 def _fetch_part(source: Source, file: EntryFile, part: Path) -> bool:
-    """Whether the whole file is there now; what is wrong is taken away."""
-    keep = False
+    """Whether the whole file is there now; what is wrong, or has no place on the disk, is taken away."""
     try:
         with part.open("a+b") as stream:
             source.asset(file, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        keep = digest_file(part) == file.digest
-    except Interrupted:
-        keep = True
+        right = digest_file(part) == file.digest
+    except OSError:
+        part.unlink(missing_ok=True)
         raise
-    finally:
-        if not keep:
-            part.unlink(missing_ok=True)
-    return keep
+    if not right:
+        part.unlink()
+    return right

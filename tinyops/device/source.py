@@ -26,8 +26,8 @@ class Source(Protocol):
     def asset(self, file: EntryFile, into: BinaryIO) -> None:
         """Writes until `into`, which may hold the file's first bytes, holds exactly `file.bytes`.
 
-        Raises RemoteError; what came before an Interrupted is good for another try. The digest is the caller's to
-        check, on what reached the disk.
+        Raises RemoteError; what came before that may do for another try. The digest is the caller's to check, on what
+        reached the disk.
         """
 
 

@@ -27,7 +27,7 @@ def is_scarce(layout: Layout) -> bool:
 def takes_deltas(spec: BoardSpec) -> bool:
     """Whether the board's firmware takes an image as what differs from the one that runs: 2 KB of code, 1 KB of RAM."""
     layout = spec.layout
-    return layout is not None and layout.state is not None and bool(layout.model) and not is_scarce(layout)
+    return layout is not None and layout.state is not None and not is_scarce(layout)
 
 
 def body(slot: Region) -> Region:

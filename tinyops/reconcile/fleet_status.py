@@ -11,7 +11,7 @@ from tinyops.errors import UsageError
 from tinyops.files import JsonObject
 from tinyops.manifest.document import FleetEntry, Manifest
 from tinyops.reconcile.needs import Need
-from tinyops.reconcile.shifts import Moved, Reference, Seen, facts_of, reference_of, seen_by, shifts
+from tinyops.reconcile.shifts import Moved, Reference, Seen, expected, facts_of, reference_of, seen_by, shifts
 from tinyops.reconcile.states import COUNTED, DRIFTED, Judging, Observed, State, by_state
 from tinyops.reconcile.wanting import Rollout
 
@@ -116,6 +116,7 @@ def _status(name: str, devices: tuple[Observed, ...], by: Judging) -> FleetStatu
     rollout = by.rollouts.get(name)
     models = {board: entry.model.digest for board, entry in released.boards.items()} if released else {}
     reference, classes = _facts(by.manifest, released)
+    reference = expected(reference, by.class_shares.get(name))
     seen = seen_by(devices, models, classes)
     return FleetStatus(
         name,

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from tinyops.documents import shown_path
 from tinyops.manifest.fields import read_time, time_text
 from tinyops.manifest.report import UnreadableReport
+from tinyops.plan.gates import Miss, missed_gates
 from tinyops.reconcile.fleet_status import Status, fleet_statuses
 from tinyops.reconcile.needs import Looking, needs_of
 from tinyops.reconcile.observed import has_reports, judging, reports_of
 from tinyops.reconcile.rollouts import health_rules
+from tinyops.reconcile.shifts import facts_of
 from tinyops.reconcile.states import SILENT_AFTER, Judging, Observed, judge_reports
+from tinyops.reconcile.trusting import metadata_notes
 from tinyops.reconcile.world import World
 
 UNREADABLE_SHOWN = 20
@@ -32,20 +36,30 @@ def fleet_status(world: World, now: datetime) -> Status:
         reporting=has_reports(world),
         fleets=fleet_statuses(devices, named, by),
         needs=needs_of(devices, looking),
-        warnings=tuple(_warnings(world, by, unreadable)),
+        warnings=(*metadata_notes(world, now), *_warnings(by, unreadable)),
     )
 
 
-def _warnings(world: World, by: Judging, unreadable: Iterable[UnreadableReport]) -> Iterator[str]:
-    if not has_reports(world):
-        yield "the project has no `reports`: nothing tells what devices run"
+def missed_today(world: World) -> Mapping[str, tuple[Miss, ...]]:
+    """The gates of today's specs that the released model of a fleet does not reach, by fleet."""
+    found: dict[str, tuple[Miss, ...]] = {}
+    for name, entry in world.fleets.items():
+        released = world.manifest.fleets.get(name) if world.manifest else None
+        model = world.repository.models.get(entry.spec.model_name)
+        facts = facts_of(world.manifest, released) if world.manifest and released else {}
+        if model is not None and facts and (missed := missed_gates(model.document.spec.gates, facts)):
+            found[name] = missed
+    return found
+
+
+def _warnings(by: Judging, unreadable: Iterable[UnreadableReport]) -> Iterator[str]:
     for name, rollout in sorted(by.rollouts.items()):
         if rollout.is_expired(by.now) and rollout.current is not None and rollout.current.state != "finished":
             ended = f"fleet {name}: the progress of its rollout expired at {rollout.current.expires}"
             yield f"{ended}: nobody takes new content before `tinyops rollout step` signs another"
     wrong = [*unreadable]
     for one in wrong[:UNREADABLE_SHOWN]:
-        yield f"not a report: {one.path}: {one.reason}"
+        yield f"not a report: {shown_path(one.path)}: {one.reason.removeprefix(f'{one.path}: ')}"
     if len(wrong) > UNREADABLE_SHOWN:
         yield f"and {len(wrong) - UNREADABLE_SHOWN:,} more files that are no reports"
 

@@ -72,7 +72,7 @@ def need_of(device: Observed, by: Looking) -> Need | None:
     rules = by.rules.get(device.fleet, HealthRules())
     if report.health.self_test == "fail":
         return Need(device, "its self-test fails", "re-flash")
-    crashes = crashes_per_day(report, by.now)
+    crashes = crashes_per_day(report)
     if crashes > rules.crashes_per_day_max:
         return Need(device, f"crashes {crashes:.1f} times a day ({report.health.crashes:,} so far)", "look at its log")
     return _left_behind(device, by, rules)
@@ -89,8 +89,9 @@ def _left_behind(device: Observed, by: Looking, rules: HealthRules) -> Need | No
     return Need(device, why, "check power and network" if device.why.startswith("failed") else "look at its log")
 
 
-def crashes_per_day(report: DeviceReport, now: datetime) -> float:
+def crashes_per_day(report: DeviceReport) -> float:
     """Of the model that runs, over the time it has run, at least a day: one crash in its first hour is not 24 a day."""
-    since = read_time(report.running.since) if report.running else now
-    days = max((read_time(report.time) - since) / timedelta(days=1), 1.0)
-    return report.health.crashes / days
+    if report.health.crashes == 0 or report.running is None:
+        return float(report.health.crashes)
+    days = (read_time(report.time) - read_time(report.running.since)) / timedelta(days=1)
+    return report.health.crashes / max(days, 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tinyops.device.provision.devices_file import DevicesFile
 from tinyops.device.reports.enrolment import Enrolment
@@ -11,11 +11,15 @@ from tinyops.device.reports.memory import Memory
 from tinyops.device.reports.reading import believed_reports
 from tinyops.errors import UsageError
 from tinyops.manifest.report import DeviceReport, UnreadableReport
-from tinyops.reconcile.pricing import devices_of
+from tinyops.reconcile.device_lists import listed_devices
 from tinyops.reconcile.reporting import MEMORY_FILE, reports_place
 from tinyops.reconcile.rollouts import read_rollouts, silences
 from tinyops.reconcile.states import Judging, Observed, judge_reports
 from tinyops.reconcile.world import World
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def observed_devices(world: World, now: datetime) -> tuple[list[Observed], list[UnreadableReport]]:
@@ -34,8 +38,8 @@ def observed_devices(world: World, now: datetime) -> tuple[list[Observed], list[
 
 def judging(world: World, now: datetime) -> Judging:
     """What devices are judged by at a moment. Raises SpecError for a list that is wrong."""
-    lists = {n: listed for n, e in world.repository.fleets.items() if (listed := devices_of(world, e)) is not None}
-    return Judging(world.manifest, now, lists, read_rollouts(world), silences(world))
+    shares = {n: fleet.spec.class_shares for n, fleet in world.fleets.items() if fleet.spec.class_shares is not None}
+    return Judging(world.manifest, now, listed_devices(world), read_rollouts(world), silences(world), shares)
 
 
 def reports_of(world: World, lists: Mapping[str, DevicesFile]) -> tuple[list[DeviceReport], list[UnreadableReport]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from tuf.api.metadata import Metadata, Targets
@@ -80,23 +79,6 @@ def refresh(found: Trusting, releases: ReleaseStore | None, now: datetime) -> tu
     return bring(found, held, decide, found.online_key(), now, "Sign metadata again")
 
 
-def publish_progress(
-    found: Trusting, changes: Mapping[str, bytes], fleets: Collection[str], now: datetime
-) -> tuple[Published, bool]:
-    """Puts progress documents, by fleet, on the host; those of other fleets than `fleets` go."""
-    held = found.offline()
-    held.need_root()
-
-    def decide(published: Published) -> Wanted | None:
-        if published.targets is None:
-            raise UnsafePlan(f"{found.place}: nothing is offered there yet", hint="`tinyops trust publish` does that")
-        progress = {**published.progress, **changes}
-        kept = {fleet: data for fleet, data in progress.items() if fleet in fleets}
-        return replace(_again(found, held, published, now), progress=kept)
-
-    return bring(found, held, decide, found.online_key(), now, f"Progress of {', '.join(sorted(changes))}")
-
-
 def read_host(found: Trusting, held: Offline) -> Published:
     """What the host offers. Raises RemoteError."""
     return read_published(found.place.look(), held.need_root())
@@ -138,9 +120,11 @@ def propose_targets(
     offer = Offer(project=found.project, version=release.manifest.version, manifest=release.digest)
     online = keyholders(root).online
     before = held.targets
-    if before is not None and offer_of(before.signed) == offer and _delegates(before.signed, online):
+    if before is not None and offer_of(before.signed) == offer and delegates(before.signed, online):
         until = half_life(before.signed)
-        if until is not None and now < until:
+        young = until is not None and now < until
+        shown = published.targets
+        if young and (shown is None or before.signed.version > shown.version or shown.trusted):
             return before
     versions = [0, *(m.signed.version for m in (before, published.targets and published.targets.metadata) if m)]
     return seal(targets_role(entries, offer, online, now, found.lives, max(versions) + 1))
@@ -165,30 +149,31 @@ def _by_ci(
 
 
 def _again(found: Trusting, held: Offline, published: Published, now: datetime) -> Wanted:
-    """What is offered, once more. CI signs its own targets again at half of their life, and for new online keys."""
+    """What is offered, once more. CI signs its own targets again at half of their life, and for new online keys, where
+    it has that key: a schedule does well without."""
     before, offer = published.targets, published.offer
     assert before is not None
     online = keyholders(held.need_root()).online
     until = half_life(before.signed)
-    grown = until is None or now >= until or not _delegates(before.signed, online)
-    if found.by_people or offer is None or not grown:
+    grown = until is None or now >= until or not delegates(before.signed, online)
+    key = found.targets_key_here() if grown and offer is not None else None
+    if key is None or offer is None:
         return Wanted(held.finished, before.data)
     role = targets_role({}, offer, online, now, found.lives, before.version + 1)
     role.targets = before.signed.targets
-    return Wanted(held.finished, to_bytes(seal(role, [found.targets_key()])))
+    return Wanted(held.finished, to_bytes(seal(role, [key])))
 
 
 def _as_it_is(held: Offline, published: Published) -> Wanted | None:
-    """Too few people signed: what they signed before stays offered, and is kept young while the online key may."""
-    online = keyholders(held.need_root()).online
-    if published.targets is None or not published.targets.trusted or not _delegates(published.targets.signed, online):
+    """Too few people signed: what they signed before stays offered, and is kept young."""
+    if published.targets is None or not published.targets.trusted:
         return None
     return Wanted(held.finished, published.targets.data)
 
 
 def _rises(published: Published, targets: Metadata[Targets]) -> bool:
-    """Devices never go back to older targets."""
-    return published.targets is None or targets.signed.version >= published.targets.version
+    """Devices never go back to older targets, and what was published under a version never changes."""
+    return published.targets is None or targets.signed.version > published.targets.version
 
 
 def _count(held: Offline, offer: Offer) -> Signers:
@@ -200,7 +185,7 @@ def _count(held: Offline, offer: Offer) -> Signers:
     return signers(root, TARGETS, held.targets)
 
 
-def _delegates(targets: Targets, online: Collection[PublicKey]) -> bool:
+def delegates(targets: Targets, online: Collection[PublicKey]) -> bool:
     """Whether targets let exactly these keys speak of rollouts."""
     roles = targets.delegations.roles if targets.delegations is not None else None
     role = roles.get(ROLLOUT) if roles else None

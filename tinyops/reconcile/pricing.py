@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from tinyops.build.measurements import FOLDER, Clock
-from tinyops.device.provision.devices_file import DevicesFile, parse_devices
-from tinyops.documents import shown_path
-from tinyops.files import MIB, read_bounded
 from tinyops.manifest.document import Manifest
 from tinyops.plan import Action, Plan
 from tinyops.plan.prices import Costs, Price, prices
+from tinyops.reconcile.device_lists import devices_of
 from tinyops.reconcile.judging import Judgement
 from tinyops.reconcile.world import World
 from tinyops.specs.loader import Loaded
 from tinyops.specs.model import Fleet
-
-DEVICES_LIMIT_BYTES = 64 * MIB
 
 
 def priced(
@@ -42,15 +38,6 @@ def priced(
             milliseconds=Clock(world.root / FOLDER),
         ),
     )
-
-
-def devices_of(world: World, entry: Loaded[Fleet]) -> DevicesFile | None:
-    """The list of a fleet's devices; None where it has none. Raises SpecError with what is wrong in it."""
-    file = entry.document.spec.devices.file
-    if file is None:
-        return None
-    path = world.repository.resolve(entry, file)
-    return parse_devices(read_bounded(path, DEVICES_LIMIT_BYTES).decode(errors="replace"), where=shown_path(path))
 
 
 def _count(world: World, entry: Loaded[Fleet]) -> Counter[str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from tinyops.manifest.document import FleetEntry, Manifest
@@ -23,9 +23,9 @@ Verdict: TypeAlias = Literal["unknown", "too few", "as trained", "moving", "move
 @dataclass(frozen=True)
 class Reference:
     """What a model saw before it was released. `classes`: windows of the training side by label. `confidence`: windows
-    of the test side by the int8 model's best output, in tenths, and their mean; none where its outputs are no shares."""
+    of the test side by the int8 model's best output, in tenths, and their mean; none where outputs are no shares."""
 
-    classes: Mapping[str, int]
+    classes: Mapping[str, float]
     confidence: tuple[int, ...]
     confidence_mean: float | None = None
 
@@ -75,27 +75,45 @@ def facts_of(manifest: Manifest, fleet: FleetEntry) -> Mapping[str, Any]:
     return {}
 
 
+def expected(reference: Reference | None, class_shares: Mapping[str, float] | None) -> Reference | None:
+    """The reference with the classes that a fleet's spec expects, as many in all."""
+    if reference is None or class_shares is None:
+        return reference
+    total = sum(reference.classes.values())
+    return replace(reference, classes={name: class_shares.get(name, 0) * total for name in reference.classes})
+
+
 def seen_by(devices: Iterable[Observed], models: Mapping[str, str], known: Iterable[str]) -> Seen:
     """Sums of the reports of devices that run their board's released model (`models`, by board).
 
     Classes that the model does not have are counted together: their names are whatever a device sends.
     """
-    names = [*known]
-    classes, confidence = Counter[str](), [0] * CONFIDENCE_BINS
-    told = Counter[str]()
+    classes, confidence, told = dict.fromkeys(known, 0), [0] * CONFIDENCE_BINS, Counter[str]()
     weighted, weight = 0.0, 0
     for health in (report.health for report in _running(devices, models)):
         told.update(devices=1, inferences=health.inferences, errors=health.errors, crashes=health.crashes)
         told["self_tests_failed"] += health.self_test == "fail"
-        classes.update(health.classes)
+        for name, count in health.classes.items():
+            if name in classes:
+                classes[name] += count
+            else:
+                told["others"] += count
         for number, found in enumerate(health.confidence):
             confidence[number] += found
         if health.confidence_mean is not None:
             weighted, weight = weighted + health.confidence_mean * health.inferences, weight + health.inferences
-    named = {name: classes.pop(name, 0) for name in names}
     mean = round(weighted / weight, 6) if weight else None
-    fields = ("devices", "inferences", "errors", "crashes", "self_tests_failed")
-    return Seen(*(told[name] for name in fields), named, tuple(confidence), sum(classes.values()), mean)
+    return Seen(
+        devices=told["devices"],
+        inferences=told["inferences"],
+        errors=told["errors"],
+        crashes=told["crashes"],
+        self_tests_failed=told["self_tests_failed"],
+        classes=classes,
+        confidence=tuple(confidence),
+        others=told["others"],
+        confidence_mean=mean,
+    )
 
 
 def _running(devices: Iterable[Observed], models: Mapping[str, str]) -> Iterator[DeviceReport]:
@@ -123,7 +141,7 @@ def _moved_mean(drop: float, inferences: int) -> Moved:
     return Moved("confidence", verdict)
 
 
-def _moved(what: Literal["classes", "confidence"], reference: Iterable[int], observed: Iterable[int]) -> Moved:
+def _moved(what: Literal["classes", "confidence"], reference: Iterable[float], observed: Iterable[int]) -> Moved:
     wanted, found = [*reference], [*observed]
     if len(wanted) < 2 or len(wanted) != len(found) or not sum(wanted):
         return Moved(what, "unknown")

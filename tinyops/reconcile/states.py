@@ -13,7 +13,7 @@ from tinyops.device.reports.reading import settle
 from tinyops.files import JsonObject
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.fields import read_time
-from tinyops.manifest.report import DeviceReport
+from tinyops.manifest.report import DeviceReport, LastUpdate
 from tinyops.reconcile.wanting import Rollout, Rollouts, Wanted, wanted_of
 
 SILENT_AFTER = timedelta(hours=72)
@@ -67,13 +67,14 @@ class Observed:
 
 @dataclass(frozen=True)
 class Judging:
-    """What reports are judged by; `lists` and `silent_after` (72 hours where it says nothing) by fleet."""
+    """What reports are judged by; all but the first two by fleet. A fleet is silent after 72 hours unless told."""
 
     manifest: Manifest | None
     now: datetime
     lists: Mapping[str, DevicesFile] = field(default_factory=dict)
     rollouts: Rollouts = field(default_factory=dict)
     silent_after: Mapping[str, timedelta] = field(default_factory=dict)
+    class_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def judge_reports(reports: Iterable[DeviceReport], by: Judging) -> list[Observed]:
@@ -145,20 +146,28 @@ def _progress(
     report: DeviceReport, wanted: Wanted, rollout: Rollout | None, silent_after: timedelta, now: datetime
 ) -> tuple[State, str]:
     heard = report.seen or report.time
-    if read_time(heard) > now + CLOCK_AHEAD:
+    moment = read_time(heard)
+    if moment > now + CLOCK_AHEAD:
         return "silent", f"its clock is ahead: it was last heard of at {heard}"
-    if now - read_time(heard) > silent_after:
+    if now - moment > silent_after:
         return "silent", f"it was last heard of at {heard}"
     if (arrived := _arrived(report, wanted, rollout)) is not None:
         return arrived, "" if arrived == "converged" else _waiting_for(rollout)
     if report.slot.state == "trial":
         return "on trial", ""
-    last = report.last_update
-    if last is not None and last.digest == wanted.model and last.result in ("refused", "reverted"):
-        return "gave up", f"{last.result}: {last.reason}"
-    if last is not None and last.digest == wanted.model and last.result == "failed":
-        return "behind", f"failed: {last.reason}"
-    return "behind", "it goes back to what it had before" if wanted.choice == "base" and wanted.runs_new else ""
+    if wanted.choice == "base" and wanted.runs_new:
+        return "behind", "it goes back to what it had before"
+    return _tried(report.last_update, wanted, rollout)
+
+
+def _tried(last: LastUpdate | None, wanted: Wanted, rollout: Rollout | None) -> tuple[State, str]:
+    """What came of the last update of a device that does not run what it should."""
+    if last is None or last.digest != wanted.model or last.result == "installed":
+        return "behind", ""
+    resumed = rollout.current.resumed if rollout and rollout.current else None
+    if last.result == "failed" or (resumed is not None and read_time(last.time) < read_time(resumed)):
+        return "behind", f"{last.result}: {last.reason}"
+    return "gave up", f"{last.result}: {last.reason}"
 
 
 def _arrived(report: DeviceReport, wanted: Wanted, rollout: Rollout | None) -> State | None:

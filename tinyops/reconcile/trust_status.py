@@ -12,11 +12,12 @@ from tinyops.errors import RemoteError, SpecError
 from tinyops.files import JsonObject
 from tinyops.manifest.fields import time_text
 from tinyops.plan.awaiting import Awaiting
+from tinyops.reconcile.offering import delegates
 from tinyops.reconcile.trusting import Trusting, awaiting, trusting
 from tinyops.release.secrets import keys_at_hand
 from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository
-from tinyops.trust.offline import Offline, root_progress
+from tinyops.trust.offline import Offline, keyholders, root_progress
 from tinyops.trust.published import Published, read_published
 from tinyops.trust.roles import ROOT, SNAPSHOT, TARGETS, half_life
 from tinyops.trust.signing import Signers
@@ -27,6 +28,7 @@ _WHO = {
     TARGETS: "`tinyops trust sign` lets them live on",
     ROOT: "`tinyops trust rotate root` proposes the same keys for longer",
 }
+_BY_CI = "`tinyops apply` signs them again"
 _REFRESH = "`tinyops trust refresh` signs it again: does its schedule still run?"
 
 
@@ -57,14 +59,15 @@ class Life:
         if self.half is None or now < self.half:
             return ""
         over = "has expired" if now >= self.expires else "has lived half of its life"
-        how = _WHO[self.role] if self.role == ROOT or (self.role == TARGETS and by_people) else _REFRESH
+        how = _BY_CI if self.role == TARGETS and not by_people else _WHO.get(self.role, _REFRESH)
         return f"{self.role} {self.version} {over}, until {time_text(self.expires)}: {how}"
 
 
 @dataclass(frozen=True)
 class TrustStatus:
     """`root` is the number of the newest finished root, 0 for none; `proposed` says how far the next one is signed.
-    `unread` says why the host could not be read, "" when it was."""
+    `unread` says why the host could not be read, "" when it was; `old_online`: targets still let an online key speak
+    of rollouts that the root no longer names."""
 
     place: str
     root: int
@@ -75,6 +78,7 @@ class TrustStatus:
     lives: tuple[Life, ...]
     unread: str
     by_people: bool
+    old_online: bool = False
 
     def notes(self, now: datetime) -> list[str]:
         """What a person should know; empty where all is well."""
@@ -84,6 +88,10 @@ class TrustStatus:
             found.append(f"root {self.root + 1} is awaiting {counts} signatures")
         if self.awaiting is not None:
             found.append(self.awaiting.sentence)
+        if self.old_online:
+            found.append(
+                "targets let another online key speak of rollouts than the root names: they must be signed anew"
+            )
         return [line for line in (self.unread, *found) if line]
 
     def to_json(self, now: datetime) -> JsonObject:
@@ -119,6 +127,9 @@ def trust_status(found: Trusting, waiting: Awaiting | None) -> TrustStatus:
         lives=tuple(_lives(held, published)),
         unread=unread,
         by_people=found.by_people,
+        old_online=root is not None
+        and published.targets is not None
+        and not delegates(published.targets.signed, keyholders(root).online),
     )
 
 

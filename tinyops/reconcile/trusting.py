@@ -50,6 +50,15 @@ class Trusting:
     def targets_key(self) -> SigningKey:
         return load_signing_key(self.targets_secret, self.root)
 
+    def targets_key_here(self) -> SigningKey | None:
+        """None where people sign, and where CI's key is not here."""
+        if not self.targets_secret:
+            return None
+        try:
+            return self.targets_key()
+        except ToolError:
+            return None
+
     def offline(self) -> Offline:
         """What specs/trust holds. Raises SpecError."""
         from tinyops.trust.offline import FOLDER, load_offline
@@ -150,6 +159,15 @@ def awaiting(repository: Repository, releases: ReleaseStore | None, release: Rel
 
 def awaiting_of(world: World) -> Awaiting | None:
     return awaiting(world.repository, world.releases, world.release)
+
+
+def metadata_notes(world: World, now: datetime) -> list[str]:
+    """What drift has to say of a project's metadata; nothing for a project without, which needs no TUF."""
+    if world.repository.project.document.spec.metadata is None:
+        return []
+    from tinyops.reconcile.trust_status import trust_notes
+
+    return trust_notes(world.repository, world.releases, world.release, now)
 
 
 def _signed(root: Path, release: Release) -> int:

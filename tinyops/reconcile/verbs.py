@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from tinyops.documents import closest
@@ -154,7 +154,3 @@ def _manifest(world: World) -> Manifest:
     if world.manifest is None:
         raise UsageError("nothing is released yet", hint="`tinyops apply` makes the first release")
     return world.manifest
-
-
-def clock() -> datetime:
-    return datetime.now(UTC)

@@ -11,7 +11,6 @@ from pathlib import Path
 from tinyops.artifacts import Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
-from tinyops.build.steps import desired_steps
 from tinyops.build.trust import TRUSTED_FILES
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import write_atomic
@@ -22,7 +21,6 @@ from tinyops.plan import Bound
 from tinyops.plan.awaiting import Awaiting
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.past import Found, Past
-from tinyops.reconcile.pins import find_pins
 from tinyops.reconcile.rollout.published import read_all
 from tinyops.reconcile.storing import open_store
 from tinyops.reconcile.trusting import awaiting
@@ -56,6 +54,8 @@ class World:
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
+        from tinyops.build.steps import desired_steps  # what builds is heavy, and who looks at fleets needs none of it
+
         return desired_steps(self.repository, self.lock, self.catalog)
 
     @cached_property
@@ -92,6 +92,8 @@ class World:
     @cached_property
     def pins(self) -> Mapping[str, Found]:
         """By the key of its step, each int8 model that a fleet is pinned to. Raises SpecError for one nobody holds."""
+        from tinyops.reconcile.pins import find_pins
+
         return find_pins(self.repository, self.past)
 
     def recall(self, step: Step, key: str) -> Record | None:

@@ -27,6 +27,7 @@ _SHARED = {
     ".github/workflows/comment.yml": "shared/comment.yml",
     ".github/workflows/apply.yml": "shared/apply.yml",
     ".github/workflows/drift.yml": "shared/drift.yml",
+    ".github/workflows/metadata.yml": "shared/metadata.yml",
     ".github/tinyops.txt": "shared/tinyops.txt.j2",
 }
 _TRAINED = {

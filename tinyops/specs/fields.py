@@ -55,7 +55,7 @@ GitRepository: TypeAlias = Annotated[
 GitBranch: TypeAlias = Annotated[
     str,
     Matching(
-        r"^[A-Za-z0-9_-]+([./]?[A-Za-z0-9_-]+)*$",
+        r"^[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*$",
         "a branch is letters, digits, _ and -, and single . or / between them",
         max_length=100,
     ),

@@ -17,6 +17,7 @@ from tinyops.documents.reading import Loc
 from tinyops.errors import Problem, SpecError
 from tinyops.files import digest_json
 from tinyops.specs.board_rules import binding_faults
+from tinyops.specs.class_shares import class_share_faults
 from tinyops.specs.dataset import Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.files import NamedFile, digest_named, locate_file, named_files
@@ -302,6 +303,8 @@ class _Checker:
             yield Fault(("spec", "promote_when", "fleet"), f"there is no Fleet {when.fleet!r}", hint)
         projects = [*self.by_kind["Project"].values()]
         yield from rollout_faults(fleet.spec, projects[0].document.spec if projects else None)
+        dataset = self.by_kind["Dataset"].get(models[name].document.spec.dataset or "") if name in models else None
+        yield from class_share_faults(fleet.spec, dataset.document.spec if dataset else None)
         known, signal = self._signal(models[name].document) if name in models else (False, None)
         for board, binding in fleet.spec.boards.items():
             yield from binding_faults(board, binding, signal, self.catalog, signal_known=known)

@@ -25,7 +25,17 @@ from tinyops.specs.dataset import (
 )
 from tinyops.specs.environments import PromoteWhen, Suspended
 from tinyops.specs.features import Feature, RawFeature
-from tinyops.specs.fields import GitBranch, GitHubRepository, GitHubUrl, GitRepository, Path_, Seed, Share, WebAddress
+from tinyops.specs.fields import (
+    GitBranch,
+    GitHubRepository,
+    GitHubUrl,
+    GitRepository,
+    Label,
+    Path_,
+    Seed,
+    Share,
+    WebAddress,
+)
 from tinyops.specs.gates import NO_GATES, BoardGates, Gates, LimitOverride, Override
 from tinyops.specs.layers import (
     Architecture,
@@ -353,6 +363,12 @@ class FleetSpec(Strict):
     prevent_destroy: bool = Field(default=False, description="No board leaves it, and it cannot be retired.")
     rollout: Rollout | None = Field(
         default=None, description="In which waves its devices get what is new; absent: all at once."
+    )
+    class_shares: Mapping[Label, Share] | None = Field(
+        default=None,
+        min_length=1,
+        description="How often its devices are expected to see each class, in sum 1; absent: as the training side has "
+        "them. `tinyops fleet status` and drift compare what devices report.",
     )
     suspended: Suspended | None = Field(default=None, description="It stays as released; `tinyops suspend` writes it.")
     security_counter: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(

@@ -18,7 +18,7 @@ def reference(
     trained: NDArray[Any], classes: Sequence[str], outputs: NDArray[np.int8], interface: Int8Interface
 ) -> JsonObject:
     """`classes`: windows of the training side by label. `confidence`: windows of the test side by the int8 model's best
-    output, in tenths, `confidence_mean` their mean; empty and null where outputs are no shares of one (logits, distances).
+    output, in tenths, `confidence_mean` their mean; empty and null where outputs are no shares of one, such as logits.
     """
     counts = np.bincount(trained.astype(np.int64), minlength=len(classes))
     best = best_outputs(outputs, interface)
@@ -35,4 +35,5 @@ def best_outputs(outputs: NDArray[np.int8], interface: Int8Interface) -> NDArray
     scale, zero = interface.output_scale, interface.output_zero_point
     if (-128 - zero) * scale < 0 or (127 - zero) * scale > 1 or not len(outputs):
         return np.empty(0)
-    return (outputs.max(axis=1).astype(np.float64) - zero) * scale
+    best: NDArray[np.float64] = (outputs.max(axis=1).astype(np.float64) - zero) * scale
+    return best

@@ -200,11 +200,12 @@ class MetadataClient:
                 (self._work / name).write_bytes(data)
 
     def _save(self) -> None:
-        """Raises ToolError: then nothing may be installed, as it could be taken back."""
-        for path in sorted(self._work.glob(f"{HISTORY}/*.json")) + sorted(self._work.glob("*.json")):
+        """In the order in which it was believed. Raises ToolError: then nothing may be installed, as it could be taken
+        back."""
+        roots = sorted(self._work.glob(f"{HISTORY}/*.json"))
+        others = {path for path in self._work.glob("*.json") if not path.is_symlink()}
+        for path in [*roots, *sorted(others, key=lambda path: (path.name != TIMESTAMP_FILE, path.name))]:
             name = path.relative_to(self._work).as_posix()
-            if path.is_symlink():
-                continue
             data = path.read_bytes()
             if self._saved.get(name) != data:
                 write_atomic(self._folder / name, data)

@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 
 from tinyops.boards import load_catalog
 from tinyops.scaffold import scaffold
+from tinyops.trust.publishing import RENEW_SHARE
+from tinyops.trust.roles import Lives
 
 ROOT = Path(__file__).parents[3]
 WRITTEN = {
@@ -30,6 +32,7 @@ WRITES = {
     "init apply.yml": {"contents"},
     "init drift.yml": {"issues"},
     "drift.yml": {"issues"},
+    "init metadata.yml": {"contents"},
 }
 each = pytest.mark.parametrize("name", ALL)
 
@@ -47,9 +50,10 @@ def validator(name: str = "github-workflows") -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(json.loads(source.read_bytes()))
 
 
-def test_there_are_four_of_each() -> None:
-    assert {"plan.yml", "comment.yml", "apply.yml", "drift.yml", "ci.yml"} == set(OURS)
-    assert {f"init {n}.yml" for n in ("plan", "comment", "apply", "drift")} == set(WRITTEN)
+def test_there_are_five_of_each() -> None:
+    names = ("plan", "comment", "apply", "drift", "metadata")
+    assert {f"{n}.yml" for n in (*names, "ci")} == set(OURS)
+    assert {f"init {n}.yml" for n in names} == set(WRITTEN)
 
 
 @each
@@ -131,3 +135,15 @@ def test_only_the_job_that_releases_has_the_key_and_the_tip_is_what_it_takes(nam
         (checkout,) = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout@")]
         assert checkout["with"] == {"persist-credentials": False, "fetch-depth": 0, "ref": "${{ github.ref_name }}"}
     assert load(name)["concurrency"] == {"group": "apply"}
+
+
+@pytest.mark.parametrize("name", ["metadata.yml", "init metadata.yml"])
+def test_what_signs_on_schedule_has_the_online_key_and_no_other(name: str) -> None:
+    assert set(re.findall(r"secrets\.(\w+)", ALL[name])) == {"TINYOPS_ONLINE_KEY"}
+    document = load(name)
+    (job,) = document["jobs"].values()
+    assert job["environment"] == "metadata" and "default_branch" in job["if"]
+    (every,) = re.findall(r"\d+ \*/(\d+) \* \* \*", document["on"]["schedule"][0]["cron"])
+    least = min(Lives().timestamp_d, Lives().snapshot_d)
+    assert int(every) / 24 < least * (1 / 2 - 1 / RENEW_SHARE)  # signed again before anybody is warned
+    assert document["on"]["push"]["paths"] == ["specs/trust/**"]

@@ -113,6 +113,20 @@ def test_settings_that_are_wrong(tmp_path: Path, changes: dict[str, Any]) -> Non
         settings.check()
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"trust": None}, "nothing says whom to believe"),
+        ({"root": Path("root.json")}, "--root: wants --metadata"),
+        ({"chain": "a/b"}, "--chain: 'a/b' is no name"),
+    ],
+)
+def test_settings_that_say_too_little(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
+    fields: dict[str, Any] = {"store": "s", "fleet": "wrist", "board": "linux", "device": "pi", "trust": tmp_path}
+    with pytest.raises(UsageError, match=sentence):
+        AgentSettings(**{**fields, **changes}, state=tmp_path).check()
+
+
 def test_state_belongs_to_one_fleet_and_survives(tmp_path: Path) -> None:
     state = FRESH.but(accepted=3, sequence=7)
     save_state(tmp_path, state)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +16,9 @@ from tinyops.reconcile.states import Judging, by_state, converged_share, judge_r
 from tinyops.reconcile.wanting import wanted_of
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("released")
-
-
 @pytest.fixture
-def released(tmp_path: Path) -> Released:
-    return Released(tmp_path)
+def released() -> Released:
+    return Released()
 
 
 def named(wave: int, released: Released) -> str:

@@ -1,26 +1,41 @@
-"""`tinyops agent`: keep this device's model what the newest release says."""
+"""`tinyops agent`: keep this machine's model, and the devices behind it, what the newest release says."""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
+import sys
+import threading
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyops.cli.output import Output
+from tinyops.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tinyops.device.gateway.status import Status
+    from tinyops.device.update.settings import Stop
+    from tinyops.files import JsonObject
 
 DEFAULT_STATE = Path("/var/lib/tinyops")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
+    add("--config", type=Path, metavar="FILE", help="all settings from this file, a gateway's devices among them")
+    add("--systemd-unit", action="store_true", help="print the unit that runs it with --config FILE, and end")
+    add("--bluetooth", action="store_true", help="with --systemd-unit: let it use this machine's Bluetooth")
     add(
         "--store",
-        required=True,
         metavar="DIR|URL",
         help="where releases are: a folder, an http(s) URL or github:OWNER/REPOSITORY",
     )
-    add("--fleet", required=True, help="the fleet that this device belongs to")
-    add("--board", required=True, help="what this device is, as the catalogue names it")
+    add("--fleet", help="the fleet that this device belongs to")
+    add("--board", help="what this device is, as the catalogue names it")
     add("--device", default=socket.gethostname(), help="this device's name (default: the host's)")
     add("--metadata", metavar="DIR|URL", help="where the TUF metadata is, and the progress of rollouts")
     add("--root", type=Path, metavar="FILE", help="the first root.json: believe what the metadata says")
@@ -40,6 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    if arguments.config is not None:
+        _check_alone(arguments)
+        return _unit(arguments, output) if arguments.systemd_unit else _run_file(arguments, output)
+    if arguments.systemd_unit or arguments.bluetooth:
+        raise UsageError("--systemd-unit wants --config, the file that the unit runs it with")
+    for name in ("store", "fleet", "board"):
+        if getattr(arguments, name) is None:
+            raise UsageError(f"--{name} is missing", hint="give --store, --fleet and --board, or --config FILE")
+    return _run_flags(arguments, output)
+
+
+def _run_flags(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.device.agent import run_agent
     from tinyops.device.settings import AgentSettings
 
@@ -74,3 +101,75 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         lines.append(f"{report.health.inferences} inferences: {counts}")
     output.result(report.to_json(), "\n".join(lines))
     return 0
+
+
+def _check_alone(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for a setting that the file has, too: nobody should wonder which one counts."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    own = {"config", "systemd_unit", "bluetooth", "once", "json"}
+    usual = vars(parser.parse_args([]))
+    for name, value in vars(arguments).items():
+        if name in usual and name not in own and value != usual[name]:
+            raise UsageError(f"--{name.replace('_', '-')}: with --config all settings are in the file")
+
+
+def _unit(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.device.document import read_document
+    from tinyops.device.service import unit
+
+    document = read_document(arguments.config)
+    state = Path(document.spec.state)
+    if state.parent != Path("/var/lib"):
+        raise UsageError(f"state: {state}: a unit's folder lies in /var/lib", hint="state: /var/lib/tinyops")
+    program = Path(sys.argv[0]).resolve()
+    text = unit(program, arguments.config.resolve(), state.name, bluetooth=arguments.bluetooth)
+    output.result({"unit": text}, text.rstrip())
+    return 0
+
+
+def _run_file(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.device.assemble import Assembly
+    from tinyops.device.document import read_document
+    from tinyops.device.update.settings import Stop, Stopped
+
+    document = read_document(arguments.config)
+    stop = Stop()
+    _stop_on_signals(stop)
+    statuses = Assembly(document, arguments.config.parent, output.note).run(stop, once=arguments.once)
+    if arguments.once and stop.is_set():
+        raise Stopped("stopped", hint="devices run what they ran; the next run goes on from there")
+    output.result({"devices": [_json(status) for status in statuses]}, _text(statuses))
+    return 0
+
+
+def _stop_on_signals(stop: Stop) -> None:
+    """What is under way ends between two requests; a second signal ends it at once."""
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+
+
+def _text(statuses: Sequence[Status]) -> str:
+    lines = [f"{s.device or s.address}: {s.state}{f': {s.text}' if s.text else ''}" for s in statuses]
+    counts = ", ".join(f"{number} {state}" for state, number in Counter(s.state for s in statuses).items())
+    return "\n".join([*lines, f"{len(statuses)} devices: {counts}" if statuses else "no devices behind it"])
+
+
+def _json(status: Status) -> JsonObject:
+    return {
+        "address": status.address,
+        "device": status.device,
+        "fleet": status.identity.fleet if status.identity is not None else None,
+        "board": status.board or None,
+        "silicon": status.silicon or None,
+        "state": status.state,
+        "trouble": status.trouble,
+        "text": status.text or None,
+        "image": f"sha256:{status.runs.model}" if status.runs.model else None,
+    }

@@ -75,6 +75,15 @@ def _show(applied: Applied, output: Output) -> None:
         return
     kept = "No changes. Still released:" if not missed else "Nothing new was published. Still released:"
     head = f"Published {manifest.tag} of {manifest.project}." if applied.published else f"{kept} {manifest.tag}"
-    waiting = applied.delivery.awaiting if applied.delivery else None
-    lines = [head, *([waiting.sentence] if waiting else []), "", output.table(HEADERS, rows(manifest)), FOOTNOTE]
+    lines = [head, *_offered(applied), "", output.table(HEADERS, rows(manifest)), FOOTNOTE]
     output.result(value, "\n".join(lines))
+
+
+def _offered(applied: Applied) -> list[str]:
+    """What devices with metadata are offered, where that is not as before."""
+    delivery = applied.delivery
+    if delivery is None:
+        return []
+    if delivery.awaiting is not None:
+        return [delivery.awaiting.sentence]
+    return [f"Devices are offered v{delivery.offered}."] if delivery.changed else []

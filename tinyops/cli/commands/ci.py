@@ -195,15 +195,13 @@ def _packages(arguments: argparse.Namespace, output: Output) -> int:
 def _drift(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.ci.comment import ACTIONS_AUTHOR, keep_issue
     from tinyops.ci.drifting import TITLE, drift_issue
-    from tinyops.reconcile.observed import observed_devices
+    from tinyops.reconcile.fleets import fleet_status, missed_today
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.planning import plan_of
-    from tinyops.reconcile.verbs import clock
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
-    reporting = world.repository.project.document.spec.reports is not None
-    devices, unreadable = observed_devices(world, clock()) if reporting else ([], [])
-    body, drifted = drift_issue(plan_of(world), devices, len(unreadable))
+    body, drifted = drift_issue(plan_of(world), fleet_status(world, clock()), missed_today(world))
     if arguments.dry_run:
         output.result({"body": body, "drifted": drifted}, body)
         return 0

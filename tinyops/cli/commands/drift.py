@@ -19,13 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from tinyops.reconcile.observed import observed_devices
+    from tinyops.reconcile.observed import clock, observed_devices
     from tinyops.reconcile.states import DRIFTED, Observed, by_state
-    from tinyops.reconcile.verbs import clock
+    from tinyops.reconcile.trusting import metadata_notes
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
-    devices, unreadable = observed_devices(world, clock())
+    now = clock()
+    devices, unreadable = observed_devices(world, now)
 
     def row(device: Observed) -> tuple[str, ...]:
         runs, wanted = (
@@ -48,12 +49,15 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     lines = [output.table(HEADERS, [row(d) for d in shown]), ""] if shown else []
     released = world.manifest.tag if world.manifest else "nothing released"
     lines += [f"{released}: {counts}."]
+    notes = metadata_notes(world, now)
+    lines += notes
     for wrong in unreadable:
         output.note(f"not a report: {wrong.path}: {wrong.reason}")
     value = {
         "released": world.manifest.version if world.manifest else 0,
         "devices": [device.to_json() for device in devices],
         "unreadable": [{"path": str(wrong.path), "reason": wrong.reason} for wrong in unreadable],
+        "metadata": notes,
     }
     output.result(value, "\n".join(lines))
     drifted = any(device.state in DRIFTED for device in devices)

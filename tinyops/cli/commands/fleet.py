@@ -35,7 +35,7 @@ def _status(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.cli.fleet_text import status_text
     from tinyops.reconcile.fleet_status import status_json
     from tinyops.reconcile.fleets import fleet_status
-    from tinyops.reconcile.verbs import clock
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
@@ -52,9 +52,8 @@ def _log(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.cli.fleet_text import log_text
     from tinyops.reconcile.device_log import device_log, find_device
     from tinyops.reconcile.fleet_status import device_json
-    from tinyops.reconcile.observed import judging, reports_of
+    from tinyops.reconcile.observed import clock, judging, reports_of
     from tinyops.reconcile.states import judge_reports
-    from tinyops.reconcile.verbs import clock
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)
@@ -71,7 +70,7 @@ def _log(arguments: argparse.Namespace, output: Output) -> int:
 def _page(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.reconcile.fleet_status import status_json
     from tinyops.reconcile.fleets import fleet_status
-    from tinyops.reconcile.verbs import clock
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.world import observe
     from tinyops.report.fleet_page import write_page
 

@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.rollout.stepping import step
-    from tinyops.reconcile.verbs import clock
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments), lock_file=arguments.lock)

@@ -53,6 +53,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.reconcile.world import hold
 
     held = hold(repository_root(arguments), say=output.note)
+    if arguments.verb in ("publish", "refresh") and held.repository.project.document.spec.metadata is None:
+        output.result({"changed": False, "state": "none"}, "The project has no metadata: there is nothing to sign.")
+        return 0
     VERBS[arguments.verb](arguments, output, held, need_trusting(held.repository))
     return 0
 
@@ -69,8 +72,8 @@ def _key(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _init(arguments: argparse.Namespace, output: Output, _: Held, found: Trusting) -> None:
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.trust_signing import init
-    from tinyops.reconcile.verbs import clock
 
     held, made = init(
         found, root_keys=arguments.root, threshold=arguments.threshold, targets_keys=arguments.targets, now=clock()
@@ -79,8 +82,8 @@ def _init(arguments: argparse.Namespace, output: Output, _: Held, found: Trustin
 
 
 def _rotate(arguments: argparse.Namespace, output: Output, _: Held, found: Trusting) -> None:
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.trust_signing import rotate
-    from tinyops.reconcile.verbs import clock
 
     named = {"add": arguments.add, "remove": arguments.remove, "threshold": arguments.threshold}
     held = rotate(found, arguments.role, **named, now=clock())
@@ -88,8 +91,8 @@ def _rotate(arguments: argparse.Namespace, output: Output, _: Held, found: Trust
 
 
 def _revoke(arguments: argparse.Namespace, output: Output, _: Held, found: Trusting) -> None:
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.trust_signing import revoke
-    from tinyops.reconcile.verbs import clock
 
     held, roles = revoke(found, arguments.key, clock())
     said = [f"Taken out of {' and '.join(roles)}. Devices refuse what it signs once the new root is published."]
@@ -111,9 +114,9 @@ def _written(
 
 
 def _status(_: argparse.Namespace, output: Output, world: Held, found: Trusting) -> None:
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.trust_status import status_lines, trust_status
     from tinyops.reconcile.trusting import awaiting
-    from tinyops.reconcile.verbs import clock
 
     now = clock()
     status = trust_status(found, awaiting(world.repository, world.releases, world.release))
@@ -122,8 +125,8 @@ def _status(_: argparse.Namespace, output: Output, world: Held, found: Trusting)
 
 def _sign(arguments: argparse.Namespace, output: Output, world: Held, found: Trusting) -> None:
     from tinyops.documents import shown_path
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.trust_signing import commit_files, sign, summary_of
-    from tinyops.reconcile.verbs import clock
 
     done = sign(found, world.releases, world.release, names=arguments.key, dry_run=arguments.dry_run, now=clock())
     if arguments.commit and done.files:
@@ -148,8 +151,8 @@ def _sign(arguments: argparse.Namespace, output: Output, world: Held, found: Tru
 
 def _publish(_: argparse.Namespace, output: Output, world: Held, found: Trusting) -> None:
     from tinyops.errors import SpecError
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.trusting import deliver_newest
-    from tinyops.reconcile.verbs import clock
 
     if world.releases is None or world.release is None:
         raise SpecError("nothing is released yet, so there is nothing to offer", hint="`tinyops apply` releases")
@@ -162,9 +165,9 @@ def _publish(_: argparse.Namespace, output: Output, world: Held, found: Trusting
 
 
 def _refresh(_: argparse.Namespace, output: Output, world: Held, found: Trusting) -> None:
+    from tinyops.reconcile.observed import clock
     from tinyops.reconcile.offering import refresh
     from tinyops.reconcile.trust_status import trust_notes
-    from tinyops.reconcile.verbs import clock
 
     now = clock()
     published, changed = refresh(found, world.releases, now)

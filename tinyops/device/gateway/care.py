@@ -62,7 +62,7 @@ def _visit(place: Place, ward: Ward, may_update: bool) -> Visit:
         place.address, guarded, settle_s=place.settle_s, patience=patience, watch=ward.watch, stop=ward.stop
     ) as to:
         try:
-            answer = reach(to, place)
+            answer = reach(to, place, ward.ask_s)
         except LinkError as error:
             return Visit(_absent(place, ward, error.message))
         if answer.identity is None or answer.trouble is not None:
@@ -166,7 +166,8 @@ class _Care:
         entry = standing.offered.entry
         at = position(entry.fleet, self._identity.device)
         self._wave = entry.rollout.wave_of(at) if entry.rollout is not None else None
-        chosen = wanted(standing.offered, at)
+        runs = self._ward.standings.model_of(self._runs.model) if self._runs.confirmed else None
+        chosen = wanted(standing.offered, at, runs)
         self._classes = self._names(chosen or entry)
         delivery = Delivery(self._identity, self._place.address, standing.offered.digest, chosen)
         bringing = Bringing(delivery, self._ward, self._to, self._guarded)

@@ -6,16 +6,17 @@ import queue
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from tinyops.device.gateway.care import Visit, visit
+from tinyops.device.gateway.health import Snapshot
+from tinyops.device.gateway.listening import Ears
+from tinyops.device.gateway.outgoing import Outgoing
 from tinyops.device.gateway.places import Finder, Place
 from tinyops.device.gateway.prefetch import prefetch
-from tinyops.device.gateway.reporting import Reporter, Send, report_of
+from tinyops.device.gateway.reporting import Reporter, Send
 from tinyops.device.gateway.status import Status
 from tinyops.device.gateway.timing import Rhythm, after_look, back_off, spread
 from tinyops.device.gateway.ward import Ward
@@ -25,7 +26,6 @@ from tinyops.errors import TinyopsError
 TICK_S = 0.5
 SCAN_S = 2.0
 REPORT_S = 5.0
-REPORTS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,22 @@ class Counts:
     looks: Counter[str] = field(default_factory=Counter)  # by state
     updates: Counter[tuple[str, str]] = field(default_factory=Counter)  # by fleet and outcome
     reports: Counter[str] = field(default_factory=Counter)  # by sent, failed
-    poll_s: float = 0.0  # when the last one ended well, seconds after 1970
+    last_poll: float = 0.0  # that came to its end, seconds after 1970
     problem: str = ""  # of the last poll
     round_s: float = 0.0  # how long the last whole round took
 
 
+@dataclass(frozen=True)
+class Polled:
+    """What a poll came to: fleets and boards with another offer than before."""
+
+    changed: set[tuple[str, str]]
+    error: TinyopsError | None = None
+
+
 class Gateway:
     """Everything but the journal, the cache and the offers, which the ward holds. `run` and `round` are for one thread;
-    `statuses` and `counts` may be read from others."""
+    `statuses`, `counts` and `snapshot` may be read from others."""
 
     def __init__(
         self,
@@ -67,37 +75,40 @@ class Gateway:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._finder, self.ward, self._pace = finder, ward, pace
-        self._reporter, self._send, self._on_event = reporter, send, on_event
+        self._name, self._on_event = reporter.device, on_event
         self._clock, self._chance = clock, chance
+        self._outgoing = Outgoing(ward, reporter, send)
+        self._ears = Ears()
         self._places: dict[str, Place] = {}
         self._ended: queue.SimpleQueue[tuple[Place, Visit]] = queue.SimpleQueue()
-        self._unreported: set[str] = set()
-        self._unkept: set[str] = set()
+        self._polling: Future[Polled] | None = None
         self._ready = False
         self._failures = 0
         self._poll_due_s = self._scan_due_s = self._report_due_s = 0.0
+        self._ticked_s = clock()
+        self._started = ward.now().timestamp()
         self.statuses: dict[str, Status] = {}
         self.counts = Counts()
 
-    @property
-    def last_poll(self) -> datetime | None:
-        return datetime.fromtimestamp(self.counts.poll_s).astimezone() if self.counts.poll_s else None
-
     # -- two ways to run ----------------------------------------------------------------------------
 
-    def run(self, stop: Stop) -> None:
-        """Until `stop` is set; what is under way then ends between two requests."""
-        with self._pool() as pool:
+    def run(self, stop: Stop, on_tick: Callable[[], None] = lambda: None) -> None:
+        """Until `stop` is set; what is under way then ends between two requests. `on_tick` is called again and again
+        while all goes well."""
+        with self._pool() as pool, ThreadPoolExecutor(1, "poll") as poller:
             while not stop.is_set():
-                self.tick(pool)
+                self.tick(pool, poller)
+                on_tick()
                 self._take(TICK_S)
+            self.ward.stop.set()
         self._finish()
 
     def round(self) -> None:
         """Polls, looks at every device once, and brings each what it needs. Raises RemoteError when the poll failed,
         after all the rest."""
         begun = self._clock()
-        error = self._poll()
+        polled = self._poll()
+        self._note_poll(polled)
         with self._pool() as pool:
             self._scan()
             knew_all = self._ready
@@ -106,67 +117,93 @@ class Gateway:
                 self._looks(pool, [p for p in self._places.values() if self.statuses[p.address].state == "behind"])
         self._finish()
         self.counts.round_s = self._clock() - begun
-        if error is not None:
-            raise error
+        if polled.error is not None:
+            raise polled.error
 
-    def tick(self, pool: ThreadPoolExecutor) -> None:
+    def tick(self, pool: ThreadPoolExecutor, poller: ThreadPoolExecutor) -> None:
         """Begins what is due now, and waits for nothing."""
-        now = self._clock()
-        if now >= self._poll_due_s:
-            self._poll()
+        now = self._ticked_s = self._clock()
+        if self._polling is None and now >= self._poll_due_s:
+            self._polling = poller.submit(self._poll)
+        if self._polling is not None and self._polling.done():
+            self._note_poll(self._polling.result())
+            self._polling = None
         if now >= self._scan_due_s:
             self._scan_due_s = now + SCAN_S
             self._scan()
+        for address in self._ears.heard(self._places.values()):
+            self._places[address].due_s = now
         for place in self._places.values():
-            if not place.busy and place.due_s <= now:
+            if not place.busy and place.due_s <= now and self.counts.polls:
                 self._begin(pool, place)
         if now >= self._report_due_s:
             self._report_due_s = now + REPORT_S
             self._tell()
 
-    # -- its parts ----------------------------------------------------------------------------------
+    def snapshot(self) -> Snapshot:
+        """How it stands now."""
+        counts, ward = self.counts, self.ward
+        stale = ward.standings.stale_after()
+        return Snapshot(
+            *(self._name, list(self.statuses.values()), dict(counts.polls), dict(counts.looks), dict(counts.updates)),
+            reports={"sent": self._outgoing.sent, **counts.reports},
+            last_poll=counts.last_poll,
+            started=self._started,
+            poll_s=self._pace.poll_s,
+            poll_problem=counts.problem,
+            stale_after=stale.timestamp() if stale is not None else None,
+            fetched_files=ward.content.fetched.files,
+            fetched_bytes=ward.content.fetched.bytes,
+            cache_bytes=ward.content.held_bytes,
+            journal_writes=ward.journal.writes,
+            journal_trouble=ward.journal.trouble,
+            warnings=(*ward.standings.warnings(), *filter(None, [ward.journal.damaged])),
+            alive_s=self._clock() - self._ticked_s,
+            now=ward.now().timestamp(),
+        )
 
-    @contextmanager
-    def _pool(self) -> Iterator[ThreadPoolExecutor]:
-        with ThreadPoolExecutor(max_workers=self._pace.jobs, thread_name_prefix="visit") as pool:
-            yield pool
+    # -- polls --------------------------------------------------------------------------------------
 
-    def _poll(self) -> TinyopsError | None:
-        """What it came to; devices whose offer changed are due at once."""
-        error: TinyopsError | None = None
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max_workers=self._pace.jobs, thread_name_prefix="visit")
+
+    def _poll(self) -> Polled:
+        """Also fetches what devices that sleep will need, and drops what nobody needs. Raises nothing."""
+        changed: set[tuple[str, str]] = set()
         try:
             changed = self.ward.standings.refresh()
-        except TinyopsError as caught:
-            error, changed = caught, set()
-            self._on_event(caught.message)
+            self.ward.classes.clear()
+            self.ward.content.sweep(self.ward.standings.wanted_files())
+        except TinyopsError as error:
+            return Polled(changed, error)
+        try:
+            prefetch([p.address for p in [*self._places.values()] if p.named.wake is not None], self.ward)
+        except TinyopsError as error:
+            self._on_event(error.message)
+        return Polled(changed)
+
+    def _note_poll(self, polled: Polled) -> None:
+        """What it came to; devices whose offer changed are due at once."""
+        error = polled.error
         self._failures = self._failures + 1 if error is not None else 0
         self.counts.polls["failed" if error is not None else "ok"] += 1
         self.counts.problem = error.message if error is not None else ""
-        self._poll_due_s = self._clock() + (
-            back_off(self._pace.poll_s, self._failures, self._chance())
-            if error is not None
-            else spread(self._pace.poll_s, self._chance())
-        )
-        if error is None:
-            self.counts.poll_s = self.ward.now().timestamp()
-            self.ward.classes.clear()
-            self.ward.content.sweep(self.ward.standings.wanted_files())
-            self._prepare(changed)
-        return error
-
-    def _prepare(self, changed: set[tuple[str, str]]) -> None:
-        for address, status in list(self.statuses.items()):
-            identity = status.identity
-            place = self._places.get(address)
-            if place is not None and identity is not None and (identity.fleet, identity.board) in changed:
-                place.rhythm = replace(place.rhythm, failures=0)
-                if place.named.wake is None:
-                    place.due_s = 0.0
-        asleep = [place.address for place in self._places.values() if place.named.wake is not None]
-        try:
-            prefetch(asleep, self.ward)
-        except TinyopsError as error:
+        if error is not None:
             self._on_event(error.message)
+            pause_s = back_off(self._pace.poll_s, self._failures, self._chance())
+        else:
+            self.counts.last_poll = self.ward.now().timestamp()
+            pause_s = spread(self._pace.poll_s, self._chance())
+        self._poll_due_s = self._clock() + pause_s
+        for address, status in self.statuses.items():
+            identity, place = status.identity, self._places.get(address)
+            if place is None or identity is None or (identity.fleet, identity.board) not in polled.changed:
+                continue
+            place.rhythm = replace(place.rhythm, failures=0)
+            if place.named.wake is None:
+                place.due_s = 0.0
+
+    # -- devices ------------------------------------------------------------------------------------
 
     def _scan(self) -> None:
         """Finds what was plugged in, and drops what was pulled out."""
@@ -174,6 +211,7 @@ class Gateway:
         for address in before.keys() - self._places.keys():
             with self.ward.lock:
                 self.ward.roster.gone(address)
+            self._ears.close(address)
             status = self.statuses.pop(address, None)
             if status is not None and status.identity is not None:
                 self._on_event(f"{address}: {status.identity.device} was unplugged")
@@ -189,6 +227,7 @@ class Gateway:
 
     def _begin(self, pool: ThreadPoolExecutor, place: Place) -> None:
         place.busy = True
+        self._ears.close(place.address)
         may_update = self._ready
         if may_update and self.statuses[place.address].state == "behind":
             self.statuses[place.address] = replace(self.statuses[place.address], state="updating")
@@ -226,8 +265,7 @@ class Gateway:
             chance=self._chance(),
         )
         if status.answers or (before is not None and before.answers):
-            self._unreported.add(place.address)
-            self._unkept.add(place.address)
+            self._outgoing.note(place.address)
         for address in found.met:
             self._meet(address)
         self._open_the_door()
@@ -254,41 +292,17 @@ class Gateway:
             text = status.text.removeprefix(f"{status.address}: ")
             self._on_event(f"{status.address}: {status.state}: {text}")
 
+    # -- what is told -------------------------------------------------------------------------------
+
     def _finish(self) -> None:
         self._take(0)
+        self._ears.close_all()
         self._tell()
 
     def _tell(self) -> None:
         """Keeps what was seen, and reports it; what could not be is kept for the next time."""
         try:
-            self._keep()
-            self._report()
+            self._outgoing.tell(self.statuses)
         except TinyopsError as error:
             self.counts.reports["failed"] += 1
             self._on_event(error.message)
-
-    def _keep(self) -> None:
-        found = {self.statuses[address].device for address in self._unkept if address in self.statuses}
-        rows = [self.ward.devices[device] for device in found if device is not None and device in self.ward.devices]
-        if rows:
-            self.ward.journal.keep(rows)
-        self._unkept.clear()
-
-    def _report(self) -> None:
-        waiting = [a for a in sorted(self._unreported) if a in self.statuses and self.statuses[a].identity is not None]
-        for at in range(0, len(waiting), REPORTS_AT_ONCE):
-            addresses = waiting[at : at + REPORTS_AT_ONCE]
-            by_device = {self.statuses[a].device or "": a for a in addresses if self.statuses[a].trouble != "twice"}
-            numbers = self.ward.journal.count_reports(list(by_device))
-            reports = [
-                report
-                for device, address in by_device.items()
-                if device in numbers
-                and (report := report_of(self.statuses[address], self.ward, self._reporter, numbers[device]))
-                is not None
-            ]
-            if (error := self._send(reports)) is not None:
-                raise error
-            self.counts.reports["sent"] += len(reports)
-            self._unreported.difference_update(addresses)
-        self._unreported.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyops.device.gateway.guard import ASK_S, RESET_ASK_S
+from tinyops.device.gateway.guard import RESET_ASK_S
 from tinyops.device.gateway.places import Place
 from tinyops.device.gateway.who import Answer, ask
 from tinyops.device.update.connection import Connection
@@ -23,15 +23,15 @@ class Seen:
     crash: Crash | None
 
 
-def reach(to: Connection, place: Place) -> Answer:
+def reach(to: Connection, place: Place, ask_s: float) -> Answer:
     """Who answers, soon: a device that does not is there another time. Raises LinkError."""
     wake = place.named.wake
     if place.settle_s:
         tries, wait_s = 1, RESET_ASK_S
     elif wake is not None:
-        tries, wait_s = 1, min(ASK_S, wake.knock_s)
+        tries, wait_s = 1, min(ask_s, wake.knock_s)
     else:
-        tries, wait_s = TRIES, ASK_S
+        tries, wait_s = TRIES, ask_s
     while True:
         board = to.manager()
         board.timeout_s = wait_s

@@ -22,8 +22,10 @@ def prefetch(addresses: Iterable[str], ward: Ward) -> None:
         standing = ward.standings.of(known.fleet, known.board)
         if standing.offered is None or standing.expired:
             continue
-        entry = wanted(standing.offered, position(known.fleet, known.device))
-        for image in _missing(entry, Runs.from_text(known.running)):
+        runs = Runs.from_text(known.running)
+        at = position(known.fleet, known.device)
+        entry = wanted(standing.offered, at, ward.standings.model_of(runs.model))
+        for image in _missing(entry, runs):
             ward.content.offer(image)
 
 

@@ -10,8 +10,7 @@ from datetime import datetime
 
 from tinyops.device.gateway.choice import MODEL, Accepted, age_problem, expiry_problem
 from tinyops.device.gateway.journal import Journal
-from tinyops.device.offers import Offered, Offers
-from tinyops.device.rules import Refused
+from tinyops.device.offers import Offered, Offers, Refused
 from tinyops.errors import RemoteError
 from tinyops.manifest.entry import Entry, EntryContent
 
@@ -28,10 +27,13 @@ class Standing:
 
 
 class Standings:
-    """The offers of one store, as of its last poll. `refresh` is for one thread, `of` for several."""
+    """The offers of one store, as of its last poll. For several threads: who asks during a poll waits for its end."""
 
-    def __init__(self, offers: Offers, journal: Journal, now: Callable[[], datetime]) -> None:
-        self._offers, self._journal, self._now = offers, journal, now
+    def __init__(
+        self, offers: Offers, journal: Journal, now: Callable[[], datetime], project: str | None = None
+    ) -> None:
+        """`project`: the only one whose releases are taken."""
+        self._offers, self._journal, self._now, self._project = offers, journal, now, project
         self._lock = threading.Lock()
         self._accepted = journal.accepted()
         self._models = journal.models()
@@ -41,29 +43,34 @@ class Standings:
     def refresh(self) -> set[tuple[str, str]]:
         """One poll. Returns the fleets and boards whose offer is another than before. Raises RemoteError; what was
         known is then still offered."""
-        before = {pair: standing.offered for pair, standing in self._known.items()}
-        try:
-            self._offers.refresh()
-            self.reached = True
-        except RemoteError:
+        with self._lock:
+            before, self._known = self._known, {}
             self.reached = False
-            raise
-        finally:
-            with self._lock:
-                self._known = {}
-        return {pair for pair, offered in before.items() if self.of(*pair).offered != offered}
+            try:
+                self._offers.refresh()
+            except BaseException:
+                self._known = {pair: standing for pair, standing in before.items() if standing.offered is not None}
+                raise
+            self.reached = True
+            return {pair for pair, standing in before.items() if self._of(*pair).offered != standing.offered}
 
     def of(self, fleet: str, board: str) -> Standing:
         """Raises JournalFailed."""
         with self._lock:
-            pair = (fleet, board)
-            if pair not in self._known:
-                self._known[pair] = self._ask(fleet, board)
-            found = self._known[pair]
+            found = self._of(fleet, board)
         if found.offered is None:
             return found
         expired = expiry_problem(found.offered.entry, self._offers.stale_after(), self._now())
         return Standing(found.offered, expired=expired)
+
+    def _of(self, fleet: str, board: str) -> Standing:
+        pair = (fleet, board)
+        if pair not in self._known:
+            self._known[pair] = self._ask(fleet, board)
+        return self._known[pair]
+
+    def warnings(self) -> tuple[str, ...]:
+        return self._offers.warnings()
 
     def stale_after(self) -> datetime | None:
         return self._offers.stale_after()
@@ -73,9 +80,14 @@ class Standings:
         found = self._models.get(image)
         return json.loads(found) if found is not None else None
 
+    def model_of(self, image: str) -> str | None:
+        """The digest of the model that a slot's image holds, as releases have it."""
+        about = self.about(image)
+        return str(about["model"]) if about is not None else None
+
     def wanted_files(self) -> frozenset[str]:
         """Digests of the files that offers name, also for devices of later waves."""
-        contents = [c for s in self._known.values() if s.offered is not None for c in _contents(s.offered.entry)]
+        contents = [c for s in [*self._known.values()] if s.offered is not None for c in _contents(s.offered.entry)]
         return frozenset(image.sha256 for content in contents for image in content.images.values()) | frozenset(
             content.contract_file.sha256 for content in contents
         )
@@ -85,6 +97,9 @@ class Standings:
             offered = self._offers.offered(fleet, board)
         except RemoteError as error:
             return Standing(None, error.message, isinstance(error, Refused))
+        if self._project not in (None, offered.entry.project):
+            problem = f"{fleet}/{board}: is of project {offered.entry.project}, this gateway belongs to {self._project}"
+            return Standing(None, problem, refused=True)
         if problem := age_problem(offered, self._accepted.get((fleet, board))):
             return Standing(None, f"{fleet}/{board}: {problem}", refused=True)
         accepted = Accepted(offered.entry.version, offered.digest)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tinyops.device.gateway.content import Content
+from tinyops.device.gateway.guard import ASK_S
 from tinyops.device.gateway.journal import Journal, Remembered, event_of
 from tinyops.device.gateway.roster import Clash, Roster
 from tinyops.device.gateway.standing import Standings
@@ -29,6 +30,7 @@ class Ward:
     stop: Stop
     patience: Patience
     now: Callable[[], datetime]
+    ask_s: float = ASK_S  # how long an answer may take of a device that may not be there
     roster: Roster = field(default_factory=Roster)
     lock: threading.Lock = field(default_factory=threading.Lock)
     devices: dict[str, Remembered] = field(default_factory=dict)

@@ -25,7 +25,9 @@ EVERY_S = 60.0
 ATTEMPTS = 6
 FLEETS_MAX = 1000
 _TIP, _HEAD = "refs/reports/tip", "refs/reports/head"
-_ADDRESS = re.compile(r"git\+(?P<repository>[^#\s]+)(?:#(?P<branch>[A-Za-z0-9_-]+(?:[./]?[A-Za-z0-9_-]+)*))?")
+_ADDRESS = re.compile(
+    r"git\+(?P<repository>[^#\s]+)(?:#(?P<branch>[A-Za-z0-9_][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_-]+)*))?"
+)
 _ID = re.compile(r"[0-9a-f]{40,64}")
 _ENTRY = re.compile(r"(\d{6}) (\w+) ([0-9a-f]{40,64})\s+(-|\d+)\t(.*)")
 

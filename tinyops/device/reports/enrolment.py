@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tinyops.device.provision.devices_file import Device, DevicesFile
 from tinyops.manifest.report import DeviceReport
@@ -22,24 +23,24 @@ class Enrolment:
 
     lists: Mapping[str, DevicesFile]
 
-    def __post_init__(self) -> None:
-        by_id: dict[str, list[Device]] = {}
-        known = {fleet: dict(listed.devices) for fleet, listed in self.lists.items()}
-        for device in (device for devices in known.values() for device in devices.values()):
-            by_id.setdefault(device.id, []).append(device)
-        object.__setattr__(self, "_devices", known)
-        object.__setattr__(self, "_by_id", by_id)
+    @cached_property
+    def _devices(self) -> Mapping[str, Mapping[str, Device]]:
+        return {fleet: dict(listed.devices) for fleet, listed in self.lists.items()}
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, list[Device]]:
+        found: dict[str, list[Device]] = {}
+        for device in (device for devices in self._devices.values() for device in devices.values()):
+            found.setdefault(device.id, []).append(device)
+        return found
 
     def device(self, fleet: str, name: str) -> Device | None:
         """Its line; None where there is none, or no list."""
-        devices: Mapping[str, Mapping[str, Device]] = self._devices  # type: ignore[attr-defined]
-        return devices.get(fleet, {}).get(name)
+        return self._devices.get(fleet, {}).get(name)
 
-    def all(self) -> Iterator[tuple[str, Device]]:
-        devices: Mapping[str, Mapping[str, Device]] = self._devices  # type: ignore[attr-defined]
-        for fleet, listed in devices.items():
-            for device in listed.values():
-                yield fleet, device
+    def names_key(self, name: str, public_key: str) -> bool:
+        """Whether a list names this key for a device or gateway."""
+        return any(line.public_key == public_key for line in self._by_id.get(name, []))
 
     def objection(self, report: DeviceReport) -> str:
         """Why the key that a report names does not count for its device; empty where it does."""
@@ -49,8 +50,7 @@ class Enrolment:
         return self._gateway_objection(report, report.reporter, device)
 
     def _gateway_objection(self, report: DeviceReport, gateway: str, device: Device | None) -> str:
-        by_id: Mapping[str, list[Device]] = self._by_id  # type: ignore[attr-defined]
-        lines = by_id.get(gateway, [])
+        lines = self._by_id.get(gateway, [])
         if not lines:
             listed = report.fleet in self.lists
             return f"{gateway} speaks for it, and no list of devices names that" if listed else ""

@@ -86,4 +86,5 @@ _WHO = {"NAME": WHO, "EMAIL": f"{WHO}@localhost"}
 
 def _said(done: Completed) -> str:
     lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-    return (lines[-1] if lines else f"exit status {done.returncode}")[:300]
+    fatal = [line for line in lines if line.startswith("fatal:")]
+    return (fatal or lines or [f"exit status {done.returncode}"])[0][:300]

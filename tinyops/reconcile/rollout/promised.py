@@ -11,7 +11,7 @@ from tinyops.errors import SpecError
 from tinyops.manifest.document import FleetEntry, FleetRollout
 from tinyops.manifest.progress import ONLINE_KEYS_MAX, progress_file
 from tinyops.plan import Action, Change, Plan, Reason
-from tinyops.reconcile.pricing import devices_of
+from tinyops.reconcile.device_lists import devices_of
 from tinyops.reconcile.rollout.published import TRUST_FOLDER, online_keys
 from tinyops.reconcile.rollout.quarantine import GATE, is_halted, lifting
 from tinyops.reconcile.rollout.starting import Terms, is_finished, terms_of

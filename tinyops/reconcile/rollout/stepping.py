@@ -13,8 +13,8 @@ from tinyops.files import JsonObject
 from tinyops.manifest.document import FleetEntry, FleetRollout, Manifest
 from tinyops.manifest.progress import Progress, position
 from tinyops.manifest.report import DeviceReport
+from tinyops.reconcile.device_lists import devices_of
 from tinyops.reconcile.observed import reports_of
-from tinyops.reconcile.pricing import devices_of
 from tinyops.reconcile.rollout import choices
 from tinyops.reconcile.rollout.decide import Decision, Situation, decide
 from tinyops.reconcile.rollout.published import Held, read_all

@@ -1,0 +1,177 @@
+"""An application on a socket: TLS, a bound on connections, slow clients sent away, an end that loses nothing.
+
+uvicorn serves; what it leaves open is here: connections that never send a request, and more of them than there may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tinyops.errors import SpecError, ToolError, UsageError
+from tinyops.receiver.guard import App
+
+KEEP_ALIVE_S = 5
+STOP_S = 10
+HEADERS_LIMIT_BYTES = 16 * 1024
+BACKLOG = 512
+FILES_BESIDE = 64  # that are open beside connections
+FULL_BODY = b'{"error": "too many connections at a time"}\n'
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
+    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(FULL_BODY), FULL_BODY)
+)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where, with what certificate, for how many connections at a time, and how long each may take to ask."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    connections_max: int = 512
+    patience_s: float = 10.0
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection: refused where there are too many, closed when no whole request has come in time."""
+
+    connections_max: ClassVar[int]
+    patience_s: ClassVar[float]
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.connections_max:
+            transport.write(FULL)
+            transport.close()
+        else:
+            self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._watch()  # part of a request's head
+        elif self.conn.their_state is not h11.IDLE:
+            self._unwatch()  # a body has its own limit
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.patience_s, self._late)
+
+    def _unwatch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, that ends with the exit status of one that was asked to end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def serve(app: App, listening: Listening, on_ready: Callable[[str], None]) -> None:
+    """Serves until SIGINT or SIGTERM, then takes no more, and ends when what is in hand is done or `STOP_S` have
+    passed. `on_ready` is told the address. Raises UsageError, SpecError and ToolError."""
+    context = _context(listening)
+    _bound_files(listening.connections_max)
+    with _listen(listening) as end:
+        bounds = {"connections_max": listening.connections_max, "patience_s": listening.patience_s}
+        settings: dict[str, Any] = {
+            "http": type("Protocol", (BoundedProtocol,), bounds),
+            "ws": "none",
+            "loop": "asyncio",
+            "lifespan": "off",
+            "log_config": None,
+            "log_level": "critical",
+            "access_log": False,
+            "server_header": False,
+            "proxy_headers": False,
+            "timeout_keep_alive": KEEP_ALIVE_S,
+            "timeout_graceful_shutdown": STOP_S,
+            "h11_max_incomplete_event_size": HEADERS_LIMIT_BYTES,
+            "backlog": BACKLOG,
+        }
+        config = uvicorn.Config(app, **settings)
+        config.load()
+        config.ssl = context
+        host, port = end.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        on_ready(f"{'https' if context else 'http'}://{shown}:{port}")
+        _Server(config).run(sockets=[end])
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`, `[IPV6]:PORT`. Raises UsageError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"--listen {text}: names no host and port", hint="--listen 0.0.0.0:8443")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 who names no host means all
+
+
+def _context(listening: Listening) -> ssl.SSLContext | None:
+    if listening.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(listening.certificate, listening.key)
+    except (OSError, ssl.SSLError) as error:
+        raise SpecError(f"{listening.certificate}: no certificate with its key: {error}") from error
+    return context
+
+
+def _listen(listening: Listening) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+        end = socket.socket(family, socket.SOCK_STREAM)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        end.bind((listening.host, listening.port))
+    except OSError as error:
+        raise ToolError(f"{listening.host}:{listening.port}: cannot be listened at: {error.strerror}") from error
+    return end
+
+
+def _bound_files(connections_max: int) -> None:
+    """So that those who never finish a handshake, which nobody counts, are bounded, too."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections_max + FILES_BESIDE
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise ToolError(
+            f"this machine lets a program open {hard:,} files, {connections_max:,} connections need {wanted:,}",
+            hint="raise it (LimitNOFILE= of the unit), or lower --connections",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

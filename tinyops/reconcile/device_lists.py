@@ -1,0 +1,27 @@
+"""The lists of devices that fleets name, read: apart from whatever builds, so that looking at fleets stays quick."""
+
+from __future__ import annotations
+
+from tinyops.device.provision.devices_file import DevicesFile, parse_devices
+from tinyops.documents import shown_path
+from tinyops.files import MIB, read_bounded
+from tinyops.reconcile.world import World
+from tinyops.specs.loader import Loaded
+from tinyops.specs.model import Fleet
+
+DEVICES_LIMIT_BYTES = 64 * MIB
+
+
+def devices_of(world: World, entry: Loaded[Fleet]) -> DevicesFile | None:
+    """The list of a fleet's devices; None where it has none. Raises SpecError with what is wrong in it."""
+    file = entry.document.spec.devices.file
+    if file is None:
+        return None
+    path = world.repository.resolve(entry, file)
+    return parse_devices(read_bounded(path, DEVICES_LIMIT_BYTES).decode(errors="replace"), where=shown_path(path))
+
+
+def listed_devices(world: World) -> dict[str, DevicesFile]:
+    """By fleet, those that have a list. Raises SpecError with what is wrong in one."""
+    lists = {name: devices_of(world, entry) for name, entry in world.repository.fleets.items()}
+    return {name: listed for name, listed in lists.items() if listed is not None}
