@@ -75,7 +75,12 @@ def test_waves_boards_and_digests_add_up() -> None:
     wrist = next(fleet for fleet in status.fleets if fleet.name == FLEET)
     assert sum(wave.devices for wave in wrist.waves) == sum(b.devices for b in wrist.boards) == 1200
     assert [wave.reached for wave in wrist.waves] == [True, True, False, False]
-    assert [(runs.what, runs.devices) for runs in wrist.runs] == [("before", 713), ("before", 242), ("released", 182), ("released", 56)]
+    assert [(runs.what, runs.devices) for runs in wrist.runs] == [
+        ("before", 713),
+        ("before", 242),
+        ("released", 182),
+        ("released", 56),
+    ]
     assert wrist.waves[2].states.keys() <= {"waiting", "silent", "unreported", "cloned"}
 
 
@@ -184,6 +189,14 @@ def test_classes_that_a_model_does_not_have_are_counted_together(released: Relea
     strange = ill(inferences=12, classes={f"class {number}": 1 for number in range(12)})
     found = only(released, report("a", released.new, health=strange), in_waves=False)
     assert (dict(found.seen.classes), found.seen.others) == ({}, 12)
+
+
+def test_who_does_not_count_moves_no_figure(released: Released) -> None:
+    health = ill(inferences=900, classes={"rest": 900}, crashes=7)
+    lists = {FLEET: listed("a,linux", "b,linux,,,2027-01-01")}
+    reports = [report(name, released.new, health=health) for name in ("a", "b", "c")]
+    found = only(released, *reports, in_waves=False, **lists)
+    assert (found.seen.devices, found.seen.inferences, found.seen.crashes) == (1, 900, 7)
 
 
 # -- text and JSON -----------------------------------------------------------------------------
