@@ -19,6 +19,7 @@ from fakes.power import cut_at
 from fakes.releases import Publisher
 from fakes.web import FakeServer, Fault, serving
 from tinyops.device.agent import run_agent
+from tinyops.device.proof import ModelFault
 from tinyops.device.settings import AgentSettings
 from tinyops.device.state import only_agent
 from tinyops.errors import ExitCode, Leased, RemoteError, TinyopsError, ToolError
@@ -89,6 +90,9 @@ def test_a_device_pulls_proves_runs_and_reports(publisher: Publisher, recording:
     # 12 frames, windows of 4 every 2. A frame's high bytes are 96 and 32 first, then -96 and -48, so the
     # means of the windows are 64, 64, -4, -72, -72.
     assert (report.health.inferences, report.health.classes) == (5, {"up": 2, "down": 3})
+    assert sum(report.health.confidence) == 5 and len(report.health.confidence) == 10
+    assert (report.health.self_test, report.health.crashes) == ("pass", 0)
+    assert [(event.kind, event.text) for event in report.events] == [("installed", "v1: 5 golden vectors bit-exact")]
     assert (publisher.root / "state" / "device.key").stat().st_mode & 0o777 == 0o600
     assert any("5 golden vectors bit-exact; runs from slot a" in event for event in events)
 
@@ -181,6 +185,23 @@ def test_a_faulty_model_is_given_up_and_the_old_one_runs_on(
     assert again.health.inferences == report.health.inferences + 5
     publisher.publish(NEWER, counter=9)
     assert runs(run_agent(wanted), NEWER.library)
+
+
+def test_crashes_of_what_runs_are_counted_and_what_befell_a_device_is_kept(
+    publisher: Publisher, recording: Path
+) -> None:
+    publisher.publish(compiled_model("CRASH_IN_PREPARE"))
+    run_agent(settings(publisher))  # without a recording its trial is the golden vectors alone
+    for number in (1, 2):
+        assert "crashed on the recording" in refusal(settings(publisher, replay=recording), ModelFault)
+        assert report_of(publisher).health.crashes == number
+    publisher.publish(compiled_model("WRONG"))
+    refusal(settings(publisher))
+    publisher.publish(GOOD)
+    report = run_agent(settings(publisher, replay=recording))
+    assert report.health.crashes == 0, "of the new model"
+    assert [event.kind for event in report.events] == ["installed", "reverted", "installed"]
+    assert "golden vector 1 of 5" in report.events[1].text
 
 
 def test_a_first_model_that_fails_leaves_nothing_running(publisher: Publisher) -> None:

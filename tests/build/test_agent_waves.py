@@ -89,6 +89,8 @@ def test_what_a_person_should_look_at_is_said_and_reported(waves: Waves) -> None
         assert runs(report) == GOOD.library and report.last_update is not None
         assert report.problem is not None and "half of its life is over" in report.problem
         assert f"warning: {report.problem}" in events
+        assert [event.kind for event in report.events] == ["installed", "warning"]
+        assert [event.kind for event in poll(waves, server).events] == ["installed", "warning"], "said once"
         waves.progress()
         assert poll(waves, server).problem is None
 

@@ -122,7 +122,6 @@ def released() -> Fleet:
     for name in (ONLINE, "MIA_KEY"):
         bench.ok("trust", "key", name)
     bench.ok("trust", "init", "--root", "MIA_KEY")
-    bench.ok("trust", "sign", "--key", "MIA_KEY")
     bench.lift("destroy_share", "desk")
     bench.ok("apply")
     return made
@@ -165,9 +164,10 @@ def test_a_rollout_through_four_waves(fleet: Fleet) -> None:
     )
     assert fleet.poll() == {"v2": 20}  # nobody said that it begins
     for count in (2, 5, 10, 20):
-        assert fleet.step().published
+        stepped = fleet.step()
+        assert stepped.published, stepped.decision
         assert fleet.poll().get("v3", 0) == count
-        assert not fleet.step(0.5).published
+        assert fleet.step(0.5).decision.progress is None
         fleet.poll()
         fleet.now += 0.5 * DAY
         fleet.poll()

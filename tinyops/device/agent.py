@@ -137,6 +137,7 @@ class Agent:
         for warning in warnings:
             if warning not in self._warned:
                 self._on_event(f"warning: {warning}")
+                self.client.note_event("warning", warning)
         self._warned = warnings
         return warnings
 
@@ -173,11 +174,15 @@ class Agent:
                 posted=state.posted,
                 unposted=state.unposted,
                 uptime_s=int(time.monotonic() - self.started_s),
+                crashes=state.crashes,
+                self_test="pass" if state.current is not None else None,  # nothing is confirmed without its vectors
+                confidence=state.confidence,
             ),
             problem=problem[:REASON_CHARACTERS_MAX] or None,
             agent=f"tinyops/{tinyops.__version__}",
             public_key=self.key.public.raw.hex(),
             wave=self.client.wave,
+            events=state.events,
         )
 
 

@@ -31,10 +31,11 @@ from tinyops.manifest.document import entry_asset
 from tinyops.manifest.entry import Entry
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import position
-from tinyops.manifest.report import LastUpdate, UpdateResult
+from tinyops.manifest.report import EVENTS_MAX, Event, LastUpdate, UpdateResult
 
 TRIALS_MAX = 3
 REASON_CHARACTERS_MAX = 1000
+EVENT_CHARACTERS_MAX = 300
 
 
 @dataclass
@@ -66,8 +67,9 @@ class Client:
         try:
             self._run(replayed)
         except TinyopsError as caught:
+            crashed = isinstance(caught, ModelFault)
             with contextlib.suppress(ToolError):  # a full disk is what went wrong already
-                self._save(errors=self.state.errors + 1)
+                self._save(errors=self.state.errors + 1, crashes=self.state.crashes + crashed)
             if error is not None:
                 self.on_event(caught.message)
             error = error or caught
@@ -76,6 +78,12 @@ class Client:
     def count_report(self) -> None:
         """Raises the number of reports, before one is written."""
         self._save(sequence=self.state.sequence + 1)
+
+    def note_event(self, kind: str, text: str) -> None:
+        """Keeps what befell the device among its newest events, unless it is there already."""
+        text = text[:EVENT_CHARACTERS_MAX]
+        if (kind, text) not in {(event.kind, event.text) for event in self.state.events}:
+            self._save(events=self._events(Event(time=time_text(self.now()), kind=kind, text=text)))
 
     # -- update ----------------------------------------------------------------------------------
 
@@ -194,6 +202,8 @@ class Client:
             errors=0,
             posted=0,
             unposted=0,
+            crashes=0,
+            confidence=(),
         )
         self.on_event(f"v{entry.version}: {reason}; runs from slot {slot}")
 
@@ -237,6 +247,7 @@ class Client:
             classes=classes,
             posted=self.state.posted + replayed.posted,
             unposted=self.state.unposted + replayed.unposted,
+            confidence=_added(self.state.confidence, replayed.confidence),
         )
         if replayed.trouble:
             total = replayed.posted + replayed.unposted
@@ -279,10 +290,18 @@ class Client:
     # -- memory ----------------------------------------------------------------------------------
 
     def _save(self, **changes: object) -> None:
+        outcome = changes.get("last_update")
+        if isinstance(outcome, LastUpdate) and "events" not in changes:
+            of = f"v{outcome.version}: " if outcome.version is not None else ""
+            text = f"{of}{outcome.reason}"[:EVENT_CHARACTERS_MAX]
+            changes["events"] = self._events(Event(time=outcome.time, kind=outcome.result, text=text))
         state = self.state.but(**changes)
         if state != self.state:
             save_state(self.settings.state, state)
             self.state = state
+
+    def _events(self, newest: Event) -> tuple[Event, ...]:
+        return (*self.state.events, newest)[-EVENTS_MAX:]
 
     def _note(self, result: UpdateResult, reason: str, version: int | None, digest: str | None) -> None:
         """Remembers an outcome; the same one again keeps its first time, so an idle device writes nothing."""
@@ -294,3 +313,10 @@ class Client:
 
     def _outcome(self, result: UpdateResult, reason: str, version: int | None, digest: str | None) -> LastUpdate:
         return LastUpdate(version=version, digest=digest, result=result, reason=reason, time=time_text(self.now()))
+
+
+def _added(counted: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
+    """Sums bin by bin; of a model that counts none, what there is."""
+    if len(counted) != len(more):
+        return more or counted
+    return tuple(map(sum, zip(counted, more, strict=True)))

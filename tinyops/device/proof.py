@@ -29,13 +29,15 @@ class SensorFault(ToolError):
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a model made of a recording: windows classified, by class; results that a server took, or that were lost."""
+    """What a model made of a recording: windows classified, by class and by tenths of the best class's share (empty
+    where outputs are no shares); results that a server took, or that were lost."""
 
     inferences: int
     classes: dict[str, int]
     posted: int = 0
     unposted: int = 0
     trouble: str = ""
+    confidence: tuple[int, ...] = ()
 
 
 def prove(library: Path, golden: Path, contract: str, *, timeout_s: float) -> int:
@@ -75,7 +77,7 @@ def replay(
     done = _run(job, timeout_s, "recording")
     classes = {str(k): int(v) for k, v in done["classes"].items()}
     posted = (int(done.get("posted", 0)), int(done.get("unposted", 0)), str(done.get("trouble", "")))
-    return Replayed(int(done["inferences"]), classes, *posted)
+    return Replayed(int(done["inferences"]), classes, *posted, tuple(int(n) for n in done["confidence"]))
 
 
 def _run(job: JsonObject, seconds: float, what: str) -> dict[str, Any]:

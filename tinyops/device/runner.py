@@ -48,6 +48,7 @@ STATUSES = {
 }
 POSTING_S = 10.0  # for results that still wait to be posted when the recording is at its end
 MARGIN_S = 1.0
+TENTHS = 10
 _PR_SET_PDEATHSIG = 1
 
 
@@ -164,6 +165,7 @@ def replay(job: dict[str, Any]) -> dict[str, Any]:
         raise ModelError(f"takes frames of {model.header.frame_values} values, not {job['frame_values']}")
     classes = job["classes"]
     histogram: dict[str, int] = dict.fromkeys(classes or (), 0)
+    tenths = [0] * TENTHS
     frames = inferences = 0
     poster = _poster(job)
     model.call("init")
@@ -176,11 +178,19 @@ def replay(job: dict[str, Any]) -> dict[str, Any]:
             best = scores.index(max(scores))
             name = str(best) if classes is None else classes[best]
             histogram[name] = histogram.get(name, 0) + 1
+            tenths[_tenth(scores[best])] += 1
             if poster is not None:
                 poster.offer(inferences, best, scores, None if classes is None else name)
             inferences += 1
     model.check_guards()
-    return {"frames": frames, "inferences": inferences, "classes": histogram, **_delivered(poster)}
+    shares = classes is not None and job["type"] == "int8"
+    counted = {"classes": histogram, "confidence": tenths if shares else []}
+    return {"frames": frames, "inferences": inferences, **counted, **_delivered(poster)}
+
+
+def _tenth(score: float) -> int:
+    """Which tenth of 1 a class's share lies in: a Softmax output in int8 has scale 1/256 and zero point -128."""
+    return min(max(int((score + 128) * TENTHS // 256), 0), TENTHS - 1)
 
 
 def _poster(job: dict[str, Any]) -> Poster | None:

@@ -29,7 +29,7 @@ from tinyops.manifest.fields import (
     read_json,
     read_model,
 )
-from tinyops.manifest.report import Count, LastUpdate
+from tinyops.manifest.report import CONFIDENCE_BINS, EVENTS_MAX, Count, Event, LastUpdate
 
 STATE_SCHEMA: Final = "tinyops/agent-state/v1"
 STATE_LIMIT_BYTES = 1024 * 1024
@@ -88,6 +88,9 @@ class AgentState(Strict):
     errors: Count = 0
     posted: Count = 0
     unposted: Count = 0
+    crashes: Count = 0
+    confidence: tuple[Count, ...] = Field(default=(), max_length=CONFIDENCE_BINS)
+    events: tuple[Event, ...] = Field(default=(), max_length=EVENTS_MAX)
 
     @property
     def running(self) -> Installed | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from fakes.herd import Herd, enrolled
 from fakes.slot_board import ORIGINS
 from fakes.smp_board import HEALTH
-from fakes.updates import offer, runs
+from fakes.updates import BODY, offer, runs
+from tinyops.device.update.decide import Delta
 from tinyops.errors import RemoteError
 from tinyops.images import Kind
+from tinyops.images.delta import make_delta
 from tinyops.link.smp.definition import UpdateError
 
 
@@ -64,6 +67,21 @@ def test_only_what_is_needed_is_fetched_and_once_for_all(herd: Herd) -> None:
         gateway.round()
     assert all(gateway.statuses[a].state == "current" for a in (one, two, three))
     assert all((1, 1) not in board.requests[at:] for board, at in zip(boards, requests, strict=True))
+
+
+def test_a_device_that_runs_the_base_is_sent_the_delta(herd: Herd) -> None:
+    old, new = offer(), offer(body=BODY[:3000] + b"!" + BODY[3001:])
+    data = make_delta(old.data, new.data, where="model")
+    delta = Delta(old.image.digest, len(data), "model.delta", lambda: data)
+    herd.release(replace(new, deltas=(delta,)))
+    first, other = enrolled("w-1", bases={old.image.digest: old.data}), enrolled("w-2")
+    for board in (first, other):
+        board.images[1].held[0] = old.image
+    with herd.device(first) as one, herd.device(other) as two:
+        herd.gateway(one, two).round()
+    assert runs(first, new) and runs(other, new), "the other one takes none"
+    assert first.uploaded == len(data) < 0.1 * other.uploaded
+    assert sorted(herd.source.fetched) == ["contract.json", "model.delta", "model.img"]
 
 
 def test_one_that_fails_stops_no_other(herd: Herd) -> None:
