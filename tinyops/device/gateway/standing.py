@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tinyops.device.gateway.choice import MODEL, Accepted, age_problem, expiry_problem
@@ -13,6 +13,7 @@ from tinyops.device.gateway.journal import Journal
 from tinyops.device.offers import Offered, Offers, Refused
 from tinyops.errors import RemoteError
 from tinyops.manifest.entry import Entry, EntryContent
+from tinyops.manifest.fields import read_time
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,10 @@ class Standings:
             found = self._of(fleet, board)
         if found.offered is None:
             return found
-        expired = expiry_problem(found.offered.entry, self._offers.stale_after(), self._now())
-        return Standing(found.offered, expired=expired)
+        now, offered = self._now(), found.offered
+        if offered.progress is not None and read_time(offered.progress.expires) <= now:
+            offered = replace(offered, progress=None)  # it was believed at a poll, and no other has come since
+        return Standing(offered, expired=expiry_problem(offered.entry, self._offers.stale_after(), now))
 
     def _of(self, fleet: str, board: str) -> Standing:
         pair = (fleet, board)
