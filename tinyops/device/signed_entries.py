@@ -103,7 +103,7 @@ class SignedEntries:
         return replace(known, progress=self._progress_of(known.entry))
 
     def stale_after(self) -> datetime | None:
-        ends = [known.entry.expires for known in self._known.values()]
+        ends = [known.entry.expires for known in tuple(self._known.values())]
         return max((read_time(end) for end in ends if end is not None), default=None) if None not in ends else None
 
     def warnings(self) -> tuple[str, ...]:
