@@ -13,7 +13,7 @@ pytestmark = pytest.mark.build
 
 # A check that a reader needs, for each target: without it, something lies outside of its buffer or answers for another.
 PLANTED = {
-    "delta": ("delta/delta.c", "d->held == TINYOPS_DELTA_PIECE || ", ""),
+    "delta": ("delta/delta.c", "status < 0 && slots->writing != TINYOPS_SLOTS_NONE", "0"),
     "entry": ("fetch/json.c", "return json->at < json->count ?", "return json->at <= json->count ?"),
     "http": ("fetch/http.c", "count < http->left ? count : http->left", "count"),
     "slots": ("update/image.c", "(image->found >> i & 1u) != 0u ||", ""),

@@ -57,6 +57,7 @@ class Fleet:
     runs: dict[str, str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     keys: dict[str, SigningKey] = field(default_factory=dict)
+    sequence: int = 0
 
     def __post_init__(self) -> None:
         if self.keys:
@@ -100,7 +101,14 @@ class Fleet:
         made = report(name, self.now, self.versions[name], self_test=self_test)
         assert made.running is not None
         running = made.running.model_copy(update={"model": self.runs[name]})
-        own = {"fleet": "desk", "board": "linux", "public_key": self.keys[name].public.raw.hex(), "running": running}
+        self.sequence += 1
+        own = {
+            "sequence": self.sequence,
+            "fleet": "desk",
+            "board": "linux",
+            "public_key": self.keys[name].public.raw.hex(),
+            "running": running,
+        }
         path = report_path(self.bench.root / "reports", "desk", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(seal_report(made.model_copy(update=own), self.keys[name]))
@@ -122,7 +130,6 @@ def released() -> Fleet:
     for name in (ONLINE, "MIA_KEY"):
         bench.ok("trust", "key", name)
     bench.ok("trust", "init", "--root", "MIA_KEY")
-    bench.ok("trust", "sign", "--key", "MIA_KEY")
     bench.lift("destroy_share", "desk")
     bench.ok("apply")
     return made
@@ -165,9 +172,10 @@ def test_a_rollout_through_four_waves(fleet: Fleet) -> None:
     )
     assert fleet.poll() == {"v2": 20}  # nobody said that it begins
     for count in (2, 5, 10, 20):
-        assert fleet.step().published
+        stepped = fleet.step()
+        assert stepped.published, stepped.decision
         assert fleet.poll().get("v3", 0) == count
-        assert not fleet.step(0.5).published
+        assert fleet.step(0.5).decision.progress is None
         fleet.poll()
         fleet.now += 0.5 * DAY
         fleet.poll()

@@ -34,6 +34,7 @@ class Event(IntEnum):
     CONFIRMED = 6
     FAILED = 7
     REFUSED = 8
+    WAITS = 9
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,27 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 def program() -> Path:
     """Built once a process, with sanitizers."""
     folder = Path(tempfile.mkdtemp(prefix="tinyops-fetch-"))
-    for name, data in signature_sources(SOURCES, lambda _: None).items():
-        (folder / name).write_bytes(data)
-    curve, made = folder / "monocypher.o", folder / "run_fetch"
-    common = ["gcc", "-std=c99", *SANITIZED]
-    subprocess.run([*common, "-fno-sanitize=shift", "-c", folder / "monocypher.c", "-o", curve], check=True)
+    made = folder / "run_fetch"
+    objects, include = signature_objects(folder)
     sources = [RUNNER, RUNTIME / "boot/table.c", RUNTIME / "port/sim/flash_model.c"]
     for name in ("fetch", "update", "digest", "signature"):
         sources += sorted((RUNTIME / name).glob("*.c"))
+    command = ["gcc", *BASE, *SANITIZED, *include, *sources, *objects, "-o", made]
+    subprocess.run(command, check=True)
+    return made
+
+
+def signature_objects(folder: Path) -> tuple[list[Path], list[Any]]:
+    """The curve, compiled in a folder, and where headers lie."""
+    for name, data in signature_sources(SOURCES, lambda _: None).items():
+        (folder / name).write_bytes(data)
+    curve = folder / "monocypher.o"
+    common = ["gcc", "-std=c99", *SANITIZED]
+    subprocess.run([*common, "-fno-sanitize=shift", "-c", folder / "monocypher.c", "-o", curve], check=True)
     include: list[Any] = []
     for place in ("include", "port/sim", "signature", "fetch"):
         include += ["-I", RUNTIME / place]
-    command = ["gcc", *BASE, *SANITIZED, *include, "-isystem", folder, *sources, curve, "-o", made]
-    subprocess.run(command, check=True)
-    return made
+    return [curve], [*include, "-isystem", folder]
 
 
 @dataclass

@@ -41,7 +41,7 @@ from tinyops.device.update.settings import Patience, Stop
 from tinyops.errors import RemoteError, TinyopsError
 from tinyops.files import digest_bytes
 from tinyops.images import Kind
-from tinyops.manifest.entry import Entry, EntryFile, EntryImage, EntryModel
+from tinyops.manifest.entry import Entry, EntryDelta, EntryFile, EntryImage, EntryModel
 from tinyops.manifest.keys import SigningKey
 from tinyops.manifest.progress import Progress
 from tinyops.manifest.report import DeviceReport
@@ -169,8 +169,12 @@ class Herd:
             if one.image.load_address == ORIGINS[0]:
                 slot = "firmware_a"
             about = self.file(one.data, f"{slot}.img", version)
-            images[slot] = EntryImage(**about, image=one.image.digest.hex())
-        body = EntryModel(**self.file(b"model " + str(sorted(images)).encode(), "model.bin", version), kind="image")
+            deltas = tuple(
+                EntryDelta(**self.file(delta.read(), f"{slot}.delta", version), base=delta.base.hex())
+                for delta in one.deltas
+            )
+            images[slot] = EntryImage(**about, image=one.image.digest.hex(), deltas=deltas)
+        body = EntryModel(**self.file(b"model " + str(images).encode(), "model.bin", version), kind="image")
         contract = EntryFile(**self.file(contract_bytes(), "contract.json", version))
         golden = EntryFile(**self.file(b"golden", "golden.bin", version))
         fields: dict[str, Any] = {"security_counter": 1, "contract": CONTRACT.hex(), "project": "wearables", **more}

@@ -11,6 +11,8 @@ from typing import Any
 from fakes.smp_board import INFO, SmpBoard
 from tinyops.errors import RemoteError
 from tinyops.images import Image, Kind, read_image
+from tinyops.images.delta import apply_delta
+from tinyops.images.delta.definition import FORMAT, HEADER, MAGIC
 
 CONTRACT = b"\x01" * 32
 ORIGINS = (0x5000, 0xD000)
@@ -53,6 +55,7 @@ class SlotBoard(SmpBoard):
     taken: bytearray = field(default_factory=bytearray)
     requests: list[tuple[int, int]] = field(default_factory=list)
     uploaded: int = 0  # bytes of pieces that were taken
+    bases: dict[bytes, bytes] | None = None  # images by digest, of which it can undo deltas; None: it takes none
 
     def _act(self, group: int, command: int, write: bool, body: dict[str, Any]) -> dict[str, Any]:
         self.requests.append((group, command))
@@ -156,7 +159,9 @@ class SlotBoard(SmpBoard):
         upload = self.upload
         announced = upload["len"] if upload and upload["image"] == image else 0
         numbers = {"written": len(self.taken), "announced": announced, "counter": slots.counter}
-        return {"state": state, "outcome": slots.outcome, "refusal": slots.refusal, **numbers, "gap_ms": 7, "lost": 0}
+        deltas = {} if self.bases is None else {"deltas": FORMAT}
+        told = {"state": state, "outcome": slots.outcome, "refusal": slots.refusal, "gap_ms": 7, "lost": 0}
+        return {**told, **numbers, **deltas}
 
     def _upload(self, body: dict[str, Any]) -> dict[str, Any]:
         if body["off"] == 0:
@@ -183,7 +188,9 @@ class SlotBoard(SmpBoard):
     def _finish(self, number: int) -> dict[str, Any]:
         slots = self.images[number]
         try:
-            image = read_image(bytes(self.taken), where="upload")
+            image = read_image(self._undone(slots), where="upload")
+        except KeyError:
+            return self._refused(slots, 17, 8)
         except RemoteError:
             return self._refused(slots, 6, 22)
         if self.refuse:
@@ -196,6 +203,14 @@ class SlotBoard(SmpBoard):
             return self._refused(slots, 12, 5)
         slots.held[spare] = image
         return {"off": len(self.taken)}
+
+    def _undone(self, slots: Slots) -> bytes:
+        """What arrived, or what it makes of what runs. Raises KeyError for a delta from another image."""
+        if self.bases is None or not self.taken.startswith(MAGIC):
+            return bytes(self.taken)
+        _, _, _, base = HEADER.unpack_from(self.taken)
+        running = slots.held[slots.running]
+        return apply_delta({running.digest: self.bases[base]}[base] if running else b"", bytes(self.taken))
 
     def _refused(self, slots: Slots, number: int, code: int) -> dict[str, Any]:
         slots.refusal, self.upload = number, None

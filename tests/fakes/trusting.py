@@ -11,7 +11,7 @@ from typing import Literal
 from fakes.models import FakeModel
 from fakes.releases import INERT, Publisher
 from tinyops.manifest.keys import SigningKey
-from tinyops.reconcile.offering import deliver, refresh
+from tinyops.reconcile.offering import bring, deliver, refresh
 from tinyops.reconcile.trust_signing import Signed, init, revoke, rotate, sign
 from tinyops.reconcile.trust_status import trust_status
 from tinyops.reconcile.trusting import Delivery, Trusting
@@ -21,6 +21,7 @@ from tinyops.trust.folder import FolderPlace
 from tinyops.trust.offline import save_offline
 from tinyops.trust.places import MetadataPlace
 from tinyops.trust.published import Published, read_published
+from tinyops.trust.publishing import Wanted
 from tinyops.trust.roles import Lives
 
 ONLINE, TARGETS = "TINYOPS_ONLINE_KEY", "TINYOPS_IMAGE_KEY"
@@ -96,6 +97,16 @@ class TrustBench:
     def sign(self, *names: str, dry_run: bool = False) -> Signed:
         store = self.publisher.store
         return sign(self.found, store, store.latest(), names=names, dry_run=dry_run, now=self.clock)
+
+    def progress(self, changes: dict[str, bytes]) -> None:
+        """Puts progress documents beside what is offered, as `tinyops rollout step` does."""
+        held = self.found.offline()
+
+        def decide(published: Published) -> Wanted:
+            assert published.targets is not None
+            return Wanted(held.finished, published.targets.data, progress=changes)
+
+        bring(self.found, held, decide, self.found.online_key(), self.clock, "progress")
 
     def refresh(self) -> bool:
         return refresh(self.found, self.publisher.store, self.clock)[1]

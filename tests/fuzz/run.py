@@ -60,7 +60,7 @@ TARGETS = {
     "slots": Target(("update/*.c", "port/sim/flash_model.c"), 1024, helpers=("forge.c",)),
     "delta": Target(("delta/delta.c", "update/*.c", "port/sim/flash_model.c"), 2048, helpers=("forge.c",)),
     "http": Target(("fetch/http.c", "fetch/http_text.c", "fetch/url.c", "fetch/clock.c"), 8192),
-    "entry": Target(("fetch/entry.c", "fetch/json.c", "fetch/clock.c"), 4096),
+    "entry": Target(("fetch/entry.c", "fetch/reading.c", "fetch/rollout.c", "fetch/json.c", "fetch/clock.c"), 4096),
     "settings": Target(("settings/settings.c", "port/sim/flash_model.c"), 4096),
 }
 

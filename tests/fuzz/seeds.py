@@ -152,7 +152,13 @@ def entry_seeds() -> Iterator[bytes]:
         "expires": "2030-01-31T23:59:59Z",
         "zz": [1, -2.5e3, True, False, None, {}, [], 'x"\\', {"a": [[]]}],
     }
-    for text in (canonical_json(signed), canonical_json({**signed, "expires": None}), b"{}"):
+    before = {name: signed[name] for name in ("version", "security_counter", "contract", "model")}
+    waves: dict[str, object] = {"id": 12, "waves": [7, 2**32 - 1], "on_failure": "hold", "keys": ["ab" * 32]}
+    rollout = {**waves, "base": before, "progress": "https://acme.example/rollout/wrist.json"}
+    progress = {"schema": "tinyops/progress/v1", "project": "p", "fleet": "f", "rollout": 1, "sequence": 3}
+    progress |= {"state": "advancing", "waves": 1, "expires": "2030-01-31T23:59:59Z", "quarantined": [{"rollout": 1}]}
+    several = [signed, {**signed, "expires": None}, {**signed, "rollout": rollout}, progress, {}]
+    for text in map(canonical_json, several):
         number = struct.pack("<H", len(text)).hex()
         one = {"keyid": "11" * 32, "sig": number.ljust(128, "0")}
         other = {"keyid": "22" * 32, "sig": "00" * 64}

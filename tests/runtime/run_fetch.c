@@ -195,6 +195,7 @@ static void prepare(device *self, char **arguments) {
       .project = "wearables",
       .fleet = "wrist",
       .board = "desk",
+      .unit = "d-1",
       .contract = self->contract,
       .entry = self->entry,
       .piece = self->piece,

@@ -22,7 +22,7 @@ PROGRESS_LIMIT_BYTES = 16 * 1024
 POSITIONS = 2**32
 WAVES_MAX = 20
 ONLINE_KEYS_MAX = 4
-QUARANTINED_MAX = 64
+QUARANTINED_MAX = 32
 
 RolloutState: TypeAlias = Literal["advancing", "holding", "halted", "finished"]
 Threshold = Annotated[int, Field(ge=0, lt=POSITIONS)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinyops.artifacts import Artifact
-from tinyops.errors import RemoteError
+from tinyops.errors import RemoteError, ToolError
 from tinyops.files import MIB, read_bounded
 from tinyops.images.delta import make_delta
 from tinyops.images.delta.definition import WORTH_IT
@@ -40,7 +40,7 @@ def _deltas(
         return ()
     try:
         path = find(Artifact(base.digest, base.bytes))
-    except RemoteError:
+    except (RemoteError, ToolError):
         return ()  # no reason not to release
     whole = read_bounded(find(image.artifact), IMAGE_LIMIT_BYTES)
     delta = make_delta(read_bounded(path, IMAGE_LIMIT_BYTES), whole, where=slot)

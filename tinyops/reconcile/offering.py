@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from tuf.api.metadata import Metadata, Targets
@@ -78,23 +77,6 @@ def refresh(found: Trusting, releases: ReleaseStore | None, now: datetime) -> tu
         return _again(found, held, published, now)
 
     return bring(found, held, decide, found.online_key(), now, "Sign metadata again")
-
-
-def publish_progress(
-    found: Trusting, changes: Mapping[str, bytes], fleets: Collection[str], now: datetime
-) -> tuple[Published, bool]:
-    """Puts progress documents, by fleet, on the host; those of other fleets than `fleets` go."""
-    held = found.offline()
-    held.need_root()
-
-    def decide(published: Published) -> Wanted | None:
-        if published.targets is None:
-            raise UnsafePlan(f"{found.place}: nothing is offered there yet", hint="`tinyops trust publish` does that")
-        progress = {**published.progress, **changes}
-        kept = {fleet: data for fleet, data in progress.items() if fleet in fleets}
-        return replace(_again(found, held, published, now), progress=kept)
-
-    return bring(found, held, decide, found.online_key(), now, f"Progress of {', '.join(sorted(changes))}")
 
 
 def read_host(found: Trusting, held: Offline) -> Published:

@@ -12,7 +12,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 from tinyops.documents import shown_path
 from tinyops.errors import SpecError, ToolError, UsageError
 from tinyops.files import read_bounded
-from tinyops.manifest.document import Manifest
+from tinyops.manifest.document import BoardEntry, Manifest
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import KEY_FILE_LIMIT_BYTES, PublicKey, SigningKey, parse_public_keys
 from tinyops.process import run
@@ -196,7 +196,7 @@ def _sign_targets(
     shown = published.targets
     if shown is not None and shown.trusted and shown.version == targets.signed.version:
         return held, [], [], before  # offered already: what is published never changes
-    lines = _targets_lines(targets, release, _offered(releases, published.offer.version if published.offer else 0))
+    lines = _targets_lines(targets, release, _offered(releases))
     used = [key for key in keys if key.public.key_id in before.missing]
     if not dry_run:
         for key in used:
@@ -204,8 +204,16 @@ def _sign_targets(
     return replace(held, targets=targets), lines, used, signers(held.need_root(), TARGETS, targets)
 
 
-def _offered(releases: ReleaseStore, version: int) -> Manifest | None:
+def _offered(releases: ReleaseStore) -> Manifest | None:
+    """The release that devices have now."""
+    version = releases.offered()
     return releases.read(version).manifest if version else None
+
+
+def _digests(entry: BoardEntry) -> dict[str, str]:
+    """What a board gets, by what it is."""
+    files = {name: file.digest for name, file in entry.files()}
+    return {**files, **{f"image {slot}": image.digest for slot, image in entry.images.items()}}
 
 
 def _root_lines(held: Offline) -> list[str]:
@@ -240,7 +248,7 @@ def _targets_lines(targets: Metadata[Targets], release: Release, before: Manifes
     for fleet, entry in release.manifest.fleets.items():
         for board, offered in entry.boards.items():
             old = was.get((fleet, board))
-            state = "new" if old is None else "same" if old.model.digest == offered.model.digest else "changed"
+            state = "new" if old is None else "same" if _digests(old) == _digests(offered) else "changed"
             lines.append(f"  {fleet}/{board}: model {offered.model.digest[:23]}… ({state})")
     return lines
 

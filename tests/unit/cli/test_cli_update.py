@@ -20,7 +20,7 @@ from fakes.models import contract_digest
 from fakes.releases import INERT
 from fakes.slot_board import ORIGINS, SlotBoard
 from fakes.smp_board import serving
-from fakes.updates import holding, offer, runs
+from fakes.updates import BODY, holding, offer, runs
 from tinyops.cli import main
 from tinyops.cli.transfers import LiveTransfers, PlainTransfers, pace_text
 from tinyops.device.update.pace import Pace
@@ -161,6 +161,31 @@ def test_a_release_gives_what_the_device_asks_for_by_its_own_name(
         monkeypatch.undo()
         (release / "image.microbit.model.img").write_bytes(b"altered")
         assert main(["update", "-C", str(root), address]) == 69
+
+
+@pytest.mark.parametrize("runs_base", [True, False])
+def test_a_releases_delta_is_sent_to_whoever_runs_its_base(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], runs_base: bool
+) -> None:
+    contract = bytes.fromhex(contract_digest(INERT.contract).removeprefix("sha256:"))
+    old, other = (offer(body=BODY[at:], contract=contract) for at in (0, 9))
+    contents = {**slotted.CONTENTS, "contract.json": INERT.contract, "model.bin": BODY[:3000] + b"!" + BODY[3001:]}
+    files = slotted.write_contents(tmp_path, contents)
+    root = publish_firmware(tmp_path / "repository", slotted.slotted(), files, bases={"model": old.data})
+    images = root / ".tinyops/releases/v1"
+    wanted = read_image((images / "image.microbit.model.img").read_bytes(), where="model")
+    firmware = read_image((images / "image.microbit.firmware_a.img").read_bytes(), where="firmware")
+    board = SlotBoard(bases={one.image.digest: one.data for one in (old, other)})
+    board.images[0].held[0], board.images[1].held[0] = firmware, (old if runs_base else other).image
+    with over_tcp(board.answer) as address:
+        assert main(["update", "-C", str(root), address, "--json"]) == 0
+    (device,) = json.loads(capsys.readouterr().out)["devices"]
+    model = next(image for image in device["images"] if image["image"] == "model")
+    assert board.images[1].held[board.images[1].active] == wanted and model["result"] == "confirmed"
+    whole = (images / "image.microbit.model.img").stat().st_size
+    assert (model["instead_of_bytes"], model["sent_bytes"] < 0.1 * whole) == (
+        (whole, True) if runs_base else (0, False)
+    )
 
 
 _SENT = ("firmware_b", "model")

@@ -15,7 +15,7 @@ from fakes.web import FakeServer, serving
 from tinyops.errors import RemoteError, SpecError, ToolError, UnsafePlan, UsageError
 from tinyops.manifest.keys import write_private
 from tinyops.plan.awaiting import Awaiting
-from tinyops.reconcile.offering import deliver, publish_progress
+from tinyops.reconcile.offering import deliver
 from tinyops.release.secrets import new_key, secret_path
 from tinyops.trust.places import Moved
 from tinyops.trust.roles import versioned
@@ -359,7 +359,7 @@ def test_a_new_online_key_takes_over(tmp_path: Path, web: FakeServer, by: str) -
         assert bench.refresh()
         assert any("let another online key speak of rollouts" in note for note in bench.notes())
         with pytest.raises(UnsafePlan, match="let others than"):
-            publish_progress(bench.found, {"wrist": b"{}"}, ["wrist"], bench.clock)
+            bench.progress({"wrist": b"{}"})
         bench.sign()
     assert bench.deliver().offered == 1
     assert offered(bench, web) == released(bench, 1)
@@ -368,13 +368,13 @@ def test_a_new_online_key_takes_over(tmp_path: Path, web: FakeServer, by: str) -
     assert bench.later(days=2).refresh()
 
 
-def test_progress_joins_the_metadata_and_leaves_with_its_fleet(ci: TrustBench, web: FakeServer) -> None:
+def test_progress_joins_the_metadata_and_stays_over_releases(ci: TrustBench, web: FakeServer) -> None:
     ci.release(1)
     ci.deliver()
     for data in (b'{"sequence":1}', b'{"sequence":2}'):
-        publish_progress(ci.found, {"wrist": data, "gone": data}, ["wrist"], ci.clock)
+        ci.progress({"wrist": data})
         assert offered(ci, web, "rollout/wrist.json") == data == (ci.metadata / "rollout/wrist.json").read_bytes()
-    assert offered(ci, web, "rollout/gone.json") is None
+    assert offered(ci, web, "rollout/other.json") is None
     ci.release(2)
     ci.deliver()
     assert offered(ci, web, "rollout/wrist.json") == b'{"sequence":2}'

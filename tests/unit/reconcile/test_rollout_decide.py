@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from fakes.rollouts import HOUR, NEW, OLD, Fleet, gave_up, offer, report, rules
 from tinyops.errors import UsageError
+from tinyops.manifest.envelope import seal
 from tinyops.manifest.fields import read_time, time_text
-from tinyops.manifest.progress import POSITIONS, Progress
+from tinyops.manifest.keys import SigningKey
+from tinyops.manifest.progress import POSITIONS, QUARANTINED_MAX, Progress, Quarantined
 from tinyops.reconcile.rollout.choices import halt, hold, resume
 from tinyops.reconcile.rollout.decide import LIFE, count_waves, wave_of
 from tinyops.reconcile.rollout.waves import wave_sizes
@@ -496,6 +498,16 @@ def test_waves_are_as_large_as_the_spec_says(size: int, canary: int, share: floa
     assert sizes[0] == first and sizes[2] == size
     assert sizes[1] == max(first, -int(-(share * size) // 1))
     assert fleet.waves[-1] == POSITIONS - 1
+
+
+def test_the_fullest_document_is_one_that_small_devices_read() -> None:
+    fleet = begun()
+    assert fleet.progress is not None
+    known = tuple(Quarantined(digest=f"{n:064x}", rollout=999_999_999) for n in range(QUARANTINED_MAX))
+    full = fleet.progress.model_copy(update={"quarantined": known, "project": "p" * 63, "fleet": "f" * 63})
+    made = halt(full, fleet.entry, fleet.rollout, fleet.now, "\u2026" * 2000)
+    assert len(made.quarantined) == QUARANTINED_MAX
+    assert len(seal(made.to_json(), [SigningKey.generate()]).to_bytes()) < 8192
 
 
 def test_times_are_whole_seconds() -> None:

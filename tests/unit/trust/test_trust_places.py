@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -161,3 +164,53 @@ def test_a_token_is_neither_shown_nor_on_a_command_line(tmp_path: Path, monkeypa
     assert "canary-7" not in f"{argv}{place!r}{place}"
     assert env["GIT_CONFIG_KEY_0"] == "http.https://git.test/.extraheader"
     assert env["GIT_CONFIG_VALUE_0"].startswith("Authorization: Basic ")
+
+
+def test_a_branch_survives_kill_9_before_and_after_each_call_of_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old edition or the new one, never a part of it; and the next publisher carries on."""
+    place = branch(tmp_path)
+    place.change(FILES, [], "", "first")
+    old, calls = place.look().revision, tmp_path / "calls"
+    shim = tmp_path / "bin" / "git"
+    shim.parent.mkdir()
+    real = shutil.which("git")
+    shim.write_text(
+        f"#!/bin/sh\necho x >> {calls}\nn=$(wc -l < {calls})\n"
+        f'[ "$n" = "$BEFORE" ] && kill -9 "$PPID" && exit 1\n"{real}" "$@"\ncode=$?\n'
+        '[ "$n" = "$AFTER" ] && kill -9 "$PPID"\nexit $code\n'
+    )
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+
+    def killed_at(when: str, step: int) -> bool:
+        calls.unlink(missing_ok=True)
+        monkeypatch.setenv("BEFORE", "")
+        monkeypatch.setenv("AFTER", "")
+        monkeypatch.setenv(when, str(step))
+        pid = os.fork()
+        if pid == 0:
+            try:
+                place.change({"new.json": b"2", "timestamp.json": b"2"}, ["1.targets.json"], old, "second")
+            finally:
+                os._exit(0)
+        killed = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+        monkeypatch.delenv(when)
+        return killed
+
+    seen: list[tuple[bytes | None, bool]] = []
+    for when in ("BEFORE", "AFTER"):
+        step = 0
+        while killed_at(when, step := step + 1):
+            view = place.look()
+            found = (view.read("timestamp.json"), "new.json" in view.names())
+            assert found in ((b"1", False), (b"2", True))
+            seen.append(found)
+            if view.revision == old:
+                place.change({"new.json": b"2", "timestamp.json": b"2"}, ["1.targets.json"], old, "second")
+            assert place.look().read("timestamp.json") == b"2"
+            git("-C", place.url, "update-ref", "refs/heads/gh-pages", old)
+        git("-C", place.url, "update-ref", "refs/heads/gh-pages", old)
+    print(f"a branch: killed {len(seen)} times, {sum(new for _, new in seen)} after the push")
+    assert len(seen) >= 12 and {new for _, new in seen} == {True, False}

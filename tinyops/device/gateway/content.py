@@ -10,16 +10,17 @@ import threading
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from tinyops.device.source import Source
-from tinyops.device.update.decide import Offer
+from tinyops.device.update.decide import Delta, Offer
 from tinyops.device.update.files import IMAGE_LIMIT_BYTES
 from tinyops.errors import RemoteError, ToolError
 from tinyops.files import digest_file, read_bounded, replacing
 from tinyops.images import read_image
-from tinyops.manifest.entry import EntryFile, EntryImage
+from tinyops.manifest.entry import EntryDelta, EntryFile, EntryImage
 
 PARTS = "."  # what such names begin with is half-written, and was never renamed
 
@@ -66,8 +67,14 @@ class Content:
                 read = read_image(data, where=where)
                 if read.digest.hex() != image.image:
                     raise RemoteError(f"{where}: is not the image that its signed entry names")
-                found = self._offers[image.sha256] = Offer(read, data, where)
+                deltas = tuple(self._delta(delta) for delta in image.deltas)
+                found = self._offers[image.sha256] = Offer(read, data, where, deltas)
             return found
+
+    def _delta(self, file: EntryDelta) -> Delta:
+        """Fetched when a device runs its base."""
+        read = partial(self.file, file, IMAGE_LIMIT_BYTES)
+        return Delta(bytes.fromhex(file.base), file.bytes, f"{file.tag}/{file.asset}", read)
 
     def file(self, file: EntryFile, limit_bytes: int) -> bytes:
         """A file's bytes, as verified. Raises RemoteError, ToolError."""

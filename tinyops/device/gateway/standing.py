@@ -91,9 +91,9 @@ class Standings:
     def wanted_files(self) -> frozenset[str]:
         """Digests of the files that offers name, also for devices of later waves."""
         contents = [c for s in [*self._known.values()] if s.offered is not None for c in _contents(s.offered.entry)]
-        return frozenset(image.sha256 for content in contents for image in content.images.values()) | frozenset(
-            content.contract_file.sha256 for content in contents
-        )
+        images = [image for content in contents for image in content.images.values()]
+        deltas = [delta for image in images for delta in image.deltas]
+        return frozenset(file.sha256 for file in (*images, *deltas, *(content.contract_file for content in contents)))
 
     def _ask(self, fleet: str, board: str) -> Standing:
         try:
@@ -107,7 +107,7 @@ class Standings:
             return Standing(None, f"{fleet}/{board}: {problem}", refused=True)
         accepted = Accepted(offered.entry.version, offered.digest)
         if self._accepted.get((fleet, board)) != accepted:
-            images = [pair for content in _contents(offered.entry) if (pair := _about(content)) is not None]
+            images = [_about(content) for content in _contents(offered.entry)]
             self._journal.accept(fleet, board, accepted, images)
             self._accepted[fleet, board] = accepted
             self._models.update(images)
@@ -120,14 +120,13 @@ def _contents(entry: Entry) -> tuple[EntryContent, ...]:
     return (rollout.base, entry.content) if rollout is not None and rollout.base is not None else (entry.content,)
 
 
-def _about(content: EntryContent) -> tuple[str, str] | None:
+def _about(content: EntryContent) -> tuple[str, str]:
+    """By the digest of its image; of a board without slots by that of its model."""
     image = content.images.get(MODEL)
-    if image is None:
-        return None
     about = {
         "model": content.model.digest,
         "contract": f"sha256:{content.contract}",
         "version": content.version,
         "security_counter": content.security_counter,
     }
-    return image.image, json.dumps(about, sort_keys=True)
+    return image.image if image is not None else content.model.sha256, json.dumps(about, sort_keys=True)

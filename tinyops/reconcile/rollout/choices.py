@@ -8,7 +8,7 @@ from tinyops.errors import UsageError
 from tinyops.manifest.document import FleetEntry, FleetRollout
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import Progress
-from tinyops.reconcile.rollout.decide import halted, next_document
+from tinyops.reconcile.rollout.decide import REASON_CHARACTERS, halted, next_document
 from tinyops.reconcile.rollout.quarantine import without
 
 
@@ -16,7 +16,7 @@ def hold(before: Progress, now: datetime, reason: str) -> Progress:
     """No further wave begins until a person resumes; the rollout can still halt."""
     if before.state in ("halted", "finished"):
         raise UsageError(f"the rollout of v{before.rollout} is {before.state}: there is nothing to hold")
-    return next_document(before, now, state="holding", held_by="person", reason=reason)
+    return next_document(before, now, state="holding", held_by="person", reason=reason[:REASON_CHARACTERS])
 
 
 def resume(before: Progress, entry: FleetEntry, rollout: FleetRollout, now: datetime, reason: str = "") -> Progress:
@@ -28,11 +28,19 @@ def resume(before: Progress, entry: FleetEntry, rollout: FleetRollout, now: date
         kept, moment = without(before.quarantined, entry, rollout), time_text(now)
         again = {"since": moment, "resumed": moment, "quarantined": kept}
         return next_document(
-            before, now, state="advancing", held_by=None, reason=reason, waves=max(before.waves, 1), **again
+            before,
+            now,
+            state="advancing",
+            held_by=None,
+            reason=reason[:REASON_CHARACTERS],
+            waves=max(before.waves, 1),
+            **again,
         )
     if before.held_by == "person":
         since = min(before.since, time_text(now))  # of a clock that was ahead once
-        return next_document(before, now, state="advancing", held_by=None, reason=reason, since=since)
+        return next_document(
+            before, now, state="advancing", held_by=None, reason=reason[:REASON_CHARACTERS], since=since
+        )
     if before.state == "holding":
         raise UsageError("the fleet's spec holds its rollout", hint="take `rollout.hold` out of it")
     raise UsageError(f"the rollout of v{before.rollout} is {before.state}: there is nothing to resume")

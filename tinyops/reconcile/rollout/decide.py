@@ -19,6 +19,7 @@ LIFE = timedelta(days=6)  # of a document: a schedule that stands still for less
 SKEW = timedelta(minutes=10)  # between the clocks of two machines that both make steps
 SEQUENCES_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 NAMED_MAX = 3
+REASON_CHARACTERS = 400  # small devices read 8 KB
 _NEARLY = 1e-9
 
 
@@ -234,7 +235,7 @@ def _open(at: Situation, before: Progress, wave: int) -> Decision:
 
 
 def _hold(at: Situation, before: Progress, why: str) -> Decision:
-    if before.state == "holding" and before.reason == why[:2000]:
+    if before.state == "holding" and before.reason == why[:REASON_CHARACTERS]:
         return _stay(at, before, f"held by its spec: {why}")
     return _next(at, before, f"held by its spec: {why}", state="holding", reason=why, held_by="spec")
 
@@ -246,13 +247,19 @@ def _halt(at: Situation, before: Progress, why: str) -> Decision:
 def halted(entry: FleetEntry, rollout: FleetRollout, before: Progress, now: datetime, why: str) -> Decision:
     """A rollout that goes no further: its files are quarantined."""
     held = with_halted(before.quarantined, entry, rollout)
-    change = {"state": "halted", "since": time_text(now), "reason": why[:2000], "held_by": None, "quarantined": held}
+    change = {
+        "state": "halted",
+        "since": time_text(now),
+        "reason": why[:REASON_CHARACTERS],
+        "held_by": None,
+        "quarantined": held,
+    }
     return Decision(next_document(before, now, **change), f"halted: {why}")
 
 
 def _next(at: Situation, before: Progress, says: str, *, reason: str = "", **fields: Any) -> Decision:
     made = {name: time_text(v) if isinstance(v, datetime) else v for name, v in fields.items()}
-    return Decision(next_document(before, at.now, reason=reason[:2000], **made), says)
+    return Decision(next_document(before, at.now, reason=reason[:REASON_CHARACTERS], **made), says)
 
 
 def _stay(at: Situation, before: Progress, says: str) -> Decision:

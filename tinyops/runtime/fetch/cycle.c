@@ -108,7 +108,7 @@ static int32_t is_connected(const tinyops_fetch *fetch) {
 }
 
 /* Sends the request to fetch->url, over the connection that is there if it leads to that host. */
-static void go(tinyops_fetch *fetch) {
+void tinyops_fetch_go(tinyops_fetch *fetch) {
   const tinyops_stream *stream = fetch->config->stream;
   fetch->judged = fetch->draining = 0;
   if (fetch->port != 0 && is_connected(fetch)) {
@@ -172,7 +172,7 @@ void tinyops_fetch_ask(tinyops_fetch *fetch, tinyops_json_text tag, tinyops_json
   }
   fetch->redirects = 0;
   fetch->skip = from;
-  go(fetch);
+  tinyops_fetch_go(fetch);
 }
 
 /* The first request of a poll. */
@@ -186,18 +186,23 @@ static void ask_for_entry(tinyops_fetch *fetch) {
       name[count++] = parts[i][j];
     }
   }
-  fetch->wants_image = 0;
+  fetch->wants_image = fetch->wants_progress = 0;
   fetch->gathered = 0;
   fetch->report = (tinyops_fetch_report){.version = fetch->memory.version};
   tinyops_fetch_ask(fetch, (tinyops_json_text){0, 0},
                     (tinyops_json_text){(const uint8_t *)name, count}, 0);
 }
 
+/* Of what is asked for, when it is known already. */
+static const char *known_etag(const tinyops_fetch *fetch) {
+  return fetch->wants_progress != 0 ? fetch->progress_etag : fetch->etag;
+}
+
 static void send_request(tinyops_fetch *fetch) {
   const tinyops_fetch_config *config = fetch->config;
   const tinyops_http_request request = {
       .url = &fetch->url,
-      .etag = fetch->wants_image == 0 ? fetch->etag : 0,
+      .etag = fetch->wants_image == 0 ? known_etag(fetch) : 0,
       .from = fetch->wants_image != 0 ? fetch->skip : 0,
   };
   const uint32_t count =
@@ -254,11 +259,12 @@ static int32_t judge_head(tinyops_fetch *fetch) {
     return http->status == 200u || http->status == 206u ? judge_length(fetch)
                                                         : TINYOPS_FETCH_ERR_STATUS;
   }
-  if (http->status == 304u && fetch->etag[0] != 0) {
+  if (http->status == 304u && known_etag(fetch)[0] != 0) {
     return 0;
   }
   fetch->gathered = 0;
-  return http->status == 200u ? 0 : TINYOPS_FETCH_ERR_STATUS;
+  const int32_t none = fetch->wants_progress != 0 && http->status == 404u; /* not begun */
+  return http->status == 200u || none != 0 ? 0 : TINYOPS_FETCH_ERR_STATUS;
 }
 
 /* Returns 0 or why the poll is over. */
@@ -286,9 +292,13 @@ static void end_answer(tinyops_fetch *fetch) {
     hang_up(fetch);
   }
   if (fetch->draining != 0) {
-    go(fetch);
+    tinyops_fetch_go(fetch);
   } else if (fetch->wants_image != 0) {
     tinyops_fetch_finish(fetch);
+  } else if (fetch->wants_progress != 0) {
+    tinyops_fetch_follow(fetch);
+  } else if (fetch->http.status == 304u && fetch->rollout.id != 0) {
+    tinyops_fetch_ask_progress(fetch);
   } else if (fetch->http.status == 304u) {
     tinyops_fetch_settle(fetch, TINYOPS_FETCHED_UNCHANGED, TINYOPS_FETCH_OK);
   } else {

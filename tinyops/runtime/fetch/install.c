@@ -39,16 +39,24 @@ static int32_t find_fault(const tinyops_fetch *fetch) {
   if (entry->version < fetch->memory.version) {
     return TINYOPS_FETCH_ERR_VERSION;
   }
-  if (entry->counter < config->slots->images[MODEL].counter) {
-    return TINYOPS_FETCH_ERR_COUNTER;
-  }
   if (entry->expires_s != 0 && tinyops_clock_is_past(config->clock, now_ms, entry->expires_s)) {
     return TINYOPS_FETCH_ERR_EXPIRED;
   }
-  if (are_same(entry->contract, config->contract) == 0) {
+  if (fetch->rollout.id != 0 && config->unit == 0) {
+    return TINYOPS_FETCH_ERR_UNIT;
+  }
+  return fetch->rollout.id != 0 ? 0 : tinyops_fetch_content_fault(fetch, entry);
+}
+
+int32_t tinyops_fetch_content_fault(const tinyops_fetch *fetch, const tinyops_entry *content) {
+  const tinyops_fetch_config *config = fetch->config;
+  if (content->counter < config->slots->images[MODEL].counter) {
+    return TINYOPS_FETCH_ERR_COUNTER;
+  }
+  if (are_same(content->contract, config->contract) == 0) {
     return TINYOPS_FETCH_ERR_CONTRACT;
   }
-  return entry->model_is_image != 0 ? 0 : TINYOPS_FETCH_ERR_KIND;
+  return content->model_is_image != 0 ? 0 : TINYOPS_FETCH_ERR_KIND;
 }
 
 /* -- Slots ----------------------------------------------------------------------------------- */
@@ -70,20 +78,19 @@ static void read_slot(void *context, uint32_t at, uint8_t *bytes, uint32_t count
   }
 }
 
-/* Whether a slot holds the file that the entry names. */
-static int32_t holds_the_file(const tinyops_fetch *fetch, uint32_t slot) {
+int32_t tinyops_fetch_holds(const tinyops_fetch *fetch, const tinyops_entry *entry, uint32_t slot) {
   const tinyops_fetch_config *config = fetch->config;
   if (slot >= TINYOPS_SLOTS_EACH) {
     return 0;
   }
   const tinyops_slot *place = &config->slots->slots[MODEL][slot];
-  if (fetch->entry.model_bytes > place->bytes) {
+  if (entry->model_bytes > place->bytes) {
     return 0;
   }
   slot_reader reader = {config->slots, place->origin, 0};
   uint8_t digest[DIGEST_BYTES];
-  config->table->sha256_of(read_slot, &reader, fetch->entry.model_bytes, digest);
-  return reader.status == 0 && are_same(digest, fetch->entry.model_digest);
+  config->table->sha256_of(read_slot, &reader, entry->model_bytes, digest);
+  return reader.status == 0 && are_same(digest, entry->model_digest);
 }
 
 static void remember(tinyops_fetch *fetch) {
@@ -108,9 +115,10 @@ static void note_tries(tinyops_fetch *fetch, uint32_t tries) {
   remember(fetch);
 }
 
-/* Nothing is left to do for this entry: from now on it may be answered with 304. */
+/* Nothing is left to do for this entry: from now on it may be answered with 304. One with a rollout
+ * was kept when it was read. */
 static void keep_etag(tinyops_fetch *fetch) {
-  for (uint32_t i = 0; i <= TINYOPS_HTTP_ETAG_MAX; i++) {
+  for (uint32_t i = 0; i <= TINYOPS_HTTP_ETAG_MAX && fetch->rollout.id == 0; i++) {
     fetch->etag[i] = fetch->http.etag[i];
   }
 }
@@ -153,10 +161,12 @@ void tinyops_fetch_judge(tinyops_fetch *fetch) {
     tinyops_fetch_fail(fetch, slots_reason(TINYOPS_SLOTS_ERR_KEYS));
     return;
   }
-  const int32_t status = tinyops_entry_read(&fetch->entry, config->entry, fetch->gathered,
-                                            config->table, slots->keys, slots->key_count);
+  const int32_t status =
+      tinyops_entry_read(&fetch->entry, &fetch->rollout, config->entry, fetch->gathered,
+                         config->table, slots->keys, slots->key_count);
   const int32_t fault = status != 0 ? entry_reason(status) : find_fault(fetch);
   if (fault != 0) {
+    fetch->rollout.id = 0;
     tinyops_fetch_fail(fetch, fault);
     return;
   }
@@ -164,8 +174,18 @@ void tinyops_fetch_judge(tinyops_fetch *fetch) {
     fetch->memory.version = fetch->entry.version;
     remember(fetch);
   }
+  if (fetch->rollout.id == 0) {
+    tinyops_fetch_pursue(fetch);
+    return;
+  }
+  tinyops_fetch_begin_waves(fetch);
+}
+
+void tinyops_fetch_pursue(tinyops_fetch *fetch) {
+  const tinyops_fetch_config *config = fetch->config;
+  const tinyops_slots *slots = config->slots;
   fetch->report.total = fetch->entry.model_bytes;
-  if (holds_the_file(fetch, config->table->running(slots, MODEL))) {
+  if (tinyops_fetch_holds(fetch, &fetch->entry, config->table->running(slots, MODEL))) {
     keep_etag(fetch);
     tinyops_fetch_settle(fetch, TINYOPS_FETCHED_UP_TO_DATE, TINYOPS_FETCH_OK);
   } else if (was_refused(fetch)) {
@@ -228,7 +248,7 @@ void tinyops_fetch_finish(tinyops_fetch *fetch) {
     return;
   }
   /* Signed as well may be another release's: only the file that the entry names will do. */
-  if (holds_the_file(fetch, fetch->target) == 0) {
+  if (tinyops_fetch_holds(fetch, &fetch->entry, fetch->target) == 0) {
     (void)config->table->erase(config->slots, MODEL);
     note_tries(fetch, 1);
     tinyops_fetch_fail(fetch, TINYOPS_FETCH_ERR_DIGEST);

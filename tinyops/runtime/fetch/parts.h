@@ -31,6 +31,27 @@ void tinyops_fetch_ask(tinyops_fetch *fetch, tinyops_json_text tag, tinyops_json
 /* The entry is whole: judges it, and begins to fetch its model where that is another. */
 void tinyops_fetch_judge(tinyops_fetch *fetch);
 
+/* Begins to fetch the model of fetch->entry, where it is another than the one that runs. */
+void tinyops_fetch_pursue(tinyops_fetch *fetch);
+
+/* Whether a slot holds the file that an entry names. */
+int32_t tinyops_fetch_holds(const tinyops_fetch *fetch, const tinyops_entry *entry, uint32_t slot);
+
+/* What of a content a device never takes, whoever signed it: 0 or why not. */
+int32_t tinyops_fetch_content_fault(const tinyops_fetch *fetch, const tinyops_entry *content);
+
+/* An entry with a rollout was read: keeps of it what outlives its bytes, and asks. */
+void tinyops_fetch_begin_waves(tinyops_fetch *fetch);
+
+/* Asks how far the rollout of the entry is. */
+void tinyops_fetch_ask_progress(tinyops_fetch *fetch);
+
+/* The answer is whole: chooses what this device takes. */
+void tinyops_fetch_follow(tinyops_fetch *fetch);
+
+/* Sends the request to fetch->url. */
+void tinyops_fetch_go(tinyops_fetch *fetch);
+
 /* Begins, or goes on with, the model's image. */
 void tinyops_fetch_image(tinyops_fetch *fetch);
 

@@ -106,6 +106,12 @@ static const char *answer_reason(int32_t reason) {
       return "the file was refused before";
     case TINYOPS_FETCH_ERR_TRIAL:
       return "the model did not pass its trial";
+    case TINYOPS_FETCH_ERR_PROGRESS:
+      return "what the server sent does not say how far the rollout is";
+    case TINYOPS_FETCH_ERR_OLDER:
+      return "an older word about the rollout than one that was heard";
+    case TINYOPS_FETCH_ERR_UNIT:
+      return "the model comes in waves, and this device has no id";
     default:
       return "the answer ended before its end";
   }

@@ -6,8 +6,16 @@
 
 #include "tinyops/little_endian.h"
 
-enum { VERSION = 1, TRIES = 2, TRIED = 3, HEAD_BYTES = 3, WORD_BYTES = 4, DIGITS_MAX = 10 };
-enum { MEMORY_BYTES = 2 * (HEAD_BYTES + WORD_BYTES) + HEAD_BYTES + TINYOPS_ENTRY_DIGEST_BYTES };
+enum {
+  VERSION = 1,
+  TRIES = 2,
+  TRIED = 3,
+  SEQUENCE = 4,
+  HEAD_BYTES = 3,
+  WORD_BYTES = 4,
+  DIGITS_MAX = 10
+};
+enum { MEMORY_BYTES = 3 * (HEAD_BYTES + WORD_BYTES) + HEAD_BYTES + TINYOPS_ENTRY_DIGEST_BYTES };
 
 /* -- What a reset must not take -------------------------------------------------------------- */
 
@@ -28,6 +36,8 @@ static void remember(void *context, const tinyops_fetch_memory *memory) {
   for (uint32_t i = 0; i < TINYOPS_ENTRY_DIGEST_BYTES; i++) {
     at[i] = memory->tried[i];
   }
+  at = put_head(at + TINYOPS_ENTRY_DIGEST_BYTES, SEQUENCE, WORD_BYTES);
+  tinyops_put32(at, memory->sequence);
   (void)tinyops_settings_take_piece(&device->memory, 0, MEMORY_BYTES, values, MEMORY_BYTES);
 }
 
@@ -51,6 +61,7 @@ static void recall(tinyops_device *device, tinyops_fetch_memory *memory) {
   if (tinyops_settings_open(&device->memory) == TINYOPS_SETTINGS_OK) {
     memory->version = recall_word(&device->memory, VERSION);
     memory->tries = recall_word(&device->memory, TRIES);
+    memory->sequence = recall_word(&device->memory, SEQUENCE);
     (void)tinyops_settings_get(&device->memory, TRIED, memory->tried, sizeof(memory->tried));
   }
 }
@@ -114,6 +125,9 @@ static void say_event(const tinyops_device *device, const tinyops_fetch_report *
       break;
     case TINYOPS_FETCHED_CONFIRMED:
       say_number(device, "confirmed, version ", report->version);
+      break;
+    case TINYOPS_FETCHED_WAITS:
+      say_number(device, "waits for its wave, version ", report->version);
       break;
     default:
       say(device, report->event == TINYOPS_FETCHED_REFUSED ? "refused: " : "failed: ");
@@ -190,6 +204,8 @@ static void read_settings(tinyops_device *device) {
       device->fleet[i + 1u] = 0;
     }
   }
+  (void)read_text(device, TINYOPS_SETTINGS_DEVICE, device->name, TINYOPS_DEVICE_NAME_MAX);
+  device->cycle.unit = device->name[0] != 0 ? device->name : 0;
   const int32_t keys =
       tinyops_settings_get(config->settings, TINYOPS_SETTINGS_IMAGE_KEYS, config->updates->keys,
                            TINYOPS_SLOTS_KEYS_MAX * TINYOPS_SLOTS_KEY_BYTES);
@@ -203,9 +219,8 @@ static void read_settings(tinyops_device *device) {
 
 /* A number that differs from device to device: of its name's letters. */
 static uint32_t spread_of(tinyops_device *device) {
-  char name[TINYOPS_DEVICE_NAME_MAX + 1];
+  const char *name = device->name;
   uint32_t spread = 2166136261u; /* FNV-1a */
-  (void)read_text(device, TINYOPS_SETTINGS_DEVICE, name, TINYOPS_DEVICE_NAME_MAX);
   for (uint32_t i = 0; name[i] != 0; i++) {
     spread = (spread ^ (uint8_t)name[i]) * 16777619u;
   }
@@ -225,6 +240,7 @@ static void open_cycle(tinyops_device *device) {
       .endpoint = device->endpoint,
       .fleet = device->fleet,
       .board = config->name,
+      .unit = device->name[0] != 0 ? device->name : 0,
       .contract = config->contract,
       .entry = device->entry,
       .piece = device->piece,

@@ -52,6 +52,7 @@ typedef struct {
   uint32_t roots_bytes;
   char endpoint[TINYOPS_DEVICE_ENDPOINT_MAX + 1];
   char fleet[TINYOPS_DEVICE_NAME_MAX + 1];
+  char name[TINYOPS_DEVICE_NAME_MAX + 1]; /* its own */
   uint8_t unit[TINYOPS_DEVICE_MEMORY_UNIT];
   uint8_t piece[TINYOPS_DEVICE_PIECE_BYTES];
   uint8_t entry[TINYOPS_ENTRY_MAX];

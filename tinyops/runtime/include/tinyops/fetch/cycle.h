@@ -10,6 +10,9 @@
  * connections and other links: each attempt begins at the release's own address, since the links
  * that this redirects to expire. What was refused for good is not fetched again.
  *
+ * An entry whose content comes in waves leads to one request more, for the document that says how
+ * far its rollout is; where that is not to be had, the device keeps what it runs.
+ *
  * The caller owns all memory; of the slots only the model's are written. */
 #ifndef TINYOPS_FETCH_CYCLE_H
 #define TINYOPS_FETCH_CYCLE_H
@@ -20,6 +23,7 @@
 #include "tinyops/fetch/clock.h"
 #include "tinyops/fetch/entry.h"
 #include "tinyops/fetch/http.h"
+#include "tinyops/fetch/rollout.h"
 #include "tinyops/fetch/stream.h"
 #include "tinyops/fetch/url.h"
 
@@ -36,7 +40,9 @@ enum {
   TINYOPS_FETCH_WINDOW_BYTES = 1024,
   TINYOPS_FETCH_DRAIN_MAX = 4096, /* of a redirect's body, else its connection is closed */
   TINYOPS_FETCH_PIECE_MIN = 256,  /* bytes of the buffer that travels in */
-  TINYOPS_FETCH_TRIES_MAX = 3     /* a trial may end by a power cut, but not always */
+  TINYOPS_FETCH_TRIES_MAX = 3,    /* a trial may end by a power cut, but not always */
+  TINYOPS_FETCH_KEPT_BYTES = 2 * (TINYOPS_ENTRY_TAG_MAX + TINYOPS_ENTRY_ASSET_MAX) +
+                             TINYOPS_ENTRY_NAME_MAX + TINYOPS_ROLLOUT_ADDRESS_MAX
 };
 
 /* Why a poll ended as it did. A tinyops_stream_status stands for itself (-1 to -99), a
@@ -65,7 +71,10 @@ typedef enum {
   TINYOPS_FETCH_ERR_DIGEST = -219,   /* the file's bytes are not those that the entry names */
   TINYOPS_FETCH_ERR_TRIAL = -220,    /* it did not pass its trial: reverted; see report.status */
   TINYOPS_FETCH_ERR_CUT = -221,      /* the answer ended before its end */
-  TINYOPS_FETCH_ERR_BEFORE = -222    /* the entry still names a file that was refused */
+  TINYOPS_FETCH_ERR_BEFORE = -222,   /* the entry still names a file that was refused */
+  TINYOPS_FETCH_ERR_PROGRESS = -223, /* what it sends does not say how far the rollout is */
+  TINYOPS_FETCH_ERR_OLDER = -224,    /* an older word about it than one that was heard */
+  TINYOPS_FETCH_ERR_UNIT = -225      /* this device has no id, and so no place in a rollout */
 } tinyops_fetch_status;
 
 typedef enum {
@@ -76,7 +85,8 @@ typedef enum {
   TINYOPS_FETCHED_TRIAL = 5,      /* verified, and pending or on trial */
   TINYOPS_FETCHED_CONFIRMED = 6,  /* it is the device's model */
   TINYOPS_FETCHED_FAILED = 7,     /* `reason`; tried again later */
-  TINYOPS_FETCHED_REFUSED = 8     /* `reason`; not again until another entry names something else */
+  TINYOPS_FETCHED_REFUSED = 8,    /* `reason`; not again until another entry names something else */
+  TINYOPS_FETCHED_WAITS = 9       /* a rollout wants nothing of it now: it keeps what it runs */
 } tinyops_fetched;
 
 /* What the device tells of itself. */
@@ -96,6 +106,7 @@ typedef struct {
   uint32_t version;                          /* never falls */
   uint32_t tries;                            /* trials of that file; see TINYOPS_FETCH_TRIES_MAX */
   uint8_t tried[TINYOPS_ENTRY_DIGEST_BYTES]; /* SHA-256 of a model's file that did not stay */
+  uint32_t sequence;                         /* of the newest progress; never falls */
 } tinyops_fetch_memory;
 
 /* Everything pointed to outlives the cycle. */
@@ -109,8 +120,9 @@ typedef struct {
   const char *project;  /* null: whichever the keys vouch for */
   const char *fleet;
   const char *board;
+  const char *unit;        /* this device's id, or its chain's; null: it takes part in no rollout */
   const uint8_t *contract; /* 32 bytes */
-  uint8_t *entry;          /* TINYOPS_ENTRY_MAX bytes */
+  uint8_t *entry;          /* TINYOPS_ENTRY_MAX bytes: for the entry, then for the progress */
   uint8_t *piece;          /* piece_bytes, what one step moves */
   uint32_t piece_bytes;
   uint32_t interval_ms; /* between polls */
@@ -132,9 +144,10 @@ typedef struct {
   tinyops_fetch_memory memory;
   tinyops_fetch_report report;
   uint8_t phase;
-  uint8_t wants_image; /* else the entry */
-  uint8_t judged;      /* the answer's head */
-  uint8_t draining;    /* a body that nobody needs */
+  uint8_t wants_image;    /* else the entry, */
+  uint8_t wants_progress; /* or how far its rollout is */
+  uint8_t judged;         /* the answer's head */
+  uint8_t draining;       /* a body that nobody needs */
   uint8_t redirects, attempts, failures;
   uint8_t target; /* slot that is written */
   uint32_t port;  /* connected to; 0: nobody */
@@ -144,7 +157,12 @@ typedef struct {
   uint32_t gathered; /* of the entry, or of a body that is drained */
   char connected[TINYOPS_URL_HOST_MAX + 1];
   char etag[TINYOPS_HTTP_ETAG_MAX + 1]; /* of the entry that is settled */
-  tinyops_entry entry;
+  char progress_etag[TINYOPS_HTTP_ETAG_MAX + 1];
+  tinyops_entry entry;                    /* with the content that this device takes */
+  tinyops_entry offered;                  /* as it was read */
+  tinyops_rollout rollout;                /* its id 0: none */
+  tinyops_progress progress;              /* its rollout 0: none is known */
+  uint8_t kept[TINYOPS_FETCH_KEPT_BYTES]; /* text of the entry that outlives its bytes */
   tinyops_http http;
   tinyops_url url;
 } tinyops_fetch;

@@ -46,12 +46,16 @@ typedef struct {
   uint8_t model_is_image; /* for a slot; else it is linked into a firmware, or another computer's */
 } tinyops_entry;
 
-/* Verifies and reads an entry of `count` bytes. `keys` are `key_count` Ed25519 keys of 32 bytes,
- * one after another; one right signature is enough. Returns OK or the first reason why not. Needs
- * the stack of crypto->ed25519_verify and 300 bytes. */
-int32_t tinyops_entry_read(tinyops_entry *entry, const uint8_t *bytes, uint32_t count,
-                           const tinyops_boot_table *crypto, const uint8_t *keys,
-                           uint32_t key_count);
+/* In which waves it is taken; see rollout.h. */
+struct tinyops_rollout;
+
+/* Verifies and reads an entry of `count` bytes, and its rollout: `rollout->id` is 0 where it has
+ * none. Without room for one (null), an entry that has one is for newer firmware. `keys` are
+ * `key_count` Ed25519 keys of 32 bytes, one after another; one right signature is enough. Returns
+ * OK or the first reason why not. Needs the stack of crypto->ed25519_verify and 300 bytes. */
+int32_t tinyops_entry_read(tinyops_entry *entry, struct tinyops_rollout *rollout,
+                           const uint8_t *bytes, uint32_t count, const tinyops_boot_table *crypto,
+                           const uint8_t *keys, uint32_t key_count);
 
 #ifdef __cplusplus
 }

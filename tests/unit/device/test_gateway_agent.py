@@ -1,0 +1,215 @@
+"""`tinyops agent --config`: what its file may say, and a gateway from the store to the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.carriers import over_udp
+from fakes.herd import enrolled
+from fakes.image_store import ImageStore
+from fakes.slot_board import CONTRACT
+from fakes.updates import BODY, runs
+from tinyops.cli import main
+from tinyops.device.document import read_document
+from tinyops.device.service import unit
+from tinyops.device.update.decide import Offer
+from tinyops.errors import SpecError
+from tinyops.images import Kind, build_image, read_image, sign_image
+from tinyops.manifest.report import DeviceReport, read_reports
+
+HEAD = "apiVersion: tinyops/v1\nkind: Agent\nmetadata: {name: hall-3}\nspec:\n"
+GOOD = HEAD + "  store: releases\n  trust: {keys: trusted.pem}\n"
+
+
+def problems(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "agent.yaml"
+    path.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        read_document(path)
+    return caught.value.message.replace(f"{tmp_path}/", "")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", "agent.yaml:5:3: spec: has neither a device nor a gateway"),
+        ("  gateway: {}\n", "agent.yaml:7:12: spec.gateway: names no devices"),
+        ("  gateway: {auto: true, jobs: 0}\n", "agent.yaml:7:31: spec.gateway.jobs: must be at least 1"),
+        ("  gateway: {addresses: ['xdp://a']}\n", "xdp://a: is no address of a device"),
+        (
+            "  gateway: {addresses: ['udp://a', 'udp://a']}\n",
+            "agent.yaml:7:36: spec.gateway.addresses[1]: udp://a is named",
+        ),
+        ("  gateway: {devices: [{address: 'udp://a', listen: true}]}\n", "only serial lines can be listened to"),
+        (
+            "  gateway: {devices: [{address: 'udp://a', wake: {every_s: 50, for_s: 30}}]}\n",
+            "for_s: is more than half of every_s",
+        ),
+        ("  listen: 0.0.0.0:99999\n  device: {fleet: wrist, board: linux}\n", "is no address to listen at"),
+        ("  device: {fleet: wrist, board: linux}\n  intervall_s: 3\n", "did you mean interval_s?"),
+    ],
+)
+def test_what_is_wrong_in_its_file_is_said_with_its_place(tmp_path: Path, more: str, said: str) -> None:
+    assert said in problems(tmp_path, GOOD + more)
+
+
+def test_somebody_must_be_believed(tmp_path: Path) -> None:
+    text = HEAD + "  store: releases\n  trust: {root: root.json}\n  gateway: {auto: true}\n"
+    assert "trust.root: wants metadata" in problems(tmp_path, text)
+    assert "trust: says nobody to believe" in problems(tmp_path, text.replace("root: root.json", "threshold: 1"))
+
+
+def test_flags_and_a_file_are_not_mixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["agent", "--config", "x.yaml", "--store", "y"]) == 64
+    assert "with --config all settings are in the file" in capsys.readouterr().err
+    assert main(["agent", "--store", "y", "--once"]) == 64
+    assert "--fleet is missing" in capsys.readouterr().err
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ImageStore:
+    return ImageStore(tmp_path)
+
+
+def signed(store: ImageStore, body: bytes = BODY) -> Offer:
+    data = sign_image(build_image(body, kind=Kind.MODEL, board="microbit", contract=CONTRACT, counter=1), store.key)
+    return Offer(read_image(data, where="test"), data, "model.img")
+
+
+def release(store: ImageStore, image: Offer) -> Any:
+    return store.release("wrist", "microbit", {"model": image.data}, contract=CONTRACT)
+
+
+def test_a_gateway_from_the_store_to_the_report(store: ImageStore, capsys: pytest.CaptureFixture[str]) -> None:
+    new = signed(store)
+    entry = release(store, new)
+    board = enrolled("w-1", keys=(store.key.public.raw, b"\x22" * 32))
+    with over_udp(board.answer) as address:
+        config = store.config(gateway={"addresses": [address]})
+        assert main(["agent", "--config", str(config), "--once", "--json"]) == 0
+        (device,) = json.loads(capsys.readouterr().out)["devices"]
+        assert (device["device"], device["state"], device["text"]) == ("w-1", "current", None)
+        assert main(["agent", "--config", str(config), "--once"]) == 0
+        assert capsys.readouterr().out == "w-1: current\n1 devices: 1 current\n"
+    assert runs(board, new)
+    (report,) = read_reports(store.folder / "reports")
+    assert isinstance(report, DeviceReport)
+    assert (report.device, report.reporter, report.running is not None) == ("w-1", "hall-3", True)
+    assert report.running is not None and report.running.model == entry.model.digest
+    assert [event.kind for event in report.events] == ["first-seen", "installed"]
+
+
+def test_an_entry_by_a_stranger_changes_nothing(store: ImageStore, capsys: pytest.CaptureFixture[str]) -> None:
+    new = signed(store)
+    release(store, new)
+    other = ImageStore(store.folder / "other") if (store.folder / "other").mkdir() is None else store
+    shutil.copy(other.folder / "trusted.pem", store.folder / "trusted.pem")
+    board = enrolled("w-1")
+    with over_udp(board.answer) as address:
+        main(["agent", "--config", str(store.config(gateway={"addresses": [address]})), "--once", "--json"])
+    (device,) = json.loads(capsys.readouterr().out)["devices"]
+    assert device["state"] == "held" and "trusted signatures are right" in device["text"]
+    assert (1, 1) not in board.requests
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as line:
+        return int(line.getsockname()[1])
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_a_process_that_stays_takes_a_new_release_and_ends_when_asked(store: ImageStore) -> None:
+    """Health, metrics and systemd's socket on the way."""
+    release(store, signed(store))
+    newer = signed(store, BODY * 2)
+    board, port = enrolled("w-1", keys=(store.key.public.raw, b"\x22" * 32)), free_port()
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(str(store.folder / "notify"))
+    with over_udp(board.answer) as address:
+        config = store.config(gateway={"addresses": [address]}, interval_s=0.5, listen=f"127.0.0.1:{port}")
+        environment = {**os.environ, "NOTIFY_SOCKET": str(store.folder / "notify")}
+        command = [sys.executable, "-m", "tinyops", "agent", "--config", str(config)]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            told.settimeout(60)
+            assert told.recv(99) == b"READY=1"
+            release(store, newer)
+            wait_for(lambda: runs(board, newer))
+            wait_for(lambda: 'fleet="wrist",state="current"} 1' in get(f"http://127.0.0.1:{port}/metrics")[1])
+            status, body = get(f"http://127.0.0.1:{port}/healthz")
+            assert status == 200 and json.loads(body)["ok"] is True
+            assert get(f"http://127.0.0.1:{port}/etc/passwd")[0] == 404
+            assert told.recv(99) == b"WATCHDOG=1"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=60)
+            told.close()
+    assert process.returncode == 0, err
+    assert out.splitlines()[0] == "w-1: current" and "Traceback" not in err
+
+
+def wait_for(done: Any) -> None:
+    for _ in range(600):
+        if done():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come to that")
+
+
+def test_one_process_is_a_device_and_a_gateway(store: ImageStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """The device's own store has nothing for it: the gateway does its work nevertheless."""
+    new = signed(store)
+    release(store, new)
+    board = enrolled("w-1", keys=(store.key.public.raw, b"\x22" * 32))
+    with over_udp(board.answer) as address:
+        config = store.config(gateway={"addresses": [address]}, device={"fleet": "wrist", "board": "linux"})
+        assert main(["agent", "--config", str(config), "--once"]) == 69
+    assert "entry-wrist-linux.json" in capsys.readouterr().err and runs(board, new)
+    assert {report.device for report in read_reports(store.folder / "reports")} == {"w-1", "hall-3"}  # type: ignore[union-attr]
+
+
+def test_the_unit_is_what_systemd_takes(
+    store: ImageStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = store.config(gateway={"auto": True}, state="/var/lib/tinyops")
+    assert main(["agent", "--config", str(config), "--systemd-unit"]) == 0
+    text = capsys.readouterr().out
+    assert f"agent --config {config}" in text and "StateDirectory=tinyops\n" in text and "AF_BLUETOOTH" not in text
+    assert "AF_BLUETOOTH" in unit(Path("/opt/tinyops"), config, "tinyops", bluetooth=True)
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd is not installed")
+    path = store.folder / "tinyops-agent.service"
+    path.write_text(unit(Path(sys.executable), config, "tinyops", bluetooth=False))
+    checked = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0 and "tinyops" not in checked.stderr, checked.stderr
+
+
+def test_a_second_agent_keeps_out(store: ImageStore, capsys: pytest.CaptureFixture[str]) -> None:
+    from tinyops.device.state import only_agent
+
+    config = store.config(gateway={"addresses": ["udp://127.0.0.1:9"]})
+    with only_agent(store.folder / "state" / "gateway"):
+        assert main(["agent", "--config", str(config), "--once"]) == 75
+    assert "another agent uses this state folder" in capsys.readouterr().err
+    assert threading.active_count() < 20
