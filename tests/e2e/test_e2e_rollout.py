@@ -57,6 +57,7 @@ class Fleet:
     runs: dict[str, str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     keys: dict[str, SigningKey] = field(default_factory=dict)
+    sequence: int = 0
 
     def __post_init__(self) -> None:
         if self.keys:
@@ -100,7 +101,14 @@ class Fleet:
         made = report(name, self.now, self.versions[name], self_test=self_test)
         assert made.running is not None
         running = made.running.model_copy(update={"model": self.runs[name]})
-        own = {"fleet": "desk", "board": "linux", "public_key": self.keys[name].public.raw.hex(), "running": running}
+        self.sequence += 1
+        own = {
+            "sequence": self.sequence,
+            "fleet": "desk",
+            "board": "linux",
+            "public_key": self.keys[name].public.raw.hex(),
+            "running": running,
+        }
         path = report_path(self.bench.root / "reports", "desk", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(seal_report(made.model_copy(update=own), self.keys[name]))
