@@ -18,6 +18,7 @@ from fakes.faults import count_faults
 from fakes.models import FakeModel, compiled_model, contract_bytes
 from fakes.power import cut_at
 from fakes.releases import Publisher
+from fakes.reports import read_reports
 from fakes.trusted import Trusted
 from fakes.web import FakeServer, Fault, serving
 from tinyops.device.agent import run_agent
@@ -27,7 +28,7 @@ from tinyops.device.state import only_agent
 from tinyops.errors import ExitCode, Leased, RemoteError, TinyopsError, ToolError
 from tinyops.files import digest_bytes
 from tinyops.manifest.keys import SigningKey
-from tinyops.manifest.report import DeviceReport, read_report, read_reports
+from tinyops.manifest.report import DeviceReport, read_report
 
 pytestmark = pytest.mark.build
 

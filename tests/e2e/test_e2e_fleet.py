@@ -1,5 +1,5 @@
 """A fleet through its releases: a Linux device, and behind it an emulated micro:bit and Nano 33 BLE, update by
-themselves; a bad release is stopped at the canary. At each moment `fleet status`, `drift` and `plan` tell it truthfully.
+themselves; a bad release is stopped at the canary. At each moment `drift`, `plan` and the rollout tell it truthfully.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ import pytest
 from fakes.carriers import over_udp
 from fakes.herd import enrolled
 from fakes.image_store import ImageStore
+from fakes.reports import read_reports
 from fakes.slot_board import CONTRACT
 from fakes.updates import BODY, runs
 from tinyops.cli import main
@@ -29,7 +30,7 @@ from tinyops.device.service import unit
 from tinyops.device.update.decide import Offer
 from tinyops.errors import SpecError
 from tinyops.images import Kind, build_image, read_image, sign_image
-from tinyops.manifest.report import DeviceReport, read_reports
+from tinyops.manifest.report import DeviceReport
 
 HEAD = "apiVersion: tinyops/v1\nkind: Agent\nmetadata: {name: hall-3}\nspec:\n"
 GOOD = HEAD + "  store: releases\n  trust: {keys: trusted.pem}\n"
