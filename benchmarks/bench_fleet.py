@@ -6,10 +6,11 @@ python benchmarks/bench_fleet.py [devices ...]
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from _timing import budget, heading, interleaved, table, timed, tinyops
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
 from tinyops.manifest.report import DeviceReport, Health, LastUpdate, Running, Slot, report_path, seal_report
+from tinyops.reconcile.reporting import MEMORY_FILE
 
 SIZES = (1_000, 10_000)
 ROUNDS = 5
@@ -72,13 +74,24 @@ class Measured:
     devices: int
     report_bytes: int
     seconds: Mapping[str, float]
+    processor_s: Mapping[str, float]
 
     def row(self) -> tuple[str, ...]:
         times = [f"{self.seconds[name]:.2f} s" for name in CASES]
-        return (f"{self.devices:,}", f"{self.report_bytes:,}", *times, budget(self.seconds["status"], LIMIT_S))
+        processor = [f"{self.processor_s[name]:.2f} s" for name in ("first", "status")]
+        within = budget(self.seconds["status"], LIMIT_S)
+        return (f"{self.devices:,}", f"{self.report_bytes:,}", *times, *processor, within)
 
 
 CASES = ("first", "status", "status --json", "log", "drift")
+
+
+def processor_s(case: Callable[[], object]) -> float:
+    """Processor time of the processes that a call starts: other work on the machine disturbs it less."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    case()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def main(sizes: tuple[int, ...]) -> None:
@@ -87,16 +100,17 @@ def main(sizes: tuple[int, ...]) -> None:
     for devices in sizes:
         with tempfile.TemporaryDirectory() as folder:
             found.append(_measure(Path(folder) / "large", devices))
-    headers = ("devices", "a report, bytes", "first ever", *CASES[1:], "status")
+    headers = ("devices", "a report, bytes", "first ever", *CASES[1:], "processor, first", "status", "status")
     table(headers, [measured.row() for measured in found])
     print(f"first ever: nothing parsed or checked before; others: medians of {ROUNDS}")
 
 
 def _measure(root: Path, devices: int) -> Measured:
     write(root, devices)
-    for cache in ("parsed", "checked"):
-        shutil.rmtree(root / ".tinyops" / cache, ignore_errors=True)
+    _forget(root)
     first = timed(lambda: tinyops("fleet", "status", cwd=root))
+    _forget(root)
+    processor = {"first": processor_s(lambda: tinyops("fleet", "status", cwd=root))}
     _check(root, devices)
     cases = {
         "status": lambda: tinyops("fleet", "status", cwd=root),
@@ -105,8 +119,15 @@ def _measure(root: Path, devices: int) -> Measured:
         "drift": lambda: tinyops("drift", cwd=root),
     }
     times = {name: sample.median_s for name, sample in interleaved(cases, ROUNDS).items()}
+    processor["status"] = processor_s(lambda: tinyops("fleet", "status", cwd=root))
     size = report_path(root / "reports", "fleet-3", "d-7").stat().st_size
-    return Measured(devices, size, {"first": first, **times})
+    return Measured(devices, size, {"first": first, **times}, processor)
+
+
+def _forget(root: Path) -> None:
+    """What earlier commands remember: parsed specs, and which reports were verified."""
+    shutil.rmtree(root / ".tinyops" / "parsed", ignore_errors=True)
+    (root / MEMORY_FILE).unlink(missing_ok=True)
 
 
 def write(root: Path, devices: int) -> None:

@@ -22,8 +22,8 @@ FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds 
 GIT_HINT = "on Debian or Ubuntu: apt-get install git"
 
 # Steps of a plan that use a package, or things that only some fleets have. The packages are those of these extras.
-EXTRAS = ("train", "build", "github", "serial", "ble", "browser", "remote", "dask", "trust")
-OPTIONAL_EXTRAS = frozenset({"github", "serial", "ble", "browser", "remote", "dask", "trust"})
+EXTRAS = ("train", "build", "github", "serial", "ble", "browser", "remote", "dask", "trust", "receiver")
+OPTIONAL_EXTRAS = frozenset({"github", "serial", "ble", "browser", "remote", "dask", "trust", "receiver"})
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("collect", "train", "squeeze"),
     "tensorflow-cpu": ("train",),
@@ -46,6 +46,9 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "fsspec": ("an artifact store behind a URL",),
     "tuf": ("trust metadata of gateways and Linux devices",),
     "securesystemslib": ("trust metadata of gateways and Linux devices",),
+    "starlette": ("receiving reports",),
+    "uvicorn": ("receiving reports",),
+    "h11": ("receiving reports",),
 }
 TOOLS: Mapping[str, tuple[str, ...]] = {
     "gcc": ("train", "squeeze", "image", "twin"),

@@ -200,8 +200,8 @@ def test_crashes_of_what_runs_are_counted_and_what_befell_a_device_is_kept(
     publisher.publish(GOOD)
     report = run_agent(settings(publisher, replay=recording))
     assert report.health.crashes == 0, "of the new model"
-    assert [event.kind for event in report.events] == ["installed", "reverted", "installed"]
-    assert "golden vector 1 of 5" in report.events[1].text
+    assert [event.kind for event in report.events] == ["installed", "crash", "reverted", "installed"]
+    assert "golden vector 1 of 5" in report.events[2].text
 
 
 def test_a_first_model_that_fails_leaves_nothing_running(publisher: Publisher) -> None:

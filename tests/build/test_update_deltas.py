@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +95,18 @@ def test_a_model_and_a_firmware_are_made_of_what_runs(made: Made, tmp_path: Path
         assert done[1].instead_of == len(made.new) > 2.5 * done[1].sent > 4000
         assert f"as a delta, {len(made.delta):,} bytes instead of {len(made.new):,}" in "\n".join(said)
         assert [image.result for image in run(device, *both)[0]] == ["ran already", "ran already"]
+
+
+def test_smpmgr_as_it_is_sends_one(made: Made, tmp_path: Path) -> None:
+    device, file = a_device(made, tmp_path), tmp_path / "model.delta"
+    file.write_bytes(made.delta)
+    program = Path(sys.executable).with_name("smpmgr")
+    with device.started():
+        upload = ["image", "upload", "--slot", "1", "--format", "any", file]
+        subprocess.run([program, "--port", device.port, *upload], check=True, capture_output=True, timeout=60)
+        with transport_of(device.port).open(device.port) as channel:
+            slots = BoardManager.over(channel, name="device").images()
+    assert [slot.bootable for slot in slots if slot.digest == read_image(made.new, where="new").digest] == [True]
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,12 @@ import pytest
 from fakes.github_discussions import Discussions, discussing
 from fakes.github_server import REPOSITORY, TOKEN, GitHub, serving_github
 from fakes.projects import Repository, applied_finished
+from fakes.receiver import READ_TOKEN, receiving
 from fakes.release_stores import check_exchanges
 from fakes.tflite import dense
 from tinyops.manifest.keys import SigningKey
 from tinyops.manifest.report import Health, read_report, report_path, seal_report
+from tinyops.process import run
 from tinyops.reconcile.observed import observed_devices
 from tinyops.reconcile.world import observe
 
@@ -33,12 +35,46 @@ def bench(tmp_path: Path) -> Repository:
     return bench
 
 
-def poll(bench: Repository, *devices: str) -> None:
+def poll(bench: Repository, *devices: str, to: str = "reports", token: Path | None = None) -> None:
     """Each device polls once: it fetches, proves and confirms what is released, and reports."""
+    where = ("--reports", to, *(("--reports-token-file", str(token)) if token else ()))
     for device in devices:
         store = ("--store", ".tinyops/releases", "--trust", ".tinyops/trusted.pem")
         who = ("--fleet", "desk", "--board", "linux", "--device", device, "--state", f"state/{device}")
-        bench.ok("agent", "--once", *store, *who, "--reports", "reports")
+        bench.ok("agent", "--once", *store, *who, *where)
+
+
+def test_reports_over_a_branch_and_over_a_receiver(bench: Repository) -> None:
+    """The same devices, whose reports CI reads from where they were brought."""
+    branch = "{kind: branch, repository: ../reports.git}"
+    bench.edit("specs/project.yaml", "{kind: directory, path: ../reports}", branch)
+    remote = bench.root / "reports.git"
+    run(["git", "init", "--quiet", "--bare", remote], timeout_s=20)
+    assert states(bench) == {}
+    poll(bench, "d-1", "d-2", to=f"git+{remote}")
+    assert states(bench) == {"d-1": "converged", "d-2": "converged"}
+    token = bench.root / ".tinyops" / "secrets" / "REPORTS_READ"
+    token.write_text(READ_TOKEN)
+    token.chmod(0o600)
+    with receiving(bench.root, "--open", "desk") as receiver:
+        place = f"{{kind: http, url: {receiver.url!r}, token: {{secret: REPORTS_READ}}}}"
+        bench.edit("specs/project.yaml", branch, place)
+        poll(bench, "d-1", "d-3", to=receiver.url, token=bench.root / "token-file")
+        assert states(bench) == {"d-1": "converged", "d-3": "converged"}
+    done = bench.run("drift")
+    assert (done.code, "cannot be reached" in done.err) == (69, True)
+
+
+def test_the_repository_of_the_specs_takes_no_reports(bench: Repository) -> None:
+    bench.edit("specs/project.yaml", "{kind: directory, path: ../reports}", "{kind: branch, repository: ..}")
+    done = bench.run("drift")
+    assert (done.code, "is the repository of these specs" in done.err) == (65, True)
+    store = ("--store", ".tinyops/releases", "--trust", ".tinyops/trusted.pem", "--state", "state/d-1")
+    who = ("-c", "user.name=x", "-c", "user.email=x")
+    for command in (["init", "--quiet"], ["add", "specs"], [*who, "commit", "--quiet", "-m", "specs"]):
+        run(["git", "-C", bench.root, *command], timeout_s=20)
+    done = bench.run("agent", "--once", *store, "--fleet", "desk", "--board", "linux", "--reports", f"git+{bench.root}")
+    assert (done.code, "reports do not go where specs are" in done.err) == (69, True)
 
 
 def states(bench: Repository, code: int = 0) -> dict[str, str]:

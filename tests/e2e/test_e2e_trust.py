@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 import subprocess
@@ -14,11 +16,12 @@ import pytest
 from e2e.test_e2e_workflows import Bench, log_of, scaffolded, went_well
 from fakes.github_discussions import discussing
 from fakes.github_server import GitHub, serving_github
-from fakes.projects import Repository, applied_finished
+from fakes.projects import Ended, Repository, applied_finished
 from fakes.release_stores import check_exchanges
 from fakes.trusted import client
 from fakes.web import serving
 from tinyops.boards import load_catalog
+from tinyops.cli import main
 from tinyops.scaffold import scaffold
 
 pytestmark = pytest.mark.build
@@ -36,6 +39,16 @@ def git(folder: Path, *argv: str) -> str:
     identity = ("-c", "user.name=Ana", "-c", "user.email=ana@example.org")
     done = subprocess.run(["git", *identity, *argv], cwd=folder, check=True, capture_output=True, text=True, timeout=60)
     return done.stdout.strip()
+
+
+class Inside(Repository):
+    """The same commands in this process, for a test that gives many."""
+
+    def run(self, *arguments: str | Path, timeout_s: float = 120, **env: str) -> Ended:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main([str(argument) for argument in arguments])
+        return Ended(code, out.getvalue(), err.getvalue())
 
 
 def with_people(made: Repository, host: str = HOST) -> None:
@@ -62,8 +75,11 @@ def states(made: Repository) -> list[Any]:
     return [made.ok("plan", "--json").json.get("awaiting"), show, {k: v for k, v in apply.items() if k != "changed"}]
 
 
-def test_two_people_let_a_release_go(tmp_path: Path) -> None:
-    made = applied_finished().copy(tmp_path / "bench")
+def test_two_people_let_a_release_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Inside(applied_finished().copy(tmp_path / "bench").root)
+    monkeypatch.chdir(made.root)
+    monkeypatch.delenv("CI", raising=False)  # its releases lie in the checkout
+    monkeypatch.setenv("TINYOPS_CACHE", str(made.root / "cache"))
     with_people(made)
     metadata, root = made.root / ".tinyops/metadata", (made.root / "specs/trust/1.root.json").read_bytes()
     made.ok("trust", "sign")

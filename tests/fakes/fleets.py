@@ -15,7 +15,7 @@ from typing import Any
 from fakes.models import FakeModel, contract_bytes, golden_bytes
 from fakes.releases import FLEET, Publisher, record
 from tinyops.device.provision.devices_file import DevicesFile, parse_devices
-from tinyops.manifest.document import FleetBase, FleetRollout, Manifest
+from tinyops.manifest.document import BoardEntry, FleetBase, FleetRollout, Manifest
 from tinyops.manifest.entry import EntryRollout, rollout_for
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import POSITIONS, Progress, position
@@ -28,6 +28,7 @@ from tinyops.release.directory import DirectoryStore
 
 NOW = datetime(2027, 3, 4, 12, 0, tzinfo=UTC)
 KEY = "ab" * 32
+NEW_NANO, OLD_NANO = "sha256:7c41d09e5a" + "3b" * 27, "sha256:b16e8f2290" + "5d" * 27
 OTHER = "sha256:" + "cd" * 32
 OLD = FakeModel(b"\x7fELF of the model before", golden_bytes(), contract_bytes())
 CLASSES = ("Standing", "Running", "Walking", "Badminton")
@@ -119,7 +120,8 @@ class Released:
         return self
 
     def judging(self, lists: Mapping[str, DevicesFile] | None = None, *, in_waves: bool = True) -> Judging:
-        rollouts = {FLEET: Rollout({"linux": self.rollout}, self.progress)} if in_waves else {}
+        boards = {board: rollout_for(self.released, board) for board in self.manifest.fleets[FLEET].boards}
+        rollouts = {FLEET: Rollout(boards, self.progress)} if in_waves else {}
         entry = self.manifest.fleets[FLEET].model_copy(update={"rollout": self.released if in_waves else None})
         manifest = self.manifest.model_copy(update={"fleets": {FLEET: entry}})
         return Judging(manifest, NOW, lists or {}, rollouts)
@@ -141,16 +143,16 @@ REASONS = (
 
 def wearables(production: int = 1200) -> Status:
     """A project in the middle of a rollout, as a person would meet it: most is well, some devices need somebody."""
-    released = Released((0.05, 0.25, 0.6, 1)).reach(2)
-    rows = [f"w-{n:04},linux,,2026-11-01,,{f'{n:016x}'}" for n in range(production)]
+    released = on_two_boards(Released((0.05, 0.25, 0.6, 1)).reach(2))
+    rows = [f"w-{n:04},{_board(n)},,2026-11-01,,{f'{n:016x}'}" for n in range(production)]
     reports = [r for n in range(production) if (r := _wearer(n, released)) is not None]
     staging = [_staged(n, released) for n in range(24)]
     by = released.judging({FLEET: listed(*rows), "porch": listed(*(f"bell-{n},linux" for n in range(40)))})
     assert by.manifest is not None
     fleets = {
         **by.manifest.fleets,
-        "bench": released.manifest.fleets[FLEET],
-        "porch": released.manifest.fleets[FLEET],
+        "bench": published()[1].fleets[FLEET],
+        "porch": published()[1].fleets[FLEET],
     }
     by = replace(by, manifest=released.manifest.model_copy(update={"fleets": fleets, "steps": _steps(released)}))
     devices = judge_reports([*reports, *staging], by)
@@ -162,6 +164,24 @@ def wearables(production: int = 1200) -> Status:
         fleets=fleet_statuses(devices, [FLEET, "bench", "porch"], by),
         needs=needs_of(devices, Looking(NOW, since={FLEET: NOW - timedelta(days=9)})),
     )
+
+
+def on_two_boards(released: Released) -> Released:
+    """The same releases, for a microcontroller too; its models have digests of their own."""
+    released.before = released.before.model_copy(update={"boards": _both(released.before.boards["linux"], OLD_NANO)})
+    fleet = released.manifest.fleets[FLEET]
+    fleet = fleet.model_copy(update={"boards": _both(fleet.boards["linux"], NEW_NANO)})
+    released.manifest = released.manifest.model_copy(update={"fleets": {FLEET: fleet}})
+    return released
+
+
+def _both(linux: BoardEntry, digest: str) -> dict[str, BoardEntry]:
+    nano = linux.model_copy(update={"model": linux.model.model_copy(update={"digest": digest, "kind": "image"})})
+    return {"linux": linux, "nano33ble": nano}
+
+
+def _board(number: int) -> str:
+    return "linux" if number % 4 == 0 else "nano33ble"
 
 
 def _steps(released: Released) -> dict[str, Any]:
@@ -179,20 +199,22 @@ def _wearer(number: int, released: Released) -> DeviceReport | None:
     """A device of a fleet that is being updated: what it reports, if it does."""
     name = f"w-{number:04}"
     reached = released.rollout.wave_of(position(FLEET, name)) < 2
-    model, silicon = (released.new if reached else released.base), f"{number:016x}"
-    kind = number % 171
+    new, base = (released.new, released.base) if _board(number) == "linux" else (NEW_NANO, OLD_NANO)
+    model, kind = (new if reached else base), number % 171
+    more: dict[str, Any] = {"board": _board(number), "silicon": f"{number:016x}", "health": _health(number)}
     if kind == 5:
         return None
     if kind == 17 and reached:
-        return report(name, released.base, slot=Slot(state="trial"), silicon=silicon, health=_health(number))
+        return report(name, base, slot=Slot(state="trial"), **more)
     if kind in (33, 34, 35) and reached:
-        return gave_up(name, released.new, REASONS[kind % 3], model=released.base, silicon=silicon)
+        return gave_up(name, new, REASONS[kind % 3], model=base, **more)
     if kind in (60, 61):
-        return report(name, model, time=ago(days=6, hours=number % 24), silicon=silicon, health=_health(number))
+        return report(name, model, time=ago(days=6, hours=number % 24), **more)
     if number == 700:
-        return report(name, model, silicon=f"{701:016x}", health=_health(number))
-    crashes = 11 if kind == 90 else 0
-    return report(name, model, time=ago(minutes=number % 55), silicon=silicon, health=_health(number, crashes))
+        return report(name, model, **{**more, "silicon": f"{701:016x}"})
+    if kind == 90:
+        more["health"] = _health(number, crashes=11)
+    return report(name, model, time=ago(minutes=number % 55), **more)
 
 
 def _staged(number: int, released: Released) -> DeviceReport:

@@ -174,7 +174,7 @@ class Herd:
                 for delta in one.deltas
             )
             images[slot] = EntryImage(**about, image=one.image.digest.hex(), deltas=deltas)
-        body = EntryModel(**self.file(b"model " + str(sorted(images)).encode(), "model.bin", version), kind="image")
+        body = EntryModel(**self.file(b"model " + str(images).encode(), "model.bin", version), kind="image")
         contract = EntryFile(**self.file(contract_bytes(), "contract.json", version))
         golden = EntryFile(**self.file(b"golden", "golden.bin", version))
         fields: dict[str, Any] = {"security_counter": 1, "contract": CONTRACT.hex(), "project": "wearables", **more}

@@ -42,12 +42,14 @@ def digest_of(image: bytes) -> bytes:
 class Updatable:
     """A board whose firmware is built once, and everything that can be brought onto it."""
 
-    def __init__(self, board: str, folder: Path, *, edit: Edit = as_rendered) -> None:
-        self.board, self.folder = board, folder
+    def __init__(
+        self, board: str, folder: Path, *, edit: Edit = as_rendered, device: str = "w-1", key: SigningKey | None = None
+    ) -> None:
+        self.board, self.folder, self.device = board, folder, device
         self.spec: BoardSpec = board_spec(board)
         self.contract = contract_of(board)
         self.contract_digest = bytes.fromhex(digest_json(self.contract).removeprefix("sha256:"))
-        self.key, self.other_key = SigningKey.generate(), SigningKey.generate()
+        self.key, self.other_key = key or SigningKey.generate(), SigningKey.generate()
         self.files = build_firmware(board, folder, self.contract, edit=edit)
         self._bodies: dict[tuple[int, int, int], bytes] = {}
 
@@ -94,7 +96,7 @@ class Updatable:
     def settings(self) -> bytes:
         """Those of an enrolled board that trusts the test's key."""
         keys = (self.key.public.raw, self.other_key.public.raw)
-        return encode_values(Settings("w-1", "wrist", self.board, keys, b"\x33" * 32))
+        return encode_values(Settings(self.device, "wrist", self.board, keys, b"\x33" * 32))
 
     def _boot(self, state: Path) -> Boot:
         trust = Trust(self.key, b"")

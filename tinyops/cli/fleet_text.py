@@ -69,7 +69,7 @@ def _fleet(fleet: FleetStatus, output: Output) -> str:
         runs = [(short(r.model), r.what, f"{r.devices:,}", f"{r.confirmed:,}") for r in fleet.runs[:RUNS_SHOWN]]
         parts.append(output.table(("runs", "which is", "devices", "confirmed"), runs))
         parts.append(_health(fleet))
-    return "\n".join(parts)
+    return "\n".join([parts[0], "\n\n".join(parts[1:])]).rstrip()
 
 
 def _title(fleet: FleetStatus) -> str:

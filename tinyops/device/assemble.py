@@ -185,6 +185,7 @@ class Assembly:
                 stop=stop,
                 patience=Patience(in_all_s=spec.update_timeout_s),
                 now=memory.now,
+                chains=spec.chains,
             )
             pace = Pace(spec.jobs, self._spec.interval_s, spec.look_s or self._spec.interval_s)
             finder = Finder(list(_named(spec)), spec.auto, catalog)

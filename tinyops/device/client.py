@@ -70,6 +70,8 @@ class Client:
             crashed = isinstance(caught, ModelFault)
             with contextlib.suppress(ToolError):  # a full disk is what went wrong already
                 self._save(errors=self.state.errors + 1, crashes=self.state.crashes + crashed)
+                if crashed:
+                    self.note_event("crash", caught.message)
             if error is not None:
                 self.on_event(caught.message)
             error = error or caught

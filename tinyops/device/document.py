@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -99,6 +99,9 @@ class GatewaySpec(Strict):
     auto: bool = Field(default=False, description="Every board of the catalogue that is plugged into USB.")
     addresses: tuple[Place, ...] = Field(default=(), max_length=ADDRESSES_MAX)
     devices: tuple[AddressSpec, ...] = Field(default=(), max_length=ADDRESSES_MAX)
+    chains: Mapping[DeviceName, DeviceName] = Field(
+        default_factory=dict, description="Devices that are parts of chains: a chain takes one place in waves."
+    )
     jobs: Annotated[int, Field(ge=1, le=256)] = Field(default=16, description="Devices at once.")
     look_s: Seconds | None = Field(default=None, description="Between two looks at a device (default: interval_s).")
     update_timeout_s: Seconds = Field(default=3600.0, description="One device's update from start to end.")

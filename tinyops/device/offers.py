@@ -45,7 +45,8 @@ class Offers(Protocol):
         """As of the last refresh. Raises RemoteError (Refused, where it was signed and may not be taken)."""
 
     def stale_after(self) -> datetime | None:
-        """When what is offered may not be installed any more; null where it never ends."""
+        """When nothing of what is offered may be installed any more; null where that never ends. An entry may end
+        before."""
 
     def warnings(self) -> tuple[str, ...]:
         """What a person should look at as of the last refresh, although nothing is refused yet."""

@@ -49,6 +49,8 @@ STATUSES = {
 POSTING_S = 10.0  # for results that still wait to be posted when the recording is at its end
 MARGIN_S = 1.0
 TENTHS = 10
+SHARES = {"int8": (1 / 256, -128), "uint8": (1 / 256, 0), "int16": (1 / 32768, 0), "float32": (1.0, 0)}  # of a Softmax
+SHARES_OFF = 0.1  # by which the sum of rounded shares may differ from one
 _PR_SET_PDEATHSIG = 1
 
 
@@ -178,19 +180,22 @@ def replay(job: dict[str, Any]) -> dict[str, Any]:
             best = scores.index(max(scores))
             name = str(best) if classes is None else classes[best]
             histogram[name] = histogram.get(name, 0) + 1
-            tenths[_tenth(scores[best])] += 1
+            if (tenth := _tenth(scores, job["type"])) is not None:
+                tenths[tenth] += 1
             if poster is not None:
                 poster.offer(inferences, best, scores, None if classes is None else name)
             inferences += 1
     model.check_guards()
-    shares = classes is not None and job["type"] == "int8"
-    counted = {"classes": histogram, "confidence": tenths if shares else []}
+    counted = {"classes": histogram, "confidence": tenths if any(tenths) else []}
     return {"frames": frames, "inferences": inferences, **counted, **_delivered(poster)}
 
 
-def _tenth(score: float) -> int:
-    """Which tenth of 1 a class's share lies in: a Softmax output in int8 has scale 1/256 and zero point -128."""
-    return min(max(int((score + 128) * TENTHS // 256), 0), TENTHS - 1)
+def _tenth(scores: list[Any], kind: str) -> int | None:
+    """In which tenth the best output lies; None where outputs are no shares of one, such as logits."""
+    scale, zero = SHARES.get(kind, (0.0, 0))
+    if not abs(sum(score - zero for score in scores) * scale - 1) < SHARES_OFF:
+        return None
+    return min(int((max(scores) - zero) * scale * TENTHS), TENTHS - 1)
 
 
 def _poster(job: dict[str, Any]) -> Poster | None:

@@ -103,8 +103,8 @@ class SignedEntries:
         return replace(known, progress=self._progress_of(known.entry))
 
     def stale_after(self) -> datetime | None:
-        ends = [read_time(known.entry.expires) for known in self._known.values() if known.entry.expires is not None]
-        return min(ends, default=None)
+        ends = [known.entry.expires for known in self._known.values()]
+        return max((read_time(end) for end in ends if end is not None), default=None) if None not in ends else None
 
     def warnings(self) -> tuple[str, ...]:
         return tuple(self._rollouts.warnings.values())

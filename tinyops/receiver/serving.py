@@ -48,7 +48,8 @@ class Listening:
 
 
 class BoundedProtocol(H11Protocol):
-    """One connection: refused where there are too many, closed when no whole request has come in time."""
+    """One connection: refused where there are too many, or of its address half of those; closed when no whole request
+    has come in time, or an answer is not read."""
 
     connections_max: ClassVar[int]
     patience_s: ClassVar[float]
@@ -56,11 +57,20 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.connections_max:
+        if len(self.connections) > self.connections_max or self._crowds():
+            self.connections.discard(self)  # what hangs on in vain takes nobody's place
             transport.write(FULL)
             transport.close()
         else:
             self._watch()
+
+    def _crowds(self) -> bool:
+        """Whether one address would have more than its half."""
+        host = self.client[0] if self.client else ""
+        mine = sum(
+            isinstance(c, H11Protocol) and c.client is not None and c.client[0] == host for c in self.connections
+        )
+        return mine > max(self.connections_max // 2, 1)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -70,6 +80,14 @@ class BoundedProtocol(H11Protocol):
             self._watch()  # part of a request's head
         elif self.conn.their_state is not h11.IDLE:
             self._unwatch()  # a body has its own limit
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unwatch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
@@ -160,6 +178,7 @@ def _listen(listening: Listening) -> socket.socket:
         end = socket.socket(family, socket.SOCK_STREAM)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         end.bind((listening.host, listening.port))
+        end.listen(BACKLOG)  # from here on, who is told the address is not turned away
     except OSError as error:
         raise ToolError(f"{listening.host}:{listening.port}: cannot be listened at: {error.strerror}") from error
     return end

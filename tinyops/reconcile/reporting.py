@@ -11,6 +11,7 @@ from tinyops.device.reports.branch import Branch, same_repository
 from tinyops.device.reports.endpoint import endpoint_files
 from tinyops.device.reports.kind import Credential
 from tinyops.device.reports.reading import Found, folder_files
+from tinyops.documents import Secret
 from tinyops.errors import SpecError
 from tinyops.process import run
 from tinyops.reconcile.world import World
@@ -45,7 +46,7 @@ def _directory(world: World, spec: DirectoryReports) -> Place:
 
 
 def _http(world: World, spec: HttpReports) -> Place:
-    token = resolve_secret(spec.token.secret, world.root).value.decode(errors="replace").strip()
+    token = _token(world, spec.token)
     return Place(Path(spec.url), lambda: endpoint_files(spec.url, token))
 
 
@@ -58,9 +59,13 @@ def _branch(world: World, spec: BranchReports) -> Place:
             f"{entry.file}: reports: {spec.repository} is the repository of these specs",
             hint="whatever may write reports there could write specs: make a repository for reports alone",
         )
-    token = world.root / ".tinyops" / "secrets" / spec.token.secret if spec.token else None
-    branch = Branch(address, spec.branch, world.root / BRANCH_FOLDER, Credential(token))
+    credential = Credential(value=_token(world, spec.token)) if spec.token else Credential()
+    branch = Branch(address, spec.branch, world.root / BRANCH_FOLDER, credential)
     return Place(Path(f"{spec.repository}#{spec.branch}"), lambda: _files(branch))
+
+
+def _token(world: World, secret: Secret) -> str:
+    return resolve_secret(secret.secret, world.root).value.decode(errors="replace").strip()
 
 
 def _files(branch: Branch) -> Iterable[Found]:

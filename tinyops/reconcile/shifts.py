@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from tinyops.manifest.document import FleetEntry, Manifest
 from tinyops.manifest.report import CONFIDENCE_BINS, DeviceReport
-from tinyops.reconcile.states import Observed
+from tinyops.reconcile.states import COUNTED, Observed
 from tinyops.statistics import shift
 
 PSI_SMALL = 0.1  # below it nothing moved; the customary bounds, from N. Siddiqi, "Credit Risk Scorecards", Wiley, 2006
@@ -117,8 +117,10 @@ def seen_by(devices: Iterable[Observed], models: Mapping[str, str], known: Itera
 
 
 def _running(devices: Iterable[Observed], models: Mapping[str, str]) -> Iterator[DeviceReport]:
+    """Of devices that count: who is not, or no longer, in the fleet moves none of its figures."""
     for device in devices:
-        if device.report is not None and device.running is not None and device.running == models.get(device.board):
+        runs = device.running is not None and device.running == models.get(device.board)
+        if runs and device.report is not None and device.state in COUNTED:
             yield device.report
 
 

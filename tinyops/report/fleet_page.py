@@ -23,7 +23,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 NEEDS_SHOWN = 100
 BAR_WIDTH = 1000
 CHART_WIDTH, CHART_HEIGHT = 280, 96
-NEEDS_OPEN = 8
+NEEDS_OPEN = 6
 COLUMNS = (
     "fleet",
     "board",

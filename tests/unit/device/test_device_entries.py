@@ -244,6 +244,17 @@ def test_an_idle_agent_writes_its_memory_once_an_hour(tmp_path: Path) -> None:
         Memory(tmp_path, lambda: now[0])
 
 
+def test_nothing_may_be_installed_once_every_entry_expired(bench: Bench) -> None:
+    assert bench.offers.stale_after() is None
+    entry = bench.waves.entry()
+    bench.waves.write_entry(entry.model_copy(update={"expires": "2027-01-05T00:00:00Z"}))
+    bench.offered()
+    assert bench.offers.stale_after() == datetime(2027, 1, 5, tzinfo=UTC)
+    bench.waves.write_entry(entry)
+    bench.offered()
+    assert bench.offers.stale_after() is None
+
+
 def test_positions_beyond_the_reached_waves_stay_at_the_base(bench: Bench) -> None:
     bench.waves.spread(bench.base, waves=(99, LAST))
     bench.waves.progress()

@@ -154,7 +154,8 @@ def test_what_was_verified_is_not_verified_again_and_nothing_else(tmp_path: Path
         verified.append(data)
         check_signature(data, *arguments, **named)
 
-    monkeypatch.setattr("tinyops.device.reports.memory.check_signature", counting)
+    for module in ("memory", "ahead"):
+        monkeypatch.setattr(f"tinyops.device.reports.{module}.check_signature", counting)
     reports = [sealed("pi-7", PI), sealed("bit-1", GATEWAY, reporter="gw-1")]
     for _ in range(3):
         assert len(read(keep, *reports, memory=Memory(file))[0]) == 2

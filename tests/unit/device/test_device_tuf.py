@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from fakes import web
-from fakes.faults import count_faults
+from fakes.faults import FUZZED, count_faults
 from fakes.power import cut_at
 from fakes.releases import INERT, Publisher
 from fakes.trusted import START, Trusted, new_keys
@@ -369,6 +371,41 @@ def test_an_older_progress_under_the_newest_name_is_none(host: Host) -> None:
     assert offered.progress is not None and offered.progress.rollout == 1
     assert wanted(offered, 0, "sha256:whatever") is None
     assert "altered, or a mixture of two states" in host.offers.warnings()[0]
+
+
+@pytest.mark.parametrize("name", ["timestamp.json", "snapshot", "targets", "rollout", "2.root.json"])
+def test_whatever_bytes_come_in_its_place_nothing_else_is_believed(host: Host, name: str) -> None:
+    """Bytes altered, cut out, doubled; nesting without end: a refusal or what was there before, and no other error."""
+    host.poll()
+    host.trusted.add_root(host.trusted.keys["root"])
+    host.release()
+    path = host.metadata / name if "." in name else newest(host, name)
+    good, chance = path.read_bytes(), random.Random(name)  # noqa: S311
+    origin = open_origin(str(host.metadata), WAIT_S)
+    bad = [
+        b"",
+        b"[" * 16_000,
+        b"{" * 300,
+        b'{"signed":' * 1000,
+        b"\xff" * 100,
+        b"null",
+        b'{"signed":{},"signatures":[]}',
+    ]
+    for number in range(25):
+        at, much = chance.randrange(len(good)), chance.randrange(1, 40)
+        put = bytes(chance.randrange(256) for _ in range(much)) if number % 3 else good[at : at + much] * 2
+        bad.append(good[:at] + put + good[at + (much if number % 2 else 0) :])
+    for number, data in enumerate(bad):
+        path.write_bytes(data)
+        folder = host.root / f"device-{number}"
+        memory = Memory(folder, lambda: host.at)
+        offers = TufOffers(MetadataClient(host.first_root, folder, origin, memory.now), origin, memory)
+        with contextlib.suppress(RemoteError):
+            offers.refresh()
+            offered = offers.offered("wrist", "linux")
+            assert offered.entry.version == 2, "what was signed, as a space too many changes nothing"
+            assert offered.progress is None or offered.progress.rollout == 2
+    count_faults(f"{FUZZED}TUF metadata", len(bad))
 
 
 UNSIGNED = (

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fakes.carriers import over_udp
 from fakes.herd import Herd, enrolled
+from fakes.pty_board import terminal
 from fakes.slot_board import ORIGINS
-from fakes.smp_board import HEALTH
+from fakes.smp_board import HEALTH, _serve, serving
 from fakes.updates import BODY, offer, runs
+from tinyops.boards import load_catalog
+from tinyops.device.gateway.gateway import Pace
+from tinyops.device.gateway.places import Finder, Named
+from tinyops.device.gateway.timing import Wake
+from tinyops.device.identify.usb import UsbDevice
 from tinyops.device.update.decide import Delta
 from tinyops.errors import RemoteError
 from tinyops.images import Kind
 from tinyops.images.delta import make_delta
 from tinyops.link.smp.definition import UpdateError
+from tinyops.manifest.entry import Entry, EntryRollout
+from tinyops.manifest.progress import POSITIONS, Progress, position
 
 
 @pytest.fixture
@@ -118,7 +130,7 @@ def test_what_a_device_gives_up_is_not_tried_again_until_the_offer_changes(
         assert gateway.statuses[address].state == "given-up" and said in gateway.statuses[address].text
         last = herd.reports["w-1"].last_update
         assert last is not None and (last.result, last.digest) == (result, entry.model.digest) and said in last.reason
-        assert herd.reports["w-1"].slot.state == "reverted"
+        assert herd.reports["w-1"].slot.state == ("reverted" if result == "reverted" else "confirmed")
         board.requests.clear()
         gateway = herd.gateway(address)  # also after a restart
         gateway.round()
@@ -152,3 +164,179 @@ def test_a_poll_that_fails_changes_nothing_for_devices(herd: Herd) -> None:
         with pytest.raises(RemoteError):
             gateway.round()
     assert gateway.counts.problem == "the store is away" and herd.reports["w-1"].sequence > 0
+
+
+def rollout(new: Entry, base: Entry, *, waves: tuple[int, ...]) -> Entry:
+    halves = EntryRollout(
+        id=new.version, waves=waves, on_failure="revert", keys=("11" * 32,), progress="", base=base.content
+    )
+    return new.model_copy(update={"rollout": halves})
+
+
+def progress(version: int, state: str, waves: int, sequence: int) -> Progress:
+    times = {"since": "2027-01-01T00:00:00Z", "time": "2027-01-01T00:00:00Z", "expires": "2028-01-01T00:00:00Z"}
+    return Progress(
+        project="wearables",
+        fleet="wrist",
+        rollout=version,
+        sequence=sequence,
+        state=state,  # type: ignore[arg-type]
+        waves=waves,
+        **times,
+    )
+
+
+def test_devices_take_a_release_in_their_wave_and_go_back_when_it_is_halted(herd: Herd) -> None:
+    old, new = offer(body=b"base model" * 200), offer(body=b"new model" * 200)
+    boards = {f"w-{n}": enrolled(f"w-{n}") for n in range(2)}
+    first, second = sorted(boards, key=lambda name: position("wrist", name))
+    base = herd.release(old)
+    with herd.device(boards[first]) as one, herd.device(boards[second]) as two:
+        gateway = herd.gateway(one, two)
+        gateway.round()
+        entry = herd.release(new, version=2)
+        waves = (position("wrist", first), POSITIONS - 1)
+        herd.offers.entries["wrist", "microbit"] = rollout(entry, base, waves=waves)
+
+        def step(state: str, reached: int, sequence: int) -> list[bool]:
+            herd.offers.progress["wrist"] = progress(2, state, reached, sequence)
+            gateway.round()
+            assert all(gateway.statuses[address].state == "current" for address in (one, two))
+            return [runs(boards[name], new) for name in (first, second)]
+
+        assert step("advancing", 0, 1) == [False, False]
+        assert step("advancing", 1, 2) == [True, False]
+        assert [herd.reports[name].wave for name in (first, second)] == [0, 1]
+        uploaded = boards[first].uploaded
+        assert step("halted", 1, 3) == [False, False]
+        assert runs(boards[first], old) and boards[first].uploaded == uploaded  # it lay in its other slot
+        running = herd.reports[first].running
+        assert running is not None and (running.version, running.model) == (1, base.model.digest)
+        assert step("advancing", 2, 4) == [True, True]
+
+
+def test_nothing_is_taken_while_nobody_knows_how_far_a_rollout_is(herd: Herd) -> None:
+    old, new, board = offer(body=b"base model" * 200), offer(body=b"new model" * 200), enrolled()
+    base = herd.release(old)
+    with herd.device(board) as address:
+        gateway = herd.gateway(address)
+        gateway.round()
+        entry = herd.release(new, version=2)
+        herd.offers.entries["wrist", "microbit"] = rollout(entry, base, waves=(POSITIONS - 1,))
+        gateway.round()
+        assert runs(board, old)
+        herd.offers.progress["wrist"] = progress(2, "finished", 1, 1)
+        gateway.round()
+        assert runs(board, new)
+        del herd.offers.progress["wrist"]  # a network that is down for a month: who has it keeps it
+        gateway.round()
+        assert runs(board, new) and gateway.statuses[address].state == "held" and herd.reports["w-1"].problem is None
+
+
+def test_an_older_and_an_expired_release_install_nothing(herd: Herd) -> None:
+    new, board = offer(body=b"new model" * 200), enrolled()
+    herd.release(offer(body=b"other" * 200), version=5, expires="2027-01-01T00:00:00Z")
+    with herd.device(board) as address:
+        gateway = herd.gateway(address)
+        gateway.round()
+        assert (
+            gateway.statuses[address].state == "expired" and "expired at 2027-01-01" in gateway.statuses[address].text
+        )
+        for entry, said in ((4, "older than v5"), (5, "a second, different v5")):
+            herd.release(new, version=entry)
+            gateway = herd.gateway(address)
+            gateway.round()
+            status = gateway.statuses[address]
+            assert status.state == "held" and said in status.text
+    assert (1, 1) not in board.requests
+
+
+def test_a_trial_of_what_is_not_offered_any_more_ends_first(herd: Herd) -> None:
+    new, stale, board = offer(body=b"new model" * 200), offer(body=b"stale model" * 200), enrolled()
+    herd.release(new)
+    board.images[1].held[1], board.images[1].trial = stale.image, 1
+    with herd.device(board) as address:
+        herd.gateway(address).round()
+    assert runs(board, new)
+    assert any("ends the trial of a model that is not offered" in line for line in herd.told.lines)
+
+
+def test_a_device_that_sleeps_finds_its_update_prepared(herd: Herd) -> None:
+    """It answers for a while once in a while; what it needs was fetched before."""
+    board, awake = enrolled(), [True]
+    new = offer(body=b"new model" * 200)
+    herd.release(offer(body=b"first model" * 200))
+    with over_udp(lambda request: board.answer(request) if awake[0] else b"") as address:
+        gateway = herd.gateway(Named(address, Wake(every_s=3600, for_s=30)))
+        gateway.round()
+        awake[0] = False
+        herd.release(new, version=2)
+        herd.source.fetched.clear()
+        gateway.round()
+        assert gateway.statuses[address].state == "asleep" and "model.img" in herd.source.fetched
+        fetched = len(herd.source.fetched)
+        awake[0] = True
+        gateway.round()
+        assert "model.img" not in herd.source.fetched[fetched:]
+    assert runs(board, new)
+
+
+def test_a_line_that_speaks_is_looked_at_at_once(herd: Herd) -> None:
+    board, new = enrolled(), offer(body=b"new model" * 200)
+    herd.release(new)
+    with terminal() as (far, port):
+        gateway = herd.gateway(Named(port, listen=True), pace=Pace(look_s=1e6))
+        with ThreadPoolExecutor(4) as pool, ThreadPoolExecutor(1) as poller:
+            quiet = [0]
+
+            def ticks(done: Callable[[], bool]) -> None:
+                for _ in range(1000):
+                    gateway.tick(pool, poller)
+                    gateway._take(0.02)
+                    quiet[0] += 1
+                    if done():
+                        return
+                raise AssertionError("it did not come to that")
+
+            ticks(lambda: gateway.statuses.get(port) is not None and gateway.statuses[port].state == "absent")
+            for _ in range(5):
+                gateway.tick(pool, poller)  # nobody says anything: it only listens
+            gateway._ready = True
+            done = threading.Event()
+            serving_ = threading.Thread(target=_serve, args=(board, far, done), daemon=True)
+            serving_.start()
+            os.write(far, b"\x00 here I am \n")
+            ticks(lambda: runs(board, new))
+            done.set()
+            serving_.join(5)
+
+
+def test_what_is_plugged_in_is_found_and_what_is_pulled_out_is_gone(herd: Herd) -> None:
+    board, new = enrolled(), offer(body=b"new model" * 200)
+    herd.release(new)
+    herd.usb = (UsbDevice(1, 2),)
+    with serving(board) as port:
+        gateway = herd.gateway()
+        gateway._finder = Finder((), True, load_catalog(), usb=lambda: herd.usb)
+        gateway.round()
+        assert gateway.statuses == {}
+        herd.usb = (UsbDevice(0x2341, 0x805A, "1", "Nano 33 BLE", ports=(port,)),)
+        gateway.round()
+        gateway.round()
+        assert gateway.statuses[port].device == "w-1" and runs(board, new)
+        herd.usb = ()
+        gateway.round()
+        assert gateway.statuses == {} and f"{port}: w-1 was unplugged" in herd.events
+
+
+def test_reports_that_cannot_be_sent_are_sent_later(herd: Herd) -> None:
+    board = enrolled()
+    herd.release(offer(body=b"new model" * 200))
+    herd.send_problem = RemoteError("the receiver is away")
+    with herd.device(board) as address:
+        gateway = herd.gateway(address)
+        gateway.round()
+        assert herd.sent == [] and "the receiver is away" in herd.events
+        herd.send_problem = None
+        gateway.round()
+    assert [report.device for report in herd.sent] == ["w-1"]

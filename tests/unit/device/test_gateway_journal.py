@@ -6,6 +6,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,17 @@ def test_nothing_grows_without_end(journal: Journal) -> None:
     assert kept == [EVENTS_OF_DEVICE + 1, STEPS_OF_DEVICE, SAMPLES_OF_DEVICE]
     assert journal.events("w-1", 1)[0].text == f"{3 * EVENTS_OF_DEVICE - 1}"
     assert len(event_of(MOMENT, "crash", "x\ny " * 999).text) == TEXT_MAX
+
+
+def test_of_too_many_devices_the_longest_unseen_are_forgotten(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinyops.device.gateway.journal.DEVICES_MAX", 3)
+    for number in range(6):
+        device = replace(ONE, device=f"d-{number}", address=f"a-{number}", seen_s=NOW + number)
+        journal.meet(device, [event_of(MOMENT, "first-seen", "a device")])
+    assert sorted(journal.devices()) == ["d-3", "d-4", "d-5"] and len(journal.places()) == 3
+    assert count(journal, "events") == 3
 
 
 def test_offers_are_remembered_over_a_restart(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from fakes.carriers import over_tcp
 from fakes.herd import Herd, HerdBoard, enrolled
 from fakes.slot_board import CONTRACT
+from fakes.smp_board import INFO
 from fakes.updates import BODY, offer, runs
 from tinyops.device.gateway.roster import Roster
 from tinyops.device.gateway.who import Identity, leading_values
@@ -224,3 +225,31 @@ def test_settings_are_read_as_far_as_they_came() -> None:
     whole = enrolled("w-1").settings
     found = [leading_values(whole[:at]) for at in range(len(whole) + 1)]
     assert [len(one) for one in found] == sorted(len(one) for one in found) and len(found[-1]) == 5
+
+
+@pytest.mark.parametrize("runs_it", [True, False])
+def test_a_board_that_takes_a_cable_alone_is_current_only_when_it_says_so(herd: Herd, runs_it: bool) -> None:
+    entry = herd.release()
+    board = enrolled("w-1")
+    model = bytes.fromhex(entry.model.sha256) if runs_it else b"\x09" * 32
+    board.replace[64, 0] = {**INFO, "contract": CONTRACT, "model": model}
+    board.replace[1, 0] = {"err": {"group": 1, "rc": 2}}
+    with herd.device(board) as address:
+        gateway = herd.gateway(address)
+        gateway.round()
+        gateway.round()
+        status = gateway.statuses[address]
+    report = herd.reports["w-1"]
+    if runs_it:
+        assert status.state == "current" and report.slot.state == "confirmed"
+        assert report.running is not None and report.running.model == entry.model.digest
+    else:
+        assert (status.state, status.trouble) == ("trouble", "cable") and "over a cable alone" in status.text
+        assert report.running is None and kinds(herd, "w-1") == ["first-seen", "cable"]
+
+
+def test_parts_of_a_chain_take_its_place_in_the_waves(herd: Herd) -> None:
+    herd.release(NEW)
+    ward = herd.ward()
+    ward.chains = {"w-1": "door-3"}
+    assert (ward.unit("w-1"), ward.unit("w-2")) == ("door-3", "w-2")

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
 
 from fakes.faults import count_faults
 from tinyops.errors import SpecError, ToolError
 from tinyops.receiver.guard import Guard, Limits, Message, Receive, Scope, Send, read_body
 from tinyops.receiver.rates import Rates, client_name
+from tinyops.receiver.serving import BoundedProtocol
 from tinyops.receiver.tokens import Tokens
 
 TOKEN = "0123456789abcdef"
@@ -215,3 +218,77 @@ def test_token_files_that_are_wrong_are_refused(tmp_path: Path) -> None:
         Tokens(tmp_path / "tokens")
     with pytest.raises(SpecError, match="cannot be read"):
         Tokens(tmp_path / "none")
+
+
+class Line(asyncio.Transport):
+    """A connection that nobody reads from."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__({"peername": (host, 1), "sockname": ("127.0.0.1", 2)})
+        self.written, self.ended = b"", ""
+
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        self.written += data
+
+    def close(self) -> None:
+        self.ended = self.ended or "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+class Connected(BoundedProtocol):
+    connections_max, patience_s = 4, 0.05
+
+
+@pytest.fixture
+def config(tokens: Tokens) -> Config:
+    config = Config(guard(tokens), log_config=None, lifespan="off")
+    config.load()
+    return config
+
+
+def connected(config: Config, state: ServerState, host: str) -> tuple[BoundedProtocol, Line]:
+    protocol, line = Connected(config, state, {}), Line(host)
+    protocol.connection_made(line)
+    return protocol, line
+
+
+@pytest.mark.faults
+def test_connections_are_bounded_and_one_address_has_half_of_them(config: Config) -> None:
+    async def crowd() -> list[str]:
+        state = ServerState()
+        hosts = ("10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
+        lines = [connected(config, state, host)[1] for host in hosts]
+        assert len(state.connections) == 4
+        refused = [line.written.startswith(b"HTTP/1.1 503 ") for line in lines]
+        assert [line.ended for line in lines] == ["closed" if full else "" for full in refused]
+        await asyncio.sleep(0.1)
+        return [line.ended for line in lines]
+
+    assert asyncio.run(crowd()) == ["aborted", "aborted", "closed", "aborted", "aborted", "closed"]
+    count_faults("connections too many, or without a request", 6)
+
+
+def test_an_answer_that_nobody_reads_ends_its_connection(config: Config) -> None:
+    async def unread() -> tuple[str, str]:
+        (protocol, line), (other, drained) = (
+            connected(config, ServerState(), host) for host in ("10.0.0.1", "10.0.0.2")
+        )
+        for one in (protocol, other):
+            one._unwatch()  # as if it had asked
+            one.pause_writing()
+        other.resume_writing()
+        await asyncio.sleep(0.1)
+        return line.ended, drained.ended
+
+    assert asyncio.run(unread()) == ("aborted", "")

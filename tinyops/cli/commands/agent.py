@@ -156,9 +156,14 @@ def _stop_on_signals(stop: Stop) -> None:
 
 
 def _text(statuses: Sequence[Status]) -> str:
-    lines = [f"{s.device or s.address}: {s.state}{f': {s.text}' if s.text else ''}" for s in statuses]
+    lines = [_line(status) for status in statuses]
     counts = ", ".join(f"{number} {state}" for state, number in Counter(s.state for s in statuses).items())
     return "\n".join([*lines, f"{len(statuses)} devices: {counts}" if statuses else "no devices behind it"])
+
+
+def _line(status: Status) -> str:
+    text = status.text.removeprefix(f"{status.address}: ")
+    return f"{status.device or status.address}: {status.state}{f': {text}' if text else ''}"
 
 
 def _json(status: Status) -> JsonObject:

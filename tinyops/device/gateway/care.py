@@ -7,7 +7,7 @@ from typing import Literal
 
 from tinyops.device.contract import CONTRACT_LIMIT_BYTES, read_contract
 from tinyops.device.gateway.bringing import Bringing, Delivery
-from tinyops.device.gateway.choice import active, needs
+from tinyops.device.gateway.choice import active, needs, runs_by_cable
 from tinyops.device.gateway.counting import Counted, count, from_text
 from tinyops.device.gateway.guard import Guarded, Swapped
 from tinyops.device.gateway.journal import JournalFailed, Remembered, event_of
@@ -26,7 +26,7 @@ from tinyops.images import Kind
 from tinyops.link.client import LinkError
 from tinyops.manifest.entry import Entry
 from tinyops.manifest.progress import position
-from tinyops.manifest.report import Event, SlotState
+from tinyops.manifest.report import Event, LastUpdate, SlotState
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class _Care:
         if standing.offered is None:
             return self._without_offer(standing, seen)
         entry = standing.offered.entry
-        at = position(entry.fleet, self._identity.device)
+        at = position(entry.fleet, self._ward.unit(self._identity.device))
         self._wave = entry.rollout.wave_of(at) if entry.rollout is not None else None
         runs = self._ward.standings.model_of(self._runs.model) if self._runs.confirmed else None
         chosen = wanted(standing.offered, at, runs)
@@ -173,7 +173,9 @@ class _Care:
         bringing = Bringing(delivery, self._ward, self._to, self._guarded)
         bringing.settle(seen.slots)
         if chosen is None:
-            return self._visit("held", "its wave has not come, or was halted: it stays with what it runs", seen)
+            return self._visit("held", "", seen)  # its rollout says so: it stays with what it runs
+        if not chosen.images:
+            return self._by_cable(chosen, seen)
         if not needs(chosen, seen.slots):
             return self._visit("current", "", seen)
         if gone := bringing.given_up(seen.slots):
@@ -183,6 +185,15 @@ class _Care:
         if not may_update:
             return self._visit("behind", "", seen)
         return self._bring(bringing, chosen, seen)
+
+    def _by_cable(self, chosen: Entry, seen: Seen) -> Visit:
+        """Nothing that could be brought: a person has to, unless it runs already."""
+        if runs_by_cable(chosen, self._answer.info):
+            self._runs = replace(self._runs, model=chosen.model.sha256)
+            return self._visit("current", "", seen)
+        text = "takes what it is offered over a cable alone (`tinyops flash`), and does not say that it runs it"
+        status = _left_alone(self._place, self._ward, self._answer, "cable", text)
+        return Visit(replace(self._visit("trouble", status.text, seen).status, trouble="cable"))
 
     def _bring(self, bringing: Bringing, chosen: Entry, seen: Seen) -> Visit:
         try:
@@ -284,8 +295,13 @@ class _Care:
 
     def _slot(self, state: State, seen: Seen) -> SlotState:
         model = active(seen.slots, Kind.MODEL)
+        reverted = state == "given-up" and self._last_result() == "reverted"
         if model is None:
-            return "failed" if state == "given-up" else "empty"
+            return "failed" if reverted else "confirmed" if self._runs.model else "empty"
         if not model.confirmed:
             return "trial"
-        return "reverted" if state == "given-up" else "confirmed"
+        return "reverted" if reverted else "confirmed"
+
+    def _last_result(self) -> str:
+        text = self._ward.journal.last_update(self._identity.device)
+        return LastUpdate.model_validate_json(text).result if text else ""

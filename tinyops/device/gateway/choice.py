@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tinyops.device.offers import Offered
 from tinyops.images import Kind
-from tinyops.link.smp import ImageSlot
+from tinyops.link.smp import BoardInfo, ImageSlot
 from tinyops.manifest.entry import Entry, EntryImage
 from tinyops.manifest.fields import read_time
 
@@ -49,6 +49,13 @@ def _firmware(entry: Entry, slots: Sequence[ImageSlot]) -> tuple[Need, ...]:
         return () if running is not None and running.confirmed else (Need(Kind.FIRMWARE, there),)
     spare = offered[1 - running.slot] if running is not None and running.slot in (0, 1) else offered[0]
     return (Need(Kind.FIRMWARE, spare),) if spare is not None else ()
+
+
+def runs_by_cable(entry: Entry, info: BoardInfo) -> bool:
+    """Whether a board without slots says that it runs what is offered: its model in flash, or the firmware with it."""
+    if entry.model.kind == "image":
+        return info.model is not None and info.model.hex() == entry.model.sha256
+    return entry.firmware is not None and info.firmware is not None and info.firmware.hex() == entry.firmware.sha256
 
 
 def unwanted_trials(wanted: Sequence[Need], entry: Entry, slots: Sequence[ImageSlot]) -> tuple[Kind, ...]:

@@ -18,7 +18,7 @@ from tinyops.device.gateway.places import Finder, Place
 from tinyops.device.gateway.prefetch import prefetch
 from tinyops.device.gateway.reporting import Reporter, Send
 from tinyops.device.gateway.status import Status
-from tinyops.device.gateway.timing import Rhythm, after_look, back_off, spread
+from tinyops.device.gateway.timing import RESETTING_S, Rhythm, after_look, back_off, spread
 from tinyops.device.gateway.ward import Ward
 from tinyops.device.update.settings import Stop
 from tinyops.errors import TinyopsError
@@ -261,7 +261,7 @@ class Gateway:
             answered=status.answers,
             failed=found.failed,
             now=self._clock(),
-            interval_s=self._pace.look_s,
+            interval_s=max(self._pace.look_s, RESETTING_S) if place.settle_s else self._pace.look_s,
             chance=self._chance(),
         )
         if status.answers or (before is not None and before.answers):

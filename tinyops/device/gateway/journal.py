@@ -108,11 +108,7 @@ class Journal:
                 "INSERT OR REPLACE INTO places VALUES (?, ?, ?)", (device.address, device.device, device.silicon)
             )
             self._tell(db, device.device, events)
-            db.execute(
-                "DELETE FROM devices WHERE device IN "
-                "(SELECT device FROM devices ORDER BY seen_s DESC LIMIT -1 OFFSET ?)",
-                (DEVICES_MAX,),
-            )
+            self._forget_most(db)
 
     def keep(self, devices: Iterable[Remembered]) -> None:
         """What was seen of devices that are known: when, what runs, how they fare. Many at once."""
@@ -240,6 +236,11 @@ class Journal:
                 db.execute("UPDATE devices SET last_update = ? WHERE device = ?", (last_update, device))
             if given_up is not None:
                 db.execute("INSERT OR REPLACE INTO given_up VALUES (?, ?, ?, ?)", (device, image, *given_up))
+                db.execute(
+                    "DELETE FROM given_up WHERE device = ? AND rowid NOT IN "
+                    "(SELECT rowid FROM given_up WHERE device = ? ORDER BY rowid DESC LIMIT ?)",
+                    (device, device, STEPS_OF_DEVICE),
+                )
             if event is not None:
                 self._tell(db, device, [event])
 
@@ -339,6 +340,16 @@ class Journal:
             db.execute("INSERT INTO events (device, time, kind, text) VALUES (?, ?, ?, ?)", row)
         if events:
             self._rotate(db, "events", device, EVENTS_OF_DEVICE)
+
+    def _forget_most(self, db: sqlite3.Connection) -> None:
+        """Devices that were not seen for the longest, and all that is known of them, where there are too many."""
+        gone = db.execute(
+            "DELETE FROM devices WHERE device IN "
+            "(SELECT device FROM devices ORDER BY seen_s DESC LIMIT -1 OFFSET ?) RETURNING device",
+            (DEVICES_MAX,),
+        ).fetchall()
+        for table in ("events", "steps", "samples", "given_up", "places"):
+            db.executemany(f"DELETE FROM {table} WHERE device = ?", gone)  # noqa: S608 names of ours
 
     def _rotate(self, db: sqlite3.Connection, table: str, device: str, most: int) -> None:
         db.execute(

@@ -23,7 +23,7 @@ def prefetch(addresses: Iterable[str], ward: Ward) -> None:
         if standing.offered is None or standing.expired:
             continue
         runs = Runs.from_text(known.running)
-        at = position(known.fleet, known.device)
+        at = position(known.fleet, ward.unit(known.device))
         entry = wanted(standing.offered, at, ward.standings.model_of(runs.model))
         for image in _missing(entry, runs):
             ward.content.offer(image)

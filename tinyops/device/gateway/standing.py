@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tinyops.device.gateway.choice import MODEL, Accepted, age_problem, expiry_problem
@@ -13,6 +13,7 @@ from tinyops.device.gateway.journal import Journal
 from tinyops.device.offers import Offered, Offers, Refused
 from tinyops.errors import RemoteError
 from tinyops.manifest.entry import Entry, EntryContent
+from tinyops.manifest.fields import read_time
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,10 @@ class Standings:
             found = self._of(fleet, board)
         if found.offered is None:
             return found
-        expired = expiry_problem(found.offered.entry, self._offers.stale_after(), self._now())
-        return Standing(found.offered, expired=expired)
+        now, offered = self._now(), found.offered
+        if offered.progress is not None and read_time(offered.progress.expires) <= now:
+            offered = replace(offered, progress=None)  # it was believed at a poll, and no other has come since
+        return Standing(offered, expired=expiry_problem(offered.entry, self._offers.stale_after(), now))
 
     def _of(self, fleet: str, board: str) -> Standing:
         pair = (fleet, board)
@@ -88,9 +91,9 @@ class Standings:
     def wanted_files(self) -> frozenset[str]:
         """Digests of the files that offers name, also for devices of later waves."""
         contents = [c for s in [*self._known.values()] if s.offered is not None for c in _contents(s.offered.entry)]
-        return frozenset(image.sha256 for content in contents for image in content.images.values()) | frozenset(
-            content.contract_file.sha256 for content in contents
-        )
+        images = [image for content in contents for image in content.images.values()]
+        deltas = [delta for image in images for delta in image.deltas]
+        return frozenset(file.sha256 for file in (*images, *deltas, *(content.contract_file for content in contents)))
 
     def _ask(self, fleet: str, board: str) -> Standing:
         try:
@@ -104,7 +107,7 @@ class Standings:
             return Standing(None, f"{fleet}/{board}: {problem}", refused=True)
         accepted = Accepted(offered.entry.version, offered.digest)
         if self._accepted.get((fleet, board)) != accepted:
-            images = [pair for content in _contents(offered.entry) if (pair := _about(content)) is not None]
+            images = [_about(content) for content in _contents(offered.entry)]
             self._journal.accept(fleet, board, accepted, images)
             self._accepted[fleet, board] = accepted
             self._models.update(images)
@@ -117,14 +120,13 @@ def _contents(entry: Entry) -> tuple[EntryContent, ...]:
     return (rollout.base, entry.content) if rollout is not None and rollout.base is not None else (entry.content,)
 
 
-def _about(content: EntryContent) -> tuple[str, str] | None:
+def _about(content: EntryContent) -> tuple[str, str]:
+    """By the digest of its image; of a board without slots by that of its model."""
     image = content.images.get(MODEL)
-    if image is None:
-        return None
     about = {
         "model": content.model.digest,
         "contract": f"sha256:{content.contract}",
         "version": content.version,
         "security_counter": content.security_counter,
     }
-    return image.image, json.dumps(about, sort_keys=True)
+    return image.image if image is not None else content.model.sha256, json.dumps(about, sort_keys=True)

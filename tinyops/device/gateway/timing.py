@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 BACK_OFF_MAX_S = 3600.0
 JITTER = 0.2
+RESETTING_S = 86_400.0  # between two looks at a board that opening its line resets
 KNOCKS = 3  # in a window
 KNOCK_MIN_S = 0.5
 DRIFT = 0.02  # of a period: how far a device's clock may be out when it wakes

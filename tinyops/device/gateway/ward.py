@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,6 +30,7 @@ class Ward:
     stop: Stop
     patience: Patience
     now: Callable[[], datetime]
+    chains: Mapping[str, str] = field(default_factory=dict)  # of devices that are parts of one
     ask_s: float = ASK_S  # how long an answer may take of a device that may not be there
     roster: Roster = field(default_factory=Roster)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -47,6 +48,10 @@ class Ward:
             event = event_of(self.moment, kind, text) if kind is not None else None
             self.journal.trouble_at(address, mark, subject, event)
             self.troubles[address] = mark
+
+    def unit(self, device: str) -> str:
+        """What takes a place in the waves of a rollout: a device, or the chain that it is a part of."""
+        return self.chains.get(device, device)
 
     @property
     def moment(self) -> str:

@@ -11,7 +11,9 @@ from tinyops.device.provision.format import KEY_BYTES, VALUE_HEAD, Tag
 from tinyops.link.smp import BoardInfo, BoardManager, Garbled, Refused
 from tinyops.manifest.fields import DeviceName, Name
 
-Trouble: TypeAlias = Literal["unenrolled", "foreign", "unknown-fleet", "cloned", "twice", "other-board", "defect"]
+Trouble: TypeAlias = Literal[
+    "unenrolled", "foreign", "unknown-fleet", "cloned", "twice", "other-board", "cable", "defect"
+]
 _DEVICE: TypeAdapter[str] = TypeAdapter(DeviceName)
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 

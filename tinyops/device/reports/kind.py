@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -72,14 +72,15 @@ class ReportSink(Protocol):
 
 @dataclass(frozen=True)
 class Credential:
-    """What lets this machine write reports, and nothing else: a file that is read anew for each batch."""
+    """What lets this machine write reports, and nothing else: a file that is read anew for each batch; or `value`."""
 
     file: Path | None = None
+    value: str = field(default="", repr=False)
 
     def text(self) -> str:
-        """Its one line; empty where there is no file. Raises SpecError."""
+        """Its one line; empty where there is none. Raises SpecError."""
         if self.file is None:
-            return ""
+            return self.value
         text = read_bounded(self.file, CREDENTIAL_LIMIT_BYTES).decode(errors="replace").strip()
         if not text or not text.isascii() or not text.isprintable():
             raise SpecError(f"{self.file}: holds no token: one line of printable ASCII is wanted")

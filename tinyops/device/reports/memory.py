@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from tinyops.device.reports.ahead import right_signatures
 from tinyops.errors import TinyopsError
 from tinyops.files import canonical_json, read_bounded, write_atomic
 from tinyops.manifest.report import DeviceReport, check_signature
@@ -25,10 +27,18 @@ class Memory:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._now: dict[str, list[object]] = {}
+        self._right: set[str] = set()
 
     @cached_property
     def _before(self) -> dict[str, list[object]]:
         return _read(self._path) if self._path is not None else {}
+
+    def look_ahead(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Checks the signatures of those that were not verified before, all at once; `verify` then need not."""
+        digests = [(name, hashlib.sha256(data).hexdigest(), data) for name, data in files]
+        new = [(digest, data) for name, digest, data in digests if self._before.get(name, [None])[0] != digest]
+        right = right_signatures([data for _, data in new])
+        self._right = {digest for (digest, _), is_right in zip(new, right, strict=True) if is_right}
 
     def verify(self, name: str, data: bytes, report: DeviceReport, *, where: str) -> str:
         """Why a report counts for nothing although it is signed; empty where it counts. Raises RemoteError for a wrong
@@ -39,7 +49,8 @@ class Memory:
         if known == entry:
             self._now[name] = entry
             return ""
-        check_signature(data, report, where=where)
+        if digest not in self._right:
+            check_signature(data, report, where=where)
         if known is not None and known[1] == report.public_key and _number(known[2]) >= report.sequence:
             self._now[name] = known
             older = f"has number {report.sequence}; number {known[2]} of the same signer was read before"

@@ -25,6 +25,7 @@ from tinyops.manifest.report import (
 )
 
 TOTAL_LIMIT_BYTES = 1024 * 1024 * 1024
+BATCH_BYTES = 64 * 1024 * 1024
 TWO_REPORTERS = timedelta(hours=1)  # two who both heard of a device within that are two at once
 FRESH = timedelta(hours=72)
 
@@ -66,13 +67,28 @@ def believed_reports(
     reports: list[DeviceReport] = []
     unreadable: list[UnreadableReport] = []
     with _many_objects():
-        for file in found:
-            try:
-                reports.append(_believed(file, enrolment, memory, signers, str(root / file.name)))
-            except RemoteError as error:
-                unreadable.append(UnreadableReport(root / file.name, error.message))
+        for batch in _batches(found):
+            memory.look_ahead((file.name, file.data) for file in batch if not file.reason)
+            for file in batch:
+                try:
+                    reports.append(_believed(file, enrolment, memory, signers, str(root / file.name)))
+                except RemoteError as error:
+                    unreadable.append(UnreadableReport(root / file.name, error.message))
         memory.save()
     return reports, unreadable
+
+
+def _batches(found: Iterable[Found]) -> Iterator[list[Found]]:
+    """As many files at a time as may lie in memory."""
+    batch: list[Found] = []
+    size = 0
+    for file in found:
+        batch.append(file)
+        size += len(file.data)
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    yield batch
 
 
 def settle(

@@ -151,6 +151,7 @@ class Session:
         if image.kind is Kind.FIRMWARE:
             self._before = self._self_test()
         if step is Step.UPLOAD:
+            self._desk.before(offer, "upload")
             done = self._upload_smaller(offer, done, seen) or self._upload(offer, done)
         if step in (Step.UPLOAD, Step.TEST):
             self._desk.before(offer, "test")
@@ -160,7 +161,6 @@ class Session:
         return done
 
     def _upload(self, offer: Offer, done: Done) -> Done:
-        self._desk.before(offer, "upload")
         self._say(f"sending {offer.label}, {len(offer.data):,} bytes, in messages of {self._to.message_bytes:,}")
         upload = Upload(self._to, offer.image.kind, offer.data, lambda at: self._moved(at, len(offer.data)))
         self._ask_refusable(offer, timed := _Timed(self._to, upload))
