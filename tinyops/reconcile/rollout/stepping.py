@@ -72,7 +72,7 @@ def step(world: World, now: datetime, fleets: Collection[str] = (), *, write: bo
         _check_name(world, name)
     lease: AbstractContextManager[None] = alone(world.repository) if write else nullcontext()
     with lease:
-        manifest = offered_manifest(world)
+        manifest = world.offered
         held = read_all(world.repository, manifest)
         found = _situations(world, manifest, held, now) if manifest else ()
         decided = [(at, decide(at)) for at in found if not fleets or at.fleet in fleets]
@@ -87,7 +87,7 @@ def step(world: World, now: datetime, fleets: Collection[str] = (), *, write: bo
 
 def choose(world: World, fleet: str, choice: Choose, now: datetime, why: str) -> Progress:
     """A person's choice for one fleet's rollout, published."""
-    entry, manifest = _check_name(world, fleet), offered_manifest(world)
+    entry, manifest = _check_name(world, fleet), world.offered
     rollout = entry.rollout
     with alone(world.repository):
         held = read_all(world.repository, manifest)
@@ -115,7 +115,7 @@ def halt(now: datetime, reason: str) -> Choose:
 
 def _check_name(world: World, name: str) -> FleetEntry:
     """The released entry of a fleet that has a rollout. Raises UsageError."""
-    manifest = offered_manifest(world)
+    manifest = world.offered
     released = manifest.fleets if manifest else {}
     if name not in released:
         hint = closest(name, released) if released else "`tinyops apply` makes the first release"
@@ -124,16 +124,6 @@ def _check_name(world: World, name: str) -> FleetEntry:
         hint = "one begins with the next content of a fleet whose spec has `rollout`"
         raise UsageError(f"fleet {name} has no rollout: all its devices take what is released", hint=hint)
     return released[name]
-
-
-def offered_manifest(world: World) -> Manifest | None:
-    """The release that devices are offered: the last one, or while that waits for signatures an earlier one."""
-    if world.releases is None or world.manifest is None:
-        return None
-    offered = world.releases.offered()
-    if offered == world.manifest.version:
-        return world.manifest
-    return world.releases.read(offered).manifest if offered else None
 
 
 def _living(world: World, manifest: Manifest) -> Collection[str]:
