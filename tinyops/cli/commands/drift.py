@@ -8,7 +8,7 @@ from tinyops.cli.arguments import add_lock, add_repository, repository_root
 from tinyops.cli.output import Output, printable_lines
 from tinyops.errors import ExitCode
 
-HEADERS = ("fleet", "board", "device", "state", "runs", "released", "last report", "")
+HEADERS = ("fleet", "board", "device", "state", "runs", "should run", "last report", "")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
