@@ -36,7 +36,7 @@ def drift_issue(plan: Plan, status: Status, missed: Mapping[str, Sequence[Miss]]
     ]:
         lines += [*_shift(fleet)]
     if drifted:
-        lines += ["| fleet | board | device | state | runs | released | since | crashes | why |", f"|{'---|' * 9}"]
+        lines += ["| fleet | board | device | state | runs | should run | since | crashes | why |", f"|{'---|' * 9}"]
     lines = _with_rows(lines, drifted, needs)
     found = bool(drifted or steps or status.warnings)
     if not found:

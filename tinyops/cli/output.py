@@ -74,6 +74,11 @@ class Output:
         log(f"error: {message}\n  {DEFECT_HINT}")
 
 
+def printable_lines(text: str) -> str:
+    """Text of others in several lines, each made `printable`."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 def log(text: str) -> None:
     """A line on standard error. That nobody reads it any more is no reason to end what is under way."""
     with contextlib.suppress(BrokenPipeError):

@@ -74,9 +74,9 @@ def _since(world: World, by: Judging, fleet: str) -> datetime | None:
     rollout = by.rollouts.get(fleet)
     if rollout is not None and rollout.current is not None:
         return read_time(rollout.current.since)
-    if world.manifest is None or fleet not in world.manifest.fleets:
+    if by.manifest is None or fleet not in by.manifest.fleets:
         return None
-    first, enough = world.manifest, by.now - max(SILENT_AFTER, timedelta(days=7))
+    first, enough = by.manifest, by.now - max(SILENT_AFTER, timedelta(days=7))
     offered = {board: entry.model.digest for board, entry in first.fleets[fleet].boards.items()}
     for version in range(first.version - 1, max(first.version - RELEASES_BACK, 0), -1):
         earlier = world.past.read(version) if read_time(first.created) > enough and world.past else None

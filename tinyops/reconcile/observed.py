@@ -37,9 +37,9 @@ def observed_devices(world: World, now: datetime) -> tuple[list[Observed], list[
 
 
 def judging(world: World, now: datetime) -> Judging:
-    """What devices are judged by at a moment. Raises SpecError for a list that is wrong."""
+    """What devices are judged by at a moment: what they are offered then. Raises SpecError for a list that is wrong."""
     shares = {n: fleet.spec.class_shares for n, fleet in world.fleets.items() if fleet.spec.class_shares is not None}
-    return Judging(world.manifest, now, listed_devices(world), read_rollouts(world), silences(world), shares)
+    return Judging(world.offered, now, listed_devices(world), read_rollouts(world), silences(world), shares)
 
 
 def reports_of(world: World, lists: Mapping[str, DevicesFile]) -> tuple[list[DeviceReport], list[UnreadableReport]]:

@@ -12,10 +12,10 @@ from tinyops.reconcile.world import World
 
 
 def read_rollouts(world: World) -> Rollouts:
-    """By fleet, those that the last release has. Raises RemoteError for a progress that cannot be true."""
+    """By fleet, those of the release that is offered. Raises RemoteError for a progress that cannot be true."""
     return {
         name: Rollout({board: rollout_for(entry.rollout, board) for board in entry.boards}, world.progress.get(name))
-        for name, entry in (world.manifest.fleets if world.manifest else {}).items()
+        for name, entry in (world.offered.fleets if world.offered else {}).items()
         if entry.rollout is not None
     }
 

@@ -117,6 +117,9 @@ def _edit(entry: Loaded[Fleet], path: Sequence[str], value: Value | None, summar
 
 
 def _check_share(world: World, fleet: str, wanted: float, now: datetime) -> None:
+    if world.offered is not world.manifest:
+        text = f"{_manifest(world).tag} waits for signatures: no device is offered it, so none can show how it does"
+        raise UnsafePlan(text, hint="`tinyops trust status` says who has to sign")
     devices, _ = observed_devices(world, now)
     share = converged_share([device for device in devices if device.fleet == fleet])
     if share < wanted:

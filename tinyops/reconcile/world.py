@@ -81,6 +81,16 @@ class World:
         return Past(self.releases, self.manifest.version, self.root / ".tinyops" / "past" / self.manifest.project)
 
     @cached_property
+    def offered(self) -> Manifest | None:
+        """The release that devices are offered: the last one, or while that waits for signatures an earlier one."""
+        if self.releases is None or self.manifest is None:
+            return self.manifest
+        version = self.releases.offered()
+        if version == self.manifest.version:
+            return self.manifest
+        return self.releases.read(version).manifest if version else None
+
+    @cached_property
     def progress(self) -> Mapping[str, Progress]:
         """How far rollouts are, by fleet, as far as anybody said; quarantines count however old they are."""
         return {fleet: held.progress for fleet, held in read_all(self.repository, self.manifest).items()}

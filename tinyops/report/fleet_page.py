@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyops.files import JsonObject, canonical_json, pretty_json, printable, write_atomic
+from tinyops.files import JsonObject, canonical_json, printable, write_atomic
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -74,7 +74,7 @@ class Column:
 def write_page(status: JsonObject, folder: Path) -> tuple[Path, Path]:
     """Writes `index.html` and `fleet.json`, the same data for programs; returns both paths."""
     page, data = folder / "index.html", folder / "fleet.json"
-    write_atomic(data, pretty_json(status))
+    write_atomic(data, canonical_json(status) + b"\n")
     write_atomic(page, fleet_page(status).encode())
     return page, data
 

@@ -13,7 +13,7 @@ from tinyops.artifacts import Step
 from tinyops.cli import COMMANDS, main
 from tinyops.cli.commands import validate
 from tinyops.cli.missed import report
-from tinyops.cli.output import Output
+from tinyops.cli.output import Output, printable_lines
 from tinyops.cli.progress import LiveWatcher, PlainWatcher, watcher
 from tinyops.errors import DoesNotFit, Problem, SpecError, TinyopsError, ToolError
 from tinyops.plan.gates import Miss
@@ -158,3 +158,11 @@ def test_starting_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for name in ("pydantic", "ruamel", "rich", "numpy", "cryptography", "jinja2"):
         assert name not in done.stdout.split()
+
+
+def test_what_others_wrote_moves_no_cursor_in_tables_and_notes() -> None:
+    hostile = "a\x1b[2Jb\u202ec\td"
+    table = Output(json=False).table(("what", "n"), [(hostile, "1")])
+    assert "a\ufffd[2Jb\ufffdc\ufffdd" in table and "\x1b" not in table
+    assert printable_lines(f"one\n{hostile}") == "one\na\ufffd[2Jb\ufffdc\ufffdd"
+    assert printable_lines("größer → 10 ×") == "größer → 10 ×"

@@ -22,6 +22,7 @@ import pytest
 from fakes.carriers import over_udp
 from fakes.herd import enrolled
 from fakes.image_store import ImageStore
+from fakes.reports import read_reports
 from fakes.slot_board import CONTRACT
 from fakes.trusted import Trusted
 from fakes.updates import BODY, runs
@@ -38,7 +39,7 @@ from tinyops.manifest.envelope import seal
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
 from tinyops.manifest.progress import POSITIONS, Progress
-from tinyops.manifest.report import DeviceReport, read_reports
+from tinyops.manifest.report import DeviceReport
 
 HEAD = "apiVersion: tinyops/v1\nkind: Agent\nmetadata: {name: hall-3}\nspec:\n"
 GOOD = HEAD + "  store: releases\n  trust: {keys: trusted.pem}\n"

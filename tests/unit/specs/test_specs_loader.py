@@ -207,6 +207,26 @@ def test_the_parse_cache_changes_nothing(tree: Tree, tmp_path: Path) -> None:
         load_repository(tree.root, catalog=tree.catalog, cache=tmp_path / "cache")
 
 
+@pytest.mark.parametrize(
+    ("shares", "message", "hint"),
+    [
+        ("{still: 0.9, walk: 0.2}", "the shares add up to 1.1, not to 1", ""),
+        ("{still: 0.9, wolk: 0.1}", "'wolk' is no class of the model's dataset", "walk"),
+        ("{still: 0.9, walk: 1.1}", "spec.class_shares.walk: must be at most 1.0: 1.1", ""),
+    ],
+)
+def test_what_a_fleet_expects_of_its_classes_is_checked(tree: Tree, shares: str, message: str, hint: str) -> None:
+    tree.edit("specs/d-fleet.yaml", "  model: activity\n", f"  model: activity\n  class_shares: {shares}\n")
+    (problem,) = tree.problems()
+    assert problem.message == message and hint in problem.hint and problem.line == 6
+
+
+def test_what_a_fleet_expects_is_loaded(tree: Tree) -> None:
+    shares = "{still: 0.9, walk: 0.1}"
+    tree.edit("specs/d-fleet.yaml", "  model: activity\n", f"  model: activity\n  class_shares: {shares}\n")
+    assert tree.load().fleets["wrist"].document.spec.class_shares == {"still": 0.9, "walk": 0.1}
+
+
 # -- one rule, one error, one place ------------------------------------------------------------
 
 MODEL_FILE, FLEET_FILE, DATA_FILE = "specs/c-model.yaml", "specs/d-fleet.yaml", "specs/b-data.yaml"

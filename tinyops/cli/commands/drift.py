@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from tinyops.cli.arguments import add_lock, add_repository, repository_root
-from tinyops.cli.output import Output
+from tinyops.cli.output import Output, printable_lines
 from tinyops.errors import ExitCode
 
-HEADERS = ("fleet", "board", "device", "state", "runs", "released", "last report", "")
+HEADERS = ("fleet", "board", "device", "state", "runs", "should run", "last report", "")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     notes = metadata_notes(world, now)
     lines += notes
     for wrong in unreadable:
-        output.note(f"not a report: {wrong.path}: {wrong.reason}")
+        output.note(printable_lines(f"not a report: {wrong.path}: {wrong.reason}"))
     value = {
         "released": world.manifest.version if world.manifest else 0,
         "devices": [device.to_json() for device in devices],

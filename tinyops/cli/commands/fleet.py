@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tinyops.cli.arguments import add_lock, add_repository, repository_root
-from tinyops.cli.output import Output
+from tinyops.cli.output import Output, printable_lines
 
 LIMIT = 20
 
@@ -41,7 +41,7 @@ def _status(arguments: argparse.Namespace, output: Output) -> int:
     world = observe(repository_root(arguments), lock_file=arguments.lock)
     status = fleet_status(world, clock()).only(arguments.fleet)
     for warning in status.warnings:
-        output.note(f"note: {warning}")
+        output.note(f"note: {printable_lines(warning)}")
     output.result(lambda: status_json(status), "" if output.json else status_text(status, output))
     return 0
 

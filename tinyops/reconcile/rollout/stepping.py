@@ -23,6 +23,7 @@ from tinyops.reconcile.rollout.standing import Seen
 from tinyops.reconcile.world import World
 
 WHY_CHARACTERS = 500
+WARNINGS_MAX = 20
 _NOTABLE = ("rollout", "state", "waves", "reason", "held_by")
 Choose = Callable[[Progress, FleetEntry, FleetRollout], Progress]
 
@@ -62,19 +63,27 @@ class Stepped:
         }
 
 
-def step(world: World, now: datetime, fleets: Collection[str] = (), *, write: bool = True) -> tuple[Stepped, ...]:
+def step(
+    world: World,
+    now: datetime,
+    fleets: Collection[str] = (),
+    *,
+    write: bool = True,
+    warn: Callable[[str], None] = lambda _: None,
+) -> tuple[Stepped, ...]:
     """Makes the next step of every rollout of the last release, or of some fleets'. Idempotent.
 
-    With `write` unset it says what the next step would do. Raises Leased while another step is made here, Moved when
-    one was made elsewhere, ToolError without the online key, and then only where there is something to sign.
+    With `write` unset it says what the next step would do. `warn` is told of reports that count for nothing. Raises
+    Leased while another step is made here, Moved when one was made elsewhere, ToolError without the online key, and
+    then only where there is something to sign.
     """
     for name in fleets:
         _check_name(world, name)
     lease: AbstractContextManager[None] = alone(world.repository) if write else nullcontext()
     with lease:
-        manifest = offered_manifest(world)
+        manifest = world.offered
         held = read_all(world.repository, manifest)
-        found = _situations(world, manifest, held, now) if manifest else ()
+        found = _situations(world, manifest, held, now, warn) if manifest else ()
         decided = [(at, decide(at)) for at in found if not fleets or at.fleet in fleets]
         changes = {at.fleet: _change(at.fleet, at.rollout, m.progress, held) for at, m in decided if m.progress}
         if write and manifest and changes:
@@ -87,7 +96,7 @@ def step(world: World, now: datetime, fleets: Collection[str] = (), *, write: bo
 
 def choose(world: World, fleet: str, choice: Choose, now: datetime, why: str) -> Progress:
     """A person's choice for one fleet's rollout, published."""
-    entry, manifest = _check_name(world, fleet), offered_manifest(world)
+    entry, manifest = _check_name(world, fleet), world.offered
     rollout = entry.rollout
     with alone(world.repository):
         held = read_all(world.repository, manifest)
@@ -115,7 +124,7 @@ def halt(now: datetime, reason: str) -> Choose:
 
 def _check_name(world: World, name: str) -> FleetEntry:
     """The released entry of a fleet that has a rollout. Raises UsageError."""
-    manifest = offered_manifest(world)
+    manifest = world.offered
     released = manifest.fleets if manifest else {}
     if name not in released:
         hint = closest(name, released) if released else "`tinyops apply` makes the first release"
@@ -126,26 +135,20 @@ def _check_name(world: World, name: str) -> FleetEntry:
     return released[name]
 
 
-def offered_manifest(world: World) -> Manifest | None:
-    """The release that devices are offered: the last one, or while that waits for signatures an earlier one."""
-    if world.releases is None or world.manifest is None:
-        return None
-    offered = world.releases.offered()
-    if offered == world.manifest.version:
-        return world.manifest
-    return world.releases.read(offered).manifest if offered else None
-
-
 def _living(world: World, manifest: Manifest) -> Collection[str]:
     """Fleets whose documents stay: they have a rollout, or may have one again and a quarantine to remember."""
     return {*manifest.fleets, *world.fleets}
 
 
-def _situations(world: World, manifest: Manifest, held: Mapping[str, Held], now: datetime) -> Iterator[Situation]:
+def _situations(
+    world: World, manifest: Manifest, held: Mapping[str, Held], now: datetime, warn: Callable[[str], None]
+) -> Iterator[Situation]:
     found = {
         name: listed for name, e in world.repository.fleets.items() if (listed := devices_of(world, e)) is not None
     }
-    reports, _ = reports_of(world, found)
+    reports, unreadable = reports_of(world, found)
+    for wrong in unreadable[:WARNINGS_MAX]:
+        warn(f"not a report: {wrong.path}: {wrong.reason}")
     by_device = {(report.fleet, report.device): report for report in reports}
     for name, entry in sorted(manifest.fleets.items()):
         if entry.rollout is None:
