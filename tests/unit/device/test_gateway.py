@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -103,9 +104,15 @@ def test_one_that_fails_stops_no_other(herd: Herd) -> None:
     with herd.device(bad, "tcp") as one, herd.device(good) as two:
         gateway = herd.gateway(one, two)
         gateway.round()
+        first = herd.reports["w-1"].last_update
+        herd.time += timedelta(hours=1)
+        gateway.round()
     assert runs(good, new) and not runs(bad, new)
     assert gateway.statuses[one].state == "behind" and "takes no more than 500" in gateway.statuses[one].text
-    assert gateway.counts.updates == {("wrist", "failed"): 1, ("wrist", "installed"): 1}
+    assert gateway.counts.updates == {("wrist", "failed"): 2, ("wrist", "installed"): 1}
+    last = herd.reports["w-1"].last_update
+    assert last == first  # it failed so since then
+    assert last is not None and last.result == "failed" and last.reason.startswith("takes no more than 500")
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,6 @@ class Bringing:
             done = Session(self._to, desk).run()
         except GivenUp as error:
             return self._given_up(error, needed), None
-        except UpdateFailed as error:
-            self._journal_failure(error)
-            raise
         for one in done.images:
             self._installed(one)
         return "", None
@@ -154,9 +151,13 @@ class Bringing:
             raise error
         return reason
 
-    def _journal_failure(self, error: UpdateFailed) -> None:
-        """What failed and is tried again stays open; the report says what happened last."""
-        self._ward.watch.said(self._what.address, f"FAILED: {error.message.removeprefix(self._what.address + ': ')}")
+    def failed(self, reason: str) -> None:
+        """What failed and is tried again stays open; the report says so, with when it failed so first."""
+        text = self._last_update("failed", reason.removeprefix(f"{self._what.address}: ")[:REASON_MAX])
+        before, now = self._journal.last_update(self._device), LastUpdate.model_validate_json(text)
+        if before and LastUpdate.model_validate_json(before).model_copy(update={"time": now.time}) == now:
+            return
+        self._journal.note_update(self._device, text)
 
     def _installed(self, done: Done) -> None:
         text = f"{label(done.kind, done.digest)} runs, confirmed"

@@ -20,7 +20,7 @@ from tinyops.device.gateway.ward import Ward
 from tinyops.device.gateway.who import Answer, Identity, Trouble
 from tinyops.device.offers import wanted
 from tinyops.device.update.connection import Connection
-from tinyops.device.update.settings import Stopped, UpdateFailed
+from tinyops.device.update.settings import GivenUp, Stopped, UpdateFailed
 from tinyops.errors import RemoteError, TinyopsError, ToolError
 from tinyops.images import Kind
 from tinyops.link.client import LinkError
@@ -206,7 +206,10 @@ class _Care:
         except (LinkError, UpdateFailed, RemoteError, ToolError) as error:
             if isinstance(error, JournalFailed):
                 raise
-            failed = self._visit("behind", error.message.splitlines()[0], self._again(seen))
+            reason = error.message.splitlines()[0]
+            if not (isinstance(error, GivenUp) and error.result == "reverted"):  # that is told of already
+                bringing.failed(reason)
+            failed = self._visit("behind", reason, self._again(seen))
             return replace(failed, failed=True, outcome="failed")
         if trouble is not None:
             return Visit(_left_alone(self._place, self._ward, self._answer, trouble, text))

@@ -260,6 +260,11 @@ class Journal:
         )
         return str(rows[0][0]) if rows else ""
 
+    def note_update(self, device: str, last_update: str) -> None:
+        """An update that failed, and is tried again: its steps stay open."""
+        with self._writing("note") as db:
+            db.execute("UPDATE devices SET last_update = ? WHERE device = ?", (last_update, device))
+
     def last_update(self, device: str) -> str:
         rows = self._read("SELECT last_update FROM devices WHERE device = ?", (device,))
         return str(rows[0][0]) if rows else ""
