@@ -7,6 +7,7 @@ import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 
 from fakes import web
 from fakes.faults import count_faults
-from fakes.models import compiled_model, contract_bytes
+from fakes.models import FakeModel, compiled_model, contract_bytes
 from fakes.power import cut_at
 from fakes.releases import Publisher
+from fakes.reports import read_reports
+from fakes.trusted import Trusted
 from fakes.web import FakeServer, Fault, serving
 from tinyops.device.agent import run_agent
 from tinyops.device.proof import ModelFault
@@ -25,7 +28,7 @@ from tinyops.device.state import only_agent
 from tinyops.errors import ExitCode, Leased, RemoteError, TinyopsError, ToolError
 from tinyops.files import digest_bytes
 from tinyops.manifest.keys import SigningKey
-from tinyops.manifest.report import DeviceReport, read_report, read_reports
+from tinyops.manifest.report import DeviceReport, read_report
 
 pytestmark = pytest.mark.build
 
@@ -469,13 +472,23 @@ def test_ctrl_c_between_polls_is_a_clean_end(publisher: Publisher) -> None:
 
 def test_an_agent_survives_a_kill_at_every_step(publisher: Publisher, recording: Path) -> None:
     """At each file operation below its state: a whole model runs after, and the next poll ends in the new one."""
-    wanted = settings(publisher, replay=recording)
+    trusted = Trusted(publisher.root / "metadata", clock=datetime.now(UTC))
+    root = publisher.root / "root.json"
+    root.write_bytes(trusted.roots[0])
+    by_tuf: dict[str, Any] = {"replay": recording, "root": root, "trust": None}
+    wanted = settings(publisher, **by_tuf, metadata=str(trusted.root))
+    nowhere = str(publisher.root / "nowhere")
+    offline = settings(publisher, **by_tuf, store=nowhere, metadata=nowhere)
     state = publisher.root / "state"
-    publisher.publish(GOOD)
+
+    def release(model: FakeModel, version: int) -> None:
+        publisher.publish(model)
+        trusted.release({ENTRY: (publisher.store.root / "latest" / ENTRY).read_bytes()}, version)
+
+    release(GOOD, 1)
     run_agent(wanted)
     saved = _snapshot(state)
-    publisher.publish(NEWER)
-    offline = settings(publisher, store=str(publisher.root / "nowhere"), replay=recording)
+    release(NEWER, 2)
     step, kept, sequence = 1, 0, report_of(publisher).sequence
     while cut_at(lambda: run_agent(wanted), state, step):
         refusal(offline)  # what a device without a network does after the power came back

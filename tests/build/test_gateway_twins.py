@@ -10,9 +10,10 @@ import pytest
 
 from fakes.image_store import ImageStore
 from fakes.pty_board import port_of
+from fakes.reports import read_reports
 from fakes.updatable import INPUT_BYTES, Updatable, answer_to, digest_of
 from tinyops.cli import main
-from tinyops.manifest.report import DeviceReport, read_reports
+from tinyops.manifest.report import DeviceReport
 
 pytestmark = pytest.mark.build
 GOOD = bytes(range(1, INPUT_BYTES + 1))

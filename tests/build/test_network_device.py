@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from tinyops.firmware.network import Device, Places, build, parts
 from tinyops.images import Golden, Kind, build_image, golden_input, sign_image
 from tinyops.link import Link, Tensor
 from tinyops.link.smp import BoardManager
-from tinyops.manifest.entry import Entry, EntryFile, EntryModel
-from tinyops.manifest.envelope import seal
+from tinyops.manifest.entry import Entry, EntryFile, EntryModel, EntryRollout
+from tinyops.manifest.envelope import parse_envelope, seal
+from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
+from tinyops.manifest.progress import POSITIONS, Progress, position
 from tinyops.specs.lock import SOURCES
 
 pytestmark = pytest.mark.build
@@ -323,6 +326,53 @@ def test_entries_that_are_not_for_it_are_refused_by_name(lab: Lab) -> None:
         lab.publish(entry, image)
         lab.refuses(what, f"^failed: .*{words}")
     lab.settle()
+    lab.report("network device")
+
+
+def test_a_rollout_in_waves_reaches_it_when_its_wave_begins_and_is_taken_back(lab: Lab) -> None:
+    """It is in the second of two waves; both contents, and who speaks of waves, are named by the signed entry."""
+    online, upto = SigningKey.generate(), position(FLEET, "desk-1") - 1
+    before = lab.image()
+    signed = lab.entry(before)
+    lab.publish(signed, before)
+    lab.expect(f"^confirmed, version {lab.version}")
+    base = Entry.model_validate_json(parse_envelope(signed, limit_bytes=8192, where="entry").payload).content
+    image = lab.image()
+    rollout = EntryRollout(
+        id=lab.version + 1,
+        waves=(upto, POSITIONS - 1),
+        on_failure="revert",
+        keys=(online.public.raw.hex(),),
+        progress=f"{lab.releases.endpoint}/download/waves/{FLEET}.json",
+        base=base,
+    )
+
+    def say(sequence: int, state: str, waves: int, key: SigningKey = online) -> None:
+        now = {"since": time_text(datetime.now(UTC)), "expires": time_text(datetime.now(UTC) + timedelta(days=5))}
+        value = {"project": "wearables", "fleet": FLEET, "rollout": rollout.id, "sequence": sequence, "state": state}
+        made = Progress.model_validate({**value, "waves": waves, **now, "time": now["since"]})
+        lab.releases.files["waves", f"{FLEET}.json"] = seal(made.to_json(), [key]).to_bytes()
+        lab.device.skip()
+
+    lab.publish(lab.entry(image, rollout=rollout), image)
+    lab.expect("^up to date")  # nobody said that it begins
+    say(1, "advancing", 1)
+    lab.expect("^unchanged")
+    say(2, "advancing", 2, lab.key)
+    lab.refuses("progress of a key that may not speak of it", "^failed: no key that this device trusts")
+    say(2, "advancing", 2)
+    lab.expect(f"^model of version {lab.version}, bytes {len(image)}")
+    lab.expect("^confirmed")
+    lab.expect("^unchanged")
+    say(3, "halted", 2)
+    lab.expect(f"^model of version {lab.version}, bytes {len(before)}")
+    lab.expect("^confirmed")
+    say(2, "advancing", 2)
+    lab.refuses("older progress", "^failed: an older word about the rollout")
+    lab.device.reset("power_cut")
+    lab.refuses("older progress after a power cut", "^failed: an older word about the rollout")
+    say(4, "halted", 2)
+    lab.expect("^unchanged")
     lab.report("network device")
 
 

@@ -17,6 +17,7 @@ from tinyops import twin
 from tinyops.artifacts import Progress, Step
 from tinyops.errors import ToolError
 from tinyops.files import digest_file
+from tinyops.firmware.slots import takes_deltas
 from tinyops.firmware.uf2 import FAMILIES, pack_uf2
 from tinyops.link import LinkTimeout, Refused, Status, Tensor, Type
 from tinyops.link.smp.definition import MESSAGE_LARGE
@@ -152,7 +153,8 @@ def test_a_board_is_bit_exact_and_measured(name: str, bench: Callable[[str], Ben
         assert 0 < facts["instructions"] < 2000
     assert 0 < facts["stack_bytes"] < 2048
     kept_free = 4096 if "rp2040" in board_spec(name).port else 0  # of its RAM's last bank, which its boot ROM uses
-    assert facts["stack_bytes"] < facts["ram_bytes"] < 4096 + MESSAGE_LARGE + kept_free
+    deltas = 1024 if takes_deltas(board_spec(name)) else 0
+    assert facts["stack_bytes"] < facts["ram_bytes"] < 4096 + MESSAGE_LARGE + kept_free + deltas
 
 
 @pytest.mark.parametrize("name", [name for name in BOARDS if name != "linux"])

@@ -285,6 +285,8 @@ def test_people_hold_resume_and_halt(fleet: Fleet) -> None:
     fleet.poll()
     assert set(fleet.versions.values()) == {2}
     assert bench.run("rollout", "step", "nobody").code == 64
+    bench.write("reports/desk/forged.json", "{}")
+    assert "not a report: " in bench.ok("rollout", "status").err
     changed = bench.root / "metadata/rollout/desk.json"
     changed.write_bytes(changed.read_bytes().replace(b'"halted"', b'"finished"'))
     done = bench.run("rollout", "step")

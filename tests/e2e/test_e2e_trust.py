@@ -86,6 +86,9 @@ def test_two_people_let_a_release_go(tmp_path: Path, monkeypatch: pytest.MonkeyP
     made.ok("trust", "publish")
     first = fetched(metadata, tmp_path / "client", root)
     assert first == (made.releases / "v1" / ENTRY).read_bytes()
+    device = ("--store", made.releases, "--metadata", metadata, "--root", made.root / "specs/trust/1.root.json")
+    poll = ("agent", "--once", "--json", *device, "--fleet", "desk", "--board", "linux", "--state", tmp_path / "device")
+    assert made.ok(*poll).json["running"]["version"] == 1
 
     made.edit(FLEETS, "{name: tiny}\nspec:\n", "{name: tiny}\nspec:\n  squeeze: {prefer: size}\n")
     waiting = made.ok("apply")
@@ -95,6 +98,7 @@ def test_two_people_let_a_release_go(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (made.releases / "latest").readlink() == Path("v1")
     assert "v2 is awaiting 0 of 2" in made.ok("ci", "drift", "--dry-run").out
     assert fetched(metadata, tmp_path / "client", root) == first
+    assert made.ok(*poll).json["running"]["version"] == 1
 
     shown = made.ok("trust", "sign", "--dry-run").out
     assert "offer v2 of bench" in shown and "desk/microbit: model sha256:" in shown and "Nothing was signed." in shown
@@ -108,6 +112,7 @@ def test_two_people_let_a_release_go(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert states(made)[1:] == [{"state": "offered", "offered": 2}] * 2
     assert (made.releases / "latest").readlink() == Path("v2")
     assert fetched(metadata, tmp_path / "client", root) == (made.releases / "v2" / ENTRY).read_bytes()
+    assert made.ok(*poll).json["running"]["version"] == 2
     assert made.ok("trust", "refresh", "--json").json == {"changed": False, "notes": [], "offered": 2}
     assert "Everything is as released." in made.ok("ci", "drift", "--dry-run").out
 

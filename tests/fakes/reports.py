@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tinyops.device.provision.devices_file import DevicesFile, parse_devices
 from tinyops.device.reports import SealedReport
+from tinyops.device.reports.enrolment import Enrolment
+from tinyops.device.reports.reading import believed_reports, folder_files
 from tinyops.manifest.keys import SigningKey
-from tinyops.manifest.report import DeviceReport, Health, Slot
+from tinyops.manifest.report import DeviceReport, Health, Slot, UnreadableReport
 
 NOW = "2027-01-02T03:04:05Z"
 
@@ -36,3 +39,9 @@ def sealed(device: str, key: SigningKey, **changes: Any) -> SealedReport:
 
 def devices_list(*lines: str, columns: str = "id,board,public_key,revoked,silicon") -> DevicesFile:
     return parse_devices("\n".join([columns, *lines, ""]), where="wrist.csv")
+
+
+def read_reports(folder: Path) -> list[DeviceReport | UnreadableReport]:
+    """What lies in a folder of reports, read as drift reads it, without lists of devices."""
+    reports, unreadable = believed_reports(folder_files(folder), Enrolment({}), root=folder)
+    return [*reports, *unreadable]

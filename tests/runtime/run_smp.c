@@ -167,7 +167,7 @@ static int32_t agree(void *images, uint32_t image) {
 
 static void report(void *images, uint32_t image, tinyops_smp_update *update) {
   (void)images;
-  *update = (tinyops_smp_update){image, 2, 3, 4, 5, UINT32_MAX, 7, 8};
+  *update = (tinyops_smp_update){image, 2, 3, 4, 5, UINT32_MAX, 7, 8, 9};
 }
 
 static void prepare_reset(void *images) { (void)images; }

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.device import service
-from tinyops.device.agent import device_key, run_agent
+from tinyops.device.agent import REPORT_FILE, device_key, run_agent
 from tinyops.device.believing import open_offers, open_store
 from tinyops.device.document import AgentDocument, GatewaySpec, WakeSpec, listen_at
 from tinyops.device.gateway.content import Content
 from tinyops.device.gateway.gateway import Gateway, Pace
+from tinyops.device.gateway.health import Snapshot
 from tinyops.device.gateway.journal import Journal
 from tinyops.device.gateway.places import Finder, Named
 from tinyops.device.gateway.reporting import Reporter, Send
@@ -31,10 +33,12 @@ from tinyops.device.settings import AgentSettings
 from tinyops.device.state import only_agent
 from tinyops.device.update.session import Origins
 from tinyops.device.update.settings import Patience, Stop
-from tinyops.errors import TinyopsError
-from tinyops.files import MIB, writing
+from tinyops.errors import TinyopsError, ToolError
+from tinyops.files import MIB, read_bounded, writing
+from tinyops.manifest.envelope import parse_envelope
+from tinyops.manifest.fields import read_time
 from tinyops.manifest.keys import SigningKey
-from tinyops.manifest.report import DeviceReport
+from tinyops.manifest.report import REPORT_LIMIT_BYTES, DeviceReport
 
 GATEWAY = "gateway"  # its folder within the agent's: the machine's own model has nothing in it
 REPORTS_WAIT_S = 30.0
@@ -89,8 +93,11 @@ class Assembly:
         thread = threading.Thread(target=self._run_own, args=(own, stop, failed), name="own", daemon=True)
         if own is not None:
             thread.start()
-            if once or self._spec.gateway is None:
+            if once:
                 _join(thread, stop)
+            elif self._spec.gateway is None:
+                with self._pages(own_snapshot(self._name, self.state, self._spec.interval_s)):
+                    _join(thread, stop)
         if self._spec.gateway is not None:
             statuses = self._run_gateway(self._spec.gateway, stop, once)
         if thread.ident is not None:
@@ -98,6 +105,21 @@ class Assembly:
         if failed:
             raise failed[0]
         return statuses
+
+    @contextlib.contextmanager
+    def _pages(self, snapshot: Callable[[], Snapshot]) -> Iterator[None]:
+        """Health and metrics, unless they are turned off; at an address that nobody chose they may be missing."""
+        with contextlib.ExitStack() as stack:
+            if self._spec.listen:
+                host, port = listen_at(self._spec.listen)
+                try:
+                    at = stack.enter_context(serving(host, port, snapshot))
+                    self._on_event(f"health and metrics at http://{self._spec.listen.rpartition(':')[0]}:{at}/metrics")
+                except ToolError as error:
+                    if "listen" in self._spec.model_fields_set:
+                        raise
+                    self._on_event(f"warning: {error.message}")
+            yield
 
     # -- this machine's own model -------------------------------------------------------------------
 
@@ -116,14 +138,14 @@ class Assembly:
             threshold=spec.trust.threshold,
             metadata=self._place(spec.trust.metadata) if spec.trust.metadata else None,
             root=self._maybe(spec.trust.root),
-            token_file=self._maybe(spec.token_file),
+            token_file=self._secret(spec.token_file),
             mirror=self._place(spec.mirror) if spec.mirror else None,
             chain=spec.device.chain,
             project=spec.trust.project,
             replay=self._maybe(spec.device.replay),
             contract=self._maybe(spec.device.contract),
             reports=self._place(reports.to) if reports else None,
-            reports_token_file=self._maybe(reports.token_file) if reports else None,
+            reports_token_file=self._secret(reports.token_file) if reports else None,
             once=once,
             interval_s=spec.interval_s,
             timeout_s=spec.timeout_s,
@@ -148,15 +170,12 @@ class Assembly:
             key = device_key(self.state)
             outbox = stack.enter_context(self._outbox(folder))
             gateway = stack.enter_context(self._gateway(spec, folder, key, _sender(outbox, key), stop))
-            if self._spec.listen is not None:
-                host, port = listen_at(self._spec.listen)
-                at = stack.enter_context(serving(host, port, gateway.snapshot))
-                self._on_event(f"health and metrics at http://{self._spec.listen.rpartition(':')[0]}:{at}/metrics")
             if once:
                 gateway.round()
                 if outbox is not None and (error := outbox.flush(REPORTS_WAIT_S)) is not None:
                     raise error
             else:
+                stack.enter_context(self._pages(gateway.snapshot))
                 self._stay(gateway, stop)
             return [gateway.statuses[address] for address in sorted(gateway.statuses)]
 
@@ -203,7 +222,7 @@ class Assembly:
             threshold=trust.threshold,
             root=self._maybe(trust.root),
             metadata=self._place(trust.metadata) if trust.metadata else None,
-            token_file=self._maybe(spec.token_file),
+            token_file=self._secret(spec.token_file),
             mirror=self._place(spec.mirror) if spec.mirror else None,
             timeout_s=spec.timeout_s,
         )
@@ -214,7 +233,7 @@ class Assembly:
         if reports is None:
             yield None
             return
-        credential = Credential(self._maybe(reports.token_file))
+        credential = Credential(self._secret(reports.token_file))
         outbox = open_outbox(self._place(reports.to), credential=credential, state=folder, on_event=self._on_event)
         try:
             yield outbox
@@ -229,9 +248,31 @@ class Assembly:
     def _maybe(self, text: str | None) -> Path | None:
         return self._path(text) if text is not None else None
 
+    def _secret(self, text: str | None) -> Path | None:
+        return service.secret_file(self._path(text)) if text is not None else None
+
     def _place(self, text: str) -> str:
         """A folder, where it is no address."""
         return text if "://" in text or text.startswith(("github:", "git:")) else str(self._path(text))
+
+
+def own_snapshot(name: str, state: Path, poll_s: float) -> Callable[[], Snapshot]:
+    """How a machine without devices behind it stands: by the report that it wrote last."""
+    started = time.time()
+
+    def snapshot() -> Snapshot:
+        found = Snapshot(name, started=started, poll_s=poll_s, now=time.time())
+        try:
+            envelope = parse_envelope(
+                read_bounded(state / REPORT_FILE, REPORT_LIMIT_BYTES), limit_bytes=REPORT_LIMIT_BYTES, where=REPORT_FILE
+            )
+            problem, at = envelope.signed.get("problem"), read_time(str(envelope.signed.get("time")))
+        except (TinyopsError, ValueError):
+            return found
+        last_poll = 0.0 if problem else at.timestamp()
+        return replace(found, poll_problem=str(problem or ""), last_poll=last_poll)
+
+    return snapshot
 
 
 def _named(spec: GatewaySpec) -> Iterator[Named]:

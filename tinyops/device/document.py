@@ -134,8 +134,8 @@ class AgentSpec(Strict):
     reports: ReportsSpec | None = None
     interval_s: Seconds = Field(default=300.0, description="Between two polls.")
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(default=30.0, description="For one answer of the store.")
-    listen: str | None = Field(
-        default=None, max_length=255, description="Where health and metrics are served, as 127.0.0.1:9110."
+    listen: str = Field(
+        default="127.0.0.1:9110", max_length=255, description='Where health and metrics are served; "": nowhere.'
     )
     device: DeviceSpec | None = None
     gateway: GatewaySpec | None = None
@@ -144,7 +144,7 @@ class AgentSpec(Strict):
     def _does_something(self) -> AgentSpec:
         if self.device is None and self.gateway is None:
             raise Misplaced((), "has neither a device nor a gateway: it would do nothing")
-        if self.listen is not None:
+        if self.listen:
             listen_at(self.listen, ("listen",))
         return self
 

@@ -5,6 +5,7 @@ Two ways lead here: signed entries alone, and TUF metadata. Whoever installs nev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -15,6 +16,9 @@ from tinyops.manifest.entry import Entry, choose_content
 from tinyops.manifest.envelope import Envelope
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import Progress
+from tinyops.trust.origin import Missing
+
+SILENT_MAX = 3  # questions of one poll to which nothing sensible came back
 
 
 class Refused(RemoteError):
@@ -39,7 +43,8 @@ class Offers(Protocol):
     """Verified offers of one release store."""
 
     def refresh(self) -> None:
-        """One poll: brings in what is new. Raises RemoteError; what was known before is then still offered."""
+        """One poll: brings in what is new. Raises RemoteError; what was known before is then still offered, as is what
+        cannot be had while others can: `warnings` say so."""
 
     def offered(self, fleet: str, board: str) -> Offered:
         """As of the last refresh. Raises RemoteError (Refused, where it was signed and may not be taken)."""
@@ -64,6 +69,24 @@ def wanted(offered: Offered, position: int, runs: str | None = None) -> Entry | 
     if choice == "base" and rollout is not None and rollout.base is not None:
         return offered.entry.with_content(rollout.base)
     return None
+
+
+def ask_anew(known: dict[tuple[str, str], Offered], ask: Callable[[str, str], Offered]) -> tuple[str, ...]:
+    """Brings what is known by fleet and board up to date, and says what it could not: that of one must not hold up the
+    others. Raises the first RemoteError when it could bring nothing, or nobody answers."""
+    problems: list[RemoteError] = []
+    silent = 0
+    for pair in tuple(known):
+        try:
+            known[pair] = ask(*pair)
+        except RemoteError as error:
+            problems.append(error)
+            silent += not isinstance(error, (Missing, Refused))
+            if silent == SILENT_MAX:
+                break
+    if problems and (silent == SILENT_MAX or len(problems) == len(known)):
+        raise problems[0]
+    return tuple(f"what was known before is still offered: {error.message}" for error in problems)
 
 
 def entry_digest(envelope: Envelope) -> str:

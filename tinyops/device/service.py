@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 WATCHDOG_S: Final = 120
+CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 
 UNIT: Final = """\
 [Unit]
@@ -29,9 +31,10 @@ DynamicUser=yes
 StateDirectory={state}
 StateDirectoryMode=0700
 UMask=0077
-ProtectSystem=strict
+{credentials}ProtectSystem=strict
 ProtectHome=read-only
 PrivateTmp=yes
+PrivateMounts=yes
 # Serial lines of the boards on its ports; without such boards the next three lines are not needed.
 SupplementaryGroups=dialout
 DevicePolicy=closed
@@ -56,6 +59,7 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
 SystemCallErrorNumber=EPERM
 MemoryMax=512M
 TasksMax=512
@@ -65,10 +69,25 @@ WantedBy=multi-user.target
 """
 
 
-def unit(program: Path, config: Path, state: str, *, bluetooth: bool) -> str:
-    """The unit that runs a program with a settings file; `state` is the name of its folder below /var/lib."""
-    words = {"program": str(program), "config": str(config), "state": state, "watchdog": str(WATCHDOG_S)}
+def unit(program: Path, config: Path, state: str, *, bluetooth: bool, secrets: Sequence[Path] = ()) -> str:
+    """The unit that runs a program with a settings file; `state` names its folder below /var/lib, `secrets` are
+    files that root alone can read: systemd hands them over."""
+    loads = "".join(f"LoadCredential={path.name}:{path}\n" for path in secrets)
+    words = {
+        "program": str(program),
+        "config": str(config),
+        "state": state,
+        "watchdog": str(WATCHDOG_S),
+        "credentials": loads,
+    }
     return UNIT.format(**words, bluetooth=" AF_BLUETOOTH" if bluetooth else "")
+
+
+def secret_file(path: Path) -> Path:
+    """Where a secret's file is read: where systemd put it, if it handed over one of that name."""
+    handed = os.environ.get(CREDENTIALS, "")
+    given = Path(handed) / path.name
+    return given if handed and given.is_file() else path
 
 
 def notify(state: str) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tinyops.device.memory import Memory
-from tinyops.device.offers import Offered, Refused, check_addressee, entry_digest
+from tinyops.device.offers import Offered, Refused, ask_anew, check_addressee, entry_digest
 from tinyops.device.rollouts import Rollouts
 from tinyops.device.source import Source
 from tinyops.errors import RemoteError, TinyopsError
@@ -83,17 +83,11 @@ class SignedEntries:
         self._known: dict[tuple[str, str], Offered] = {}
         self._told: dict[str, _Told] = {}  # of this poll, by fleet
         self._rollouts = Rollouts(memory)
+        self._problems: tuple[str, ...] = ()
 
     def refresh(self) -> None:
         self._told, self._rollouts.warnings = {}, {}
-        problem: RemoteError | None = None
-        for pair in self._known:
-            try:
-                self._known[pair] = self._fetch(*pair)
-            except RemoteError as error:
-                problem = problem or error
-        if problem is not None:
-            raise problem
+        self._problems = ask_anew(self._known, self._fetch)
 
     def offered(self, fleet: str, board: str) -> Offered:
         pair = (fleet, board)
@@ -103,11 +97,11 @@ class SignedEntries:
         return replace(known, progress=self._progress_of(known.entry))
 
     def stale_after(self) -> datetime | None:
-        ends = [known.entry.expires for known in self._known.values()]
+        ends = [known.entry.expires for known in tuple(self._known.values())]
         return max((read_time(end) for end in ends if end is not None), default=None) if None not in ends else None
 
     def warnings(self) -> tuple[str, ...]:
-        return tuple(self._rollouts.warnings.values())
+        return (*self._problems, *self._rollouts.warnings.values())
 
     def _fetch(self, fleet: str, board: str) -> Offered:
         name = entry_asset(fleet, board)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from tinyops.device.memory import Memory
-from tinyops.device.offers import Offered, Refused, check_addressee, entry_digest, half_over
+from tinyops.device.offers import Offered, Refused, ask_anew, check_addressee, entry_digest, half_over
 from tinyops.device.rollouts import Rollouts
 from tinyops.errors import RemoteError
 from tinyops.manifest.document import entry_asset
@@ -35,20 +35,14 @@ class TufOffers:
         self._known: dict[tuple[str, str], Offered] = {}
         self._progress: dict[str, tuple[tuple[bytes, ...], str]] = {}  # by fleet: documents, and a problem
         self._rollouts = Rollouts(memory)
+        self._problems: tuple[str, ...] = ()
 
     def refresh(self) -> None:
         try:
             _refusing(self._client.refresh)
             self._memory.saw_alive()
             self._progress, self._rollouts.warnings = {}, {}
-            problem: RemoteError | None = None
-            for pair in self._known:
-                try:
-                    self._known[pair] = self._ask(*pair)
-                except RemoteError as error:
-                    problem = problem or error
-            if problem is not None:
-                raise problem
+            self._problems = ask_anew(self._known, self._ask)
         finally:
             self._origin.close()
 
@@ -75,7 +69,7 @@ class TufOffers:
             for life in self._client.lives()
             if life.half is not None and life.half < now
         ]
-        return (*old, *self._rollouts.warnings.values())
+        return (*old, *self._problems, *self._rollouts.warnings.values())
 
     def _ask(self, fleet: str, board: str) -> Offered:
         name = entry_asset(fleet, board)

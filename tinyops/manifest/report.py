@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from tinyops.errors import RemoteError, TinyopsError
-from tinyops.files import read_bounded
+from tinyops.errors import RemoteError
 from tinyops.manifest.envelope import open_envelope, parse_envelope, seal, signed_part, verify
 from tinyops.manifest.fields import (
     Counter,
@@ -181,26 +180,3 @@ def read_report(data: bytes, *, where: str, key: PublicKey | None = None) -> Dev
         raise RemoteError(f"{where}: signed with key {named.key_id[:8]}, {report.device} has {key.key_id[:8]}")
     verify(envelope, Trust.of([named]), where=where)
     return report
-
-
-def read_reports(
-    folder: Path, keys: Mapping[str, PublicKey] | None = None
-) -> Iterator[DeviceReport | UnreadableReport]:
-    """Every report below a folder, in order of fleet and device; one that is wrong is named, never skipped.
-
-    `keys` are those enrolled, by device name.
-    """
-    for number, path in enumerate(sorted(folder.glob("*/*.json"))):
-        if number >= REPORTS_MAX:
-            yield UnreadableReport(folder, f"more than {REPORTS_MAX:,} reports: the rest was not read")
-            return
-        try:
-            enrolled = (keys or {}).get(path.stem)
-            report = read_report(read_bounded(path, REPORT_LIMIT_BYTES), where=str(path), key=enrolled)
-        except TinyopsError as error:
-            yield UnreadableReport(path, error.message)
-            continue
-        if report_path(folder, report.fleet, report.device, report.reporter) != path:
-            yield UnreadableReport(path, f"is the report of {report.device} in fleet {report.fleet}")
-        else:
-            yield report

@@ -12,7 +12,7 @@ from tinyops.reconcile.world import World
 
 
 def read_rollouts(world: World) -> Rollouts:
-    """By fleet, of the release that devices are offered. Raises RemoteError for a progress that cannot be true."""
+    """By fleet, those of the release that is offered. Raises RemoteError for a progress that cannot be true."""
     return {
         name: Rollout({board: rollout_for(entry.rollout, board) for board in entry.boards}, world.progress.get(name))
         for name, entry in (world.offered.fleets if world.offered else {}).items()

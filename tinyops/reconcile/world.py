@@ -53,16 +53,6 @@ class World:
         return self.release.manifest if self.release else None
 
     @cached_property
-    def offered(self) -> Manifest | None:
-        """The release that devices are offered: the last one, or while that waits for signatures an earlier one."""
-        if self.releases is None or self.manifest is None:
-            return None
-        version = self.releases.offered()
-        if version == self.manifest.version:
-            return self.manifest
-        return self.releases.read(version).manifest if version else None
-
-    @cached_property
     def steps(self) -> tuple[Step, ...]:
         from tinyops.build.steps import desired_steps  # what builds is heavy, and who looks at fleets needs none of it
 
@@ -89,6 +79,16 @@ class World:
         if self.releases is None or self.manifest is None:
             return None
         return Past(self.releases, self.manifest.version, self.root / ".tinyops" / "past" / self.manifest.project)
+
+    @cached_property
+    def offered(self) -> Manifest | None:
+        """The release that devices are offered: the last one, or while that waits for signatures an earlier one."""
+        if self.releases is None or self.manifest is None:
+            return self.manifest
+        version = self.releases.offered()
+        if version == self.manifest.version:
+            return self.manifest
+        return self.releases.read(version).manifest if version else None
 
     @cached_property
     def progress(self) -> Mapping[str, Progress]:

@@ -112,7 +112,7 @@ class MetadataClient:
 
     def lives(self) -> tuple[Life, ...]:
         """Of the metadata that the last refresh left, the roles that everything depends on."""
-        roots = [name for name in self._saved if name.startswith(HISTORY)]
+        roots = [name for name in tuple(self._saved) if name.startswith(HISTORY)]
         files = [max(roots, key=_version_of, default=""), TIMESTAMP_FILE, "snapshot.json", "targets.json"]
         return tuple(self._life(name) for name in files if name in self._saved)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,12 +19,13 @@ from fakes.waves import LAST, Waves
 from fakes.web import FakeServer, serving
 from tinyops.device.folder import open_source
 from tinyops.device.memory import GRAIN, Memory
-from tinyops.device.offers import Offered, Refused, wanted
+from tinyops.device.offers import SILENT_MAX, Offered, Refused, wanted
 from tinyops.device.origins import open_origin
 from tinyops.device.signed_entries import SignedEntries
 from tinyops.errors import RemoteError, ToolError
 from tinyops.files import digest_bytes
 from tinyops.manifest.entry import Entry
+from tinyops.manifest.envelope import seal
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
 from tinyops.manifest.progress import progress_file
@@ -255,6 +258,33 @@ def test_nothing_may_be_installed_once_every_entry_expired(bench: Bench) -> None
     assert bench.offers.stale_after() is None
 
 
+def test_one_entry_that_cannot_be_had_does_not_hold_up_the_others(bench: Bench) -> None:
+    entry, latest = bench.waves.entry(), bench.waves.publisher.store.root / "latest"
+    names = [f"fleet-{number}" for number in range(6)]
+
+    def put(version: int) -> None:
+        for name in names:
+            made = entry.model_copy(update={"fleet": name, "version": version})
+            data = seal(made.to_json(), bench.waves.publisher.keys).to_bytes()
+            (latest / f"entry-{name}-linux.json").write_bytes(data)
+
+    put(2)
+    assert {bench.offers.offered(name, "linux").entry.version for name in names} == {2}
+    put(3)
+    (latest / "entry-fleet-0-linux.json").unlink()
+    (latest / "entry-fleet-1-linux.json").write_bytes(b"<html>")
+    bench.offers.refresh()
+    assert [bench.offers.offered(name, "linux").entry.version for name in names] == [2, 2, 3, 3, 3, 3]
+    missing, page = bench.offers.warnings()
+    assert "entry-fleet-0-linux.json: the server answered 404" in missing
+    assert "entry-fleet-1-linux.json: an HTML or XML page" in page
+    bench.server.faults = {"entry-": web.status(503)}
+    bench.server.seen.clear()
+    with pytest.raises(RemoteError, match="503"):
+        bench.offers.refresh()
+    assert len(bench.server.seen) == SILENT_MAX, "a store that is down is not asked for every fleet"
+
+
 def test_positions_beyond_the_reached_waves_stay_at_the_base(bench: Bench) -> None:
     bench.waves.spread(bench.base, waves=(99, LAST))
     bench.waves.progress()
@@ -265,3 +295,10 @@ def test_positions_beyond_the_reached_waves_stay_at_the_base(bench: Bench) -> No
     bench.waves.progress(state="halted")
     back = wanted(bench.offered(), 99, first.model.digest)
     assert back is not None and back.model == bench.base.model
+
+
+def test_signed_entries_want_the_base_install_alone() -> None:
+    """A board with little disk, or an old Python's packages, needs no TUF for them."""
+    code = "import sys, tinyops.device.agent; print({'tuf', 'securesystemslib', 'urllib3'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "set()"

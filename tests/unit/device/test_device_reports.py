@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.faults import count_faults
 from tinyops.device.reports import Credential, Outbox, Refusal, SealedReport, TryLater, open_outbox, open_sink
 from tinyops.device.reports.directory import DirectorySink
 from tinyops.device.reports.outbox import FIRST_WAIT_S, WAIT_MAX_S, wait_s
@@ -187,3 +190,52 @@ def test_a_credential_is_one_line(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(SpecError, match="holds no token"):
             Credential(file).text()
+
+
+@pytest.mark.faults
+def test_killed_while_reports_are_put_by_what_was_put_by_is_there(tmp_path: Path) -> None:
+    """`kill -9` between two reports, and in the middle of one: what had returned is there at the next start."""
+    kills = 8
+    for kill in range(1, kills + 1):
+        reads, writes = os.pipe()
+        child = os.fork()
+        if child == 0:
+            _put_for_ever(tmp_path / "s", kill * 100_000, writes)
+        os.close(writes)
+        acknowledged = len(_exactly(reads, 5 * kill))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        acknowledged += len(_rest(reads))
+        os.close(reads)
+        spool = Spool(tmp_path / "s")
+        kept = {report.device: report.sequence for report in spool.oldest(9)}
+        assert min(kept["a"], kept["b"]) >= kill * 100_000 + acknowledged
+        spool.close()
+    count_faults("kill -9 while reports wait", kills)
+
+
+def _put_for_ever(path: Path, sequence: int, writes: int) -> None:
+    try:
+        spool = Spool(path)
+        while True:
+            sequence += 1
+            spool.put([sealed("a", sequence), sealed("b", sequence)])
+            os.write(writes, b"x")
+    finally:
+        os._exit(1)
+
+
+def _exactly(reads: int, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        part = os.read(reads, count - len(data))
+        assert part, "the child ended by itself"
+        data += part
+    return data
+
+
+def _rest(reads: int) -> bytes:
+    data = b""
+    while part := os.read(reads, 65536):
+        data += part
+    return data

@@ -87,7 +87,7 @@ def test_forged_reports_are_named_and_none_is_believed(tmp_path: Path) -> None:
 def test_files_that_are_no_reports_are_named_and_bounded(tmp_path: Path) -> None:
     folder = tmp_path / "wrist"
     folder.mkdir()
-    (tmp_path / "elsewhere.json").write_bytes(sealed("d-1", PI).data)
+    (tmp_path / "elsewhere.json").write_bytes(sealed("link", OTHER).data)  # which would be believed
     wrong: dict[str, bytes] = {
         "empty": b"",
         "html": b"<!doctype html><title>Please log in</title>",

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,24 @@ import pytest
 from fakes.carriers import over_udp
 from fakes.herd import enrolled
 from fakes.image_store import ImageStore
+from fakes.reports import read_reports
 from fakes.slot_board import CONTRACT
+from fakes.trusted import Trusted
 from fakes.updates import BODY, runs
 from tinyops.cli import main
+from tinyops.device.assemble import own_snapshot
 from tinyops.device.document import read_document
-from tinyops.device.service import unit
+from tinyops.device.gateway.health import health
+from tinyops.device.service import secret_file, unit
 from tinyops.device.update.decide import Offer
 from tinyops.errors import SpecError
 from tinyops.images import Kind, build_image, read_image, sign_image
-from tinyops.manifest.report import DeviceReport, read_reports
+from tinyops.manifest.entry import EntryRollout
+from tinyops.manifest.envelope import seal
+from tinyops.manifest.fields import time_text
+from tinyops.manifest.keys import SigningKey
+from tinyops.manifest.progress import POSITIONS, Progress
+from tinyops.manifest.report import DeviceReport
 
 HEAD = "apiVersion: tinyops/v1\nkind: Agent\nmetadata: {name: hall-3}\nspec:\n"
 GOOD = HEAD + "  store: releases\n  trust: {keys: trusted.pem}\n"
@@ -126,6 +136,63 @@ def test_an_entry_by_a_stranger_changes_nothing(store: ImageStore, capsys: pytes
     assert (1, 1) not in board.requests
 
 
+def test_a_gateway_believes_metadata(store: ImageStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """TUF, with the progress of a rollout; then a host that hands out metadata of a stranger."""
+    new = signed(store)
+    entry = release(store, new)
+    trusted = Trusted(store.folder / "metadata", clock=datetime.now(UTC))
+    (store.folder / "root.json").write_bytes(trusted.roots[0])
+    key = trusted.online.public.raw.hex()
+    halves = EntryRollout(id=entry.version, waves=(POSITIONS - 1,), on_failure="revert", keys=(key,))
+    sealed = seal(entry.model_copy(update={"rollout": halves}).to_json(), [store.key]).to_bytes()
+    board = enrolled("w-1", keys=(store.key.public.raw, b"\x22" * 32))
+    with over_udp(board.answer) as address:
+        trust = {"root": "root.json", "metadata": "metadata"}
+        config = str(store.config(gateway={"addresses": [address]}, trust=trust))
+
+        def state_with(waves: int, sequence: int) -> str:
+            progress = sealed_progress(trusted, entry.version, waves, sequence)
+            trusted.release({"entry-wrist-microbit.json": sealed}, sequence, {"wrist": progress})
+            assert main(["agent", "--config", config, "--once", "--json"]) == 0
+            (device,) = json.loads(capsys.readouterr().out)["devices"]
+            return str(device["state"])
+
+        assert state_with(0, 1) == "held" and not runs(board, new)
+        assert state_with(1, 2) == "current" and runs(board, new)
+        stranger = Trusted(store.folder / "strange", clock=datetime.now(UTC))
+        stranger.release({"entry-wrist-microbit.json": sealed}, 3)
+        shutil.rmtree(store.folder / "metadata")
+        (store.folder / "strange").rename(store.folder / "metadata")
+        assert main(["agent", "--config", config, "--once"]) == 69
+    assert runs(board, new)
+
+
+def sealed_progress(trusted: Trusted, version: int, waves: int, sequence: int) -> bytes:
+    now = datetime.now(UTC)
+    progress = Progress(
+        project="wearables",
+        fleet="wrist",
+        rollout=version,
+        sequence=sequence,
+        state="advancing",
+        waves=waves,
+        since=time_text(now),
+        time=time_text(now),
+        expires=time_text(now + timedelta(days=3)),
+    )
+    return seal(progress.to_json(), [trusted.online]).to_bytes()
+
+
+def test_a_machine_without_devices_behind_it_tells_how_it_stands(tmp_path: Path) -> None:
+    take = own_snapshot("pi-7", tmp_path, 300.0)
+    assert health(take())[0] and take().last_poll == 0
+    report = {"time": "2027-01-02T03:04:05Z", "problem": "the store is away"}
+    (tmp_path / "report.json").write_bytes(seal(report, [SigningKey.generate()]).to_bytes())
+    assert (take().poll_problem, take().last_poll) == ("the store is away", 0)
+    (tmp_path / "report.json").write_bytes(seal({**report, "problem": None}, [SigningKey.generate()]).to_bytes())
+    assert take().last_poll == 1798859045
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as line:
         return int(line.getsockname()[1])
@@ -197,10 +264,21 @@ def test_the_unit_is_what_systemd_takes(
     text = capsys.readouterr().out
     assert f"agent --config {config}" in text and "StateDirectory=tinyops\n" in text and "AF_BLUETOOTH" not in text
     assert "AF_BLUETOOTH" in unit(Path("/opt/tinyops"), config, "tinyops", bluetooth=True)
+    tokens = store.config(
+        gateway={"auto": True},
+        state="/var/lib/tinyops",
+        reports={"to": "https://r.example.org", "token_file": "r.token"},
+    )
+    assert main(["agent", "--config", str(tokens), "--systemd-unit"]) == 0
+    assert f"\nLoadCredential=r.token:{store.folder}/r.token\n" in capsys.readouterr().out
+    (store.folder / "r.token").write_text("x")
+    assert secret_file(Path("/etc/tinyops/r.token")) == Path("/etc/tinyops/r.token")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(store.folder))
+    assert secret_file(Path("/etc/tinyops/r.token")) == store.folder / "r.token"
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not installed")
     path = store.folder / "tinyops-agent.service"
-    path.write_text(unit(Path(sys.executable), config, "tinyops", bluetooth=False))
+    path.write_text(unit(Path(sys.executable), config, "tinyops", bluetooth=False, secrets=[store.folder / "r.token"]))
     checked = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0 and "tinyops" not in checked.stderr, checked.stderr
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.faults import count_faults
 from tinyops.device.gateway.choice import Accepted
 from tinyops.device.gateway.journal import (
     EVENTS_OF_DEVICE,
@@ -170,9 +171,8 @@ def content(folder: Path) -> list[str]:
         db.close()
 
 
-def test_power_that_fails_within_a_write_leaves_it_done_or_undone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.faults
+def test_power_that_fails_within_a_write_leaves_it_done_or_undone(tmp_path: Path) -> None:
     """What was synced before a write is there; of what the write added any part may be, then noise."""
     states: list[Path] = []
 
@@ -201,7 +201,7 @@ def test_power_that_fails_within_a_write_leaves_it_done_or_undone(
             tried += 1
     journal.close()
     assert tried >= 50
-    print(f"{tried} losses of power within a write of the journal")
+    count_faults("loss of power within a write of a gateway's journal", tried)
 
 
 def cuts(before: Path, after: Path) -> list[int]:

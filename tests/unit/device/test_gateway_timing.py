@@ -67,6 +67,19 @@ def test_a_device_that_missed_windows_is_searched_for_anew() -> None:
     assert windows > 25 and hit >= windows - (MISSED_MAX + 2) - 3
 
 
+def test_a_device_that_wakes_at_another_time_than_before_is_found_again() -> None:
+    """It was switched off and on: what was known of its phase is wrong."""
+    rhythm, now, hits = Rhythm(), 0.0, []
+    for _ in range(600):
+        phase = 100.0 if now < 6000 else 400.0
+        awake = (now - phase) % WAKE.every_s < WAKE.for_s
+        if awake:
+            hits.append(now)
+        rhythm, now = look(rhythm, WAKE, answered=awake, now=now)
+    late = [hit for hit in hits if hit > 12_000]
+    assert len(late) > 20 and all(370 < hit % 600 < 440 for hit in late)
+
+
 def test_a_failure_is_tried_again_within_the_same_window() -> None:
     rhythm, due = look(Rhythm(), WAKE, failed=True)
     assert due == 1010 and rhythm.window_s == 1000

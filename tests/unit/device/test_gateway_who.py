@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fakes.carriers import over_tcp
+from fakes.carriers import over_tcp, over_udp
 from fakes.herd import Herd, HerdBoard, enrolled
 from fakes.slot_board import CONTRACT
 from fakes.smp_board import INFO
 from fakes.updates import BODY, offer, runs
+from tinyops.device.gateway.gateway import Pace
 from tinyops.device.gateway.roster import Roster
-from tinyops.device.gateway.who import Identity, leading_values
+from tinyops.device.gateway.who import PIECES_MAX, Identity, leading_values
 from tinyops.images import build_image, read_image, sign_image
 from tinyops.images.definition import Kind
 from tinyops.manifest.keys import SigningKey
@@ -95,7 +97,23 @@ def test_a_swap_in_the_middle_of_an_update_sends_nothing_to_the_wrong_board(herd
     assert not runs(stranger, NEW)
 
 
+@pytest.mark.parametrize("at", range(10, 34, 3))
+def test_datagrams_that_reach_another_board_start_and_confirm_nothing_there(herd: Herd, at: int) -> None:
+    """Its address was given to another device, and no link broke."""
+    one, stranger, asked = enrolled("w-1"), enrolled("w-2", silicon=b"\x09" * 8), [0]
+
+    def answer(request: bytes) -> bytes:
+        asked[0] += 1
+        return (one if asked[0] < at else stranger).answer(request)
+
+    with over_udp(answer) as address:
+        herd.gateway(address).round()
+    assert stranger.acts == [] and stranger.resets == 0 and stranger.images[1].pending is None
+    assert not runs(stranger, NEW)
+
+
 def test_unplugged_in_the_middle_it_goes_on_when_it_is_back(herd: Herd) -> None:
+    herd.patience = replace(herd.patience, away_s=0.5)
     one = enrolled("w-1")
     one.buffer_bytes = 384
     port = Port(one)
@@ -114,7 +132,7 @@ def test_two_boards_with_one_id_are_both_left_alone_until_one_is_gone(herd: Herd
     one, two = (enrolled("w-1", silicon=bytes([n] * 8)) for n in (1, 2))
     ports = [Port(one), Port(two)]
     with plugged(ports[0]) as first, plugged(ports[1]) as second:
-        gateway = herd.gateway(first, second)
+        gateway = herd.gateway(first, second, pace=Pace(jobs=1))  # one after the other
         gateway.round()
         for address in (first, second):
             status = gateway.statuses[address]
@@ -219,6 +237,19 @@ def test_boards_without_a_number_and_with_one_id_cannot_be_told_apart() -> None:
         roster.saw(address, Identity("w-1", "wrist", "microbit", ""))
     clash = roster.clash("w-1")
     assert clash is not None and clash.trouble == "cloned" and "without a number" in clash.text
+
+
+def test_a_device_that_sends_its_settings_byte_by_byte_is_not_waited_for(herd: Herd) -> None:
+    class Slow(HerdBoard):
+        def _read(self, body: dict[str, int]) -> dict[str, object]:
+            return {"off": body["off"], "len": 60_000, "data": b"\x00"}
+
+    board = Slow(settings=b"x", silicon=b"\x05" * 8)
+    with herd.device(board) as address:
+        gateway = herd.gateway(address)
+        gateway.round()
+        assert gateway.statuses[address].trouble == "unenrolled"
+    assert board.requests.count((64, 3)) == PIECES_MAX
 
 
 def test_settings_are_read_as_far_as_they_came() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tinyops.device.reports.enrolment import Enrolment
+from tinyops.device.reports.reading import believed_reports, folder_files
 from tinyops.errors import RemoteError
 from tinyops.manifest.envelope import parse_envelope, seal
 from tinyops.manifest.keys import SigningKey
@@ -18,9 +19,7 @@ from tinyops.manifest.report import (
     LastUpdate,
     Running,
     Slot,
-    UnreadableReport,
     read_report,
-    read_reports,
     report_path,
     seal_report,
 )
@@ -115,18 +114,9 @@ def test_a_folder_of_reports_names_those_that_are_wrong(tmp_path: Path) -> None:
     good.with_name("other.json").write_bytes(seal_report(report(), KEY))
     good.with_name("zero.json").write_bytes(b"")
     good.with_name("huge.json").write_bytes(b" " * (REPORT_LIMIT_BYTES + 1))
-    found = list(read_reports(tmp_path))
-    assert [r for r in found if isinstance(r, DeviceReport)] == [report()]
-    reasons = {r.path.name: r.reason for r in found if isinstance(r, UnreadableReport)}
+    found, wrong = believed_reports(folder_files(tmp_path), Enrolment({}), root=tmp_path)
+    assert found == [report()]
+    reasons = {one.path.name: one.reason for one in wrong}
     assert "is the report of Pi-7.lab" in reasons["other.json"]
     assert "not valid JSON" in reasons["zero.json"]
     assert "larger than" in reasons["huge.json"]
-
-
-def test_enrolled_keys_count_when_a_folder_is_read(tmp_path: Path) -> None:
-    path = report_path(tmp_path, "wrist", "Pi-7.lab")
-    path.parent.mkdir()
-    path.write_bytes(seal_report(report(), KEY))
-    (wrong,) = read_reports(tmp_path, {"Pi-7.lab": SigningKey.generate().public})
-    assert isinstance(wrong, UnreadableReport)
-    assert json.loads(path.read_bytes())["signed"]["device"] == "Pi-7.lab"

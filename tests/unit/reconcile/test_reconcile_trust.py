@@ -17,8 +17,10 @@ from tinyops.manifest.keys import write_private
 from tinyops.plan.awaiting import Awaiting
 from tinyops.reconcile.offering import deliver
 from tinyops.release.secrets import new_key, secret_path
+from tinyops.trust.offline import save_offline
 from tinyops.trust.places import Moved
 from tinyops.trust.roles import versioned
+from tinyops.trust.signing import add_signature
 
 ENTRY = "entry-wrist-linux.json"
 
@@ -185,6 +187,19 @@ def test_what_is_offered_is_not_signed_once_more(people: TrustBench) -> None:
     people.deliver()
     with pytest.raises(UsageError, match="nothing waits for a signature"):
         people.sign("CAT_KEY")
+
+
+def test_a_signature_that_comes_late_changes_nothing_that_is_published(people: TrustBench) -> None:
+    people.release(1)
+    people.sign("ANA_KEY", "BEN_KEY")
+    people.deliver()
+    before = {path: path.read_bytes() for path in people.metadata.rglob("*.json")}
+    held = people.found.offline()
+    add_signature(held.targets, people.key("CAT_KEY"))
+    save_offline(held)
+    assert not people.deliver().changed
+    people.later(days=2).refresh()
+    assert (people.metadata / "1.targets.json").read_bytes() == before[people.metadata / "1.targets.json"]
 
 
 @pytest.mark.parametrize("name", [ONLINE, TARGETS, "EVE_KEY"])

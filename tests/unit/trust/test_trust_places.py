@@ -93,6 +93,15 @@ def test_old_editions_are_swept_and_the_newest_stay(tmp_path: Path) -> None:
     assert read_published(place.look(), parsed_root(trusted.roots[0])).offer.version == number
 
 
+def test_editions_of_one_second_are_of_two_to_a_web_server(tmp_path: Path) -> None:
+    """Whose ETags are made of whole seconds and sizes."""
+    place, seen = FolderPlace(tmp_path / "metadata"), set()
+    for number in range(4):
+        place.change({"timestamp.json": b"%d" % number}, [], place.look().revision, "again")
+        seen.add(int((place.root / "timestamp.json").stat().st_mtime))
+    assert len(seen) == 4
+
+
 def test_a_folder_forgets_what_a_killed_publisher_left(tmp_path: Path) -> None:
     place = FolderPlace(tmp_path / "metadata")
     place.change(FILES, [], "", "first")

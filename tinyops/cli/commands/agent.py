@@ -123,7 +123,11 @@ def _unit(arguments: argparse.Namespace, output: Output) -> int:
     if state.parent != Path("/var/lib"):
         raise UsageError(f"state: {state}: a unit's folder lies in /var/lib", hint="state: /var/lib/tinyops")
     program = Path(sys.argv[0]).resolve()
-    text = unit(program, arguments.config.resolve(), state.name, bluetooth=arguments.bluetooth)
+    config = arguments.config.resolve()
+    spec = document.spec
+    files = [spec.token_file, spec.reports.token_file if spec.reports else None]
+    secrets = [config.parent / name for name in dict.fromkeys(files) if name is not None]
+    text = unit(program, config, state.name, bluetooth=arguments.bluetooth, secrets=secrets)
     output.result({"unit": text}, text.rstrip())
     return 0
 

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     world = observe(repository_root(arguments), lock_file=arguments.lock)
     if arguments.verb not in ("step", "status"):
         return _choose(world, arguments, output, clock())
-    done = step(world, clock(), arguments.fleets, write=arguments.verb == "step")
+    done = step(world, clock(), arguments.fleets, write=arguments.verb == "step", warn=output.note)
     output.result({"fleets": [fleet.to_json() for fleet in done]}, _text(done, output, arguments.verb))
     return 0
 

@@ -98,7 +98,7 @@ class Bringing:
             text = f"its trial did not come to an end {TRIALS_MAX} times: it takes the device or the gateway down"
             self._mark(image, "upload")  # so that there is a step to end
             raise GivenUp(f"{self._what.address}: {offer.label}: {text}", digest=offer.image.digest, result="reverted")
-        if phase == "confirm":
+        if phase != "upload":  # datagrams go wherever their address leads now
             self._to.call(self._guarded.check_who)
         self._mark(image, phase)
 

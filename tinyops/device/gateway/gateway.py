@@ -84,6 +84,7 @@ class Gateway:
         self._polling: Future[Polled] | None = None
         self._ready = False
         self._failures = 0
+        self._untold = ""
         self._poll_due_s = self._scan_due_s = self._report_due_s = 0.0
         self._ticked_s = clock()
         self._started = ward.now().timestamp()
@@ -143,7 +144,7 @@ class Gateway:
     def snapshot(self) -> Snapshot:
         """How it stands now."""
         counts, ward = self.counts, self.ward
-        stale = ward.standings.stale_after()
+        stale = ward.standings.stale_after
         return Snapshot(
             *(self._name, list(self.statuses.values()), dict(counts.polls), dict(counts.looks), dict(counts.updates)),
             reports={"sent": self._outgoing.sent, **counts.reports},
@@ -157,7 +158,7 @@ class Gateway:
             cache_bytes=ward.content.held_bytes,
             journal_writes=ward.journal.writes,
             journal_trouble=ward.journal.trouble,
-            warnings=(*ward.standings.warnings(), *filter(None, [ward.journal.damaged])),
+            warnings=(*ward.standings.warnings, *filter(None, [ward.journal.damaged])),
             alive_s=self._clock() - self._ticked_s,
             now=ward.now().timestamp(),
         )
@@ -303,6 +304,9 @@ class Gateway:
         """Keeps what was seen, and reports it; what could not be is kept for the next time."""
         try:
             self._outgoing.tell(self.statuses)
+            self._untold = ""
         except TinyopsError as error:
             self.counts.reports["failed"] += 1
-            self._on_event(error.message)
+            if error.message != self._untold:  # a disk stays full for a while
+                self._on_event(error.message)
+            self._untold = error.message

@@ -40,6 +40,8 @@ class Standings:
         self._models = journal.models()
         self._known: dict[tuple[str, str], Standing] = {}
         self.reached = False  # whether the last poll came to its end
+        self.warnings: tuple[str, ...] = ()
+        self.stale_after: datetime | None = None
 
     def refresh(self) -> set[tuple[str, str]]:
         """One poll. Returns the fleets and boards whose offer is another than before. Raises RemoteError; what was
@@ -53,7 +55,9 @@ class Standings:
                 self._known = {pair: standing for pair, standing in before.items() if standing.offered is not None}
                 raise
             self.reached = True
-            return {pair for pair, standing in before.items() if self._of(*pair).offered != standing.offered}
+            changed = {pair for pair, standing in before.items() if self._of(*pair).offered != standing.offered}
+            self._note()
+            return changed
 
     def of(self, fleet: str, board: str) -> Standing:
         """Raises JournalFailed."""
@@ -64,19 +68,18 @@ class Standings:
         now, offered = self._now(), found.offered
         if offered.progress is not None and read_time(offered.progress.expires) <= now:
             offered = replace(offered, progress=None)  # it was believed at a poll, and no other has come since
-        return Standing(offered, expired=expiry_problem(offered.entry, self._offers.stale_after(), now))
+        return Standing(offered, expired=expiry_problem(offered.entry, self.stale_after, now))
 
     def _of(self, fleet: str, board: str) -> Standing:
         pair = (fleet, board)
         if pair not in self._known:
             self._known[pair] = self._ask(fleet, board)
+            self._note()
         return self._known[pair]
 
-    def warnings(self) -> tuple[str, ...]:
-        return self._offers.warnings()
-
-    def stale_after(self) -> datetime | None:
-        return self._offers.stale_after()
+    def _note(self) -> None:
+        """What others read while a poll is under way."""
+        self.warnings, self.stale_after = self._offers.warnings(), self._offers.stale_after()
 
     def about(self, image: str) -> dict[str, object] | None:
         """What a report says of a model image; None for one that no offer named."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -14,6 +15,7 @@ from tinyops.manifest.fields import DeviceName, Name
 Trouble: TypeAlias = Literal[
     "unenrolled", "foreign", "unknown-fleet", "cloned", "twice", "other-board", "cable", "defect"
 ]
+PIECES_MAX = 32
 _DEVICE: TypeAdapter[str] = TypeAdapter(DeviceName)
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -51,7 +53,7 @@ def ask(board: BoardManager, timeout_s: float | None = None) -> Answer:
     """Asks a device who it is; two requests, or three. Raises LinkError."""
     info = board.info(timeout_s)
     try:
-        values = leading_values(board.read_settings(_enough))
+        values = leading_values(board.read_settings(_enough()))
     except Refused:
         return Answer(info, None, "unenrolled", "its firmware keeps no settings, so it has no name")
     return judge(info, values, board.name)
@@ -95,9 +97,17 @@ def leading_values(data: bytes) -> dict[int, bytes]:
     return found
 
 
-def _enough(data: bytes) -> bool:
-    """Tags ascend, and whatever comes after the keys does not matter here."""
-    return any(tag >= Tag.IMAGE_KEYS for tag in leading_values(data))
+def _enough() -> Callable[[bytes], bool]:
+    """Whether more pieces of settings are wanted: tags ascend, whatever comes after the keys does not matter here, and
+    a device that sends them byte by byte is not waited for."""
+    pieces = 0
+
+    def judge(data: bytes) -> bool:
+        nonlocal pieces
+        pieces += 1
+        return pieces >= PIECES_MAX or any(tag >= Tag.IMAGE_KEYS for tag in leading_values(data))
+
+    return judge
 
 
 def _text(values: dict[int, bytes], tag: Tag) -> str:

@@ -78,6 +78,8 @@ def _promise(world: World, entry: Loaded[Fleet], rollout: Rollout) -> Iterator[s
     else:
         text = f"rollout in {_waves(len(waves))} up to {', '.join(_share(wave) for wave in waves)} of its devices"
     yield f"{text}, each soaking {rollout.soak_h:g} h; after a failure devices {_after(rollout)}"
+    if rollout.without_reports == "wait" and world.repository.project.document.spec.reports is None:
+        yield "the project has no `reports`: after each wave it waits for them, or for `without_reports: advance`"
     if rollout.hold is not None:
         yield f"rollout held by its spec: {rollout.hold}"
     was = world.manifest.fleets.get(name) if world.manifest else None

@@ -23,6 +23,7 @@ from tinyops.reconcile.rollout.standing import Seen
 from tinyops.reconcile.world import World
 
 WHY_CHARACTERS = 500
+WARNINGS_MAX = 20
 _NOTABLE = ("rollout", "state", "waves", "reason", "held_by")
 Choose = Callable[[Progress, FleetEntry, FleetRollout], Progress]
 
@@ -62,11 +63,19 @@ class Stepped:
         }
 
 
-def step(world: World, now: datetime, fleets: Collection[str] = (), *, write: bool = True) -> tuple[Stepped, ...]:
+def step(
+    world: World,
+    now: datetime,
+    fleets: Collection[str] = (),
+    *,
+    write: bool = True,
+    warn: Callable[[str], None] = lambda _: None,
+) -> tuple[Stepped, ...]:
     """Makes the next step of every rollout of the last release, or of some fleets'. Idempotent.
 
-    With `write` unset it says what the next step would do. Raises Leased while another step is made here, Moved when
-    one was made elsewhere, ToolError without the online key, and then only where there is something to sign.
+    With `write` unset it says what the next step would do. `warn` is told of reports that count for nothing. Raises
+    Leased while another step is made here, Moved when one was made elsewhere, ToolError without the online key, and
+    then only where there is something to sign.
     """
     for name in fleets:
         _check_name(world, name)
@@ -74,7 +83,7 @@ def step(world: World, now: datetime, fleets: Collection[str] = (), *, write: bo
     with lease:
         manifest = world.offered
         held = read_all(world.repository, manifest)
-        found = _situations(world, manifest, held, now) if manifest else ()
+        found = _situations(world, manifest, held, now, warn) if manifest else ()
         decided = [(at, decide(at)) for at in found if not fleets or at.fleet in fleets]
         changes = {at.fleet: _change(at.fleet, at.rollout, m.progress, held) for at, m in decided if m.progress}
         if write and manifest and changes:
@@ -131,11 +140,15 @@ def _living(world: World, manifest: Manifest) -> Collection[str]:
     return {*manifest.fleets, *world.fleets}
 
 
-def _situations(world: World, manifest: Manifest, held: Mapping[str, Held], now: datetime) -> Iterator[Situation]:
+def _situations(
+    world: World, manifest: Manifest, held: Mapping[str, Held], now: datetime, warn: Callable[[str], None]
+) -> Iterator[Situation]:
     found = {
         name: listed for name, e in world.repository.fleets.items() if (listed := devices_of(world, e)) is not None
     }
-    reports, _ = reports_of(world, found)
+    reports, unreadable = reports_of(world, found)
+    for wrong in unreadable[:WARNINGS_MAX]:
+        warn(f"not a report: {wrong.path}: {wrong.reason}")
     by_device = {(report.fleet, report.device): report for report in reports}
     for name, entry in sorted(manifest.fleets.items()):
         if entry.rollout is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from tinyops.manifest.progress import POSITIONS, position
 from tinyops.specs.rollout import Wave
@@ -25,11 +25,6 @@ def wave_sizes(waves: Sequence[int], fleet: str, units: Collection[str]) -> tupl
     places = [position(fleet, unit) for unit in units]
     within = [sum(place <= upto for place in places) for upto in waves]
     return tuple(count - before for before, count in zip([0, *within], within, strict=False))
-
-
-def units_of(devices: Collection[str], chains: Mapping[str, str]) -> frozenset[str]:
-    """What counts as one: a chain of devices, named by `chains` for each of them, or a device alone."""
-    return frozenset(chains.get(device, device) for device in devices)
 
 
 def _threshold(wave: Wave, places: Sequence[int] | None) -> int:

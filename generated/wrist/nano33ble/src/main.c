@@ -5,6 +5,7 @@
 #include "layout.h"
 #include "tinyops/app.h"
 #include "tinyops/boot.h"
+#include "tinyops/delta.h"
 #include "tinyops/manage.h"
 #include "tinyops/settings_smp.h"
 
@@ -34,6 +35,7 @@ int main(void) {
   static uint8_t keys[TINYOPS_SLOTS_KEYS_MAX * TINYOPS_SLOTS_KEY_BYTES];
   static tinyops_slots slots;
   static tinyops_app_updates updates;
+  static tinyops_app_deltas deltas;
   slots.board = FIRMWARE_BOARD;
   slots.contract = contract;
   slots.unit = step;
@@ -48,7 +50,7 @@ int main(void) {
       .flash_bytes = (uint32_t)((uintptr_t)tinyops_flash_end - (uintptr_t)tinyops_flash_start),
       .sha256_of = tinyops_boot_is_usable(table) ? table->sha256_of : 0,
       .settings = served,
-      .image_calls = replaced != 0 ? &tinyops_app_update_calls : 0,
+      .image_calls = replaced != 0 ? tinyops_app_take_deltas(&deltas, replaced) : 0,
       .images = replaced,
       .message = message,
       .message_bytes = sizeof(message),

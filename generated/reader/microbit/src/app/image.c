@@ -1,17 +1,9 @@
 /* Judging the bytes in a model slot before anything in them is called. */
 #include "tinyops/app.h"
+#include "tinyops/bytes.h"
 
 #define CONTRACT_BYTES 32u
 #define ERASED 0xffffffffu
-
-static int32_t same(const uint8_t *a, const uint8_t *b, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) {
-    if (a[i] != b[i]) {
-      return 0;
-    }
-  }
-  return 1;
-}
 
 /* Whether offset .. offset + count lies within `bytes`, without overflow. */
 static int32_t inside(uint32_t offset, uint32_t count, uint32_t bytes) {
@@ -39,7 +31,7 @@ static int32_t check_model(const tinyops_app_board *board, const tinyops_model_h
       !inside(header->output_offset, header->output_bytes, header->arena_bytes)) {
     return TINYOPS_ERR_IMAGE;
   }
-  if (!same(header->contract, board->contract, CONTRACT_BYTES)) {
+  if (tinyops_bytes_differ(header->contract, board->contract, CONTRACT_BYTES)) {
     return TINYOPS_ERR_CONTRACT;
   }
   if (header->arena_bytes > board->arena_bytes) {

@@ -30,9 +30,10 @@ tinyops_kept *tinyops_kept_open(const tinyops_port *port) {
   return kept;
 }
 
-/* RAM without a record, and hardware that says nothing: the board was without power. */
+/* A watchdog came after what was announced: another firmware was started, and hung before it read
+ * the record. RAM without a record, and hardware that says nothing: the board was without power. */
 static tinyops_reset_cause find_cause(const tinyops_port *port, uint32_t announced, int32_t valid) {
-  if (announced != TINYOPS_RESET_UNKNOWN) {
+  if (announced != TINYOPS_RESET_UNKNOWN && port->reset_cause != TINYOPS_RESET_WATCHDOG) {
     return (tinyops_reset_cause)announced;
   }
   const int32_t silent = port->reset_cause == TINYOPS_RESET_UNKNOWN;

@@ -8,6 +8,7 @@
  * of both. While the host is in the middle of a frame or of a tensor the swap waits. */
 #include "tinyops/app.h"
 #include "tinyops/boot.h"
+#include "tinyops/bytes.h"
 #include "tinyops/settings.h"
 
 enum { MODEL = TINYOPS_IMAGE_MODEL, FIRMWARE = TINYOPS_IMAGE_FIRMWARE, MIDWAY_MS = 5000 };
@@ -162,14 +163,6 @@ static int32_t note(tinyops_app_updates *self, uint32_t image, int32_t status) {
   return status;
 }
 
-static int32_t is_same(const uint8_t *a, const uint8_t *b) {
-  uint32_t i = 0;
-  while (i < TINYOPS_SLOTS_DIGEST_BYTES && a[i] == b[i]) {
-    i++;
-  }
-  return i == TINYOPS_SLOTS_DIGEST_BYTES;
-}
-
 static int32_t describe(void *context, uint32_t image, uint32_t slot, tinyops_smp_slot *found) {
   tinyops_slots *slots = ((tinyops_app_updates *)context)->slots;
   const tinyops_slots_image *known = &slots->images[image];
@@ -177,7 +170,8 @@ static int32_t describe(void *context, uint32_t image, uint32_t slot, tinyops_sm
     return 0;
   }
   found->has_digest = 1;
-  found->bootable = is_same(known->verified[slot], found->image.digest) != 0;
+  found->bootable =
+      !tinyops_bytes_differ(known->verified[slot], found->image.digest, TINYOPS_SLOTS_DIGEST_BYTES);
   found->pending = known->state == TINYOPS_TRIAL_PENDING && known->trial == slot;
   found->confirmed = known->active == slot;
   found->active = slots->crypto->running(slots, image) == slot;
@@ -189,7 +183,8 @@ static int32_t begin(void *context, uint32_t image, uint32_t bytes, const uint8_
   tinyops_slots *slots = self->slots;
   read_keys(self);
   if (slots->writing == TINYOPS_SLOTS_NONE && self->taken != 0 && self->taken == bytes &&
-      digest != 0 && is_same(slots->upload_digest, digest)) {
+      digest != 0 &&
+      !tinyops_bytes_differ(slots->upload_digest, digest, TINYOPS_SLOTS_DIGEST_BYTES)) {
     return (int32_t)bytes; /* the answer to its last piece was lost */
   }
   const int32_t next = note(self, image, slots->crypto->begin(slots, image, bytes, digest));

@@ -24,20 +24,11 @@ static void put_big_endian(cbor_writer *writer, uint32_t value, uint32_t bytes) 
   }
 }
 
+/* The number stands in the head itself, or in 1, 2 or 4 bytes behind it: 24, 25 and 26. */
 static void put_head(cbor_writer *writer, uint32_t type, uint32_t value) {
-  type <<= 5;
-  if (value < 24) {
-    put_byte(writer, type | value);
-  } else if (value <= 0xff) {
-    put_byte(writer, type | 24);
-    put_byte(writer, value);
-  } else if (value <= 0xffff) {
-    put_byte(writer, type | 25);
-    put_big_endian(writer, value, 2);
-  } else {
-    put_byte(writer, type | 26);
-    put_big_endian(writer, value, 4);
-  }
+  const uint32_t bytes = value < 24 ? 0u : value <= 0xff ? 1u : value <= 0xffff ? 2u : 4u;
+  put_byte(writer, type << 5 | (bytes == 0 ? value : 24u + (bytes >> 1)));
+  put_big_endian(writer, value, bytes);
 }
 
 void cbor_put_open_map(cbor_writer *writer) { put_byte(writer, CBOR_MAP << 5 | INDEFINITE); }

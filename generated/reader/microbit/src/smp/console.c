@@ -178,11 +178,14 @@ static uint8_t letter_of(uint32_t digit) {
 
 /* Sends `count` of 1 to 3 bytes as four letters. */
 static void send_letters(const tinyops_smp_board *board, const uint8_t *bytes, uint32_t count) {
-  const uint32_t bits = (uint32_t)bytes[0] << 16 | (count > 1 ? (uint32_t)bytes[1] << 8 : 0u) |
-                        (count > 2 ? bytes[2] : 0u);
-  const uint8_t letters[4] = {letter_of(bits >> 18), letter_of(bits >> 12),
-                              count > 1 ? letter_of(bits >> 6) : (uint8_t)'=',
-                              count > 2 ? letter_of(bits) : (uint8_t)'='};
+  uint8_t letters[4];
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < 3; i++) {
+    bits = bits << 8 | (i < count ? bytes[i] : 0u);
+  }
+  for (uint32_t i = 0; i < 4; i++) {
+    letters[i] = i <= count ? letter_of(bits >> (18 - 6 * i)) : (uint8_t)'=';
+  }
   board->write(board->context, letters, 4);
 }
 

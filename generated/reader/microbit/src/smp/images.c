@@ -1,6 +1,7 @@
 /* MCUmgr's group of images: what lies in the slots, and how it is replaced. A board that cannot be
  * updated over SMP lists what runs, and refuses the rest. */
 #include "server.h"
+#include "tinyops/bytes.h"
 
 enum {
   IMAGES = 2,
@@ -8,10 +9,13 @@ enum {
   NUMBER_DIGITS = 10,
   NO_IMAGE = -1,
   /* Refusals of the group's own, behind those of slots. */
-  DENIED = -1 - TINYOPS_SMP_UPDATE_ERR_KIND,
+  DENIED = -1 - TINYOPS_SMP_UPDATE_ERR_DELTA,
   NO_DIGEST = DENIED - 1,
   NO_LENGTH = NO_DIGEST - 1
 };
+
+/* What is said of a slot, in the order of its fields. */
+#define FLAGS "bootable\0pending\0confirmed\0active\0"
 
 static const uint8_t errors[] = {
     TINYOPS_SMP_IMAGE_ERRORS, TINYOPS_SMP_IMAGE_ERR_IMAGE_CONFIRMATION_DENIED,
@@ -62,16 +66,19 @@ static void put_version(cbor_writer *out, const tinyops_image_info *found) {
 
 static void put_slot(cbor_writer *out, uint32_t image, uint32_t slot,
                      const tinyops_smp_slot *found) {
+  const uint8_t *flag = &found->bootable;
   cbor_put_open_map(out);
   cbor_entry_uint(out, "image", image);
   cbor_entry_uint(out, "slot", slot);
   put_version(out, &found->image);
   cbor_entry_bytes(out, "hash", found->has_digest != 0 ? found->image.digest : 0,
                    TINYOPS_SMP_DIGEST_BYTES);
-  cbor_entry_bool(out, "bootable", found->bootable);
-  cbor_entry_bool(out, "pending", found->pending);
-  cbor_entry_bool(out, "confirmed", found->confirmed);
-  cbor_entry_bool(out, "active", found->active);
+  for (const char *name = FLAGS; *name != 0; name++) {
+    cbor_entry_bool(out, name, *flag++);
+    while (*name != 0) {
+      name++;
+    }
+  }
   cbor_put_end(out);
 }
 
@@ -103,21 +110,14 @@ int32_t server_images(const exchange *asked) {
   return MGMT_OK;
 }
 
-static int32_t is_same(const uint8_t *a, const uint8_t *b) {
-  uint32_t i = 0;
-  while (i < TINYOPS_SMP_DIGEST_BYTES && a[i] == b[i]) {
-    i++;
-  }
-  return i == TINYOPS_SMP_DIGEST_BYTES;
-}
-
 /* The place of the image with this digest, of both images one after another; one that runs before
  * one that does not. NO_IMAGE: there is none. */
 static int32_t find_place(const exchange *asked, const uint8_t *digest, int32_t *is_active) {
   int32_t at = NO_IMAGE;
   for (uint32_t place = 0; place < IMAGES * SLOTS; place++) {
     tinyops_smp_slot here;
-    if (describe(asked, place, &here) > 0 && is_same(here.image.digest, digest) &&
+    if (describe(asked, place, &here) > 0 &&
+        !tinyops_bytes_differ(here.image.digest, digest, TINYOPS_SMP_DIGEST_BYTES) &&
         (at == NO_IMAGE || here.active != 0)) {
       *is_active = here.active != 0;
       at = (int32_t)place;

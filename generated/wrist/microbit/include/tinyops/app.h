@@ -33,6 +33,7 @@ typedef struct {
 } tinyops_app_model;
 
 struct tinyops_app;
+struct tinyops_app_deltas;
 struct tinyops_settings;
 
 /* Images that replace each other in slots; see update.c. The caller provides the memory, and leaves
@@ -46,6 +47,7 @@ typedef struct {
   uint32_t ended;  /* a trial was, by whoever asked for it: the model before is to run again */
   uint32_t gap_ms; /* how long the last swap stopped inference */
   uint32_t lost;   /* frames of the sensor, in swaps */
+  struct tinyops_app_deltas *deltas; /* null: images are taken whole; see delta.h */
   /* Finds the model to run, and tries one that is to run for the first time. A firmware on trial
    * that fails its self-test reverts, by a reset. */
   void (*boot)(struct tinyops_app *app);

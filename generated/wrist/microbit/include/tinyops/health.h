@@ -70,8 +70,8 @@ void tinyops_kept_seal(tinyops_kept *kept);
 int32_t tinyops_kept_is_valid(const tinyops_port *port);
 
 /* To be called by start-up code, once, before any other function on the record: says why the board
- * started, from what was announced, or from what the hardware says, and counts resets by watchdog.
- * Returns the cause. */
+ * started, from what was announced, or from what the hardware says, where that is a watchdog or
+ * nothing was announced; and counts resets by watchdog. Returns the cause. */
 tinyops_reset_cause tinyops_kept_start(const tinyops_port *port);
 
 /* Says that a reset for this cause follows. */

@@ -75,7 +75,7 @@
 #define TINYOPS_SMP_IMAGE_ERR_IMAGE_CONFIRMATION_DENIED 32
 /* What group 1 says for each tinyops_slots_status, -1 first. */
 #define TINYOPS_SMP_IMAGE_ERRORS \
-  12, 2, 14, 20, 30, 22, 24, 5, 1, 5, 25, 5, 27, 9, 8, 5
+  12, 2, 14, 20, 30, 22, 24, 5, 1, 5, 25, 5, 27, 9, 8, 5, 8, 22
 /* The same statuses, negated, as UPDATE tells them. */
 /* its flash refused, or reads back other bytes */
 #define TINYOPS_SMP_UPDATE_ERR_FLASH 1
@@ -109,6 +109,10 @@
 #define TINYOPS_SMP_UPDATE_ERR_ABSENT 15
 /* a model where a firmware belongs, or the reverse */
 #define TINYOPS_SMP_UPDATE_ERR_KIND 16
+/* the delta is from another image than the one that runs */
+#define TINYOPS_SMP_UPDATE_ERR_BASE 17
+/* the delta is malformed */
+#define TINYOPS_SMP_UPDATE_ERR_DELTA 18
 
 /* INFO. Who the board is and what it runs. */
 /* text: name in the catalogue */
@@ -300,6 +304,8 @@
 #define TINYOPS_SMP_UPDATE_GAP_MS "gap_ms"
 /* uint: frames of the board's sensor that were lost in swaps, since start-up */
 #define TINYOPS_SMP_UPDATE_LOST "lost"
+/* uint: format of the deltas that it takes, 0: none; missing: none */
+#define TINYOPS_SMP_UPDATE_DELTAS "deltas"
 /* Those that are numbers, in order; a '-' before one with a sign. */
 #define TINYOPS_SMP_UPDATE_WORDS \
   "state\0" \
@@ -309,6 +315,7 @@
   "announced\0" \
   "counter\0" \
   "gap_ms\0" \
-  "lost\0"
+  "lost\0" \
+  "deltas\0"
 
 #endif

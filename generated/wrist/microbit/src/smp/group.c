@@ -5,7 +5,7 @@
 
 /* What stands in the order of an answer's numbers is given to cbor_entry_words as it is. */
 typedef char health_is_words[offsetof(tinyops_health, confidence_steps) == 12 * 4 ? 1 : -1];
-typedef char update_is_words[sizeof(tinyops_smp_update) == 8 * 4 ? 1 : -1];
+typedef char update_is_words[sizeof(tinyops_smp_update) == 9 * 4 ? 1 : -1];
 typedef char crash_is_words[sizeof(tinyops_crash) == 10 * 4 ? 1 : -1];
 
 #define KEY(name) TINYOPS_SMP_##name

@@ -98,6 +98,7 @@ typedef struct {
   uint32_t written, announced;
   uint32_t counter;
   uint32_t gap_ms, lost;
+  uint32_t deltas;
 } tinyops_smp_update;
 
 /* Images and their updates: 0 is the firmware, 1 the model. Calls get the board's `images` first

@@ -87,14 +87,15 @@ static int32_t handle(const exchange *asked, int32_t writes) {
 static void refuse(const exchange *asked, int32_t status) {
   cbor_writer *out = asked->out;
   const uint8_t *header = asked->smp->buffer;
+  const int32_t names_group = status < 0 && version_of(header) != 0;
   cbor_put_open_map(out);
-  if (status > 0 || version_of(header) == 0) {
-    cbor_entry_int(out, "rc", status < 0 ? -status : status);
-  } else {
+  if (names_group != 0) {
     cbor_put_text(out, "err");
     cbor_put_open_map(out);
     cbor_entry_uint(out, "group", server_get16(header + GROUP_AT));
-    cbor_entry_int(out, "rc", -status);
+  }
+  cbor_entry_uint(out, "rc", (uint32_t)(status < 0 ? -status : status));
+  if (names_group != 0) {
     cbor_put_end(out);
   }
   cbor_put_end(out);

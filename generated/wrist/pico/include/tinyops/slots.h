@@ -53,7 +53,9 @@ typedef enum {
   TINYOPS_SLOTS_ERR_COUNTER = -13,  /* its security counter is lower than the device's */
   TINYOPS_SLOTS_ERR_STATE = -14,    /* nothing is being written, verified, pending or on trial */
   TINYOPS_SLOTS_ERR_ABSENT = -15,   /* no slot holds an image with that digest */
-  TINYOPS_SLOTS_ERR_KIND = -16      /* a model where a firmware belongs, or the reverse */
+  TINYOPS_SLOTS_ERR_KIND = -16,     /* a model where a firmware belongs, or the reverse */
+  TINYOPS_SLOTS_ERR_BASE = -17,     /* a delta from another image than the one that runs */
+  TINYOPS_SLOTS_ERR_DELTA = -18     /* a malformed delta */
 } tinyops_slots_status;
 
 /* What became of the last trial of an image; part of what devices report. */

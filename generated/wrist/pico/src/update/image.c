@@ -43,12 +43,12 @@ void tinyops_bytes_fill(uint8_t *to, uint8_t value, uint32_t count) {
   }
 }
 
-int32_t tinyops_bytes_differ(const uint8_t *a, const uint8_t *b, uint32_t count) {
+int32_t tinyops_bytes_any(const uint8_t *bytes, uint32_t count) {
   uint32_t found = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    found |= (uint32_t)(a[i] ^ b[i]);
+  while (count-- > 0u) {
+    found |= bytes[count];
   }
-  return found != 0;
+  return found != 0u;
 }
 
 static int32_t read_flash(tinyops_slots *s, uint32_t address, uint8_t *bytes, uint32_t count) {

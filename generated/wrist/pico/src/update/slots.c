@@ -125,7 +125,6 @@ int32_t tinyops_slots_boot(tinyops_slots *s, uint32_t number, tinyops_image_info
 }
 
 int32_t tinyops_slots_test(tinyops_slots *s, uint32_t number, const uint8_t *digest) {
-  static const uint8_t nothing[TINYOPS_SLOTS_DIGEST_BYTES] = {0};
   tinyops_image image;
   if (number >= TINYOPS_SLOTS_IMAGES) {
     return TINYOPS_SLOTS_ERR_NO_SLOT;
@@ -135,7 +134,7 @@ int32_t tinyops_slots_test(tinyops_slots *s, uint32_t number, const uint8_t *dig
   uint32_t slot = running == 1u; /* the one that runs first: both may hold the same */
   slot = is_verified(s, number, slot, digest) ? slot : slot ^ 1u;
   if (!is_verified(s, number, slot, digest) ||
-      !tinyops_bytes_differ(digest, nothing, sizeof nothing)) {
+      !tinyops_bytes_any(digest, TINYOPS_SLOTS_DIGEST_BYTES)) {
     return TINYOPS_SLOTS_ERR_ABSENT;
   }
   if (slot == running || (state->state == TINYOPS_TRIAL_PENDING && slot == state->trial)) {
