@@ -63,8 +63,9 @@ def next_steps(status: Status, plan: Plan, missed: Mapping[str, Sequence[Miss]])
 def _of_plan(plan: Plan) -> Iterator[NextStep]:
     if not plan.pending:
         return
-    trained = [change.subject for change in plan.pending if change.kind in ("collect", "train")]
-    newer = f", of {', '.join(sorted(set(trained)))} newer data or another training" if trained else ""
+    kinds = ("collect", "train") if plan.released_version else ()
+    trained = [change.subject for change in plan.pending if change.kind in kinds]
+    newer = f": newer data or another training of {', '.join(sorted(set(trained)))}" if trained else ""
     count = len(plan.pending)
     why = f"{count:,} {'change waits' if count == 1 else 'changes wait'} to be applied{newer}"
     how = "`tinyops apply`: the last one did not run, or failed"

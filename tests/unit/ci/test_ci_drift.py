@@ -123,6 +123,7 @@ def test_next_steps_follow_rules() -> None:
     assert kinds(status(device("unknown"), device("revoked", "d2"))) == ["enrol or remove"]
     assert kinds(status(), WAITING) == ["apply"]
     assert kinds(status(), NEWER) == ["retrain"]
+    assert kinds(status(), replace(NEWER, released_version=0)) == ["apply"], "nothing was trained before"
     assert kinds(status(), missed={"wrist": [Miss("accuracy_min", "0.80, wanted 0.90")]}) == ["retrain"]
 
 
