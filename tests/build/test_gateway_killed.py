@@ -91,7 +91,7 @@ def test_a_kill_at_every_write_of_the_journal(gateway: MortalGateway, tmp_path: 
 
 def test_a_second_kill_while_it_recovers(gateway: MortalGateway, tmp_path: Path) -> None:
     number = 0
-    for first in range(4, 12, 2):
+    for first in (4, 8):
         for second in (1, 4):
             for one in bench(gateway, tmp_path / f"{first}-{second}"):
                 killed = gateway.round(one.folder, one.address, write=first, when="after")
@@ -103,7 +103,7 @@ def test_a_second_kill_while_it_recovers(gateway: MortalGateway, tmp_path: Path)
                 done = gateway.round(one.folder, one.address)
                 one.check(done["events"], done["open"], done["rounds"])
     count_faults("a second kill of a gateway that recovers", number)
-    assert number >= 5
+    assert number >= 3
 
 
 def can_mount() -> bool:
