@@ -117,6 +117,7 @@ def _many_objects() -> Iterator[None]:
         yield
     finally:
         if searched:
+            gc.freeze()  # nor afterwards: a command that reads reports ends soon
             gc.enable()
 
 
