@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import json
 import select
 import shutil
 import subprocess
@@ -195,9 +194,10 @@ spec:
         return done.out + done.err
 
     def trust_gateway(self) -> None:
-        """Its public key into the list, as whoever set it up reads it from its own report."""
-        key = json.loads((self.bench.root / "agent/report.json").read_bytes())["signed"]["public_key"]
-        self.bench.edit(LIST, f"{PI},linux,,,", f"{PI},linux,,{key},")
+        """Enrols the machine with Linux by what its agent says of itself."""
+        key = self.bench.ok("agent", "--config", "agent.yaml", "--identity", "--json").json["public_key"]
+        words = ("--id", PI, "--board", "linux", "--public-key", key)
+        self.bench.ok("enrol", "--fleet", "desk", *words, "--replace", PI)
 
     # -- what is told -------------------------------------------------------------------------------
 

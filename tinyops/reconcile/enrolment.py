@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -24,12 +25,14 @@ from tinyops.device.provision.enrolling import (
     enrol,
 )
 from tinyops.device.provision.naming import choose_id
-from tinyops.documents import shown_path
+from tinyops.documents import closest, shown_path
 from tinyops.errors import SpecError, UsageError
 from tinyops.files import read_bounded, write_atomic
 from tinyops.link.smp import BoardManager
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.specs.loader import load_repository
+
+_PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,36 @@ def enrol_row(
     settle = settle_s(next((device for device in usb if port in device.ports), None), catalog)
     with BoardManager.open(port, settle_s=settle) as manager:
         return enrol_one(manager, fleet, wanted, row, usb, today), port
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine with Linux, whose agent made its key: what its owner read there."""
+
+    id: str | None
+    board: str
+    public_key: str
+    labels: str = ""
+
+
+def enrol_machine(root: Path, fleet: FleetFile, machine: Machine, instead_of: str | None, today: date) -> Device:
+    """Writes a machine's key into the fleet's file: its own reports count from then on, and those that it signs for
+    devices behind it. Raises UsageError, before anything is written.
+    """
+    if machine.id is None:
+        raise UsageError("--id is missing", hint="the name that the machine's agent goes by")
+    if not _PUBLIC_KEY.fullmatch(machine.public_key):
+        raise UsageError("--public-key: wants 64 lower-case hex digits", hint="`tinyops agent --identity` prints them")
+    if machine.board not in (catalog := load_world_catalog(root)):
+        raise UsageError(f"no board {machine.board}", hint=closest(machine.board, catalog))
+    before = fleet.read()
+    holder = next((d for d in before.devices.values() if d.public_key == machine.public_key and not d.revoked), None)
+    if holder is not None and holder.id not in (machine.id, instead_of):
+        raise UsageError(f"this key is {holder.id}'s already", hint="each machine has a key of its own")
+    name = checked_id(machine.id)
+    device = Device(name, machine.board, machine.labels, machine.public_key, today.isoformat())
+    fleet.write(devices_file.enrolled(before, device, instead_of=instead_of, today=today))
+    return device
 
 
 def revoke(fleet: FleetFile, name: str, today: date) -> Device:

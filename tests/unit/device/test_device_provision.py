@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fakes.smp_board import INFO, SmpBoard, serving
 from tinyops.cli import main
+from tinyops.device.agent import device_key
 from tinyops.device.provision.bulk import read_bulk
 from tinyops.device.provision.devices_file import Device, check_id, enrolled, parse_devices, revoked
 from tinyops.device.provision.format import (
@@ -421,6 +422,41 @@ def test_a_fleet_without_a_file_says_where_to_name_one(repository: Path, capsys:
     assert enrol(repository, "/dev/none", "--id", "w-1") == 65
     shown = capsys.readouterr().err
     assert "fleets.yaml:" in shown and "names no file for its devices" in shown
+
+
+def test_a_machine_with_linux_is_enrolled_by_the_key_that_its_agent_made(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["agent", "--device", "hall-3", "--state", str(tmp_path / "agent"), "--identity", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    machine = ("--id", told["device"], "--board", "linux", "--public-key", told["public_key"])
+    assert enrol(repository, *machine, "--labels", "hall") == 0
+    (device,) = parse_devices((repository / "specs/wrist.csv").read_text(), where="f").devices.values()
+    assert (device.id, device.board, device.labels, device.public_key) == (
+        "hall-3",
+        "linux",
+        "hall",
+        told["public_key"],
+    )
+    assert device_key(tmp_path / "agent").public.raw.hex() == device.public_key
+    before = (repository / "specs/wrist.csv").read_text()
+    for wrong, said in (
+        (machine, "is enrolled already"),
+        ((*machine[:1], "hall-4", *machine[2:]), "this key is hall-3's already"),
+        ((*machine[:3], "linuks", *machine[4:]), "did you mean linux?"),
+        ((*machine[:5], "ab" * 31), "64 lower-case hex digits"),
+        (machine[2:], "--id is missing"),
+        (machine[:4], "one of PORT"),
+        ((*machine[:2], *machine[4:]), "--public-key and --board go together"),
+    ):
+        capsys.readouterr()
+        assert enrol(repository, *wrong) == 64
+        assert said in capsys.readouterr().err
+    assert (repository / "specs/wrist.csv").read_text() == before
+    other = ("--id", "hall-3", "--board", "linux", "--public-key", "cd" * 32, "--replace", "hall-3")
+    assert enrol(repository, *other) == 0
+    (device,) = parse_devices((repository / "specs/wrist.csv").read_text(), where="f").devices.values()
+    assert (device.public_key, device.labels) == ("cd" * 32, "hall")
 
 
 @pytest.mark.parametrize("arguments", [[], ["/dev/none", "--revoke", "a"], ["--csv", "f", "--id", "a"]])

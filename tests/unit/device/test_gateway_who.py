@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.carriers import over_tcp, over_udp
+from fakes.faults import count_faults
 from fakes.herd import Herd, HerdBoard, enrolled
 from fakes.slot_board import CONTRACT
 from fakes.smp_board import INFO
@@ -67,6 +68,7 @@ def kinds(herd: Herd, device: str) -> list[str]:
     return [event.kind for event in herd.journal.events(device, 99)]
 
 
+@pytest.mark.faults
 def test_a_board_that_was_swapped_is_told_and_gets_what_its_own_fleet_has(herd: Herd) -> None:
     other = offer(body=b"other model" * 200)
     herd.release(other, fleet="ankle")
@@ -80,8 +82,10 @@ def test_a_board_that_was_swapped_is_told_and_gets_what_its_own_fleet_has(herd: 
         assert gateway.statuses[address].device == "a-1"
     assert runs(one, NEW) and runs(two, other) and not runs(two, NEW)
     assert kinds(herd, "a-1") == ["swapped", "first-seen", "installed"]
+    count_faults("boards swapped behind a gateway", 1)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("at", range(12, 26, 2))
 def test_a_swap_in_the_middle_of_an_update_sends_nothing_to_the_wrong_board(herd: Herd, at: int) -> None:
     herd.release(offer(body=b"other model" * 200), fleet="ankle")
@@ -95,8 +99,10 @@ def test_a_swap_in_the_middle_of_an_update_sends_nothing_to_the_wrong_board(herd
     writes = [request for request in stranger.requests if request == (1, 1)]
     assert not writes and stranger.resets == 0 and not stranger.acts
     assert not runs(stranger, NEW)
+    count_faults("boards swapped behind a gateway", 1)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("at", range(10, 34, 3))
 def test_datagrams_that_reach_another_board_start_and_confirm_nothing_there(herd: Herd, at: int) -> None:
     """Its address was given to another device, and no link broke."""
@@ -110,8 +116,10 @@ def test_datagrams_that_reach_another_board_start_and_confirm_nothing_there(herd
         herd.gateway(address).round()
     assert stranger.acts == [] and stranger.resets == 0 and stranger.images[1].pending is None
     assert not runs(stranger, NEW)
+    count_faults("boards swapped behind a gateway", 1)
 
 
+@pytest.mark.faults
 def test_unplugged_in_the_middle_it_goes_on_when_it_is_back(herd: Herd) -> None:
     herd.patience = replace(herd.patience, away_s=0.5)
     one = enrolled("w-1")
@@ -126,8 +134,10 @@ def test_unplugged_in_the_middle_it_goes_on_when_it_is_back(herd: Herd) -> None:
         gateway.round()
     assert runs(one, NEW) and one.uploaded <= len(NEW.data) + 384
     assert kinds(herd, "w-1") == ["first-seen", "installed"]
+    count_faults("boards unplugged in an update", 1)
 
 
+@pytest.mark.faults
 def test_two_boards_with_one_id_are_both_left_alone_until_one_is_gone(herd: Herd) -> None:
     one, two = (enrolled("w-1", silicon=bytes([n] * 8)) for n in (1, 2))
     ports = [Port(one), Port(two)]
@@ -148,8 +158,10 @@ def test_two_boards_with_one_id_are_both_left_alone_until_one_is_gone(herd: Herd
         gateway.round()
         gateway.round()
     assert runs(one, NEW) and runs(two, NEW)
+    count_faults("boards with a cloned id", 2)
 
 
+@pytest.mark.faults
 def test_one_board_reached_in_two_ways_is_updated_once(herd: Herd) -> None:
     board = enrolled("w-1")
     with herd.device(board) as udp, herd.device(board, "tcp") as tcp:
@@ -158,6 +170,7 @@ def test_one_board_reached_in_two_ways_is_updated_once(herd: Herd) -> None:
         states = sorted((gateway.statuses[a].state, gateway.statuses[a].trouble) for a in (udp, tcp))
     assert states == [("current", None), ("trouble", "twice")]
     assert runs(board, NEW) and board.acts.count("confirm") == 1 and len(herd.sent) == 1
+    count_faults("boards reached in two ways", 1)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +210,7 @@ def test_a_device_of_another_project_trusts_other_keys(herd: Herd) -> None:
     assert (1, 1) not in foreign.requests and kinds(herd, "w-2") == ["first-seen", "foreign"]
 
 
+@pytest.mark.faults
 def test_a_device_that_moved_is_the_same_one(herd: Herd) -> None:
     board = enrolled("w-1")
     with herd.device(board) as here:
@@ -204,6 +218,7 @@ def test_a_device_that_moved_is_the_same_one(herd: Herd) -> None:
     with herd.device(board) as there:
         herd.gateway(there).round()
     assert kinds(herd, "w-1") == ["first-seen", "installed", "moved"]
+    count_faults("boards moved to another address", 1)
 
 
 def test_a_crash_is_told_once(herd: Herd) -> None:

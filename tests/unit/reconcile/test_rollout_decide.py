@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.faults import count_faults
 from fakes.rollouts import HOUR, NEW, OLD, Fleet, gave_up, offer, report, rules
 from tinyops.errors import UsageError
 from tinyops.manifest.envelope import seal
@@ -125,6 +126,7 @@ def test_one_dead_device_stops_nobody() -> None:
     assert at(fleet)[0] == "finished"
 
 
+@pytest.mark.faults
 def test_a_wave_that_dies_halts_the_rollout_at_its_deadline() -> None:
     fleet = begun()
     assert "waits, 0 of 2" in fleet.step(71.9).says
@@ -132,6 +134,7 @@ def test_a_wave_that_dies_halts_the_rollout_at_its_deadline() -> None:
     assert said.startswith("halted: wave 1: 2 of 2 devices are silent, late or failed") and "it never reported" in said
     assert fleet.progress is not None
     assert [(q.digest, q.rollout) for q in fleet.progress.quarantined] == [(MODEL, 7)]
+    count_faults("canary waves that died as a whole", 1)
 
 
 def test_a_wave_that_passed_and_dies_later_halts_the_rollout_too() -> None:

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--config", type=Path, metavar="FILE", help="all settings from this file, a gateway's devices among them")
     add("--systemd-unit", action="store_true", help="print the unit that runs it with --config FILE, and end")
+    add(
+        "--identity", action="store_true", help="print this machine's name and public key, for `tinyops enrol`, and end"
+    )
     add("--bluetooth", action="store_true", help="with --systemd-unit: let it use this machine's Bluetooth")
     add(
         "--store",
@@ -57,7 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.config is not None:
         _check_alone(arguments)
+        if arguments.identity:
+            return _identity(*_of_file(arguments.config), output)
         return _unit(arguments, output) if arguments.systemd_unit else _run_file(arguments, output)
+    if arguments.identity:
+        return _identity(arguments.device, arguments.state, output)
     if arguments.systemd_unit or arguments.bluetooth:
         raise UsageError("--systemd-unit wants --config, the file that the unit runs it with")
     for name in ("store", "fleet", "board"):
@@ -107,11 +114,33 @@ def _check_alone(arguments: argparse.Namespace) -> None:
     """Raises UsageError for a setting that the file has, too: nobody should wonder which one counts."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    own = {"config", "systemd_unit", "bluetooth", "once", "json"}
+    own = {"config", "identity", "systemd_unit", "bluetooth", "once", "json"}
     usual = vars(parser.parse_args([]))
     for name, value in vars(arguments).items():
         if name in usual and name not in own and value != usual[name]:
             raise UsageError(f"--{name.replace('_', '-')}: with --config all settings are in the file")
+
+
+def _identity(name: str, state: Path, output: Output) -> int:
+    """The machine's own key, made now where it never ran."""
+    from tinyops.device.agent import device_key
+    from tinyops.files import writing
+
+    with writing(state):
+        state.mkdir(parents=True, exist_ok=True)
+    key = device_key(state).public.raw.hex()
+    text = (
+        f"{name}: public key {key}\nEnrol it: tinyops enrol --fleet FLEET --id {name} --board BOARD --public-key {key}"
+    )
+    output.result({"device": name, "public_key": key}, text)
+    return 0
+
+
+def _of_file(path: Path) -> tuple[str, Path]:
+    from tinyops.device.document import read_document
+
+    document = read_document(path)
+    return document.metadata.name, path.parent / document.spec.state
 
 
 def _unit(arguments: argparse.Namespace, output: Output) -> int:

@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replace", default="", metavar="ID", help="the device that this one replaces; its own id: enrol it again"
     )
+    parser.add_argument(
+        "--public-key",
+        metavar="HEX",
+        help="a machine with Linux, such as a gateway, by what `tinyops agent --identity` printed there",
+    )
+    parser.add_argument("--board", metavar="BOARD", help="with --public-key: what it is, as the catalogue names it")
     parser.add_argument("--revoke", metavar="ID", help="only mark a device as revoked: no report of it counts any more")
 
 
@@ -62,14 +68,23 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         device = revoke(fleet, arguments.revoke, today)
         output.result(_json(device), f"{device.id}: revoked. Commit {fleet.path.name}.")
         return 0
+    if arguments.public_key is not None:
+        from tinyops.reconcile.enrolment import Machine, enrol_machine
+
+        machine = Machine(arguments.id, arguments.board, arguments.public_key, arguments.labels)
+        device = enrol_machine(root, fleet, machine, arguments.replace or None, today)
+        output.result(_json(device), f"{device.id}: enrolled in {fleet.fleet}. Review and commit {fleet.path.name}.")
+        return 0
     fleet.read()  # its faults are better known before a device is touched
     return _enrol(arguments, root, fleet, _rows(arguments), today, output)
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    given = [name for name in ("port", "csv", "revoke") if getattr(arguments, name) is not None]
+    given = [name for name in ("port", "csv", "revoke", "public_key") if getattr(arguments, name) is not None]
     if len(given) != 1:
-        raise UsageError("one of PORT, --csv FILE and --revoke ID is wanted")
+        raise UsageError("one of PORT, --csv FILE, --public-key HEX and --revoke ID is wanted")
+    if (arguments.public_key is not None) != (arguments.board is not None):
+        raise UsageError("--public-key and --board go together", hint="a board on a PORT says itself what it is")
     if arguments.csv is not None and (arguments.id or arguments.replace):
         raise UsageError("--id and --replace are columns of the file that --csv names")
 
