@@ -221,6 +221,10 @@ WALKS = [
     Walk(("fleet", "page"), 64, "--out"),
     Walk(("fleet", "page", "--out", "site"), 0, "site/index.html"),
     Walk(("fleet", "page", "--out", "/proc/site"), 70, "/proc/site"),
+    Walk(("rollout", "step"), 0, "No fleet has a rollout"),
+    Walk(("rollout", "status", "desks"), 64, "desks"),
+    Walk(("rollout", "hold", "desk"), 64, "--reason"),
+    Walk(("receive",), 64, "--dir"),
     Walk(("ci", "matrix"), 0, "images"),
     Walk(("ci", "packages"), 0, "libc6-dev"),
     Walk(("ci", "build", "twin:desk/linux"), 0, "steps are there"),
@@ -320,7 +324,7 @@ def test_in_json(bench: Repository, walk: Walk, capfd: pytest.CaptureFixture[str
 
 
 # Walked to success where what they need is there: a terminal, a board on a cable, a fault.
-ELSEWHERE = {"crash", "doctor", "enrol", "flash", "twin", "update"}
+ELSEWHERE = {"crash", "doctor", "enrol", "flash", "receive", "twin", "update"}
 
 
 def test_every_command_is_walked_to_success_and_to_a_usage_error() -> None:
