@@ -77,7 +77,8 @@ class EntryPost(Tolerant):
 
 
 class EntryContent(Tolerant):
-    """What a device runs, and the version that first offered it so."""
+    """What a device runs, and the release that it is of: `contract` is the contract digest, `images` are those of a
+    microcontroller's slots, by slot."""
 
     version: Version
     security_counter: Counter
@@ -141,25 +142,17 @@ def choose_content(
     return "new" if reached else before
 
 
-class Entry(Tolerant):
-    """What a device should run. `version` is the release's number, `contract` the contract digest.
+class Entry(EntryContent):
+    """What a device should run.
 
     `expires` stops installing, never running; null where devices rely on counters alone. `post` is null where results
-    go to no server. `images` are those of a microcontroller's slots, by slot.
+    go to no server.
     """
 
     schema_: Literal["tinyops/entry/v1"] = Field(default=ENTRY_SCHEMA, alias="schema")
     project: Name
     fleet: Name
     board: Name
-    version: Version
-    security_counter: Counter
-    contract: HexDigest
-    contract_file: EntryFile
-    model: EntryModel
-    firmware: EntryFile | None = None
-    images: Mapping[str, EntryImage] = Field(default_factory=dict)
-    golden: EntryFile
     expires: Time | None = None
     post: EntryPost | None = None
     rollout: EntryRollout | None = None
