@@ -373,6 +373,31 @@ def test_a_person_halts_even_what_had_ended_and_lets_it_go_on_again() -> None:
     assert fleet.step(24).says == "every wave has soaked"  # one of twenty
 
 
+@pytest.mark.parametrize("back", [0, 2])
+def test_after_a_resume_earlier_waves_have_their_time_again(back: int) -> None:
+    """They went back when it halted: that they do not run it yet says nothing against it, until their deadline."""
+    waves = [Wave(canary=2), Wave(share=0.25), Wave(share=0.5), Wave(share=0.75), Wave(share=1)]
+    fleet = begun(rules=rules(*waves))
+    for _ in range(3):
+        fleet.obedient()
+        fleet.step(24)
+        fleet.obedient()
+    assert at(fleet)[:2] == ("advancing", 4) and fleet.progress is not None
+    fleet.progress = halt(fleet.progress, fleet.entry, fleet.rollout, fleet.now, "eve: it hums")
+    fleet.say(*fleet.names, model=OLD, version=6)
+    fleet.now += HOUR
+    fleet.progress = resume(fleet.progress, fleet.entry, fleet.rollout, fleet.now)
+    assert "soaks until" in fleet.step(1).says
+    fleet.say(*fleet.names[back:])
+    fleet.say(*fleet.names[:back], model=OLD, version=6)
+    says = "wave 1 of 5: waits, 0 of 2 devices well" if back else "wave 5 of 5 begins"
+    assert says in fleet.step(23).says
+    if back:  # nor are they waited for without an end
+        fleet.say(*fleet.names[back:])
+        fleet.say(*fleet.names[:back], model=OLD, version=6)
+        assert fleet.step(49).says.startswith("halted: wave 1: 2 of 2 devices are silent, late or failed")
+
+
 @pytest.mark.parametrize(
     ("state", "can"), [("halted", {"resume"}), ("finished", {"halt"}), ("advancing", {"hold", "halt"})]
 )

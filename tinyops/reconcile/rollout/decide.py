@@ -145,7 +145,7 @@ def _go_on(at: Situation, before: Progress, rules: Rollout) -> Decision:
 def _waits(at: Situation, before: Progress, rules: Rollout, counts: Sequence[WaveCount]) -> str:
     """What the next wave waits for; "" where it may begin."""
     current, soaked = counts[-1], read_time(before.since) + timedelta(hours=rules.soak_h)
-    name = f"wave {current.number} of {len(at.rollout.waves)}"
+    name = _name(at, current)
     if not at.reporting or (not at.listed and not at.devices):
         if rules.without_reports == "wait":
             nobody = "the project has no `reports`" if not at.reporting else "nobody reports and no file lists devices"
@@ -155,10 +155,15 @@ def _waits(at: Situation, before: Progress, rules: Rollout, counts: Sequence[Wav
     if at.now < soaked:
         return f"{name}: soaks until {time_text(soaked)}{_well(current)}"
     wanted = rules.health.min_reporting_share
-    if not at.reporting or current.well >= wanted * current.devices - _NEARLY:
+    late = next((wave for wave in reversed(counts) if wave.well < wanted * wave.devices - _NEARLY), None)
+    if not at.reporting or late is None:  # those before it, too: after a halt all of them went back
         return ""
     deadline = max(soaked, read_time(before.since) + timedelta(hours=rules.silent_after_h))
-    return f"{name}: waits{_well(current)}, {wanted:.0%} must be by {time_text(deadline)}"
+    return f"{_name(at, late)}: waits{_well(late)}, {wanted:.0%} must be by {time_text(deadline)}"
+
+
+def _name(at: Situation, wave: WaveCount) -> str:
+    return f"wave {wave.number} of {len(at.rollout.waves)}"
 
 
 def _well(count: WaveCount) -> str:
@@ -192,12 +197,14 @@ def wave_of(rollout: FleetRollout, position: int) -> int:
 
 
 def _opened(before: Progress, rules: Rollout, sizes: Sequence[int]) -> list[datetime]:
-    """When each wave began, at the latest: the last one at `since`, those before it have soaked by then."""
+    """When each wave began, at the latest: the last one at `since`, those before it have soaked by then. All that went
+    back after a halt begin anew where a person resumed it."""
     moment, found = read_time(before.since), []
+    resumed = read_time(before.resumed) if before.resumed else None
     for number in reversed(range(len(sizes))):
         if number < len(sizes) - 1 and sizes[number]:
             moment -= timedelta(hours=rules.soak_h)
-        found.append(moment)
+        found.append(moment if resumed is None else max(moment, resumed))
     return found[::-1]
 
 
