@@ -184,7 +184,10 @@ def count_waves(at: Situation, before: Progress, rules: Rollout) -> tuple[WaveCo
     begun = read_time(before.begun or before.since)
     resumed = read_time(before.resumed) if before.resumed else None
     boards = dict(at.entry.boards)
-    yardsticks = (Yardstick(boards, at.rollout, rules, at.now, o, min(begun, o), resumed) for o in opened)
+    yardsticks = [Yardstick(boards, at.rollout, rules, at.now, o, min(begun, o), resumed) for o in opened]
+    soak = timedelta(hours=rules.soak_h)
+    if soak and yardsticks and before.state in ("advancing", "holding") and at.now >= opened[-1] + soak:
+        yardsticks[-1] = replace(yardsticks[-1], alive_since=opened[-1] + soak / 2)
     return tuple(
         _count(number, [judge_device(device, by) for device in wave])
         for number, (wave, by) in enumerate(zip(members, yardsticks, strict=True), 1)

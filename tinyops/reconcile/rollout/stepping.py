@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tinyops.documents import closest
+from tinyops.device.reports.reading import settle
 from tinyops.errors import UsageError
 from tinyops.files import JsonObject
 from tinyops.manifest.document import FleetEntry, FleetRollout, Manifest
@@ -149,7 +150,7 @@ def _situations(
     reports, unreadable = reports_of(world, found)
     for wrong in unreadable[:WARNINGS_MAX]:
         warn(f"not a report: {wrong.path}: {wrong.reason}")
-    by_device = {(report.fleet, report.device): report for report in reports}
+    by_device, doubts = settle(reports, now)
     for name, entry in sorted(manifest.fleets.items()):
         if entry.rollout is None:
             continue
@@ -164,7 +165,7 @@ def _situations(
             entry=entry,
             rollout=entry.rollout,
             rules=world.fleets[name].spec.rollout if name in world.fleets else None,
-            devices=[*_seen(name, boards, by_device)],
+            devices=[*_seen(name, boards, by_device, doubts)],
             reporting=world.repository.project.document.spec.reports is not None,
             listed=listed is not None,
             previous=held[name].progress if name in held else None,
@@ -172,9 +173,15 @@ def _situations(
         )
 
 
-def _seen(fleet: str, boards: Mapping[str, str], reports: Mapping[tuple[str, str], DeviceReport]) -> Iterator[Seen]:
+def _seen(
+    fleet: str,
+    boards: Mapping[str, str],
+    reports: Mapping[tuple[str, str], DeviceReport],
+    doubts: Mapping[tuple[str, str], str],
+) -> Iterator[Seen]:
     for device, board in boards.items():
-        yield Seen(device, board, position(fleet, device), reports.get((fleet, device)))
+        name = (fleet, device)
+        yield Seen(device, board, position(fleet, device), reports.get(name), doubts.get(name, ""))
 
 
 def _change(fleet: str, rollout: FleetRollout, progress: Progress, held: Mapping[str, Held]) -> Change:
