@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
-from tinyops.documents import closest
 from tinyops.device.reports.reading import settle
+from tinyops.documents import closest
 from tinyops.errors import UsageError
 from tinyops.files import JsonObject
 from tinyops.manifest.document import FleetEntry, FleetRollout, Manifest
