@@ -42,8 +42,8 @@ class Judged:
 @dataclass(frozen=True)
 class Yardstick:
     """What the devices of one wave are judged by: `opened` is when their wave began, `resumed` when a person let the
-    rollout go on after a halt, `begun` when it began. Where the wave has soaked and is to pass, who was well once must have
-    been heard of since `alive_since`: a device that died of the new content an hour later proves nothing."""
+    rollout go on after a halt, `begun` when it began. Where the wave has soaked and is to pass, who was well once must
+    have been heard of since `alive_since`: a device that died of the new content an hour later proves nothing."""
 
     boards: dict[str, BoardEntry]
     rollout: FleetRollout
