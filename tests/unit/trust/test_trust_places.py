@@ -6,8 +6,10 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +221,27 @@ def test_a_branch_survives_kill_9_before_and_after_each_call_of_git(
         git("-C", place.url, "update-ref", "refs/heads/gh-pages", old)
     print(f"a branch: killed {len(seen)} times, {sum(new for _, new in seen)} after the push")
     assert len(seen) >= 12 and {new for _, new in seen} == {True, False}
+
+
+@pytest.mark.faults
+def test_a_host_that_redirects_is_not_followed_with_a_token(tmp_path: Path) -> None:
+    """Git would send the header with the token to wherever the first answer leads, also in the clear."""
+    asked: list[str] = []
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{self.server.server_address[1]}/elsewhere{self.path}")  # type: ignore[index]
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = BranchPlace(f"http://127.0.0.1:{server.server_port}/pages.git", "gh-pages", tmp_path / "c.git", "t0ken")
+        with pytest.raises(RemoteError):
+            place.look()
+        server.shutdown()
+    assert asked and not [path for path in asked if path.startswith("/elsewhere")]
