@@ -106,12 +106,13 @@ def _rollout(rollout: Rollout | None, device: Observed) -> Iterator[Line]:
 
 def _reported(device: Observed, report: DeviceReport) -> Iterator[Line]:
     source: Source = "gateway" if report.reporter else "device"
+    last = report.last_update
     for event in report.events:
-        yield Line(event.time, source, event.kind, event.text)
+        if last is None or (event.time, event.kind) != (last.time, last.result):  # said below, with its digest
+            yield Line(event.time, source, event.kind, event.text)
     if report.running is not None:
         running = f"model {short(report.running.model)} of v{report.running.version}"
         yield Line(report.running.since, source, "runs", running)
-    last = report.last_update
     if last is not None:
         of = f"v{last.version}" if last.version else "an update"
         digest = f", model {short(last.digest)}" if last.digest else ""

@@ -156,7 +156,7 @@ def _situations(
             continue
         listed = found.get(name)
         if listed is not None:
-            boards = {d.id: d.board for d in listed.devices.values() if not d.revoked}
+            boards = {d.id: d.board for d in listed.devices.values() if not d.revoked and d.board in entry.boards}
         else:
             boards = {device: report.board for (fleet, device), report in by_device.items() if fleet == name}
         yield Situation(
