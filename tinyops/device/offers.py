@@ -73,18 +73,20 @@ def wanted(offered: Offered, position: int, runs: str | None = None) -> Entry | 
 
 def ask_anew(known: dict[tuple[str, str], Offered], ask: Callable[[str, str], Offered]) -> tuple[str, ...]:
     """Brings what is known by fleet and board up to date, and says what it could not: that of one must not hold up the
-    others. Raises the first RemoteError when it could bring nothing, or nobody answers."""
+    others: it is asked last from then on. Raises the first RemoteError when it could bring nothing."""
     problems: list[RemoteError] = []
-    silent = 0
+    silent = brought = 0
     for pair in tuple(known):
         try:
             known[pair] = ask(*pair)
+            brought += 1
         except RemoteError as error:
             problems.append(error)
+            known[pair] = known.pop(pair)
             silent += not isinstance(error, (Missing, Refused))
             if silent == SILENT_MAX:
                 break
-    if problems and (silent == SILENT_MAX or len(problems) == len(known)):
+    if problems and not brought:
         raise problems[0]
     return tuple(f"what was known before is still offered: {error.message}" for error in problems)
 

@@ -19,9 +19,10 @@ from fakes.waves import LAST, Waves
 from fakes.web import FakeServer, serving
 from tinyops.device.folder import open_source
 from tinyops.device.memory import GRAIN, Memory
-from tinyops.device.offers import SILENT_MAX, Offered, Refused, wanted
+from tinyops.device.offers import SILENT_MAX, Offered, Refused, ask_anew, wanted
 from tinyops.device.origins import open_origin
 from tinyops.device.signed_entries import SignedEntries
+from tinyops.device.source import Interrupted
 from tinyops.errors import RemoteError, ToolError
 from tinyops.files import digest_bytes
 from tinyops.manifest.entry import Entry
@@ -321,6 +322,26 @@ def test_one_entry_that_cannot_be_had_does_not_hold_up_the_others(bench: Bench) 
     with pytest.raises(RemoteError, match="503"):
         bench.offers.refresh()
     assert len(bench.server.seen) == SILENT_MAX, "a store that is down is not asked for every fleet"
+
+
+def test_entries_that_a_host_forbids_for_good_do_not_hold_up_the_others_for_good() -> None:
+    """A fleet that is gone from a host that says 403 for what is not there, as S3 does: not 404."""
+    gone, asked = [("gone", f"b-{n}") for n in range(SILENT_MAX)], list[str]()
+    known: dict[tuple[str, str], Any] = dict.fromkeys([*gone, ("wrist", "linux"), ("wrist", "nano")])
+
+    def ask(fleet: str, board: str) -> Any:
+        asked.append(board)
+        if fleet == "gone":
+            raise Interrupted("the server answered 403 Forbidden")
+        return fleet, board
+
+    with pytest.raises(RemoteError, match="403"):
+        ask_anew(known, ask)
+    assert len(asked) == SILENT_MAX, "nobody else was asked: the network may be down"
+    for _ in range(2):
+        asked.clear()
+        assert len(ask_anew(known, ask)) == SILENT_MAX
+        assert asked[:2] == ["linux", "nano"] and known["wrist", "nano"] == ("wrist", "nano")
 
 
 def test_positions_beyond_the_reached_waves_stay_at_the_base(bench: Bench) -> None:
