@@ -85,7 +85,7 @@ def judge_reports(reports: Iterable[DeviceReport], by: Judging) -> list[Observed
     for fleet, listed in by.lists.items():
         for device in listed.devices.values():
             if (fleet, device.id) not in found and not device.revoked:
-                wanted = wanted_of(by.manifest, by.rollouts, fleet, device.board, device.id)
+                wanted = wanted_of(by.manifest, by.rollouts, fleet, device.board, device.unit)
                 digest, wave = (wanted.model, wanted.wave) if wanted else (None, None)
                 found[fleet, device.id] = Observed(
                     fleet, device.board, device.id, "unreported", wanted=digest, wave=wave
@@ -108,7 +108,8 @@ def by_state(devices: Iterable[Observed]) -> Iterator[tuple[State, int]]:
 
 
 def _judge(report: DeviceReport, by: Judging, clone: str) -> Observed:
-    wanted = wanted_of(by.manifest, by.rollouts, report.fleet, report.board, report.device, report.running)
+    unit = _unit(report, by.lists.get(report.fleet))
+    wanted = wanted_of(by.manifest, by.rollouts, report.fleet, report.board, unit, report.running)
     state, why = _standing(report, by.lists.get(report.fleet), wanted, clone)
     if state is None and wanted is not None:
         silent = by.silent_after.get(report.fleet, SILENT_AFTER)
@@ -127,6 +128,12 @@ def _judge(report: DeviceReport, by: Judging, clone: str) -> Observed:
         wanted.wave if wanted else None,
         report,
     )
+
+
+def _unit(report: DeviceReport, listed: DevicesFile | None) -> str:
+    """What takes the device's place in waves: itself, or its chain, which only a list tells."""
+    device = listed.devices.get(report.device) if listed else None
+    return device.unit if device else report.device
 
 
 def _standing(

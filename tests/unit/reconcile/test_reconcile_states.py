@@ -9,6 +9,7 @@ import pytest
 
 from fakes.fleets import NOW, OTHER, Released, ago, gave_up, listed, report, states
 from fakes.releases import FLEET
+from tinyops.device.provision.devices_file import parse_devices
 from tinyops.manifest.document import FileRef
 from tinyops.manifest.progress import POSITIONS, position
 from tinyops.manifest.report import Running, Slot
@@ -157,6 +158,21 @@ def test_lists_say_who_counts_and_who_is_missing(released: Released) -> None:
 def test_a_fleet_without_reports_is_not_converged(released: Released) -> None:
     found = released.judge(lists={FLEET: listed("a,linux", "b,linux")}, in_waves=False)
     assert set(states(found).values()) == {"unreported"} and converged_share(found) == 0.0
+
+
+def test_parts_of_a_chain_stand_in_their_chains_wave(released: Released) -> None:
+    released.reach(1)
+    chain, late = named(1, released), named(3, released)
+    part = next(n for n in (f"p-{i}" for i in range(1000)) if released.rollout.wave_of(position(FLEET, n)) == 2)
+    lists = {
+        FLEET: parse_devices(f"id,board,chain\n{part},linux,{chain}\n{late},linux,{chain}\nx,linux,{late}\n", where="f")
+    }
+    found = {d.device: d for d in released.judge(report(part, released.base), report("x", released.base), lists=lists)}
+    assert {name: (d.state, d.wave) for name, d in found.items()} == {
+        part: ("behind", 1),
+        late: ("unreported", 1),
+        "x": ("waiting", 3),
+    }
 
 
 CHIP, OTHER_CHIP = "00112233aabbccdd", "ffffffffffffffff"

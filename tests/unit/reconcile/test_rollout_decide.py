@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from fakes.faults import count_faults
 from fakes.rollouts import HOUR, NEW, OLD, Fleet, gave_up, offer, report, rules
+from tinyops.device.provision.devices_file import parse_devices
 from tinyops.errors import UsageError
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.fields import read_time, time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.manifest.progress import POSITIONS, QUARANTINED_MAX, Progress, Quarantined
+from tinyops.manifest.progress import POSITIONS, QUARANTINED_MAX, Progress, Quarantined, position
 from tinyops.reconcile.rollout.choices import halt, hold, resume
 from tinyops.reconcile.rollout.decide import LIFE, count_waves, wave_of
-from tinyops.reconcile.rollout.waves import wave_sizes
+from tinyops.reconcile.rollout.stepping import counting
+from tinyops.reconcile.rollout.waves import thresholds, wave_sizes
 from tinyops.specs.rollout import RolloutHealth, Wave
 
 FIRST = 7 * 365 * 24 * 60 + 2 * 24 * 60  # minutes from 2020 to 2027: a document that follows none
@@ -501,6 +503,19 @@ def test_waves_are_as_large_as_the_spec_says(size: int, canary: int, share: floa
     assert sizes[0] == first and sizes[2] == size
     assert sizes[1] == max(first, -int(-(share * size) // 1))
     assert fleet.waves[-1] == POSITIONS - 1
+
+
+def test_parts_of_a_chain_count_in_one_wave_where_their_agents_take_it() -> None:
+    rows = [f"eye-{n},b,door-{n}\nbrain-{n},b,door-{n}" for n in range(9)]
+    listed = parse_devices("\n".join(["id,board,chain", *rows, "alone,b,", ""]), where="f.csv")
+    upto = thresholds(rules(Wave(canary=1), Wave(share=0.5), Wave(share=1)).waves, "f", listed.units)
+    assert wave_sizes(upto, "f", listed.units) == (1, 4, 5)
+    rollout = begun().rollout.model_copy(update={"waves": upto})
+    waves = {seen.name: (wave_of(rollout, seen.position), seen.position) for seen in counting("f", listed, {})}
+    assert len(waves) == 19 and len({wave for wave, _ in waves.values()}) == 3
+    for number in range(9):
+        assert waves[f"eye-{number}"] == waves[f"brain-{number}"]
+        assert waves[f"eye-{number}"][1] == position("f", f"door-{number}")
 
 
 def test_the_fullest_document_is_one_that_small_devices_read() -> None:

@@ -36,9 +36,9 @@ def terms(world: World) -> Mapping[str, Terms]:
 
 
 def units(world: World, entry: Loaded[Fleet]) -> Collection[str] | None:
-    """What counts in a fleet's waves: its listed devices that are not revoked; None without a list."""
+    """What counts in a fleet's waves: listed devices that are not revoked, chains once each; None without a list."""
     listed = devices_of(world, entry)
-    return frozenset(d.id for d in listed.devices.values() if not d.revoked) if listed is not None else None
+    return listed.units if listed is not None else None
 
 
 def mark_terms(world: World, desired: dict[str, Any], released: dict[str, Any], day: date) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
+from tinyops.device.provision.devices_file import DevicesFile
 from tinyops.documents import closest
 from tinyops.errors import UsageError
 from tinyops.files import JsonObject
@@ -154,17 +155,13 @@ def _situations(
         if entry.rollout is None:
             continue
         listed = found.get(name)
-        if listed is not None:
-            boards = {d.id: d.board for d in listed.devices.values() if not d.revoked}
-        else:
-            boards = {device: report.board for (fleet, device), report in by_device.items() if fleet == name}
         yield Situation(
             project=manifest.project,
             fleet=name,
             entry=entry,
             rollout=entry.rollout,
             rules=world.fleets[name].spec.rollout if name in world.fleets else None,
-            devices=[*_seen(name, boards, by_device)],
+            devices=[*counting(name, listed, by_device)],
             reporting=world.repository.project.document.spec.reports is not None,
             listed=listed is not None,
             previous=held[name].progress if name in held else None,
@@ -172,9 +169,16 @@ def _situations(
         )
 
 
-def _seen(fleet: str, boards: Mapping[str, str], reports: Mapping[tuple[str, str], DeviceReport]) -> Iterator[Seen]:
-    for device, board in boards.items():
-        yield Seen(device, board, position(fleet, device), reports.get((fleet, device)))
+def counting(fleet: str, listed: DevicesFile | None, reports: Mapping[tuple[str, str], DeviceReport]) -> Iterator[Seen]:
+    """Who counts in a fleet's rollout: its listed devices that are not revoked, or whoever reports where none is."""
+    if listed is None:
+        for (of, device), report in reports.items():
+            if of == fleet:
+                yield Seen(device, report.board, position(fleet, device), report)
+        return
+    for one in listed.devices.values():
+        if not one.revoked:
+            yield Seen(one.id, one.board, position(fleet, one.unit), reports.get((fleet, one.id)))
 
 
 def _change(fleet: str, rollout: FleetRollout, progress: Progress, held: Mapping[str, Held]) -> Change:
