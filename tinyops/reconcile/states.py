@@ -183,11 +183,12 @@ def _arrived(report: DeviceReport, wanted: Wanted, rollout: Rollout | None) -> S
     if wanted.choice == "keep":
         is_new = wanted.runs_new and confirmed and not (rollout and rollout.is_halted)
         return "converged" if is_new else "waiting"
-    if not confirmed or report.running is None or report.running.model != wanted.model:
+    if report.running is None or report.running.model != wanted.model:
         return None
     if wanted.choice == "new":
-        return "converged" if wanted.runs_new else None
-    return None if wanted.runs_new else "waiting"
+        return "converged" if confirmed and wanted.runs_new else None
+    went_back = confirmed or report.slot.state == "reverted"  # which says that the one before runs
+    return "waiting" if went_back and not wanted.runs_new else None
 
 
 def _waiting_for(rollout: Rollout | None) -> str:
