@@ -19,12 +19,14 @@ Standing: TypeAlias = Literal["well", "pending", "failed", "silent"]
 
 @dataclass(frozen=True)
 class Seen:
-    """A device that counts: listed and not revoked, or where nobody is listed one that reports."""
+    """A device that counts: listed and not revoked, or where nobody is listed one that reports. `disputed`: why what
+    is said of it cannot all be true; it then has no report."""
 
     name: str
     board: str
     position: int
     report: DeviceReport | None = field(default=None, repr=False)
+    disputed: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Yardstick:
 def judge_device(device: Seen, by: Yardstick) -> Judged:
     report = device.report
     if report is None:
-        return _late(device, by, "it never reported")
+        return _late(device, by, device.disputed or "it never reported")
     heard = _heard(report, by)
     if by.now - max(heard, by.opened) > by.silent_after:
         return Judged(device.name, "silent", f"it was last heard of at {report.seen or report.time}")

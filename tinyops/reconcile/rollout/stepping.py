@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
 from tinyops.device.provision.devices_file import DevicesFile
+from tinyops.device.reports.reading import settle
 from tinyops.documents import closest
 from tinyops.errors import UsageError
 from tinyops.files import JsonObject
@@ -150,7 +151,6 @@ def _situations(
     reports, unreadable = reports_of(world, found)
     for wrong in unreadable[:WARNINGS_MAX]:
         warn(f"not a report: {wrong.path}: {wrong.reason}")
-    by_device = {(report.fleet, report.device): report for report in reports}
     for name, entry in sorted(manifest.fleets.items()):
         if entry.rollout is None:
             continue
@@ -161,7 +161,7 @@ def _situations(
             entry=entry,
             rollout=entry.rollout,
             rules=world.fleets[name].spec.rollout if name in world.fleets else None,
-            devices=[*counting(name, listed, by_device)],
+            devices=counting(name, listed, reports, now),
             reporting=world.repository.project.document.spec.reports is not None,
             listed=listed is not None,
             previous=held[name].progress if name in held else None,
@@ -169,16 +169,26 @@ def _situations(
         )
 
 
-def counting(fleet: str, listed: DevicesFile | None, reports: Mapping[tuple[str, str], DeviceReport]) -> Iterator[Seen]:
-    """Who counts in a fleet's rollout: its listed devices that are not revoked, or whoever reports where none is."""
-    if listed is None:
-        for (of, device), report in reports.items():
-            if of == fleet:
-                yield Seen(device, report.board, position(fleet, device), report)
-        return
-    for one in listed.devices.values():
-        if not one.revoked:
-            yield Seen(one.id, one.board, position(fleet, one.unit), reports.get((fleet, one.id)))
+def counting(
+    fleet: str, listed: DevicesFile | None, reports: Iterable[DeviceReport], now: datetime
+) -> tuple[Seen, ...]:
+    """Who counts in a fleet's rollout: its listed devices that are not revoked, or whoever reports where none is. Of
+    several reports of a device the newest counts, and none where two devices have its name."""
+    known, disputed = settle((report for report in reports if report.fleet == fleet), now)
+    if listed is not None:
+        units = [(d.id, d.board, d.unit) for d in listed.devices.values() if not d.revoked]
+    else:
+        units = [(device, report.board, device) for (_, device), report in known.items()]
+    return tuple(
+        Seen(
+            device,
+            board,
+            position(fleet, unit),
+            None if (fleet, device) in disputed else known.get((fleet, device)),
+            disputed.get((fleet, device), ""),
+        )
+        for device, board, unit in units
+    )
 
 
 def _change(fleet: str, rollout: FleetRollout, progress: Progress, held: Mapping[str, Held]) -> Change:
