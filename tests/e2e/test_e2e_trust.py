@@ -175,7 +175,7 @@ def test_through_the_workflows_with_metadata_on_a_branch(tmp_path: Path, github:
         bench.git("push", "--quiet", "origin", "main")
         assert said in on("push")
     assert bench.github.state.latest_tag() == "v1"
-    assert "all of it is young" in on("schedule")
+    assert "nothing is old enough to be signed again" in on("schedule")
 
     git(tmp_path, "clone", "--quiet", "--branch", "gh-pages", str(pages), "site")
     entry = fetched(tmp_path / "site", tmp_path / "client", root)

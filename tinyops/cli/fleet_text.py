@@ -25,8 +25,8 @@ def status_text(status: Status, output: Output) -> str:
 
 
 def log_text(lines: Sequence[Line], output: Output) -> str:
-    rows = [(line.time, line.source, line.what, clipped(line.text)) for line in lines]
-    return output.table(("time", "by", "what", ""), rows)
+    rows = [(line.time, line.source, line.what, line.text) for line in lines]
+    return output.table(("time", "by", "what", ""), rows, folded=3)
 
 
 def _head(status: Status) -> str:
@@ -43,14 +43,13 @@ def _needs(needs: Sequence[Need], output: Output) -> Iterator[str]:
         return
     headers = ("fleet", "board", "device", "state", "why", "do")
     rows = [
-        (n.device.fleet, n.device.board, n.device.device, n.device.state, clipped(n.why), n.action)
-        for n in needs[:NEEDS_SHOWN]
+        (n.device.fleet, n.device.board, n.device.device, n.device.state, n.why, n.action) for n in needs[:NEEDS_SHOWN]
     ]
     more = len(needs) - NEEDS_SHOWN
     left = (
         f"\n… and {more:,} more: `tinyops fleet status --json` and `tinyops fleet page` list them." if more > 0 else ""
     )
-    yield output.table(headers, rows) + left
+    yield output.table(headers, rows, folded=4) + left
 
 
 def _fleet(fleet: FleetStatus, output: Output) -> str:

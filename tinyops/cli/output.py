@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from tinyops.files import JsonObject, pretty_json, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+TABLE_COLUMNS, FOLDED_COLUMNS_MIN, FOLDED_LINES_MAX = 100, 24, 4
 DEFECT_HINT = "please report it with the lines above; what was released before is as it was"
 
 
@@ -41,8 +43,13 @@ class Output:
         elif text:
             _print(text + "\n")
 
-    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-        """Rows under headers as aligned text; columns of figures to the right."""
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, folded: int | None = None) -> str:
+        """Rows under headers as aligned text; columns of figures to the right.
+
+        The column `folded` goes on in the next line, and at last is cut, where the table would be too wide.
+        """
+        if folded is not None:
+            rows = _fold(headers, rows, folded)
         texts = [[printable(cell) for cell in row] for row in (headers, *rows)]
         widths = [max(len(row[i]) for row in texts) for i in range(len(headers))]
         right = [all(_is_figure(row[i]) for row in texts[1:]) for i in range(len(headers))]
@@ -50,7 +57,7 @@ class Output:
             "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
             for row in texts
         ]
-        return "\n".join([lines[0], "  ".join("─" * w for w in widths), *lines[1:]])
+        return "\n".join([lines[0], "  ".join("─" * w for w in widths).rstrip(), *lines[1:]])
 
     def note(self, text: str) -> None:
         """Something to know that is not the result."""
@@ -93,6 +100,20 @@ def _print(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush when Python ends
+
+
+def _fold(headers: Sequence[str], rows: Sequence[Sequence[str]], column: int) -> list[list[str]]:
+    """The rows, each followed by as many as its long cell needs."""
+    texts = [[printable(" ".join(cell.split())) for cell in row] for row in rows]
+    others = [max(len(row[i]) for row in (headers, *texts)) for i in range(len(headers)) if i != column]
+    width = max(TABLE_COLUMNS - sum(others) - 2 * len(others), FOLDED_COLUMNS_MIN)
+    found = []
+    for row in texts:
+        pieces = textwrap.wrap(row[column], width, max_lines=FOLDED_LINES_MAX, placeholder=" …") or [""]
+        found += [
+            [piece if i == column else cell * (n == 0) for i, cell in enumerate(row)] for n, piece in enumerate(pieces)
+        ]
+    return found
 
 
 def _is_figure(text: str) -> bool:

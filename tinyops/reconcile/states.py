@@ -82,10 +82,13 @@ def judge_reports(reports: Iterable[DeviceReport], by: Judging) -> list[Observed
     known, disputed = settle(reports, by.now)
     clones = {**disputed, **_clones(known.values(), by.lists)}
     found = {name: _judge(report, by, clones.get(name, "")) for name, report in known.items()}
+    gateways = {report.reporter for report in known.values()}
     for fleet, listed in by.lists.items():
         for device in listed.devices.values():
             if (fleet, device.id) not in found and not device.revoked:
                 wanted = wanted_of(by.manifest, by.rollouts, fleet, device.board, device.unit)
+                if wanted is None and device.id in gateways:  # it runs nothing of its own, and speaks for others
+                    continue
                 digest, wave = (wanted.model, wanted.wave) if wanted else (None, None)
                 found[fleet, device.id] = Observed(
                     fleet, device.board, device.id, "unreported", wanted=digest, wave=wave

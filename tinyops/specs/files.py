@@ -14,6 +14,7 @@ from tinyops.specs.layers import PythonArchitecture, TfliteArchitecture
 from tinyops.specs.model import AnyDocument, Dataset, Fleet, Model, Project, ReplaySensor
 
 NAMED_FILE_LIMIT_BYTES = 256 * MIB
+DEVICES_FILE: Loc = ("spec", "devices", "file")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def _fleet_files(fleet: Fleet) -> Iterator[NamedFile]:
         if isinstance(binding.sensor, ReplaySensor):
             yield NamedFile(("spec", "boards", name, "sensor", "file"), binding.sensor.file)
     if fleet.spec.devices.file is not None:
-        yield NamedFile(("spec", "devices", "file"), fleet.spec.devices.file)
+        yield NamedFile(DEVICES_FILE, fleet.spec.devices.file)
 
 
 def locate_file(named: NamedFile, folder: Path, root: Path) -> Path | Fault:
@@ -64,8 +65,14 @@ def locate_file(named: NamedFile, folder: Path, root: Path) -> Path | Fault:
         return Fault(named.loc, f"{named.path} lies outside the repository", "bring the file into the repository")
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        return Fault(named.loc, f"{named.path} {what}", f"looked for {path.relative_to(root).as_posix()}")
+        return Fault(named.loc, f"{named.path} {what}", _missing(named, path.relative_to(root).as_posix()))
     return path
+
+
+def _missing(named: NamedFile, place: str) -> str:
+    if named.loc == DEVICES_FILE:
+        return f"`touch {place}` makes an empty list, `tinyops enrol` writes its lines"
+    return f"looked for {place}"
 
 
 def digest_named(named: NamedFile, path: Path) -> str | Fault:

@@ -158,6 +158,12 @@ def test_lists_say_who_counts_and_who_is_missing(released: Released) -> None:
     assert [*by_state(found)] == [("converged", 1), ("unreported", 1), ("unknown", 1), ("revoked", 1)]
 
 
+def test_a_gateway_that_runs_no_model_of_its_fleet_is_not_waited_for(released: Released) -> None:
+    lists = {FLEET: listed("a,linux", "hall-3,pico", "b,pico")}
+    found = released.judge(report("a", released.new, reporter="hall-3"), lists=lists, in_waves=False)
+    assert states(found) == {"a": "converged", "b": "unreported"}
+
+
 def test_a_fleet_without_reports_is_not_converged(released: Released) -> None:
     found = released.judge(lists={FLEET: listed("a,linux", "b,linux")}, in_waves=False)
     assert set(states(found).values()) == {"unreported"} and converged_share(found) == 0.0

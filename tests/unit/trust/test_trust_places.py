@@ -105,10 +105,15 @@ def test_editions_of_one_second_are_of_two_to_a_web_server(tmp_path: Path) -> No
 def test_a_folder_forgets_what_a_killed_publisher_left(tmp_path: Path) -> None:
     place = FolderPlace(tmp_path / "metadata")
     place.change(FILES, [], "", "first")
-    (place.root / "targets" / ".x.json.half").write_bytes(b"half")
-    assert set(place.look().names()) == set(FILES)
+    (place.root / "targets" / "rollout" / ".x.json.k3j_0a1z").write_bytes(b"half")
+    for name in (".htaccess", ".nojekyll", ".well-known/security.txt", ".git/HEAD"):  # of the web server, and of people
+        (place.root / name).parent.mkdir(exist_ok=True)
+        (place.root / name).write_bytes(b"theirs")
+    assert ".x.json.k3j_0a1z" not in "".join(place.look().names())
     place.change({"timestamp.json": b"2"}, [], place.look().revision, "second")
     assert not list(place.root.rglob(".x.json.*"))
+    theirs = [".git", ".htaccess", ".lock", ".nojekyll", ".well-known"]
+    assert sorted(path.name for path in place.root.glob(".*")) == theirs and (place.root / ".git/HEAD").exists()
 
 
 def test_a_branch_of_pages_is_served_as_it_is_and_keeps_its_history(tmp_path: Path) -> None:

@@ -50,7 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mirror", metavar="DIR|URL", help="ask there for files first, then the store")
     add("--chain", metavar="ID", help="the chain that this device is a part of: its place in waves")
     add("--state", type=Path, default=DEFAULT_STATE, metavar="DIR", help=f"the agent's own folder ({DEFAULT_STATE})")
-    add("--reports", metavar="DIR|URL", help="bring signed reports there: a folder, or a receiver's https:// address")
+    add(
+        "--reports",
+        metavar="DIR|URL",
+        help="bring signed reports there: a folder, a receiver's https:// address, or git+…#BRANCH",
+    )
     add("--reports-token-file", type=Path, metavar="FILE", help="the token, or the key, that lets this machine do so")
     add("--replay", type=Path, metavar="CSV", help="a recording that stands for the sensor")
     add("--contract", type=Path, metavar="FILE", help="what this device is wired for: other contracts are refused")
@@ -213,7 +217,9 @@ def _stop_on_signals(stop: Stop) -> None:
 def _text(statuses: Sequence[Status]) -> str:
     lines = [_line(status) for status in statuses]
     counts = ", ".join(f"{number} {state}" for state, number in Counter(s.state for s in statuses).items())
-    return "\n".join([*lines, f"{len(statuses)} devices: {counts}" if statuses else "no devices behind it"])
+    if not statuses:
+        return "no devices behind it"
+    return "\n".join([*lines, f"{len(statuses):,} {'device' if len(statuses) == 1 else 'devices'}: {counts}"])
 
 
 def _line(status: Status) -> str:

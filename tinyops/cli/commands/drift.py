@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     shown = [d for d in devices if arguments.all or d.state not in ("converged", "waiting")]
     counts = ", ".join(f"{count:,} {state}" for state, count in by_state(devices)) or "no device reports yet"
-    lines = [output.table(HEADERS, [row(d) for d in shown]), ""] if shown else []
+    lines = [output.table(HEADERS, [row(d) for d in shown], folded=7), ""] if shown else []
     released = world.manifest.tag if world.manifest else "nothing released"
     lines += [f"{released}: {counts}."]
     notes = metadata_notes(world, now)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tinyops.reconcile.rollout.stepping import Choose, Stepped
     from tinyops.reconcile.world import World
 
+NO_ROLLOUT = (
+    "No fleet has a rollout under way: every device takes what is released.\n"
+    "One begins with the next release that changes a fleet whose spec has `rollout`; its first is for all at once."
+)
 HEADERS = ("wave", "devices", "well", "pending", "failed", "silent", "")
 
 
@@ -79,7 +83,7 @@ def _follows(state: str) -> str:
 
 def _text(done: tuple[Stepped, ...], output: Output, verb: str) -> str:
     if not done:
-        return "No fleet has a rollout: every device takes what is released."
+        return NO_ROLLOUT
     return "\n".join(line for fleet in done for line in _lines(fleet, output, verb))
 
 
@@ -92,7 +96,7 @@ def _lines(fleet: Stepped, output: Output, verb: str) -> list[str]:
     lines.append(f"  {'next: ' if verb == 'status' and fleet.decision.progress else ''}{fleet.decision.says}")
     if verb == "status" and fleet.decision.waves:
         rows = [_row(wave) for wave in fleet.decision.waves]
-        lines += [f"  {line}" for line in output.table(HEADERS, rows).splitlines()]
+        lines += [f"  {line}" for line in output.table(HEADERS, rows, folded=6).splitlines()]
     return lines
 
 

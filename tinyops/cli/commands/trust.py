@@ -174,7 +174,9 @@ def _refresh(_: argparse.Namespace, output: Output, world: Held, found: Trusting
     notes = trust_notes(world.repository, world.releases, world.release, now)
     version = published.offer.version if published.offer else 0
     text = (
-        f"{found.place}: {'signed again' if changed else 'all of it is young'}." if version else "Nothing is offered."
+        f"{found.place}: {'signed again' if changed else 'nothing is old enough to be signed again'}."
+        if version
+        else "Nothing is offered."
     )
     output.result({"changed": changed, "offered": version, "notes": notes}, "\n".join([text, *notes]))
 

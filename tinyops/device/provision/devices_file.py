@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -78,10 +78,9 @@ class DevicesFile:
     def devices(self) -> Mapping[str, Device]:
         return {line.id: line for line in self.lines if isinstance(line, Device)}
 
-    @property
-    def units(self) -> frozenset[str]:
-        """What counts in the waves of a rollout: devices that are not revoked, chains once each."""
-        return frozenset(device.unit for device in self.devices.values() if not device.revoked)
+    def units(self, boards: Container[str]) -> frozenset[str]:
+        """What counts in the waves of a rollout: devices of these boards that are not revoked, chains once each."""
+        return frozenset(one.unit for one in self.devices.values() if not one.revoked and one.board in boards)
 
     def to_text(self) -> str:
         rows = [line if isinstance(line, str) else self._row(line) for line in self.lines]

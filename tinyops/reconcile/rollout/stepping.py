@@ -161,7 +161,7 @@ def _situations(
             entry=entry,
             rollout=entry.rollout,
             rules=world.fleets[name].spec.rollout if name in world.fleets else None,
-            devices=counting(name, listed, reports, now),
+            devices=counting(entry, name, listed, reports, now),
             reporting=world.repository.project.document.spec.reports is not None,
             listed=listed is not None,
             previous=held[name].progress if name in held else None,
@@ -170,23 +170,16 @@ def _situations(
 
 
 def counting(
-    fleet: str, listed: DevicesFile | None, reports: Iterable[DeviceReport], now: datetime
+    entry: FleetEntry, fleet: str, listed: DevicesFile | None, reports: Iterable[DeviceReport], now: datetime
 ) -> tuple[Seen, ...]:
-    """Who counts in a fleet's rollout: its listed devices that are not revoked, or whoever reports where none is. Of
-    several reports of a device the newest counts, and none where two devices have its name."""
-    known, disputed = settle((report for report in reports if report.fleet == fleet), now)
+    """Who counts in a fleet's rollout: its listed devices that are not revoked, or whoever reports where none is."""
+    known, doubts = settle((report for report in reports if report.fleet == fleet), now)
     if listed is not None:
-        units = [(d.id, d.board, d.unit) for d in listed.devices.values() if not d.revoked]
+        units = [(d.id, d.board, d.unit) for d in listed.devices.values() if not d.revoked and d.board in entry.boards]
     else:
         units = [(device, report.board, device) for (_, device), report in known.items()]
     return tuple(
-        Seen(
-            device,
-            board,
-            position(fleet, unit),
-            None if (fleet, device) in disputed else known.get((fleet, device)),
-            disputed.get((fleet, device), ""),
-        )
+        Seen(device, board, position(fleet, unit), known.get((fleet, device)), doubts.get((fleet, device), ""))
         for device, board, unit in units
     )
 
