@@ -114,7 +114,7 @@ def test_a_gateway_from_the_store_to_the_report(store: ImageStore, capsys: pytes
         (device,) = json.loads(capsys.readouterr().out)["devices"]
         assert (device["device"], device["state"], device["text"]) == ("w-1", "current", None)
         assert main(["agent", "--config", str(config), "--once"]) == 0
-        assert capsys.readouterr().out == "w-1: current\n1 devices: 1 current\n"
+        assert capsys.readouterr().out == "w-1: current\n1 device: 1 current\n"
     assert runs(board, new)
     (report,) = read_reports(store.folder / "reports")
     assert isinstance(report, DeviceReport)
