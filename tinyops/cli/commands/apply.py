@@ -85,10 +85,9 @@ def _begins(applied: Applied) -> list[str]:
     if manifest is None or not applied.published:
         return []
     begun = {n: e.rollout for n, e in sorted(manifest.fleets.items()) if e.rollout and e.rollout.id == manifest.version}
+    after = "`tinyops rollout step` begins the first, and no device takes it before."
     return [
-        f"{name}: {len(rollout.waves)} {'wave' if len(rollout.waves) == 1 else 'waves'}, of which `tinyops rollout step` "
-        "begins the first: no device takes it before."
-        for name, rollout in begun.items()
+        f"{name}: in {len(r.waves)} {'wave' if len(r.waves) == 1 else 'waves'}: {after}" for name, r in begun.items()
     ]
 
 
