@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             return _identity(*_of_file(arguments.config), output)
         return _unit(arguments, output) if arguments.systemd_unit else _run_file(arguments, output)
     if arguments.identity:
-        return _identity(arguments.device, arguments.state, output)
+        return _identity(arguments.device, arguments.state, arguments.fleet, arguments.board, output)
     if arguments.systemd_unit or arguments.bluetooth:
         raise UsageError("--systemd-unit wants --config, the file that the unit runs it with")
     for name in ("store", "fleet", "board"):
@@ -147,26 +147,27 @@ def _check_alone(arguments: argparse.Namespace) -> None:
             raise UsageError(f"--{name.replace('_', '-')}: with --config all settings are in the file")
 
 
-def _identity(name: str, state: Path, output: Output) -> int:
-    """The machine's own key, made now where it never ran."""
+def _identity(name: str, state: Path, fleet: str | None, board: str | None, output: Output) -> int:
+    """The machine's own key, made now where it never ran, and the command that enrols it."""
     from tinyops.device.agent import device_key
     from tinyops.files import writing
 
     with writing(state):
         state.mkdir(parents=True, exist_ok=True)
     key = device_key(state).public.raw.hex()
-    text = (
-        f"{name}: public key {key}\nEnrol it: tinyops enrol --fleet FLEET --id {name} --board BOARD --public-key {key}"
-    )
-    output.result({"device": name, "public_key": key}, text)
+    command = f"tinyops enrol --fleet {fleet or 'FLEET'} --id {name} --board {board or 'BOARD'} --public-key {key}"
+    text = f"{name}: public key {key}\nEnrol it: {command}"
+    output.result({"device": name, "fleet": fleet, "board": board, "public_key": key}, text)
     return 0
 
 
-def _of_file(path: Path) -> tuple[str, Path]:
+def _of_file(path: Path) -> tuple[str, Path, str | None, str | None]:
+    """Name, state, and of a device that runs a model itself fleet and board."""
     from tinyops.device.document import read_document
 
     document = read_document(path)
-    return document.metadata.name, path.parent / document.spec.state
+    name, state, device = document.metadata.name, path.parent / document.spec.state, document.spec.device
+    return (name, state, device.fleet, device.board) if device else (name, state, None, None)
 
 
 def _unit(arguments: argparse.Namespace, output: Output) -> int:
