@@ -176,10 +176,11 @@ _HEADERS = {
 
 def connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "https":
-        return http.client.HTTPSConnection(host, parts.port, timeout=timeout_s, context=ssl.create_default_context())
-    return http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
+    host, is_secure = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (http.client.HTTPS_PORT if is_secure else http.client.HTTP_PORT)  # also of [::1]
+    if is_secure:
+        return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context())
+    return http.client.HTTPConnection(host, port, timeout=timeout_s)
 
 
 @contextlib.contextmanager

@@ -219,15 +219,20 @@ class Web:
         host = parts.hostname or ""
         if parts.scheme == "https":
             tls = self._tls or ssl.create_default_context()
-            return http.client.HTTPSConnection(host, parts.port, timeout=self.timeout_s, context=tls)
+            return http.client.HTTPSConnection(host, _port(parts), timeout=self.timeout_s, context=tls)
         if self._tls is not None:
             url = parts.geturl()[:200]
             raise RemoteError(f"{url}: redirected from https to http", hint="refused: anybody could read along")
-        return http.client.HTTPConnection(host, parts.port, timeout=self.timeout_s)
+        return http.client.HTTPConnection(host, _port(parts), timeout=self.timeout_s)
 
 
 def conditional(etag: str) -> dict[str, str]:
     return {"If-None-Match": etag} if etag else {}
+
+
+def _port(parts: SplitResult) -> int:
+    """Without one, http.client would look for it in an address of IPv6."""
+    return parts.port or (http.client.HTTPS_PORT if parts.scheme == "https" else http.client.HTTP_PORT)
 
 
 def _host(parts: SplitResult) -> tuple[str, str | None, int | None]:

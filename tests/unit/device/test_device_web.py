@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -17,10 +18,11 @@ from fakes.release_hosts import Authority
 from fakes.web import FakeServer, Fault, serving
 from tinyops.device.folder import DirectorySource, open_source
 from tinyops.device.origins import WebOrigin
+from tinyops.device.posting import connection
 from tinyops.device.slots import _fetch
 from tinyops.device.source import Interrupted, Source
 from tinyops.device.token import read_token
-from tinyops.device.web import REDIRECTS_MAX
+from tinyops.device.web import REDIRECTS_MAX, Web
 from tinyops.device.web_source import ASKS_MAX, FAILURES_MAX, WebSource
 from tinyops.errors import RemoteError, SpecError, ToolError, UsageError
 from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, EntryFile
@@ -89,7 +91,18 @@ def test_redirects_are_followed_to_another_host(server: FakeServer, root: Path) 
             source.entry("entry.json", "")
 
 
-BAD_PLACES = ["file:///etc/passwd", "ftp://host/x", "http://user:pw@host/x", "//", "http://[::1", "http://h:99999/", ""]
+BAD_PLACES = [
+    "file:///etc/passwd",
+    "ftp://host/x",
+    "http://user:pw@host/x",
+    "//",
+    "http://[::1",
+    "http://h:99999/",
+    "",
+    "http://[fe80::abcd]/x",
+    "http://[::1%25lo]/x",
+    "http://a..b/",
+]
 
 
 @pytest.mark.parametrize("place", BAD_PLACES)
@@ -98,6 +111,13 @@ def test_redirects_to_odd_places_are_refused(server: FakeServer, place: str) -> 
     with pytest.raises(RemoteError):
         fetch_asset(WebSource(server.url, timeout_s=PATIENT_S))
     assert len(server.seen) <= 1 + REDIRECTS_MAX
+
+
+def test_an_address_of_ipv6_without_a_port_is_that_of_its_scheme() -> None:
+    for scheme, port in (("http", 80), ("https", 443)):
+        url = f"{scheme}://[::1]/x"
+        for found in (Web(url, timeout_s=1)._connection(urlsplit(url)), connection(url, 1)):
+            assert (found.host, found.port) == ("::1", port)
 
 
 def test_a_redirect_loop_ends(server: FakeServer) -> None:

@@ -15,6 +15,7 @@ from fakes.herd import Herd, HerdBoard, enrolled
 from fakes.updates import offer
 from tinyops.device.gateway.standing import STRANGE_MAX
 from tinyops.device.provision.format import Settings, encode_values
+from tinyops.errors import TinyopsError
 
 
 @pytest.fixture
@@ -77,6 +78,21 @@ def test_fleets_that_are_none_are_not_asked_for_without_end(herd: Herd) -> None:
     last = f"f-{5 * STRANGE_MAX - 1}"
     herd.release(offer(body=b"old model" * 9), fleet=last)
     assert standings.refresh() == {(last, "microbit")}, "who waits for an offer hears of it"
+
+
+def test_a_poll_that_ends_in_a_defect_of_ours_is_no_reason_to_leave_the_devices(
+    herd: Herd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise() -> None:
+        raise ValueError("a server said something that nobody thought of")
+
+    herd.release(offer(body=b"old model" * 9))
+    with herd.device(enrolled()) as one:
+        gateway = herd.gateway(one)
+        monkeypatch.setattr(herd.offers, "refresh", surprise)
+        with pytest.raises(TinyopsError, match="defect of tinyops: ValueError: a server said something"):
+            gateway.round()
+        assert gateway.counts.polls == {"failed": 1} and gateway.statuses[one].answers
 
 
 def test_devices_that_the_journal_forgets_are_forgotten_in_memory_and_met_anew(

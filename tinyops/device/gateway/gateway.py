@@ -21,7 +21,7 @@ from tinyops.device.gateway.status import Status
 from tinyops.device.gateway.timing import RESETTING_S, Rhythm, after_look, back_off, spread
 from tinyops.device.gateway.ward import Ward
 from tinyops.device.update.settings import Stop
-from tinyops.errors import TinyopsError
+from tinyops.errors import TinyopsError, ToolError
 
 TICK_S = 0.5
 SCAN_S = 2.0
@@ -177,6 +177,9 @@ class Gateway:
             self.ward.content.sweep(self.ward.standings.wanted_files())
         except TinyopsError as error:
             return Polled(changed, error)
+        except Exception as error:  # nor may what a server says end the care of devices
+            text = f"the poll met a defect of tinyops: {type(error).__name__}: {error}"
+            return Polled(changed, ToolError(text, hint="please report it"))
         try:
             prefetch([p.address for p in [*self._places.values()] if p.named.wake is not None], self.ward)
         except TinyopsError as error:
