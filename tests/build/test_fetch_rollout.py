@@ -24,7 +24,8 @@ from test_fetch_cycle import (
 )
 
 from fakes.compiled import BASE, SANITIZED
-from fakes.fetching import RUNTIME, Cycle, Event, Piece, Request, answer, signature_objects
+from fakes.faults import count_faults
+from fakes.fetching import RUNTIME, Cycle, Event, Piece, Request, Server, answer, signature_objects
 from tinyops.manifest.entry import Entry, EntryContent, EntryRollout, choose_content
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.keys import SigningKey
@@ -149,7 +150,7 @@ class Site:
         return answer(304, ETag=etag) if request.headers.get("If-None-Match") == etag else answer(200, body, ETag=etag)
 
 
-def polling(site: Site) -> Cycle:
+def polling(site: Server) -> Cycle:
     return Cycle(site, keys=KEYS, contract=CONTRACT, model=OLD, endpoint=f"https://{FRONT}/r/releases")
 
 
@@ -227,6 +228,40 @@ def test_what_cannot_be_believed_moves_nothing(change: dict[str, Any], words: st
         assert poll(device) is Event.FAILED and words in device.told[-1].words
         site.signer, site.progress = ONLINE, progress_of(waves=1, sequence=7)
         assert poll(device) is Event.CONFIRMED
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("count", [9379, 10**9])
+def test_a_page_that_says_at_length_that_nothing_is_there_is_as_good_as_a_short_one(count: int) -> None:
+    """GitHub Pages says it in 9 KB, a hostile server without an end: a new device still gets what was before."""
+    before = model(700)
+    site = Site(base=before)
+    page = answer(404, b"x" * 9379).replace(b"9379", str(count).encode())
+    pages = [page, *([b"x" * 9000] * 50 if count > 9379 else [])]
+    with polling(lambda request: pages if request.host == "metadata.test" else site(request)) as device:
+        assert poll(device) is Event.CONFIRMED and device.told[-1].total == len(before)
+    count_faults("pages without an end in place of a rollout's progress", int(count > 9379))
+
+
+@pytest.mark.faults
+def test_an_entry_that_expired_since_it_was_read_installs_nothing() -> None:
+    """A server may say for ever that it is the same one, and the schedule goes on to sign how far its rollout is."""
+    site, dates = Site(waves=(AT,), progress=progress_of(waves=0)), ["Sun, 06 Nov 2033 08:49:37 GMT"]
+    made = parsed(fields(site.new, expires="2033-11-07T00:00:00Z"), rollout=rollout_of(OLD, waves=(AT,)))
+    body = seal(made.to_json(), [KEY]).to_bytes()
+
+    def serve(request: Request) -> list[Piece]:
+        entry = request.path.endswith(ENTRY)
+        (piece,) = [site.tagged(request, body)] if entry else site(request)
+        assert isinstance(piece, bytes)
+        return [piece.replace(b"\r\n", f"\r\nDate: {dates[0]}\r\n".encode(), 1)]
+
+    with polling(serve) as device:
+        assert poll(device) is Event.UP_TO_DATE
+        site.progress = progress_of(waves=1, sequence=2)
+        dates[0] = "Tue, 08 Nov 2033 08:49:37 GMT"
+        assert poll(device) is Event.FAILED and "expired" in device.told[-1].words
+    count_faults("entries that expired since they were read", 1)
 
 
 def test_another_rollouts_progress_says_nothing_about_this_one() -> None:

@@ -99,6 +99,13 @@ class Fleet:
         self.progress = made.progress or self.progress
         return made
 
+    def soak(self, hours: float) -> Decision:
+        """The clock goes on, everybody says the same again as before, then a step is made."""
+        self.now += hours * HOUR
+        for name, said in self.reports.items():
+            self.reports[name] = said.model_copy(update={"time": time_text(self.now)})
+        return self.step()
+
     def say(self, *names: str, **more: Any) -> None:
         """Devices report now; unless told otherwise, that they run the new content and are well."""
         for name in names:

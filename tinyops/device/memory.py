@@ -13,7 +13,8 @@ from pydantic import Field
 
 from tinyops.errors import RemoteError, ToolError
 from tinyops.files import pretty_json, read_bounded, write_atomic
-from tinyops.manifest.fields import Name, Strict, Time, read_json, read_model, read_time, time_text
+from tinyops.manifest.fields import HexDigest, Name, Strict, Time, read_json, read_model, read_time, time_text
+from tinyops.manifest.keys import Trust
 from tinyops.manifest.report import Count
 
 MEMORY_SCHEMA: Final = "tinyops/agent-memory/v1"
@@ -24,11 +25,13 @@ GRAIN = timedelta(hours=1)  # an idle device writes no more often
 
 class Remembered(Strict):
     """`time` is the newest at which something signed had not expired: no signature, and no clock, brings it further
-    than that. `sequences` are those of the newest progress, by fleet."""
+    than that. `sequences` are those of the newest progress, by fleet, and `signers` the ids of the keys that signed
+    it."""
 
     schema_: Literal["tinyops/agent-memory/v1"] = Field(default=MEMORY_SCHEMA, alias="schema")
     time: Time | None = None
     sequences: Mapping[Name, Count] = Field(default_factory=dict)
+    signers: Mapping[Name, HexDigest] = Field(default_factory=dict)
 
 
 class Memory:
@@ -45,13 +48,17 @@ class Memory:
         now, known = self._clock(), self._kept.time
         return max(now, read_time(known)) if known is not None else now
 
-    def sequence(self, fleet: str) -> int:
-        return self._kept.sequences.get(fleet, 0)
+    def sequence(self, fleet: str, trust: Trust) -> int:
+        """What counts as seen before: nothing of a key that the release does not name any more, for who stole it may
+        have counted as high as there are numbers."""
+        signer = self._kept.signers.get(fleet)
+        return 0 if signer is not None and signer not in trust.keys else self._kept.sequences.get(fleet, 0)
 
-    def saw_sequence(self, fleet: str, sequence: int) -> None:
+    def saw_sequence(self, fleet: str, sequence: int, signer: str, trust: Trust) -> None:
         """Raises ToolError when it cannot be kept."""
-        if sequence > self.sequence(fleet):
-            self._save(sequences={**self._kept.sequences, fleet: sequence})
+        if sequence > self.sequence(fleet, trust):
+            signers = {**self._kept.signers, fleet: signer}
+            self._save(sequences={**self._kept.sequences, fleet: sequence}, signers=signers)
 
     def saw_alive(self) -> None:
         """Something with an expiry was verified, and `now` is before that. Raises ToolError."""

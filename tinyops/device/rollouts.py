@@ -8,6 +8,7 @@ from tinyops.device.memory import Memory
 from tinyops.device.offers import half_over
 from tinyops.errors import RemoteError
 from tinyops.manifest.entry import Entry, EntryRollout
+from tinyops.manifest.envelope import signers
 from tinyops.manifest.fields import read_time
 from tinyops.manifest.progress import Progress, check_progress, read_progress
 
@@ -27,12 +28,13 @@ class Rollouts:
         fleet = entry.fleet
         for document in documents:
             try:
-                found, _ = read_progress(document, rollout.trust, where=where)
-                self._check(found, entry, where)
+                found, envelope = read_progress(document, rollout.trust, where=where)
+                self._check(found, entry, rollout, where)
             except RemoteError as error:
                 problem = problem or error.message
                 continue
-            self._memory.saw_sequence(fleet, found.sequence)
+            signer = min(signers(envelope, rollout.trust))
+            self._memory.saw_sequence(fleet, found.sequence, signer, rollout.trust)
             self._memory.saw_alive()
             self._warn(found, problem)
             return found, document
@@ -41,8 +43,9 @@ class Rollouts:
         )
         return None
 
-    def _check(self, found: Progress, entry: Entry, where: str) -> None:
-        check_progress(found, entry.project, entry.fleet, self._memory.sequence(entry.fleet), where=where)
+    def _check(self, found: Progress, entry: Entry, rollout: EntryRollout, where: str) -> None:
+        known = self._memory.sequence(entry.fleet, rollout.trust)
+        check_progress(found, entry.project, entry.fleet, known, where=where)
         if read_time(found.expires) <= self._memory.now():
             raise RemoteError(f"{where}: expired at {found.expires}")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tinyops.device.memory import Memory
@@ -24,6 +24,7 @@ from tinyops.manifest.progress import PROGRESS_LIMIT_BYTES, Progress, progress_f
 from tinyops.trust.origin import Fetched, Origin
 
 CACHE = "offers"
+TELLS_TIME = timedelta(days=8)  # an entry that lives on for longer says too little of what day it is
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class SignedEntries:
             raise Refused(error.message, hint=error.hint) from None
         check_addressee(entry, fleet, board, where=name)
         self._cache.put(name, self._store, fetched)
-        if entry.expires is not None and read_time(entry.expires) > self._memory.now():
+        if entry.expires is not None and timedelta() < read_time(entry.expires) - self._memory.now() <= TELLS_TIME:
             self._memory.saw_alive()
         return Offered(entry, entry_digest(envelope))
 

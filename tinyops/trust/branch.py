@@ -138,8 +138,9 @@ class BranchPlace:
     ) -> Completed:
         git = find_tool("git", hint="metadata on a branch needs Git")
         quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "https:http:ssh:file:git", "LC_ALL": "C"}
+        straight = ("-c", "http.followRedirects=false") if self.token else ()  # Git would take the token along
         return run(
-            [git, f"--git-dir={self.cache}", *_SAFE, *argv],
+            [git, f"--git-dir={self.cache}", *_SAFE, *straight, *argv],
             timeout_s=timeout_s,
             env={**quiet, **(env or {})},
             inherit=lambda name: not name.startswith("GIT_") or name.startswith("GIT_SSH"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tinyops.trust.places import Moved
 from tinyops.trust.roles import METADATA_LIMIT_BYTES, TIMESTAMP_FILE
 
 _LOCK = ".lock"
+_HALF = re.compile(r"\..+\.(json|log)\.[a-z0-9_]{8}")  # as `write_atomic` names what it has not renamed yet
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class FolderPlace:
     def _sweep(self) -> None:
         """Under the lock nobody else writes, so what is not finished is of a publisher that was killed."""
         for path in self.root.rglob(".*"):
-            if path.is_file() and path.name != _LOCK:
+            if path.is_file() and _HALF.fullmatch(path.name):  # a web server's own .htaccess is none
                 path.unlink(missing_ok=True)
 
     @contextmanager

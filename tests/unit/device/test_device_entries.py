@@ -229,6 +229,44 @@ def test_a_clock_that_is_years_ahead_for_a_while_does_no_lasting_harm(bench: Ben
     assert bench.offered().progress is not None
 
 
+@pytest.mark.faults
+def test_a_clock_that_is_months_ahead_for_a_while_is_not_believed_by_a_long_lived_entry(bench: Bench) -> None:
+    """An entry lives for a year: that it has not expired yet tells nobody what day it is."""
+    entry = bench.waves.spread(bench.base)
+    bench.waves.write_entry(entry.model_copy(update={"expires": time_text(bench.at + 365 * DAY)}))
+    bench.waves.progress()
+    bench.at += 300 * DAY
+    assert "expired at" in bench.warning()
+    bench.at -= 300 * DAY
+    bench.restart()
+    assert bench.offered().progress is not None
+    count_faults("clocks that were months ahead for a while", 1)
+
+
+@pytest.mark.faults
+def test_after_a_stolen_online_key_was_replaced_its_last_word_is_not_the_last(bench: Bench) -> None:
+    """A thief counts as high as there are numbers; a release that names another key begins to count anew."""
+    bench.waves.spread(bench.base)
+    bench.waves.sequence = 2**53 - 1
+    stolen = bench.waves.progress(state="halted")
+    assert bench.offered().progress is not None
+    bench.waves.sequence = 4
+    assert bench.waves.progress() and bench.offered().progress is not None
+    assert "its sequence 5 is older than" in bench.offers.warnings()[0]
+    bench.waves.online = SigningKey.generate()
+    bench.waves.spread(bench.base)
+    bench.waves.progress()
+    bench.restart()
+    found = bench.offered().progress
+    assert found is not None and (found.sequence, found.state) == (6, "advancing")
+    older = bench.waves.progress(sequence=3)
+    for kept in (older, stolen):
+        (bench.waves.metadata / progress_file("wrist")).write_bytes(kept)
+        bench.restart()
+        assert bench.offered().progress == found and bench.offers.warnings(), "nor does anything older come back"
+    count_faults("sequences of a stolen online key", 1)
+
+
 def test_an_idle_agent_writes_its_memory_once_an_hour(tmp_path: Path) -> None:
     now = [datetime(2027, 6, 1, tzinfo=UTC)]
     memory = Memory(tmp_path, lambda: now[0])

@@ -239,3 +239,20 @@ def _rest(reads: int) -> bytes:
     while part := os.read(reads, 65536):
         data += part
     return data
+
+
+def test_a_spool_that_cannot_be_emptied_is_no_reason_to_send_without_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: what was taken cannot be struck off, and would be sent again at once, for ever."""
+    sink = Sink()
+
+    def remove(_self: Spool, _reports: Sequence[SealedReport]) -> None:
+        raise ToolError("cannot be written: database or disk is full")
+
+    monkeypatch.setattr(Spool, "remove", remove)
+    outbox = Outbox(sink, tmp_path / "s")
+    assert outbox.offer([sealed()]) is None
+    trouble = outbox.flush(FIRST_WAIT_S / 4)
+    outbox.close()
+    assert len(sink.batches) == 1 and isinstance(trouble, ToolError)

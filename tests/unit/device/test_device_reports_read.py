@@ -80,7 +80,8 @@ def test_forged_reports_are_named_and_none_is_believed(tmp_path: Path) -> None:
         good, (why,) = read(tmp_path / str(number), one)
         assert not good, what
         assert re.search(reason, why), (what, why)
-    count_faults("reports forged", len(forged))
+    count_faults("reports of a revoked gateway", 1)
+    count_faults("reports forged", len(forged) - 1)
 
 
 @pytest.mark.faults
@@ -123,6 +124,19 @@ def test_the_list_may_name_a_devices_gateways(tmp_path: Path) -> None:
         "gw-1 speaks for it; the list names no gateway for it",
         "gw-2 speaks for it; the list names no gateway for it",
     ]
+
+
+@pytest.mark.faults
+def test_a_gateway_that_one_list_revokes_speaks_for_nobody(tmp_path: Path) -> None:
+    """Struck off where it was lost, and forgotten in another fleet's list: its stolen key is worth nothing."""
+    lost, kept = f"gw-1,linux,{hexed(GATEWAY)},2027-01-01,", f"gw-1,linux,{hexed(GATEWAY)},,"
+    for one, other in ((lost, kept), (kept, lost)):
+        lists = Enrolment(
+            {"hubs": devices_list(one), "attic": devices_list(other), "wrist": devices_list("a,microbit,,,")}
+        )
+        good, (why,) = read(tmp_path, sealed("a", GATEWAY, reporter="gw-1"), lists=lists)
+        assert (good, "gw-1 speaks for it, and was revoked on 2027-01-01" in why) == ([], True)
+    count_faults("reports by a gateway that one of two lists revokes", 2)
 
 
 def test_without_a_list_a_gateway_has_one_key(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,15 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.faults import count_faults
-from fakes.rollouts import HOUR, NEW, OLD, Fleet, gave_up, offer, report, rules
+from fakes.rollouts import HOUR, NEW, OLD, START, Fleet, gave_up, offer, report, rules
+from tinyops.device.provision.devices_file import parse_devices
 from tinyops.errors import UsageError
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.fields import read_time, time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.manifest.progress import POSITIONS, QUARANTINED_MAX, Progress, Quarantined
+from tinyops.manifest.progress import POSITIONS, QUARANTINED_MAX, Progress, Quarantined, position
 from tinyops.reconcile.rollout.choices import halt, hold, resume
 from tinyops.reconcile.rollout.decide import LIFE, count_waves, wave_of
-from tinyops.reconcile.rollout.waves import wave_sizes
+from tinyops.reconcile.rollout.stepping import counting
+from tinyops.reconcile.rollout.waves import thresholds, wave_sizes
 from tinyops.specs.rollout import RolloutHealth, Wave
 
 FIRST = 7 * 365 * 24 * 60 + 2 * 24 * 60  # minutes from 2020 to 2027: a document that follows none
@@ -51,7 +54,7 @@ def test_four_steps_end_a_rollout_in_which_all_is_well() -> None:
         fleet.obedient()
         assert fleet.step(0.1).says == f"wave {wave} of 3 begins"
     fleet.obedient()
-    assert fleet.step(24).says == "every wave has soaked"
+    assert fleet.soak(24).says == "every wave has soaked"
     assert at(fleet) == ("finished", 3, 4)
     assert [len(fleet.up_to(wave)) for wave in (1, 2, 3)] == [2, 5, 20]
     assert fleet.step(1).progress is None
@@ -61,7 +64,7 @@ def test_a_step_taken_twice_changes_nothing() -> None:
     fleet = begun()
     fleet.obedient()
     for hours in (0, 1, 24, 0, 0):
-        fleet.step(hours)
+        fleet.soak(hours)
         fleet.obedient()
         assert fleet.step().progress is None
 
@@ -104,8 +107,9 @@ def test_a_wave_waits_for_those_on_their_way_but_not_for_ever() -> None:
     fleet = begun()
     fleet.say(*fleet.names, model=OLD, version=6)
     one, two = fleet.up_to(1)
+    fleet.now += 12 * HOUR
     fleet.say(one)
-    assert "waits, 1 of 2 devices well, 80% must be by 2027-01-04T00:00:00Z" in fleet.step(24).says
+    assert "waits, 1 of 2 devices well, 80% must be by 2027-01-04T00:00:00Z" in fleet.step(12).says
     fleet.say(one)
     fleet.say(two, model=OLD, version=6)
     assert "waits" in fleet.step(47.9).says
@@ -122,7 +126,7 @@ def test_one_dead_device_stops_nobody() -> None:
     for _ in range(2):
         fleet.obedient()
         del fleet.reports[dead]
-        fleet.step(24)
+        fleet.soak(24)
     assert at(fleet)[0] == "finished"
 
 
@@ -137,11 +141,32 @@ def test_a_wave_that_dies_halts_the_rollout_at_its_deadline() -> None:
     count_faults("canary waves that died as a whole", 1)
 
 
+@pytest.mark.faults
+def test_canaries_that_die_within_the_soak_let_no_wave_pass() -> None:
+    """They were well for an hour: that does not count at the end of a day, long before they are silent."""
+    fleet = begun()
+    fleet.now += HOUR
+    fleet.obedient()
+    assert "soaks until 2027-01-02T00:00:00Z, 2 of 2 devices well" in fleet.step(1).says
+    assert "waits, 0 of 2 devices well" in fleet.step(22).says
+    assert fleet.step(49.1).says.startswith("halted: wave 1: 2 of 2 devices are silent, late or failed")
+    assert at(fleet)[:2] == ("halted", 1)
+    count_faults("canary waves that died within their soak", 1)
+
+
+def test_a_canary_that_is_heard_of_again_lets_its_wave_pass() -> None:
+    fleet = begun()
+    fleet.obedient()
+    assert "waits, 0 of 2 devices well" in fleet.step(24).says
+    fleet.obedient()
+    assert fleet.step().says == "wave 2 of 3 begins"
+
+
 def test_a_wave_that_passed_and_dies_later_halts_the_rollout_too() -> None:
     fleet = begun()
     fleet.obedient()
+    assert fleet.soak(24).says == "wave 2 of 3 begins"
     last = {name: fleet.reports[name] for name in fleet.up_to(1)}
-    fleet.step(24)
     fleet.now += 71.5 * HOUR
     fleet.obedient()
     fleet.reports |= last
@@ -196,7 +221,7 @@ def test_some_may_fail_where_the_spec_says_so() -> None:
     for _ in range(3):
         fleet.obedient()
         fleet.say(fleet.names[0], self_test="fail")
-        fleet.step(24)
+        fleet.soak(24)
     assert at(fleet)[0] == "finished"
 
 
@@ -212,7 +237,7 @@ def test_devices_of_later_waves_do_not_matter() -> None:
     fleet = begun()
     fleet.obedient()
     fleet.say(*fleet.names[2:], self_test="fail", model=NEW)
-    assert fleet.step(24).says == "wave 2 of 3 begins"
+    assert fleet.soak(24).says == "wave 2 of 3 begins"
 
 
 # -- old reports, wrong clocks -----------------------------------------------------------------
@@ -238,7 +263,20 @@ def test_a_device_whose_clock_is_wrong_by_years_counts_until_it_is_silent(years:
         fleet.reports[name] = report(name, when, since=when)
     assert "20 of 20 devices well" in fleet.step(50).says
     fleet.step(51)
-    assert at(fleet)[0] == ("finished" if years > 0 else "halted")
+    assert at(fleet)[0] == "halted"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("years", [-40, 40])
+def test_a_wrong_clock_alone_holds_no_wave_up_and_hides_no_death(years: int) -> None:
+    fleet = begun()
+    for wave in (2, 3):
+        when = fleet.now + timedelta(days=365 * years)
+        for name in fleet.up_to(wave - 1):
+            fleet.reports[name] = report(name, when, since=when)
+        assert fleet.step(24).says == f"wave {wave} of 3 begins"
+    assert fleet.step(25).says.startswith("halted: wave 1: 2 of 2 devices are silent")
+    count_faults("canaries with a wrong clock that died", 1)
 
 
 def test_new_firmware_under_the_same_model_is_told_by_firmware_or_version() -> None:
@@ -253,24 +291,24 @@ def test_new_firmware_under_the_same_model_is_told_by_firmware_or_version() -> N
     assert fleet.step().says == "wave 2 of 3 begins"
     for name in fleet.up_to(2):
         fleet.reports[name] = report(name, fleet.now, 7, model=new)
-    assert fleet.step(24).says == "wave 3 of 3 begins"
+    assert fleet.soak(24).says == "wave 3 of 3 begins"
 
 
 @pytest.mark.parametrize("hours", [-1, -24 * 365 * 30])
 def test_a_clock_that_goes_back_moves_nothing(hours: float) -> None:
     fleet = begun()
     fleet.obedient()
-    fleet.step(24)
+    fleet.soak(24)
     fleet.obedient()
     said = fleet.step(hours)
     assert said.progress is None and "nothing goes on by a clock that goes back" in said.says
-    assert fleet.step(-hours + 24).says == "wave 3 of 3 begins"
+    assert fleet.soak(-hours + 24).says == "wave 3 of 3 begins"
 
 
 def test_a_clock_that_is_minutes_behind_is_another_machines() -> None:
     fleet = begun()
     fleet.obedient()
-    fleet.step(24)
+    fleet.soak(24)
     assert "soaks until" in fleet.step(-0.1).says
 
 
@@ -290,7 +328,25 @@ def test_without_reports_waves_wait_unless_the_spec_lets_them_go_by_time() -> No
     assert fleet.step().says == "wave 2 of 3 begins"
     assert "soaks until" in fleet.step(23).says
     fleet.step(1)
-    assert fleet.step(24).says == "every wave has soaked"
+    assert fleet.soak(24).says == "every wave has soaked"
+
+
+def test_boards_that_never_report_go_by_time_where_the_spec_says_so() -> None:
+    """Those that poll alone, in a project whose other devices report: the first report ends that."""
+    fleet = begun()
+    fleet.step(73)
+    assert fleet.progress is not None and fleet.progress.state == "halted", "unless the spec says so"
+    fleet = begun(rules=rules(without_reports="advance"))
+    assert [fleet.step(24).says for _ in range(3)] == [
+        "wave 2 of 3 begins",
+        "wave 3 of 3 begins",
+        "every wave has soaked",
+    ]
+    fleet = begun(rules=rules(without_reports="advance"))
+    fleet.say(fleet.names[0], model=OLD, version=6)
+    assert "waits, 0 of 2 devices well" in fleet.step(24).says
+    fleet.step(73)
+    assert fleet.progress is not None and fleet.progress.state == "halted"
 
 
 def test_a_fleet_without_a_list_counts_who_reports() -> None:
@@ -330,7 +386,7 @@ def test_a_spec_that_holds_lets_no_wave_begin_and_goes_on_by_itself() -> None:
     assert fleet.step(100).says == "wave 1 of 3 begins"
     fleet.but(hold="the fair is on")
     fleet.obedient()
-    fleet.step(24)
+    fleet.soak(24)
     assert at(fleet) == ("holding", 1, 3)
     fleet.but(hold=None)
     assert fleet.step().says == "wave 2 of 3 begins"
@@ -350,7 +406,7 @@ def test_a_persons_hold_ends_with_a_person() -> None:
     assert fleet.progress is not None
     fleet.progress = hold(fleet.progress, fleet.now, "eve: over the holidays")
     fleet.obedient()
-    assert fleet.step(24).says == "held: eve: over the holidays"
+    assert fleet.soak(24).says == "held: eve: over the holidays"
     assert at(fleet) == ("holding", 1, 2)
     fleet.progress = resume(fleet.progress, fleet.entry, fleet.rollout, fleet.now)
     assert fleet.step().says == "wave 2 of 3 begins"
@@ -359,7 +415,7 @@ def test_a_persons_hold_ends_with_a_person() -> None:
 def test_a_person_halts_even_what_had_ended_and_lets_it_go_on_again() -> None:
     fleet = begun(rules=rules(Wave(share=1)))
     fleet.obedient()
-    fleet.step(24)
+    fleet.soak(24)
     assert at(fleet)[0] == "finished" and fleet.progress is not None
     fleet.progress = halt(fleet.progress, fleet.entry, fleet.rollout, fleet.now, "eve: it hums")
     assert fleet.progress.quarantined
@@ -370,7 +426,33 @@ def test_a_person_halts_even_what_had_ended_and_lets_it_go_on_again() -> None:
     assert "soaks until" in fleet.step(1).says
     fleet.say(fleet.names[0], model=OLD, version=6, last=gave_up(fleet.now))
     fleet.say(*fleet.names[1:])
-    assert fleet.step(24).says == "every wave has soaked"  # one of twenty
+    assert fleet.soak(24).says == "every wave has soaked"  # one of twenty
+
+
+@pytest.mark.parametrize("back", [0, 2])
+def test_after_a_resume_earlier_waves_have_their_time_again(back: int) -> None:
+    """They went back when it halted: that they do not run it yet says nothing against it, until their deadline."""
+    waves = [Wave(canary=2), Wave(share=0.25), Wave(share=0.5), Wave(share=0.75), Wave(share=1)]
+    fleet = begun(rules=rules(*waves))
+    for _ in range(3):
+        fleet.obedient()
+        fleet.soak(24)
+        fleet.obedient()
+    assert at(fleet)[:2] == ("advancing", 4) and fleet.progress is not None
+    fleet.progress = halt(fleet.progress, fleet.entry, fleet.rollout, fleet.now, "eve: it hums")
+    fleet.say(*fleet.names, model=OLD, version=6)
+    fleet.now += HOUR
+    fleet.progress = resume(fleet.progress, fleet.entry, fleet.rollout, fleet.now)
+    assert "soaks until" in fleet.step(1).says
+    fleet.now += 12 * HOUR
+    fleet.say(*fleet.names[back:])
+    fleet.say(*fleet.names[:back], model=OLD, version=6)
+    says = "wave 1 of 5: waits, 0 of 2 devices well" if back else "wave 5 of 5 begins"
+    assert says in fleet.step(11).says
+    if back:  # nor are they waited for without an end
+        fleet.say(*fleet.names[back:])
+        fleet.say(*fleet.names[:back], model=OLD, version=6)
+        assert fleet.step(49).says.startswith("halted: wave 1: 2 of 2 devices are silent, late or failed")
 
 
 @pytest.mark.parametrize(
@@ -501,6 +583,44 @@ def test_waves_are_as_large_as_the_spec_says(size: int, canary: int, share: floa
     assert sizes[0] == first and sizes[2] == size
     assert sizes[1] == max(first, -int(-(share * size) // 1))
     assert fleet.waves[-1] == POSITIONS - 1
+
+
+def test_parts_of_a_chain_count_in_one_wave_where_their_agents_take_it() -> None:
+    rows = [f"eye-{n},b,door-{n}\nbrain-{n},b,door-{n}" for n in range(9)]
+    listed = parse_devices("\n".join(["id,board,chain", *rows, "alone,b,", ""]), where="f.csv")
+    upto = thresholds(rules(Wave(canary=1), Wave(share=0.5), Wave(share=1)).waves, "f", listed.units({"b"}))
+    assert wave_sizes(upto, "f", listed.units({"b"})) == (1, 4, 5)
+    rollout = begun().rollout.model_copy(update={"waves": upto})
+    waves = {
+        seen.name: (wave_of(rollout, seen.position), seen.position)
+        for seen in counting(begun().entry, "f", listed, (), START)
+    }
+    assert len(waves) == 19 and len({wave for wave, _ in waves.values()}) == 3
+    for number in range(9):
+        assert waves[f"eye-{number}"] == waves[f"brain-{number}"]
+        assert waves[f"eye-{number}"][1] == position("f", f"door-{number}")
+
+
+def test_of_a_device_that_moved_to_another_gateway_the_newest_report_counts() -> None:
+    fleet = begun(size=2, rules=rules(Wave(share=1)))
+    moved, well = fleet.names
+    listed = parse_devices(f"id,board\n{moved},b\n{well},b\n", where="f.csv")
+    new, old = report(moved, fleet.now), report(moved, fleet.now - 90 * HOUR, 6, model=OLD)
+    told = [(new, "gw-a"), (old, "gw-z"), (report(well, fleet.now), "gw-a")]
+    for order in (told, told[::-1]):
+        reports = [one.model_copy(update={"reporter": by}) for one, by in order]
+        devices = counting(fleet.entry, "f", listed, reports, fleet.now)
+        (wave,) = count_waves(replace(fleet.situation(), devices=devices), begun().progress, fleet.rules)
+        assert (wave.well, wave.silent) == (2, 0)
+
+
+def test_two_boards_with_one_name_count_as_lost() -> None:
+    fleet = begun(size=1, rules=rules(Wave(share=1)))
+    both = [report("d-0", fleet.now).model_copy(update={"silicon": n * 16, "reporter": f"gw-{n}"}) for n in "ab"]
+    (device,) = counting(fleet.entry, "f", None, both, fleet.now)
+    fleet.now += 73 * HOUR
+    (wave,) = count_waves(replace(fleet.situation(), devices=[device]), begun().progress, fleet.rules)
+    assert wave.silent == 1 and wave.judged[0].why.startswith("2 boards have its name")
 
 
 def test_the_fullest_document_is_one_that_small_devices_read() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from fakes.faults import count_faults
 from fakes.projects import FINISHED, STREAM, fleet, repository
 from fakes.trusted import Trusted, parsed_root
 from tinyops.boards.loader import load_catalog
-from tinyops.errors import Leased, RemoteError, SpecError, UnsafePlan
+from tinyops.errors import Leased, RemoteError, SpecError, ToolError, UnsafePlan
 from tinyops.files import digest_bytes
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.keys import SigningKey
@@ -28,6 +29,7 @@ from tinyops.reconcile.rollout.publishing import (
     publish,
 )
 from tinyops.specs.loader import Repository, load_repository
+from tinyops.trust.folder import FolderPlace
 from tinyops.trust.places import Moved
 from tinyops.trust.published import read_published
 
@@ -116,6 +118,50 @@ def test_a_document_is_not_written_over_one_that_was_not_seen(desk: Desk) -> Non
         with pytest.raises(Moved, match="somebody else made a step"):
             desk.write(progress(2), seen=seen)
     assert desk.read()["desk"].progress.sequence == 1
+
+
+@pytest.mark.faults
+def test_a_step_that_ended_at_any_write_is_carried_on_by_the_next(desk: Desk) -> None:
+    """Killed, or the disk was full: whatever lies there plain already, the next step is no stranger to it."""
+    desk.write(progress())
+    write, faults = FolderPlace._write, 0
+    for count in range(99):
+        left = [count]
+
+        def full(self: FolderPlace, path: Path, data: bytes, left: list[int] = left) -> None:
+            if not left[0]:
+                raise ToolError("no space left on the disk")
+            left[0] -= 1
+            write(self, path, data)
+
+        sequence = desk.read()["desk"].progress.sequence
+        with desk.monkeypatch.context() as patched:
+            patched.setattr(FolderPlace, "_write", full)
+            try:
+                desk.write(progress(sequence + 1))
+                break
+            except ToolError:
+                faults += 1
+        then = desk.read()["desk"].progress.sequence + 1
+        desk.write(progress(then))
+        published = read_published(desk.trusted.place.look(), parsed_root(desk.trusted.roots[0]))
+        assert published.progress == {"desk": desk.read()["desk"].data}
+        assert desk.read()["desk"].progress.sequence == then
+    assert faults >= 5
+    count_faults("a disk that is full within a step of a rollout", faults)
+
+
+def test_who_is_overtaken_while_it_writes_its_log_made_its_step_all_the_same(desk: Desk) -> None:
+    change = FolderPlace.change
+
+    def overtaken(self: FolderPlace, files: Mapping[str, bytes], *more: Any) -> None:
+        if log_file("desk") in files:
+            raise Moved("somebody else published metadata just now")
+        change(self, files, *more)
+
+    desk.monkeypatch.setattr(FolderPlace, "change", overtaken)
+    desk.write(progress())
+    assert desk.read()["desk"].progress == progress()
 
 
 def test_a_key_that_released_entries_do_not_believe_signs_nothing(desk: Desk) -> None:

@@ -6,8 +6,10 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +107,15 @@ def test_editions_of_one_second_are_of_two_to_a_web_server(tmp_path: Path) -> No
 def test_a_folder_forgets_what_a_killed_publisher_left(tmp_path: Path) -> None:
     place = FolderPlace(tmp_path / "metadata")
     place.change(FILES, [], "", "first")
-    (place.root / "targets" / ".x.json.half").write_bytes(b"half")
-    assert set(place.look().names()) == set(FILES)
+    (place.root / "targets" / "rollout" / ".x.json.k3j_0a1z").write_bytes(b"half")
+    for name in (".htaccess", ".nojekyll", ".well-known/security.txt", ".git/HEAD"):  # of the web server, and of people
+        (place.root / name).parent.mkdir(exist_ok=True)
+        (place.root / name).write_bytes(b"theirs")
+    assert ".x.json.k3j_0a1z" not in "".join(place.look().names())
     place.change({"timestamp.json": b"2"}, [], place.look().revision, "second")
     assert not list(place.root.rglob(".x.json.*"))
+    theirs = [".git", ".htaccess", ".lock", ".nojekyll", ".well-known"]
+    assert sorted(path.name for path in place.root.glob(".*")) == theirs and (place.root / ".git/HEAD").exists()
 
 
 def test_a_branch_of_pages_is_served_as_it_is_and_keeps_its_history(tmp_path: Path) -> None:
@@ -214,3 +221,27 @@ def test_a_branch_survives_kill_9_before_and_after_each_call_of_git(
         git("-C", place.url, "update-ref", "refs/heads/gh-pages", old)
     print(f"a branch: killed {len(seen)} times, {sum(new for _, new in seen)} after the push")
     assert len(seen) >= 12 and {new for _, new in seen} == {True, False}
+
+
+@pytest.mark.faults
+def test_a_host_that_redirects_is_not_followed_with_a_token(tmp_path: Path) -> None:
+    """Git would send the header with the token to wherever the first answer leads, also in the clear."""
+    asked: list[str] = []
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{self.server.server_address[1]}/elsewhere{self.path}")  # type: ignore[index]
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = BranchPlace(f"http://127.0.0.1:{server.server_port}/pages.git", "gh-pages", tmp_path / "c.git", "t0ken")
+        with pytest.raises(RemoteError):
+            place.look()
+        server.shutdown()
+    assert asked and not [path for path in asked if path.startswith("/elsewhere")]

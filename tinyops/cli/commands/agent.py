@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from tinyops.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from tinyops.device.gateway.status import Status
     from tinyops.device.update.settings import Stop
@@ -58,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--contract", type=Path, metavar="FILE", help="what this device is wired for: other contracts are refused")
     add("--project", help="accept releases of this project only (default: that of the first one)")
     add("--once", action="store_true", help="poll once and end: for cron and tests")
+    add(
+        "--listen",
+        metavar="HOST:PORT",
+        help='where health and metrics are served (default 127.0.0.1:9110; "": nowhere)',
+    )
     add("--interval", type=float, default=300.0, metavar="S", help="seconds between polls (default 300)")
 
 
@@ -102,7 +109,8 @@ def _run_flags(arguments: argparse.Namespace, output: Output) -> int:
         once=arguments.once,
         interval_s=arguments.interval,
     )
-    report = run_agent(settings, on_event=output.note)
+    with contextlib.nullcontext() if settings.once else _pages(arguments, output):
+        report = run_agent(settings, on_event=output.note)
     running = report.running
     lines = [f"{report.device}: slot {report.slot.state}"]
     if running is not None:
@@ -112,6 +120,20 @@ def _run_flags(arguments: argparse.Namespace, output: Output) -> int:
         lines.append(f"{report.health.inferences} inferences: {counts}")
     output.result(report.to_json(), "\n".join(lines))
     return 0
+
+
+def _pages(arguments: argparse.Namespace, output: Output) -> AbstractContextManager[None]:
+    from tinyops.device.document import LISTEN, listen_at
+    from tinyops.device.pages import own_snapshot, pages
+    from tinyops.documents import Misplaced
+
+    listen = LISTEN if arguments.listen is None else arguments.listen
+    try:
+        listen and listen_at(listen)
+    except Misplaced as error:
+        raise UsageError(f"--listen: {error}", hint=error.hint) from None
+    snapshot = own_snapshot(arguments.device, arguments.state, arguments.interval)
+    return pages(listen, snapshot, output.note, chosen=arguments.listen is not None)
 
 
 def _check_alone(arguments: argparse.Namespace) -> None:

@@ -138,7 +138,8 @@ def _meet(place: Place, ward: Ward, identity: Identity) -> Clash | None:
 def _remember(place: Place, ward: Ward, identity: Identity, events: list[Event]) -> None:
     seen_s = int(ward.now().timestamp())
     who = (identity.device, place.address, identity.silicon, identity.fleet, identity.board, seen_s)
-    ward.journal.meet(Remembered(*who), events)
+    for forgotten in ward.journal.meet(Remembered(*who), events):
+        ward.devices.pop(forgotten, None)
     known = ward.devices.get(identity.device)
     kept = (known.sequence, known.running, known.health, known.last_update, known.crash) if known is not None else ()
     ward.devices[identity.device] = Remembered(*who, *kept)

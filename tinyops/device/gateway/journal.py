@@ -95,8 +95,11 @@ class Journal:
         """Device and silicon that answered last, by address."""
         return {row[0]: (row[1], row[2]) for row in self._read("SELECT address, device, silicon FROM places")}
 
-    def meet(self, device: Remembered, events: Sequence[Event]) -> None:
-        """A device at an address: the first one, another one than before, or one that moved there."""
+    def meet(self, device: Remembered, events: Sequence[Event]) -> tuple[str, ...]:
+        """A device at an address: the first one, another one than before, or one that moved there.
+
+        Returns the devices that are forgotten for it.
+        """
         with self._writing("meet") as db:
             db.execute(
                 "INSERT INTO devices (device, address, silicon, fleet, board, seen_s) VALUES (?, ?, ?, ?, ?, ?) "
@@ -108,7 +111,7 @@ class Journal:
                 "INSERT OR REPLACE INTO places VALUES (?, ?, ?)", (device.address, device.device, device.silicon)
             )
             self._tell(db, device.device, events)
-            self._forget_most(db)
+            return self._forget_most(db)
 
     def keep(self, devices: Iterable[Remembered]) -> None:
         """What was seen of devices that are known: when, what runs, how they fare. Many at once."""
@@ -346,7 +349,7 @@ class Journal:
         if events:
             self._rotate(db, "events", device, EVENTS_OF_DEVICE)
 
-    def _forget_most(self, db: sqlite3.Connection) -> None:
+    def _forget_most(self, db: sqlite3.Connection) -> tuple[str, ...]:
         """Devices that were not seen for the longest, and all that is known of them, where there are too many."""
         gone = db.execute(
             "DELETE FROM devices WHERE device IN "
@@ -355,6 +358,7 @@ class Journal:
         ).fetchall()
         for table in ("events", "steps", "samples", "given_up", "places"):
             db.executemany(f"DELETE FROM {table} WHERE device = ?", gone)  # noqa: S608 names of ours
+        return tuple(str(row[0]) for row in gone)
 
     def _rotate(self, db: sqlite3.Connection, table: str, device: str, most: int) -> None:
         db.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,6 +14,8 @@ from tinyops.device.offers import Offered, Offers, Refused
 from tinyops.errors import RemoteError
 from tinyops.manifest.entry import Entry, EntryContent
 from tinyops.manifest.fields import read_time
+
+STRANGE_MAX = 64  # fleets and boards without an offer that a poll asks for again
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Standings:
                 self._known = {pair: standing for pair, standing in before.items() if standing.offered is not None}
                 raise
             self.reached = True
-            changed = {pair for pair, standing in before.items() if self._of(*pair).offered != standing.offered}
+            changed = {p for p, standing in _asked_again(before).items() if self._of(*p).offered != standing.offered}
             self._note()
             return changed
 
@@ -115,6 +117,12 @@ class Standings:
             self._accepted[fleet, board] = accepted
             self._models.update(images)
         return Standing(offered)
+
+
+def _asked_again(known: Mapping[tuple[str, str], Standing]) -> dict[tuple[str, str], Standing]:
+    """What has an offer, and of what has none the newest: devices name their fleets, and could name ever new ones."""
+    strange = {*[pair for pair, standing in known.items() if standing.offered is None][:-STRANGE_MAX]}
+    return {pair: standing for pair, standing in known.items() if pair not in strange}
 
 
 def _contents(entry: Entry) -> tuple[EntryContent, ...]:

@@ -56,9 +56,8 @@ class Enrolment:
             return f"{gateway} speaks for it, and no list of devices names that" if listed else ""
         if not any(line.public_key == report.public_key for line in lines):
             return _other_key(report, next((line for line in lines if line.public_key), lines[0]))
-        mine = next(line for line in lines if line.public_key == report.public_key)
-        if mine.revoked:
-            return f"{gateway} speaks for it, and was revoked on {mine.revoked}"
+        if revoked := max(line.revoked for line in lines if line.public_key == report.public_key):  # on any list
+            return f"{gateway} speaks for it, and was revoked on {revoked}"
         if device is not None and GATEWAY_COLUMN in self.lists[report.fleet].columns:
             allowed = device.value(GATEWAY_COLUMN).split()
             if gateway not in allowed:

@@ -107,13 +107,12 @@ class Outbox:
         while (batch := self._next()) is not None:
             try:
                 refused = self.sink.write(batch)
-            except TinyopsError as error:
+                with self._changed:
+                    self._judge(batch, refused)
+            except TinyopsError as error:  # also of a full disk, where what was taken cannot be struck off
                 self._failed(error)
             except Exception as error:  # a defect here must not end reports for ever
                 self._failed(ToolError(f"{self.sink.where}: {type(error).__name__}: {error}"))
-            else:
-                with self._changed, contextlib.suppress(ToolError):
-                    self._judge(batch, refused)
 
     def _next(self) -> list[SealedReport] | None:
         """The batch whose time has come; None at the end."""

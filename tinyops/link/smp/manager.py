@@ -33,6 +33,7 @@ Answer = TypeVar("Answer", covariant=True)
 PIECE_TIMEOUT_S = 0.25  # how long a read waits; the time limit of a request is counted in these
 SETTINGS_LIMIT_BYTES = 1 << 16
 IMAGES_MAX = 16
+DIGEST_BYTES = 32  # of an image: SHA-256
 BLANK = 0xFF
 SEQUENCE_AT = 6  # in a header
 
@@ -160,6 +161,8 @@ class BoardManager:
         found = answer.images
         if len(found) > IMAGES_MAX:
             raise Garbled(f"{self.name}: lists {len(found)} images")
+        if any(i.hash is not None and len(i.hash) != DIGEST_BYTES for i in found):
+            raise Garbled(f"{self.name}: lists an image with a digest that is no SHA-256")
         return tuple(
             ImageSlot(
                 *(i.image or 0, i.slot, i.version, None if i.hash is None else bytes(i.hash)),

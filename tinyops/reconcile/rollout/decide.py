@@ -123,7 +123,7 @@ def _first_sequence(now: datetime) -> int:
 
 def _go_on(at: Situation, before: Progress, rules: Rollout) -> Decision:
     counts = count_waves(at, before, rules)
-    if at.reporting and (why := _broken(counts, rules)):
+    if _is_told(at, rules) and (why := _broken(counts, rules)):
         return replace(_halt(at, before, why), waves=counts)
     if before.held_by == "person":
         return replace(_stay(at, before, f"held: {before.reason}"), waves=counts)
@@ -142,11 +142,16 @@ def _go_on(at: Situation, before: Progress, rules: Rollout) -> Decision:
     )
 
 
+def _is_told(at: Situation, rules: Rollout) -> bool:
+    """Whether devices can be judged: boards that poll alone send no reports, and a spec may let them go by time."""
+    return at.reporting and (rules.without_reports == "wait" or any(device.report for device in at.devices))
+
+
 def _waits(at: Situation, before: Progress, rules: Rollout, counts: Sequence[WaveCount]) -> str:
     """What the next wave waits for; "" where it may begin."""
     current, soaked = counts[-1], read_time(before.since) + timedelta(hours=rules.soak_h)
-    name = f"wave {current.number} of {len(at.rollout.waves)}"
-    if not at.reporting or (not at.listed and not at.devices):
+    name, told = _name(at, current), _is_told(at, rules)
+    if not told or (not at.listed and not at.devices):
         if rules.without_reports == "wait":
             nobody = "the project has no `reports`" if not at.reporting else "nobody reports and no file lists devices"
             return f"{name}: {nobody}: it waits for them, or for `without_reports: advance`"
@@ -155,10 +160,15 @@ def _waits(at: Situation, before: Progress, rules: Rollout, counts: Sequence[Wav
     if at.now < soaked:
         return f"{name}: soaks until {time_text(soaked)}{_well(current)}"
     wanted = rules.health.min_reporting_share
-    if not at.reporting or current.well >= wanted * current.devices - _NEARLY:
+    late = next((wave for wave in reversed(counts) if wave.well < wanted * wave.devices - _NEARLY), None)
+    if not told or late is None:  # those before it, too: after a halt all of them went back
         return ""
     deadline = max(soaked, read_time(before.since) + timedelta(hours=rules.silent_after_h))
-    return f"{name}: waits{_well(current)}, {wanted:.0%} must be by {time_text(deadline)}"
+    return f"{_name(at, late)}: waits{_well(late)}, {wanted:.0%} must be by {time_text(deadline)}"
+
+
+def _name(at: Situation, wave: WaveCount) -> str:
+    return f"wave {wave.number} of {len(at.rollout.waves)}"
 
 
 def _well(count: WaveCount) -> str:
@@ -179,7 +189,10 @@ def count_waves(at: Situation, before: Progress, rules: Rollout) -> tuple[WaveCo
     begun = read_time(before.begun or before.since)
     resumed = read_time(before.resumed) if before.resumed else None
     boards = dict(at.entry.boards)
-    yardsticks = (Yardstick(boards, at.rollout, rules, at.now, o, min(begun, o), resumed) for o in opened)
+    yardsticks = [Yardstick(boards, at.rollout, rules, at.now, o, min(begun, o), resumed) for o in opened]
+    soak = timedelta(hours=rules.soak_h)
+    if soak and yardsticks and before.state in ("advancing", "holding") and at.now >= opened[-1] + soak:
+        yardsticks[-1] = replace(yardsticks[-1], alive_since=opened[-1] + soak / 2)
     return tuple(
         _count(number, [judge_device(device, by) for device in wave])
         for number, (wave, by) in enumerate(zip(members, yardsticks, strict=True), 1)
@@ -192,12 +205,14 @@ def wave_of(rollout: FleetRollout, position: int) -> int:
 
 
 def _opened(before: Progress, rules: Rollout, sizes: Sequence[int]) -> list[datetime]:
-    """When each wave began, at the latest: the last one at `since`, those before it have soaked by then."""
+    """When each wave began, at the latest: the last one at `since`, those before it have soaked by then. All that went
+    back after a halt begin anew where a person resumed it."""
     moment, found = read_time(before.since), []
+    resumed = read_time(before.resumed) if before.resumed else None
     for number in reversed(range(len(sizes))):
         if number < len(sizes) - 1 and sizes[number]:
             moment -= timedelta(hours=rules.soak_h)
-        found.append(moment)
+        found.append(moment if resumed is None else max(moment, resumed))
     return found[::-1]
 
 

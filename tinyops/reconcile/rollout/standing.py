@@ -13,18 +13,21 @@ from tinyops.manifest.report import DeviceReport
 from tinyops.specs.rollout import Rollout
 
 DAY = timedelta(days=1)
+CLOCK_AHEAD = DAY
 
 Standing: TypeAlias = Literal["well", "pending", "failed", "silent"]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A device that counts: listed and not revoked, or where nobody is listed one that reports."""
+    """A device that counts: listed and not revoked, or where nobody is listed one that reports. `report` is its newest
+    one, `doubt` why what is said of it cannot all be true."""
 
     name: str
     board: str
     position: int
     report: DeviceReport | None = field(default=None, repr=False)
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Judged:
 @dataclass(frozen=True)
 class Yardstick:
     """What the devices of one wave are judged by: `opened` is when their wave began, `resumed` when a person let the
-    rollout go on after a halt, `begun` when it began."""
+    rollout go on after a halt, `begun` when it began. Where the wave has soaked and is to pass, who was well once must
+    have been heard of since `alive_since`: a device that died of the new content an hour later proves nothing."""
 
     boards: dict[str, BoardEntry]
     rollout: FleetRollout
@@ -48,6 +52,7 @@ class Yardstick:
     opened: datetime
     begun: datetime
     resumed: datetime | None = None
+    alive_since: datetime | None = None
 
     @cached_property
     def silent_after(self) -> timedelta:
@@ -63,6 +68,8 @@ def judge_device(device: Seen, by: Yardstick) -> Judged:
     report = device.report
     if report is None:
         return _late(device, by, "it never reported")
+    if device.doubt:  # who lies, or is a clone, can neither halt a rollout at once nor let it go on
+        return _late(device, by, device.doubt)
     heard = _heard(report, by)
     if by.now - max(heard, by.opened) > by.silent_after:
         return Judged(device.name, "silent", f"it was last heard of at {report.seen or report.time}")
@@ -76,6 +83,8 @@ def judge_device(device: Seen, by: Yardstick) -> Judged:
         return _late(device, by, "it is proving it")
     if by.now - heard > by.silent_after:
         return Judged(device.name, "silent", f"it was last heard of at {report.seen or report.time}")
+    if by.alive_since is not None and heard < by.alive_since and _said(report) == heard:  # by a clock that can be right
+        return Judged(device.name, "pending", "it was not heard of in the second half of its wave's time")
     return Judged(device.name, "well")
 
 
@@ -86,10 +95,18 @@ def _late(device: Seen, by: Yardstick, why: str) -> Judged:
 def _heard(report: DeviceReport, by: Yardstick) -> datetime:
     """When a device was last heard of, never in the future.
 
-    One that knows of a release of this rollout was heard of since it began, whatever its clock says.
+    One that knows of a release of this rollout was heard of since it began, whatever its clock says; one whose clock is
+    far ahead would never be silent, and counts from its wave's beginning, too.
     """
-    said = min(read_time(report.seen or report.time), by.now)
+    said = _said(report)
+    if said > by.now + CLOCK_AHEAD:
+        return by.opened
+    said = min(said, by.now)
     return max(said, by.opened) if said < by.begun and _knows(report, by) else said
+
+
+def _said(report: DeviceReport) -> datetime:
+    return read_time(report.seen or report.time)
 
 
 def _knows(report: DeviceReport, by: Yardstick) -> bool:

@@ -267,9 +267,15 @@ static int32_t judge_head(tinyops_fetch *fetch) {
   return http->status == 200u || none != 0 ? 0 : TINYOPS_FETCH_ERR_STATUS;
 }
 
+/* Whether an answer's body is wanted by nobody: a redirect's, or a page that says that no rollout
+ * has begun. */
+static int32_t is_idle(const tinyops_fetch *fetch) {
+  return fetch->draining != 0 || (fetch->wants_image == 0 && fetch->http.status == 404u);
+}
+
 /* Returns 0 or why the poll is over. */
 static int32_t take_body(tinyops_fetch *fetch, const uint8_t *bytes, uint32_t count) {
-  if (fetch->draining != 0) {
+  if (is_idle(fetch) != 0) {
     fetch->gathered += count;
     return 0;
   }
@@ -384,8 +390,8 @@ static int32_t read_answer(tinyops_fetch *fetch) {
   const int32_t status = count != 0 ? take_bytes(fetch, config->piece, (uint32_t)count) : 0;
   if (status != 0) {
     give_up(fetch, status);
-  } else if (fetch->http.is_done != 0 ||
-             (fetch->draining != 0 && fetch->gathered > TINYOPS_FETCH_DRAIN_MAX)) {
+  } else if (fetch->http.is_done != 0 || (fetch->judged != 0 && is_idle(fetch) != 0 &&
+                                          fetch->gathered > TINYOPS_FETCH_DRAIN_MAX)) {
     end_answer(fetch);
   } else if (is_slow(fetch)) {
     give_up(fetch, TINYOPS_FETCH_ERR_TIME);

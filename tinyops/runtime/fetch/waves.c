@@ -32,10 +32,14 @@ void tinyops_fetch_begin_waves(tinyops_fetch *fetch) {
   tinyops_fetch_ask_progress(fetch);
 }
 
-static int32_t is_expired(const tinyops_fetch *fetch) {
+static int32_t is_past(const tinyops_fetch *fetch, uint64_t until_s) {
   const tinyops_fetch_config *config = fetch->config;
   const uint32_t now_ms = config->stream->now_ms(config->stream->context);
-  return tinyops_clock_is_past(config->clock, now_ms, fetch->progress.expires_s);
+  return tinyops_clock_is_past(config->clock, now_ms, until_s);
+}
+
+static int32_t is_expired(const tinyops_fetch *fetch) {
+  return is_past(fetch, fetch->progress.expires_s);
 }
 
 static void take(tinyops_fetch *fetch, int32_t choice) {
@@ -44,8 +48,11 @@ static void take(tinyops_fetch *fetch, int32_t choice) {
     tinyops_fetch_settle(fetch, TINYOPS_FETCHED_WAITS, TINYOPS_FETCH_OK);
     return;
   }
+  /* The entry may have been read long ago: that it is still the same one is the server's word. */
+  const int32_t over = fetch->offered.expires_s != 0 && is_past(fetch, fetch->offered.expires_s);
   fetch->entry = choice == TINYOPS_TAKE_BASE ? rollout->base : fetch->offered;
-  const int32_t fault = tinyops_fetch_content_fault(fetch, &fetch->entry);
+  const int32_t fault =
+      over ? TINYOPS_FETCH_ERR_EXPIRED : tinyops_fetch_content_fault(fetch, &fetch->entry);
   if (fault != 0) {
     fetch->etag[0] = 0;
     tinyops_fetch_fail(fetch, fault);

@@ -38,7 +38,7 @@ enum {
   TINYOPS_FETCH_HEAD_MS = 30000,   /* from the request to the end of the answer's head */
   TINYOPS_FETCH_WINDOW_MS = 10000, /* in which a body brings so much, or is given up: */
   TINYOPS_FETCH_WINDOW_BYTES = 1024,
-  TINYOPS_FETCH_DRAIN_MAX = 4096, /* of a redirect's body, else its connection is closed */
+  TINYOPS_FETCH_DRAIN_MAX = 4096, /* of a body nobody wants, else its connection is closed */
   TINYOPS_FETCH_PIECE_MIN = 256,  /* bytes of the buffer that travels in */
   TINYOPS_FETCH_TRIES_MAX = 3,    /* a trial may end by a power cut, but not always */
   TINYOPS_FETCH_KEPT_BYTES = 2 * (TINYOPS_ENTRY_TAG_MAX + TINYOPS_ENTRY_ASSET_MAX) +
