@@ -98,6 +98,17 @@ class Board:
         self.child.communicate(timeout=START_S)
 
 
+@dataclass(frozen=True)
+class Stands:
+    """A fleet as a whole: how many devices in each state; of each wave whether it is reached, and its devices; who
+    needs a person, why, and what to do."""
+
+    state: str
+    states: dict[str, int]
+    waves: list[tuple[bool, dict[str, int]]] = field(default_factory=list)
+    needs: list[tuple[str, str, str]] = field(default_factory=list)
+
+
 @dataclass
 class Story:
     """The repository, its devices, where its releases are, and the server of its metadata."""
@@ -211,9 +222,14 @@ spec:
         done = self.bench.ok("drift", "--json", "--all")
         return {d["device"]: (d["state"], d["version"]) for d in done.json["devices"]}
 
-    def fleet(self) -> Any:
-        (found,) = self.bench.ok("fleet", "status", "--json").json["fleets"]
-        return found
+    def fleet(self) -> Stands:
+        """Where the only fleet stands, as `fleet status` has it."""
+        status = self.bench.ok("fleet", "status", "--json").json
+        (found,) = status["fleets"]
+        assert sum(found["states"].values()) == len(found["devices"]) == sum(b["devices"] for b in found["boards"])
+        waves = [(w["reached"], w["states"]) for w in (found["rollout"] or {"waves": []})["waves"]]
+        needs = [(need["device"], need["why"].partition(" on ")[0], need["do"]) for need in status["needs"]]
+        return Stands(found["state"], found["states"], waves, needs)
 
 
 def told(story: Story) -> None:
@@ -226,20 +242,28 @@ def told(story: Story) -> None:
         story.enrol(board, name)
     story.configure()
     assert {state for state, _ in story.states().values()} == {"unreported"}
+    assert story.fleet() == Stands("unreported", {"unreported": 3})
     story.poll()
     story.trust_gateway()
     assert story.states() == dict.fromkeys((PI, MICROBIT, NANO), ("converged", 1))
+    assert story.fleet() == Stands("converged", {"converged": 3})
 
     story.other_weights(0.2525)
     story.apply()
     story.poll()
     assert {version for _, version in story.states().values()} == {1}  # nobody said that it begins
+    everybody_waits = [(False, {"waiting": 1}), (False, {"waiting": 2})]
+    assert story.fleet() == Stands("rolling out", {"waiting": 3}, everybody_waits)
     assert story.step()["progress"]["waves"] == 1
     story.poll()
     assert story.states() == {PI: ("converged", 2), MICROBIT: ("waiting", 1), NANO: ("waiting", 1)}
+    canary_has_it = [(True, {"converged": 1}), (False, {"waiting": 2})]
+    assert story.fleet() == Stands("rolling out", {"converged": 1, "waiting": 2}, canary_has_it)
     assert story.step()["progress"]["waves"] == 2
     said = story.poll()
     assert story.states() == dict.fromkeys((PI, MICROBIT, NANO), ("converged", 2)), said
+    everybody_has_it = [(True, {"converged": 1}), (True, {"converged": 2})]
+    assert story.fleet() == Stands("converged", {"converged": 3}, everybody_has_it)
     assert story.step()["progress"]["state"] == "finished"
 
     story.other_weights(0.2530)
@@ -249,10 +273,16 @@ def told(story: Story) -> None:
     assert story.step()["progress"]["waves"] == 1
     assert "golden vectors" in story.poll(code=69)
     assert story.states() == {PI: ("gave up", 2), MICROBIT: ("waiting", 2), NANO: ("waiting", 2)}
+    failed = [(True, {"gave up": 1}), (False, {"waiting": 2})]
+    why = [(PI, "reverted: crashed", "re-flash")]
+    assert story.fleet() == Stands("rolling out", {"gave up": 1, "waiting": 2}, failed, why)
     halted = story.step()["progress"]
     assert (halted["state"], len(halted["quarantined"])) == ("halted", 3)
+    went_back = Stands("halted", {"waiting": 3}, [(True, {"waiting": 1}), (False, {"waiting": 2})])
+    assert story.fleet() == went_back
     story.poll()
     assert story.states() == dict.fromkeys((PI, MICROBIT, NANO), ("waiting", 2))
+    assert story.fleet() == went_back
     plan = bench.run("plan")
     assert "held" in plan.out and "canary: failed canary in v3: wave 1: 1 of 1" in plan.out and plan.code == 67
 
@@ -262,6 +292,7 @@ def told(story: Story) -> None:
         assert story.step()["progress"]["waves"] == waves
         story.poll()
     assert story.states() == dict.fromkeys((PI, MICROBIT, NANO), ("converged", 4))
+    assert story.fleet() == Stands("converged", {"converged": 3}, everybody_has_it)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def drift_issue(plan: Plan, status: Status, missed: Mapping[str, Sequence[Miss]]
     lines = _with_rows(lines, drifted, needs)
     found = bool(drifted or steps or status.warnings)
     if not found:
-        lines += ["Everything is as released."]
+        lines += [_well(status, devices)]
     return "\n".join([*lines, ""]), found
 
 
@@ -48,6 +48,15 @@ def _head(plan: Plan, devices: Sequence[Observed]) -> str:
     released = f"v{plan.released_version}" if plan.released_version else "Nothing"
     counts = ", ".join(f"{count:,} {state}" for state, count in by_state(devices)) or "no device reports yet"
     return f"{released} is released. Devices: {counts}."
+
+
+def _well(status: Status, devices: Sequence[Observed]) -> str:
+    """Where nothing is known to be wrong; who never reported is not said to be well."""
+    silent = sum(device.state == "unreported" for device in devices)
+    if not status.reporting or len(devices) == silent:
+        return "The release is what the specs want. No device reports: what they run is not known."
+    left = f" But {silent:,} of {len(devices):,} devices never reported: what they run is not known." if silent else ""
+    return f"Everything that is reported is as released.{left}"
 
 
 def _steps(steps: Sequence[NextStep]) -> Iterator[str]:

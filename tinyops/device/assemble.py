@@ -4,41 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.device import service
-from tinyops.device.agent import REPORT_FILE, device_key, run_agent
+from tinyops.device.agent import device_key, run_agent
 from tinyops.device.believing import open_offers, open_store
-from tinyops.device.document import AgentDocument, GatewaySpec, WakeSpec, listen_at
+from tinyops.device.document import AgentDocument, GatewaySpec, WakeSpec
 from tinyops.device.gateway.content import Content
 from tinyops.device.gateway.gateway import Gateway, Pace
 from tinyops.device.gateway.health import Snapshot
 from tinyops.device.gateway.journal import Journal
 from tinyops.device.gateway.places import Finder, Named
 from tinyops.device.gateway.reporting import Reporter, Send
-from tinyops.device.gateway.serving import serving
 from tinyops.device.gateway.standing import Standings
 from tinyops.device.gateway.status import Status
 from tinyops.device.gateway.timing import Wake
 from tinyops.device.gateway.ward import Ward
 from tinyops.device.memory import Memory
+from tinyops.device.pages import own_snapshot, pages
 from tinyops.device.reports import Credential, Outbox, SealedReport, open_outbox
 from tinyops.device.settings import AgentSettings
 from tinyops.device.state import only_agent
 from tinyops.device.update.session import Origins
 from tinyops.device.update.settings import Patience, Stop
-from tinyops.errors import TinyopsError, ToolError
-from tinyops.files import MIB, read_bounded, writing
-from tinyops.manifest.envelope import parse_envelope
-from tinyops.manifest.fields import read_time
+from tinyops.errors import TinyopsError
+from tinyops.files import MIB, writing
 from tinyops.manifest.keys import SigningKey
-from tinyops.manifest.report import REPORT_LIMIT_BYTES, DeviceReport
+from tinyops.manifest.report import DeviceReport
 
 GATEWAY = "gateway"  # its folder within the agent's: the machine's own model has nothing in it
 REPORTS_WAIT_S = 30.0
@@ -106,20 +103,9 @@ class Assembly:
             raise failed[0]
         return statuses
 
-    @contextlib.contextmanager
-    def _pages(self, snapshot: Callable[[], Snapshot]) -> Iterator[None]:
-        """Health and metrics, unless they are turned off; at an address that nobody chose they may be missing."""
-        with contextlib.ExitStack() as stack:
-            if self._spec.listen:
-                host, port = listen_at(self._spec.listen)
-                try:
-                    at = stack.enter_context(serving(host, port, snapshot))
-                    self._on_event(f"health and metrics at http://{self._spec.listen.rpartition(':')[0]}:{at}/metrics")
-                except ToolError as error:
-                    if "listen" in self._spec.model_fields_set:
-                        raise
-                    self._on_event(f"warning: {error.message}")
-            yield
+    def _pages(self, snapshot: Callable[[], Snapshot]) -> contextlib.AbstractContextManager[None]:
+        chosen = "listen" in self._spec.model_fields_set
+        return pages(self._spec.listen, snapshot, self._on_event, chosen=chosen)
 
     # -- this machine's own model -------------------------------------------------------------------
 
@@ -254,25 +240,6 @@ class Assembly:
     def _place(self, text: str) -> str:
         """A folder, where it is no address."""
         return text if "://" in text or text.startswith(("github:", "git:")) else str(self._path(text))
-
-
-def own_snapshot(name: str, state: Path, poll_s: float) -> Callable[[], Snapshot]:
-    """How a machine without devices behind it stands: by the report that it wrote last."""
-    started = time.time()
-
-    def snapshot() -> Snapshot:
-        found = Snapshot(name, started=started, poll_s=poll_s, now=time.time())
-        try:
-            envelope = parse_envelope(
-                read_bounded(state / REPORT_FILE, REPORT_LIMIT_BYTES), limit_bytes=REPORT_LIMIT_BYTES, where=REPORT_FILE
-            )
-            problem, at = envelope.signed.get("problem"), read_time(str(envelope.signed.get("time")))
-        except (TinyopsError, ValueError):
-            return found
-        last_poll = 0.0 if problem else at.timestamp()
-        return replace(found, poll_problem=str(problem or ""), last_poll=last_poll)
-
-    return snapshot
 
 
 def _named(spec: GatewaySpec) -> Iterator[Named]:

@@ -16,6 +16,7 @@ from tinyops.errors import SpecError, UsageError
 
 ADDRESSES_MAX = 10_000
 DAY_S = 86_400
+LISTEN = "127.0.0.1:9110"
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=30 * DAY_S)]
 Place: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
 DeviceName: TypeAlias = Annotated[
@@ -134,9 +135,7 @@ class AgentSpec(Strict):
     reports: ReportsSpec | None = None
     interval_s: Seconds = Field(default=300.0, description="Between two polls.")
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(default=30.0, description="For one answer of the store.")
-    listen: str = Field(
-        default="127.0.0.1:9110", max_length=255, description='Where health and metrics are served; "": nowhere.'
-    )
+    listen: str = Field(default=LISTEN, max_length=255, description='Where health and metrics are served; "": nowhere.')
     device: DeviceSpec | None = None
     gateway: GatewaySpec | None = None
 

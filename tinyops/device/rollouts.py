@@ -38,7 +38,9 @@ class Rollouts:
             self._memory.saw_alive()
             self._warn(found, problem)
             return found, document
-        self.warnings[fleet] = f"no progress of the rollout of {fleet}: {problem or f'{where}: there is none'}"
+        self.warnings[fleet] = (
+            f"no progress of the rollout of {fleet}, what is new waits: {problem or f'{where}: there is none'}"
+        )
         return None
 
     def _check(self, found: Progress, entry: Entry, rollout: EntryRollout, where: str) -> None:

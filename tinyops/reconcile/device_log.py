@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from tinyops.device.provision.devices_file import Device
 from tinyops.errors import TinyopsError, UsageError
 from tinyops.manifest.document import BoardEntry, Manifest
-from tinyops.manifest.report import DeviceReport
+from tinyops.manifest.report import DeviceReport, Event, LastUpdate
 from tinyops.reconcile.past import Past
 from tinyops.reconcile.states import Judging, Observed
 from tinyops.reconcile.wanting import Rollout
@@ -108,7 +108,7 @@ def _reported(device: Observed, report: DeviceReport) -> Iterator[Line]:
     source: Source = "gateway" if report.reporter else "device"
     last = report.last_update
     for event in report.events:
-        if last is None or (event.time, event.kind) != (last.time, last.result):  # said below, with its digest
+        if not (last and _tells(event, last)):
             yield Line(event.time, source, event.kind, event.text)
     if report.running is not None:
         running = f"model {short(report.running.model)} of v{report.running.version}"
@@ -121,6 +121,12 @@ def _reported(device: Observed, report: DeviceReport) -> Iterator[Line]:
         yield Line(report.seen, source, "seen", f"by {report.reporter}" if report.reporter else "")
     said = f"{device.state}{f': {device.why}' if device.why else ''}"
     yield Line(report.time, source, "report", f"number {report.sequence:,}, slot {report.slot.state}: {said}")
+
+
+def _tells(event: Event, last: LastUpdate) -> bool:
+    """Whether an event is the last update, which says more of it: its journal has it cut, behind a version."""
+    text = event.text.removeprefix(f"v{last.version}: ").removesuffix("…")
+    return (event.time, event.kind) == (last.time, last.result) and " ".join(last.reason.split()).startswith(text)
 
 
 def short(digest: str | None) -> str:

@@ -86,7 +86,7 @@ def judge_reports(reports: Iterable[DeviceReport], by: Judging) -> list[Observed
     for fleet, listed in by.lists.items():
         for device in listed.devices.values():
             if (fleet, device.id) not in found and not device.revoked:
-                wanted = wanted_of(by.manifest, by.rollouts, fleet, device.board, device.id)
+                wanted = wanted_of(by.manifest, by.rollouts, fleet, device.board, device.unit)
                 if wanted is None and device.id in gateways:  # it runs nothing of its own, and speaks for others
                     continue
                 digest, wave = (wanted.model, wanted.wave) if wanted else (None, None)
@@ -111,7 +111,8 @@ def by_state(devices: Iterable[Observed]) -> Iterator[tuple[State, int]]:
 
 
 def _judge(report: DeviceReport, by: Judging, clone: str) -> Observed:
-    wanted = wanted_of(by.manifest, by.rollouts, report.fleet, report.board, report.device, report.running)
+    unit = _unit(report, by.lists.get(report.fleet))
+    wanted = wanted_of(by.manifest, by.rollouts, report.fleet, report.board, unit, report.running)
     state, why = _standing(report, by.lists.get(report.fleet), wanted, clone)
     if state is None and wanted is not None:
         silent = by.silent_after.get(report.fleet, SILENT_AFTER)
@@ -130,6 +131,12 @@ def _judge(report: DeviceReport, by: Judging, clone: str) -> Observed:
         wanted.wave if wanted else None,
         report,
     )
+
+
+def _unit(report: DeviceReport, listed: DevicesFile | None) -> str:
+    """What takes the device's place in waves: itself, or its chain, which only a list tells."""
+    device = listed.devices.get(report.device) if listed else None
+    return device.unit if device else report.device
 
 
 def _standing(
@@ -179,11 +186,12 @@ def _arrived(report: DeviceReport, wanted: Wanted, rollout: Rollout | None) -> S
     if wanted.choice == "keep":
         is_new = wanted.runs_new and confirmed and not (rollout and rollout.is_halted)
         return "converged" if is_new else "waiting"
-    if not confirmed or report.running is None or report.running.model != wanted.model:
+    if report.running is None or report.running.model != wanted.model:
         return None
     if wanted.choice == "new":
-        return "converged" if wanted.runs_new else None
-    return None if wanted.runs_new else "waiting"
+        return "converged" if confirmed and wanted.runs_new else None
+    went_back = confirmed or report.slot.state == "reverted"  # which says that the one before runs
+    return "waiting" if went_back and not wanted.runs_new else None
 
 
 def _waiting_for(rollout: Rollout | None) -> str:

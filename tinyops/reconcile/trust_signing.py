@@ -62,25 +62,32 @@ def init(
     if held.newest is not None:
         hint = "`tinyops trust status` shows it; `tinyops trust rotate` changes it"
         raise UsageError(f"{FOLDER}: there is a root already", hint=hint)
+    targets = _first_targets(found, targets_keys)
     names = [*(root_keys or [ROOT_SECRET]), found.online_secret]
     made = [_made(name, found.root) for name in names if _is_secret(name) and not _at_hand(name, found.root)]
     root = [key for name in root_keys or [ROOT_SECRET] for key in public_keys(name, found.root)]
     online = public_keys(found.online_secret, found.root)
-    if found.by_people:
-        targets = [key for name in targets_keys for key in public_keys(name, found.root)]
-    elif targets_keys:
-        raise UsageError("targets are signed by CI here", hint="signing: {targets: {by: people, …}}, or no --targets")
-    else:
-        targets = [found.targets_key().public]
-    empty = RoleKeys(())
-    holders = Keyholders(
-        change_role(empty, ROOT, add=root, remove=(), threshold=threshold),
-        change_role(empty, TARGETS, add=targets, remove=(), threshold=found.targets.threshold),
-        tuple(online),
-    )
+    root_role = change_role(RoleKeys(()), ROOT, add=root, remove=(), threshold=threshold)
+    holders = Keyholders(root_role, targets, tuple(online))
     _check_apart(holders)
     proposed = propose_root(held, holders, _keys_here(found.root), now, found.lives)
     return proposed, made
+
+
+def _first_targets(found: Trusting, names: Sequence[str]) -> RoleKeys:
+    """Before any key is made: who signs targets, CI or enough people."""
+    if not found.by_people:
+        if names:
+            hint = "signing: {targets: {by: people, …}}, or no --targets"
+            raise UsageError("targets are signed by CI here", hint=hint)
+        keys = [found.targets_key().public]
+    else:
+        keys = [key for name in names for key in public_keys(name, found.root)]
+    wanted = found.targets.threshold
+    if len({key.key_id for key in keys}) < wanted:
+        hint = "`tinyops trust key NAME > name.pem` makes one for each; then `--targets name.pem`, once for each"
+        raise UsageError(f"{wanted} people sign here, and {len(keys)} of their keys are named", hint=hint)
+    return change_role(RoleKeys(()), TARGETS, add=keys, remove=(), threshold=wanted)
 
 
 def rotate(

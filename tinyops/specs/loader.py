@@ -268,6 +268,9 @@ class _Checker:
                 yield Fault(loc, f"fleet {retired.fleet} is retired, but its spec exists", "remove one of the two")
             if retired.fleet in [r.fleet for r in project.spec.retired[:number]]:
                 yield Fault(loc, f"fleet {retired.fleet} is retired twice", "remove one")
+            if retired.action == "erase":
+                where: Loc = ("spec", "retired", number, "action")
+                yield Fault(where, "erasing what devices run is not part of this version", "action: keep")
         for name in ("releases.path", "reports.path", "metadata.path"):
             yield from self._url_faults(project, *name.split("."))
         yield from store_faults(project.spec.artifacts)

@@ -54,7 +54,8 @@ class Rollout(Strict):
     )
     without_reports: Literal["wait", "advance"] = Field(
         default="wait",
-        description="Where the project has no reports: a wave waits for a person, or ends when it has soaked.",
+        description="Where the project has no reports, or no device of the fleet ever sent one: a wave waits for them, "
+        "or ends when it has soaked.",
     )
     on_failure: Literal["revert", "hold"] = Field(
         default="revert", description="After a halt, devices with the new content go back, or stay as they are."

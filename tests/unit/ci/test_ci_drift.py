@@ -43,8 +43,16 @@ def test_no_drift() -> None:
     text, drifted = drift_issue(SETTLED, status(device("converged"), device("waiting", "d2")), {})
     assert not drifted
     assert text.startswith("<!-- tinyops drift of wearables -->\nv3 is released. Devices: 1 converged, 1 waiting.")
-    assert "Everything is as released." in text
-    assert not drift_issue(SETTLED, status(device("unreported")), {})[1]
+    assert "Everything that is reported is as released.\n" in text
+
+
+@pytest.mark.parametrize("reporting", [True, False])
+@pytest.mark.parametrize("devices", [(), (device("unreported"), device("unreported", "d2"))])
+def test_who_never_reported_is_not_said_to_be_as_released(devices: tuple[Observed, ...], reporting: bool) -> None:
+    text, drifted = drift_issue(SETTLED, status(*devices, reporting=reporting), {})
+    assert not drifted and "Everything" not in text and "No device reports: what they run is not known." in text
+    text, drifted = drift_issue(SETTLED, status(device("converged"), device("unreported", "d2")), {})
+    assert not drifted and "But 1 of 2 devices never reported" in text
 
 
 def test_what_drifted_is_listed_and_nothing_else() -> None:

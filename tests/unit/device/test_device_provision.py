@@ -123,6 +123,18 @@ def test_a_file_keeps_its_comments_order_and_further_columns() -> None:
     assert parse_devices(text, where="f.csv").devices["w-3"].public_key == "ab" * 32
 
 
+def test_parts_of_a_chain_are_one_unit_and_a_replaced_part_stays_one() -> None:
+    rows = (
+        "id,board,revoked,chain\neye,nano33ble,,door-3\nbrain,linux,,door-3\nold,linux,2027-01-01,door-4\nw-1,pico,,\n"
+    )
+    file = parse_devices(rows, where="f.csv")
+    assert file.units({"nano33ble", "pico"}) == {"door-3", "w-1"} and file.to_text() == rows
+    after = enrolled(file, Device("eye-2", "nano33ble"), instead_of="eye", today=TODAY)
+    assert after.devices["eye-2"].unit == "door-3" and after.units({"linux"}) == {"door-3"}
+    with pytest.raises(SpecError, match=r"'door 3' is no device id"):
+        parse_devices("id,board,chain\neye,nano33ble,door 3\n", where="f.csv")
+
+
 def test_an_empty_file_gets_its_header() -> None:
     file = parse_devices("# devices\n", where="f.csv")
     text = enrolled(file, Device("a", "pico"), instead_of=None, today=TODAY).to_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -350,6 +351,20 @@ FAULTS: dict[str, tuple[Callable[[Host], None], str]] = {
 }
 
 
+KINDS = {
+    "expired": "expired",
+    "older timestamp": "older, replayed",
+    "mixture|swapped|as timestamp": "mixed",
+    "truncated": "truncated",
+    "order": "re-ordered",
+    "": "altered or forged",
+}
+
+
+def kind_of(name: str) -> str:
+    return next(kind for words, kind in KINDS.items() if re.search(words, name))
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_metadata_that_must_not_be_believed(host: Host, name: str) -> None:
     assert host.poll() == 1
@@ -360,7 +375,7 @@ def test_metadata_that_must_not_be_believed(host: Host, name: str) -> None:
     version = 2 if name in ("an older timestamp", "expired targets") else 1
     if "expired" not in name and "after a start" not in name:
         assert host.offers.offered("wrist", "linux").entry.version == version, "what was known is still offered"
-    count_faults("TUF metadata that must not be believed", 1)
+    count_faults(f"TUF metadata that must not be believed: {kind_of(name)}", 1)
 
 
 def test_an_older_progress_under_the_newest_name_is_none(host: Host) -> None:
@@ -456,7 +471,7 @@ def test_whatever_the_server_answers_what_is_known_stays(host: Host, part: str, 
     host.poll()
     host.release()
     monkeypatch.setattr("test_device_tuf.WAIT_S", 0.2)
-    tried = 0
+    tried = []
     for name, fault in WEB_FAULTS.items():
         if part == "timestamp" and "not modified" in name:
             continue  # there it was asked for
@@ -465,11 +480,12 @@ def test_whatever_the_server_answers_what_is_known_stays(host: Host, part: str, 
         with pytest.raises(RemoteError):
             host.poll()
         assert host.server.sent < 50_000_000
-        tried += 1
+        tried.append(name)
     host.server.faults = {}
     host.start()
     assert host.poll() == 2
-    count_faults("answers of a server of metadata", tried)
+    for name in tried:
+        count_faults(f"answers of a server of metadata: {name}", 1)
 
 
 def test_a_publish_in_the_middle_of_a_poll(host: Host) -> None:

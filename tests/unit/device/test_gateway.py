@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fakes.carriers import over_udp
-from fakes.herd import Herd, enrolled
+from fakes.herd import Herd, HerdBoard, enrolled
 from fakes.pty_board import terminal
 from fakes.slot_board import ORIGINS
 from fakes.smp_board import HEALTH, _serve, serving
@@ -95,6 +98,25 @@ def test_a_device_that_runs_the_base_is_sent_the_delta(herd: Herd) -> None:
     assert runs(first, new) and runs(other, new), "the other one takes none"
     assert first.uploaded == len(data) < 0.1 * other.uploaded
     assert sorted(herd.source.fetched) == ["contract.json", "model.delta", "model.img"]
+
+
+def test_many_are_updated_at_once(herd: Herd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is asked to try the new image before all are."""
+    new, everybody = offer(body=b"new model" * 200), threading.Barrier(4)
+    herd.release(new)
+    boards = [enrolled(f"w-{n}") for n in range(4)]
+
+    def met(board: HerdBoard, body: dict[str, Any]) -> dict[str, Any]:
+        if not body["confirm"]:
+            everybody.wait(60)
+        return HerdBoard._set(board, body)
+
+    for board in boards:
+        monkeypatch.setattr(board, "_set", partial(met, board))
+    with contextlib.ExitStack() as lines:
+        addresses = [lines.enter_context(herd.device(board)) for board in boards]
+        herd.gateway(*addresses, pace=Pace(jobs=4)).round()
+    assert all(runs(board, new) for board in boards) and not everybody.broken
 
 
 def test_one_that_fails_stops_no_other(herd: Herd) -> None:

@@ -27,12 +27,12 @@ from fakes.slot_board import CONTRACT
 from fakes.trusted import Trusted
 from fakes.updates import BODY, runs
 from tinyops.cli import main
-from tinyops.device.assemble import own_snapshot
-from tinyops.device.document import read_document
+from tinyops.device.document import LISTEN, read_document
 from tinyops.device.gateway.health import health
+from tinyops.device.pages import own_snapshot, pages
 from tinyops.device.service import secret_file, unit
 from tinyops.device.update.decide import Offer
-from tinyops.errors import SpecError
+from tinyops.errors import SpecError, ToolError
 from tinyops.images import Kind, build_image, read_image, sign_image
 from tinyops.manifest.entry import EntryRollout
 from tinyops.manifest.envelope import seal
@@ -114,7 +114,7 @@ def test_a_gateway_from_the_store_to_the_report(store: ImageStore, capsys: pytes
         (device,) = json.loads(capsys.readouterr().out)["devices"]
         assert (device["device"], device["state"], device["text"]) == ("w-1", "current", None)
         assert main(["agent", "--config", str(config), "--once"]) == 0
-        assert capsys.readouterr().out == "w-1: current\n1 devices: 1 current\n"
+        assert capsys.readouterr().out == "w-1: current\n1 device: 1 current\n"
     assert runs(board, new)
     (report,) = read_reports(store.folder / "reports")
     assert isinstance(report, DeviceReport)
@@ -191,6 +191,43 @@ def test_a_machine_without_devices_behind_it_tells_how_it_stands(tmp_path: Path)
     assert (take().poll_problem, take().last_poll) == ("the store is away", 0)
     (tmp_path / "report.json").write_bytes(seal({**report, "problem": None}, [SigningKey.generate()]).to_bytes())
     assert take().last_poll == 1798859045
+
+
+def test_health_and_metrics_are_on_loopback_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text(GOOD + "  device: {fleet: wrist, board: linux}\n")
+    assert read_document(path).spec.listen == LISTEN == "127.0.0.1:9110"
+    snapshot, said, port = own_snapshot("pi-7", tmp_path, 300.0), [], free_port()
+    with pages(f"127.0.0.1:{port}", snapshot, said.append, chosen=True):
+        assert "tinyops_" in get(f"http://127.0.0.1:{port}/metrics")[1]
+        with pages(f"127.0.0.1:{port}", snapshot, said.append, chosen=False):
+            pass
+        with pytest.raises(ToolError), pages(f"127.0.0.1:{port}", snapshot, said.append, chosen=True):
+            pass
+    assert said[0] == f"health and metrics at http://127.0.0.1:{port}/metrics" and said[1].startswith("warning: ")
+    with pages("", snapshot, said.append, chosen=True), pytest.raises(urllib.error.URLError):
+        get(f"http://127.0.0.1:{port}/metrics")
+
+
+def test_an_agent_of_flags_that_stays_serves_them_too(store: ImageStore) -> None:
+    port = free_port()
+    flags = ["--store", "releases", "--trust", "trusted.pem", "--fleet", "wrist", "--board", "linux", "--state", "own"]
+    command = [sys.executable, "-m", "tinyops", "agent", *flags, "--listen", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(command, cwd=store.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: answers(port))
+        assert "ok" in json.loads(get(f"http://127.0.0.1:{port}/healthz")[1])
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert main(["agent", *flags, "--listen", "everywhere"]) == 64
+
+
+def answers(port: int) -> bool:
+    try:
+        return "tinyops_" in get(f"http://127.0.0.1:{port}/metrics")[1]
+    except urllib.error.URLError:
+        return False
 
 
 def free_port() -> int:

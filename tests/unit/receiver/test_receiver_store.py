@@ -104,7 +104,9 @@ def test_what_is_refused_is_named_and_leaves_what_was_there(store: ReportStore) 
     for what, (one, reason) in refused.items():
         assert reason in why(store, one), what
         assert files(store) == before, what
-    count_faults("reports that a receiver refuses", len(refused))
+    revoked = sum("revoked" in reason for _, reason in refused.values())
+    count_faults("reports that a receiver refuses: of revoked devices and gateways", revoked)
+    count_faults("reports that a receiver refuses: forged, played again, malformed", len(refused) - revoked)
 
 
 def test_the_same_report_again_is_well_and_good(store: ReportStore, monkeypatch: Any) -> None:

@@ -266,6 +266,25 @@ def test_a_log_tells_releases_waves_events_and_the_report_in_order(released: Rel
     assert "offers model" in v2 and "before" in v2
 
 
+@pytest.mark.parametrize(
+    ("told", "lines"),
+    [
+        ("v2: vector 3", 1),  # a Linux device's own journal
+        ("vector 3", 1),  # a gateway's
+        ("vecto…", 1),
+        ("v2: vector 4", 2),
+        ("firmware runs, confirmed", 2),
+    ],
+)
+def test_the_newest_update_is_told_once(released: Released, told: str, lines: int) -> None:
+    event = Event(time=ago(hours=2), kind="reverted", text=told)
+    (device,) = released.judge(gave_up("a", released.new, "vector 3", events=(event,)), in_waves=False)
+    log = [
+        line for line in device_log(device, released.judging({}, in_waves=False), None, 20) if line.what == "reverted"
+    ]
+    assert len(log) == lines and log[-1].text.startswith("v2, model ")
+
+
 def test_a_device_that_never_reported_has_a_log_too(released: Released) -> None:
     by = released.judging({FLEET: listed("a,linux,,2026-12-24")}, in_waves=False)
     (device,) = released.judge(lists=by.lists, in_waves=False)

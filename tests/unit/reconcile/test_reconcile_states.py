@@ -9,6 +9,7 @@ import pytest
 
 from fakes.fleets import NOW, OTHER, Released, ago, gave_up, listed, report, states
 from fakes.releases import FLEET
+from tinyops.device.provision.devices_file import parse_devices
 from tinyops.manifest.document import FileRef
 from tinyops.manifest.progress import POSITIONS, position
 from tinyops.manifest.report import Running, Slot
@@ -48,6 +49,9 @@ def test_without_a_rollout_everybody_is_wanted_at_once(released: Released) -> No
         (0, "finished", 3, "new", "confirmed", "converged"),
         (2, "halted", 1, "new", "confirmed", "behind"),
         (2, "halted", 1, "base", "confirmed", "waiting"),
+        (2, "halted", 1, "base", "reverted", "waiting"),
+        (2, "halted", 1, "base", "trial", "on trial"),
+        (1, "advancing", 1, "new", "reverted", "behind"),
         (0, None, 1, "base", "confirmed", "waiting"),
         (0, None, 1, "new", "confirmed", "converged"),
         (2, "advancing", 1, "other", "confirmed", "behind"),
@@ -163,6 +167,21 @@ def test_a_gateway_that_runs_no_model_of_its_fleet_is_not_waited_for(released: R
 def test_a_fleet_without_reports_is_not_converged(released: Released) -> None:
     found = released.judge(lists={FLEET: listed("a,linux", "b,linux")}, in_waves=False)
     assert set(states(found).values()) == {"unreported"} and converged_share(found) == 0.0
+
+
+def test_parts_of_a_chain_stand_in_their_chains_wave(released: Released) -> None:
+    released.reach(1)
+    chain, late = named(1, released), named(3, released)
+    part = next(n for n in (f"p-{i}" for i in range(1000)) if released.rollout.wave_of(position(FLEET, n)) == 2)
+    lists = {
+        FLEET: parse_devices(f"id,board,chain\n{part},linux,{chain}\n{late},linux,{chain}\nx,linux,{late}\n", where="f")
+    }
+    found = {d.device: d for d in released.judge(report(part, released.base), report("x", released.base), lists=lists)}
+    assert {name: (d.state, d.wave) for name, d in found.items()} == {
+        part: ("behind", 1),
+        late: ("unreported", 1),
+        "x": ("waiting", 3),
+    }
 
 
 CHIP, OTHER_CHIP = "00112233aabbccdd", "ffffffffffffffff"

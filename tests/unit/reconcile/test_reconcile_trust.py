@@ -16,6 +16,7 @@ from tinyops.errors import RemoteError, SpecError, ToolError, UnsafePlan, UsageE
 from tinyops.manifest.keys import write_private
 from tinyops.plan.awaiting import Awaiting
 from tinyops.reconcile.offering import deliver
+from tinyops.reconcile.trust_signing import init
 from tinyops.release.secrets import new_key, secret_path
 from tinyops.trust.offline import save_offline
 from tinyops.trust.places import Moved
@@ -277,6 +278,13 @@ def test_the_first_root_makes_the_keys_that_it_needs(tmp_path: Path) -> None:
     assert secret_path("TINYOPS_ROOT_KEY", bench.root).stat().st_mode & 0o077 == 0
     with pytest.raises(UsageError, match="there is a root already"):
         bench.init()
+
+
+def test_without_the_peoples_keys_nothing_is_made(tmp_path: Path) -> None:
+    bench = TrustBench(tmp_path)
+    with pytest.raises(UsageError, match="people sign here, and 0 of their keys are named"):
+        init(bench.found, root_keys=[], threshold=1, targets_keys=[], now=bench.clock)
+    assert not secret_path("TINYOPS_ROOT_KEY", bench.root).exists() and not bench.offline.exists()
 
 
 def test_an_online_key_that_is_also_one_of_people_is_refused(people: TrustBench) -> None:

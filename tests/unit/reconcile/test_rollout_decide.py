@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,15 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.faults import count_faults
-from fakes.rollouts import HOUR, NEW, OLD, Fleet, gave_up, offer, report, rules
+from fakes.rollouts import HOUR, NEW, OLD, START, Fleet, gave_up, offer, report, rules
+from tinyops.device.provision.devices_file import parse_devices
 from tinyops.errors import UsageError
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.fields import read_time, time_text
 from tinyops.manifest.keys import SigningKey
-from tinyops.manifest.progress import POSITIONS, QUARANTINED_MAX, Progress, Quarantined
+from tinyops.manifest.progress import POSITIONS, QUARANTINED_MAX, Progress, Quarantined, position
 from tinyops.reconcile.rollout.choices import halt, hold, resume
 from tinyops.reconcile.rollout.decide import LIFE, count_waves, wave_of
-from tinyops.reconcile.rollout.waves import wave_sizes
+from tinyops.reconcile.rollout.stepping import counting
+from tinyops.reconcile.rollout.waves import thresholds, wave_sizes
 from tinyops.specs.rollout import RolloutHealth, Wave
 
 FIRST = 7 * 365 * 24 * 60 + 2 * 24 * 60  # minutes from 2020 to 2027: a document that follows none
@@ -328,6 +331,24 @@ def test_without_reports_waves_wait_unless_the_spec_lets_them_go_by_time() -> No
     assert fleet.soak(24).says == "every wave has soaked"
 
 
+def test_boards_that_never_report_go_by_time_where_the_spec_says_so() -> None:
+    """Those that poll alone, in a project whose other devices report: the first report ends that."""
+    fleet = begun()
+    fleet.step(73)
+    assert fleet.progress is not None and fleet.progress.state == "halted", "unless the spec says so"
+    fleet = begun(rules=rules(without_reports="advance"))
+    assert [fleet.step(24).says for _ in range(3)] == [
+        "wave 2 of 3 begins",
+        "wave 3 of 3 begins",
+        "every wave has soaked",
+    ]
+    fleet = begun(rules=rules(without_reports="advance"))
+    fleet.say(fleet.names[0], model=OLD, version=6)
+    assert "waits, 0 of 2 devices well" in fleet.step(24).says
+    fleet.step(73)
+    assert fleet.progress is not None and fleet.progress.state == "halted"
+
+
 def test_a_fleet_without_a_list_counts_who_reports() -> None:
     fleet = begun(listed=False, rules=rules(Wave(share=0.5), Wave(share=1)))
     assert "nobody reports and no file lists devices" in fleet.step(24 * 30).says
@@ -562,6 +583,44 @@ def test_waves_are_as_large_as_the_spec_says(size: int, canary: int, share: floa
     assert sizes[0] == first and sizes[2] == size
     assert sizes[1] == max(first, -int(-(share * size) // 1))
     assert fleet.waves[-1] == POSITIONS - 1
+
+
+def test_parts_of_a_chain_count_in_one_wave_where_their_agents_take_it() -> None:
+    rows = [f"eye-{n},b,door-{n}\nbrain-{n},b,door-{n}" for n in range(9)]
+    listed = parse_devices("\n".join(["id,board,chain", *rows, "alone,b,", ""]), where="f.csv")
+    upto = thresholds(rules(Wave(canary=1), Wave(share=0.5), Wave(share=1)).waves, "f", listed.units({"b"}))
+    assert wave_sizes(upto, "f", listed.units({"b"})) == (1, 4, 5)
+    rollout = begun().rollout.model_copy(update={"waves": upto})
+    waves = {
+        seen.name: (wave_of(rollout, seen.position), seen.position)
+        for seen in counting(begun().entry, "f", listed, (), START)
+    }
+    assert len(waves) == 19 and len({wave for wave, _ in waves.values()}) == 3
+    for number in range(9):
+        assert waves[f"eye-{number}"] == waves[f"brain-{number}"]
+        assert waves[f"eye-{number}"][1] == position("f", f"door-{number}")
+
+
+def test_of_a_device_that_moved_to_another_gateway_the_newest_report_counts() -> None:
+    fleet = begun(size=2, rules=rules(Wave(share=1)))
+    moved, well = fleet.names
+    listed = parse_devices(f"id,board\n{moved},b\n{well},b\n", where="f.csv")
+    new, old = report(moved, fleet.now), report(moved, fleet.now - 90 * HOUR, 6, model=OLD)
+    told = [(new, "gw-a"), (old, "gw-z"), (report(well, fleet.now), "gw-a")]
+    for order in (told, told[::-1]):
+        reports = [one.model_copy(update={"reporter": by}) for one, by in order]
+        devices = counting(fleet.entry, "f", listed, reports, fleet.now)
+        (wave,) = count_waves(replace(fleet.situation(), devices=devices), begun().progress, fleet.rules)
+        assert (wave.well, wave.silent) == (2, 0)
+
+
+def test_two_boards_with_one_name_count_as_lost() -> None:
+    fleet = begun(size=1, rules=rules(Wave(share=1)))
+    both = [report("d-0", fleet.now).model_copy(update={"silicon": n * 16, "reporter": f"gw-{n}"}) for n in "ab"]
+    (device,) = counting(fleet.entry, "f", None, both, fleet.now)
+    fleet.now += 73 * HOUR
+    (wave,) = count_waves(replace(fleet.situation(), devices=[device]), begun().progress, fleet.rules)
+    assert wave.silent == 1 and wave.judged[0].why.startswith("2 boards have its name")
 
 
 def test_the_fullest_document_is_one_that_small_devices_read() -> None:

@@ -607,13 +607,15 @@ def test_no_specs_folder(tmp_path: Path, catalog: Mapping[str, Board]) -> None:
 
 
 def test_retired_fleets(tree: Tree) -> None:
-    entries = "{fleet: wrist, until: 2027-06-30}, {fleet: old, until: '2027-06-30'}, {fleet: old, until: 2028-01-01}"
+    entries = "{fleet: wrist, until: 2027-06-30}, {fleet: old, until: '2027-06-30'}, {fleet: old, until: 2028-01-01"
+    entries += ", action: erase}"
     retired = f"  retired: [{entries}]\n"
     tree.write("specs/a-project.yaml", PROJECT + retired)
     found = tree.problems()
     assert [(p.line, p.column, p.message) for p in found] == [
         (7, 21, "fleet wrist is retired, but its spec exists"),
         (7, 91, "fleet old is retired twice"),
+        (7, 123, "erasing what devices run is not part of this version"),
     ]
 
 

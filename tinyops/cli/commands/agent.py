@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from tinyops.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from tinyops.device.gateway.status import Status
     from tinyops.device.update.settings import Stop
@@ -58,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--contract", type=Path, metavar="FILE", help="what this device is wired for: other contracts are refused")
     add("--project", help="accept releases of this project only (default: that of the first one)")
     add("--once", action="store_true", help="poll once and end: for cron and tests")
+    add(
+        "--listen",
+        metavar="HOST:PORT",
+        help='where health and metrics are served (default 127.0.0.1:9110; "": nowhere)',
+    )
     add("--interval", type=float, default=300.0, metavar="S", help="seconds between polls (default 300)")
 
 
@@ -68,7 +75,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             return _identity(*_of_file(arguments.config), output)
         return _unit(arguments, output) if arguments.systemd_unit else _run_file(arguments, output)
     if arguments.identity:
-        return _identity(arguments.device, arguments.state, output)
+        return _identity(arguments.device, arguments.state, arguments.fleet, arguments.board, output)
     if arguments.systemd_unit or arguments.bluetooth:
         raise UsageError("--systemd-unit wants --config, the file that the unit runs it with")
     for name in ("store", "fleet", "board"):
@@ -102,7 +109,8 @@ def _run_flags(arguments: argparse.Namespace, output: Output) -> int:
         once=arguments.once,
         interval_s=arguments.interval,
     )
-    report = run_agent(settings, on_event=output.note)
+    with contextlib.nullcontext() if settings.once else _pages(arguments, output):
+        report = run_agent(settings, on_event=output.note)
     running = report.running
     lines = [f"{report.device}: slot {report.slot.state}"]
     if running is not None:
@@ -112,6 +120,20 @@ def _run_flags(arguments: argparse.Namespace, output: Output) -> int:
         lines.append(f"{report.health.inferences} inferences: {counts}")
     output.result(report.to_json(), "\n".join(lines))
     return 0
+
+
+def _pages(arguments: argparse.Namespace, output: Output) -> AbstractContextManager[None]:
+    from tinyops.device.document import LISTEN, listen_at
+    from tinyops.device.pages import own_snapshot, pages
+    from tinyops.documents import Misplaced
+
+    listen = LISTEN if arguments.listen is None else arguments.listen
+    try:
+        listen and listen_at(listen)
+    except Misplaced as error:
+        raise UsageError(f"--listen: {error}", hint=error.hint) from None
+    snapshot = own_snapshot(arguments.device, arguments.state, arguments.interval)
+    return pages(listen, snapshot, output.note, chosen=arguments.listen is not None)
 
 
 def _check_alone(arguments: argparse.Namespace) -> None:
@@ -125,26 +147,27 @@ def _check_alone(arguments: argparse.Namespace) -> None:
             raise UsageError(f"--{name.replace('_', '-')}: with --config all settings are in the file")
 
 
-def _identity(name: str, state: Path, output: Output) -> int:
-    """The machine's own key, made now where it never ran."""
+def _identity(name: str, state: Path, fleet: str | None, board: str | None, output: Output) -> int:
+    """The machine's own key, made now where it never ran, and the command that enrols it."""
     from tinyops.device.agent import device_key
     from tinyops.files import writing
 
     with writing(state):
         state.mkdir(parents=True, exist_ok=True)
     key = device_key(state).public.raw.hex()
-    text = (
-        f"{name}: public key {key}\nEnrol it: tinyops enrol --fleet FLEET --id {name} --board BOARD --public-key {key}"
-    )
-    output.result({"device": name, "public_key": key}, text)
+    command = f"tinyops enrol --fleet {fleet or 'FLEET'} --id {name} --board {board or 'BOARD'} --public-key {key}"
+    text = f"{name}: public key {key}\nEnrol it: {command}"
+    output.result({"device": name, "fleet": fleet, "board": board, "public_key": key}, text)
     return 0
 
 
-def _of_file(path: Path) -> tuple[str, Path]:
+def _of_file(path: Path) -> tuple[str, Path, str | None, str | None]:
+    """Name, state, and of a device that runs a model itself fleet and board."""
     from tinyops.device.document import read_document
 
     document = read_document(path)
-    return document.metadata.name, path.parent / document.spec.state
+    name, state, device = document.metadata.name, path.parent / document.spec.state, document.spec.device
+    return (name, state, device.fleet, device.board) if device else (name, state, None, None)
 
 
 def _unit(arguments: argparse.Namespace, output: Output) -> int:

@@ -75,8 +75,20 @@ def _show(applied: Applied, output: Output) -> None:
         return
     kept = "No changes. Still released:" if not missed else "Nothing new was published. Still released:"
     head = f"Published {manifest.tag} of {manifest.project}." if applied.published else f"{kept} {manifest.tag}"
-    lines = [head, *_offered(applied), "", output.table(HEADERS, rows(manifest)), FOOTNOTE]
+    lines = [head, *_offered(applied), *_begins(applied), "", output.table(HEADERS, rows(manifest)), FOOTNOTE]
     output.result(value, "\n".join(lines))
+
+
+def _begins(applied: Applied) -> list[str]:
+    """What starts the rollouts that a new release brings."""
+    manifest = applied.manifest
+    if manifest is None or not applied.published:
+        return []
+    begun = {n: e.rollout for n, e in sorted(manifest.fleets.items()) if e.rollout and e.rollout.id == manifest.version}
+    after = "`tinyops rollout step` begins the first, and no device takes it before."
+    return [
+        f"{name}: in {len(r.waves)} {'wave' if len(r.waves) == 1 else 'waves'}: {after}" for name, r in begun.items()
+    ]
 
 
 def _offered(applied: Applied) -> list[str]:

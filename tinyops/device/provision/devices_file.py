@@ -1,10 +1,11 @@
 """The file of a fleet's devices: CSV in Git, read and written with its comments, order and further columns kept.
 
-    id,board,labels,public_key,enrolled,revoked,silicon,image_keys
+    id,board,labels,public_key,enrolled,revoked,silicon,image_keys[,chain]
 
 `id` and `board` must be there; `public_key` is the device's own, 64 hex digits, `enrolled` and `revoked` are days,
 `silicon` is its chip's own number in hex: one that is not revoked belongs to one device. `image_keys` are the keys that
-it takes images from, by the first 16 digits of their ids.
+it takes images from, by the first 16 digits of their ids. `chain` names the chain that it is a part of: all its parts
+take one place in the waves of a rollout.
 Lines that begin with # and empty lines are kept.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -24,7 +25,8 @@ FILE_LIMIT_BYTES = 16 * 1024 * 1024
 DEVICES_MAX = 100_000
 FIELD_MAX = 500
 LINE_MAX = 8192
-COLUMNS = ("id", "board", "labels", "public_key", "enrolled", "revoked", "silicon", "image_keys")
+COLUMNS = ("id", "board", "labels", "public_key", "enrolled", "revoked", "silicon", "image_keys", "chain")
+OF_A_NEW_FILE = COLUMNS[:-1]
 NEEDED = ("id", "board")
 _ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _KEY = re.compile(r"[0-9a-f]{64}|")
@@ -52,7 +54,13 @@ class Device:
     revoked: str = ""
     silicon: str = ""
     image_keys: str = ""  # separated by spaces
+    chain: str = ""
     others: tuple[tuple[str, str], ...] = ()  # columns that tinyops knows nothing of
+
+    @property
+    def unit(self) -> str:
+        """What takes a place in the waves of a rollout: the device, or the chain that it is a part of."""
+        return self.chain or self.id
 
     def value(self, column: str) -> str:
         return str(getattr(self, column)) if column in COLUMNS else dict(self.others).get(column, "")
@@ -69,6 +77,10 @@ class DevicesFile:
     @cached_property
     def devices(self) -> Mapping[str, Device]:
         return {line.id: line for line in self.lines if isinstance(line, Device)}
+
+    def units(self, boards: Container[str]) -> frozenset[str]:
+        """What counts in the waves of a rollout: devices of these boards that are not revoked, chains once each."""
+        return frozenset(one.unit for one in self.devices.values() if not one.revoked and one.board in boards)
 
     def to_text(self) -> str:
         rows = [line if isinstance(line, str) else self._row(line) for line in self.lines]
@@ -89,7 +101,7 @@ class DevicesFile:
 
 def enrolled(file: DevicesFile, device: Device, *, instead_of: str | None, today: date) -> DevicesFile:
     """The file with a newly enrolled device. `instead_of` is the id that it replaces: its own when it is enrolled
-    again, else that of a device which is revoked by this, and whose labels it takes over.
+    again, else that of a device which is revoked by this, and whose labels and chain it takes over.
 
     Raises UsageError when the id is taken or there is nobody to replace.
     """
@@ -105,7 +117,8 @@ def enrolled(file: DevicesFile, device: Device, *, instead_of: str | None, today
     if instead_of is None:
         return file.with_device(device)
     old = known[instead_of]
-    taken = replace(device, labels=device.labels or old.labels, others=device.others or old.others)
+    labels, others, chain = device.labels or old.labels, device.others or old.others, device.chain or old.chain
+    taken = replace(device, labels=labels, others=others, chain=chain)
     if instead_of == device.id:
         return file.with_device(taken)
     return file.with_device(replace(old, revoked=old.revoked or today.isoformat())).with_device(taken)
@@ -176,7 +189,7 @@ def parse_devices(text: str, *, where: str) -> DevicesFile:
         problems.append(Problem(where, DEVICES_MAX, 1, f"more than {DEVICES_MAX:,} lines"))
     if problems:
         raise SpecError(problems)
-    return DevicesFile(columns or COLUMNS, tuple(lines), header_at if columns else len(lines))
+    return DevicesFile(columns or OF_A_NEW_FILE, tuple(lines), header_at if columns else len(lines))
 
 
 def _shares(device: Device, chips: dict[str, str]) -> bool:
@@ -210,6 +223,7 @@ def _device(line: str, columns: Sequence[str]) -> Device | str:
     known = {column: values.get(column, "") for column in COLUMNS}
     try:
         check_id(known["id"])
+        known["chain"] and check_id(known["chain"])
         _check_values(known)
     except ValueError as error:
         return str(error)

@@ -123,7 +123,7 @@ def _first_sequence(now: datetime) -> int:
 
 def _go_on(at: Situation, before: Progress, rules: Rollout) -> Decision:
     counts = count_waves(at, before, rules)
-    if at.reporting and (why := _broken(counts, rules)):
+    if _is_told(at, rules) and (why := _broken(counts, rules)):
         return replace(_halt(at, before, why), waves=counts)
     if before.held_by == "person":
         return replace(_stay(at, before, f"held: {before.reason}"), waves=counts)
@@ -142,11 +142,16 @@ def _go_on(at: Situation, before: Progress, rules: Rollout) -> Decision:
     )
 
 
+def _is_told(at: Situation, rules: Rollout) -> bool:
+    """Whether devices can be judged: boards that poll alone send no reports, and a spec may let them go by time."""
+    return at.reporting and (rules.without_reports == "wait" or any(device.report for device in at.devices))
+
+
 def _waits(at: Situation, before: Progress, rules: Rollout, counts: Sequence[WaveCount]) -> str:
     """What the next wave waits for; "" where it may begin."""
     current, soaked = counts[-1], read_time(before.since) + timedelta(hours=rules.soak_h)
-    name = _name(at, current)
-    if not at.reporting or (not at.listed and not at.devices):
+    name, told = _name(at, current), _is_told(at, rules)
+    if not told or (not at.listed and not at.devices):
         if rules.without_reports == "wait":
             nobody = "the project has no `reports`" if not at.reporting else "nobody reports and no file lists devices"
             return f"{name}: {nobody}: it waits for them, or for `without_reports: advance`"
@@ -156,7 +161,7 @@ def _waits(at: Situation, before: Progress, rules: Rollout, counts: Sequence[Wav
         return f"{name}: soaks until {time_text(soaked)}{_well(current)}"
     wanted = rules.health.min_reporting_share
     late = next((wave for wave in reversed(counts) if wave.well < wanted * wave.devices - _NEARLY), None)
-    if not at.reporting or late is None:  # those before it, too: after a halt all of them went back
+    if not told or late is None:  # those before it, too: after a halt all of them went back
         return ""
     deadline = max(soaked, read_time(before.since) + timedelta(hours=rules.silent_after_h))
     return f"{_name(at, late)}: waits{_well(late)}, {wanted:.0%} must be by {time_text(deadline)}"

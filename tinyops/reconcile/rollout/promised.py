@@ -36,14 +36,12 @@ def terms(world: World) -> Mapping[str, Terms]:
 
 
 def units(world: World, entry: Loaded[Fleet]) -> Collection[str] | None:
-    """What counts in a fleet's waves: its listed devices that are not revoked; None without a list.
+    """What counts in a fleet's waves: listed devices that are not revoked, chains once each; None without a list.
 
     A gateway that runs no model stands in a list with a board that the fleet does not have, and takes no place.
     """
-    listed, boards = devices_of(world, entry), entry.document.spec.boards
-    if listed is None:
-        return None
-    return frozenset(d.id for d in listed.devices.values() if not d.revoked and d.board in boards)
+    listed = devices_of(world, entry)
+    return listed.units(entry.document.spec.boards) if listed is not None else None
 
 
 def mark_terms(world: World, desired: dict[str, Any], released: dict[str, Any], day: date) -> None:

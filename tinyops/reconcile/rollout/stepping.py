@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
+from tinyops.device.provision.devices_file import DevicesFile
 from tinyops.device.reports.reading import settle
 from tinyops.documents import closest
 from tinyops.errors import UsageError
@@ -150,22 +151,17 @@ def _situations(
     reports, unreadable = reports_of(world, found)
     for wrong in unreadable[:WARNINGS_MAX]:
         warn(f"not a report: {wrong.path}: {wrong.reason}")
-    by_device, doubts = settle(reports, now)
     for name, entry in sorted(manifest.fleets.items()):
         if entry.rollout is None:
             continue
         listed = found.get(name)
-        if listed is not None:
-            boards = {d.id: d.board for d in listed.devices.values() if not d.revoked and d.board in entry.boards}
-        else:
-            boards = {device: report.board for (fleet, device), report in by_device.items() if fleet == name}
         yield Situation(
             project=manifest.project,
             fleet=name,
             entry=entry,
             rollout=entry.rollout,
             rules=world.fleets[name].spec.rollout if name in world.fleets else None,
-            devices=[*_seen(name, boards, by_device, doubts)],
+            devices=counting(entry, name, listed, reports, now),
             reporting=world.repository.project.document.spec.reports is not None,
             listed=listed is not None,
             previous=held[name].progress if name in held else None,
@@ -173,15 +169,19 @@ def _situations(
         )
 
 
-def _seen(
-    fleet: str,
-    boards: Mapping[str, str],
-    reports: Mapping[tuple[str, str], DeviceReport],
-    doubts: Mapping[tuple[str, str], str],
-) -> Iterator[Seen]:
-    for device, board in boards.items():
-        name = (fleet, device)
-        yield Seen(device, board, position(fleet, device), reports.get(name), doubts.get(name, ""))
+def counting(
+    entry: FleetEntry, fleet: str, listed: DevicesFile | None, reports: Iterable[DeviceReport], now: datetime
+) -> tuple[Seen, ...]:
+    """Who counts in a fleet's rollout: its listed devices that are not revoked, or whoever reports where none is."""
+    known, doubts = settle((report for report in reports if report.fleet == fleet), now)
+    if listed is not None:
+        units = [(d.id, d.board, d.unit) for d in listed.devices.values() if not d.revoked and d.board in entry.boards]
+    else:
+        units = [(device, report.board, device) for (_, device), report in known.items()]
+    return tuple(
+        Seen(device, board, position(fleet, unit), known.get((fleet, device)), doubts.get((fleet, device), ""))
+        for device, board, unit in units
+    )
 
 
 def _change(fleet: str, rollout: FleetRollout, progress: Progress, held: Mapping[str, Held]) -> Change:
