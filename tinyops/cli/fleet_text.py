@@ -94,7 +94,7 @@ def _health(fleet: FleetStatus) -> str:
     if seen.self_tests_failed:
         figures.append(f"{seen.self_tests_failed:,} self-tests failed")
     of = f"health of {seen.devices:,} that run the released model"
-    return f"{of}: {', '.join(figures)}; {', '.join(moved_text(moved) for moved in fleet.moved)}"
+    return f"{of}: {', '.join(figures)}\n{', '.join(moved_text(moved) for moved in fleet.moved)}"
 
 
 def moved_text(moved: Moved) -> str:
