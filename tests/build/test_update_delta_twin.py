@@ -49,7 +49,7 @@ class Trained(Updatable):
     """A board whose firmware is for the network above."""
 
     def __init__(self, folder: Path) -> None:
-        self.board, self.folder, self.spec = BOARD, folder, board_spec(BOARD)
+        self.board, self.device, self.folder, self.spec = BOARD, "w-1", folder, board_spec(BOARD)
         self.key, self.other_key = SigningKey.generate(), SigningKey.generate()
         self.bodies = [self._compiled(network(moved), folder / str(moved)) for moved in (0, 2)]
         self.contract = json.loads((folder / "0/c/contract.json").read_text())

@@ -150,7 +150,7 @@ static void swap(tinyops_app *app) {
       tinyops_app_start_sensing(app); /* or ends it: there was no model before, or is none now */
     }
   } else {
-    self->refused[MODEL] = (uint32_t)-slot;
+    self->refused[MODEL] = (uint8_t)-slot;
   }
   self->ended = 0;
 }
@@ -158,7 +158,7 @@ static void swap(tinyops_app *app) {
 /* Keeps why an image was refused. */
 static int32_t note(tinyops_app_updates *self, uint32_t image, int32_t status) {
   if (status < 0 && image < TINYOPS_SLOTS_IMAGES) {
-    self->refused[image] = (uint32_t)-status;
+    self->refused[image] = (uint8_t)-status;
   }
   return status;
 }
@@ -242,7 +242,9 @@ static int32_t confirm(void *context, uint32_t image) {
 static int32_t revert(void *context, uint32_t image) {
   tinyops_app_updates *self = (tinyops_app_updates *)context;
   tinyops_slots *slots = self->slots;
-  self->ended |= image == MODEL && slots->images[MODEL].state == TINYOPS_TRIAL_RUNNING;
+  if (image == MODEL && slots->images[MODEL].state == TINYOPS_TRIAL_RUNNING) {
+    self->ended = 1;
+  }
   return slots->crypto->revert(slots, image, TINYOPS_TRIAL_SELF_TEST);
 }
 

@@ -40,11 +40,11 @@ struct tinyops_settings;
  * it alone once tinyops_app_attach_updates has filled it in. */
 typedef struct {
   tinyops_slots *slots;
-  struct tinyops_settings *settings;      /* hold the keys */
-  uint8_t *keys;                          /* room for TINYOPS_SLOTS_KEYS_MAX of them */
-  uint32_t refused[TINYOPS_SLOTS_IMAGES]; /* why last, a negated status; 0: since then begun */
+  struct tinyops_settings *settings;     /* hold the keys */
+  uint8_t *keys;                         /* room for TINYOPS_SLOTS_KEYS_MAX of them */
+  uint8_t refused[TINYOPS_SLOTS_IMAGES]; /* why last, a negated status; 0: since then begun */
+  uint8_t ended;   /* a trial was, by whoever asked for it: the model before is to run again */
   uint32_t taken;  /* bytes of the last file that came whole, 0: none since start-up */
-  uint32_t ended;  /* a trial was, by whoever asked for it: the model before is to run again */
   uint32_t gap_ms; /* how long the last swap stopped inference */
   uint32_t lost;   /* frames of the sensor, in swaps */
   struct tinyops_app_deltas *deltas; /* null: images are taken whole; see delta.h */

@@ -52,7 +52,7 @@ static int32_t write(void *context, uint32_t offset, const uint8_t *bytes, uint3
   }
   const int32_t next = tinyops_delta_take(delta, bytes, count);
   if (next < 0) {
-    self->refused[delta->image] = (uint32_t)-next;
+    self->refused[delta->image] = (uint8_t)-next;
   } else if (delta->bytes == 0u) { /* whole, and the image is recorded */
     self->taken = (uint32_t)next;
   }
