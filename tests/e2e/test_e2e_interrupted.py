@@ -100,7 +100,7 @@ def test_killed_at_any_moment_of_publishing_a_release_is_there_or_not(empty: Rep
         stop(child, signal.SIGKILL)
         shown = empty.run("show", "--json")
         assert shown.code == 0
-        if shown.json["version"] and (empty.releases / "latest").is_symlink():  # else whoever comes next points it there
+        if shown.json["version"] and (empty.releases / "latest").is_symlink():  # else the next apply points it there
             assert empty.digests() == applied_finished().digests()
     again = empty.ok("apply")
     assert again.built == []
