@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tinyops.device.provision.devices_file import DevicesFile, parse_devices
 from tinyops.documents import shown_path
 from tinyops.files import MIB, read_bounded
@@ -12,13 +14,15 @@ from tinyops.specs.model import Fleet
 DEVICES_LIMIT_BYTES = 64 * MIB
 
 
+def read_list(path: Path) -> DevicesFile:
+    """A list of devices. Raises SpecError with what is wrong in it."""
+    return parse_devices(read_bounded(path, DEVICES_LIMIT_BYTES).decode(errors="replace"), where=shown_path(path))
+
+
 def devices_of(world: World, entry: Loaded[Fleet]) -> DevicesFile | None:
     """The list of a fleet's devices; None where it has none. Raises SpecError with what is wrong in it."""
     file = entry.document.spec.devices.file
-    if file is None:
-        return None
-    path = world.repository.resolve(entry, file)
-    return parse_devices(read_bounded(path, DEVICES_LIMIT_BYTES).decode(errors="replace"), where=shown_path(path))
+    return read_list(world.repository.resolve(entry, file)) if file is not None else None
 
 
 def listed_devices(world: World) -> dict[str, DevicesFile]:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyops.build.trust import TRUSTED_FILES, find_trust
-from tinyops.device.provision.devices_file import KEY_DIGITS, Device, parse_devices
+from tinyops.device.provision.devices_file import KEY_DIGITS, Device
 from tinyops.device.provision.format import IMAGE_KEYS
 from tinyops.documents import shown_path
 from tinyops.errors import SpecError, ToolError, UsageError
 from tinyops.files import read_bounded, write_atomic
 from tinyops.manifest.keys import KEY_FILE_LIMIT_BYTES, PublicKey, SigningKey, Trust
+from tinyops.reconcile.device_lists import read_list
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.release.secrets import keys_at_hand, load_signing_key, replace_key, secret_path, swap_key
 from tinyops.specs.loader import Repository, load_repository
 
-DEVICES_LIMIT_BYTES = 64 * 1024 * 1024
 SPARE = "TINYOPS_SPARE_KEY"
 
 
@@ -157,6 +157,5 @@ def _devices(repository: Repository) -> Iterator[Device]:
         if entry.document.spec.devices.file is not None
     }
     for path in files:
-        text = read_bounded(path, DEVICES_LIMIT_BYTES).decode(errors="replace")
-        listed = parse_devices(text, where=shown_path(path)).devices.values()
+        listed = read_list(path).devices.values()
         yield from (device for device in listed if device.enrolled and not device.revoked)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinyops.device.provision.devices_file import parse_devices
 from tinyops.device.reports.enrolment import Enrolment
-from tinyops.documents import shown_path
-from tinyops.files import read_bounded
 from tinyops.receiver.admission import FleetRule, Rules
-from tinyops.reconcile.device_lists import DEVICES_LIMIT_BYTES
+from tinyops.reconcile.device_lists import read_list
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.specs.loader import load_repository
 
@@ -25,9 +22,7 @@ def rules_of_repository(root: Path) -> Rules:
         devices = entry.document.spec.devices
         fleets[name] = FleetRule(open=devices.enrol == "open", max=devices.max)
         if devices.file is not None:
-            path = repository.resolve(entry, devices.file)
-            text = read_bounded(path, DEVICES_LIMIT_BYTES).decode(errors="replace")
-            lists[name] = parse_devices(text, where=shown_path(path))
+            lists[name] = read_list(repository.resolve(entry, devices.file))
     return Rules(fleets, Enrolment(lists))
 
 
