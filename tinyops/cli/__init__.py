@@ -23,6 +23,8 @@ COMMANDS = {
     "validate": "check every spec and report all errors together",
     "lock": "pin compilers, packages, boards and data in specs/tinyops.lock.yaml",
     "render": "write generated/: firmware projects, JSON Schema",
+    "collect": "record from sensors: one device at a time, or from many that push",
+    "data": "what datasets hold: add recordings, check, compare, describe, fetch",
     "plan": "show what would change and why, without building",
     "apply": "build what changed, prove it in twins, publish one signed release",
     "diff": "compare two releases, commits or the working tree",
@@ -91,6 +93,7 @@ def _run(argv: Sequence[str], output: Output) -> int:
         if command == name:
             module = importlib.import_module(f"tinyops.cli.commands.{command}")
             module.add_arguments(sub)
+            argv = module.complete(argv) if hasattr(module, "complete") else argv
     arguments = parser.parse_args(argv)
     if arguments.command is None:
         raise UsageError("no command given", hint="`tinyops --help` lists the commands")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tinyops.artifacts import Progress
-from tinyops.collect.formats import FORMATS
-from tinyops.collect.recording import RawRecording, Reading
+from tinyops.collect.kind import Reading
+from tinyops.datasets.formats import FORMATS
+from tinyops.datasets.recording import RawRecording
 from tinyops.errors import Problem, SpecError
 from tinyops.files import MIB, digest_file, read_bounded
 from tinyops.specs.model import FilesSource

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from tinyops.artifacts import Progress, Step
-from tinyops.collect.checks import check_recordings
-from tinyops.collect.recording import RawRecording, Reading
+from tinyops.collect.kind import Reading
 from tinyops.collect.sources import read_source
-from tinyops.collect.split import split_by_content, unique_recordings
+from tinyops.datasets.checks import check_recordings
+from tinyops.datasets.recording import RawRecording
+from tinyops.datasets.split import split_by_content, unique_recordings
 from tinyops.errors import SpecError
 from tinyops.features.values import counts_from_values
 from tinyops.files import JsonObject, digest_bytes, pretty_json, write_atomic

@@ -10,8 +10,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from tinyops.artifacts import Progress
-from tinyops.collect.formats import FORMATS
-from tinyops.collect.recording import RawRecording, Reading
+from tinyops.collect.kind import Reading
+from tinyops.datasets.formats import FORMATS
+from tinyops.datasets.recording import RawRecording
 from tinyops.errors import SpecError
 from tinyops.fetching import Package, fetch
 from tinyops.files import MIB

@@ -50,8 +50,11 @@ class Type(IntEnum):
     STATS = 0x06  # memory and counters since start-up
     RESET_STATE = 0x07  # forget all frames pushed so far
     CYCLES = 0x08  # core cycles of the last inference; firmware before it answers ERROR with TYPE
+    COLLECT_START = 0x0A  # begin to send what the sensor measures; only a collector's firmware knows it
+    COLLECT_STOP = 0x0B  # end it
     RESULT = 0x40  # report: an inference on frames is done
     FAULT = 0x41  # report: the program crashed and the board restarts
+    SAMPLES = 0x42  # report: frames of the sensor, while it is collected from
     ERROR = 0xFF  # answer to a request that cannot be done
 
 
@@ -161,6 +164,13 @@ REQUESTS: dict[Type, Layout] = {
     Type.STATS: Layout(()),
     Type.RESET_STATE: Layout(()),
     Type.CYCLES: Layout(()),
+    Type.COLLECT_START: Layout(
+        (
+            Field("take", "B", "number of the take, the host's choice: its samples carry it"),
+            Field("rate_millihz", "I", "frames in 1000 seconds; 0: as the firmware was built for"),
+        )
+    ),
+    Type.COLLECT_STOP: Layout(()),
 }
 
 REPLIES: dict[Type, Layout] = {
@@ -226,6 +236,28 @@ REPLIES: dict[Type, Layout] = {
             Field("lr", "I", "return address there"),
             Field("psr", "I", "program status there"),
         )
+    ),
+    Type.COLLECT_START: Layout(
+        (
+            Field("rate_millihz", "I", "frames in 1000 seconds, as the sensor takes it"),
+            Field("frame_values", "I", "int16 values in a frame"),
+        )
+    ),
+    Type.COLLECT_STOP: Layout(
+        (
+            Field("frames", "I", "made by the sensor since COLLECT_START, modulo 2^32, lost ones among them"),
+            Field("missed", "I", "of them that the board lost, because nobody took them in time"),
+        )
+    ),
+    Type.SAMPLES: Layout(
+        (
+            Field("take", "B", "as COLLECT_START gave it"),
+            Field("frame", "I", "index of the first frame since COLLECT_START, modulo 2^32; lost frames count"),
+            Field("value", "I", "index of the first value in that frame: a large frame comes in pieces"),
+            Field("clock_ms", "I", "the board's clock when it took the newest of these frames, modulo 2^32"),
+        ),
+        DATA_MAX,
+        "int16 values: whole frames one after the other, or a piece of one",
     ),
     Type.ERROR: Layout((Field("status", "b", "why"),)),
 }

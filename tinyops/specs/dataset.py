@@ -109,6 +109,18 @@ class FilesSource(Strict):
     format: Literal["csv", "npy"] = Field(description="csv: a frame a row, channels named in the first row.")
 
 
+class RecordingsSource(Strict):
+    """Recordings that an index in Git pins, one line each; the bytes lie beside it or behind a URL."""
+
+    kind: Literal["recordings"]
+    index: Path_ = Field(description="CSV, as `tinyops data` writes it: digest, label, subject, … of each recording.")
+    url: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+        default=None,
+        description="Where the files lie: a folder, or any fsspec URL; absent: the folder called like the index, "
+        "without its ending.",
+    )
+
+
 class RecordingSplit(Strict):
     """Which recordings are kept back for testing; windows of one recording never lie on both sides."""
 
@@ -136,7 +148,7 @@ class DatasetSpec(Strict):
         min_length=2, max_length=1000, description="Their order is the order of the model's outputs."
     )
     signal: Signal
-    sources: tuple[Annotated[WheelSource | FilesSource, Field(discriminator="kind")], ...] = Field(
+    sources: tuple[Annotated[WheelSource | FilesSource | RecordingsSource, Field(discriminator="kind")], ...] = Field(
         min_length=1, max_length=1000
     )
     split: RecordingSplit = RecordingSplit()

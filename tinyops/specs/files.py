@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from tinyops.documents.reading import Loc
 from tinyops.files import MIB, digest_file
-from tinyops.specs.dataset import FilesSource
+from tinyops.specs.dataset import FilesSource, RecordingsSource
 from tinyops.specs.faults import Fault
 from tinyops.specs.layers import PythonArchitecture, TfliteArchitecture
 from tinyops.specs.model import AnyDocument, Dataset, Fleet, Model, Project, ReplaySensor
@@ -30,7 +30,7 @@ def named_files(document: AnyDocument) -> Iterator[NamedFile]:
     """Every committed file that a document names."""
     if isinstance(document, Dataset):
         for number, source in enumerate(document.spec.sources):
-            if isinstance(source, FilesSource):
+            if isinstance(source, FilesSource | RecordingsSource):
                 yield NamedFile(("spec", "sources", number, "index"), source.index)
     elif isinstance(document, Model):
         yield from _model_files(document)

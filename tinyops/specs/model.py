@@ -20,6 +20,7 @@ from tinyops.specs.dataset import (
     DatasetSpec,
     FilesSource,
     RecordingSplit,
+    RecordingsSource,
     Signal,
     WheelSource,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "ProjectSpec",
     "PythonArchitecture",
     "RecordingSplit",
+    "RecordingsSource",
     "ReplaySensor",
     "Sensor",
     "Signal",

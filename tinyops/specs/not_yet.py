@@ -16,6 +16,5 @@ NOT_YET: NotYet = {
     ("FleetSpec", "settings"): "settings of devices, such as Wi-Fi, are not part of this version",
     ("Signer", "threshold"): _IMAGE,
     ("by", "people"): _IMAGE,
-    ("sources", "recordings"): "recordings behind a URL are not part of this version: use kind files or wheel",
     ("sensor", "camera"): "camera modules are not part of this version",
 }

@@ -692,13 +692,6 @@ def test_fields_of_later_versions(tree: Tree, field: str, words: str) -> None:
             (6, 21),
             "let people sign `targets`",
         ),
-        (
-            DATA_FILE,
-            "kind: files",
-            "kind: recordings",
-            (13, 14),
-            "recordings behind a URL are not part of this version",
-        ),
         (FLEET_FILE, "{kind: stream, port: serial}", "{kind: camera}", (8, 31), "camera modules are not part of"),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinyops.collect.recording import Labelled, Values
+from tinyops.datasets.recording import Labelled, Values
 from tinyops.errors import SpecError
 from tinyops.specs.model import Signal
 

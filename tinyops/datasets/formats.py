@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 
-from tinyops.collect.recording import FileFormat, Labelled, Values
-from tinyops.collect.ts_format import read_ts
+from tinyops.datasets.recording import FileFormat, Labelled, Values
+from tinyops.datasets.take import read_take
+from tinyops.datasets.ts_format import read_ts
 from tinyops.errors import SpecError
 from tinyops.files import MIB
 from tinyops.specs.model import Signal
@@ -65,6 +67,22 @@ def read_npy(data: bytes, signal: Signal, where: str) -> Iterator[Labelled]:
     if values.shape != wanted or not values.size:
         raise SpecError(f"{where}: has the shape {list(values.shape)}, the dataset's signal wants {list(wanted)}")
     yield Labelled("", values.astype(np.float64).reshape(-1, signal.frame_values), 1)
+
+
+def read_take_file(data: bytes, signal: Signal, where: str) -> Iterator[Labelled]:
+    """What a device recorded, in one piece between two gaps each."""
+    take = read_take(data, where)
+    facts = take.facts
+    if facts.channels != signal.channels or facts.units != signal.units or facts.size != signal.size:
+        raise SpecError(
+            f"{where}: has {', '.join(facts.channels)} in {', '.join(facts.units)}, "
+            f"the dataset's signal {', '.join(signal.channels)} in {', '.join(signal.units)}"
+        )
+    values = take.physical()
+    edges = [0, *(at for at, _ in facts.gaps), len(values)]
+    for begin, end in pairwise(edges):
+        if begin < end:
+            yield Labelled("", values[begin:end], begin)
 
 
 def _rows(data: bytes, where: str) -> list[tuple[int, list[str]]]:
@@ -132,5 +150,6 @@ FORMATS: Mapping[str, FileFormat] = {
     "csv": read_csv,
     "csv.gz": read_csv_gz,
     "npy": read_npy,
+    "take": read_take_file,
     "ts": read_ts,
 }

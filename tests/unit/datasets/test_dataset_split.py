@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyops.collect.split import split_by_content, unique_recordings
+from tinyops.datasets.split import split_by_content, unique_recordings
 from tinyops.errors import SpecError
 
 DIGESTS = st.lists(st.uuids().map(str), min_size=4, max_size=40, unique=True)

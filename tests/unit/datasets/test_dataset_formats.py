@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyops.collect.formats import FORMATS, gunzip, read_csv, read_npy
-from tinyops.collect.ts_format import read_ts
+from tinyops.datasets.formats import FORMATS, gunzip, read_csv, read_npy
+from tinyops.datasets.ts_format import read_ts
 from tinyops.errors import SpecError
 from tinyops.specs.model import Signal
 

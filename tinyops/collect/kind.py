@@ -1,4 +1,4 @@
-"""A recording as a source gives it: physical values, before checks, split and counts."""
+"""What the kinds of data sources have in common."""
 
 from __future__ import annotations
 
@@ -7,32 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tinyops.artifacts import Progress
-from tinyops.specs.model import DatasetSpec, Signal
-
-Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class RawRecording:
-    """One labelled recording: `values` [T, V] in the channels' units, `where` names its file and line."""
-
-    id: str
-    label: str
-    values: Values
-    where: str
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """What a file format yields: a recording's values, its label ("" when the file holds none), its line or row."""
-
-    label: str
-    values: Values
-    line: int
+from tinyops.datasets.recording import RawRecording
+from tinyops.specs.model import DatasetSpec
 
 
 @dataclass(frozen=True)
@@ -53,9 +30,3 @@ class SourceKind(Protocol):
     """
 
     def __call__(self, source: Any, reading: Reading) -> Iterator[RawRecording]: ...
-
-
-class FileFormat(Protocol):
-    """A file format: yields what one file holds. Raises SpecError naming `where` and the line."""
-
-    def __call__(self, data: bytes, signal: Signal, where: str) -> Iterator[Labelled]: ...

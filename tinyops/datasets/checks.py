@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinyops.collect.recording import RawRecording
+from tinyops.datasets.recording import RawRecording
 from tinyops.errors import SpecError
 from tinyops.specs.model import DatasetSpec
 

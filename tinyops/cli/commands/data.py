@@ -1,0 +1,18 @@
+"""`tinyops data`: what datasets hold, and how that changes."""
+
+from __future__ import annotations
+
+import argparse
+
+from tinyops.cli.output import Output
+from tinyops.cli.verbs import add_verbs, run_verb
+
+VERBS: dict[str, str] = {}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_verbs(parser, "data", VERBS)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    return run_verb("data", arguments, output)

@@ -1,0 +1,43 @@
+"""Source kind `recordings`: what an index pins, wherever its bytes lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tinyops.artifacts import Progress
+from tinyops.collect.kind import Reading
+from tinyops.datasets.formats import FORMATS
+from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, parse_index
+from tinyops.datasets.objects import Folder, data_folder, read_entry
+from tinyops.datasets.recording import Labelled, RawRecording
+from tinyops.errors import SpecError
+from tinyops.files import read_bounded
+from tinyops.specs.model import RecordingsSource
+
+
+def read_recordings(source: RecordingsSource, reading: Reading) -> Iterator[RawRecording]:
+    """The labelled recordings of the index, in its order; those that wait for a label are left out."""
+    if reading.index is None:
+        raise SpecError(f"the index {source.index} was not given to the step")
+    entries = [e for e in parse_index(read_bounded(reading.index, INDEX_LIMIT_BYTES), str(reading.index)) if e.label]
+    place = Folder(data_folder(reading.index))
+    held: Mapping[str, tuple[Labelled, ...]] = {}
+    for done, entry in enumerate(entries):
+        if done % 100 == 0:
+            reading.report(Progress(done, len(entries), f"reading {reading.index.name}"))
+        if entry.sha256 not in held:  # pieces of one file follow each other
+            data = read_entry(place, entry)
+            held = {entry.sha256: tuple(FORMATS[entry.kind](data, reading.dataset.signal, entry.path))}
+        yield from _pieces(entry, held[entry.sha256])
+
+
+def _pieces(entry: IndexEntry, found: tuple[Labelled, ...]) -> Iterator[RawRecording]:
+    """What of a file the line names: whole, or between two frames; a gap in it makes two recordings."""
+    begin, end = entry.begin or 0, entry.end
+    position = 0
+    for item in found:
+        values = item.values[max(begin - position, 0) : None if end is None else max(end - position, 0)]
+        position += len(item.values)
+        if len(values):
+            name = entry.id if len(found) == 1 else f"{entry.id}:{item.line}"
+            yield RawRecording(name, entry.label, values, name)

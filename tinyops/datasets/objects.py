@@ -1,0 +1,49 @@
+"""Where the files of recordings lie: a folder, later any URL; each is checked against the digest in its index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from tinyops.datasets.index import IndexEntry
+from tinyops.errors import SpecError
+from tinyops.files import MIB, digest_bytes, read_bounded
+
+FILE_LIMIT_BYTES = 1024 * MIB
+
+
+class Place(Protocol):
+    """Where bytes lie, by their path below it."""
+
+    def read(self, path: str, limit_bytes: int) -> bytes:
+        """Raises SpecError for a file that is missing or larger than the limit, RemoteError where nothing answers."""
+
+
+class Folder:
+    """A `Place` in the repository, or beside it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, path: str, limit_bytes: int) -> bytes:
+        try:
+            return read_bounded(self.root / path, limit_bytes)
+        except OSError as error:
+            raise SpecError(f"{self.root / path}: cannot be read: {error.strerror}") from error
+
+
+def data_folder(index: Path) -> Path:
+    """Where an index's data lies when its source names no URL: `data/wrist` for `data/wrist.csv`."""
+    return index.with_suffix("")
+
+
+def read_entry(place: Place, entry: IndexEntry) -> bytes:
+    """The bytes that an index's line names. Raises SpecError when they are others."""
+    data = place.read(entry.path, FILE_LIMIT_BYTES)
+    found = digest_bytes(data)
+    if found != entry.sha256:
+        raise SpecError(
+            f"{entry.path}: has changed: the index says {entry.sha256}, it is {found}",
+            hint="bring the file back; recordings never change, a change is a new recording",
+        )
+    return data
