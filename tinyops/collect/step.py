@@ -78,6 +78,7 @@ def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
     if repeated:
         raise SpecError(f"two recordings are called {repeated[0]}", hint="do not name the same file in two sources")
     test = split_by_content([r.label for r in chosen], [digests[i] for i in kept], spec.split.test, spec.split.seed)
+    test = [side or r.label in spec.test_only for side, r in zip(test, chosen, strict=True)]
     lengths = [len(r.values) for r in chosen]
     recordings = Recordings(
         np.concatenate([counts[i] for i in kept]),
@@ -125,6 +126,7 @@ def describe(collected: Collected, spec: DatasetSpec) -> JsonObject:
         "schema": SCHEMA,
         "task": spec.task,
         "classes": list(spec.classes),
+        **({"normal": spec.normal} if spec.normal is not None else {}),
         "signal": spec.signal.model_dump(mode="json"),
         "recordings": listed,
         "counts": counts,

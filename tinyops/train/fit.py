@@ -19,11 +19,14 @@ from tinyops.features.planned import planned_features
 from tinyops.features.values import float_inputs
 from tinyops.files import pretty_json, write_atomic
 from tinyops.recordings import Outcome, Windows, cut_windows, in_rows, judge, load
+from tinyops.statistics import area_under_curve
+from tinyops.train.anomaly import build_autoencoder, flat, hold_out, judging
 from tinyops.train.networks import build_network
 from tinyops.train.normalise import fit_features
 from tinyops.worker import Emit
 
 PREDICT_BATCH = 256
+CROSS_ENTROPY = "sparse_categorical_crossentropy"
 HISTORY_DIGITS = 6
 
 
@@ -38,16 +41,39 @@ def fit_model(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         cut_windows(rows, test=side, window_frames=features.rows, hop_frames=features.hop_rows)
         for side in (False, True)
     )
-    network = build_network(request)
-    history = _fit(network, _inputs(train, features, request), train.labels, request["training"], emit)
+    network, history, found = _train(request, _inputs(train, features, request), train, emit)
     emit({"progress": len(history), "message": "writing the model"})
-    outcome = judge(_predict(network, _inputs(test, features, request)), test, request["classes"])
+    outputs = _predict(network, _inputs(test, features, request))
+    outcome = judge(outputs, test, request["classes"])
     out = Path(request["out"])
     write_atomic(out / "float.tflite", export_tflite(network, tuple(request["input_shape"])))
     write_atomic(out / "features.json", pretty_json(features.to_json()))
     facts = _facts(network, outcome, recordings.test, (train, test), history, request)
+    if found:
+        normal = list(request["classes"]).index(request["normal"])
+        facts |= found | {"auc_float": round(area_under_curve(outputs[:, 1 - normal], test.labels != normal), 6)}
     write_atomic(out / "training.json", pretty_json({"schema": 1, **facts, "history": history}))
     return facts
+
+
+def _train(
+    request: dict[str, Any], inputs: Any, windows: Windows, emit: Emit
+) -> tuple[Any, list[dict[str, Any]], dict[str, Any]]:
+    """The trained network, its history, and what else was found."""
+    training = request["training"]
+    if request["architecture"]["kind"] != "autoencoder":
+        network = build_network(request)
+        return network, _fit(network, inputs, windows.labels, training, emit), {}
+    coder, held_out = build_autoencoder(request), hold_out(windows.recording)
+    history = _fit(coder, inputs[~held_out], flat(inputs[~held_out]), training, emit, loss="mean_absolute_error")
+    errors = np.abs(flat(inputs[held_out]) - _predict(coder, inputs[held_out])).mean(axis=1)
+    threshold = float(np.quantile(errors, 1 - request["architecture"]["false_alarms"]))
+    normal = list(request["classes"]).index(request["normal"])
+    return (
+        judging(coder, threshold, normal),
+        history,
+        {"threshold": round(threshold, 6), "held_out": int(held_out.sum())},
+    )
 
 
 def _be_deterministic(request: dict[str, Any]) -> None:
@@ -72,28 +98,31 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._epochs, self._emit, self._begin = epochs, emit, time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss, accuracy = float((logs or {})["loss"]), float((logs or {})["accuracy"])
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        loss = figures["loss"]
         done = epoch + 1
         if not math.isfinite(loss):
             raise SpecError(
                 f"training: the loss is {loss} after epoch {done}",
                 hint="lower training.learning_rate; it is often ten times too high when this happens",
             )
-        entry = {"epoch": done, "loss": round(loss, HISTORY_DIGITS), "accuracy": round(accuracy, HISTORY_DIGITS)}
-        self.history.append(entry)
+        self.history.append({"epoch": done, **{name: round(value, HISTORY_DIGITS) for name, value in figures.items()}})
         left_s = (time.monotonic() - self._begin) / done * (self._epochs - done)
-        message = f"epoch {done}/{self._epochs}  loss {loss:.4f}  accuracy {accuracy:.3f}  {left_s:.0f} s left"
+        accuracy = f"  accuracy {figures['accuracy']:.3f}" if "accuracy" in figures else ""
+        message = f"epoch {done}/{self._epochs}  loss {loss:.4f}{accuracy}  {left_s:.0f} s left"
         self._emit({"progress": done, "message": message})
 
 
-def _fit(network: Any, inputs: Any, labels: Any, training: dict[str, Any], emit: Emit) -> list[dict[str, Any]]:
+def _fit(
+    network: Any, inputs: Any, targets: Any, training: dict[str, Any], emit: Emit, loss: str = CROSS_ENTROPY
+) -> list[dict[str, Any]]:
     epochs, batch = int(training["epochs"]), int(training["batch"])
     # The rate falls to zero along a cosine: the last epochs then settle, whatever the seed.
-    steps = epochs * math.ceil(len(labels) / batch)
+    steps = epochs * math.ceil(len(targets) / batch)
     rate = keras.optimizers.schedules.CosineDecay(training["learning_rate"], steps)
-    network.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    network.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"] if loss == CROSS_ENTROPY else [])
     watch = _Watch(epochs, emit)
-    network.fit(inputs, labels, batch_size=batch, epochs=epochs, verbose=0, callbacks=[watch])
+    network.fit(inputs, targets, batch_size=batch, epochs=epochs, verbose=0, callbacks=[watch])
     return watch.history
 
 
