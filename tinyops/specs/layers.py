@@ -107,7 +107,7 @@ class AutoencoderArchitecture(Strict):
     )
     false_alarms: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         default=0.02,
-        description="Share of normal windows that may lie above the threshold, on training recordings that were held out.",
+        description="Share of normal windows above the threshold, among training recordings that were held out.",
     )
 
 

@@ -20,7 +20,8 @@ from tinyops.features.values import float_inputs
 from tinyops.files import pretty_json, write_atomic
 from tinyops.recordings import Outcome, Windows, cut_windows, in_rows, judge, load
 from tinyops.statistics import area_under_curve
-from tinyops.train.anomaly import build_autoencoder, flat, hold_out, judging
+from tinyops.train.anomaly import build_autoencoder, flat, judging
+from tinyops.train.held_out import hold_out
 from tinyops.train.networks import build_network
 from tinyops.train.normalise import fit_features
 from tinyops.worker import Emit
@@ -65,6 +66,11 @@ def _train(
         network = build_network(request)
         return network, _fit(network, inputs, windows.labels, training, emit), {}
     coder, held_out = build_autoencoder(request), hold_out(windows.recording)
+    if not held_out.any():
+        raise SpecError(
+            f"training: {len(windows)} normal windows are too few to set a threshold by",
+            hint="record more of what is normal, or make input.hop_s shorter",
+        )
     history = _fit(coder, inputs[~held_out], flat(inputs[~held_out]), training, emit, loss="mean_absolute_error")
     errors = np.abs(flat(inputs[held_out]) - _predict(coder, inputs[held_out])).mean(axis=1)
     threshold = float(np.quantile(errors, 1 - request["architecture"]["false_alarms"]))
