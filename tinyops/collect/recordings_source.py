@@ -10,6 +10,7 @@ from tinyops.datasets.formats import format_named
 from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, parse_index
 from tinyops.datasets.places import open_objects
 from tinyops.datasets.recording import Labelled, Leniency, RawRecording
+from tinyops.datasets.split import entry_group
 from tinyops.errors import SpecError
 from tinyops.files import read_bounded
 from tinyops.specs.model import RecordingsSource
@@ -30,10 +31,10 @@ def read_recordings(source: RecordingsSource, reading: Reading) -> Iterator[RawR
         if entry.sha256 not in held:  # pieces of one file follow each other
             read = format_named(entry.kind, entry.path)
             held = {entry.sha256: tuple(read(objects.read(entry), reading.dataset.signal, entry.path, leniency))}
-        yield from _pieces(entry, held[entry.sha256])
+        yield from _pieces(entry, held[entry.sha256], entry_group(entry, reading.dataset.split.by))
 
 
-def _pieces(entry: IndexEntry, found: tuple[Labelled, ...]) -> Iterator[RawRecording]:
+def _pieces(entry: IndexEntry, found: tuple[Labelled, ...], group: str) -> Iterator[RawRecording]:
     """What of a file the line names: whole, or between two frames; a gap in it makes two recordings."""
     begin, end = entry.begin or 0, entry.end
     position = 0
@@ -42,4 +43,4 @@ def _pieces(entry: IndexEntry, found: tuple[Labelled, ...]) -> Iterator[RawRecor
         position += len(item.values)
         if len(values):
             name = entry.id if len(found) == 1 else f"{entry.id}:{item.line}"
-            yield RawRecording(name, entry.label, values, name)
+            yield RawRecording(name, entry.label, values, name, group)

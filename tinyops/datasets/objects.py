@@ -65,6 +65,10 @@ class Far:
         self.files = files
         self._patience = patience
 
+    def end(self) -> None:
+        """Whoever waits for it gives up: for Ctrl-C."""
+        self._patience.end()
+
     def read(self, path: str, limit_bytes: int) -> bytes:
         where = f"{self.files.url}/{path}"
 
@@ -85,7 +89,8 @@ class Far:
 class Objects:
     """The files that an index names: read from a folder, or fetched once and kept on this machine by their digests.
 
-    What was fetched needs no network again; `data fetch` fills the same cache from elsewhere. `dataset` is for messages.
+    What was fetched needs no network again; `data fetch` fills the same cache from elsewhere. `dataset` is for
+    messages.
     """
 
     def __init__(self, place: Place, dataset: str = "", cache: Path | None = None) -> None:
@@ -131,7 +136,12 @@ class Objects:
             names = ", ".join(e.path for e in absent[:SHOWN]) + (", …" if len(absent) > SHOWN else "")
             count = f"{len(absent):,} of {len({e.sha256 for e in entries}):,} files are missing"
             raise SpecError(f"{self.place.root}: {count}: {names}", hint=self._hint)
-        fetch_all(absent, self._fetch, report)
+        try:
+            fetch_all(absent, self._fetch, report)
+        except BaseException:
+            if isinstance(self.place, Far):
+                self.place.end()
+            raise
 
     def absent(self, entries: Sequence[IndexEntry]) -> list[IndexEntry]:
         """One line of each file that is neither in its folder nor in the cache; contents are looked at when read."""
@@ -165,7 +175,7 @@ def fetch_all(
         for done, _ in enumerate(pool.map(fetch, entries), 1):
             report(Progress(done, len(entries), f"fetched {done:,} of {len(entries):,} files"))
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def data_folder(index: Path) -> Path:
