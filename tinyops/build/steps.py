@@ -20,6 +20,7 @@ from tinyops.specs.model import (
     Fleet,
     Model,
     PythonArchitecture,
+    RecordingsSource,
     TfliteArchitecture,
     Training,
 )
@@ -67,7 +68,7 @@ def collect_step(repository: Repository, name: str, lock: Lock) -> Step:
     spec = entry.document.spec
     sources: dict[str, Source] = {}
     for number, source in enumerate(spec.sources):
-        if isinstance(source, FilesSource):
+        if isinstance(source, FilesSource | RecordingsSource):
             sources[f"index-{number}"] = repository.source(entry, source.index)
     settings = {"dataset": spec.model_dump(mode="json"), "revision": REVISIONS["collect"]}
     return Step("collect", name, settings, {"numpy": lock.python.get("numpy")}, {}, sources)

@@ -20,9 +20,9 @@ from tinyops.specs.dataset import (
     Checks,
     DatasetSpec,
     FilesSource,
-    RecordingSplit,
     RecordingsSource,
     Signal,
+    Split,
     WheelSource,
 )
 from tinyops.specs.environments import PromoteWhen, Suspended
@@ -96,11 +96,11 @@ __all__ = [
     "Project",
     "ProjectSpec",
     "PythonArchitecture",
-    "RecordingSplit",
     "RecordingsSource",
     "ReplaySensor",
     "Sensor",
     "Signal",
+    "Split",
     "Squeeze",
     "StreamSensor",
     "TfliteArchitecture",
