@@ -14,7 +14,6 @@ from tinyops.manifest.keys import PublicKey, SigningKey, write_private
 from tinyops.remote.secrets import SECRET_LIMIT_BYTES, SECRET_NAME, resolve_secret, secret_path
 
 
-
 @dataclass(frozen=True)
 class NewKey:
     """A key that was just made: `path` holds the private half, mode 0600."""
