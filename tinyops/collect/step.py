@@ -93,7 +93,8 @@ def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
     if repeated:
         raise SpecError(f"two recordings are called {repeated[0]}", hint="do not name the same file in two sources")
     pieces = [Piece(raw[i].label, raw[i].group, digests[i]) for i in kept]
-    test = choose_test(pieces, spec.split)
+    sides = choose_test(pieces, spec.split)
+    test = [side or r.label in spec.test_only for side, r in zip(sides, chosen, strict=True)]
     lengths = [len(r.values) for r in chosen]
     recordings = Recordings(
         np.concatenate([counts[i] for i in kept]),
@@ -142,6 +143,7 @@ def describe(collected: Collected, spec: DatasetSpec) -> JsonObject:
         "schema": SCHEMA,
         "task": spec.task,
         "classes": list(spec.classes),
+        **({"normal": spec.normal} if spec.normal is not None else {}),
         "signal": spec.signal.model_dump(mode="json"),
         "recordings": listed,
         "counts": counts,

@@ -184,10 +184,14 @@ class Checks(Strict):
 
 
 class DatasetSpec(Strict):
-    task: Literal["classification"] = "classification"
+    task: Literal["classification", "anomaly"] = Field(
+        default="classification",
+        description="anomaly: only the class `normal` is trained on, every recording of the other is for the test.",
+    )
     classes: tuple[Label, ...] = Field(
         min_length=2, max_length=1000, description="Their order is the order of the model's outputs."
     )
+    normal: Label | None = Field(default=None, description="Of an anomaly task: the class that is normal.")
     signal: Signal
     sources: tuple[Annotated[WheelSource | FilesSource | RecordingsSource, Field(discriminator="kind")], ...] = Field(
         min_length=1, max_length=1000
@@ -201,3 +205,22 @@ class DatasetSpec(Strict):
     def _classes_differ(self) -> DatasetSpec:
         _refuse_repeats(self.classes, "classes")
         return self
+
+    @model_validator(mode="after")
+    def _task_is_whole(self) -> DatasetSpec:
+        if self.task == "classification":
+            if self.normal is not None:
+                raise Misplaced(("normal",), "belongs to task: anomaly", hint="write task: anomaly, or remove it")
+            return self
+        if self.normal is None:
+            raise ValueError('an anomaly task names the class that is normal: "normal"')
+        if self.normal not in self.classes:
+            raise Misplaced(("normal",), f"{self.normal!r} is not one of the classes {', '.join(self.classes)}")
+        if len(self.classes) != 2:
+            raise Misplaced(("classes",), "an anomaly task has two classes", hint="what is normal, and what is not")
+        return self
+
+    @property
+    def test_only(self) -> frozenset[str]:
+        """Classes that nothing is trained on."""
+        return frozenset(self.classes) - {self.normal} if self.task == "anomaly" else frozenset()

@@ -41,6 +41,7 @@ from tinyops.specs.fields import (
 from tinyops.specs.gates import NO_GATES, BoardGates, Gates, LimitOverride, Override
 from tinyops.specs.layers import (
     Architecture,
+    AutoencoderArchitecture,
     AveragePool,
     Conv1D,
     Conv2D,
@@ -63,6 +64,7 @@ __all__ = [
     "AnyDocument",
     "Architecture",
     "ArtifactStore",
+    "AutoencoderArchitecture",
     "AveragePool",
     "BoardBinding",
     "BoardGates",

@@ -44,6 +44,7 @@ def model_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
     yield from kinds
     yield from _gate_faults(spec, dataset)
     if dataset is not None:
+        yield from _task_faults(spec, dataset)
         yield from _input_faults(spec, dataset, right_kinds=not kinds)
 
 
@@ -63,6 +64,16 @@ def _gate_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
         if dataset is not None and name not in dataset.classes:
             message = f"dataset {spec.dataset} has no class {name!r}"
             yield Fault(("spec", "gates", "recall_min", name), message, closest(name, dataset.classes), key=True)
+
+
+def _task_faults(spec: ModelSpec, dataset: DatasetSpec) -> Iterator[Fault]:
+    kind, loc = spec.architecture.kind, ("spec", "architecture")
+    if kind == "autoencoder" and dataset.task != "anomaly":
+        hint = "write task: anomaly and normal: CLASS into the dataset, or choose kind: layers"
+        yield Fault(loc, f"an autoencoder finds anomalies, the task of dataset {spec.dataset} is {dataset.task}", hint)
+    if kind in ("layers", "python") and dataset.task == "anomaly":
+        message = f"dataset {spec.dataset} trains on {dataset.normal} alone, which no classifier can learn from"
+        yield Fault(loc, message, "choose kind: autoencoder")
 
 
 def _input_faults(spec: ModelSpec, dataset: DatasetSpec, *, right_kinds: bool) -> Iterator[Fault]:

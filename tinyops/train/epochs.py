@@ -43,6 +43,10 @@ class EpochInputs:
         for epoch in range(epochs):
             yield epoch, epoch + 1
 
+    def plain(self) -> NDArray[Any]:
+        """The inputs as they were recorded."""
+        return model_inputs(self._windows.counts, self._features, self._request)
+
     def of(self, epoch: int) -> NDArray[Any]:
         """The inputs of an epoch."""
         counts = self._windows.counts

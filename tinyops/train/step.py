@@ -47,6 +47,7 @@ def train(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[P
     request = {
         "recordings": str(inputs["recordings.npz"]),
         "classes": dataset["classes"],
+        "normal": dataset.get("normal"),
         "signal": dataset["signal"],
         "input_shape": list(shape),
         "input": settings["input"],

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from tinyops import link
-from tinyops.link.protocol import APPLICATION, COLLECTOR, PAYLOAD_MAX, REPLIES, REQUESTS, STATUS_TEXT, Layout, Status, Type
+from tinyops.link.protocol import (
+    APPLICATION,
+    COLLECTOR,
+    PAYLOAD_MAX,
+    REPLIES,
+    REQUESTS,
+    STATUS_TEXT,
+    Layout,
+    Status,
+    Type,
+)
 
 RUNTIME = Path(link.__file__).parents[1] / "runtime"
 

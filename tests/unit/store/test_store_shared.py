@@ -18,10 +18,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fakes.stores import KEY, Faulty, Site, faulty, key_of, made
 from tinyops.errors import RemoteError, ToolError
 from tinyops.manifest.keys import SigningKey
+from tinyops.remote.files import Limits
+from tinyops.remote.fsspec_files import FsspecFiles
 from tinyops.store import Run
 from tinyops.store.folder import object_name, record_name
-from tinyops.remote.fsspec_files import FsspecFiles
-from tinyops.remote.files import Limits
 
 FORK = Run(ci="github", id="7", repository="mallory/wearables", event="pull_request")
 MAIN = Run(ci="github", id="8", repository="acme/wearables", event="push")
