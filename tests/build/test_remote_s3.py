@@ -17,7 +17,7 @@ from tinyops.files import MIB
 from tinyops.manifest.keys import SigningKey
 from tinyops.store.folder import object_name
 from tinyops.store.garbage import Live, find_waste
-from tinyops.store.remote import Limits
+from tinyops.remote.files import Limits
 
 pytestmark = pytest.mark.build
 TESTS = Path(__file__).parents[1]

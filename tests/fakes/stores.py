@@ -16,8 +16,8 @@ from tinyops.artifacts import Record
 from tinyops.files import digest_bytes
 from tinyops.manifest.keys import SigningKey, Trust
 from tinyops.store import Folder, Notary, Run, Shared, Store, take_outputs
-from tinyops.store.fsspec_files import FsspecFiles
-from tinyops.store.remote import Limits, Patience
+from tinyops.remote.fsspec_files import FsspecFiles
+from tinyops.remote.files import Limits, Patience
 
 PROJECT = "wearables"
 HERE = Run(machine="ana@bench")

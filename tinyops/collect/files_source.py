@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from tinyops.artifacts import Progress
 from tinyops.collect.kind import Reading
 from tinyops.datasets.formats import FORMATS
-from tinyops.datasets.recording import RawRecording
+from tinyops.datasets.recording import Leniency, RawRecording
 from tinyops.errors import Problem, SpecError
 from tinyops.files import MIB, digest_file, read_bounded
 from tinyops.specs.model import FilesSource
@@ -108,7 +108,8 @@ def _digest_problem(line: IndexLine, path: Path) -> str:
 def _read_line(line: IndexLine, source: FilesSource, reading: Reading, index: Path) -> Iterator[RawRecording]:
     where = f"{index.parent / line.path}"
     data = read_bounded(index.parent / line.path, FILE_LIMIT_BYTES)
-    found = list(FORMATS[source.format](data, reading.dataset.signal, where))
+    leniency = Leniency(adapt=frozenset(source.adapt))
+    found = list(FORMATS[source.format](data, reading.dataset.signal, where, leniency))
     for item in found:
         if item.label not in ("", line.label):
             raise SpecError(f"{where}:{item.line}: its class is {item.label!r}, the index says {line.label!r}")

@@ -10,6 +10,7 @@ from tinyops.datasets.formats import FORMATS
 from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, parse_index
 from tinyops.datasets.objects import Folder, data_folder, read_entry
 from tinyops.datasets.recording import Labelled, RawRecording
+from tinyops.datasets.split import entry_group
 from tinyops.errors import SpecError
 from tinyops.files import read_bounded
 from tinyops.specs.model import RecordingsSource
@@ -28,10 +29,10 @@ def read_recordings(source: RecordingsSource, reading: Reading) -> Iterator[RawR
         if entry.sha256 not in held:  # pieces of one file follow each other
             data = read_entry(place, entry)
             held = {entry.sha256: tuple(FORMATS[entry.kind](data, reading.dataset.signal, entry.path))}
-        yield from _pieces(entry, held[entry.sha256])
+        yield from _pieces(entry, held[entry.sha256], entry_group(entry, reading.dataset.split.by))
 
 
-def _pieces(entry: IndexEntry, found: tuple[Labelled, ...]) -> Iterator[RawRecording]:
+def _pieces(entry: IndexEntry, found: tuple[Labelled, ...], group: str) -> Iterator[RawRecording]:
     """What of a file the line names: whole, or between two frames; a gap in it makes two recordings."""
     begin, end = entry.begin or 0, entry.end
     position = 0
@@ -40,4 +41,4 @@ def _pieces(entry: IndexEntry, found: tuple[Labelled, ...]) -> Iterator[RawRecor
         position += len(item.values)
         if len(values):
             name = entry.id if len(found) == 1 else f"{entry.id}:{item.line}"
-            yield RawRecording(name, entry.label, values, name)
+            yield RawRecording(name, entry.label, values, name, group)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tinyops.datasets.index import IndexEntry
 from tinyops.errors import SpecError
-from tinyops.files import MIB, digest_bytes, read_bounded
+from tinyops.files import MIB, digest_bytes, digest_file, read_bounded, write_atomic
 
 FILE_LIMIT_BYTES = 1024 * MIB
 
@@ -19,8 +19,15 @@ class Place(Protocol):
         """Raises SpecError for a file that is missing or larger than the limit, RemoteError where nothing answers."""
 
 
+class Shelf(Protocol):
+    """Where bytes are put, by their path below it."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Durable when it returns; the same bytes twice are written once. Raises ToolError, RemoteError."""
+
+
 class Folder:
-    """A `Place` in the repository, or beside it."""
+    """A `Place` and a `Shelf` in the repository, or beside it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -30,6 +37,11 @@ class Folder:
             return read_bounded(self.root / path, limit_bytes)
         except OSError as error:
             raise SpecError(f"{self.root / path}: cannot be read: {error.strerror}") from error
+
+    def write(self, path: str, data: bytes) -> None:
+        place = self.root / path
+        if not place.is_file() or digest_file(place) != digest_bytes(data):
+            write_atomic(place, data)
 
 
 def data_folder(index: Path) -> Path:

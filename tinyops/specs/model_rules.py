@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.documents import closest
 from tinyops.documents.reading import Loc
+from tinyops.specs.augment_rules import augment_faults
 from tinyops.specs.dataset import DatasetSpec, Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.feature_rules import input_shape, kind_faults, stage_faults
@@ -43,7 +44,7 @@ def model_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
     yield from kinds
     yield from _gate_faults(spec, dataset)
     if dataset is not None:
-        yield from _input_faults(spec, dataset.signal, right_kinds=not kinds)
+        yield from _input_faults(spec, dataset, right_kinds=not kinds)
 
 
 def _gate_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault]:
@@ -64,15 +65,19 @@ def _gate_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
             yield Fault(("spec", "gates", "recall_min", name), message, closest(name, dataset.classes), key=True)
 
 
-def _input_faults(spec: ModelSpec, signal: Signal, *, right_kinds: bool) -> Iterator[Fault]:
-    """The window in whole frames, then the features; when both are right, the layers."""
+def _input_faults(spec: ModelSpec, dataset: DatasetSpec, *, right_kinds: bool) -> Iterator[Fault]:
+    """The window in whole frames, then the features; when both are right, augmentation and the layers."""
     if spec.input.takes_tensors:
         return
+    signal = dataset.signal
     faults = list(_window_faults(spec, signal))
     if not faults and right_kinds:
         faults = list(stage_faults(spec, signal))
     yield from faults
-    if not faults and right_kinds and isinstance(spec.architecture, LayersArchitecture):
+    if faults or not right_kinds:
+        return
+    yield from augment_faults(spec, dataset)
+    if isinstance(spec.architecture, LayersArchitecture):
         yield from layer_faults(spec.architecture.layers, input_shape(spec, signal))
 
 

@@ -14,11 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from tinyops.errors import SpecError, ToolError
-from tinyops.features import FrameFeatures
 from tinyops.features.planned import planned_features
-from tinyops.features.values import float_inputs
 from tinyops.files import pretty_json, write_atomic
 from tinyops.recordings import Outcome, Windows, cut_windows, in_rows, judge, load
+from tinyops.train.epochs import EpochInputs, model_inputs
 from tinyops.train.networks import build_network
 from tinyops.train.normalise import fit_features
 from tinyops.worker import Emit
@@ -39,9 +38,10 @@ def fit_model(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         for side in (False, True)
     )
     network = build_network(request)
-    history = _fit(network, _inputs(train, features, request), train.labels, request["training"], emit)
+    epochs = EpochInputs(recordings, train, features, request)
+    history = _fit(network, epochs, train.labels, request["training"], emit)
     emit({"progress": len(history), "message": "writing the model"})
-    outcome = judge(_predict(network, _inputs(test, features, request)), test, request["classes"])
+    outcome = judge(_predict(network, model_inputs(test.counts, features, request)), test, request["classes"])
     out = Path(request["out"])
     write_atomic(out / "float.tflite", export_tflite(network, tuple(request["input_shape"])))
     write_atomic(out / "features.json", pretty_json(features.to_json()))
@@ -57,10 +57,6 @@ def _be_deterministic(request: dict[str, Any]) -> None:
     tf.config.experimental.enable_op_determinism()
     tf.config.threading.set_intra_op_parallelism_threads(request["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(request["threads"])
-
-
-def _inputs(windows: Windows, features: FrameFeatures, request: dict[str, Any]) -> Any:
-    return float_inputs(windows.counts, features).reshape(-1, *request["input_shape"])
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -86,15 +82,28 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._emit({"progress": done, "message": message})
 
 
-def _fit(network: Any, inputs: Any, labels: Any, training: dict[str, Any], emit: Emit) -> list[dict[str, Any]]:
+def _fit(network: Any, inputs: EpochInputs, labels: Any, training: dict[str, Any], emit: Emit) -> list[dict[str, Any]]:
     epochs, batch = int(training["epochs"]), int(training["batch"])
     # The rate falls to zero along a cosine: the last epochs then settle, whatever the seed.
     steps = epochs * math.ceil(len(labels) / batch)
     rate = keras.optimizers.schedules.CosineDecay(training["learning_rate"], steps)
-    network.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    network.compile(keras.optimizers.Adam(rate), _loss(training.get("label_smoothing", 0.0)), metrics=["accuracy"])
     watch = _Watch(epochs, emit)
-    network.fit(inputs, labels, batch_size=batch, epochs=epochs, verbose=0, callbacks=[watch])
+    options: dict[str, Any] = {"batch_size": batch, "verbose": 0, "callbacks": [watch]}
+    for first, last in inputs.stretches(epochs):
+        network.fit(inputs.of(first), labels, initial_epoch=first, epochs=last, **options)
     return watch.history
+
+
+def _loss(smoothing: float) -> Any:
+    if not smoothing:
+        return "sparse_categorical_crossentropy"
+
+    def smoothed(labels: Any, outputs: Any) -> Any:
+        wanted = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), outputs.shape[-1])
+        return keras.losses.categorical_crossentropy(wanted, outputs, label_smoothing=smoothing)
+
+    return smoothed
 
 
 def _predict(network: Any, inputs: Any) -> Any:

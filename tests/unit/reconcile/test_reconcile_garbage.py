@@ -28,7 +28,7 @@ from tinyops.reconcile.past import Past
 from tinyops.release.store import Release
 from tinyops.store import Store
 from tinyops.store.garbage import Live, find_waste, sums
-from tinyops.store.remote import Stored
+from tinyops.remote.files import Stored
 
 DAY_S = 86_400
 PIN = digest_bytes(b"pin")
