@@ -72,14 +72,13 @@ def read_replay(path: Path, signal: Signal, *, rate_hz: float | None = None, loo
     """
     import numpy as np
 
-    from tinyops.datasets.formats import FORMATS
+    from tinyops.datasets.formats import FORMATS, format_named
     from tinyops.features.values import counts_from_values
 
     if rate_hz is not None and not 0 <= rate_hz <= RATE_HZ_MAX:
         raise SpecError(f"{rate_hz:g}: not a rate up to {RATE_HZ_MAX:,} Hz")
-    read = FORMATS.get(path.name.partition(".")[2]) or FORMATS.get(path.suffix[1:])
-    if read is None:
-        raise SpecError(f"{path}: cannot be replayed", hint=f"formats: {', '.join(sorted(FORMATS))}")
+    ending = "".join(path.suffixes[-2:]).lower()[1:]  # as csv.gz
+    read = format_named(ending if ending in FORMATS else path.suffix.lower()[1:], str(path))
     found = [labelled.values for labelled in read(read_bounded(path, FILE_LIMIT_BYTES), signal, str(path))]
     if not found:
         raise SpecError(f"{path}: holds no samples")

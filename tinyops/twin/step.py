@@ -87,7 +87,7 @@ def open_twin(
     if replay is not None:
         check_replay(board, spec)
     what = Boot(board, spec, files, {}, lock or {})
-    contract = _read_contract(what.file("contract.json"))
+    contract = read_contract(what.file("contract.json"))
     if replay is not None:
         _check_samples(board, replay, contract)
     with kind_of(board, spec).boot(
@@ -100,7 +100,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     """Proves one board's images; writes proof.json. See docs/architecture.md for files and facts."""
     board = str(step.settings["board"])
     spec = BoardSpec.model_validate(step.settings["facts"])
-    contract = _read_contract(inputs["contract.json"])
+    contract = read_contract(inputs["contract.json"])
     counter = int(step.settings.get("security_counter", 0))
     images = _images(board, spec, inputs, counter)
     if spec.twin.kind == "none" or (_runs_own_firmware(spec) and "firmware.elf" not in inputs):
@@ -148,7 +148,8 @@ def _nothing_ran(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     return {**dict.fromkeys(unknown), "vectors": 0, "proof": proof, "not_covered": list(spec.twin.not_covered)}
 
 
-def _read_contract(path: Path) -> JsonObject:
+def read_contract(path: Path) -> JsonObject:
+    """A contract.json. Raises SpecError for what is none."""
     try:
         contract = json.loads(read_bounded(path, MIB))
     except ValueError as error:
