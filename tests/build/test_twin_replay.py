@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,11 @@ from tinyops.twin.recorded import Replay, read_replay, signal_of
 
 pytestmark = pytest.mark.build
 
-WALK = Path(__file__).parents[2] / "specs/data/walk.csv"
+ROOT = Path(__file__).parents[2]
+SIM = ROOT / "tinyops/runtime/port/sim"
+WALK = ROOT / "specs/data/walk.csv"
+STRICT = ["-std=c99", "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+STRICT += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 BOARD = "nano33ble"
 SIGNAL = {
     "sensor": "imu",
@@ -130,3 +135,89 @@ def test_what_nobody_takes_in_time_is_missed(files: dict[str, Path]) -> None:
             time.sleep(0.5)
         missed = BoardManager(board.link.stream, name=BOARD).health().missed_frames
     assert missed > 0
+
+
+# The sensor itself, by a clock of the test's: under sanitizers, as the emulators compile it.
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sensor") / "run_replay"
+    sources = [ROOT / "tests/runtime/run_replay.c", SIM / "replay.c"]
+    subprocess.run(["gcc", *STRICT, "-I", SIM, *sources, "-o", path], check=True, timeout=60)
+    return path
+
+
+def asked(program: Path, recording: bytes, folder: Path, *orders: str) -> list[str]:
+    """The sensor's answers, or what is wrong with the recording."""
+    path = folder / "recording"
+    path.write_bytes(recording)
+    lines = "".join(f"{order}\n" for order in orders)
+    done = subprocess.run([program, path], input=lines, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stderr) in ((0, ""), (1, "")), done.stderr
+    return done.stdout.splitlines()
+
+
+def counting(samples: int, values: int = 1, rate: int | None = 100_000, *, loop: bool = False) -> Replay:
+    """Sample n is n, -n, n, …"""
+    counts = [(-1) ** value * sample for sample in range(samples) for value in range(values)]
+    return Replay(np.array(counts, "<i2").tobytes(), values, rate, loop)
+
+
+def test_a_sample_is_due_at_its_time_and_not_before(program: Path, tmp_path: Path) -> None:
+    orders = ["start 5000 1", "poll 5000 2", "poll 14999 2", "wait 5001 0", "poll 15000 2", "wait 15000 0"]
+    orders += ["poll 25000 2", "poll 99000 2", "wait 99000 0", "start 90000 1", "poll 90000 2"]
+    found = asked(program, counting(3, 2).file(), tmp_path, *orders)
+    assert found == ["0", "1 0 0", "0", "10", "1 1 -1", "10", "1 2 -2", "0", "-1", "0", "1 0 0"]
+
+
+def test_rates_that_divide_no_microsecond_stay_in_step_for_days(program: Path, tmp_path: Path) -> None:
+    """44.1 kHz: sample 44100 x 86400 x 30 is due thirty days later to the microsecond."""
+    days_us = 30 * 86_400 * 1_000_000
+    at = 44_100 * 86_400 * 30 % 7
+    orders = ["start 0 1", f"sample {days_us - 1} 0", f"sample {days_us} 0"]
+    found = asked(program, counting(7, 1, 44_100_000, loop=True).file(), tmp_path, *orders)
+    assert found == ["0", f"1 {(at - 1) % 7}", f"1 {at}"]
+
+
+def test_a_frame_of_many_samples_is_due_with_its_last(program: Path, tmp_path: Path) -> None:
+    orders = ["start 0 1", "poll 29999 4", "poll 30000 4", "poll 70000 4", "poll 999999 4"]
+    found = asked(program, counting(10).file(), tmp_path, *orders)
+    assert found == ["0", "0", "1 0 1 2 3", "1 4 5 6 7", "0"]
+
+
+def test_old_frames_are_missed_and_counted(program: Path, tmp_path: Path) -> None:
+    """At 100 a second 25 are kept; at 10 it is 16 frames."""
+    orders = ["start 0 1", "poll 990000 1", "missed 0 0", "poll 990000 1", "start 0 1", "missed 0 0"]
+    assert asked(program, counting(1000).file(), tmp_path, *orders) == ["0", "1 75", "75", "1 76", "0", "0"]
+    orders = ["start 0 1", "poll 3900000 2", "missed 0 0"]
+    assert asked(program, counting(1000, 1, 10_000).file(), tmp_path, *orders) == ["0", "1 8 9", "4"]
+
+
+def test_a_recording_begins_again_or_ends(program: Path, tmp_path: Path) -> None:
+    orders = ["start 0 1", *(f"poll {n * 10_000} 1" for n in range(5)), "sample 50000 0"]
+    assert asked(program, counting(3).file(), tmp_path, *orders) == ["0", "1 0", "1 1", "1 2", "0", "0", "1 2"]
+    found = asked(program, counting(3, loop=True).file(), tmp_path, *orders)
+    assert found == ["0", "1 0", "1 1", "1 2", "1 0", "1 1", "1 2"]
+
+
+def test_the_rate_is_the_recordings_or_the_firmwares_or_none(program: Path, tmp_path: Path) -> None:
+    orders = ["poll 0 1", "start 0 50000", "poll 0 1", "poll 10000 1", "poll 20000 1", "poll 20000 3", "poll 20000 0"]
+    found = asked(program, counting(9, 2, None).file(), tmp_path, *(o.replace(" 1", " 2") for o in orders[:1]))
+    assert found == ["-2"]
+    found = asked(program, counting(9, 1, None).file(), tmp_path, "start 0 0", *orders)
+    assert found == ["-1", "-2", "0", "1 0", "0", "1 1", "0", "-2"]
+    found = asked(program, counting(9, 1, 0).file(), tmp_path, *orders[1:5])
+    assert found == ["0", "1 0", "1 1", "1 2"]
+
+
+def test_what_is_no_recording_is_refused(program: Path, tmp_path: Path) -> None:
+    whole = counting(9, 2).file()
+    for at in range(0, len(whole) - 1, 5):
+        assert len(asked(program, whole[:at], tmp_path, "start 0 1")[0]) > 10, at
+    for at in (0, 4, 5, 7, 8, 9, 11, 20, 30):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0x40
+        assert len(asked(program, bytes(damaged), tmp_path, "start 0 1")[0]) > 10, at
+    assert asked(program, whole + b"x", tmp_path, "start 0 1") == ["not as long as its header says"]
+    assert asked(program, whole, tmp_path, "start 0 1") == ["0"]

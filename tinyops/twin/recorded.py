@@ -84,7 +84,10 @@ def read_replay(path: Path, signal: Signal, *, rate_hz: float | None = None, loo
         raise SpecError(f"{path}: holds no samples")
     samples = np.concatenate(found)
     repeat = samples.shape[1] // len(signal.channels)
-    counts = counts_from_values(samples, signal.full_scale * repeat).astype("<i2").tobytes()
+    try:
+        counts = counts_from_values(samples, signal.full_scale * repeat).astype("<i2").tobytes()
+    except SpecError as error:
+        raise SpecError(f"{path}: {error.message}") from error
     rate = None if rate_hz is None else round(rate_hz * 1000)
     return Replay(counts, int(samples.shape[1]), rate, loop)
 

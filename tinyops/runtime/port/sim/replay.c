@@ -79,9 +79,9 @@ const char *replay_open(replay *self, const char *path) {
     return strerror(errno);
   }
   const size_t got = fread(header, 1, sizeof(header), file);
-  const char *wrong = read_header(self, header); /* a shorter one has no magic, or no samples */
-  if (wrong == NULL && got == sizeof(header)) {
-    wrong = read_values(self, header, file);
+  const char *wrong = read_header(self, header);
+  if (wrong == NULL) {
+    wrong = got == sizeof(header) ? read_values(self, header, file) : "ends within its header";
   }
   (void)fclose(file);
   if (wrong != NULL) {
