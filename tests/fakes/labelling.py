@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import wave
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,7 @@ def _watch_take(path: Path, values: np.ndarray) -> Take:
 
 def _runs(labels: list[str]) -> list[tuple[int, int]]:
     edges = [0, *(n for n in range(1, len(labels)) if labels[n] != labels[n - 1]), len(labels)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def spoken_words(root: Path, per_word: int = 10, words: tuple[str, ...] = ("yes", "no", "up", "down")) -> Path:
