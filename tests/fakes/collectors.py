@@ -35,6 +35,10 @@ class Recorder:
         self.frames: list[Frame] = []
         self.samples: list[tuple[int, int, int, bytes]] = []  # take, frame, value, int16s
 
+    def more(self) -> list[Frame]:
+        """What comes next, but for samples."""
+        return list(self._more())
+
     def _more(self) -> Iterator[Frame]:
         data = self._read()
         assert data, "the collector is gone"
@@ -50,7 +54,7 @@ class Recorder:
         self._sequence = (self._sequence + 1) % 256
         self._write(encode(Frame(kind, self._sequence, REQUESTS[kind].pack(*values))))
         while True:
-            for frame in self._more():
+            for frame in self.more():
                 if frame.sequence == self._sequence and frame.type in (kind | REPLY, Type.ERROR):
                     asked = kind if frame.type != Type.ERROR else Type.ERROR
                     return REPLIES[asked].unpack(frame.payload)[0]
@@ -58,7 +62,7 @@ class Recorder:
     def until(self, frames: int, size: int, take: int) -> None:
         """Waits for the end of the frame of this number in this take."""
         while not any(s[0] == take and s[1] + len(s[3]) // (2 * size) >= frames for s in self.samples[-1:]):
-            assert not list(self._more())
+            assert not self.more()
 
     def whole(self, size: int) -> dict[int, list[int]]:
         """The frames by their numbers."""
