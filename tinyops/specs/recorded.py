@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tinyops.documents import closest
 from tinyops.errors import Problem, SpecError, UsageError
@@ -38,7 +39,7 @@ def recorded_dataset(root: Path, name: str, *, cache: Path | None = None) -> Rec
     """
     root = root.resolve()
     found = read_documents(root, cache)
-    datasets = {e.document.name: e for e in found.entries if isinstance(e.document, Dataset)}
+    datasets: dict[str, Loaded[Any]] = {e.document.name: e for e in found.entries if isinstance(e.document, Dataset)}
     if name not in datasets:
         if found.problems:
             raise SpecError(found.problems)
