@@ -23,7 +23,7 @@ def read_recordings(source: RecordingsSource, reading: Reading) -> Iterator[RawR
     entries = [e for e in parse_index(read_bounded(reading.index, INDEX_LIMIT_BYTES), str(reading.index)) if e.label]
     objects = open_objects(source, reading.index, reading.name)
     objects.ready(entries, reading.report)
-    leniency = Leniency(adapt=frozenset(source.adapt))
+    leniency = Leniency(adapt=frozenset(source.adapt), columns=source.columns)
     held: Mapping[str, tuple[Labelled, ...]] = {}
     for done, entry in enumerate(entries):
         if done % 100 == 0:
