@@ -20,7 +20,7 @@ from tinyops.datasets.index import IndexEntry, format_of
 from tinyops.datasets.lfs import pointed_at, pull_command
 from tinyops.datasets.naming import name_of
 from tinyops.datasets.objects import FILE_LIMIT_BYTES
-from tinyops.datasets.recording import Leniency, Values
+from tinyops.datasets.recording import STRICT, Leniency, Values
 from tinyops.datasets.tables import Run, runs_of
 from tinyops.datasets.take import SUFFIX, Clock, Take, TakeFacts, read_take, take_bytes
 from tinyops.errors import SpecError, UsageError
@@ -46,7 +46,7 @@ class Wish:
     rate_hz: float | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     repair: bool = False
-    adapt: frozenset[str] = frozenset()
+    allowed: Leniency = STRICT  # by the dataset's spec
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,7 @@ def prepare(path: Path, wish: Wish, signal: Signal) -> Prepared:
     if pointed_at(data) is not None:
         raise SpecError(f"{path}: is a Git LFS pointer, its content is not here", hint=pull_command(path))
     kind, notes = format_of(path.name), list[str]()
-    leniency = Leniency(wish.adapt, wish.columns, wish.repair, notes.append)
-    if wish.label_column or wish.subject_column:
-        leniency = replace(leniency, columns=wish.columns or {signal.channels[0]: signal.channels[0]})
+    leniency = _leniency(wish, signal, notes)
     found = list(format_named(kind, str(path))(data, signal, str(path), leniency))
     if any(item.label for item in found):
         raise SpecError(f"{path}: holds recordings of several classes", hint="a source of kind files or wheel reads it")
@@ -107,12 +105,20 @@ def prepare(path: Path, wish: Wish, signal: Signal) -> Prepared:
     refuse_no_numbers(values, signal, str(path))
     entry = _line(path, data, kind, len(values), wish, signal)
     runs = _runs(data, kind, len(values), wish, str(path))
-    if leniency.columns or notes:
+    if leniency.columns != wish.allowed.columns or notes:
         take = converted(values, signal, wish.rate_hz)
         data, entry = take_bytes(take), replace(entry, format=SUFFIX)
     digest = digest_bytes(data)
     entry = replace(entry, sha256=digest, bytes=len(data))
     return Prepared(tuple(_piece(entry, run, values, wish, signal) for run in runs), data, tuple(notes))
+
+
+def _leniency(wish: Wish, signal: Signal, notes: list[str]) -> Leniency:
+    """How the file is read: as the spec allows, and as whoever adds it says."""
+    columns = wish.columns or wish.allowed.columns
+    if not columns and (wish.label_column or wish.subject_column):
+        columns = {signal.channels[0]: signal.channels[0]}  # the label's own column is left out
+    return replace(wish.allowed, columns=columns, repair=wish.repair, say=notes.append)
 
 
 def _line(path: Path, data: bytes, kind: str, frames: int, wish: Wish, signal: Signal) -> IndexEntry:

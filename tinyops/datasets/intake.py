@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tinyops.artifacts import Progress
 from tinyops.datasets.adding import add_entries
+from tinyops.datasets.editing import read_index
 from tinyops.datasets.importing import Wish, prepare
 from tinyops.datasets.index import IndexEntry, format_of
-from tinyops.datasets.index_file import read_index
 from tinyops.datasets.objects import Folder, Objects
 from tinyops.documents import closest
 from tinyops.errors import SpecError, UsageError
@@ -39,6 +39,7 @@ class Intake:
     repeated: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    hints: set[str] = field(default_factory=set)
 
     @property
     def entries(self) -> list[IndexEntry]:
@@ -49,7 +50,7 @@ def take_in(files: Sequence[Path], wish: Wish, target: Target, report: Callable[
     """Reads and judges every file; nothing is written. Raises UsageError for labels that are no classes."""
     intake = Intake()
     existing: dict[str, list[IndexEntry]] = {}
-    for entry in read_index(target.index) if target.index.exists() else ():
+    for entry in read_index(target.index):
         existing.setdefault(entry.sha256, []).append(entry)
     seen: dict[str, Path] = {}
     for done, path in enumerate(files):
@@ -58,7 +59,8 @@ def take_in(files: Sequence[Path], wish: Wish, target: Target, report: Callable[
             prepared = prepare(path, wish, target.spec.signal)
             entries = tuple(_placed(entry, path, target, prepared.notes) for entry in prepared.entries)
         except SpecError as error:
-            intake.refused.append(str(error))
+            intake.refused.append(error.message)
+            intake.hints.add(error.hint)
             continue
         intake.notes += prepared.notes
         first = seen.setdefault(entries[0].sha256, path)
@@ -73,7 +75,7 @@ def take_in(files: Sequence[Path], wish: Wish, target: Target, report: Callable[
 
 
 def keep_all(intake: Intake, wish: Wish, target: Target, report: Callable[[Progress], None]) -> None:
-    """The bytes, each at its place, then the lines, at once. Raises ToolError for a full disk, with the index as it was.
+    """The bytes, each at its place, then the lines, at once. Raises ToolError for a full disk: the index is as it was.
 
     Files are read again, so that no more than one is in memory; one that changed meanwhile is refused.
     """
@@ -133,7 +135,11 @@ def refusal(intake: Intake, *, skip_bad: bool, skip_duplicates: bool) -> SpecErr
         return None
     shown = [*bad[:SHOWN], *repeated[:SHOWN]]
     left = len(bad) + len(repeated) - len(shown)
-    hints = [*(["--skip-bad leaves these out"] if bad else []), *(["--skip-duplicates"] if repeated else [])]
+    options = [*(["--skip-bad"] if bad else []), *(["--skip-duplicates"] if repeated else [])]
+    hints = [
+        *(sorted(filter(None, intake.hints)) if bad else ()),
+        f"{' '.join(options)} leaves these out, adds the rest",
+    ]
     more = [f"… and {left:,} more"] if left else []
     count = f"{len(bad) + len(repeated):,} files cannot be added, so none was"
-    return SpecError("\n".join([*shown, *more, count]), hint=f"{' and '.join(hints)} adds the rest")
+    return SpecError("\n".join([*shown, *more, count]), hint="\n  ".join(hints))

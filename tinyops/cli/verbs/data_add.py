@@ -16,6 +16,7 @@ from tinyops.errors import UsageError
 if TYPE_CHECKING:
     from tinyops.datasets.importing import Wish
     from tinyops.datasets.intake import Intake, Target
+    from tinyops.specs.model import RecordingsSource
 
 RULE = "folder, a pattern such as '*_{}.wav' whose {} is the name, or column:NAME"
 SHOWN = 20
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     root = repository_root(arguments)
     dataset = recorded_dataset(root, arguments.dataset, cache=parse_cache(root))
-    wish = _wish(arguments, dataset.source.adapt)
+    wish = _wish(arguments, dataset.source)
     files, passed = find_files(arguments.paths)
     objects = open_objects(dataset.source, dataset.index, dataset.name)
     target = Target(dataset.spec, dataset.index, objects)
@@ -69,9 +70,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _wish(arguments: argparse.Namespace, adapt: tuple[str, ...]) -> Wish:
+def _wish(arguments: argparse.Namespace, source: RecordingsSource) -> Wish:
     from tinyops.datasets.importing import Wish
     from tinyops.datasets.naming import COLUMN, name_rule
+    from tinyops.datasets.recording import leniency_of
 
     options = {"label": arguments.label_from, "subject": arguments.subject_from, "take": arguments.take_from}
     columns = {o: t.removeprefix(COLUMN) for o, t in options.items() if t and t.startswith(COLUMN)}
@@ -92,7 +94,7 @@ def _wish(arguments: argparse.Namespace, adapt: tuple[str, ...]) -> Wish:
         rate_hz=arguments.rate,
         columns=_pairs([p for p in arguments.columns.split(",") if p], "--columns"),
         repair=arguments.repair,
-        adapt=frozenset(adapt),
+        allowed=leniency_of(source),
     )
 
 
@@ -114,7 +116,9 @@ def _in_place(target: Target, paths: list[Path]) -> Target:
     if isinstance(place, Folder):
         return replace(target, base=place.root)
     if len(paths) != 1 or not paths[0].is_dir():
-        raise UsageError("--in-place: the data lies behind a URL", hint="name one folder: what the URL's own folder has")
+        raise UsageError(
+            "--in-place: the data lies behind a URL", hint="name one folder: what the URL's own folder has"
+        )
     return replace(target, base=paths[0])
 
 
@@ -126,7 +130,7 @@ def _say(arguments: argparse.Namespace, output: Output, intake: Intake, index: P
     left_out = [*(intake.refused if arguments.skip_bad else ()), *intake.repeated]
     for line in [*intake.notes[:SHOWN], *left_out[:SHOWN]]:
         output.note(f"  {line}")
-    seconds = sum(e.frames_here / e.rate_hz for e in entries if e.rate_hz and e.frames_here)
+    seconds = sum(e.length / e.rate_hz for e in entries if e.rate_hz and e.length)
     done = "would be added" if arguments.dry_run else "added"
     text = [
         f"{len(entries):,} recordings of {len(intake.lines):,} files {done} to {os.path.relpath(index)}"
