@@ -12,7 +12,7 @@ import numpy as np
 from tinyops.artifacts import Progress, Step
 from tinyops.collect.kind import Reading
 from tinyops.collect.sources import read_source
-from tinyops.datasets.checks import check_recordings
+from tinyops.datasets.contents import check_recordings
 from tinyops.datasets.recording import RawRecording
 from tinyops.datasets.split import Piece, choose_test, unique_recordings
 from tinyops.errors import SpecError
@@ -93,8 +93,7 @@ def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
     if repeated:
         raise SpecError(f"two recordings are called {repeated[0]}", hint="do not name the same file in two sources")
     pieces = [Piece(raw[i].label, raw[i].group, digests[i]) for i in kept]
-    sides = choose_test(pieces, spec.split)
-    test = [side or r.label in spec.test_only for side, r in zip(sides, chosen, strict=True)]
+    test = choose_test(pieces, spec.split, spec.test_only)
     lengths = [len(r.values) for r in chosen]
     recordings = Recordings(
         np.concatenate([counts[i] for i in kept]),
