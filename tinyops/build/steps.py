@@ -63,7 +63,7 @@ def pinned_step(fleet: Fleet) -> Step:
     return Step(kind, subject, {PINNED: fleet.spec.model.digest})
 
 
-def collect_step(repository: Repository, name: str, lock: Lock) -> Step:
+def collect_step(repository: Repository, name: str, lock: Lock | None) -> Step:
     entry = repository.datasets[name]
     spec = entry.document.spec
     sources: dict[str, Source] = {}
@@ -71,7 +71,8 @@ def collect_step(repository: Repository, name: str, lock: Lock) -> Step:
         if isinstance(source, FilesSource | RecordingsSource):
             sources[f"index-{number}"] = repository.source(entry, source.index)
     settings = {"dataset": spec.settings(), "revision": REVISIONS["collect"]}
-    return Step("collect", name, settings, {"numpy": lock.python.get("numpy")}, {}, sources)
+    pinned = lock.python.get("numpy") if lock is not None else None
+    return Step("collect", name, settings, {"numpy": pinned}, {}, sources)
 
 
 def model_steps(repository: Repository, name: str, lock: Lock) -> Iterator[Step]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tinyops.artifacts import Progress, Step
+from tinyops.collect.evidence import judge_files
 from tinyops.collect.kind import Reading
 from tinyops.collect.sources import read_source
+from tinyops.datasets.checks import Finding, errors_of
 from tinyops.datasets.contents import check_recordings
+from tinyops.datasets.population import Population, population_of
 from tinyops.datasets.recording import RawRecording
 from tinyops.datasets.split import Piece, choose_test, unique_recordings
 from tinyops.errors import SpecError
@@ -23,6 +26,7 @@ from tinyops.specs.model import DatasetSpec
 
 SCHEMA = 1
 COPIES_SHOWN = 20
+WARNINGS_KEPT = 20
 GROUPS_SHOWN = 100  # of subjects or takes of each side, in the manifest
 
 
@@ -35,12 +39,14 @@ class Collected:
     copies: tuple[str, ...]
     clipped_share: float
     groups: tuple[str, ...]
+    population: Population
+    warnings: tuple[Finding, ...]
 
 
 def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
     """Makes `recordings.npz` and `dataset.json`. Inputs: `index-<n>` is the index of source n."""
     spec = DatasetSpec.model_validate(step.settings["dataset"])
-    raw = list(_read_all(spec, inputs, report))
+    raw = list(_read_all(step.subject, spec, inputs, report))
     report(Progress(0, 0, f"checking {len(raw)} recordings"))
     collected = arrange(raw, spec)
     save(collected.recordings, out / "recordings.npz")
@@ -56,6 +62,8 @@ def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[
         "licence": spec.licence,
         "origin": spec.origin,
         **_group_facts(collected, spec),
+        "population": collected.population.to_json(),
+        **({"warnings": [asdict(found) for found in collected.warnings[:WARNINGS_KEPT]]} if collected.warnings else {}),
     }
 
 
@@ -72,11 +80,11 @@ def _group_facts(collected: Collected, spec: DatasetSpec) -> JsonObject:
 
 
 def _read_all(
-    spec: DatasetSpec, inputs: Mapping[str, Path], report: Callable[[Progress], None]
+    name: str, spec: DatasetSpec, inputs: Mapping[str, Path], report: Callable[[Progress], None]
 ) -> Iterator[RawRecording]:
     for number, source in enumerate(spec.sources):
         report(Progress(number, len(spec.sources), f"reading source {number + 1} of {len(spec.sources)}"))
-        yield from read_source(source, Reading(spec, inputs.get(f"index-{number}"), report))
+        yield from read_source(source, Reading(spec, inputs.get(f"index-{number}"), report, name))
 
 
 def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
@@ -102,9 +110,22 @@ def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
         np.array(test, np.bool_),
         tuple(ids),
     )
+    described, warnings = _judged(raw, digests, spec)
     copies = tuple(raw[i].id for i in sorted(set(range(len(raw))) - set(kept)))
     groups = tuple(piece.unit for piece in pieces)
-    return Collected(recordings, tuple(digests[i] for i in kept), copies, _clipped_share(chosen, spec), groups)
+    kept_digests, clipped = tuple(digests[i] for i in kept), _clipped_share(chosen, spec)
+    return Collected(recordings, kept_digests, copies, clipped, groups, described, warnings)
+
+
+def _judged(
+    raw: Sequence[RawRecording], digests: Sequence[str], spec: DatasetSpec
+) -> tuple[Population, tuple[Finding, ...]]:
+    """What the dataset is made of, and what is to be known of it. Raises SpecError for what stops."""
+    evidence, findings = judge_files(raw, digests, spec)
+    if errors := errors_of(findings):
+        raise SpecError("\n".join(map(str, errors)))
+    entries = (row.entry for row in evidence.labelled)
+    return population_of(entries, spec.classes, spec.signal.channels), tuple(findings)
 
 
 def _counts(recording: RawRecording, spec: DatasetSpec) -> Counts:
