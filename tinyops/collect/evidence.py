@@ -55,8 +55,9 @@ def _measured(entry: IndexEntry, values: Sequence[Values], spec: DatasetSpec) ->
     signal = spec.signal
     whole = values[0] if len(values) == 1 else np.concatenate(values)
     measured = with_statistics(entry, whole, len(signal.channels), limits=signal.full_scale)
-    rounded = {name: tuple(float(f"{v:.5g}") for v in getattr(measured, name)) for name in _STATISTICS}
-    return replace(measured, frames=measured.frames or len(whole), **rounded)
+    low, high, mean, spread = (tuple(float(f"{v:.5g}") for v in getattr(measured, name)) for name in _STATISTICS)
+    frames = measured.frames or len(whole)
+    return replace(measured, frames=frames, low=low, high=high, mean=mean, spread=spread)
 
 
 _STATISTICS = ("low", "high", "mean", "spread")
