@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyops.features import StagedFeatures
 from tinyops.features.stage_json import stage_json
+from tinyops.features.stages import LogMel, Spectrum
 from tinyops.files import JsonObject, printable
 from tinyops.report.pictures import (
     SPREADS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 WIDTH, SIGNAL_HEIGHT, ROWS_HEIGHT = 300, 56, 150
 LINES_MAX = 9  # rows of so few values are drawn as lines, one in each colour
+COUNTS = 32768
 TEXT_WIDTH, TEXT_HEIGHT = 64, 12
 TEXT_MAX = 120
 
@@ -71,8 +73,9 @@ def stage_lines(preview: Preview) -> list[str]:
 
 
 def step_text(fields: JsonObject) -> str:
-    """`mask_time: at_most_s 0.1, count 2`."""
-    said = [f"{name} {_spoken(value)}" for name, value in fields.items() if name != "kind" and value not in (None, [])]
+    """`mask_time: at_most_s 0.1, count 2`; what acts always says no chance."""
+    told = {name: value for name, value in fields.items() if name != "kind" and value not in (None, [])}
+    said = [f"{name} {_spoken(value)}" for name, value in told.items() if (name, value) != ("chance", 1.0)]
     return f"{fields['kind']}: {', '.join(said)}" if said else str(fields["kind"])
 
 
@@ -91,6 +94,7 @@ class Values:
     lowest: int
     highest: int
     count: int
+    unit: str
 
 
 def _values(preview: Preview) -> Values:
@@ -104,7 +108,13 @@ def _values(preview: Preview) -> Values:
     drawn = (offsets, offsets + spreads, offsets - spreads)
     paths = tuple(line(v, lowest, highest, 2 * WIDTH, ROWS_HEIGHT) for v in drawn)
     few = lines if len(lines) <= LINES_MAX else ()
-    return Values(few, paths, round(lowest), round(highest), len(lines))
+    return Values(few, paths, round(lowest), round(highest), len(lines), _unit(preview))
+
+
+def _unit(preview: Preview) -> str:
+    last = preview.features.last if isinstance(preview.features, StagedFeatures) else None
+    logarithmic = isinstance(last, LogMel) or (isinstance(last, Spectrum) and last.scale == "log")
+    return "of 512 to the octave of power" if logarithmic else "counts"
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,8 @@ def _image(shown: Shown, size: Sequence[int], channels: int) -> str:
 def example_note(example: Example) -> str:
     """Its side, and where its window begins."""
     side = "test side: never varied in training" if example.test else "training side"
-    return side if not example.begin_s else f"{side}, from {example.begin_s:g} s"
+    begin = f", from {example.begin_s:g} s" if example.begin_s else ""
+    return f"{side}{begin}, up to {example.limit / COUNTS:.2g} of full scale"
 
 
 @cache
@@ -188,7 +199,7 @@ def features_text(preview: Preview) -> str:
         if view.mean is not None:
             lines += ["  mean of the training side:", *_indented(view.mean)]
         for example in view.examples:
-            lines += list(_example_lines(example, preview.limit))
+            lines += list(_example_lines(example))
         lines.append("")
     return "\n".join(lines[:-1])
 
@@ -197,12 +208,12 @@ def _class_line(view: ClassView) -> str:
     return f"{view.name}: {view.recordings['train']} recordings to train, {view.recordings['test']} to test"
 
 
-def _example_lines(example: Example, limit: float) -> Iterator[str]:
+def _example_lines(example: Example) -> Iterator[str]:
     yield f"  {printable(example.id)} ({example_note(example)}):"
     for number, shown in enumerate((example.plain, *example.variations)):
         if number:
             yield f"  varied, {number}:"
-        yield f"    {sparkline(shown.samples, limit, TEXT_WIDTH)}"
+        yield f"    {sparkline(shown.samples, example.limit, TEXT_WIDTH)}"
         yield from _indented(shown.inputs)
 
 
