@@ -14,7 +14,7 @@ import numpy as np
 
 from tinyops.features import StagedFeatures
 from tinyops.features.stage_json import stage_json
-from tinyops.features.stages import LogMel, Spectrum
+from tinyops.features.stages import LogMel, Spectrum, Statistics
 from tinyops.files import JsonObject, printable
 from tinyops.report.pictures import (
     SPREADS,
@@ -39,6 +39,7 @@ LINES_MAX = 9  # rows of so few values are drawn as lines, one in each colour
 COUNTS = 32768
 TEXT_WIDTH, TEXT_HEIGHT = 64, 12
 TEXT_MAX = 120
+TAIL = 26  # characters of a recording's name in a caption
 
 
 def features_page(preview: Preview, about: About) -> str:
@@ -55,7 +56,7 @@ def features_page(preview: Preview, about: About) -> str:
             about=about,
             stages=stage_lines(preview),
             steps=[step_text(step) for step in about.augment],
-            values=_values(preview),
+            values=_values(preview, about.signal["channels"]),
             style=Markup(style),  # noqa: S704 - our own file
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             scale=data_url(scale),
@@ -97,18 +98,28 @@ class Values:
     unit: str
 
 
-def _values(preview: Preview) -> Values:
+def _values(preview: Preview, channels: Sequence[str]) -> Values:
     offsets = np.array(preview.features.offset, np.float64)
     spreads = 1 / np.array(preview.features.gain, np.float64)
     lowest, highest = float((offsets - spreads).min()), float((offsets + spreads).max())
-    lines = tuple(
-        (f"{number}", int(offset), float(spread))
-        for number, (offset, spread) in enumerate(zip(offsets, spreads, strict=True))
-    )
+    names = _names(preview, channels)
+    lines = tuple((n, int(o), float(s)) for n, o, s in zip(names, offsets, spreads, strict=True))
     drawn = (offsets, offsets + spreads, offsets - spreads)
     paths = tuple(line(v, lowest, highest, 2 * WIDTH, ROWS_HEIGHT) for v in drawn)
     few = lines if len(lines) <= LINES_MAX else ()
     return Values(few, paths, round(lowest), round(highest), len(lines), _unit(preview))
+
+
+def _names(preview: Preview, channels: Sequence[str]) -> list[str]:
+    """Of a row's values: their channel, and which of its values it is where it has several."""
+    features = preview.features
+    count = len(features.offset)
+    each = count // len(channels)
+    if isinstance(features, StagedFeatures) and isinstance(features.last, Statistics):
+        kinds: Sequence[str] = features.last.statistics
+    else:
+        kinds = [""] if each == 1 else [str(number) for number in range(each)]
+    return [f"{kinds[i // len(channels)]} {channels[i % len(channels)]}".strip() for i in range(count)]
 
 
 def _unit(preview: Preview) -> str:
@@ -160,6 +171,11 @@ def example_note(example: Example) -> str:
     return f"{side}{begin}, up to {example.limit / COUNTS:.2g} of full scale"
 
 
+def _tail(name: str) -> str:
+    """The end of a long name, which tells it from others."""
+    return name if len(name) <= TAIL else f"…{name[-TAIL:]}"
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -178,6 +194,7 @@ def _environment() -> Environment:
         "draw_signal": draw_signal,
         "image": _image,
         "note": example_note,
+        "tail": _tail,
         "width": WIDTH,
         "signal_height": SIGNAL_HEIGHT,
         "rows_height": ROWS_HEIGHT,
