@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from tinyops.artifacts import Progress
 from tinyops.collect.kind import Reading
 from tinyops.datasets.formats import FORMATS
+from tinyops.datasets.lfs import pointed_at, pull_command
 from tinyops.datasets.recording import Leniency, RawRecording
 from tinyops.errors import Problem, SpecError
 from tinyops.files import MIB, digest_file, read_bounded
@@ -102,6 +103,8 @@ def _digest_problem(line: IndexLine, path: Path) -> str:
         found = digest_file(path)
     except OSError as error:
         return f"{line.path}: cannot be read: {error.strerror}"
+    if found != line.digest and pointed_at(read_bounded(path, FILE_LIMIT_BYTES)) == line.digest:
+        return f"{line.path}: is a Git LFS pointer, its content is not here: `{pull_command(path)}` brings it"
     return "" if found == line.digest else f"{line.path}: has changed: the index says {line.digest}, it is {found}"
 
 

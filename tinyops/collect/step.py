@@ -40,7 +40,7 @@ class Collected:
 def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
     """Makes `recordings.npz` and `dataset.json`. Inputs: `index-<n>` is the index of source n."""
     spec = DatasetSpec.model_validate(step.settings["dataset"])
-    raw = list(_read_all(spec, inputs, report))
+    raw = list(_read_all(step.subject, spec, inputs, report))
     report(Progress(0, 0, f"checking {len(raw)} recordings"))
     collected = arrange(raw, spec)
     save(collected.recordings, out / "recordings.npz")
@@ -72,11 +72,11 @@ def _group_facts(collected: Collected, spec: DatasetSpec) -> JsonObject:
 
 
 def _read_all(
-    spec: DatasetSpec, inputs: Mapping[str, Path], report: Callable[[Progress], None]
+    name: str, spec: DatasetSpec, inputs: Mapping[str, Path], report: Callable[[Progress], None]
 ) -> Iterator[RawRecording]:
     for number, source in enumerate(spec.sources):
         report(Progress(number, len(spec.sources), f"reading source {number + 1} of {len(spec.sources)}"))
-        yield from read_source(source, Reading(spec, inputs.get(f"index-{number}"), report))
+        yield from read_source(source, Reading(spec, inputs.get(f"index-{number}"), report, name))
 
 
 def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tinyops.datasets.editing import comments_above, locked
 from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, format_index, parse_index
-from tinyops.datasets.index_file import lock_index
 from tinyops.errors import SpecError
 from tinyops.files import digest_bytes, read_bounded, write_atomic
 from tinyops.label.actions import ACTIONS, Action, said
 from tinyops.label.edits import Entries, Whole
 from tinyops.label.history import Change, History, carry_out, difference, without_copies
-from tinyops.label.signals import Shelf, measured
+from tinyops.label.signals import Gallery, Shown, measured
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class State:
 class Session:
     """One index, edited by one page or several. Threads may share it."""
 
-    def __init__(self, index: Path, shelf: Shelf) -> None:
-        self.index, self.shelf = index, shelf
+    def __init__(self, index: Path, gallery: Gallery) -> None:
+        self.index, self.gallery = index, gallery
         self.history = History()
         self._lock = threading.Lock()
         self._state = self._opened = self._read()
@@ -52,8 +52,16 @@ class Session:
         with self._lock:
             return self._refresh()
 
+    def shown(self, path: str) -> Shown:
+        """A file of the index. Raises SpecError for one that is not in it, or cannot be read."""
+        with self._lock:
+            entry = next((entry for entry in self._state.entries if entry.path == path), None)
+        if entry is None:
+            raise SpecError(f"{path[:80]}: is not in the index", hint="it was changed elsewhere: look again")
+        return self.gallery.read(entry)
+
     def act(self, action: Action) -> Done:
-        """Carries an action out and saves. Raises SpecError, Leased and ToolError; the index is then as it was."""
+        """Carries an action out and saves. Raises SpecError and ToolError; the index is then as it was."""
 
         def change(entries: Entries) -> Change:
             framed = self._framer(entries)
@@ -78,7 +86,7 @@ class Session:
         return changed, change
 
     def _save(self, step: Callable[[Entries], tuple[Entries, Change]]) -> Done:
-        with self._lock, lock_index(self.index):
+        with self._lock, locked(self.index):
             before = self._refresh()
             done, undone = list(self.history.done), list(self.history.undone)
             try:
@@ -98,14 +106,14 @@ class Session:
         return replace(change, added=parse_index(format_index(new), str(self.index)))
 
     def _measured(self, entry: IndexEntry) -> IndexEntry:
-        return replace(entry, **measured(entry, self.shelf.read(entry)))
+        return measured(entry, self.gallery.read(entry))
 
     def _framer(self, entries: Entries) -> Callable[[str], Whole]:
         def framed(path: str) -> Whole:
             entry = next((entry for entry in entries if entry.path == path), None)
             if entry is None:
                 raise SpecError(f"{path[:80]}: is not in the index", hint="it was changed elsewhere: look again")
-            return Whole(path, self.shelf.read(entry).frames)
+            return Whole(path, self.gallery.read(entry).frames)
 
         return framed
 
@@ -121,7 +129,7 @@ class Session:
 
     def _write(self, entries: Entries) -> State:
         same = len(entries) == len(self._opened.entries) and set(entries) == set(self._opened.entries)
-        data = self._opened.data if same else format_index(entries)
+        data = self._opened.data if same else comments_above(self._state.data) + format_index(entries)
         write_atomic(self.index, data)
         self._state = State(data, digest_bytes(data), entries)
         return self._state

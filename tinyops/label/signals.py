@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyops.datasets.adding import with_statistics
 from tinyops.datasets.formats import FORMATS
 from tinyops.datasets.index import IndexEntry
 from tinyops.datasets.objects import Place, read_entry
@@ -21,14 +22,13 @@ from tinyops.label.slots import Slots
 from tinyops.specs.model import Signal
 
 HELD_BYTES = 256 * MIB  # of recordings that were looked at last
-FULL_COUNT = 32767
 
 Read = Callable[[IndexEntry], "Shown"]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """`values` [T, V] in the channels' units; `clipped` says which are at full scale."""
+    """`values` [T, V] in the channels' units."""
 
     values: NDArray[np.float64]
     slots: Slots
@@ -41,10 +41,10 @@ class Shown:
         return len(self.values)
 
     @property
-    def clipped(self) -> NDArray[np.bool_]:
-        repeat = self.values.shape[1] // len(self.limits)
-        highest = np.tile(np.array(self.limits), repeat)
-        return np.abs(self.values) >= highest * (FULL_COUNT / 32768)
+    def parts(self) -> tuple[tuple[int, int], ...]:
+        """Frames without a gap between them: first, and the one after the last."""
+        edges = [0, *(at for at, _ in self.slots.gaps), self.frames]
+        return tuple((begin, end) for begin, end in pairwise(edges) if begin < end)
 
 
 def show(data: bytes, entry: IndexEntry, signal: Signal) -> Shown:
@@ -81,7 +81,7 @@ def _facts(take: Take) -> dict[str, str]:
     return {name: text for name, text in named.items() if text}
 
 
-class Shelf:
+class Gallery:
     """Recordings that were looked at last stay in memory, up to so many bytes. Threads may share one."""
 
     def __init__(self, place: Place, signal: Signal, held_bytes: int = HELD_BYTES) -> None:
@@ -106,23 +106,9 @@ class Shelf:
         return shown
 
 
-def measured(entry: IndexEntry, shown: Shown) -> dict[str, Any]:
-    """The statistics columns of an entry: over its frames, one number a channel."""
+def measured(entry: IndexEntry, shown: Shown) -> IndexEntry:
+    """The entry with its statistics: over its frames, one number a channel."""
     begin, end = entry.begin or 0, shown.frames if entry.end is None else entry.end
-    values = shown.values[begin:end]
-    channels = len(shown.limits)
-    by_channel = values.reshape(-1, channels)
     lost = shown.slots.lost if entry.begin is None else shown.slots.lost_inside(begin, end)
-    return {
-        "frames": shown.frames,
-        "lost": lost,
-        "clipped": int(shown.clipped[begin:end].sum()),
-        "low": _numbers(by_channel.min(axis=0)),
-        "high": _numbers(by_channel.max(axis=0)),
-        "mean": _numbers(by_channel.mean(axis=0)),
-        "spread": _numbers(by_channel.std(axis=0)),
-    }
-
-
-def _numbers(values: NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values) if np.isfinite(values).all() else ()
+    plain = replace(entry, frames=shown.frames, lost=lost)
+    return with_statistics(plain, shown.values[begin:end], len(shown.limits), limits=shown.limits)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
-from tinyops.documents import Digest, Matching, Misplaced, Name, Strict
+from tinyops.documents import Digest, Matching, Misplaced, Name, Secret, Strict
+from tinyops.specs.artifact_store import OptionName, OptionText
 from tinyops.specs.fields import Channel, Label, Path_, Seed, Unit
 
 
@@ -127,10 +129,24 @@ class RecordingsSource(Strict):
     index: Path_ = Field(description="CSV, as `tinyops data` writes it: digest, label, subject, … of each recording.")
     url: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
         default=None,
-        description="Where the files lie: a folder, or any fsspec URL; absent: the folder called like the index, "
+        description="Where the files lie: http(s), any URL that fsspec knows, or a folder relative to the index; "
+        "absent: the folder called like the index, "
         "without its ending.",
     )
+    options: Mapping[OptionName, OptionText] = Field(
+        default={}, max_length=20, description="Of the URL's file system, as fsspec names them. No credentials."
+    )
+    credentials: Secret | None = Field(
+        default=None,
+        description="A secret that holds more options, as a JSON object; of a web server a header Authorization.",
+    )
     adapt: Adaptations = _ADAPT
+    columns: Mapping[Channel, Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default={},
+        max_length=64,
+        description="What tables call the channels, where that is another name; with it, their other columns are left "
+        "out.",
+    )
 
 
 GroupName: TypeAlias = Annotated[
@@ -204,6 +220,15 @@ class DatasetSpec(Strict):
     @model_validator(mode="after")
     def _classes_differ(self) -> DatasetSpec:
         _refuse_repeats(self.classes, "classes")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_of_channels(self) -> DatasetSpec:
+        for number, source in enumerate(self.sources):
+            for name in source.columns if isinstance(source, RecordingsSource) else ():
+                if name not in self.signal.channels:
+                    hint = f"the signal has {', '.join(self.signal.channels)}"
+                    raise Misplaced(("sources", number, "columns", name), f"{name!r} is no channel", hint=hint)
         return self
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from tinyops.files import digest_json
 from tinyops.specs.augment_rules import background_faults, named_backgrounds
 from tinyops.specs.board_rules import binding_faults
 from tinyops.specs.class_shares import class_share_faults
-from tinyops.specs.dataset import DatasetSpec, Signal
+from tinyops.specs.dataset import DatasetSpec, RecordingsSource, Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.files import NamedFile, digest_named, locate_file, named_files
 from tinyops.specs.layers import TfliteArchitecture
@@ -27,7 +27,7 @@ from tinyops.specs.model import KINDS, AnyDocument, Dataset, Fleet, Model, Proje
 from tinyops.specs.model_rules import model_faults
 from tinyops.specs.not_yet import NOT_YET
 from tinyops.specs.rollout_rules import rollout_faults
-from tinyops.specs.store_rules import store_faults
+from tinyops.specs.store_rules import recordings_faults, store_faults
 from tinyops.specs.trust_rules import trust_faults
 
 SPECS_FOLDER = "specs"
@@ -225,6 +225,7 @@ class _Checker:
     def check(self) -> list[Problem]:
         rules: Mapping[str, Callable[[Any], Iterator[Fault]]] = {
             "Project": self._project_faults,
+            "Dataset": self._dataset_faults,
             "Model": self._model_faults,
             "Fleet": self._fleet_faults,
         }
@@ -276,6 +277,11 @@ class _Checker:
             yield from self._url_faults(project, *name.split("."))
         yield from store_faults(project.spec.artifacts)
         yield from trust_faults(project.spec.signing, project.spec.metadata, self.root)
+
+    def _dataset_faults(self, dataset: Dataset) -> Iterator[Fault]:
+        for number, source in enumerate(dataset.spec.sources):
+            if isinstance(source, RecordingsSource):
+                yield from recordings_faults(source, ("spec", "sources", number))
 
     def _url_faults(self, project: Project, owner: str, name: str) -> Iterator[Fault]:
         value = getattr(getattr(project.spec, owner), name, "")
