@@ -121,6 +121,13 @@ class Objects:
         digits = entry.sha256.removeprefix("sha256:")
         return self.cache / digits[:2] / digits[2:]
 
+    def put(self, entry: IndexEntry, data: bytes) -> None:
+        """Bytes of a new line: to its folder, or, of what lies behind a URL, to the cache until `data push`."""
+        if isinstance(self.place, Folder):
+            self.place.write(entry.path, data)
+        else:
+            self.keep(entry, data)
+
     def keep(self, entry: IndexEntry, data: bytes) -> None:
         write_atomic(self.kept_at(entry), data)
 
