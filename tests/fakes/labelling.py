@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import wave
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -117,8 +119,6 @@ def tones(root: Path, number: int = 3) -> Path:
 
 def people_walking(root: Path, executions: int = 24) -> Path:
     """Recordings of eight people with a watch (CC BY 4.0), the pieces as their authors labelled them."""
-    from dataclasses import replace
-
     index = repository(root, "wrist", ACTIVITIES, MOTION)
     additions: list[Addition] = []
     for path in sorted((SHARED / "har_phone_watch").glob("s*/*_sw.csv"))[:executions]:
@@ -149,7 +149,7 @@ def _watch_take(path: Path, values: np.ndarray) -> Take:
 
 def _runs(labels: list[str]) -> list[tuple[int, int]]:
     edges = [0, *(n for n in range(1, len(labels)) if labels[n] != labels[n - 1]), len(labels)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def spoken_words(root: Path, per_word: int = 10, words: tuple[str, ...] = ("yes", "no", "up", "down")) -> Path:
