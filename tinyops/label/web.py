@@ -25,8 +25,7 @@ from tinyops.label.session import Done, Session
 from tinyops.label.signals import Shown
 from tinyops.label.sound import wav
 from tinyops.label.suggestions import Suggestions
-from tinyops.receiver.guard import Guard, Refused, read_body, refusal
-from tinyops.receiver.tokens import Tokens
+from tinyops.receiver.guard import Door, Guard, Refused, read_body, refusal
 from tinyops.specs.model import DatasetSpec
 
 PAGE = Path(__file__).resolve().parent / "page"
@@ -164,10 +163,13 @@ def label_app(labelling: Labelling, token: str) -> OnlyThisPage:
     files = sorted(path for path in PAGE.iterdir() if path.suffix in TYPES)
     routes += [Route(home + ("" if f.name == "page.html" else f.name), _file(f), methods=["GET"]) for f in files]
     app = Starlette(routes=routes, exception_handlers={Refused: _refused, TinyopsError: _failed})
-    tokens: dict[tuple[str, str], Tokens | None] = {
-        (method, route.path): None for route in routes for method in ("GET", "POST") if method in (route.methods or ())
+    doors = {
+        (method, route.path): Door(None)
+        for route in routes
+        for method in ("GET", "POST")
+        if method in (route.methods or ())
     }
-    return OnlyThisPage(Guard(app, tokens, LIMITS), home)
+    return OnlyThisPage(Guard(app, doors, LIMITS), home)
 
 
 def _reading(answer: Answer) -> Callable[[Request], Awaitable[Response]]:

@@ -16,9 +16,10 @@ from tinyops.documents import ParseCache, YamlDocument, closest, read, shown_pat
 from tinyops.documents.reading import Loc
 from tinyops.errors import Problem, SpecError
 from tinyops.files import digest_json
+from tinyops.specs.augment_rules import background_faults, named_backgrounds
 from tinyops.specs.board_rules import binding_faults
 from tinyops.specs.class_shares import class_share_faults
-from tinyops.specs.dataset import Signal
+from tinyops.specs.dataset import DatasetSpec, RecordingsSource, Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.files import NamedFile, digest_named, locate_file, named_files
 from tinyops.specs.layers import TfliteArchitecture
@@ -26,7 +27,7 @@ from tinyops.specs.model import KINDS, AnyDocument, Dataset, Fleet, Model, Proje
 from tinyops.specs.model_rules import model_faults
 from tinyops.specs.not_yet import NOT_YET
 from tinyops.specs.rollout_rules import rollout_faults
-from tinyops.specs.store_rules import store_faults
+from tinyops.specs.store_rules import recordings_faults, store_faults
 from tinyops.specs.trust_rules import trust_faults
 
 SPECS_FOLDER = "specs"
@@ -224,6 +225,7 @@ class _Checker:
     def check(self) -> list[Problem]:
         rules: Mapping[str, Callable[[Any], Iterator[Fault]]] = {
             "Project": self._project_faults,
+            "Dataset": self._dataset_faults,
             "Model": self._model_faults,
             "Fleet": self._fleet_faults,
         }
@@ -276,6 +278,11 @@ class _Checker:
         yield from store_faults(project.spec.artifacts)
         yield from trust_faults(project.spec.signing, project.spec.metadata, self.root)
 
+    def _dataset_faults(self, dataset: Dataset) -> Iterator[Fault]:
+        for number, source in enumerate(dataset.spec.sources):
+            if isinstance(source, RecordingsSource):
+                yield from recordings_faults(source, ("spec", "sources", number))
+
     def _url_faults(self, project: Project, owner: str, name: str) -> Iterator[Fault]:
         value = getattr(getattr(project.spec, owner), name, "")
         if "://" in value:
@@ -290,6 +297,15 @@ class _Checker:
             yield Fault(("spec", "dataset"), f"there is no Dataset {name!r}", closest(name, datasets))
         dataset = datasets[name].document.spec if name in datasets else None
         yield from model_faults(model.spec, dataset)
+        yield from self._background_faults(model, dataset)
+
+    def _background_faults(self, model: Model, own: DatasetSpec | None) -> Iterator[Fault]:
+        datasets = self.by_kind["Dataset"]
+        for loc, name in named_backgrounds(model.spec):
+            if name not in datasets and not self.read_in.may_exist("Dataset", name):
+                yield Fault(loc, f"there is no Dataset {name!r}", closest(name, datasets))
+        if own is not None:
+            yield from background_faults(model.spec, own, {n: e.document.spec for n, e in datasets.items()})
 
     def _fleet_faults(self, fleet: Fleet) -> Iterator[Fault]:
         name = fleet.spec.model_name
