@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tinyops.datasets.index import IndexEntry
 from tinyops.errors import SpecError
-from tinyops.files import MIB, digest_bytes, digest_file, read_bounded, write_atomic
+from tinyops.files import MIB, digest_bytes, digest_file, read_bounded, write_atomic, writing
 
 FILE_LIMIT_BYTES = 1024 * MIB
 
@@ -24,6 +24,9 @@ class Shelf(Protocol):
 
     def write(self, path: str, data: bytes) -> None:
         """Durable when it returns; the same bytes twice are written once. Raises ToolError, RemoteError."""
+
+    def remove(self, path: str) -> None:
+        """Gone when it returns, also when it was not there. Raises ToolError, RemoteError."""
 
 
 class Folder:
@@ -42,6 +45,10 @@ class Folder:
         place = self.root / path
         if not place.is_file() or digest_file(place) != digest_bytes(data):
             write_atomic(place, data)
+
+    def remove(self, path: str) -> None:
+        with writing(self.root / path):
+            (self.root / path).unlink(missing_ok=True)
 
 
 def data_folder(index: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 from tinyops.files import JsonObject, digest_json
 
 ABI = 1
+COLLECT = 1  # version of a collector's contract
 _SIGNAL_FIELDS = ("sensor", "channels", "units", "full_scale", "rate_hz")
 
 
@@ -47,6 +48,15 @@ def classifier_contract(
     samples, *window = frames
     counts = (frame_values(signal) * samples, window[0], window[1])
     return contract_of(signal=signal, frames=counts, output=output, arena_bytes=arena_bytes)
+
+
+def collector_contract(signal: Mapping[str, Any]) -> JsonObject:
+    """What a board that records for a dataset must send, as JSON: the dataset's signal, and no model's needs. Its
+    digest is what the collector's HELLO says, and what whoever records compares."""
+    given: JsonObject = {name: _plain(signal[name]) for name in _SIGNAL_FIELDS}
+    size = signal.get("size")
+    given |= {"size": [int(part) for part in size] if size else None, "frame_values": frame_values(signal)}
+    return {"collect": COLLECT, "input": given}
 
 
 def frame_values(signal: Mapping[str, Any]) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from tinyops.artifacts import Source
 from tinyops.boards.model import Board
@@ -114,6 +114,18 @@ def load_repository(root: Path, *, catalog: Mapping[str, Board], cache: Path | N
     if problems:
         raise SpecError(problems)
     return checker.repository()
+
+
+def dataset_documents(root: Path) -> Mapping[str, Loaded[Dataset]]:
+    """The datasets of a repository by name, their files unread and other kinds unjudged.
+
+    Raises SpecError with all problems of documents when a dataset may be among the wrong ones.
+    """
+    read_in = _load_documents(root.resolve(), None)
+    if read_in.unreadable or any(kind not in KINDS or kind == "Dataset" for kind, _ in read_in.broken):
+        raise SpecError(read_in.problems)
+    entries = [e for e in read_in.entries if isinstance(e.document, Dataset)]
+    return {e.document.name: cast("Loaded[Dataset]", e) for e in entries}
 
 
 def spec_files(root: Path) -> list[Path]:

@@ -9,7 +9,9 @@ from tinyops.cli.output import Output
 from tinyops.cli.verbs import add_verbs, run_verb
 
 # record: from one device; serve: from many at once; firmware: for a board that has none yet
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "record": "record from one device: by a line, the network, a radio, or this machine's own microphone or camera",
+}
 
 
 def complete(argv: Sequence[str]) -> list[str]:
