@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes.collecting_device import ramp, samples_payload
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.collecting_device import ramp, samples_payload
 from tinyops.collect.capture.block import Block
 from tinyops.collect.capture.dialects.framed import HEAD, Framed
 from tinyops.collect.capture.dialects.lines import Lines, numbers_of
