@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 Z_95_ONE_SIDED = 1.6448536269514722
@@ -67,6 +68,25 @@ def score(labels: Sequence[int], predicted: Sequence[int], classes: Sequence[str
     recall = {name: rate(counts[i][i], sum(counts[i])) for i, name in enumerate(classes)}
     right = sum(counts[i][i] for i in range(size))
     return Scores(tuple(classes), rate(right, len(labels)), recall, tuple(tuple(row) for row in counts))
+
+
+def area_under_curve(scores: Sequence[float], positive: Sequence[bool]) -> float:
+    """The area under the ROC curve: how often a positive scores above a negative; equal scores count half.
+
+    Raises ValueError when one of the two is missing.
+    """
+    ordered = sorted(zip((float(s) for s in scores), (bool(p) for p in positive), strict=True))
+    positives = sum(p for _, p in ordered)
+    negatives = len(ordered) - positives
+    if not positives or not negatives:
+        raise ValueError("an area under the curve takes positives and negatives")
+    area, below = 0.0, 0
+    for _, equal in groupby(ordered, key=lambda pair: pair[0]):
+        flags = [p for _, p in equal]
+        ups = sum(flags)
+        area += ups * (below + (len(flags) - ups) / 2)
+        below += len(flags) - ups
+    return area / (positives * negatives)
 
 
 @dataclass(frozen=True)

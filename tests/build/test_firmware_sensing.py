@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from test_twin_boards import stream_file
 
-from fakes.firmware_edits import replacing
+from fakes.firmware_edits import Edit, as_rendered, replacing
 from fakes.reversing import board_spec, build_firmware, compile_image, contract_of
 from tinyops import twin
-from tinyops.errors import ToolError
+from tinyops.errors import SpecError, ToolError
 from tinyops.twin.golden import Stream, read_stream
 from tinyops.twin.prove import play
 
@@ -55,17 +54,21 @@ with_sensor = replacing({"src/main.c": ("int main(void) {\n", SYNTHETIC)})
 opening_it = replacing({"src/main.c": (OPENED, OPENED + "  port.sensor = &sensor;\n")})
 
 
+def both(given: dict[str, bytes]) -> dict[str, bytes]:
+    return opening_it(with_sensor(given))
+
+
 @pytest.fixture
-def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, float], dict[str, Path]]:
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Path]]:
     monkeypatch.setenv("TINYOPS_CACHE", str(tmp_path / "cache"))
 
-    def make(name: str, rate_hz: float) -> dict[str, Path]:
+    def make(name: str, rate_hz: float, edit: Edit = both) -> dict[str, Path]:
         contract = contract_of(name)
         contract["input"]["rate_hz"] = rate_hz
         (tmp_path / "contract.json").write_text(json.dumps(contract))
         files = {"contract.json": tmp_path / "contract.json"} | compile_image(name, tmp_path, contract)
-        if board_spec(name).layout is not None:
-            files |= build_firmware(name, tmp_path, contract, edit=lambda given: opening_it(with_sensor(given)))
+        if board_spec(name).model_form == "image":
+            files |= build_firmware(name, tmp_path, contract, edit=edit)
         return files
 
     return make
@@ -76,9 +79,9 @@ def stream(tmp_path: Path) -> Iterator[Stream]:
     yield read_stream(stream_file(tmp_path / "stream.bin"))
 
 
-def recorded(stream: Stream, path: Path) -> Path:
-    path.write_bytes(b"".join(value.to_bytes(2, "little", signed=True) for frame in stream.frames for value in frame))
-    return path
+def recorded(stream: Stream, rate_millihz: int | None) -> twin.Replay:
+    counts = b"".join(value.to_bytes(2, "little", signed=True) for frame in stream.frames for value in frame)
+    return twin.Replay(counts, 2, rate_millihz)
 
 
 @pytest.mark.parametrize("name", ["microbit", "nano33ble", "pico"])
@@ -102,30 +105,27 @@ def test_a_sensor_that_cannot_start_leaves_the_board_to_its_host(
         assert board.link.stats().inferences == len(stream.results)
 
 
-@pytest.mark.parametrize("frames_in_1000_s", [0, 200_000])
+@pytest.mark.parametrize("name", ["linux", "nano33ble", "esp32c3"])
 def test_a_replayed_recording_gives_the_results_of_the_stream(
-    frames_in_1000_s: int, built: Callable[..., dict[str, Path]], stream: Stream, tmp_path: Path
+    name: str, built: Callable[..., dict[str, Path]], stream: Stream
 ) -> None:
-    files, spec = built("linux", RATE_HZ), board_spec("linux")
-    replay = twin.Replay(recorded(stream, tmp_path / "frames.raw"), frames_in_1000_s)
-    started = time.monotonic()
-    with twin.open_twin("linux", spec, files, replay=replay) as board:
-        assert [board.link.next_result(20.0).values for _ in stream.results] == list(stream.results)
-        due_s = (len(stream.frames) - 1) * 1000 / frames_in_1000_s if frames_in_1000_s else 0.0
-        assert time.monotonic() - started >= due_s
-        play(board, stream)
+    """As fast as the board takes it, at a rate of its own, at the one that the firmware asks for."""
+    files, spec = built(name, RATE_HZ, edit=as_rendered), board_spec(name)
+    for rate_millihz in (0, 200_000, None):
+        with twin.open_twin(name, spec, files, replay=recorded(stream, rate_millihz)) as board:
+            assert [board.link.next_result(20.0).values for _ in stream.results] == list(stream.results)
+            play(board, stream)
 
 
-def test_what_cannot_be_replayed_is_said(built: Callable[..., dict[str, Path]], stream: Stream, tmp_path: Path) -> None:
-    files = built("linux", RATE_HZ)
-    cut = tmp_path / "cut.raw"
-    cut.write_bytes(recorded(stream, tmp_path / "frames.raw").read_bytes()[:-2])
-    with twin.open_twin("linux", board_spec("linux"), files, replay=twin.Replay(cut)) as board:
-        with pytest.raises(ToolError):
-            board.link.hello()
-        assert "not whole frames" in board.how_it_ended()
+def test_what_cannot_be_replayed_is_said(built: Callable[..., dict[str, Path]], stream: Stream) -> None:
+    files = built("microbit", RATE_HZ)
     with (
         pytest.raises(ToolError, match="microbit: its twin has no sensor"),
-        twin.open_twin("microbit", board_spec("microbit"), files, replay=twin.Replay(cut)),
+        twin.open_twin("microbit", board_spec("microbit"), files, replay=recorded(stream, None)),
+    ):
+        pass
+    with (
+        pytest.raises(SpecError, match="nano33ble: samples of 3 values make no frame of the model's 2"),
+        twin.open_twin("nano33ble", board_spec("nano33ble"), files, replay=twin.Replay(bytes(6), 3)),
     ):
         pass

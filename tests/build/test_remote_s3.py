@@ -15,9 +15,9 @@ from fakes.s3 import BUCKET, Server, line, server
 from fakes.stores import KEY, PROJECT, Site, key_of, made
 from tinyops.files import MIB
 from tinyops.manifest.keys import SigningKey
+from tinyops.remote.files import Limits
 from tinyops.store.folder import object_name
 from tinyops.store.garbage import Live, find_waste
-from tinyops.store.remote import Limits
 
 pytestmark = pytest.mark.build
 TESTS = Path(__file__).parents[1]

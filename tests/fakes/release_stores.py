@@ -17,7 +17,7 @@ from tinyops.manifest.keys import Trust
 from tinyops.release.github.patience import Patience
 from tinyops.release.github.place import Place
 from tinyops.release.github.store import GitHubStore
-from tinyops.release.secrets import SecretValue
+from tinyops.remote.secrets import SecretValue
 
 LEASES = "refs/tinyops/lease/wearables/"
 

@@ -15,9 +15,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from tinyops.artifacts import Record
 from tinyops.files import digest_bytes
 from tinyops.manifest.keys import SigningKey, Trust
+from tinyops.remote.files import Limits, Patience
+from tinyops.remote.fsspec_files import FsspecFiles
 from tinyops.store import Folder, Notary, Run, Shared, Store, take_outputs
-from tinyops.store.fsspec_files import FsspecFiles
-from tinyops.store.remote import Limits, Patience
 
 PROJECT = "wearables"
 HERE = Run(machine="ana@bench")

@@ -199,6 +199,9 @@ class BoardSpec(Strict):
     )
     led: bool = Field(default=False, description="An LED that its port lights for a class; pins.led says so, too.")
     arduino: Arduino | None = Field(default=None, description="For fleets that ask for framework arduino.")
+    collector_baud: Literal[115200, 1000000] = Field(
+        default=1000000, description="Of its serial line while it records for a dataset; 115,200 else."
+    )
     flash_tool: FlashTool | None = Field(default=None, description="How a cable brings firmware onto it.")
     stream: bool = Field(default=True, description="Takes frames from its host.")
     replay: bool = Field(default=False, description="Takes frames from a file.")

@@ -11,6 +11,7 @@ from tinyops.build.fits import model_room
 from tinyops.build.trust import find_trust
 from tinyops.features.stage_json import stage_json
 from tinyops.files import JsonObject
+from tinyops.specs.augment_rules import named_backgrounds
 from tinyops.specs.feature_rules import stages
 from tinyops.specs.loader import Loaded, Repository
 from tinyops.specs.lock import WASM_LINKER, Lock, wanted_sources
@@ -21,6 +22,7 @@ from tinyops.specs.model import (
     PythonArchitecture,
     RecordingsSource,
     TfliteArchitecture,
+    Training,
 )
 from tinyops.specs.window import frame_samples, window
 from tinyops.twin.slot_images import slot_files
@@ -61,7 +63,7 @@ def pinned_step(fleet: Fleet) -> Step:
     return Step(kind, subject, {PINNED: fleet.spec.model.digest})
 
 
-def collect_step(repository: Repository, name: str, lock: Lock) -> Step:
+def collect_step(repository: Repository, name: str, lock: Lock | None) -> Step:
     entry = repository.datasets[name]
     spec = entry.document.spec
     sources: dict[str, Source] = {}
@@ -69,7 +71,8 @@ def collect_step(repository: Repository, name: str, lock: Lock) -> Step:
         if isinstance(source, FilesSource | RecordingsSource):
             sources[f"index-{number}"] = repository.source(entry, source.index)
     settings = {"dataset": spec.model_dump(mode="json"), "revision": REVISIONS["collect"]}
-    return Step("collect", name, settings, {"numpy": lock.python.get("numpy")}, {}, sources)
+    pinned = lock.python.get("numpy") if lock is not None else None
+    return Step("collect", name, settings, {"numpy": pinned}, {}, sources)
 
 
 def model_steps(repository: Repository, name: str, lock: Lock) -> Iterator[Step]:
@@ -104,10 +107,20 @@ def _train_step(
     settings = {
         "input": window_of,
         "architecture": architecture,
-        "training": spec.training.model_dump(mode="json"),
+        "training": training_settings(spec.training),
         "revision": REVISIONS["train"],
     }
-    return Step("train", entry.document.metadata.name, settings, _packages(lock, TRAIN_PACKAGES), data, sources)
+    inputs = dict(data)
+    for _, name in named_backgrounds(spec):
+        inputs |= {f"background-{name}.{f}": InputRef(f"collect:{name}", f) for f in data}
+    return Step("train", entry.document.metadata.name, settings, _packages(lock, TRAIN_PACKAGES), inputs, sources)
+
+
+def training_settings(training: Training) -> JsonObject:
+    """What a model leaves at its default is not said, where earlier versions did not know it: their keys stay."""
+    settings = training.model_dump(mode="json")
+    later = {name: Training.model_fields[name].default for name in ("augment", "copies", "label_smoothing")}
+    return {n: v for n, v in settings.items() if n not in later or getattr(training, n) != later[n]}
 
 
 def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) -> Iterator[Step]:

@@ -25,6 +25,8 @@ COMMANDS = {
     "render": "write generated/: firmware projects, JSON Schema",
     "collect": "record from sensors: one device at a time, or from many that push",
     "data": "what datasets hold: add recordings, check, compare, describe, fetch",
+    "label": "label a dataset's recordings on a page of this machine: seen, heard, with the model's suggestions",
+    "features": "show recordings, the rows that devices make of them, and how training varies them",
     "plan": "show what would change and why, without building",
     "apply": "build what changed, prove it in twins, publish one signed release",
     "diff": "compare two releases, commits or the working tree",

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from tinyops.artifacts import Progress
 from tinyops.collect.kind import Reading
 from tinyops.datasets.formats import FORMATS
-from tinyops.datasets.recording import RawRecording
+from tinyops.datasets.lfs import pointed_at, pull_command
+from tinyops.datasets.recording import Leniency, RawRecording
 from tinyops.errors import Problem, SpecError
 from tinyops.files import MIB, digest_file, read_bounded
 from tinyops.specs.model import FilesSource
@@ -102,13 +103,16 @@ def _digest_problem(line: IndexLine, path: Path) -> str:
         found = digest_file(path)
     except OSError as error:
         return f"{line.path}: cannot be read: {error.strerror}"
+    if found != line.digest and pointed_at(read_bounded(path, FILE_LIMIT_BYTES)) == line.digest:
+        return f"{line.path}: is a Git LFS pointer, its content is not here: `{pull_command(path)}` brings it"
     return "" if found == line.digest else f"{line.path}: has changed: the index says {line.digest}, it is {found}"
 
 
 def _read_line(line: IndexLine, source: FilesSource, reading: Reading, index: Path) -> Iterator[RawRecording]:
     where = f"{index.parent / line.path}"
     data = read_bounded(index.parent / line.path, FILE_LIMIT_BYTES)
-    found = list(FORMATS[source.format](data, reading.dataset.signal, where))
+    leniency = Leniency(adapt=frozenset(source.adapt))
+    found = list(FORMATS[source.format](data, reading.dataset.signal, where, leniency))
     for item in found:
         if item.label not in ("", line.label):
             raise SpecError(f"{where}:{item.line}: its class is {item.label!r}, the index says {line.label!r}")

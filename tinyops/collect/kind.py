@@ -14,11 +14,12 @@ from tinyops.specs.model import DatasetSpec
 
 @dataclass(frozen=True)
 class Reading:
-    """What a source may use: the dataset's spec, the path of its index, a way to say how far it is."""
+    """What a source may use: the dataset's spec, its name, the path of its index, a way to say how far it is."""
 
     dataset: DatasetSpec
     index: Path | None
     report: Callable[[Progress], None]
+    name: str = ""
 
 
 class SourceKind(Protocol):

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.artifacts import Progress
 from tinyops.collect.kind import Reading
-from tinyops.datasets.formats import FORMATS
+from tinyops.datasets.formats import format_named
 from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, parse_index
-from tinyops.datasets.objects import Folder, data_folder, read_entry
-from tinyops.datasets.recording import Labelled, RawRecording
+from tinyops.datasets.places import open_objects
+from tinyops.datasets.recording import Labelled, Leniency, RawRecording
+from tinyops.datasets.split import entry_group
 from tinyops.errors import SpecError
 from tinyops.files import read_bounded
 from tinyops.specs.model import RecordingsSource
@@ -20,18 +21,20 @@ def read_recordings(source: RecordingsSource, reading: Reading) -> Iterator[RawR
     if reading.index is None:
         raise SpecError(f"the index {source.index} was not given to the step")
     entries = [e for e in parse_index(read_bounded(reading.index, INDEX_LIMIT_BYTES), str(reading.index)) if e.label]
-    place = Folder(data_folder(reading.index))
+    objects = open_objects(source, reading.index, reading.name)
+    objects.ready(entries, reading.report)
+    leniency = Leniency(adapt=frozenset(source.adapt), columns=source.columns)
     held: Mapping[str, tuple[Labelled, ...]] = {}
     for done, entry in enumerate(entries):
         if done % 100 == 0:
             reading.report(Progress(done, len(entries), f"reading {reading.index.name}"))
         if entry.sha256 not in held:  # pieces of one file follow each other
-            data = read_entry(place, entry)
-            held = {entry.sha256: tuple(FORMATS[entry.kind](data, reading.dataset.signal, entry.path))}
-        yield from _pieces(entry, held[entry.sha256])
+            read = format_named(entry.kind, entry.path)
+            held = {entry.sha256: tuple(read(objects.read(entry), reading.dataset.signal, entry.path, leniency))}
+        yield from _pieces(entry, held[entry.sha256], entry_group(entry, reading.dataset.split.by))
 
 
-def _pieces(entry: IndexEntry, found: tuple[Labelled, ...]) -> Iterator[RawRecording]:
+def _pieces(entry: IndexEntry, found: tuple[Labelled, ...], group: str) -> Iterator[RawRecording]:
     """What of a file the line names: whole, or between two frames; a gap in it makes two recordings."""
     begin, end = entry.begin or 0, entry.end
     position = 0
@@ -40,4 +43,4 @@ def _pieces(entry: IndexEntry, found: tuple[Labelled, ...]) -> Iterator[RawRecor
         position += len(item.values)
         if len(values):
             name = entry.id if len(found) == 1 else f"{entry.id}:{item.line}"
-            yield RawRecording(name, entry.label, values, name)
+            yield RawRecording(name, entry.label, values, name, group)

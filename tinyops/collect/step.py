@@ -14,7 +14,7 @@ from tinyops.collect.kind import Reading
 from tinyops.collect.sources import read_source
 from tinyops.datasets.checks import check_recordings
 from tinyops.datasets.recording import RawRecording
-from tinyops.datasets.split import split_by_content, unique_recordings
+from tinyops.datasets.split import Piece, choose_test, unique_recordings
 from tinyops.errors import SpecError
 from tinyops.features.values import counts_from_values
 from tinyops.files import JsonObject, digest_bytes, pretty_json, write_atomic
@@ -23,6 +23,7 @@ from tinyops.specs.model import DatasetSpec
 
 SCHEMA = 1
 COPIES_SHOWN = 20
+GROUPS_SHOWN = 100  # of subjects or takes of each side, in the manifest
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,13 @@ class Collected:
     digests: tuple[str, ...]
     copies: tuple[str, ...]
     clipped_share: float
+    groups: tuple[str, ...]
 
 
 def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
     """Makes `recordings.npz` and `dataset.json`. Inputs: `index-<n>` is the index of source n."""
     spec = DatasetSpec.model_validate(step.settings["dataset"])
-    raw = list(_read_all(spec, inputs, report))
+    raw = list(_read_all(step.subject, spec, inputs, report))
     report(Progress(0, 0, f"checking {len(raw)} recordings"))
     collected = arrange(raw, spec)
     save(collected.recordings, out / "recordings.npz")
@@ -53,15 +55,28 @@ def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[
         "copies_total": len(collected.copies),
         "licence": spec.licence,
         "origin": spec.origin,
+        **_group_facts(collected, spec),
     }
 
 
+def _group_facts(collected: Collected, spec: DatasetSpec) -> JsonObject:
+    """Which subjects or takes lie on which side: the first names, and how many there are."""
+    if spec.split.by == "recording":
+        return {}
+    found: dict[bool, set[str]] = {False: set(), True: set()}
+    for group, test in zip(collected.groups, collected.recordings.test.tolist(), strict=True):
+        found[test].add(group)
+    sides = {"train": sorted(found[False]), "test": sorted(found[True])}
+    shown = {side: names[:GROUPS_SHOWN] for side, names in sides.items()}
+    return {f"{spec.split.by}s": shown, f"{spec.split.by}s_total": {side: len(names) for side, names in sides.items()}}
+
+
 def _read_all(
-    spec: DatasetSpec, inputs: Mapping[str, Path], report: Callable[[Progress], None]
+    name: str, spec: DatasetSpec, inputs: Mapping[str, Path], report: Callable[[Progress], None]
 ) -> Iterator[RawRecording]:
     for number, source in enumerate(spec.sources):
         report(Progress(number, len(spec.sources), f"reading source {number + 1} of {len(spec.sources)}"))
-        yield from read_source(source, Reading(spec, inputs.get(f"index-{number}"), report))
+        yield from read_source(source, Reading(spec, inputs.get(f"index-{number}"), report, name))
 
 
 def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
@@ -77,7 +92,9 @@ def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
     repeated = [i for i, n in Counter(ids).items() if n > 1]
     if repeated:
         raise SpecError(f"two recordings are called {repeated[0]}", hint="do not name the same file in two sources")
-    test = split_by_content([r.label for r in chosen], [digests[i] for i in kept], spec.split.test, spec.split.seed)
+    pieces = [Piece(raw[i].label, raw[i].group, digests[i]) for i in kept]
+    sides = choose_test(pieces, spec.split)
+    test = [side or r.label in spec.test_only for side, r in zip(sides, chosen, strict=True)]
     lengths = [len(r.values) for r in chosen]
     recordings = Recordings(
         np.concatenate([counts[i] for i in kept]),
@@ -87,7 +104,8 @@ def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
         tuple(ids),
     )
     copies = tuple(raw[i].id for i in sorted(set(range(len(raw))) - set(kept)))
-    return Collected(recordings, tuple(digests[i] for i in kept), copies, _clipped_share(chosen, spec))
+    groups = tuple(piece.unit for piece in pieces)
+    return Collected(recordings, tuple(digests[i] for i in kept), copies, _clipped_share(chosen, spec), groups)
 
 
 def _counts(recording: RawRecording, spec: DatasetSpec) -> Counts:
@@ -125,6 +143,7 @@ def describe(collected: Collected, spec: DatasetSpec) -> JsonObject:
         "schema": SCHEMA,
         "task": spec.task,
         "classes": list(spec.classes),
+        **({"normal": spec.normal} if spec.normal is not None else {}),
         "signal": spec.signal.model_dump(mode="json"),
         "recordings": listed,
         "counts": counts,

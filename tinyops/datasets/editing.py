@@ -31,7 +31,7 @@ def edit_index(index: Path, change: Change) -> tuple[IndexEntry, ...]:
         entries = parse_index(text, str(index))
         if len(text) > INDEX_LIMIT_BYTES:
             raise SpecError(f"{index}: would have {len(text):,} bytes", hint="give the dataset a second index")
-        write_if_changed(index, _comments(data) + text)
+        write_if_changed(index, comments_above(data) + text)
     return entries
 
 
@@ -66,7 +66,7 @@ def _taken(descriptor: int) -> bool:
     return True
 
 
-def _comments(data: bytes) -> bytes:
+def comments_above(data: bytes) -> bytes:
     """What people wrote above the columns."""
     lines = data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
     above = next((n for n, line in enumerate(lines) if line.strip() and not line.startswith(b"#")), 0)

@@ -106,7 +106,13 @@ def _numbers(text: str) -> tuple[float, ...]:
     parts = text.split()
     if len(parts) > CHANNELS_MAX:
         raise ValueError(f"has more than {CHANNELS_MAX} numbers")
-    return tuple(_number(part) for part in parts)
+    try:
+        values = tuple(map(float, parts))
+    except ValueError:
+        values = (math.nan,)
+    if not all(map(math.isfinite, values)):
+        raise ValueError("is no number")
+    return values
 
 
 def _write_number(value: float | None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -38,7 +38,28 @@ class Labelled:
     line: int
 
 
+@dataclass(frozen=True)
+class Leniency:
+    """How far a file may differ from the signal and is read all the same. By default not at all.
+
+    `adapt` has what the dataset's spec allows: `rate` (sound is resampled), `size` (images are scaled), `channels`
+    (sound of several channels is mixed into one). `columns` maps channels to the names that a table has for them; its
+    other columns are then left out. With `repair` the whole frames of a truncated file are taken. `say` is told of all
+    that was changed.
+    """
+
+    adapt: frozenset[str] = frozenset()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    repair: bool = False
+    say: Callable[[str], None] = lambda _: None
+
+
+STRICT = Leniency()
+
+
 class FileFormat(Protocol):
     """A file format: yields what one file holds. Raises SpecError naming `where` and the line."""
 
-    def __call__(self, data: bytes, signal: Signal, where: str) -> Iterator[Labelled]: ...
+    def __call__(
+        self, data: bytes, signal: Signal, where: str, leniency: Leniency = STRICT, /
+    ) -> Iterator[Labelled]: ...

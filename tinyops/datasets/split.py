@@ -1,11 +1,42 @@
-"""Which recordings are for training and which for the test: by content, so that nothing moves when others are added."""
+"""Which recordings are for training and which for the test. Pure, and without numpy: `plan` imports it.
+
+Groups (a subject, a take, a file) lie on one side as a whole. Each group's side follows from its name and the seed
+alone, so that no group ever moves when others are added. Recordings that stand alone, of sources that are pinned as a
+whole, are ranked within their class: that keeps the share exact, and what was released as it was.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
+from tinyops.datasets.index import IndexEntry
 from tinyops.errors import SpecError
+from tinyops.specs.dataset import Split
+
+NAMES_SHOWN = 12
+_RANKS = 2**64
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a split sees of a recording: its label, what it belongs to ("" when it stands alone), its content."""
+
+    label: str
+    group: str
+    digest: str
+
+    @property
+    def unit(self) -> str:
+        """What lies on one side as a whole."""
+        return self.group or self.digest
+
+
+def entry_group(entry: IndexEntry, by: str) -> str:
+    """What an index's line must share a side with; "" when the line does not say whose it is."""
+    return {"subject": entry.subject, "take": entry.group_take, "recording": entry.sha256}[by]
 
 
 def unique_recordings(ids: Sequence[str], labels: Sequence[str], digests: Sequence[str]) -> list[int]:
@@ -26,8 +57,32 @@ def unique_recordings(ids: Sequence[str], labels: Sequence[str], digests: Sequen
     return sorted(first.values())
 
 
+def choose_test(pieces: Sequence[Piece], split: Split) -> list[bool]:
+    """For each recording, whether it is for the test.
+
+    Raises SpecError when a side, or a class on one side, would be empty, or when a name in `split.test` is unknown.
+    """
+    if split.by == "recording":
+        return _by_recording(pieces, split)
+    units = [piece.unit for piece in pieces]
+    _refuse_groupless(pieces, split)
+    chosen = _named(units, split) if isinstance(split.test, tuple) else _below(units, split.test, split.seed)
+    _refuse_empty(_classes(pieces, units), chosen, split)
+    return [unit in chosen for unit in units]
+
+
+def _by_recording(pieces: Sequence[Piece], split: Split) -> list[bool]:
+    assert isinstance(split.test, float)  # the spec refuses names of recordings
+    alone = [p for p in pieces if not p.group]
+    ranked = split_by_content([p.label for p in alone], [p.digest for p in alone], split.test, split.seed)
+    test = {p.digest for p, its in zip(alone, ranked, strict=True) if its}
+    files = [p for p in pieces if p.group]
+    test |= _at_least_one(_classes(files, [p.group for p in files]), split.test, split.seed)
+    return [p.unit in test for p in pieces]
+
+
 def split_by_content(labels: Sequence[str], digests: Sequence[str], share: float, seed: int) -> list[bool]:
-    """For each recording, whether it is for the test; its content's digest and the seed decide.
+    """For each recording that stands alone, whether it is for the test; its content's digest and the seed decide.
 
     In each class the recordings with the lowest hashes, `share` of them, at least one and never all,
     are for the test. A recording added to a class moves at most one other to the other side.
@@ -39,3 +94,96 @@ def split_by_content(labels: Sequence[str], digests: Sequence[str], share: float
         number = min(max(round(share * len(mine)), 1), len(mine) - 1)
         test.update(mine[:number])
     return [d in test for d in digests]
+
+
+def _rank(unit: str, seed: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}\n{unit}".encode()).digest()[:8], "big")
+
+
+def _below(units: Collection[str], share: float, seed: int) -> set[str]:
+    """The units whose hash lies in the lowest `share` of all hashes: nothing but its own name decides on one."""
+    return {unit for unit in set(units) if _rank(unit, seed) < share * _RANKS}
+
+
+def _at_least_one(classes: Mapping[str, set[str]], share: float, seed: int) -> set[str]:
+    """As `_below`, with one file of each class moved to a side that had none: so few recordings still make a split."""
+    test = _below(set().union(*classes.values()), share, seed)
+    for label in sorted(classes):
+        mine = sorted(classes[label], key=lambda unit: _rank(unit, seed))
+        if len(mine) > 1 and not test & set(mine):
+            test.add(mine[0])
+        elif len(mine) > 1 and test >= set(mine):
+            test.remove(mine[-1])
+    return test
+
+
+def _classes(pieces: Sequence[Piece], units: Sequence[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for piece, unit in zip(pieces, units, strict=True):
+        found[piece.label].add(unit)
+    return dict(found)
+
+
+def _refuse_groupless(pieces: Sequence[Piece], split: Split) -> None:
+    without = sum(not piece.group for piece in pieces)
+    if split.by == "subject" and without:
+        raise SpecError(
+            f"split.by is subject, but {without} of {len(pieces)} recordings do not say whose they are",
+            hint="write their subject into the index, or split by take",
+        )
+
+
+def _named(units: Sequence[str], split: Split) -> set[str]:
+    assert isinstance(split.test, tuple)
+    unknown = [name for name in split.test if name not in units]
+    if unknown:
+        raise SpecError(
+            f"split.test names {listed(unknown)}: no recording has such a {split.by}", hint=f"there are {listed(units)}"
+        )
+    return set(split.test)
+
+
+def _refuse_empty(classes: Mapping[str, set[str]], test: set[str], split: Split) -> None:
+    problems = [p for label in sorted(classes) if (p := _emptiness(label, classes[label], test, split.by))]
+    if problems:
+        raise SpecError("split: " + "; ".join(problems[:NAMES_SHOWN]), hint=_suggestion(classes, split))
+
+
+def _emptiness(label: str, mine: set[str], test: set[str], by: str) -> str:
+    for side, there in (("test", mine & test), ("training", mine - test)):
+        if not there:
+            other = "training" if side == "test" else "test"
+            return f"class {label} has nothing for {side}: its {by}s {listed(mine)} are all in {other}"
+    return ""
+
+
+def _suggestion(classes: Mapping[str, set[str]], split: Split) -> str:
+    single = sorted(label for label, mine in classes.items() if len(mine) == 1)
+    if single:
+        return f"record class {single[0]} with another {split.by}: one alone cannot lie on both sides"
+    names = suggest_test(classes, split.test if isinstance(split.test, float) else 0.25, split.seed)
+    if not names:
+        return f"no choice of {split.by}s gives both sides every class: record more, or leave a class out"
+    return f"choose them by name: `test: [{', '.join(names)}]`; named {split.by}s stay where they are"
+
+
+def suggest_test(classes: Mapping[str, set[str]], share: float, seed: int) -> tuple[str, ...]:
+    """Units for the test that leave every class on both sides, about `share` of them; none where no such was found."""
+    units = sorted(set().union(*classes.values()), key=lambda unit: _rank(unit, seed))
+    wanted = min(max(round(share * len(units)), 1), len(units) - 1)
+    test: set[str] = set()
+    for needed in (True, False):  # first what a class lacks, then what the share lacks
+        for unit in units:
+            mine = [its for its in classes.values() if unit in its]
+            lacks = any(not its & test for its in mine) if needed else len(test) < wanted
+            if unit not in test and lacks and all(its - test - {unit} for its in mine):
+                test.add(unit)
+    complete = all(its & test and its - test for its in classes.values())
+    return tuple(sorted(test)) if complete else ()
+
+
+def listed(names: Collection[str]) -> str:
+    """`s01, s02 and 7 more`."""
+    ordered = sorted(set(names))
+    more = f" and {len(ordered) - NAMES_SHOWN} more" if len(ordered) > NAMES_SHOWN else ""
+    return ", ".join(ordered[:NAMES_SHOWN]) + more

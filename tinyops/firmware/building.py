@@ -62,7 +62,7 @@ class Target:
 def build(work: Work, target: Target) -> JsonObject:
     """Builds what PlatformIO can of the rendered project, writes it to `work.out`; returns the facts."""
     request = work.request
-    files = dict(work.files) if request.layout.model else with_model(work.files, work.inputs)
+    files = with_model(work.files, work.inputs) if request.links_model else dict(work.files)
     files |= _fetched(work)
     if not target.own:
         (work.out / PROJECT).write_bytes(pack(_own_files(files)))

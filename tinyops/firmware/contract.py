@@ -10,6 +10,7 @@ from typing import Any
 
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, digest_json, read_bounded
+from tinyops.manifest.contract import COLLECT
 
 FRAME_VALUES_MAX = 1 << 20
 RATE_HZ_MAX = 4_000_000
@@ -45,6 +46,22 @@ def read_contract(value: object) -> Contract:
         channels=tuple(map(str, given.get("channels") or ())),
         full_scale=tuple(map(float, given.get("full_scale") or ())),
         classes=tuple(map(str, (value.get("output") or {}).get("classes") or ())),
+    )
+
+
+def read_signal(value: JsonObject) -> Contract:
+    """The same of a collector's contract, which names no model and no arena. Raises SpecError."""
+    given = value.get("input")
+    if value.get("collect") != COLLECT or not isinstance(given, dict):
+        raise SpecError(f"not a collector's contract of version {COLLECT}")
+    return Contract(
+        digest=digest_json(value),
+        arena_bytes=0,
+        frame_values=_integer(given, "frame_values", 1),
+        rate_millihz=_rate_millihz(given.get("rate_hz")),
+        summary=tuple(_summary(value)),
+        channels=tuple(map(str, given.get("channels") or ())),
+        full_scale=tuple(map(float, given.get("full_scale") or ())),
     )
 
 

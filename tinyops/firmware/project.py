@@ -44,15 +44,19 @@ def sources(source: str, folder: str) -> dict[str, bytes]:
     return {f"{folder}/{p.name}": p.read_bytes() for p in found}
 
 
+def digest_rows(digest: str) -> list[str]:
+    """A digest's bytes as C has them, eight a line."""
+    raw = bytes.fromhex(digest.removeprefix("sha256:"))
+    return [", ".join(f"0x{byte:02x}" for byte in raw[at : at + 8]) for at in range(0, len(raw), 8)]
+
+
 def contract_values(facts: Contract, layout: Layout) -> dict[str, Any]:
-    raw = bytes.fromhex(facts.digest.removeprefix("sha256:"))
-    rows = [", ".join(f"0x{byte:02x}" for byte in raw[at : at + 8]) for at in range(0, len(raw), 8)]
     return {
         "settings": None,  # of forms that keep none; the bare one overrides it
         "message_bytes": MESSAGE_MIN,
         "firmware_version": FIRMWARE_VERSION,
         "digest": facts.digest,
-        "digest_rows": rows,
+        "digest_rows": digest_rows(facts.digest),
         "summary": [comment(line) for line in facts.summary],
         "model": model_region(layout, layout.model),
         "arena_bytes": facts.arena_bytes,

@@ -7,6 +7,10 @@ and counted. Lines of an SMP console share the line; see tinyops/link/smp. They 
 end with a newline, hold no 0x00, and begin nowhere between the two 0x00 of a frame; so no request has
 type 0x09 or 0x14.
 
+Two programs speak it: the application, which runs a model, and the collector, which sends what the sensor measures;
+`APPLICATION` and `COLLECTOR` say which requests each serves. A collector's HELLO has the digest of its signal's
+contract and no model. When its sensor fails in a take, it ends that by a second answer to COLLECT_START, an ERROR.
+
 The host asks, the board answers with type | 0x80 and the same sequence number, or with ERROR. A
 board sends RESULT and FAULT unasked. One request is under way at a time: a board with a small
 receive FIFO reads nothing while it computes. Requests carry the payloads of `REQUESTS`, answers and
@@ -78,6 +82,8 @@ class Status(IntEnum):
     RANGE = -21
     TYPE = -22
     ORDER = -23
+    NO_SENSOR = -24
+    SENSOR = -25
 
 
 STATUS_TEXT: dict[Status, str] = {
@@ -98,6 +104,8 @@ STATUS_TEXT: dict[Status, str] = {
     Status.RANGE: "the bytes asked for lie outside the tensor or frame",
     Status.TYPE: "the request's type is not known to this firmware",
     Status.ORDER: "a piece of a sensor frame is missing before this one",
+    Status.NO_SENSOR: "the board has no sensor that its firmware reads: nothing to collect",
+    Status.SENSOR: "the board's sensor does not answer, or not at this rate",
 }
 
 
@@ -172,6 +180,9 @@ REQUESTS: dict[Type, Layout] = {
     ),
     Type.COLLECT_STOP: Layout(()),
 }
+
+COLLECTOR = frozenset({Type.HELLO, Type.STATS, Type.RESET_STATE, Type.COLLECT_START, Type.COLLECT_STOP})
+APPLICATION = frozenset(REQUESTS) - {Type.COLLECT_START, Type.COLLECT_STOP}
 
 REPLIES: dict[Type, Layout] = {
     Type.HELLO: Layout(

@@ -11,6 +11,9 @@ from tinyops.errors import ToolError
 from tinyops.link.client import LinkClosed, LinkTimeout
 
 BAUD = 115_200  # of every port of runtime/port
+# Of collectors: the first where the catalogue says nothing else of the board (`collector_baud`). Who does not know the
+# board asks HELLO at each; a line of USB's own takes any.
+COLLECT_BAUDS = (1_000_000, BAUD)
 
 
 class SerialStream:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from tinyops.device.provision.devices_file import FILE_LIMIT_BYTES, parse_devices
 from tinyops.device.reports.enrolment import Enrolment
@@ -14,26 +15,28 @@ from tinyops.files import read_bounded
 from tinyops.receiver.admission import FleetRule, Rules
 
 LOOK_EVERY_S = 5.0
+RulesT = TypeVar("RulesT")
 _FLEET = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-class Watched:
+class Watched(Generic[RulesT]):
     """Rules as `load` reads them, anew when one of `files` has changed; while they are wrong the ones before hold."""
 
     def __init__(
         self,
-        load: Callable[[], Rules],
+        load: Callable[[], RulesT],
         files: Callable[[], Iterable[Path]],
         on_event: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        what: str = "the lists of devices",
     ) -> None:
-        """Raises SpecError for lists that are wrong from the start."""
-        self._load, self._files, self._on_event, self._clock = load, files, on_event, clock
+        """Raises SpecError for what is wrong from the start."""
+        self._load, self._files, self._on_event, self._clock, self._what = load, files, on_event, clock, what
         self._stamp = self._look()
         self._rules = load()
         self._next_s = clock() + LOOK_EVERY_S
 
-    def __call__(self) -> Rules:
+    def __call__(self) -> RulesT:
         if self._clock() >= self._next_s:
             self._next_s = self._clock() + LOOK_EVERY_S
             if (stamp := self._look()) != self._stamp:
@@ -44,7 +47,7 @@ class Watched:
     def _reload(self) -> None:
         try:
             self._rules = self._load()
-            self._on_event("the lists of devices changed")
+            self._on_event(f"{self._what} changed")
         except TinyopsError as error:
             self._on_event(f"{error.message}: what was read before holds on")
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tinyops.device.reports.endpoint import CONTENT_TYPE, PATH
-from tinyops.receiver.guard import Guard, Limits, Refused, read_body, refusal
+from tinyops.receiver.guard import Door, Guard, Limits, Refused, read_body, refusal
 from tinyops.receiver.store import ReportStore
 from tinyops.receiver.tokens import Tokens
 
@@ -43,10 +43,10 @@ def reports_app(store: ReportStore, writers: Tokens, readers: Tokens | None, lim
         Route(ALIVE, alive, methods=["GET"]),
     ]
     app = Starlette(routes=routes, exception_handlers={Refused: refused})
-    tokens: dict[tuple[str, str], Tokens | None] = {("POST", PATH): writers, ("GET", ALIVE): None}
+    doors = {("POST", PATH): Door(writers), ("GET", ALIVE): Door(None)}
     if readers is not None:
-        tokens["GET", PATH] = readers
-    return Guard(app, tokens, limits)
+        doors["GET", PATH] = Door(readers)
+    return Guard(app, doors, limits)
 
 
 def _pieces(store: ReportStore) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -109,7 +109,22 @@ class BoundedProtocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, that ends with the exit status of one that was asked to end."""
+    """uvicorn's, that ends with the exit status of one that was asked to end, and does something beside serving."""
+
+    def __init__(self, config: uvicorn.Config, beside: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+        super().__init__(config)
+        self._beside = beside
+        self._task: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._beside is not None:
+            self._task = asyncio.create_task(self._beside())
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        super().handle_exit(sig, frame)
+        if self._task is not None:
+            self._task.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -121,9 +136,15 @@ class _Server(uvicorn.Server):
             loop.remove_signal_handler(number)
 
 
-def serve(app: App, listening: Listening, on_ready: Callable[[str], None]) -> None:
+def serve(
+    app: App,
+    listening: Listening,
+    on_ready: Callable[[str], None],
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> None:
     """Serves until SIGINT or SIGTERM, then takes no more, and ends when what is in hand is done or `STOP_S` have
-    passed. `on_ready` is told the address. Raises UsageError, SpecError and ToolError."""
+    passed. `on_ready` is told the address; `beside` runs meanwhile, and is cancelled by the signal. Raises UsageError,
+    SpecError and ToolError."""
     context = _context(listening)
     _bound_files(listening.connections_max)
     with _listen(listening) as end:
@@ -149,7 +170,7 @@ def serve(app: App, listening: Listening, on_ready: Callable[[str], None]) -> No
         host, port = end.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"{'https' if context else 'http'}://{shown}:{port}")
-        _Server(config).run(sockets=[end])
+        _Server(config, beside).run(sockets=[end])
 
 
 def parse_listen(text: str) -> tuple[str, int]:

@@ -17,10 +17,10 @@ from tinyops.reconcile.past import FAR
 from tinyops.reconcile.storing import open_store
 from tinyops.reconcile.world import World, parse_cache
 from tinyops.release.store import ReleaseStore
+from tinyops.remote.files import Stored
 from tinyops.store import Folder, Shared, Store
 from tinyops.store.folder import RECORDS
 from tinyops.store.garbage import Live, Waste, find_waste, is_record
-from tinyops.store.remote import Stored
 from tinyops.store.shared import DAY_S
 
 AT_ONCE = 16

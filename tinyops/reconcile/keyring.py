@@ -16,7 +16,8 @@ from tinyops.files import read_bounded, write_atomic
 from tinyops.manifest.keys import KEY_FILE_LIMIT_BYTES, PublicKey, SigningKey, Trust
 from tinyops.reconcile.device_lists import read_list
 from tinyops.reconcile.world import load_world_catalog, parse_cache
-from tinyops.release.secrets import keys_at_hand, load_signing_key, replace_key, secret_path, swap_key
+from tinyops.release.secrets import keys_at_hand, load_signing_key, replace_key, swap_key
+from tinyops.remote.secrets import secret_path
 from tinyops.specs.loader import Repository, load_repository
 
 SPARE = "TINYOPS_SPARE_KEY"

@@ -12,8 +12,8 @@ from tinyops.manifest.keys import Trust
 from tinyops.release.directory import DirectoryStore
 from tinyops.release.github.patience import Patience, Say, nobody
 from tinyops.release.github.place import Place
-from tinyops.release.secrets import SecretValue, resolve_secret, secret_path
 from tinyops.release.store import ReleaseStore
+from tinyops.remote.secrets import SecretValue, resolve_secret, secret_path
 from tinyops.specs.loader import Repository
 from tinyops.specs.model import DirectoryReleases, GitHubReleases
 

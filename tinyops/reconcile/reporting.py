@@ -15,7 +15,7 @@ from tinyops.documents import Secret
 from tinyops.errors import SpecError
 from tinyops.process import run
 from tinyops.reconcile.world import World
-from tinyops.release.secrets import resolve_secret
+from tinyops.remote.secrets import resolve_secret
 from tinyops.specs.model import BranchReports, DirectoryReports, HttpReports
 
 MEMORY_FILE = Path(".tinyops") / "reports-read.json"

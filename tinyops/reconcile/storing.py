@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tinyops.build.trust import find_trust
 from tinyops.errors import SpecError, ToolError
 from tinyops.manifest.keys import SigningKey, Trust, load_trust
-from tinyops.release.secrets import load_signing_key, resolve_secret
-from tinyops.specs.artifact_store import ArtifactStore
+from tinyops.release.secrets import load_signing_key
+from tinyops.remote.files import Limits, Patience
+from tinyops.remote.secrets import secret_options
 from tinyops.specs.loader import Loaded, Repository
 from tinyops.specs.model import DirectoryReleases, Project
 from tinyops.specs.store_rules import is_url
 from tinyops.store import Folder, Notary, Shared, Store, in_ci, this_run
-from tinyops.store.remote import Limits, Patience
 
 WORKING_FOLDER = Path(".tinyops") / "store"
 
@@ -52,26 +50,11 @@ def open_shared(repository: Repository, warn: Callable[[str], None]) -> Shared |
     spec = repository.project.document.spec.artifacts
     if not is_url(spec.url):
         return None
-    from tinyops.store.fsspec_files import FsspecFiles
+    from tinyops.remote.fsspec_files import FsspecFiles
 
-    secret = _credentials(spec, repository.root)
+    secret = secret_options(spec.credentials.secret, repository.root) if spec.credentials is not None else {}
     files = FsspecFiles(spec.url, {**spec.options, **secret})
     return Shared(files, Patience(Limits(), [v for v in secret.values() if isinstance(v, str)]), warn)
-
-
-def _credentials(spec: ArtifactStore, root: Path) -> dict[str, Any]:
-    """The options that a secret holds. Raises ToolError, which never quotes it."""
-    if spec.credentials is None:
-        return {}
-    secret = resolve_secret(spec.credentials.secret, root)
-    hint = 'such as {"key": "…", "secret": "…"}: the options of the URL\'s file system, as fsspec names them'
-    try:
-        value = json.loads(secret.value)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise ToolError(f"secret {secret.name} ({secret.origin}): not a JSON object", hint=hint)
-    return value
 
 
 def _trust(entry: Loaded[Project], root: Path) -> Trust | None:

@@ -18,8 +18,9 @@ from tinyops.manifest.keys import KEY_FILE_LIMIT_BYTES, PublicKey, SigningKey, p
 from tinyops.process import run
 from tinyops.reconcile.offering import propose_targets, read_host
 from tinyops.reconcile.trusting import Trusting
-from tinyops.release.secrets import keys_at_hand, load_signing_key, new_key, secret_path
+from tinyops.release.secrets import keys_at_hand, load_signing_key, new_key
 from tinyops.release.store import Release, ReleaseStore
+from tinyops.remote.secrets import secret_path
 from tinyops.trust.building import offer_of
 from tinyops.trust.offline import (
     FOLDER,

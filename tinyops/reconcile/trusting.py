@@ -13,8 +13,9 @@ from tinyops.files import JsonObject
 from tinyops.manifest.keys import SigningKey
 from tinyops.plan.awaiting import Awaiting
 from tinyops.reconcile.opening import DEFAULT_TOKENS, first_token
-from tinyops.release.secrets import SecretValue, load_signing_key, resolve_secret
+from tinyops.release.secrets import load_signing_key
 from tinyops.release.store import Lease, Release, ReleaseStore
+from tinyops.remote.secrets import SecretValue, resolve_secret
 from tinyops.specs.loader import Repository
 from tinyops.specs.trust import BranchMetadata, DirectoryMetadata, MetadataHost, TargetsSigner
 

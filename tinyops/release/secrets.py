@@ -1,29 +1,17 @@
-"""Secrets by name, and the signing keys among them. Values are read where they are used, and never shown."""
+"""The signing keys among secrets. Values are read where they are used, and never shown."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from tinyops.errors import TinyopsError, ToolError, UsageError
+from tinyops.errors import TinyopsError, ToolError
 from tinyops.files import read_bounded, sync_folder, writing
 from tinyops.manifest.keys import PublicKey, SigningKey, write_private
-
-SECRET_LIMIT_BYTES = 64 * 1024
-_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
-
-
-@dataclass(frozen=True)
-class SecretValue:
-    """A secret and where it came from. Printing it shows the name only."""
-
-    name: str
-    origin: str
-    value: bytes = field(repr=False)
+from tinyops.remote.secrets import SECRET_LIMIT_BYTES, SECRET_NAME, resolve_secret, secret_path
 
 
 @dataclass(frozen=True)
@@ -33,36 +21,6 @@ class NewKey:
     name: str
     path: Path
     public: PublicKey
-
-
-def secret_path(name: str, root: Path) -> Path:
-    """Where a repository keeps a secret on this machine; `.tinyops` is ignored by Git."""
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for a secret", hint="capital letters, digits and _, such as IMAGE_KEY")
-    return root / ".tinyops" / "secrets" / name
-
-
-def resolve_secret(name: str, root: Path, environment: Mapping[str, str] | None = None) -> SecretValue:
-    """The value of a secret: variable NAME, else the file that NAME_FILE names, else `.tinyops/secrets/NAME`.
-
-    Raises ToolError that names the three ways when there is none, and when others may read the file.
-    """
-    variables = os.environ if environment is None else environment
-    path = secret_path(name, root)
-    if variables.get(name):
-        return SecretValue(name, f"environment variable {name}", variables[name].encode())
-    named = variables.get(f"{name}_FILE")
-    if named:
-        return SecretValue(name, named, read_bounded(Path(named), SECRET_LIMIT_BYTES))
-    if not path.exists():
-        raise ToolError(
-            f"secret {name} is nowhere to be found",
-            hint=f"set {name}, or set {name}_FILE to a file's name, or write {path} (mode 0600); "
-            f"`tinyops keys new {name}` makes a signing key there",
-        )
-    if path.stat().st_mode & 0o077:
-        raise ToolError(f"{path}: others than its owner may read it", hint=f"chmod 600 {path}")
-    return SecretValue(name, str(path), read_bounded(path, SECRET_LIMIT_BYTES))
 
 
 def load_signing_key(name: str, root: Path, environment: Mapping[str, str] | None = None) -> SigningKey:
@@ -126,7 +84,7 @@ def keys_at_hand(root: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     folder = root / ".tinyops" / "secrets"
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if _NAME.fullmatch(path.name) and path.is_file():
+        if SECRET_NAME.fullmatch(path.name) and path.is_file():
             with contextlib.suppress(TinyopsError):
                 key = SigningKey.from_pem(read_bounded(path, SECRET_LIMIT_BYTES), where=path.name)
                 found.setdefault(key.public.key_id, path.name)

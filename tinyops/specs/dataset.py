@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
-from tinyops.documents import Digest, Matching, Misplaced, Name, Strict
+from tinyops.documents import Digest, Matching, Misplaced, Name, Secret, Strict
+from tinyops.specs.artifact_store import OptionName, OptionText
 from tinyops.specs.fields import Channel, Label, Path_, Seed, Unit
 
 
@@ -55,6 +57,14 @@ def _refuse_repeats(values: tuple[str, ...], field: str) -> None:
     for number, value in enumerate(values):
         if value in values[:number]:
             raise Misplaced((field, number), f"{value!r} stands twice", hint="remove one")
+
+
+Adaptations: TypeAlias = Annotated[tuple[Literal["rate", "size", "channels"], ...], Field(max_length=3)]
+_ADAPT = Field(
+    default=(),
+    description="What of its files may differ from the signal: rate (sound is resampled), size (images are scaled), "
+    "channels (sound is mixed into one).",
+)
 
 
 class WheelSource(Strict):
@@ -106,7 +116,10 @@ class FilesSource(Strict):
 
     kind: Literal["files"]
     index: Path_ = Field(description="Text file: one line a recording: sha256, label, file name relative to it.")
-    format: Literal["csv", "npy"] = Field(description="csv: a frame a row, channels named in the first row.")
+    format: Literal["csv", "npy", "npz", "parquet", "wav", "png", "jpg", "bmp"] = Field(
+        description="csv: a frame a row, channels named in the first row."
+    )
+    adapt: Adaptations = _ADAPT
 
 
 class RecordingsSource(Strict):
@@ -116,17 +129,61 @@ class RecordingsSource(Strict):
     index: Path_ = Field(description="CSV, as `tinyops data` writes it: digest, label, subject, … of each recording.")
     url: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
         default=None,
-        description="Where the files lie: a folder, or any fsspec URL; absent: the folder called like the index, "
+        description="Where the files lie: http(s), any URL that fsspec knows, or a folder relative to the index; "
+        "absent: the folder called like the index, "
         "without its ending.",
+    )
+    options: Mapping[OptionName, OptionText] = Field(
+        default={}, max_length=20, description="Of the URL's file system, as fsspec names them. No credentials."
+    )
+    credentials: Secret | None = Field(
+        default=None,
+        description="A secret that holds more options, as a JSON object; of a web server a header Authorization.",
+    )
+    adapt: Adaptations = _ADAPT
+    columns: Mapping[Channel, Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default={},
+        max_length=64,
+        description="What tables call the channels, where that is another name; with it, their other columns are left "
+        "out.",
     )
 
 
-class RecordingSplit(Strict):
+GroupName: TypeAlias = Annotated[
+    str,
+    Matching(
+        r"^[A-Za-z0-9]([A-Za-z0-9 ._+:@-]*[A-Za-z0-9])?$",
+        "a subject or a take is named with letters, digits, spaces and . _ + : @ -",
+        max_length=71,  # a file without a take is named by its digest
+    ),
+]
+TestShare: TypeAlias = Annotated[float, Field(gt=0, lt=1), Tag("share")]
+TestNames: TypeAlias = Annotated[tuple[GroupName, ...], Field(min_length=1, max_length=10_000), Tag("names")]
+
+
+def _share_or_names(value: object) -> str:
+    return "names" if isinstance(value, list | tuple) else "share"
+
+
+class Split(Strict):
     """Which recordings are kept back for testing; windows of one recording never lie on both sides."""
 
-    by: Literal["recording"] = "recording"
-    test: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.25, description="Share of each class's recordings.")
-    seed: Seed = Field(default=0, description="Another seed chooses other recordings.")
+    by: Literal["recording", "take", "subject"] = Field(
+        default="recording",
+        description="What lies on one side as a whole: a recording, all of one take, all of one subject.",
+    )
+    test: Annotated[TestShare | TestNames, Discriminator(_share_or_names)] = Field(
+        default=0.25, description="Share of each class's recordings, of takes or of subjects; or their names."
+    )
+    seed: Seed = Field(default=0, description="Another seed chooses others.")
+
+    @model_validator(mode="after")
+    def _names_are_of_groups(self) -> Split:
+        if isinstance(self.test, tuple):
+            if self.by == "recording":
+                raise Misplaced(("test",), "names are of takes or of subjects", hint="write by: take or by: subject")
+            _refuse_repeats(self.test, "test")
+        return self
 
 
 class Checks(Strict):
@@ -143,15 +200,19 @@ class Checks(Strict):
 
 
 class DatasetSpec(Strict):
-    task: Literal["classification"] = "classification"
+    task: Literal["classification", "anomaly"] = Field(
+        default="classification",
+        description="anomaly: only the class `normal` is trained on, every recording of the other is for the test.",
+    )
     classes: tuple[Label, ...] = Field(
         min_length=2, max_length=1000, description="Their order is the order of the model's outputs."
     )
+    normal: Label | None = Field(default=None, description="Of an anomaly task: the class that is normal.")
     signal: Signal
     sources: tuple[Annotated[WheelSource | FilesSource | RecordingsSource, Field(discriminator="kind")], ...] = Field(
         min_length=1, max_length=1000
     )
-    split: RecordingSplit = RecordingSplit()
+    split: Split = Split()
     checks: Checks = Checks()
     licence: str = Field(default="", description="Under which the data may be used; kept with every model.")
     origin: str = Field(default="", description="Where the data comes from, for people.")
@@ -160,3 +221,31 @@ class DatasetSpec(Strict):
     def _classes_differ(self) -> DatasetSpec:
         _refuse_repeats(self.classes, "classes")
         return self
+
+    @model_validator(mode="after")
+    def _columns_are_of_channels(self) -> DatasetSpec:
+        for number, source in enumerate(self.sources):
+            for name in source.columns if isinstance(source, RecordingsSource) else ():
+                if name not in self.signal.channels:
+                    hint = f"the signal has {', '.join(self.signal.channels)}"
+                    raise Misplaced(("sources", number, "columns", name), f"{name!r} is no channel", hint=hint)
+        return self
+
+    @model_validator(mode="after")
+    def _task_is_whole(self) -> DatasetSpec:
+        if self.task == "classification":
+            if self.normal is not None:
+                raise Misplaced(("normal",), "belongs to task: anomaly", hint="write task: anomaly, or remove it")
+            return self
+        if self.normal is None:
+            raise ValueError('an anomaly task names the class that is normal: "normal"')
+        if self.normal not in self.classes:
+            raise Misplaced(("normal",), f"{self.normal!r} is not one of the classes {', '.join(self.classes)}")
+        if len(self.classes) != 2:
+            raise Misplaced(("classes",), "an anomaly task has two classes", hint="what is normal, and what is not")
+        return self
+
+    @property
+    def test_only(self) -> frozenset[str]:
+        """Classes that nothing is trained on."""
+        return frozenset(self.classes) - {self.normal} if self.task == "anomaly" else frozenset()

@@ -96,6 +96,21 @@ class LayersArchitecture(Strict):
     layers: tuple[Layer, ...] = Field(max_length=200)
 
 
+class AutoencoderArchitecture(Strict):
+    """Learns what is normal, and calls abnormal what it cannot rebuild: for datasets whose task is anomaly."""
+
+    kind: Literal["autoencoder"]
+    units: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        min_length=1,
+        max_length=20,
+        description="Of the dense layers between the window and its copy; the least is the code.",
+    )
+    false_alarms: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        default=0.02,
+        description="Share of normal windows above the threshold, among training recordings that were held out.",
+    )
+
+
 class PythonArchitecture(Strict):
     """A function of yours: `build(input_shape, classes, **args)` returns a Keras model with softmax outputs."""
 
@@ -115,5 +130,5 @@ class TfliteArchitecture(Strict):
 
 
 Architecture: TypeAlias = Annotated[
-    LayersArchitecture | PythonArchitecture | TfliteArchitecture, Field(discriminator="kind")
+    LayersArchitecture | AutoencoderArchitecture | PythonArchitecture | TfliteArchitecture, Field(discriminator="kind")
 ]

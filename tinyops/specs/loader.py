@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from tinyops.artifacts import Source
 from tinyops.boards.model import Board
@@ -16,9 +16,10 @@ from tinyops.documents import ParseCache, YamlDocument, closest, read, shown_pat
 from tinyops.documents.reading import Loc
 from tinyops.errors import Problem, SpecError
 from tinyops.files import digest_json
+from tinyops.specs.augment_rules import background_faults, named_backgrounds
 from tinyops.specs.board_rules import binding_faults
 from tinyops.specs.class_shares import class_share_faults
-from tinyops.specs.dataset import Signal
+from tinyops.specs.dataset import DatasetSpec, RecordingsSource, Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.files import NamedFile, digest_named, locate_file, named_files
 from tinyops.specs.layers import TfliteArchitecture
@@ -26,7 +27,7 @@ from tinyops.specs.model import KINDS, AnyDocument, Dataset, Fleet, Model, Proje
 from tinyops.specs.model_rules import model_faults
 from tinyops.specs.not_yet import NOT_YET
 from tinyops.specs.rollout_rules import rollout_faults
-from tinyops.specs.store_rules import store_faults
+from tinyops.specs.store_rules import recordings_faults, store_faults
 from tinyops.specs.trust_rules import trust_faults
 
 SPECS_FOLDER = "specs"
@@ -108,24 +109,12 @@ def load_repository(root: Path, *, catalog: Mapping[str, Board], cache: Path | N
     Raises SpecError with all problems of all files.
     """
     root = root.resolve()
-    read_in = _load_documents(root, cache)
+    read_in = read_documents(root, cache)
     checker = _Checker(root, read_in, catalog)
     problems = [*read_in.problems, *checker.check()]
     if problems:
         raise SpecError(problems)
     return checker.repository()
-
-
-def dataset_documents(root: Path) -> Mapping[str, Loaded[Dataset]]:
-    """The datasets of a repository by name, their files unread and other kinds unjudged.
-
-    Raises SpecError with all problems of documents when a dataset may be among the wrong ones.
-    """
-    read_in = _load_documents(root.resolve(), None)
-    if read_in.unreadable or any(kind not in KINDS or kind == "Dataset" for kind, _ in read_in.broken):
-        raise SpecError(read_in.problems)
-    entries = [e for e in read_in.entries if isinstance(e.document, Dataset)]
-    return {e.document.name: cast("Loaded[Dataset]", e) for e in entries}
 
 
 def spec_files(root: Path) -> list[Path]:
@@ -151,7 +140,7 @@ def _is_spec(name: str) -> bool:
 
 
 @dataclass
-class _ReadIn:
+class ReadIn:
     """What was read: documents that are right, problems of the others, and which names those others have."""
 
     entries: list[Loaded[AnyDocument]] = field(default_factory=list)
@@ -174,9 +163,10 @@ class _ReadIn:
         self.broken.add((str(document.value.get("kind")), str(name)))
 
 
-def _load_documents(root: Path, cache: Path | None) -> _ReadIn:
+def read_documents(root: Path, cache: Path | None) -> ReadIn:
+    """Every document below `root/specs` by itself, without the rules across them and the files that they name."""
     parsed = ParseCache(cache, "specs") if cache is not None else None
-    found = _ReadIn()
+    found = ReadIn()
     for path in spec_files(root):
         try:
             documents = _read_spec(path, root, parsed)
@@ -222,7 +212,7 @@ def _wrong_kind(document: YamlDocument, kind: object) -> Problem:
 class _Checker:
     """Rules across documents. Names that are missing are reported once, not by every rule that needs them."""
 
-    def __init__(self, root: Path, read_in: _ReadIn, catalog: Mapping[str, Board]) -> None:
+    def __init__(self, root: Path, read_in: ReadIn, catalog: Mapping[str, Board]) -> None:
         self.root = root
         self.catalog = catalog
         self.read_in = read_in
@@ -236,6 +226,7 @@ class _Checker:
     def check(self) -> list[Problem]:
         rules: Mapping[str, Callable[[Any], Iterator[Fault]]] = {
             "Project": self._project_faults,
+            "Dataset": self._dataset_faults,
             "Model": self._model_faults,
             "Fleet": self._fleet_faults,
         }
@@ -288,6 +279,11 @@ class _Checker:
         yield from store_faults(project.spec.artifacts)
         yield from trust_faults(project.spec.signing, project.spec.metadata, self.root)
 
+    def _dataset_faults(self, dataset: Dataset) -> Iterator[Fault]:
+        for number, source in enumerate(dataset.spec.sources):
+            if isinstance(source, RecordingsSource):
+                yield from recordings_faults(source, ("spec", "sources", number))
+
     def _url_faults(self, project: Project, owner: str, name: str) -> Iterator[Fault]:
         value = getattr(getattr(project.spec, owner), name, "")
         if "://" in value:
@@ -302,6 +298,15 @@ class _Checker:
             yield Fault(("spec", "dataset"), f"there is no Dataset {name!r}", closest(name, datasets))
         dataset = datasets[name].document.spec if name in datasets else None
         yield from model_faults(model.spec, dataset)
+        yield from self._background_faults(model, dataset)
+
+    def _background_faults(self, model: Model, own: DatasetSpec | None) -> Iterator[Fault]:
+        datasets = self.by_kind["Dataset"]
+        for loc, name in named_backgrounds(model.spec):
+            if name not in datasets and not self.read_in.may_exist("Dataset", name):
+                yield Fault(loc, f"there is no Dataset {name!r}", closest(name, datasets))
+        if own is not None:
+            yield from background_faults(model.spec, own, {n: e.document.spec for n, e in datasets.items()})
 
     def _fleet_faults(self, fleet: Fleet) -> Iterator[Fault]:
         name = fleet.spec.model_name

@@ -15,13 +15,14 @@ from tinyops.boards.model import Framework
 from tinyops.documents import Digest, Name, Secret, Strict
 from tinyops.specs.acts import Act
 from tinyops.specs.artifact_store import ArtifactStore
+from tinyops.specs.augment import STEPS_LIMIT, AugmentStep
 from tinyops.specs.dataset import (
     Checks,
     DatasetSpec,
     FilesSource,
-    RecordingSplit,
     RecordingsSource,
     Signal,
+    Split,
     WheelSource,
 )
 from tinyops.specs.environments import PromoteWhen, Suspended
@@ -40,6 +41,7 @@ from tinyops.specs.fields import (
 from tinyops.specs.gates import NO_GATES, BoardGates, Gates, LimitOverride, Override
 from tinyops.specs.layers import (
     Architecture,
+    AutoencoderArchitecture,
     AveragePool,
     Conv1D,
     Conv2D,
@@ -62,6 +64,7 @@ __all__ = [
     "AnyDocument",
     "Architecture",
     "ArtifactStore",
+    "AutoencoderArchitecture",
     "AveragePool",
     "BoardBinding",
     "BoardGates",
@@ -95,11 +98,11 @@ __all__ = [
     "Project",
     "ProjectSpec",
     "PythonArchitecture",
-    "RecordingSplit",
     "RecordingsSource",
     "ReplaySensor",
     "Sensor",
     "Signal",
+    "Split",
     "Squeeze",
     "StreamSensor",
     "TfliteArchitecture",
@@ -238,7 +241,17 @@ class Training(Strict):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = Field(default=30, description="Passes over the training side.")
     batch: PositiveInt = Field(default=16, description="Windows a step.")
     learning_rate: PositiveFloat = Field(default=0.001, description="At the start.")
-    seed: Seed = Field(default=1, description="Of the first weights and of the order of windows.")
+    seed: Seed = Field(default=1, description="Of the first weights, the order of windows and augmentation.")
+    label_smoothing: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.0, description="Share of each label that is spread over all classes: less certain of few recordings."
+    )
+    augment: tuple[AugmentStep, ...] = Field(
+        default=(), max_length=STEPS_LIMIT, description="How the training side is varied, step by step; never the test."
+    )
+    copies: Annotated[PositiveInt, Field(le=1000)] | None = Field(
+        default=None,
+        description="Variations of the training side that epochs take in turn; absent: a new one for each epoch.",
+    )
 
 
 class Squeeze(Strict):

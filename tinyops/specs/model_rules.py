@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.documents import closest
 from tinyops.documents.reading import Loc
+from tinyops.specs.augment_rules import augment_faults
 from tinyops.specs.dataset import DatasetSpec, Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.feature_rules import input_shape, kind_faults, stage_faults
@@ -43,7 +44,8 @@ def model_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
     yield from kinds
     yield from _gate_faults(spec, dataset)
     if dataset is not None:
-        yield from _input_faults(spec, dataset.signal, right_kinds=not kinds)
+        yield from _task_faults(spec, dataset)
+        yield from _input_faults(spec, dataset, right_kinds=not kinds)
 
 
 def _gate_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault]:
@@ -64,15 +66,29 @@ def _gate_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
             yield Fault(("spec", "gates", "recall_min", name), message, closest(name, dataset.classes), key=True)
 
 
-def _input_faults(spec: ModelSpec, signal: Signal, *, right_kinds: bool) -> Iterator[Fault]:
-    """The window in whole frames, then the features; when both are right, the layers."""
+def _task_faults(spec: ModelSpec, dataset: DatasetSpec) -> Iterator[Fault]:
+    kind, loc = spec.architecture.kind, ("spec", "architecture")
+    if kind == "autoencoder" and dataset.task != "anomaly":
+        hint = "write task: anomaly and normal: CLASS into the dataset, or choose kind: layers"
+        yield Fault(loc, f"an autoencoder finds anomalies, the task of dataset {spec.dataset} is {dataset.task}", hint)
+    if kind in ("layers", "python") and dataset.task == "anomaly":
+        message = f"dataset {spec.dataset} trains on {dataset.normal} alone, which no classifier can learn from"
+        yield Fault(loc, message, "choose kind: autoencoder")
+
+
+def _input_faults(spec: ModelSpec, dataset: DatasetSpec, *, right_kinds: bool) -> Iterator[Fault]:
+    """The window in whole frames, then the features; when both are right, augmentation and the layers."""
     if spec.input.takes_tensors:
         return
+    signal = dataset.signal
     faults = list(_window_faults(spec, signal))
     if not faults and right_kinds:
         faults = list(stage_faults(spec, signal))
     yield from faults
-    if not faults and right_kinds and isinstance(spec.architecture, LayersArchitecture):
+    if faults or not right_kinds:
+        return
+    yield from augment_faults(spec, dataset)
+    if isinstance(spec.architecture, LayersArchitecture):
         yield from layer_faults(spec.architecture.layers, input_shape(spec, signal))
 
 

@@ -1,39 +1,64 @@
-"""The dataset that people record into, read from its spec alone: the rest of the repository may be unfinished."""
+"""The datasets that people record into: each has one source of kind recordings, whose index may not exist yet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tinyops.documents import closest
-from tinyops.errors import SpecError
-from tinyops.specs.loader import SPECS_FOLDER, dataset_documents
-from tinyops.specs.model import DatasetSpec, RecordingsSource
+from tinyops.errors import Problem, SpecError, UsageError
+from tinyops.specs.dataset import DatasetSpec, RecordingsSource
+from tinyops.specs.faults import Fault
+from tinyops.specs.loader import Loaded, read_documents
+from tinyops.specs.model import Dataset
+from tinyops.specs.store_rules import recordings_faults
+
+EXAMPLE = "sources: [{kind: recordings, index: ../data/NAME.csv}] holds what people record and label"
 
 
 @dataclass(frozen=True)
-class RecordedDataset:
-    """`index` is absolute, and need not exist; `url` is where the files lie, if not beside it."""
+class Recorded:
+    """A dataset and its one index; `index` is absolute and need not exist."""
 
     name: str
     spec: DatasetSpec
+    source: RecordingsSource
     index: Path
-    url: str | None
+    entry: Loaded[Dataset]
+
+    def problem(self, field: str, message: str, hint: str = "") -> Problem:
+        """A Problem at a field of the spec."""
+        return self.entry.problem(Fault(("spec", field), message, hint))
 
 
-def recorded_dataset(root: Path, name: str) -> RecordedDataset:
-    """A dataset by name, and the one index that recordings of it go into. Raises SpecError."""
-    found = dataset_documents(root)
-    if name not in found:
-        raise SpecError(f"{root / SPECS_FOLDER}: there is no Dataset {name!r}", hint=closest(name, found))
-    entry = found[name]
-    spec = entry.document.spec
-    sources = [source for source in spec.sources if isinstance(source, RecordingsSource)]
+def recorded_dataset(root: Path, name: str, *, cache: Path | None = None) -> Recorded:
+    """A dataset by its name. What is wrong elsewhere in the repository does not keep anybody from recording.
+
+    Raises UsageError for one that does not exist or that nobody records into, SpecError for one that is wrong.
+    """
+    root = root.resolve()
+    found = read_documents(root, cache)
+    datasets: dict[str, Loaded[Any]] = {e.document.name: e for e in found.entries if isinstance(e.document, Dataset)}
+    if name not in datasets:
+        if found.problems:
+            raise SpecError(found.problems)
+        raise UsageError(f"there is no dataset {name!r}"[:100], hint=closest(name, datasets))
+    return recorded(root, datasets[name])
+
+
+def recorded(root: Path, entry: Loaded[Dataset]) -> Recorded:
+    """The same of a dataset that was read already."""
+    name, spec = entry.document.name, entry.document.spec
+    sources = [(n, s) for n, s in enumerate(spec.sources) if isinstance(s, RecordingsSource)]
     if len(sources) != 1:
-        line, _ = entry.yaml.locate(("spec", "sources"))
-        raise SpecError(
-            f"{entry.file}:{line}: dataset {name} has {len(sources)} sources of kind recordings: "
-            "exactly one says where recordings go",
-            hint=f"sources: [{{kind: recordings, index: ../data/{name}.csv}}]",
-        )
-    return RecordedDataset(name, spec, (entry.path.parent / sources[0].index).resolve(), sources[0].url)
+        raise UsageError(f"{name}: has {len(sources) or 'no'} sources of kind recordings, wanted one", hint=EXAMPLE)
+    number, source = sources[0]
+    faults = list(recordings_faults(source, ("spec", "sources", number)))
+    index = (entry.path.parent / source.index).resolve()
+    if not index.is_relative_to(root):
+        hint = "bring the index into the repository"
+        faults.append(Fault(("spec", "sources", number, "index"), f"{source.index} lies outside the repository", hint))
+    if faults:
+        raise SpecError([entry.problem(fault) for fault in faults])
+    return Recorded(name, spec, source, index, entry)

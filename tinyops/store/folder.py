@@ -22,8 +22,8 @@ from typing import BinaryIO
 from tinyops.artifacts import Artifact
 from tinyops.errors import Leased
 from tinyops.files import CHUNK_BYTES, digest_file, replacing, write_atomic, writing
+from tinyops.remote.files import Stored
 from tinyops.store.records import RECORD_LIMIT_BYTES
-from tinyops.store.remote import Stored
 
 OBJECTS, RECORDS, SCRATCH = "objects", "records", "scratch"
 LOCK = "in-use"

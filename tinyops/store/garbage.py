@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tinyops.errors import RemoteError
 from tinyops.manifest.document import DURABLE_KINDS
+from tinyops.remote.files import Stored
 from tinyops.store.folder import OBJECTS, RECORDS
 from tinyops.store.records import RECORD_LIMIT_BYTES, StoredRecord, read_stored
-from tinyops.store.remote import Stored
 from tinyops.store.shared import DAY_S
 
 NO_RECORD, LEFTOVER = "no record", "leftovers"

@@ -11,9 +11,9 @@ from typing import BinaryIO, TypeVar
 from tinyops.artifacts import Artifact
 from tinyops.errors import RemoteError
 from tinyops.files import MIB, writing
+from tinyops.remote.files import Patience, Remote, Stored
 from tinyops.store.folder import object_name, record_name
 from tinyops.store.records import RECORD_LIMIT_BYTES
-from tinyops.store.remote import Patience, Remote, Stored
 
 DAY_S = 86_400.0
 LISTING_ALLOWANCE = 100 * MIB  # a listing of many thousand files takes as long as so many bytes may

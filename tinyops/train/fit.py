@@ -6,6 +6,8 @@ import math
 import platform
 import tempfile
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,19 @@ import numpy as np
 import tensorflow as tf
 
 from tinyops.errors import SpecError, ToolError
-from tinyops.features import FrameFeatures
 from tinyops.features.planned import planned_features
-from tinyops.features.values import float_inputs
 from tinyops.files import pretty_json, write_atomic
 from tinyops.recordings import Outcome, Windows, cut_windows, in_rows, judge, load
+from tinyops.statistics import area_under_curve
+from tinyops.train.anomaly import build_autoencoder, flat, judging
+from tinyops.train.epochs import EpochInputs, model_inputs
+from tinyops.train.held_out import hold_out
 from tinyops.train.networks import build_network
 from tinyops.train.normalise import fit_features
 from tinyops.worker import Emit
 
 PREDICT_BATCH = 256
+COPYING = "mean_absolute_error"  # the loss of a copy
 HISTORY_DIGITS = 6
 
 
@@ -38,16 +43,63 @@ def fit_model(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         cut_windows(rows, test=side, window_frames=features.rows, hop_frames=features.hop_rows)
         for side in (False, True)
     )
-    network = build_network(request)
-    history = _fit(network, _inputs(train, features, request), train.labels, request["training"], emit)
+    epochs = EpochInputs(recordings, train, features, request)
+    network, history, found = _train(request, epochs, train, emit)
     emit({"progress": len(history), "message": "writing the model"})
-    outcome = judge(_predict(network, _inputs(test, features, request)), test, request["classes"])
+    outputs = _predict(network, model_inputs(test.counts, features, request))
+    outcome = judge(outputs, test, request["classes"])
     out = Path(request["out"])
     write_atomic(out / "float.tflite", export_tflite(network, tuple(request["input_shape"])))
     write_atomic(out / "features.json", pretty_json(features.to_json()))
     facts = _facts(network, outcome, recordings.test, (train, test), history, request)
+    if found:
+        normal = list(request["classes"]).index(request["normal"])
+        facts |= found | {"auc_float": round(area_under_curve(outputs[:, 1 - normal], test.labels != normal), 6)}
     write_atomic(out / "training.json", pretty_json({"schema": 1, **facts, "history": history}))
     return facts
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Inputs and targets of the epochs from `first` to the one before `last`."""
+
+    first: int
+    last: int
+    inputs: Any
+    targets: Any
+
+
+def _train(
+    request: dict[str, Any], inputs: EpochInputs, windows: Windows, emit: Emit
+) -> tuple[Any, list[dict[str, Any]], dict[str, Any]]:
+    """The trained network, its history, and what else was found."""
+    training = request["training"]
+    stretches = inputs.stretches(int(training["epochs"]))
+    if request["architecture"]["kind"] == "autoencoder":
+        return _train_autoencoder(request, inputs, hold_out(windows.recording), emit)
+    network, loss = build_network(request), _loss(training.get("label_smoothing", 0.0))
+    lessons = (Lesson(first, last, inputs.of(first), windows.labels) for first, last in stretches)
+    return network, _fit(network, lessons, len(windows), training, emit, loss), {}
+
+
+def _train_autoencoder(
+    request: dict[str, Any], inputs: EpochInputs, held_out: Any, emit: Emit
+) -> tuple[Any, list[dict[str, Any]], dict[str, Any]]:
+    if not held_out.any():
+        raise SpecError(
+            f"training: {len(held_out)} normal windows are too few to set a threshold by",
+            hint="record more of what is normal, or make input.hop_s shorter",
+        )
+    training, coder = request["training"], build_autoencoder(request)
+    stretches = inputs.stretches(int(training["epochs"]))
+    seen = ((first, last, inputs.of(first)[~held_out]) for first, last in stretches)
+    lessons = (Lesson(first, last, windows, flat(windows)) for first, last, windows in seen)
+    history = _fit(coder, lessons, int((~held_out).sum()), training, emit, COPYING)
+    kept = inputs.plain()[held_out]
+    errors = np.abs(flat(kept) - _predict(coder, kept)).mean(axis=1)
+    threshold = float(np.quantile(errors, 1 - request["architecture"]["false_alarms"]))
+    normal = list(request["classes"]).index(request["normal"])
+    return judging(coder, threshold, normal), history, {"threshold": round(threshold, 6), "held_out": len(kept)}
 
 
 def _be_deterministic(request: dict[str, Any]) -> None:
@@ -59,10 +111,6 @@ def _be_deterministic(request: dict[str, Any]) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(request["threads"])
 
 
-def _inputs(windows: Windows, features: FrameFeatures, request: dict[str, Any]) -> Any:
-    return float_inputs(windows.counts, features).reshape(-1, *request["input_shape"])
-
-
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
     """Says how far training is, keeps the history, ends it when the loss is no number."""
 
@@ -72,29 +120,46 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._epochs, self._emit, self._begin = epochs, emit, time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss, accuracy = float((logs or {})["loss"]), float((logs or {})["accuracy"])
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        loss = figures["loss"]
         done = epoch + 1
         if not math.isfinite(loss):
             raise SpecError(
                 f"training: the loss is {loss} after epoch {done}",
                 hint="lower training.learning_rate; it is often ten times too high when this happens",
             )
-        entry = {"epoch": done, "loss": round(loss, HISTORY_DIGITS), "accuracy": round(accuracy, HISTORY_DIGITS)}
-        self.history.append(entry)
+        self.history.append({"epoch": done, **{name: round(value, HISTORY_DIGITS) for name, value in figures.items()}})
         left_s = (time.monotonic() - self._begin) / done * (self._epochs - done)
-        message = f"epoch {done}/{self._epochs}  loss {loss:.4f}  accuracy {accuracy:.3f}  {left_s:.0f} s left"
+        accuracy = f"  accuracy {figures['accuracy']:.3f}" if "accuracy" in figures else ""
+        message = f"epoch {done}/{self._epochs}  loss {loss:.4f}{accuracy}  {left_s:.0f} s left"
         self._emit({"progress": done, "message": message})
 
 
-def _fit(network: Any, inputs: Any, labels: Any, training: dict[str, Any], emit: Emit) -> list[dict[str, Any]]:
+def _fit(
+    network: Any, lessons: Iterable[Lesson], windows: int, training: dict[str, Any], emit: Emit, loss: Any
+) -> list[dict[str, Any]]:
+    """Trains on each lesson in turn, which all have that many windows. A loss of Keras's by name has no accuracy."""
     epochs, batch = int(training["epochs"]), int(training["batch"])
     # The rate falls to zero along a cosine: the last epochs then settle, whatever the seed.
-    steps = epochs * math.ceil(len(labels) / batch)
+    steps = epochs * math.ceil(windows / batch)
     rate = keras.optimizers.schedules.CosineDecay(training["learning_rate"], steps)
-    network.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    network.compile(keras.optimizers.Adam(rate), loss, metrics=[] if loss == COPYING else ["accuracy"])
     watch = _Watch(epochs, emit)
-    network.fit(inputs, labels, batch_size=batch, epochs=epochs, verbose=0, callbacks=[watch])
+    options: dict[str, Any] = {"batch_size": batch, "verbose": 0, "callbacks": [watch]}
+    for lesson in lessons:
+        network.fit(lesson.inputs, lesson.targets, initial_epoch=lesson.first, epochs=lesson.last, **options)
     return watch.history
+
+
+def _loss(smoothing: float) -> Any:
+    if not smoothing:
+        return "sparse_categorical_crossentropy"
+
+    def smoothed(labels: Any, outputs: Any) -> Any:
+        wanted = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), outputs.shape[-1])
+        return keras.losses.categorical_crossentropy(wanted, outputs, label_smoothing=smoothing)
+
+    return smoothed
 
 
 def _predict(network: Any, inputs: Any) -> Any:

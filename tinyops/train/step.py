@@ -16,6 +16,7 @@ from tinyops.worker import Event, call_worker
 
 TRAINING_TIMEOUT_S = 24 * 3600
 DATASET_LIMIT_BYTES = 256 * MIB
+BACKGROUND = "background-"
 # One thread: a different number gives different weights, and nets of this size gain nothing from more.
 THREADS = 1
 WORKER_ENVIRONMENT = {
@@ -46,16 +47,28 @@ def train(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[P
     request = {
         "recordings": str(inputs["recordings.npz"]),
         "classes": dataset["classes"],
+        "normal": dataset.get("normal"),
         "signal": dataset["signal"],
         "input_shape": list(shape),
         "input": settings["input"],
         "architecture": settings["architecture"],
         "architecture_file": str(inputs["architecture.py"]) if "architecture.py" in inputs else None,
         "training": settings["training"],
+        "backgrounds": backgrounds(inputs),
         "threads": THREADS,
         "out": str(out),
     }
     return _work(request, report)
+
+
+def backgrounds(inputs: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    """Files of other datasets by their names: inputs called `background-DATASET.file`."""
+    found: dict[str, dict[str, str]] = {}
+    for name, path in inputs.items():
+        if name.startswith(BACKGROUND):
+            dataset, _, file = name.removeprefix(BACKGROUND).partition(".")
+            found.setdefault(dataset, {})[file] = str(path)
+    return found
 
 
 def _work(request: JsonObject, report: Callable[[Progress], None]) -> JsonObject:

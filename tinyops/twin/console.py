@@ -18,11 +18,13 @@ from tinyops.twin.machine import INVOKE_TIMEOUT_S
 from tinyops.twin.prove import BoardLink, Twin, count_instructions, feed, naming
 from tinyops.twin.terminal import Terminal
 
+WATCHED_MAX = 10_000
 SHOWN = 12  # values of an output, results of a file
 COMMANDS: Mapping[str, str] = {
     "help": "these lines",
     "info": "who the board is and what model it runs",
     "feed FILE": "frames or tensors: golden.bin, stream.bin, .csv, .npy, .npz",
+    "watch [N]": "the next results that the board gives unasked, of its sensor (1)",
     "infer": "once more on the last tensor",
     "measure": "stack, memory, counters",
     "health": "what the board says of itself over SMP: cause of its start, faults, classes, stack",
@@ -55,6 +57,7 @@ class Console:
             "help": self._help,
             "info": self._info,
             "feed": self._feed,
+            "watch": self._watch,
             "infer": self._infer,
             "measure": self._measure,
             "health": self._health,
@@ -130,6 +133,17 @@ class Console:
             feed(link, tensor, hello.input_rows)
             found.append(link.read_tensor(Tensor.OUTPUT, hello.output_bytes))
         return found
+
+    def _watch(self, rest: str) -> Said:
+        wanted = rest or "1"
+        if not wanted.isdecimal() or not 0 < int(wanted) <= WATCHED_MAX:
+            raise UsageError(f"watch {rest}: not a number of results up to {WATCHED_MAX:,}", hint="watch N")
+        with self._asking("watch") as link:
+            if not isinstance(link, Link):
+                raise ToolError(f"{self._board.name}: watch: has no serial line to report results on")
+            found = [link.next_result(INVOKE_TIMEOUT_S) for _ in range(int(wanted))]
+        text = "\n".join(f"{one.index}: {_output_text(one.values)}" for one in found)
+        return Said(text, {"results": [{"index": one.index, "output": _signed(one.values)} for one in found]})
 
     def _infer(self, _: str) -> Said:
         with self._asking("infer") as link:

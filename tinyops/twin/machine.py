@@ -24,6 +24,7 @@ from tinyops.link import Link, LinkClosed, LinkTimeout
 from tinyops.process import kill_group
 from tinyops.toolchain import Tool, installed, locked
 from tinyops.twin.flashed import Trust, flash_content
+from tinyops.twin.recorded import Replay
 
 RECEIVE_BYTES = 1 << 16
 STDERR_BYTES = 2000
@@ -36,19 +37,10 @@ FLASH_COUNTS = struct.Struct("<3I")  # the end of a file of runtime/port/native/
 
 
 @dataclass(frozen=True)
-class Replay:
-    """A recording that stands in for a board's sensor: frames of int16, little-endian, `rate_millihz` of them in 1000
-    seconds, or as fast as the board takes them (0)."""
-
-    path: Path
-    rate_millihz: int = 0
-
-
-@dataclass(frozen=True)
 class Boot:
     """What a virtual board is made of: the board's facts, its files by name, its contract and lock entries.
 
-    Only twins of Linux boards can replay. `bootloader`: a reset leads into the board's own, which may write its flash.
+    `replay` stands in for a sensor. `bootloader`: a reset leads into the board's own, which may write its flash.
     `serial` tells boards of one kind apart: their chips have other numbers.
     """
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tinyops.errors import ToolError
 from tinyops.twin.machine import Boot, ProcessBoard, start_process
-from tinyops.twin.runner import prepare_runner, settings_file
+from tinyops.twin.runner import prepare_runner, recording_file, settings_file
 
 MACHINE_CPUS = {"x86_64": "x86-64", "aarch64": "aarch64"}
 
@@ -23,6 +23,7 @@ def boot(what: Boot) -> Iterator[ProcessBoard]:
         )
     with (
         settings_file(what) as flash,
-        start_process(what.board, prepare_runner(what, flash), flash=flash) as virtual,
+        recording_file(what) as recording,
+        start_process(what.board, prepare_runner(what, flash, recording), flash=flash) as virtual,
     ):
         yield virtual

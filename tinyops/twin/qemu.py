@@ -18,12 +18,13 @@ from tinyops.twin.compiled import build_once
 from tinyops.twin.flash import flash_file, programs_allowed
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
+from tinyops.twin.recorded import replay_file
 from tinyops.twin.released import address_of, segments
 
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
 COUNTING = ("-icount", "shift=0")
 MODEL = Path(__file__).parent.parent / "runtime/port/sim"
-PLUGIN_SOURCES = (*sorted(Path(__file__).parent.glob("qemu_*.[ch]")), MODEL / "flash_model.c", MODEL / "flash_model.h")
+PLUGIN_SOURCES = (*sorted(Path(__file__).parent.glob("qemu_*.[ch]")), *sorted(MODEL.glob("*.[ch]")))
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread")
 CONTROLLERS: Mapping[str, int] = MappingProxyType({"microbit": 0x4001E000})  # machines whose flash can be written
 # What QEMU lacks of a chip: its own number and why it started, which the firmware finds in registers that are for
@@ -67,7 +68,8 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
         f"file={plain_path(build_plugin(emulator))},ram={ram.origin}:{ram.bytes},vtor={int(spec.vtor is not False)}"
     )
     plugin += _chip(what)
-    with _memory(what) as (loads, options):
+    with _memory(what) as (loads, options), replay_file(what.replay) as recording:
+        options += f",replay={plain_path(recording)}" if recording is not None else ""
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
             sockets = ["-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]

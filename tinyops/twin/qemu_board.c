@@ -2,7 +2,7 @@
  *
  *   -plugin file=THIS,orders=FD,ram=ADDRESS:BYTES,vtor=0|1
  *      [,flash=FILE,ranges=ORIGIN:BYTES:ERASE:PROGRAM:PROGRAMS:IN_MEMORY[+...],nvmc=ADDRESS,seed=N]
- *      [,number=ADDRESS:LOW:HIGH] [,watchdog=ADDRESS:HZ] [,cause=ADDRESS]
+ *      [,number=ADDRESS:LOW:HIGH] [,watchdog=ADDRESS:HZ] [,cause=ADDRESS] [,replay=FILE]
  *
  * With `flash` FILE is what the board's flash holds, kept up to date with every operation, so that
  * nothing is lost however QEMU ends; see qemu_flash.h for its ranges. What lies in memory is
@@ -13,7 +13,8 @@
  *
  * `number` are two words that the board finds at ADDRESS, in registers that a reset sets to ones;
  * at 0 it calls for them. `watchdog` are the registers of an nRF5's, HZ its core's clock. `cause`
- * is such a register, too, in which the board finds the bits of an nRF5's RESETREAS.
+ * is such a register, too, in which the board finds the bits of an nRF5's RESETREAS. `replay` is a
+ * recording, see runtime/port/sim/replay.h: a board that calls for it has a sensor.
  *
  * ORDERS takes lines and answers each with one:
  *
@@ -44,6 +45,7 @@
 #include "qemu_guest.h"
 #include "qemu_nvmc.h"
 #include "qemu_watchdog.h"
+#include "replay.h"
 
 #define EXPORTED __attribute__((visibility("default")))
 EXPORTED int qemu_plugin_version = 1;
@@ -60,7 +62,9 @@ static struct {
   uint64_t dog_at;
   uint32_t ram_origin, ram_bytes, ram_noise;
   int orders;
-  int has_vtor, has_number;
+  int has_vtor, has_number, has_sensor;
+  replay sensor;
+  uint64_t called[CALL_BYTES_MAX / sizeof(uint64_t)]; /* the bytes of a call */
   uint32_t number_at, number[2], cause_at, cause;
   int words_are_due; /* number and cause: since the reset nobody has written them */
   int sees_all;      /* every access to memory is watched, not calls alone */
@@ -206,7 +210,7 @@ static void see(unsigned int cpu, access_info info, uint64_t address, void *code
 static void take_call(unsigned int cpu, access_info info, uint64_t address, void *code) {
   const uint32_t at = (uint32_t)address;
   qemu_call asked;
-  uint8_t bytes[CALL_BYTES_MAX] = {0};
+  uint8_t *bytes = (uint8_t *)self.called;
   guest_read(at, &asked, sizeof(asked));
   if (!call_is(&asked, at)) {
     if (self.sees_flash) {
@@ -218,8 +222,11 @@ static void take_call(unsigned int cpu, access_info info, uint64_t address, void
     guest_read(asked.bytes, bytes, asked.count);
   }
   const int was_on = !flash_is_off(&self.flash);
-  asked.status = call_answer(&asked, bytes, &self.flash, self.has_number ? self.number : NULL);
-  if (call_gives(&asked) && asked.status == 0) {
+  const call_board board = {.flash = &self.flash,
+                            .number = self.has_number ? self.number : NULL,
+                            .sensor = self.has_sensor ? &self.sensor : NULL};
+  asked.status = call_answer(&asked, bytes, &board);
+  if (call_gives(&asked, asked.status)) {
     guest_write(asked.bytes, bytes, asked.count);
   }
   guest_write(at + (uint32_t)offsetof(qemu_call, status), &asked.status, sizeof(asked.status));
@@ -374,10 +381,23 @@ static int read_arguments(int count, char **arguments) {
   return sscanf(ram, "%u:%u", &self.ram_origin, &self.ram_bytes) == 2 ? 0 : -1;
 }
 
+/* Returns 0, or -1 when the file cannot be replayed: it has been said why. */
+static int open_sensor(const char *path) {
+  const char *wrong = *path != 0 ? replay_open(&self.sensor, path) : NULL;
+  self.has_sensor = *path != 0 && wrong == NULL;
+  if (wrong != NULL) {
+    (void)fprintf(stderr, "%s: %s\n", path, wrong);
+  }
+  return wrong == NULL ? 0 : -1;
+}
+
 int qemu_plugin_install(uint64_t id, const void *about, int count, char **arguments) {
   (void)about;
   pthread_t thread;
   const char *flash = find("flash", count, arguments);
+  if (open_sensor(find("replay", count, arguments)) != 0) {
+    return 1;
+  }
   int failed = read_arguments(count, arguments);
   if (*flash != 0) {
     failed |= flash_open(&self.flash, flash, find("ranges", count, arguments), self.ram_noise - 1);

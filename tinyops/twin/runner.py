@@ -6,17 +6,32 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from tinyops.errors import SpecError
 from tinyops.files import MIB, digest_json, read_bounded
 from tinyops.toolchain import CPU_FLAGS, Tool
 from tinyops.twin.compiled import build_once
 from tinyops.twin.flash import FLASH
 from tinyops.twin.machine import Boot
+from tinyops.twin.recorded import replay_file
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 SOURCE_FOLDERS = ("port/native", "port/sim", "app", "smp", "digest", "settings")
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread", "-Wl,-z,now", "-Wl,--build-id=none")
+
+
+@contextlib.contextmanager
+def recording_file(what: Boot) -> Iterator[Path | None]:
+    """The recording that the board's sensor replays, at the rate that its firmware would ask for."""
+    replay, rate_hz = what.replay, what.contract["input"].get("rate_hz")
+    if replay is not None and replay.rate_millihz is None:
+        if rate_hz is None:
+            raise SpecError(f"{what.board}: its model names no rate to replay a recording at", hint="give a rate")
+        replay = replace(replay, rate_millihz=round(float(rate_hz) * 1000))
+    with replay_file(replay) as path:
+        yield path
 
 
 @contextlib.contextmanager
@@ -30,8 +45,8 @@ def settings_file(what: Boot) -> Iterator[Path]:
         yield Path(name) / FLASH
 
 
-def prepare_runner(what: Boot, flash: Path) -> list[str | Path]:
-    """Compiles it for the board's CPU; gives its command line."""
+def prepare_runner(what: Boot, flash: Path, recording: Path | None) -> list[str | Path]:
+    """Compiles it for the board's CPU; gives its command line. `recording` is what its sensor replays."""
     frame_values = what.contract["input"].get("frame_values") or 0
     arguments = [what.board, digest_json(what.contract).removeprefix("sha256:")]
     arguments += [str(_arena_bytes(what)), str(int(frame_values))]
@@ -39,8 +54,7 @@ def prepare_runner(what: Boot, flash: Path) -> list[str | Path]:
     option: list[str | Path] = ["--flash", flash]
     option += ["--fleet", what.fleet] if what.fleet else []
     option += ["--silicon", what.silicon.hex()] if what.silicon else []
-    if what.replay is not None:
-        option += ["--replay", what.replay.path.resolve(), str(what.replay.rate_millihz)]
+    option += ["--replay", recording] if recording is not None else []
     return [build_runner(what.tool("compiler", what.spec.compiler), what.spec.cpu), *option, model, *arguments]
 
 

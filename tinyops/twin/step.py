@@ -16,14 +16,15 @@ from tinyops.images import read_image, signed_bytes
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of
-from tinyops.twin.machine import Boot, Replay
+from tinyops.twin.machine import Boot
 from tinyops.twin.prove import Expected, Measured, Twin, greet, play, prove
+from tinyops.twin.recorded import Replay
 from tinyops.twin.released import check_copies, check_slot, check_uf2, elf_bytes
 from tinyops.twin.slot_images import slot_images
 
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_BUILT = "flash: what the board's own firmware takes, which is not built here"
-REPLAYING = frozenset({"native", "qemu-user"})
+REPLAYING = frozenset({"native", "qemu-user"})  # and a machine of QEMU's that runs a port of ours
 WITH_BOOTLOADER = frozenset({"simavr"})
 # What of a board's files lies in its flash or, with an operating system, on its disk.
 STORED: Mapping[ModelForm, tuple[str, ...]] = {
@@ -38,6 +39,22 @@ def check_bootloader(board: str, spec: BoardSpec) -> None:
     """Raises ToolError for a board whose twin has no bootloader to start with."""
     if spec.twin.kind not in WITH_BOOTLOADER:
         raise ToolError(f"{board}: a twin of kind {spec.twin.kind} has no bootloader", hint="leave it out")
+
+
+def check_replay(board: str, spec: BoardSpec) -> None:
+    """Raises ToolError for a board whose twin has no sensor that replays."""
+    if spec.twin.kind in REPLAYING or (spec.twin.kind == "qemu" and not spec.twin.same_machine):
+        return
+    raise ToolError(
+        f"{board}: its twin has no sensor to replay frames with",
+        hint="feed it over its link, or choose a board whose twin is not the same machine",
+    )
+
+
+def _check_samples(board: str, replay: Replay, contract: JsonObject) -> None:
+    frame_values = int(contract["input"].get("frame_values") or 0)
+    if frame_values % replay.values:
+        raise SpecError(f"{board}: samples of {replay.values} values make no frame of the model's {frame_values}")
 
 
 @contextlib.contextmanager
@@ -67,13 +84,12 @@ def open_twin(
     """
     if bootloader:
         check_bootloader(board, spec)
-    if replay is not None and spec.twin.kind not in REPLAYING:
-        raise ToolError(
-            f"{board}: its twin has no sensor to replay frames with",
-            hint="feed it over its link, or choose a Linux board",
-        )
+    if replay is not None:
+        check_replay(board, spec)
     what = Boot(board, spec, files, {}, lock or {})
-    contract = _read_contract(what.file("contract.json"))
+    contract = read_contract(what.file("contract.json"))
+    if replay is not None:
+        _check_samples(board, replay, contract)
     with kind_of(board, spec).boot(
         Boot(board, spec, files, contract, lock or {}, replay, state, bootloader, serial, fleet, None, counter, slot)
     ) as virtual:
@@ -84,7 +100,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     """Proves one board's images; writes proof.json. See docs/architecture.md for files and facts."""
     board = str(step.settings["board"])
     spec = BoardSpec.model_validate(step.settings["facts"])
-    contract = _read_contract(inputs["contract.json"])
+    contract = read_contract(inputs["contract.json"])
     counter = int(step.settings.get("security_counter", 0))
     images = _images(board, spec, inputs, counter)
     if spec.twin.kind == "none" or (_runs_own_firmware(spec) and "firmware.elf" not in inputs):
@@ -132,7 +148,8 @@ def _nothing_ran(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     return {**dict.fromkeys(unknown), "vectors": 0, "proof": proof, "not_covered": list(spec.twin.not_covered)}
 
 
-def _read_contract(path: Path) -> JsonObject:
+def read_contract(path: Path) -> JsonObject:
+    """A contract.json. Raises SpecError for what is none."""
     try:
         contract = json.loads(read_bounded(path, MIB))
     except ValueError as error:

@@ -4,13 +4,15 @@
 
 #include <stdint.h>
 
-enum { BLERead = 0x02, BLENotify = 0x10 };
+enum { BLERead = 0x02, BLEWriteWithoutResponse = 0x04, BLEWrite = 0x08, BLENotify = 0x10 };
 
 class BLECharacteristic {
  public:
   BLECharacteristic(const char *uuid, uint8_t properties, int valueSize, bool fixedLength = false);
   virtual ~BLECharacteristic();
   int writeValue(const uint8_t value[], int length);
+  bool written();
+  int readValue(uint8_t value[], int length);
 };
 
 class BLEService {

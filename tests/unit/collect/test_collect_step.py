@@ -334,3 +334,10 @@ def test_sources_and_outputs_are_plain_files(tmp_path: Path) -> None:
     _, out = collect_files(tmp_path)
     assert sorted(p.name for p in out.iterdir()) == ["dataset.json", "recordings.npz"]
     assert all(stat.S_ISREG(p.stat().st_mode) for p in out.iterdir())
+
+
+def test_of_an_anomaly_task_only_what_is_normal_is_trained_on(tmp_path: Path) -> None:
+    _, out = collect_files(tmp_path, task="anomaly", normal="rest")
+    described = json.loads((out / "dataset.json").read_text())
+    assert described["normal"] == "rest"
+    assert described["counts"] == {"train": {"rest": 3, "walk": 0}, "test": {"rest": 1, "walk": 4}}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyops.datasets.formats import FORMATS, gunzip, read_csv, read_npy
-from tinyops.datasets.ts_format import read_ts
+from tinyops.datasets.formats.ts_format import read_ts
 from tinyops.errors import SpecError
 from tinyops.specs.model import Signal
 
@@ -140,7 +140,7 @@ def test_npy_takes_streams_and_images() -> None:
         (npy(np.zeros((0, 2))), r"has the shape \[0, 2\]"),
         (npy(np.zeros(())), r"has the shape \[\]"),
         (npy(np.array(["a"])), "holds <U1, not numbers"),
-        (npy(np.array([{}])), "not an .npy file"),
+        (npy(np.array([{}])), "holds object, not numbers"),
         (b"junk", "not an .npy file"),
     ],
 )

@@ -68,7 +68,7 @@ def test_the_path_follows_from_the_digest() -> None:
 def test_a_bad_cell_is_named(column: str, cell: str, message: str) -> None:
     columns = {"sha256": "ab" * 32, "label": "x", "format": "csv"} | {column: cell}
     text = f"{','.join(columns)}\n{','.join(columns.values())}\n"
-    with pytest.raises(SpecError, match=rf"a\.csv:2:1: {column}: .*{message}"):
+    with pytest.raises(SpecError, match=rf"a\.csv:2:\d+: {column}: .*{message}"):
         parse_index(text.encode(), "a.csv")
 
 
@@ -91,3 +91,12 @@ def test_a_bad_cell_is_named(column: str, cell: str, message: str) -> None:
 def test_a_bad_index_is_refused(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         parse_index(text.encode("latin-1"), "a.csv")
+
+
+def test_a_cell_is_named_by_its_column_and_all_bad_lines_at_once() -> None:
+    good = f"{'ab' * 32},walk,csv\n"
+    text = f"sha256,label,format\n{good}{'cd' * 32},a/b,csv\n{good}{'ef' * 32},walk\n"
+    with pytest.raises(SpecError) as caught:
+        parse_index(text.encode(), "a.csv")
+    assert [(p.line, p.column) for p in caught.value.problems] == [(3, 66), (4, 1), (5, 1)]
+    assert "stands in line 2 already" in caught.value.problems[1].message

@@ -4,8 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyops.datasets.split import split_by_content, unique_recordings
+from tinyops.datasets.index import IndexEntry
+from tinyops.datasets.split import (
+    Piece,
+    choose_test,
+    entry_group,
+    split_by_content,
+    suggest_test,
+    unique_recordings,
+)
 from tinyops.errors import SpecError
+from tinyops.specs.model import Split
 
 DIGESTS = st.lists(st.uuids().map(str), min_size=4, max_size=40, unique=True)
 
@@ -52,3 +61,151 @@ def test_copies_are_left_out() -> None:
 def test_one_content_with_two_labels_is_an_error() -> None:
     with pytest.raises(SpecError, match="y has the same content as x, but is labelled b and not a"):
         unique_recordings(["x", "y"], ["a", "b"], ["d1", "d1"])
+
+
+# -- by subject or take ------------------------------------------------------------------------
+
+SUBJECTS = st.lists(st.uuids().map(str), min_size=2, max_size=30, unique=True)
+
+
+def pieces(owners: dict[str, list[str]]) -> list[Piece]:
+    """One recording of each label that a subject has."""
+    return [Piece(label, name, f"{name}-{label}") for name, labels in owners.items() for label in labels]
+
+
+def both(names: list[str]) -> list[Piece]:
+    return pieces({name: ["a", "b"] for name in names})
+
+
+def sides(found: list[Piece], split: Split) -> dict[str, set[bool]]:
+    placed: dict[str, set[bool]] = {}
+    for piece, test in zip(found, choose_test(found, split), strict=True):
+        placed.setdefault(piece.group, set()).add(test)
+    return placed
+
+
+def chosen(found: list[Piece], split: Split) -> set[str]:
+    return {name for name, where in sides(found, split).items() if where == {True}}
+
+
+def test_all_of_a_subject_lies_on_one_side() -> None:
+    found = pieces({f"s{i:02}": ["walk", "sit", "jump"] for i in range(20)})
+    placed = sides(found, Split(by="subject"))
+    assert {len(where) for where in placed.values()} == {1}
+    assert sum(where == {True} for where in placed.values()) == 5
+
+
+@given(SUBJECTS, SUBJECTS, st.sampled_from(["subject", "take"]), st.integers(0, 9))
+def test_nothing_moves_when_others_come(old: list[str], new: list[str], by: str, seed: int) -> None:
+    split = Split.model_validate({"by": by, "test": 0.4, "seed": seed})
+    before, after = both(old), both([*new, *old])
+    try:
+        first, second = sides(before, split), sides(after, split)
+    except SpecError:
+        return  # a side was empty: said, never mended in silence
+    assert {name: second[name] for name in first} == first
+
+
+def test_released_sides_stay_over_versions_of_tinyops() -> None:
+    found = pieces({f"s{i:02}": ["walk", "sit"] for i in range(12)})
+    assert chosen(found, Split(by="subject", seed=7)) == {"s00", "s02", "s03", "s05", "s10"}
+
+
+def test_names_choose_the_test_side() -> None:
+    found = pieces({"s05": ["walk", "sit"], "s19": ["walk"], "s02": ["sit", "walk"]})
+    assert chosen(found, Split(by="subject", test=("s05", "s19"))) == {"s05", "s19"}
+
+
+def test_an_unknown_name_is_an_error_that_says_who_is_there() -> None:
+    found = pieces({"s05": ["walk", "sit"], "s02": ["sit", "walk"]})
+    with pytest.raises(SpecError, match=r"split.test names s99: no recording has such a subject\n  there are s02, s05"):
+        choose_test(found, Split(by="subject", test=("s05", "s99")))
+
+
+def test_a_share_that_leaves_the_test_empty_names_the_subjects_and_what_to_write() -> None:
+    found = pieces({name: ["walk", "sit"] for name in ("s01", "s02", "s03")})
+    with pytest.raises(SpecError) as caught:
+        choose_test(found, Split(by="subject", test=0.01))
+    assert caught.value.message == (
+        "split: class sit has nothing for test: its subjects s01, s02, s03 are all in training; "
+        "class walk has nothing for test: its subjects s01, s02, s03 are all in training"
+    )
+    assert caught.value.hint == "choose them by name: `test: [s03]`; named subjects stay where they are"
+    assert chosen(found, Split(by="subject", test=("s03",))) == {"s03"}
+
+
+def test_a_class_that_only_the_test_has_is_an_error() -> None:
+    found = pieces({"s01": ["walk", "sit"], "s02": ["walk", "sit"], "s05": ["walk", "jump"], "s06": ["walk", "jump"]})
+    with pytest.raises(SpecError, match="class jump has nothing for training: its subjects s05, s06 are all in test"):
+        choose_test(found, Split(by="subject", test=("s01", "s05", "s06")))
+
+
+def test_a_class_of_one_subject_cannot_be_split() -> None:
+    found = pieces({"s01": ["walk", "sit"], "s02": ["walk", "sit"], "s05": ["jump", "walk"]})
+    with pytest.raises(SpecError, match="record class jump with another subject: one alone cannot lie on both sides"):
+        choose_test(found, Split(by="subject", test=0.4))
+
+
+@given(st.dictionaries(st.sampled_from([f"s{i}" for i in range(12)]), st.sets(st.sampled_from("abcd"), min_size=1)))
+def test_what_is_suggested_is_right(owners: dict[str, set[str]]) -> None:
+    found = pieces({name: sorted(labels) for name, labels in owners.items()})
+    classes: dict[str, set[str]] = {}
+    for piece in found:
+        classes.setdefault(piece.label, set()).add(piece.group)
+    names = suggest_test(classes, 0.25, 1) if len(owners) > 1 else ()
+    if names:
+        choose_test(found, Split(by="subject", test=names))
+
+
+def test_recordings_without_a_subject_cannot_be_split_by_it() -> None:
+    found = [*pieces({"s01": ["walk"], "s02": ["walk"]}), Piece("walk", "", "d")]
+    with pytest.raises(SpecError, match="1 of 3 recordings do not say whose they are"):
+        choose_test(found, Split(by="subject"))
+
+
+def test_a_recording_without_a_take_is_a_take_of_its_own() -> None:
+    found = [Piece(label, "", f"{label}{i}") for label in "ab" for i in range(40)]
+    test = choose_test(found, Split(by="take"))
+    assert 10 <= sum(test) <= 30
+    assert choose_test([*found, Piece("a", "", "new")], Split(by="take"))[:-1] == test
+
+
+# -- by recording ------------------------------------------------------------------------------
+
+
+def test_pieces_of_one_file_lie_on_one_side_and_do_not_move() -> None:
+    found = [Piece(label, f"f{i}", f"f{i}-{label}") for i in range(40) for label in "ab"]
+    placed = sides(found, Split(test=0.3))
+    assert {len(where) for where in placed.values()} == {1}
+    more = sides([*found, Piece("a", "g", "g-a")], Split(test=0.3))
+    assert {name: more[name] for name in placed} == placed
+
+
+def test_a_class_of_two_files_has_one_on_each_side() -> None:
+    for seed in range(20):
+        found = [Piece(label, f"{label}{i}", f"{label}{i}") for label in "ab" for i in range(2)]
+        test = choose_test(found, Split(test=0.1, seed=seed))
+        assert [sum(test[:2]), sum(test[2:])] == [1, 1]
+
+
+def test_an_index_says_what_belongs_together() -> None:
+    entry = IndexEntry("sha256:ab", "walk", "s01", "t7")
+    assert [entry_group(entry, by) for by in ("subject", "take", "recording")] == ["s01", "t7", "sha256:ab"]
+    alone = IndexEntry("sha256:ab", "walk")
+    assert [entry_group(alone, by) for by in ("subject", "take")] == ["", "sha256:ab"]
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ({"test": ["s05"]}, "names are of takes or of subjects"),
+        ({"by": "subject", "test": ["s05", "s05"]}, "'s05' stands twice"),
+        ({"by": "subject", "test": ["../s05"]}, "a subject or a take is named with letters"),
+        ({"by": "subject", "test": []}, "at least 1 item"),
+        ({"by": "subject", "test": 1}, "less than 1"),
+        ({"by": "class"}, "'recording', 'take' or 'subject'"),
+    ],
+)
+def test_bad_splits_are_refused(split: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Split.model_validate(split)

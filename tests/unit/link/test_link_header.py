@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from tinyops import link
-from tinyops.link.protocol import PAYLOAD_MAX, REPLIES, REQUESTS, STATUS_TEXT, Layout, Status, Type
+from tinyops.link.protocol import (
+    APPLICATION,
+    COLLECTOR,
+    PAYLOAD_MAX,
+    REPLIES,
+    REQUESTS,
+    STATUS_TEXT,
+    Layout,
+    Status,
+    Type,
+)
 
 RUNTIME = Path(link.__file__).parents[1] / "runtime"
 
@@ -35,8 +45,21 @@ def test_every_request_has_an_answer_and_every_status_a_sentence() -> None:
     assert all(t < 0x40 for t in REQUESTS) and {Type.RESULT, Type.FAULT, Type.ERROR} <= set(REPLIES)
 
 
-def test_the_application_serves_exactly_the_defined_requests() -> None:
-    source = (RUNTIME / "app/app.c").read_text()
-    for kind in REQUESTS:
-        assert kind == Type.RESET_STATE or f"TINYOPS_LINK_{kind.name}" in source
-    assert max(REQUESTS) == Type.CYCLES and min(REQUESTS) == Type.HELLO
+def served(*sources: str) -> set[str]:
+    """The requests that some of the runtime's C names, each where it decides what to do."""
+    text = "".join((RUNTIME / source).read_text() for source in sources)
+    return set(re.findall(r"(?:type ==|case) TINYOPS_LINK_([A-Z_]+)", text))
+
+
+def test_the_application_serves_exactly_its_requests() -> None:
+    names = {kind.name for kind in APPLICATION}
+    # What is left when nothing else matches: RESET_STATE. No type beyond CYCLES gets that far.
+    assert served("app/app.c") | {"RESET_STATE"} == names
+    assert max(APPLICATION) == Type.CYCLES and min(APPLICATION) == Type.HELLO
+    assert list(range(Type.HELLO, Type.CYCLES + 1)) == sorted(APPLICATION)
+
+
+def test_the_collector_serves_exactly_its_requests_and_together_they_serve_all() -> None:
+    assert served("collect/collect.c") == {kind.name for kind in COLLECTOR}
+    assert set(REQUESTS) == APPLICATION | COLLECTOR
+    assert {Type.COLLECT_START, Type.COLLECT_STOP, Type.HELLO} <= COLLECTOR

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from fakes.faults import count_faults
 from tinyops.errors import SpecError, ToolError
-from tinyops.receiver.guard import Guard, Limits, Message, Receive, Scope, Send, read_body
+from tinyops.receiver.guard import Door, Guard, Limits, Message, Receive, Scope, Send, read_body
 from tinyops.receiver.rates import Rates, client_name
 from tinyops.receiver.serving import BoundedProtocol
 from tinyops.receiver.tokens import Tokens
@@ -41,7 +41,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def guard(tokens: Tokens, limits: Limits = LIMITS, clock: Any = lambda: 0.0) -> Guard:
-    return Guard(echo, {("POST", "/in"): tokens, ("GET", "/alive"): None}, limits, clock)
+    return Guard(echo, {("POST", "/in"): Door(tokens), ("GET", "/alive"): Door(None)}, limits, clock)
 
 
 class Asked:

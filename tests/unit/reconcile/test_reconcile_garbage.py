@@ -26,9 +26,9 @@ from tinyops.reconcile import garbage
 from tinyops.reconcile.garbage import collect, live_of
 from tinyops.reconcile.past import Past
 from tinyops.release.store import Release
+from tinyops.remote.files import Stored
 from tinyops.store import Store
 from tinyops.store.garbage import Live, find_waste, sums
-from tinyops.store.remote import Stored
 
 DAY_S = 86_400
 PIN = digest_bytes(b"pin")

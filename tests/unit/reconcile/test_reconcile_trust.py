@@ -17,7 +17,8 @@ from tinyops.manifest.keys import write_private
 from tinyops.plan.awaiting import Awaiting
 from tinyops.reconcile.offering import deliver
 from tinyops.reconcile.trust_signing import init
-from tinyops.release.secrets import new_key, secret_path
+from tinyops.release.secrets import new_key
+from tinyops.remote.secrets import secret_path
 from tinyops.trust.offline import save_offline
 from tinyops.trust.places import Moved
 from tinyops.trust.roles import versioned

@@ -8,7 +8,8 @@ import pytest
 
 from tinyops.errors import SpecError, ToolError, UsageError
 from tinyops.manifest.keys import parse_public_keys
-from tinyops.release.secrets import load_signing_key, new_key, resolve_secret
+from tinyops.release.secrets import load_signing_key, new_key
+from tinyops.remote.secrets import resolve_secret
 
 CANARY = "c4n4ry-value"
 

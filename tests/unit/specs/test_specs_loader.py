@@ -244,6 +244,40 @@ MODEL_FILE, FLEET_FILE, DATA_FILE = "specs/c-model.yaml", "specs/d-fleet.yaml", 
             "did you mean motions?",
         ),
         (MODEL_FILE, "  dataset: motions\n", "", (4, 1), 'field "dataset" is missing', "name a Dataset"),
+        (
+            DATA_FILE,
+            "{kind: files, index: ../data/wrist.index, format: csv}",
+            "{kind: recordings, index: ../data/wrist.index, columns: {az: z}}",
+            (13, 7),
+            "'az' is no channel",
+            "the signal has ax, ay",
+        ),
+        (DATA_FILE, "  signal:", "  normal: walk\n  signal:", (6, 11), "belongs to task: anomaly", "remove it"),
+        (DATA_FILE, "  signal:", "  task: anomaly\n  signal:", (5, 3), "names the class that is normal", ""),
+        (
+            DATA_FILE,
+            "  signal:",
+            "  task: anomaly\n  normal: run\n  signal:",
+            (7, 11),
+            "'run' is not one of the classes still, walk",
+            "",
+        ),
+        (
+            DATA_FILE,
+            "[still, walk]",
+            "[still, walk, run]\n  task: anomaly\n  normal: walk",
+            (5, 12),
+            "an anomaly task has two classes",
+            "what is normal, and what is not",
+        ),
+        (
+            MODEL_FILE,
+            MODEL[MODEL.index("kind: layers") : MODEL.index("  training:")],
+            "kind: autoencoder\n    units: [8]\n",
+            (8, 5),
+            "the task of dataset motions is classification",
+            "task: anomaly",
+        ),
         (MODEL_FILE, "  training: {epochs: 2}\n", "", (4, 1), 'field "training" is missing', "training: {epochs: 30}"),
         (MODEL_FILE, "window_s: 4, hop_s: 1", "hop_s: 1", (6, 10), 'field "window_s" is missing', "10 frames a second"),
         (MODEL_FILE, "window_s: 4", "window_s: 0.25", (6, 21), "0.25 s at 10 frames a second are 2.5 frames", "whole"),
@@ -539,6 +573,13 @@ def test_images(tree: Tree) -> None:
         (MODEL_FILE, 6, 11),
         (MODEL_FILE, 6, 24),
     ]
+
+
+def test_a_classifier_learns_nothing_from_one_class(tree: Tree) -> None:
+    tree.edit(DATA_FILE, "  signal:", "  task: anomaly\n  normal: walk\n  signal:")
+    (problem,) = tree.problems()
+    assert str(problem).startswith("specs/c-model.yaml:8:5: dataset motions trains on walk alone")
+    assert problem.hint == "choose kind: autoencoder"
 
 
 def test_python_architectures_name_a_file_of_the_repository(tree: Tree) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyops.statistics import rate, score
+from tinyops.statistics import area_under_curve, rate, score
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,21 @@ def test_confusion_counts_labels_in_rows_and_predictions_in_columns() -> None:
 def test_labels_and_predictions_must_be_as_many() -> None:
     with pytest.raises(ValueError, match="argument"):
         score([0, 1], [0], ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("scores", "positive", "area"),
+    [
+        ([0.1, 0.2, 0.8, 0.9], [False, False, True, True], 1.0),
+        ([0.1, 0.2, 0.8, 0.9], [True, True, False, False], 0.0),
+        ([0.5, 0.5, 0.5], [True, False, True], 0.5),
+        ([0.1, 0.4, 0.35, 0.8], [False, False, True, True], 0.75),
+    ],
+)
+def test_the_area_under_the_curve(scores: list[float], positive: list[bool], area: float) -> None:
+    assert area_under_curve(scores, positive) == area
+
+
+def test_an_area_takes_both_kinds() -> None:
+    with pytest.raises(ValueError, match="positives and negatives"):
+        area_under_curve([0.1, 0.2], [True, True])

@@ -18,10 +18,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fakes.stores import KEY, Faulty, Site, faulty, key_of, made
 from tinyops.errors import RemoteError, ToolError
 from tinyops.manifest.keys import SigningKey
+from tinyops.remote.files import Limits
+from tinyops.remote.fsspec_files import FsspecFiles
 from tinyops.store import Run
 from tinyops.store.folder import object_name, record_name
-from tinyops.store.fsspec_files import FsspecFiles
-from tinyops.store.remote import Limits
 
 FORK = Run(ci="github", id="7", repository="mallory/wearables", event="pull_request")
 MAIN = Run(ci="github", id="8", repository="acme/wearables", event="push")
@@ -288,7 +288,7 @@ def test_a_url_that_cannot_be_opened_says_why(url: str, words: str, hint: str) -
 def test_without_fsspec_it_says_what_to_install(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['fsspec'] = None\n"
-        "from tinyops.store.fsspec_files import FsspecFiles\n"
+        "from tinyops.remote.fsspec_files import FsspecFiles\n"
         "from tinyops.errors import ToolError\n"
         "try: FsspecFiles('memory://x', {})\n"
         "except ToolError as error: print(error.message, error.hint)"

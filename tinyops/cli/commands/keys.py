@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 def _new(arguments: argparse.Namespace, root: Path, output: Output) -> int:
     from tinyops.documents import shown_path
     from tinyops.reconcile.world import trust_new_key
-    from tinyops.release.secrets import new_key, secret_path
+    from tinyops.release.secrets import new_key
+    from tinyops.remote.secrets import secret_path
 
     path = secret_path(arguments.name, root)
     if arguments.if_absent and path.exists():

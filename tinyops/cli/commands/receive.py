@@ -10,6 +10,7 @@ from tinyops.cli.output import Output
 from tinyops.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
+    from tinyops.receiver.admission import Rules
     from tinyops.receiver.lists import Watched
 
 
@@ -78,7 +79,7 @@ def _check(arguments: argparse.Namespace, host: str) -> None:
         raise UsageError("--repository names the fleets already", hint="leave --devices and --open away")
 
 
-def _rules(arguments: argparse.Namespace, output: Output) -> Watched:
+def _rules(arguments: argparse.Namespace, output: Output) -> Watched[Rules]:
     from tinyops.receiver.lists import Watched, parse_lists, rules_of_files
 
     if arguments.repository is not None:

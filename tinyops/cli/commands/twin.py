@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tinyops.boards.model import Board
     from tinyops.files import JsonObject
     from tinyops.link import ByteStream
-    from tinyops.twin import Twin
+    from tinyops.twin import Replay, Twin
     from tinyops.twin.console import Console
     from tinyops.twin.terminal import Terminal
 
@@ -48,6 +48,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with the board's own bootloader, into which it goes whenever a program opens its port: to be flashed",
     )
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="its sensor measures what this recording holds: .csv, .npy, .wav, .take, …, in the units of the dataset",
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        metavar="HZ",
+        help="samples of it a second; 0: as fast as the board takes them (default: what its firmware asks for)",
+    )
+    parser.add_argument("--loop", action="store_true", help="begin the recording again at its end")
     parser.add_argument("--serial", default="", metavar="TEXT", help="its chip's own number is made of this")
     parser.add_argument("--pty-only", action="store_true", help="no console: print the serial port, run until Ctrl-C")
     add_prefer(parser)
@@ -56,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.image is not None and not arguments.image.is_file():
         raise UsageError(f"{arguments.image}: no such file")
+    if arguments.replay is None and (arguments.rate is not None or arguments.loop):
+        raise UsageError("there is no recording to replay", hint="--replay FILE")
     with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as folder:
         board, files, fleet = _files(arguments, output, Path(folder))
         from tinyops.twin import open_twin
@@ -64,6 +79,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             board.name,
             board.spec,
             files,
+            replay=_replay(arguments, files),
             state=arguments.state,
             bootloader=arguments.bootloader,
             serial=arguments.serial,
@@ -109,13 +125,28 @@ def _check_twin(board: Board, arguments: argparse.Namespace) -> None:
     """Before anything is built: raises SpecError for a board without a twin, ToolError for what else is missing."""
     from tinyops.toolchain import installed
     from tinyops.twin.kinds import kind_of
-    from tinyops.twin.step import check_bootloader
+    from tinyops.twin.step import check_bootloader, check_replay
 
     kind_of(board.name, board.spec)
+    if arguments.replay is not None:
+        check_replay(board.name, board.spec)
     if arguments.bootloader:
         check_bootloader(board.name, board.spec)
     if board.spec.emulator:
         installed(board.spec.emulator)
+
+
+def _replay(arguments: argparse.Namespace, files: Mapping[str, Path]) -> Replay | None:
+    """The recording, as the sensor that the model's contract names would have measured it."""
+    if arguments.replay is None:
+        return None
+    if not arguments.replay.is_file():
+        raise UsageError(f"{arguments.replay}: no such file")
+    from tinyops.twin.recorded import read_replay, signal_of
+    from tinyops.twin.step import read_contract
+
+    signal = signal_of(read_contract(files["contract.json"]))
+    return read_replay(arguments.replay, signal, rate_hz=arguments.rate, loop=arguments.loop)
 
 
 def _replaced(image: Path | None) -> dict[str, Path]:

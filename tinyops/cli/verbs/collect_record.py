@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tinyops.collect.capture.source import Source
     from tinyops.collect.capture.wanted import Wanted
     from tinyops.collect.capture.ways.kind import Way
-    from tinyops.specs.recorded import RecordedDataset
+    from tinyops.specs.recorded import Recorded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +87,7 @@ def _sit(
     source: Source,
     destination: Destination,
     wanted: Wanted,
-    dataset: RecordedDataset,
+    dataset: Recorded,
     operator: Operator,
     kept: list[Kept],
 ) -> int:
@@ -104,11 +104,11 @@ def _sit(
     return int(ExitCode.OK if session.kept else ExitCode.TOOL)
 
 
-def _commit(arguments: argparse.Namespace, dataset: RecordedDataset, kept: list[Kept]) -> None:
+def _commit(arguments: argparse.Namespace, dataset: Recorded, kept: list[Kept]) -> None:
     from tinyops.collect.capture.committing import commit
 
     if arguments.commit and kept:
-        commit(dataset.name, dataset.index, kept, beside=dataset.url is None)
+        commit(dataset.name, dataset.index, kept, beside=dataset.source.url is None)
 
 
 def _way(arguments: argparse.Namespace) -> tuple[Way, str]:
@@ -142,15 +142,15 @@ def _usual_name(text: str | None) -> str:
         return ""
 
 
-def _check_place(dataset: RecordedDataset) -> None:
-    if dataset.url is not None:
+def _check_place(dataset: Recorded) -> None:
+    if dataset.source.url is not None:
         raise UsageError(
-            f"dataset {dataset.name} keeps its files at {dataset.url}: recording there is not part of this version",
+            f"dataset {dataset.name} keeps its files at {dataset.source.url}: nothing is recorded there",
             hint="record into a dataset without url, and `tinyops data add` them",
         )
 
 
-def _open(arguments: argparse.Namespace, way: Way, address: str, dataset: RecordedDataset) -> Source:
+def _open(arguments: argparse.Namespace, way: Way, address: str, dataset: Recorded) -> Source:
     from tinyops.collect.capture.source import Form, open_source
     from tinyops.collect.capture.wanted import line_form
     from tinyops.collect.capture.ways.kind import Opening
@@ -167,7 +167,7 @@ def _has_keys(arguments: argparse.Namespace) -> bool:
 
 
 @contextlib.contextmanager
-def _operator(arguments: argparse.Namespace, dataset: RecordedDataset, output: Output) -> Iterator[Operator]:
+def _operator(arguments: argparse.Namespace, dataset: Recorded, output: Output) -> Iterator[Operator]:
     from tinyops.cli.capture_screen import Attended, Unattended
     from tinyops.collect.capture.wanted import check_label
 

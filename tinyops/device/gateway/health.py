@@ -5,19 +5,17 @@ more lines with more devices than there are fleets and states.
 from __future__ import annotations
 
 import json
-import resource
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import tinyops
+from tinyops.device.exposition import Labels, Metric, counters, exposition, gauge, resident_bytes
 from tinyops.device.gateway.status import STATES, Status
 
 FLEETS_MAX = 1000
 POLLS_MISSED = 3
 NAMED_MAX = 20
-Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -45,24 +43,9 @@ class Snapshot:
     now: float = 0.0
 
 
-@dataclass(frozen=True)
-class _Metric:
-    name: str
-    kind: str
-    about: str
-    samples: Sequence[tuple[Labels, float]]
-
-    def lines(self) -> Iterator[str]:
-        yield f"# HELP {self.name} {self.about}"
-        yield f"# TYPE {self.name} {self.kind}"
-        for labels, value in self.samples:
-            shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels)
-            yield f"{self.name}{{{shown}}} {_number(value)}" if shown else f"{self.name} {_number(value)}"
-
-
 def metrics(snapshot: Snapshot) -> bytes:
     """The text exposition format, version 0.0.4."""
-    return ("\n".join(line for metric in _metrics(snapshot) for line in metric.lines()) + "\n").encode()
+    return exposition(_metrics(snapshot))
 
 
 def health(snapshot: Snapshot) -> tuple[bool, bytes]:
@@ -93,29 +76,29 @@ def _reasons(snapshot: Snapshot) -> Iterator[str]:
         yield f"it did nothing for {snapshot.alive_s:.0f} s"
 
 
-def _metrics(snapshot: Snapshot) -> Iterator[_Metric]:
-    yield _Metric("tinyops_agent_info", "gauge", "Version of the agent.", [((("version", tinyops.__version__),), 1)])
-    yield _gauge("tinyops_agent_start_time_seconds", "When it started.", snapshot.started)
-    yield _gauge("tinyops_agent_resident_bytes", "Most memory that it held.", _resident_bytes())
-    yield _counters("tinyops_agent_polls_total", "Polls of the store.", "result", snapshot.polls)
-    yield _gauge("tinyops_agent_last_poll_time_seconds", "When a poll last came to its end.", snapshot.last_poll)
+def _metrics(snapshot: Snapshot) -> Iterator[Metric]:
+    yield Metric("tinyops_agent_info", "gauge", "Version of the agent.", [((("version", tinyops.__version__),), 1)])
+    yield gauge("tinyops_agent_start_time_seconds", "When it started.", snapshot.started)
+    yield gauge("tinyops_agent_resident_bytes", "Most memory that it held.", resident_bytes())
+    yield counters("tinyops_agent_polls_total", "Polls of the store.", "result", snapshot.polls)
+    yield gauge("tinyops_agent_last_poll_time_seconds", "When a poll last came to its end.", snapshot.last_poll)
     if snapshot.stale_after is not None:
         about = "When what is offered may not be installed any more."
-        yield _gauge("tinyops_agent_metadata_expiry_time_seconds", about, snapshot.stale_after)
-    yield _gauge("tinyops_agent_warnings", "Things that a person should look at.", len(snapshot.warnings))
-    yield _Metric("tinyops_gateway_devices", "gauge", "Devices by fleet and state.", list(_by_fleet(snapshot.statuses)))
-    yield _counters("tinyops_gateway_looks_total", "Looks at devices, by how each stood.", "state", snapshot.looks)
+        yield gauge("tinyops_agent_metadata_expiry_time_seconds", about, snapshot.stale_after)
+    yield gauge("tinyops_agent_warnings", "Things that a person should look at.", len(snapshot.warnings))
+    yield Metric("tinyops_gateway_devices", "gauge", "Devices by fleet and state.", list(_by_fleet(snapshot.statuses)))
+    yield counters("tinyops_gateway_looks_total", "Looks at devices, by how each stood.", "state", snapshot.looks)
     updates = [((("fleet", f), ("result", r)), float(n)) for (f, r), n in sorted(snapshot.updates.items())]
-    yield _Metric("tinyops_gateway_updates_total", "counter", "Updates of devices.", updates[:FLEETS_MAX])
-    yield _counters("tinyops_gateway_reports_total", "Reports of devices.", "result", snapshot.reports)
+    yield Metric("tinyops_gateway_updates_total", "counter", "Updates of devices.", updates[:FLEETS_MAX])
+    yield counters("tinyops_gateway_reports_total", "Reports of devices.", "result", snapshot.reports)
     for name, about, value in (
         ("fetched_files_total", "Files fetched from the store.", snapshot.fetched_files),
         ("fetched_bytes_total", "Bytes of them.", snapshot.fetched_bytes),
         ("journal_writes_total", "Writes of the journal.", snapshot.journal_writes),
     ):
-        yield _Metric(f"tinyops_gateway_{name}", "counter", about, [((), value)])
-    yield _gauge("tinyops_gateway_cache_bytes", "Bytes of images on disk.", snapshot.cache_bytes)
-    yield _gauge("tinyops_gateway_journal_ok", "1: the journal can be written.", float(not snapshot.journal_trouble))
+        yield Metric(f"tinyops_gateway_{name}", "counter", about, [((), value)])
+    yield gauge("tinyops_gateway_cache_bytes", "Bytes of images on disk.", snapshot.cache_bytes)
+    yield gauge("tinyops_gateway_journal_ok", "1: the journal can be written.", float(not snapshot.journal_trouble))
 
 
 def _by_fleet(statuses: Iterable[Status]) -> Iterator[tuple[Labels, float]]:
@@ -125,24 +108,3 @@ def _by_fleet(statuses: Iterable[Status]) -> Iterator[tuple[Labels, float]]:
     for fleet in fleets:
         for state in STATES:
             yield (("fleet", fleet), ("state", state)), counted[fleet, state]
-
-
-def _counters(name: str, about: str, label: str, counts: Mapping[str, int]) -> _Metric:
-    return _Metric(name, "counter", about, [(((label, key),), float(n)) for key, n in sorted(counts.items())])
-
-
-def _gauge(name: str, about: str, value: float) -> _Metric:
-    return _Metric(name, "gauge", about, [((), value)])
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
-def _resident_bytes() -> float:
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(most if sys.platform == "darwin" else most * 1024)

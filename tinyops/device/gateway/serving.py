@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+from tinyops.device.exposition import TEXT
 from tinyops.device.gateway.health import Snapshot, health, metrics
 from tinyops.errors import ToolError
 
 TIMEOUT_S = 5.0
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
 JSON = "application/json"
 
 

@@ -11,8 +11,9 @@ from tinyops.artifacts import Progress
 from tinyops.boards.model import Act, Arduino, BoardSpec, Driver
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
-from tinyops.firmware import building
-from tinyops.firmware.forms import bare_metal
+from tinyops.firmware import building, collector
+from tinyops.firmware.contract import Contract
+from tinyops.firmware.forms import arduino_collector, bare_metal
 from tinyops.firmware.forms.bare_metal import message_bytes, settings_values
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.forms.own_bootloader import layout_header
@@ -124,8 +125,10 @@ class ArduinoForm(Form):
     def render(self, request: Request) -> dict[str, bytes]:
         facts, common, layout = request.fitting_contract(), names(request), request.layout
         driver = driver_of(request.board, request.spec, request.sensor, facts.channels, facts.full_scale)
+        if request.collects:
+            return self._collector(request, facts, driver)
         acts = acts_of(request)
-        envs = environments(request.board, request.spec, driver, acts)
+        envs = environments(request.board, request.spec, driver, of_acts(acts))
         values = contract_values(facts, layout) | settings_values(request.spec)
         sensor = comment(describe(driver)) if driver else describe_sensor(request.sensor)
         program = {"linked": not layout.model, "sensor": sensor, "driver": driver, "dark": request.dark}
@@ -134,7 +137,13 @@ class ArduinoForm(Form):
         program |= {"settings": layout.settings, "avr": request.spec.cpu == "avr", "slots": slots}
         program |= {"vendor": slots and makers_bootloader, "deltas": slots and takes_deltas(request.spec)}
         values |= {"message_bytes": message_bytes(request.spec)}
-        ini = {"envs": envs, "models": model_symbols(layout), "firmware": layout.firmware[0], "slots": slots}
+        ini = {
+            "collects": False,
+            "envs": envs,
+            "models": model_symbols(layout),
+            "firmware": layout.firmware[0],
+            "slots": slots,
+        }
         files = {
             "platformio.ini": render("arduino.ini.j2", **common, **ini),
             "include/contract.h": render("contract.h.j2", **common, **values),
@@ -149,6 +158,20 @@ class ArduinoForm(Form):
             **(slot_sources(request, vendor=makers_bootloader) if slots else {}),
             **driver_sources(driver),
             **act_sources(acts),
+        }
+        return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
+
+    def _collector(self, request: Request, facts: Contract, driver: ChosenDriver | None) -> dict[str, bytes]:
+        ways = arduino_collector.ways_of(request.spec)
+        sensor = comment(describe(driver)) if driver else collector.describe_input(request.sensor)
+        ini: dict[str, Any] = {"envs": environments(request.board, request.spec, driver, ways.libraries)}
+        ini |= {"collects": True, "models": (), "slots": False, "baud": request.spec.collector_baud}
+        files = {
+            "platformio.ini": render("arduino.ini.j2", **names(request), **ini),
+            **board_json(request.board, request.spec),
+            **sources("port/arduino", "src/arduino"),
+            **driver_sources(driver),
+            **arduino_collector.files_of(request, facts, driver, sensor),
         }
         return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
 
@@ -189,15 +212,19 @@ def maker_environment(board: str, spec: BoardSpec) -> str:
     return f"{board}-real" if builds_locally(spec) else board
 
 
+def of_acts(acts: ChosenActs | None) -> tuple[str, ...]:
+    """The libraries of what tells others."""
+    return tuple(library for act in (acts.used if acts else ()) for library in act.libraries)
+
+
 def environments(
-    board: str, spec: BoardSpec, driver: ChosenDriver | None = None, acts: ChosenActs | None = None
+    board: str, spec: BoardSpec, driver: ChosenDriver | None = None, more: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """The sections of platformio.ini: the local platform's first, where it can, then the real one's."""
     assert spec.arduino is not None
     own = {"name": board, "local": True, "board": f"tinyops-{board}", "serial": spec.arduino.serial}
     real = {"name": maker_environment(board, spec), "local": False, "arduino": spec.arduino}
-    of_acts = [library for act in (acts.used if acts else ()) for library in act.libraries]
-    real |= _real(spec.arduino, [*(driver.libraries if driver else ()), *of_acts])
+    real |= _real(spec.arduino, [*(driver.libraries if driver else ()), *more])
     return [own, real] if builds_locally(spec) else [real]
 
 
@@ -213,7 +240,14 @@ def makers_project(wanted: Mapping[str, tuple[BoardSpec, frozenset[str]]]) -> by
     """A platformio.ini with a section a board: what its maker's platform, and these libraries, need."""
     envs = [{"name": name, "local": False, **_needs(spec, libs)} for name, (spec, libs) in sorted(wanted.items())]
     return render(
-        "arduino.ini.j2", board="every board", fleet="every fleet", title="Needs", envs=envs, models=(), slots=False
+        "arduino.ini.j2",
+        board="every board",
+        fleet="every fleet",
+        title="Needs",
+        envs=envs,
+        models=(),
+        slots=False,
+        collects=False,
     )
 
 

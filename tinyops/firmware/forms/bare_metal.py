@@ -12,7 +12,7 @@ from tinyops.boards.machines import QEMU, place
 from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
-from tinyops.firmware import building, uf2
+from tinyops.firmware import building, collector, uf2
 from tinyops.firmware.building import TWIN
 from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms import own_bootloader
@@ -81,7 +81,7 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
     spec, layout, kind = request.spec, request.layout, family(request.spec.cpu)
     envs = _environments(request.board, spec)
     bootloaders = _bootloaders(envs, kind)
-    files = _programs(request, facts, envs, bootloaders, kind)
+    files = _collector(request, facts, envs, kind) if request.collects else _application(request, facts, envs, kind)
     files |= own_bootloader.files_of(request.board, spec, bootloaders)
     for env in bootloaders:
         files[f"boards/{env['board']}.json"] = _board_json(env, spec, bootloader=True)
@@ -92,21 +92,38 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
         files |= sources(f"port/{TWIN_CALLS}", f"src/{TWIN_CALLS}") if env["twin"] else {}
     if spec.port in GPIO_BASES:
         files["include/pins.h"] = render("pins.h.j2", board=request.board, pins=_pins(request.board, spec))
-    files |= headers()
-    for folder in ("app", "smp", "digest", "settings"):
-        files |= sources(folder, f"src/{folder}")
-    if any(env["scarce"] for env in envs):
-        files |= sources("settings/of_boot", "src/of_boot")
-    if _takes_deltas(spec):
-        files |= sources("delta", "src/delta")
     for source in ("bare", kind.startup):
         files |= sources(f"port/{source}", f"src/{kind.startup}")
     return dict(sorted((files | _own_memory(kind)).items()))
 
 
-def _programs(
-    request: Request, facts: Contract, envs: list[dict[str, Any]], bootloaders: list[dict[str, Any]], kind: Family
-) -> dict[str, bytes]:
+def _collector(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
+    """What a collector is made of, beside the port."""
+    baud = f" -D TINYOPS_BAUD={request.spec.collector_baud}"
+    envs = [{**env, "flags": env["flags"] + baud} for env in envs]
+    sections = {"envs": envs, "bootloaders": [], "linked": False, "deltas": False, "startup": kind.startup}
+    values = collector.signal_values(request, facts) | {"sensor": collector.describe_input(request.sensor)}
+    return {
+        "platformio.ini": render("platformio.ini.j2", **names(request), **sections, collects=True),
+        "src/main.c": render("collector.c.j2", **values),
+        **collector.signal_header(request, facts),
+        **collector.parts(),
+    }
+
+
+def _application(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
+    """What an application is made of, beside the port."""
+    files = _programs(request, facts, envs, kind) | headers()
+    for folder in ("app", "smp", "digest", "settings"):
+        files |= sources(folder, f"src/{folder}")
+    if any(env["scarce"] for env in envs):
+        files |= sources("settings/of_boot", "src/of_boot")
+    if _takes_deltas(request.spec):
+        files |= sources("delta", "src/delta")
+    return files
+
+
+def _programs(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
     values = contract_values(facts, layout) | settings_values(request.spec)
@@ -118,7 +135,13 @@ def _programs(
         "sensor": describe_sensor(request.sensor),
         "dark": request.dark,
     }
-    sections = {"envs": envs, "bootloaders": bootloaders, "linked": linked, "startup": kind.startup}
+    sections = {
+        "envs": envs,
+        "bootloaders": _bootloaders(envs, kind),
+        "collects": False,
+        "linked": linked,
+        "startup": kind.startup,
+    }
     sections["deltas"] = given["deltas"]
     return {
         "platformio.ini": render("platformio.ini.j2", **common, **sections),

@@ -12,7 +12,7 @@ from tinyops.boards.layout import Layout, Memory
 from tinyops.boards.model import ActKind, BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, digest_json
-from tinyops.firmware.contract import Contract, read_contract
+from tinyops.firmware.contract import Contract, read_contract, read_signal
 from tinyops.specs.acts import AnyAct
 
 
@@ -23,7 +23,11 @@ def nobody() -> JsonObject:
 
 @dataclass(frozen=True)
 class Request:
-    """A firmware that is asked for: one board in one fleet. `trust` holds public keys, for forms that carry them."""
+    """A firmware that is asked for: one board in one fleet. `trust` holds public keys, for forms that carry them.
+
+    With `collects` it is a collector: `contract` is a signal's, `fleet` the dataset that it records for, and `spec` the
+    board as `collector.collecting` has it.
+    """
 
     board: str
     spec: BoardSpec
@@ -32,6 +36,7 @@ class Request:
     contract: JsonObject
     trust: JsonObject = field(default_factory=nobody)
     acts: tuple[AnyAct, ...] | None = None  # None: the serial line, and the LED where there is one
+    collects: bool = False
 
     @property
     def dark(self) -> bool:
@@ -57,8 +62,15 @@ class Request:
     def contract_digest(self) -> str:
         return digest_json(self.contract)
 
+    @property
+    def links_model(self) -> bool:
+        """Whether a model's C joins the project when it is built."""
+        return not self.layout.model and not self.collects
+
     def fitting_contract(self) -> Contract:
         """Raises SpecError for a contract that does not belong to the board."""
+        if self.collects:
+            return read_signal(self.contract)
         facts = read_contract(self.contract)
         if facts.arena_bytes != self.layout.arena_bytes:
             raise SpecError(

@@ -18,7 +18,6 @@ from tinyops.release.github.patience import Patience
 from tinyops.release.github.place import Place
 from tinyops.release.github.publishing import Publication, default_notes, mark_of
 from tinyops.release.github.remote import Remote, RemoteAsset, RemoteRelease
-from tinyops.release.secrets import SecretValue
 from tinyops.release.store import (
     AssetFiles,
     Lease,
@@ -28,6 +27,7 @@ from tinyops.release.store import (
     check_follows,
     check_release,
 )
+from tinyops.remote.secrets import SecretValue
 
 ASKED_ONE_BY_ONE = 5
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")

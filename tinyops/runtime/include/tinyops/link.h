@@ -49,6 +49,10 @@
 #define TINYOPS_LINK_ERR_TYPE (-22)
 /* a piece of a sensor frame is missing before this one */
 #define TINYOPS_LINK_ERR_ORDER (-23)
+/* the board has no sensor that its firmware reads: nothing to collect */
+#define TINYOPS_LINK_ERR_NO_SENSOR (-24)
+/* the board's sensor does not answer, or not at this rate */
+#define TINYOPS_LINK_ERR_SENSOR (-25)
 
 /* index of the first value in its frame */
 #define TINYOPS_LINK_SAMPLE_REQUEST_FIRST_AT 0u

@@ -7,7 +7,9 @@
 #define TINYOPS_SERIAL Serial /* which of the core's lines leads to the host */
 #endif
 
-static const unsigned long BAUD = 115200;
+#if !defined(TINYOPS_BAUD)
+#define TINYOPS_BAUD 115200 /* a collector has its own */
+#endif
 
 #if defined(ARDUINO_ARCH_AVR)
 /* Cores of other chips have their own names for such memory, if they have any. */
@@ -87,7 +89,7 @@ static uint32_t supply_mv(void *context) {
 }
 
 void tinyops_port_open(tinyops_port *port) {
-  TINYOPS_SERIAL.begin(BAUD);
+  TINYOPS_SERIAL.begin(TINYOPS_BAUD);
   *port = tinyops_port();
   port->context = port;
   port->read_byte = read_byte;

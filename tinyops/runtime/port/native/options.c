@@ -22,10 +22,8 @@ int options_read(int count, char **words, options *found) {
       found->flash = words[at + 1];
     } else if (strcmp(words[at], "--fleet") == 0) {
       found->fleet = words[at + 1];
-    } else if (strcmp(words[at], "--replay") == 0 && at + 2 < count) {
+    } else if (strcmp(words[at], "--replay") == 0) {
       found->replay = words[at + 1];
-      found->rate = words[at + 2];
-      at++;
     } else {
       fail(words[at], "unknown option");
     }

@@ -10,7 +10,6 @@ typedef struct {
   const char *flash;
   const char *fleet; /* "" when it is not there */
   const char *replay;
-  const char *rate;
 } options;
 
 /* Returns how many words they are. Ends the program for an option that is none. */

@@ -1,14 +1,13 @@
 /* A virtual Linux board: the application over a socket on file descriptor 0, with a model from a
  * shared object, on a painted stack.
  *
- *   runner [--silicon HEX] [--flash FILE] [--fleet NAME] [--replay FILE FRAMES] MODEL.SO NAME
+ *   runner [--silicon HEX] [--flash FILE] [--fleet NAME] [--replay FILE] MODEL.SO NAME
  * CONTRACT(64 hex digits) ARENA_BYTES FRAME_VALUES [COUNTER]
  *
  * HEX is the board's own number, up to 16 bytes; without it that of this machine, see machine_id.h.
  * With --flash the board keeps its settings in FILE, see file_flash.h; when power fails in a write,
  * the program starts again. NAME is the fleet that it says it is of.
- * With --replay the board has a sensor that gives the frames of FILE, int16 each, FRAMES in 1000
- * seconds; 0: as fast as they are taken.
+ * With --replay the board has a sensor that gives the samples of FILE, see port/sim/replay.h.
  *
  * Ends with 0 when the host closes the socket, with 2 when it cannot start. Counts instructions of
  * this process where the kernel lets it, or by the open file COUNTER, in which an emulator counts
@@ -95,19 +94,17 @@ static uint32_t now_ms(void *context) {
 
 static int32_t start_sensor(void *context, uint32_t rate_millihz) {
   const line *self = context;
-  (void)rate_millihz; /* that of the recording */
-  replay_start(self->sensor, now_us());
-  return 0;
+  return replay_start(self->sensor, now_us(), rate_millihz);
 }
 
 static int32_t poll_sensor(void *context, int16_t *values, uint32_t count) {
   const line *self = context;
-  return count == self->sensor->frame_values ? replay_poll(self->sensor, now_us(), values) : -1;
+  return replay_poll(self->sensor, now_us(), values, count);
 }
 
 static uint32_t missed(void *context) {
   const line *self = context;
-  return self->sensor->missed;
+  return replay_missed(self->sensor);
 }
 
 static const tinyops_port_sensor sensor = {
@@ -316,10 +313,9 @@ static const tinyops_smp_settings *open_settings(machine *self, tinyops_port *po
   return tinyops_settings_attach(&self->settings, &self->settings_calls, port);
 }
 
-static replay *open_replay(const char *path, const char *rate, const char *frame_values) {
+static replay *open_replay(const char *path) {
   static replay opened;
-  const char *wrong = replay_open(&opened, path, (uint32_t)strtoul(frame_values, NULL, 10),
-                                  (uint32_t)strtoul(rate, NULL, 10));
+  const char *wrong = replay_open(&opened, path);
   if (wrong != NULL) {
     fail(path, wrong);
   }
@@ -355,8 +351,7 @@ int main(int count, char **arguments) {
   port_line->emulated = count == 7 ? share_counter(arguments[6]) : NULL;
   port_line->opened_us = now_us();
   port_line->command_line = arguments - before;
-  port_line->sensor =
-      given.replay != NULL ? open_replay(given.replay, given.rate, arguments[5]) : NULL;
+  port_line->sensor = given.replay != NULL ? open_replay(given.replay) : NULL;
   open_counter(port_line);
   tinyops_port port = {
       .context = port_line,

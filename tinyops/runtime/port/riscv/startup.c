@@ -11,6 +11,7 @@ __asm(".option arch, +zicsr\n"); /* which the board's own name of its core does 
 
 #define GUARD_BYTES 0x10000u   /* a power of two; RAM starts at a multiple */
 #define LOCKED_NO_ACCESS 0x98u /* of a naturally aligned power of two; machine mode obeys, too */
+#define TIMER_INTERRUPT (1u << 7)
 #define EXTERNAL_INTERRUPT (1u << 11)
 
 #define READ(name)                                   \
@@ -99,6 +100,6 @@ uint32_t tinyops_startup_instructions(void) { return READ("minstret"); }
 
 uint32_t tinyops_startup_cycles(void) { return READ("mcycle"); }
 
-void tinyops_startup_wake_by_external(void) { WRITE("mie", EXTERNAL_INTERRUPT); }
+void tinyops_startup_wake(void) { WRITE("mie", EXTERNAL_INTERRUPT | TIMER_INTERRUPT); }
 
 void tinyops_startup_sleep(void) { __asm volatile("wfi" ::: "memory"); }

@@ -15,8 +15,9 @@ void tinyops_startup_clear_counters(void);
 uint32_t tinyops_startup_instructions(void);
 uint32_t tinyops_startup_cycles(void);
 
-/* Lets external interrupts end a sleep. Interrupts stay masked: none is ever taken. */
-void tinyops_startup_wake_by_external(void);
+/* Lets external interrupts and the core's timer end a sleep. Interrupts stay masked: none is ever
+ * taken. */
+void tinyops_startup_wake(void);
 
 /* Sleeps until an interrupt is pending; whose it is, the port asks its controller. */
 void tinyops_startup_sleep(void);

@@ -10,6 +10,8 @@
 #define UART(offset) (*(volatile uint8_t *)(0x10000000u + (offset)))
 #define TEST_DEVICE REGISTER(0x00100000u)
 #define TEST_RESET 0x7777u
+#define ALARM_LOW REGISTER(0x02004000u)
+#define ALARM_HIGH REGISTER(0x02004004u)
 #define CLOCK_LOW REGISTER(0x0200bff8u)
 #define CLOCK_HIGH REGISTER(0x0200bffcu)
 #define PLIC_PRIORITY(source) REGISTER(0x0c000000u + 4u * (source))
@@ -23,7 +25,8 @@ enum {
   UART_FORMAT = 3,
   UART_STATE = 5,
   UART_SOURCE = 10, /* of its interrupt */
-  CLOCK_A_MS = 10000
+  CLOCK_A_MS = 10000,
+  SENSOR_TICK_MS = 5 /* a sleep's longest while a sensor samples */
 };
 
 #define UART_RX_INTERRUPT_ON 1u
@@ -60,8 +63,28 @@ static uint32_t cycles(void *context) {
   return tinyops_startup_cycles();
 }
 
+static uint64_t now(void) {
+  uint32_t high, low;
+  do {
+    high = CLOCK_HIGH;
+    low = CLOCK_LOW;
+  } while (high != CLOCK_HIGH);
+  return (uint64_t)high << 32 | low;
+}
+
+/* The high word first set to what never comes: between two stores there is no third time. */
+static void wake_after(uint32_t ms) {
+  const uint64_t at = now() + (uint64_t)ms * CLOCK_A_MS;
+  ALARM_HIGH = UINT32_MAX;
+  ALARM_LOW = (uint32_t)at;
+  ALARM_HIGH = (uint32_t)(at >> 32);
+}
+
 static void idle(void *context) {
-  (void)context;
+  const tinyops_port *port = (const tinyops_port *)context;
+  if (port->sensor != 0) {
+    wake_after(SENSOR_TICK_MS);
+  }
   tinyops_startup_sleep();
   uint32_t source = PLIC_CLAIM;
   if (source != 0) {
@@ -71,12 +94,7 @@ static void idle(void *context) {
 
 static uint32_t now_ms(void *context) {
   (void)context;
-  uint32_t high, low;
-  do {
-    high = CLOCK_HIGH;
-    low = CLOCK_LOW;
-  } while (high != CLOCK_HIGH);
-  return (uint32_t)(((uint64_t)high << 32 | low) / CLOCK_A_MS);
+  return (uint32_t)(now() / CLOCK_A_MS);
 }
 
 void tinyops_startup_restart(void) {
@@ -97,7 +115,8 @@ void tinyops_port_open(tinyops_port *port) {
   PLIC_PRIORITY(UART_SOURCE) = 1;
   PLIC_THRESHOLD = 0;
   PLIC_ENABLE = 1u << UART_SOURCE;
-  tinyops_startup_wake_by_external();
+  ALARM_HIGH = UINT32_MAX; /* never */
+  tinyops_startup_wake();
   *port = (tinyops_port){
       .context = port,
       .read_byte = read_byte,
@@ -116,6 +135,7 @@ void tinyops_port_open(tinyops_port *port) {
       .keep = tinyops_ram_keep(),
       .keep_bytes = tinyops_ram_keep_bytes(),
       .flash = twin_flash(),
+      .sensor = twin_sensor(),
   };
   port->silicon_bytes = twin_read_number(port->silicon);
 }

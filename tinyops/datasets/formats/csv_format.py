@@ -1,17 +1,14 @@
-"""The file formats of recordings, one function each: bytes in, labelled values out."""
+"""Formats `csv` and `csv.gz`: text, a frame a row, or an image."""
 
 from __future__ import annotations
 
-import io
 import zlib
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterator
 
 import numpy as np
 
-from tinyops.datasets.recording import FileFormat, Labelled, Values
-from tinyops.datasets.take import read_take
-from tinyops.datasets.ts_format import read_ts
+from tinyops.datasets.formats.columns import chosen_columns
+from tinyops.datasets.recording import STRICT, Labelled, Leniency, Values
 from tinyops.errors import SpecError
 from tinyops.files import MIB
 from tinyops.specs.model import Signal
@@ -20,22 +17,22 @@ UNPACKED_LIMIT_BYTES = 512 * MIB
 GZIP_WINDOW = 31  # zlib's number for "a gzip header and the largest window"
 
 
-def read_csv(data: bytes, signal: Signal, where: str) -> Iterator[Labelled]:
+def read_csv(data: bytes, signal: Signal, where: str, leniency: Leniency = STRICT) -> Iterator[Labelled]:
     """CSV of a stream, of many images or of one.
 
     Stream: a frame a row; the first row may name the channels, in any order. Many images: one a row, its values row
     by row, then its class. One image: a row of the image a row.
     """
-    rows = _rows(data, where)
+    rows = csv_rows(data, where)
     if signal.size is not None:
         one = (len(rows), len(rows[0][1])) == (signal.size[0], signal.size[1] * len(signal.channels))
         return iter([_read_image(rows, signal, where)]) if one else _read_images(rows, signal, where)
-    return iter([_read_stream(rows, signal, where)])
+    return iter([_read_stream(rows, signal, where, leniency)])
 
 
-def read_csv_gz(data: bytes, signal: Signal, where: str) -> Iterator[Labelled]:
+def read_csv_gz(data: bytes, signal: Signal, where: str, leniency: Leniency = STRICT) -> Iterator[Labelled]:
     """CSV as above, inside gzip."""
-    return read_csv(gunzip(data, where), signal, where)
+    return read_csv(gunzip(data, where), signal, where, leniency)
 
 
 def gunzip(data: bytes, where: str, limit_bytes: int = UNPACKED_LIMIT_BYTES) -> bytes:
@@ -52,40 +49,8 @@ def gunzip(data: bytes, where: str, limit_bytes: int = UNPACKED_LIMIT_BYTES) -> 
     return unpacked
 
 
-def read_npy(data: bytes, signal: Signal, where: str) -> Iterator[Labelled]:
-    """A numpy array: a stream [frames, channels], or one image [height, width] or [height, width, channels]."""
-    try:
-        values = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise SpecError(f"{where}: not an .npy file of numbers: {error}") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
-        raise SpecError(f"{where}: holds {getattr(values, 'dtype', 'an archive')}, not numbers")
-    channels = len(signal.channels)
-    wanted: tuple[int, ...] = (len(values) if values.ndim else 0, channels)
-    if signal.size is not None:
-        wanted = signal.size if channels == 1 and values.ndim == 2 else (*signal.size, channels)
-    if values.shape != wanted or not values.size:
-        raise SpecError(f"{where}: has the shape {list(values.shape)}, the dataset's signal wants {list(wanted)}")
-    yield Labelled("", values.astype(np.float64).reshape(-1, signal.frame_values), 1)
-
-
-def read_take_file(data: bytes, signal: Signal, where: str) -> Iterator[Labelled]:
-    """What a device recorded, in one piece between two gaps each."""
-    take = read_take(data, where)
-    facts = take.facts
-    if facts.channels != signal.channels or facts.units != signal.units or facts.size != signal.size:
-        raise SpecError(
-            f"{where}: has {', '.join(facts.channels)} in {', '.join(facts.units)}, "
-            f"the dataset's signal {', '.join(signal.channels)} in {', '.join(signal.units)}"
-        )
-    values = take.physical()
-    edges = [0, *(at for at, _ in facts.gaps), len(values)]
-    for begin, end in pairwise(edges):
-        if begin < end:
-            yield Labelled("", values[begin:end], begin)
-
-
-def _rows(data: bytes, where: str) -> list[tuple[int, list[str]]]:
+def csv_rows(data: bytes, where: str) -> list[tuple[int, list[str]]]:
+    """Cells by the number of their line; empty lines are left out."""
     try:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -114,20 +79,18 @@ def _read_image(rows: list[tuple[int, list[str]]], signal: Signal, where: str) -
     return Labelled("", _numbers(rows, where).reshape(1, signal.frame_values), rows[0][0])
 
 
-def _read_stream(rows: list[tuple[int, list[str]]], signal: Signal, where: str) -> Labelled:
-    order = list(range(len(signal.channels)))
+def _read_stream(rows: list[tuple[int, list[str]]], signal: Signal, where: str, leniency: Leniency) -> Labelled:
+    order, width = list(range(len(signal.channels))), len(signal.channels)
     header = rows[0][1]
     if not _is_number(header[0]):
-        if sorted(header) != sorted(signal.channels):
-            raise SpecError(f"{where}:{rows[0][0]}: has the columns {header}, wanted {list(signal.channels)}")
-        order = [header.index(channel) for channel in signal.channels]
+        order, width = chosen_columns(header, signal, f"{where}:{rows[0][0]}", leniency), len(header)
         rows = rows[1:]
     for number, cells in rows:
-        if len(cells) != len(order):
-            raise SpecError(f"{where}:{number}: has {len(cells)} channels, the dataset's signal has {len(order)}")
+        if len(cells) != width:
+            raise SpecError(f"{where}:{number}: has {len(cells)} channels, the dataset's signal has {width}")
     if not rows:
         raise SpecError(f"{where}: holds no frames")
-    return Labelled("", _numbers(rows, where)[:, order], rows[0][0])
+    return Labelled("", _numbers([(number, [cells[i] for i in order]) for number, cells in rows], where), rows[0][0])
 
 
 def _numbers(rows: list[tuple[int, list[str]]], where: str) -> Values:
@@ -144,12 +107,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-FORMATS: Mapping[str, FileFormat] = {
-    "csv": read_csv,
-    "csv.gz": read_csv_gz,
-    "npy": read_npy,
-    "take": read_take_file,
-    "ts": read_ts,
-}

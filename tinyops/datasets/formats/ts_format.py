@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinyops.datasets.recording import Labelled, Values
+from tinyops.datasets.recording import STRICT, Labelled, Leniency, Values
 from tinyops.errors import SpecError
 from tinyops.specs.model import Signal
 
@@ -18,7 +18,7 @@ _WANTED = {"timestamps": "false", "missing": "false"}
 HEADER_LIMIT_LINES = 1000
 
 
-def read_ts(data: bytes, signal: Signal, where: str) -> Iterator[Labelled]:
+def read_ts(data: bytes, signal: Signal, where: str, _: Leniency = STRICT) -> Iterator[Labelled]:
     """The recordings of a `.ts` file, their dimensions and labels checked against its own header and the signal."""
     try:
         lines = data.decode().splitlines()

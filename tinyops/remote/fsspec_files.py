@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tinyops.errors import ToolError
 from tinyops.files import CHUNK_BYTES
-from tinyops.store.remote import Sink, Stored
+from tinyops.remote.files import Sink, Stored
 
 # A put there is seen whole or not at all. Elsewhere a file is put under another name and then moved.
 WHOLE_PUTS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "memory"})

@@ -1,0 +1,65 @@
+"""What a dataset's spec says of where its files lie, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from tinyops.datasets.objects import Far, Folder, Objects, Place, data_folder
+from tinyops.errors import SpecError
+from tinyops.remote.files import Limits, Patience
+from tinyops.remote.secrets import secret_options
+from tinyops.specs.model import RecordingsSource
+from tinyops.specs.store_rules import is_url
+
+if TYPE_CHECKING:
+    from tinyops.remote.fsspec_files import FsspecFiles
+
+WEB = ("http", "https")
+AUTHORIZATION = "Authorization"
+LIMITS = Limits()
+
+
+def open_objects(source: RecordingsSource, index: Path, dataset: str, limits: Limits = LIMITS) -> Objects:
+    """The files that a source's index names; nothing is asked of a network before one is missing here.
+
+    Raises SpecError for a bad url, ToolError for a secret that is missing and for packages that are not installed.
+    """
+    if source.url is None:
+        return Objects(Folder(data_folder(index)), dataset)
+    root = repository_of(index)
+    secret = secret_options(source.credentials.secret, root) if source.credentials is not None else {}
+    return Objects(open_place(source.url, index.parent, {**source.options, **secret}, limits), dataset)
+
+
+def open_place(url: str, beside: Path, options: Mapping[str, Any], limits: Limits = LIMITS) -> Place:
+    """A folder, relative to `beside`, or what is behind a URL."""
+    parts = urlsplit(url) if is_url(url) else None
+    if parts is None or parts.scheme == "file":
+        return Folder(beside / url if parts is None else Path(unquote(parts.path)))
+    patience = Patience(limits, [v for v in options.values() if isinstance(v, str)])
+    if parts.scheme in WEB:
+        from tinyops.remote.web_files import WebFiles
+
+        unknown = sorted(set(options) - {AUTHORIZATION})
+        if unknown:
+            raise SpecError(
+                f"{url}: {', '.join(unknown)}: a web server is given nothing but a header {AUTHORIZATION}",
+                hint=f'the secret reads {{"{AUTHORIZATION}": "Bearer …"}}',
+            )
+        return Far(WebFiles(url, options), patience)
+    return Far(open_files(url, options), patience)
+
+
+def open_files(url: str, options: Mapping[str, Any]) -> FsspecFiles:
+    """What is behind any URL that fsspec knows, to read and to write."""
+    from tinyops.remote.fsspec_files import FsspecFiles
+
+    return FsspecFiles(url, options)
+
+
+def repository_of(index: Path) -> Path:
+    """The repository that an index lies in, for secrets of this machine: the nearest folder above with specs."""
+    return next((p for p in index.resolve().parents if (p / "specs").is_dir()), index.parent)

@@ -1,0 +1,135 @@
+"""Labelling, as it goes on: the index as it is on the disk, what was changed, and what can be undone.
+
+Every change is made in the index as the disk has it then, under its lock: what others changed meanwhile stays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tinyops.datasets.editing import comments_above, locked
+from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, format_index, parse_index
+from tinyops.errors import SpecError
+from tinyops.files import digest_bytes, read_bounded, write_atomic
+from tinyops.label.actions import ACTIONS, Action, said
+from tinyops.label.edits import Entries, Whole
+from tinyops.label.history import Change, History, carry_out, difference, without_copies
+from tinyops.label.signals import Gallery, Shown, measured
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an action: the change, and the digest of the index before (as the disk had it) and after."""
+
+    change: Change
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class State:
+    """The index at one time."""
+
+    data: bytes
+    digest: str
+    entries: Entries
+
+
+class Session:
+    """One index, edited by one page or several. Threads may share it."""
+
+    def __init__(self, index: Path, gallery: Gallery) -> None:
+        self.index, self.gallery = index, gallery
+        self.history = History()
+        self._lock = threading.Lock()
+        self._state = self._opened = self._read()
+
+    def state(self) -> State:
+        """The index as it is on the disk now. Raises SpecError."""
+        with self._lock:
+            return self._refresh()
+
+    def shown(self, path: str) -> Shown:
+        """A file of the index. Raises SpecError for one that is not in it, or cannot be read."""
+        with self._lock:
+            entry = next((entry for entry in self._state.entries if entry.path == path), None)
+        if entry is None:
+            raise SpecError(f"{path[:80]}: is not in the index", hint="it was changed elsewhere: look again")
+        return self.gallery.read(entry)
+
+    def act(self, action: Action) -> Done:
+        """Carries an action out and saves. Raises SpecError and ToolError; the index is then as it was."""
+
+        def change(entries: Entries) -> Change:
+            framed = self._framer(entries)
+            changed = ACTIONS[type(action)](entries, action, framed)
+            made = self._finished(difference(said(action), entries, changed))
+            if not made.removed and not made.added:
+                raise SpecError("that changes nothing")
+            return made
+
+        return self._save(lambda entries: self._added(entries, change(entries)))
+
+    def undo(self) -> Done:
+        """Takes the last change back. Raises SpecError where there is none, or others changed its lines since."""
+        return self._save(self.history.undo)
+
+    def redo(self) -> Done:
+        return self._save(self.history.redo)
+
+    def _added(self, entries: Entries, change: Change) -> tuple[Entries, Change]:
+        changed = carry_out(entries, change)
+        self.history.add(change)
+        return changed, change
+
+    def _save(self, step: Callable[[Entries], tuple[Entries, Change]]) -> Done:
+        with self._lock, locked(self.index):
+            before = self._refresh()
+            done, undone = list(self.history.done), list(self.history.undone)
+            try:
+                entries, change = step(before.entries)
+                after = self._write(entries)
+            except BaseException:
+                self.history.done, self.history.undone = done, undone
+                raise
+            return Done(change, before.digest, after.digest)
+
+    def _finished(self, change: Change) -> Change:
+        """New pieces with their statistics, as they will be read from the disk."""
+        had = {(entry.path, entry.begin, entry.end) for entry in change.removed}
+        new = [e if (e.path, e.begin, e.end) in had else self._measured(e) for e in change.added]
+        if (copy := without_copies(tuple(new))) is not None:
+            raise SpecError(f"{copy.id}: there would be two of it")
+        return replace(change, added=parse_index(format_index(new), str(self.index)))
+
+    def _measured(self, entry: IndexEntry) -> IndexEntry:
+        return measured(entry, self.gallery.read(entry))
+
+    def _framer(self, entries: Entries) -> Callable[[str], Whole]:
+        def framed(path: str) -> Whole:
+            entry = next((entry for entry in entries if entry.path == path), None)
+            if entry is None:
+                raise SpecError(f"{path[:80]}: is not in the index", hint="it was changed elsewhere: look again")
+            return Whole(path, self.gallery.read(entry).frames)
+
+        return framed
+
+    def _refresh(self) -> State:
+        data = read_bounded(self.index, INDEX_LIMIT_BYTES)
+        if data != self._state.data:
+            self._state = State(data, digest_bytes(data), parse_index(data, str(self.index)))
+        return self._state
+
+    def _read(self) -> State:
+        data = read_bounded(self.index, INDEX_LIMIT_BYTES)
+        return State(data, digest_bytes(data), parse_index(data, str(self.index)))
+
+    def _write(self, entries: Entries) -> State:
+        same = len(entries) == len(self._opened.entries) and set(entries) == set(self._opened.entries)
+        data = self._opened.data if same else comments_above(self._state.data) + format_index(entries)
+        write_atomic(self.index, data)
+        self._state = State(data, digest_bytes(data), entries)
+        return self._state

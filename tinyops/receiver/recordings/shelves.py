@@ -1,0 +1,63 @@
+"""Where closed takes go: into datasets of a repository, or an inbox that has the same form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tinyops.datasets.adding import Added, Addition, add_recordings
+from tinyops.receiver.guard import Refused
+from tinyops.specs.model import Signal
+
+
+class Shelves(Protocol):
+    """A receiver's datasets."""
+
+    def signal(self, dataset: str) -> Signal | None:
+        """None where nobody has said it. Raises Refused for a dataset that takes no recordings."""
+
+    def put(self, dataset: str, additions: Sequence[Addition]) -> Added:
+        """Durable when it returns. Raises SpecError and ToolError, and Refused as `signal` does."""
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """`DIR/wrist.csv` and the files below `DIR/wrist`, until `tinyops data add` takes them."""
+
+    root: Path
+
+    def signal(self, dataset: str) -> Signal | None:  # noqa: ARG002 an inbox knows none
+        return None
+
+    def put(self, dataset: str, additions: Sequence[Addition]) -> Added:
+        return add_recordings(self.root / f"{dataset}.csv", additions)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a spec says: its signal, and the index that people record into."""
+
+    signal: Signal
+    index: Path
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """Of a repository; what `read` gives changes when its specs do."""
+
+    read: Callable[[], Mapping[str, Dataset]]
+
+    def signal(self, dataset: str) -> Signal | None:
+        return self._find(dataset).signal
+
+    def put(self, dataset: str, additions: Sequence[Addition]) -> Added:
+        return add_recordings(self._find(dataset).index, additions)
+
+    def _find(self, dataset: str) -> Dataset:
+        found = self.read()
+        if dataset not in found:
+            known = ", ".join(sorted(found)[:20]) or "none"
+            raise Refused(404, f"no dataset {dataset} with a source of recordings; there is {known}")
+        return found[dataset]

@@ -1,0 +1,82 @@
+"""The int8 model of today for a dataset: as released, or as it was built here last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyops.artifacts import Artifact, Record
+from tinyops.errors import UsageError
+from tinyops.reconcile.apply import fetcher
+from tinyops.reconcile.garbage import desired_records
+from tinyops.reconcile.world import World, observe
+from tinyops.store import Store
+from tinyops.store.folder import RECORDS
+
+FILES = ("int8.tflite", "features.json")
+MAKE = "`tinyops plan --build` trains one, `tinyops apply` releases it"
+
+
+@dataclass(frozen=True)
+class CurrentModel:
+    """A model's name, where it comes from in words, its .tflite and its features.json."""
+
+    name: str
+    origin: str
+    int8: Path
+    features: Path
+
+
+def current_model(root: Path, dataset: str, name: str | None = None) -> CurrentModel:
+    """The model of a dataset, or the named one of several. Raises UsageError when there is none yet, and what reading
+    specs and releases raises."""
+    world = observe(root)
+    named = [n for n, entry in world.repository.models.items() if entry.document.spec.dataset == dataset]
+    if name is not None and name not in named:
+        raise UsageError(f"no model {name!r} has the dataset {dataset}", hint=f"models with it: {', '.join(named)}")
+    if not named:
+        hint = "a document of kind Model with `dataset` and an architecture; `tinyops init` writes an example"
+        raise UsageError(f"no model has the dataset {dataset} yet", hint=hint)
+    for candidate in [name] if name is not None else named:
+        for origin, record in _records(world, f"squeeze:{candidate}/int8"):
+            paths = [_path(world, record.outputs.get(file)) for file in FILES]
+            if paths[0] is not None and paths[1] is not None:
+                return CurrentModel(candidate, origin, paths[0], paths[1])
+    raise UsageError(f"{name or ', '.join(named)}: was not built yet", hint=MAKE)
+
+
+def _records(world: World, step: str) -> Iterator[tuple[str, Record]]:
+    """Of the step, the best first: as the specs want it now, as it is released, as it was built last."""
+    tag = world.manifest.tag if world.manifest else ""
+    wanted = desired_records(world.steps, world.recall, Store(world.store.folder, world.store.notary)).get(step)
+    if wanted is not None:
+        yield "as the specs want it", wanted
+    if step in world.released_records:
+        yield f"of release {tag}", world.released_records[step]
+    for record in _built(world, step):
+        yield "built here, of an earlier state of the data", record
+
+
+def _built(world: World, step: str) -> list[Record]:
+    """What the store's folder has of a step, the newest first; a record that is none is not ours to judge."""
+    folder, found = world.store.folder, []
+    for stored in sorted(folder.listing(), key=lambda stored: stored.age_s or 0.0):
+        if not stored.name.startswith(f"{RECORDS}/"):
+            continue
+        key = "sha256:" + Path(stored.name).stem
+        if _names(folder.read(stored.name), step) and (record := world.store.peek(key)) is not None:
+            found.append(record)
+    return found
+
+
+def _names(data: bytes, step: str) -> bool:
+    """Whether a record's file may be of a step: its trust is looked at only then."""
+    return json.dumps(step).encode() in data
+
+
+def _path(world: World, artifact: Artifact | None) -> Path | None:
+    if artifact is None:
+        return None
+    return world.store.find(artifact) or fetcher(world, world.store)(artifact)

@@ -1,0 +1,227 @@
+"""The preview of features as one page that needs nothing from elsewhere, and as text; names on it are hostile."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyops.features import StagedFeatures
+from tinyops.features.stage_json import stage_json
+from tinyops.files import JsonObject, printable
+from tinyops.report.pictures import (
+    SPREADS,
+    blocks,
+    colours,
+    data_url,
+    envelope,
+    grey_image,
+    heat_map,
+    line,
+    png,
+    sparkline,
+)
+from tinyops.train.preview import About, ClassView, Example, Preview, Shown
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+WIDTH, SIGNAL_HEIGHT, ROWS_HEIGHT = 300, 56, 150
+LINES_MAX = 9  # rows of so few values are drawn as lines, one in each colour
+TEXT_WIDTH, TEXT_HEIGHT = 64, 12
+TEXT_MAX = 120
+
+
+def features_page(preview: Preview, about: About) -> str:
+    """The page as text."""
+    from markupsafe import Markup
+
+    style = (TEMPLATES / "features.css").read_text(encoding="utf-8")
+    scale = png(np.arange(256, dtype=np.uint8)[None], colours())
+    page: str = (
+        _environment()
+        .get_template("features.html.j2")
+        .render(
+            preview=preview,
+            about=about,
+            stages=stage_lines(preview),
+            steps=[step_text(step) for step in about.augment],
+            values=_values(preview),
+            style=Markup(style),  # noqa: S704 - our own file
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            scale=data_url(scale),
+            spreads=SPREADS,
+        )
+    )
+    return page
+
+
+def stage_lines(preview: Preview) -> list[str]:
+    """Each stage of the features in one line."""
+    if not isinstance(preview.features, StagedFeatures):
+        return ["raw: samples as they are"]
+    return [step_text(stage_json(stage)) for stage in preview.features.stages]
+
+
+def step_text(fields: JsonObject) -> str:
+    """`mask_time: at_most_s 0.1, count 2`."""
+    said = [f"{name} {_spoken(value)}" for name, value in fields.items() if name != "kind" and value not in (None, [])]
+    return f"{fields['kind']}: {', '.join(said)}" if said else str(fields["kind"])
+
+
+def _spoken(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " to ".join(map(_spoken, value)) if len(value) == 2 else ", ".join(map(_spoken, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Values:
+    """Offsets and spreads of a row's values: as a table's lines where they are few, else as two paths."""
+
+    lines: tuple[tuple[str, int, float], ...]
+    paths: tuple[str, ...]  # offsets, and a spread above and below them
+    lowest: int
+    highest: int
+    count: int
+
+
+def _values(preview: Preview) -> Values:
+    offsets = np.array(preview.features.offset, np.float64)
+    spreads = 1 / np.array(preview.features.gain, np.float64)
+    lowest, highest = float((offsets - spreads).min()), float((offsets + spreads).max())
+    lines = tuple(
+        (f"{number}", int(offset), float(spread))
+        for number, (offset, spread) in enumerate(zip(offsets, spreads, strict=True))
+    )
+    drawn = (offsets, offsets + spreads, offsets - spreads)
+    paths = tuple(line(v, lowest, highest, 2 * WIDTH, ROWS_HEIGHT) for v in drawn)
+    few = lines if len(lines) <= LINES_MAX else ()
+    return Values(few, paths, round(lowest), round(highest), len(lines))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One picture: an image's address, or lines."""
+
+    image: str = ""
+    lines: tuple[str, ...] = ()
+    bars: tuple[tuple[float, float, float], ...] = ()  # x, y, height
+
+
+def draw_rows(inputs: Any) -> Drawn:
+    """A window of rows: a heat map; lines where a row has few values; bars where there is one row."""
+    if len(inputs) == 1:
+        return Drawn(bars=tuple(_bars(inputs[0])))
+    if inputs.shape[1] > LINES_MAX:
+        return Drawn(image=heat_map(inputs))
+    return Drawn(lines=tuple(line(v, -SPREADS, SPREADS, WIDTH, ROWS_HEIGHT) for v in inputs.T))
+
+
+def _bars(values: Any) -> Iterator[tuple[float, float, float]]:
+    step, middle = WIDTH / len(values), ROWS_HEIGHT / 2
+    for number, value in enumerate(values):
+        height = min(abs(float(value)), SPREADS) / SPREADS * middle
+        yield round(number * step, 1), round(middle - height if value > 0 else middle, 1), round(max(height, 0.5), 1)
+
+
+def draw_signal(shown: Shown, limit: float) -> Drawn:
+    """Samples of each channel: around their extremes where they are many, else as lines."""
+    if shown.samples.shape[1] == 1 and len(shown.samples) > 2 * WIDTH:
+        return Drawn(lines=(envelope(shown.samples[:, 0].astype(np.float64), limit, WIDTH, SIGNAL_HEIGHT),))
+    return Drawn(lines=tuple(line(c, -limit, limit, WIDTH, SIGNAL_HEIGHT) for c in shown.samples.T))
+
+
+def _image(shown: Shown, size: Sequence[int], channels: int) -> str:
+    return grey_image(shown.samples.reshape(int(size[0]), int(size[1]), channels).mean(axis=2))
+
+
+def example_note(example: Example) -> str:
+    """Its side, and where its window begins."""
+    side = "test side: never varied in training" if example.test else "training side"
+    return side if not example.begin_s else f"{side}, from {example.begin_s:g} s"
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=lambda v: v if hasattr(v, "__html__") or isinstance(v, int | float) else _clean(v),
+    )
+    made.globals |= {
+        "draw_rows": draw_rows,
+        "draw_signal": draw_signal,
+        "image": _image,
+        "note": example_note,
+        "width": WIDTH,
+        "signal_height": SIGNAL_HEIGHT,
+        "rows_height": ROWS_HEIGHT,
+    }
+    return made
+
+
+def _clean(value: object) -> str:
+    text = printable(str(value))
+    # Addresses of pictures are long, and made here.
+    return text if len(text) <= TEXT_MAX or text.startswith(("data:image/png;base64,", "M")) else f"{text[:TEXT_MAX]}…"
+
+
+def features_text(preview: Preview) -> str:
+    """The same for a terminal: a class after the other, its mean and its recordings in blocks."""
+    lines = [f"{' -> '.join(stage_lines(preview))} -> {'x'.join(map(str, preview.shape))}", ""]
+    for view in preview.classes:
+        lines += [_class_line(view)]
+        if view.mean is not None:
+            lines += ["  mean of the training side:", *_indented(view.mean)]
+        for example in view.examples:
+            lines += list(_example_lines(example, preview.limit))
+        lines.append("")
+    return "\n".join(lines[:-1])
+
+
+def _class_line(view: ClassView) -> str:
+    return f"{view.name}: {view.recordings['train']} recordings to train, {view.recordings['test']} to test"
+
+
+def _example_lines(example: Example, limit: float) -> Iterator[str]:
+    yield f"  {printable(example.id)} ({example_note(example)}):"
+    for number, shown in enumerate((example.plain, *example.variations)):
+        if number:
+            yield f"  varied, {number}:"
+        yield f"    {sparkline(shown.samples, limit, TEXT_WIDTH)}"
+        yield from _indented(shown.inputs)
+
+
+def _indented(inputs: Any) -> Iterator[str]:
+    return (f"    {text}" for text in blocks(inputs, TEXT_WIDTH, TEXT_HEIGHT))
+
+
+def features_json(preview: Preview) -> JsonObject:
+    """What is shown, in numbers."""
+    return {
+        "features": preview.features.to_json(),
+        "shape": list(preview.shape),
+        "classes": [
+            {
+                "name": view.name,
+                "recordings": dict(view.recordings),
+                "windows": view.windows,
+                "shown": [example.id for example in view.examples],
+            }
+            for view in preview.classes
+        ],
+    }
