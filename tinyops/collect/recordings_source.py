@@ -9,7 +9,7 @@ from tinyops.collect.kind import Reading
 from tinyops.datasets.formats import format_named
 from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, parse_index
 from tinyops.datasets.places import open_objects
-from tinyops.datasets.recording import Labelled, Leniency, RawRecording
+from tinyops.datasets.recording import Labelled, RawRecording, leniency_of
 from tinyops.datasets.split import entry_group
 from tinyops.errors import SpecError
 from tinyops.files import read_bounded
@@ -23,7 +23,7 @@ def read_recordings(source: RecordingsSource, reading: Reading) -> Iterator[RawR
     entries = [e for e in parse_index(read_bounded(reading.index, INDEX_LIMIT_BYTES), str(reading.index)) if e.label]
     objects = open_objects(source, reading.index, reading.name)
     objects.ready(entries, reading.report)
-    leniency = Leniency(adapt=frozenset(source.adapt), columns=source.columns)
+    leniency = leniency_of(source)
     held: Mapping[str, tuple[Labelled, ...]] = {}
     for done, entry in enumerate(entries):
         if done % 100 == 0:

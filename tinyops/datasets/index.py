@@ -69,6 +69,11 @@ class IndexEntry:
         return name if self.begin is None else f"{name}[{self.begin}:{self.end}]"
 
     @property
+    def length(self) -> int | None:
+        """Frames of this piece."""
+        return self.frames if self.begin is None or self.end is None else self.end - self.begin
+
+    @property
     def group_take(self) -> str:
         """What belongs together because it was recorded at once."""
         return self.take or self.sha256

@@ -234,7 +234,7 @@ class Session:
             self._operator.say("there is no take to drop")
             return
         last = self.kept.pop()
-        remove_recording(self._destination.index, last.entry.sha256, self._destination.shelf)
+        remove_recording(self._destination.index, last.entry.sha256, self._destination.objects)
         self._operator.say(f"dropped take {last.entry.take}")
 
     def _name(self, done: int) -> str:
