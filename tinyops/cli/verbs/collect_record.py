@@ -143,7 +143,7 @@ def _usual_name(text: str | None) -> str:
 
 
 def _open(arguments: argparse.Namespace, way: Way, address: str, dataset: Recorded) -> Source:
-    from tinyops.collect.capture.source import Form, open_source
+    from tinyops.collect.capture.opening import Form, open_source
     from tinyops.collect.capture.wanted import line_form
     from tinyops.collect.capture.ways.kind import Opening
 

@@ -261,7 +261,7 @@ class Session:
             rate_hz=signal.rate_hz,
             size=signal.size,
             clock=Clock(source=clock),
-            started=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            started=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             device=self._wanted.device,
             board=source.facts.board,
             firmware=source.facts.firmware,
