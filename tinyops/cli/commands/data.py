@@ -9,6 +9,7 @@ from tinyops.cli.verbs import add_verbs, run_verb
 
 VERBS: dict[str, str] = {
     "add": "add files to a dataset: sound, images, tables, arrays, takes",
+    "diff": "what changed in datasets between two commits",
     "stats": "what a dataset holds, by class, subject and device",
 }
 
