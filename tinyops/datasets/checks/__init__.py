@@ -1,0 +1,70 @@
+"""What is judged of a dataset by its index: one file a check, all of them pure. `contents` judges single values.
+
+`plan` runs them over the index alone, the collect step over what the files hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from tinyops.datasets.checks.amounts import check_amounts
+from tinyops.datasets.checks.balance import check_balance
+from tinyops.datasets.checks.clipping import check_clipping
+from tinyops.datasets.checks.drift import check_drift
+from tinyops.datasets.checks.duplicates import check_duplicates
+from tinyops.datasets.checks.gaps import check_gaps
+from tinyops.datasets.checks.kind import PLACES_SHOWN, Check, Evidence, Finding, Found, Severity
+from tinyops.datasets.checks.labels import check_labels
+from tinyops.datasets.checks.leakage import check_leakage
+from tinyops.datasets.checks.ranges import check_ranges
+from tinyops.datasets.checks.rate import check_rate
+from tinyops.datasets.checks.short import check_short
+from tinyops.datasets.checks.sides import check_split
+from tinyops.datasets.checks.units import check_units
+from tinyops.datasets.checks.unlabelled import check_unlabelled
+from tinyops.specs.checks import Level
+
+__all__ = ["CHECKS", "Evidence", "Finding", "errors_of", "judge"]
+
+FINDINGS_MAX = 1_000  # of one check
+
+# In the order in which they are shown: what is wrong with the labels first, for all else follows from them.
+CHECKS: Mapping[str, Check] = {
+    "labels": check_labels,
+    "unlabelled": check_unlabelled,
+    "amounts": check_amounts,
+    "split": check_split,
+    "duplicates": check_duplicates,
+    "leakage": check_leakage,
+    "balance": check_balance,
+    "ranges": check_ranges,
+    "units": check_units,
+    "rate": check_rate,
+    "gaps": check_gaps,
+    "clipping": check_clipping,
+    "short": check_short,
+    "drift": check_drift,
+}
+
+
+def judge(data: Evidence) -> tuple[Finding, ...]:
+    """Everything that the checks say, errors first."""
+    found: list[Finding] = []
+    for name, check in CHECKS.items():
+        level: Level = getattr(getattr(data.spec.checks, name, None), "level", "error")
+        for said in islice(check(data), FINDINGS_MAX):
+            if said.always or level == "error":
+                found.append(_finding(name, "error", said))
+            elif level == "warning":
+                found.append(_finding(name, "warning", said))
+    return tuple(sorted(found, key=lambda finding: finding.level))
+
+
+def _finding(name: str, level: Severity, said: Found) -> Finding:
+    return Finding(name, level, said.message, tuple(said.places[:PLACES_SHOWN]), len(said.places), said.hint)
+
+
+def errors_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that stop."""
+    return tuple(finding for finding in findings if finding.level == "error")
