@@ -13,8 +13,8 @@ from tinyops.artifacts import Progress, Step
 from tinyops.collect.evidence import judge_files
 from tinyops.collect.kind import Reading
 from tinyops.collect.sources import read_source
-from tinyops.datasets.checks import Finding, errors_of
 from tinyops.datasets.contents import check_recordings
+from tinyops.datasets.findings import Finding, errors_of
 from tinyops.datasets.population import Population, population_of
 from tinyops.datasets.recording import RawRecording
 from tinyops.datasets.split import Piece, choose_test, unique_recordings

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 
 from tinyops.datasets.checks.amounts import check_amounts
@@ -14,7 +14,7 @@ from tinyops.datasets.checks.clipping import check_clipping
 from tinyops.datasets.checks.drift import check_drift
 from tinyops.datasets.checks.duplicates import check_duplicates
 from tinyops.datasets.checks.gaps import check_gaps
-from tinyops.datasets.checks.kind import PLACES_SHOWN, Check, Evidence, Finding, Found, Severity
+from tinyops.datasets.checks.kind import Check, Evidence, Found
 from tinyops.datasets.checks.labels import check_labels
 from tinyops.datasets.checks.leakage import check_leakage
 from tinyops.datasets.checks.ranges import check_ranges
@@ -23,9 +23,10 @@ from tinyops.datasets.checks.short import check_short
 from tinyops.datasets.checks.sides import check_split
 from tinyops.datasets.checks.units import check_units
 from tinyops.datasets.checks.unlabelled import check_unlabelled
+from tinyops.datasets.findings import PLACES_SHOWN, Finding, Severity
 from tinyops.specs.checks import Level
 
-__all__ = ["CHECKS", "Evidence", "Finding", "errors_of", "judge"]
+__all__ = ["CHECKS", "Evidence", "judge"]
 
 FINDINGS_MAX = 1_000  # of one check
 
@@ -63,8 +64,3 @@ def judge(data: Evidence) -> tuple[Finding, ...]:
 
 def _finding(name: str, level: Severity, said: Found) -> Finding:
     return Finding(name, level, said.message, tuple(said.places[:PLACES_SHOWN]), len(said.places), said.hint)
-
-
-def errors_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those that stop."""
-    return tuple(finding for finding in findings if finding.level == "error")
