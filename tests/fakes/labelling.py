@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import wave
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -118,8 +119,6 @@ def tones(root: Path, number: int = 3) -> Path:
 
 def people_walking(root: Path, executions: int = 24) -> Path:
     """Recordings of eight people with a watch (CC BY 4.0), the pieces as their authors labelled them."""
-    from dataclasses import replace
-
     index = repository(root, "wrist", ACTIVITIES, MOTION)
     additions: list[Addition] = []
     for path in sorted((SHARED / "har_phone_watch").glob("s*/*_sw.csv"))[:executions]:

@@ -9,7 +9,7 @@ from tinyops.collect.kind import Reading
 from tinyops.datasets.formats import format_named
 from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexRow
 from tinyops.datasets.places import open_objects
-from tinyops.datasets.recording import Labelled, Leniency, RawRecording
+from tinyops.datasets.recording import Labelled, RawRecording, leniency_of
 from tinyops.datasets.rows import source_rows
 from tinyops.datasets.split import entry_group
 from tinyops.documents import shown_path
@@ -26,7 +26,7 @@ def read_recordings(source: RecordingsSource, reading: Reading) -> Iterator[RawR
     rows = [row for row in source_rows(source, data, shown_path(reading.index)) if row.entry.label]
     objects = open_objects(source, reading.index, reading.name)
     objects.ready([row.entry for row in rows], reading.report)
-    leniency = Leniency(adapt=frozenset(source.adapt))
+    leniency = leniency_of(source)
     held: Mapping[str, tuple[Labelled, ...]] = {}
     for done, row in enumerate(rows):
         entry = row.entry

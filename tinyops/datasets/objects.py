@@ -12,7 +12,7 @@ from tinyops.artifacts import Progress
 from tinyops.datasets.index import IndexEntry
 from tinyops.datasets.lfs import pointed_at, pull_command
 from tinyops.errors import RemoteError, SpecError
-from tinyops.files import MIB, cache_folder, digest_bytes, digest_file, read_bounded, write_atomic
+from tinyops.files import MIB, cache_folder, digest_bytes, digest_file, read_bounded, write_atomic, writing
 from tinyops.remote.files import Patience, Sink
 
 FILE_LIMIT_BYTES = 1024 * MIB
@@ -34,6 +34,9 @@ class Shelf(Protocol):
     def write(self, path: str, data: bytes) -> None:
         """Durable when it returns; the same bytes twice are written once. Raises ToolError, RemoteError."""
 
+    def remove(self, path: str) -> None:
+        """Gone when it returns, also when it was not there. Raises ToolError, RemoteError."""
+
 
 class Folder:
     """A `Place` and a `Shelf` in the repository, or beside it."""
@@ -48,6 +51,10 @@ class Folder:
         place = self.root / path
         if not place.is_file() or digest_file(place) != digest_bytes(data):
             write_atomic(place, data)
+
+    def remove(self, path: str) -> None:
+        with writing(self.root / path):
+            (self.root / path).unlink(missing_ok=True)
 
 
 class Fetching(Protocol):
@@ -120,6 +127,13 @@ class Objects:
     def kept_at(self, entry: IndexEntry) -> Path:
         digits = entry.sha256.removeprefix("sha256:")
         return self.cache / digits[:2] / digits[2:]
+
+    def put(self, entry: IndexEntry, data: bytes) -> None:
+        """Bytes of a new line: to its folder, or, of what lies behind a URL, to the cache until `data push`."""
+        if isinstance(self.place, Folder):
+            self.place.write(entry.path, data)
+        else:
+            self.keep(entry, data)
 
     def keep(self, entry: IndexEntry, data: bytes) -> None:
         write_atomic(self.kept_at(entry), data)

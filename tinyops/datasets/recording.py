@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyops.datasets.index import IndexRow
-from tinyops.specs.model import Signal
+from tinyops.specs.model import RecordingsSource, Signal
 
 Values = NDArray[np.float64]
 
@@ -57,6 +57,11 @@ class Leniency:
 
 
 STRICT = Leniency()
+
+
+def leniency_of(source: RecordingsSource) -> Leniency:
+    """What a dataset's spec allows of the files that its index names."""
+    return Leniency(adapt=frozenset(source.adapt), columns=source.columns)
 
 
 class FileFormat(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ class SerialStream:
             time.sleep(settle_s)
             self._line.reset_input_buffer()
         except (serial.SerialException, OSError, ValueError) as error:
+            if getattr(error, "errno", None) == errno.EAGAIN:
+                raise ToolError(f"{port}: another program uses this line", hint="end that program first") from error
             raise ToolError(
                 f"{port}: cannot be opened: {error}",
                 hint="plug the board in, name its serial line, and close other programs that use it",
@@ -57,6 +60,14 @@ class SerialStream:
         except (serial.SerialException, OSError) as error:
             raise LinkClosed(f"{self._name}: the board is gone: {error}") from error
 
+    def set_baud(self, baud: int) -> None:
+        """Raises LinkClosed."""
+        serial = _pyserial()
+        try:
+            self._line.baudrate = baud
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise LinkClosed(f"{self._name}: does not take {baud} baud: {error}") from error
+
     def close(self) -> None:
         self._line.close()
 
@@ -68,6 +79,14 @@ def serial_number(port: str) -> str | None:
 
     here = Path(port).resolve()
     return next((p.serial_number for p in list_ports.comports() if Path(p.device).resolve() == here), None)
+
+
+def usb_ports() -> list[str]:
+    """The serial lines of what is plugged in on USB."""
+    _pyserial()
+    from serial.tools import list_ports
+
+    return sorted(p.device for p in list_ports.comports() if p.vid is not None)
 
 
 def _pyserial() -> Any:

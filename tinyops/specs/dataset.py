@@ -143,6 +143,12 @@ class RecordingsSource(Strict):
         description="A secret that holds more options, as a JSON object; of a web server a header Authorization.",
     )
     adapt: Adaptations = _ADAPT
+    columns: Mapping[Channel, Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default={},
+        max_length=64,
+        description="What tables call the channels, where that is another name; with it, their other columns are left "
+        "out.",
+    )
 
 
 GroupName: TypeAlias = Annotated[
@@ -203,6 +209,15 @@ class DatasetSpec(Strict):
     @model_validator(mode="after")
     def _classes_differ(self) -> DatasetSpec:
         _refuse_repeats(self.classes, "classes")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_of_channels(self) -> DatasetSpec:
+        for number, source in enumerate(self.sources):
+            for name in source.columns if isinstance(source, RecordingsSource) else ():
+                if name not in self.signal.channels:
+                    hint = f"the signal has {', '.join(self.signal.channels)}"
+                    raise Misplaced(("sources", number, "columns", name), f"{name!r} is no channel", hint=hint)
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,10 @@ import argparse
 from tinyops.cli.output import Output
 from tinyops.cli.verbs import add_verbs, run_verb
 
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "add": "add files to a dataset: sound, images, tables, arrays, takes",
+    "stats": "what a dataset holds, by class, subject and device",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
