@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyops.artifacts import Record
 from tinyops.datasets.findings import Finding, read_finding
@@ -12,9 +13,13 @@ from tinyops.documents import ParseCache, shown_path
 from tinyops.files import JsonObject, digest_json, read_bounded
 from tinyops.plan import Action, Plan
 from tinyops.plan.findings import DataFinding, merged
-from tinyops.specs.loader import Loaded, Repository
-from tinyops.specs.model import Dataset, RecordingsSource
-from tinyops.specs.window import frame_samples, window
+from tinyops.specs.loader import Loaded, Repository, read_documents
+from tinyops.specs.model import Dataset, Model, RecordingsSource
+from tinyops.specs.recorded import Recorded
+from tinyops.specs.window import window_samples
+
+if TYPE_CHECKING:
+    from tinyops.datasets.index import IndexRow
 
 REVISION = 1  # raise it when the same index is judged otherwise
 CACHE_NAME = "checks"
@@ -52,7 +57,7 @@ def _judge(
     repository: Repository, entry: Loaded[Dataset], record: Record | None, known: ParseCache | None
 ) -> tuple[Finding, ...]:
     released = record.facts.get("population") if record is not None else None
-    windows = _windows(repository, entry.document)
+    windows = _windows((model.document for model in repository.models.values()), entry.document)
     files = [(source, repository.source(entry, source.index)) for source in _sources(entry.document)]
     key = _key(entry.document, [file.digest for _, file in files], windows, released)
     if known is not None and (values := known.get(key)) is not None and (found := _read(values)) is not None:
@@ -84,27 +89,35 @@ def _look(
     released: object,
 ) -> tuple[Finding, ...]:
     from tinyops.datasets.checks import Evidence, judge  # not for those who find everything in the cache
-    from tinyops.datasets.index import INDEX_LIMIT_BYTES
     from tinyops.datasets.population import read_population
-    from tinyops.datasets.rows import source_rows
 
-    rows = [
-        row
-        for source, path in indexes
-        for row in source_rows(source, read_bounded(path, INDEX_LIMIT_BYTES), shown_path(path))
-    ]
+    rows = [row for source, path in indexes for row in _rows(source, path)]
     complete = len(indexes) == len(dataset.spec.sources)
     return judge(Evidence(dataset.spec, tuple(rows), complete, windows, read_population(released)))
 
 
-def _windows(repository: Repository, dataset: Dataset) -> dict[str, int]:
+def _windows(models: Iterable[Model], dataset: Dataset) -> dict[str, int]:
     """Samples in a window of each model that is trained on the dataset."""
-    signal = dataset.spec.signal
-    return {
-        name: window(spec, signal)[0] * frame_samples(spec, signal)
-        for name, entry in repository.models.items()
-        if (spec := entry.document.spec).dataset == dataset.name and not spec.input.takes_tensors
-    }
+    windows = {m.name: window_samples(m.spec, dataset.spec.signal) for m in models if m.spec.dataset == dataset.name}
+    return {name: samples for name, samples in windows.items() if samples is not None}
+
+
+def judge_added(root: Path, dataset: Recorded, ids: Collection[str]) -> tuple[Finding, ...]:
+    """The findings about some recordings of a dataset, for whoever has just added them. Raises SpecError."""
+    from tinyops.datasets.checks import judge_new
+    from tinyops.datasets.checks.kind import Evidence
+
+    models = [e.document for e in read_documents(root, None).entries if isinstance(e.document, Model)]
+    rows = _rows(dataset.source, dataset.index)
+    evidence = Evidence(dataset.spec, rows, windows=_windows(models, dataset.entry.document))
+    return judge_new(evidence, ids)
+
+
+def _rows(source: RecordingsSource, path: Path) -> tuple[IndexRow, ...]:
+    from tinyops.datasets.index import INDEX_LIMIT_BYTES
+    from tinyops.datasets.rows import source_rows
+
+    return source_rows(source, read_bounded(path, INDEX_LIMIT_BYTES), shown_path(path))
 
 
 def findings_of(plan: Plan, judged: Mapping[str, Sequence[Finding]]) -> tuple[DataFinding, ...]:

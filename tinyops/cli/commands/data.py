@@ -9,6 +9,7 @@ from tinyops.cli.verbs import add_verbs, run_verb
 
 VERBS: dict[str, str] = {
     "add": "add files to a dataset: sound, images, tables, arrays, takes",
+    "check": "what is wrong with datasets, by their indexes or their files",
     "stats": "what a dataset holds, by class, subject and device",
 }
 

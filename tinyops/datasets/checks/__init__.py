@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 
+from tinyops.datasets.checks.added import check_added
 from tinyops.datasets.checks.amounts import check_amounts
 from tinyops.datasets.checks.balance import check_balance
 from tinyops.datasets.checks.clipping import check_clipping
@@ -24,9 +25,9 @@ from tinyops.datasets.checks.sides import check_split
 from tinyops.datasets.checks.units import check_units
 from tinyops.datasets.checks.unlabelled import check_unlabelled
 from tinyops.datasets.findings import PLACES_SHOWN, Finding, Severity
-from tinyops.specs.checks import Level
+from tinyops.specs.checks import Checks, Level
 
-__all__ = ["CHECKS", "Evidence", "judge"]
+__all__ = ["CHECKS", "Evidence", "judge", "judge_new"]
 
 FINDINGS_MAX = 1_000  # of one check
 
@@ -51,14 +52,23 @@ CHECKS: Mapping[str, Check] = {
 
 def judge(data: Evidence) -> tuple[Finding, ...]:
     """Everything that the checks say, errors first."""
+    said = ((name, found) for name, check in CHECKS.items() for found in islice(check(data), FINDINGS_MAX))
+    return _levelled(data.spec.checks, said)
+
+
+def judge_new(data: Evidence, ids: Collection[str]) -> tuple[Finding, ...]:
+    """What they say of the rows with these ids alone, which were added just now."""
+    return _levelled(data.spec.checks, check_added(data, ids))
+
+
+def _levelled(checks: Checks, said: Iterable[tuple[str, Found]]) -> tuple[Finding, ...]:
     found: list[Finding] = []
-    for name, check in CHECKS.items():
-        level: Level = getattr(getattr(data.spec.checks, name, None), "level", "error")
-        for said in islice(check(data), FINDINGS_MAX):
-            if said.always or level == "error":
-                found.append(_finding(name, "error", said))
-            elif level == "warning":
-                found.append(_finding(name, "warning", said))
+    for name, what in said:
+        level: Level = getattr(getattr(checks, name, None), "level", "error")
+        if what.always or level == "error":
+            found.append(_finding(name, "error", what))
+        elif level == "warning":
+            found.append(_finding(name, "warning", what))
     return tuple(sorted(found, key=lambda finding: finding.level))
 
 
