@@ -129,7 +129,10 @@ def people_walking(root: Path, executions: int = 24) -> Path:
         labels = [_AS_CLASS[row[7]] for row in rows]
         whole = take_addition(_watch_take(path, values), subject=path.parent.name, name=path.stem)
         additions += [
-            Addition(whole.data, replace(whole.entry, begin=begin, end=end, label=labels[begin] if end - begin >= LEAST else ""))
+            Addition(
+                whole.data,
+                replace(whole.entry, begin=begin, end=end, label=labels[begin] if end - begin >= LEAST else ""),
+            )
             for begin, end in _runs(labels)
         ]
     add_recordings(index, additions)

@@ -12,8 +12,6 @@ from tinyops.cli.verbs import add_verbs, run_verb
 VERBS: dict[str, str] = {
     "firmware": "a program for a board that sends what its sensor measures",
     "record": "record from one device: by a line, the network, a radio, or this machine's own microphone or camera",
-    "record": "record from one device: by a line, the network, a radio, or this machine's own microphone or camera",
-    "firmware": "a program for a board that sends what its sensor measures",
     "serve": "take in recordings that many devices push at once",
 }
 
