@@ -34,9 +34,6 @@ class Shelf(Protocol):
     def write(self, path: str, data: bytes) -> None:
         """Durable when it returns; the same bytes twice are written once. Raises ToolError, RemoteError."""
 
-    def remove(self, path: str) -> None:
-        """Gone when it returns, also when it was not there. Raises ToolError, RemoteError."""
-
 
 class Folder:
     """A `Place` and a `Shelf` in the repository, or beside it."""
@@ -134,6 +131,13 @@ class Objects:
             self.place.write(entry.path, data)
         else:
             self.keep(entry, data)
+
+    def remove(self, entry: IndexEntry) -> None:
+        """Bytes of a line that nobody has seen yet: from its folder, or from the cache. Raises ToolError."""
+        if isinstance(self.place, Folder):
+            self.place.remove(entry.path)
+        with writing(self.kept_at(entry)):
+            self.kept_at(entry).unlink(missing_ok=True)
 
     def keep(self, entry: IndexEntry, data: bytes) -> None:
         write_atomic(self.kept_at(entry), data)

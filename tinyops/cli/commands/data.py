@@ -13,6 +13,7 @@ VERBS: dict[str, str] = {
     "diff": "what changed in datasets between two commits",
     "fetch": "bring the files that a dataset's index names",
     "push": "put a dataset's files where others get them",
+    "check": "what is wrong with datasets, by their indexes or their files",
     "stats": "what a dataset holds, by class, subject and device",
 }
 
