@@ -151,4 +151,5 @@ def _serve(device: CollectingDevice, far: int, done: threading.Event, unplug: bo
         if ready:
             device.hear(os.read(far, 4096))
         device.measure()
+    time.sleep(2 * PACE_S * unplug)
     os.close(far)

@@ -234,7 +234,7 @@ class Session:
             self._operator.say("there is no take to drop")
             return
         last = self.kept.pop()
-        remove_recording(self._destination.index, last.entry.sha256, self._destination.shelf)
+        remove_recording(self._destination.index, last.entry.sha256, self._destination.objects)
         self._operator.say(f"dropped take {last.entry.take}")
 
     def _name(self, done: int) -> str:
@@ -261,7 +261,7 @@ class Session:
             rate_hz=signal.rate_hz,
             size=signal.size,
             clock=Clock(source=clock),
-            started=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            started=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             device=self._wanted.device,
             board=source.facts.board,
             firmware=source.facts.firmware,

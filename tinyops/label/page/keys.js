@@ -33,7 +33,7 @@ export function keymap({ editor, list, actions, player, labels, page }) {
     ["[", "piece before", () => editor.step(-1)],
     ["w", "all pieces of the recording", () => editor.chooseAll()],
     ["Escape", "select nothing", () => page.escape()],
-    ["1", "… to 9: label by number; 0: no label", null],
+    ["1…9", "label by its number; 0: no label", null],
     ["Enter", "label by typing", () => labels.open()],
     ["a", "accept the model's suggestion", () => actions.accept()],
     ["Shift+A", "accept its windows as pieces", () => actions.acceptRuns()],

@@ -105,21 +105,22 @@ export class Overlay {
     const { path, times } = this.editor;
     if (!this.guesses.windows(path)) return;
     const { classes } = this.store.about;
-    pen.font = FONT;
-    for (const run of this.guesses.runs(path, 0, times.frames)) {
-      const [from, upto] = [this.x(run.begin), this.x(run.end)];
-      if (upto < 0 || from > width) continue;
-      pen.fillStyle = fill(classes, run.label);
+    const runs = this.guesses.runs(path, 0, times.frames).map((run) => ({ ...run, from: this.x(run.begin), upto: this.x(run.end) }));
+    const seen = runs.filter(({ from, upto }) => upto >= 0 && from <= width);
+    for (const { label, from, upto } of seen) {
+      pen.fillStyle = fill(classes, label);
       pen.fillRect(from, top + 2, Math.max(upto - from - 1, 1), STRIP - 5);
-      this.text(pen, run.label, ink(classes, run.label), from, upto, top, width);
     }
     this.certainty(pen, top);
+    pen.font = FONT;
+    for (const { label, from, upto } of seen) this.text(pen, label, ink(classes, label), from, upto, top, width);
   }
 
   // A line that is high where the model is sure.
   certainty(pen, top) {
     const found = this.guesses.windows(this.editor.path);
-    pen.strokeStyle = css("--ink");
+    pen.strokeStyle = css("--soft");
+    pen.globalAlpha = 0.6;
     pen.lineWidth = 1;
     pen.beginPath();
     found.begins.forEach((begin, i) => {
@@ -129,6 +130,7 @@ export class Overlay {
       else pen.moveTo(x, y);
     });
     pen.stroke();
+    pen.globalAlpha = 1;
   }
 
   range(pen, top) {

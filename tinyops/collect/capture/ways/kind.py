@@ -30,6 +30,9 @@ class Stream(Protocol):
     def retune(self) -> bool:
         """Goes on to the next speed at which the device may speak; False when none is left."""
 
+    def speeds_left(self) -> int:
+        """How often `retune` will succeed."""
+
     def close(self) -> None:
         """Ends it, also for a thread that reads. May be called twice."""
 

@@ -135,6 +135,9 @@ class TcpStream:
     def retune(self) -> bool:
         return False
 
+    def speeds_left(self) -> int:
+        return 0
+
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._line.shutdown(socket.SHUT_RDWR)
@@ -174,6 +177,9 @@ class UdpStream:
 
     def retune(self) -> bool:
         return False
+
+    def speeds_left(self) -> int:
+        return 0
 
     def close(self) -> None:
         self._line.close()

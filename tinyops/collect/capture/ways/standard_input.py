@@ -48,5 +48,8 @@ class PipeStream:
     def retune(self) -> bool:
         return False
 
+    def speeds_left(self) -> int:
+        return 0
+
     def close(self) -> None:
         return None
