@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, format_index, parse_index
+from tinyops.documents import shown_path
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import read_bounded, write_if_changed, writing
 
@@ -27,12 +28,18 @@ def edit_index(index: Path, change: Change) -> tuple[IndexEntry, ...]:
     """
     with locked(index):
         data = read_bounded(index, INDEX_LIMIT_BYTES) if index.exists() else b""
-        text = format_index(change(parse_index(data, str(index)) if data.strip() else ()))
+        text = format_index(change(parse_index(data, shown_path(index)) if data.strip() else ()))
         entries = parse_index(text, str(index))
         if len(text) > INDEX_LIMIT_BYTES:
             raise SpecError(f"{index}: would have {len(text):,} bytes", hint="give the dataset a second index")
         write_if_changed(index, comments_above(data) + text)
     return entries
+
+
+def read_index(index: Path) -> tuple[IndexEntry, ...]:
+    """The lines of an index on disk; of one that does not exist yet, none. Raises SpecError."""
+    data = read_bounded(index, INDEX_LIMIT_BYTES) if index.exists() else b""
+    return parse_index(data, shown_path(index)) if data.strip() else ()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import select
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ BAUD = 115_200  # of every port of runtime/port
 # Of collectors: the first where the catalogue says nothing else of the board (`collector_baud`). Who does not know the
 # board asks HELLO at each; a line of USB's own takes any.
 COLLECT_BAUDS = (1_000_000, BAUD)
+
+PIECE_BYTES = 65_536
 
 
 class SerialStream:
@@ -30,20 +35,23 @@ class SerialStream:
             time.sleep(settle_s)
             self._line.reset_input_buffer()
         except (serial.SerialException, OSError, ValueError) as error:
+            if getattr(error, "errno", None) == errno.EAGAIN:
+                raise ToolError(f"{port}: another program uses this line", hint="end that program first") from error
             raise ToolError(
                 f"{port}: cannot be opened: {error}",
                 hint="plug the board in, name its serial line, and close other programs that use it",
             ) from error
 
     def read(self, timeout_s: float) -> bytes:
-        serial = _pyserial()
         try:
-            self._line.timeout = max(timeout_s, 0.001)
-            first = self._line.read(1)
-            self._line.timeout = 0
-            data: bytes = first + self._line.read(self._line.in_waiting) if first else b""
-        except (serial.SerialException, OSError) as error:
+            line = self._line.fileno()
+            if not select.select([line], [], [], max(timeout_s, 0.001))[0]:
+                return b""
+            data = os.read(line, PIECE_BYTES)
+        except (OSError, ValueError, TypeError) as error:  # the latter two: closed by another thread
             raise LinkClosed(f"{self._name}: the board is gone: {error}") from error
+        if not data:
+            raise LinkClosed(f"{self._name}: the board is gone")
         self.received += len(data)
         return data
 
@@ -57,6 +65,14 @@ class SerialStream:
         except (serial.SerialException, OSError) as error:
             raise LinkClosed(f"{self._name}: the board is gone: {error}") from error
 
+    def set_baud(self, baud: int) -> None:
+        """Raises LinkClosed."""
+        serial = _pyserial()
+        try:
+            self._line.baudrate = baud
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise LinkClosed(f"{self._name}: does not take {baud} baud: {error}") from error
+
     def close(self) -> None:
         self._line.close()
 
@@ -68,6 +84,14 @@ def serial_number(port: str) -> str | None:
 
     here = Path(port).resolve()
     return next((p.serial_number for p in list_ports.comports() if Path(p.device).resolve() == here), None)
+
+
+def usb_ports() -> list[str]:
+    """The serial lines of what is plugged in on USB."""
+    _pyserial()
+    from serial.tools import list_ports
+
+    return sorted(p.device for p in list_ports.comports() if p.vid is not None)
 
 
 def _pyserial() -> Any:

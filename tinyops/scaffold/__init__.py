@@ -11,9 +11,10 @@ from tinyops.boards.model import Board
 from tinyops.documents import closest
 from tinyops.errors import SpecError, UsageError
 from tinyops.files import MIB, digest_bytes, pretty_json
+from tinyops.scaffold.examples import EXAMPLES, example_templates
 from tinyops.scaffold.writing import write_scaffold
 
-__all__ = ["DEFAULT_BOARD", "FinishedModel", "scaffold", "write_scaffold"]
+__all__ = ["DEFAULT_BOARD", "EXAMPLES", "FinishedModel", "scaffold", "write_scaffold"]
 
 DEFAULT_BOARD = "nano33ble"
 TFLITE_LIMIT_BYTES = 64 * MIB
@@ -47,18 +48,23 @@ class FinishedModel:
 
 
 def scaffold(
-    name: str, catalog: Mapping[str, Board], *, board: str = DEFAULT_BOARD, tflite: FinishedModel | None = None
+    name: str,
+    catalog: Mapping[str, Board],
+    *,
+    board: str = DEFAULT_BOARD,
+    tflite: FinishedModel | None = None,
+    example: str | None = None,
 ) -> Mapping[str, bytes]:
     """The files of a new repository by relative path.
 
-    `name` becomes the project's name; with `tflite` the repository is about that model, otherwise
-    about a small one that is trained on public recordings. Raises UsageError for an unknown board
-    and SpecError for a file that is no .tflite.
+    `name` becomes the project's name; with `tflite` the repository is about that model, with `example` about one of
+    `EXAMPLES`, otherwise about a small one that is trained on public recordings. Raises UsageError for an unknown board
+    or example and SpecError for a file that is no .tflite.
     """
     if board not in catalog:
         raise UsageError(f"no board {board!r} in the catalogue", hint=closest(board, catalog))
-    values = {"name": spec_name(name, "fleet"), "board": board, "tflite": ""}
-    templates, extra = {**_SHARED, **_TRAINED}, {}
+    values = {"name": spec_name(name, "fleet"), "board": board, "tflite": "", "example": example or ""}
+    templates, extra = {**_SHARED, **(_TRAINED if example is None else example_templates(example))}, {}
     if tflite is not None:
         _check_tflite(tflite)
         file = _file_name(tflite.file)

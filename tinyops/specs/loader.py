@@ -109,7 +109,7 @@ def load_repository(root: Path, *, catalog: Mapping[str, Board], cache: Path | N
     Raises SpecError with all problems of all files.
     """
     root = root.resolve()
-    read_in = _load_documents(root, cache)
+    read_in = read_documents(root, cache)
     checker = _Checker(root, read_in, catalog)
     problems = [*read_in.problems, *checker.check()]
     if problems:
@@ -140,7 +140,7 @@ def _is_spec(name: str) -> bool:
 
 
 @dataclass
-class _ReadIn:
+class ReadIn:
     """What was read: documents that are right, problems of the others, and which names those others have."""
 
     entries: list[Loaded[AnyDocument]] = field(default_factory=list)
@@ -163,9 +163,10 @@ class _ReadIn:
         self.broken.add((str(document.value.get("kind")), str(name)))
 
 
-def _load_documents(root: Path, cache: Path | None) -> _ReadIn:
+def read_documents(root: Path, cache: Path | None) -> ReadIn:
+    """Every document below `root/specs` by itself, without the rules across them and the files that they name."""
     parsed = ParseCache(cache, "specs") if cache is not None else None
-    found = _ReadIn()
+    found = ReadIn()
     for path in spec_files(root):
         try:
             documents = _read_spec(path, root, parsed)
@@ -211,7 +212,7 @@ def _wrong_kind(document: YamlDocument, kind: object) -> Problem:
 class _Checker:
     """Rules across documents. Names that are missing are reported once, not by every rule that needs them."""
 
-    def __init__(self, root: Path, read_in: _ReadIn, catalog: Mapping[str, Board]) -> None:
+    def __init__(self, root: Path, read_in: ReadIn, catalog: Mapping[str, Board]) -> None:
         self.root = root
         self.catalog = catalog
         self.read_in = read_in

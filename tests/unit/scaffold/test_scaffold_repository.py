@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tinyops.boards import load_catalog
+from tinyops.datasets.index import parse_index
 from tinyops.documents import parse, read
 from tinyops.errors import SpecError, UsageError
 from tinyops.files import digest_bytes
-from tinyops.scaffold import FinishedModel, scaffold, spec_name, write_scaffold
+from tinyops.scaffold import EXAMPLES, FinishedModel, scaffold, spec_name, write_scaffold
 from tinyops.specs import load_repository
+from tinyops.specs.model import RecordingsSource
 
 ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog()
@@ -37,6 +40,32 @@ def test_a_finished_model_is_valid_for_every_board(tmp_path: Path, board: str) -
     assert model.document.name == "my-model-v2"
     assert model.document.spec.architecture.sha256 == digest_bytes(TFLITE.data)  # type: ignore[union-attr]
     assert repository.datasets == {}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("board", ["nano33ble", "microbit", "linux"])
+def test_an_example_is_valid_and_names_its_data_by_digest(tmp_path: Path, board: str, example: str) -> None:
+    write_scaffold(tmp_path, scaffold("x", CATALOG, board=board, example=example))
+    repository = load_repository(tmp_path, catalog=CATALOG)
+    assert list(repository.fleets["first"].document.spec.boards) == [board]
+    (dataset,) = repository.datasets.values()
+    spec = dataset.document.spec
+    (source,) = spec.sources
+    assert isinstance(source, RecordingsSource)
+    assert source.url is not None and source.url.startswith("https://")
+    assert re.search(r"/[0-9a-f]{40}/", source.url), "a commit, not a branch"
+    assert spec.licence and spec.origin
+    index = repository.source(dataset, source.index).path
+    entries = parse_index(index.read_bytes(), index.name)
+    assert {entry.label for entry in entries} == set(spec.classes)
+    assert all(entry.subject and entry.bytes for entry in entries)
+    assert f"`{example}`" in (tmp_path / "README.md").read_text()
+
+
+def test_an_unknown_example_is_refused() -> None:
+    with pytest.raises(UsageError, match="no example 'activty'") as caught:
+        scaffold("x", CATALOG, example="activty")
+    assert "activity" in caught.value.hint
 
 
 def test_the_starter_is_the_example() -> None:

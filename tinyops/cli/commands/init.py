@@ -13,6 +13,10 @@ from tinyops.files import JsonObject
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the new repository; nothing in it is overwritten")
     parser.add_argument("--from", dest="model", type=Path, metavar="MODEL", help="your finished, quantised .tflite")
+    from tinyops.scaffold.examples import EXAMPLES
+
+    about = "; ".join(f"{name}: {text}" for name, text in EXAMPLES.items())
+    parser.add_argument("--example", metavar="NAME", help=f"begin with an example on real data: {about}")
     parser.add_argument("--board", default=None, help="the board to begin with (default nano33ble)")
 
 
@@ -26,9 +30,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         if not arguments.model.is_file():
             raise UsageError(f"{arguments.model}: no such file", hint="--from takes a quantised .tflite")
         finished = FinishedModel(arguments.model.name, read_bounded(arguments.model, TFLITE_LIMIT_BYTES))
+    if finished is not None and arguments.example is not None:
+        raise UsageError("--from and --example are two beginnings", hint="give one of them")
     folder = arguments.folder.absolute()
     board = arguments.board or DEFAULT_BOARD
-    files = scaffold(folder.name, load_catalog(), board=board, tflite=finished)
+    files = scaffold(folder.name, load_catalog(), board=board, tflite=finished, example=arguments.example)
     write_scaffold(folder, files)
     locked = _lock(folder, output, needed=finished is not None)
     value: JsonObject = {"folder": str(folder), "files": sorted(files)}

@@ -142,7 +142,7 @@ def _limits(arguments: argparse.Namespace) -> Limits:
     from tinyops.receiver.guard import Limits
 
     return Limits(
-        body_bytes=MIB // 4,
+        body_bytes=4 * MIB,  # of what is refused, and taken in so that its sender sees why
         bodies_max=CHUNKS_AT_ONCE,
         bodies_per_client=CHUNKS_AT_ONCE // 2,
         bodies_bytes=32 * MIB,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -140,12 +140,18 @@ class _Answers:
         """A body as it comes: the next piece is read when the one before is on the disk, and not faster than the
         device may send, so that a slow disk slows the sender down."""
         async for piece in _pieces(request, self._desk.ending):
-            for begin in range(0, len(piece), PIECE_BYTES):
-                part = piece[begin : begin + PIECE_BYTES]
+            for part in _parts(piece, self._desk.bounds.take_bytes - offset):
                 while (wait_s := self._desk.wait_s(incoming, len(part))) > 0:
                     await asyncio.sleep(wait_s)
                 await self._desk.append(incoming, offset, part, is_counted=True)
                 offset += len(part)
+
+
+def _parts(piece: bytes, room: int) -> Iterator[bytes]:
+    """Of a size that the disk takes at once; what still fits into a take is apart from what does not."""
+    for half in (piece[: max(room, 0)], piece[max(room, 0) :]):
+        for begin in range(0, len(half), PIECE_BYTES):
+            yield half[begin : begin + PIECE_BYTES]
 
 
 async def _pieces(request: Request, ending: asyncio.Event) -> AsyncIterator[bytes]:

@@ -1,0 +1,206 @@
+"""`tinyops collect record`: takes from one device, each a recording of the dataset when it ends."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.data_notes import note_added
+from tinyops.cli.output import Output, log
+from tinyops.collect.capture.ways.registry import WAYS
+from tinyops.errors import ExitCode, UsageError
+from tinyops.files import JsonObject, canonical_json
+
+if TYPE_CHECKING:
+    from tinyops.collect.capture.finishing import Destination, Kept
+    from tinyops.collect.capture.session import Operator
+    from tinyops.collect.capture.source import Source
+    from tinyops.collect.capture.wanted import Wanted
+    from tinyops.collect.capture.ways.kind import Way
+    from tinyops.specs.recorded import Recorded
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help="which has one source of kind recordings")
+    add_repository(parser)
+    ways = parser.add_argument_group("ways in, one of them").add_mutually_exclusive_group(required=True)
+    for way in WAYS:
+        _add_way(ways, way)
+    reading = parser.add_argument_group("how what comes is read")
+    reading.add_argument("--baud", type=int, metavar="N", help="of a serial line (default: found out)")
+    reading.add_argument("--rate", type=float, metavar="HZ", help="images a second of a camera (default: 1)")
+    reading.add_argument("--format", choices=("auto", "framed", "lines"), default="auto", help="default: looked at")
+    reading.add_argument("--columns", default="", metavar="N,N,…", help="which columns of a line are the channels")
+    reading.add_argument("--scale", default="", metavar="X[,X…]", help="what values of a line are multiplied by")
+    reading.add_argument(
+        "--units", default="", metavar="U[,U…]", help="of a line's values, such as mg (default: the signal's)"
+    )
+    takes = parser.add_argument_group("takes")
+    takes.add_argument("--label", default="", metavar="CLASS", help="what is recorded (default: none yet)")
+    takes.add_argument("--subject", default="", metavar="WHO", help="who or what moves; splits keep them together")
+    takes.add_argument("--device", default="", metavar="NAME", help="which device (default: its number on USB)")
+    takes.add_argument("--take", default="", metavar="NAME", help="name of the take (default: the time)")
+    takes.add_argument("--seconds", type=float, metavar="N", help="length of a take (default: until Enter or Ctrl-C)")
+    takes.add_argument("--count", type=int, metavar="N", help="takes (default: one, or until q)")
+    takes.add_argument("--now", action="store_true", help="begin at once, also at a terminal")
+    parser.add_argument("--commit", action="store_true", help="commit the index and the recordings, and nothing else")
+
+
+def _add_way(ways: argparse._MutuallyExclusiveGroup, way: Way) -> None:
+    if not way.metavar:
+        ways.add_argument(way.option, action="store_const", const="", help=way.about)
+    elif way.default is None:
+        ways.add_argument(way.option, metavar=way.metavar, help=way.about)
+    else:
+        ways.add_argument(way.option, metavar=way.metavar, nargs="?", const=way.default, help=way.about)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.collect.capture.finishing import Destination, recover
+    from tinyops.collect.capture.wanted import check_wanted, described
+    from tinyops.datasets.places import open_objects
+    from tinyops.specs.recorded import recorded_dataset
+
+    way, address = _way(arguments)
+    way.check(address)
+    dataset = recorded_dataset(repository_root(arguments), arguments.dataset)
+    wanted = _wanted(arguments)
+    check_wanted(wanted, dataset.spec)
+    destination = Destination(dataset.index, open_objects(dataset.source, dataset.index, dataset.name))
+    kept = recover(destination, log)
+    for found in kept:
+        _report(output)(found)
+    source = _open(arguments, way, address, dataset)
+    try:
+        output.note(f"{source.name}: {source.dialect.name}; {described(dataset.spec.signal)}")
+        with _operator(arguments, dataset, output) as operator:
+            return _sit(arguments, source, destination, wanted, dataset, operator, kept)
+    finally:
+        source.close()
+
+
+def _sit(
+    arguments: argparse.Namespace,
+    source: Source,
+    destination: Destination,
+    wanted: Wanted,
+    dataset: Recorded,
+    operator: Operator,
+    kept: list[Kept],
+) -> int:
+    """Runs the takes and commits them, also those before a failure."""
+    from tinyops.collect.capture.session import Session
+
+    session = Session(source, destination, wanted, dataset.spec, operator)
+    try:
+        session.run()
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED if wanted.seconds is not None else ExitCode.OK)
+    finally:
+        if not arguments.json:
+            note_added(repository_root(arguments), dataset, [k.entry for k in (*kept, *session.kept)], log)
+        _commit(arguments, dataset, [*kept, *session.kept])
+    return int(ExitCode.OK if session.kept else ExitCode.TOOL)
+
+
+def _commit(arguments: argparse.Namespace, dataset: Recorded, kept: list[Kept]) -> None:
+    from tinyops.collect.capture.committing import commit
+
+    if arguments.commit and kept:
+        commit(dataset.name, dataset.index, kept, beside=dataset.source.url is None)
+
+
+def _way(arguments: argparse.Namespace) -> tuple[Way, str]:
+    for way in WAYS:
+        address = getattr(arguments, way.option.removeprefix("--").replace("-", "_"))
+        if address is not None:
+            return way, address
+    raise UsageError("no way in")
+
+
+def _wanted(arguments: argparse.Namespace) -> Wanted:
+    from tinyops.collect.capture.wanted import Wanted
+    from tinyops.link.serial_port import serial_number
+
+    device = arguments.device
+    if not device and arguments.port not in (None, "auto"):
+        device = _usual_name(serial_number(arguments.port))
+    count = arguments.count
+    if count is None and not _has_keys(arguments):
+        count = 1
+    return Wanted(arguments.label, arguments.subject, device, arguments.take, arguments.seconds, count)
+
+
+def _usual_name(text: str | None) -> str:
+    """A number of USB, if it may stand in an index."""
+    from tinyops.datasets import index_cells
+
+    try:
+        return index_cells.name(text or "")
+    except ValueError:
+        return ""
+
+
+def _open(arguments: argparse.Namespace, way: Way, address: str, dataset: Recorded) -> Source:
+    from tinyops.collect.capture.opening import Form, open_source
+    from tinyops.collect.capture.wanted import line_form
+    from tinyops.collect.capture.ways.kind import Opening
+
+    signal = dataset.spec.signal
+    form = Form(arguments.format, line_form(signal, arguments.columns, arguments.scale, arguments.units))
+    return open_source(way, address, Opening(signal, arguments.baud, arguments.rate), form)
+
+
+def _has_keys(arguments: argparse.Namespace) -> bool:
+    """Whether a person sits at the terminal and nothing else comes in there."""
+    free = arguments.stdin is None and not arguments.now and not arguments.json
+    return free and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@contextlib.contextmanager
+def _operator(arguments: argparse.Namespace, dataset: Recorded, output: Output) -> Iterator[Operator]:
+    from tinyops.cli.capture_screen import Attended, Unattended
+    from tinyops.collect.capture.wanted import check_label
+
+    if arguments.json or not sys.stderr.isatty():
+        yield Unattended(_report(output), quiet=arguments.json)
+        return
+    attended = Attended(
+        dataset.spec.signal.channels,
+        _report(output),
+        lambda label: check_label(label, dataset.spec),
+        keys=_has_keys(arguments),
+    )
+    with attended.on_screen():
+        yield attended
+
+
+def _report(output: Output) -> Callable[[Kept], None]:
+    """Prints a take: an object in a line with --json, else text."""
+    from tinyops.cli.capture_screen import summary
+
+    def report(kept: Kept) -> None:
+        text = canonical_json(kept_json(kept)).decode() if output.json else summary(kept)
+        print(text, flush=True)
+
+    return report
+
+
+def kept_json(kept: Kept) -> JsonObject:
+    """One take, for programs."""
+    from dataclasses import asdict
+
+    measured = kept.measured
+    value = {name: cell for name, cell in asdict(kept.entry).items() if cell not in ("", None, ())}
+    change = None if measured.change is None else asdict(measured.change)
+    return value | {
+        "path": kept.entry.path,
+        "jitter_ms": measured.jitter_ms,
+        "rate_change": change,
+        "notes": list(kept.notes),
+        "repeated": kept.repeated,
+    }

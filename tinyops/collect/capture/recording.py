@@ -1,0 +1,126 @@
+"""The take that is being recorded: its blocks go to the journal, its figures to whoever shows them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyops.collect.capture.block import Block
+from tinyops.collect.capture.journal import TAKE_LIMIT_BYTES, Heading, Journal
+from tinyops.datasets.adding import clipped_values
+
+GAPS_MAX = 99_000  # of the 100,000 that a take's file holds
+RECENT_S = 3.0
+SHOWN_FRAMES = 4096
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When a take ends by itself: after frames, lost ones among them, or after seconds of this machine's clock."""
+
+    frames: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of a running take. `recent` are its newest frames [n, V], in counts or units."""
+
+    label: str
+    frames: int
+    lost: int
+    clipped: int
+    seconds: float
+    seconds_left: float | None
+    rate_hz: float | None
+    recent: NDArray[np.float64]
+
+
+class Recording:
+    """One take. `ended` says why it is over, "" while it runs."""
+
+    def __init__(self, journal: Journal, heading: Heading, limit: Limit) -> None:
+        self.journal = journal
+        self.heading = heading
+        self.ended = ""
+        self.frames = self.lost = self.clipped = self._gaps = 0
+        self.last_s = self._begun_s = time.monotonic()
+        self._limit = limit
+        self._counts = heading.facts.full_scale is not None
+        self._points: deque[tuple[float, int]] = deque()
+        self._recent: deque[NDArray[np.float64]] = deque()
+        self._held = 0
+
+    @property
+    def made(self) -> int:
+        return self.frames + self.lost
+
+    def add(self, block: Block) -> None:
+        """Records a block, or what of it is within the limit. Raises ToolError when the disk refuses."""
+        if self.ended:
+            return
+        block = self._within(block)
+        if not len(block.values) and not block.lost:
+            return
+        self.journal.add(block)
+        self.frames += len(block.values)
+        self.lost += block.lost
+        self._gaps += bool(block.lost)
+        self.last_s = block.arrived_s
+        self._look(block)
+        if self.journal.bytes >= TAKE_LIMIT_BYTES:
+            self.ended = f"it has {TAKE_LIMIT_BYTES:,} bytes, the most that a take may have"
+        elif self._gaps >= GAPS_MAX:
+            self.ended = f"it has {GAPS_MAX:,} gaps, the most that a take may have"
+
+    def tick(self) -> None:
+        """Time has gone by."""
+        if self._limit.seconds is not None and time.monotonic() - self._begun_s >= self._limit.seconds:
+            self.ended = self.ended or "its time is over"
+
+    def view(self) -> View:
+        seconds = time.monotonic() - self._begun_s
+        left = None
+        rate = self._rate()
+        if self._limit.seconds is not None:
+            left = max(self._limit.seconds - seconds, 0.0)
+        elif self._limit.frames is not None:
+            left = (self._limit.frames - self.made) / (rate or self.heading.facts.rate_hz or 1.0)
+        recent = np.concatenate(self._recent) if self._recent else np.zeros((0, self.heading.values))
+        return View(self.heading.label, self.frames, self.lost, self.clipped, seconds, left, rate, recent)
+
+    def _within(self, block: Block) -> Block:
+        if self._limit.seconds is not None and block.arrived_s - self._begun_s >= self._limit.seconds:
+            self.ended = "its time is over"
+            return Block(block.values[:0], block.arrived_s)
+        if self._limit.frames is None:
+            return block
+        room = self._limit.frames - self.made
+        if block.lost + len(block.values) >= room:
+            self.ended = "its time is over"
+            lost = min(block.lost, room)
+            whole = block.lost + len(block.values) == room  # else its clock is that of a frame beyond the end
+            return Block(block.values[: room - lost], block.arrived_s, lost, block.clock_ms if whole else None)
+        return block
+
+    def _look(self, block: Block) -> None:
+        channels = len(self.heading.facts.channels)
+        flat = block.values.reshape(-1, channels)
+        ends = self.heading.facts.full_scale or self.heading.limits
+        if len(flat) and ends:
+            self.clipped += clipped_values(flat, ends, counts=self._counts)
+        self._points.append((block.arrived_s, self.made))
+        while self._points[-1][0] - self._points[0][0] > RECENT_S:
+            self._points.popleft()
+        self._recent.append(block.values.astype(np.float64))
+        self._held += len(block.values)
+        while self._held - len(self._recent[0]) >= SHOWN_FRAMES:
+            self._held -= len(self._recent.popleft())
+
+    def _rate(self) -> float | None:
+        (first_s, first), (last_s, last) = (self._points[0], self._points[-1]) if self._points else ((0.0, 0),) * 2
+        return (last - first) / (last_s - first_s) if last_s - first_s > 0.2 else None
