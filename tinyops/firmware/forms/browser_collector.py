@@ -35,8 +35,8 @@ def render_page(request: Request, sources: Path, policy: str, *, gravity: bool) 
         units=", ".join(dict.fromkeys(units)).replace("s2", "s²"),
         gravity="" if gravity else "; gravity is removed",
     )
-    values: JsonObject = {"dataset": request.fleet, "title": request.spec.title, "policy": policy, "contract_digest": digest}
-    values |= {"channels": channels, "units": units, "sensor_note": note}
+    values: JsonObject = {"dataset": request.fleet, "title": request.spec.title, "policy": policy}
+    values |= {"contract_digest": digest, "channels": channels, "units": units, "sensor_note": note}
     script = json.dumps(page, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
     files = {name: (sources / name).read_bytes() for name in SHARED}
     files |= {path.name: path.read_bytes() for path in (sources / COLLECT).iterdir() if path.is_file()}
