@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import wave
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +40,7 @@ MOTION = (
 )
 SPEECH = '{sensor: microphone, channels: [level], units: ["1"], full_scale: [1], rate_hz: 16000}'
 IMAGES = '{sensor: camera, channels: [grey], units: ["1"], full_scale: [1], size: [8, 8]}'
+LEAST = 50  # frames of a piece: fewer are no movement
 ACTIVITIES = ("seated", "standing up", "walking", "turning", "sitting down")
 _AS_CLASS = {name.upper().replace(" ", "_"): name for name in ACTIVITIES}
 
@@ -117,9 +119,8 @@ def tones(root: Path, number: int = 3) -> Path:
 
 
 def people_walking(root: Path, executions: int = 24) -> Path:
-    """Recordings of eight people with a watch (CC BY 4.0), the pieces as their authors labelled them."""
-    from dataclasses import replace
-
+    """Recordings of eight people with a watch (CC BY 4.0), the pieces as their authors labelled them; the shortest
+    wait for a label."""
     index = repository(root, "wrist", ACTIVITIES, MOTION)
     additions: list[Addition] = []
     for path in sorted((SHARED / "har_phone_watch").glob("s*/*_sw.csv"))[:executions]:
@@ -128,7 +129,10 @@ def people_walking(root: Path, executions: int = 24) -> Path:
         labels = [_AS_CLASS[row[7]] for row in rows]
         whole = take_addition(_watch_take(path, values), subject=path.parent.name, name=path.stem)
         additions += [
-            Addition(whole.data, replace(whole.entry, begin=begin, end=end, label=labels[begin]))
+            Addition(
+                whole.data,
+                replace(whole.entry, begin=begin, end=end, label=labels[begin] if end - begin >= LEAST else ""),
+            )
             for begin, end in _runs(labels)
         ]
     add_recordings(index, additions)

@@ -70,7 +70,7 @@ def collect_step(repository: Repository, name: str, lock: Lock | None) -> Step:
     for number, source in enumerate(spec.sources):
         if isinstance(source, FilesSource | RecordingsSource):
             sources[f"index-{number}"] = repository.source(entry, source.index)
-    settings = {"dataset": spec.model_dump(mode="json"), "revision": REVISIONS["collect"]}
+    settings = {"dataset": spec.settings(), "revision": REVISIONS["collect"]}
     pinned = lock.python.get("numpy") if lock is not None else None
     return Step("collect", name, settings, {"numpy": pinned}, {}, sources)
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from tinyops.artifacts import Progress
 from tinyops.collect.kind import Reading
 from tinyops.datasets.formats import format_named
-from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, parse_index
+from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexRow
 from tinyops.datasets.places import open_objects
 from tinyops.datasets.recording import Labelled, RawRecording, leniency_of
+from tinyops.datasets.rows import source_rows
 from tinyops.datasets.split import entry_group
+from tinyops.documents import shown_path
 from tinyops.errors import SpecError
 from tinyops.files import read_bounded
 from tinyops.specs.model import RecordingsSource
@@ -20,22 +22,25 @@ def read_recordings(source: RecordingsSource, reading: Reading) -> Iterator[RawR
     """The labelled recordings of the index, in its order; those that wait for a label are left out."""
     if reading.index is None:
         raise SpecError(f"the index {source.index} was not given to the step")
-    entries = [e for e in parse_index(read_bounded(reading.index, INDEX_LIMIT_BYTES), str(reading.index)) if e.label]
+    data = read_bounded(reading.index, INDEX_LIMIT_BYTES)
+    rows = [row for row in source_rows(source, data, shown_path(reading.index)) if row.entry.label]
     objects = open_objects(source, reading.index, reading.name)
-    objects.ready(entries, reading.report)
+    objects.ready([row.entry for row in rows], reading.report)
     leniency = leniency_of(source)
     held: Mapping[str, tuple[Labelled, ...]] = {}
-    for done, entry in enumerate(entries):
+    for done, row in enumerate(rows):
+        entry = row.entry
         if done % 100 == 0:
-            reading.report(Progress(done, len(entries), f"reading {reading.index.name}"))
+            reading.report(Progress(done, len(rows), f"reading {reading.index.name}"))
         if entry.sha256 not in held:  # pieces of one file follow each other
             read = format_named(entry.kind, entry.path)
             held = {entry.sha256: tuple(read(objects.read(entry), reading.dataset.signal, entry.path, leniency))}
-        yield from _pieces(entry, held[entry.sha256], entry_group(entry, reading.dataset.split.by))
+        yield from _pieces(row, held[entry.sha256], entry_group(entry, reading.dataset.split.by))
 
 
-def _pieces(entry: IndexEntry, found: tuple[Labelled, ...], group: str) -> Iterator[RawRecording]:
+def _pieces(row: IndexRow, found: tuple[Labelled, ...], group: str) -> Iterator[RawRecording]:
     """What of a file the line names: whole, or between two frames; a gap in it makes two recordings."""
+    entry = row.entry
     begin, end = entry.begin or 0, entry.end
     position = 0
     for item in found:
@@ -43,4 +48,4 @@ def _pieces(entry: IndexEntry, found: tuple[Labelled, ...], group: str) -> Itera
         position += len(item.values)
         if len(values):
             name = entry.id if len(found) == 1 else f"{entry.id}:{item.line}"
-            yield RawRecording(name, entry.label, values, name, group)
+            yield RawRecording(name, entry.label, values, row.where, group, row)

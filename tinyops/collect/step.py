@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tinyops.artifacts import Progress, Step
+from tinyops.collect.evidence import judge_files
 from tinyops.collect.kind import Reading
 from tinyops.collect.sources import read_source
-from tinyops.datasets.checks import check_recordings
+from tinyops.datasets.contents import check_recordings
+from tinyops.datasets.findings import PLACES_SHOWN, Finding, errors_of
+from tinyops.datasets.population import Population, population_of
 from tinyops.datasets.recording import RawRecording
 from tinyops.datasets.split import Piece, choose_test, unique_recordings
 from tinyops.errors import SpecError
@@ -23,6 +26,7 @@ from tinyops.specs.model import DatasetSpec
 
 SCHEMA = 1
 COPIES_SHOWN = 20
+WARNINGS_KEPT = 20
 GROUPS_SHOWN = 100  # of subjects or takes of each side, in the manifest
 
 
@@ -35,6 +39,8 @@ class Collected:
     copies: tuple[str, ...]
     clipped_share: float
     groups: tuple[str, ...]
+    population: Population
+    warnings: tuple[Finding, ...]
 
 
 def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
@@ -56,7 +62,20 @@ def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[
         "licence": spec.licence,
         "origin": spec.origin,
         **_group_facts(collected, spec),
+        "population": collected.population.to_json(),
+        **({"warnings": [asdict(found) for found in collected.warnings[:WARNINGS_KEPT]]} if collected.warnings else {}),
     }
+
+
+def judge_dataset_files(
+    name: str, spec: DatasetSpec, inputs: Mapping[str, Path], report: Callable[[Progress], None]
+) -> tuple[Finding, ...]:
+    """What the step would say of a dataset; what would stop it is a finding too. Raises RemoteError."""
+    try:
+        return arrange(list(_read_all(name, spec, inputs, report)), spec).warnings
+    except SpecError as error:
+        first, *more = error.message.splitlines()
+        return (Finding("files", "error", first, tuple(more[:PLACES_SHOWN]), len(more), error.hint),)
 
 
 def _group_facts(collected: Collected, spec: DatasetSpec) -> JsonObject:
@@ -93,8 +112,7 @@ def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
     if repeated:
         raise SpecError(f"two recordings are called {repeated[0]}", hint="do not name the same file in two sources")
     pieces = [Piece(raw[i].label, raw[i].group, digests[i]) for i in kept]
-    sides = choose_test(pieces, spec.split)
-    test = [side or r.label in spec.test_only for side, r in zip(sides, chosen, strict=True)]
+    test = choose_test(pieces, spec.split, spec.test_only)
     lengths = [len(r.values) for r in chosen]
     recordings = Recordings(
         np.concatenate([counts[i] for i in kept]),
@@ -103,9 +121,22 @@ def arrange(raw: Sequence[RawRecording], spec: DatasetSpec) -> Collected:
         np.array(test, np.bool_),
         tuple(ids),
     )
+    described, warnings = _judged(raw, digests, spec)
     copies = tuple(raw[i].id for i in sorted(set(range(len(raw))) - set(kept)))
     groups = tuple(piece.unit for piece in pieces)
-    return Collected(recordings, tuple(digests[i] for i in kept), copies, _clipped_share(chosen, spec), groups)
+    kept_digests, clipped = tuple(digests[i] for i in kept), _clipped_share(chosen, spec)
+    return Collected(recordings, kept_digests, copies, clipped, groups, described, warnings)
+
+
+def _judged(
+    raw: Sequence[RawRecording], digests: Sequence[str], spec: DatasetSpec
+) -> tuple[Population, tuple[Finding, ...]]:
+    """What the dataset is made of, and what is to be known of it. Raises SpecError for what stops."""
+    evidence, findings = judge_files(raw, digests, spec)
+    if errors := errors_of(findings):
+        raise SpecError("\n".join(map(str, errors)))
+    entries = (row.entry for row in evidence.labelled)
+    return population_of(entries, spec.classes, spec.signal.channels), tuple(findings)
 
 
 def _counts(recording: RawRecording, spec: DatasetSpec) -> Counts:

@@ -84,6 +84,7 @@ def take_addition(
         frames=len(take.values),
         rate_hz=rate_hz,
         lost=facts.lost,
+        gap=max((count for _, count in facts.gaps), default=None),
         format=SUFFIX,
     )
     described = with_statistics(entry, take.values, len(facts.channels), facts.full_scale, limits=limits)

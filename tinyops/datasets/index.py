@@ -49,6 +49,7 @@ class IndexEntry:
     end: int | None = None  # the one after its last
     rate_hz: float | None = None  # as measured
     lost: int | None = None
+    gap: int | None = None  # of them the most at once
     clipped: int | None = None
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
@@ -104,14 +105,32 @@ def format_of(file: str) -> str:
     return "csv.gz" if name.endswith(".csv.gz") else name.rpartition(".")[2] if "." in name else ""
 
 
+@dataclass(frozen=True)
+class IndexRow:
+    """An entry and the line that it stands in; 0: in none, it was made of a file that no index names."""
+
+    entry: IndexEntry
+    file: str
+    line: int
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line}: {self.entry.id}" if self.line else self.file
+
+
 def parse_index(data: bytes, file: str) -> tuple[IndexEntry, ...]:
     """The lines of an index. Raises SpecError with the first problems, each with its line."""
+    return tuple(row.entry for row in parse_rows(data, file))
+
+
+def parse_rows(data: bytes, file: str) -> tuple[IndexRow, ...]:
+    """As `parse_index`, each with its line."""
     rows = _rows(data, file)
     header = _header(rows, file)
     entries = _by_columns(header, [cells for _, cells in rows[1:]])
     if entries is None:
         raise SpecError(_problems(header, rows[1:], file))
-    return entries
+    return tuple(IndexRow(entry, file, line) for entry, (line, _) in zip(entries, rows[1:], strict=True))
 
 
 def _by_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[IndexEntry, ...] | None:

@@ -143,6 +143,7 @@ CELLS: Mapping[str, Cell] = {
     "end": _COUNT,
     "rate_hz": Cell(_positive, _write_number),
     "lost": _COUNT,
+    "gap": _COUNT,
     "clipped": _COUNT,
     "low": _NUMBERS,
     "high": _NUMBERS,

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyops.datasets.index import IndexRow
 from tinyops.specs.model import RecordingsSource, Signal
 
 Values = NDArray[np.float64]
@@ -19,7 +20,7 @@ class RawRecording:
     """One labelled recording: `values` [T, V] in the channels' units, `where` names its file and line.
 
     `group` is what must lie on one side of a split as a whole: its subject or its take, by the dataset's spec; "" when
-    the recording stands alone.
+    the recording stands alone. `row` is its line in an index, where it has one.
     """
 
     id: str
@@ -27,6 +28,7 @@ class RawRecording:
     values: Values
     where: str
     group: str = ""
+    row: IndexRow | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyops.datasets.index import IndexEntry
@@ -57,28 +57,29 @@ def unique_recordings(ids: Sequence[str], labels: Sequence[str], digests: Sequen
     return sorted(first.values())
 
 
-def choose_test(pieces: Sequence[Piece], split: Split) -> list[bool]:
-    """For each recording, whether it is for the test.
+def choose_test(pieces: Sequence[Piece], split: Split, test_only: Collection[str] = ()) -> list[bool]:
+    """For each recording, whether it is for the test; those labelled as one of `test_only` always are.
 
     Raises SpecError when a side, or a class on one side, would be empty, or when a name in `split.test` is unknown.
     """
-    if split.by == "recording":
-        return _by_recording(pieces, split)
-    units = [piece.unit for piece in pieces]
-    _refuse_groupless(pieces, split)
-    chosen = _named(units, split) if isinstance(split.test, tuple) else _below(units, split.test, split.seed)
-    _refuse_empty(_classes(pieces, units), chosen, split)
-    return [unit in chosen for unit in units]
+    test = place_units(pieces, split)
+    if split.by != "recording":
+        _refuse_groupless(pieces, split)
+        _refuse_unknown(pieces, split)
+        _refuse_empty(_classes(piece for piece in pieces if piece.label not in test_only), test, split)
+    return [piece.label in test_only or piece.unit in test for piece in pieces]
 
 
-def _by_recording(pieces: Sequence[Piece], split: Split) -> list[bool]:
-    assert isinstance(split.test, float)  # the spec refuses names of recordings
-    alone = [p for p in pieces if not p.group]
+def place_units(pieces: Sequence[Piece], split: Split) -> set[str]:
+    """What is for the test, whether or not that makes a split to work with."""
+    if isinstance(split.test, tuple):
+        return {*split.test}
+    if split.by != "recording":
+        return _below((piece.unit for piece in pieces), split.test, split.seed)
+    alone = [piece for piece in pieces if not piece.group]
     ranked = split_by_content([p.label for p in alone], [p.digest for p in alone], split.test, split.seed)
-    test = {p.digest for p, its in zip(alone, ranked, strict=True) if its}
-    files = [p for p in pieces if p.group]
-    test |= _at_least_one(_classes(files, [p.group for p in files]), split.test, split.seed)
-    return [p.unit in test for p in pieces]
+    test = {piece.digest for piece, its in zip(alone, ranked, strict=True) if its}
+    return test | _at_least_one(_classes([piece for piece in pieces if piece.group]), split.test, split.seed)
 
 
 def split_by_content(labels: Sequence[str], digests: Sequence[str], share: float, seed: int) -> list[bool]:
@@ -100,7 +101,7 @@ def _rank(unit: str, seed: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}\n{unit}".encode()).digest()[:8], "big")
 
 
-def _below(units: Collection[str], share: float, seed: int) -> set[str]:
+def _below(units: Iterable[str], share: float, seed: int) -> set[str]:
     """The units whose hash lies in the lowest `share` of all hashes: nothing but its own name decides on one."""
     return {unit for unit in set(units) if _rank(unit, seed) < share * _RANKS}
 
@@ -117,10 +118,10 @@ def _at_least_one(classes: Mapping[str, set[str]], share: float, seed: int) -> s
     return test
 
 
-def _classes(pieces: Sequence[Piece], units: Sequence[str]) -> dict[str, set[str]]:
+def _classes(pieces: Iterable[Piece]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
-    for piece, unit in zip(pieces, units, strict=True):
-        found[piece.label].add(unit)
+    for piece in pieces:
+        found[piece.label].add(piece.unit)
     return dict(found)
 
 
@@ -133,14 +134,13 @@ def _refuse_groupless(pieces: Sequence[Piece], split: Split) -> None:
         )
 
 
-def _named(units: Sequence[str], split: Split) -> set[str]:
-    assert isinstance(split.test, tuple)
-    unknown = [name for name in split.test if name not in units]
+def _refuse_unknown(pieces: Sequence[Piece], split: Split) -> None:
+    known = {piece.unit for piece in pieces}
+    unknown = [name for name in split.test if name not in known] if isinstance(split.test, tuple) else []
     if unknown:
         raise SpecError(
-            f"split.test names {listed(unknown)}: no recording has such a {split.by}", hint=f"there are {listed(units)}"
+            f"split.test names {listed(unknown)}: no recording has such a {split.by}", hint=f"there are {listed(known)}"
         )
-    return set(split.test)
 
 
 def _refuse_empty(classes: Mapping[str, set[str]], test: set[str], split: Split) -> None:

@@ -127,5 +127,5 @@ def rates_text(rates: tuple[float, float] | None) -> str:
     """`99.8`, or `98–101` where they differ."""
     if rates is None:
         return "-"
-    low, high = (f"{rate:.4g}" for rate in rates)
+    low, high = (f"{rate:.6g}" for rate in rates)
     return low if low == high else f"{low}–{high}"

@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tinyops.datasets.objects import Folder, data_folder
+from tinyops.datasets.places import open_objects
+from tinyops.datasets.recording import Leniency
 from tinyops.errors import UsageError
 from tinyops.label.admission import OnlyThisPage
 from tinyops.label.session import Session
@@ -40,7 +41,9 @@ def open_labelling(repository: Repository, dataset: str, find: Callable[[], Mode
         hint = "sources: [{kind: recordings, index: ../data/NAME.csv}] holds what people record and label"
         raise UsageError(f"{dataset}: has {len(sources) or 'no'} sources of kind recordings, wanted one", hint=hint)
     index = repository.resolve(entry, sources[0].index)
-    gallery = Gallery(Folder(data_folder(index)), spec.signal)
+    source = sources[0]
+    leniency = Leniency(adapt=frozenset(source.adapt), columns=source.columns)
+    gallery = Gallery(open_objects(source, index, dataset), spec.signal, leniency)
     session = Session(index, gallery)
     line, column = entry.yaml.locate(("spec", "classes"))
     suggestions = Suggestions(find, spec, gallery)

@@ -6,18 +6,21 @@ Every change is made in the index as the disk has it then, under its lock: what 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tinyops.datasets.editing import comments_above, locked
 from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, format_index, parse_index
 from tinyops.errors import SpecError
 from tinyops.files import digest_bytes, read_bounded, write_atomic
 from tinyops.label.actions import ACTIONS, Action, said
-from tinyops.label.edits import Entries, Whole
+from tinyops.label.edits import UNMEASURED, Entries, Whole
 from tinyops.label.history import Change, History, carry_out, difference, without_copies
 from tinyops.label.signals import Gallery, Shown, measured
+
+MEASURED = ("frames", *UNMEASURED)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Session:
         def change(entries: Entries) -> Change:
             framed = self._framer(entries)
             changed = ACTIONS[type(action)](entries, action, framed)
-            made = self._finished(difference(said(action), entries, changed))
+            made = self._finished(difference(said(action), entries, changed), entries)
             if not made.removed and not made.added:
                 raise SpecError("that changes nothing")
             return made
@@ -97,16 +100,17 @@ class Session:
                 raise
             return Done(change, before.digest, after.digest)
 
-    def _finished(self, change: Change) -> Change:
+    def _finished(self, change: Change, before: Entries) -> Change:
         """New pieces with their statistics, as they will be read from the disk."""
         had = {(entry.path, entry.begin, entry.end) for entry in change.removed}
-        new = [e if (e.path, e.begin, e.end) in had else self._measured(e) for e in change.added]
+        unused = unused_columns(before)
+        new = [e if (e.path, e.begin, e.end) in had else self._measured(e, unused) for e in change.added]
         if (copy := without_copies(tuple(new))) is not None:
             raise SpecError(f"{copy.id}: there would be two of it")
         return replace(change, added=parse_index(format_index(new), str(self.index)))
 
-    def _measured(self, entry: IndexEntry) -> IndexEntry:
-        return measured(entry, self.gallery.read(entry))
+    def _measured(self, entry: IndexEntry, unused: Mapping[str, Any]) -> IndexEntry:
+        return replace(measured(entry, self.gallery.read(entry)), **unused)
 
     def _framer(self, entries: Entries) -> Callable[[str], Whole]:
         def framed(path: str) -> Whole:
@@ -133,3 +137,15 @@ class Session:
         write_atomic(self.index, data)
         self._state = State(data, digest_bytes(data), entries)
         return self._state
+
+
+def unused_columns(entries: Entries) -> dict[str, Any]:
+    """Measured columns that no line of an index uses, empty: filled in, one of them would change every line's text.
+
+    An index without pieces gets new columns at its first piece in any case, and then all of them.
+    """
+    if all(entry.begin is None for entry in entries):
+        return {}
+    empty = IndexEntry("")
+    blank = {name: getattr(empty, name) for name in MEASURED}
+    return {name: value for name, value in blank.items() if all(getattr(entry, name) == value for entry in entries)}

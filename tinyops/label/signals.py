@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyops.datasets.adding import with_statistics
-from tinyops.datasets.formats import FORMATS
+from tinyops.datasets.formats import format_named
 from tinyops.datasets.index import IndexEntry
-from tinyops.datasets.objects import Place, read_entry
+from tinyops.datasets.objects import Objects
+from tinyops.datasets.recording import STRICT, Leniency
 from tinyops.datasets.take import SUFFIX, Take, read_take
 from tinyops.errors import SpecError
 from tinyops.files import MIB
@@ -47,11 +48,9 @@ class Shown:
         return tuple((begin, end) for begin, end in pairwise(edges) if begin < end)
 
 
-def show(data: bytes, entry: IndexEntry, signal: Signal) -> Shown:
+def show(data: bytes, entry: IndexEntry, signal: Signal, leniency: Leniency = STRICT) -> Shown:
     """What a file of the index holds. Raises SpecError for one that is not what the dataset's signal wants."""
-    if entry.kind not in FORMATS:
-        raise SpecError(f"{entry.path}: no format {entry.kind!r} is known", hint=f"known: {', '.join(FORMATS)}")
-    found = list(FORMATS[entry.kind](data, signal, entry.path))
+    found = list(format_named(entry.kind, entry.path)(data, signal, entry.path, leniency))
     if not found:
         raise SpecError(f"{entry.path}: holds no frames")
     values = np.concatenate([item.values for item in found])
@@ -64,7 +63,9 @@ def show(data: bytes, entry: IndexEntry, signal: Signal) -> Shown:
         )
     edges = np.cumsum([len(item.values) for item in found])[:-1]
     slots = Slots(tuple((int(edge), 0) for edge in edges), len(values))
-    return Shown(values, slots, entry.rate_hz or signal.rate_hz, signal.full_scale, {})
+    resampled = "rate" in leniency.adapt
+    rate_hz = signal.rate_hz if resampled else entry.rate_hz or signal.rate_hz
+    return Shown(values, slots, rate_hz, signal.full_scale, {})
 
 
 def _rate(take: Take, entry: IndexEntry, signal: Signal) -> float | None:
@@ -84,21 +85,23 @@ def _facts(take: Take) -> dict[str, str]:
 class Gallery:
     """Recordings that were looked at last stay in memory, up to so many bytes. Threads may share one."""
 
-    def __init__(self, place: Place, signal: Signal, held_bytes: int = HELD_BYTES) -> None:
-        self._place, self._signal, self._limit = place, signal, held_bytes
+    def __init__(
+        self, objects: Objects, signal: Signal, leniency: Leniency = STRICT, held_bytes: int = HELD_BYTES
+    ) -> None:
+        self._objects, self._signal, self._leniency, self._limit = objects, signal, leniency, held_bytes
         self._held: OrderedDict[tuple[str, str], Shown] = OrderedDict()
         self._lock = threading.Lock()
         self.reads = 0
 
     def read(self, entry: IndexEntry) -> Shown:
-        """Raises SpecError for a file that is missing, has changed or cannot be read."""
+        """Raises SpecError for a file that is missing or no such signal, RemoteError where it lies away."""
         key = (entry.sha256, entry.path)
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
                 return self._held[key]
             self.reads += 1
-        shown = show(read_entry(self._place, entry), entry, self._signal)
+        shown = show(self._objects.read(entry), entry, self._signal, self._leniency)
         with self._lock:
             self._held[key] = shown
             while len(self._held) > 1 and sum(s.values.nbytes for s in self._held.values()) > self._limit:

@@ -112,4 +112,5 @@ class Suggestions:
 
 
 def _sentence(error: Exception) -> str:
-    return error.message if isinstance(error, TinyopsError) else str(error)
+    text = error.message if isinstance(error, TinyopsError) else str(error)
+    return "; ".join(line.strip() for line in text.splitlines()[:4])

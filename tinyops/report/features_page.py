@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyops.features import StagedFeatures
 from tinyops.features.stage_json import stage_json
+from tinyops.features.stages import LogMel, Spectrum, Statistics
 from tinyops.files import JsonObject, printable
 from tinyops.report.pictures import (
     SPREADS,
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 WIDTH, SIGNAL_HEIGHT, ROWS_HEIGHT = 300, 56, 150
 LINES_MAX = 9  # rows of so few values are drawn as lines, one in each colour
+COUNTS = 32768
 TEXT_WIDTH, TEXT_HEIGHT = 64, 12
 TEXT_MAX = 120
+TAIL = 26  # characters of a recording's name in a caption
 
 
 def features_page(preview: Preview, about: About) -> str:
@@ -53,7 +56,7 @@ def features_page(preview: Preview, about: About) -> str:
             about=about,
             stages=stage_lines(preview),
             steps=[step_text(step) for step in about.augment],
-            values=_values(preview),
+            values=_values(preview, about.signal["channels"]),
             style=Markup(style),  # noqa: S704 - our own file
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             scale=data_url(scale),
@@ -71,8 +74,9 @@ def stage_lines(preview: Preview) -> list[str]:
 
 
 def step_text(fields: JsonObject) -> str:
-    """`mask_time: at_most_s 0.1, count 2`."""
-    said = [f"{name} {_spoken(value)}" for name, value in fields.items() if name != "kind" and value not in (None, [])]
+    """`mask_time: at_most_s 0.1, count 2`; what acts always says no chance."""
+    told = {name: value for name, value in fields.items() if name != "kind" and value not in (None, [])}
+    said = [f"{name} {_spoken(value)}" for name, value in told.items() if (name, value) != ("chance", 1.0)]
     return f"{fields['kind']}: {', '.join(said)}" if said else str(fields["kind"])
 
 
@@ -91,20 +95,37 @@ class Values:
     lowest: int
     highest: int
     count: int
+    unit: str
 
 
-def _values(preview: Preview) -> Values:
+def _values(preview: Preview, channels: Sequence[str]) -> Values:
     offsets = np.array(preview.features.offset, np.float64)
     spreads = 1 / np.array(preview.features.gain, np.float64)
     lowest, highest = float((offsets - spreads).min()), float((offsets + spreads).max())
-    lines = tuple(
-        (f"{number}", int(offset), float(spread))
-        for number, (offset, spread) in enumerate(zip(offsets, spreads, strict=True))
-    )
+    names = _names(preview, channels)
+    lines = tuple((n, int(o), float(s)) for n, o, s in zip(names, offsets, spreads, strict=True))
     drawn = (offsets, offsets + spreads, offsets - spreads)
     paths = tuple(line(v, lowest, highest, 2 * WIDTH, ROWS_HEIGHT) for v in drawn)
     few = lines if len(lines) <= LINES_MAX else ()
-    return Values(few, paths, round(lowest), round(highest), len(lines))
+    return Values(few, paths, round(lowest), round(highest), len(lines), _unit(preview))
+
+
+def _names(preview: Preview, channels: Sequence[str]) -> list[str]:
+    """Of a row's values: their channel, and which of its values it is where it has several."""
+    features = preview.features
+    count = len(features.offset)
+    each = count // len(channels)
+    if isinstance(features, StagedFeatures) and isinstance(features.last, Statistics):
+        kinds: Sequence[str] = features.last.statistics
+    else:
+        kinds = [""] if each == 1 else [str(number) for number in range(each)]
+    return [f"{kinds[i // len(channels)]} {channels[i % len(channels)]}".strip() for i in range(count)]
+
+
+def _unit(preview: Preview) -> str:
+    last = preview.features.last if isinstance(preview.features, StagedFeatures) else None
+    logarithmic = isinstance(last, LogMel) or (isinstance(last, Spectrum) and last.scale == "log")
+    return "in 512ths of an octave of power" if logarithmic else "counts"
 
 
 @dataclass(frozen=True)
@@ -146,7 +167,13 @@ def _image(shown: Shown, size: Sequence[int], channels: int) -> str:
 def example_note(example: Example) -> str:
     """Its side, and where its window begins."""
     side = "test side: never varied in training" if example.test else "training side"
-    return side if not example.begin_s else f"{side}, from {example.begin_s:g} s"
+    begin = f", from {example.begin_s:g} s" if example.begin_s else ""
+    return f"{side}{begin}, up to {example.limit / COUNTS:.2g} of full scale"
+
+
+def _tail(name: str) -> str:
+    """The end of a long name, which tells it from others."""
+    return name if len(name) <= TAIL else f"…{name[-TAIL:]}"
 
 
 @cache
@@ -167,6 +194,7 @@ def _environment() -> Environment:
         "draw_signal": draw_signal,
         "image": _image,
         "note": example_note,
+        "tail": _tail,
         "width": WIDTH,
         "signal_height": SIGNAL_HEIGHT,
         "rows_height": ROWS_HEIGHT,
@@ -188,7 +216,7 @@ def features_text(preview: Preview) -> str:
         if view.mean is not None:
             lines += ["  mean of the training side:", *_indented(view.mean)]
         for example in view.examples:
-            lines += list(_example_lines(example, preview.limit))
+            lines += list(_example_lines(example))
         lines.append("")
     return "\n".join(lines[:-1])
 
@@ -197,12 +225,12 @@ def _class_line(view: ClassView) -> str:
     return f"{view.name}: {view.recordings['train']} recordings to train, {view.recordings['test']} to test"
 
 
-def _example_lines(example: Example, limit: float) -> Iterator[str]:
+def _example_lines(example: Example) -> Iterator[str]:
     yield f"  {printable(example.id)} ({example_note(example)}):"
     for number, shown in enumerate((example.plain, *example.variations)):
         if number:
             yield f"  varied, {number}:"
-        yield f"    {sparkline(shown.samples, limit, TEXT_WIDTH)}"
+        yield f"    {sparkline(shown.samples, example.limit, TEXT_WIDTH)}"
         yield from _indented(shown.inputs)
 
 

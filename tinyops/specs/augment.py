@@ -43,7 +43,7 @@ class NoiseStep(_Step):
 
 
 class ShiftStep(_Step):
-    """Earlier or later in time; the first or last sample is held where nothing is left."""
+    """Earlier or later in time; where nothing is left, the recording goes on mirrored."""
 
     kind: Literal["shift"]
     at_most_s: PositiveFloat = Field(description="Farthest that a recording moves, either way.")
@@ -62,7 +62,7 @@ class ScaleStep(_Step):
 
 
 class SpeedStep(_Step):
-    """Faster or slower around its middle, pitch and all; the first and last sample are held where it ends too early."""
+    """Faster or slower around its middle, pitch and all; where it ends too early, it goes on mirrored."""
 
     kind: Literal["speed"]
     factor: tuple[Speed, Speed] = Field(description="1.1 plays a recording in 10 % less time; drawn between the two.")

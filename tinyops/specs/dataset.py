@@ -9,7 +9,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from tinyops.documents import Digest, Matching, Misplaced, Name, Secret, Strict
+from tinyops.files import JsonObject
 from tinyops.specs.artifact_store import OptionName, OptionText
+from tinyops.specs.checks import Checks
 from tinyops.specs.fields import Channel, Label, Path_, Seed, Unit
 
 
@@ -186,19 +188,6 @@ class Split(Strict):
         return self
 
 
-class Checks(Strict):
-    """What data must be, before anything is trained on it."""
-
-    min_recordings_per_class: PositiveInt = Field(default=2, description="In training and test together.")
-    range: tuple[float, float] | None = Field(default=None, description="Lowest and highest value of any channel.")
-
-    @model_validator(mode="after")
-    def _range_ascends(self) -> Checks:
-        if self.range is not None and self.range[0] >= self.range[1]:
-            raise Misplaced(("range",), "the lower end is not below the upper")
-        return self
-
-
 class DatasetSpec(Strict):
     task: Literal["classification", "anomaly"] = Field(
         default="classification",
@@ -249,3 +238,19 @@ class DatasetSpec(Strict):
     def test_only(self) -> frozenset[str]:
         """Classes that nothing is trained on."""
         return frozenset(self.classes) - {self.normal} if self.task == "anomaly" else frozenset()
+
+    @model_validator(mode="after")
+    def _checks_know_their_channels(self) -> DatasetSpec:
+        for channel in self.checks.ranges:
+            if channel not in self.signal.channels:
+                known = ", ".join(self.signal.channels)
+                raise Misplaced(("checks", "ranges", channel), "the signal has no such channel", hint=f"it has {known}")
+        if self.signal.rate_hz is None and self.checks.min_seconds_per_class is not None:
+            raise Misplaced(("checks", "min_seconds_per_class"), "single images have no seconds", hint="remove it")
+        return self
+
+    def settings(self) -> JsonObject:
+        """What the step's key is made of, and what the step reads back; what no released dataset had is left out."""
+        given = self.model_dump(mode="json", exclude={"normal"} if self.normal is None else None)
+        sources = [{n: v for n, v in source.items() if n != "adapt" or v} for source in given["sources"]]
+        return {**given, "sources": sources, "checks": self.checks.settings()}

@@ -16,8 +16,8 @@ from tinyops.documents import Digest, Name, Secret, Strict
 from tinyops.specs.acts import Act
 from tinyops.specs.artifact_store import ArtifactStore
 from tinyops.specs.augment import STEPS_LIMIT, AugmentStep
+from tinyops.specs.checks import Checks
 from tinyops.specs.dataset import (
-    Checks,
     DatasetSpec,
     FilesSource,
     RecordingsSource,

@@ -40,6 +40,11 @@ class Example:
     plain: Shown
     variations: tuple[Shown, ...]
 
+    @property
+    def limit(self) -> float:
+        """The largest magnitude of its samples, varied or not: its pictures share their scale."""
+        return max(float(np.abs(s.samples.astype(np.int32)).max()) for s in (self.plain, *self.variations)) or 1.0
+
 
 @dataclass(frozen=True)
 class ClassView:
@@ -54,12 +59,11 @@ class ClassView:
 
 @dataclass(frozen=True)
 class Preview:
-    """All that is shown. `limit` is the largest magnitude of any sample shown: pictures share their scale."""
+    """All that is shown."""
 
     features: FrameFeatures
     shape: tuple[int, ...]
     classes: tuple[ClassView, ...]
-    limit: float
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class Previewer:
                 flat = augmentation.samples(frames.reshape(-1, self.channels), self.recordings.ids[number], copy)
                 samples = flat.reshape(frames.shape)
                 made = extract_rows(samples, self.features)
-            window = augmentation.mask(self._window(made, at)[None], means, copy)[0]
+            window = augmentation.mask(self._window(made, at)[None], means, copy, self.recordings.ids[number])[0]
             yield Shown(self._samples(samples, at), self._inputs(window))
 
     def _window(self, rows: Counts, at: int) -> Counts:
@@ -176,9 +180,7 @@ def make_preview(
     if training.get("augment"):
         augmentation = read_augmentation(training, dataset["signal"], dataset["classes"], recordings, others)
     views = tuple(previewer.views(augmentation, wanted))
-    shown = [s for v in views for e in v.examples for s in (e.plain, *e.variations)]
-    limit = max((float(np.abs(s.samples.astype(np.int32)).max()) for s in shown), default=1.0)
-    return Preview(previewer.features, input_shape(planned, dataset["signal"]), views, max(limit, 1.0))
+    return Preview(previewer.features, input_shape(planned, dataset["signal"]), views)
 
 
 def _check_recording(ids: Sequence[str], wanted: str | None) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tinyops.errors import SpecError
 from tinyops.features import RawFeatures
 from tinyops.recordings import Recordings, Windows, cut_windows
+from tinyops.train.augment.edges import mirrored
 from tinyops.train.augment.kind import Rows
 from tinyops.train.augment.registry import ON_ROWS, ON_SAMPLES
 from tinyops.train.augment.varied import Augmentation, read_augmentation, training_side, varied
@@ -79,13 +80,18 @@ def test_noise_has_the_deviation_that_was_asked_for() -> None:
     assert noisy.std() == pytest.approx(0.1 * 32768, rel=0.02)
 
 
-def test_a_shift_holds_the_edge() -> None:
-    ramp = np.arange(30, dtype=np.int16).reshape(10, 3) + 100
-    moved = {tuple(one({"kind": "shift", "at_most_s": 0.02}, ramp, copy)[:, 0]) for copy in range(40)}
-    column = list(ramp[:, 0])
-    wanted = {tuple([column[0]] * n + column[: 10 - n]) for n in range(3)}
-    wanted |= {tuple(column[n:] + [column[-1]] * n) for n in range(3)}
-    assert moved == wanted
+def test_a_shift_goes_on_mirrored() -> None:
+    ramp = (np.arange(10)[:, None] * np.ones(3)).astype(np.int16)
+    moved = {tuple(one({"kind": "shift", "at_most_s": 0.02}, ramp, copy)[:, 0].tolist()) for copy in range(40)}
+    earlier = {(1, 2, 3, 4, 5, 6, 7, 8, 9, 8), (2, 3, 4, 5, 6, 7, 8, 9, 8, 7)}
+    later = {(1, 0, 1, 2, 3, 4, 5, 6, 7, 8), (2, 1, 0, 1, 2, 3, 4, 5, 6, 7)}
+    assert moved == earlier | later | {tuple(range(10))}
+
+
+def test_places_beyond_the_ends_are_mirrored_any_number_of_times() -> None:
+    assert mirrored(np.arange(-5, 10), 3).tolist() == [1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1]
+    assert mirrored(np.array([-0.5, 2.5, 4.25]), 3).tolist() == [0.5, 1.5, 0.25]
+    assert mirrored(np.array([-1, 0, 7]), 1).tolist() == [0, 0, 0]
 
 
 def test_scaled_samples_saturate_and_keep_their_ratio() -> None:
@@ -96,7 +102,7 @@ def test_speed_keeps_the_middle_and_the_length() -> None:
     ramp = (np.arange(101)[:, None] * np.ones(3) * 100).astype(np.int16)
     faster = one({"kind": "speed", "factor": [2, 2]}, ramp)
     assert faster.shape == ramp.shape and faster[50, 0] == ramp[50, 0] and faster[60, 0] == ramp[70, 0]
-    assert faster[0, 0] == 0 and faster[100, 0] == 10000  # the ends are held
+    assert faster[25, 0] == 0 and faster[0, 0] == ramp[50, 0] and faster[100, 0] == ramp[50, 0]  # mirrored
 
 
 def test_a_rotation_keeps_the_length_of_what_is_felt() -> None:

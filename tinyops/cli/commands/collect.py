@@ -10,8 +10,8 @@ from tinyops.cli.verbs import add_verbs, run_verb
 
 # record: from one device; serve: from many at once; firmware: for a board that has none yet
 VERBS: dict[str, str] = {
-    "record": "record from one device: by a line, the network, a radio, or this machine's own microphone or camera",
     "firmware": "a program for a board that sends what its sensor measures",
+    "record": "record from one device: by a line, the network, a radio, or this machine's own microphone or camera",
     "serve": "take in recordings that many devices push at once",
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.data_notes import note_added
 from tinyops.cli.output import Output, log
 from tinyops.collect.capture.ways.registry import WAYS
 from tinyops.errors import ExitCode, UsageError
@@ -100,6 +101,8 @@ def _sit(
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED if wanted.seconds is not None else ExitCode.OK)
     finally:
+        if not arguments.json:
+            note_added(repository_root(arguments), dataset, [k.entry for k in (*kept, *session.kept)], log)
         _commit(arguments, dataset, [*kept, *session.kept])
     return int(ExitCode.OK if session.kept else ExitCode.TOOL)
 

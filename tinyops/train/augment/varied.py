@@ -49,10 +49,10 @@ class Augmentation:
                 samples = ON_SAMPLES[type(step)](samples, step, self.scene, random)  # type: ignore[index]
         return np.clip(np.rint(samples), LOWEST, HIGHEST).astype(np.int16)
 
-    def mask(self, windows: Counts, rows: Rows, copy: int) -> Counts:
-        """Windows [N, T, V] with the steps on rows; a copy of them."""
+    def mask(self, windows: Counts, rows: Rows, copy: int, name: str = "") -> Counts:
+        """Windows [N, T, V] with the steps on rows; a copy of them. `name` tells one list of windows from another."""
         masked = windows.copy()
-        random = self._random("", copy, 1)
+        random = self._random(name, copy, 1)
         for window in masked:
             for step in self.on_rows:
                 if _acts(step, random):

@@ -57,7 +57,13 @@ enum {
 
 #define UART_ENABLED 4u
 #define UART_RXDRDY_INTERRUPT (1u << 2)
-#define UART_115200_BAUD 0x01d7e000u
+#if !defined(TINYOPS_BAUD) || TINYOPS_BAUD == 115200
+#define UART_BAUD 0x01d7e000u
+#elif TINYOPS_BAUD == 1000000 /* a collector's */
+#define UART_BAUD 0x10000000u
+#else
+#error "the register's value for this baud rate is not known"
+#endif
 #define NOT_CONNECTED 0xffffffffu
 #define DEVICE_ID(word) REGISTER(0x10000060u + 4u * (word))
 #define EMULATED_ID 0x12345678u /* a word of the number that every micro:bit of QEMU's has */
@@ -165,7 +171,7 @@ static void open_uart(void) {
   UART(UART_PSELTXD) = BOARD_TX_SELECT;
   UART(UART_PSELRXD) = BOARD_RX_SELECT;
   UART(UART_CONFIG) = 0; /* 8 bits, no parity, no flow control */
-  UART(UART_BAUDRATE) = UART_115200_BAUD;
+  UART(UART_BAUDRATE) = UART_BAUD;
   UART(UART_ENABLE) = UART_ENABLED;
   UART(UART_RXDRDY) = 0;
   UART(UART_STARTTX) = 1;

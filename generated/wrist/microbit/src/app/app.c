@@ -378,13 +378,3 @@ int32_t tinyops_app_poll(tinyops_app *app) {
   const int32_t sensed = tinyops_app_sense(app);
   return poll_line(app) != 0 || sensed != 0;
 }
-
-void tinyops_app_send_fault(const tinyops_port *port, uint32_t pc, uint32_t lr, uint32_t psr) {
-  uint8_t frame[PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_SIZE + 2];
-  frame[TYPE_AT] = TINYOPS_LINK_FAULT;
-  frame[SEQUENCE_AT] = 0;
-  tinyops_put32(frame + PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_PC_AT, pc);
-  tinyops_put32(frame + PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_LR_AT, lr);
-  tinyops_put32(frame + PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_PSR_AT, psr);
-  tinyops_app_send(port, frame, PAYLOAD_AT + TINYOPS_LINK_FAULT_REPLY_SIZE);
-}

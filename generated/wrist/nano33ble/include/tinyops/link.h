@@ -25,8 +25,11 @@
 #define TINYOPS_LINK_STATS 0x06u
 #define TINYOPS_LINK_RESET_STATE 0x07u
 #define TINYOPS_LINK_CYCLES 0x08u
+#define TINYOPS_LINK_COLLECT_START 0x0au
+#define TINYOPS_LINK_COLLECT_STOP 0x0bu
 #define TINYOPS_LINK_RESULT 0x40u
 #define TINYOPS_LINK_FAULT 0x41u
+#define TINYOPS_LINK_SAMPLES 0x42u
 #define TINYOPS_LINK_ERROR 0xffu
 
 /* Why a request cannot be done, beyond the statuses of model.h. */
@@ -46,6 +49,10 @@
 #define TINYOPS_LINK_ERR_TYPE (-22)
 /* a piece of a sensor frame is missing before this one */
 #define TINYOPS_LINK_ERR_ORDER (-23)
+/* the board has no sensor that its firmware reads: nothing to collect */
+#define TINYOPS_LINK_ERR_NO_SENSOR (-24)
+/* the board's sensor does not answer, or not at this rate */
+#define TINYOPS_LINK_ERR_SENSOR (-25)
 
 /* index of the first value in its frame */
 #define TINYOPS_LINK_SAMPLE_REQUEST_FIRST_AT 0u
@@ -64,6 +71,12 @@
 /* bytes wanted, at most TINYOPS_LINK_DATA_MAX */
 #define TINYOPS_LINK_TENSOR_READ_REQUEST_COUNT_AT 5u
 #define TINYOPS_LINK_TENSOR_READ_REQUEST_SIZE 7u
+
+/* number of the take, the host's choice: its samples carry it */
+#define TINYOPS_LINK_COLLECT_START_REQUEST_TAKE_AT 0u
+/* frames in 1000 seconds; 0: as the firmware was built for */
+#define TINYOPS_LINK_COLLECT_START_REQUEST_RATE_MILLIHZ_AT 1u
+#define TINYOPS_LINK_COLLECT_START_REQUEST_SIZE 5u
 
 /* version of this protocol */
 #define TINYOPS_LINK_HELLO_REPLY_LINK_AT 0u
@@ -147,6 +160,29 @@
 /* program status there */
 #define TINYOPS_LINK_FAULT_REPLY_PSR_AT 8u
 #define TINYOPS_LINK_FAULT_REPLY_SIZE 12u
+
+/* frames in 1000 seconds, as the sensor takes it */
+#define TINYOPS_LINK_COLLECT_START_REPLY_RATE_MILLIHZ_AT 0u
+/* int16 values in a frame */
+#define TINYOPS_LINK_COLLECT_START_REPLY_FRAME_VALUES_AT 4u
+#define TINYOPS_LINK_COLLECT_START_REPLY_SIZE 8u
+
+/* made by the sensor since COLLECT_START, modulo 2^32, lost ones among them */
+#define TINYOPS_LINK_COLLECT_STOP_REPLY_FRAMES_AT 0u
+/* of them that the board lost, because nobody took them in time */
+#define TINYOPS_LINK_COLLECT_STOP_REPLY_MISSED_AT 4u
+#define TINYOPS_LINK_COLLECT_STOP_REPLY_SIZE 8u
+
+/* as COLLECT_START gave it */
+#define TINYOPS_LINK_SAMPLES_REPLY_TAKE_AT 0u
+/* index of the first frame since COLLECT_START, modulo 2^32; lost frames count */
+#define TINYOPS_LINK_SAMPLES_REPLY_FRAME_AT 1u
+/* index of the first value in that frame: a large frame comes in pieces */
+#define TINYOPS_LINK_SAMPLES_REPLY_VALUE_AT 5u
+/* the board's clock when it took the newest of these frames, modulo 2^32 */
+#define TINYOPS_LINK_SAMPLES_REPLY_CLOCK_MS_AT 9u
+/* then int16 values: whole frames one after the other, or a piece of one */
+#define TINYOPS_LINK_SAMPLES_REPLY_SIZE 13u
 
 /* why */
 #define TINYOPS_LINK_ERROR_REPLY_STATUS_AT 0u

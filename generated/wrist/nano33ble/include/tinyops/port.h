@@ -54,7 +54,8 @@ typedef struct {
    * has room for one. Returns 1, 0 when there is none, or a negative number when the sensor has
    * failed. */
   int32_t (*poll)(void *context, int16_t *values, uint32_t count);
-  /* Frames that were lost since start because nobody took them. */
+  /* Frames that were lost since start because nobody took them, before the one that poll gave last.
+   */
   uint32_t (*missed)(void *context);
 } tinyops_port_sensor;
 

@@ -148,6 +148,7 @@ void tinyops_port_open(tinyops_port *port) {
       .reset_cause = TINYOPS_RESET_UNKNOWN, /* no register tells */
       .feed_watchdog = feed_watchdog,
       .flash = twin_flash(),
+      .sensor = twin_sensor(),
       .show = show,
       .keep = tinyops_ram_keep(),
       .keep_bytes = tinyops_ram_keep_bytes(),

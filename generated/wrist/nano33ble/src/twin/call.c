@@ -3,7 +3,17 @@
  * instruction. */
 #include "call.h"
 
-enum { PROBE = 0, ERASE = 1, PROGRAM = 2, READ = 3, NUMBER = 4, NUMBER_BYTES = 8 };
+enum {
+  PROBE = 0,
+  ERASE = 1,
+  PROGRAM = 2,
+  READ = 3,
+  NUMBER = 4,
+  SENSOR_START = 5,
+  SENSOR_POLL = 6,
+  SENSOR_MISSED = 7,
+  NUMBER_BYTES = 8
+};
 #define MAGIC 0x6c6c6163u
 
 typedef struct {
@@ -62,4 +72,32 @@ const tinyops_port_flash *twin_flash(void) { return 0; }
 
 uint32_t twin_read_number(uint32_t *number) {
   return ask(NUMBER, 0, number, NUMBER_BYTES) == 0 ? NUMBER_BYTES : 0;
+}
+
+/* The port's own clock: an emulator may not read the guest's amid its instructions. */
+static uint32_t now_ms(void *context) {
+  const tinyops_port *port = (const tinyops_port *)context;
+  return port->now_ms(port->context);
+}
+
+static int32_t start_sensor(void *context, uint32_t rate_millihz) {
+  return ask(SENSOR_START, now_ms(context), (const void *)(uintptr_t)rate_millihz, 0);
+}
+
+static int32_t poll_sensor(void *context, int16_t *values, uint32_t count) {
+  return ask(SENSOR_POLL, now_ms(context), values, count * (uint32_t)sizeof(*values));
+}
+
+static uint32_t missed(void *context) {
+  (void)context;
+  return (uint32_t)ask(SENSOR_MISSED, 0, 0, 0);
+}
+
+const tinyops_port_sensor *twin_sensor(void) {
+  static const tinyops_port_sensor sensor = {
+      .start = start_sensor,
+      .poll = poll_sensor,
+      .missed = missed,
+  };
+  return ask(SENSOR_MISSED, 0, 0, 0) >= 0 ? &sensor : 0;
 }

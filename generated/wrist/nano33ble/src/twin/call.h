@@ -1,5 +1,5 @@
-/* What the port of a virtual board asks of its emulator: flash that keeps settings, and the chip's
- * number. The machines that twins run on have neither. */
+/* What the port of a virtual board asks of its emulator: flash that keeps settings, the chip's
+ * number, a sensor. The machines that twins run on have none of them. */
 #ifndef TINYOPS_PORT_TWIN_CALL_H
 #define TINYOPS_PORT_TWIN_CALL_H
 
@@ -14,5 +14,9 @@ const tinyops_port_flash *twin_flash(void);
 /* Copies the number of the board's chip to `number`, which has room for two words. Returns its
  * bytes; 0: the emulator was given none. */
 uint32_t twin_read_number(uint32_t *number);
+
+/* A sensor that replays a recording, for a port that is its own context; its clock is the port's
+ * `now_ms`. Null when the emulator was given none. */
+const tinyops_port_sensor *twin_sensor(void);
 
 #endif

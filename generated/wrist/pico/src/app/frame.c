@@ -2,6 +2,7 @@
  * tinyops/link. */
 #include "tinyops/app.h"
 #include "tinyops/crc32.h"
+#include "tinyops/little_endian.h"
 
 enum { CRC_BYTES = 2, HEAD_BYTES = 2, RUN_MAX = 254, NO_ZERO_AFTER = 0xff };
 
@@ -95,4 +96,14 @@ void tinyops_app_send(const tinyops_port *port, uint8_t *frame, uint32_t length)
     at++; /* the zero that the next code byte stands for */
   }
   port->write(port->context, &delimiter, 1);
+}
+
+void tinyops_app_send_fault(const tinyops_port *port, uint32_t pc, uint32_t lr, uint32_t psr) {
+  uint8_t frame[HEAD_BYTES + TINYOPS_LINK_FAULT_REPLY_SIZE + CRC_BYTES];
+  frame[0] = TINYOPS_LINK_FAULT;
+  frame[1] = 0;
+  tinyops_put32(frame + HEAD_BYTES + TINYOPS_LINK_FAULT_REPLY_PC_AT, pc);
+  tinyops_put32(frame + HEAD_BYTES + TINYOPS_LINK_FAULT_REPLY_LR_AT, lr);
+  tinyops_put32(frame + HEAD_BYTES + TINYOPS_LINK_FAULT_REPLY_PSR_AT, psr);
+  tinyops_app_send(port, frame, HEAD_BYTES + TINYOPS_LINK_FAULT_REPLY_SIZE);
 }

@@ -11,6 +11,9 @@
 #include "startup.h"
 #include "watchdog.h"
 
+#if !defined(TINYOPS_BAUD)
+#define TINYOPS_BAUD 115200 /* a collector has its own */
+#endif
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define UART(offset) REGISTER(0x40034000u + (offset))
 #define TIMER_NOW REGISTER(0x40054028u)
@@ -33,7 +36,7 @@ enum {
   UART_CONTROL = 0x30,
   UART_LEVELS = 0x34,
   UART_INTERRUPTS_ON = 0x38,
-  UART_BAUD = 115200,
+  UART_BAUD = TINYOPS_BAUD,
   UART_IRQ = 20,
   ALARM_IRQ = 0,
 
