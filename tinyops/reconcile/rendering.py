@@ -22,7 +22,7 @@ GENERATED = "generated"
 
 
 def rendered(root: Path) -> dict[str, bytes]:
-    """Every generated file by its path below generated/: firmware projects, data cards, schemas, the operators' page."""
+    """Every generated file by its path below generated/: firmware projects, data cards, schemas, operators."""
     catalog = load_world_catalog(root)
     repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
     files = {f"schema/{name}": pretty_json(schema) for name, schema in schemas().items()}
