@@ -232,7 +232,7 @@ def main() -> int:
 
 def measure(example: str, seeds: int, splits: int, boards: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="tinyops-example-") as name:
-        os.environ["XDG_CACHE_HOME"] = str(Path(name) / "cache")
+        os.environ["TINYOPS_CACHE"] = str(Path(name) / "cache")
         repository = Repository(example, made(Path(name) / "repository"))
         results: list[Trained] = []
         for trained in train_all(repository, seeds, splits, made(Path(name) / "trained")):
