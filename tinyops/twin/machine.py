@@ -58,6 +58,7 @@ class Boot:
     trust: Trust | None = None
     counter: int = 0
     slot: int = 0
+    hurried: bool = False  # sleep takes no time on this machine, only on the board's clock
 
     @property
     def silicon(self) -> bytes:

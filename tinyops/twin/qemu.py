@@ -23,6 +23,7 @@ from tinyops.twin.released import address_of, segments
 
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
 COUNTING = ("-icount", "shift=0")
+HURRIED = ("-icount", "shift=0,sleep=off")  # and while the core sleeps they run ahead to the next one
 MODEL = Path(__file__).parent.parent / "runtime/port/sim"
 PLUGIN_SOURCES = (*sorted(Path(__file__).parent.glob("qemu_*.[ch]")), *sorted(MODEL.glob("*.[ch]")))
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread")
@@ -63,7 +64,8 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
     spec = what.spec
     machine = QEMU[spec.twin.machine]
     emulator = what.tool("emulator", machine.emulator)
-    command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *machine.options, *COUNTING]
+    command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *machine.options]
+    command += HURRIED if what.hurried else COUNTING
     command += ["-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none"]
     ram = ram_of(spec)
     plugin = (
