@@ -84,7 +84,7 @@ def missed_after_stop(board: Any) -> int:
 
 
 def test_what_nobody_takes_in_time_is_missed(nano: tuple[MotionModel, dict[str, Path]]) -> None:
-    """The emulator stands still for longer than the sensor keeps frames, and its clock catches up: once it was asleep."""
+    """The emulator stands still for longer than the sensor keeps frames, and its clock catches up if it slept."""
     with twin.open_twin("nano33ble", board_spec("nano33ble"), nano[1], replay=walk(nano[1], 400)) as board:
         board.link.next_result(20.0)
         missed = next((found for _ in range(10) if (found := missed_after_stop(board))), 0)
