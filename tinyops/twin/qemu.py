@@ -18,7 +18,7 @@ from tinyops.twin.compiled import build_once
 from tinyops.twin.flash import flash_file, programs_allowed
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
-from tinyops.twin.recorded import Replay, on_accelerometer, replay_file
+from tinyops.twin.recorded import Replay, replay_file
 from tinyops.twin.released import address_of, segments
 
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
@@ -87,8 +87,7 @@ def _measured(what: Boot) -> Replay | None:
     """By the board's sensor: the machine's, or the chip that the board's own driver reads."""
     if what.replay is None or what.spec.twin.machine not in INTERFACES:
         return what.replay
-    facts = next(facts for facts in what.spec.sensors if facts.name in what.spec.drivers)
-    return on_accelerometer(what.replay, what.contract, facts, what.board)
+    return what.on_chip()
 
 
 def _chip(what: Boot) -> str:
