@@ -54,6 +54,7 @@ class CollectingDevice:
     twice: frozenset[int] = frozenset()
     stale: bool = False
     limit: int | None = None
+    fails: bool = False  # at its limit, its sensor
     clock_jump: tuple[int, int] = (1 << 62, 0)
     clock_from_ms: int = 0
     say: Callable[[bytes], None] = lambda _: None
@@ -62,6 +63,7 @@ class CollectingDevice:
     takes: list[int] = field(default_factory=list)
     running: int | None = None
     _began: float = 0.0
+    _asked: int = 0
     _decoder: Decoder = field(default_factory=Decoder)
 
     @property
@@ -89,6 +91,7 @@ class CollectingDevice:
             if take != self.running:
                 self.running, self.made, self.reports, self._began = take, 0, 0, time.monotonic()
                 self.takes.append(take)
+                self._asked = frame.sequence
             payload = REPLIES[Type.COLLECT_START].pack(round(self.rate_hz * 1000), self.width)
             return Frame(kind, frame.sequence, payload)
         if frame.type == Type.COLLECT_STOP and self.collector:
@@ -104,6 +107,9 @@ class CollectingDevice:
         due = due if self.limit is None else min(due, self.limit)
         while self.made + self.per_report <= due:
             self._report(self.per_report)
+        if self.fails and self.spent:
+            self.running = None
+            self.say(encode(Frame(Type.ERROR, self._asked, struct.pack("<b", Status.SENSOR))))
 
     @property
     def spent(self) -> bool:
