@@ -108,6 +108,17 @@ def test_a_pause_makes_two_recordings_of_one_take(bench: Bench) -> None:
     assert all(e.lost == 0 for e in lines)
 
 
+def test_a_take_longer_than_a_recording_may_be_goes_on_in_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinyops.collect.capture.recording.TAKE_LIMIT_BYTES", 1500)
+    record(bench, CollectingDevice(SIGNAL), replace(HALF_SECOND, seconds=1.0), Scripted())
+    lines = read_index(bench.destination.index)
+    assert len(lines) > 1
+    assert {e.take for e in lines} == {"one"}
+    assert all(frames == list(range(len(frames))) for frames in bench.frames())
+
+
 def test_a_device_unplugged_in_the_middle_leaves_what_it_sent(bench: Bench) -> None:
     device = CollectingDevice(SIGNAL, limit=210)
     with on_terminal(device, unplug=True) as port, opened("--port", port) as source:
