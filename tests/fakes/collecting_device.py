@@ -129,22 +129,25 @@ class CollectingDevice:
 
 
 @contextlib.contextmanager
-def on_terminal(device: CollectingDevice, *, unplug: bool = False, patient: bool = True) -> Iterator[str]:
+def on_terminal(device: CollectingDevice, *, unplug: bool = False, held: int | None = None) -> Iterator[str]:
     """The path of a port on which the device answers. `unplug`: the port vanishes when its `limit` is reached.
 
-    A device that is not `patient` loses what nobody has taken, as a line does.
+    `held`: bytes that wait at most for whoever reads, what comes then is lost, as on a line; else the device waits.
     """
     done = threading.Event()
     far, near = os.openpty()
     tty.setraw(near)
     port = os.ttyname(near)
 
-    os.set_blocking(far, patient)
+    os.set_blocking(far, held is None)
+    waiting = bytearray()
 
     def say(data: bytes) -> None:
+        if held is None or len(waiting) + len(data) <= held:
+            waiting.extend(data)
         with contextlib.suppress(BlockingIOError):
-            while data:
-                data = data[os.write(far, data) :]
+            while waiting:
+                del waiting[: os.write(far, waiting)]
 
     device.say = say
     thread = threading.Thread(target=_serve, args=(device, far, done, unplug), daemon=True)
@@ -163,5 +166,6 @@ def _serve(device: CollectingDevice, far: int, done: threading.Event, unplug: bo
         if ready:
             device.hear(os.read(far, 4096))
         device.measure()
+        device.say(b"")
     time.sleep(2 * PACE_S * unplug)
     os.close(far)
