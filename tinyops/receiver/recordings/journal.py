@@ -28,10 +28,10 @@ from tinyops.receiver.guard import Refused
 from tinyops.receiver.recordings.disk import MODE, lock_folder, write_all, write_at
 from tinyops.receiver.recordings.ledger import Incoming, take_name
 from tinyops.receiver.recordings.records import Kind, Record
-from tinyops.receiver.recordings.recovery import recovered
+from tinyops.receiver.recordings.recovery import Recovered, recovered
 
 GATHER_S = 0.02  # how long a record waits for others; no longer once GATHER_BYTES wait
-GATHER_BYTES = MIB
+GATHER_BYTES = 32 * 1024
 WAITING_LIMIT_BYTES = 16 * MIB
 SEGMENT_BYTES = 64 * MIB
 FULL_S, FAILING_S = 60.0, 30.0  # when who was refused may ask again
@@ -82,9 +82,9 @@ class Journal:
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock = lock_folder(root)
             try:
-                self.ledger = recovered(root, on_event)
-                self._dirty = set(self.ledger.takes)
-                self._begin(_last_number(self._segments) + 1)
+                found = recovered(root, on_event)
+                self.ledger, self._dirty = found.ledger, set(found.ledger.takes)
+                self._start(found)
             except BaseException:
                 os.close(self._lock)
                 raise
@@ -226,6 +226,16 @@ class Journal:
         except ToolError:
             return
         os.close(old)
+
+    def _start(self, found: Recovered) -> None:
+        """A new segment; on a disk that is full, the one that there is goes on. Raises ToolError."""
+        try:
+            self._begin(_last_number(self._segments) + 1)
+        except ToolError:
+            if found.segment is None:
+                raise
+            self._file, self._place = os.open(found.segment, os.O_WRONLY | os.O_CLOEXEC), found.end
+            os.ftruncate(self._file, found.end)
 
     def _begin(self, number: int) -> None:
         """Raises ToolError where the snapshot cannot be written; the segment before it is then as it was."""
