@@ -199,8 +199,8 @@ def accuracy_row(trained: Trained) -> list[str]:
 
 
 def cost_row(figures: dict[str, Any]) -> list[str]:
-    """Bytes on the board; `model` is what an update sends."""
-    names = ("flash_bytes", "ram_bytes", "instructions", "update_bytes")
+    """Bytes on the board; `image` is the model alone."""
+    names = ("flash_bytes", "ram_bytes", "instructions", "image_bytes")
     return [figures["board"], *(f"{figures[name]:,}" if figures.get(name) else "-" for name in names)]
 
 
@@ -237,7 +237,7 @@ def measure(example: str, seeds: int, splits: int, boards: Sequence[str]) -> Non
         show(example, list(train_all(repository, seeds, splits, made(Path(name) / "trained"))))
         if boards:
             heading(f"{example}: what it costs, in each board's twin")
-            table(["board", "flash", "RAM", "instructions", "model"], [cost_row(f) for f in build(repository, boards)])
+            table(["board", "flash", "RAM", "instructions", "image"], [cost_row(f) for f in build(repository, boards)])
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class Difference:
 
 def difference(old: Sequence[IndexEntry], new: Sequence[IndexEntry], spec: DatasetSpec | None = None) -> Difference:
     """Of two versions of an index. Without a spec nothing is said of the split."""
-    before, after = {_key(e): e for e in old}, {_key(e): e for e in new}
+    before, after = {entry_key(e): e for e in old}, {entry_key(e): e for e in new}
     common = [key for key in after if key in before]
     added, removed = [after[k] for k in after if k not in before], [before[k] for k in before if k not in after]
     recut = {e.sha256 for e in added} & {e.sha256 for e in removed}
@@ -96,7 +96,8 @@ def difference(old: Sequence[IndexEntry], new: Sequence[IndexEntry], spec: Datas
     )
 
 
-def _key(entry: IndexEntry) -> Key:
+def entry_key(entry: IndexEntry) -> Key:
+    """What makes a recording the same in two versions."""
     return entry.sha256, entry.begin, entry.end
 
 
@@ -123,7 +124,7 @@ def sides(entries: Sequence[IndexEntry], spec: DatasetSpec) -> dict[Key, str]:
     pieces = [Piece(e.label, entry_group(e, spec.split.by), e.sha256) for e in known]
     test = place_units(pieces, spec.split)
     return {
-        _key(entry): TEST if entry.label in spec.test_only or piece.unit in test else TRAIN
+        entry_key(entry): TEST if entry.label in spec.test_only or piece.unit in test else TRAIN
         for entry, piece in zip(known, pieces, strict=True)
     }
 

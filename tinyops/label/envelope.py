@@ -10,7 +10,8 @@ from tinyops.label.signals import Shown
 
 COLUMNS_MAX = 4096
 BINS = 128
-BLOCK_MIN, BLOCK_MAX = 64, 1024
+BLOCK = 4 * BINS  # frames that a column of a spectrogram looks at: 32 ms at 16 kHz; half of it in a short recording
+LONG_FRAMES = 8192
 FLOOR_DB = -90.0
 
 
@@ -33,20 +34,17 @@ def envelope(shown: Shown, begin: int, end: int, columns: int) -> NDArray[np.flo
 
 def spectrogram(shown: Shown, channel: int, begin: int, end: int, columns: int) -> NDArray[np.uint8]:
     """Loudness [columns, BINS], lowest frequency first: 0 is `FLOOR_DB` below full scale and less, 255 full scale."""
+    if channel >= len(shown.limits):
+        raise SpecError(f"the signal has no channel {channel}")
     edges = _edges(shown, begin, end, columns)
-    block = 1 << int(np.clip(np.ceil(np.log2(max(shown.frames / 256, 1))), np.log2(BLOCK_MIN), np.log2(BLOCK_MAX)))
-    block = min(block * 2, BLOCK_MAX)
+    block = BLOCK if shown.frames >= LONG_FRAMES else BLOCK // 2
     values = shown.values[:, channel] / shown.limits[channel]
     padded = np.concatenate([np.zeros(block // 2), values, np.zeros(block)])
     middle = (edges[:-1] + edges[1:]) // 2
     window = np.hanning(block)
     frames = padded[middle[:, None] + np.arange(block)] * window
     power = np.abs(np.fft.rfft(frames, axis=1)[:, 1:]) / (window.sum() / 2)
-    power = (
-        power.reshape(columns, BINS, -1).max(axis=2)
-        if power.shape[1] >= BINS
-        else np.repeat(power, BINS // power.shape[1], axis=1)
-    )
+    power = power.reshape(columns, BINS, -1).max(axis=2)
     db = 20 * np.log10(np.maximum(power, 1e-9))
     out: NDArray[np.uint8] = np.clip((db - FLOOR_DB) / -FLOOR_DB * 255, 0, 255).astype(np.uint8)
     out[edges[1:] <= edges[:-1]] = 0

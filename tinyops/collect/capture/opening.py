@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tinyops.collect.capture.dialects.framed import Framed
 from tinyops.collect.capture.dialects.kind import Dialect
@@ -75,9 +75,10 @@ class _Looking:
 def open_source(way: Way, address: str, opening: Opening, form: Form) -> Source:
     """Opens a device, finds out how it speaks, and asks it who it is. Raises UsageError, SpecError, ToolError."""
     stream = way.open(address, opening)
-    pump = Pump(stream, gather=not way.traits.datagrams)
+    traits = replace(way.traits, live=way.traits.live and not stream.finite)
+    pump = Pump(stream, gather=not traits.datagrams)
     try:
-        return _source(stream, pump, way.traits, opening.signal, form)
+        return _source(stream, pump, traits, opening.signal, form)
     except BaseException:
         pump.close()
         raise

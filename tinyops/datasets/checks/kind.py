@@ -29,7 +29,9 @@ class Evidence:
 
     @cached_property
     def labelled(self) -> tuple[IndexRow, ...]:
-        return tuple(row for row in self.rows if row.entry.label)
+        """Those of a class: a label that is none is said once, by the check of labels."""
+        classes = frozenset(self.spec.classes)
+        return tuple(row for row in self.rows if row.entry.label in classes)
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tinyops.link.client import LinkClosed
-from tinyops.specs.model import Signal
+
+if TYPE_CHECKING:
+    from tinyops.specs.dataset import Signal
 
 
 class StreamEnded(LinkClosed):
@@ -14,9 +16,10 @@ class StreamEnded(LinkClosed):
 
 
 class Stream(Protocol):
-    """Bytes of one device, which one thread reads."""
+    """Bytes of one device, which one thread reads. `finite`: a file's, all of which are wanted."""
 
     name: str
+    finite: bool
 
     def read(self, timeout_s: float) -> bytes:
         """What has come; b"" at the time limit. May wait longer where `close` ends the wait.
@@ -45,7 +48,7 @@ class Traits:
     talks: bool = False
     begun: bool = False
     datagrams: bool = False
-    live: bool = True  # bytes come when they are measured
+    live: bool = True  # bytes come when they are measured; never of a finite stream
     format: str = ""
 
 

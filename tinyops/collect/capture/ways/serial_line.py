@@ -30,6 +30,8 @@ class SerialWay:
 class SerialLine:
     """An open line, this process's alone."""
 
+    finite = False
+
     def __init__(self, port: str, bauds: Sequence[int]) -> None:
         self.name = port
         self._left = list(bauds)

@@ -104,6 +104,8 @@ class ListenUdpWay:
 class TcpStream:
     """A connection."""
 
+    finite = False
+
     def __init__(self, name: str, line: socket.socket) -> None:
         self.name = name
         self._line = line
@@ -146,6 +148,8 @@ class TcpStream:
 
 class UdpStream:
     """Datagrams of one peer: the one that it is connected to, or the first that sends."""
+
+    finite = False
 
     def __init__(self, name: str, line: socket.socket) -> None:
         self.name = name

@@ -17,7 +17,7 @@ class StdinWay:
 
     option, metavar, default = "--stdin", "", None
     about = "what another program prints, through a pipe"
-    traits = Traits(begun=True, live=False)
+    traits = Traits(begun=True)
 
     def check(self, address: str) -> None:  # noqa: ARG002
         if sys.stdin is None or sys.stdin.isatty():
@@ -29,6 +29,8 @@ class StdinWay:
 
 class PipeStream:
     """The reading end of a pipe."""
+
+    finite = True
 
     def __init__(self, name: str, descriptor: int) -> None:
         self.name = name
