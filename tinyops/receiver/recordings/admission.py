@@ -115,7 +115,7 @@ def place(incoming: Incoming, offset: int, data: bytes, bounds: Bounds) -> Place
 def same_take(incoming: Incoming, opening: Opening) -> None:
     """Raises Refused where a device opens a take again with other facts."""
     if incoming.opening != replace_started(opening, incoming.opening.started):
-        raise Refused(409, f"take {opening.take} is open with other facts")
+        raise Refused(409, f"take {opening.called} is open with other facts")
 
 
 def replace_started(opening: Opening, started: str) -> Opening:

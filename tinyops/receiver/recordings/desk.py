@@ -65,8 +65,8 @@ class Desk:
             if (known := self.journal.ledger.named(opening)) is not None:
                 same_take(known, opening)
                 return known, False
-            if opening.take and (receipt := self.journal.ledger.receipt_of(opening)) is not None:
-                raise Refused(409, f"take {opening.take} was closed", facts=receipt.model_dump())
+            if opening.called and (receipt := self.journal.ledger.receipt_of(opening)) is not None:
+                raise Refused(409, f"take {opening.called} was closed", facts=receipt.model_dump())
             check_room(self.journal.ledger, self.bounds, opening)
             self._check_space()
             take = secrets.randbits(64)
@@ -176,7 +176,8 @@ class Desk:
     async def _end(self, incoming: Incoming) -> None:
         if incoming.closing is None:
             self._on_event(f"{incoming.opening.device} {incoming.name}: nothing came for {self.bounds.idle_s:g} s")
-        if not incoming.bytes and incoming.closing is None:
+        is_file = incoming.opening.encoding == "file"  # of which a part is worth nothing
+        if (is_file or not incoming.bytes) and incoming.closing is None:
             await self.drop(incoming)
         else:
             await self.close(incoming, Closing())

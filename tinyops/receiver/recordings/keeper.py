@@ -160,4 +160,4 @@ class Keeper:
 
 def _whose(incoming: Incoming) -> dict[str, str]:
     opening = incoming.opening
-    return {"take": incoming.name, "dataset": opening.dataset, "device": opening.device, "name": opening.take}
+    return {"take": incoming.name, "dataset": opening.dataset, "device": opening.device, "name": opening.called}
