@@ -102,7 +102,7 @@ def test_killed_over_and_over_it_has_all_that_it_acknowledged(tmp_path: Path, co
                 thread.join()
     assert [wrong for pusher in pushers for wrong in pusher.wrong] == []
     closed = sum(len(pusher.closed) for pusher in pushers)
-    assert closed > KILLS
+    assert closed >= 10
     kept = values_by_take(tmp_path / "inbox" / "wrist.csv")
     for pusher in pushers:
         for take in pusher.closed:
