@@ -47,6 +47,31 @@ def test_a_repositorys_datasets_say_what_a_take_is(repo: Repo, tmp_path: Path, c
     assert (said["kept"], said["refused"], said["bytes"]) == (1, 0, 200)
 
 
+def test_an_inbox_is_taken_over_with_its_labels(repo: Repo, tmp_path: Path, collectors: Forge) -> None:
+    facts = {"channels": ["ax", "ay"], "units": ["g", "g"], "full_scale": [4, 4], "rate_hz": 10}
+    with collectors.collecting(tmp_path) as collector:
+        client = collector.client()
+        for device, label in (("d-1", "shake"), ("d-2", "rest"), ("d-3", "walk")):
+            take = client.take(device=device, label=label, **facts)
+            client.put(take, 0, VALUES.tobytes())
+            assert client.close(take).status == 200
+    inbox = collector.root / "wrist.csv"
+    code, _, err = repo.run("add", "wrist", inbox)
+    assert (code, "the label 'walk' of 1 recordings is not one of the dataset's classes" in err) == (64, True)
+    inbox.write_text(inbox.read_text().replace(",walk,", ",,"))
+    assert repo.run("add", "wrist", inbox, "--label", "rest")[0] == 64
+    assert len(repo.json("add", "wrist", inbox)["added"]) == 3
+    assert {(e.device, e.label) for e in repo.entries} == {("d-1", "shake"), ("d-2", "rest"), ("d-3", "")}
+    for entry in repo.entries:
+        assert read_take(read_entry(Folder(data_folder(repo.index)), entry), "x").values.tolist() == VALUES.tolist()
+    again = repo.json("add", "wrist", inbox)
+    assert (again["added"], len(again["known"])) == ([], 3)
+    next((collector.root / "wrist").rglob("*.take")).write_bytes(b"damaged")
+    repo.index.unlink()
+    code, _, err = repo.run("add", "wrist", inbox)
+    assert (code, "has changed" in err, repo.entries) == (65, True, ())
+
+
 def test_it_speaks_tls(tmp_path: Path, collectors: Forge) -> None:
     authority = Authority(tmp_path, bits=0)
     authority.server("localhost")
