@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STATE = ".tinyops/receiver"
 CHUNKS_AT_ONCE = 1024
+SLOWEST_BYTES_PER_S = 1024  # there are radios like that; what waits for them is bounded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -149,5 +150,6 @@ def _limits(arguments: argparse.Namespace) -> Limits:
         per_client_s=arguments.rate,
         burst=3 * arguments.rate,
         patience_s=arguments.patience,
+        slowest_bytes_per_s=SLOWEST_BYTES_PER_S,
         streams_max=arguments.connections // 2,
     )

@@ -41,12 +41,12 @@ def check_scope(scope: str, opening: Opening) -> None:
         raise Refused(403, f"this token is good for {scope}, not for {opening.dataset}/{opening.device}")
 
 
-def check_room(ledger: Ledger, bounds: Bounds, opening: Opening) -> None:
-    """Raises Refused where there are too many takes."""
+def check_room(ledger: Ledger, bounds: Bounds, opening: Opening, pending: int) -> None:
+    """Raises Refused where there are too many takes, with those `pending` that are being opened."""
     if ledger.of_device[opening.dataset, opening.device] >= bounds.takes_per_device:
         sentence = f"{opening.device} has {bounds.takes_per_device} takes open: close one"
         raise Refused.busy(429, sentence, CROWDED_S)
-    if len(ledger.takes) >= bounds.takes:
+    if len(ledger.takes) + pending >= bounds.takes:
         raise Refused.busy(503, f"{bounds.takes:,} takes are open", CROWDED_S)
 
 

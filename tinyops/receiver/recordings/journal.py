@@ -42,7 +42,7 @@ class _Waiting:
     record: Record
     future: asyncio.Future[None]
     loop: asyncio.AbstractEventLoop
-    error: OSError | None = None
+    error: Exception | None = None
 
 
 @dataclass
@@ -103,6 +103,11 @@ class Journal:
         """The bytes of a take, of which its first `bytes` count."""
         return self._spool / incoming.name
 
+    def bytes_of(self, incoming: Incoming) -> bytes:
+        """Those that count."""
+        with self.file_of(incoming).open("rb") as stream:
+            return stream.read(incoming.bytes)
+
     def free_bytes(self) -> int:
         """What the disk still has for it."""
         status = os.statvfs(self.root)
@@ -142,8 +147,9 @@ class Journal:
         while batch := self._next():
             try:
                 self._write(batch)
-            except OSError as error:  # after a failed fsync nobody knows what is on the disk: the next start looks
-                self.trouble = f"the disk fails: {error.strerror}"
+            except Exception as error:  # after a failed fsync nobody knows what is on the disk: the next start looks
+                said = error.strerror if isinstance(error, OSError) else f"a defect of tinyops: {error!r}"[:200]
+                self.trouble = self.trouble or f"the disk fails: {said}"
                 for one in batch:
                     one.error = error
             self._tell(batch)
@@ -270,8 +276,8 @@ def _resolve(batch: Sequence[_Waiting]) -> None:
             one.future.set_exception(_refusal(one.error))
 
 
-def _refusal(error: OSError) -> Refused:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+def _refusal(error: Exception) -> Refused:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Refused.busy(507, "the disk is full: keep what you have", FULL_S)
     return Refused.busy(503, "the disk fails: keep what you have", FAILING_S)
 
