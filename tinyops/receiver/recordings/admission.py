@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tinyops.collect.wire import CHUNK_LIMIT_BYTES, TAKE_LIMIT_BYTES, Opening
+from tinyops.collect.wire import CHUNK_LIMIT_BYTES, Opening
 from tinyops.files import MIB
 from tinyops.receiver.guard import Refused
 from tinyops.receiver.recordings.ledger import Incoming, Ledger
@@ -21,7 +21,7 @@ class Bounds:
     open in all, and `keep_free_bytes` of the disk stay free; a take of which nothing came for `idle_s` is closed."""
 
     chunk_bytes: int = CHUNK_LIMIT_BYTES
-    take_bytes: int = TAKE_LIMIT_BYTES
+    take_bytes: int = 32 * MIB
     takes_per_device: int = 4
     takes: int = 2000
     device_bytes_per_s: float = 1.0 * MIB
