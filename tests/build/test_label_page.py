@@ -416,7 +416,7 @@ def test_the_models_suggestions_are_drawn_and_accepted(opening: Callable[..., La
     page.wait_for_function(
         "() => tinyopsLabel.guesses.state.total === 12 && tinyopsLabel.guesses.byPath.size === 12", timeout=60_000
     )
-    assert "Suggestions by model tiny, as the specs want it" in page.inner_text("#seen")
+    assert "Suggestions by model tiny, up to date with specs and data" in page.inner_text("#seen")
     page.select_option("#order", "disagree")
     page.wait_for_timeout(100)
     listed = page.locator(".row .differs").count()

@@ -52,11 +52,11 @@ def _records(world: World, step: str) -> Iterator[tuple[str, Record]]:
     tag = world.manifest.tag if world.manifest else ""
     wanted = desired_records(world.steps, world.recall, Store(world.store.folder, world.store.notary)).get(step)
     if wanted is not None:
-        yield "as the specs want it", wanted
+        yield "up to date with specs and data", wanted
     if step in world.released_records:
         yield f"of release {tag}", world.released_records[step]
     for record in _built(world, step):
-        yield "built here, of an earlier state of the data", record
+        yield "built here from an earlier state of the data", record
 
 
 def _built(world: World, step: str) -> list[Record]:
