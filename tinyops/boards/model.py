@@ -107,6 +107,8 @@ class Pins(Strict):
     rx: Pin | None = Field(default=None, description="What it receives.")
     led: Pin | None = Field(default=None, description="Lit while high.")
     led_sink: Pin | None = Field(default=None, description="Of an LED between two pins: the other one, kept low.")
+    scl: Pin | None = Field(default=None, description="Clock of the two-wire bus that its sensors hang on.")
+    sda: Pin | None = Field(default=None, description="Data of that bus.")
     supply: Pin | None = Field(default=None, description="For port rp2040: a third of the supply voltage, to measure.")
 
 
@@ -196,6 +198,9 @@ class BoardSpec(Strict):
     compiler: Compiler = Field(description="Its version is in the lock.")
     pins: Pins | None = Field(
         default=None, description="For ports nrf5 and rp2040: what they drive; nothing else is touched."
+    )
+    drivers: Mapping[Name, Name] = Field(
+        default={}, description="How its port reads sensors of its own: by sensor, a folder below the port's."
     )
     led: bool = Field(default=False, description="An LED that its port lights for a class; pins.led says so, too.")
     arduino: Arduino | None = Field(default=None, description="For fleets that ask for framework arduino.")
@@ -306,6 +311,9 @@ class BoardSpec(Strict):
         for number, name in enumerate(names):
             if name in names[:number]:
                 raise Misplaced(("sensors", number, "name"), f"sensor {name!r} stands twice")
+        for name in self.drivers:
+            if name not in names:
+                raise Misplaced(("drivers", name), f"there is no sensor {name!r}", hint=f"sensors: {', '.join(names)}")
         return self
 
     @property

@@ -9,8 +9,9 @@ from itertools import groupby
 import numpy as np
 
 from tinyops.datasets.adding import with_statistics
-from tinyops.datasets.checks import Evidence, Finding, judge
-from tinyops.datasets.checks.kind import PLACES_SHOWN, number_of, places
+from tinyops.datasets.checks import Evidence, judge
+from tinyops.datasets.checks.kind import number_of, places
+from tinyops.datasets.findings import PLACES_SHOWN, Finding
 from tinyops.datasets.index import IndexEntry, IndexRow
 from tinyops.datasets.recording import RawRecording, Values
 from tinyops.specs.model import DatasetSpec

@@ -13,8 +13,8 @@ from tinyops.artifacts import Progress, Step
 from tinyops.collect.evidence import judge_files
 from tinyops.collect.kind import Reading
 from tinyops.collect.sources import read_source
-from tinyops.datasets.checks import Finding, errors_of
 from tinyops.datasets.contents import check_recordings
+from tinyops.datasets.findings import PLACES_SHOWN, Finding, errors_of
 from tinyops.datasets.population import Population, population_of
 from tinyops.datasets.recording import RawRecording
 from tinyops.datasets.split import Piece, choose_test, unique_recordings
@@ -65,6 +65,17 @@ def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[
         "population": collected.population.to_json(),
         **({"warnings": [asdict(found) for found in collected.warnings[:WARNINGS_KEPT]]} if collected.warnings else {}),
     }
+
+
+def judge_dataset_files(
+    name: str, spec: DatasetSpec, inputs: Mapping[str, Path], report: Callable[[Progress], None]
+) -> tuple[Finding, ...]:
+    """What the step would say of a dataset; what would stop it is a finding too. Raises RemoteError."""
+    try:
+        return arrange(list(_read_all(name, spec, inputs, report)), spec).warnings
+    except SpecError as error:
+        first, *more = error.message.splitlines()
+        return (Finding("files", "error", first, tuple(more[:PLACES_SHOWN]), len(more), error.hint),)
 
 
 def _group_facts(collected: Collected, spec: DatasetSpec) -> JsonObject:

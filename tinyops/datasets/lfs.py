@@ -17,8 +17,16 @@ def pointed_at(data: bytes) -> str | None:
     return f"sha256:{found[1].decode()}" if found else None
 
 
-def pull_command(path: Path) -> str:
-    """What fetches a file, by its path below the root of its repository."""
+def is_pointer(path: Path, sha256: str) -> bool:
+    """Whether a pointer to the file with this digest lies at a path."""
+    try:
+        return path.stat().st_size <= POINTER_LIMIT_BYTES and pointed_at(path.read_bytes()) == sha256
+    except OSError:
+        return False
+
+
+def pull_command(path: Path, *, everything: bool = False) -> str:
+    """What fetches a file, or a folder with everything in it, by its path below the root of its repository."""
     resolved = path.resolve()
     root = next((p for p in resolved.parents if (p / ".git").exists()), resolved.parent)
-    return f'git lfs pull --include="{resolved.relative_to(root).as_posix()}"'
+    return f'git lfs pull --include="{resolved.relative_to(root).as_posix()}{"/**" if everything else ""}"'

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tinyops.artifacts import Progress
 from tinyops.datasets.index import IndexEntry
-from tinyops.datasets.lfs import pointed_at, pull_command
+from tinyops.datasets.lfs import is_pointer, pointed_at, pull_command
 from tinyops.errors import RemoteError, SpecError
 from tinyops.files import MIB, cache_folder, digest_bytes, digest_file, read_bounded, write_atomic, writing
 from tinyops.remote.files import Patience, Sink
@@ -33,9 +33,6 @@ class Shelf(Protocol):
 
     def write(self, path: str, data: bytes) -> None:
         """Durable when it returns; the same bytes twice are written once. Raises ToolError, RemoteError."""
-
-    def remove(self, path: str) -> None:
-        """Gone when it returns, also when it was not there. Raises ToolError, RemoteError."""
 
 
 class Folder:
@@ -135,6 +132,13 @@ class Objects:
         else:
             self.keep(entry, data)
 
+    def remove(self, entry: IndexEntry) -> None:
+        """Bytes of a line that nobody has seen yet: from its folder, or from the cache. Raises ToolError."""
+        if isinstance(self.place, Folder):
+            self.place.remove(entry.path)
+        with writing(self.kept_at(entry)):
+            self.kept_at(entry).unlink(missing_ok=True)
+
     def keep(self, entry: IndexEntry, data: bytes) -> None:
         write_atomic(self.kept_at(entry), data)
 
@@ -167,6 +171,12 @@ class Objects:
             if not ((folder is not None and (folder / entry.path).is_file()) or self.kept_at(entry).is_file())
         ]
 
+    def pointers(self, entries: Sequence[IndexEntry]) -> list[IndexEntry]:
+        """One line of each file in whose place a Git LFS pointer lies."""
+        folder = self.place.root if isinstance(self.place, Folder) else None
+        files = {entry.sha256: entry for entry in entries}
+        return [e for e in files.values() if folder is not None and is_pointer(folder / e.path, e.sha256)]
+
     def _fetch(self, entry: IndexEntry) -> bytes:
         data = read_entry(self.place, entry)
         self.keep(entry, data)
@@ -178,16 +188,21 @@ class Objects:
 
 
 def fetch_all(
-    entries: Sequence[IndexEntry], fetch: Callable[[IndexEntry], object], report: Callable[[Progress], None]
+    entries: Sequence[IndexEntry],
+    fetch: Callable[[IndexEntry], object],
+    report: Callable[[Progress], None],
+    *,
+    doing: str = "fetching",
+    done: str = "fetched",
 ) -> None:
     """Fetches files, several at once; after the first failure no further one is begun, and it is raised."""
     total = sum(entry.bytes or 0 for entry in entries)
     size = f", {total / 1e6:,.1f} MB" if total else ""
-    report(Progress(0, len(entries), f"fetching {len(entries):,} files{size}…", announce=True))
+    report(Progress(0, len(entries), f"{doing} {len(entries):,} files{size}…", announce=True))
     pool = ThreadPoolExecutor(FETCHERS, thread_name_prefix="tinyops data")
     try:
-        for done, _ in enumerate(pool.map(fetch, entries), 1):
-            report(Progress(done, len(entries), f"fetched {done:,} of {len(entries):,} files"))
+        for number, _ in enumerate(pool.map(fetch, entries), 1):
+            report(Progress(number, len(entries), f"{done} {number:,} of {len(entries):,} files"))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

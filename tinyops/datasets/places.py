@@ -29,18 +29,30 @@ def open_objects(source: RecordingsSource, index: Path, dataset: str, limits: Li
     """
     if source.url is None:
         return Objects(Folder(data_folder(index)), dataset)
-    root = repository_of(index)
-    secret = secret_options(source.credentials.secret, root) if source.credentials is not None else {}
-    return Objects(open_place(source.url, index.parent, {**source.options, **secret}, limits), dataset)
+    return Objects(open_place(source.url, index.parent, options_of(source, index), limits), dataset)
+
+
+def options_of(source: RecordingsSource, index: Path) -> dict[str, Any]:
+    """The options of a source's URL, with those that its secret holds. Raises ToolError."""
+    secret = source.credentials and secret_options(source.credentials.secret, repository_of(index))
+    return {**source.options, **(secret or {})}
+
+
+def folder_of(url: str, beside: Path) -> Path | None:
+    """The folder that a url means, relative to `beside`; None for what is behind a network."""
+    if not is_url(url):
+        return beside / url
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def open_place(url: str, beside: Path, options: Mapping[str, Any], limits: Limits = LIMITS) -> Place:
     """A folder, relative to `beside`, or what is behind a URL."""
-    parts = urlsplit(url) if is_url(url) else None
-    if parts is None or parts.scheme == "file":
-        return Folder(beside / url if parts is None else Path(unquote(parts.path)))
+    folder = folder_of(url, beside)
+    if folder is not None:
+        return Folder(folder)
     patience = Patience(limits, [v for v in options.values() if isinstance(v, str)])
-    if parts.scheme in WEB:
+    if urlsplit(url).scheme in WEB:
         from tinyops.remote.web_files import WebFiles
 
         unknown = sorted(set(options) - {AUTHORIZATION})

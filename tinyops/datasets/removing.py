@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tinyops.datasets.editing import edit_index
 from tinyops.datasets.index import IndexEntry
-from tinyops.datasets.objects import Folder, Shelf, data_folder
+from tinyops.datasets.objects import Objects
 
 
-def remove_recording(index: Path, sha256: str, shelf: Shelf | None = None) -> tuple[IndexEntry, ...]:
+def remove_recording(index: Path, sha256: str, objects: Objects) -> tuple[IndexEntry, ...]:
     """Removes every line of a file, then the file; the lines that were removed."""
     removed: list[IndexEntry] = []
 
@@ -18,7 +18,6 @@ def remove_recording(index: Path, sha256: str, shelf: Shelf | None = None) -> tu
         return [entry for entry in old if entry.sha256 != sha256]
 
     edit_index(index, change)
-    shelf = Folder(data_folder(index)) if shelf is None else shelf
-    for path in {entry.path for entry in removed}:
-        shelf.remove(path)
+    for entry in removed[:1]:  # the others are pieces of the same file
+        objects.remove(entry)
     return tuple(removed)

@@ -51,7 +51,7 @@ def describe_input(sensor: JsonObject | str) -> str:
 
 
 def signal_header(request: Request, facts: Contract, **more: Any) -> dict[str, bytes]:
-    return {"include/signal.h": render("signal.h.j2", **(signal_values(request, facts) | more))}
+    return {"include/collector.h": render("collector.h.j2", **(signal_values(request, facts) | more))}
 
 
 def parts() -> dict[str, bytes]:

@@ -70,9 +70,12 @@ def _reads(board: Board, sensor: str, framework: Framework | None) -> bool:
     """A page reads its phone's sensors itself, and who implements a library's port reads what there is."""
     if board.spec.port in ("browser", "library"):
         return True
-    return framework == "arduino" and board.spec.arduino is not None and sensor in board.spec.arduino.drivers
+    if framework == "arduino":
+        return board.spec.arduino is not None and sensor in board.spec.arduino.drivers
+    return sensor in board.spec.drivers
 
 
 def _others(board: Board) -> str:
-    readable = sorted(board.spec.arduino.drivers) if board.spec.arduino else []
-    return f"its arduino firmware reads {', '.join(readable)}" if readable else ""
+    readers = {"bare-metal": board.spec.drivers, "arduino": board.spec.arduino.drivers if board.spec.arduino else {}}
+    said = {name: ", ".join(sorted(found)) for name, found in readers.items() if found}
+    return "; ".join(f"its {name} firmware reads {names}" for name, names in said.items())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import select
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ BAUD = 115_200  # of every port of runtime/port
 # Of collectors: the first where the catalogue says nothing else of the board (`collector_baud`). Who does not know the
 # board asks HELLO at each; a line of USB's own takes any.
 COLLECT_BAUDS = (1_000_000, BAUD)
+
+PIECE_BYTES = 65_536
 
 
 class SerialStream:
@@ -39,14 +43,15 @@ class SerialStream:
             ) from error
 
     def read(self, timeout_s: float) -> bytes:
-        serial = _pyserial()
         try:
-            self._line.timeout = max(timeout_s, 0.001)
-            first = self._line.read(1)
-            self._line.timeout = 0
-            data: bytes = first + self._line.read(self._line.in_waiting) if first else b""
-        except (serial.SerialException, OSError) as error:
+            line = self._line.fileno()
+            if not select.select([line], [], [], max(timeout_s, 0.001))[0]:
+                return b""
+            data = os.read(line, PIECE_BYTES)
+        except (OSError, ValueError, TypeError) as error:  # the latter two: closed by another thread
             raise LinkClosed(f"{self._name}: the board is gone: {error}") from error
+        if not data:
+            raise LinkClosed(f"{self._name}: the board is gone")
         self.received += len(data)
         return data
 

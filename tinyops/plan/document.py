@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from tinyops.datasets.findings import PLACES_SHOWN, Finding, Severity
 from tinyops.files import MIB, JsonObject
 from tinyops.manifest.fields import Digest
 from tinyops.plan.awaiting import Awaiting
 from tinyops.plan.changes import CONTROL, REASON_LIMIT, Action, Bound, Change, Plan, Reason
+from tinyops.plan.findings import DataFinding
 from tinyops.plan.gates import Miss
 from tinyops.plan.prices import Figures, Interval, PlanFile, Price
 
@@ -112,6 +114,18 @@ class _Awaiting(_Strict):
     threshold: _Count = Field(description="How many must.")
 
 
+class _Finding(_Strict):
+    """What a check says of a dataset."""
+
+    dataset: _Subject
+    check: Annotated[str, Field(pattern=r"^[a-z]{1,32}$")] = Field(description="Its name.")
+    level: Severity = Field(description="An error holds the fleets that the dataset is for, a warning holds nothing.")
+    message: _Line
+    places: tuple[_Line, ...] = Field(max_length=PLACES_SHOWN, description="The first recordings that it is about.")
+    total: _Count = Field(description="How many there are.")
+    hint: _Line = Field(description="What to do; empty: nothing.")
+
+
 class _Plan(_Strict):
     """What `tinyops plan --out FILE` writes and `tinyops apply FILE` carries out."""
 
@@ -125,6 +139,7 @@ class _Plan(_Strict):
     digest: Digest = Field(description="Of all the above but counts, as canonical JSON.")
     prices: tuple[_Price, ...] = Field(max_length=100_000, description="Boards of fleets that do not stay as they are.")
     awaiting: _Awaiting | None = Field(default=None, description="null: devices are offered the last release.")
+    findings: tuple[_Finding, ...] = Field(default=(), max_length=10_000, description="Of the datasets, by index.")
 
 
 def read_plan(data: bytes) -> PlanFile:
@@ -146,7 +161,12 @@ def read_plan(data: bytes) -> PlanFile:
     if plan.digest != read.digest:
         raise ValueError("the digest does not agree with the content: it was edited after it was made")
     waiting = Awaiting(**read.awaiting.model_dump()) if read.awaiting else None
-    return PlanFile(plan, tuple(_price(price) for price in read.prices), waiting)
+    findings = tuple(_finding(found) for found in read.findings)
+    return PlanFile(plan, tuple(_price(price) for price in read.prices), waiting, findings)
+
+
+def _finding(found: _Finding) -> DataFinding:
+    return DataFinding(found.dataset, Finding(**found.model_dump(exclude={"dataset"})))
 
 
 def _price(price: _Price) -> Price:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from tinyops.plan.changes import Action, Change, Plan
+from tinyops.plan.findings import SIGNS as FINDING_SIGNS
+from tinyops.plan.findings import DataFinding
 from tinyops.plan.prices import Figures, PlanFile, Price
 from tinyops.plan.render import SIGNS, summary
 
@@ -14,6 +16,7 @@ LIMIT = 65_536  # characters that GitHub takes in one comment
 _ROOM = LIMIT - 2_000  # for what ends the comment
 UNKNOWN = "?"
 MISSED = "✗"
+PLACES_SHOWN = 3  # recordings below a finding
 HEADERS = (
     "board",
     "model",
@@ -67,7 +70,7 @@ def _body(file: PlanFile) -> list[str]:
     sections = [_fleet(change, prices.get(change.subject, [])) for change in fleets]
     if file.prices:
         sections.append([NOTE, ""])
-    return [*_fitting(head, sections, "fleets"), *_why(plan)]
+    return [*_fitting(head, sections, "fleets"), *_data(file.findings), *_why(plan)]
 
 
 def _title(plan: Plan) -> str:
@@ -161,6 +164,22 @@ def _proof(figures: Figures | None) -> str:
     if figures is None or figures.proof_model is None:
         return ""
     return table_cell(f"{figures.proof_model}/{figures.proof_firmware or '-'}")
+
+
+def _data(findings: Sequence[DataFinding]) -> list[str]:
+    if not findings:
+        return []
+    return [*_fitting(["#### Data", ""], [[*_finding(found)] for found in findings], "findings", _ROOM // 4), ""]
+
+
+def _finding(found: DataFinding) -> Iterator[str]:
+    said = found.finding
+    yield f"- {FINDING_SIGNS[said.level]} {code_span(f'{found.dataset}: {said.check}: {said.message}')}"
+    yield from (f"  - {code_span(place)}" for place in said.places[:PLACES_SHOWN])
+    if said.total > PLACES_SHOWN:
+        yield f"  - … and {said.total - PLACES_SHOWN:,} more"
+    if said.hint:
+        yield f"  - {code_span(said.hint)}"
 
 
 def _why(plan: Plan) -> list[str]:

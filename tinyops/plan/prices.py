@@ -11,6 +11,7 @@ from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
 from tinyops.manifest.sent import Sent, sent
 from tinyops.plan.awaiting import Awaiting
 from tinyops.plan.changes import Action, Change, Plan
+from tinyops.plan.findings import DataFinding
 from tinyops.plan.gates import Miss
 
 AS_RELEASED = (Action.KEEP, Action.MOVE)
@@ -62,16 +63,18 @@ class Price:
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan, what it costs, and whether the last release still waits for people. Both are for people: the plan's
-    digest does not cover them."""
+    """A plan, what it costs, whether the last release still waits for people, and what is said of the data. All but the
+    plan are for people: its digest does not cover them."""
 
     plan: Plan
     prices: tuple[Price, ...] = ()
     awaiting: Awaiting | None = None
+    findings: tuple[DataFinding, ...] = ()
 
     def to_json(self) -> JsonObject:
-        waiting = {"awaiting": asdict(self.awaiting)} if self.awaiting is not None else {}
-        return {**self.plan.to_json(), "prices": [asdict(price) for price in self.prices], **waiting}
+        more: JsonObject = {"awaiting": asdict(self.awaiting)} if self.awaiting is not None else {}
+        more |= {"findings": [found.to_json() for found in self.findings]} if self.findings else {}
+        return {**self.plan.to_json(), "prices": [asdict(price) for price in self.prices], **more}
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ def _context(listening: Listening) -> ssl.SSLContext | None:
 def _listen(listening: Listening) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-        end = socket.socket(family, socket.SOCK_STREAM)
+        end = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: asyncio sets TCP_NODELAY then
         end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         end.bind((listening.host, listening.port))
         end.listen(BACKLOG)  # from here on, who is told the address is not turned away

@@ -21,6 +21,7 @@ from tinyops.manifest.fields import time_text
 from tinyops.manifest.keys import SigningKey
 from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.diff import REPLACED
+from tinyops.plan.findings import DataFinding
 from tinyops.plan.markdown import release_notes
 from tinyops.plan.prices import PlanFile
 from tinyops.process import run
@@ -33,6 +34,7 @@ from tinyops.reconcile.assemble import (
     assemble,
     fleet_steps,
 )
+from tinyops.reconcile.data_findings import built_findings
 from tinyops.reconcile.descent import check_descends
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
 from tinyops.reconcile.planning import plan_of
@@ -64,6 +66,7 @@ class Applied:
     judged: Judgement
     errors: Mapping[str, TinyopsError]
     delivery: Delivery | None = None
+    findings: tuple[DataFinding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,12 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, runner: Runner, wish:
     shown = Judgement({n: judged.missed[n] for n in unbuilt}, judged.overridden)
     draft = _assembled(world, plan, outcome, shown, wish)
     manifest = draft.manifest if draft.manifest.fleets else world.manifest
-    return Applied(manifest, False, judged, outcome.errors)
+    return Applied(manifest, False, judged, outcome.errors, findings=_said(world, outcome))
+
+
+def _said(world: World, outcome: Outcome) -> tuple[DataFinding, ...]:
+    """What the datasets that were read anew are warned of."""
+    return tuple(built_findings(outcome.records, world.released_records))
 
 
 def fetcher(world: World, store: Store) -> Callable[[Artifact], Path | None]:
@@ -185,13 +193,15 @@ def apply(
         signing = Signing((key.public.key_id,), overrides, images)
         draft = _draft(world, plan, outcome, judged, wish, signing)
         if draft is None:
-            return _offered(world, lease, Applied(world.manifest, False, judged, outcome.errors))
+            kept = Applied(world.manifest, False, judged, outcome.errors, findings=_said(world, outcome))
+            return _offered(world, lease, kept)
         files = {name: (_stored(world, store, artifact), artifact.digest) for name, artifact in draft.files.items()}
         assert world.releases is not None
         costs = PlanFile(plan, priced(world, plan, built=draft.manifest, judged=judged))
         notes = release_notes(costs, draft.manifest.commit)
         released = world.releases.publish(sign_release(draft.manifest, [key]), files, lease, notes)
-        return _offered(world, lease, Applied(released.manifest, True, judged, outcome.errors))
+        made = Applied(released.manifest, True, judged, outcome.errors, findings=_said(world, outcome))
+        return _offered(world, lease, made)
 
 
 def _offered(world: World, lease: Lease, applied: Applied) -> Applied:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 from tinyops.artifacts import Record, closure
 from tinyops.build.execute import Outcome
 from tinyops.build.measurements import FOLDER, Clock
+from tinyops.datasets.findings import errors_of
 from tinyops.manifest.document import FleetEntry
 from tinyops.plan import NO_WISH, Action, Plan, Wish
+from tinyops.plan.findings import DataFinding
 from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
 from tinyops.reconcile.assemble import fleet_steps, new_files
 from tinyops.reconcile.rollout.quarantine import lifting, quarantined
@@ -100,6 +102,24 @@ def held_fleets(world: World, plan: Plan) -> Judgement:
     return judge_released(world, today(), [name for name in held if name not in still])
 
 
+def foreseen(world: World, plan: Plan, findings: Sequence[DataFinding]) -> Judgement:
+    """As `held_fleets`, and fleets that would be held because their dataset is wrong by its index."""
+    held, moving = held_fleets(world, plan), {c.subject for c in plan.pending if c.kind == "fleet"}
+    said = {f.dataset: f.finding for f in reversed(findings) if f.finding.level == "error"}
+    wrong = {
+        name: (Miss(f"collect:{dataset}", f"{said[dataset].check}: {said[dataset].message}"),)
+        for name, fleet in world.fleets.items()
+        if name in moving and (dataset := _dataset(world, fleet)) in said
+    }
+    return replace(held, missed={**held.missed, **wrong})
+
+
+def _dataset(world: World, fleet: Fleet) -> str:
+    """What the fleet's model is made of; "" for none, and for a model that is pinned by its digest."""
+    pinned = fleet.spec.model.digest is not None
+    return "" if pinned else world.repository.models[fleet.spec.model_name].document.spec.dataset or ""
+
+
 def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
     ids = closure(fleet_steps(fleet.name, fleet), world.steps_by_id)
     for step in sorted(ids & set(outcome.errors)):
@@ -116,6 +136,7 @@ def _judge_built(
     found = (
         *_model_misses(world, fleet, squeezed),
         *_shrunk(world, fleet, records),
+        *_unfit(world, fleet, records),
         *(miss for board, facts in proven.items() for miss in missed_proof(fleet, board, facts["proof"])),
         *_board_misses(world, fleet, proven, entry),
         *quarantined(files, world.progress.get(fleet.name)),
@@ -146,6 +167,15 @@ def _shrunk(world: World, fleet: Fleet, records: Mapping[str, Record]) -> Iterat
     if old and (old - new) / old > most:
         text = f"{step}: {old:,} → {new:,} recordings, {(old - new) / old:.0%} fewer, limits.shrink_share is {most:.0%}"
         yield Miss("shrink_max", text)
+
+
+def _unfit(world: World, fleet: Fleet, records: Mapping[str, Record]) -> Iterator[Miss]:
+    """What the checks that look beyond the dataset itself say of one that is new: drift, windows."""
+    dataset = _dataset(world, fleet)
+    step = f"collect:{dataset}"
+    if step in records and world.released_records.get(step) != records[step]:
+        for found in errors_of(world.data_findings.get(dataset, ())):
+            yield Miss(f"checks.{found.check}", found.message)
 
 
 def _board_misses(

@@ -8,23 +8,26 @@ from tinyops.boards.model import Board
 from tinyops.build.contracts import trained_contract
 from tinyops.build.steps import compile_settings, window_settings
 from tinyops.compiler.supported import supported_page
+from tinyops.datasets.card import Described, data_card
+from tinyops.datasets.editing import read_index
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import render_project
 from tinyops.plan.document import plan_schema
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.specs.loader import Repository, load_repository
-from tinyops.specs.model import TfliteArchitecture
+from tinyops.specs.model import RecordingsSource, TfliteArchitecture
 from tinyops.specs.schema import schemas
 
 GENERATED = "generated"
 
 
 def rendered(root: Path) -> dict[str, bytes]:
-    """Every generated file by its path below generated/: firmware projects, JSON Schema, the operators' page."""
+    """Every generated file by its path below generated/: firmware projects, data cards, schemas, operators."""
     catalog = load_world_catalog(root)
     repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
     files = {f"schema/{name}": pretty_json(schema) for name, schema in schemas().items()}
     files["schema/plan.json"] = pretty_json(plan_schema())
+    files |= {f"data/{name}.md": card_of(repository, name).encode() for name in repository.datasets}
     files["supported-ops.md"] = supported_page().encode()
     for fleet, entry in repository.fleets.items():
         for board_name, binding in entry.document.spec.boards.items():
@@ -39,6 +42,15 @@ def rendered(root: Path) -> dict[str, bytes]:
             )
             files |= {f"{fleet}/{board_name}/{name}": data for name, data in project.items()}
     return files
+
+
+def card_of(repository: Repository, name: str) -> str:
+    """The card of a dataset. Raises SpecError for an index that is wrong."""
+    entry = repository.datasets[name]
+    indexes = [s.index for s in entry.document.spec.sources if isinstance(s, RecordingsSource)]
+    lines = [line for index in indexes for line in read_index(repository.resolve(entry, index))]
+    description = entry.document.metadata.description
+    return data_card(Described(name, description, entry.document.spec, lines if indexes else None))
 
 
 def contract_for(repository: Repository, model: str, board: Board) -> JsonObject:

@@ -12,6 +12,7 @@ from tinyops.artifacts import Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.trust import TRUSTED_FILES
+from tinyops.datasets.findings import Finding
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import write_atomic
 from tinyops.manifest.document import Manifest
@@ -116,6 +117,13 @@ class World:
         if record is None and self.past is not None and (found := self.past.find(step.kind, key)) is not None:
             record = found.record
         return replace(record, step=step.id) if record is not None else None
+
+    @cached_property
+    def data_findings(self) -> Mapping[str, tuple[Finding, ...]]:
+        """What the checks say of each dataset with an index. Raises SpecError for an index that cannot be read."""
+        from tinyops.reconcile.data_findings import judge_indexes
+
+        return judge_indexes(self.repository, self.released_records, parse_cache(self.root))
 
     @property
     def fleets(self) -> dict[str, Fleet]:

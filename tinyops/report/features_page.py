@@ -125,7 +125,7 @@ def _names(preview: Preview, channels: Sequence[str]) -> list[str]:
 def _unit(preview: Preview) -> str:
     last = preview.features.last if isinstance(preview.features, StagedFeatures) else None
     logarithmic = isinstance(last, LogMel) or (isinstance(last, Spectrum) and last.scale == "log")
-    return "of 512 to the octave of power" if logarithmic else "counts"
+    return "in 512ths of an octave of power" if logarithmic else "counts"
 
 
 @dataclass(frozen=True)

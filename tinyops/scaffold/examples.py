@@ -11,6 +11,7 @@ from tinyops.errors import UsageError
 
 # name: what it is about, in the order of the documentation
 EXAMPLES = {
+    "keywords": "which of ten words is said, by sound; speakers held out",
     "activity": "what a person does, by a watch; people held out",
     "anomaly": "whether a person still walks, learned from walking alone",
 }

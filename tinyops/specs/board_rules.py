@@ -84,10 +84,10 @@ def _onboard_faults(
 def _driver_faults(
     loc: Loc, name: str, binding: BoardBinding, board: Board, catalog: Mapping[str, Board]
 ) -> Iterator[Fault]:
-    """No bare-metal firmware reads a sensor yet; a library's program, a page and an agent bring their own."""
+    """A library's program, a page and an agent bring their own."""
     framework = binding.framework or next(iter(board.spec.frameworks), None)
-    has_driver = name in _drivers(board)
-    if framework not in ("bare-metal", "arduino") or (framework == "arduino" and has_driver):
+    reads: Mapping[str, object] = board.spec.drivers if framework == "bare-metal" else _drivers(board)
+    if framework not in ("bare-metal", "arduino") or name in reads:
         return
     yield Fault(
         loc, f"the {framework} firmware of {board.name} has no driver for {name}", _would_do(board, name, catalog)
@@ -95,6 +95,8 @@ def _driver_faults(
 
 
 def _would_do(board: Board, name: str, catalog: Mapping[str, Board]) -> str:
+    if name in board.spec.drivers:
+        return f"its bare-metal firmware has one: leave framework out; or let a host feed it, sensor: {_STREAM}"
     if name in _drivers(board):
         return f"its arduino firmware has one: framework: arduino; or let a host feed it, sensor: {_STREAM}"
     having = ", ".join(f"{n} ({', '.join(sorted(_drivers(b)))})" for n, b in sorted(catalog.items()) if _drivers(b))

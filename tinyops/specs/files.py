@@ -24,6 +24,7 @@ class NamedFile:
     loc: Loc
     path: str
     sha256: str | None = None
+    begins: str = ""  # the first line of a file that tinyops fills
 
 
 def named_files(document: AnyDocument) -> Iterator[NamedFile]:
@@ -31,7 +32,8 @@ def named_files(document: AnyDocument) -> Iterator[NamedFile]:
     if isinstance(document, Dataset):
         for number, source in enumerate(document.spec.sources):
             if isinstance(source, FilesSource | RecordingsSource):
-                yield NamedFile(("spec", "sources", number, "index"), source.index)
+                begins = "sha256,label" if isinstance(source, RecordingsSource) else ""
+                yield NamedFile(("spec", "sources", number, "index"), source.index, begins=begins)
     elif isinstance(document, Model):
         yield from _model_files(document)
     elif isinstance(document, Fleet):
@@ -72,6 +74,8 @@ def locate_file(named: NamedFile, folder: Path, root: Path) -> Path | Fault:
 def _missing(named: NamedFile, place: str) -> str:
     if named.loc == DEVICES_FILE:
         return f"`touch {place}` makes an empty list, `tinyops enrol` writes its lines"
+    if named.begins:
+        return f"`echo {named.begins} > {place}` begins one, `tinyops collect` and `tinyops data add` write its lines"
     return f"looked for {place}"
 
 

@@ -62,3 +62,12 @@ def recorded(root: Path, entry: Loaded[Dataset]) -> Recorded:
     if faults:
         raise SpecError([entry.problem(fault) for fault in faults])
     return Recorded(name, spec, source, index, entry)
+
+
+def recorded_names(root: Path, *, cache: Path | None = None) -> list[str]:
+    """The datasets that have one source of kind recordings."""
+    found = read_documents(root.resolve(), cache)
+    if found.problems:
+        raise SpecError(found.problems)
+    specs = {e.document.name: e.document.spec for e in found.entries if isinstance(e.document, Dataset)}
+    return [n for n, s in sorted(specs.items()) if sum(isinstance(x, RecordingsSource) for x in s.sources) == 1]

@@ -32,3 +32,12 @@ def window(spec: ModelSpec, signal: Signal) -> tuple[int, int]:
     assert samples is not None and hop is not None
     block = frame_samples(spec, signal)
     return samples // block, hop // block
+
+
+def window_samples(spec: ModelSpec, signal: Signal) -> int | None:
+    """Samples in a window, of any spec; None for a model that takes tensors, and for one that the loader refuses."""
+    if spec.input.takes_tensors:
+        return None
+    if signal.rate_hz is None:
+        return 1
+    return None if spec.input.window_s is None else whole_frames(spec.input.window_s, signal.rate_hz)

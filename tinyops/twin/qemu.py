@@ -18,7 +18,7 @@ from tinyops.twin.compiled import build_once
 from tinyops.twin.flash import flash_file, programs_allowed
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
-from tinyops.twin.recorded import replay_file
+from tinyops.twin.recorded import Replay, on_accelerometer, replay_file
 from tinyops.twin.released import address_of, segments
 
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
@@ -32,6 +32,8 @@ CONTROLLERS: Mapping[str, int] = MappingProxyType({"microbit": 0x4001E000})  # m
 NUMBERS: Mapping[str, int] = MappingProxyType({"microbit": 0x10001080})
 CAUSES: Mapping[str, int] = MappingProxyType({"microbit": 0x10001088})
 WATCHDOGS: Mapping[str, int] = MappingProxyType({"microbit": 0x40010000})
+# And its two-wire interface, which in QEMU answers everybody the same, with the accelerometer that hangs on it.
+INTERFACES: Mapping[str, tuple[int, str]] = MappingProxyType({"microbit": (0x40003000, "mma8653")})
 IMAGE_LIMIT_BYTES = 64 * MIB
 SEED = 1
 
@@ -68,7 +70,7 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
         f"file={plain_path(build_plugin(emulator))},ram={ram.origin}:{ram.bytes},vtor={int(spec.vtor is not False)}"
     )
     plugin += _chip(what)
-    with _memory(what) as (loads, options), replay_file(what.replay) as recording:
+    with _memory(what) as (loads, options), replay_file(_measured(what)) as recording:
         options += f",replay={plain_path(recording)}" if recording is not None else ""
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
@@ -79,12 +81,23 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
             yield virtual
 
 
+def _measured(what: Boot) -> Replay | None:
+    """By the board's sensor: the machine's, or the chip that the board's own driver reads."""
+    if what.replay is None or what.spec.twin.machine not in INTERFACES:
+        return what.replay
+    facts = next(facts for facts in what.spec.sensors if facts.name in what.spec.drivers)
+    return on_accelerometer(what.replay, what.contract, facts, what.board)
+
+
 def _chip(what: Boot) -> str:
     """The plugin's options for what QEMU lacks of the chip: number, watchdog, cause of a reset."""
     machine, options = what.spec.twin.machine, ""
     if what.silicon:
         low, high = (int.from_bytes(what.silicon[i : i + 4], "little") for i in (0, 4))
         options += f",number={NUMBERS.get(machine, 0)}:{low}:{high}"
+    if machine in INTERFACES:
+        at, chip = INTERFACES[machine]
+        options += f",twi={at},chip={chip}"
     if machine in WATCHDOGS:
         options += f",watchdog={WATCHDOGS[machine]}:{what.spec.clock_hz},cause={CAUSES[machine]}"
     return options

@@ -3,6 +3,7 @@
  *   -plugin file=THIS,orders=FD,ram=ADDRESS:BYTES,vtor=0|1
  *      [,flash=FILE,ranges=ORIGIN:BYTES:ERASE:PROGRAM:PROGRAMS:IN_MEMORY[+...],nvmc=ADDRESS,seed=N]
  *      [,number=ADDRESS:LOW:HIGH] [,watchdog=ADDRESS:HZ] [,cause=ADDRESS] [,replay=FILE]
+ *      [,twi=ADDRESS,chip=NAME]
  *
  * With `flash` FILE is what the board's flash holds, kept up to date with every operation, so that
  * nothing is lost however QEMU ends; see qemu_flash.h for its ranges. What lies in memory is
@@ -15,6 +16,8 @@
  * at 0 it calls for them. `watchdog` are the registers of an nRF5's, HZ its core's clock. `cause`
  * is such a register, too, in which the board finds the bits of an nRF5's RESETREAS. `replay` is a
  * recording, see runtime/port/sim/replay.h: a board that calls for it has a sensor.
+ * With `twi` it has none of its own: the accelerometer of that name, which hangs on the two-wire
+ * interface there, measures what is recorded.
  *
  * ORDERS takes lines and answers each with one:
  *
@@ -44,6 +47,7 @@
 #include "qemu_flash.h"
 #include "qemu_guest.h"
 #include "qemu_nvmc.h"
+#include "qemu_twi.h"
 #include "qemu_watchdog.h"
 #include "replay.h"
 
@@ -64,6 +68,9 @@ static struct {
   int orders;
   int has_vtor, has_number, has_sensor;
   replay sensor;
+  qemu_twi twi;
+  uint64_t twi_at;
+  const char *chip; /* on its bus */
   uint64_t called[CALL_BYTES_MAX / sizeof(uint64_t)]; /* the bytes of a call */
   uint32_t number_at, number[2], cause_at, cause;
   int words_are_due; /* number and cause: since the reset nobody has written them */
@@ -115,6 +122,12 @@ static void bite(void) {
   reset_by(BY_WATCHDOG);
 }
 
+static void open_twi(void) {
+  if (qemu_twi_open(&self.twi, self.twi_at, self.chip, self.has_sensor ? &self.sensor : NULL) != 0) {
+    guest_stop("two-wire interface", (uint32_t)self.twi_at, "is in no machine that it can be put in");
+  }
+}
+
 /* QEMU's call before each start of the board, the first among them; the core has not read its
  * vectors yet. */
 static void start_board(void *data) {
@@ -123,6 +136,11 @@ static void start_board(void *data) {
   const int cause = atomic_exchange(&self.next_cause, BY_SOFTWARE);
   self.cause = first ? BY_POWER : (uint32_t)cause;
   nvmc_reset(&self.nvmc);
+  if (self.twi_at != 0 && first) {
+    open_twi();
+  } else if (self.twi_at != 0) {
+    qemu_twi_reset(&self.twi, self.cause == BY_POWER);
+  }
   self.words_are_due = self.number_at != 0 || self.cause_at != 0;
   if (self.cause == BY_POWER) {
     fill_with_noise();
@@ -224,7 +242,7 @@ static void take_call(unsigned int cpu, access_info info, uint64_t address, void
   const int was_on = !flash_is_off(&self.flash);
   const call_board board = {.flash = &self.flash,
                             .number = self.has_number ? self.number : NULL,
-                            .sensor = self.has_sensor ? &self.sensor : NULL};
+                            .sensor = self.has_sensor && self.twi_at == 0 ? &self.sensor : NULL};
   asked.status = call_answer(&asked, bytes, &board);
   if (call_gives(&asked, asked.status)) {
     guest_write(asked.bytes, bytes, asked.count);
@@ -368,6 +386,8 @@ static int read_arguments(int count, char **arguments) {
   self.has_vtor = (int)find_number("vtor", count, arguments);
   self.nvmc.at = find_number("nvmc", count, arguments);
   self.cause_at = (uint32_t)find_number("cause", count, arguments);
+  self.twi_at = find_number("twi", count, arguments);
+  self.chip = self.twi_at != 0 ? strdup(find("chip", count, arguments)) : "";
   self.ram_noise = (uint32_t)find_number("seed", count, arguments) + 1;
   if (*number != 0) {
     self.has_number =

@@ -43,6 +43,25 @@ uint32_t address_space_write(void *space, uint64_t address, attributes how, cons
                              uint64_t count);
 uint32_t address_space_write_rom(void *space, uint64_t address, attributes how, const void *bytes,
                                  uint64_t count);
+
+/* Registers of the plugin's own: what is at a path of the machine's is memory that takes them. */
+enum { REGION_WORDS = 256 };
+typedef struct {
+  uint64_t words[REGION_WORDS]; /* more than QEMU needs */
+} region;
+typedef struct {
+  uint64_t (*read)(void *data, uint64_t offset, unsigned int size);
+  void (*write)(void *data, uint64_t offset, uint64_t value, unsigned int size);
+  void *with_attributes[2];
+  int byte_order;
+  uint64_t rest[8]; /* any size of access */
+} region_calls;
+void *object_resolve_path(const char *path, _Bool *ambiguous);
+void memory_region_init_io(region *made, void *owner, const region_calls *calls, void *data,
+                           const char *name, uint64_t bytes);
+void memory_region_add_subregion_overlap(void *container, uint64_t offset, region *added,
+                                         int priority);
+
 int arm_cpu_gdb_read_register(void *cpu, byte_array *to, int number) __attribute__((weak));
 byte_array *g_byte_array_new(void);
 byte_array *g_byte_array_set_size(byte_array *array, unsigned int length);

@@ -7,11 +7,13 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tinyops.boards.model import SensorFacts
 from tinyops.errors import SpecError
 from tinyops.files import MIB, JsonObject, read_bounded
+from tinyops.specs.board_rules import sensor_mismatches
 from tinyops.specs.model import Signal
 
 # The same in runtime/port/sim/replay.c.
@@ -22,6 +24,7 @@ LOOPS = 1
 SAMPLES_MAX = 1 << 28
 FILE_LIMIT_BYTES = 512 * MIB
 RATE_HZ_MAX = 1_000_000
+GRAVITY = 9.80665  # m/s2
 
 
 @dataclass(frozen=True)
@@ -100,3 +103,34 @@ def signal_of(contract: JsonObject) -> Signal:
     if not given.get("frame_values") or "full_scale" not in known:
         raise SpecError("this model takes no frames of a known signal: there is nothing to replay for it")
     return Signal.model_validate(known)
+
+
+def at_rate(replay: Replay, rate_hz: float | None, where: str) -> Replay:
+    """The same at the rate that the firmware would ask for, where it has none of its own. Raises SpecError."""
+    if replay.rate_millihz is not None:
+        return replay
+    if rate_hz is None:
+        raise SpecError(f"{where}: its model names no rate to replay a recording at", hint="give a rate")
+    return replace(replay, rate_millihz=round(float(rate_hz) * 1000))
+
+
+def on_accelerometer(replay: Replay, contract: JsonObject, facts: SensorFacts, where: str) -> Replay:
+    """What a chip's model measures, three axes in half thousandths of g, for its driver to make those samples of it.
+
+    Raises SpecError for what that sensor does not measure.
+    """
+    import numpy as np
+
+    signal = signal_of(contract)
+    faults = tuple(sensor_mismatches(facts, signal))
+    if faults:
+        raise SpecError(f"{where}: {facts.name} does not deliver this signal: {'; '.join(faults)}")
+    found = at_rate(replay, signal.rate_hz, where)
+    if found.rate_millihz == 0:
+        raise SpecError(f"{where}: {facts.name} measures by its own clock", hint="give a rate, or none")
+    counts = np.frombuffer(replay.counts, "<i2").reshape(-1, replay.values).astype(np.float64)
+    axes = np.zeros((len(counts), len(facts.channels)))
+    for at, (channel, full_scale) in enumerate(zip(signal.channels, signal.full_scale, strict=True)):
+        axes[:, facts.channels.index(channel)] = counts[:, at] * full_scale / 32768
+    half_mg = np.clip(np.rint(axes / GRAVITY * 2000), -32768, 32767).astype("<i2")
+    return replace(found, counts=half_mg.tobytes(), values=len(facts.channels))

@@ -6,16 +6,14 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-from tinyops.errors import SpecError
 from tinyops.files import MIB, digest_json, read_bounded
 from tinyops.toolchain import CPU_FLAGS, Tool
 from tinyops.twin.compiled import build_once
 from tinyops.twin.flash import FLASH
 from tinyops.twin.machine import Boot
-from tinyops.twin.recorded import replay_file
+from tinyops.twin.recorded import at_rate, replay_file
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 SOURCE_FOLDERS = ("port/native", "port/sim", "app", "smp", "digest", "settings")
@@ -26,11 +24,7 @@ FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread", "-W
 def recording_file(what: Boot) -> Iterator[Path | None]:
     """The recording that the board's sensor replays, at the rate that its firmware would ask for."""
     replay, rate_hz = what.replay, what.contract["input"].get("rate_hz")
-    if replay is not None and replay.rate_millihz is None:
-        if rate_hz is None:
-            raise SpecError(f"{what.board}: its model names no rate to replay a recording at", hint="give a rate")
-        replay = replace(replay, rate_millihz=round(float(rate_hz) * 1000))
-    with replay_file(replay) as path:
+    with replay_file(at_rate(replay, rate_hz, what.board) if replay is not None else None) as path:
         yield path
 
 

@@ -24,7 +24,7 @@ from tinyops.twin.slot_images import slot_images
 
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_BUILT = "flash: what the board's own firmware takes, which is not built here"
-REPLAYING = frozenset({"native", "qemu-user"})  # and a machine of QEMU's that runs a port of ours
+REPLAYING = frozenset({"native", "qemu-user"})
 WITH_BOOTLOADER = frozenset({"simavr"})
 # What of a board's files lies in its flash or, with an operating system, on its disk.
 STORED: Mapping[ModelForm, tuple[str, ...]] = {
@@ -43,11 +43,11 @@ def check_bootloader(board: str, spec: BoardSpec) -> None:
 
 def check_replay(board: str, spec: BoardSpec) -> None:
     """Raises ToolError for a board whose twin has no sensor that replays."""
-    if spec.twin.kind in REPLAYING or (spec.twin.kind == "qemu" and not spec.twin.same_machine):
+    if spec.twin.kind in REPLAYING or (spec.twin.kind == "qemu" and (not spec.twin.same_machine or spec.drivers)):
         return
     raise ToolError(
         f"{board}: its twin has no sensor to replay frames with",
-        hint="feed it over its link, or choose a board whose twin is not the same machine",
+        hint="feed it over its link, or choose a board whose sensor has a driver, or whose twin is another machine",
     )
 
 
@@ -154,9 +154,14 @@ def read_contract(path: Path) -> JsonObject:
         contract = json.loads(read_bounded(path, MIB))
     except ValueError as error:
         raise SpecError(f"{path.name}: not JSON: {error}") from error
-    if not isinstance(contract, dict) or not isinstance(contract.get("input"), dict) or "arena_bytes" not in contract:
+    if not isinstance(contract, dict) or not isinstance(contract.get("input"), dict) or not _is_whole(contract):
         raise SpecError(f"{path.name}: not a contract", hint="run the compile step again")
     return contract
+
+
+def _is_whole(contract: JsonObject) -> bool:
+    """A model's contract names an arena, a collector's what it collects."""
+    return "arena_bytes" in contract or "collect" in contract
 
 
 def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> bytes | None:

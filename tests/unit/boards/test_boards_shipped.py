@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from tinyops.boards import Board, load_catalog
 from tinyops.boards.machines import QEMU
 from tinyops.boards.mcus import FAMILIES, mcu_fault
-from tinyops.boards.model import BARE_METAL_PORTS
+from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
 from tinyops.firmware.forms.arduino import SENSORS
 from tinyops.firmware.project import RUNTIME
 
@@ -133,3 +134,16 @@ def test_each_driver_is_a_file_of_the_arduino_port(name: str) -> None:
 def test_each_driver_of_the_arduino_port_is_some_board_s() -> None:
     named = {d.file for b in load_catalog().values() if b.spec.arduino for d in b.spec.arduino.drivers.values()}
     assert named == {path.stem for path in (RUNTIME / SENSORS).glob("*.cpp")}
+
+
+def test_each_driver_of_a_bare_metal_port_is_some_board_s() -> None:
+    """A folder that says how it is attached, with what every driver is written against."""
+    named = {(b.spec.port, folder) for b in load_catalog().values() for folder in b.spec.drivers.values()}
+    found = {(h.parents[1].name, h.parent.name) for h in (RUNTIME / "port").glob("*/*/sensor_driver.h")}
+    assert named == found
+
+
+def test_a_driver_is_of_a_sensor_that_the_board_has() -> None:
+    facts = CATALOG["microbit"].spec.model_dump(mode="json")
+    with pytest.raises(ValidationError, match="there is no sensor 'onboard-gyroscope'"):
+        BoardSpec.model_validate(facts | {"drivers": {"onboard-gyroscope": "accelerometer"}})

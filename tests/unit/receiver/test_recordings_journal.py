@@ -8,8 +8,9 @@ import io
 import os
 import resource
 import shutil
+import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from fakes.power import cut_at
 from tinyops.collect.wire import Closing, Opening, Receipt
 from tinyops.errors import ToolError
 from tinyops.receiver.guard import Refused
-from tinyops.receiver.recordings.journal import Journal
+from tinyops.receiver.recordings.journal import GATHER_BYTES, Journal
 from tinyops.receiver.recordings.ledger import Ledger
 from tinyops.receiver.recordings.records import HEADER, Kind, Record, read_records
 
@@ -91,6 +92,62 @@ def test_many_takes_share_an_fsync(tmp_path: Path) -> None:
         asyncio.run(together([chunk(take, 0, bytes(600)) for take in range(200)]))
         assert found.counts.fsyncs - before <= 2
     assert held(tmp_path) == {take: bytes(600) for take in range(200)}
+
+
+def test_a_record_waits_for_others_until_there_are_enough(tmp_path: Path) -> None:
+    with journal(tmp_path, gather_s=600) as found:
+
+        async def push() -> None:
+            first = asyncio.ensure_future(found.append(Record(Kind.OPEN, 1, OPEN)))
+            await asyncio.sleep(0.05)
+            assert not first.done()
+            await asyncio.gather(first, found.append(chunk(1, 0, bytes(GATHER_BYTES))))
+
+        before = found.counts.fsyncs
+        asyncio.run(push())
+        assert found.counts.fsyncs - before == 1
+
+
+class Power:
+    """What of each file would be there after a loss of power: what was in it when it was last made durable."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._durable: dict[int, bytes] = {}
+        for name in ("fsync", "fdatasync"):
+            monkeypatch.setattr(os, name, self._syncing(getattr(os, name)))
+
+    def _syncing(self, real: Callable[[int], None]) -> Callable[[int], None]:
+        def synced(file: int) -> None:
+            real(file)
+            if not stat.S_ISDIR(os.fstat(file).st_mode):
+                self._durable[os.fstat(file).st_ino] = Path(f"/proc/self/fd/{file}").read_bytes()
+
+        return synced
+
+    def lose(self, root: Path, copy: Path) -> None:
+        for path in root.rglob("*"):
+            if path.is_file() and path.name != "lock":
+                place = copy / path.relative_to(root)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(self._durable.get(path.stat().st_ino, b""))
+
+
+@pytest.mark.faults
+def test_after_a_loss_of_power_all_that_was_acknowledged_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that was not made durable is gone: after each chunk, over several segments, and after new starts."""
+    power, root, tried = Power(monkeypatch), tmp_path / "root", 0
+    write(root, Record(Kind.OPEN, 1, OPEN))
+    for begin in range(0, 40, 10):
+        with journal(root, segment_bytes=1500) as found:
+            for at in range(begin, begin + 10):
+                append(found, chunk(1, 300 * at, bytes([at]) * 300))
+                copy = tmp_path / f"after-{at}"
+                power.lose(root, copy)
+                assert held(copy) == {1: b"".join(bytes([n]) * 300 for n in range(at + 1))}
+                tried += 1
+    count_faults("losses of power under the journal of takes", tried)
 
 
 def test_a_long_journal_begins_anew_and_loses_nothing(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tinyops.datasets.take import Take, read_take
 from tinyops.files import MIB
 from tinyops.link import Frame, encode
 from tinyops.link.protocol import REPLIES, Type
+from tinyops.receiver.serving import Listening, _listen
 
 FRAMES = np.arange(400, dtype="<i2").reshape(-1, 2)
 DATA = FRAMES.tobytes()
@@ -334,6 +335,12 @@ def assert_gone(ends: list[socket.socket]) -> None:
         except ConnectionResetError:
             pass
         end.close()
+
+
+def test_answers_are_not_held_back_by_the_kernel() -> None:
+    """asyncio sets TCP_NODELAY only where a socket names its protocol; else each answer waits 40 ms for an ACK."""
+    with _listen(Listening("127.0.0.1", 0)) as end:
+        assert end.proto == socket.IPPROTO_TCP
 
 
 def test_health_and_metrics_need_no_token_and_name_no_device(collector: Collector, client: Client) -> None:

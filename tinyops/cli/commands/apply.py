@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.cli.progress import watcher
+    from tinyops.plan.findings import finding_lines
     from tinyops.reconcile.apply import apply
     from tinyops.reconcile.approving import approval_path, load_approval
 
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             approval=load_approval(approval_path(arguments.plan)) if arguments.plan else None,
         )
     _show(applied, output)
+    for line in finding_lines(applied.findings):
+        output.note(line)
     return report(applied.judged, applied.errors, output)
 
 
@@ -69,6 +72,7 @@ def _show(applied: Applied, output: Output) -> None:
     errors = {step: error.message for step, error in applied.errors.items()}
     value = {"published": applied.published, "version": manifest.version if manifest else 0, "missed": missed}
     value |= {"errors": errors, "figures": figure_json(manifest) if manifest else []}
+    value |= {"findings": [found.to_json() for found in applied.findings]} if applied.findings else {}
     value |= {"offered": applied.delivery.to_json()} if applied.delivery else {}
     if manifest is None:
         output.result(value, "Nothing was published.")

@@ -32,9 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.plan.findings import merged
     from tinyops.plan.markdown import plan_comment
     from tinyops.plan.prices import PlanFile
-    from tinyops.reconcile.judging import held_fleets
+    from tinyops.reconcile.data_changes import data_changes
+    from tinyops.reconcile.data_findings import findings_of
+    from tinyops.reconcile.judging import foreseen
     from tinyops.reconcile.planning import plan_of
     from tinyops.reconcile.pricing import priced
     from tinyops.reconcile.selection import wish_of
@@ -46,12 +49,16 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     plan = plan_of(world, wish)
     if arguments.build and plan.pending:
         return _build(arguments, output, world, plan, wish)
-    judged = held_fleets(world, plan)
-    file = PlanFile(plan, priced(world, plan, judged=judged), awaiting_of(world))
+    findings = merged((*data_changes(world, plan), *findings_of(plan, world.data_findings)))
+    judged = foreseen(world, plan, findings)
+    file = PlanFile(plan, priced(world, plan, judged=judged), awaiting_of(world), findings)
     _save(arguments, file)
-    text = plan_comment(file) if arguments.markdown else plan_text(plan, verbose=arguments.all, awaiting=file.awaiting)
-    output.result(file.to_json, text)
-    return _status(arguments, plan, judged)
+    output.result(file.to_json, plan_comment(file) if arguments.markdown else _text(arguments, file))
+    return _status(arguments, file, judged)
+
+
+def _text(arguments: argparse.Namespace, file: PlanFile) -> str:
+    return plan_text(file.plan, verbose=arguments.all, awaiting=file.awaiting, findings=file.findings)
 
 
 def _save(arguments: argparse.Namespace, file: PlanFile) -> None:
@@ -59,7 +66,10 @@ def _save(arguments: argparse.Namespace, file: PlanFile) -> None:
         write_atomic(arguments.out, pretty_json(file.to_json()))
 
 
-def _status(arguments: argparse.Namespace, plan: Plan, judged: Judgement) -> int:
+def _status(arguments: argparse.Namespace, file: PlanFile, judged: Judgement) -> int:
+    plan = file.plan
+    if any(found.finding.level == "error" for found in file.findings):
+        return int(ExitCode.SPEC)
     if judged.missed and not plan.pending:
         return int(ExitCode.GATE)
     return int(ExitCode.CHANGES if arguments.detailed_exitcode and plan.pending else ExitCode.OK)
@@ -68,9 +78,12 @@ def _status(arguments: argparse.Namespace, plan: Plan, judged: Judgement) -> int
 def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Plan, wish: Wish) -> int:
     from tinyops.build.measurements import FOLDER
     from tinyops.cli.progress import watcher
+    from tinyops.plan.findings import merged
     from tinyops.plan.markdown import plan_comment
     from tinyops.plan.prices import PlanFile
     from tinyops.reconcile.apply import preview
+    from tinyops.reconcile.data_changes import data_changes
+    from tinyops.reconcile.data_findings import findings_of
     from tinyops.reconcile.pricing import priced
     from tinyops.reconcile.trusting import awaiting_of
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows, time_lines
@@ -78,9 +91,10 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
     measurements = repository_root(arguments) / FOLDER
     with watcher(json=output.json) as watching, runner_of(arguments) as runner:
         built = preview(world, plan, watching, runner=runner, wish=wish)
-    file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged), awaiting_of(world))
+    findings = merged((*data_changes(world, plan), *findings_of(plan, world.data_findings), *built.findings))
+    file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged), awaiting_of(world), findings)
     _save(arguments, file)
-    text = [plan_text(plan, verbose=arguments.all, awaiting=file.awaiting), ""]
+    text = [_text(arguments, file), ""]
     value = {**file.to_json(), "missed": {f: list(r) for f, r in built.judged.reasons.items()}}
     if built.manifest is not None:
         times = time_lines(built.manifest, measurements)
@@ -88,4 +102,4 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
         value["figures"] = figure_json(built.manifest, measurements)
     output.result(value, plan_comment(file) if arguments.markdown else "\n".join([*text, "Nothing was published."]))
     failed = report(built.judged, built.errors, output)
-    return failed or _status(arguments, plan, built.judged)
+    return failed or _status(arguments, file, built.judged)

@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="IMAGE",
         help="a .tflite, built for the board with a firmware; or a model.bin, model.so, model.wasm or firmware.elf in "
-        "place of the released one (default: what the last release holds)",
+        "place of the released one; or the folder of a collector that `tinyops collect firmware … --build` made "
+        "(default: what the last release holds)",
     )
     add_repository(parser)
     parser.add_argument("--fleet", metavar="FLEET", help="whose release (default: the only one with this board)")
@@ -67,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    if arguments.image is not None and not arguments.image.is_file():
+    if arguments.image is not None and not arguments.image.exists():
         raise UsageError(f"{arguments.image}: no such file")
     if arguments.replay is None and (arguments.rate is not None or arguments.loop):
         raise UsageError("there is no recording to replay", hint="--replay FILE")
@@ -107,6 +108,10 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
             report=lambda progress: output.note(f"{progress.message} …"),
         )
         return board, files, ""
+    if image is not None and image.is_dir():
+        board = find_board(arguments.board, boards_here())
+        _check_twin(board, arguments)
+        return board, _collector(image, board), ""
     from tinyops.reconcile.virtual import released_board
     from tinyops.reconcile.world import observe
 
@@ -119,6 +124,18 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
     if twin is not None and not twin.same_machine and layout is not None and layout.own_bootloader is not None:
         output.note("its firmware is linked for the emulator: update its model alone, a released firmware stops it")
     return board, found.files | _replaced(image), found.fleet
+
+
+def _collector(folder: Path, board: Board) -> dict[str, Path]:
+    """Files of a collector, by the names that a twin knows. Raises UsageError for another folder."""
+    from tinyops.build.collector import CONTRACT
+
+    files = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
+    runs = "firmware.elf" if board.spec.twin.same_machine else "twin.elf"
+    for wanted, hint in ((CONTRACT, "`tinyops collect firmware` makes one"), (runs, "make it with --build")):
+        if wanted not in files:
+            raise UsageError(f"{folder}: no collector of {board.name}: it holds no {wanted}", hint=hint)
+    return files | {"contract.json": files[CONTRACT]}
 
 
 def _check_twin(board: Board, arguments: argparse.Namespace) -> None:

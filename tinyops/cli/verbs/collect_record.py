@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.data_notes import note_added
 from tinyops.cli.output import Output, log
 from tinyops.collect.capture.ways.registry import WAYS
 from tinyops.errors import ExitCode, UsageError
@@ -61,6 +62,7 @@ def _add_way(ways: argparse._MutuallyExclusiveGroup, way: Way) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.collect.capture.finishing import Destination, recover
     from tinyops.collect.capture.wanted import check_wanted, described
+    from tinyops.datasets.places import open_objects
     from tinyops.specs.recorded import recorded_dataset
 
     way, address = _way(arguments)
@@ -68,8 +70,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     dataset = recorded_dataset(repository_root(arguments), arguments.dataset)
     wanted = _wanted(arguments)
     check_wanted(wanted, dataset.spec)
-    _check_place(dataset)
-    destination = Destination(dataset.index)
+    destination = Destination(dataset.index, open_objects(dataset.source, dataset.index, dataset.name))
     kept = recover(destination, log)
     for found in kept:
         _report(output)(found)
@@ -100,6 +101,8 @@ def _sit(
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED if wanted.seconds is not None else ExitCode.OK)
     finally:
+        if not arguments.json:
+            note_added(repository_root(arguments), dataset, [k.entry for k in (*kept, *session.kept)], log)
         _commit(arguments, dataset, [*kept, *session.kept])
     return int(ExitCode.OK if session.kept else ExitCode.TOOL)
 
@@ -142,16 +145,8 @@ def _usual_name(text: str | None) -> str:
         return ""
 
 
-def _check_place(dataset: Recorded) -> None:
-    if dataset.source.url is not None:
-        raise UsageError(
-            f"dataset {dataset.name} keeps its files at {dataset.source.url}: nothing is recorded there",
-            hint="record into a dataset without url, and `tinyops data add` them",
-        )
-
-
 def _open(arguments: argparse.Namespace, way: Way, address: str, dataset: Recorded) -> Source:
-    from tinyops.collect.capture.source import Form, open_source
+    from tinyops.collect.capture.opening import Form, open_source
     from tinyops.collect.capture.wanted import line_form
     from tinyops.collect.capture.ways.kind import Opening
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.data_notes import note_added
 from tinyops.cli.output import Output
 from tinyops.errors import UsageError
 
@@ -67,6 +68,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         if not arguments.dry_run:
             keep_all(intake, wish, target, report)
     _say(arguments, output, intake, dataset.index, passed)
+    if not arguments.dry_run:
+        note_added(root, dataset, intake.entries, output.note)
     return 0
 
 

@@ -11,12 +11,14 @@ from tinyops.cli.output import Output
 if TYPE_CHECKING:
     from tinyops.datasets.stats import GroupStats
 
+SHOWN = 30
 HEADERS = ("recordings", "length", "rate Hz", "lost", "clipped")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--all", action="store_true", help="list every subject and device")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -37,7 +39,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         "all": total.to_json(signal.channels),
         **{field: [g.to_json(signal.channels) for g in found] for field, found in groups.items()},
     }
-    tables = [_table(output, "class" if field == "label" else field, found) for field, found in groups.items()]
+    most = max(len(entries), 1) if arguments.all else SHOWN
+    tables = [_table(output, "class" if f == "label" else f, found, most) for f, found in groups.items()]
     values = [(n, *_figures(c), u) for n, c, u in zip(signal.channels, total.channels, signal.units, strict=False)]
     if values:
         tables.append(output.table(("channel", "low", "high", "mean", "spread", "unit"), values))
@@ -46,7 +49,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _table(output: Output, what: str, groups: list[GroupStats]) -> str:
+def _table(output: Output, what: str, groups: list[GroupStats], most: int) -> str:
     from tinyops.datasets.stats import rates_text, seconds_text
 
     rows = [
@@ -58,10 +61,11 @@ def _table(output: Output, what: str, groups: list[GroupStats]) -> str:
             f"{g.lost:,}",
             f"{g.clipped:,}",
         )
-        for g in groups
+        for g in groups[:most]
     ]
-    return output.table((what, *HEADERS), rows)
+    more = f"\n… and {len(groups) - most:,} more; --all lists them" if len(groups) > most else ""
+    return output.table((what, *HEADERS), rows) + more
 
 
 def _figures(channel: object) -> tuple[str, ...]:
-    return tuple(f"{getattr(channel, name):.4g}" for name in ("low", "high", "mean", "spread"))
+    return tuple(f"{getattr(channel, name):.6g}" for name in ("low", "high", "mean", "spread"))

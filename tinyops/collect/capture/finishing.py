@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from tinyops.collect.capture.journal import FOLDER, NO_CLOCK, Unfinished, orphans, read_journal
 from tinyops.collect.capture.timing import Measured, Pause, measure
-from tinyops.datasets.adding import add_recordings, take_addition
+from tinyops.datasets.adding import add_entries, take_addition
 from tinyops.datasets.index import IndexEntry
 from tinyops.datasets.index_cells import NAME_MAX
-from tinyops.datasets.objects import Shelf, data_folder
+from tinyops.datasets.objects import Objects, data_folder
 from tinyops.datasets.take import Clock, Take, TakeFacts
 from tinyops.errors import SpecError
+from tinyops.files import digest_bytes
 
 RATE_DIFFERS = 0.05
 RECOVERED = "-recovered"
@@ -38,10 +39,10 @@ class Kept:
 
 @dataclass(frozen=True)
 class Destination:
-    """The index that takes go into, and where their bytes go: beside it, unless `shelf` says otherwise."""
+    """The index that takes go into, and where their bytes go."""
 
     index: Path
-    shelf: Shelf | None = None
+    objects: Objects
 
     @property
     def journals(self) -> Path:
@@ -61,7 +62,9 @@ def finish(path: Path, destination: Destination, *, recovered: bool = False) -> 
     name = heading.name[: NAME_MAX - len(RECOVERED)] + RECOVERED if recovered else heading.name
     limits = heading.limits if heading.facts.full_scale is None and heading.limits else None
     addition = take_addition(take, label=heading.label, subject=heading.subject, name=name, limits=limits)
-    added = add_recordings(destination.index, [addition], destination.shelf)
+    line = replace(addition.entry, sha256=digest_bytes(addition.data), bytes=len(addition.data))
+    destination.objects.put(line, addition.data)
+    added = add_entries(destination.index, [line])
     (entry,) = added.entries or added.repeated
     return Kept(entry, measured, notes, bool(added.repeated))
 

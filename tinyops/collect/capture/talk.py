@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from collections.abc import Callable
 
 from tinyops.collect.capture.block import Block
 from tinyops.collect.capture.dialects.framed import Framed
@@ -19,6 +21,7 @@ from tinyops.specs.model import Signal
 
 ANSWER_S = 2.0
 AGAIN_S = 0.7
+TAKES = 256
 WRITE_S = 2.0
 FIRMWARE_HINT = "make its firmware: `tinyops collect firmware`, and flash it"
 
@@ -33,6 +36,7 @@ class Talk:
         self._pump = pump
         self._dialect = dialect
         self._sequence = 1
+        self._take = secrets.randbelow(TAKES)  # whoever was cut off a moment ago had another
 
     @staticmethod
     def knock(stream: Stream) -> None:
@@ -46,10 +50,13 @@ class Talk:
         values, tail = self._ask(Type.HELLO)
         return Hello(*values, tail.decode("ascii", "replace"))  # type: ignore[arg-type, call-arg]
 
-    def start(self, take: int) -> float | None:
-        """Begins take `take`; the rate as the sensor takes it, Hz. Raises ToolError for another firmware."""
+    def start(self) -> float | None:
+        """Begins a take; the rate as the sensor takes it, Hz. Raises ToolError for another firmware.
+
+        Each request has a number of its own: one that was heard, and whose answer was lost, is another take.
+        """
         try:
-            (millihertz, _), _ = self._ask(Type.COLLECT_START, REQUESTS[Type.COLLECT_START].pack(take, 0))
+            (millihertz, _), _ = self._ask(Type.COLLECT_START, self._number)
         except Refused as error:
             if error.status == Status.TYPE:
                 raise ToolError(f"{self._stream.name}: runs no collector's firmware", hint=FIRMWARE_HINT) from error
@@ -57,18 +64,24 @@ class Talk:
         assert isinstance(millihertz, int)
         return millihertz / 1000 or None
 
+    def _number(self) -> bytes:
+        self._take = (self._take + 1) % TAKES
+        self._dialect.begin(self._take)
+        self.blocks.clear()
+        return REQUESTS[Type.COLLECT_START].pack(self._take, 0)
+
     def stop(self) -> int:
         """Ends it; how many frames the sensor made, modulo 2^32."""
         (made, _), _ = self._ask(Type.COLLECT_STOP)
         assert isinstance(made, int)
         return made
 
-    def _ask(self, kind: Type, payload: bytes = b"") -> tuple[tuple[int | bytes, ...], bytes]:
-        """Again, if need be: these requests do the same once or twice."""
+    def _ask(self, kind: Type, payload: Callable[[], bytes] = bytes) -> tuple[tuple[int | bytes, ...], bytes]:
+        """Asks, and asks again while no answer comes."""
         deadline = time.monotonic() + ANSWER_S
         while True:
             self._sequence = self._sequence % 255 + 1
-            self._stream.write(encode(Frame(kind, self._sequence, payload)), WRITE_S)
+            self._stream.write(encode(Frame(kind, self._sequence, payload())), WRITE_S)
             answer = self._answer(kind, min(time.monotonic() + AGAIN_S, deadline))
             if answer is not None:
                 break

@@ -53,14 +53,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class LineForm:
-    """How a line of numbers becomes a frame: how many there are, which are channels, what each is multiplied by.
-
-    `width` None: as many as there are channels.
-    """
+    """How a line of numbers becomes a frame: which of them are the channels, what each is multiplied by."""
 
     columns: tuple[int, ...]
     scale: tuple[float, ...]
-    width: int | None = None
 
 
 def check_wanted(wanted: Wanted, spec: DatasetSpec) -> None:
@@ -105,7 +101,7 @@ def line_form(signal: Signal, columns: str, scale: str, units: str) -> LineForm:
     numbers = []
     for factor, unit, wanted, full_scale in zip(factors, given, signal.units, signal.full_scale, strict=True):
         numbers.append(_factor(factor) * _conversion(unit, wanted, full_scale))
-    return LineForm(chosen, tuple(numbers), None)
+    return LineForm(chosen, tuple(numbers))
 
 
 def _columns(text: str, channels: int) -> tuple[int, ...]:

@@ -16,6 +16,6 @@ def check_clipping(data: Evidence) -> Iterator[Found]:
         if row.entry.clipped and row.entry.length and (share := row.entry.clipped / (row.entry.length * values)) > most
     ]
     if clipped:
-        message = f"{number_of(len(clipped))} with more than {most:.1%} of their values at full scale"
+        message = f"{number_of(len(clipped))} with more than {most:.1%} of the values at full scale"
         shown = noted((row, f"{share:.1%}") for row, share in clipped)
         yield Found(message, shown, "record them with a larger signal.full_scale, or raise checks.clipping.share_max")

@@ -13,7 +13,7 @@ def check_gaps(data: Evidence) -> Iterator[Found]:
     checks, rate_hz = data.spec.checks.gaps, data.spec.signal.rate_hz
     lost = [(row, share) for row in data.labelled if (share := lost_share(row.entry)) > checks.lost_share_max]
     if lost:
-        message = f"{number_of(len(lost))} lost more than {checks.lost_share_max:.1%} of their frames"
+        message = f"{number_of(len(lost))} with more than {checks.lost_share_max:.1%} of the frames lost"
         shown = noted((row, f"{share:.1%}") for row, share in lost)
         yield Found(message, shown, "record them again, slower or over a better line, or raise checks.gaps")
     if checks.longest_s_max is None or rate_hz is None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from tinyops.datasets.index import IndexRow
 from tinyops.datasets.population import Population
 from tinyops.datasets.split import Piece, entry_group, place_units
 from tinyops.specs.dataset import DatasetSpec
-
-PLACES_SHOWN = 10
-Severity: TypeAlias = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,9 @@ class Evidence:
 
     @cached_property
     def labelled(self) -> tuple[IndexRow, ...]:
-        return tuple(row for row in self.rows if row.entry.label)
+        """Those of a class: a label that is none is said once, by the check of labels."""
+        classes = frozenset(self.spec.classes)
+        return tuple(row for row in self.rows if row.entry.label in classes)
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
@@ -66,24 +65,6 @@ class Check(Protocol):
     """
 
     def __call__(self, data: Evidence, /) -> Iterator[Found]: ...
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is said of a dataset. `places` are the first recordings concerned, `total` is how many there are."""
-
-    check: str
-    level: Severity
-    message: str
-    places: tuple[str, ...] = ()
-    total: int = 0
-    hint: str = ""
-
-    def __str__(self) -> str:
-        """The sentence, its recordings below it, what to do."""
-        more = [f"… and {self.total - len(self.places):,} more"] if self.total > len(self.places) else []
-        hint = [self.hint] if self.hint else []
-        return "\n  ".join([f"{self.check}: {self.message}", *self.places, *more, *hint])
 
 
 def places(rows: Iterable[IndexRow]) -> list[str]:

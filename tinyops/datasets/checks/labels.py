@@ -16,8 +16,8 @@ def check_labels(data: Evidence) -> Iterator[Found]:
     """A label that is no class is an error always; classes that differ by case or a sign only are as the spec says."""
     classes = data.spec.classes
     known, strange = frozenset(classes), defaultdict[str, list[IndexRow]](list)
-    for row in data.labelled:
-        if row.entry.label not in known:
+    for row in data.rows:
+        if row.entry.label and row.entry.label not in known:
             strange[row.entry.label].append(row)
     for label, rows in sorted(strange.items()):
         message = f"{number_of(len(rows))} labelled {label!r}, which is not one of the dataset's classes"

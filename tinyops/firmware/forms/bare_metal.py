@@ -13,6 +13,7 @@ from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building, collector, uf2
+from tinyops.firmware.bare_driver import BareDriver, bare_driver_of, driver_files
 from tinyops.firmware.building import TWIN
 from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms import own_bootloader
@@ -79,9 +80,12 @@ def twin_project(request: Request, facts: Contract) -> dict[str, bytes]:
 def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
     """For the board, where it has a port of its own, and for its twin's machine, where that is another."""
     spec, layout, kind = request.spec, request.layout, family(request.spec.cpu)
-    envs = _environments(request.board, spec)
+    driver = bare_driver_of(request.board, spec, request.sensor, facts.channels, facts.full_scale)
+    envs = _environments(request.board, spec, driver)
     bootloaders = _bootloaders(envs, kind)
-    files = _collector(request, facts, envs, kind) if request.collects else _application(request, facts, envs, kind)
+    program = _collector if request.collects else _application
+    files = program(request, facts, envs, kind, driver)
+    files |= driver_files(driver)
     files |= own_bootloader.files_of(request.board, spec, bootloaders)
     for env in bootloaders:
         files[f"boards/{env['board']}.json"] = _board_json(env, spec, bootloader=True)
@@ -97,12 +101,15 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
     return dict(sorted((files | _own_memory(kind)).items()))
 
 
-def _collector(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
+def _collector(
+    request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family, driver: BareDriver | None
+) -> dict[str, bytes]:
     """What a collector is made of, beside the port."""
     baud = f" -D TINYOPS_BAUD={request.spec.collector_baud}"
     envs = [{**env, "flags": env["flags"] + baud} for env in envs]
     sections = {"envs": envs, "bootloaders": [], "linked": False, "deltas": False, "startup": kind.startup}
-    values = collector.signal_values(request, facts) | {"sensor": collector.describe_input(request.sensor)}
+    values = collector.signal_values(request, facts) | {"driver": driver}
+    values["sensor"] = driver.title if driver else collector.describe_input(request.sensor)
     return {
         "platformio.ini": render("platformio.ini.j2", **names(request), **sections, collects=True),
         "src/main.c": render("collector.c.j2", **values),
@@ -111,9 +118,11 @@ def _collector(request: Request, facts: Contract, envs: list[dict[str, Any]], ki
     }
 
 
-def _application(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
+def _application(
+    request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family, driver: BareDriver | None
+) -> dict[str, bytes]:
     """What an application is made of, beside the port."""
-    files = _programs(request, facts, envs, kind) | headers()
+    files = _programs(request, facts, envs, kind, driver) | headers()
     for folder in ("app", "smp", "digest", "settings"):
         files |= sources(folder, f"src/{folder}")
     if any(env["scarce"] for env in envs):
@@ -123,7 +132,9 @@ def _application(request: Request, facts: Contract, envs: list[dict[str, Any]], 
     return files
 
 
-def _programs(request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family) -> dict[str, bytes]:
+def _programs(
+    request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family, driver: BareDriver | None
+) -> dict[str, bytes]:
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
     values = contract_values(facts, layout) | settings_values(request.spec)
@@ -132,7 +143,8 @@ def _programs(request: Request, facts: Contract, envs: list[dict[str, Any]], kin
         "linked": linked,
         "slots": layout.own_bootloader is not None,
         "deltas": _takes_deltas(request.spec),
-        "sensor": describe_sensor(request.sensor),
+        "sensor": driver.title if driver else describe_sensor(request.sensor),
+        "driver": driver,
         "dark": request.dark,
     }
     sections = {
@@ -188,7 +200,7 @@ def family(cpu: str) -> Family:
     raise SpecError(f"there is no bare-metal firmware for a {cpu}", hint=f"for {', '.join(FAMILIES)} there is")
 
 
-def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
+def _environments(board: str, spec: BoardSpec, driver: BareDriver | None = None) -> list[dict[str, Any]]:
     assert spec.layout is not None and spec.memory is not None
     own = {
         "name": board,
@@ -196,6 +208,7 @@ def _environments(board: str, spec: BoardSpec) -> list[dict[str, Any]]:
         "board": f"tinyops-{board}",
         "port": spec.port,
         "twin": False,
+        "sensor": driver is not None,
         "flags": f" -D TINYOPS_HAS_VTOR={int(bool(spec.vtor))}",
         **_places(board, spec.layout, spec.layout.firmware, spec.layout.model),
         "ram": spec.memory.ram,
@@ -216,6 +229,7 @@ def _twin_environment(spec: BoardSpec) -> dict[str, Any]:
         "board": f"tinyops-{spec.twin.machine}",
         "port": machine.port,
         "twin": True,
+        "sensor": False,
         "flags": f" -D TINYOPS_HAS_VTOR=1 -I src/{TWIN_CALLS}{_flash_flags(spec)}",
         **_places(TWIN, spec.layout, placed.firmware, placed.model),
         "ram": placed.ram,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinyops.boards.model import BoardSpec
 from tinyops.files import JsonObject, pretty_json
+from tinyops.firmware.forms import hosted_collector
 from tinyops.firmware.forms.form import Form, Request, Work
 
 
@@ -13,10 +14,12 @@ class HostedForm(Form):
     def serves(self, spec: BoardSpec) -> bool:
         return spec.layout is None or spec.memory is None
 
-    def render(self, request: Request) -> dict[str, bytes]:  # noqa: ARG002  none for any
-        return {}
+    def render(self, request: Request) -> dict[str, bytes]:
+        return hosted_collector.render_program(request) if request.collects else {}
 
     def build(self, work: Work) -> JsonObject:
+        if work.request.collects:
+            return hosted_collector.build_program(work)
         facts: JsonObject = {
             "image": False,
             "port": work.request.spec.port,

@@ -13,8 +13,5 @@ def speed(samples: Samples, step: SpeedStep, _: Scene, random: Random) -> Sample
     factor = random.uniform(*step.factor)
     middle = (len(samples) - 1) / 2
     at = mirrored((np.arange(len(samples)) - middle) * factor + middle, len(samples))
-    before = np.minimum(at.astype(np.int64), max(len(samples) - 2, 0))
-    after = np.minimum(before + 1, len(samples) - 1)
-    share = (at - before)[:, None]
-    changed: Samples = samples[before] * (1 - share) + samples[after] * share
-    return changed
+    places = np.arange(len(samples))
+    return np.stack([np.interp(at, places, channel) for channel in samples.T], axis=1)

@@ -22,4 +22,14 @@
 #define BOARD_LED_SINK_GPIO 0x50000000u
 #define BOARD_LED_SINK_SELECT 4u
 
+/* SCL: P0.00, of the bus with both motion sensors. */
+#define BOARD_SCL_PIN 0u
+#define BOARD_SCL_GPIO 0x50000000u
+#define BOARD_SCL_SELECT 0u
+
+/* SDA: P0.30, of that bus. */
+#define BOARD_SDA_PIN 30u
+#define BOARD_SDA_GPIO 0x50000000u
+#define BOARD_SDA_SELECT 30u
+
 #endif

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tinyops.link.client import LinkClosed
-from tinyops.specs.model import Signal
+
+if TYPE_CHECKING:
+    from tinyops.specs.dataset import Signal
 
 
 class StreamEnded(LinkClosed):
@@ -14,9 +16,10 @@ class StreamEnded(LinkClosed):
 
 
 class Stream(Protocol):
-    """Bytes of one device, which one thread reads."""
+    """Bytes of one device, which one thread reads. `finite`: a file's, all of which are wanted."""
 
     name: str
+    finite: bool
 
     def read(self, timeout_s: float) -> bytes:
         """What has come; b"" at the time limit. May wait longer where `close` ends the wait.
@@ -30,6 +33,9 @@ class Stream(Protocol):
     def retune(self) -> bool:
         """Goes on to the next speed at which the device may speak; False when none is left."""
 
+    def speeds_left(self) -> int:
+        """How often `retune` will succeed."""
+
     def close(self) -> None:
         """Ends it, also for a thread that reads. May be called twice."""
 
@@ -42,7 +48,7 @@ class Traits:
     talks: bool = False
     begun: bool = False
     datagrams: bool = False
-    live: bool = True  # bytes come when they are measured
+    live: bool = True  # bytes come when they are measured; never of a finite stream
     format: str = ""
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from tinyops.collect.capture.ways.kind import Opening, Stream, Traits
 from tinyops.errors import UsageError
-from tinyops.link.serial_port import SerialStream, usb_ports
+from tinyops.link.serial_port import BAUD, COLLECT_BAUDS, SerialStream, usb_ports
 
 AUTO = "auto"
-BAUDS = (115_200, 1_000_000)  # most devices' that print, and our collectors'; on USB's own lines any will do
+BAUDS = (BAUD, *COLLECT_BAUDS)  # most devices' that print, our collectors', and the first once more, for longer
 
 
 class SerialWay:
@@ -30,6 +30,8 @@ class SerialWay:
 class SerialLine:
     """An open line, this process's alone."""
 
+    finite = False
+
     def __init__(self, port: str, bauds: Sequence[int]) -> None:
         self.name = port
         self._left = list(bauds)
@@ -46,6 +48,9 @@ class SerialLine:
             return False
         self._stream.set_baud(self._left.pop(0))
         return True
+
+    def speeds_left(self) -> int:
+        return len(self._left)
 
     def close(self) -> None:
         self._stream.close()

@@ -104,6 +104,8 @@ class ListenUdpWay:
 class TcpStream:
     """A connection."""
 
+    finite = False
+
     def __init__(self, name: str, line: socket.socket) -> None:
         self.name = name
         self._line = line
@@ -135,6 +137,9 @@ class TcpStream:
     def retune(self) -> bool:
         return False
 
+    def speeds_left(self) -> int:
+        return 0
+
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._line.shutdown(socket.SHUT_RDWR)
@@ -143,6 +148,8 @@ class TcpStream:
 
 class UdpStream:
     """Datagrams of one peer: the one that it is connected to, or the first that sends."""
+
+    finite = False
 
     def __init__(self, name: str, line: socket.socket) -> None:
         self.name = name
@@ -175,6 +182,9 @@ class UdpStream:
     def retune(self) -> bool:
         return False
 
+    def speeds_left(self) -> int:
+        return 0
+
     def close(self) -> None:
         self._line.close()
 
@@ -189,12 +199,15 @@ class UdpStream:
 def _bound(option: str, address: str, kind: socket.SocketKind) -> socket.socket:
     host, port = host_and_port(option, address, hostless=True)
     try:
-        found = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)
-        family, _, protocol, _, place = found[0]
+        family, _, protocol, _, place = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)[0]
         line = socket.socket(family, kind, protocol)
-        if kind == socket.SOCK_STREAM:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        line.bind(place)
+        try:
+            if kind == socket.SOCK_STREAM:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            line.bind(place)
+        except OSError:
+            line.close()
+            raise
     except OSError as error:
         raise ToolError(
             f"{option} {address}: cannot be listened on: {error.strerror or error}",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 
 from tinyops.collect.capture.ways.kind import Opening, Stream, StreamEnded, Traits
 from tinyops.errors import UsageError
 
+DESCRIPTOR = 0
 PIECE_BYTES = 65_536
 
 
@@ -17,18 +17,20 @@ class StdinWay:
 
     option, metavar, default = "--stdin", "", None
     about = "what another program prints, through a pipe"
-    traits = Traits(begun=True, live=False)
+    traits = Traits(begun=True)
 
     def check(self, address: str) -> None:  # noqa: ARG002
-        if sys.stdin is None or sys.stdin.isatty():
+        if os.isatty(DESCRIPTOR):
             raise UsageError("--stdin reads a pipe, and this is a terminal", hint="program | tinyops collect …")
 
     def open(self, address: str, opening: Opening) -> Stream:  # noqa: ARG002
-        return PipeStream("standard input", sys.stdin.fileno())
+        return PipeStream("standard input", DESCRIPTOR)
 
 
 class PipeStream:
     """The reading end of a pipe."""
+
+    finite = True
 
     def __init__(self, name: str, descriptor: int) -> None:
         self.name = name
@@ -47,6 +49,9 @@ class PipeStream:
 
     def retune(self) -> bool:
         return False
+
+    def speeds_left(self) -> int:
+        return 0
 
     def close(self) -> None:
         return None

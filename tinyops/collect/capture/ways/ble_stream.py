@@ -1,0 +1,162 @@
+"""Bluetooth Low Energy: the Nordic UART Service, a serial line by notifications and writes."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeAlias
+
+from tinyops.errors import ToolError
+from tinyops.link.client import LinkClosed, LinkTimeout
+
+# Nordic's numbers: what the device writes comes by notification of TX, what it hears is written to RX.
+SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
+RX, TX = "6e400002-b5a3-f393-e0a9-e50e24dcca9e", "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
+CONNECT_S, CLOSE_S = 20.0, 5.0
+HINT = "is it on, near, not connected to something else, and does it offer the Nordic UART Service?"
+
+
+class Radio(Protocol):
+    """What is needed of an adapter; each lives in one event loop. `room`: bytes in one write."""
+
+    room: int
+
+    async def connect(self, device: str, timeout_s: float, lost: Callable[[], None]) -> None: ...
+
+    async def listen(self, heard: Callable[[bytes], None]) -> None: ...
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def disconnect(self) -> None: ...
+
+
+OpenRadio: TypeAlias = Callable[[], Radio]
+
+
+class BleStream:
+    """A connection, in an event loop and a thread of its own."""
+
+    finite = False
+
+    def __init__(self, device: str, radio: OpenRadio) -> None:
+        self.name = f"ble {device}"
+        self._heard: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()  # None: the connection is lost
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=self.name, daemon=True)
+        self._thread.start()
+        try:
+            self._radio = self._run(_made(radio), CONNECT_S)
+            self._run(self._begin(device), CONNECT_S + CLOSE_S)
+        except TimeoutError as error:
+            self._end()
+            raise LinkClosed(f"{self.name}: not found within {CONNECT_S:g} s", hint=HINT) from error
+        except ToolError:
+            self._end()
+            raise
+        except Exception as error:  # a package, an adapter, a device: each with classes of its own
+            self._end()
+            raise LinkClosed(f"{self.name}: cannot be reached: {_said(error)}", hint=HINT) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        try:
+            data = self._heard.get(timeout=max(timeout_s, 0.001))
+        except queue.Empty:
+            return b""
+        if data is None:
+            self._heard.put(None)
+            raise LinkClosed(f"{self.name}: the connection is lost")
+        return data
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        try:
+            self._run(self._send(data), timeout_s)
+        except TimeoutError:
+            raise LinkTimeout(f"{self.name}: takes no more bytes") from None
+        except Exception as error:
+            raise LinkClosed(f"{self.name}: the connection is lost: {_said(error)}") from error
+
+    def retune(self) -> bool:
+        return False
+
+    def speeds_left(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        if self._loop.is_closed():
+            return
+        with contextlib.suppress(Exception):  # it is gone either way
+            self._run(self._radio.disconnect(), CLOSE_S)
+        self._end()
+
+    async def _begin(self, device: str) -> None:
+        await self._radio.connect(device, CONNECT_S, lambda: self._heard.put(None))
+        await self._radio.listen(lambda data: self._heard.put(bytes(data)))
+
+    async def _send(self, data: bytes) -> None:
+        for at in range(0, len(data), self._radio.room):
+            await self._radio.write(data[at : at + self._radio.room])
+
+    def _run(self, work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout_s)
+        except concurrent.futures.TimeoutError:
+            future.cancel()
+            raise
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            return
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+
+class BleakRadio:
+    """This machine's adapter, through bleak."""
+
+    def __init__(self) -> None:
+        try:
+            import bleak
+        except ImportError as error:
+            raise ToolError("bleak is not installed", hint="pip install 'tinyops[ble]'") from error
+        self._bleak = bleak
+        self._client: Any = None
+        self.room = 20  # of the smallest MTU
+
+    async def connect(self, device: str, timeout_s: float, lost: Callable[[], None]) -> None:
+        wanted = device.casefold()
+        found = await self._bleak.BleakScanner.find_device_by_filter(
+            lambda near, said: wanted in (near.address.casefold(), (said.local_name or near.name or "").casefold()),
+            timeout=timeout_s,
+        )
+        if found is None:
+            raise TimeoutError
+        self._client = self._bleak.BleakClient(found, lambda _: lost(), timeout=timeout_s)
+        await self._client.connect()
+        self.room = max(self._client.mtu_size - 3, self.room)
+
+    async def listen(self, heard: Callable[[bytes], None]) -> None:
+        await self._client.start_notify(TX, lambda _, data: heard(bytes(data)))
+
+    async def write(self, data: bytes) -> None:
+        await self._client.write_gatt_char(RX, data, response=False)
+
+    async def disconnect(self) -> None:
+        await self._client.disconnect()
+
+
+async def _made(radio: OpenRadio) -> Radio:
+    """Some of its parts belong to the loop in which it is made."""
+    return radio()
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
