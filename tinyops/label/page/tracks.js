@@ -116,7 +116,7 @@ export class Tracks {
       if (at < top + 6 || at > top + high - 4) continue;
       pen.moveTo(0, at);
       pen.lineTo(width, at);
-      pen.fillText(String(tick), LEFT, at - 3);
+      if (at > top + 13) pen.fillText(String(tick), LEFT, at - 3);
     }
     if (top > 0) pen.moveTo(0, top), pen.lineTo(width, top), pen.moveTo(0, top + 1), pen.lineTo(width, top + 1);
     pen.stroke();
