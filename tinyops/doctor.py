@@ -22,8 +22,8 @@ FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds 
 GIT_HINT = "on Debian or Ubuntu: apt-get install git"
 
 # Steps of a plan that use a package, or things that only some fleets have. The packages are those of these extras.
-EXTRAS = ("train", "build", "github", "serial", "ble", "browser", "remote", "dask", "trust", "receiver")
-OPTIONAL_EXTRAS = frozenset({"github", "serial", "ble", "browser", "remote", "dask", "trust", "receiver"})
+EXTRAS = ("train", "build", "data", "github", "serial", "ble", "browser", "remote", "dask", "trust", "receiver")
+OPTIONAL_EXTRAS = frozenset({"data", "github", "serial", "ble", "browser", "remote", "dask", "trust", "receiver"})
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("collect", "train", "squeeze"),
     "tensorflow-cpu": ("train",),
@@ -35,15 +35,18 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "platformio": ("firmware",),
     "scons": ("firmware",),
     "github3-py": ("releases on GitHub",),
-    "requests": ("releases on GitHub",),
-    "urllib3": ("releases on GitHub",),
+    "requests": ("releases on GitHub", "data on the web"),
+    "urllib3": ("releases on GitHub", "data on the web"),
+    "pillow": ("images of datasets",),
+    "pyarrow": ("Parquet files of datasets",),
+    "scipy": ("sound at another rate",),
     "pyserial": ("boards on USB",),
     "smp": ("asking boards who they are",),
     "smpclient": ("asking boards who they are",),
     "bleak": ("updates over Bluetooth",),
     "playwright": ("twins of phones",),
     "distributed": ("steps on a Dask cluster",),
-    "fsspec": ("an artifact store behind a URL",),
+    "fsspec": ("an artifact store or data behind a URL",),
     "tuf": ("trust metadata of gateways and Linux devices",),
     "securesystemslib": ("trust metadata of gateways and Linux devices",),
     "starlette": ("receiving reports",),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,15 @@ spec:
     - {kind: recordings, index: ../data/wrist.csv}
   licence: CC-BY-4.0
   origin: "made up"
+"""
+
+PROJECT = """\
+apiVersion: tinyops/v1
+kind: Project
+metadata: {name: wearables}
+spec:
+  releases: {kind: directory, path: ../.tinyops/releases}
+  signing: {image: {by: ci, key: {secret: IMAGE_KEY}}}
 """
 
 
@@ -54,6 +65,19 @@ class Repo:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data.encode() if isinstance(data, str) else data)
         return path
+
+    def git(self, *arguments: str) -> str:
+        env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        who = ["-c", "user.name=ana", "-c", "user.email=ana@example.com"]
+        command = ["git", *who, "-C", str(self.root), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, env=env, text=True).stdout.strip()
+
+    def commit(self) -> str:
+        """Everything as it is now."""
+        self.git("init", "-q")
+        self.git("add", ".")
+        self.git("commit", "-qm", "data")
+        return self.git("rev-parse", "HEAD")
 
     def run(self, *arguments: str | Path) -> tuple[int, str, str]:
         code = main(["data", *map(str, arguments), "-C", str(self.root)])

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 PLACES_SHOWN = 10
-Severity: TypeAlias = Literal["error", "warning"]
+Severity: TypeAlias = Literal["error", "note", "warning"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is said of a dataset. `places` are the first recordings concerned, `total` is how many there are."""
+    """What is said of a dataset; a note asks for nothing.
+
+    `places` are the first recordings concerned, `total` is how many there are.
+    """
 
     check: str
     level: Severity

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 
 from tinyops.datasets.index import IndexEntry
 from tinyops.files import JsonObject
@@ -94,20 +95,21 @@ def all_stats(entries: Sequence[IndexEntry], rate_hz: float | None) -> Mapping[s
 
 
 def _channels(entries: Sequence[IndexEntry]) -> tuple[ChannelStats, ...]:
-    """Pooled over the frames of the lines that have statistics, all of as many channels as most have."""
+    """Pooled over the frames of the lines that have statistics, all of as many channels as the first has."""
     known = [e for e in entries if e.mean and e.length and len(e.low) == len(e.high) == len(e.mean) == len(e.spread)]
-    if not known:
-        return ()
-    count = len(known[0].mean)
-    same = [e for e in known if len(e.mean) == count]
-    total = sum(e.length or 0 for e in same)
-    found = []
-    for channel in range(count):
-        mean = math.fsum(e.mean[channel] * (e.length or 0) for e in same) / total
-        square = math.fsum((e.spread[channel] ** 2 + (e.mean[channel] - mean) ** 2) * (e.length or 0) for e in same)
-        low, high = min(e.low[channel] for e in same), max(e.high[channel] for e in same)
-        found.append(ChannelStats(low, high, _short(mean), _short(math.sqrt(square / total))))
-    return tuple(found)
+    same = [e for e in known if len(e.mean) == len(known[0].mean)]
+    weights = [e.length or 0 for e in same]
+    columns = (zip(*(getattr(e, name) for e in same), strict=True) for name in ("low", "high", "mean", "spread"))
+    return tuple(_pooled(column, weights) for column in zip(*columns, strict=True)) if same else ()
+
+
+def _pooled(column: Sequence[Sequence[float]], weights: Sequence[int]) -> ChannelStats:
+    low, high, mean, spread = column
+    total = sum(weights)
+    centre = math.fsum(map(mul, mean, weights)) / total
+    squares = (s * s + (m - centre) * (m - centre) for s, m in zip(spread, mean, strict=True))
+    square = math.fsum(map(mul, squares, weights)) / total
+    return ChannelStats(min(low), max(high), _short(centre), _short(math.sqrt(square)))
 
 
 def _short(value: float) -> float:

@@ -20,15 +20,20 @@ def index_at(index: Path, version: str) -> tuple[IndexEntry, ...]:
     """
     if version == WORKING_TREE:
         return read_index(index)
+    data = bytes_at(index, version)
+    return parse_index(data, f"{index.name} at {version}") if data.strip() else ()
+
+
+def bytes_at(index: Path, version: str) -> bytes:
+    """The text of an index at a commit, empty where it does not exist. Raises UsageError."""
     commit = commit_named(index.parent, version)
     git: list[str | Path] = ["git", "-C", _existing(index.parent)]
     found = run([*git, "ls-files", "--full-name", "--", index], timeout_s=GIT_S, check=False, what="git").stdout
     names = found.splitlines() or [_name(index)]
     tree = run([*git, "ls-tree", "--full-tree", "--name-only", commit, "--", names[0]], timeout_s=GIT_S, what="git")
     if not tree.stdout.strip():
-        return ()
-    data = run([*git, "cat-file", "blob", f"{commit}:{names[0]}"], timeout_s=GIT_S, what="git").stdout.encode()
-    return parse_index(data, f"{index.name} at {version}") if data.strip() else ()
+        return b""
+    return run([*git, "cat-file", "blob", f"{commit}:{names[0]}"], timeout_s=GIT_S, what="git").stdout.encode()
 
 
 def commit_named(folder: Path, name: str) -> str:

@@ -9,7 +9,7 @@ from tinyops.datasets.findings import Finding
 from tinyops.files import JsonObject
 from tinyops.plan.changes import CONTROL, REASON_LIMIT
 
-SIGNS = {"error": "✗", "warning": "!"}
+SIGNS = {"error": "✗", "note": "~", "warning": "!"}
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,12 @@
 """A dataset's card: what it says follows from spec and index alone, and names what is missing."""
 
-from fakes.recorded import Repo, repo, rows
+from fakes.recorded import PROJECT, Repo, repo, rows
 from tinyops.cli import main
 from tinyops.datasets.card import Described, data_card
 from tinyops.datasets.index import IndexEntry
 from tinyops.specs.recorded import recorded_dataset
 
 __all__ = ["repo"]
-
-PROJECT = """\
-apiVersion: tinyops/v1
-kind: Project
-metadata: {name: wearables}
-spec:
-  releases: {kind: directory, path: ../.tinyops/releases}
-  signing: {image: {by: ci, key: {secret: IMAGE_KEY}}}
-"""
 
 
 def described(repo: Repo, *entries: IndexEntry) -> str:

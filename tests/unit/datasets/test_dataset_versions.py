@@ -1,7 +1,5 @@
 """`tinyops data diff`, `fetch` and `push`: versions are commits, and files come from wherever their digests are."""
 
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,21 +54,12 @@ def test_recordings_that_change_sides_are_named(repo: Repo) -> None:
     assert set(sides(old, by_subject).values()) == {"test", "train"}
 
 
-def git(repo: Repo, *arguments: str) -> None:
-    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
-    who = ["-c", "user.name=ana", "-c", "user.email=ana@example.com"]
-    subprocess.run(["git", *who, "-C", repo.root, *arguments], check=True, capture_output=True, env=env)
-
-
 def test_two_commits_of_a_repository(repo: Repo) -> None:
-    git(repo, "init", "-q")
-    git(repo, "add", ".")
-    git(repo, "commit", "-qm", "nothing yet")
+    repo.commit()
     for number in range(3):
         repo.json("add", "wrist", repo.file(f"{number}.csv", rows(number)), "--label", "rest")
     assert repo.json("diff")["datasets"]["wrist"]["summary"] == "+3 recordings"
-    git(repo, "add", ".")
-    git(repo, "commit", "-qm", "three")
+    repo.commit()
     assert repo.json("diff")["datasets"]["wrist"]["summary"] == ""
     repo.index.write_bytes(repo.index.read_bytes().replace(b",rest,", b",shake,", 1))
     assert repo.run("diff", "--detailed-exitcode")[0] == 2
@@ -196,7 +185,7 @@ def test_wrong_places_are_refused(filled: Repo, arguments: list[str], message: s
 
 
 def test_pointers_of_git_lfs_are_named_with_their_command(filled: Repo) -> None:
-    git(filled, "init", "-q")
+    filled.git("init", "-q")
     for e in filled.entries:
         digits = e.sha256.removeprefix("sha256:")
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digits}\nsize {e.bytes}\n"

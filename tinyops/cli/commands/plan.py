@@ -32,8 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.plan.findings import merged
     from tinyops.plan.markdown import plan_comment
     from tinyops.plan.prices import PlanFile
+    from tinyops.reconcile.data_changes import data_changes
     from tinyops.reconcile.data_findings import findings_of
     from tinyops.reconcile.judging import foreseen
     from tinyops.reconcile.planning import plan_of
@@ -47,7 +49,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     plan = plan_of(world, wish)
     if arguments.build and plan.pending:
         return _build(arguments, output, world, plan, wish)
-    findings = findings_of(plan, world.data_findings)
+    findings = merged((*data_changes(world, plan), *findings_of(plan, world.data_findings)))
     judged = foreseen(world, plan, findings)
     file = PlanFile(plan, priced(world, plan, judged=judged), awaiting_of(world), findings)
     _save(arguments, file)
@@ -80,6 +82,7 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
     from tinyops.plan.markdown import plan_comment
     from tinyops.plan.prices import PlanFile
     from tinyops.reconcile.apply import preview
+    from tinyops.reconcile.data_changes import data_changes
     from tinyops.reconcile.data_findings import findings_of
     from tinyops.reconcile.pricing import priced
     from tinyops.reconcile.trusting import awaiting_of
@@ -88,7 +91,7 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
     measurements = repository_root(arguments) / FOLDER
     with watcher(json=output.json) as watching, runner_of(arguments) as runner:
         built = preview(world, plan, watching, runner=runner, wish=wish)
-    findings = merged((*findings_of(plan, world.data_findings), *built.findings))
+    findings = merged((*data_changes(world, plan), *findings_of(plan, world.data_findings), *built.findings))
     file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged), awaiting_of(world), findings)
     _save(arguments, file)
     text = [_text(arguments, file), ""]

@@ -13,11 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.reconcile.data_findings import judge_indexes
     from tinyops.reconcile.world import load_world_catalog, parse_cache
     from tinyops.specs.loader import load_repository
 
     root = repository_root(arguments)
     repository = load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root))
+    judge_indexes(repository, {}, parse_cache(root))  # an index that cannot be read is as wrong as a spec
     counts = {kind: len(getattr(repository, kind)) for kind in ("datasets", "models", "fleets")}
     text = ", ".join(f"{n} {kind if n != 1 else kind[:-1]}" for kind, n in counts.items())
     output.result({"valid": True, **counts, "digest": repository.digest}, f"All specs are valid: {text}.")
