@@ -165,6 +165,8 @@ def test_commit_is_one_commit_of_what_was_recorded(repository: Path) -> None:
         (["--scale", "1,2"], 64, "has 2 entries"),
         (["--scale", "x"], 64, "no number to multiply by"),
         (["--units", "m/s"], 64, "cannot be told in g"),
+        (["--baud", "9600"], 64, "--baud does nothing with --udp"),
+        (["--rate", "2"], 64, "--rate does nothing with --udp"),
     ],
 )
 def test_what_nobody_can_mean_is_refused_before_anything_is_recorded(
