@@ -50,7 +50,7 @@ class Desk:
     ) -> None:
         self.journal, self.bounds, self._shelves = journal, bounds, shelves
         self._on_event, self._clock = on_event, clock
-        self.keeper = Keeper(journal, shelves, on_event)
+        self.keeper = Keeper(journal, shelves, on_event, bounds.take_bytes)
         self._rates = Rates(bounds.device_bytes_per_s, bounds.device_burst_bytes)
         self._locks: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._looked_s, self._free_bytes = -SPACE_EVERY_S, 0
