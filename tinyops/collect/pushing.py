@@ -213,6 +213,16 @@ class LiveTake:
         return self._take.close(closing or Closing(bytes=self._begin))
 
 
+def push_entries(
+    receiver: Receiver, dataset: str, entries: Iterable[IndexEntry], read: Callable[[IndexEntry], bytes]
+) -> list[Receipt]:
+    """The files of an index's lines, each once, with their labels. `read` is `Objects.read`. Raises what `push_file`
+    and `read` raise; those before are there."""
+    entries = list(entries)
+    told, one = openings(entries, dataset), {entry.path: entry for entry in entries}
+    return [push_file(receiver, read(one[path]), opening) for path, opening in told.items()]
+
+
 def openings(entries: Iterable[IndexEntry], dataset: str, device: str = "") -> dict[str, Opening]:
     """What a receiver is told of an index's files, by their paths. Of a file with several pieces the label is left to
     its people. Raises SpecError for facts that no receiver takes."""
