@@ -29,7 +29,10 @@ def test_a_repositorys_datasets_say_what_a_take_is(repo: Repo, tmp_path: Path, c
         opened = client.ask("POST", "/v1/takes", {"dataset": "wrist", "device": "d-1", "label": "shake"})
         take = opened.value["take"]
         assert client.put(take, 0, VALUES.tobytes()).value == {"offset": 200}
+        strange = client.close(take, label="shale")
+        assert (strange.status, "'shale' is no class of wrist" in strange.error) == (422, True)
         assert client.close(take).value["frames"] == 50
+        assert client.open(label="run", channels=[], units=[], full_scale=[]).status == 422
         other = client.ask("POST", "/v1/takes", {"dataset": "other", "device": "d-1"})
         assert (other.status, "there is wrist" in other.error) == (404, True)
         units = client.open(channels=["ax", "ay"], units=["g", "mg"])
