@@ -130,6 +130,14 @@ def test_a_microphone_s_samples_come_scaled_whole_and_in_order(tmp_path: Path) -
     assert run(program, 8_000, 16_000_000, 100)[1] < 0, "more than the ring"
 
 
+def test_what_a_microphone_lost_is_told_where_it_was(tmp_path: Path) -> None:
+    program = make(tmp_path, "pdm", "-DSENSOR_PDM", "-DSIGNAL_FROM={0}", "-DSIGNAL_COUNTS={32768.0f}")
+    frames, status, missed = run(program, 1, 16_000_000, 1_900, "100:1300", MISSED="1")
+    assert status == 0 and missed == pytest.approx(1200 * 16 - 8192, abs=600)
+    assert [value for *_, value in frames] == [number + before for number, (_, before, _) in enumerate(frames)]
+    assert {before for _, before, _ in frames} == {0, missed}, "one gap"
+
+
 def test_a_camera_s_bytes_become_counts_in_place(tmp_path: Path) -> None:
     program = make(tmp_path, "ov7670", "-DSIGNAL_FROM={0}", "-DSIGNAL_COUNTS={32768.0f}")
     frames, status, missed = run(program, 19_200, 1_000, 5_000)

@@ -16,10 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from fakes.collectors import request_for
 from fakes.flashable import publish_firmware
 from tinyops.boards.loader import load_catalog
+from tinyops.build.collector import flash_file, make_collector
 from tinyops.build.virtual import build_board
 from tinyops.cli import main
+from tinyops.device.identify.collector import ask_collector
 from tinyops.device.identify.find import ask
 from tinyops.device.provision.format import Settings, encode_copy, encode_values
 from tinyops.errors import ToolError
@@ -97,6 +100,21 @@ def test_avrdude_brings_a_released_firmware_onto_a_mega_that_then_tells_its_dige
         assert ask(terminal.path, SETTLE_S).firmware == bytes.fromhex(digest)
     kept = (state / "flash.bin").read_bytes()
     assert kept.startswith(firmware) and len(kept) == MEGA.spec.memory.flash[0].bytes  # type: ignore[union-attr]
+
+
+@needs_avrdude
+def test_a_collector_is_flashed_by_its_file_and_asked_as_what_it_is(
+    mega: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYOPS_CACHE", str(tmp_path / "cache"))
+    request = request_for("mega2560")
+    made = make_collector(request, tmp_path / "collector", build=True, report=lambda _: None)
+    file = flash_file(request, made)
+    with plugged_in({"contract.json": mega["contract.json"]}, tmp_path / "state") as (_, terminal):
+        assert main(["flash", "mega2560", "--port", terminal.path, "--file", str(file)]) == 0
+        assert "it answers with the right contract" in capsys.readouterr().out
+        told = ask_collector(terminal.path, SETTLE_S)
+        assert (told.board, f"sha256:{told.contract.hex()}") == ("mega2560", request.contract_digest)
 
 
 def test_what_is_said_before_the_bootloader_gives_up_keeps_it(mega: Mapping[str, Path], tmp_path: Path) -> None:

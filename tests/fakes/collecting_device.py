@@ -123,16 +123,22 @@ class CollectingDevice:
 
 
 @contextlib.contextmanager
-def on_terminal(device: CollectingDevice, *, unplug: bool = False) -> Iterator[str]:
-    """The path of a port on which the device answers. `unplug`: the port vanishes when its `limit` is reached."""
+def on_terminal(device: CollectingDevice, *, unplug: bool = False, patient: bool = True) -> Iterator[str]:
+    """The path of a port on which the device answers. `unplug`: the port vanishes when its `limit` is reached.
+
+    A device that is not `patient` loses what nobody has taken, as a line does.
+    """
     done = threading.Event()
     far, near = os.openpty()
     tty.setraw(near)
     port = os.ttyname(near)
 
+    os.set_blocking(far, patient)
+
     def say(data: bytes) -> None:
-        while data:
-            data = data[os.write(far, data) :]
+        with contextlib.suppress(BlockingIOError):
+            while data:
+                data = data[os.write(far, data) :]
 
     device.say = say
     thread = threading.Thread(target=_serve, args=(device, far, done, unplug), daemon=True)

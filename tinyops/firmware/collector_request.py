@@ -77,6 +77,5 @@ def _reads(board: Board, sensor: str, framework: Framework | None) -> bool:
 
 def _others(board: Board) -> str:
     readers = {"bare-metal": board.spec.drivers, "arduino": board.spec.arduino.drivers if board.spec.arduino else {}}
-    return "; ".join(
-        f"its {name} firmware reads {', '.join(sorted(found))}" for name, found in readers.items() if found
-    )
+    said = {name: ", ".join(sorted(found)) for name, found in readers.items() if found}
+    return "; ".join(f"its {name} firmware reads {names}" for name, names in said.items())

@@ -95,6 +95,9 @@ int main(int argc, char **argv) {
     while ((now_ms < pause_from || now_ms >= pause_to) &&
            (status = sensor->poll(nullptr, values, count)) > 0) {
       printf("%lu", now_ms);
+      if (getenv("MISSED") != nullptr) {
+        printf(" %u", (unsigned)sensor->missed(nullptr));
+      }
       for (uint32_t i = 0; i < count; ++i) {
         printf(" %d", values[i]);
       }

@@ -96,7 +96,7 @@ def test_retake_drops_a_running_take_and_then_the_last_one(bench: Bench) -> None
     record(bench, CollectingDevice(SIGNAL), replace(HALF_SECOND, seconds=None, count=None), operator)
     assert len(operator.takes) == 1
     assert read_index(bench.destination.index) == ()
-    assert [p for p in bench.destination.index.with_suffix("").rglob("*.take")] == []
+    assert list(bench.destination.index.with_suffix("").rglob("*.take")) == []
     assert bench.unfinished == []
 
 
@@ -250,7 +250,7 @@ def test_a_full_disk_ends_the_take_and_says_where_it_is(bench: Bench, monkeypatc
     write = os.write
 
     def full(descriptor: int, data: bytes) -> int:
-        name = os.readlink(f"/proc/self/fd/{descriptor}")
+        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
         if name.endswith(".journal") and os.fstat(descriptor).st_size > 1500:
             write(descriptor, data[: len(data) // 2])  # as much as there was room for
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from tinyops.boards.model import Board
     from tinyops.device.flashing.choose import Target
     from tinyops.device.flashing.session import Expected
+
+COLLECTOR = "the collector"  # a file that `tinyops collect firmware` left beside its contract
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +39,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.device.flashing import way_of
     from tinyops.device.flashing.choose import choose
     from tinyops.device.flashing.session import Surroundings, flash
+    from tinyops.device.identify.collector import ask_collector
     from tinyops.device.identify.usb import connected
 
     if arguments.drive is not None and not arguments.drive.is_dir():
@@ -66,6 +70,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             output.note(f"  {text}")
 
     around = Surroundings(devices=lambda: connected(arguments.sys), drive=arguments.drive)
+    if source.startswith(COLLECTOR):
+        around = replace(around, ask=ask_collector)
     done = flash(target, file, expected, around, say, verify_port=arguments.verify_port)
     value = {
         "board": done.board,
@@ -97,10 +103,16 @@ def _on_drive(board: Board) -> Target:
 
 def _file(arguments: argparse.Namespace, board: Board) -> tuple[Path, Expected, str]:
     from tinyops.device.flashing.session import Expected
+    from tinyops.files import digest_json
+    from tinyops.firmware.contract import read_contract_file
 
     if arguments.file is not None:
         if not arguments.file.is_file():
             raise UsageError(f"{arguments.file}: no such file")
+        contract = arguments.file.parent / "collector.json"
+        if contract.is_file():
+            digest = digest_json(read_contract_file(contract)).removeprefix("sha256:")
+            return arguments.file, Expected(contract=bytes.fromhex(digest)), f"{COLLECTOR} {arguments.file}"
         return arguments.file, Expected(), f"{arguments.file}, as it is,"
     from tinyops.cli.arguments import repository_root
     from tinyops.reconcile.flashable import flashable

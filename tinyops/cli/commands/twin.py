@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="IMAGE",
         help="a .tflite, built for the board with a firmware; or a model.bin, model.so, model.wasm or firmware.elf in "
-        "place of the released one; or the folder of a collector that `tinyops collect firmware --build` made "
+        "place of the released one; or the folder of a collector that `tinyops collect firmware … --build` made "
         "(default: what the last release holds)",
     )
     add_repository(parser)

@@ -15,13 +15,14 @@ GIT_S = 120
 
 def message_of(dataset: str, kept: Sequence[Kept]) -> str:
     """What was added, for `git log`."""
+    count = len(kept)
     labels = Counter(k.entry.label or "no label" for k in kept)
     subjects = sorted({k.entry.subject for k in kept if k.entry.subject})
     seconds = sum(k.seconds for k in kept)
-    what = ", ".join(f"{count} {label}" for label, count in sorted(labels.items()))
+    what = ", ".join(f"{number} {label}" for label, number in sorted(labels.items()))
     of = f" of {', '.join(subjects)}" if subjects else ""
     takes = "\n".join(f"- {k.entry.take}: {k.entry.label or 'no label'}, {k.entry.frames or 0} frames" for k in kept)
-    return f"{dataset}: {len(kept)} recordings{of}, {seconds:.0f} s ({what})\n\n{takes}\n"
+    return f"{dataset}: {count} recording{'s' * (count > 1)}{of}, {seconds:.0f} s ({what})\n\n{takes}\n"
 
 
 def commit(dataset: str, index: Path, kept: Sequence[Kept], *, beside: bool) -> None:

@@ -23,6 +23,7 @@ ASK_S = 0.5
 PATIENCE_S = 4.0  # at each speed: boards that are reset by opening their line take two seconds or three
 GARBLED_S, GARBLED_BYTES = 1.5, 64  # enough to see that a speed is wrong, where there is another
 POLL_S = 0.05
+STARTING_S = 15.0  # of this machine's own devices
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def open_source(way: Way, address: str, opening: Opening, form: Form) -> Source:
 
 def _source(stream: Stream, pump: Pump, traits: Traits, signal: Signal, form: Form) -> Source:
     if traits.format:
+        _wait(stream, pump)
         return Source(stream, pump, traits, _own(traits.format, signal))
     looking = _Looking(stream, pump, traits, form.format)
     _look_at_each_speed(looking)
@@ -124,6 +126,14 @@ def _looked(looking: _Looking) -> bool:
         if now - begun >= GARBLED_S and looking.recogniser.bytes >= GARBLED_BYTES and looking.stream.speeds_left():
             break
     return bool(looking.found)
+
+
+def _wait(stream: Stream, pump: Pump) -> None:
+    """Until the first bytes are here: a camera takes its time. Raises what its program says instead."""
+    deadline = time.monotonic() + STARTING_S
+    while not pump.take(POLL_S):
+        if time.monotonic() >= deadline:
+            raise ToolError(f"{stream.name}: gave nothing within {STARTING_S:g} s", hint="does another program use it?")
 
 
 def _own(name: str, signal: Signal) -> Dialect:

@@ -15,6 +15,7 @@ from tinyops.datasets.adding import clipped_values
 
 GAPS_MAX = 99_000  # of the 100,000 that a take's file holds
 RECENT_S = 3.0
+OVER = "its time is over"
 SHOWN_FRAMES = 4096
 
 
@@ -59,13 +60,17 @@ class Recording:
     def made(self) -> int:
         return self.frames + self.lost
 
-    def add(self, block: Block) -> None:
-        """Records a block, or what of it is within the limit. Raises ToolError when the disk refuses."""
+    def add(self, block: Block) -> Block | None:
+        """Records a block, or what of it is within the limit; returns what is beyond it. Raises ToolError when the
+        disk refuses."""
         if self.ended:
-            return
-        block = self._within(block)
-        if not len(block.values) and not block.lost:
-            return
+            return block
+        block, beyond = self._within(block)
+        if len(block.values) or block.lost:
+            self._record(block)
+        return beyond
+
+    def _record(self, block: Block) -> None:
         self.journal.add(block)
         self.frames += len(block.values)
         self.lost += block.lost
@@ -80,7 +85,7 @@ class Recording:
     def tick(self) -> None:
         """Time has gone by."""
         if self._limit.seconds is not None and time.monotonic() - self._begun_s >= self._limit.seconds:
-            self.ended = self.ended or "its time is over"
+            self.ended = self.ended or OVER
 
     def view(self) -> View:
         seconds = time.monotonic() - self._begun_s
@@ -93,19 +98,21 @@ class Recording:
         recent = np.concatenate(self._recent) if self._recent else np.zeros((0, self.heading.values))
         return View(self.heading.label, self.frames, self.lost, self.clipped, seconds, left, rate, recent)
 
-    def _within(self, block: Block) -> Block:
+    def _within(self, block: Block) -> tuple[Block, Block | None]:
         if self._limit.seconds is not None and block.arrived_s - self._begun_s >= self._limit.seconds:
-            self.ended = "its time is over"
-            return Block(block.values[:0], block.arrived_s)
+            self.ended = OVER
+            return Block(block.values[:0], block.arrived_s), block
         if self._limit.frames is None:
-            return block
+            return block, None
         room = self._limit.frames - self.made
-        if block.lost + len(block.values) >= room:
-            self.ended = "its time is over"
-            lost = min(block.lost, room)
-            whole = block.lost + len(block.values) == room  # else its clock is that of a frame beyond the end
-            return Block(block.values[: room - lost], block.arrived_s, lost, block.clock_ms if whole else None)
-        return block
+        if block.lost + len(block.values) < room:
+            return block, None
+        self.ended = OVER
+        lost = min(block.lost, room)
+        beyond = Block(block.values[room - lost :], block.arrived_s, 0, block.clock_ms)
+        if not len(beyond.values):
+            return block, None
+        return Block(block.values[: room - lost], block.arrived_s, lost), beyond  # its clock is that of a later frame
 
     def _look(self, block: Block) -> None:
         channels = len(self.heading.facts.channels)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tinyops.collect.capture.block import Block
 from tinyops.collect.capture.finishing import Destination, Kept, finish
 from tinyops.collect.capture.journal import Heading, Journal
-from tinyops.collect.capture.recording import Limit, Recording, View
+from tinyops.collect.capture.recording import OVER, Limit, Recording, View
 from tinyops.collect.capture.source import Source
 from tinyops.collect.capture.wanted import Wanted
 from tinyops.collect.capture.ways.kind import StreamEnded
@@ -169,8 +169,8 @@ class Session:
         shown = 0.0
         try:
             while not recording.ended:
-                for block in self._source.poll(POLL_S):
-                    recording.add(block)
+                blocks = [recording.add(block) for block in self._source.poll(POLL_S)]
+                self._source.give_back([block for block in blocks if block is not None])
                 now = time.monotonic()
                 recording.tick()
                 self._heed_silence(recording, now)
@@ -184,7 +184,7 @@ class Session:
                     return _End(act)
         except (TinyopsError, KeyboardInterrupt) as failure:
             return _End(None, failure)
-        if recording.ended != "its time is over":
+        if recording.ended != OVER:
             self._operator.say(f"the take ends: {recording.ended}")
         return _End()
 

@@ -38,6 +38,7 @@ class Source:
         self._stream = stream
         self._pump = pump
         self._backlog: list[Chunk] = []
+        self._returned: list[Block] = []
         self._talk = Talk(stream, pump, dialect) if traits.talks and isinstance(dialect, Framed) else None
 
     def introduce(self, signal: Signal) -> None:
@@ -73,8 +74,16 @@ class Source:
         if self._talk is not None and self._talk.blocks:
             found, self._talk.blocks = self._talk.blocks, []
             return found
+        if self._returned:
+            found, self._returned = self._returned, []
+            return found
         chunks, self._backlog = self._backlog or self._pump.take(timeout_s), []
         return [block for chunk in chunks for block in self.dialect.feed(chunk.data, chunk.arrived_s)]
+
+    def give_back(self, blocks: list[Block]) -> None:
+        """What was beyond the end of a take: of a file the next one begins with it."""
+        if not self.traits.live:
+            self._returned += blocks
 
     def end(self) -> tuple[list[Block], int]:
         """The take ends: the frames that were under way, and how many are missing behind the last."""

@@ -13,6 +13,7 @@ from tinyops.files import JsonObject, pretty_json, write_atomic
 from tinyops.firmware.archive import pack
 from tinyops.firmware.building import check_sources
 from tinyops.firmware.contract import read_contract
+from tinyops.firmware.forms import browser_collector
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME
 from tinyops.firmware.templating import render
@@ -57,6 +58,8 @@ class BrowserForm(Form):
         contract, sensor, post = request.contract, request.sensor, http_act(request.acts)
         digest = request.contract_digest.removeprefix("sha256:")
         gravity = (sensor.get("name") if isinstance(sensor, dict) else sensor) == GRAVITY
+        if request.collects:
+            return browser_collector.render_page(request, SOURCES, _policy(None), gravity=gravity)
         _check(contract)
         page: JsonObject = {"fleet": request.fleet, "board": request.board, "contractDigest": digest}
         page |= {"contract": contract, "gravity": gravity, "releases": RELEASES, **_post(post)}

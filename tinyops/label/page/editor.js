@@ -52,14 +52,23 @@ export class Editor extends EventTarget {
     }
   }
 
-  // The index is another: what was selected may be gone.
+  // The index is another: in place of a piece that is gone, the one that has most of its frames.
   refresh() {
+    const spans = [...this.chosen].map((id) => this.spans?.get(id)).filter(Boolean);
     this.chosen = new Set([...this.chosen].filter((id) => this.store.pieces.get(id)?.path === this.path));
     if (!this.chosen.size && this.times) {
-      const piece = this.at(this.cursor) ?? this.pieces.at(-1);
+      const piece = this.nearest(spans[0]) ?? this.at(this.cursor) ?? this.pieces.at(-1);
       if (piece) this.chosen.add(piece.id);
     }
     this.say("moved");
+  }
+
+  nearest(had) {
+    const shared = (piece) => {
+      const [begin, end] = this.span(piece);
+      return Math.min(end, had[1]) - Math.max(begin, had[0]);
+    };
+    return had && this.pieces.filter((piece) => shared(piece) > 0).sort((a, b) => shared(b) - shared(a))[0];
   }
 
   at(frame) {
@@ -137,6 +146,7 @@ export class Editor extends EventTarget {
   }
 
   say(what) {
+    this.spans = new Map(this.pieces.map((piece) => [piece.id, this.span(piece)]));
     this.dispatchEvent(new Event(what));
   }
 }

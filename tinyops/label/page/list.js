@@ -9,7 +9,7 @@ const CHIPS = 3;
 export class List extends EventTarget {
   constructor(box, rows, store, guesses) {
     super();
-    Object.assign(this, { box, rows, store, guesses, shown: [], marked: new Set(), open: null, made: new Map() });
+    Object.assign(this, { box, rows, store, guesses, shown: [], at: new Map(), marked: new Set(), open: null, made: new Map() });
     box.addEventListener("scroll", () => this.draw(), { passive: true });
     box.addEventListener("click", (event) => this.click(event));
     new ResizeObserver(() => this.draw()).observe(box);

@@ -211,9 +211,9 @@ function follow() {
   store.addEventListener("changed", () => {
     historyButtons();
     filters.offer();
-    if (editor.path !== null && !editor.recording) list.go(Math.min(list.at.get(editor.path) ?? 0, list.shown.length - 1));
+    const number = list.at.get(editor.path) ?? 0;
     refilter();
-    if (editor.path !== null && !editor.recording) openFirst();
+    if (!editor.recording) openAt(number);
     editor.refresh();
   });
   filters.addEventListener("changed", refilter);
@@ -274,8 +274,9 @@ function played() {
   overlay.ask();
 }
 
-function openFirst() {
-  if (list.shown.length) list.go(0);
+// What stands in the list at the place of one that is gone.
+function openAt(number) {
+  if (list.shown.length) list.go(number);
   else editor.open(null);
 }
 
@@ -293,7 +294,6 @@ async function begin() {
   $("about").textContent = `${signal.sensor}, ${index}`;
   $("channel").replaceChildren(...signal.channels.map((name, i) => Object.assign(element("option", "", name), { value: i })));
   drawLegend();
-  openFirst();
   drawTitle();
   document.body.dataset.ready = "yes";
   guesses.follow();
@@ -303,5 +303,5 @@ async function begin() {
 }
 
 // For tests and those who measure.
-globalThis.tinyopsLabel = { store, editor, list, tracks, guesses };
+globalThis.tinyopsLabel = { store, editor, list, tracks, images, player, guesses };
 begin();

@@ -36,6 +36,18 @@ export class Pointer {
     return best?.frame ?? null;
   }
 
+  // As far as an edge may go: a frame of each piece stays, and no piece reaches into another.
+  between(edge, to) {
+    let [least, most] = [0, this.editor.times.frames];
+    for (const [begin, end] of this.editor.pieces.map((piece) => this.editor.span(piece))) {
+      if (end === edge) least = Math.max(least, begin + 1);
+      else if (end < edge) least = Math.max(least, end);
+      if (begin === edge) most = Math.min(most, end - 1);
+      else if (begin > edge) most = Math.min(most, begin);
+    }
+    return Math.min(Math.max(to, least), most);
+  }
+
   down(event) {
     if (!this.editor.times || event.button > 0) return;
     this.canvas.setPointerCapture(event.pointerId);
@@ -57,7 +69,7 @@ export class Pointer {
     if (!this.drag.moved && Math.abs(event.clientX - this.drag.x) < STILL) return;
     this.drag.moved = true;
     if (this.drag.edge !== null) {
-      this.overlay.preview = { frame: this.drag.edge, to: this.frame(event) };
+      this.overlay.preview = { frame: this.drag.edge, to: this.between(this.drag.edge, this.frame(event)) };
       this.overlay.ask();
     } else {
       this.editor.select(this.drag.extend ? this.editor.cursor : this.drag.from, this.frame(event));

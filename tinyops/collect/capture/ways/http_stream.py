@@ -21,26 +21,30 @@ def get(secure: bool, host: str, port: int | None, path: str) -> HttpStream:
     name = f"{'https' if secure else 'http'}://{host}{'' if port is None else f':{port}'}"
     try:
         connection.request("GET", path, headers={"Accept": "*/*", "User-Agent": "tinyops"})
+        line = connection.sock  # which the connection forgets when the answer's end is its own
         answer = connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise LinkClosed(f"{name}: cannot be reached: {said}", hint="is the device on?") from error
     if answer.status != OK:
+        answer.close()
         connection.close()
         raise LinkClosed(f"{name}: answers {answer.status} {answer.reason[:80]}", hint=f"asked for {path[:80]}")
-    return HttpStream(name, connection, answer)
+    return HttpStream(name, connection, answer, line)
 
 
 class HttpStream:
     """The body of an answer. `finite` when its length was said: then it is a file and not a sensor."""
 
-    def __init__(self, name: str, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> None:
+    def __init__(
+        self, name: str, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse, line: socket.socket
+    ) -> None:
         self.name = name
         self.finite = answer.length is not None
         self._connection = connection
         self._answer = answer
-        self._socket: socket.socket = connection.sock
+        self._socket = line
         self._socket.settimeout(None)  # a read waits until `close`: after a time limit none would be possible
 
     def read(self, timeout_s: float) -> bytes:  # noqa: ARG002
@@ -63,5 +67,6 @@ class HttpStream:
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_RDWR)  # a thread that reads sees the end, and lets go
+        self._answer.close()
         self._connection.close()

@@ -199,12 +199,15 @@ class UdpStream:
 def _bound(option: str, address: str, kind: socket.SocketKind) -> socket.socket:
     host, port = host_and_port(option, address, hostless=True)
     try:
-        found = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)
-        family, _, protocol, _, place = found[0]
+        family, _, protocol, _, place = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)[0]
         line = socket.socket(family, kind, protocol)
-        if kind == socket.SOCK_STREAM:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        line.bind(place)
+        try:
+            if kind == socket.SOCK_STREAM:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            line.bind(place)
+        except OSError:
+            line.close()
+            raise
     except OSError as error:
         raise ToolError(
             f"{option} {address}: cannot be listened on: {error.strerror or error}",

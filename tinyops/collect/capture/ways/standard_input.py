@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 
 from tinyops.collect.capture.ways.kind import Opening, Stream, StreamEnded, Traits
 from tinyops.errors import UsageError
 
+DESCRIPTOR = 0
 PIECE_BYTES = 65_536
 
 
@@ -20,11 +20,11 @@ class StdinWay:
     traits = Traits(begun=True)
 
     def check(self, address: str) -> None:  # noqa: ARG002
-        if sys.stdin is None or sys.stdin.isatty():
+        if os.isatty(DESCRIPTOR):
             raise UsageError("--stdin reads a pipe, and this is a terminal", hint="program | tinyops collect …")
 
     def open(self, address: str, opening: Opening) -> Stream:  # noqa: ARG002
-        return PipeStream("standard input", sys.stdin.fileno())
+        return PipeStream("standard input", DESCRIPTOR)
 
 
 class PipeStream:

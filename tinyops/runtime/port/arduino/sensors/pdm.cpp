@@ -20,15 +20,21 @@ typedef struct {
   uint32_t written; /* by the interrupt only; both run on modulo 2^32 */
   uint32_t taken;   /* by poll only */
   uint32_t lost;    /* samples; by the interrupt only */
-  uint32_t gap_at;  /* where the newest gap lies: before this sample */
+  uint32_t gap_at;  /* where the gap lies: before this sample */
+  uint32_t told;    /* samples that were lost before the newest frame; by poll only */
+  uint8_t loses;    /* by the interrupt only */
   uint32_t frame_samples;
 } microphone_state;
 
 static microphone_state microphone;
 
+/* Once something was lost, everything is until the ring is empty: so there is one gap at a time,
+ * and what is kept lies before it. */
 static void put(const int16_t *samples, uint32_t count) {
   const uint32_t written = microphone.written;
-  if (written - __atomic_load_n(&microphone.taken, __ATOMIC_ACQUIRE) + count > RING) {
+  const uint32_t kept = written - __atomic_load_n(&microphone.taken, __ATOMIC_ACQUIRE);
+  microphone.loses = kept + count > RING || (microphone.loses != 0 && kept > 0) ? 1 : 0;
+  if (microphone.loses != 0) {
     __atomic_store_n(&microphone.lost, microphone.lost + count, __ATOMIC_RELAXED);
     __atomic_store_n(&microphone.gap_at, written, __ATOMIC_RELEASE);
     return;
@@ -58,6 +64,8 @@ static int32_t start(void *context, uint32_t rate_millihz) {
   microphone.taken = microphone.written;
   microphone.gap_at = microphone.written;
   microphone.lost = 0;
+  microphone.told = 0;
+  microphone.loses = 0;
   microphone.frame_samples = 1;
   PDM.onReceive(receive);
   return PDM.begin(1, (int)(rate_millihz / 1000u)) != 0 ? 0 : ABSENT;
@@ -79,6 +87,9 @@ static int32_t poll(void *context, int16_t *values, uint32_t count) {
   microphone.frame_samples = count;
   skip_gap(count);
   const uint32_t taken = microphone.taken;
+  if (__atomic_load_n(&microphone.gap_at, __ATOMIC_ACQUIRE) == taken) {
+    microphone.told = __atomic_load_n(&microphone.lost, __ATOMIC_RELAXED);
+  }
   if (__atomic_load_n(&microphone.written, __ATOMIC_ACQUIRE) - taken < count) {
     return 0;
   }
@@ -93,7 +104,7 @@ static int32_t poll(void *context, int16_t *values, uint32_t count) {
 
 static uint32_t missed(void *context) {
   (void)context;
-  return __atomic_load_n(&microphone.lost, __ATOMIC_RELAXED) / microphone.frame_samples;
+  return microphone.told / microphone.frame_samples;
 }
 
 static const tinyops_port_sensor sensor = {start, poll, missed};
