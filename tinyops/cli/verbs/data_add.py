@@ -46,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.cli.working import working
-    from tinyops.datasets.importing import find_files
     from tinyops.datasets.intake import Target, keep_all, refusal, take_in
     from tinyops.datasets.places import open_objects
+    from tinyops.datasets.searching import find_files
     from tinyops.reconcile.world import parse_cache
     from tinyops.specs.recorded import recorded_dataset
 
