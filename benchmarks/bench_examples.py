@@ -232,9 +232,13 @@ def main() -> int:
 
 def measure(example: str, seeds: int, splits: int, boards: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="tinyops-example-") as name:
-        os.environ["XDG_CACHE_HOME"] = str(Path(name) / "cache")
+        os.environ["TINYOPS_CACHE"] = str(Path(name) / "cache")
         repository = Repository(example, made(Path(name) / "repository"))
-        show(example, list(train_all(repository, seeds, splits, made(Path(name) / "trained"))))
+        results: list[Trained] = []
+        for trained in train_all(repository, seeds, splits, made(Path(name) / "trained")):
+            print(" ".join(accuracy_row(trained)), file=sys.stderr, flush=True)
+            results.append(trained)
+        show(example, results)
         if boards:
             heading(f"{example}: what it costs, in each board's twin")
             table(["board", "flash", "RAM", "instructions", "image"], [cost_row(f) for f in build(repository, boards)])

@@ -160,6 +160,33 @@ def test_training_json_records_history_and_environment(trained: Path) -> None:
     assert str(trained) not in (trained / "training.json").read_text()
 
 
+AUGMENT = [
+    {"kind": "noise", "level": [0.0, 0.05]},
+    {"kind": "shift", "at_most_s": 0.4},
+    {"kind": "mask_time", "at_most_s": 0.3},
+]
+
+
+def test_augmented_training_is_deterministic_and_changes_weights_alone(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    """Offsets, gains and so the device's features are of recordings as they are."""
+    options: dict[str, Any] = {"augment": AUGMENT, "label_smoothing": 0.1, "epochs": 6, "copies": 2}
+    for name in ("one", "two"):
+        facts = train(data, tmp_path / name, LAYERS, **options)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    assert digests(tmp_path / "one")["features.json"] == digests(trained)["features.json"]
+    assert facts["epochs"] == 6 and facts["windows"] == {"train": 135, "test": 45}
+
+
+def test_steps_that_change_nothing_train_the_same_weights(data: Path, tmp_path: Path) -> None:
+    """Epochs that each have inputs of their own are the epochs of one fit: optimiser, rate and order go on."""
+    idle = [{"kind": "scale", "factor": [1.0, 1.0]}]
+    train(data, tmp_path / "plain", LAYERS, epochs=5)
+    train(data, tmp_path / "idle", LAYERS, epochs=5, augment=idle)
+    assert digests(tmp_path / "plain")["float.tflite"] == digests(tmp_path / "idle")["float.tflite"]
+
+
 def test_a_loss_that_is_no_number_is_an_error(data: Path, tmp_path: Path) -> None:
     layers = {"kind": "layers", "layers": [CONVOLUTION | {"batch_norm": False}, {"kind": "flatten"}]}
     with pytest.raises(SpecError, match="training: the loss is nan after epoch") as caught:

@@ -59,7 +59,8 @@ def _judge(
     released = record.facts.get("population") if record is not None else None
     windows = _windows((model.document for model in repository.models.values()), entry.document)
     files = [(source, repository.source(entry, source.index)) for source in _sources(entry.document)]
-    key = _key(entry.document, [file.digest for _, file in files], windows, released)
+    indexes = [[shown_path(file.path), file.digest] for _, file in files]
+    key = _key(entry.document, indexes, windows, released)
     if known is not None and (values := known.get(key)) is not None and (found := _read(values)) is not None:
         return found
     found = _look(entry.document, [(source, file.path) for source, file in files], windows, released)
@@ -68,10 +69,10 @@ def _judge(
     return found
 
 
-def _key(dataset: Dataset, digests: Sequence[str], windows: Mapping[str, int], released: object) -> str:
-    spec = dataset.spec.model_dump(mode="json")
+def _key(dataset: Dataset, indexes: Sequence[Sequence[str]], windows: Mapping[str, int], released: object) -> str:
+    spec, digests = dataset.spec.model_dump(mode="json"), [*map(list, indexes)]
     return digest_json(
-        {"revision": REVISION, "spec": spec, "indexes": [*digests], "windows": {**windows}, "released": released}
+        {"revision": REVISION, "spec": spec, "indexes": digests, "windows": {**windows}, "released": released}
     )
 
 

@@ -21,6 +21,7 @@ SIGNAL = {
     "rate_hz": 50,
 }
 SUBJECTS = ("s01", "s02", "s03", "s04", "s05", "s06")
+MORE = "record and label more, or lower checks.min_recordings_per_class"
 Entries = list[IndexEntry]
 Edit = Callable[[Entries], object]
 
@@ -201,6 +202,13 @@ def test_what_is_only_tested_leaks_nothing() -> None:
     anomaly = {"task": "anomaly", "normal": "rest", "split": {"by": "take", "test": ["t0", "t1"]}}
     walks = [n for n, its in enumerate(good()) if its.label == "walk"]
     assert look(change(*walks, take="t2"), spec({"leakage": {"level": "off"}}, **anomaly)) == ()  # all for the test
+    assert look(of=spec(**{**anomaly, "split": {"by": "take", "test": ["t0", "t1"]}})) == ()  # s01 walks in the test
+    few_walks = keep(lambda its: its.label == "rest" or its.take == "t2")
+    assert look(few_walks, spec({"min_recordings_per_class": 1, "leakage": {"level": "off"}}, **anomaly)) == (
+        Finding(
+            "amounts", "error", "too few recordings that differ: walk 1; wanted at least 2 of each class", (), 0, MORE
+        ),
+    )
     one_take = spec(**{**anomaly, "split": {"by": "subject", "test": ["s05", "s06"]}})
     assert look(change(*walks, subject="s01", take="t2"), one_take) == ()
     assert one(look(change(0, 20, take="t0"), one_take), "leakage", "warning").total == 2
@@ -213,12 +221,16 @@ def test_content_under_two_names_is_said() -> None:
     found = one(look(change(1, sha256=good()[0].sha256)), "duplicates", "warning")
     assert found.message == "2 recordings with content that another has too; it counts once"
     assert found.places == ("data/wrist.csv:2: rest-0.take", "data/wrist.csv:3: rest-1.take")
+    names = ("sha256", "low", "high", "mean", "spread")
+    whole = change(1, **{name: getattr(good()[0], name) for name in names})
+    assert one(look(whole), "duplicates", "warning") == found  # said once, though their values are alike too
 
 
 def test_one_content_with_two_labels_is_an_error_always() -> None:
     of = spec({"duplicates": {"level": "off"}})
     found = one(look(change(2, sha256=good()[0].sha256), of), "duplicates", "error")
     assert found.message == "the same content is labelled rest and walk"
+    assert one(look(change(2, sha256=good()[0].sha256)), "duplicates", "error") == found
 
 
 def test_the_same_values_in_two_files_are_said() -> None:
@@ -398,6 +410,24 @@ def test_another_mean_than_released_is_said_with_the_farthest_recordings() -> No
     assert found.message == "other values than were released: ay of walk 0.1 → 0.4 g in the mean"
     assert found.places[0].startswith("data/wrist.csv:") and found.places[0].endswith(": ay 0.4 ± 0.1")
     assert found.total == 12
+
+
+def test_the_recordings_that_moved_most_are_named_first() -> None:
+    def some(entries: Entries) -> None:
+        moved(1, 0.06)(entries)
+        entries[6] = replace(entries[6], mean=(0.06, 0.5, 0.99, 0.0))
+
+    found = one(look(some, spec({"drift": {"shift_max": 0.45}}), released=released()), "drift", "warning")
+    assert found.places[0] == "data/wrist.csv:8: walk-6.take: ay 0.5 ± 0.1"
+    assert one(look(moved(1, 0.06), released=released()), "drift", "warning").total == 12
+
+
+def test_a_population_is_means_and_sample_deviations() -> None:
+    pair = [IndexEntry("sha256:ab", "a", mean=(m,), spread=(s,)) for m, s in ((1.0, 0.3), (3.0, 0.5))]
+    found = population_of([*pair, IndexEntry("sha256:cd", "a")], ("a", "b"), ("x",))
+    assert found.to_json() == {"counts": {"a": 3, "b": 0}, "channels": {"a": {"x": [2, 2.0, 1.4142, 0.4, 0.14142]}}}
+    assert found.cells["a", "x"].level.error == pytest.approx(1.0)
+    assert found.cells["a", "x"].deviation == pytest.approx((0.4**2 + 2) ** 0.5)
 
 
 def test_another_spread_than_released_is_said() -> None:
