@@ -63,6 +63,9 @@ def prepare(item: Item, wish: Wish, signal: Signal) -> Prepared:
     data = read_bounded(path, FILE_LIMIT_BYTES)
     if pointed_at(data) is not None:
         raise SpecError(f"{path}: is a Git LFS pointer, its content is not here", hint=pull_command(path))
+    if item.lines and digest_bytes(data) != item.lines[0].sha256:
+        said = f"its index says {item.lines[0].sha256}, it is {digest_bytes(data)}"
+        raise SpecError(f"{path}: has changed: {said}", hint="bring the file back")
     kind, notes = item.kind, list[str]()
     leniency = _leniency(wish, signal, notes)
     values = _values(data, kind, signal, path, leniency)
@@ -89,11 +92,6 @@ def _values(data: bytes, kind: str, signal: Signal, path: Path, leniency: Lenien
 
 def _as_described(item: Item, data: bytes, wish: Wish) -> Prepared:
     """A file of another index, whose lines say what it is; what they leave open, whoever adds it says."""
-    digest = digest_bytes(data)
-    if digest != item.lines[0].sha256:
-        raise SpecError(
-            f"{item.path}: has changed: its index says {item.lines[0].sha256}, it is {digest}", hint="bring it back"
-        )
     lines = (
         replace(
             line,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from tinyops.datasets.editing import read_index
 from tinyops.datasets.formats import FORMATS
-from tinyops.datasets.index import IndexEntry, format_of
+from tinyops.datasets.index import COLUMNS, NEEDED, IndexEntry, format_of
 from tinyops.datasets.objects import data_folder
 from tinyops.errors import UsageError
 
 FILES_LIMIT = 200_000
-INDEX_BEGINS = b"sha256,"
+HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,13 @@ def _items(path: Path) -> list[Item]:
 
 
 def _is_index(path: Path) -> bool:
+    """Whether a file's first line names columns of an index."""
     if path.suffix != ".csv":
         return False
     with path.open("rb") as stream:
-        return stream.read(len(INDEX_BEGINS)) == INDEX_BEGINS
+        lines = stream.read(HEAD_BYTES).decode(errors="replace").splitlines()
+    head = next((line.split(",") for line in lines if not line.startswith("#")), [])
+    return set(NEEDED) <= set(head) <= set(COLUMNS)
 
 
 def _below(folder: Path) -> Iterator[Path]:

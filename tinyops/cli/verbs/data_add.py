@@ -26,7 +26,9 @@ SHOWN = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     parser.add_argument("dataset", metavar="DATASET")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files, and folders of files")
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="files, folders of files, and indexes, such as an inbox's"
+    )
     label = parser.add_mutually_exclusive_group()
     label.add_argument("--label", default="", help="of all of them; without any they wait for one")
     label.add_argument("--label-from", metavar="RULE", help=f"where each label stands: {RULE}")
