@@ -219,6 +219,18 @@ def test_every_kind_that_is_added_reads_back_as_it_was_described(repo: Repo) -> 
     assert np.allclose(found.values, 0.07)
 
 
+def test_the_index_and_its_files_are_committed_and_nothing_else(repo: Repo) -> None:
+    repo.commit()
+    (repo.root / "specs" / "wrist.yaml").write_text((repo.root / "specs" / "wrist.yaml").read_text() + "# more\n")
+    repo.json("add", "wrist", repo.file("a.csv", rows(1)), "--label", "rest", "--commit")
+    assert repo.git("log", "-1", "--format=%s") == "wrist: 1 recordings of 1 files (1 rest)"
+    assert repo.git("show", "--name-only", "--format=").splitlines() == [
+        "data/wrist.csv",
+        f"data/wrist/{repo.entries[0].path}",
+    ]
+    assert repo.git("status", "--porcelain", "specs") == "M specs/wrist.yaml"
+
+
 def test_the_inbox_of_a_receiver_brings_its_labels_with_it(repo: Repo, tmp_path: Path) -> None:
     inbox = tmp_path / "received" / "wrist.csv"
     for number in range(3):

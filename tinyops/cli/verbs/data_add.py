@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tinyops.datasets.importing import Wish
     from tinyops.datasets.intake import Intake, Target
     from tinyops.specs.model import RecordingsSource
+    from tinyops.specs.recorded import Recorded
 
 RULE = "folder, a pattern such as '*_{}.wav' whose {} is the name, or column:NAME"
 SHOWN = 20
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--in-place", action="store_true", help="leave the files where they are, and name their paths")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
     parser.add_argument("--skip-duplicates", action="store_true", help="leave out files that are copies of others")
+    parser.add_argument("--commit", action="store_true", help="commit the index and the files, and nothing else")
     parser.add_argument("--dry-run", action="store_true", help="say what would be added, and add nothing")
 
 
@@ -69,10 +71,27 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             raise error
         if not arguments.dry_run:
             keep_all(intake, wish, target, report)
+            if arguments.commit:
+                _commit(dataset, intake, target)
     _say(arguments, output, intake, dataset.index, passed)
     if not arguments.dry_run:
         note_added(root, dataset, intake.entries, output.note)
     return 0
+
+
+def _commit(dataset: Recorded, intake: Intake, target: Target) -> None:
+    from tinyops.datasets.objects import Folder
+    from tinyops.datasets.versions import commit_files
+
+    if not intake.lines:
+        return
+    place = target.objects.place
+    beside = [place.root / e.path for e in intake.entries] if isinstance(place, Folder) else []
+    here = sorted({path for path in beside if path.is_relative_to(dataset.index.parent)})
+    labels = Counter(e.label or "no label" for e in intake.entries)
+    counts = ", ".join(f"{number:,} {label}" for label, number in sorted(labels.items()))
+    message = f"{dataset.name}: {len(intake.entries):,} recordings of {len(intake.lines):,} files ({counts})"
+    commit_files(dataset.index.parent, [dataset.index, *here], message)
 
 
 def _wish(arguments: argparse.Namespace, source: RecordingsSource) -> Wish:
