@@ -1,11 +1,12 @@
 """What the examples of `tinyops init --example` reach with subjects held out, and what they cost on boards.
 
-python benchmarks/bench_examples.py [--example NAME] [--seeds N] [--splits N] [--boards NAME ...]
+python benchmarks/bench_examples.py [--example NAME] [--seeds N] [--splits N] [--boards NAME ...] [--plain]
 
 Recordings come from the shared data (`../shared/data` or TINYOPS_SHARED_DATA), each checked by the digest in the
 example's index. Accuracy is of test recordings, of subjects that training never saw, as the int8 model computes them.
 Two intervals of 95 %: Wilson's, which takes recordings for independent, and one over subjects, which does not.
-Each seed trains again; each split holds other subjects back.
+Each seed trains again; each split holds other subjects back; --plain trains without augmentation, to say what that is
+worth.
 """
 
 from __future__ import annotations
@@ -114,9 +115,12 @@ def silent(_: Progress) -> None:
     pass
 
 
-def train_all(repository: Repository, seeds: int, splits: int, scratch: Path) -> Iterator[Trained]:
-    """Every seed of every split; the first is the example as it is written."""
+def train_all(repository: Repository, seeds: int, splits: int, scratch: Path, *, plain: bool) -> Iterator[Trained]:
+    """Every seed of every split; the first is the example as it is written, unless it is to be `plain`."""
     steps = repository.steps()
+    if plain:
+        kept = {n: v for n, v in steps["train"].settings["training"].items() if n not in ("augment", "copies")}
+        steps["train"] = with_settings(steps["train"], training=kept)
     dataset = steps["collect"].settings["dataset"]
     first_split, first_seed = dataset["split"].get("seed", 0), steps["train"].settings["training"]["seed"]
     for split in range(first_split, first_split + splits):
@@ -221,27 +225,30 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each split")
     parser.add_argument("--splits", type=int, default=1, help="splits, each of other subjects")
     parser.add_argument("--boards", nargs="*", default=list(BOARDS), help="whose twins measure; none: accuracy alone")
+    parser.add_argument("--plain", action="store_true", help="without augmentation")
     arguments = parser.parse_args()
     for example in arguments.example or sorted(DATA):
         if not (SHARED / DATA[example]).is_dir():
             print(f"{example}: skipped, {DATA[example]} is not in the shared data (TINYOPS_SHARED_DATA)")
             continue
-        measure(example, arguments.seeds, arguments.splits, arguments.boards)
+        measure(example, arguments)
     return 0
 
 
-def measure(example: str, seeds: int, splits: int, boards: Sequence[str]) -> None:
+def measure(example: str, wanted: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="tinyops-example-") as name:
         os.environ["TINYOPS_CACHE"] = str(Path(name) / "cache")
         repository = Repository(example, made(Path(name) / "repository"))
         results: list[Trained] = []
-        for trained in train_all(repository, seeds, splits, made(Path(name) / "trained")):
+        scratch = made(Path(name) / "trained")
+        for trained in train_all(repository, wanted.seeds, wanted.splits, scratch, plain=wanted.plain):
             print(" ".join(accuracy_row(trained)), file=sys.stderr, flush=True)
             results.append(trained)
         show(example, results)
-        if boards:
+        if wanted.boards:
             heading(f"{example}: what it costs, in each board's twin")
-            table(["board", "flash", "RAM", "instructions", "image"], [cost_row(f) for f in build(repository, boards)])
+            figures = build(repository, wanted.boards)
+            table(["board", "flash", "RAM", "instructions", "image"], [cost_row(f) for f in figures])
 
 
 if __name__ == "__main__":

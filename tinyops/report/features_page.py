@@ -59,7 +59,7 @@ def features_page(preview: Preview, about: About) -> str:
             values=_values(preview, about.signal["channels"]),
             style=Markup(style),  # noqa: S704 - our own file
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            scale=data_url(scale),
+            scale=_ours(data_url(scale)),
             spreads=SPREADS,
         )
     )
@@ -105,7 +105,7 @@ def _values(preview: Preview, channels: Sequence[str]) -> Values:
     names = _names(preview, channels)
     lines = tuple((n, int(o), float(s)) for n, o, s in zip(names, offsets, spreads, strict=True))
     drawn = (offsets, offsets + spreads, offsets - spreads)
-    paths = tuple(line(v, lowest, highest, 2 * WIDTH, ROWS_HEIGHT) for v in drawn)
+    paths = tuple(_ours(line(v, lowest, highest, 2 * WIDTH, ROWS_HEIGHT)) for v in drawn)
     few = lines if len(lines) <= LINES_MAX else ()
     return Values(few, paths, round(lowest), round(highest), len(lines), _unit(preview))
 
@@ -142,8 +142,8 @@ def draw_rows(inputs: Any) -> Drawn:
     if len(inputs) == 1:
         return Drawn(bars=tuple(_bars(inputs[0])))
     if inputs.shape[1] > LINES_MAX:
-        return Drawn(image=heat_map(inputs))
-    return Drawn(lines=tuple(line(v, -SPREADS, SPREADS, WIDTH, ROWS_HEIGHT) for v in inputs.T))
+        return Drawn(image=_ours(heat_map(inputs)))
+    return Drawn(lines=tuple(_ours(line(v, -SPREADS, SPREADS, WIDTH, ROWS_HEIGHT)) for v in inputs.T))
 
 
 def _bars(values: Any) -> Iterator[tuple[float, float, float]]:
@@ -156,12 +156,13 @@ def _bars(values: Any) -> Iterator[tuple[float, float, float]]:
 def draw_signal(shown: Shown, limit: float) -> Drawn:
     """Samples of each channel: around their extremes where they are many, else as lines."""
     if shown.samples.shape[1] == 1 and len(shown.samples) > 2 * WIDTH:
-        return Drawn(lines=(envelope(shown.samples[:, 0].astype(np.float64), limit, WIDTH, SIGNAL_HEIGHT),))
-    return Drawn(lines=tuple(line(c, -limit, limit, WIDTH, SIGNAL_HEIGHT) for c in shown.samples.T))
+        sound = shown.samples[:, 0].astype(np.float64)
+        return Drawn(lines=(_ours(envelope(sound, limit, WIDTH, SIGNAL_HEIGHT)),))
+    return Drawn(lines=tuple(_ours(line(c, -limit, limit, WIDTH, SIGNAL_HEIGHT)) for c in shown.samples.T))
 
 
 def _image(shown: Shown, size: Sequence[int], channels: int) -> str:
-    return grey_image(shown.samples.reshape(int(size[0]), int(size[1]), channels).mean(axis=2))
+    return _ours(grey_image(shown.samples.reshape(int(size[0]), int(size[1]), channels).mean(axis=2)))
 
 
 def example_note(example: Example) -> str:
@@ -204,8 +205,14 @@ def _environment() -> Environment:
 
 def _clean(value: object) -> str:
     text = printable(str(value))
-    # Addresses of pictures are long, and made here.
-    return text if len(text) <= TEXT_MAX or text.startswith(("data:image/png;base64,", "M")) else f"{text[:TEXT_MAX]}…"
+    return text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
+
+
+def _ours(picture: str) -> str:
+    """A path or an address of a picture that was made here: neither cut nor escaped."""
+    from markupsafe import Markup
+
+    return Markup(picture)  # noqa: S704
 
 
 def features_text(preview: Preview) -> str:

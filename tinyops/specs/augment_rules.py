@@ -12,15 +12,17 @@ from tinyops.specs.augment import AnyStep, MaskBandsStep, MaskTimeStep, MixStep,
 from tinyops.specs.dataset import DatasetSpec, Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.feature_rules import stages
-from tinyops.specs.model import ModelSpec
+from tinyops.specs.model import ModelSpec, Training
 
 AUGMENT: Loc = ("spec", "training", "augment")
 
 
 def augment_faults(spec: ModelSpec, dataset: DatasetSpec) -> Iterator[Fault]:
     """What is wrong with the steps for a model whose features are right; backgrounds of other datasets left out."""
-    steps = spec.training.augment if spec.training is not None else ()
-    for number, step in enumerate(steps):
+    if spec.training is None:
+        return
+    yield from _idle_faults(spec, spec.training)
+    for number, step in enumerate(spec.training.augment):
         loc: Loc = (*AUGMENT, number)
         if dataset.signal.rate_hz is None and not isinstance(step, NoiseStep | ScaleStep):
             yield Fault(loc, f"{step.kind}: images take noise and scale alone", "remove it")
@@ -33,6 +35,16 @@ def augment_faults(spec: ModelSpec, dataset: DatasetSpec) -> Iterator[Fault]:
             yield from _band_faults(loc, step, spec, dataset.signal)
         elif hasattr(step, "at_most_s"):
             yield from _time_faults(loc, step, spec, dataset.signal)
+
+
+def _idle_faults(spec: ModelSpec, training: Training) -> Iterator[Fault]:
+    """Fields that would do nothing."""
+    if training.copies is not None and not training.augment:
+        hint = "remove it, or say in augment how they differ"
+        yield Fault(("spec", "training", "copies"), "without augment all copies are alike", hint, key=True)
+    if training.label_smoothing and spec.architecture.kind == "autoencoder":
+        loc: Loc = ("spec", "training", "label_smoothing")
+        yield Fault(loc, "an autoencoder learns from windows, not from labels", "remove it", key=True)
 
 
 def named_backgrounds(spec: ModelSpec) -> Iterator[tuple[Loc, str]]:

@@ -182,6 +182,11 @@ def test_names_stay_text() -> None:
     assert "\u202e" not in parsed.text and "\x1b" not in parsed.text + features_text(found)
 
 
+def test_long_names_are_cut_and_pictures_are_not() -> None:
+    page = features_page(preview(), about("M" * 5000))
+    assert "M" * 121 not in page and max(map(len, re.findall(r' d="([^"]*)"', page))) > 1000
+
+
 def test_text_and_json_say_the_same_classes() -> None:
     text, value = features_text(preview(per_class=1)), features_json(preview(per_class=1))
     assert "word: 2 recordings to train, 1 to test" in text and "varied, 3:" in text

@@ -132,6 +132,29 @@ def test_what_does_not_suit_the_signal_is_refused(
     assert words in found.message and found.line == 11, found
 
 
+IDLE = [
+    ("copies: 3", SPOKEN, "{kind: layers, layers: [{kind: flatten}]}", "without augment all copies are alike"),
+    (
+        "label_smoothing: 0.1",
+        MOVED.replace("  classes", "  task: anomaly\n  normal: walk\n  classes"),
+        "{kind: autoencoder, units: [4]}",
+        "an autoencoder learns from windows, not from labels",
+    ),
+]
+
+
+@pytest.mark.parametrize(("field", "dataset", "architecture", "words"), IDLE, ids=[i[0] for i in IDLE])
+def test_fields_that_would_do_nothing_are_refused(
+    tmp_path: Path, catalog: Mapping[str, Board], field: str, dataset: str, architecture: str, words: str
+) -> None:
+    model = with_step("", "raw").replace("    augment:\n      - \n", f"    {field}\n")
+    model = model.replace("{kind: layers, layers: [{kind: flatten}]}", architecture)
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, catalog, model, dataset)
+    (found,) = caught.value.problems
+    assert words in found.message and (found.line, found.column) == (10, 5), found
+
+
 @pytest.mark.parametrize("step", ["{kind: noise, level: [0, 0.1]}", "{kind: scale, factor: [0.5, 2]}"])
 def test_images_take_noise_and_scale(tmp_path: Path, catalog: Mapping[str, Board], step: str) -> None:
     load(tmp_path, catalog, with_step(step, "raw", SEEN), SEEN)
