@@ -73,6 +73,8 @@ TEST_PROGRAMS = {
     "dfu-util": "dfu-util",
     "openocd": "openocd",
     "teensy_loader_cli": "teensy-loader-cli",
+    "arecord": "alsa-utils",
+    "ffmpeg": "ffmpeg",
 }
 TEST_COMPILER_FILES = {
     ("avr-gcc", "avr6/libc.a"): "avr-libc",

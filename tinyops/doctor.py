@@ -71,6 +71,8 @@ OPTIONAL_TOOLS: Mapping[str, tuple[str, ...]] = {
     "rp2040js": ("twins of RP2040 boards",),
     "avr-gcc": ("AVR boards",),
     "simavr": ("twins of AVR boards",),
+    "arecord": ("recording from this machine's microphone",),
+    "ffmpeg": ("recording from this machine's camera",),
 }
 # What brings firmware onto boards over a cable, and how it is installed: those of tinyops/device/flashing.
 FLASH_TOOLS: Mapping[str, str] = {

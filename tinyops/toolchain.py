@@ -19,6 +19,7 @@ from tinyops.process import find_tool, run
 
 DEBIAN_PACKAGES = {
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+    "arecord": "alsa-utils",
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "avr-gcc": "gcc-avr avr-libc",
     "chromium": "chromium",
@@ -34,8 +35,11 @@ DEBIAN_PACKAGES = {
     "wasm-ld": "lld",
 }
 
-# Programs that print no version: what does, of the package that they come with.
-VERSION_COMMANDS: Mapping[str, tuple[str, ...]] = {"simavr": ("pkg-config", "--modversion", "simavr")}
+# Programs that print no version, or when asked otherwise: what does, of the package that they come with.
+VERSION_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "ffmpeg": ("ffmpeg", "-version"),
+    "simavr": ("pkg-config", "--modversion", "simavr"),
+}
 
 # Debian's Arduino core for AVR, and what may name another.
 AVR_CORE = Path("/usr/share/arduino/hardware/arduino/avr")

@@ -24,7 +24,7 @@ SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=
 NOTIFIED_MAX = 20
 
 
-@pytest.mark.parametrize("board", ["nano33ble-radio", "uno-r4", "esp32", "teensy41"])
+@pytest.mark.parametrize("board", ["nano33ble-radio", "esp32", "teensy41"])
 def test_rendered_collectors_compile_and_lack_nothing_of_ours(board: str, tmp_path: Path) -> None:
     tools, cpu, core, _ = BOARDS[board]
     request = request_for(board, IMU, framework="arduino")

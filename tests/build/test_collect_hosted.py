@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -17,6 +18,9 @@ from elftools.elf.elffile import ELFFile
 from fakes.collectors import IMU, SOUND, Recorder, request_for
 from tinyops.artifacts import Progress
 from tinyops.build.collector import make_collector
+from tinyops.cli import main
+from tinyops.datasets.index import parse_index
+from tinyops.datasets.take import read_take
 from tinyops.firmware.forms.form import Request
 from tinyops.firmware.forms.registry import form_of
 from tinyops.link import Status, Type
@@ -199,6 +203,35 @@ def test_a_host_that_takes_nothing_for_long_misses_frames_and_knows_which(sound:
             assert number >= at and data == counts[2 * number : 2 * number + len(data)], "no gap is anywhere else"
             at = number + len(data) // 2
         assert sum(len(data) // 2 for *_, data in told.samples) == total - int(missed)
+
+
+def repository(root: Path) -> Path:
+    """Of one dataset that people record into."""
+    signal = {name: list(v) if isinstance(v, tuple) else v for name, v in IMU.model_dump(exclude_none=True).items()}
+    source = {"kind": "recordings", "index": "../data/wrist.csv"}
+    spec = {"task": "classification", "classes": ["up", "down"], "signal": signal, "sources": [source]}
+    project = {"releases": {"kind": "directory", "path": "../r"}, "artifacts": {"url": "../s"}}
+    (root / "specs").mkdir(parents=True)
+    (root / "data").mkdir()
+    (root / "data/wrist.csv").write_text("sha256,label\n")
+    for kind, name, body in (("Project", "p", project), ("Dataset", "wrist", spec)):
+        document = {"apiVersion": "tinyops/v1", "kind": kind, "metadata": {"name": name}, "spec": body}
+        (root / f"specs/{name}.yaml").write_text(json.dumps(document))
+    return root
+
+
+@pytest.mark.parametrize("way", ["tcp", "udp"])
+def test_the_recorder_makes_a_take_of_what_it_sends(motion: Path, way: str, tmp_path: Path) -> None:
+    root = repository(tmp_path / "repository")
+    path, counts = recording(tmp_path, 500, 6, 50_000)
+    with running(motion, "--replay", path, f"--{way}", 0) as child:
+        there = [f"--{way}", f"127.0.0.1:{port_of(child)}"]
+        given = ["--label", "up", "--seconds", "0.6", "--count", "1", "--now"]
+        assert main(["collect", "record", "-C", str(root), "wrist", *there, *given]) == 0
+    (entry,) = parse_index((root / "data/wrist.csv").read_bytes(), "wrist.csv")
+    take = read_take((root / "data/wrist" / entry.path).read_bytes(), entry.path)
+    assert (entry.label, entry.lost, take.facts.board) == ("up", 0, "linux")
+    assert len(take.values) >= 30 and counts.startswith(take.values.astype("<i2").tobytes())
 
 
 @pytest.mark.parametrize(

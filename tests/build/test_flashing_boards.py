@@ -27,7 +27,7 @@ from tinyops.device.identify.find import ask
 from tinyops.device.provision.format import Settings, encode_copy, encode_values
 from tinyops.errors import ToolError
 from tinyops.images import read_image
-from tinyops.link import Link
+from tinyops.link import Link, Status
 from tinyops.link.client import LinkTimeout
 from tinyops.manifest.keys import load_trust
 from tinyops.reconcile.flashable import flashable
@@ -114,6 +114,7 @@ def test_a_collector_is_flashed_by_its_file_and_asked_as_what_it_is(
         assert main(["flash", "mega2560", "--port", terminal.path, "--file", str(file)]) == 0
         assert "it answers with the right contract" in capsys.readouterr().out
         told = ask_collector(terminal.path, SETTLE_S)
+        assert told.state == Status.ABSENT and told.model is None
         assert (told.board, f"sha256:{told.contract.hex()}") == ("mega2560", request.contract_digest)
 
 

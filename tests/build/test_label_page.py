@@ -236,7 +236,7 @@ def test_a_thousand_recordings_cost_what_is_in_sight(opening: Callable[..., Labe
     path = page.evaluate("tinyopsLabel.editor.path")
     opened.keys("3")
     opened.page.wait_for_function(
-        "() => /labelled shake|changes nothing/.test(document.getElementById('status').textContent)"
+        "() => /labelled shake|nothing was changed/.test(document.getElementById('status').textContent)"
     )
     assert page.evaluate("tinyopsLabel.tracks.fetched") <= 2 * 6 * 2 * 4 * 2048
     signals = [url for url in opened.fetched if "/signal?" in url]
@@ -332,6 +332,7 @@ def test_images_are_drawn_and_labelled(opening: Callable[..., Labelled], tmp_pat
       return canvas.getContext("2d").getImageData(at(canvas.width), at(canvas.height), 1, 1).data[0];
     }"""
     assert opened.page.evaluate(middle) == 255, "on the diagonal"
+    assert opened.page.locator(".row canvas.thumb").count() == 2
     opened.keys("1", "ArrowDown")
     opened.page.wait_for_function("() => tinyopsLabel.images.path === '1.npy'")
     opened.keys("2")
@@ -416,7 +417,7 @@ def test_the_models_suggestions_are_drawn_and_accepted(opening: Callable[..., La
     page.wait_for_function(
         "() => tinyopsLabel.guesses.state.total === 12 && tinyopsLabel.guesses.byPath.size === 12", timeout=60_000
     )
-    assert "Suggestions by model tiny, as the specs want it" in page.inner_text("#seen")
+    assert "Suggestions by model tiny, up to date with specs and data" in page.inner_text("#seen")
     page.select_option("#order", "disagree")
     page.wait_for_timeout(100)
     listed = page.locator(".row .differs").count()
@@ -436,3 +437,6 @@ def test_the_models_suggestions_are_drawn_and_accepted(opening: Callable[..., La
     opened.keys("Shift+A")
     opened.saved(f"labelled {runs[0]['label']} and {len(runs) - 1} more. Saved.")
     assert opened.pieces(take) == [(run["begin"], run["end"], run["label"]) for run in runs]
+    again = opening(index, bench.environment())
+    again.page.wait_for_function("() => tinyopsLabel.guesses.byPath.size === 12", timeout=60_000)
+    assert "built here from an earlier state of the data" in again.page.inner_text("#seen"), "labels change the index"

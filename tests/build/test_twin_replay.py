@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from fakes.reversing import board_spec
 from tinyops import twin
 from tinyops.features.values import counts_from_values
 from tinyops.link.smp import BoardManager
-from tinyops.twin.recorded import Replay, on_accelerometer, read_replay, signal_of
+from tinyops.twin.recorded import Replay, on_chip, read_replay, signal_of
 
 pytestmark = pytest.mark.build
 
@@ -46,7 +47,7 @@ def nano(tmp_path_factory: pytest.TempPathFactory) -> tuple[MotionModel, dict[st
 
 def replayed(board: str, files: dict[str, Path], replay: Replay, count: int) -> tuple[list[bytes], int]:
     """So many results of the board, and how many frames its sensor lost meanwhile."""
-    with twin.open_twin(board, board_spec(board), files, replay=replay) as virtual:
+    with twin.open_twin(board, board_spec(board), files, replay=replay, hurried=board != "pico") as virtual:
         results = [virtual.link.next_result(20.0) for _ in range(count)]
         assert [result.index for result in results] == list(range(count))
         health = BoardManager(virtual.link.stream, name=board).health()
@@ -75,14 +76,18 @@ def test_real_motion_gives_the_results_that_the_host_computes(
     assert missed == 0
 
 
+def missed_after_stop(board: Any) -> int:
+    for call in (signal.SIGSTOP, signal.SIGCONT):
+        board.process.send_signal(call)
+        time.sleep(0.3)
+    return BoardManager(board.link.stream, name=board.name).health().missed_frames
+
+
 def test_what_nobody_takes_in_time_is_missed(nano: tuple[MotionModel, dict[str, Path]]) -> None:
-    """The emulator stands still for longer than the sensor keeps frames, and its clock catches up."""
+    """The emulator stands still for longer than the sensor keeps frames, and its clock catches up if it slept."""
     with twin.open_twin("nano33ble", board_spec("nano33ble"), nano[1], replay=walk(nano[1], 400)) as board:
         board.link.next_result(20.0)
-        for call in (signal.SIGSTOP, signal.SIGCONT):
-            board.process.send_signal(call)
-            time.sleep(0.5)
-        missed = BoardManager(board.link.stream, name="nano33ble").health().missed_frames
+        missed = next((found for _ in range(10) if (found := missed_after_stop(board))), 0)
     assert missed > 0
 
 
@@ -96,9 +101,23 @@ def test_a_microbit_reads_its_own_chip(tmp_path: Path) -> None:
     motion = counts_from_values(np.genfromtxt(WALK, delimiter=",", names=True)[["ax", "ay", "az"]].tolist(), [40.0] * 3)
     replay = Replay(motion.astype("<i2").tobytes(), 3, loop=True)
     found, missed = replayed("microbit", files, replay, 12)
-    measured = on_accelerometer(replay, contract, spec.sensors[0], "microbit")
+    measured = on_chip(replay, contract, spec.sensors[0], "microbit")
     sensed = sense(build(tmp_path), measured, "mma8653", frames=WINDOW + 11 * HOP)
     assert found == model.results(sensed.counts)
+    assert len(set(found)) > 4
+    assert missed == 0
+
+
+def test_a_pico_reads_its_own_converter(tmp_path: Path) -> None:
+    """Three inputs by rounds, carried by DMA; steps of the converter are eight counts."""
+    inputs = {"channels": ["adc2", "adc0", "adc1"], "units": ["1"] * 3, "full_scale": [1.0] * 3}
+    model = MotionModel(tmp_path, SIGNAL | inputs | {"sensor": "analog", "rate_hz": 400.0})
+    files = model.build("pico", {"kind": "onboard", "name": "analog"})
+    waves = np.sin(np.arange(150)[:, None] / np.array([3.0, 7.0, 19.0])) * np.array([0.4, 0.3, 0.45]) + 0.5
+    counts = (np.rint(waves * 4095) * 8).astype(np.int16)
+    replay = Replay(counts.astype("<i2").tobytes(), 3)
+    found, missed = replayed("pico", files, replay, 12)
+    assert found == model.results(counts)[:12]
     assert len(set(found)) > 4
     assert missed == 0
 

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -141,6 +142,10 @@ class Forge:
     def __init__(self, parent: subprocess.Popen[str]) -> None:
         self._parent = parent
 
+    def inside(self, path: Path) -> Path:
+        """A path as its receivers see it."""
+        return Path(f"/proc/{self._parent.pid}/root") / path.relative_to("/")
+
     @contextlib.contextmanager
     def collecting(self, folder: Path, *arguments: str | Path, fault: str = "") -> Iterator[Collector]:
         """Listens on loopback, keeps recordings in an inbox unless told otherwise; killed at the end. A `fault` is
@@ -151,7 +156,7 @@ class Forge:
             token.write_text(TOKENS)
             token.chmod(0o600)
         said = folder / f"said-{time.monotonic_ns()}"
-        where = () if "--repository" in arguments else ("--inbox", folder / "inbox")
+        where = () if {"--repository", "--inbox"} & set(arguments) else ("--inbox", folder / "inbox")
         argv = ["collect", "serve", "--json", *where, "--token-file", token, "--listen", "127.0.0.1:0", *arguments]
         asked = {"arguments": [str(one) for one in argv], "said": str(said), "fault": fault}
         self._parent.stdin.write(json.dumps(asked) + "\n")
@@ -180,9 +185,14 @@ def _port(running: Collector) -> int:
 
 
 @contextlib.contextmanager
-def forge() -> Iterator[Forge]:
+def forge(disk: Path | None = None, disk_kib: int = 0) -> Iterator[Forge]:
+    """With a small `disk` of its own, where that is named."""
+    command = [sys.executable, __file__]
+    if disk is not None:
+        mount = f"mount -t tmpfs -o size={disk_kib}k tinyops {shlex.quote(str(disk))} && exec {shlex.join(command)}"
+        command = ["unshare", "-rm", "sh", "-c", mount]
     parent = subprocess.Popen(
-        [sys.executable, __file__],
+        command,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

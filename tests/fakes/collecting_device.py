@@ -54,6 +54,7 @@ class CollectingDevice:
     twice: frozenset[int] = frozenset()
     stale: bool = False
     limit: int | None = None
+    fails: bool = False  # at its limit, its sensor
     clock_jump: tuple[int, int] = (1 << 62, 0)
     clock_from_ms: int = 0
     say: Callable[[bytes], None] = lambda _: None
@@ -62,6 +63,7 @@ class CollectingDevice:
     takes: list[int] = field(default_factory=list)
     running: int | None = None
     _began: float = 0.0
+    _asked: int = 0
     _decoder: Decoder = field(default_factory=Decoder)
 
     @property
@@ -89,6 +91,7 @@ class CollectingDevice:
             if take != self.running:
                 self.running, self.made, self.reports, self._began = take, 0, 0, time.monotonic()
                 self.takes.append(take)
+                self._asked = frame.sequence
             payload = REPLIES[Type.COLLECT_START].pack(round(self.rate_hz * 1000), self.width)
             return Frame(kind, frame.sequence, payload)
         if frame.type == Type.COLLECT_STOP and self.collector:
@@ -104,6 +107,9 @@ class CollectingDevice:
         due = due if self.limit is None else min(due, self.limit)
         while self.made + self.per_report <= due:
             self._report(self.per_report)
+        if self.fails and self.spent:
+            self.running = None
+            self.say(encode(Frame(Type.ERROR, self._asked, struct.pack("<b", Status.SENSOR))))
 
     @property
     def spent(self) -> bool:
@@ -123,22 +129,25 @@ class CollectingDevice:
 
 
 @contextlib.contextmanager
-def on_terminal(device: CollectingDevice, *, unplug: bool = False, patient: bool = True) -> Iterator[str]:
+def on_terminal(device: CollectingDevice, *, unplug: bool = False, held: int | None = None) -> Iterator[str]:
     """The path of a port on which the device answers. `unplug`: the port vanishes when its `limit` is reached.
 
-    A device that is not `patient` loses what nobody has taken, as a line does.
+    `held`: bytes that wait at most for whoever reads, what comes then is lost, as on a line; else the device waits.
     """
     done = threading.Event()
     far, near = os.openpty()
     tty.setraw(near)
     port = os.ttyname(near)
 
-    os.set_blocking(far, patient)
+    os.set_blocking(far, held is None)
+    waiting = bytearray()
 
     def say(data: bytes) -> None:
+        if held is None or len(waiting) + len(data) <= held:
+            waiting.extend(data)
         with contextlib.suppress(BlockingIOError):
-            while data:
-                data = data[os.write(far, data) :]
+            while waiting:
+                del waiting[: os.write(far, waiting)]
 
     device.say = say
     thread = threading.Thread(target=_serve, args=(device, far, done, unplug), daemon=True)
@@ -157,5 +166,6 @@ def _serve(device: CollectingDevice, far: int, done: threading.Event, unplug: bo
         if ready:
             device.hear(os.read(far, 4096))
         device.measure()
+        device.say(b"")
     time.sleep(2 * PACE_S * unplug)
     os.close(far)

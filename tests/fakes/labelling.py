@@ -143,13 +143,9 @@ def people_walking(root: Path, executions: int = 24) -> Path:
         values = np.array([row[:6] for row in rows], np.float32)
         labels = [_AS_CLASS[row[7]] for row in rows]
         whole = take_addition(_watch_take(path, values), subject=path.parent.name, name=path.stem)
-        additions += [
-            Addition(
-                whole.data,
-                replace(whole.entry, begin=begin, end=end, label=labels[begin] if end - begin >= LEAST else ""),
-            )
-            for begin, end in _runs(labels)
-        ]
+        for begin, end in _runs(labels):
+            label = labels[begin] if end - begin >= LEAST else ""
+            additions.append(Addition(whole.data, replace(whole.entry, begin=begin, end=end, label=label)))
     add(index, additions)
     return index
 

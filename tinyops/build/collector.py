@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
+from tinyops.errors import UsageError
 from tinyops.files import JsonObject, pretty_json, write_atomic
 from tinyops.firmware.forms.form import Request, Work
 from tinyops.firmware.forms.registry import form_of
@@ -15,6 +17,11 @@ from tinyops.toolchain import installed
 
 PROJECT = "project"  # below the folder that is written: the sources
 CONTRACT = "collector.json"
+# Files and folders that a build leaves beside it.
+MADE = (
+    *("collector", "firmware.bin", "firmware.elf", "firmware.hex", "firmware.json", "firmware.uf2", "page", "page.zip"),
+    *("project.zip", "twin.elf"),
+)
 # What a cable brings onto a board, the first that there is.
 FLASHABLE = {"hex": "firmware.hex", "bin": "firmware.bin", "uf2": "firmware.uf2"}
 
@@ -33,6 +40,7 @@ def make_collector(request: Request, folder: Path, *, build: bool, report: Calla
     the same names. Raises SpecError, DoesNotFit and ToolError."""
     form = form_of(request.spec)
     files = form.render(request)
+    _clear(folder)
     for name, data in files.items():
         write_atomic(folder / PROJECT / name, data)
     write_atomic(folder / CONTRACT, pretty_json(request.contract))
@@ -42,6 +50,21 @@ def make_collector(request: Request, folder: Path, *, build: bool, report: Calla
         facts = form.build(Work(step, request, files, {}, folder, report))
     found = tuple(path for path in sorted(folder.iterdir()) if path.is_file())
     return Made(folder, found, facts)
+
+
+def _clear(folder: Path) -> None:
+    """What was made there before, perhaps for another board; a folder that is no collector's is left alone. Raises
+    UsageError for one that holds something else where the project goes."""
+    if not (folder / CONTRACT).is_file():
+        if (folder / PROJECT).exists():
+            raise UsageError(f"{folder / PROJECT}: is there, and no collector is", hint="name another folder: --out")
+        return
+    for name in (PROJECT, *MADE):
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _lock(request: Request) -> JsonObject:

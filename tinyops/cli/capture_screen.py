@@ -37,6 +37,7 @@ HELP = "Enter starts and stops · p pauses · r drops the last take · l another
 BARS = "▁▂▃▄▅▆▇█"
 SPARK_COLUMNS, SPARK_CHANNELS = 48, 12
 SAY_S = 10.0
+KEYS_MAX, ESCAPE = 32, "\x1b"
 
 
 def sparkline(values: Sequence[float] | NDArray[np.float64], columns: int = SPARK_COLUMNS) -> str:
@@ -111,6 +112,7 @@ class Attended:
         from rich.live import Live
 
         self.present = keys
+        self._typed: list[Act] = []
         self._channels = channels
         self._report = report
         self._check_label = check_label
@@ -125,10 +127,16 @@ class Attended:
             yield self
 
     def act(self) -> Act | None:
+        if self._typed:
+            return self._typed.pop(0)
         if not self.present or not select.select([sys.stdin], [], [], 0)[0]:
             return None
-        key = os.read(sys.stdin.fileno(), 1).decode("ascii", "replace")
-        return KEYS.get(key.lower()) if key else Act.QUIT
+        keys = os.read(sys.stdin.fileno(), KEYS_MAX).decode("ascii", "replace")
+        if not keys:
+            return Act.QUIT
+        if not keys.startswith(ESCAPE):  # with which arrows and function keys begin
+            self._typed = [KEYS[key.lower()] for key in keys if key.lower() in KEYS]
+        return self._typed.pop(0) if self._typed else None
 
     def show(self, view: View | None, state: str) -> None:
         self._live.update(self._picture(view, state), refresh=True)

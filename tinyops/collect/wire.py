@@ -58,7 +58,10 @@ class Opening(Strict):
     ending: Ending | Literal[""] = Field(default="", description="Of a whole file: take, wav, csv, …")
     label: Label = ""
     subject: Named = ""
-    take: Named = Field(default="", description="The device's own name of it: opened again under it, it goes on.")
+    take: Named = Field(default="", description="The device's own name of it.")
+    key: Named = Field(
+        default="", description="What the device opens it by: opened again under the same, it goes on. Absent: `take`."
+    )
     sensor: Annotated[str, Field(max_length=63)] = ""
     channels: Annotated[tuple[Channel, ...], Field(max_length=64)] = ()
     units: Annotated[tuple[Unit, ...], Field(max_length=64)] = ()
@@ -86,6 +89,11 @@ class Opening(Strict):
         return self
 
     @property
+    def called(self) -> str:
+        """By what it is opened again; "" where it cannot be."""
+        return self.key or self.take
+
+    @property
     def frame_bytes(self) -> int:
         """Of one frame of int16; 1 where bytes are not counted in frames."""
         return 2 * max(len(self.channels), 1) if self.encoding == "int16" else 1
@@ -106,7 +114,7 @@ class Receipt(Strict):
     take: str
     dataset: str
     device: str
-    name: str = ""  # the device's own
+    name: str = ""  # by which the device opened it
     sha256: str = ""
     frames: int | None = None
     lost: int = 0

@@ -67,10 +67,10 @@ def take_in(files: Sequence[Path], wish: Wish, target: Target, report: Callable[
         if first != path:
             intake.repeated.append(f"{path}: has the same content as {first}")
         elif entries[0].sha256 in existing:
-            _known(path, entries, existing[entries[0].sha256], intake)
+            known(path, entries, existing[entries[0].sha256], intake)
         else:
             intake.lines.append((path, entries))
-    _refuse_labels(intake.entries, target.spec)
+    refuse_labels(intake.entries, target.spec)
     return intake
 
 
@@ -104,7 +104,7 @@ def _placed(entry: IndexEntry, path: Path, target: Target, notes: Sequence[str])
     return replace(entry, format="", file=resolved.relative_to(base).as_posix())
 
 
-def _known(path: Path, entries: Sequence[IndexEntry], there: Sequence[IndexEntry], intake: Intake) -> None:
+def known(path: Path, entries: Sequence[IndexEntry], there: Sequence[IndexEntry], intake: Intake) -> None:
     """A file that the index has: nothing new, or a contradiction."""
     labels, said = {e.label for e in entries if e.label}, {e.label for e in there if e.label}
     if labels and said and labels != said:
@@ -116,7 +116,8 @@ def _known(path: Path, entries: Sequence[IndexEntry], there: Sequence[IndexEntry
         intake.known.append(path)
 
 
-def _refuse_labels(entries: Sequence[IndexEntry], spec: DatasetSpec) -> None:
+def refuse_labels(entries: Sequence[IndexEntry], spec: DatasetSpec) -> None:
+    """Raises UsageError for labels that are no classes."""
     unknown = Counter(e.label for e in entries if e.label and e.label not in spec.classes)
     if unknown:
         label, count = unknown.most_common(1)[0]

@@ -17,6 +17,8 @@ from tinyops.errors import SpecError
 from tinyops.specs.dataset import Split
 
 NAMES_SHOWN = 12
+NAMES_SUGGESTED = 20  # more are no list that a person writes
+SEEDS_TRIED, UNITS_HASHED = 50, 500_000
 _RANKS = 2**64
 
 
@@ -162,24 +164,46 @@ def _suggestion(classes: Mapping[str, set[str]], split: Split) -> str:
     if single:
         return f"record class {single[0]} with another {split.by}: one alone cannot lie on both sides"
     names = suggest_test(classes, split.test if isinstance(split.test, float) else 0.25, split.seed)
-    if not names:
-        return f"no choice of {split.by}s gives both sides every class: record more, or leave a class out"
-    return f"choose them by name: `test: [{', '.join(names)}]`; named {split.by}s stay where they are"
+    if 0 < len(names) <= NAMES_SUGGESTED:
+        return f"choose them by name: `test: [{', '.join(names)}]`; named {split.by}s stay where they are"
+    seed = _suggest_seed(classes, split)
+    if seed is not None:
+        return f"`seed: {seed}` gives both sides every class; it moves the others too"
+    return f"no choice of {split.by}s was found that gives both sides every class: record more, or leave a class out"
 
 
 def suggest_test(classes: Mapping[str, set[str]], share: float, seed: int) -> tuple[str, ...]:
     """Units for the test that leave every class on both sides, about `share` of them; none where no such was found."""
-    units = sorted(set().union(*classes.values()), key=lambda unit: _rank(unit, seed))
+    labels: dict[str, list[str]] = defaultdict(list)
+    for label, members in classes.items():
+        for unit in members:
+            labels[unit].append(label)
+    units = sorted(labels, key=lambda unit: (_rank(unit, seed), unit))
     wanted = min(max(round(share * len(units)), 1), len(units) - 1)
+    left = {label: len(mine) for label, mine in classes.items()}  # in training
     test: set[str] = set()
     for needed in (True, False):  # first what a class lacks, then what the share lacks
         for unit in units:
-            mine = [its for its in classes.values() if unit in its]
-            lacks = any(not its & test for its in mine) if needed else len(test) < wanted
-            if unit not in test and lacks and all(its - test - {unit} for its in mine):
+            mine = labels[unit]
+            lacks = any(left[its] == len(classes[its]) for its in mine) if needed else len(test) < wanted
+            if unit not in test and lacks and all(left[its] > 1 for its in mine):
                 test.add(unit)
-    complete = all(its & test and its - test for its in classes.values())
+                for its in mine:
+                    left[its] -= 1
+    complete = all(0 < left[label] < len(mine) for label, mine in classes.items())
     return tuple(sorted(test)) if complete else ()
+
+
+def _suggest_seed(classes: Mapping[str, set[str]], split: Split) -> int | None:
+    """The first of some seeds that leaves nothing empty."""
+    if isinstance(split.test, tuple):
+        return None
+    units = set().union(*classes.values())
+    for seed in range(min(SEEDS_TRIED, UNITS_HASHED // max(len(units), 1))):
+        test = _below(units, split.test, seed)
+        if all(mine & test and mine - test for mine in classes.values()):
+            return seed
+    return None
 
 
 def listed(names: Collection[str]) -> str:

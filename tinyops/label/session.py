@@ -71,7 +71,7 @@ class Session:
             changed = ACTIONS[type(action)](entries, action, framed)
             made = self._finished(difference(said(action), entries, changed), entries)
             if not made.removed and not made.added:
-                raise SpecError("that changes nothing")
+                raise SpecError("it is so already: nothing was changed")
             return made
 
         return self._save(lambda entries: self._added(entries, change(entries)))

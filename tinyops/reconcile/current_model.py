@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyops.artifacts import Artifact, Record
+from tinyops.build.steps import collect_step, model_steps
 from tinyops.errors import UsageError
 from tinyops.reconcile.apply import fetcher
 from tinyops.reconcile.garbage import desired_records
-from tinyops.reconcile.world import World, observe
+from tinyops.reconcile.opening import open_releases
+from tinyops.reconcile.world import World, load_world_catalog, parse_cache
+from tinyops.release.github.patience import nobody
+from tinyops.specs.loader import load_repository
+from tinyops.specs.lock import LOCK_FILE, load_lock
 from tinyops.store import Store
 from tinyops.store.folder import RECORDS
 
@@ -30,9 +35,12 @@ class CurrentModel:
 
 
 def current_model(root: Path, dataset: str, name: str | None = None) -> CurrentModel:
-    """The model of a dataset, or the named one of several. Raises UsageError when there is none yet, and what reading
-    specs and releases raises."""
-    world = observe(root)
+    """The model of a dataset, or the named one of several.
+
+    That the index is another than the lock says is no hindrance: who labels changes it. Raises UsageError when there is
+    no model yet, and what reading specs and releases raises.
+    """
+    world = _world(root)
     named = [n for n, entry in world.repository.models.items() if entry.document.spec.dataset == dataset]
     if name is not None and name not in named:
         raise UsageError(f"no model {name!r} has the dataset {dataset}", hint=f"models with it: {', '.join(named)}")
@@ -40,23 +48,34 @@ def current_model(root: Path, dataset: str, name: str | None = None) -> CurrentM
         hint = "a document of kind Model with `dataset` and an architecture; `tinyops init` writes an example"
         raise UsageError(f"no model has the dataset {dataset} yet", hint=hint)
     for candidate in [name] if name is not None else named:
-        for origin, record in _records(world, f"squeeze:{candidate}/int8"):
+        for origin, record in _records(world, dataset, candidate):
             paths = [_path(world, record.outputs.get(file)) for file in FILES]
             if paths[0] is not None and paths[1] is not None:
                 return CurrentModel(candidate, origin, paths[0], paths[1])
     raise UsageError(f"{name or ', '.join(named)}: was not built yet", hint=MAKE)
 
 
-def _records(world: World, step: str) -> Iterator[tuple[str, Record]]:
-    """Of the step, the best first: as the specs want it now, as it is released, as it was built last."""
+def _world(root: Path) -> World:
+    catalog = load_world_catalog(root)
+    repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
+    lock = load_lock(root / LOCK_FILE, cache=parse_cache(root))
+    releases = open_releases(repository, nobody)
+    return World(repository, lock, catalog, releases, releases.latest() if releases else None)
+
+
+def _records(world: World, dataset: str, model: str) -> Iterator[tuple[str, Record]]:
+    """Of the int8 model, the best first: as specs and data want it now, as it is released, as it was built last."""
+    step = f"squeeze:{model}/int8"
     tag = world.manifest.tag if world.manifest else ""
-    wanted = desired_records(world.steps, world.recall, Store(world.store.folder, world.store.notary)).get(step)
+    store = Store(world.store.folder, world.store.notary)
+    steps = (collect_step(world.repository, dataset, world.lock), *model_steps(world.repository, model, world.lock))
+    wanted = desired_records(steps, world.recall, store).get(step)
     if wanted is not None:
-        yield "as the specs want it", wanted
+        yield "up to date with specs and data", wanted
     if step in world.released_records:
         yield f"of release {tag}", world.released_records[step]
     for record in _built(world, step):
-        yield "built here, of an earlier state of the data", record
+        yield "built here from an earlier state of the data", record
 
 
 def _built(world: World, step: str) -> list[Record]:

@@ -24,7 +24,7 @@ from tinyops.link import Link, LinkClosed, LinkTimeout
 from tinyops.process import kill_group
 from tinyops.toolchain import Tool, installed, locked
 from tinyops.twin.flashed import Trust, flash_content
-from tinyops.twin.recorded import Replay
+from tinyops.twin.recorded import Replay, on_chip
 
 RECEIVE_BYTES = 1 << 16
 STDERR_BYTES = 2000
@@ -58,11 +58,19 @@ class Boot:
     trust: Trust | None = None
     counter: int = 0
     slot: int = 0
+    hurried: bool = False  # sleep takes no time on this machine, only on the board's clock
 
     @property
     def silicon(self) -> bytes:
         """The chip's own number, made of the serial; without one, none."""
         return sha256(f"{self.board}/{self.serial}".encode()).digest()[:SILICON_BYTES] if self.serial else b""
+
+    def on_chip(self) -> Replay | None:
+        """The recording as the model of the chip takes it that the board's own driver reads. Raises SpecError."""
+        if self.replay is None:
+            return None
+        facts = next(facts for facts in self.spec.sensors if facts.name in self.spec.drivers)
+        return on_chip(self.replay, self.contract, facts, self.board)
 
     def flash_content(self) -> dict[int, bytes]:
         """What a cable wrote into the flash of a board that a bootloader of ours starts."""

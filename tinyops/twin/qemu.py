@@ -18,11 +18,12 @@ from tinyops.twin.compiled import build_once
 from tinyops.twin.flash import flash_file, programs_allowed
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
-from tinyops.twin.recorded import Replay, on_accelerometer, replay_file
+from tinyops.twin.recorded import Replay, replay_file
 from tinyops.twin.released import address_of, segments
 
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
 COUNTING = ("-icount", "shift=0")
+HURRIED = ("-icount", "shift=0,sleep=off")  # and while the core sleeps they run ahead to the next one
 MODEL = Path(__file__).parent.parent / "runtime/port/sim"
 PLUGIN_SOURCES = (*sorted(Path(__file__).parent.glob("qemu_*.[ch]")), *sorted(MODEL.glob("*.[ch]")))
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread")
@@ -63,7 +64,8 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
     spec = what.spec
     machine = QEMU[spec.twin.machine]
     emulator = what.tool("emulator", machine.emulator)
-    command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *machine.options, *COUNTING]
+    command: list[str | Path] = [emulator.path, "-M", spec.twin.machine, *machine.options]
+    command += HURRIED if what.hurried else COUNTING
     command += ["-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none"]
     ram = ram_of(spec)
     plugin = (
@@ -85,8 +87,7 @@ def _measured(what: Boot) -> Replay | None:
     """By the board's sensor: the machine's, or the chip that the board's own driver reads."""
     if what.replay is None or what.spec.twin.machine not in INTERFACES:
         return what.replay
-    facts = next(facts for facts in what.spec.sensors if facts.name in what.spec.drivers)
-    return on_accelerometer(what.replay, what.contract, facts, what.board)
+    return what.on_chip()
 
 
 def _chip(what: Boot) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,11 @@ SAMPLES_MAX = 1 << 28
 FILE_LIMIT_BYTES = 512 * MIB
 RATE_HZ_MAX = 1_000_000
 GRAVITY = 9.80665  # m/s2
+# What models of chips take for a unit, and within which limits, by kind of sensor.
+CHIPS: Mapping[str, tuple[float, int, int]] = {
+    "accelerometer": (2000 / GRAVITY, -32768, 32767),
+    "analog": (4096, 0, 4095),
+}
 
 
 @dataclass(frozen=True)
@@ -114,8 +119,9 @@ def at_rate(replay: Replay, rate_hz: float | None, where: str) -> Replay:
     return replace(replay, rate_millihz=round(float(rate_hz) * 1000))
 
 
-def on_accelerometer(replay: Replay, contract: JsonObject, facts: SensorFacts, where: str) -> Replay:
-    """What a chip's model measures, three axes in half thousandths of g, for its driver to make those samples of it.
+def on_chip(replay: Replay, contract: JsonObject, facts: SensorFacts, where: str) -> Replay:
+    """What a chip's model measures, all channels of the sensor's, for its driver to make those samples of it: half
+    thousandths of g of an accelerometer, codes of 12 bits of a converter.
 
     Raises SpecError for what that sensor does not measure.
     """
@@ -129,8 +135,9 @@ def on_accelerometer(replay: Replay, contract: JsonObject, facts: SensorFacts, w
     if found.rate_millihz == 0:
         raise SpecError(f"{where}: {facts.name} measures by its own clock", hint="give a rate, or none")
     counts = np.frombuffer(replay.counts, "<i2").reshape(-1, replay.values).astype(np.float64)
-    axes = np.zeros((len(counts), len(facts.channels)))
+    values = np.zeros((len(counts), len(facts.channels)))
     for at, (channel, full_scale) in enumerate(zip(signal.channels, signal.full_scale, strict=True)):
-        axes[:, facts.channels.index(channel)] = counts[:, at] * full_scale / 32768
-    half_mg = np.clip(np.rint(axes / GRAVITY * 2000), -32768, 32767).astype("<i2")
-    return replace(found, counts=half_mg.tobytes(), values=len(facts.channels))
+        values[:, facts.channels.index(channel)] = counts[:, at] * full_scale / 32768
+    unit, least, most = CHIPS[facts.kind]
+    shown = np.clip(np.rint(values * unit), least, most).astype("<i2")
+    return replace(found, counts=shown.tobytes(), values=len(facts.channels))

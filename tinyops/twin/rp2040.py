@@ -14,6 +14,7 @@ from tinyops.toolchain import Tool, installed
 from tinyops.twin.flash import flash_file, programs_allowed
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.machine import Boot, Counted, OrderedBoard, start_ordered
+from tinyops.twin.recorded import replay_file
 
 SCRIPT = Path(__file__).parent / "node" / "rp2040.mjs"
 EMULATOR = "rp2040js"
@@ -51,8 +52,12 @@ def boot(what: Boot) -> Iterator[PicoBoard]:
     if spec.memory is None or spec.layout is None or not spec.twin.same_machine:
         raise ToolError(f"{what.board}: rp2040js needs a board with memory, layout and its own firmware")
     flash = spec.memory.flash[0]
-    with flash_file([flash], what.state, _written(what, spec.layout, flash)) as path:
+    with (
+        flash_file([flash], what.state, _written(what, spec.layout, flash)) as path,
+        replay_file(what.on_chip()) as recording,
+    ):
         command = [*emulator_command(what.tool("emulator", EMULATOR), [], flash), "--flash", path]
+        command += ["--replay", recording] if recording is not None else []
         if what.silicon:
             command += ["--number", what.silicon.hex()]
 

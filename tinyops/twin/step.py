@@ -25,6 +25,7 @@ from tinyops.twin.slot_images import slot_images
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_BUILT = "flash: what the board's own firmware takes, which is not built here"
 REPLAYING = frozenset({"native", "qemu-user"})
+WITH_CHIPS = frozenset({"qemu", "rp2040js"})  # of which the board's own drivers read
 WITH_BOOTLOADER = frozenset({"simavr"})
 # What of a board's files lies in its flash or, with an operating system, on its disk.
 STORED: Mapping[ModelForm, tuple[str, ...]] = {
@@ -43,7 +44,8 @@ def check_bootloader(board: str, spec: BoardSpec) -> None:
 
 def check_replay(board: str, spec: BoardSpec) -> None:
     """Raises ToolError for a board whose twin has no sensor that replays."""
-    if spec.twin.kind in REPLAYING or (spec.twin.kind == "qemu" and (not spec.twin.same_machine or spec.drivers)):
+    ported = spec.twin.kind == "qemu" and not spec.twin.same_machine
+    if spec.twin.kind in REPLAYING or ported or (spec.twin.kind in WITH_CHIPS and spec.drivers):
         return
     raise ToolError(
         f"{board}: its twin has no sensor to replay frames with",
@@ -71,6 +73,7 @@ def open_twin(
     fleet: str = "",
     counter: int = 0,
     slot: int = 0,
+    hurried: bool = False,
 ) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
@@ -80,18 +83,33 @@ def open_twin(
     samples it by itself and reports its results unasked. `bootloader` puts the board's own before the firmware, which
     may then be missing. With a `serial` its chip has a number of its own, always the same, where a twin's chip can have
     one. A Linux board says that it is of `fleet`. Where a bootloader of ours starts the board, its images are bound to
-    a security `counter`, and its firmware lies in one `slot`. Raises ToolError when it cannot be started.
+    a security `counter`, and its firmware lies in one `slot`. `hurried`, in QEMU: the board's clock does not wait for
+    this machine's while it sleeps, so that a replay takes as long as it computes. Raises ToolError when it cannot be
+    started.
     """
     if bootloader:
         check_bootloader(board, spec)
     if replay is not None:
         check_replay(board, spec)
+    if hurried and spec.twin.kind != "qemu":
+        raise ToolError(f"{board}: a twin of kind {spec.twin.kind} keeps to this machine's clock", hint="leave it out")
     what = Boot(board, spec, files, {}, lock or {})
     contract = read_contract(what.file("contract.json"))
     if replay is not None:
         _check_samples(board, replay, contract)
     with kind_of(board, spec).boot(
-        Boot(board, spec, files, contract, lock or {}, replay, state, bootloader, serial, fleet, None, counter, slot)
+        replace(
+            what,
+            contract=contract,
+            replay=replay,
+            state=state,
+            bootloader=bootloader,
+            serial=serial,
+            fleet=fleet,
+            counter=counter,
+            slot=slot,
+            hurried=hurried,
+        )
     ) as virtual:
         yield virtual
 

@@ -21,7 +21,7 @@ from tinyops.collect.capture.session import Act
 from tinyops.collect.capture.wanted import Wanted
 from tinyops.datasets.editing import read_index
 from tinyops.errors import ToolError
-from tinyops.link.client import LinkClosed, LinkTimeout
+from tinyops.link.client import LinkClosed, LinkTimeout, Refused
 
 HALF_SECOND = Wanted(label="shake", subject="anna", device="n1", take="one", seconds=0.5, count=1)
 
@@ -108,6 +108,17 @@ def test_a_pause_makes_two_recordings_of_one_take(bench: Bench) -> None:
     assert all(e.lost == 0 for e in lines)
 
 
+def test_a_take_longer_than_a_recording_may_be_goes_on_in_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinyops.collect.capture.recording.TAKE_LIMIT_BYTES", 1500)
+    record(bench, CollectingDevice(SIGNAL), replace(HALF_SECOND, seconds=1.0), Scripted())
+    lines = read_index(bench.destination.index)
+    assert len(lines) > 1
+    assert {e.take for e in lines} == {"one"}
+    assert all(frames == list(range(len(frames))) for frames in bench.frames())
+
+
 def test_a_device_unplugged_in_the_middle_leaves_what_it_sent(bench: Bench) -> None:
     device = CollectingDevice(SIGNAL, limit=210)
     with on_terminal(device, unplug=True) as port, opened("--port", port) as source:
@@ -125,6 +136,13 @@ def test_a_device_that_falls_silent_leaves_what_it_sent(bench: Bench, monkeypatc
     with pytest.raises(LinkTimeout, match="sent no frames"):
         record(bench, device, replace(HALF_SECOND, seconds=30), Scripted())
     assert bench.frames() == [list(range(84))]
+
+
+def test_a_sensor_that_fails_in_a_take_is_said_and_leaves_what_it_sent(bench: Bench) -> None:
+    device = CollectingDevice(SIGNAL, limit=126, fails=True)
+    with pytest.raises(Refused, match="ended the take: the board's sensor does not answer"):
+        record(bench, device, replace(HALF_SECOND, seconds=30), Scripted())
+    assert bench.frames() == [list(range(126))]
 
 
 def test_a_clock_that_jumps_is_reported_and_wraps_without_a_word(bench: Bench) -> None:

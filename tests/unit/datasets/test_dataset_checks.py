@@ -117,6 +117,25 @@ def test_a_label_like_none_gets_the_classes() -> None:
     assert one(look(change(3, label="jumping")), "labels", "error").hint == "the dataset has rest, walk"
 
 
+def test_very_many_labels_that_are_none_are_summed_up() -> None:
+    def nonsense(entries: Entries) -> None:
+        entries += [replace(entry(100 + n, f"x{n:03}", "s01"), rate_hz=50.0) for n in range(30)]
+
+    found = look(nonsense)
+    assert [f.check for f in found] == ["labels"] * 21
+    assert found[-1].message == "10 recordings with 10 other labels that are not among the dataset's classes"
+    assert found[-1].total == 10 and found[-1].level == "error"
+
+
+def test_lines_with_other_numbers_of_channels_are_no_defect() -> None:
+    released_before = population_of(good(), ("rest", "walk"), SIGNAL["channels"])  # type: ignore[arg-type]
+    for short in ({"mean": (1.0,)}, {"spread": (1.0,)}, {"low": ()}, {"high": (1.0,) * 9}, {"mean": (), "spread": ()}):
+        of = spec({"ranges": {"gx": [-9, 9]}})
+        assert look(change(4, **short), of, released=released_before) == ()
+        drifted = look(lambda e, s=short: (moved(1, 0.3)(e), change(4, 6, **s)(e)), of, released=released_before)
+        assert [f.check for f in drifted] == ["drift"]
+
+
 def test_classes_that_differ_by_case_are_said() -> None:
     def shout(entries: Entries) -> None:
         entries += [replace(entry(60 + n, "Walk", s), rate_hz=50.0) for n, s in enumerate(SUBJECTS)]

@@ -9,6 +9,7 @@ from tinyops.datasets.split import (
     Piece,
     choose_test,
     entry_group,
+    place_units,
     split_by_content,
     suggest_test,
     unique_recordings,
@@ -155,6 +156,30 @@ def test_what_is_suggested_is_right(owners: dict[str, set[str]]) -> None:
     names = suggest_test(classes, 0.25, 1) if len(owners) > 1 else ()
     if names:
         choose_test(found, Split(by="subject", test=names))
+
+
+def test_of_many_takes_a_seed_is_suggested() -> None:
+    found = [Piece("a", f"t{n}", f"a{n}") for n in range(200)] + [Piece("b", f"u{n}", f"b{n}") for n in range(3)]
+    split = next(s for s in (Split(by="take", seed=n) for n in range(99)) if not sum(choose_unsafe(found, s)[200:]))
+    with pytest.raises(
+        SpecError, match=r"class b has nothing for test: its takes u0, u1, u2 are all in training"
+    ) as caught:
+        choose_test(found, split)
+    words = caught.value.hint.split("`")
+    assert words[1].startswith("seed: ") and words[2].startswith(" gives both sides every class")
+    choose_test(found, Split(by="take", seed=int(words[1].removeprefix("seed: "))))
+
+
+def choose_unsafe(found: list[Piece], split: Split) -> list[bool]:
+    test = place_units(found, split)
+    return [piece.unit in test for piece in found]
+
+
+def test_suggestions_for_very_many_are_quick_enough_to_be_made() -> None:
+    names = {f"t{n}" for n in range(60_000)}
+    classes = {"a": names, "b": {*list(names)[:30_000], "u"}, "c": {"u", "v"}}
+    test = suggest_test(classes, 0.25, 1)
+    assert len(test) == 15_000 or len(test) == 15_001
 
 
 def test_recordings_without_a_subject_cannot_be_split_by_it() -> None:

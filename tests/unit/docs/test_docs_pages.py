@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import re
 import shlex
@@ -85,7 +86,9 @@ def test_commands_on_pages_parse(page: Path) -> None:
             continue
         known = parsers()
         assert words[0] in known, f"tinyops {shlex.join(words)}: no such command"
-        given = [word for word in words[1:] if word != "…"]
+        command = importlib.import_module(f"tinyops.cli.commands.{words[0]}")
+        complete = getattr(command, "complete", lambda argv: argv)
+        given = [word for word in complete(words)[1:] if word != "…"]
         named_only = "…" in words or not any(word.startswith("--") for word in given)
         fault = parse(known[words[0]], given)
         assert not fault or (named_only and "are required" in fault), f"tinyops {shlex.join(words)}: {fault}"

@@ -157,7 +157,7 @@ def test_a_file_that_changed_is_not_cut(session: Session, index: Path) -> None:
 
 def test_an_action_that_changes_nothing_is_no_change(session: Session, index: Path) -> None:
     entry = next(e for e in lines(index) if e.label == "wave")
-    with pytest.raises(SpecError, match="changes nothing"):
+    with pytest.raises(SpecError, match="nothing was changed"):
         act(session, do="label", ids=[entry.id], label="wave")
     assert session.history.done == []
 

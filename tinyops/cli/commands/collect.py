@@ -13,6 +13,7 @@ VERBS: dict[str, str] = {
     "firmware": "a program for a board that sends what its sensor measures",
     "record": "record from one device: by a line, the network, a radio, or this machine's own microphone or camera",
     "serve": "take in recordings that many devices push at once",
+    "push": "bring recordings of this machine to a receiver, over lines that break",
 }
 
 

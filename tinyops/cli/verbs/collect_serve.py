@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STATE = ".tinyops/receiver"
 CHUNKS_AT_ONCE = 1024
+SLOWEST_BYTES_PER_S = 1024  # there are radios like that; what waits for them is bounded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--connections", type=int, default=1024, metavar="N", help="most connections at a time (default 1024)")
     add("--rate", type=float, default=500.0, metavar="N", help="requests a second of one address (default 500)")
     add("--patience", type=float, default=10.0, metavar="S", help="seconds that a slow client has to ask (default 10)")
-    add("--take-mb", type=int, default=128, metavar="N", help="largest take (default 128)")
+    add("--take-mb", type=int, default=32, metavar="N", help="largest take (default 32)")
     add("--device-kb-s", type=float, default=1024, metavar="N", help="KB a second of one device (default 1024)")
     add("--takes", type=int, default=2000, metavar="N", help="most takes open at a time (default 2000)")
     add("--takes-per-device", type=int, default=4, metavar="N", help="of one device (default 4)")
@@ -149,5 +150,6 @@ def _limits(arguments: argparse.Namespace) -> Limits:
         per_client_s=arguments.rate,
         burst=3 * arguments.rate,
         patience_s=arguments.patience,
+        slowest_bytes_per_s=SLOWEST_BYTES_PER_S,
         streams_max=arguments.connections // 2,
     )

@@ -18,15 +18,23 @@ if TYPE_CHECKING:
     from tinyops.datasets.importing import Wish
     from tinyops.datasets.intake import Intake, Target
     from tinyops.specs.model import RecordingsSource
+    from tinyops.specs.recorded import Recorded
 
 RULE = "folder, a pattern such as '*_{}.wav' whose {} is the name, or column:NAME"
 SHOWN = 20
+OF_FILES = ("label", "label_from", "subject", "subject_from", "take_from", "rename", "rate", "columns", "in_place")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     parser.add_argument("dataset", metavar="DATASET")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files, and folders of files")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="files, folders of files, or another index, such as an inbox's",
+    )
     label = parser.add_mutually_exclusive_group()
     label.add_argument("--label", default="", help="of all of them; without any they wait for one")
     label.add_argument("--label-from", metavar="RULE", help=f"where each label stands: {RULE}")
@@ -49,11 +57,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.datasets.importing import find_files
     from tinyops.datasets.intake import Target, keep_all, refusal, take_in
     from tinyops.datasets.places import open_objects
+    from tinyops.datasets.takeover import is_index
     from tinyops.reconcile.world import parse_cache
     from tinyops.specs.recorded import recorded_dataset
 
     root = repository_root(arguments)
     dataset = recorded_dataset(root, arguments.dataset, cache=parse_cache(root))
+    if len(arguments.paths) == 1 and is_index(arguments.paths[0]):
+        return _add_index(arguments, output, root, dataset)
     wish = _wish(arguments, dataset.source)
     files, passed = find_files(arguments.paths)
     objects = open_objects(dataset.source, dataset.index, dataset.name)
@@ -68,6 +79,31 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         if not arguments.dry_run:
             keep_all(intake, wish, target, report)
     _say(arguments, output, intake, dataset.index, passed)
+    if not arguments.dry_run:
+        note_added(root, dataset, intake.entries, output.note)
+    return 0
+
+
+def _add_index(arguments: argparse.Namespace, output: Output, root: Path, dataset: Recorded) -> int:
+    """The lines of another index, with their labels, and its files."""
+    from tinyops.cli.working import working
+    from tinyops.datasets.intake import Target, refusal
+    from tinyops.datasets.places import open_objects
+    from tinyops.datasets.takeover import keep_index, take_in_index
+
+    (index,) = arguments.paths
+    if any(getattr(arguments, name) for name in OF_FILES):
+        options = ", ".join("--" + name.replace("_", "-") for name in OF_FILES)
+        raise UsageError(f"{index} is an index, whose lines say what its files are", hint=f"leave out {options}")
+    target = Target(dataset.spec, dataset.index, open_objects(dataset.source, dataset.index, dataset.name))
+    with working(output) as report:
+        intake = take_in_index(index, target, report)
+        error = refusal(intake, skip_bad=arguments.skip_bad, skip_duplicates=arguments.skip_duplicates)
+        if error is not None:
+            raise error
+        if not arguments.dry_run:
+            keep_index(index, intake, target, report)
+    _say(arguments, output, intake, dataset.index, 0)
     if not arguments.dry_run:
         note_added(root, dataset, intake.entries, output.note)
     return 0

@@ -31,7 +31,7 @@ from tinyops.files import MIB, canonical_json, writing
 FOLDER, SUFFIX = ".unfinished", ".journal"
 SYNC_S = 1.0
 HEADER_LIMIT_BYTES = MIB
-TAKE_LIMIT_BYTES = 512 * MIB
+TAKE_LIMIT_BYTES = 64 * MIB  # 35 minutes of sound: what becomes of it fits in the memory of a small machine
 BLOCK_LIMIT_BYTES = 64 * MIB
 RECORD = struct.Struct("<IIqd")  # bytes of values, lost frames, the device's clock in ms or NO_CLOCK, arrival in s
 CRC = struct.Struct("<I")

@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 
 from tinyops.collect.capture.ways.kind import Stream
-from tinyops.errors import TinyopsError, ToolError
+from tinyops.errors import TinyopsError
 from tinyops.link.client import LinkClosed
 
 READ_S = 0.2
-CHUNKS_MAX = 65_536  # that wait; then the device waits, or its kernel's buffer says what was lost
+WAITING_MAX_BYTES = 64 * 1024 * 1024  # then the device waits, or loses what its line cannot keep
 GATHER_S = 0.004  # a chunk is what came within it: fewer, larger ones cost less
 CLOSE_S = 5.0
 
@@ -31,7 +31,8 @@ class Pump:
     def __init__(self, stream: Stream, *, gather: bool = True) -> None:
         self._stream = stream
         self._gather_s = GATHER_S if gather else 0.0
-        self._chunks: queue.Queue[Chunk | TinyopsError] = queue.Queue(CHUNKS_MAX)
+        self._chunks: queue.SimpleQueue[Chunk | TinyopsError] = queue.SimpleQueue()
+        self._read_bytes = self._taken_bytes = 0  # each written by one of the two threads
         self._done = threading.Event()
         self._ended: TinyopsError | None = None
         self._thread = threading.Thread(target=self._run, name=f"reads {stream.name}", daemon=True)
@@ -45,6 +46,7 @@ class Pump:
         try:
             item = self._chunks.get(timeout=max(timeout_s, 0.001))
             while isinstance(item, Chunk):
+                self._taken_bytes += len(item.data)
                 found.append(item)
                 item = self._chunks.get_nowait()
         except queue.Empty:
@@ -64,24 +66,17 @@ class Pump:
             while not self._done.is_set():
                 data = self._stream.read(READ_S)
                 if data:
-                    self._put(Chunk(data, time.monotonic()))
+                    self._read_bytes += len(data)
+                    self._chunks.put(Chunk(data, time.monotonic()))
+                    self._wait_for_room()
                     if self._gather_s:
                         time.sleep(self._gather_s)
         except TinyopsError as error:
-            self._put(error)
+            self._chunks.put(error)
         except Exception as error:  # the end of this thread must be seen by the other
             if not self._done.is_set():
-                self._put(LinkClosed(f"{self._stream.name}: cannot be read any more: {error}"))
+                self._chunks.put(LinkClosed(f"{self._stream.name}: cannot be read any more: {error}"))
 
-    def _put(self, item: Chunk | TinyopsError) -> None:
-        while not self._done.is_set():
-            try:
-                self._chunks.put(item, timeout=READ_S)
-            except queue.Full:
-                continue
-            return
-
-
-def nobody_listens(name: str) -> ToolError:
-    """For a request over a way on which none reaches the device."""
-    return ToolError(f"{name}: nothing can be asked over this way")
+    def _wait_for_room(self) -> None:
+        while self._read_bytes - self._taken_bytes > WAITING_MAX_BYTES and not self._done.is_set():
+            self._done.wait(READ_S)

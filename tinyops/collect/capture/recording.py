@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from tinyops.datasets.adding import clipped_values
 
 GAPS_MAX = 99_000  # of the 100,000 that a take's file holds
 RECENT_S = 3.0
-OVER = "its time is over"
-SHOWN_FRAMES = 4096
+OVER, FULL = "its time is over", "it is as large as a recording may be"
+SHOWN_VALUES = 16_384
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Recording:
         self._limit = limit
         self._counts = heading.facts.full_scale is not None
         self._points: deque[tuple[float, int]] = deque()
-        self._recent: deque[NDArray[np.float64]] = deque()
+        self._recent: deque[NDArray[Any]] = deque()
+        self._shown = max(SHOWN_VALUES // heading.values, 1)
         self._held = 0
 
     @property
@@ -77,10 +79,8 @@ class Recording:
         self._gaps += bool(block.lost)
         self.last_s = block.arrived_s
         self._look(block)
-        if self.journal.bytes >= TAKE_LIMIT_BYTES:
-            self.ended = f"it has {TAKE_LIMIT_BYTES:,} bytes, the most that a take may have"
-        elif self._gaps >= GAPS_MAX:
-            self.ended = f"it has {GAPS_MAX:,} gaps, the most that a take may have"
+        if self.journal.bytes >= TAKE_LIMIT_BYTES or self._gaps >= GAPS_MAX:
+            self.ended = FULL
 
     def tick(self) -> None:
         """Time has gone by."""
@@ -96,7 +96,8 @@ class Recording:
         elif self._limit.frames is not None:
             left = (self._limit.frames - self.made) / (rate or self.heading.facts.rate_hz or 1.0)
         recent = np.concatenate(self._recent) if self._recent else np.zeros((0, self.heading.values))
-        return View(self.heading.label, self.frames, self.lost, self.clipped, seconds, left, rate, recent)
+        shown = recent[-self._shown :].astype(np.float64)
+        return View(self.heading.label, self.frames, self.lost, self.clipped, seconds, left, rate, shown)
 
     def _within(self, block: Block) -> tuple[Block, Block | None]:
         if self._limit.seconds is not None and block.arrived_s - self._begun_s >= self._limit.seconds:
@@ -123,9 +124,9 @@ class Recording:
         self._points.append((block.arrived_s, self.made))
         while self._points[-1][0] - self._points[0][0] > RECENT_S:
             self._points.popleft()
-        self._recent.append(block.values.astype(np.float64))
+        self._recent.append(block.values)
         self._held += len(block.values)
-        while self._held - len(self._recent[0]) >= SHOWN_FRAMES:
+        while self._held - len(self._recent[0]) >= self._shown:
             self._held -= len(self._recent.popleft())
 
     def _rate(self) -> float | None:

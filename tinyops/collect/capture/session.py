@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tinyops.collect.capture.block import Block
 from tinyops.collect.capture.finishing import Destination, Kept, finish
 from tinyops.collect.capture.journal import Heading, Journal
-from tinyops.collect.capture.recording import OVER, Limit, Recording, View
+from tinyops.collect.capture.recording import FULL, Limit, Recording, View
 from tinyops.collect.capture.source import Source
 from tinyops.collect.capture.wanted import Wanted
 from tinyops.collect.capture.ways.kind import StreamEnded
@@ -67,10 +67,11 @@ class Operator(Protocol):
 
 @dataclass(frozen=True)
 class _End:
-    """How a take ended: by `act`, by itself (None), or by `failure`."""
+    """How a recording ended: by `act`, by itself (None), or by `failure`. `full`: another goes on with its take."""
 
     act: Act | None = None
     failure: BaseException | None = None
+    full: bool = False
 
 
 class Session:
@@ -120,15 +121,15 @@ class Session:
         return True
 
     def _takes(self, name: str) -> Act | None:
-        """One take, in as many recordings as it has pauses and one."""
+        """One take: one recording, and another after each pause and when one is full."""
         left = self._wanted.seconds
         while True:
             begun = time.monotonic()
-            act = self._one(name, left)
-            if act is not Act.PAUSE:
-                return act
+            end = self._one(name, left)
+            if end.act is not Act.PAUSE and not end.full:
+                return end.act
             left = None if left is None else max(left - (time.monotonic() - begun), 0.0)
-            if left == 0.0 or not self._paused():
+            if left == 0.0 or not (end.full or self._paused()):
                 return None
 
     def _paused(self) -> bool:
@@ -142,7 +143,7 @@ class Session:
                 return False
             self._source.skip(POLL_S)
 
-    def _one(self, name: str, seconds: float | None) -> Act | None:
+    def _one(self, name: str, seconds: float | None) -> _End:
         """One recording. Raises what ended it, if that was a failure, after it is kept."""
         self._source.begin()
         heading = self._heading(name)
@@ -152,7 +153,7 @@ class Session:
         if end.act is Act.RETAKE:
             self._stop(recording)
             journal.remove()
-            return end.act
+            return end
         try:
             if not isinstance(end.failure, LinkClosed | OSError):
                 self._stop(recording)
@@ -160,7 +161,7 @@ class Session:
             self._keep(recording, end.failure)
         if end.failure is not None and not self._is_natural(end.failure, seconds):
             raise end.failure
-        return Act.QUIT if end.failure is not None else end.act
+        return _End(Act.QUIT) if end.failure is not None else end
 
     def _is_natural(self, failure: BaseException, seconds: float | None) -> bool:
         return isinstance(failure, StreamEnded) and (seconds is None or not self._source.traits.live)
@@ -184,9 +185,7 @@ class Session:
                     return _End(act)
         except (TinyopsError, KeyboardInterrupt) as failure:
             return _End(None, failure)
-        if recording.ended != OVER:
-            self._operator.say(f"the take ends: {recording.ended}")
-        return _End()
+        return _End(full=recording.ended == FULL)
 
     def _heed_silence(self, recording: Recording, now: float) -> None:
         if self._source.traits.live and now - recording.last_s > self._silence_s:

@@ -78,7 +78,10 @@ class Source:
             found, self._returned = self._returned, []
             return found
         chunks, self._backlog = self._backlog or self._pump.take(timeout_s), []
-        return [block for chunk in chunks for block in self.dialect.feed(chunk.data, chunk.arrived_s)]
+        blocks = [block for chunk in chunks for block in self.dialect.feed(chunk.data, chunk.arrived_s)]
+        if self._talk is not None and not blocks:
+            self._talk.look()
+        return blocks
 
     def give_back(self, blocks: list[Block]) -> None:
         """What was beyond the end of a take: of a file the next one begins with it."""

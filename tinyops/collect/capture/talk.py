@@ -36,6 +36,7 @@ class Talk:
         self._pump = pump
         self._dialect = dialect
         self._sequence = 1
+        self._began: int | None = None
         self._take = secrets.randbelow(TAKES)  # whoever was cut off a moment ago had another
 
     @staticmethod
@@ -62,7 +63,15 @@ class Talk:
                 raise ToolError(f"{self._stream.name}: runs no collector's firmware", hint=FIRMWARE_HINT) from error
             raise
         assert isinstance(millihertz, int)
+        self._began = self._sequence
         return millihertz / 1000 or None
+
+    def look(self) -> None:
+        """Between requests. Raises Refused when the board has ended its take, by an error as its answer."""
+        while self._dialect.answers:
+            frame = self._dialect.answers.popleft()
+            if frame.type == Type.ERROR and frame.sequence == self._began:
+                raise self._refusal("ended the take", frame)
 
     def _number(self) -> bytes:
         self._take = (self._take + 1) % TAKES
@@ -100,13 +109,15 @@ class Talk:
                 frame = self._dialect.answers.popleft()
                 if frame.sequence != self._sequence:
                     continue
-                if frame.type == Type.ERROR and len(frame.payload) == 1:
-                    status = int.from_bytes(frame.payload, "little", signed=True)
-                    said = f"{self._stream.name}: refused {kind.name}: {describe_status(status)}"
-                    raise Refused(said, status)
+                if frame.type == Type.ERROR:
+                    raise self._refusal(f"refused {kind.name}", frame)
                 if frame.type == kind | REPLY:
                     return frame
         return None
+
+    def _refusal(self, what: str, frame: Frame) -> Refused:
+        status = int.from_bytes(frame.payload[:1], "little", signed=True)
+        return Refused(f"{self._stream.name}: {what}: {describe_status(status)}", status)
 
 
 def check_hello(hello: Hello, signal: Signal, name: str) -> None:

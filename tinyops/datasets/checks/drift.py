@@ -89,7 +89,11 @@ def _farthest(data: Evidence, moved: Moved, then: Population) -> list[str]:
     """The recordings of the channel that moved most, those first that differ most from what was released."""
     number = data.spec.signal.channels.index(moved.channel)
     was = then.cells[moved.label, moved.channel]
-    rows = [r for r in data.labelled if r.entry.label == moved.label and len(r.entry.mean) > number]
+    rows = [
+        r
+        for r in data.labelled
+        if r.entry.label == moved.label and min(len(r.entry.mean), len(r.entry.spread)) > number
+    ]
 
     def distance(row: IndexRow) -> float:
         return abs(row.entry.mean[number] - was.level.mean) + abs(row.entry.spread[number] - was.spread.mean)

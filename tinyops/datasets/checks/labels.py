@@ -19,9 +19,13 @@ def check_labels(data: Evidence) -> Iterator[Found]:
     for row in data.rows:
         if row.entry.label and row.entry.label not in known:
             strange[row.entry.label].append(row)
-    for label, rows in sorted(strange.items()):
+    for label, rows in sorted(strange.items())[:SHOWN]:
         message = f"{number_of(len(rows))} labelled {label!r}, which is not one of the dataset's classes"
         yield Found(message, places(rows), guess(label, classes), always=True)
+    if others := sorted(strange)[SHOWN:]:
+        rows = [row for label in others for row in strange[label]]
+        message = f"{number_of(len(rows))} with {len(others):,} other labels that are not among the dataset's classes"
+        yield Found(message, places(rows), f"the dataset has {', '.join(classes[:SHOWN])}", always=True)
     alike = defaultdict[str, list[str]](list)
     for label in classes:
         alike[_plain(label)].append(label)

@@ -1,7 +1,7 @@
 // Which recordings the list shows, and in which order.
 
 import { paint } from "./colours.js";
-import { element } from "./list.js";
+import { element, refill } from "./dom.js";
 
 export class Filters extends EventTarget {
   constructor(store, guesses) {
@@ -26,7 +26,7 @@ export class Filters extends EventTarget {
     const devices = new Set(this.store.recordings.map((recording) => recording.device));
     options(this.subject, "all subjects", subjects);
     options(this.device, "all devices", devices);
-    this.counts.replaceChildren(...[...this.store.counts()].map(([label, count]) => this.count(label, count)));
+    refill(this.counts, [...this.store.counts()].map(([label, count]) => this.count(label, count)));
   }
 
   count(label, count) {

@@ -32,10 +32,10 @@ export class Guesses extends EventTarget {
 
   take(found) {
     const { found: files, ...state } = found;
-    const news = files.length || state.done !== this.state.done || state.problem !== this.state.problem;
+    const news = files.length || JSON.stringify(state) !== JSON.stringify(this.state);
     this.state = state;
     for (const [path, guess] of files) this.byPath.set(path, guess);
-    if (news || state.model) this.dispatchEvent(new CustomEvent("changed", { detail: files.map(([path]) => path) }));
+    if (news) this.dispatchEvent(new CustomEvent("changed", { detail: files.map(([path]) => path) }));
   }
 
   windows(path) {

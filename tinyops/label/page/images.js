@@ -3,11 +3,18 @@
 import { bytes } from "./api.js";
 import { css, prepare } from "./colours.js";
 
+// One frame as a canvas of its own size.
+export async function picture(path, frame, [height, width]) {
+  const data = new Uint8ClampedArray(await bytes("pixels", { path, frame }));
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
+  return canvas;
+}
+
 export class Images {
   constructor(canvas, onFailure) {
     this.canvas = canvas;
     this.onFailure = onFailure;
-    this.fetched = 0;
   }
 
   open(path, size) {
@@ -20,11 +27,9 @@ export class Images {
     this.frame = frame;
     const { path, size } = this;
     try {
-      const data = new Uint8ClampedArray(await bytes("pixels", { path, frame }));
+      const found = await picture(path, frame, size);
       if (path !== this.path || frame !== this.frame) return;
-      this.fetched += data.byteLength;
-      this.picture = new OffscreenCanvas(size[1], size[0]);
-      this.picture.getContext("2d").putImageData(new ImageData(data, size[1], size[0]), 0, 0);
+      this.picture = found;
       this.draw();
     } catch (error) {
       this.onFailure(error);

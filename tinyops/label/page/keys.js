@@ -1,6 +1,6 @@
 // Everything by keyboard: which key does what, and the list of them that `?` shows.
 
-import { element } from "./list.js";
+import { element } from "./dom.js";
 
 const BOXES = new Set(["INPUT", "SELECT", "TEXTAREA"]);
 

@@ -1,7 +1,7 @@
 // Classes to press, and a box in which their first letters are typed.
 
 import { paint } from "./colours.js";
-import { element } from "./list.js";
+import { element, refill } from "./dom.js";
 
 export class Labels {
   constructor(store, choose) {
@@ -19,7 +19,7 @@ export class Labels {
   bar(label) {
     const { classes } = this.store.about;
     const buttons = classes.map((name, number) => this.button(name, number < 9 ? String(number + 1) : "", name === label));
-    this.classes.replaceChildren(...buttons, this.button("", "0", label === ""), this.more());
+    refill(this.classes, [...buttons, this.button("", "0", label === ""), this.more()]);
   }
 
   button(name, digit, pressed) {

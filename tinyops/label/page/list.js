@@ -1,15 +1,16 @@
 // The list of recordings: only rows in sight are in the document. One is open; several may be marked.
 
 import { paint } from "./colours.js";
+import { element } from "./dom.js";
 
 const ROW = 46; // pixels, as in style.css
 const BEYOND = 4; // rows above and below those in sight
 const CHIPS = 3;
 
 export class List extends EventTarget {
-  constructor(box, rows, store, guesses) {
+  constructor(box, rows, store, guesses, thumbs) {
     super();
-    Object.assign(this, { box, rows, store, guesses, shown: [], at: new Map(), marked: new Set(), open: null, made: new Map() });
+    Object.assign(this, { box, rows, store, guesses, thumbs, shown: [], at: new Map(), marked: new Set(), open: null, made: new Map() });
     box.addEventListener("scroll", () => this.draw(), { passive: true });
     box.addEventListener("click", (event) => this.click(event));
     new ResizeObserver(() => this.draw()).observe(box);
@@ -54,6 +55,7 @@ export class List extends EventTarget {
     if (summary?.disagrees) head.append(element("span", "differs", "≠", "the model says something else"));
     if (summary) head.append(element("span", "sure", `${Math.round(summary.sure * 100)} %`, "how sure the model is"));
     head.append(element("span", "long", duration(recording)));
+    if (this.store.about.signal.size) row.append(this.thumbs.of(recording.path));
     row.append(head, this.chips(recording));
     return row;
   }
@@ -135,16 +137,8 @@ export class List extends EventTarget {
   }
 }
 
-export function element(name, kind = "", text = "", title = "") {
-  const made = document.createElement(name);
-  if (kind) made.className = kind;
-  if (text) made.textContent = text;
-  if (title) made.title = title;
-  return made;
-}
-
 function duration({ frames, rate }) {
-  if (!frames) return "";
+  if (!frames || frames === 1) return "";
   if (!rate) return `${frames.toLocaleString("en")} frames`;
   const seconds = frames / rate;
   return seconds < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;

@@ -2,18 +2,20 @@
 
 import { Actions } from "./actions.js";
 import { channelColour, isDark } from "./colours.js";
+import { element, refill } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Filters } from "./filters.js";
 import { Guesses } from "./guesses.js";
 import { Images } from "./images.js";
 import { keymap, listen, table } from "./keys.js";
 import { Labels } from "./labels.js";
-import { element, List } from "./list.js";
+import { List } from "./list.js";
 import { Overlay } from "./overlay.js";
 import { drawPieces } from "./pieces.js";
 import { Player } from "./play.js";
 import { Pointer } from "./pointer.js";
 import { Store } from "./store.js";
+import { Thumbs } from "./thumbs.js";
 import { Tracks } from "./tracks.js";
 
 const LOOK_MS = 4000;
@@ -22,7 +24,7 @@ const $ = (id) => document.getElementById(id);
 const store = new Store();
 const guesses = new Guesses(store);
 const editor = new Editor(store);
-const list = new List($("list"), $("rows"), store, guesses);
+const list = new List($("list"), $("rows"), store, guesses, new Thumbs(store));
 const filters = new Filters(store, guesses);
 const actions = new Actions(store, editor, list, guesses, say);
 const player = new Player(editor);
@@ -72,7 +74,7 @@ function recordingFacts(recording) {
     first.device,
     first.time.replace("T", " ").replace("Z", " UTC"),
     facts?.rate_hz ? `${facts.rate_hz.toLocaleString("en")} Hz` : "",
-    times ? `${times.frames.toLocaleString("en")} frames` : "",
+    times?.frames > 1 ? `${times.frames.toLocaleString("en")} frames` : "",
     lost ? `${lost.toLocaleString("en")} lost` : "",
     ...Object.entries(facts?.facts ?? {}).map(([name, text]) => `${name} ${text}`),
   ];
@@ -103,7 +105,7 @@ function drawLegend() {
     });
     return button;
   });
-  $("legend").replaceChildren(...(isImage() ? [] : buttons));
+  refill($("legend"), isImage() ? [] : buttons);
 }
 
 function drawAll() {
@@ -236,7 +238,7 @@ function follow() {
   editor.addEventListener("opened", opened);
   editor.addEventListener("failed", ({ detail }) => failed(detail));
   editor.addEventListener("moved", () => {
-    if (isImage() && editor.times) images.show(Math.min(editor.cursor, editor.times.frames - 1));
+    if (isImage() && images.path === editor.path) images.show(Math.min(editor.cursor, editor.times.frames - 1));
     drawAll();
   });
   editor.addEventListener("viewed", () => {

@@ -1,9 +1,10 @@
 // The pieces of the open recording as a row of buttons: what they are, and what the model takes them for.
 
 import { paint } from "./colours.js";
-import { element } from "./list.js";
+import { element } from "./dom.js";
 
 const SHOWN_MAX = 200;
+const SHORT = "shorter than the model's window: it cannot be trained on";
 
 export function drawPieces(box, editor, guesses, store) {
   const { pieces } = editor;
@@ -18,6 +19,7 @@ export function drawPieces(box, editor, guesses, store) {
     if (piece.subject) row.append(element("span", "", piece.subject));
     const guess = guesses.of(piece);
     if (guess) row.append(guessed(guess));
+    else if (isShort(piece, guesses, editor)) row.append(element("span", "differs", "short", SHORT));
     paint(row, store.about.classes, piece.label);
     row.addEventListener("click", (event) => choose(editor, piece, event));
     return row;
@@ -40,6 +42,12 @@ function choose(editor, piece, event) {
   editor.say("moved");
 }
 
+function isShort(piece, guesses, editor) {
+  const found = guesses.windows(piece.path);
+  const [begin, end] = editor.span(piece);
+  return found && end - begin < found.frames;
+}
+
 function guessed({ label, sure, agrees }) {
   const text = `${agrees ? "=" : "≠"} ${label} ${Math.round(sure * 100)} %`;
   return element("span", agrees ? "agrees" : "differs", text, "what the model takes it for");
@@ -49,5 +57,6 @@ function spanText(piece, editor) {
   if (!editor.times) return "";
   const [begin, end] = editor.span(piece);
   const at = (frame) => editor.times.text(editor.times.slotOf(frame));
+  if (end - begin === 1) return "";
   return piece.begin === null ? `all, ${at(end)}` : `${at(begin)} – ${at(end)}`;
 }

@@ -83,7 +83,7 @@ function finish(recording) {
   const { pieces } = recording;
   pieces.sort((a, b) => (a.begin ?? 0) - (b.begin ?? 0));
   const [first] = pieces;
-  recording.name = first.take || (first.path.includes("/") && !first.device ? first.path : shortPath(first.path));
+  recording.name = first.take || shortPath(first.path);
   recording.labels = [...new Set(pieces.map((piece) => piece.label))];
   recording.subjects = [...new Set(pieces.map((piece) => piece.subject))];
   recording.device = first.device;

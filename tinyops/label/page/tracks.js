@@ -111,12 +111,12 @@ export class Tracks {
     pen.font = "11px system-ui, sans-serif";
     pen.lineWidth = 1;
     pen.beginPath();
-    for (const tick of ticks(low, most, Math.max(2, high / 45))) {
+    for (const tick of ticks(low, most, Math.max(3, high / 34))) {
       const at = Math.round(y(tick)) + 0.5;
       if (at < top + 6 || at > top + high - 4) continue;
       pen.moveTo(0, at);
       pen.lineTo(width, at);
-      pen.fillText(String(tick), LEFT, at - 3);
+      if (at > top + 13) pen.fillText(String(tick), LEFT, at - 3);
     }
     if (top > 0) pen.moveTo(0, top), pen.lineTo(width, top), pen.moveTo(0, top + 1), pen.lineTo(width, top + 1);
     pen.stroke();

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tinyops.collect.wire import CHUNK_LIMIT_BYTES, TAKE_LIMIT_BYTES, Opening
+from tinyops.collect.wire import CHUNK_LIMIT_BYTES, Opening
 from tinyops.files import MIB
 from tinyops.receiver.guard import Refused
 from tinyops.receiver.recordings.ledger import Incoming, Ledger
@@ -21,7 +21,7 @@ class Bounds:
     open in all, and `keep_free_bytes` of the disk stay free; a take of which nothing came for `idle_s` is closed."""
 
     chunk_bytes: int = CHUNK_LIMIT_BYTES
-    take_bytes: int = TAKE_LIMIT_BYTES
+    take_bytes: int = 32 * MIB
     takes_per_device: int = 4
     takes: int = 2000
     device_bytes_per_s: float = 1.0 * MIB
@@ -41,12 +41,12 @@ def check_scope(scope: str, opening: Opening) -> None:
         raise Refused(403, f"this token is good for {scope}, not for {opening.dataset}/{opening.device}")
 
 
-def check_room(ledger: Ledger, bounds: Bounds, opening: Opening) -> None:
-    """Raises Refused where there are too many takes."""
+def check_room(ledger: Ledger, bounds: Bounds, opening: Opening, pending: int) -> None:
+    """Raises Refused where there are too many takes, with those `pending` that are being opened."""
     if ledger.of_device[opening.dataset, opening.device] >= bounds.takes_per_device:
         sentence = f"{opening.device} has {bounds.takes_per_device} takes open: close one"
         raise Refused.busy(429, sentence, CROWDED_S)
-    if len(ledger.takes) >= bounds.takes:
+    if len(ledger.takes) + pending >= bounds.takes:
         raise Refused.busy(503, f"{bounds.takes:,} takes are open", CROWDED_S)
 
 
@@ -115,7 +115,7 @@ def place(incoming: Incoming, offset: int, data: bytes, bounds: Bounds) -> Place
 def same_take(incoming: Incoming, opening: Opening) -> None:
     """Raises Refused where a device opens a take again with other facts."""
     if incoming.opening != replace_started(opening, incoming.opening.started):
-        raise Refused(409, f"take {opening.take} is open with other facts")
+        raise Refused(409, f"take {opening.called} is open with other facts")
 
 
 def replace_started(opening: Opening, started: str) -> Opening:

@@ -100,7 +100,11 @@ def _file(opening: Opening, label: str, subject: str, data: bytes, signal: Signa
 
 def _read_counts(data: bytes, opening: Opening, gaps: Gaps) -> Frames:
     whole = len(data) // opening.frame_bytes
-    values = np.frombuffer(data, "<i2", whole * len(opening.channels)).reshape(whole, -1).astype(np.int16)
+    values = (
+        np.frombuffer(data, "<i2", whole * len(opening.channels))
+        .reshape(whole, len(opening.channels))
+        .astype(np.int16, copy=False)
+    )
     return Frames(values, _merged(gaps, whole), len(data) - whole * opening.frame_bytes)
 
 

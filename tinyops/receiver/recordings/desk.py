@@ -55,7 +55,7 @@ class Desk:
         self._locks: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._looked_s, self._free_bytes = -SPACE_EVERY_S, 0
         self.ending = asyncio.Event()
-        self.taken_bytes = 0
+        self.taken_bytes = self._opening = 0
 
     async def open(self, opening: Opening, scope: str) -> tuple[Incoming, bool]:
         """The take, and whether it is new: a device that opens one again under the same name goes on with it."""
@@ -65,14 +65,18 @@ class Desk:
             if (known := self.journal.ledger.named(opening)) is not None:
                 same_take(known, opening)
                 return known, False
-            if opening.take and (receipt := self.journal.ledger.receipt_of(opening)) is not None:
-                raise Refused(409, f"take {opening.take} was closed", facts=receipt.model_dump())
-            check_room(self.journal.ledger, self.bounds, opening)
+            if opening.called and (receipt := self.journal.ledger.receipt_of(opening)) is not None:
+                raise Refused(409, f"take {opening.called} was closed", facts=receipt.model_dump())
+            check_room(self.journal.ledger, self.bounds, opening, self._opening)
             self._check_space()
             take = secrets.randbits(64)
             started = opening.started or datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             opening = opening.model_copy(update={"started": started})
-            await self.journal.append(Record(Kind.OPEN, take, opening.model_dump_json().encode()))
+            self._opening += 1
+            try:
+                await self.journal.append(Record(Kind.OPEN, take, opening.model_dump_json().encode()))
+            finally:
+                self._opening -= 1
         self._on_event(f"{opening.dataset} {opening.device} {take_name(take)}: opened")
         return self.journal.ledger.takes[take], True
 
@@ -169,14 +173,18 @@ class Desk:
             for incoming in list(self.journal.ledger.takes.values())
             if incoming.closing is not None or now_s - incoming.touched_s > self.bounds.idle_s
         ]
-        for key in [key for key, lock in self._locks.items() if isinstance(key, tuple) and not lock.locked()]:
-            del self._locks[key]  # of devices; nobody waits at one that is not locked
-        await asyncio.gather(*(self._end(incoming) for incoming in idle), return_exceptions=True)
+        takes = self.journal.ledger.takes
+        for key in [key for key, lock in self._locks.items() if key not in takes and not lock.locked()]:
+            del self._locks[key]  # of devices, and of takes that are gone: nobody waits at one that is not locked
+        for failure in await asyncio.gather(*(self._end(incoming) for incoming in idle), return_exceptions=True):
+            if isinstance(failure, Exception) and not isinstance(failure, Refused):
+                self._on_event(f"a defect of tinyops: {failure!r}"[:300])
 
     async def _end(self, incoming: Incoming) -> None:
         if incoming.closing is None:
             self._on_event(f"{incoming.opening.device} {incoming.name}: nothing came for {self.bounds.idle_s:g} s")
-        if not incoming.bytes and incoming.closing is None:
+        is_file = incoming.opening.encoding == "file"  # of which a part is worth nothing
+        if (is_file or not incoming.bytes) and incoming.closing is None:
             await self.drop(incoming)
         else:
             await self.close(incoming, Closing())

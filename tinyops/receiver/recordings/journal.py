@@ -28,10 +28,10 @@ from tinyops.receiver.guard import Refused
 from tinyops.receiver.recordings.disk import MODE, lock_folder, write_all, write_at
 from tinyops.receiver.recordings.ledger import Incoming, take_name
 from tinyops.receiver.recordings.records import Kind, Record
-from tinyops.receiver.recordings.recovery import recovered
+from tinyops.receiver.recordings.recovery import Recovered, recovered
 
 GATHER_S = 0.02  # how long a record waits for others; no longer once GATHER_BYTES wait
-GATHER_BYTES = MIB
+GATHER_BYTES = 32 * 1024
 WAITING_LIMIT_BYTES = 16 * MIB
 SEGMENT_BYTES = 64 * MIB
 FULL_S, FAILING_S = 60.0, 30.0  # when who was refused may ask again
@@ -42,7 +42,7 @@ class _Waiting:
     record: Record
     future: asyncio.Future[None]
     loop: asyncio.AbstractEventLoop
-    error: OSError | None = None
+    error: Exception | None = None
 
 
 @dataclass
@@ -82,9 +82,9 @@ class Journal:
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock = lock_folder(root)
             try:
-                self.ledger = recovered(root, on_event)
-                self._dirty = set(self.ledger.takes)
-                self._begin(_last_number(self._segments) + 1)
+                found = recovered(root, on_event)
+                self.ledger, self._dirty = found.ledger, set(found.ledger.takes)
+                self._start(found)
             except BaseException:
                 os.close(self._lock)
                 raise
@@ -102,6 +102,11 @@ class Journal:
     def file_of(self, incoming: Incoming) -> Path:
         """The bytes of a take, of which its first `bytes` count."""
         return self._spool / incoming.name
+
+    def bytes_of(self, incoming: Incoming) -> bytes:
+        """Those that count."""
+        with self.file_of(incoming).open("rb") as stream:
+            return stream.read(incoming.bytes)
 
     def free_bytes(self) -> int:
         """What the disk still has for it."""
@@ -142,8 +147,9 @@ class Journal:
         while batch := self._next():
             try:
                 self._write(batch)
-            except OSError as error:  # after a failed fsync nobody knows what is on the disk: the next start looks
-                self.trouble = f"the disk fails: {error.strerror}"
+            except Exception as error:  # after a failed fsync nobody knows what is on the disk: the next start looks
+                said = error.strerror if isinstance(error, OSError) else f"a defect of tinyops: {error!r}"[:200]
+                self.trouble = self.trouble or f"the disk fails: {said}"
                 for one in batch:
                     one.error = error
             self._tell(batch)
@@ -227,6 +233,16 @@ class Journal:
             return
         os.close(old)
 
+    def _start(self, found: Recovered) -> None:
+        """A new segment; on a disk that is full, the one that there is goes on. Raises ToolError."""
+        try:
+            self._begin(_last_number(self._segments) + 1)
+        except ToolError:
+            if found.segment is None:
+                raise
+            self._file, self._place = os.open(found.segment, os.O_WRONLY | os.O_CLOEXEC), found.end
+            os.ftruncate(self._file, found.end)
+
     def _begin(self, number: int) -> None:
         """Raises ToolError where the snapshot cannot be written; the segment before it is then as it was."""
         path = self._segments / f"{number:020}.log"
@@ -260,8 +276,8 @@ def _resolve(batch: Sequence[_Waiting]) -> None:
             one.future.set_exception(_refusal(one.error))
 
 
-def _refusal(error: OSError) -> Refused:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+def _refusal(error: Exception) -> Refused:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Refused.busy(507, "the disk is full: keep what you have", FULL_S)
     return Refused.busy(503, "the disk fails: keep what you have", FAILING_S)
 

@@ -123,7 +123,7 @@ class Keeper:
         for incoming in batch:
             closing = incoming.closing
             assert closing is not None
-            data = self._journal.file_of(incoming).read_bytes()[: incoming.bytes]
+            data = self._journal.bytes_of(incoming)
             try:
                 built.append((incoming, build(incoming.opening, closing, tuple(incoming.gaps), data, signal)))
             except SpecError as error:
@@ -152,7 +152,7 @@ class Keeper:
     def _refuse(self, incoming: Incoming, problem: str) -> _Kept:
         folder = self._journal.root / "refused"
         receipt = Receipt(**_whose(incoming), problem=problem[:500])
-        write_atomic(folder / incoming.name, self._journal.file_of(incoming).read_bytes()[: incoming.bytes])
+        write_atomic(folder / incoming.name, self._journal.bytes_of(incoming))
         facts = incoming.opening.model_dump_json(indent=1).encode() + b"\n"
         write_atomic(folder / f"{incoming.name}.json", facts)
         return _Kept(incoming, receipt)
@@ -160,4 +160,4 @@ class Keeper:
 
 def _whose(incoming: Incoming) -> dict[str, str]:
     opening = incoming.opening
-    return {"take": incoming.name, "dataset": opening.dataset, "device": opening.device, "name": opening.take}
+    return {"take": incoming.name, "dataset": opening.dataset, "device": opening.device, "name": opening.called}

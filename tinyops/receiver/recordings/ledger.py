@@ -50,7 +50,7 @@ class Incoming:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        return self.opening.dataset, self.opening.device, self.opening.take
+        return self.opening.dataset, self.opening.device, self.opening.called
 
 
 def take_name(take: int) -> str:
@@ -87,12 +87,12 @@ class Ledger:
 
     def named(self, opening: Opening) -> Incoming | None:
         """The take in hand that its device calls so."""
-        take = self.by_name.get((opening.dataset, opening.device, opening.take)) if opening.take else None
+        take = self.by_name.get((opening.dataset, opening.device, opening.called)) if opening.called else None
         return None if take is None else self.takes.get(take)
 
     def receipt_of(self, opening: Opening) -> Receipt | None:
         """Of the take that its device called so, the newest."""
-        wanted = (opening.dataset, opening.device, opening.take)
+        wanted = (opening.dataset, opening.device, opening.called)
         return next((r for r in reversed(self.done.values()) if (r.dataset, r.device, r.name) == wanted), None)
 
     def shorten(self, incoming: Incoming, size: int) -> None:
@@ -116,7 +116,7 @@ class Ledger:
         self.takes[incoming.take] = incoming
         self.of_device[incoming.key[:2]] += 1
         self.bytes += incoming.bytes
-        if incoming.opening.take:
+        if incoming.opening.called:
             self.by_name[incoming.key] = incoming.take
 
     def _change(self, incoming: Incoming, record: Record) -> None:

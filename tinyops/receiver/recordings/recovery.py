@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,12 +15,23 @@ from tinyops.receiver.recordings.ledger import Incoming, Ledger, take_name
 from tinyops.receiver.recordings.records import Kind, Record, read_records
 
 
-def recovered(root: Path, on_event: Callable[[str], None]) -> Ledger:
-    """The takes in hand, their files brought up to what the journal says. Files of none are removed."""
-    ledger = Ledger()
+@dataclass(frozen=True)
+class Recovered:
+    """The takes in hand; the newest segment, if there is one, and where its last whole record ends."""
+
+    ledger: Ledger
+    segment: Path | None = None
+    end: int = 0
+
+
+def recovered(root: Path, on_event: Callable[[str], None]) -> Recovered:
+    """The takes' files are brought up to what the journal says. Files of none are removed."""
+    ledger, found = Ledger(), Recovered(Ledger())
     spool = root / "open"
     for path in sorted((root / "journal").glob("*.log")):
-        if cut := _replay(path, ledger, spool):
+        end = _replay(path, ledger, spool)
+        found = Recovered(ledger, path, end)
+        if cut := path.stat().st_size - end:
             on_event(f"{path.name}: its last {cut:,} bytes were never whole, and nobody was told that they were taken")
     for incoming in list(ledger.takes.values()):
         _settle(ledger, incoming, spool, on_event)
@@ -29,11 +41,11 @@ def recovered(root: Path, on_event: Callable[[str], None]) -> Ledger:
             path.unlink(missing_ok=True)
     for path in (root / "journal").glob(".*"):
         path.unlink(missing_ok=True)
-    return ledger
+    return found
 
 
 def _replay(path: Path, ledger: Ledger, spool: Path) -> int:
-    """Applies a segment. Returns how many bytes at its end are no records."""
+    """Applies a segment. Returns where its last whole record ends."""
     size, place = path.stat().st_size, 0
     with path.open("rb") as stream:
         for record, end in read_records(stream, size):
@@ -42,7 +54,7 @@ def _replay(path: Path, ledger: Ledger, spool: Path) -> int:
             except ValidationError:
                 break
             place = end
-    return size - place
+    return place
 
 
 def _apply(record: Record, ledger: Ledger, spool: Path) -> None:

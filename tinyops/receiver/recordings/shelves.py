@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from tinyops.datasets.adding import Added, Addition, add_recordings
+from tinyops.datasets.adding import Added, Addition, add_entries, add_recordings
+from tinyops.datasets.objects import Objects
+from tinyops.files import digest_bytes
 from tinyops.receiver.guard import Refused
 from tinyops.specs.model import Signal
 
@@ -37,10 +39,11 @@ class Inbox:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a spec says: its signal, and the index that people record into."""
+    """What a spec says: its signal, the index that people record into, and where the files go."""
 
     signal: Signal
     index: Path
+    objects: Objects
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,11 @@ class Datasets:
         return self._find(dataset).signal
 
     def put(self, dataset: str, additions: Sequence[Addition]) -> Added:
-        return add_recordings(self._find(dataset).index, additions)
+        found = self._find(dataset)
+        lines = [replace(a.entry, sha256=digest_bytes(a.data), bytes=len(a.data)) for a in additions]
+        for line, addition in zip(lines, additions, strict=True):
+            found.objects.put(line, addition.data)
+        return add_entries(found.index, lines)
 
     def _find(self, dataset: str) -> Dataset:
         found = self.read()

@@ -1,10 +1,11 @@
 // One life of an RP2040 between two resets: rp2040js, with what it leaves out of the chip put right.
 //
 // Put right: faults (rp2040js only logs), wake from sleep with interrupts masked, peripherals held in reset, flash,
-// the reasons for a reset. The guest's clock counts executed instructions, one a nanosecond, as QEMU's does in the
+// the reasons for a reset, inputs of the converter. The guest's clock counts executed instructions, one a nanosecond, as QEMU's does in the
 // other twins; in sleep it follows the wall clock.
 import { BootRom, start } from './rom.mjs';
 import { FlashPins, Nor, Ssi, Violation } from './nor.mjs';
+import { connectConverter } from './replay.mjs';
 
 const RAM = 0x20000000;
 const HARD_FAULT = 3;
@@ -40,7 +41,8 @@ function refuseUnknown(name, text) {
 
 export class Chip {
   // `flash` is its content; `before`, the life that ended in a reset, keeps RAM and the watchdog's registers.
-  constructor(RP2040, nor, send, before = null) {
+  // `recording` is what the converter measures.
+  constructor(RP2040, nor, send, before = null, recording = null) {
     this.rp2040 = new RP2040();
     this.core = this.rp2040.core;
     this.rp2040.logger = silent;
@@ -57,6 +59,7 @@ export class Chip {
     this.#connectPeripherals();
     this.#connectUart();
     this.#connectCore();
+    connectConverter(this.rp2040, recording);
     this.rom = new BootRom(this.rp2040.bootrom);
     if (before) this.#keep(before);
     else fillWithNoise(this.rp2040.sram);

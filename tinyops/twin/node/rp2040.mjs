@@ -1,12 +1,13 @@
 // The twin of RP2040 boards:
 //
 //   node rp2040.mjs --library FOLDER --line FD [--control FD] [--flash FILE] [--facts FACTS]
-//       [--load FILE@OFFSET]... [--number HEX]
+//       [--load FILE@OFFSET]... [--number HEX] [--replay FILE]
 //
 // FOLDER has rp2040js in its node_modules. UART0 is the socket FD. Flash starts as FILE where it exists, else erased,
 // then takes each FILE at its offset; FILE is written again soon after it changed,
 // when power is cut and at the end. FACTS are numbers with colons between them: bytes of flash, of a sector, of a page;
-// how often a page may be programmed between two erases. HEX is the flash's own number, 8 bytes.
+// how often a page may be programmed between two erases. HEX is the flash's own number, 8 bytes. The recording in FILE is
+// what the converter measures.
 // The control socket takes a JSON object a line and answers with one: {"do": "reset"}, {"do": "power-cut"},
 // {"do": "cut-in", "operation": N} (power fails within the Nth erase or program from now), {"do": "state"},
 // {"do": "read", "offset": O, "count": N}.
@@ -17,6 +18,7 @@ import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { Chip, newNor } from './chip.mjs';
 import { NUMBER_BYTES, PICO_FACTS, PowerCut, Violation } from './nor.mjs';
+import { readRecording } from './replay.mjs';
 
 const BURST = 100_000;
 const SEND_BYTES = 4096;
@@ -32,7 +34,7 @@ function readArguments(words) {
   const found = { load: [] };
   for (let i = 0; i < words.length; i += 2) {
     const name = words[i].replace(/^--/, '');
-    if (!['library', 'line', 'control', 'flash', 'facts', 'load', 'number'].includes(name) || words[i + 1] === undefined) {
+    if (!['library', 'line', 'control', 'flash', 'facts', 'load', 'number', 'replay'].includes(name) || words[i + 1] === undefined) {
       fail(`rp2040: unknown or unfinished argument ${words[i]}`, 2);
     }
     if (name === 'load') found.load.push(words[i + 1]);
@@ -86,12 +88,22 @@ function loadLibrary(folder) {
   }
 }
 
+function loadRecording(path) {
+  if (path === undefined) return null;
+  try {
+    return readRecording(path);
+  } catch (error) {
+    return fail(`rp2040: ${path}: ${error.code ?? error.message}`, 2);
+  }
+}
+
 class Board {
   constructor(options) {
     this.options = options;
     this.RP2040 = loadLibrary(options.library);
     const facts = readFacts(options.facts);
     this.nor = newNor(loadFlash(options, facts), { facts, number: readNumber(options.number) });
+    this.recording = loadRecording(options.replay);
     this.saved = 0;
     this.toSend = [];
     this.resets = 0;
@@ -105,7 +117,7 @@ class Board {
   }
 
   #boot(before) {
-    this.chip = this.#guard(() => new Chip(this.RP2040, this.nor, (byte) => this.#send(byte), before));
+    this.chip = this.#guard(() => new Chip(this.RP2040, this.nor, (byte) => this.#send(byte), before, this.recording));
     this.sleptAt = null;
     this.#schedule();
   }

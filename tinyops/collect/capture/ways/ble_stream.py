@@ -12,10 +12,10 @@ from typing import Any, Protocol, TypeAlias
 
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkClosed, LinkTimeout
+from tinyops.link.ways import BLE_NOTIFY, BLE_SERVICE, BLE_WRITE
 
 # Nordic's numbers: what the device writes comes by notification of TX, what it hears is written to RX.
-SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
-RX, TX = "6e400002-b5a3-f393-e0a9-e50e24dcca9e", "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
+SERVICE, RX, TX = BLE_SERVICE, BLE_WRITE, BLE_NOTIFY
 CONNECT_S, CLOSE_S = 20.0, 5.0
 HINT = "is it on, near, not connected to something else, and does it offer the Nordic UART Service?"
 

@@ -1,0 +1,110 @@
+"""`tinyops collect push`: files of this machine to a receiver, `tinyops collect serve`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyops.cli.output import Output
+from tinyops.errors import SpecError, UsageError
+from tinyops.files import read_bounded
+
+if TYPE_CHECKING:
+    from tinyops.collect.wire import Opening
+
+TOKEN_LIMIT_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class _Pushed:
+    """A file and what the receiver is told of it."""
+
+    path: Path
+    opening: Opening
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("files", nargs="*", type=Path, metavar="FILE", help="takes, WAV, CSV, … ")
+    add("--index", type=Path, metavar="FILE", help="all recordings of this index, with their labels, in place of FILE")
+    add("--to", required=True, metavar="URL", help="the receiver: https://collect.example.org:8444")
+    add("--token-file", required=True, type=Path, metavar="FILE", help="what lets this machine in, one line")
+    add("--dataset", required=True, metavar="NAME", help="the receiver's dataset")
+    add("--device", default="", metavar="NAME", help="whose recordings they are (default: as the index says)")
+    add("--label", default="", help="of all of them; without any they wait for one")
+    add("--subject", default="", metavar="NAME", help="who moved, or spoke")
+    add("--patience", type=float, default=600.0, metavar="S", help="give up after so long without an answer")
+    add("--insecure", action="store_true", help="over http:// on a network where everybody may read along")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.collect.pushing import Receiver, push_file
+    from tinyops.collect.wire import TAKE_LIMIT_BYTES
+
+    if bool(arguments.files) == (arguments.index is not None):
+        raise UsageError("either FILE … or --index says what is pushed")
+    token = read_bounded(arguments.token_file, TOKEN_LIMIT_BYTES).decode(errors="replace").split()
+    receiver = Receiver(
+        arguments.to,
+        token[0] if token else "",
+        patience_s=arguments.patience,
+        is_insecure=arguments.insecure,
+        on_event=output.note,
+    )
+    pushed = []
+    try:
+        for one in _of_index(arguments) if arguments.index is not None else _of_files(arguments):
+            receipt = push_file(receiver, read_bounded(one.path, TAKE_LIMIT_BYTES), one.opening)
+            pushed.append({"file": str(one.path), "sha256": receipt.sha256})
+            output.note(f"{one.path}: is there")
+    finally:
+        receiver.close()
+    output.result({"pushed": pushed}, f"{len(pushed):,} recordings are at {arguments.to}")
+    return 0
+
+
+def _of_files(arguments: argparse.Namespace) -> Iterator[_Pushed]:
+    if not arguments.device:
+        raise UsageError("--device says whose recordings they are")
+    for path in arguments.files:
+        yield _Pushed(path, _opening(arguments, path, device=arguments.device))
+
+
+def _of_index(arguments: argparse.Namespace) -> Iterator[_Pushed]:
+    """Each file once; of one with several pieces the label is left to the receiver's people."""
+    from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, parse_index
+    from tinyops.datasets.objects import data_folder
+
+    entries = parse_index(read_bounded(arguments.index, INDEX_LIMIT_BYTES), str(arguments.index))
+    files: dict[str, list[IndexEntry]] = {}
+    for entry in entries:
+        files.setdefault(entry.path, []).append(entry)
+    for name, (entry, *others) in files.items():
+        facts = {
+            "device": arguments.device or entry.device or "unknown",
+            "ending": entry.kind,
+            "label": arguments.label or ("" if others or entry.begin is not None else entry.label),
+            "subject": arguments.subject or entry.subject,
+            "take": entry.take,
+            "started": entry.time,
+        }
+        yield _Pushed(data_folder(arguments.index) / name, _opening(arguments, arguments.index, **facts))
+
+
+def _opening(arguments: argparse.Namespace, path: Path, **facts: str) -> Opening:
+    """Raises SpecError for what the receiver would not take either."""
+    from pydantic import ValidationError
+
+    from tinyops.collect.wire import Opening
+    from tinyops.datasets.index import format_of
+
+    given = {"ending": format_of(path.name), "label": arguments.label, "subject": arguments.subject, **facts}
+    try:
+        return Opening.model_validate({"dataset": arguments.dataset, "encoding": "file", **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = str(first["msg"]).removeprefix("Value error, ")
+        raise SpecError(f"{path}: {'.'.join(map(str, first['loc']))}: {said}") from error
