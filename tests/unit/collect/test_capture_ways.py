@@ -46,11 +46,14 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @contextlib.contextmanager
-def sending(say: Callable[[bytes], object], line: Callable[[int], bytes], rate_hz: float = 200) -> Iterator[None]:
-    """A device that prints lines, from the moment on."""
+def sending(
+    say: Callable[[bytes], object], line: Callable[[int], bytes], rate_hz: float = 200, after_s: float = 0.0
+) -> Iterator[None]:
+    """A device that prints lines."""
     done = threading.Event()
 
     def run() -> None:
+        done.wait(after_s)
         number, began = 0, time.monotonic()
         while not done.is_set():
             while number < (time.monotonic() - began) * rate_hz:
@@ -206,11 +209,12 @@ def free_port(kind: socket.SocketKind) -> int:
         return int(line.getsockname()[1])
 
 
-def test_datagrams_of_whoever_sends_first(bench: Bench) -> None:
+def test_datagrams_of_whoever_sends_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "PATIENCE_S", 0.05)  # which begins with what comes first
     port = free_port(socket.SOCK_DGRAM)
     first, second = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
     with (
-        sending(lambda data: first.sendto(data, ("127.0.0.1", port)), lambda n: b"%d,0,0" % n),
+        sending(lambda data: first.sendto(data, ("127.0.0.1", port)), lambda n: b"%d,0,0" % n, after_s=0.2),
         opened("--listen-udp", f"127.0.0.1:{port}") as source,
         sending(lambda data: second.sendto(data, ("127.0.0.1", port)), lambda n: b"9,9,9\n"),
     ):

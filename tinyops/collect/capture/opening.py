@@ -118,6 +118,8 @@ def _looked(looking: _Looking) -> bool:
     begun = asked = time.monotonic()
     asks = looking.traits.talks and looking.wanted != "lines"
     while (now := time.monotonic()) - begun < PATIENCE_S:
+        if looking.traits.waits and not looking.recogniser.bytes:
+            begun = now
         if asks and now - begun >= LOOK_S and now - asked >= ASK_S:
             Talk.knock(looking.stream)
             asked = now
