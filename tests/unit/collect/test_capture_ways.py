@@ -210,11 +210,11 @@ def free_port(kind: socket.SocketKind) -> int:
 
 
 def test_datagrams_of_whoever_sends_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "PATIENCE_S", 0.05)  # which begins with what comes first
+    monkeypatch.setattr(opening, "PATIENCE_S", 0.5)  # which begins with what comes first
     port = free_port(socket.SOCK_DGRAM)
     first, second = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
     with (
-        sending(lambda data: first.sendto(data, ("127.0.0.1", port)), lambda n: b"%d,0,0" % n, after_s=0.2),
+        sending(lambda data: first.sendto(data, ("127.0.0.1", port)), lambda n: b"%d,0,0" % n, after_s=0.7),
         opened("--listen-udp", f"127.0.0.1:{port}") as source,
         sending(lambda data: second.sendto(data, ("127.0.0.1", port)), lambda n: b"9,9,9\n"),
     ):
