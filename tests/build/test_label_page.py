@@ -285,12 +285,15 @@ def test_sound_is_seen_and_played_with_a_cursor(opening: Callable[..., Labelled]
     assert page.evaluate(dark) > 1000, "a spectrogram is drawn below"
     opened.keys("ArrowDown", "ArrowDown")
     page.wait_for_function("() => tinyopsLabel.editor.times?.frames === 48000")
-    opened.keys(" ")
-    page.wait_for_function("() => document.getElementById('play').textContent.includes('stop')")
+    stops = "() => document.getElementById('play').textContent.includes('stop')"
+    plays = "() => document.getElementById('play').textContent.includes('play')"
+    for key, shown in ((" ", stops), (" ", plays), (" ", stops)):
+        opened.keys(key)
+        page.wait_for_function(shown)
     page.wait_for_function("() => tinyopsLabel.player.frame > 1600")
-    opened.keys(" ")
-    page.wait_for_function("() => document.getElementById('play').textContent.includes('play')")
-    assert any("/sound?" in url and "end=48000" in url for url in opened.fetched)
+    page.wait_for_function(plays)  # to the end
+    parts = [url.partition("begin=")[2] for url in opened.fetched if "/sound?" in url]
+    assert parts[-2:] == ["0&end=32000", "32000&end=48000"]
 
 
 def test_motion_is_played_as_a_cursor(opening: Callable[..., Labelled], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tinyops.datasets.take import take_bytes
 from tinyops.errors import SpecError
 from tinyops.label.envelope import BINS, COLUMNS_MAX, envelope, spectrogram
 from tinyops.label.pixels import pixels
-from tinyops.label.signals import Shown, show
+from tinyops.label.signals import Shown, measured, show
 from tinyops.label.slots import Slots
 from tinyops.label.sound import wav
 from tinyops.specs.model import Signal
@@ -121,3 +121,10 @@ def test_pixels_are_grey_or_coloured() -> None:
     assert list(pixels(shown(np.full((1, 1), 7.0)), 0, (1, 1))) == [0, 0, 0, 255]
     with pytest.raises(SpecError, match="no frame 1"):
         pixels(grey, 1, (2, 2))
+
+
+def test_frames_lost_at_the_ends_belong_to_the_whole_file_only() -> None:
+    what = shown(np.arange(20.0)[:, None] / 20, ((0, 3), (10, 4), (20, 5)))
+    assert measured(TONE, what).lost == 12
+    assert measured(IndexEntry(TONE.sha256, format="take", begin=0, end=20), what).lost == 4
+    assert measured(IndexEntry(TONE.sha256, format="take", begin=10, end=20), what).lost == 0
