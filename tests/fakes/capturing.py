@@ -23,7 +23,7 @@ from tinyops.datasets.take import Take, read_take
 from tinyops.specs.model import DatasetSpec, RecordingsSource, Signal
 
 SIGNAL = Signal(
-    sensor="imu", channels=("ax", "ay", "az"), units=("g", "g", "g"), full_scale=(4.0, 4.0, 4.0), rate_hz=400.0
+    sensor="imu", channels=("ax", "ay", "az"), units=("g", "g", "g"), full_scale=(4.0, 4.0, 4.0), rate_hz=2000.0
 )
 
 

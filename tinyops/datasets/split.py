@@ -175,8 +175,8 @@ def _suggestion(classes: Mapping[str, set[str]], split: Split) -> str:
 def suggest_test(classes: Mapping[str, set[str]], share: float, seed: int) -> tuple[str, ...]:
     """Units for the test that leave every class on both sides, about `share` of them; none where no such was found."""
     labels: dict[str, list[str]] = defaultdict(list)
-    for label, mine in classes.items():
-        for unit in mine:
+    for label, members in classes.items():
+        for unit in members:
             labels[unit].append(label)
     units = sorted(labels, key=lambda unit: (_rank(unit, seed), unit))
     wanted = min(max(round(share * len(units)), 1), len(units) - 1)

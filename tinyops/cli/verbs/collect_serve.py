@@ -79,6 +79,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     try:
         serve(app, listening, ready, desk.tend)
     finally:
+        desk.keeper.close()
         journal.close()
     answered = {str(status): count for status, count in sorted(app.answered.items())}
     said = ", ".join(f"{count:,} times {status}" for status, count in answered.items()) or "nobody came"
