@@ -224,7 +224,7 @@ class Session:
             kept = finish(journal.path, self._destination)
         except (ToolError, SpecError) as error:
             if failure is not None and not isinstance(failure, KeyboardInterrupt):
-                self._operator.say(f"the take ended early: {failure}")
+                self._operator.say(f"the take ended early: {getattr(failure, 'message', failure)}")
             raise ToolError(
                 f"{error.message}; the take's {recording.frames:,} frames are safe in {journal.path}",
                 hint="free some space and record again: the take is recovered first",
