@@ -1,6 +1,6 @@
-"""From a sensor to a model that runs on it: an emulated Nano replays real motion; what it measures is recorded, labelled
-in a browser, committed, planned, trained and released, and the same emulated board classifies the motion of somebody
-whom the model has never seen.
+"""From a sensor to a model that runs on it: an emulated Nano replays real motion; what it measures is recorded, then
+labelled in a browser, committed, planned, trained and released, and the same emulated board classifies the motion of
+somebody whom the model has never seen.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import contextlib
 import csv
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
