@@ -22,8 +22,23 @@ FREE_BYTES = 1_000_000_000  # the example's store, releases and firmware builds 
 GIT_HINT = "on Debian or Ubuntu: apt-get install git"
 
 # Steps of a plan that use a package, or things that only some fleets have. The packages are those of these extras.
-EXTRAS = ("train", "build", "data", "github", "serial", "ble", "browser", "remote", "dask", "trust", "receiver")
-OPTIONAL_EXTRAS = frozenset({"data", "github", "serial", "ble", "browser", "remote", "dask", "trust", "receiver"})
+EXTRAS = (
+    "train",
+    "build",
+    "collect",
+    "data",
+    "github",
+    "serial",
+    "ble",
+    "browser",
+    "remote",
+    "dask",
+    "trust",
+    "receiver",
+)
+OPTIONAL_EXTRAS = frozenset(
+    {"collect", "data", "github", "serial", "ble", "browser", "remote", "dask", "trust", "receiver"}
+)
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "numpy": ("collect", "train", "squeeze"),
     "tensorflow-cpu": ("train",),

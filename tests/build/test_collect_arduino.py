@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from test_arduino_acts import BOARDS, C_FLAGS, FLAGS, THIN, call
 
-from fakes.collectors import IMU, request_for
+from fakes.collectors import IMU, Recorder, request_for
 from fakes.esp32_device import unpack
 from tinyops.firmware.forms.registry import form_of
 from tinyops.link import Decoder, Frame, Type, encode
 from tinyops.link.protocol import REPLIES, REPLY, REQUESTS
-from tinyops.link.ways import BLE_NOTIFY, BLE_SERVICE, BLE_WRITE
+from tinyops.link.ways import BLE_NOTIFY, BLE_SERVICE, BLE_WRITE, NETWORK_PORT
 
 pytestmark = pytest.mark.build
 
@@ -22,6 +26,7 @@ RUNTIME = ROOT / "tinyops/runtime"
 WAYS = RUNTIME / "port/arduino/ways"
 SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 NOTIFIED_MAX = 20
+WAIT_S = 20
 
 
 @pytest.mark.parametrize("board", ["nano33ble-radio", "esp32", "teensy41"])
@@ -50,18 +55,58 @@ def test_firmware_and_host_have_the_same_service() -> None:
     assert [text.count(f'"{uuid}"') for uuid in (BLE_SERVICE, BLE_WRITE, BLE_NOTIFY)] == [1, 1, 1]
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ways")
+def make(folder: Path, *sources: Path) -> Path:
+    """A collector on the host, of the board's own sources and what stands for its radio."""
     include = ("-I", RUNTIME / "include")
     objects = []
     for source in [*sorted((RUNTIME / "collect").glob("*.c")), RUNTIME / "app/frame.c", RUNTIME / "app/kept.c"]:
         objects.append(folder / f"{source.stem}.o")
         call("gcc", *C_FLAGS, *SANITIZE, *include, "-c", source, "-o", objects[-1])
     places = ("-I", THIN, *include, "-I", WAYS, "-I", RUNTIME / "port/arduino", "-I", RUNTIME / "port/arduino/sensors")
-    sources = (WAYS / "ways.cpp", WAYS / "ble.cpp", THIN / "collect_ways.cpp")
-    call("g++", *FLAGS, *SANITIZE, *places, *sources, *objects, "-o", folder / "ways")
+    call("g++", *FLAGS, *SANITIZE, *places, WAYS / "ways.cpp", *sources, *objects, "-o", folder / "ways")
     return folder / "ways"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("ble"), WAYS / "ble.cpp", THIN / "collect_ways.cpp")
+
+
+@pytest.fixture(scope="module")
+def wireless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("wifi"), WAYS / "wifi_esp32.cpp", THIN / "collect_wifi.cpp")
+
+
+@contextmanager
+def on_air(program: Path) -> Iterator[dict[str, int]]:
+    """The ports of one that serves its network."""
+    with subprocess.Popen([program], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            said = [child.stdout.readline().strip() for _ in range(5)]
+            assert said[:2] == ["joins plant with secret", f"asked for {NETWORK_PORT}"] and said[-1] == "2 ways"
+            yield {name: int(number) for name, _, number in (line.partition(" ") for line in said[2:4])}
+        finally:
+            child.kill()
+
+
+def record(told: Recorder, take: int) -> None:
+    assert told.ask(Type.COLLECT_START, take, 0) == (50_000, 6)
+    told.until(1000, 6, take)
+    assert told.ask(Type.COLLECT_STOP) == (1000, 0)
+    whole = told.whole(6)
+    assert len(whole) == 1000 and all(values == [n * 7 + i for i in range(6)] for n, values in whole.items())
+
+
+def test_over_wi_fi_one_host_after_another_records_and_udp_beside_tcp(wireless: Path) -> None:
+    with on_air(wireless) as ports:
+        for take in (1, 2):
+            with closing(socket.create_connection(("127.0.0.1", ports["tcp"]), WAIT_S)) as host:
+                record(Recorder(partial(host.recv, 65536), host.sendall), take)
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as host:
+            host.settimeout(WAIT_S)
+            host.connect(("127.0.0.1", ports["udp"]))
+            record(Recorder(partial(host.recv, 65536), host.send), 3)
 
 
 def ask(way: str, kind: Type, *values: int, sequence: int) -> str:

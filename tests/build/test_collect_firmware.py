@@ -49,13 +49,16 @@ def check_hello(told: Recorder, request: Request) -> None:
     assert (hello["frame_values"], hello["state"], hello["image_bytes"]) == (6, Status.ABSENT, 0)
 
 
-def test_a_board_without_a_sensor_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("board", "flashed"), [("microbit", "firmware.hex"), ("pico", "firmware.uf2")])
+def test_a_board_without_a_sensor_says_so(
+    board: str, flashed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An AVR, flashed: tests/build/test_flashing_boards.py."""
-    request = request_for("microbit", SIGNAL)
+    request = request_for(board, SIGNAL)
     made = make(request, tmp_path, monkeypatch)
-    assert flash_file(request, made) == made.folder / "firmware.hex"
+    assert flash_file(request, made) == made.folder / flashed
     assert made.facts is not None and made.facts["contract"] == request.contract_digest
-    with open_twin("microbit", request.spec, files_of(made)) as virtual:
+    with open_twin(board, request.spec, files_of(made)) as virtual:
         told = recorder(virtual.link)
         check_hello(told, request)
         assert told.ask(Type.COLLECT_START, 1, 0) == (Status.NO_SENSOR,)

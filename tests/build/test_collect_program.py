@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -260,6 +261,23 @@ def test_noise_and_half_frames_disturb_nothing(program: Path) -> None:
     script = [f"send {(bytes(range(256)) * 3).hex()}", f"send {whole[:4].hex()}", f"send {whole[2:].hex()}"]
     said = play(program, [*script, ask(Type.HELLO, sequence=3)], size=6, rate=1000)
     assert said.answers[-1].sequence == 3 and said.answers[-1].type == Type.HELLO | REPLY
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_bytes_harm_it(program: Path, seed: int) -> None:
+    """Requests in any order with any payload, some damaged on their way, between noise."""
+    chance, script = random.Random(seed), []  # noqa: S311  repeatable
+    for _ in range(300):
+        kind = chance.choice([*REQUESTS, chance.randrange(256)])
+        line = bytearray(encode(Frame(kind, chance.randrange(256), chance.randbytes(chance.choice([0, 5, 5, 5, 271])))))
+        if chance.random() < 0.3:
+            line[chance.randrange(len(line))] ^= 1 << chance.randrange(8)
+        line[:0] = chance.randbytes(chance.choice([0, 0, 3, 40]))
+        script += [f"send {line.hex()}", f"run {chance.choice([0, 1, 30])}", f"skip {chance.choice([0, 0, 7])}"]
+    last = ["send 0000", ask(Type.COLLECT_START, 1, 0, sequence=77), "run 200", ask(Type.COLLECT_STOP, sequence=78)]
+    said = play(program, [*script, *last], size=6, rate=400_000, line=LINE_1_MBAUD)
+    assert [f.sequence for f in said.answers if f.type in (0x8A, 0x8B)][-2:] == [77, 78]
+    assert said.answer(Type.COLLECT_STOP)[0] == pytest.approx(80, abs=3)
 
 
 def test_numbers_wrap_without_a_gap(program: Path, tmp_path: Path) -> None:

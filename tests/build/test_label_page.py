@@ -202,8 +202,12 @@ def test_by_keys_alone(opening: Callable[..., Labelled], tmp_path: Path) -> None
     opened.keys("u")
     opened.page.keyboard.type("dana")
     opened.keys("Enter")
-    opened.saved("subject of 1 piece set to dana")
-    assert [e.subject for e in opened.entries if e.take == "t-0000"] == ["anna", "dana", "anna"]
+    opened.saved("subject of 3 pieces set to dana")
+    assert [e.subject for e in opened.entries if e.take == "t-0000"] == ["dana"] * 3
+    opened.page.focus("#classes [data-label=wave]")
+    opened.keys("Enter")
+    opened.saved("labelled wave")
+    assert opened.page.evaluate("document.activeElement.dataset.label") == "wave", "who came by Tab stays there"
     opened.keys("ArrowDown", "Shift+ArrowDown", "3")
     opened.saved("2 pieces labelled shake")
     opened.keys("Escape", "Control+a", "Delete")
@@ -285,12 +289,15 @@ def test_sound_is_seen_and_played_with_a_cursor(opening: Callable[..., Labelled]
     assert page.evaluate(dark) > 1000, "a spectrogram is drawn below"
     opened.keys("ArrowDown", "ArrowDown")
     page.wait_for_function("() => tinyopsLabel.editor.times?.frames === 48000")
-    opened.keys(" ")
-    page.wait_for_function("() => document.getElementById('play').textContent.includes('stop')")
+    stops = "() => document.getElementById('play').textContent.includes('stop')"
+    plays = "() => document.getElementById('play').textContent.includes('play')"
+    for key, shown in ((" ", stops), (" ", plays), (" ", stops)):
+        opened.keys(key)
+        page.wait_for_function(shown)
     page.wait_for_function("() => tinyopsLabel.player.frame > 1600")
-    opened.keys(" ")
-    page.wait_for_function("() => document.getElementById('play').textContent.includes('play')")
-    assert any("/sound?" in url and "end=48000" in url for url in opened.fetched)
+    page.wait_for_function(plays)  # to the end
+    parts = [url.partition("begin=")[2] for url in opened.fetched if "/sound?" in url]
+    assert parts[-2:] == ["0&end=32000", "32000&end=48000"]
 
 
 def test_motion_is_played_as_a_cursor(opening: Callable[..., Labelled], tmp_path: Path) -> None:
@@ -430,7 +437,7 @@ def test_the_models_suggestions_are_drawn_and_accepted(opening: Callable[..., La
     suggested = page.inner_text("#accept").removeprefix("accept ")
     assert suggested in ("rest", "wave", "shake") and opened.pieces(take) == [(None, None, "")]
     opened.keys("a")
-    opened.saved(f"labelled {suggested}")
+    opened.saved("labelled as suggested")
     assert opened.pieces(take) == [(None, None, suggested)]
     runs = page.evaluate("tinyopsLabel.guesses.runs(tinyopsLabel.editor.path, 0, 300)")
     assert len(runs) > 1

@@ -23,7 +23,7 @@ from tinyops.datasets.take import Take, read_take
 from tinyops.specs.model import DatasetSpec, RecordingsSource, Signal
 
 SIGNAL = Signal(
-    sensor="imu", channels=("ax", "ay", "az"), units=("g", "g", "g"), full_scale=(4.0, 4.0, 4.0), rate_hz=400.0
+    sensor="imu", channels=("ax", "ay", "az"), units=("g", "g", "g"), full_scale=(4.0, 4.0, 4.0), rate_hz=2000.0
 )
 
 
@@ -106,3 +106,8 @@ class Bench:
 
 def frame_numbers(take: Take) -> list[int]:
     return np.asarray(take.values[:, 0]).astype(int).tolist()
+
+
+def three(number: int) -> bytes:
+    """A line of a device that prints three numbers."""
+    return f"{number / 1000:.3f},{number % 3},-1.5\r\n".encode()

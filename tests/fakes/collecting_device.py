@@ -46,7 +46,7 @@ class CollectingDevice:
     is in frames of the signal; `unplug_after` frames it is gone; `clock_jump` is added to its clock from that frame."""
 
     signal: Signal
-    rate_hz: float = 400.0
+    rate_hz: float = 2000.0
     name: str = "fake nano"
     collector: bool = True
     contract: bytes | None = None

@@ -144,7 +144,7 @@ int main(int count, char **arguments) {
       run(&collect, here.now_us + 1);
     } else if (strncmp(line, "run ", 4) == 0) {
       run(&collect, here.now_us + 1000ull * number(argument));
-    } else if (strncmp(line, "skip ", 5) == 0) {
+    } else if (strncmp(line, "skip ", 5) == 0 && here.rate_millihz > 0) {
       here.next += number(argument);
       here.missed += number(argument);
       here.started_us -= 1000000000ull * number(argument) / here.rate_millihz;

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tinyops.errors import ExitCode, SpecError, TinyopsError
-from tinyops.files import JsonObject, pretty_json, printable
+from tinyops.files import JsonObject, canonical_json, pretty_json, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +42,10 @@ class Output:
             _print(pretty_json(value() if callable(value) else value).decode())
         elif text:
             _print(text + "\n")
+
+    def item(self, value: Callable[[], JsonObject], text: str) -> None:
+        """One of several results, as it comes: a JSON object in a line of its own, or text."""
+        _print(canonical_json(value()).decode() + "\n" if self.json else text + "\n")
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, folded: int | None = None) -> str:
         """Rows under headers as aligned text; columns of figures to the right.

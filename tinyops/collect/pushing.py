@@ -1,7 +1,7 @@
 """Pushing recordings to a receiver, `tinyops collect serve`, over lines that break: what it has is not sent again.
 
-`Receiver` asks one thing until it is answered; `PushedTake` is a take whose bytes come little by little; `push_file`
-is a whole file. Standard library only: a gateway needs nothing else.
+`Receiver` asks one thing until it is answered; `PushedTake` is a take whose bytes come little by little, `LiveTake` one
+that is measured at this moment, `push_file` a whole file. HTTP is the standard library's: a gateway needs nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +22,8 @@ from pydantic import ValidationError
 
 import tinyops
 from tinyops.collect.wire import CHUNK_LIMIT_BYTES, CONTENT_TYPE, PATH, Closing, Opening, Receipt
-from tinyops.errors import RemoteError, UsageError
+from tinyops.datasets.index import IndexEntry
+from tinyops.errors import RemoteError, SpecError, UsageError
 from tinyops.files import digest_bytes, printable
 
 ANSWER_LIMIT_BYTES = 256 * 1024
@@ -210,6 +211,48 @@ class LiveTake:
     def close(self, closing: Closing | None = None) -> Receipt:
         self.flush()
         return self._take.close(closing or Closing(bytes=self._begin))
+
+
+def push_entries(
+    receiver: Receiver, dataset: str, entries: Iterable[IndexEntry], read: Callable[[IndexEntry], bytes]
+) -> list[Receipt]:
+    """The files of an index's lines, each once, with their labels. `read` is `Objects.read`. Raises what `push_file`
+    and `read` raise; those before are there."""
+    entries = list(entries)
+    told, one = openings(entries, dataset), {entry.path: entry for entry in entries}
+    return [push_file(receiver, read(one[path]), opening) for path, opening in told.items()]
+
+
+def openings(entries: Iterable[IndexEntry], dataset: str, device: str = "") -> dict[str, Opening]:
+    """What a receiver is told of an index's files, by their paths. Of a file with several pieces the label is left to
+    its people. Raises SpecError for facts that no receiver takes."""
+    files: dict[str, list[IndexEntry]] = {}
+    for entry in entries:
+        files.setdefault(entry.path, []).append(entry)
+    found = {}
+    for path, (entry, *others) in files.items():
+        facts = {
+            "dataset": dataset,
+            "encoding": "file",
+            "ending": entry.kind,
+            "device": device or entry.device or "unknown",
+            "label": "" if others or entry.begin is not None else entry.label,
+            "subject": entry.subject,
+            "take": entry.take,
+            "started": entry.time,
+        }
+        found[path] = file_opening(facts, path)
+    return found
+
+
+def file_opening(facts: Mapping[str, str], where: str) -> Opening:
+    """Raises SpecError for what no receiver would take."""
+    try:
+        return Opening.model_validate(facts)
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = str(first["msg"]).removeprefix("Value error, ")
+        raise SpecError(f"{where}: {'.'.join(map(str, first['loc'])) or 'it'}: {said}") from error
 
 
 def push_file(receiver: Receiver, data: bytes, opening: Opening) -> Receipt:

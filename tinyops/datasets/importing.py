@@ -6,28 +6,27 @@ several classes, a truncated file) they become a take.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from tinyops.datasets.adding import with_statistics
-from tinyops.datasets.formats import FORMATS, format_named
-from tinyops.datasets.index import IndexEntry, format_of
+from tinyops.datasets.formats import format_named
+from tinyops.datasets.index import IndexEntry
 from tinyops.datasets.lfs import pointed_at, pull_command
 from tinyops.datasets.naming import name_of
 from tinyops.datasets.objects import FILE_LIMIT_BYTES
 from tinyops.datasets.recording import STRICT, Leniency, Values
+from tinyops.datasets.searching import Item
 from tinyops.datasets.tables import Run, runs_of
 from tinyops.datasets.take import SUFFIX, Clock, Take, TakeFacts, read_take, take_bytes
 from tinyops.errors import SpecError, UsageError
 from tinyops.files import digest_bytes, read_bounded
 from tinyops.specs.model import Signal
 
-FILES_LIMIT = 200_000
 RATE_TOLERANCE = 0.02
 
 
@@ -58,51 +57,20 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def find_files(paths: Sequence[Path]) -> tuple[list[Path], int]:
-    """The files named, and all below the folders named that have a known ending; how many others were passed over.
-
-    Raises UsageError for what is not there, and for a file named whose ending nothing reads.
-    """
-    found: dict[Path, None] = {}
-    passed = 0
-    for path in paths:
-        if path.is_file():
-            if format_of(path.name) not in FORMATS:
-                raise UsageError(f"{path}: its ending is of no format", hint=f"formats: {', '.join(FORMATS)}")
-            found[path] = None
-            continue
-        if not path.is_dir():
-            raise UsageError(f"{path}: there is no such file or folder")
-        for file in _below(path):
-            known = format_of(file.name) in FORMATS
-            passed += not known
-            if known:
-                found[file] = None
-        if len(found) > FILES_LIMIT:
-            raise UsageError(f"more than {FILES_LIMIT:,} files", hint="add them in parts")
-    return list(found), passed
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and (Path(place) / name).is_file():
-                yield Path(place) / name
-
-
-def prepare(path: Path, wish: Wish, signal: Signal) -> Prepared:
+def prepare(item: Item, wish: Wish, signal: Signal) -> Prepared:
     """One file, read and described. Raises SpecError for one that cannot be read as the signal."""
+    path = item.path
     data = read_bounded(path, FILE_LIMIT_BYTES)
     if pointed_at(data) is not None:
         raise SpecError(f"{path}: is a Git LFS pointer, its content is not here", hint=pull_command(path))
-    kind, notes = format_of(path.name), list[str]()
+    if item.lines and digest_bytes(data) != item.lines[0].sha256:
+        said = f"its index says {item.lines[0].sha256}, it is {digest_bytes(data)}"
+        raise SpecError(f"{path}: has changed: {said}", hint="bring the file back")
+    kind, notes = item.kind, list[str]()
     leniency = _leniency(wish, signal, notes)
-    found = list(format_named(kind, str(path))(data, signal, str(path), leniency))
-    if any(item.label for item in found):
-        raise SpecError(f"{path}: holds recordings of several classes", hint="a source of kind files or wheel reads it")
-    values = np.concatenate([item.values for item in found])
-    refuse_no_numbers(values, signal, str(path))
+    values = _values(data, kind, signal, path, leniency)
+    if item.lines:
+        return _as_described(item, data, wish)
     entry = _line(path, data, kind, len(values), wish, signal)
     runs = _runs(data, kind, len(values), wish, str(path))
     if leniency.columns != wish.allowed.columns or notes:
@@ -111,6 +79,31 @@ def prepare(path: Path, wish: Wish, signal: Signal) -> Prepared:
     digest = digest_bytes(data)
     entry = replace(entry, sha256=digest, bytes=len(data))
     return Prepared(tuple(_piece(entry, run, values, wish, signal) for run in runs), data, tuple(notes))
+
+
+def _values(data: bytes, kind: str, signal: Signal, path: Path, leniency: Leniency) -> Values:
+    found = list(format_named(kind, str(path))(data, signal, str(path), leniency))
+    if any(item.label for item in found):
+        raise SpecError(f"{path}: holds recordings of several classes", hint="a source of kind files or wheel reads it")
+    values = np.concatenate([item.values for item in found])
+    refuse_no_numbers(values, signal, str(path))
+    return values
+
+
+def _as_described(item: Item, data: bytes, wish: Wish) -> Prepared:
+    """A file of another index, whose lines say what it is; what they leave open, whoever adds it says."""
+    lines = (
+        replace(
+            line,
+            label=wish.renamed.get(line.label, line.label) or wish.label,
+            subject=line.subject or wish.subject,
+            bytes=len(data),
+            format=item.kind,
+            file="",
+        )
+        for line in item.lines
+    )
+    return Prepared((*lines,), data)
 
 
 def _leniency(wish: Wish, signal: Signal, notes: list[str]) -> Leniency:

@@ -11,8 +11,9 @@ from tinyops.artifacts import Progress
 from tinyops.datasets.adding import add_entries
 from tinyops.datasets.editing import read_index
 from tinyops.datasets.importing import Wish, prepare
-from tinyops.datasets.index import IndexEntry, format_of
+from tinyops.datasets.index import IndexEntry
 from tinyops.datasets.objects import Folder, Objects
+from tinyops.datasets.searching import Item
 from tinyops.documents import closest
 from tinyops.errors import SpecError, UsageError
 from tinyops.specs.model import DatasetSpec
@@ -34,7 +35,7 @@ class Target:
 class Intake:
     """What became of the files: `known` are those that the index has already, `refused` has a sentence each."""
 
-    lines: list[tuple[Path, tuple[IndexEntry, ...]]] = field(default_factory=list)
+    lines: list[tuple[Item, tuple[IndexEntry, ...]]] = field(default_factory=list)
     known: list[Path] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -46,18 +47,19 @@ class Intake:
         return [entry for _, entries in self.lines for entry in entries]
 
 
-def take_in(files: Sequence[Path], wish: Wish, target: Target, report: Callable[[Progress], None]) -> Intake:
+def take_in(files: Sequence[Item], wish: Wish, target: Target, report: Callable[[Progress], None]) -> Intake:
     """Reads and judges every file; nothing is written. Raises UsageError for labels that are no classes."""
     intake = Intake()
     existing: dict[str, list[IndexEntry]] = {}
     for entry in read_index(target.index):
         existing.setdefault(entry.sha256, []).append(entry)
     seen: dict[str, Path] = {}
-    for done, path in enumerate(files):
+    for done, item in enumerate(files):
+        path = item.path
         report(Progress(done, len(files), f"reading {path.name}"))
         try:
-            prepared = prepare(path, wish, target.spec.signal)
-            entries = tuple(_placed(entry, path, target, prepared.notes) for entry in prepared.entries)
+            prepared = prepare(item, wish, target.spec.signal)
+            entries = tuple(_placed(entry, item, target, prepared.notes) for entry in prepared.entries)
         except SpecError as error:
             intake.refused.append(error.message)
             intake.hints.add(error.hint)
@@ -67,10 +69,10 @@ def take_in(files: Sequence[Path], wish: Wish, target: Target, report: Callable[
         if first != path:
             intake.repeated.append(f"{path}: has the same content as {first}")
         elif entries[0].sha256 in existing:
-            known(path, entries, existing[entries[0].sha256], intake)
+            _known(path, entries, existing[entries[0].sha256], intake)
         else:
-            intake.lines.append((path, entries))
-    refuse_labels(intake.entries, target.spec)
+            intake.lines.append((item, entries))
+    _refuse_labels(intake.entries, target.spec)
     return intake
 
 
@@ -79,23 +81,23 @@ def keep_all(intake: Intake, wish: Wish, target: Target, report: Callable[[Progr
 
     Files are read again, so that no more than one is in memory; one that changed meanwhile is refused.
     """
-    for done, (path, entries) in enumerate(intake.lines):
-        report(Progress(done, len(intake.lines), f"copying {path.name}"))
+    for done, (item, entries) in enumerate(intake.lines):
+        report(Progress(done, len(intake.lines), f"copying {item.path.name}"))
         if target.base is not None and isinstance(target.objects.place, Folder):
             continue
-        prepared = prepare(path, wish, target.spec.signal)
+        prepared = prepare(item, wish, target.spec.signal)
         if prepared.entries[0].sha256 != entries[0].sha256:
-            raise SpecError(f"{path}: changed while it was read", hint="run the same command again")
+            raise SpecError(f"{item.path}: changed while it was read", hint="run the same command again")
         target.objects.put(entries[0], prepared.data)
     add_entries(target.index, intake.entries)
 
 
-def _placed(entry: IndexEntry, path: Path, target: Target, notes: Sequence[str]) -> IndexEntry:
+def _placed(entry: IndexEntry, item: Item, target: Target, notes: Sequence[str]) -> IndexEntry:
     """The line with its file's path where that stays in place."""
     if target.base is None:
         return entry
-    kind = format_of(path.name)
-    if entry.format != kind:
+    path = item.path
+    if entry.format != item.kind:
         why = notes[0] if notes else f"{path}: its columns are not the signal's channels"
         raise SpecError(f"{why}: it cannot stay as it is", hint="leave --in-place out")
     resolved, base = path.resolve(), target.base.resolve()
@@ -104,7 +106,7 @@ def _placed(entry: IndexEntry, path: Path, target: Target, notes: Sequence[str])
     return replace(entry, format="", file=resolved.relative_to(base).as_posix())
 
 
-def known(path: Path, entries: Sequence[IndexEntry], there: Sequence[IndexEntry], intake: Intake) -> None:
+def _known(path: Path, entries: Sequence[IndexEntry], there: Sequence[IndexEntry], intake: Intake) -> None:
     """A file that the index has: nothing new, or a contradiction."""
     labels, said = {e.label for e in entries if e.label}, {e.label for e in there if e.label}
     if labels and said and labels != said:
@@ -116,8 +118,7 @@ def known(path: Path, entries: Sequence[IndexEntry], there: Sequence[IndexEntry]
         intake.known.append(path)
 
 
-def refuse_labels(entries: Sequence[IndexEntry], spec: DatasetSpec) -> None:
-    """Raises UsageError for labels that are no classes."""
+def _refuse_labels(entries: Sequence[IndexEntry], spec: DatasetSpec) -> None:
     unknown = Counter(e.label for e in entries if e.label and e.label not in spec.classes)
     if unknown:
         label, count = unknown.most_common(1)[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tinyops.artifacts import Progress
 from tinyops.datasets.index import IndexEntry, object_path
-from tinyops.datasets.objects import FILE_LIMIT_BYTES, Folder, Objects, Place, fetch_all
+from tinyops.datasets.objects import FILE_LIMIT_BYTES, Far, Folder, Objects, Place, fetch_all
 from tinyops.errors import RemoteError, SpecError
 from tinyops.files import digest_bytes, digest_file, read_bounded, writing
 from tinyops.remote.files import Patience, Remote
@@ -47,7 +47,12 @@ def fetch_from(
             got.append(len(data))
 
     if wanted:
-        fetch_all(wanted, fetch, report)
+        try:
+            fetch_all(wanted, fetch, report)
+        except BaseException:
+            if isinstance(mirror, Far):
+                mirror.end()
+            raise
     return Fetched(len(got), sum(got), tuple(sorted(missing, key=lambda m: m[0].sort_key)))
 
 

@@ -221,8 +221,15 @@ def read_entry(place: Place, entry: IndexEntry) -> bytes:
     if found == entry.sha256:
         return data
     if pointed_at(data) == entry.sha256:
-        command = pull_command(place.root / entry.path) if isinstance(place, Folder) else "push the files, not pointers"
+        command = "push the files, not pointers"
+        if isinstance(place, Folder):
+            command = pull_command(place.root / entry.path)
         raise SpecError(f"{where}: is a Git LFS pointer, its content is not here", hint=command)
+    if isinstance(place, Far):
+        raise RemoteError(
+            f"{place.files.url}/{entry.path}: is another file: the index says {entry.sha256}, it is {found}",
+            hint="`tinyops data fetch DATASET --from DIR|URL` takes it from where it is still as it was",
+        )
     raise SpecError(
         f"{where}: has changed: the index says {entry.sha256}, it is {found}",
         hint="bring the file back; recordings never change, a change is a new recording",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinyops.datasets.editing import read_index
@@ -9,7 +10,8 @@ from tinyops.datasets.index import IndexEntry, parse_index
 from tinyops.errors import ToolError, UsageError
 from tinyops.process import run
 
-GIT_S = 60.0
+GIT_S = 120.0
+PATHS_AT_ONCE = 500
 WORKING_TREE = "."
 
 
@@ -34,6 +36,16 @@ def bytes_at(index: Path, version: str) -> bytes:
     if not tree.stdout.strip():
         return b""
     return run([*git, "cat-file", "blob", f"{commit}:{names[0]}"], timeout_s=GIT_S, what="git").stdout.encode()
+
+
+def commit_files(folder: Path, paths: Sequence[Path], message: str) -> None:
+    """Commits files and nothing else of the repository. Raises ToolError when Git refuses."""
+    git: list[str | Path] = ["git", "-C", folder]
+    for start in range(0, len(paths), PATHS_AT_ONCE):
+        run([*git, "add", "--", *paths[start : start + PATHS_AT_ONCE]], timeout_s=GIT_S, what="git add")
+    names = "\0".join(str(path) for path in paths)
+    pathspec = ["--pathspec-from-file=-", "--pathspec-file-nul"]
+    run([*git, "commit", "-q", "-m", message, "--only", *pathspec], timeout_s=GIT_S, stdin=names, what="git commit")
 
 
 def commit_named(folder: Path, name: str) -> str:

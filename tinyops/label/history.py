@@ -6,6 +6,7 @@ A change is undone in the index as it is now: lines that others added or changed
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from tinyops.datasets.index import IndexEntry
 from tinyops.errors import SpecError
@@ -26,24 +27,38 @@ class Change:
 
 
 def difference(what: str, before: Entries, after: Entries) -> Change:
-    """The change from one state to the next; empty when they are equal."""
-    old, new = set(before), set(after)
-    return Change(what, tuple(e for e in before if e not in new), tuple(e for e in after if e not in old))
+    """The change from one state to the next; empty when they are equal. Lines that an edit left alone are the same
+    objects, so of ten thousand only those that differ are compared."""
+    kept = {id(entry) for entry in before} & {id(entry) for entry in after}
+    old = [entry for entry in before if id(entry) not in kept]
+    new = [entry for entry in after if id(entry) not in kept]
+    equal = set(old) & set(new)
+    return Change(what, tuple(e for e in old if e not in equal), tuple(e for e in new if e not in equal))
 
 
 def carry_out(entries: Entries, change: Change) -> Entries:
     """The entries with the change. Raises SpecError when others changed the same lines."""
-    there = set(entries)
-    gone = [entry for entry in change.removed if entry not in there]
-    ids = {entry.id for entry in entries} - {entry.id for entry in change.removed}
-    taken = [entry for entry in change.added if entry.id in ids]
-    if gone or taken:
-        name = (gone or taken)[0].id
-        raise SpecError(f"{change.what}: {name} was changed by another program since", hint="its line stays as it is")
-    removed = set(change.removed)
-    at = next((n for n, entry in enumerate(entries) if entry in removed), len(entries))
-    left = tuple(entry for entry in entries[at:] if entry not in removed)
-    return (*entries[:at], *change.added, *left)
+    going = {_key(entry): entry for entry in change.removed}
+    left = [entry for entry in entries if going.get(_key(entry)) != entry]
+    if len(entries) - len(left) < len(going):
+        there = set(entries)
+        _refuse(change, next(entry for entry in change.removed if entry not in there))
+    coming = {_key(entry): entry for entry in change.added}
+    taken = next((coming[_key(entry)] for entry in left if _key(entry) in coming), None)
+    if taken is not None:
+        _refuse(change, taken)
+    at = next((n for n, entry in enumerate(entries) if going.get(_key(entry)) == entry), len(entries))
+    return (*left[:at], *change.added, *left[at:])
+
+
+def _refuse(change: Change, entry: IndexEntry) -> NoReturn:
+    message = f"{change.what}: {entry.id} was changed by another program since"
+    raise SpecError(message, hint="its line stays as it is")
+
+
+def _key(entry: IndexEntry) -> tuple[str, str, int | None, int | None]:
+    """What two lines of an index do not have in common."""
+    return entry.sha256, entry.file, entry.begin, entry.end
 
 
 @dataclass

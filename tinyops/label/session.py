@@ -132,7 +132,7 @@ class Session:
         return State(data, digest_bytes(data), parse_index(data, str(self.index)))
 
     def _write(self, entries: Entries) -> State:
-        same = len(entries) == len(self._opened.entries) and set(entries) == set(self._opened.entries)
+        same = not self.history.done and set(entries) == set(self._opened.entries)
         data = self._opened.data if same else comments_above(self._state.data) + format_index(entries)
         write_atomic(self.index, data)
         self._state = State(data, digest_bytes(data), entries)

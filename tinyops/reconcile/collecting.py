@@ -19,5 +19,5 @@ def datasets_of_repository(root: Path) -> Mapping[str, Dataset]:
     for name in recorded_names(root, cache=cache):
         dataset = recorded_dataset(root, name, cache=cache)
         objects = open_objects(dataset.source, dataset.index, name)
-        found[name] = Dataset(dataset.spec.signal, dataset.index, objects)
+        found[name] = Dataset(dataset.spec.signal, dataset.spec.classes, dataset.index, objects)
     return found

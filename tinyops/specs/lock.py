@@ -15,7 +15,7 @@ from tinyops.documents import Digest, Matching, ParseCache, Strict, YamlDocument
 from tinyops.documents.reading import Loc
 from tinyops.errors import Problem, SpecError
 from tinyops.files import JsonObject, digest_json
-from tinyops.specs.dataset import FilesSource, RecordingsSource, WheelSource
+from tinyops.specs.dataset import FilesSource, WheelSource
 from tinyops.specs.layers import TfliteArchitecture
 from tinyops.specs.loader import Repository
 from tinyops.toolchain import COMPILERS
@@ -158,13 +158,16 @@ def wanted_packages(repository: Repository) -> set[str]:
 
 
 def wanted_data(repository: Repository) -> dict[str, str]:
-    """The digest of each package and index that datasets are made from."""
+    """The digest of each package and hand-written index that datasets are made from.
+
+    An index of recordings pins them by itself: it is in Git, and every recording is a reviewed line of it.
+    """
     found: dict[str, str] = {}
     for entry in repository.datasets.values():
         for source in entry.document.spec.sources:
             if isinstance(source, WheelSource):
                 found[source.file or f"{source.package} {source.version}"] = source.sha256
-            elif isinstance(source, FilesSource | RecordingsSource):
+            elif isinstance(source, FilesSource):
                 index = repository.source(entry, source.index)
                 found[index.path.relative_to(repository.root).as_posix()] = index.digest
     return found

@@ -13,6 +13,7 @@ from tinyops.boards.model import BoardSpec, ModelForm
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
 from tinyops.images import read_image, signed_bytes
+from tinyops.specs.model import AnySensor, OnboardSensor
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of
@@ -51,6 +52,17 @@ def check_replay(board: str, spec: BoardSpec) -> None:
         f"{board}: its twin has no sensor to replay frames with",
         hint="feed it over its link, or choose a board whose sensor has a driver, or whose twin is another machine",
     )
+
+
+def check_reads(board: str, spec: BoardSpec, sensor: AnySensor) -> None:
+    """Raises ToolError for a released firmware that reads no chip of its twin's, which alone measures a recording."""
+    reads = isinstance(sensor, OnboardSensor) and sensor.name in spec.drivers
+    if spec.twin.kind in WITH_CHIPS and spec.twin.same_machine and not reads:
+        wanted = ", ".join(spec.drivers)
+        raise ToolError(
+            f"{board}: its fleet binds no sensor that its firmware reads, so nothing would replay",
+            hint=f"sensor: {wanted}; or feed it over its link",
+        )
 
 
 def _check_samples(board: str, replay: Replay, contract: JsonObject) -> None:

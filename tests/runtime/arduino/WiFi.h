@@ -31,8 +31,7 @@ class WiFiClient {
   int read();
   size_t write(const uint8_t *bytes, size_t count);
 
- private:
-  int socket_ = -1;
+  int socket_ = -1; /* the host's */
 };
 
 class WiFiServer {

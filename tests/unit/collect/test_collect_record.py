@@ -27,7 +27,7 @@ kind: Dataset
 metadata: {name: wrist}
 spec:
   classes: [still, shake]
-  signal: {sensor: imu, channels: [ax, ay, az], units: [g, g, g], full_scale: [4, 4, 4], rate_hz: 400}
+  signal: {sensor: imu, channels: [ax, ay, az], units: [g, g, g], full_scale: [4, 4, 4], rate_hz: 2000}
   sources: [{kind: recordings, index: ../data/wrist.csv}]
 """
 NUMBERS = "".join(f"{n},{n % 3},1\n" for n in range(200)).encode()
@@ -80,7 +80,7 @@ def test_a_pipe_becomes_a_take_and_an_object_of_json(repository: Path) -> None:
 
 
 def test_seconds_and_count_cut_a_pipe_into_takes(repository: Path) -> None:
-    arguments = command("--stdin", "--json", "--seconds", "0.1", "--count", "3")
+    arguments = command("--stdin", "--json", "--seconds", "0.02", "--count", "3")
     done = subprocess.run(arguments, input=NUMBERS, capture_output=True)
     assert [json.loads(line)["frames"] for line in done.stdout.splitlines()] == [40, 40, 40]
 
@@ -123,7 +123,7 @@ def test_killed_in_the_middle_the_next_start_recovers_the_take(repository: Path)
 
 def test_two_collectors_of_one_dataset_lose_no_take(repository: Path) -> None:
     children = [
-        subprocess.Popen(command("--stdin", "--take", name, "--count", "5", "--seconds", "0.1"), stdin=subprocess.PIPE)
+        subprocess.Popen(command("--stdin", "--take", name, "--count", "5", "--seconds", "0.02"), stdin=subprocess.PIPE)
         for name in "ab"
     ]
     for number, child in enumerate(children):
@@ -165,6 +165,8 @@ def test_commit_is_one_commit_of_what_was_recorded(repository: Path) -> None:
         (["--scale", "1,2"], 64, "has 2 entries"),
         (["--scale", "x"], 64, "no number to multiply by"),
         (["--units", "m/s"], 64, "cannot be told in g"),
+        (["--baud", "9600"], 64, "--baud does nothing with --udp"),
+        (["--rate", "2"], 64, "--rate does nothing with --udp"),
     ],
 )
 def test_what_nobody_can_mean_is_refused_before_anything_is_recorded(

@@ -1,15 +1,16 @@
 """`tinyops data add`: what becomes a recording, how it is named, and what is refused with nothing written."""
 
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 
 from fakes.recorded import Repo, npy, repo, rows
+from tinyops.datasets.adding import add_recordings, take_addition
 from tinyops.datasets.formats import FORMATS
 from tinyops.datasets.naming import name_of, name_rule
-from tinyops.datasets.take import read_take
+from tinyops.datasets.take import Clock, Take, TakeFacts, read_take
 from tinyops.errors import UsageError
 from tinyops.files import digest_bytes
 from tinyops.specs.recorded import recorded_dataset
@@ -216,6 +217,48 @@ def test_every_kind_that_is_added_reads_back_as_it_was_described(repo: Repo) -> 
     data = (repo.root / "data" / "wrist" / entry.path).read_bytes()
     (found,) = FORMATS[entry.kind](data, signal, "x")
     assert np.allclose(found.values, 0.07)
+
+
+def test_the_index_and_its_files_are_committed_and_nothing_else(repo: Repo) -> None:
+    repo.commit()
+    (repo.root / "specs" / "wrist.yaml").write_text((repo.root / "specs" / "wrist.yaml").read_text() + "# more\n")
+    repo.json("add", "wrist", repo.file("a.csv", rows(1)), "--label", "rest", "--commit")
+    assert repo.git("log", "-1", "--format=%s") == "wrist: 1 recordings of 1 files (1 rest)"
+    assert repo.git("show", "--name-only", "--format=").splitlines() == [
+        "data/wrist.csv",
+        f"data/wrist/{repo.entries[0].path}",
+    ]
+    assert repo.git("status", "--porcelain", "specs") == "M specs/wrist.yaml"
+
+
+def test_the_inbox_of_a_receiver_brings_its_labels_with_it(repo: Repo, tmp_path: Path) -> None:
+    inbox = tmp_path / "received" / "wrist.csv"
+    for number in range(3):
+        values = np.full((5, 2), 100 * number, np.int16)
+        facts = TakeFacts(
+            sensor="imu",
+            channels=("ax", "ay"),
+            units=("g", "g"),
+            full_scale=(4, 4),
+            rate_hz=10,
+            clock=Clock(source="device"),
+            started="2026-11-29T20:15:00Z",
+            device="nano-7",
+            gaps=((2, 4),),
+        )
+        label = "" if number == 2 else "rest"
+        add_recordings(inbox, [take_addition(Take(facts, values), label=label, subject="eve", name=f"t{number}")])
+    assert len(repo.json("add", "wrist", inbox.parent, "--label", "shake", "--subject", "bob")["added"]) == 3
+    assert [(e.label, e.subject, e.take, e.device, e.lost, e.frames) for e in repo.entries] == [
+        (label, "eve", f"t{n}", "nano-7", 4, 5) for n, label in enumerate(("rest", "rest", "shake"))
+    ]
+    assert all((repo.root / "data" / "wrist" / e.path).is_file() for e in repo.entries)
+    assert len(repo.json("add", "wrist", inbox)["known"]) == 3
+    bad = next((tmp_path / "received" / "wrist").rglob("*.take"))
+    bad.write_bytes(bad.read_bytes()[:-1] + b"x")
+    repo.index.unlink()
+    code, _, err = repo.run("add", "wrist", inbox)
+    assert code == 65 and "has changed: its index says" in err
 
 
 def test_stats_say_what_is_there(repo: Repo) -> None:

@@ -73,7 +73,7 @@ def test_files_are_fetched_once_and_then_need_no_network(web: Site, tmp_path: Pa
 
 def test_other_bytes_than_the_index_pins_are_refused_and_not_kept(web: Site, tmp_path: Path, cache: Path) -> None:
     web.files["/wrist/shake/3.csv"] = b"ax,ay\n3,4\n"
-    with pytest.raises(SpecError, match=r"shake/3.csv: has changed: the index says sha256:"):
+    with pytest.raises(RemoteError, match=r"wrist/shake/3.csv: is another file: the index says sha256:"):
         opened(tmp_path, url=f"{web.url}/wrist").ready(ENTRIES, lambda _: None)
     assert not opened(tmp_path).kept_at(ENTRIES[3]).exists()
 

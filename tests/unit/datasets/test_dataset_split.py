@@ -107,6 +107,23 @@ def test_nothing_moves_when_others_come(old: list[str], new: list[str], by: str,
     assert {name: second[name] for name in first} == first
 
 
+def test_the_share_is_about_what_was_asked_for() -> None:
+    found = pieces({f"s{i}": ["walk"] for i in range(4000)})
+    assert 930 <= len(chosen(found, Split(by="subject"))) <= 1070
+
+
+def test_what_is_only_tested_is_in_the_test_whoever_it_is_of() -> None:
+    found = pieces({"s1": ["normal", "odd"], "s2": ["normal"]})
+    assert choose_test(found, Split(by="subject", test=("s2",)), {"odd"}) == [False, True, True]
+
+
+def test_a_suggestion_leaves_no_class_without_training() -> None:
+    classes = {"a": {"s1", "s2"}, "b": {"s1", "s2", "s3"}, "c": {"s2", "s3"}}
+    for seed in range(20):
+        test = {*suggest_test(classes, 0.9, seed)}
+        assert all(mine & test and mine - test for mine in classes.values())
+
+
 def test_released_sides_stay_over_versions_of_tinyops() -> None:
     found = pieces({f"s{i:02}": ["walk", "sit"] for i in range(12)})
     assert chosen(found, Split(by="subject", seed=7)) == {"s00", "s02", "s03", "s05", "s10"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tinyops.datasets.take import take_bytes
 from tinyops.errors import SpecError
 from tinyops.label.envelope import BINS, COLUMNS_MAX, envelope, spectrogram
 from tinyops.label.pixels import pixels
-from tinyops.label.signals import Shown, show
+from tinyops.label.signals import Shown, measured, show
 from tinyops.label.slots import Slots
 from tinyops.label.sound import wav
 from tinyops.specs.model import Signal
@@ -121,3 +122,28 @@ def test_pixels_are_grey_or_coloured() -> None:
     assert list(pixels(shown(np.full((1, 1), 7.0)), 0, (1, 1))) == [0, 0, 0, 255]
     with pytest.raises(SpecError, match="no frame 1"):
         pixels(grey, 1, (2, 2))
+
+
+def test_frames_lost_at_the_ends_belong_to_the_whole_file_only() -> None:
+    what = shown(np.arange(20.0)[:, None] / 20, ((0, 3), (10, 4), (20, 5)))
+    assert measured(TONE, what).lost == 12
+    assert measured(IndexEntry(TONE.sha256, format="take", begin=0, end=20), what).lost == 4
+    assert measured(IndexEntry(TONE.sha256, format="take", begin=10, end=20), what).lost == 0
+
+
+def test_what_is_no_number_is_drawn_as_a_hole_and_never_played() -> None:
+    bad = shown(np.array([[np.nan], [np.inf], [-np.inf], [0.5]]), rate_hz=16000)
+    found = envelope(bad, 0, 4, 4)
+    assert np.isnan(found[0, :3]).all() and found[0, 3, 0] == 0.5
+    assert spectrogram(bad, 0, 0, 4, 4).shape == (4, BINS)
+    assert len(wav(bad, 0, 0, 4)) == 44 + 8
+    assert len(pixels(bad, 0, (1, 1))) == 4
+    with pytest.raises(SpecError, match="no numbers"):
+        measured(TONE, bad)
+
+
+def test_what_a_device_says_of_itself_is_cleaned() -> None:
+    take = tone_take(0)
+    facts = take.facts.model_copy(update={"board": "left\u202eright\x1b[31m"})
+    found = show(take_bytes(replace(take, facts=facts)), TONE, SOUND).facts
+    assert found["board"] == "left\ufffdright\ufffd[31m"

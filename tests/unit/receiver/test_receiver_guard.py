@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -292,3 +293,58 @@ def test_an_answer_that_nobody_reads_ends_its_connection(config: Config) -> None
         return line.ended, drained.ended
 
     assert asyncio.run(unread()) == ("aborted", "")
+
+
+# -- Doors of their own ----------------------------------------------------------------------------
+
+
+def doors(tokens: Tokens, limits: Limits) -> Guard:
+    named = {
+        ("PUT", "/takes/{take}"): Door(tokens, 10),
+        ("POST", "/takes/{take}/stream"): Door(tokens, streams=True),
+        ("POST", "/in"): Door(tokens),
+    }
+    return Guard(echo, named, limits, lambda: 0.0)
+
+
+def test_a_part_in_braces_stands_for_any_and_each_door_has_its_own_limit(tokens: Tokens) -> None:
+    app = doors(tokens, replace(LIMITS, burst=100, streams_max=1))
+    asked = Asked("PUT", "/takes/7f", content_length="10")
+    assert (status(app, asked, b"x" * 10), asked.scope["state"]["scope"]) == (200, "")
+    for method, path, wanted in (
+        ("PUT", "/takes/", 404),
+        ("PUT", "/takes", 404),
+        ("PUT", "/takes/7f/stream", 405),
+        ("PUT", "/takes/7f/x", 404),
+        ("GET", "/takes/7f", 405),
+    ):
+        assert status(app, Asked(method, path)) == wanted, path
+    large = Asked("PUT", "/takes/7f", content_length="11")
+    assert (status(app, large, b"x" * 11), large.said) == (413, "larger than 10 bytes")
+    assert status(app, Asked("PUT", "/takes/7f", transfer_encoding="chunked"), b"x" * 11) == 413
+
+
+def test_streams_are_long_and_slow_but_few_and_not_silent(tokens: Tokens) -> None:
+    app = doors(tokens, replace(LIMITS, burst=100, streams_max=1, idle_s=0.2))
+    long = Asked("POST", "/takes/7f/stream", transfer_encoding="chunked")
+    assert status(app, long, *[b"x" * 100] * 50) == 200
+    silent = Asked("POST", "/takes/7f/stream", transfer_encoding="chunked")
+    assert status(app, silent, b"x", stalled=True) == 408
+
+    async def two() -> list[int]:
+        asked = [Asked("POST", "/takes/7f/stream", transfer_encoding="chunked") for _ in range(2)]
+        return list(await asyncio.gather(*(one.run(app, (b"x",), stalled=True) for one in asked)))
+
+    assert sorted(asyncio.run(two())) == [408, 429]
+
+
+def test_bodies_are_bounded_by_their_bytes_in_all(tokens: Tokens) -> None:
+    app = doors(tokens, replace(LIMITS, burst=100, bodies_max=100, bodies_per_client=100, bodies_bytes=1500))
+
+    async def many(count: int, size: int, **headers: str) -> list[int]:
+        asked = [Asked(**{"content_length": str(size), **headers}) for _ in range(count)]
+        return list(await asyncio.gather(*(one.run(app, (b"x",), stalled=True) for one in asked)))
+
+    assert sorted(asyncio.run(many(5, 500))) == [408] * 3 + [429] * 2
+    assert sorted(asyncio.run(many(3, 0, content_length="", transfer_encoding="chunked"))) == [408, 429, 429]
+    assert asyncio.run(many(1, 500)) == [408], "what was refused counts no more"

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import socket
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fakes.collecting import DEVICE_TOKEN, FACTS, OTHER_TOKEN, TOKEN, Client, Collector, Forge
 from fakes.faults import count_faults
+from fakes.recorded import Repo, repo
 from tinyops.datasets.index import IndexEntry, parse_index
 from tinyops.datasets.objects import Folder, data_folder, read_entry
 from tinyops.datasets.take import Take, read_take
@@ -23,6 +28,9 @@ from tinyops.receiver.serving import Listening, _listen
 
 FRAMES = np.arange(400, dtype="<i2").reshape(-1, 2)
 DATA = FRAMES.tobytes()
+SMALL = b"ax,ay\n1,2\n3,4\n"
+SMALL_DIGEST = hashlib.sha256(SMALL).hexdigest()
+__all__ = ["repo"]
 
 
 @pytest.fixture(scope="module")
@@ -294,6 +302,31 @@ def test_requests_that_are_wrong_are_refused_and_harm_nothing(collector: Collect
     assert client.look(take).value["offset"] == 0
     client.ask("DELETE", where)
     count_faults("requests to the receiver of recordings that are wrong", len(asked) + 1)
+
+
+@pytest.mark.faults
+def test_files_that_swell_when_they_are_read_are_set_aside(tmp_path: Path, repo: Repo, collectors: Forge) -> None:
+    """Bombs of gzip and of zip: the receiver itself reads none of it."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    gz = b"".join(packer.compress(b"1,2\n" * (4 * MIB)) for _ in range(10)) + packer.flush()
+    take = io.BytesIO()
+    with zipfile.ZipFile(take, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("take.json", bytes(64 * MIB))
+        archive.writestr("values.npy", bytes(64 * MIB))
+    bombs = {"csv.gz": gz, "take": take.getvalue(), "npz": take.getvalue()}
+    wanted = {"csv.gz": "needs more memory", "take": "is compressed", "npz": "not an .npy file"}
+    with collectors.collecting(tmp_path, "--repository", repo.root, "--device-kb-s", "1000000") as collector:
+        client = collector.client()
+        before = collector.peak_bytes
+        for ending, data in bombs.items():
+            digest = hashlib.sha256(data).hexdigest()
+            answer = client.ask("POST", f"/v1/files?dataset=wrist&device=d-1&ending={ending}&sha256={digest}", data)
+            assert (answer.status, wanted[ending] in answer.error) == (422, True), (ending, answer)
+        good = client.ask("POST", f"/v1/files?dataset=wrist&device=d-2&ending=csv&sha256={SMALL_DIGEST}", SMALL)
+        assert good.status == 200, good
+        assert collector.peak_bytes < before + 96 * MIB
+    assert [entry.device for entry in repo.entries] == ["d-2"]
+    count_faults("files that swell when they are read", len(bombs))
 
 
 @pytest.mark.faults

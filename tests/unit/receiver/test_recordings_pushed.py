@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from fakes.dropping import dropping
 from fakes.faults import count_faults
 from fakes.web import FakeServer, Request, serving
 from tinyops.cli import main
-from tinyops.collect.pushing import LiveTake, PushedTake, Receiver, push_file
+from tinyops.collect.pushing import LiveTake, PushedTake, Receiver, push_entries, push_file
 from tinyops.collect.wire import Closing, Opening
-from tinyops.datasets.index import parse_index
+from tinyops.datasets.index import IndexEntry, parse_index
 from tinyops.datasets.objects import Folder, data_folder, read_entry
 from tinyops.datasets.take import read_take
 from tinyops.errors import RemoteError, UsageError
@@ -119,6 +119,24 @@ def test_a_take_is_pushed_while_it_is_made_and_a_killed_receiver_goes_on(tmp_pat
         assert live.close().frames == len(VALUES)
         pusher.close()
         assert values_of(second, "d-1") == VALUES.tolist()
+
+
+def test_lines_of_an_index_are_pushed_with_their_labels(collector: Collector, tmp_path: Path) -> None:
+    data = b"x,y\n1,2\n3,4\n"
+    whole = IndexEntry(digest_bytes(data), label="walk", device="i-1", format="csv", subject="anna")
+    pieces = [
+        replace(whole, sha256=digest_bytes(data * 2), label=n, begin=int(n == "run"), end=1 + (n == "run"))
+        for n in ("walk", "run")
+    ]
+    pusher = receiver(collector.port)
+    receipts = push_entries(pusher, "lines", [whole, *pieces], lambda entry: data * (1 if entry is whole else 2))
+    pusher.close()
+    assert [receipt.problem for receipt in receipts] == ["", ""]
+    entries = parse_index((collector.root / "lines.csv").read_bytes(), "x")
+    assert {(e.sha256, e.label, e.subject) for e in entries} == {
+        (whole.sha256, "walk", "anna"),
+        (pieces[0].sha256, "", "anna"),
+    }
 
 
 # -- Against a server that misbehaves --------------------------------------------------------------

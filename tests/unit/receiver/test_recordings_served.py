@@ -29,7 +29,10 @@ def test_a_repositorys_datasets_say_what_a_take_is(repo: Repo, tmp_path: Path, c
         opened = client.ask("POST", "/v1/takes", {"dataset": "wrist", "device": "d-1", "label": "shake"})
         take = opened.value["take"]
         assert client.put(take, 0, VALUES.tobytes()).value == {"offset": 200}
+        strange = client.close(take, label="shale")
+        assert (strange.status, "'shale' is no class of wrist" in strange.error) == (422, True)
         assert client.close(take).value["frames"] == 50
+        assert client.open(label="run", channels=[], units=[], full_scale=[]).status == 422
         other = client.ask("POST", "/v1/takes", {"dataset": "other", "device": "d-1"})
         assert (other.status, "there is wrist" in other.error) == (404, True)
         units = client.open(channels=["ax", "ay"], units=["g", "mg"])
@@ -59,7 +62,7 @@ def test_an_inbox_is_taken_over_with_its_labels(repo: Repo, tmp_path: Path, coll
     code, _, err = repo.run("add", "wrist", inbox)
     assert (code, "the label 'walk' of 1 recordings is not one of the dataset's classes" in err) == (64, True)
     inbox.write_text(inbox.read_text().replace(",walk,", ",,"))
-    assert repo.run("add", "wrist", inbox, "--label", "rest")[0] == 64
+    assert repo.json("add", "wrist", inbox, "--label", "rest", "--dry-run")["counts"] == {"rest": 2, "shake": 1}
     assert len(repo.json("add", "wrist", inbox)["added"]) == 3
     assert {(e.device, e.label) for e in repo.entries} == {("d-1", "shake"), ("d-2", "rest"), ("d-3", "")}
     for entry in repo.entries:

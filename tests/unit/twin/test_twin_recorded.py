@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinyops.boards import load_catalog
 from tinyops.cli import main
 from tinyops.datasets.take import Clock, Take, TakeFacts, take_bytes
-from tinyops.errors import SpecError, UsageError
-from tinyops.specs.model import Signal
-from tinyops.twin.recorded import HEADER, Replay, read_replay, signal_of
+from tinyops.errors import SpecError, ToolError, UsageError
+from tinyops.specs.model import OnboardSensor, Signal, StreamSensor
+from tinyops.twin.recorded import HEADER, Replay, on_chip, read_replay, signal_of
+from tinyops.twin.step import check_reads
 
 MOTION = Signal(sensor="imu", channels=("ax", "gx"), units=("m/s2", "rad/s"), full_scale=(40.0, 20.0), rate_hz=50.0)
 SOUND = Signal(sensor="microphone", channels=("audio",), units=("1",), full_scale=(1.0,), rate_hz=8000.0)
@@ -89,3 +91,29 @@ def test_options_without_a_recording_are_a_mistake(capsys: pytest.CaptureFixture
     for options in (["--rate", "5"], ["--loop"]):
         assert main(["twin", "linux", *options]) == UsageError.exit_code
         assert "there is no recording to replay" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("board, sensor", [("microbit", "onboard-accelerometer"), ("pico", "analog")])
+def test_a_firmware_that_reads_no_sensor_has_nothing_to_replay(board: str, sensor: str) -> None:
+    spec = load_catalog()[board].spec
+    check_reads(board, spec, OnboardSensor(kind="onboard", name=sensor))
+    with pytest.raises(ToolError, match=f"{board}: its fleet binds no sensor that its firmware reads") as caught:
+        check_reads(board, spec, StreamSensor(kind="stream", port="serial"))
+    assert sensor in caught.value.hint
+    check_reads("nano33ble", load_catalog()["nano33ble"].spec, StreamSensor(kind="stream", port="serial"))
+
+
+def test_a_chips_model_takes_all_its_channels_in_its_own_unit() -> None:
+    accelerometer = next(s for s in load_catalog()["microbit"].spec.sensors if s.name == "onboard-accelerometer")
+    signal = {"sensor": "accelerometer", "channels": ["az", "ax"], "units": ["m/s2"] * 2, "full_scale": [19.6, 9.8]}
+    contract = {"input": {**signal, "rate_hz": 25, "frame_values": 2}, "arena_bytes": 1}
+    g = 9.80665
+    given = np.array([[round(g / 19.6 * 32768), -16384]], "<i2")
+    found = on_chip(Replay(given.tobytes(), 2), contract, accelerometer, "microbit")
+    assert counts(found) == [[round(-4.9 / g * 2000), 0, 2000]]
+    assert (found.rate_millihz, found.values) == (25_000, 3)
+    with pytest.raises(SpecError, match="measures by its own clock"):
+        on_chip(Replay(given.tobytes(), 2, 0), contract, accelerometer, "microbit")
+    contract["input"]["rate_hz"] = 33
+    with pytest.raises(SpecError, match="does not deliver this signal: it does not run at 33 Hz"):
+        on_chip(Replay(given.tobytes(), 2), contract, accelerometer, "microbit")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +79,9 @@ def _finder(root: Path, arguments: argparse.Namespace) -> Callable[[], ModelFile
 
 
 def _open(url: str) -> None:
+    """In a window, where there are any; a browser for terminals would take this one."""
+    if sys.platform != "darwin" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return
     import webbrowser
 
-    webbrowser.open(url)
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.cli.output import Output
-from tinyops.errors import SpecError, UsageError
+from tinyops.errors import UsageError
 from tinyops.files import read_bounded
 
 if TYPE_CHECKING:
@@ -67,44 +67,25 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _of_files(arguments: argparse.Namespace) -> Iterator[_Pushed]:
+    from tinyops.collect.pushing import file_opening
+    from tinyops.datasets.index import format_of
+
     if not arguments.device:
         raise UsageError("--device says whose recordings they are")
+    facts = {name: getattr(arguments, name) for name in ("dataset", "device", "label", "subject")}
     for path in arguments.files:
-        yield _Pushed(path, _opening(arguments, path, device=arguments.device))
+        ending = format_of(path.name)
+        yield _Pushed(path, file_opening({**facts, "encoding": "file", "ending": ending}, str(path)))
 
 
 def _of_index(arguments: argparse.Namespace) -> Iterator[_Pushed]:
-    """Each file once; of one with several pieces the label is left to the receiver's people."""
-    from tinyops.datasets.index import INDEX_LIMIT_BYTES, IndexEntry, parse_index
+    """Each file once, with what its line says."""
+    from tinyops.collect.pushing import openings
+    from tinyops.datasets.editing import read_index
     from tinyops.datasets.objects import data_folder
 
-    entries = parse_index(read_bounded(arguments.index, INDEX_LIMIT_BYTES), str(arguments.index))
-    files: dict[str, list[IndexEntry]] = {}
-    for entry in entries:
-        files.setdefault(entry.path, []).append(entry)
-    for name, (entry, *others) in files.items():
-        facts = {
-            "device": arguments.device or entry.device or "unknown",
-            "ending": entry.kind,
-            "label": arguments.label or ("" if others or entry.begin is not None else entry.label),
-            "subject": arguments.subject or entry.subject,
-            "take": entry.take,
-            "started": entry.time,
-        }
-        yield _Pushed(data_folder(arguments.index) / name, _opening(arguments, arguments.index, **facts))
-
-
-def _opening(arguments: argparse.Namespace, path: Path, **facts: str) -> Opening:
-    """Raises SpecError for what the receiver would not take either."""
-    from pydantic import ValidationError
-
-    from tinyops.collect.wire import Opening
-    from tinyops.datasets.index import format_of
-
-    given = {"ending": format_of(path.name), "label": arguments.label, "subject": arguments.subject, **facts}
-    try:
-        return Opening.model_validate({"dataset": arguments.dataset, "encoding": "file", **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        said = str(first["msg"]).removeprefix("Value error, ")
-        raise SpecError(f"{path}: {'.'.join(map(str, first['loc']))}: {said}") from error
+    if arguments.label or arguments.subject:
+        raise UsageError("--index says labels and subjects", hint="leave --label and --subject out")
+    entries = read_index(arguments.index)
+    for path, opening in openings(entries, arguments.dataset, arguments.device).items():
+        yield _Pushed(data_folder(arguments.index) / path, opening)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -12,8 +13,8 @@ from tinyops.cli.arguments import add_repository, repository_root
 from tinyops.cli.data_notes import note_added
 from tinyops.cli.output import Output, log
 from tinyops.collect.capture.ways.registry import WAYS
-from tinyops.errors import ExitCode, UsageError
-from tinyops.files import JsonObject, canonical_json
+from tinyops.errors import ExitCode, ToolError, UsageError
+from tinyops.files import JsonObject
 
 if TYPE_CHECKING:
     from tinyops.collect.capture.finishing import Destination, Kept
@@ -60,6 +61,7 @@ def _add_way(ways: argparse._MutuallyExclusiveGroup, way: Way) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    _check_packages()
     from tinyops.collect.capture.finishing import Destination, recover
     from tinyops.collect.capture.wanted import check_wanted, described
     from tinyops.datasets.places import open_objects
@@ -67,6 +69,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     way, address = _way(arguments)
     way.check(address)
+    _check_fitting(arguments, way)
     dataset = recorded_dataset(repository_root(arguments), arguments.dataset)
     wanted = _wanted(arguments)
     check_wanted(wanted, dataset.spec)
@@ -74,6 +77,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     kept = recover(destination, log)
     for found in kept:
         _report(output)(found)
+    if way.traits.waits:
+        output.note(f"waiting for a device at {address} …")
     source = _open(arguments, way, address, dataset)
     try:
         output.note(f"{source.name}: {source.dialect.name}; {described(dataset.spec.signal)}")
@@ -81,6 +86,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             return _sit(arguments, source, destination, wanted, dataset, operator, kept)
     finally:
         source.close()
+
+
+def _check_packages() -> None:
+    """Raises ToolError; what single ways need they say themselves."""
+    if importlib.util.find_spec("numpy") is None:
+        raise ToolError("numpy is not installed", hint="pip install 'tinyops[collect]'")
 
 
 def _sit(
@@ -120,6 +131,22 @@ def _way(arguments: argparse.Namespace) -> tuple[Way, str]:
         if address is not None:
             return way, address
     raise UsageError("no way in")
+
+
+def _check_fitting(arguments: argparse.Namespace, way: Way) -> None:
+    """Raises UsageError for options that would do nothing."""
+    own = way.traits.format
+    useless = {
+        "--baud": arguments.baud is not None and arguments.port is None,
+        "--rate": arguments.rate is not None and own != "pixels",
+        "--format": arguments.format != "auto" and bool(own),
+        "--columns": bool(arguments.columns) and bool(own),
+        "--scale": bool(arguments.scale) and bool(own),
+        "--units": bool(arguments.units) and bool(own),
+    }
+    for option, idle in useless.items():
+        if idle:
+            raise UsageError(f"{option} does nothing with {way.option}", hint="leave it out")
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:
@@ -183,11 +210,7 @@ def _report(output: Output) -> Callable[[Kept], None]:
     """Prints a take: an object in a line with --json, else text."""
     from tinyops.cli.capture_screen import summary
 
-    def report(kept: Kept) -> None:
-        text = canonical_json(kept_json(kept)).decode() if output.json else summary(kept)
-        print(text, flush=True)
-
-    return report
+    return lambda kept: output.item(lambda: kept_json(kept), summary(kept))
 
 
 def kept_json(kept: Kept) -> JsonObject:

@@ -22,18 +22,13 @@ if TYPE_CHECKING:
 
 RULE = "folder, a pattern such as '*_{}.wav' whose {} is the name, or column:NAME"
 SHOWN = 20
-OF_FILES = ("label", "label_from", "subject", "subject_from", "take_from", "rename", "rate", "columns", "in_place")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     parser.add_argument("dataset", metavar="DATASET")
     parser.add_argument(
-        "paths",
-        nargs="+",
-        type=Path,
-        metavar="PATH",
-        help="files, folders of files, or another index, such as an inbox's",
+        "paths", nargs="+", type=Path, metavar="PATH", help="files, folders of files, and indexes, such as an inbox's"
     )
     label = parser.add_mutually_exclusive_group()
     label.add_argument("--label", default="", help="of all of them; without any they wait for one")
@@ -49,22 +44,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--in-place", action="store_true", help="leave the files where they are, and name their paths")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
     parser.add_argument("--skip-duplicates", action="store_true", help="leave out files that are copies of others")
+    parser.add_argument("--commit", action="store_true", help="commit the index and the files, and nothing else")
     parser.add_argument("--dry-run", action="store_true", help="say what would be added, and add nothing")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.cli.working import working
-    from tinyops.datasets.importing import find_files
     from tinyops.datasets.intake import Target, keep_all, refusal, take_in
     from tinyops.datasets.places import open_objects
-    from tinyops.datasets.takeover import is_index
+    from tinyops.datasets.searching import find_files
     from tinyops.reconcile.world import parse_cache
     from tinyops.specs.recorded import recorded_dataset
 
     root = repository_root(arguments)
     dataset = recorded_dataset(root, arguments.dataset, cache=parse_cache(root))
-    if len(arguments.paths) == 1 and is_index(arguments.paths[0]):
-        return _add_index(arguments, output, root, dataset)
     wish = _wish(arguments, dataset.source)
     files, passed = find_files(arguments.paths)
     objects = open_objects(dataset.source, dataset.index, dataset.name)
@@ -78,35 +71,27 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             raise error
         if not arguments.dry_run:
             keep_all(intake, wish, target, report)
+            if arguments.commit:
+                _commit(dataset, intake, target)
     _say(arguments, output, intake, dataset.index, passed)
     if not arguments.dry_run:
         note_added(root, dataset, intake.entries, output.note)
     return 0
 
 
-def _add_index(arguments: argparse.Namespace, output: Output, root: Path, dataset: Recorded) -> int:
-    """The lines of another index, with their labels, and its files."""
-    from tinyops.cli.working import working
-    from tinyops.datasets.intake import Target, refusal
-    from tinyops.datasets.places import open_objects
-    from tinyops.datasets.takeover import keep_index, take_in_index
+def _commit(dataset: Recorded, intake: Intake, target: Target) -> None:
+    from tinyops.datasets.objects import Folder
+    from tinyops.datasets.versions import commit_files
 
-    (index,) = arguments.paths
-    if any(getattr(arguments, name) for name in OF_FILES):
-        options = ", ".join("--" + name.replace("_", "-") for name in OF_FILES)
-        raise UsageError(f"{index} is an index, whose lines say what its files are", hint=f"leave out {options}")
-    target = Target(dataset.spec, dataset.index, open_objects(dataset.source, dataset.index, dataset.name))
-    with working(output) as report:
-        intake = take_in_index(index, target, report)
-        error = refusal(intake, skip_bad=arguments.skip_bad, skip_duplicates=arguments.skip_duplicates)
-        if error is not None:
-            raise error
-        if not arguments.dry_run:
-            keep_index(index, intake, target, report)
-    _say(arguments, output, intake, dataset.index, 0)
-    if not arguments.dry_run:
-        note_added(root, dataset, intake.entries, output.note)
-    return 0
+    if not intake.lines:
+        return
+    place = target.objects.place
+    beside = [place.root / e.path for e in intake.entries] if isinstance(place, Folder) else []
+    here = sorted({path for path in beside if path.is_relative_to(dataset.index.parent)})
+    labels = Counter(e.label or "no label" for e in intake.entries)
+    counts = ", ".join(f"{number:,} {label}" for label, number in sorted(labels.items()))
+    message = f"{dataset.name}: {len(intake.entries):,} recordings of {len(intake.lines):,} files ({counts})"
+    commit_files(dataset.index.parent, [dataset.index, *here], message)
 
 
 def _wish(arguments: argparse.Namespace, source: RecordingsSource) -> Wish:

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from tinyops.collect.capture.finishing import Kept
 from tinyops.datasets.objects import data_folder
-from tinyops.process import run
-
-GIT_S = 120
+from tinyops.datasets.versions import commit_files
 
 
 def message_of(dataset: str, kept: Sequence[Kept]) -> str:
@@ -30,10 +28,4 @@ def commit(dataset: str, index: Path, kept: Sequence[Kept], *, beside: bool) -> 
     paths = [index]
     if beside:
         paths += sorted({data_folder(index) / k.entry.path for k in kept})
-    git: list[str | Path] = ["git", "-C", index.parent]
-    for start in range(0, len(paths), 500):
-        run([*git, "add", "--", *paths[start : start + 500]], timeout_s=GIT_S, what="git add")
-    names = "\0".join(str(path) for path in paths)
-    pathspec = ["--pathspec-from-file=-", "--pathspec-file-nul"]
-    message = ["-m", message_of(dataset, kept)]
-    run([*git, "commit", "-q", *message, "--only", *pathspec], timeout_s=GIT_S, stdin=names, what="git commit")
+    commit_files(index.parent, paths, message_of(dataset, kept))

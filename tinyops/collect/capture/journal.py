@@ -26,7 +26,7 @@ from tinyops.collect.capture.block import Block
 from tinyops.datasets.take import TakeFacts
 from tinyops.documents import Strict
 from tinyops.errors import SpecError
-from tinyops.files import MIB, canonical_json, writing
+from tinyops.files import MIB, canonical_json, sync_folder, writing
 
 FOLDER, SUFFIX = ".unfinished", ".journal"
 SYNC_S = 1.0
@@ -82,10 +82,13 @@ class Journal:
             ignore = folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n")
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            begun = self.path.with_suffix(".new")  # nobody takes it for an orphan before it is locked
+            self._descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write(canonical_json(heading.model_dump(mode="json", by_alias=True)) + b"\n")
             os.fsync(self._descriptor)
+            begun.rename(self.path)
+            sync_folder(folder)
 
     def add(self, block: Block) -> None:
         data = np.ascontiguousarray(block.values, self._dtype).tobytes()

@@ -22,6 +22,7 @@ def chosen_columns(header: Sequence[str], signal: Signal, where: str, leniency: 
         shown = [name[:40] for name in header[:SHOWN]]
         raise SpecError(
             f"{where}: has the columns {shown}, wanted {wanted}",
-            hint=f"`tinyops data add --columns {signal.channels[0]}=COLUMN,…` says which column is which channel",
+            hint=f"`columns: {{{signal.channels[0]}: COLUMN}}` of the dataset's source, or `tinyops data add --columns "
+            f"{signal.channels[0]}=COLUMN,…`, says which column is which channel",
         )
     return [list(header).index(name) for name in wanted]

@@ -7,6 +7,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from tinyops.specs.model import Signal
 
 ARRAY_LIMIT_BYTES = 1024 * MIB
 MEMBERS_LIMIT = 1000
+# What numpy raises for headers, which it reads as Python's own text.
+UNREADABLE = (ValueError, EOFError, OSError, SyntaxError, TokenError, TypeError, RecursionError, MemoryError)
 VALUES = "values"
 REPAIR = "`tinyops data add --repair` keeps the whole frames that are there"
 
@@ -62,7 +65,7 @@ def _load(data: bytes, where: str, leniency: Leniency) -> NDArray[Any]:
     stream = io.BytesIO(data)
     try:
         shape, fortran, dtype = _header(stream)
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+    except UNREADABLE as error:
         raise SpecError(f"{where}: not an .npy file of numbers: {str(error)[:200]}") from error
     if dtype.kind not in "iuf":
         raise SpecError(f"{where}: holds {str(dtype)[:40]}, not numbers")

@@ -28,6 +28,8 @@ def read_parquet(data: bytes, signal: Signal, where: str, leniency: Leniency = S
     columns = [numbers(file, names[at], where) for at in order]
     if not len(columns[0]):
         raise SpecError(f"{where}: holds no frames")
+    if len({len(found) for found in columns}) != 1:
+        raise SpecError(f"{where}: its columns differ in length: the file is damaged")
     yield Labelled("", np.stack(columns, axis=1), 1)
 
 

@@ -3,12 +3,14 @@
 import { bytes } from "./api.js";
 
 const AUDIBLE_HZ = 3000;
-const FRAMES_MAX = 10_000_000;
+const FIRST_S = 2; // of sound, fetched before it begins
+const PART_S = 20; // then, one part ahead
+const AHEAD_S = 8;
 
 export class Player extends EventTarget {
   constructor(editor) {
     super();
-    Object.assign(this, { editor, frame: null, source: null, run: 0 });
+    Object.assign(this, { editor, frame: null, sources: [], run: 0 });
   }
 
   get playing() {
@@ -28,7 +30,7 @@ export class Player extends EventTarget {
     const { times, range, cursor, path } = this.editor;
     if (!times?.rate) return;
     const from = range ? range.begin : cursor >= times.frames - 1 ? 0 : cursor;
-    const upto = Math.min(range ? range.end : times.frames, from + FRAMES_MAX);
+    const upto = range ? range.end : times.frames;
     const run = ++this.run;
     this.frame = from;
     this.tell();
@@ -43,17 +45,47 @@ export class Player extends EventTarget {
     if (run === this.run) this.move(clock, from, upto, times.rate, run);
   }
 
+  // Begins with a short part; the others follow without a break.
   async sound(path, channel, begin, end, run) {
     this.context ??= new AudioContext();
     await this.context.resume();
-    const data = await bytes("sound", { path, channel, begin, end });
-    const buffer = await this.context.decodeAudioData(data);
+    const { rate } = this.editor.times;
+    const next = Math.min(begin + Math.round(rate * FIRST_S), end);
+    const first = await this.part(path, channel, begin, next);
     if (run !== this.run) return null;
-    this.source = new AudioBufferSourceNode(this.context, { buffer });
-    this.source.connect(this.context.destination);
     const begun = this.context.currentTime;
-    this.source.start();
+    this.play(first, begun);
+    this.rest(path, channel, next, end, (frame) => begun + (frame - begin) / rate, run);
     return () => this.context.currentTime - begun;
+  }
+
+  async part(path, channel, begin, end) {
+    return this.context.decodeAudioData(await bytes("sound", { path, channel, begin, end }));
+  }
+
+  async rest(path, channel, begin, end, time, run) {
+    const step = Math.round(this.editor.times.rate * PART_S);
+    try {
+      for (let from = begin; from < end; from += step) {
+        const buffer = await this.part(path, channel, from, Math.min(from + step, end));
+        if (run !== this.run) return;
+        this.play(buffer, time(from));
+        const wait = time(from + step) - this.context.currentTime - AHEAD_S;
+        await new Promise((done) => setTimeout(done, wait * 1000));
+        if (run !== this.run) return;
+      }
+    } catch (error) {
+      if (run === this.run) this.stop();
+      this.dispatchEvent(new CustomEvent("failed", { detail: error }));
+    }
+  }
+
+  play(buffer, when) {
+    const source = new AudioBufferSourceNode(this.context, { buffer });
+    source.connect(this.context.destination);
+    source.start(when);
+    source.onended = () => (this.sources = this.sources.filter((one) => one !== source));
+    this.sources.push(source);
   }
 
   move(seconds, from, upto, rate, run) {
@@ -66,8 +98,8 @@ export class Player extends EventTarget {
 
   stop() {
     this.run += 1;
-    this.source?.stop();
-    this.source = null;
+    for (const source of this.sources) source.stop();
+    this.sources = [];
     this.frame = null;
     this.tell();
   }

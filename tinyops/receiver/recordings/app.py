@@ -32,6 +32,7 @@ from tinyops.receiver.recordings.pages import health_page, metrics_page
 from tinyops.receiver.tokens import Tokens
 
 PIECE_BYTES = 64 * 1024
+BUSY_S = 0.05
 FAULTS_SHOWN = 3
 _CRC = re.compile(r"[0-9A-Fa-f]{8}")
 DocumentT = TypeVar("DocumentT", bound=Strict)
@@ -143,6 +144,8 @@ class _Answers:
             for part in _parts(piece, self._desk.bounds.take_bytes - offset):
                 while (wait_s := self._desk.wait_s(incoming, len(part))) > 0:
                     await asyncio.sleep(wait_s)
+                while self._desk.journal.is_busy:
+                    await asyncio.sleep(BUSY_S)
                 await self._desk.append(incoming, offset, part, is_counted=True)
                 offset += len(part)
 

@@ -50,7 +50,7 @@ class Desk:
     ) -> None:
         self.journal, self.bounds, self._shelves = journal, bounds, shelves
         self._on_event, self._clock = on_event, clock
-        self.keeper = Keeper(journal, shelves, on_event)
+        self.keeper = Keeper(journal, shelves, on_event, bounds.take_bytes)
         self._rates = Rates(bounds.device_bytes_per_s, bounds.device_burst_bytes)
         self._locks: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._looked_s, self._free_bytes = -SPACE_EVERY_S, 0
@@ -61,6 +61,7 @@ class Desk:
         """The take, and whether it is new: a device that opens one again under the same name goes on with it."""
         check_scope(scope, opening)
         opening = completed(opening, await run_in_threadpool(self._shelves.signal, opening.dataset))
+        await run_in_threadpool(self._shelves.check_label, opening.dataset, opening.label)
         async with self._locks[opening.dataset, opening.device]:
             if (known := self.journal.ledger.named(opening)) is not None:
                 same_take(known, opening)
@@ -140,6 +141,7 @@ class Desk:
         """The receipt, once the take lies where it belongs."""
         async with self._locks[incoming.take]:
             if incoming.closing is None:
+                await run_in_threadpool(self._shelves.check_label, incoming.opening.dataset, closing.label)
                 await self._check_closing(incoming, closing)
                 record = Record(Kind.CLOSE, incoming.take, closing.model_dump_json().encode())
                 await self.journal.append(record)

@@ -125,6 +125,11 @@ class Journal:
             self._changed.notify()
         await asyncio.shield(waiting.future)
 
+    @property
+    def is_busy(self) -> bool:
+        """Half of what may wait does: who can wait should."""
+        return self.waiting_bytes >= self._limit // 2
+
     def check(self) -> None:
         """Raises Refused where nothing more can be taken now."""
         if self.trouble or self._ending:

@@ -16,9 +16,10 @@ from tinyops.datasets.adding import Addition
 from tinyops.errors import SpecError, TinyopsError
 from tinyops.files import digest_bytes, write_atomic
 from tinyops.receiver.guard import Refused
-from tinyops.receiver.recordings.building import Built, build
+from tinyops.receiver.recordings.building import Built
 from tinyops.receiver.recordings.journal import Journal
 from tinyops.receiver.recordings.ledger import Incoming
+from tinyops.receiver.recordings.reader import Reader
 from tinyops.receiver.recordings.records import Kind, Record
 from tinyops.receiver.recordings.shelves import Shelves
 
@@ -38,12 +39,16 @@ class _Kept:
 class Keeper:
     """Keeps one batch after the other. Used from one event loop."""
 
-    def __init__(self, journal: Journal, shelves: Shelves, on_event: Callable[[str], None]) -> None:
+    def __init__(self, journal: Journal, shelves: Shelves, on_event: Callable[[str], None], take_bytes: int) -> None:
         self._journal, self._shelves, self._on_event = journal, shelves, on_event
+        self._reader = Reader(journal.root / "reading", take_bytes)
         self._waiting: dict[int, Incoming] = {}
         self._futures: dict[int, asyncio.Future[Receipt]] = {}
         self._work: asyncio.Task[None] | None = None
         self.kept = self.refused = 0
+
+    def close(self) -> None:
+        self._reader.close()
 
     async def keep(self, incoming: Incoming) -> Receipt:
         """Raises Refused where it cannot be kept now; it is tried again."""
@@ -121,11 +126,8 @@ class Keeper:
         built: list[tuple[Incoming, Built]] = []
         done: list[_Kept] = []
         for incoming in batch:
-            closing = incoming.closing
-            assert closing is not None
-            data = self._journal.bytes_of(incoming)
             try:
-                built.append((incoming, build(incoming.opening, closing, tuple(incoming.gaps), data, signal)))
+                built.append((incoming, self._reader.read(incoming, self._journal.file_of(incoming), signal)))
             except SpecError as error:
                 done.append(self._refuse(incoming, error.message))
         if built:

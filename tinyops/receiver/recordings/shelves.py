@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tinyops.datasets.adding import Added, Addition, add_entries, add_recordings
 from tinyops.datasets.objects import Objects
+from tinyops.documents import closest
 from tinyops.files import digest_bytes
 from tinyops.receiver.guard import Refused
 from tinyops.specs.model import Signal
@@ -19,6 +20,9 @@ class Shelves(Protocol):
 
     def signal(self, dataset: str) -> Signal | None:
         """None where nobody has said it. Raises Refused for a dataset that takes no recordings."""
+
+    def check_label(self, dataset: str, label: str) -> None:
+        """Raises Refused for one that is no class of the dataset."""
 
     def put(self, dataset: str, additions: Sequence[Addition]) -> Added:
         """Durable when it returns. Raises SpecError and ToolError, and Refused as `signal` does."""
@@ -33,15 +37,19 @@ class Inbox:
     def signal(self, dataset: str) -> Signal | None:  # noqa: ARG002 an inbox knows none
         return None
 
+    def check_label(self, dataset: str, label: str) -> None:
+        """It knows no classes."""
+
     def put(self, dataset: str, additions: Sequence[Addition]) -> Added:
         return add_recordings(self.root / f"{dataset}.csv", additions)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a spec says: its signal, the index that people record into, and where the files go."""
+    """What a spec says: its signal and classes, the index that people record into, and where the files go."""
 
     signal: Signal
+    classes: tuple[str, ...]
     index: Path
     objects: Objects
 
@@ -54,6 +62,11 @@ class Datasets:
 
     def signal(self, dataset: str) -> Signal | None:
         return self._find(dataset).signal
+
+    def check_label(self, dataset: str, label: str) -> None:
+        classes = self._find(dataset).classes
+        if label and label not in classes:
+            raise Refused(422, f"label: {label!r} is no class of {dataset}: {closest(label, classes)}; or leave it out")
 
     def put(self, dataset: str, additions: Sequence[Addition]) -> Added:
         found = self._find(dataset)
