@@ -51,7 +51,7 @@ from tinyops.statistics import Z_95, rate
 
 SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", ROOT.parent / "shared" / "data")) / "datasets"
 # Where the shared data has an example's files, as its index names them.
-DATA = {"keywords": "speech_commands_test_subset"}
+DATA = {"keywords": "speech_commands_test_subset", "activity": "har_phone_watch", "anomaly": "har_phone_watch"}
 BOARDS = ("nano33ble", "microbit-v2", "pico")
 STREAM = {"sensor": {"kind": "stream", "port": "serial"}}
 BUILD_TIMEOUT_S = 3600

@@ -202,8 +202,12 @@ def test_by_keys_alone(opening: Callable[..., Labelled], tmp_path: Path) -> None
     opened.keys("u")
     opened.page.keyboard.type("dana")
     opened.keys("Enter")
-    opened.saved("subject of 1 piece set to dana")
-    assert [e.subject for e in opened.entries if e.take == "t-0000"] == ["anna", "dana", "anna"]
+    opened.saved("subject of 3 pieces set to dana")
+    assert [e.subject for e in opened.entries if e.take == "t-0000"] == ["dana"] * 3
+    opened.page.focus("#classes [data-label=wave]")
+    opened.keys("Enter")
+    opened.saved("labelled wave")
+    assert opened.page.evaluate("document.activeElement.dataset.label") == "wave", "who came by Tab stays there"
     opened.keys("ArrowDown", "Shift+ArrowDown", "3")
     opened.saved("2 pieces labelled shake")
     opened.keys("Escape", "Control+a", "Delete")
@@ -433,7 +437,7 @@ def test_the_models_suggestions_are_drawn_and_accepted(opening: Callable[..., La
     suggested = page.inner_text("#accept").removeprefix("accept ")
     assert suggested in ("rest", "wave", "shake") and opened.pieces(take) == [(None, None, "")]
     opened.keys("a")
-    opened.saved(f"labelled {suggested}")
+    opened.saved("labelled as suggested")
     assert opened.pieces(take) == [(None, None, suggested)]
     runs = page.evaluate("tinyopsLabel.guesses.runs(tinyopsLabel.editor.path, 0, 300)")
     assert len(runs) > 1

@@ -106,3 +106,8 @@ class Bench:
 
 def frame_numbers(take: Take) -> list[int]:
     return np.asarray(take.values[:, 0]).astype(int).tolist()
+
+
+def three(number: int) -> bytes:
+    """A line of a device that prints three numbers."""
+    return f"{number / 1000:.3f},{number % 3},-1.5\r\n".encode()

@@ -8,6 +8,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tinyops.cli.output import log
@@ -37,15 +38,18 @@ HELP = "Enter starts and stops · p pauses · r drops the last take · l another
 BARS = "▁▂▃▄▅▆▇█"
 SPARK_COLUMNS, SPARK_CHANNELS = 48, 12
 SAY_S = 10.0
+WINDOW_S = 2.0  # that bars show
 KEYS_MAX, ESCAPE = 32, "\x1b"
 
 
 def sparkline(values: Sequence[float] | NDArray[np.float64], columns: int = SPARK_COLUMNS) -> str:
-    """The newest values as bars between their lowest and highest."""
+    """Values as bars between their lowest and highest; where several share one, that is furthest from their middle."""
     if not len(values):
         return ""
-    step = max(len(values) / columns, 1.0)
-    picked = [values[int(n * step)] for n in range(min(columns, len(values)))]
+    middle = sum(values) / len(values)
+    count = min(columns, len(values))
+    edges = [n * len(values) // count for n in range(count + 1)]
+    picked = [max(values[a:b], key=lambda v: abs(v - middle)) for a, b in pairwise(edges)]
     low, high = min(picked), max(picked)
     span = (high - low) or 1.0
     return "".join(BARS[min(int((v - low) / span * len(BARS)), len(BARS) - 1)] for v in picked)
@@ -173,10 +177,11 @@ class Attended:
         if view is None:
             picture.add_row(Text(f"{state}   {HELP}" if self.present else state))
             return picture
+        window = max(int(WINDOW_S * (view.rate_hz or 0.0)), SPARK_COLUMNS)
         repeat = view.recent.shape[1] // len(self._channels)
         if repeat == 1:
             for number, channel in enumerate(self._channels[:SPARK_CHANNELS]):
-                values = view.recent[:, number]
+                values = view.recent[-window:, number]
                 newest = f"{values[-1]:.4g}" if len(values) else ""
                 picture.add_row(Text(channel[:16]), Text(sparkline(values)), Text(newest, justify="right"))
         whole = Table.grid()

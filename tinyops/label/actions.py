@@ -41,6 +41,18 @@ class SetLabel(Strict):
     label: Text
 
 
+class Group(Strict):
+    ids: Ids
+    label: Text
+
+
+class SetLabels(Strict):
+    """Several labels at once, undone at once."""
+
+    do: Literal["labels"]
+    groups: tuple[Group, ...] = Field(min_length=1, max_length=1000)
+
+
 class SetSubject(Strict):
     do: Literal["subject"]
     ids: Ids
@@ -84,12 +96,13 @@ class MoveEdge(Strict):
     to: Frame
 
 
-Action: TypeAlias = SetLabel | SetSubject | Delete | Split | Trim | Paint | Erase | MoveEdge
+Action: TypeAlias = SetLabel | SetLabels | SetSubject | Delete | Split | Trim | Paint | Erase | MoveEdge
 _ACTION: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Field(discriminator="do")])
 Framed: TypeAlias = Callable[[str], Whole]
 
 ACTIONS: Mapping[type[Strict], Callable[[Entries, Any, Framed], Entries]] = {
     SetLabel: lambda entries, a, _: edits.set_labels(entries, a.ids, a.label),
+    SetLabels: lambda entries, a, _: edits.set_each(entries, [(group.ids, group.label) for group in a.groups]),
     SetSubject: lambda entries, a, _: edits.set_subjects(entries, a.ids, a.subject),
     Delete: lambda entries, a, _: edits.delete(entries, a.ids),
     Split: lambda entries, a, framed: edits.split(entries, framed(a.path), a.frame),
@@ -121,6 +134,7 @@ def said(action: Action) -> str:
     pieces = "1 piece" if number == 1 else f"{number:,} pieces"
     texts: Mapping[type[Strict], Callable[[Any], str]] = {
         SetLabel: lambda a: f"{pieces} labelled {a.label}" if a.label else f"{pieces} without label",
+        SetLabels: lambda a: f"{sum(len(group.ids) for group in a.groups):,} pieces labelled as suggested",
         SetSubject: lambda a: f"subject of {pieces} set to {a.subject or 'nobody'}",
         Delete: lambda _: f"{pieces} deleted",
         Split: lambda a: f"split at frame {a.frame:,}",
@@ -138,6 +152,8 @@ def said(action: Action) -> str:
 def _labels(action: Action) -> tuple[str, ...]:
     if isinstance(action, SetLabel):
         return (action.label,)
+    if isinstance(action, SetLabels):
+        return tuple(group.label for group in action.groups)
     return tuple(run.label for run in action.runs) if isinstance(action, Paint) else ()
 
 

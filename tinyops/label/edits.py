@@ -55,6 +55,13 @@ def set_labels(entries: Entries, ids: Collection[str], label: str) -> Entries:
     return _replaced(entries, ids, label=label)
 
 
+def set_each(entries: Entries, groups: Sequence[tuple[Collection[str], str]]) -> Entries:
+    """Gives each group of pieces its own label."""
+    for ids, label in groups:
+        entries = set_labels(entries, ids, label)
+    return entries
+
+
 def set_subjects(entries: Entries, ids: Collection[str], subject: str) -> Entries:
     return _replaced(entries, ids, subject=subject)
 

@@ -29,6 +29,7 @@ def envelope(shown: Shown, begin: int, end: int, columns: int) -> NDArray[np.flo
         part = values[: stops[full][-1]]
         out[:, full, 0] = np.minimum.reduceat(part, starts[full], axis=0).T
         out[:, full, 1] = np.maximum.reduceat(part, starts[full], axis=0).T
+        out[~np.isfinite(out)] = np.nan
     return out
 
 
@@ -38,7 +39,7 @@ def spectrogram(shown: Shown, channel: int, begin: int, end: int, columns: int) 
         raise SpecError(f"the signal has no channel {channel}")
     edges = _edges(shown, begin, end, columns)
     block = BLOCK if shown.frames >= LONG_FRAMES else BLOCK // 2
-    values = shown.values[:, channel] / shown.limits[channel]
+    values = np.nan_to_num(shown.values[:, channel] / shown.limits[channel], posinf=1, neginf=-1)
     padded = np.concatenate([np.zeros(block // 2), values, np.zeros(block)])
     middle = (edges[:-1] + edges[1:]) // 2
     window = np.hanning(block)

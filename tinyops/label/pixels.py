@@ -17,7 +17,7 @@ def pixels(shown: Shown, frame: int, size: tuple[int, int]) -> bytes:
     """
     if not 0 <= frame < shown.frames:
         raise SpecError(f"has {shown.frames:,} frames, there is no frame {frame:,}")
-    values = shown.values[frame].reshape(*size, -1)
+    values = np.nan_to_num(shown.values[frame], posinf=0, neginf=0).reshape(*size, -1)
     values = values if values.shape[2] == COLOURS else np.repeat(values[:, :, :1], COLOURS, axis=2)
     low, high = float(values.min()), float(values.max())
     out = np.full((*size, 4), 255, np.uint8)

@@ -18,7 +18,7 @@ from tinyops.datasets.objects import Objects
 from tinyops.datasets.recording import STRICT, Leniency
 from tinyops.datasets.take import SUFFIX, Take, read_take
 from tinyops.errors import SpecError
-from tinyops.files import MIB
+from tinyops.files import MIB, printable
 from tinyops.label.slots import Slots
 from tinyops.specs.model import Signal
 
@@ -79,7 +79,7 @@ def _limits(take: Take, signal: Signal) -> tuple[float, ...]:
 def _facts(take: Take) -> dict[str, str]:
     facts = take.facts
     named = {"sensor": facts.sensor, "board": facts.board, "firmware": facts.firmware, "clock": facts.clock.source}
-    return {name: text for name, text in named.items() if text}
+    return {name: printable(text) for name, text in named.items() if text}
 
 
 class Gallery:

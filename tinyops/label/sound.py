@@ -21,7 +21,7 @@ def wav(shown: Shown, channel: int, begin: int, end: int) -> bytes:
     if not 0 <= begin < end <= shown.frames or end - begin > FRAMES_MAX or not 0 <= channel < len(shown.limits):
         raise SpecError(f"frames {begin:,} to {end:,} of channel {channel} cannot be played at once")
     values = shown.values[begin:end, channel] / shown.limits[channel]
-    counts = np.clip(np.rint(values * 32768), -32768, 32767).astype("<i2")
+    counts = np.clip(np.rint(np.nan_to_num(values, posinf=1, neginf=-1) * 32768), -32768, 32767).astype("<i2")
     out = io.BytesIO()
     with wave.open(out, "wb") as writer:
         writer.setnchannels(1)

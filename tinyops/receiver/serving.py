@@ -37,7 +37,8 @@ FULL = (
 
 @dataclass(frozen=True)
 class Listening:
-    """Where, with what certificate, for how many connections at a time, and how long each may take to ask."""
+    """Where, with what certificate, for how many connections at a time, how long each may take to ask, and how long it
+    is kept for another request."""
 
     host: str
     port: int
@@ -45,6 +46,7 @@ class Listening:
     key: Path | None = None
     connections_max: int = 512
     patience_s: float = 10.0
+    keep_alive_s: int = KEEP_ALIVE_S
 
 
 class BoundedProtocol(H11Protocol):
@@ -159,7 +161,7 @@ def serve(
             "access_log": False,
             "server_header": False,
             "proxy_headers": False,
-            "timeout_keep_alive": KEEP_ALIVE_S,
+            "timeout_keep_alive": listening.keep_alive_s,
             "timeout_graceful_shutdown": STOP_S,
             "h11_max_incomplete_event_size": HEADERS_LIMIT_BYTES,
             "backlog": BACKLOG,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,3 +129,21 @@ def test_frames_lost_at_the_ends_belong_to_the_whole_file_only() -> None:
     assert measured(TONE, what).lost == 12
     assert measured(IndexEntry(TONE.sha256, format="take", begin=0, end=20), what).lost == 4
     assert measured(IndexEntry(TONE.sha256, format="take", begin=10, end=20), what).lost == 0
+
+
+def test_what_is_no_number_is_drawn_as_a_hole_and_never_played() -> None:
+    bad = shown(np.array([[np.nan], [np.inf], [-np.inf], [0.5]]), rate_hz=16000)
+    found = envelope(bad, 0, 4, 4)
+    assert np.isnan(found[0, :3]).all() and found[0, 3, 0] == 0.5
+    assert spectrogram(bad, 0, 0, 4, 4).shape == (4, BINS)
+    assert len(wav(bad, 0, 0, 4)) == 44 + 8
+    assert len(pixels(bad, 0, (1, 1))) == 4
+    with pytest.raises(SpecError, match="no numbers"):
+        measured(TONE, bad)
+
+
+def test_what_a_device_says_of_itself_is_cleaned() -> None:
+    take = tone_take(0)
+    facts = take.facts.model_copy(update={"board": "left\u202eright\x1b[31m"})
+    found = show(take_bytes(replace(take, facts=facts)), TONE, SOUND).facts
+    assert found["board"] == "left\ufffdright\ufffd[31m"

@@ -128,6 +128,18 @@ def test_what_another_program_changed_is_not_undone_over(session: Session, index
         act(session, do="label", ids=[entry.id], label="rest")
 
 
+def test_suggestions_are_accepted_and_undone_at_once(session: Session, index: Path) -> None:
+    before = index.read_bytes()
+    first, second, *_ = lines(index)
+    groups = [{"ids": [first.id], "label": "shake"}, {"ids": [second.id], "label": "rest"}]
+    act(session, do="labels", groups=groups)
+    assert [e.label for e in lines(index)][:2] == ["shake", "rest"]
+    session.undo()
+    assert index.read_bytes() == before
+    with pytest.raises(SpecError, match="'jump' is no class"):
+        act(session, do="labels", groups=[groups[0], {"ids": [second.id], "label": "jump"}])
+
+
 def test_an_index_that_was_broken_meanwhile_is_left_alone(session: Session, index: Path) -> None:
     entry = lines(index)[0]
     index.write_text("<<<<<<< HEAD\n")

@@ -77,6 +77,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     kept = recover(destination, log)
     for found in kept:
         _report(output)(found)
+    if way.traits.waits:
+        output.note(f"waiting for a device at {address} …")
     source = _open(arguments, way, address, dataset)
     try:
         output.note(f"{source.name}: {source.dialect.name}; {described(dataset.spec.signal)}")

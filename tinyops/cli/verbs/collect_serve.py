@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STATE = ".tinyops/receiver"
 CHUNKS_AT_ONCE = 1024
+KEEP_ALIVE_S = 75  # a handshake of TLS costs a microcontroller a second
 SLOWEST_BYTES_PER_S = 1024  # there are radios like that; what waits for them is bounded
 
 
@@ -66,7 +67,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     journal = Journal(state, output.note)
     desk = Desk(journal, shelves, _bounds(arguments), output.note)
     app = recordings_app(desk, tokens, _limits(arguments))
-    listening = Listening(host, port, arguments.cert, arguments.key, arguments.connections, arguments.patience)
+    bounds = (arguments.connections, arguments.patience, KEEP_ALIVE_S)
+    listening = Listening(host, port, arguments.cert, arguments.key, *bounds)
 
     def ready(address: str) -> None:
         open_takes = len(journal.ledger.takes)

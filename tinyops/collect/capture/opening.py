@@ -115,10 +115,12 @@ def _look_at_each_speed(looking: _Looking) -> None:
 
 def _looked(looking: _Looking) -> bool:
     """Looks at one speed, and after a while asks."""
-    begun = asked = time.monotonic()
+    begun = asked = opened = time.monotonic()
     asks = looking.traits.talks and looking.wanted != "lines"
     while (now := time.monotonic()) - begun < PATIENCE_S:
-        if asks and now - begun >= LOOK_S and now - asked >= ASK_S:
+        if looking.traits.waits and looking.traits.datagrams and not looking.recogniser.bytes:
+            begun = now  # it may not be there yet
+        if asks and now - opened >= LOOK_S and now - asked >= ASK_S:
             Talk.knock(looking.stream)
             asked = now
         if not looking.more() or looking.found:

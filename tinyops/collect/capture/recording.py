@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinyops.collect.capture.block import Block
 from tinyops.collect.capture.journal import TAKE_LIMIT_BYTES, Heading, Journal
-from tinyops.datasets.adding import clipped_values
+from tinyops.datasets.adding import COUNT_STEPS, clipped_values
 
 GAPS_MAX = 99_000  # of the 100,000 that a take's file holds
 RECENT_S = 3.0
@@ -30,7 +30,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class View:
-    """What is shown of a running take. `recent` are its newest frames [n, V], in counts or units."""
+    """What is shown of a running take. `recent` are its newest frames [n, V], in the channels' units."""
 
     label: str
     frames: int
@@ -55,6 +55,9 @@ class Recording:
         self._counts = heading.facts.full_scale is not None
         self._points: deque[tuple[float, int]] = deque()
         self._recent: deque[NDArray[Any]] = deque()
+        channels = len(heading.facts.channels)
+        scale = np.array(heading.facts.full_scale or [COUNT_STEPS] * channels, np.float64) / COUNT_STEPS
+        self._unit = np.tile(scale, heading.values // channels)  # of one count, where values are counts
         self._shown = max(SHOWN_VALUES // heading.values, 1)
         self._held = 0
 
@@ -96,7 +99,7 @@ class Recording:
         elif self._limit.frames is not None:
             left = (self._limit.frames - self.made) / (rate or self.heading.facts.rate_hz or 1.0)
         recent = np.concatenate(self._recent) if self._recent else np.zeros((0, self.heading.values))
-        shown = recent[-self._shown :].astype(np.float64)
+        shown = recent[-self._shown :].astype(np.float64) * self._unit
         return View(self.heading.label, self.frames, self.lost, self.clipped, seconds, left, rate, shown)
 
     def _within(self, block: Block) -> tuple[Block, Block | None]:

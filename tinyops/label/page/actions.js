@@ -32,8 +32,14 @@ export class Actions {
     if (piece) this.editor.choose(piece, false);
   }
 
+  // Whole recordings: they are of one person, as a rule, and lie on one side of a split by that.
+  get whose() {
+    const { many } = this.list;
+    return (many.length ? many.flatMap((recording) => recording.pieces) : this.editor.pieces).map((piece) => piece.id);
+  }
+
   subject(subject) {
-    return this.ids.length && this.do({ do: "subject", ids: this.ids, subject });
+    return this.whose.length && this.do({ do: "subject", ids: this.whose, subject });
   }
 
   delete() {
@@ -79,7 +85,7 @@ export class Actions {
       if (guess) byLabel.set(guess.label, [...(byLabel.get(guess.label) ?? []), piece.id]);
     }
     if (!byLabel.size) return this.say("There is no suggestion for that.");
-    for (const [label, ids] of byLabel) this.do({ do: "label", ids, label });
+    return this.do({ do: "labels", groups: [...byLabel].map(([label, ids]) => ({ label, ids })) });
   }
 
   // The windows' classes as pieces, within what is selected.

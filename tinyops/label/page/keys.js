@@ -42,7 +42,7 @@ export function keymap({ editor, list, actions, player, labels, page }) {
     ["b", "the piece begins at the cursor", () => actions.moveHere(0)],
     ["e", "the piece ends at the cursor", () => actions.moveHere(1)],
     ["Delete", "delete the selection, else the piece", () => actions.delete()],
-    ["u", "subject", () => page.askSubject()],
+    ["u", "subject of the recording", () => page.askSubject()],
     ["Ctrl+z", "undo", () => actions.undo()],
     ["Ctrl+Shift+Z", "redo", () => actions.redo()],
     [" ", "play, stop", () => page.play()],

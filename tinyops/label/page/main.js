@@ -156,9 +156,9 @@ const page = {
     else say("All that is listed has a label.");
   },
   askSubject() {
-    const number = actions.ids.length;
-    if (!number) return;
-    $("question").textContent = `Subject of ${number === 1 ? "this piece" : `${number} pieces`} `;
+    if (!actions.whose.length) return;
+    const { many } = list;
+    $("question").textContent = `Subject of ${many.length ? `${many.length} recordings` : "this recording"} `;
     $("answer").value = editor.selected[0]?.subject ?? "";
     const known = new Set(store.recordings.flatMap((recording) => recording.subjects).filter(Boolean));
     $("known").replaceChildren(...[...known].sort().map((name) => Object.assign(element("option"), { value: name })));

@@ -48,6 +48,7 @@ class Traits:
     talks: bool = False
     begun: bool = False
     datagrams: bool = False
+    waits: bool = False  # for a device that may come in an hour
     live: bool = True  # bytes come when they are measured; never of a finite stream
     format: str = ""
 

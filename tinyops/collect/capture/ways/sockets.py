@@ -52,7 +52,7 @@ class ListenTcpWay:
 
     option, metavar, default = "--listen-tcp", "[HOST]:PORT", None
     about = "wait for a device that connects to this machine"
-    traits = Traits(talks=True)
+    traits = Traits(talks=True, waits=True)
 
     def check(self, address: str) -> None:
         host_and_port(self.option, address, hostless=True)
@@ -92,7 +92,7 @@ class ListenUdpWay:
 
     option, metavar, default = "--listen-udp", "[HOST]:PORT", None
     about = "wait for datagrams of a device that sends them to this machine"
-    traits = Traits(talks=True, begun=True, datagrams=True)
+    traits = Traits(talks=True, begun=True, datagrams=True, waits=True)
 
     def check(self, address: str) -> None:
         host_and_port(self.option, address, hostless=True)
