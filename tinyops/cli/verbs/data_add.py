@@ -81,13 +81,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _commit(dataset: Recorded, intake: Intake, target: Target) -> None:
     from tinyops.datasets.objects import Folder
-    from tinyops.datasets.versions import commit_files
+    from tinyops.datasets.versions import commit_files, left_behind
 
     if not intake.lines:
         return
     place = target.objects.place
-    beside = [place.root / e.path for e in intake.entries] if isinstance(place, Folder) else []
-    here = sorted({path for path in beside if path.is_relative_to(dataset.index.parent)})
+    beside = {place.root / e.path for e in intake.entries} if isinstance(place, Folder) else set()
+    beside |= set(left_behind(dataset.index)) if beside else set()
+    here = sorted(path for path in beside if path.is_relative_to(dataset.index.parent))
     labels = Counter(e.label or "no label" for e in intake.entries)
     counts = ", ".join(f"{number:,} {label}" for label, number in sorted(labels.items()))
     recordings, files = _counted(len(intake.entries), "recording"), _counted(len(intake.lines), "file")
@@ -165,9 +166,9 @@ def _say(arguments: argparse.Namespace, output: Output, intake: Intake, index: P
         f"{_counted(len(entries), 'recording')} of {_counted(len(intake.lines), 'file')} {done} "
         f"to {os.path.relpath(index)}"
         + (f", {seconds_text(seconds)}" if seconds else "")
-        + (f"; {len(intake.known):,} files were there already" if intake.known else "")
+        + (f"; {_counted(len(intake.known), 'file')} already there" if intake.known else "")
         + (f"; {len(left_out):,} left out" if left_out else "")
-        + (f"; {passed:,} files of no known format passed over" if passed else "")
+        + (f"; {_counted(passed, 'file')} of no known format passed over" if passed else "")
         + "."
     ]
     if entries:
