@@ -10,6 +10,7 @@ import resource
 import shutil
 import stat
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -235,6 +236,41 @@ def _torn(tmp_path: Path, root: Path, data: bytes) -> dict[int, bytes]:
 def test_records_that_lie_about_their_length_are_none() -> None:
     for head in (HEADER.pack(b"TJ", 2, 0xFFFFFFFF, 1, 0, 0, 0), HEADER.pack(b"TJ", 99, 0, 1, 0, 0, 0), b"TJ", b""):
         assert list(read_records(io.BytesIO(head + bytes(100)), 100 + len(head))) == []
+
+
+def test_a_journal_of_another_version_is_left_as_it_is(tmp_path: Path) -> None:
+    write(tmp_path, Record(Kind.OPEN, 1, OPEN), chunk(1, 0, b"a" * 10))
+    (segment,) = (tmp_path / "journal").iterdir()
+    data = segment.read_bytes()
+    unknown = bytearray(Record(Kind.DROP, 1).encoded())
+    unknown[2] = 9
+    unknown[-4:] = zlib.crc32(unknown[:-4] + bytes(4)).to_bytes(4, "little")
+    later = OPENING.model_dump_json().replace("{", '{"mood":"new",', 1).encode()
+    for added in (bytes(unknown), Record(Kind.OPEN, 2, later).encoded(), Record(Kind.SNAPSHOT, data=later).encoded()):
+        segment.write_bytes(data + added)
+        with pytest.raises(ToolError, match="another version"):
+            held(tmp_path)
+        assert segment.read_bytes() == data + added
+        assert (tmp_path / "open" / f"{1:016x}").read_bytes() == b"a" * 10
+    segment.write_bytes(data)
+    assert held(tmp_path) == {1: b"a" * 10}
+
+
+@pytest.mark.parametrize("record", [0, 2])
+def test_what_stands_behind_damage_is_kept_aside(tmp_path: Path, record: int) -> None:
+    """A bad sector is no power cut: what comes after it was acknowledged."""
+    write(tmp_path, Record(Kind.OPEN, 1, OPEN), chunk(1, 0, b"a" * 10), chunk(1, 10, b"b" * 10))
+    (segment,) = (tmp_path / "journal").iterdir()
+    data = bytearray(segment.read_bytes())
+    ends = [end for _, end in read_records(io.BytesIO(data), len(data))]
+    data[ends[record] - 1] ^= 1
+    segment.write_bytes(data)
+    said: list[str] = []
+    assert held(tmp_path, said) == ({} if record == 0 else {1: b""})
+    (aside,) = (tmp_path / "damaged").iterdir()
+    assert str(aside) in said[0]
+    assert (aside / segment.name).read_bytes() == data
+    assert (aside / "open" / f"{1:016x}").read_bytes() == b"a" * 10 + b"b" * 10
 
 
 def test_bytes_that_the_disk_lost_are_said_and_the_rest_is_kept(tmp_path: Path) -> None:
