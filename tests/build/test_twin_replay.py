@@ -17,8 +17,10 @@ from fakes.accelerometer import FULL_SCALE, build, sense
 from fakes.motion_model import HOP, WINDOW, MotionModel
 from fakes.reversing import board_spec
 from tinyops import twin
+from tinyops.errors import UsageError
 from tinyops.features.values import counts_from_values
 from tinyops.link.smp import BoardManager
+from tinyops.twin.console import Console
 from tinyops.twin.recorded import Replay, on_chip, read_replay, signal_of
 
 pytestmark = pytest.mark.build
@@ -74,6 +76,20 @@ def test_real_motion_gives_the_results_that_the_host_computes(
     assert found == model.results(looped(replay, RESULTS))
     assert len(set(found)) > RESULTS // 3
     assert missed == 0
+
+
+def test_the_console_shows_results_as_they_come(nano: tuple[MotionModel, dict[str, Path]]) -> None:
+    model, files = nano
+    replay = walk(files, 0)
+    with twin.open_twin("nano33ble", board_spec("nano33ble"), files, replay=replay) as board:
+        console = Console(board, None)
+        said = [console.do("watch"), console.do("watch 3")]
+        for wrong in ("watch 0", "watch -1", "watch some", "watch 100000"):
+            with pytest.raises(UsageError, match="not a number of results"):
+                console.do(wrong)
+    found = [one for answer in said if answer for one in answer.value["results"]]
+    wanted = [np.frombuffer(output, np.int8).tolist() for output in model.results(looped(replay, 4))]
+    assert found == [{"index": n, "output": output} for n, output in enumerate(wanted)]
 
 
 def missed_after_stop(board: Any) -> int:

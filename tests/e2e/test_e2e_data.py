@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from fakes.projects import FINISHED, STREAM, Repository, fleet, locked, repository
-from tinyops.datasets.adding import Addition, add_recordings
-from tinyops.datasets.importing import Wish, prepare
-from tinyops.specs.recorded import recorded_dataset
 
 pytestmark = pytest.mark.build
 
@@ -29,15 +27,13 @@ SUBJECTS = ("s1", "s2", "s3")
 
 def record(bench: Repository, subject: str, shift: float = 0.0) -> None:
     """Three recordings of each class, whose second channel is `shift` off."""
-    dataset = recorded_dataset(bench.root, "shakes")
     for number in range(6):
         label, size = (("rest", 0.05), ("shake", 1.5))[number % 2]
         turn = number / 50 + int(subject[1:]) / 10
         rows = [f"{size * (-1) ** i * (1 - turn / 9):.3f},{0.01 * turn * i % 0.1 + shift:.4f}" for i in range(20)]
-        file = bench.write("new.csv", "ax,ay\n" + "\n".join(rows) + "\n")
-        prepared = prepare(file, Wish(label=label, subject=subject, rate_hz=10.0), dataset.spec.signal)
-        add_recordings(dataset.index, [Addition(prepared.data, entry) for entry in prepared.entries])
-    (bench.root / "new.csv").unlink()
+        bench.write(f"new/{label}-{number}.csv", "ax,ay\n" + "\n".join(rows) + "\n")
+    bench.ok("data", "add", "shakes", "new", "--label-from", "{}-*.csv", "--subject", subject, "--rate", "10")
+    shutil.rmtree(bench.root / "new")
 
 
 @pytest.fixture(scope="module")

@@ -143,5 +143,6 @@ def refusal(intake: Intake, *, skip_bad: bool, skip_duplicates: bool) -> SpecErr
         f"{' '.join(options)} leaves these out, adds the rest",
     ]
     more = [f"… and {left:,} more"] if left else []
-    count = f"{len(bad) + len(repeated):,} files cannot be added, so none was"
+    number = len(bad) + len(repeated)
+    count = f"{number:,} file{'s' * (number != 1)} cannot be added, so none was"
     return SpecError("\n".join([*shown, *more, count]), hint="\n  ".join(hints))

@@ -15,7 +15,7 @@ from tinyops.reconcile.garbage import desired_records
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.world import World, load_world_catalog, parse_cache
 from tinyops.release.github.patience import nobody
-from tinyops.specs.loader import load_repository
+from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import LOCK_FILE, load_lock
 from tinyops.store import Store
 from tinyops.store.folder import RECORDS
@@ -40,27 +40,29 @@ def current_model(root: Path, dataset: str, name: str | None = None) -> CurrentM
     That the index is another than the lock says is no hindrance: who labels changes it. Raises UsageError when there is
     no model yet, and what reading specs and releases raises.
     """
-    world = _world(root)
-    named = [n for n, entry in world.repository.models.items() if entry.document.spec.dataset == dataset]
-    if name is not None and name not in named:
-        raise UsageError(f"no model {name!r} has the dataset {dataset}", hint=f"models with it: {', '.join(named)}")
-    if not named:
-        hint = "a document of kind Model with `dataset` and an architecture; `tinyops init` writes an example"
-        raise UsageError(f"no model has the dataset {dataset} yet", hint=hint)
-    for candidate in [name] if name is not None else named:
+    catalog = load_world_catalog(root)
+    repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
+    named = _named(repository, dataset, name)
+    lock = load_lock(root / LOCK_FILE, cache=parse_cache(root))
+    releases = open_releases(repository, nobody)
+    world = World(repository, lock, catalog, releases, releases.latest() if releases else None)
+    for candidate in named:
         for origin, record in _records(world, dataset, candidate):
             paths = [_path(world, record.outputs.get(file)) for file in FILES]
             if paths[0] is not None and paths[1] is not None:
                 return CurrentModel(candidate, origin, paths[0], paths[1])
-    raise UsageError(f"{name or ', '.join(named)}: was not built yet", hint=MAKE)
+    raise UsageError(f"{', '.join(named)}: was not built yet", hint=MAKE)
 
 
-def _world(root: Path) -> World:
-    catalog = load_world_catalog(root)
-    repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
-    lock = load_lock(root / LOCK_FILE, cache=parse_cache(root))
-    releases = open_releases(repository, nobody)
-    return World(repository, lock, catalog, releases, releases.latest() if releases else None)
+def _named(repository: Repository, dataset: str, name: str | None) -> list[str]:
+    """Models of the dataset, or the one of them that was named. Raises UsageError."""
+    named = [model for model, entry in repository.models.items() if entry.document.spec.dataset == dataset]
+    if not named:
+        hint = "a document of kind Model with `dataset` and an architecture; `tinyops init` writes an example"
+        raise UsageError(f"no model has the dataset {dataset} yet", hint=hint)
+    if name is not None and name not in named:
+        raise UsageError(f"no model {name!r} has the dataset {dataset}", hint=f"models with it: {', '.join(named)}")
+    return named if name is None else [name]
 
 
 def _records(world: World, dataset: str, model: str) -> Iterator[tuple[str, Record]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +17,8 @@ from fakes.capturing import SIGNAL, Bench, Scripted, opened
 from fakes.collecting_device import CollectingDevice, on_terminal
 from tinyops.collect.capture import opening
 from tinyops.collect.capture import session as session_module
+from tinyops.collect.capture.block import Block
+from tinyops.collect.capture.dialects.framed import Framed
 from tinyops.collect.capture.finishing import recover
 from tinyops.collect.capture.journal import Journal
 from tinyops.collect.capture.session import Act
@@ -136,6 +140,24 @@ def test_a_device_that_falls_silent_leaves_what_it_sent(bench: Bench, monkeypatc
     with pytest.raises(LinkTimeout, match="sent no frames"):
         record(bench, device, replace(SHORT, seconds=30), Scripted())
     assert bench.frames() == [list(range(84))]
+
+
+def test_ctrl_c_within_a_block_waits_for_its_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = Framed.feed
+
+    def cut(self: Framed, data: bytes, arrived_s: float) -> Sequence[Block]:
+        blocks = feed(self, data, arrived_s)
+        if blocks and self.frames > 100:
+            signal.raise_signal(signal.SIGINT)  # the frames are read, and not yet written
+            monkeypatch.setattr(Framed, "feed", feed)
+        return blocks
+
+    monkeypatch.setattr(Framed, "feed", cut)
+    device = CollectingDevice(SIGNAL)
+    with pytest.raises(KeyboardInterrupt):
+        record(bench, device, replace(SHORT, seconds=30), Scripted())
+    assert bench.frames() == [list(range(device.made))]
+    assert bench.takes()[0].facts.gaps == ()
 
 
 def test_a_sensor_that_fails_in_a_take_is_said_and_leaves_what_it_sent(bench: Bench) -> None:

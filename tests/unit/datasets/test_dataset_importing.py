@@ -223,7 +223,7 @@ def test_the_index_and_its_files_are_committed_and_nothing_else(repo: Repo) -> N
     repo.commit()
     (repo.root / "specs" / "wrist.yaml").write_text((repo.root / "specs" / "wrist.yaml").read_text() + "# more\n")
     repo.json("add", "wrist", repo.file("a.csv", rows(1)), "--label", "rest", "--commit")
-    assert repo.git("log", "-1", "--format=%s") == "wrist: 1 recordings of 1 files (1 rest)"
+    assert repo.git("log", "-1", "--format=%s") == "wrist: 1 recording of 1 file (1 rest)"
     assert repo.git("show", "--name-only", "--format=").splitlines() == [
         "data/wrist.csv",
         f"data/wrist/{repo.entries[0].path}",

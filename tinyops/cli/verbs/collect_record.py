@@ -115,7 +115,7 @@ def _sit(
         if not arguments.json:
             note_added(repository_root(arguments), dataset, [k.entry for k in (*kept, *session.kept)], log)
         _commit(arguments, dataset, [*kept, *session.kept])
-    return int(ExitCode.OK if session.kept else ExitCode.TOOL)
+    return int(ExitCode.OK if session.kept or operator.present else ExitCode.TOOL)
 
 
 def _commit(arguments: argparse.Namespace, dataset: Recorded, kept: list[Kept]) -> None:

@@ -90,8 +90,13 @@ def _commit(dataset: Recorded, intake: Intake, target: Target) -> None:
     here = sorted({path for path in beside if path.is_relative_to(dataset.index.parent)})
     labels = Counter(e.label or "no label" for e in intake.entries)
     counts = ", ".join(f"{number:,} {label}" for label, number in sorted(labels.items()))
-    message = f"{dataset.name}: {len(intake.entries):,} recordings of {len(intake.lines):,} files ({counts})"
+    recordings, files = _counted(len(intake.entries), "recording"), _counted(len(intake.lines), "file")
+    message = f"{dataset.name}: {recordings} of {files} ({counts})"
     commit_files(dataset.index.parent, [dataset.index, *here], message)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _wish(arguments: argparse.Namespace, source: RecordingsSource) -> Wish:
@@ -157,7 +162,8 @@ def _say(arguments: argparse.Namespace, output: Output, intake: Intake, index: P
     seconds = sum(e.length / e.rate_hz for e in entries if e.rate_hz and e.length)
     done = "would be added" if arguments.dry_run else "added"
     text = [
-        f"{len(entries):,} recordings of {len(intake.lines):,} files {done} to {os.path.relpath(index)}"
+        f"{_counted(len(entries), 'recording')} of {_counted(len(intake.lines), 'file')} {done} "
+        f"to {os.path.relpath(index)}"
         + (f", {seconds_text(seconds)}" if seconds else "")
         + (f"; {len(intake.known):,} files were there already" if intake.known else "")
         + (f"; {len(left_out):,} left out" if left_out else "")

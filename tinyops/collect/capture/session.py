@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tinyops.collect.capture.block import Block
 from tinyops.collect.capture.finishing import Destination, Kept, finish
+from tinyops.collect.capture.interrupts import deferred
 from tinyops.collect.capture.journal import Heading, Journal
 from tinyops.collect.capture.recording import FULL, Limit, Recording, View
 from tinyops.collect.capture.source import Source
@@ -81,6 +82,7 @@ class Session:
         self, source: Source, destination: Destination, wanted: Wanted, spec: DatasetSpec, operator: Operator
     ) -> None:
         self.kept: list[Kept] = []
+        self._shown_s = 0.0
         self._source = source
         self._destination = destination
         self._wanted = wanted
@@ -167,25 +169,32 @@ class Session:
         return isinstance(failure, StreamEnded) and (seconds is None or not self._source.traits.live)
 
     def _record(self, recording: Recording) -> _End:
-        shown = 0.0
         try:
-            while not recording.ended:
-                blocks = [recording.add(block) for block in self._source.poll(POLL_S)]
-                self._source.give_back([block for block in blocks if block is not None])
-                now = time.monotonic()
-                recording.tick()
-                self._heed_silence(recording, now)
-                if now - shown >= SHOW_S:
-                    self._operator.show(recording.view(), "recording")
-                    shown = now
-                act = self._operator.act()
-                if act is Act.LABEL:
-                    self._operator.say("a take's label changes between takes, or in the index")
-                elif act is not None:
-                    return _End(act)
+            with deferred() as stopping:
+                while not recording.ended:
+                    act = self._step(recording)
+                    if stopping():
+                        return _End(None, KeyboardInterrupt())
+                    if act is not None:
+                        return _End(act)
         except (TinyopsError, KeyboardInterrupt) as failure:
             return _End(None, failure)
         return _End(full=recording.ended == FULL)
+
+    def _step(self, recording: Recording) -> Act | None:
+        """What has come is recorded, what has been asked for returned."""
+        blocks = [recording.add(block) for block in self._source.poll(POLL_S)]
+        self._source.give_back([block for block in blocks if block is not None])
+        now = time.monotonic()
+        recording.tick()
+        self._heed_silence(recording, now)
+        if now - self._shown_s >= SHOW_S:
+            self._operator.show(recording.view(), "recording")
+            self._shown_s = now
+        act = self._operator.act()
+        if act is Act.LABEL:
+            self._operator.say("a take's label changes between takes, or in the index")
+        return None if act is Act.LABEL else act
 
     def _heed_silence(self, recording: Recording, now: float) -> None:
         if self._source.traits.live and now - recording.last_s > self._silence_s:
@@ -215,7 +224,7 @@ class Session:
             kept = finish(journal.path, self._destination)
         except (ToolError, SpecError) as error:
             if failure is not None and not isinstance(failure, KeyboardInterrupt):
-                self._operator.say(f"the take ended early: {failure}")
+                self._operator.say(f"the take ended early: {getattr(failure, 'message', failure)}")
             raise ToolError(
                 f"{error.message}; the take's {recording.frames:,} frames are safe in {journal.path}",
                 hint="free some space and record again: the take is recovered first",
