@@ -98,4 +98,5 @@ def _how_on(request: Request, made: Made, file: Path | None, *, build: bool) -> 
         return f"run {made.folder}/collector on it" if build else "build it with --build, or by its Makefile"
     if not build:
         return "build it with --build"
-    return f"its maker's tools build it: pio run -d {made.folder}/project"
+    upload = f"pio run -d {made.folder}/project --target upload"
+    return f"its maker's tools build it and bring it onto the board, where there is a network: {upload}"

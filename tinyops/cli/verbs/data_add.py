@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
-from tinyops.cli.data_notes import note_added
+from tinyops.cli.data_notes import note_added, note_unpushed
 from tinyops.cli.output import Output
 from tinyops.errors import UsageError
 
@@ -74,7 +74,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             if arguments.commit:
                 _commit(dataset, intake, target)
     _say(arguments, output, intake, dataset.index, passed)
+    if not intake.lines and not intake.known and not left_out_of(arguments, intake):
+        output.note("  there is nothing in a format of datasets: wav, csv, npy, take, png, …")
     if not arguments.dry_run:
+        note_unpushed(dataset, intake.entries, output.note)
         note_added(root, dataset, intake.entries, output.note)
     return 0
 
@@ -152,12 +155,17 @@ def _in_place(target: Target, paths: list[Path]) -> Target:
     return replace(target, base=paths[0])
 
 
+def left_out_of(arguments: argparse.Namespace, intake: Intake) -> list[str]:
+    """What was asked to be left out, a sentence each."""
+    return [*(intake.refused if arguments.skip_bad else ()), *intake.repeated]
+
+
 def _say(arguments: argparse.Namespace, output: Output, intake: Intake, index: Path, passed: int) -> None:
     from tinyops.datasets.stats import seconds_text
 
     entries = intake.entries
     counts = Counter(e.label or "(no label)" for e in entries)
-    left_out = [*(intake.refused if arguments.skip_bad else ()), *intake.repeated]
+    left_out = left_out_of(arguments, intake)
     for line in [*intake.notes[:SHOWN], *left_out[:SHOWN]]:
         output.note(f"  {line}")
     seconds = sum(e.length / e.rate_hz for e in entries if e.rate_hz and e.length)
