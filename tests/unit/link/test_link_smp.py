@@ -222,7 +222,7 @@ def test_a_port_that_vanishes_is_one_error() -> None:
     with pytest.raises(LinkClosed, match="gone"):
         manager.echo("x")
     manager.close()
-    with pytest.raises(ToolError, match="cannot be opened"):
+    with pytest.raises(ToolError, match="there is no such serial line"):
         BoardManager.open(port)
 
 
