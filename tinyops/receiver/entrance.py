@@ -1,4 +1,4 @@
-"""A socket that lets in no more than there is room for: those too who never finish a handshake, whom nobody else counts.
+"""A socket that lets in no more than there is room for: those too who never finish a handshake, whom none else counts.
 
 Beyond that whoever knocks is turned away at once. asyncio, left alone, tries to let them in hundreds of times a second,
 and writes a page about each.
