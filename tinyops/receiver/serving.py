@@ -212,7 +212,8 @@ def _listen(listening: Listening) -> socket.socket:
         end.bind((listening.host, listening.port))
         end.listen(BACKLOG)  # from here on, who is told the address is not turned away
     except OSError as error:
-        raise ToolError(f"{listening.host}:{listening.port}: cannot be listened at: {error.strerror}") from error
+        at = f"{listening.host}:{listening.port}"
+        raise ToolError(f"{at}: cannot be listened at: {error.strerror}", hint="choose another port") from error
     return end
 
 
