@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyops.cli.data_notes import NotesLater
 from tinyops.cli.output import Output
 from tinyops.errors import ToolError, UsageError
 from tinyops.files import MIB
@@ -62,7 +63,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     host, port = parse_listen(arguments.listen)
     _check(arguments, host)
-    shelves, state = _shelves(arguments, output)
+    notes = None if arguments.repository is None else NotesLater(arguments.repository.resolve(), output.note)
+    shelves, state = _shelves(arguments, output, notes)
     tokens = Tokens(arguments.token_file, scoped=True)
     journal = Journal(state, output.note)
     desk = Desk(journal, shelves, _bounds(arguments), output.note)
@@ -83,6 +85,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     finally:
         desk.keeper.close()
         journal.close()
+        if notes is not None:
+            notes.close()
     answered = {str(status): count for status, count in sorted(app.answered.items())}
     said = ", ".join(f"{count:,} times {status}" for status, count in answered.items()) or "nobody came"
     value = {"answered": answered, "kept": desk.keeper.kept, "refused": desk.keeper.refused, "bytes": desk.taken_bytes}
@@ -106,7 +110,7 @@ def _check(arguments: argparse.Namespace, host: str) -> None:
         raise UsageError(f"--listen {arguments.listen}: tokens would pass in the clear without TLS", hint=hint)
 
 
-def _shelves(arguments: argparse.Namespace, output: Output) -> tuple[Shelves, Path]:
+def _shelves(arguments: argparse.Namespace, output: Output, notes: NotesLater | None) -> tuple[Shelves, Path]:
     """Where closed takes go, and where open ones lie."""
     from tinyops.receiver.recordings.shelves import Datasets, Inbox
 
@@ -124,7 +128,7 @@ def _shelves(arguments: argparse.Namespace, output: Output) -> tuple[Shelves, Pa
             f"{root}: no dataset has an index that recordings go into",
             hint="sources: [{kind: recordings, index: ../data/wrist.csv}]",
         )
-    return Datasets(watched), arguments.state or root / STATE
+    return Datasets(watched) if notes is None else Datasets(watched, notes.add), arguments.state or root / STATE
 
 
 def _bounds(arguments: argparse.Namespace) -> Bounds:
