@@ -340,7 +340,7 @@ def test_a_line_that_speaks_is_looked_at_at_once(herd: Herd) -> None:
             serving_ = threading.Thread(target=_serve, args=(board, far, done), daemon=True)
             serving_.start()
             os.write(far, b"\x00 here I am \n")
-            ticks(lambda: runs(board, new))
+            ticks(lambda: runs(board, new) and gateway.statuses[port].state == "current")
             done.set()
             serving_.join(5)
 
