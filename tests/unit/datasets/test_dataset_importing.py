@@ -210,6 +210,15 @@ def test_a_label_of_300_characters_or_with_a_slash_leaves_the_index_as_it_was(re
     assert repo.index.read_bytes() == before
 
 
+def test_whoever_adds_is_told_what_the_checks_make_of_it(repo: Repo) -> None:
+    repo.edit("licence:", "checks: {ranges: {ax: [-1, 1]}}\n  licence:")
+    code, _, err = repo.run("add", "wrist", repo.file("high.csv", "ax,ay\n3,0\n3.5,0\n"), "--label", "rest")
+    assert code == 0 and "warning: ranges: 1 recording with ax outside -1 to 1 g" in err
+    assert "data/wrist.csv:2: " in err
+    code, _, err = repo.run("add", "wrist", repo.file("low.csv", "ax,ay\n0,0\n0.5,0\n"), "--label", "rest")
+    assert (code, "warning" in err) == (0, False), "of what was there already nothing is said again"
+
+
 def test_every_kind_that_is_added_reads_back_as_it_was_described(repo: Repo) -> None:
     repo.json("add", "wrist", repo.file("a.npy", npy(7)), "--label", "rest")
     (entry,) = repo.entries
