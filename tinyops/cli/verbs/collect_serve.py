@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from tinyops.files import MIB
 if TYPE_CHECKING:
     from tinyops.receiver.guard import Limits
     from tinyops.receiver.recordings.admission import Bounds
+    from tinyops.receiver.recordings.desk import Desk
     from tinyops.receiver.recordings.shelves import Shelves
 
 STATE = ".tinyops/receiver"
@@ -87,11 +89,15 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         journal.close()
         if notes is not None:
             notes.close()
-    answered = {str(status): count for status, count in sorted(app.answered.items())}
+    _sum_up(app.answered, desk, output)
+    return 0
+
+
+def _sum_up(statuses: Mapping[int, int], desk: Desk, output: Output) -> None:
+    answered = {str(status): count for status, count in sorted(statuses.items())}
     said = ", ".join(f"{count:,} times {status}" for status, count in answered.items()) or "nobody came"
     value = {"answered": answered, "kept": desk.keeper.kept, "refused": desk.keeper.refused, "bytes": desk.taken_bytes}
     output.result(value, f"answered {said}; {desk.keeper.kept:,} takes kept, {desk.keeper.refused:,} refused")
-    return 0
 
 
 def _check(arguments: argparse.Namespace, host: str) -> None:
