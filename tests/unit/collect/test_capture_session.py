@@ -114,6 +114,38 @@ def test_a_pause_makes_two_recordings_of_one_take(bench: Bench) -> None:
     assert all(e.lost == 0 for e in lines)
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        [(80, Act.PAUSE), (0, Act.PAUSE), (80, Act.RETAKE)],
+        [(80, Act.PAUSE), (0, Act.RETAKE)],
+        [(80, Act.PAUSE), (0, Act.PAUSE), (80, Act.TOGGLE), (0, Act.RETAKE)],
+    ],
+    ids=["running", "paused", "over"],
+)
+def test_retake_drops_the_whole_take_also_what_came_before_a_pause(bench: Bench, script: list[tuple[int, Act]]) -> None:
+    script = [(0, Act.TOGGLE), *script, (0, Act.TOGGLE), (100, Act.TOGGLE), (0, Act.QUIT)]
+    device = CollectingDevice(SIGNAL)
+    record(bench, device, replace(SHORT, seconds=None, count=None), Scripted(script, True))
+    assert [e.take for e in read_index(bench.destination.index)] == ["one-1"]
+    assert bench.frames() == [list(range(device.made))]
+    assert len(list(bench.destination.index.with_suffix("").rglob("*.take"))) == 1
+
+
+def test_a_take_that_was_dropped_does_not_count(bench: Bench) -> None:
+    take = [(0, Act.TOGGLE), (80, Act.TOGGLE)]
+    operator = Scripted([*take, (0, Act.RETAKE), (0, Act.RETAKE), *take, *take], True)
+    record(bench, CollectingDevice(SIGNAL), replace(SHORT, seconds=None, count=2), operator)
+    assert [e.take for e in read_index(bench.destination.index)] == ["one-1", "one-2"]
+    assert "there is no take to drop" in operator.said
+
+
+def test_quit_in_a_pause_ends_the_sitting_and_keeps_the_take(bench: Bench) -> None:
+    script = [(0, Act.TOGGLE), (80, Act.PAUSE), (0, Act.QUIT)]
+    record(bench, CollectingDevice(SIGNAL), replace(SHORT, seconds=None, count=None), Scripted(script, True))
+    assert [e.take for e in read_index(bench.destination.index)] == ["one-1"]
+
+
 def test_a_take_longer_than_a_recording_may_be_goes_on_in_another(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

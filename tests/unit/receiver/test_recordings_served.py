@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fakes.collecting import TOKEN, TOKENS, Forge
+from fakes.collecting import TOKEN, TOKENS, Client, Forge
 from fakes.faults import count_faults
 from fakes.recorded import Repo, repo
 from fakes.release_hosts import Authority
@@ -51,6 +54,27 @@ def test_a_repositorys_datasets_say_what_a_take_is(repo: Repo, tmp_path: Path, c
     assert {path.name for path in (repo.root / ".tinyops" / "receiver").iterdir()} == {"lock", "journal", "open"}
     said = json.loads(collector.said.read_text().partition("\n")[2])
     assert (said["kept"], said["refused"], said["bytes"]) == (1, 0, 200)
+
+
+def test_what_came_into_a_repository_is_judged(repo: Repo, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKENS)
+    token.chmod(0o600)
+    argv = [sys.executable, "-m", "tinyops", "collect", "serve", "--repository", str(repo.root)]
+    argv += ["--listen", "127.0.0.1:0", "--token-file", str(token)]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().partition(",")[0].rpartition(":")[2])
+        client = Client(port)
+        facts = {"dataset": "wrist", "device": "d-1", "label": "shake"}
+        take = client.ask("POST", "/v1/takes", facts).value["take"]
+        assert client.put(take, 0, VALUES.tobytes(), lost=50).status == 200
+        assert client.close(take).status == 200
+        client.hang_up()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert "wrist: warning: gaps: 1 recording with more than 5.0% of the frames lost" in said
 
 
 def test_an_inbox_is_taken_over_with_its_labels(repo: Repo, tmp_path: Path, collectors: Forge) -> None:
