@@ -34,6 +34,15 @@ def note_added(root: Path, dataset: Recorded, added: Collection[IndexEntry], say
         say(f"warning: {finding}")
 
 
+def note_unpushed(dataset: Recorded, added: Collection[IndexEntry], say: Callable[[str], None]) -> None:
+    """Says of files that go behind a URL that they are on this machine alone."""
+    from tinyops.datasets.places import folder_of
+
+    url = dataset.source.url
+    if added and url is not None and folder_of(url, dataset.index.parent) is None:
+        say(f"  the files are in this machine's cache; `tinyops data push {dataset.name}` brings them to {url}")
+
+
 class NotesLater:
     """The same of recordings that others add all the time: judged together, beside whoever takes them in."""
 

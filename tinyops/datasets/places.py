@@ -51,7 +51,7 @@ def open_place(url: str, beside: Path, options: Mapping[str, Any], limits: Limit
     folder = folder_of(url, beside)
     if folder is not None:
         return Folder(folder)
-    patience = Patience(limits, [v for v in options.values() if isinstance(v, str)])
+    patience = Patience(limits, list(options.values()))
     if urlsplit(url).scheme in WEB:
         from tinyops.remote.web_files import WebFiles
 

@@ -49,7 +49,7 @@ def test_without_the_receivers_packages_it_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "starlette.applications", None)
     assert main(["label", "wrist", "-C", str(tmp_path)]) == 70
-    assert "pip install 'tinyops[receiver]'" in capsys.readouterr().err
+    assert "pip install 'tinyops[receiver,data]'" in capsys.readouterr().err
 
 
 def test_a_browser_is_opened_where_there_are_windows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,24 @@ def test_dry_run_writes_nothing(repo: Repo) -> None:
     assert not (repo.root / "data").exists()
 
 
+def test_what_goes_behind_a_url_is_said_to_be_here_alone(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYOPS_CACHE", str(repo.root / "cache"))
+    _, _, err = repo.run("add", "wrist", repo.file("a.csv", rows(1)), "--label", "rest")
+    assert "data push" not in err
+    spec = next(path for path in (repo.root / "specs").glob("*.yaml") if "data/wrist.csv" in path.read_text())
+    spec.write_text(spec.read_text().replace("data/wrist.csv", "data/wrist.csv, url: 'https://data.example.org/wrist'"))
+    code, _, err = repo.run("add", "wrist", repo.file("b.csv", rows(2)), "--label", "rest")
+    assert code == 0
+    assert "`tinyops data push wrist` brings them to https://data.example.org/wrist" in err
+
+
+def test_a_folder_without_recordings_is_said_to_hold_none(repo: Repo) -> None:
+    (repo.root.parent / "empty").mkdir()
+    code, out, err = repo.run("add", "wrist", repo.root.parent / "empty", "--label", "rest")
+    assert code == 0 and out.startswith("0 recordings")
+    assert "nothing in a format of datasets" in err
+
+
 def test_copies_are_refused_with_both_names_or_left_out(repo: Repo) -> None:
     one, two = repo.file("1.csv", rows(1)), repo.file("2.csv", rows(1))
     code, _, err = repo.run("add", "wrist", one, two, "--label", "rest")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 from fakes.collecting import TOKEN, TOKENS, Client, Forge
+from fakes.faults import count_faults
 from fakes.recorded import Repo, repo
 from fakes.release_hosts import Authority
 from tinyops.cli import main
@@ -109,6 +112,26 @@ def test_it_speaks_tls(tmp_path: Path, collectors: Forge) -> None:
         link.request("GET", "/healthz")
         assert json.loads(link.getresponse().read()) == {"ok": True, "reasons": []}
         link.close()
+
+
+@pytest.mark.faults
+def test_who_never_finishes_a_handshake_keeps_nobody_else_out(tmp_path: Path, collectors: Forge) -> None:
+    authority = Authority(tmp_path, bits=0)
+    authority.server("localhost")
+    (certificate,) = tmp_path.glob("*.pem")
+    with collectors.collecting(tmp_path, "--cert", certificate, "--connections", "20", "--patience", "2") as collector:
+        silent = [socket.create_connection(("127.0.0.1", collector.port), timeout=30) for _ in range(200)]
+        context = ssl.create_default_context(cadata=authority.der)
+        other = socket.create_connection(("127.0.0.1", collector.port), timeout=30, source_address=("127.0.0.2", 0))
+        with context.wrap_socket(other, server_hostname="localhost") as link:
+            link.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert link.recv(100).startswith(b"HTTP/1.1 200")
+        for end in silent:  # those who were let in, after the patience
+            with contextlib.suppress(ConnectionResetError):
+                assert end.recv(1) == b""
+            end.close()
+        assert "Too many open files" not in collector.said.read_text()
+    count_faults("handshakes that never end", len(silent))
 
 
 def test_what_cannot_be_meant_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

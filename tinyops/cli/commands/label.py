@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         from tinyops.label.opening import open_labelling
         from tinyops.receiver.serving import Listening, serve
     except ModuleNotFoundError as error:
-        raise ToolError(f"the page needs {error.name}", hint="pip install 'tinyops[receiver]' numpy") from error
+        raise ToolError(f"the page needs {error.name}", hint="pip install 'tinyops[receiver,data]'") from error
     from tinyops.reconcile.world import load_world_catalog, parse_cache
     from tinyops.specs.loader import load_repository
     from tinyops.specs.recorded import recorded

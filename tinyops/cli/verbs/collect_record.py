@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
-from tinyops.cli.data_notes import note_added
+from tinyops.cli.data_notes import note_added, note_unpushed
 from tinyops.cli.output import Output, log
 from tinyops.cli.receiver_access import add_receiver, open_receiver
 from tinyops.collect.capture.ways.registry import WAYS
@@ -116,7 +116,9 @@ def _sit(
     finally:
         kept += session.kept
         if not arguments.json:
-            note_added(repository_root(arguments), dataset, [k.entry for k in kept], log)
+            added = [k.entry for k in kept]
+            note_unpushed(dataset, added, log)
+            note_added(repository_root(arguments), dataset, added, log)
         _commit(arguments, dataset, kept)
     return int(ExitCode.OK if session.kept or operator.present else ExitCode.TOOL)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
-from tinyops.cli.data_notes import note_added
+from tinyops.cli.data_notes import note_added, note_unpushed
 from tinyops.cli.output import Output
 from tinyops.errors import UsageError
 
@@ -74,20 +74,24 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             if arguments.commit:
                 _commit(dataset, intake, shelf)
     _say(arguments, output, intake, dataset.index, passed)
+    if not intake.lines and not intake.known and not left_out_of(arguments, intake):
+        output.note("  there is nothing in a format of datasets: wav, csv, npy, take, png, …")
     if not arguments.dry_run:
+        note_unpushed(dataset, intake.entries, output.note)
         note_added(root, dataset, intake.entries, output.note)
     return 0
 
 
 def _commit(dataset: Recorded, intake: Intake, shelf: Shelf) -> None:
     from tinyops.datasets.objects import Folder
-    from tinyops.datasets.versions import commit_files
+    from tinyops.datasets.versions import commit_files, left_behind
 
     if not intake.lines:
         return
     place = shelf.objects.place
-    beside = [place.root / e.path for e in intake.entries] if isinstance(place, Folder) else []
-    here = sorted({path for path in beside if path.is_relative_to(dataset.index.parent)})
+    beside = {place.root / e.path for e in intake.entries} if isinstance(place, Folder) else set()
+    beside |= set(left_behind(dataset.index)) if beside else set()
+    here = sorted(path for path in beside if path.is_relative_to(dataset.index.parent))
     labels = Counter(e.label or "no label" for e in intake.entries)
     counts = ", ".join(f"{number:,} {label}" for label, number in sorted(labels.items()))
     recordings, files = _counted(len(intake.entries), "recording"), _counted(len(intake.lines), "file")
@@ -151,12 +155,17 @@ def _in_place(shelf: Shelf, paths: list[Path]) -> Shelf:
     return replace(shelf, base=paths[0])
 
 
+def left_out_of(arguments: argparse.Namespace, intake: Intake) -> list[str]:
+    """What was asked to be left out, a sentence each."""
+    return [*(intake.refused if arguments.skip_bad else ()), *intake.repeated]
+
+
 def _say(arguments: argparse.Namespace, output: Output, intake: Intake, index: Path, passed: int) -> None:
     from tinyops.datasets.stats import seconds_text
 
     entries = intake.entries
     counts = Counter(e.label or "(no label)" for e in entries)
-    left_out = [*(intake.refused if arguments.skip_bad else ()), *intake.repeated]
+    left_out = left_out_of(arguments, intake)
     for line in [*intake.notes[:SHOWN], *left_out[:SHOWN]]:
         output.note(f"  {line}")
     seconds = sum(e.length / e.rate_hz for e in entries if e.rate_hz and e.length)
@@ -165,9 +174,9 @@ def _say(arguments: argparse.Namespace, output: Output, intake: Intake, index: P
         f"{_counted(len(entries), 'recording')} of {_counted(len(intake.lines), 'file')} {done} "
         f"to {os.path.relpath(index)}"
         + (f", {seconds_text(seconds)}" if seconds else "")
-        + (f"; {len(intake.known):,} files were there already" if intake.known else "")
+        + (f"; {_counted(len(intake.known), 'file')} already there" if intake.known else "")
         + (f"; {len(left_out):,} left out" if left_out else "")
-        + (f"; {passed:,} files of no known format passed over" if passed else "")
+        + (f"; {_counted(passed, 'file')} of no known format passed over" if passed else "")
         + "."
     ]
     if entries:
