@@ -1,0 +1,38 @@
+"""Splitting a model over a chain of boards: where it may be cut, the best cuts under all budgets, and the parts.
+
+Pure: what operators cost on a board comes in as data (`CostOf`), what comes out are placements and files' bytes.
+"""
+
+from tinyops.split.boundaries import Boundary, boundaries
+from tinyops.split.chain import Chain, Cost, CostOf, Link, PartBudget
+from tinyops.split.placement import (
+    Objective,
+    PlacedPart,
+    Placement,
+    Problem,
+    Shortage,
+    Wish,
+    place,
+    shortages,
+)
+from tinyops.split.search import Found, search
+
+__all__ = [
+    "Boundary",
+    "Chain",
+    "Cost",
+    "CostOf",
+    "Found",
+    "Link",
+    "Objective",
+    "PartBudget",
+    "PlacedPart",
+    "Placement",
+    "Problem",
+    "Shortage",
+    "Wish",
+    "boundaries",
+    "place",
+    "search",
+    "shortages",
+]

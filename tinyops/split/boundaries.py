@@ -1,0 +1,59 @@
+"""Where a graph may be cut, and what crosses each cut.
+
+A cut at position k lies before operator k: operators 0 to k - 1 run before it, the others after it. What crosses it
+are the tensors that exist by then and are needed afterwards. A part therefore sends on what it did not make itself,
+too, when a later part needs it: what a link carries follows from its cut alone (docs/decisions/0095).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tinyops.graph import Graph, live_ranges, state_of, touched
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """One position between operators. `tensors` cross it, ordered by index; `refused` says why no cut may be here."""
+
+    at: int
+    tensors: tuple[int, ...]
+    bytes: int
+    refused: str = ""
+
+
+def boundaries(graph: Graph) -> tuple[Boundary, ...]:
+    """Every position from 0 (before the first operator) to their number (after the last), in the graph's order.
+
+    Constants never cross: each part has those it uses. Inputs cross until their last use, outputs up to the end, for
+    the last part answers.
+    """
+    positions = len(graph.operators) + 1
+    crossing: list[list[int]] = [[] for _ in range(positions)]
+    state = frozenset(state_of(graph))
+    for tensor, (first, last) in sorted(live_ranges(graph).items()):
+        if tensor not in state:
+            for at in range(first + 1, last + 1):
+                crossing[at].append(tensor)
+    refused = _refused(graph, positions)
+    return tuple(Boundary(at, tuple(t), size(graph, t), refused[at]) for at, t in enumerate(crossing))
+
+
+def size(graph: Graph, tensors: Iterable[int]) -> int:
+    """Bytes of tensors, one after another."""
+    return sum(graph.tensors[i].bytes for i in tensors)
+
+
+def _refused(graph: Graph, positions: int) -> list[str]:
+    """For each position, the variable that a cut there would tear apart: what it holds lives on one board."""
+    users: dict[int, list[int]] = {}
+    for place, operator in enumerate(graph.operators):
+        for variable in touched(graph, operator):
+            users.setdefault(variable, []).append(place)
+    found = [""] * positions
+    for variable, places in sorted(users.items()):
+        first, last = graph.operators[places[0]], graph.operators[places[-1]]
+        for at in range(places[0] + 1, places[-1] + 1):
+            found[at] = found[at] or f"{first} and {last} share the variable {graph.tensors[variable]}"
+    return found
