@@ -71,6 +71,10 @@ def wishes(model: Drawn, parts: int) -> Iterator[tuple[str, Problem]]:
     yield "radio, latency bounded", problem(model, parts, Wish("radio", at_most_ns=fastest * 21 // 20))
     yield "ram, latency bounded", problem(model, parts, Wish("ram", at_most_ns=fastest * 21 // 20))
     yield "ram, all cuts fit", problem(model, parts, Wish("ram", at_most_ns=fastest * 3), roomy=parts)
+    roomy = search(problem(model, parts, Wish(keep=1), roomy=parts)).placements[0].latency_ns
+    for minimise in ("radio", "ram"):
+        wish = Wish(minimise, at_most_ns=roomy * 3 // 2, at_most_radio_bytes=5000)
+        yield f"{minimise}, all cuts fit, both bounded", problem(model, parts, wish, roomy=parts)
     yield "latency, nothing fits", problem(model, parts, Wish(at_most_ns=fastest - 1))
 
 

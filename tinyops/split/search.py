@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import le
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tinyops.split.placement import Objective, Placement, Problem, Shortage, place, share_units, shortages
@@ -41,6 +42,16 @@ class _Step(NamedTuple):
     sent: int
     share: int
     short: int
+
+
+class _Rest(NamedTuple):
+    """What the parts after a state add, of all ways to the end: time, radio bytes, and the largest share of RAM."""
+
+    least_ns: int
+    most_ns: int
+    least_radio: int
+    most_radio: int
+    least_share: int
 
 
 class _Label(NamedTuple):
@@ -153,23 +164,20 @@ class _Pass:
 
     # -- from the end ------------------------------------------------------------------------------
 
-    def backwards(self) -> list[list[tuple[int, int] | None]]:
-        """For each (parts used, operators done): the least time and the least radio bytes to the end, None: no way."""
-        table: list[list[tuple[int, int] | None]] = [[None] * (self.end + 1) for _ in range(self.parts + 1)]
-        table[self.parts][self.end] = (0, 0)
+    def backwards(self) -> list[list[_Rest | None]]:
+        """For each (parts used, operators done): what is still to come at the least and at the most, None: no way."""
+        table: list[list[_Rest | None]] = [[None] * (self.end + 1) for _ in range(self.parts + 1)]
+        table[self.parts][self.end] = _Rest(0, 0, 0, 0, 0)
         for part in reversed(range(self.parts)):
             for begin in self.begins(part):
                 for end, step in self.ways(part, begin, table[part + 1]):
-                    after, before = table[part + 1][end], table[part][begin]
-                    assert after is not None
-                    here = (step.ns + after[0], step.radio + after[1])
-                    table[part][begin] = here if before is None else (min(here[0], before[0]), min(here[1], before[1]))
+                    table[part][begin] = _either(table[part][begin], _before(step, table[part + 1][end]))
         return table
 
     def begins(self, part: int) -> range:
         return range(1) if part == 0 else range(self.least * part, self.end + 1)
 
-    def ways(self, part: int, begin: int, after: list[tuple[int, int] | None]) -> Iterator[tuple[int, _Step]]:
+    def ways(self, part: int, begin: int, after: list[_Rest | None]) -> Iterator[tuple[int, _Step]]:
         """Where a part may end that begins here, so that the parts after it can go on."""
         positions, choice = self.problem.positions, self.choice
         first = begin + self.least if part < self.parts - 1 else max(begin + self.least, self.end)
@@ -188,51 +196,88 @@ class _Pass:
             for begin, labels in frontier.items():
                 for end, step in self.ways(part, begin, self.to_go[part + 1]):
                     self.extend(reached.setdefault(end, []), labels, part, end, step)
-            frontier = {end: self.undominated(labels, keep) for end, labels in sorted(reached.items()) if labels}
+            frontier = {end: self.undominated(part + 1, end, reached[end], keep) for end in sorted(reached)}
             self.states += len(frontier)
-        return frontier.get(self.end, [])
+        return frontier.get(self.end, [])[:keep]
 
     def extend(self, into: list[_Label], labels: list[_Label], part: int, end: int, step: _Step) -> None:
-        to_go = self.to_go[part + 1][end]
-        assert to_go is not None
-        most_ns = _left(self.at_most_ns, to_go[0] + step.ns)
-        most_radio = _left(self.at_most_radio, to_go[1] + step.radio)
+        rest = self.rest(part + 1, end)
+        most_ns = _left(self.at_most_ns, rest.least_ns + step.ns)
+        most_radio = _left(self.at_most_radio, rest.least_radio + step.radio)
         cut = (end,) if part < self.parts - 1 else ()
         for label in labels:
             if label.ns <= most_ns and label.radio <= most_radio:
-                value, sent = self.value(label, step), label.sent + step.sent
+                value, sent = self.value(label, step, rest), label.sent + step.sent
                 into.append(_Label(value, sent, label.cuts + cut, label.ns + step.ns, label.radio + step.radio))
                 self.labels += 1
 
-    def value(self, label: _Label, step: _Step) -> int:
+    def value(self, label: _Label, step: _Step, rest: _Rest) -> int:
+        """Of shares, what it will be at the least: so labels are equal as soon as what is to come decides."""
         if self.objective == "ram":
-            return max(label.value, step.share)
+            return max(label.value, step.share, rest.least_share)
         added = {"latency": step.ns, "radio": step.radio, "short": step.short}
         return label.value + added[self.objective]
 
-    def undominated(self, labels: list[_Label], keep: int) -> list[_Label]:
+    def rest(self, part: int, end: int) -> _Rest:
+        found = self.to_go[part][end]
+        assert found is not None  # `ways` goes nowhere else
+        return found
+
+    def undominated(self, part: int, end: int, labels: list[_Label], keep: int) -> list[_Label]:
         """Those that fewer than `keep` beat: in order, in what budgets of the whole count, and whatever comes after."""
         labels.sort()
-        watched = self.watched()
-        if not watched:
+        traits_of = self.traits(self.rest(part, end))
+        if not traits_of:
             return labels[:keep]
-        kept: list[tuple[_Label, tuple[Any, ...]]] = []
+        kept: list[_Label] = []
+        traits: list[tuple[Any, ...]] = []
         for label in labels:
-            traits = tuple(of(label) for of in watched)
-            if sum(all(a <= b for a, b in zip(other, traits, strict=True)) for _, other in kept) < keep:
-                kept.append((label, traits))
-        return [label for label, _ in kept]
+            found = tuple(of(label) for of in traits_of)
+            if not _beaten(found, traits, keep):
+                kept.append(label)
+                traits.append(found)
+        return kept
 
-    def watched(self) -> list[Callable[[_Label], Any]]:
-        """What a label must not be worse in, besides its order, to beat another."""
+    def traits(self, rest: _Rest) -> list[Callable[[_Label], Any]]:
+        """What a label must not be worse in, besides its order, to beat another.
+
+        What is within a budget whatever comes is no worse than what is within it by more.
+        """
         found: list[Callable[[_Label], Any]] = []
+        if self.at_most_ns is not None and self.objective != "latency":
+            safe_ns = self.at_most_ns - rest.most_ns
+            found.append(lambda label: max(label.ns, safe_ns))
+        if self.at_most_radio is not None and self.objective != "radio":
+            safe = self.at_most_radio - rest.most_radio
+            found.append(lambda label: max(label.radio, safe))
         if self.objective == "ram":  # a later part may make the largest shares equal: then the order goes on
             found.append(lambda label: (label.sent, label.cuts))
-        if self.at_most_ns is not None and self.objective != "latency":
-            found.append(lambda label: label.ns)
-        if self.at_most_radio is not None and self.objective != "radio":
-            found.append(lambda label: label.radio)
         return found
+
+
+def _beaten(found: tuple[Any, ...], by: list[tuple[Any, ...]], times: int) -> bool:
+    """Whether so many are no worse in anything."""
+    for other in by:
+        if all(map(le, other, found)):
+            times -= 1
+            if not times:
+                return True
+    return False
+
+
+def _before(step: _Step, rest: _Rest | None) -> _Rest:
+    assert rest is not None
+    ns, radio = step.ns, step.radio
+    return _Rest(
+        *(rest.least_ns + ns, rest.most_ns + ns, rest.least_radio + radio, rest.most_radio + radio),
+        max(rest.least_share, step.share),
+    )
+
+
+def _either(a: _Rest | None, b: _Rest) -> _Rest:
+    if a is None:
+        return b
+    return _Rest(*(take(x, y) for take, x, y in zip((min, max, min, max, min), a, b, strict=True)))
 
 
 def _left(at_most: int | None, used: int) -> float:
