@@ -5,6 +5,7 @@ Pure: what operators cost on a board comes in as data (`CostOf`), what comes out
 
 from tinyops.split.boundaries import Boundary, boundaries
 from tinyops.split.chain import Chain, Cost, CostOf, Link, PartBudget
+from tinyops.split.cutting import PartFile, cut_model
 from tinyops.split.placement import (
     Objective,
     PlacedPart,
@@ -26,12 +27,14 @@ __all__ = [
     "Link",
     "Objective",
     "PartBudget",
+    "PartFile",
     "PlacedPart",
     "Placement",
     "Problem",
     "Shortage",
     "Wish",
     "boundaries",
+    "cut_model",
     "place",
     "search",
     "shortages",

@@ -7,9 +7,11 @@ too, when a later part needs it: what a link carries follows from its cut alone 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from tinyops.errors import SpecError
 from tinyops.graph import Graph, live_ranges, state_of, touched
 
 
@@ -36,7 +38,9 @@ def boundaries(graph: Graph) -> tuple[Boundary, ...]:
         if tensor not in state:
             for at in range(first + 1, last + 1):
                 crossing[at].append(tensor)
-    refused = _refused(graph, positions)
+    refused = _torn(graph, positions)
+    for at in range(1, positions - 1):
+        refused[at] = refused[at] or ("" if crossing[at] else "nothing that is computed before it is used after it")
     return tuple(Boundary(at, tuple(t), size(graph, t), refused[at]) for at, t in enumerate(crossing))
 
 
@@ -45,7 +49,7 @@ def size(graph: Graph, tensors: Iterable[int]) -> int:
     return sum(graph.tensors[i].bytes for i in tensors)
 
 
-def _refused(graph: Graph, positions: int) -> list[str]:
+def _torn(graph: Graph, positions: int) -> list[str]:
     """For each position, the variable that a cut there would tear apart: what it holds lives on one board."""
     users: dict[int, list[int]] = {}
     for place, operator in enumerate(graph.operators):
@@ -57,3 +61,22 @@ def _refused(graph: Graph, positions: int) -> list[str]:
         for at in range(places[0] + 1, places[-1] + 1):
             found[at] = found[at] or f"{first} and {last} share the variable {graph.tensors[variable]}"
     return found
+
+
+def check_cuts(
+    positions: Sequence[Boundary], cuts: Sequence[int], wanted: int, *, allow_empty: bool = False
+) -> tuple[int, ...]:
+    """Where parts end, with 0 before the first. Raises SpecError for cuts that cannot be."""
+    last = len(positions) - 1
+    ends = (0, *cuts, last)
+    if len(cuts) != wanted:
+        raise SpecError(f"{len(cuts)} cuts for {wanted + 1} parts", hint="give one cut for each link")
+    if any(after - before < (not allow_empty) for before, after in pairwise(ends)):
+        raise SpecError(
+            f"cuts {list(cuts)} of {last} operators: they must rise, and no part may be empty",
+            hint=f"a cut is the number of the first operator after it, 1 to {last - 1}",
+        )
+    for cut in cuts:
+        if positions[cut].refused:
+            raise SpecError(f"no cut at {cut}: {positions[cut].refused}")
+    return ends

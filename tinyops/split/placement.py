@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from tinyops.errors import SpecError
-from tinyops.split.boundaries import Boundary
+from tinyops.split.boundaries import Boundary, check_cuts
 from tinyops.split.chain import Chain, Cost, CostOf, PartBudget
 
 Objective: TypeAlias = Literal["latency", "radio", "ram"]
@@ -126,9 +125,8 @@ class Shortage:
 
 def place(problem: Problem, cuts: Sequence[int]) -> Placement:
     """The placement of given cuts, whether or not it fits. Raises SpecError for cuts that cannot be."""
-    chain, ends = problem.chain, (0, *cuts, problem.operators)
-    _check(problem, tuple(cuts), ends)
-    parts = []
+    chain, parts = problem.chain, []
+    ends = check_cuts(problem.positions, cuts, len(chain.links), allow_empty=problem.wish.allow_empty)
     for index, budget in enumerate(chain.parts):
         begin, end = ends[index], ends[index + 1]
         cost = problem.cost(index, begin, end)
@@ -137,20 +135,6 @@ def place(problem: Problem, cuts: Sequence[int]) -> Placement:
         part = PlacedPart(index, budget, begin, end, cost, budget.time_ns(cost.instructions))
         parts.append(_linked(problem, part) if index < len(chain.links) else part)
     return Placement(tuple(parts))
-
-
-def _check(problem: Problem, cuts: tuple[int, ...], ends: tuple[int, ...]) -> None:
-    if len(cuts) != len(problem.chain.links):
-        raise SpecError(f"{len(cuts)} cuts for {len(problem.chain.parts)} parts", hint="give one cut for each link")
-    least = 0 if problem.wish.allow_empty else 1
-    if any(after - before < least for before, after in pairwise(ends)):
-        raise SpecError(
-            f"cuts {list(cuts)} of {problem.operators} operators: they must rise, and no part may be empty",
-            hint=f"a cut is the number of the first operator after it, 1 to {problem.operators - 1}",
-        )
-    for cut in cuts:
-        if problem.positions[cut].refused:
-            raise SpecError(f"no cut at {cut}: {problem.positions[cut].refused}")
 
 
 def _linked(problem: Problem, part: PlacedPart) -> PlacedPart:
