@@ -69,7 +69,7 @@ class _Cutter:
             raise ToolError(f"ai-edge-litert cannot be imported: {error}", hint=hint) from error
         self.flatbuffers, self.schema, self.graph = flatbuffers, schema_py_generated, graph
         self.model = self.schema.Model.GetRootAs(data, 0)
-        self.codes = {v: k for k, v in vars(self.schema.BuiltinOperator).items() if isinstance(v, int)}
+        self.codes: dict[int, str] = {v: k for k, v in vars(self.schema.BuiltinOperator).items() if isinstance(v, int)}
         self.names = Counter(t.name for t in graph.tensors if t.data is None)
 
     def file(self, begin: int, end: int, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:

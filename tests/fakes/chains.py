@@ -1,0 +1,54 @@
+"""Parts of a model run one after another, each with what the one before it gave: what a chain of boards does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fakes.interpreter import Interpreter
+from tinyops.graph import Graph, Tensor
+from tinyops.split import PartFile
+
+
+def some_inputs(graph: Graph, count: int, seed: int = 1) -> list[NDArray]:
+    """Values for each input tensor, anything that its type holds."""
+    rng = np.random.default_rng(seed)
+
+    def values(tensor: Tensor) -> NDArray:
+        shape = (count, *tensor.shape)
+        if tensor.dtype == "float32":
+            return rng.normal(0, 2, shape).astype(np.float32)
+        if tensor.dtype == "bool":
+            return rng.integers(0, 2, shape).astype(np.bool_)
+        limits = np.iinfo(tensor.dtype)
+        return rng.integers(limits.min, limits.max, shape, endpoint=True).astype(tensor.dtype)
+
+    return [values(graph.tensors[i]) for i in graph.inputs]
+
+
+def run_chain(
+    interpreter: Interpreter, parts: Sequence[PartFile], graph: Graph, inputs: Sequence[NDArray]
+) -> list[bytes]:
+    """As `Interpreter.run` of the whole model: output bytes of each vector. Variables are kept from one to the next."""
+    passed = dict(zip(graph.inputs, inputs, strict=True))
+    given: list[bytes] = []
+    for part in parts:
+        assert part.data is not None
+        made = interpreter.run(part.data, [passed[i] for i in part.inputs])
+        assert made is not None, f"the interpreter refuses operators {part.begin} to {part.end - 1}"
+        given, passed = made, _tensors(made, part, graph)
+    return given
+
+
+def _tensors(made: Sequence[bytes], part: PartFile, graph: Graph) -> dict[int, NDArray]:
+    """Only what is sent: a tensor that a later part needs is passed on, or missing."""
+    found, at = {}, 0
+    for index in part.outputs:
+        tensor = graph.tensors[index]
+        raw = b"".join(vector[at : at + tensor.bytes] for vector in made)
+        found[index] = np.frombuffer(raw, np.dtype(tensor.dtype)).reshape(len(made), *tensor.shape)
+        at += tensor.bytes
+    assert all(len(vector) == at for vector in made)
+    return found
