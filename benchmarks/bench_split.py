@@ -60,7 +60,7 @@ def problem(model: Drawn, parts: int, wish: Wish, roomy: int = 1) -> Problem:
     boards = tuple(PartBudget(f"part{i}", f"board{i}", slot, next(arenas), 64_000_000) for i in range(parts))
     kinds = itertools.cycle((Link("uart", 100_000, 200, 128, 12), Link("ble", 20_000, 15_000, 240, 16, 0.05, True)))
     links = tuple(next(kinds) for _ in range(parts - 1))
-    positions = tuple(Boundary(at, (at,), size) for at, size in enumerate(model.crossing))
+    positions = tuple(Boundary(at, (at, -1 - at // 3), (size, 200)) for at, size in enumerate(model.crossing))
     return Problem(Chain(boards, links), positions, model.cost, wish)
 
 

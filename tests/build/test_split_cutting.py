@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from numpy.typing import NDArray
 
 from fakes.chains import run_chain, some_inputs
 from fakes.compiled import compile_bytes, input_vectors, run_compiled
@@ -16,7 +17,7 @@ from fakes.pass_models import cell
 from fakes.state_models import delay_line, wake_word
 from fakes.strategies import drawn
 from tinyops.graph import parse_graph
-from tinyops.split import boundaries, cut_model
+from tinyops.split import boundaries, cut_model, stands_alone
 
 pytestmark = pytest.mark.build
 SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -49,11 +50,26 @@ def agree(interpreter: Interpreter, data: bytes, chains: Sequence[Sequence[int]]
             assert part.data is not None
             read = parse_graph(part.data, "part.tflite")
             assert [read.tensors[i].bytes for i in read.inputs] == [graph.tensors[i].bytes for i in part.inputs]
+            assert [read.tensors[i].bytes for i in read.outputs] == [graph.tensors[i].bytes for i in part.outputs]
         assert run_chain(interpreter, parts, graph, inputs) == whole, cuts
 
 
 def open_cuts(data: bytes) -> list[int]:
-    return [p.at for p in boundaries(parse_graph(data, "whole.tflite"))[1:-1] if not p.refused]
+    """Where a model may be cut in two."""
+    graph = parse_graph(data, "whole.tflite")
+    positions, last = boundaries(graph), len(graph.operators)
+    found = [p.at for p in positions[1:-1] if not p.refused]
+    return [at for at in found if stands_alone(graph, positions, 0, at) and stands_alone(graph, positions, at, last)]
+
+
+def together(data: bytes) -> list[int]:
+    """As many of these cuts as there can be at once, from the first on."""
+    graph = parse_graph(data, "whole.tflite")
+    positions, chosen = boundaries(graph), [0]
+    for at in open_cuts(data):
+        if stands_alone(graph, positions, chosen[-1], at):
+            chosen.append(at)
+    return chosen[1:] if stands_alone(graph, positions, chosen[-1], len(graph.operators)) else chosen[1:-1]
 
 
 @real
@@ -68,25 +84,27 @@ def test_every_cut_and_all_cuts_at_once(interpreter: Interpreter, make: object) 
     data = make()  # type: ignore[operator]
     cuts = open_cuts(data)
     assert cuts
-    agree(interpreter, data, [*((cut,) for cut in cuts), cuts], vectors=4)
+    agree(interpreter, data, [*((cut,) for cut in cuts), together(data)], vectors=4)
 
 
 @pytest.mark.parametrize("strategy", ["resources", "rows"])
 def test_drawn_models(interpreter: Interpreter, strategy: str) -> None:
     for data in drawn(strategy, 12, same=True):
-        cuts = open_cuts(data)
-        agree(interpreter, data, [cuts] if cuts else [()], vectors=3)
+        agree(interpreter, data, [together(data)], vectors=3)
 
 
 @real
-def test_parts_that_pass_tensors_on_are_compiled(interpreter: Interpreter) -> None:
-    """The middle part of ResNet's first block has the block's input as an input and an output."""
+def test_a_chain_of_compiled_parts(interpreter: Interpreter) -> None:
+    """ResNet's first block: its second part holds what the block took, for the third to add to it."""
     data = (MODELS / "pretrainedResnet_quant.tflite").read_bytes()
     graph = parse_graph(data, "whole.tflite")
-    _, part, _ = cut_model(data, "whole.tflite", (2, 3))
-    assert set(part.inputs) & set(part.outputs) and part.data is not None
-    inputs = some_inputs(parse_graph(part.data, "part.tflite"), 2)
-    compiled = compile_bytes(part.data)
-    expected = interpreter.run(part.data, inputs)
-    assert run_compiled(compiled, input_vectors(compiled, inputs)) == expected
-    assert [graph.tensors[i].bytes for i in part.inputs] == [16384, 16384]
+    parts = cut_model(data, "whole.tflite", (2, 3))
+    assert [(len(p.takes), len(p.gives), len(p.passed)) for p in parts] == [(1, 2, 0), (2, 2, 1), (2, 1, 0)]
+
+    class Compiled:
+        def run(self, model: bytes, inputs: Sequence[NDArray]) -> list[bytes]:
+            compiled = compile_bytes(model)
+            return run_compiled(compiled, input_vectors(compiled, inputs))
+
+    inputs = some_inputs(graph, 2)
+    assert run_chain(Compiled(), parts, graph, inputs) == interpreter.run(data, inputs)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fakes.interpreter import Interpreter
 from tinyops.graph import Graph, Tensor
 from tinyops.split import PartFile
+
+
+class Runs(Protocol):
+    """The interpreter, or what is compiled."""
+
+    def run(self, model: bytes, inputs: Sequence[NDArray]) -> list[bytes] | None: ...
 
 
 def some_inputs(graph: Graph, count: int, seed: int = 1) -> list[NDArray]:
@@ -28,22 +34,21 @@ def some_inputs(graph: Graph, count: int, seed: int = 1) -> list[NDArray]:
     return [values(graph.tensors[i]) for i in graph.inputs]
 
 
-def run_chain(
-    interpreter: Interpreter, parts: Sequence[PartFile], graph: Graph, inputs: Sequence[NDArray]
-) -> list[bytes]:
+def run_chain(interpreter: Runs, parts: Sequence[PartFile], graph: Graph, inputs: Sequence[NDArray]) -> list[bytes]:
     """As `Interpreter.run` of the whole model: output bytes of each vector. Variables are kept from one to the next."""
     passed = dict(zip(graph.inputs, inputs, strict=True))
-    given: list[bytes] = []
     for part in parts:
         assert part.data is not None
         made = interpreter.run(part.data, [passed[i] for i in part.inputs])
         assert made is not None, f"the interpreter refuses operators {part.begin} to {part.end - 1}"
-        given, passed = made, _tensors(made, part, graph)
-    return given
+        held = {i: passed[i] for i in part.passed}
+        passed = {**_tensors(made, part, graph), **held}
+        assert set(passed) == set(part.gives)
+    return [b"".join(passed[i][vector].tobytes() for i in graph.outputs) for vector in range(len(inputs[0]))]
 
 
 def _tensors(made: Sequence[bytes], part: PartFile, graph: Graph) -> dict[int, NDArray]:
-    """Only what is sent: a tensor that a later part needs is passed on, or missing."""
+    """A part's own outputs."""
     found, at = {}, 0
     for index in part.outputs:
         tensor = graph.tensors[index]

@@ -3,7 +3,7 @@
 Pure: what operators cost on a board comes in as data (`CostOf`), what comes out are placements and files' bytes.
 """
 
-from tinyops.split.boundaries import Boundary, boundaries
+from tinyops.split.boundaries import Boundary, boundaries, stands_alone
 from tinyops.split.chain import Chain, Cost, CostOf, Link, PartBudget
 from tinyops.split.cutting import PartFile, cut_model
 from tinyops.split.placement import (
@@ -38,4 +38,5 @@ __all__ = [
     "place",
     "search",
     "shortages",
+    "stands_alone",
 ]

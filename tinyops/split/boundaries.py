@@ -7,8 +7,9 @@ too, when a later part needs it: what a link carries follows from its cut alone 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from tinyops.errors import SpecError
@@ -17,12 +18,27 @@ from tinyops.graph import Graph, live_ranges, state_of, touched
 
 @dataclass(frozen=True)
 class Boundary:
-    """One position between operators. `tensors` cross it, ordered by index; `refused` says why no cut may be here."""
+    """One position between operators. `tensors` cross it, ordered by index, of so many bytes each.
+
+    `refused` says why no cut may be here.
+    """
 
     at: int
     tensors: tuple[int, ...]
-    bytes: int
+    sizes: tuple[int, ...]
     refused: str = ""
+
+    @cached_property
+    def bytes(self) -> int:
+        return sum(self.sizes)
+
+    @cached_property
+    def members(self) -> frozenset[int]:
+        return frozenset(self.tensors)
+
+    def shared_bytes(self, other: Boundary) -> int:
+        """Bytes of what crosses both: a part between them holds it, to send it on."""
+        return sum(size for tensor, size in zip(self.tensors, self.sizes, strict=True) if tensor in other.members)
 
 
 def boundaries(graph: Graph) -> tuple[Boundary, ...]:
@@ -41,12 +57,19 @@ def boundaries(graph: Graph) -> tuple[Boundary, ...]:
     refused = _torn(graph, positions)
     for at in range(1, positions - 1):
         refused[at] = refused[at] or ("" if crossing[at] else "nothing that is computed before it is used after it")
-    return tuple(Boundary(at, tuple(t), size(graph, t), refused[at]) for at, t in enumerate(crossing))
+    sizes = [tuple(graph.tensors[i].bytes for i in tensors) for tensors in crossing]
+    return tuple(Boundary(at, tuple(crossing[at]), sizes[at], refused[at]) for at in range(positions))
 
 
-def size(graph: Graph, tensors: Iterable[int]) -> int:
-    """Bytes of tensors, one after another."""
-    return sum(graph.tensors[i].bytes for i in tensors)
+def stands_alone(graph: Graph, positions: Sequence[Boundary], begin: int, end: int) -> bool:
+    """Whether operators begin to end - 1 can be a file: they use something that comes, and make something that is sent.
+
+    What only changes variables, or computes with constants and variables, belongs to another part. A `CostOf` answers
+    None for it.
+    """
+    used = {i for operator in graph.operators[begin:end] for i in operator.inputs}
+    first = begin == 0  # its inputs are the model's
+    return (first or bool(used & positions[begin].members)) and bool(positions[end].members - positions[begin].members)
 
 
 def _torn(graph: Graph, positions: int) -> list[str]:

@@ -26,7 +26,8 @@ class Cost:
     instructions: int
 
 
-# (part, begin, end) -> the cost of operators begin to end - 1 as that part; None where its board cannot run them.
+# (part, begin, end) -> the cost of operators begin to end - 1 as that part; None where its board cannot run them, or
+# where they are no part (`stands_alone`).
 # Asked once for each. It may answer with a lower bound where that is over the budget already: compiling tells no more.
 CostOf: TypeAlias = Callable[[int, int, int], Cost | None]
 

@@ -2,7 +2,7 @@
 
 A part has the tensors, constants and operator codes that its operators use, in the order of the whole file, and nothing
 that tools left beside (signatures, metadata, plans of memory: they are about the whole). So its bytes follow from the
-model and from where it begins and ends. What it only passes on is an input and an output of it.
+model and from where it begins and ends. What it only passes on is not in its file: its firmware holds that.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tinyops.errors import SpecError, ToolError
 from tinyops.graph import Graph, parse_graph
-from tinyops.split.boundaries import boundaries, check_cuts
+from tinyops.split.boundaries import boundaries, check_cuts, stands_alone
 
 MAX_ENTRIES = 256  # of a list among an operator's options
 MAX_NAME = 256
@@ -26,16 +26,24 @@ _FOREIGN = (struct.error, ValueError, TypeError, IndexError, KeyError, OverflowE
 
 @dataclass(frozen=True)
 class PartFile:
-    """A part's file, and which tensors of the whole model it takes and gives, in this order.
+    """A part's file, and tensors of the whole model by index.
 
-    A part without operators has no file: its board passes on what comes.
+    `takes` come over the link and `gives` are sent on, in this order; the file's `inputs` are those taken that its
+    operators use, its `outputs` those given that they make. What is taken and given is `passed`: kept until it is
+    sent. A part without operators has no file: its board passes on what comes.
     """
 
     begin: int
     end: int
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    data: bytes | None = field(repr=False)
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+    data: bytes | None = field(default=None, repr=False)
+
+    @property
+    def passed(self) -> tuple[int, ...]:
+        return tuple(i for i in self.gives if i in self.takes)
 
 
 def cut_model(data: bytes, name: str, cuts: Sequence[int], *, allow_empty: bool = False) -> tuple[PartFile, ...]:
@@ -50,10 +58,13 @@ def cut_model(data: bytes, name: str, cuts: Sequence[int], *, allow_empty: bool 
     parts = []
     for index in range(len(cuts) + 1):
         begin, end = ends[index], ends[index + 1]
-        inputs = positions[begin].tensors if index else graph.inputs
-        outputs = positions[end].tensors if index < len(cuts) else graph.outputs
-        made = cutter.file(begin, end, inputs, outputs) if begin < end else None
-        parts.append(PartFile(begin, end, inputs, outputs, made))
+        if begin < end and not stands_alone(graph, positions, begin, end):
+            what = f"operators {begin} to {end - 1} take nothing from others, or give them nothing"
+            raise SpecError(f"{name}: {what}", hint="cut elsewhere")
+        takes = positions[begin].tensors if index else graph.inputs
+        gives = positions[end].tensors if index < len(cuts) else graph.outputs
+        part = PartFile(begin, end, takes, gives)
+        parts.append(cutter.filled(part) if begin < end else part)
     return tuple(parts)
 
 
@@ -72,12 +83,16 @@ class _Cutter:
         self.codes: dict[int, str] = {v: k for k, v in vars(self.schema.BuiltinOperator).items() if isinstance(v, int)}
         self.names = Counter(t.name for t in graph.tensors if t.data is None)
 
-    def file(self, begin: int, end: int, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+    def filled(self, part: PartFile) -> PartFile:
+        operators = self.graph.operators[part.begin : part.end]
+        used = {i for operator in operators for i in operator.inputs}
+        inputs = tuple(i for i in part.takes if i in used or not part.begin)  # the model's own stay, even unused ones
+        outputs = tuple(i for i in part.gives if i not in part.takes)
         try:
-            part = _Part(self, [operator.number for operator in self.graph.operators[begin:end]])
-            return part.bytes(inputs, outputs)
+            data = _Part(self, [operator.number for operator in operators]).bytes(inputs, outputs)
         except _FOREIGN as error:
             raise SpecError(f"{self.graph.name}: damaged file ({type(error).__name__}: {error})") from error
+        return replace(part, inputs=inputs, outputs=outputs, data=data)
 
     def builtin(self, operator: Any) -> str:
         code = self.model.OperatorCodes(operator.opcodeIndex)

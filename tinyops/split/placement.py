@@ -54,10 +54,20 @@ class Problem:
     def cost(self, part: int, begin: int, end: int) -> Cost | None:
         return NOTHING if begin == end else self.cost_of(part, begin, end)
 
+    def held_bytes(self, begin: int, end: int) -> int:
+        """What a part keeps beside its arena until it is sent: tensors that others made and others need.
+
+        Nothing without operators, for then frames are passed on as they come.
+        """
+        return self.positions[begin].shared_bytes(self.positions[end]) if begin < end else 0
+
 
 @dataclass(frozen=True)
 class PlacedPart:
-    """Operators begin to end - 1 on a board, and what it sends on: tensors, their bytes, and bytes on the link."""
+    """Operators begin to end - 1 on a board, and what it sends on: tensors, their bytes, and bytes on the link.
+
+    `held_bytes` are of tensors that only pass through: they lie in its RAM beside the arena.
+    """
 
     index: int
     budget: PartBudget
@@ -65,6 +75,7 @@ class PlacedPart:
     end: int
     cost: Cost
     compute_ns: int
+    held_bytes: int = 0
     tensors: tuple[int, ...] = ()
     tensor_bytes: int = 0
     sent_bytes: int = 0
@@ -72,8 +83,12 @@ class PlacedPart:
     link_ns: int = 0
 
     @property
+    def ram_bytes(self) -> int:
+        return self.cost.arena_bytes + self.held_bytes
+
+    @property
     def ram_share(self) -> float:
-        return self.cost.arena_bytes / self.budget.ram_bytes
+        return self.ram_bytes / self.budget.ram_bytes
 
     @property
     def flash_share(self) -> float:
@@ -132,7 +147,8 @@ def place(problem: Problem, cuts: Sequence[int]) -> Placement:
         cost = problem.cost(index, begin, end)
         if cost is None:
             raise SpecError(f"part {budget.name!r}: {budget.board} cannot run operators {begin} to {end - 1}")
-        part = PlacedPart(index, budget, begin, end, cost, budget.time_ns(cost.instructions))
+        held = problem.held_bytes(begin, end)
+        part = PlacedPart(index, budget, begin, end, cost, budget.time_ns(cost.instructions), held)
         parts.append(_linked(problem, part) if index < len(chain.links) else part)
     return Placement(tuple(parts))
 
@@ -150,7 +166,7 @@ def shortages(placement: Placement, wish: Wish) -> tuple[Shortage, ...]:
     for part in placement.parts:
         who = (part.index, part.budget.name, part.budget.board)
         found.append(Shortage("flash", part.cost.flash_bytes, part.budget.flash_bytes, *who))
-        found.append(Shortage("ram", part.cost.arena_bytes, part.budget.ram_bytes, *who))
+        found.append(Shortage("ram", part.ram_bytes, part.budget.ram_bytes, *who))
     if wish.at_most_ns is not None:
         found.append(Shortage("latency", placement.latency_ns, wish.at_most_ns))
     if wish.at_most_radio_bytes is not None:

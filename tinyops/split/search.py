@@ -138,9 +138,9 @@ class _Steps:
         if cost is None:
             return None
         ns, radio, sent = self.links[part][end] if part < len(self.links) else (0, 0, 0)
-        short = max(0, cost.flash_bytes - budget.flash_bytes) + max(0, cost.arena_bytes - budget.ram_bytes)
-        share = cost.arena_bytes * self.units[part]
-        return _Step(ns + budget.time_ns(cost.instructions), radio, sent, share, short)
+        ram = cost.arena_bytes + self.problem.held_bytes(begin, end)
+        short = max(0, cost.flash_bytes - budget.flash_bytes) + max(0, ram - budget.ram_bytes)
+        return _Step(ns + budget.time_ns(cost.instructions), radio, sent, ram * self.units[part], short)
 
 
 class _Pass:

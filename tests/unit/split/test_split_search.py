@@ -37,14 +37,17 @@ def problems(draw: st.DrawFn) -> Problem:
     operators, parts = draw(st.integers(1, 7)), draw(st.integers(1, 4))
     small = st.integers(0, 4)
     flash = draw(st.lists(small, min_size=operators, max_size=operators))
-    live = draw(st.lists(small, min_size=operators, max_size=operators))
+    arena = draw(st.lists(small, min_size=operators, max_size=operators))
     work = draw(st.lists(small, min_size=operators, max_size=operators))
+    sizes = draw(st.lists(st.integers(0, 40), min_size=3, max_size=3))
+    live = [tuple(sorted(draw(st.sets(st.integers(0, 2))))) for _ in range(operators + 1)]
+    rare = st.integers(0, 9).map(lambda number: number == 0)
     positions = tuple(
-        Boundary(at, (at,), draw(st.integers(0, 40)), "torn" if draw(st.integers(0, 9)) == 0 and at < operators else "")
-        for at in range(operators + 1)
+        Boundary(at, crossing, tuple(sizes[i] for i in crossing), "torn" if at < operators and draw(rare) else "")
+        for at, crossing in enumerate(live)
     )
     boards = tuple(
-        PartBudget(f"p{i}", f"b{i}", draw(st.integers(2, 14)), draw(st.integers(1, 5)), draw(st.integers(1, 3)))
+        PartBudget(f"p{i}", f"b{i}", draw(st.integers(2, 14)), draw(st.integers(1, 60)), draw(st.integers(1, 3)))
         for i in range(parts)
     )
     chain = Chain(boards, tuple(draw(st.sampled_from(LINKS)) for _ in range(parts - 1)))
@@ -54,7 +57,7 @@ def problems(draw: st.DrawFn) -> Problem:
         run = slice(begin, end)
         if any((part, i) in barred for i in range(begin, end)):
             return None
-        return Cost(1 + sum(flash[run]), max(live[run]), sum(work[run]))
+        return Cost(1 + sum(flash[run]), max(arena[run]), sum(work[run]))
 
     wish = Wish(
         draw(st.sampled_from(["latency", "radio", "ram"])),
@@ -105,7 +108,7 @@ def test_the_search_finds_what_trying_all_cuts_finds(problem: Problem) -> None:
 def simple(**changes: object) -> Problem:
     """Four operators of 10 bytes of flash, 5 of arena and a second each over two boards of 20 and 25 bytes."""
     boards = (PartBudget("eye", "microbit", 20, 8, 1), PartBudget("brain", "nano33ble", 25, 8, 1))
-    positions = tuple(Boundary(at, (at,), size) for at, size in enumerate((9, 40, 30, 30, 2)))
+    positions = tuple(Boundary(at, (at,), (size,)) for at, size in enumerate((9, 40, 30, 30, 2)))
     chain = Chain(boards, (Link("uart", 1000, frame_bytes=100, overhead_bytes=4),))
     fields = {"cost_of": lambda _, begin, end: Cost(10 * (end - begin), 5, end - begin), **changes}
     return Problem(**{"chain": chain, "positions": positions, **fields})  # type: ignore[arg-type]
