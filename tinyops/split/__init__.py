@@ -6,6 +6,7 @@ Pure: what operators cost on a board comes in as data (`CostOf`), what comes out
 from tinyops.split.boundaries import Boundary, boundaries, stands_alone
 from tinyops.split.chain import Chain, Cost, CostOf, Link, PartBudget
 from tinyops.split.cutting import PartFile, cut_model
+from tinyops.split.explain import Alternative, Explanation, does_not_fit, explain
 from tinyops.split.placement import (
     Objective,
     PlacedPart,
@@ -19,10 +20,12 @@ from tinyops.split.placement import (
 from tinyops.split.search import Found, search
 
 __all__ = [
+    "Alternative",
     "Boundary",
     "Chain",
     "Cost",
     "CostOf",
+    "Explanation",
     "Found",
     "Link",
     "Objective",
@@ -35,6 +38,8 @@ __all__ = [
     "Wish",
     "boundaries",
     "cut_model",
+    "does_not_fit",
+    "explain",
     "place",
     "search",
     "shortages",
