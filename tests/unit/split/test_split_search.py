@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from dataclasses import replace
 
 import pytest
@@ -31,27 +32,28 @@ LINKS = (
 )
 
 
-@st.composite
-def problems(draw: st.DrawFn) -> Problem:
-    """Small ones, in which few figures differ, so that ties are common."""
-    operators, parts = draw(st.integers(1, 7)), draw(st.integers(1, 4))
-    small = st.integers(0, 4)
-    flash = draw(st.lists(small, min_size=operators, max_size=operators))
-    arena = draw(st.lists(small, min_size=operators, max_size=operators))
-    work = draw(st.lists(small, min_size=operators, max_size=operators))
-    sizes = draw(st.lists(st.integers(0, 40), min_size=3, max_size=3))
-    live = [tuple(sorted(draw(st.sets(st.integers(0, 2))))) for _ in range(operators + 1)]
-    rare = st.integers(0, 9).map(lambda number: number == 0)
-    positions = tuple(
-        Boundary(at, crossing, tuple(sizes[i] for i in crossing), "torn" if at < operators and draw(rare) else "")
-        for at, crossing in enumerate(live)
-    )
+def problem_of(seed: int) -> Problem:
+    """A small one in which few figures differ, so that ties are common. Bounds are those of some placement, or none.
+
+    From a seed: figures drawn one by one are mostly alike, and hardly ever is anything decided between placements.
+    """
+    some = random.Random(seed)  # noqa: S311
+    operators, parts, roomy = some.randint(1, 9), some.choice((1, 2, 3, 4, 5, 5, 5)), some.random() < 0.8
+    flash, arena, work = ([some.randint(0, most) for _ in range(operators)] for most in (3, 40, 4))
+    sizes = [some.choice((0, 10, 20, 30)) for _ in range(4)]
+    positions = []
+    for at in range(operators + 1):
+        crossing = tuple(i for i in range(4) if some.random() < 0.6)
+        torn = "torn" if at < operators and some.random() < 0.03 else ""
+        positions.append(Boundary(at, crossing, tuple(sizes[i] for i in crossing), torn))
     boards = tuple(
-        PartBudget(f"p{i}", f"b{i}", draw(st.integers(2, 14)), draw(st.integers(1, 60)), draw(st.integers(1, 3)))
+        PartBudget(
+            f"p{i}", f"b{i}", 40 if roomy else some.randint(3, 9), some.choice((60, 90, 200)), some.choice((1, 2))
+        )
         for i in range(parts)
     )
-    chain = Chain(boards, tuple(draw(st.sampled_from(LINKS)) for _ in range(parts - 1)))
-    barred = draw(st.sets(st.tuples(st.integers(0, parts - 1), st.integers(0, operators - 1)), max_size=2))
+    chain = Chain(boards, tuple(some.choice(LINKS) for _ in range(parts - 1)))
+    barred = {(some.randrange(parts), some.randrange(operators)) for _ in range(some.choice((0, 0, 0, 1)))}
 
     def cost_of(part: int, begin: int, end: int) -> Cost | None:
         run = slice(begin, end)
@@ -59,21 +61,21 @@ def problems(draw: st.DrawFn) -> Problem:
             return None
         return Cost(1 + sum(flash[run]), max(arena[run]), sum(work[run]))
 
-    wish = Wish(
-        draw(st.sampled_from(["latency", "radio", "ram"])),
-        draw(st.none() | st.integers(0, 12).map(lambda s: s * 10**9)),
-        draw(st.none() | st.integers(0, 150)),
-        draw(st.booleans()),
-        draw(st.integers(1, 5)),
-    )
-    return Problem(chain, positions, cost_of, wish)
+    wish = Wish(some.choice(("latency", "radio", "ram")), None, None, some.random() < 0.5, some.randint(1, 4))
+    unbounded = Problem(chain, tuple(positions), cost_of, wish)
+    placements = every(unbounded)
+    if placements and some.random() < 0.6:
+        wish = replace(wish, at_most_ns=some.choice(placements).latency_ns - some.choice((0, 0, 1)))
+    if placements and some.random() < 0.4:
+        wish = replace(wish, at_most_radio_bytes=some.choice(placements).radio_bytes)
+    return replace(unbounded, wish=wish)
 
 
 def every(problem: Problem) -> list[Placement]:
     """All placements that can be, whether or not they fit, by trying all cuts."""
     found = []
     numbers = range(problem.operators + 1)
-    for cuts in itertools.product(numbers, repeat=len(problem.chain.links)):
+    for cuts in itertools.combinations_with_replacement(numbers, len(problem.chain.links)):
         try:
             found.append(place(problem, cuts))
         except SpecError:
@@ -90,9 +92,10 @@ def missing(problem: Problem, placement: Placement) -> int:
     return sum(s.short for s in shortages(placement, replace(problem.wish, at_most_ns=None, at_most_radio_bytes=None)))
 
 
-@settings(max_examples=300, deadline=None)
-@given(problem=problems())
-def test_the_search_finds_what_trying_all_cuts_finds(problem: Problem) -> None:
+@settings(max_examples=400, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_the_search_finds_what_trying_all_cuts_finds(seed: int) -> None:
+    problem = problem_of(seed)
     found, all_of_them = search(problem), every(problem)
     fitting = sorted(
         (p for p in all_of_them if not shortages(p, problem.wish)), key=lambda placement: order(problem, placement)
