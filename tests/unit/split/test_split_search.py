@@ -26,7 +26,7 @@ from tinyops.split import (
 )
 
 LINKS = (
-    Link("uart", 1000, 10, 16, 4),
+    Link("uart", 1000, 10_000, 16, 4),
     Link("ble", 300, 2000, 20, 7, loss=0.25, radio=True),
     Link("radio", 5000, 1, 1000, 0, radio=True),
 )
@@ -39,8 +39,9 @@ def problem_of(seed: int) -> Problem:
     """
     some = random.Random(seed)  # noqa: S311
     operators, parts, roomy = some.randint(1, 9), some.choice((1, 2, 3, 4, 5, 5, 5)), some.random() < 0.8
-    flash, arena, work = ([some.randint(0, most) for _ in range(operators)] for most in (3, 40, 4))
-    sizes = [some.choice((0, 10, 20, 30)) for _ in range(4)]
+    flash = [some.randint(0, 3) for _ in range(operators)]
+    arena, work = ([[some.randint(0, most) for _ in range(operators)] for _ in range(parts)] for most in (40, 4))
+    sizes = [some.choice((0, 10, 20, 30, 35)) for _ in range(4)]
     positions = []
     for at in range(operators + 1):
         crossing = tuple(i for i in range(4) if some.random() < 0.6)
@@ -59,15 +60,17 @@ def problem_of(seed: int) -> Problem:
         run = slice(begin, end)
         if any((part, i) in barred for i in range(begin, end)):
             return None
-        return Cost(1 + sum(flash[run]), max(arena[run]), sum(work[run]))
+        return Cost(1 + sum(flash[run]), max(arena[part][run]), sum(work[part][run]))
 
     wish = Wish(some.choice(("latency", "radio", "ram")), None, None, some.random() < 0.5, some.randint(1, 4))
     unbounded = Problem(chain, tuple(positions), cost_of, wish)
     placements = every(unbounded)
-    if placements and some.random() < 0.6:
-        wish = replace(wish, at_most_ns=some.choice(placements).latency_ns - some.choice((0, 0, 1)))
-    if placements and some.random() < 0.4:
-        wish = replace(wish, at_most_radio_bytes=some.choice(placements).radio_bytes)
+    few = [p for p in placements if not shortages(p, wish)] or placements
+    if few and some.random() < 0.6:
+        times = sorted(p.latency_ns for p in few)
+        wish = replace(wish, at_most_ns=times[some.randrange(len(times) // 2 + 1) // 2] - some.choice((0, 0, 0, 1)))
+    if few and some.random() < 0.3:
+        wish = replace(wish, at_most_radio_bytes=some.choice(few).radio_bytes)
     return replace(unbounded, wish=wish)
 
 
@@ -196,3 +199,44 @@ def test_each_run_of_operators_is_costed_once() -> None:
 def test_figures_that_cannot_be_are_refused(make: object) -> None:
     with pytest.raises(SpecError):
         make()  # type: ignore[operator]
+
+
+def four_ways(wish: Wish, costs: dict[tuple[int, int, int], tuple[int, int]], sizes: dict[int, int]) -> Problem:
+    """Six operators over four parts, cut at 1 or 2, at 3, and at 4 or 5.
+
+    `costs` are bytes of arena and milliseconds of (part, begin, end), `sizes` bytes at a cut; a byte on a link, which
+    all are radios, takes a nanosecond.
+    """
+    chain = Chain(
+        tuple(PartBudget(f"p{i}", "any", 100, 100, 1000) for i in range(4)),
+        (Link("radio", 10**9, frame_bytes=1000, radio=True),) * 3,
+    )
+    positions = tuple(Boundary(at, (at,), (sizes.get(at, 1),)) for at in range(7))
+
+    def cost_of(part: int, begin: int, end: int) -> Cost | None:
+        arena, ms = costs.get((part, begin, end), (1, 0))
+        return Cost(1, arena, ms) if part != 1 or end == 3 else None
+
+    return Problem(chain, positions, cost_of, wish)
+
+
+def test_a_way_that_is_behind_but_quicker_is_not_given_up() -> None:
+    """Cut at 1 sends less, so it is ahead at 3; but only what was quicker until there has time for the better end."""
+    problem = four_ways(
+        Wish("radio", at_most_ns=60 * 10**6, keep=1),
+        {(0, 0, 1): (1, 50), (0, 0, 2): (1, 10), (3, 5, 6): (1, 40)},
+        {1: 10, 2: 100, 4: 500, 5: 1},
+    )
+    assert [p.cuts for p in every(problem) if not shortages(p, problem.wish)] == [(1, 3, 4), (2, 3, 4), (2, 3, 5)]
+    assert [p.cuts for p in search(problem).placements] == [(2, 3, 5)]
+
+
+def test_a_way_that_is_behind_in_a_share_that_will_not_count_is_not_given_up() -> None:
+    """Cut at 1 has the smaller share at 3; the only end in time has a larger one than both, so bytes decide."""
+    problem = four_ways(
+        Wish("ram", at_most_ns=60 * 10**6, keep=1),
+        {(0, 0, 1): (10, 1), (0, 0, 2): (20, 2), (2, 3, 4): (15, 0), (3, 4, 6): (1, 90), (2, 3, 5): (30, 0)},
+        {1: 100, 2: 10},
+    )
+    assert [p.cuts for p in every(problem) if not shortages(p, problem.wish)] == [(1, 3, 5), (2, 3, 5)]
+    assert [p.cuts for p in search(problem).placements] == [(2, 3, 5)]
