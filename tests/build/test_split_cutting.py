@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from numpy.typing import NDArray
 
-from fakes.chains import run_chain, some_inputs
+from fakes.chains import run_chain, some_inputs, two_memories
 from fakes.compiled import compile_bytes, input_vectors, run_compiled
 from fakes.interpreter import Interpreter
 from fakes.moving_network import moving_network
@@ -78,7 +78,7 @@ def test_chains_of_real_models(interpreter: Interpreter, name: str) -> None:
     agree(interpreter, (MODELS / f"{name}.tflite").read_bytes(), CHAINS[name], vectors=2)
 
 
-@pytest.mark.parametrize("make", [moving_network, cell, delay_line, wake_word])
+@pytest.mark.parametrize("make", [moving_network, cell, delay_line, wake_word, two_memories])
 def test_every_cut_and_all_cuts_at_once(interpreter: Interpreter, make: object) -> None:
     """Several inputs and outputs, branches, and resources with their first values, which stay in one part."""
     data = make()  # type: ignore[operator]

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fakes.tflite import Tflite
 from tinyops.graph import Graph, Tensor
 from tinyops.split import PartFile
 
@@ -57,3 +58,20 @@ def _tensors(made: Sequence[bytes], part: PartFile, graph: Graph) -> dict[int, N
         at += tensor.bytes
     assert all(len(vector) == at for vector in made)
     return found
+
+
+def two_memories() -> bytes:
+    """x + a is kept as a, that + b as b; one subgraph sets both first values. It may be cut between them, at 3 of 6."""
+    model, edge = Tflite(), {"scale": 0.5, "zero_point": -3}
+    other = model.other()
+    model.operator("CALL_ONCE", [], [], table="CallOnceOptions", initSubgraphIndex=1)
+    source = first = model.tensor((1, 6), **edge, name="x")
+    for number, name in enumerate("ab"):
+        value = other.tensor((1, 6), **edge, data=np.full(6, 7 + number))
+        other.operator("ASSIGN_VARIABLE", [other.handle(name), value], [])
+        handle, old, made = model.handle(name), model.tensor((1, 6), **edge), model.tensor((1, 6), **edge)
+        model.operator("READ_VARIABLE", [handle], [old])
+        model.operator("ADD", [source, old], [made], table="AddOptions", fusedActivationFunction=0)
+        model.operator("ASSIGN_VARIABLE", [handle, made], [])
+        source = made
+    return model.build([first], [source])

@@ -250,7 +250,8 @@ class _Pass:
         if self.at_most_radio is not None and self.objective != "radio":
             safe = self.at_most_radio - rest.most_radio
             found.append(lambda label: max(label.radio, safe))
-        if self.objective == "ram":  # a later part may make the largest shares equal: then the order goes on
+        # Where the end with the smallest shares may be too late, another can make shares equal: then the order goes on.
+        if self.objective == "ram" and found:
             found.append(lambda label: (label.sent, label.cuts))
         return found
 

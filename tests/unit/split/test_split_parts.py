@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from fakes.chains import two_memories
 from fakes.moving_network import moving_network
 from fakes.pass_models import cell
 from fakes.state_models import delay_line, svdf_model
@@ -121,6 +122,15 @@ def test_resources_keep_their_first_values_in_their_part() -> None:
     assert {t.name for t in first.tensors if t.variable} == {"frame 0", "frame 1", "frame 2"}
     assert schema.Model.GetRootAs(with_frames.data, 0).SubgraphsLength() == 2
     assert schema.Model.GetRootAs(without.data, 0).SubgraphsLength() == 1
+
+
+def test_each_part_sets_the_first_values_of_its_own_resources() -> None:
+    for part, name, value in zip(cut_model(two_memories(), "m", (3,)), "ab", (7, 8), strict=True):
+        assert part.data is not None
+        read = parse_graph(part.data, "part")
+        assert [(t.name, t.initial) for t in read.tensors if t.variable] == [(name, bytes([value] * 6))]
+        setting = schema.Model.GetRootAs(part.data, 0).Subgraphs(1)
+        assert (setting.OperatorsLength(), setting.TensorsLength()) == (2, 2)
 
 
 def test_variables_of_an_operator_stay_with_it() -> None:
