@@ -6,8 +6,8 @@ defect of tinyops (exit code 1).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 
@@ -77,7 +77,14 @@ class SpecError(TinyopsError):
             super().__init__(problems, hint=hint)
         else:
             self.problems = tuple(sorted(set(problems)))
-            super().__init__("\n".join(str(p) for p in self.problems), hint=hint)
+            super().__init__("\n".join(_texts(self.problems)), hint=hint)
+
+
+def _texts(problems: Sequence[Problem]) -> Iterator[str]:
+    """Each problem; of those that follow each other with one hint the last one alone says it."""
+    for problem, following in zip(problems, [*problems[1:], None], strict=True):
+        same = following is not None and following.hint == problem.hint
+        yield str(replace(problem, hint="") if same else problem)
 
 
 class DoesNotFit(TinyopsError):

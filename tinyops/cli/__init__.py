@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from tinyops import __version__
 from tinyops.cli.output import Output
-from tinyops.errors import ExitCode, TinyopsError, UsageError
+from tinyops.errors import ExitCode, TinyopsError, ToolError, UsageError
 
 # name: what it does, in the order in which a user meets them
 COMMANDS = {
@@ -57,6 +57,9 @@ COMMANDS = {
     "gc": "drop from the artifact store what neither specs nor releases need",
 }
 
+# What tinyops itself needs not, and whose absence no command names itself: an extra that brings it.
+EXTRAS_OF = {"numpy": "data", "ai_edge_litert": "build", "tensorflow": "train", "serial": "serial", "elftools": "build"}
+
 
 class _Parser(argparse.ArgumentParser):
     """Raises UsageError instead of exiting with argparse's own status. Options are never abbreviated."""
@@ -79,6 +82,13 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         output.note("interrupted; finished steps are kept")
         return int(ExitCode.INTERRUPTED)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS_OF.get((error.name or "").partition(".")[0])
+        if extra is None:
+            output.defect(error)
+            return int(ExitCode.UNFORESEEN)
+        output.error(ToolError(f"this needs {error.name}", hint=f"pip install 'tinyops[{extra}]'"))
+        return int(ExitCode.TOOL)
     except Exception as error:  # whatever was foreseen is a TinyopsError by now
         output.defect(error)
         return int(ExitCode.UNFORESEEN)

@@ -18,6 +18,7 @@ from tinyops.errors import SpecError
 from tinyops.files import digest_bytes
 
 COUNT_STEPS = 32768  # int16 counts from zero to full scale
+MAGNITUDE_MAX = 1e39  # beyond float32: an index that says much more could not be read back
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,10 @@ def with_statistics(
         raise SpecError(f"{entry.take or 'a recording'}: holds no values, or values that are no numbers")
     unit = np.ones(channels) if full_scale is None else np.array(full_scale, np.float64) / COUNT_STEPS
     low, high = flat.min(axis=0) * unit, flat.max(axis=0) * unit
+    if max(-low.min(), high.max()) > MAGNITUDE_MAX:
+        raise SpecError(
+            f"{entry.take or 'a recording'}: holds values beyond {MAGNITUDE_MAX:g}, which no sensor measures"
+        )
     mean, spread = flat.mean(axis=0, dtype=np.float64) * unit, flat.std(axis=0, dtype=np.float64) * unit
     ends = full_scale if limits is None else limits
     clipped = None if ends is None else clipped_values(flat, ends, counts=full_scale is not None)

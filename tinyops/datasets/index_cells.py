@@ -17,6 +17,7 @@ CHANNELS_MAX = 64
 _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{64}")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._+-]*[A-Za-z0-9.+])?")  # as specs/fields.py: Label
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._+:@-]*[A-Za-z0-9])?")
+_TIME = re.compile(r"[-0-9W]{7,10}[T ][-+0-9:.Z]{2,30}")  # Python takes anything between date and time
 _FORMAT = re.compile(r"[a-z0-9]{1,12}(\.gz)?")
 
 
@@ -59,7 +60,12 @@ def _format(text: str) -> str:
 def path(text: str) -> str:
     """Below the data's folder, or none. Raises ValueError."""
     pure = PurePosixPath(text)
-    if pure.is_absolute() or ".." in pure.parts or any(c in text for c in '\\\0\r\n?#%:"<>|*'):
+    if (
+        not text.isprintable()
+        or pure.is_absolute()
+        or ".." in pure.parts
+        or any(c in text for c in '\\\0\r\n?#%:"<>|*')
+    ):
         raise ValueError("leads out of the data's folder, or is no plain path")
     if len(text) > PATH_MAX:
         raise ValueError(f"is longer than {PATH_MAX} characters")
@@ -68,7 +74,7 @@ def path(text: str) -> str:
 
 def _time(text: str) -> str:
     try:
-        if text and datetime.fromisoformat(text).tzinfo is None:
+        if text and (datetime.fromisoformat(text).tzinfo is None or not _TIME.fullmatch(text)):
             raise ValueError
     except ValueError:
         raise ValueError("is no time such as 2026-11-29T20:15:00Z") from None

@@ -178,7 +178,10 @@ class Objects:
         return [e for e in files.values() if folder is not None and is_pointer(folder / e.path, e.sha256)]
 
     def _fetch(self, entry: IndexEntry) -> bytes:
-        data = read_entry(self.place, entry)
+        try:
+            data = read_entry(self.place, entry)
+        except RemoteError as error:
+            raise RemoteError(error.message, hint=error.hint or f"is there a network? {self._hint}") from error
         self.keep(entry, data)
         return data
 

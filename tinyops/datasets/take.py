@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
+from tokenize import TokenError
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -25,6 +27,19 @@ VALUES_LIMIT_BYTES = 1024 * MIB
 FACTS_LIMIT_BYTES = 4 * MIB
 VALUES, FACTS = "values.npy", "take.json"
 Text = Annotated[str, Field(max_length=200)]
+LOST_MAX = 2**53  # of all gaps together
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    ValueError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+)
+# What numpy raises beside them: it reads a header as Python's own text, and makes room for what that claims.
+HOSTILE = (TokenError, SyntaxError, TypeError, OverflowError, MemoryError)
 NaturalInt = Annotated[int, Field(ge=0)]
 
 
@@ -64,6 +79,8 @@ class TakeFacts(Strict):
         scales = self.channels if self.full_scale is None else self.full_scale
         if not len(self.channels) == len(self.units) == len(scales):
             raise ValueError("channels, units and full_scale differ in length")
+        if self.lost > LOST_MAX:
+            raise ValueError("more frames are missing than can be counted")
         return self
 
     @property
@@ -105,7 +122,7 @@ def read_take(data: bytes, where: str) -> Take:
             facts = _member(archive, FACTS, FACTS_LIMIT_BYTES)
             raw = _member(archive, VALUES, VALUES_LIMIT_BYTES)
         take = Take(TakeFacts.model_validate_json(facts), np.load(io.BytesIO(raw), allow_pickle=False))
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except (*UNREADABLE, *HOSTILE) as error:
         said = f"{error.error_count()} faults in {FACTS}" if isinstance(error, ValidationError) else str(error)
         raise SpecError(f"{where}: not a take: {said[:200]}", hint="record it again, or bring the file back") from error
     problem = _inconsistency(take)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinyops.datasets.editing import read_index
 from tinyops.datasets.index import IndexEntry, parse_index
+from tinyops.datasets.objects import data_folder
 from tinyops.errors import ToolError, UsageError
 from tinyops.process import run
 
@@ -39,13 +40,35 @@ def bytes_at(index: Path, version: str) -> bytes:
 
 
 def commit_files(folder: Path, paths: Sequence[Path], message: str) -> None:
-    """Commits files and nothing else of the repository. Raises ToolError when Git refuses."""
+    """Commits files and nothing else of the repository. Raises ToolError when Git refuses; the files stay."""
+    if not any((above / ".git").exists() for above in (folder.resolve(), *folder.resolve().parents)):
+        hint = "nothing is lost; `git init` begins one, the next --commit takes what is there"
+        raise ToolError(f"{folder}: lies in no Git repository, so nothing was committed", hint=hint)
+    try:
+        _commit(folder, paths, message)
+    except ToolError as error:
+        hint = f"nothing is lost: {paths[0].name} and its files are there; mend that, the next --commit takes them, too"
+        raise ToolError(error.message, hint=hint) from error
+
+
+def _commit(folder: Path, paths: Sequence[Path], message: str) -> None:
     git: list[str | Path] = ["git", "-C", folder]
     for start in range(0, len(paths), PATHS_AT_ONCE):
         run([*git, "add", "--", *paths[start : start + PATHS_AT_ONCE]], timeout_s=GIT_S, what="git add")
     names = "\0".join(str(path) for path in paths)
     pathspec = ["--pathspec-from-file=-", "--pathspec-file-nul"]
     run([*git, "commit", "-q", "-m", message, "--only", *pathspec], timeout_s=GIT_S, stdin=names, what="git commit")
+
+
+def left_behind(index: Path) -> list[Path]:
+    """Files of the index's lines that Git does not have: those of earlier recordings that nobody committed."""
+    folder = data_folder(index)
+    if not folder.is_dir():
+        return []
+    others: list[str | Path] = ["git", "-C", folder, "ls-files", "--others", "--exclude-standard", "-z"]
+    found = run(others, timeout_s=GIT_S, check=False, what="git").stdout  # what Git refuses here, the commit says
+    named = {entry.path for entry in read_index(index)}
+    return sorted(folder / name for name in found.split("\0") if name in named)
 
 
 def commit_named(folder: Path, name: str) -> str:

@@ -51,9 +51,9 @@ def _named(board: Board, signal: Signal, name: str) -> SensorFacts:
 
 
 def _fitting(board: Board, signal: Signal, framework: Framework | None) -> SensorFacts | None:
-    wanted = framework or ("arduino" if board.spec.arduino else None)
+    wanted: tuple[Framework | None, ...] = (framework,) if framework is not None else ("arduino", None)
     fitting = [facts for facts in board.spec.sensors if not any(sensor_mismatches(facts, signal))]
-    return next((facts for facts in fitting if _reads(board, facts.name, wanted)), None)
+    return next((facts for facts in fitting if any(_reads(board, facts.name, name) for name in wanted)), None)
 
 
 def why_not(signal: Signal, board: Board) -> tuple[str, ...]:

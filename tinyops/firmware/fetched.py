@@ -23,5 +23,5 @@ def signature_sources(pins: Mapping[str, str], report: Callable[[Progress], None
             return read_source(fetch_source(Package(name, version, digest, "the lock"), report), SIGNATURE_FILES)
     raise ToolError(
         f"the lock pins no {SIGNATURE_PACKAGE}, which checks signatures on devices",
-        hint="run `tinyops lock` and have what it writes reviewed",
+        hint="run `tinyops lock`, review what it writes and commit it",
     )

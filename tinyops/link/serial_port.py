@@ -37,6 +37,11 @@ class SerialStream:
         except (serial.SerialException, OSError, ValueError) as error:
             if getattr(error, "errno", None) == errno.EAGAIN:
                 raise ToolError(f"{port}: another program uses this line", hint="end that program first") from error
+            if getattr(error, "errno", None) == errno.ENOENT:
+                raise ToolError(f"{port}: there is no such serial line", hint=_lines_there()) from error
+            if getattr(error, "errno", None) == errno.EACCES:
+                hint = "`tinyops doctor` names the udev rules that allow it, or join the group that owns the line"
+                raise ToolError(f"{port}: you may not open this line", hint=hint) from error
             raise ToolError(
                 f"{port}: cannot be opened: {error}",
                 hint="plug the board in, name its serial line, and close other programs that use it",
@@ -92,6 +97,11 @@ def usb_ports() -> list[str]:
     from serial.tools import list_ports
 
     return sorted(p.device for p in list_ports.comports() if p.vid is not None)
+
+
+def _lines_there() -> str:
+    found = usb_ports()
+    return f"plugged in: {', '.join(found)}" if found else "nothing is plugged in on USB; is it a cable for data?"
 
 
 def _pyserial() -> Any:

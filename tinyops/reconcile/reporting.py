@@ -16,7 +16,7 @@ from tinyops.errors import SpecError
 from tinyops.process import run
 from tinyops.reconcile.world import World
 from tinyops.remote.secrets import resolve_secret
-from tinyops.specs.model import BranchReports, DirectoryReports, HttpReports
+from tinyops.specs.project import BranchReports, DirectoryReports, HttpReports
 
 MEMORY_FILE = Path(".tinyops") / "reports-read.json"
 BRANCH_FOLDER = Path(".tinyops") / "reports.git"

@@ -146,7 +146,7 @@ def observe(root: Path, *, lock_file: Path | None = None, say: Say = nobody) -> 
     repository = load_repository(root, catalog=catalog, cache=parse_cache(root))
     lock = load_lock(lock_file or root / LOCK_FILE, cache=parse_cache(root))
     if problems := lock_problems(lock, repository, catalog):
-        raise SpecError(problems, hint="run `tinyops lock` and commit what it writes")
+        raise SpecError(problems)
     releases = open_releases(repository, say)
     return World(repository, lock, catalog, releases, releases.latest() if releases else None)
 

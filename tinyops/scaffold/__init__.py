@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from tinyops.boards.model import Board
 from tinyops.documents import closest
 from tinyops.errors import SpecError, UsageError
 from tinyops.files import MIB, digest_bytes, pretty_json
 from tinyops.scaffold.examples import EXAMPLES, example_templates
+from tinyops.scaffold.recorded import EMPTY_INDEX, Recording, recorded_templates, recorded_values
 from tinyops.scaffold.writing import write_scaffold
 
-__all__ = ["DEFAULT_BOARD", "EXAMPLES", "FinishedModel", "scaffold", "write_scaffold"]
+__all__ = ["DEFAULT_BOARD", "EXAMPLES", "FinishedModel", "Recording", "scaffold", "write_scaffold"]
 
 DEFAULT_BOARD = "nano33ble"
 TFLITE_LIMIT_BYTES = 64 * MIB
@@ -54,17 +56,24 @@ def scaffold(
     board: str = DEFAULT_BOARD,
     tflite: FinishedModel | None = None,
     example: str | None = None,
+    recording: Recording | None = None,
 ) -> Mapping[str, bytes]:
     """The files of a new repository by relative path.
 
     `name` becomes the project's name; with `tflite` the repository is about that model, with `example` about one of
-    `EXAMPLES`, otherwise about a small one that is trained on public recordings. Raises UsageError for an unknown board
-    or example and SpecError for a file that is no .tflite.
+    `EXAMPLES`, with `recording` about what is yet to be recorded, otherwise about a small one that is trained on public
+    recordings. Raises UsageError for an unknown board, example or sensor and SpecError for a file that is no .tflite.
     """
     if board not in catalog:
         raise UsageError(f"no board {board!r} in the catalogue", hint=closest(board, catalog))
-    values = {"name": spec_name(name, "fleet"), "board": board, "tflite": "", "example": example or ""}
+    values: dict[str, Any] = {"name": spec_name(name, "fleet"), "board": board}
+    values |= {"tflite": "", "example": example or "", "recorded": ""}
     templates, extra = {**_SHARED, **(_TRAINED if example is None else example_templates(example))}, {}
+    if recording is not None:
+        own = recorded_values(recording, catalog[board], values["name"])
+        values |= own
+        templates = {**_SHARED, **recorded_templates(own["recorded"], own["model"])}
+        extra = {f"data/{own['recorded']}.csv": EMPTY_INDEX}
     if tflite is not None:
         _check_tflite(tflite)
         file = _file_name(tflite.file)
@@ -91,7 +100,7 @@ def _check_tflite(model: FinishedModel) -> None:
         raise SpecError(f"{model.file}: is no .tflite file", hint="export the model as a quantised .tflite first")
 
 
-def _render(template: str, values: Mapping[str, str]) -> bytes:
+def _render(template: str, values: Mapping[str, Any]) -> bytes:
     source = files("tinyops.scaffold").joinpath("templates", *template.split("/")).read_text(encoding="utf-8")
     if not template.endswith(".j2"):  # workflows hold ${{ }} of their own
         return source.encode()

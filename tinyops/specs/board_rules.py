@@ -116,7 +116,8 @@ def sensor_mismatches(facts: SensorFacts, signal: Signal) -> Iterator[str]:
     if signal.size is not None and signal.size != facts.size:
         yield f"its images are not {signal.size[0]}x{signal.size[1]}"
     if signal.rate_hz is not None and all(abs(rate - signal.rate_hz) > 1e-6 * rate for rate in facts.rates_hz):
-        yield f"it does not run at {signal.rate_hz:g} Hz (it has {', '.join(f'{r:g}' for r in facts.rates_hz)})"
+        has = ", ".join(f"{rate:g}" for rate in facts.rates_hz)
+        yield f"it does not run at {signal.rate_hz:g} Hz (it has {has})" if has else "it gives images, not a stream"
     for channel, unit, full_scale in zip(signal.channels, signal.units, signal.full_scale, strict=True):
         if channel in missing:
             continue

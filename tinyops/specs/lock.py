@@ -21,7 +21,7 @@ from tinyops.specs.loader import Repository
 from tinyops.toolchain import COMPILERS
 
 LOCK_FILE = "specs/tinyops.lock.yaml"
-RELOCK = "run `tinyops lock` and have what it writes reviewed"
+RELOCK = "run `tinyops lock`, review what it writes and commit it"
 TRAIN_PACKAGES = ("ai-edge-quantizer", "keras", "numpy", "tensorflow-cpu")
 BUILD_PACKAGES = ("ai-edge-litert", "numpy", "platformio", "scons", "tflite-micro")
 WASM_LINKER = "wasm-ld"
@@ -95,7 +95,7 @@ def load_lock(path: Path, *, cache: Path | None = None) -> Lock:
     """Reads a lock. Raises SpecError with every problem, and when there is none."""
     shown = shown_path(path)
     if not path.is_file():
-        raise SpecError([Problem(shown, 1, 1, "there is no lock", "run `tinyops lock` and commit what it writes")])
+        raise SpecError([Problem(shown, 1, 1, "there is no lock", RELOCK)])
     parsed = ParseCache(cache, "lock") if cache is not None else None
     documents = read(path, parsed)
     if len(documents) != 1:

@@ -38,13 +38,19 @@ def recorded_dataset(root: Path, name: str, *, cache: Path | None = None) -> Rec
     Raises UsageError for one that does not exist or that nobody records into, SpecError for one that is wrong.
     """
     root = root.resolve()
-    found = read_documents(root, cache)
+    return recorded(root, dataset_named(root, name, cache=cache))
+
+
+def dataset_named(root: Path, name: str, *, cache: Path | None = None) -> Loaded[Dataset]:
+    """A dataset of any sources; their files need not be there. Raises UsageError, SpecError."""
+    found = read_documents(root.resolve(), cache)
     datasets: dict[str, Loaded[Any]] = {e.document.name: e for e in found.entries if isinstance(e.document, Dataset)}
     if name not in datasets:
         if found.problems:
             raise SpecError(found.problems)
-        raise UsageError(f"there is no dataset {name!r}"[:100], hint=closest(name, datasets))
-    return recorded(root, datasets[name])
+        hint = closest(name, datasets) or f"datasets: {', '.join(sorted(datasets)) or 'none'}"
+        raise UsageError(f"there is no dataset {name!r}"[:100], hint=hint)
+    return datasets[name]
 
 
 def recorded(root: Path, entry: Loaded[Dataset]) -> Recorded:

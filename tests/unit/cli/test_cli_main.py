@@ -22,6 +22,16 @@ from tinyops.reconcile.judging import Judgement
 Captured = pytest.CaptureFixture[str]
 
 
+def test_a_package_that_is_not_installed_is_named_with_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr(validate, "run", failing(ModuleNotFoundError("No module named 'numpy.x'", name="numpy.x")))
+    assert main(["validate"]) == 70
+    assert "pip install 'tinyops[data]'" in capsys.readouterr().err
+    monkeypatch.setattr(validate, "run", failing(ModuleNotFoundError("No module named 'tinyops.x'", name="tinyops.x")))
+    assert main(["validate"]) == 1, "one of ours that is missing is a defect"
+
+
 def failing(error: BaseException) -> object:
     def run(arguments: argparse.Namespace, output: Output) -> int:
         raise error

@@ -79,6 +79,15 @@ def test_a_pipe_becomes_a_take_and_an_object_of_json(repository: Path) -> None:
     assert (repository / "data" / "wrist" / value["path"]).stat().st_size == value["bytes"]
 
 
+def test_whoever_records_is_told_what_the_checks_make_of_it(repository: Path) -> None:
+    done = subprocess.run(command("--stdin", "--label", "shake"), input=NUMBERS, capture_output=True)
+    assert done.returncode == 0
+    assert b"warning: clipping: 1 recording" in done.stderr, "its first column is beyond full scale"
+    low = "".join(f"{n % 3},1,1\n" for n in range(200)).encode()
+    done = subprocess.run(command("--stdin", "--label", "still"), input=low, capture_output=True)
+    assert done.returncode == 0 and b"warning: clipping" not in done.stderr
+
+
 def test_seconds_and_count_cut_a_pipe_into_takes(repository: Path) -> None:
     arguments = command("--stdin", "--json", "--seconds", "0.02", "--count", "3")
     done = subprocess.run(arguments, input=NUMBERS, capture_output=True)
@@ -146,6 +155,28 @@ def test_commit_is_one_commit_of_what_was_recorded(repository: Path) -> None:
     assert "data/wrist.csv" in shown and ".take" in shown and "unrelated" not in shown
     status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True).stdout
     assert sorted(status.splitlines()) == ["?? specs/", "A  unrelated"]
+
+
+def test_a_commit_brings_the_files_of_earlier_takes_that_its_index_names(repository: Path) -> None:
+    subprocess.run(["git", "init", "-q", "."], check=True)
+    subprocess.run(["git", "config", "user.name", "Anna"], check=True)
+    subprocess.run(["git", "config", "user.email", "anna@example.com"], check=True)
+    for take, more in (("a", []), ("b", ["--commit"])):
+        arguments = command("--stdin", "--label", "shake", "--take", take, *more)
+        done = subprocess.run(arguments, input=NUMBERS + b"1,2,3\n" * len(more), capture_output=True)
+        assert done.returncode == 0, done.stderr
+    (repository / "data" / "wrist" / "notes.txt").write_text("of nobody's index")
+    tracked = subprocess.run(["git", "ls-files", "data"], capture_output=True, text=True).stdout.split()
+    named = {f"data/wrist/{entry.path}" for entry in read_index(repository / "data" / "wrist.csv")}
+    assert len(named) == 2 and set(tracked) == {"data/wrist.csv", *named}
+
+
+def test_a_commit_that_git_refuses_loses_nothing_and_says_what_to_do(repository: Path) -> None:
+    arguments = command("--stdin", "--label", "shake", "--commit")
+    done = subprocess.run(arguments, input=NUMBERS, capture_output=True)
+    assert done.returncode == 70
+    assert b"in no Git repository" in done.stderr and b"`git init`" in done.stderr
+    assert len(read_index(repository / "data" / "wrist.csv")) == 1
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_other_columns_are_refused_by_both_names_or_mapped(kind: str) -> None:
     ("data", "message"),
     [
         (b"PAR1", "not a Parquet file"),
-        (table(ax=["a"], ay=[1]), "column ax holds object, not numbers"),
+        (table(ax=["a"], ay=[1]), "column ax holds string, not numbers"),
         (table(ax=[], ay=[]), "column ax holds|holds no frames"),
         (table(ax=[1.0], ay=[2.0])[:-9], "not a Parquet file"),
     ],

@@ -110,8 +110,9 @@ def test_a_busy_server_is_asked_again(web: Site, tmp_path: Path) -> None:
 
 
 def test_nobody_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RemoteError, match=r"reading http://127.0.0.1:1/x/shake/0.csv: ConnectionError"):
+    with pytest.raises(RemoteError, match=r"reading http://127.0.0.1:1/x/shake/0.csv: ConnectionError") as caught:
         opened(tmp_path, url="http://127.0.0.1:1/x").read(ENTRIES[0])
+    assert "tinyops data fetch wrist --from DIR|URL" in caught.value.hint
 
 
 def test_a_secret_opens_a_server_and_goes_to_no_other(web: Site, tmp_path: Path, monkeypatch: Any) -> None:

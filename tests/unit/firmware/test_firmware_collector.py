@@ -144,3 +144,24 @@ def test_a_radio_carries_the_same_bytes(board: str, ways: set[str]) -> None:
     main, ini = files["src/main.cpp"].decode(), files["platformio.ini"].decode()
     assert ("board.port = &ways.port;" in main) == bool(ways)
     assert ("ArduinoBLE@" in ini) == ("ble" in ways) and ("SETTINGS_ORIGIN" in main) == ("wifi_esp32" in ways)
+
+
+@pytest.mark.parametrize(
+    ("board", "channel", "unit", "full_scale", "rate_hz", "sensor"),
+    [
+        ("microbit", "ax", "m/s2", 19.6, 50.0, "onboard-accelerometer"),
+        ("microbit-v2", "ax", "m/s2", 19.6, 50.0, "onboard-accelerometer"),
+        ("pico", "adc1", "1", 1.0, 400.0, "analog"),  # whose Arduino firmware reads none
+    ],
+)
+def test_a_bare_metal_driver_is_read_by_the_board_s_own_firmware_alone(
+    board: str, channel: str, unit: str, full_scale: float, rate_hz: float, sensor: str
+) -> None:
+    signal = Signal(sensor="own", channels=(channel,), units=(unit,), full_scale=(full_scale,), rate_hz=rate_hz)
+    request = collector_request("wrist", signal, CATALOG[board])
+    assert request.sensor == {"kind": "onboard", "name": sensor}
+    files = form_of(request.spec).render(request)
+    assert "src/sensor/sensor_driver.h" in files and "src/sensor/sensor_signal.h" in files
+    assert b"tinyops_sensor_attach(&driver, &signal, &port);" in files["src/main.c"]
+    reading = [line for line in files["platformio.ini"].decode().splitlines() if "TINYOPS_SENSOR_DRIVER" in line]
+    assert len(reading) == 1  # not a twin's on another machine

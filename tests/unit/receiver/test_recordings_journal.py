@@ -10,9 +10,12 @@ import resource
 import shutil
 import stat
 import threading
+import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -237,6 +240,41 @@ def test_records_that_lie_about_their_length_are_none() -> None:
         assert list(read_records(io.BytesIO(head + bytes(100)), 100 + len(head))) == []
 
 
+def test_a_journal_of_another_version_is_left_as_it_is(tmp_path: Path) -> None:
+    write(tmp_path, Record(Kind.OPEN, 1, OPEN), chunk(1, 0, b"a" * 10))
+    (segment,) = (tmp_path / "journal").iterdir()
+    data = segment.read_bytes()
+    unknown = bytearray(Record(Kind.DROP, 1).encoded())
+    unknown[2] = 9
+    unknown[-4:] = zlib.crc32(unknown[:-4] + bytes(4)).to_bytes(4, "little")
+    later = OPENING.model_dump_json().replace("{", '{"mood":"new",', 1).encode()
+    for added in (bytes(unknown), Record(Kind.OPEN, 2, later).encoded(), Record(Kind.SNAPSHOT, data=later).encoded()):
+        segment.write_bytes(data + added)
+        with pytest.raises(ToolError, match="another version"):
+            held(tmp_path)
+        assert segment.read_bytes() == data + added
+        assert (tmp_path / "open" / f"{1:016x}").read_bytes() == b"a" * 10
+    segment.write_bytes(data)
+    assert held(tmp_path) == {1: b"a" * 10}
+
+
+@pytest.mark.parametrize("record", [0, 2])
+def test_what_stands_behind_damage_is_kept_aside(tmp_path: Path, record: int) -> None:
+    """A bad sector is no power cut: what comes after it was acknowledged."""
+    write(tmp_path, Record(Kind.OPEN, 1, OPEN), chunk(1, 0, b"a" * 10), chunk(1, 10, b"b" * 10))
+    (segment,) = (tmp_path / "journal").iterdir()
+    data = bytearray(segment.read_bytes())
+    ends = [end for _, end in read_records(io.BytesIO(data), len(data))]
+    data[ends[record] - 1] ^= 1
+    segment.write_bytes(data)
+    said: list[str] = []
+    assert held(tmp_path, said) == ({} if record == 0 else {1: b""})
+    (aside,) = (tmp_path / "damaged").iterdir()
+    assert str(aside) in said[0]
+    assert (aside / segment.name).read_bytes() == data
+    assert (aside / "open" / f"{1:016x}").read_bytes() == b"a" * 10 + b"b" * 10
+
+
 def test_bytes_that_the_disk_lost_are_said_and_the_rest_is_kept(tmp_path: Path) -> None:
     write(tmp_path, Record(Kind.OPEN, 1, OPEN), chunk(1, 0, b"a" * 10))
     held(tmp_path)  # a new segment: its snapshot relies on the file
@@ -332,3 +370,46 @@ def test_records_that_make_no_sense_change_nothing() -> None:
     copy = Ledger(clock=lambda: 0.0)
     copy.apply(Record(Kind.SNAPSHOT, data=ledger.snapshot()))
     assert copy.takes == ledger.takes
+
+
+def test_receipts_are_found_by_name_while_others_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread adds them: what is looked up is not walked through."""
+    monkeypatch.setattr("tinyops.receiver.recordings.ledger.DONE_MAX", 3)
+    ledger = Ledger(clock=lambda: 0.0)
+    monkeypatch.setattr(ledger, "done", _Unwalked())
+    for number in range(5):
+        opening = OPENING.model_copy(update={"take": f"t{number % 4}"})
+        receipt = Receipt(take=f"{number:016x}", dataset="wrist", device=OPENING.device, name=opening.called)
+        ledger.apply(Record(Kind.OPEN, number, opening.model_dump_json().encode()))
+        ledger.apply(Record(Kind.DONE, number, receipt.model_dump_json().encode()))
+    found = [ledger.receipt_of(OPENING.model_copy(update={"take": f"t{n}"})) for n in range(4)]
+    assert [receipt and receipt.take[-1] for receipt in found] == ["4", None, "2", "3"]
+
+
+class _Unwalked(OrderedDict[str, Receipt]):
+    def __reversed__(self) -> NoReturn:
+        raise AssertionError
+
+    __iter__ = values = items = __reversed__  # type: ignore[assignment]
+
+
+def test_frames_lost_are_counted_however_often_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyops.receiver.recordings.ledger.GAPS_MAX", 2)
+    ledger = Ledger(clock=lambda: 0.0)
+    ledger.apply(Record(Kind.OPEN, 1, OPEN))
+    size = OPENING.frame_bytes
+    for number, lost in enumerate((1, 2, 4, 8)):
+        ledger.apply(Record(Kind.CHUNK, 1, bytes(size), number * size, lost))
+    ledger.apply(Record(Kind.CHUNK, 1, b"x", 4 * size, 16))
+    ledger.apply(Record(Kind.CHUNK, 1, b"y", 4 * size + 1, 32))
+    assert ledger.takes[1].lost == 63
+    assert ledger.takes[1].gaps == [(0, 1), (1, 62)]
+
+
+def test_a_snapshot_that_nobody_would_read_back_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with journal(tmp_path, segment_bytes=1) as found:
+        monkeypatch.setattr("tinyops.receiver.recordings.journal.DATA_LIMIT_BYTES", 10)
+        append(found, Record(Kind.OPEN, 1, OPEN), chunk(1, 0, b"a" * 10))
+        assert [path.name for path in (tmp_path / "journal").iterdir()] == [f"{1:020}.log"]
+        monkeypatch.undo()
+    assert held(tmp_path) == {1: b"a" * 10}

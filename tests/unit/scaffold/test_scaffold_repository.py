@@ -12,8 +12,9 @@ from tinyops.datasets.index import parse_index
 from tinyops.documents import parse, read
 from tinyops.errors import SpecError, UsageError
 from tinyops.files import digest_bytes
-from tinyops.scaffold import EXAMPLES, FinishedModel, scaffold, spec_name, write_scaffold
+from tinyops.scaffold import EXAMPLES, FinishedModel, Recording, scaffold, spec_name, write_scaffold
 from tinyops.specs import load_repository
+from tinyops.specs.board_rules import sensor_mismatches
 from tinyops.specs.model import RecordingsSource
 
 ROOT = Path(__file__).parents[3]
@@ -126,3 +127,37 @@ def test_wrong_arguments() -> None:
 )
 def test_names(text: str, name: str) -> None:
     assert spec_name(text, "thing") == name
+
+
+@pytest.mark.parametrize("board", sorted(CATALOG))
+def test_what_is_yet_to_be_recorded_is_valid_and_as_the_boards_sensor_has_it(tmp_path: Path, board: str) -> None:
+    write_scaffold(tmp_path, scaffold("x", CATALOG, board=board, recording=Recording(("yes", "no"))))
+    repository = load_repository(tmp_path, catalog=CATALOG)
+    (dataset,) = repository.datasets.values()
+    assert dataset.document.spec.classes == ("yes", "no")
+    streams = [s for s in CATALOG[board].spec.sensors if s.rates_hz and s.size is None]
+    if streams:
+        assert list(sensor_mismatches(streams[0], dataset.document.spec.signal)) == []
+    assert parse_index((tmp_path / "data" / "motion.csv").read_bytes(), "motion.csv") == ()
+
+
+def test_another_sensor_of_the_board_is_recorded_by_its_name(tmp_path: Path) -> None:
+    recording = Recording(("hum", "silence"), "onboard-microphone")
+    write_scaffold(tmp_path, scaffold("x", CATALOG, board="microbit-v2", recording=recording))
+    repository = load_repository(tmp_path, catalog=CATALOG)
+    assert repository.datasets["sound"].document.spec.signal.rate_hz == 16000
+
+
+@pytest.mark.parametrize(
+    ("recording", "message"),
+    [
+        (Recording(("rest",)), "two classes or more"),
+        (Recording(("rest", " rest")), "each once"),
+        (Recording(("rest", "a/b")), "is no label"),
+        (Recording(("rest", "shake"), "onboard-micro"), "has no sensor 'onboard-micro'"),
+        (Recording(("rest", "shake"), "kit-camera"), "has no sensor 'kit-camera'"),
+    ],
+)
+def test_what_nobody_can_record_is_refused(recording: Recording, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        scaffold("x", CATALOG, recording=recording)

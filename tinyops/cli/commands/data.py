@@ -9,12 +9,12 @@ from tinyops.cli.verbs import add_verbs, run_verb
 
 VERBS: dict[str, str] = {
     "add": "add files to a dataset: sound, images, tables, arrays, takes",
-    "card": "a page of what a dataset is, whence, how much, and what is wrong with it",
-    "diff": "what changed in datasets between two commits",
-    "fetch": "bring the files that a dataset's index names",
-    "push": "put a dataset's files where others get them",
-    "check": "what is wrong with datasets, by their indexes or their files",
     "stats": "what a dataset holds, by class, subject and device",
+    "check": "what is wrong with datasets, by their indexes or their files",
+    "diff": "what changed in datasets between two commits",
+    "card": "a page of what a dataset is, whence, how much, and what is wrong with it",
+    "push": "put a dataset's files where others get them",
+    "fetch": "bring the files that a dataset's index names",
 }
 
 

@@ -111,7 +111,10 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
     if image is not None and image.is_dir():
         board = find_board(arguments.board, boards_here())
         _check_twin(board, arguments)
-        return board, _collector(image, board), ""
+        from tinyops.firmware.collector import collecting
+
+        alone = board.model_copy(update={"spec": collecting(board.spec)})  # it lies where a bootloader of ours would
+        return alone, _collector(image, board), ""
     from tinyops.reconcile.virtual import released_board
     from tinyops.reconcile.world import observe
 

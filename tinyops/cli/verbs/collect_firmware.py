@@ -14,8 +14,6 @@ from tinyops.errors import UsageError
 if TYPE_CHECKING:
     from tinyops.build.collector import Made
     from tinyops.firmware.forms.form import Request
-    from tinyops.specs.loader import Repository
-    from tinyops.specs.model import Dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,13 +34,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.build.collector import flash_file, make_collector
     from tinyops.firmware.collector_request import collector_request, why_not
     from tinyops.reconcile.world import load_world_catalog
-    from tinyops.specs.loader import load_repository
+    from tinyops.specs.recorded import dataset_named
 
     root = repository_root(arguments)
     catalog = load_world_catalog(root)
-    repository = load_repository(root, catalog=catalog)
     board = find_board(arguments.board, catalog)
-    dataset = _dataset(repository, arguments.dataset)
+    dataset = dataset_named(root, arguments.dataset).document
     if arguments.framework and arguments.framework not in board.spec.frameworks:
         has = ", ".join(board.spec.frameworks) or "none: it runs an operating system"
         raise UsageError(f"there is no {arguments.framework} firmware for {board.name}", hint=f"it has {has}")
@@ -74,13 +71,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _dataset(repository: Repository, name: str) -> Dataset:
-    """Raises UsageError naming the datasets that there are."""
-    if name not in repository.datasets:
-        raise UsageError(f"there is no dataset {name!r}", hint=f"datasets: {', '.join(repository.datasets) or 'none'}")
-    return repository.datasets[name].document
-
-
 def _sensor(request: Request) -> str | None:
     """The board's own that it reads."""
     name = request.sensor.get("name") if isinstance(request.sensor, dict) else None
@@ -108,4 +98,5 @@ def _how_on(request: Request, made: Made, file: Path | None, *, build: bool) -> 
         return f"run {made.folder}/collector on it" if build else "build it with --build, or by its Makefile"
     if not build:
         return "build it with --build"
-    return f"its maker's tools build it: pio run -d {made.folder}/project"
+    upload = f"pio run -d {made.folder}/project --target upload"
+    return f"its maker's tools build it and bring it onto the board, where there is a network: {upload}"

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.cli.output import Output
+from tinyops.cli.receiver_access import add_receiver, open_receiver
 from tinyops.errors import UsageError
 from tinyops.files import read_bounded
 
 if TYPE_CHECKING:
     from tinyops.collect.wire import Opening
-
-TOKEN_LIMIT_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -30,30 +29,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("files", nargs="*", type=Path, metavar="FILE", help="takes, WAV, CSV, … ")
     add("--index", type=Path, metavar="FILE", help="all recordings of this index, with their labels, in place of FILE")
-    add("--to", required=True, metavar="URL", help="the receiver: https://collect.example.org:8444")
-    add("--token-file", required=True, type=Path, metavar="FILE", help="what lets this machine in, one line")
+    add_receiver(parser, "--to", required=True)
     add("--dataset", required=True, metavar="NAME", help="the receiver's dataset")
     add("--device", default="", metavar="NAME", help="whose recordings they are (default: as the index says)")
     add("--label", default="", help="of all of them; without any they wait for one")
     add("--subject", default="", metavar="NAME", help="who moved, or spoke")
-    add("--patience", type=float, default=600.0, metavar="S", help="give up after so long without an answer")
-    add("--insecure", action="store_true", help="over http:// on a network where everybody may read along")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from tinyops.collect.pushing import Receiver, push_file
+    from tinyops.collect.pushing import push_file
     from tinyops.collect.wire import TAKE_LIMIT_BYTES
 
     if bool(arguments.files) == (arguments.index is not None):
         raise UsageError("either FILE … or --index says what is pushed")
-    token = read_bounded(arguments.token_file, TOKEN_LIMIT_BYTES).decode(errors="replace").split()
-    receiver = Receiver(
-        arguments.to,
-        token[0] if token else "",
-        patience_s=arguments.patience,
-        is_insecure=arguments.insecure,
-        on_event=output.note,
-    )
+    receiver = open_receiver(arguments, arguments.to, output.note)
     pushed = []
     try:
         for one in _of_index(arguments) if arguments.index is not None else _of_files(arguments):

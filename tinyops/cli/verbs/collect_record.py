@@ -6,14 +6,15 @@ import argparse
 import contextlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
-from tinyops.cli.data_notes import note_added
+from tinyops.cli.data_notes import note_added, note_unpushed
 from tinyops.cli.output import Output, log
+from tinyops.cli.receiver_access import add_receiver, open_receiver
 from tinyops.collect.capture.ways.registry import WAYS
-from tinyops.errors import ExitCode, ToolError, UsageError
+from tinyops.errors import ExitCode, RemoteError, TinyopsError, ToolError, UsageError
 from tinyops.files import JsonObject
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tinyops.collect.capture.source import Source
     from tinyops.collect.capture.wanted import Wanted
     from tinyops.collect.capture.ways.kind import Way
+    from tinyops.collect.pushing import Receiver
     from tinyops.specs.recorded import Recorded
 
 
@@ -49,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     takes.add_argument("--count", type=int, metavar="N", help="takes (default: one, or until q)")
     takes.add_argument("--now", action="store_true", help="begin at once, also at a terminal")
     parser.add_argument("--commit", action="store_true", help="commit the index and the recordings, and nothing else")
+    add_receiver(parser.add_argument_group("push to a receiver, `tinyops collect serve`, as well"), "--push")
 
 
 def _add_way(ways: argparse._MutuallyExclusiveGroup, way: Way) -> None:
@@ -73,6 +76,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     dataset = recorded_dataset(repository_root(arguments), arguments.dataset)
     wanted = _wanted(arguments)
     check_wanted(wanted, dataset.spec)
+    receiver = _receiver(arguments)
     destination = Destination(dataset.index, open_objects(dataset.source, dataset.index, dataset.name))
     kept = recover(destination, log)
     for found in kept:
@@ -80,12 +84,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if way.traits.waits:
         output.note(f"waiting for a device at {address} …")
     source = _open(arguments, way, address, dataset)
-    try:
+    with _pushing(receiver, dataset, destination, kept), contextlib.closing(source):
         output.note(f"{source.name}: {source.dialect.name}; {described(dataset.spec.signal)}")
         with _operator(arguments, dataset, output) as operator:
             return _sit(arguments, source, destination, wanted, dataset, operator, kept)
-    finally:
-        source.close()
 
 
 def _check_packages() -> None:
@@ -103,7 +105,7 @@ def _sit(
     operator: Operator,
     kept: list[Kept],
 ) -> int:
-    """Runs the takes and commits them, also those before a failure."""
+    """Runs the takes, adds them to `kept` and commits them, also those before a failure."""
     from tinyops.collect.capture.session import Session
 
     session = Session(source, destination, wanted, dataset.spec, operator)
@@ -112,9 +114,12 @@ def _sit(
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED if wanted.seconds is not None else ExitCode.OK)
     finally:
+        kept += session.kept
         if not arguments.json:
-            note_added(repository_root(arguments), dataset, [k.entry for k in (*kept, *session.kept)], log)
-        _commit(arguments, dataset, [*kept, *session.kept])
+            added = [k.entry for k in kept]
+            note_unpushed(dataset, added, log)
+            note_added(repository_root(arguments), dataset, added, log)
+        _commit(arguments, dataset, kept)
     return int(ExitCode.OK if session.kept or operator.present else ExitCode.TOOL)
 
 
@@ -123,6 +128,47 @@ def _commit(arguments: argparse.Namespace, dataset: Recorded, kept: list[Kept]) 
 
     if arguments.commit and kept:
         commit(dataset.name, dataset.index, kept, beside=dataset.source.url is None)
+
+
+def _receiver(arguments: argparse.Namespace) -> Receiver | None:
+    """Before anything is recorded. Raises UsageError for an address or a token that cannot be meant."""
+    if arguments.push is not None:
+        return open_receiver(arguments, arguments.push, log)
+    if arguments.token_file is not None or arguments.insecure:
+        raise UsageError("--token-file and --insecure do nothing without --push", hint="leave them out")
+    return None
+
+
+@contextlib.contextmanager
+def _pushing(
+    receiver: Receiver | None, dataset: Recorded, destination: Destination, kept: list[Kept]
+) -> Iterator[None]:
+    """Pushes what is kept at the end, also before a failure, which an error of the receiver does not hide."""
+    try:
+        yield
+    except BaseException:
+        try:
+            _push(receiver, dataset, destination, kept)
+        except TinyopsError as error:
+            log(str(error))
+        raise
+    _push(receiver, dataset, destination, kept)
+
+
+def _push(receiver: Receiver | None, dataset: Recorded, destination: Destination, kept: Sequence[Kept]) -> None:
+    """Raises RemoteError, with the command that sends the same again."""
+    from tinyops.collect.pushing import push_entries
+
+    if receiver is None or not kept:
+        return
+    try:
+        push_entries(receiver, dataset.name, [one.entry for one in kept], destination.objects.read)
+    except RemoteError as error:
+        again = f"tinyops collect push --index {dataset.index} --dataset {dataset.name} --to {receiver.url}"
+        raise RemoteError(f"{error.message}; what was recorded is in {dataset.index}", hint=again) from error
+    finally:
+        receiver.close()
+    log(f"{len(kept):,} recordings are at {receiver.url}")
 
 
 def _way(arguments: argparse.Namespace) -> tuple[Way, str]:

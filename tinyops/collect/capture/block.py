@@ -36,7 +36,7 @@ class Tally:
         for field in fields(self):
             count = getattr(self, field.name)
             if count:
-                yield _SENTENCES[field.name].format(count=f"{count:,}")
+                yield _ONE[field.name] if count == 1 else _SENTENCES[field.name].format(count=f"{count:,}")
 
 
 _SENTENCES = {
@@ -47,4 +47,13 @@ _SENTENCES = {
     "duplicates": "{count} frames came twice and were recorded once",
     "late": "{count} frames came after later ones and were left out: each is part of a gap",
     "stale": "{count} reports belonged to an earlier take and were ignored",
+}
+_ONE = {
+    "noise": "1 line was no numbers and was skipped",
+    "broken": "1 line or report had another number of values than a frame has: it is a gap",
+    "not_finite": "1 line held nan or inf: it is a gap",
+    "bad_frames": "1 frame arrived damaged",
+    "duplicates": "1 frame came twice and was recorded once",
+    "late": "1 frame came after a later one and was left out: it is part of a gap",
+    "stale": "1 report belonged to an earlier take and was ignored",
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tinyops.collect.capture.finishing import Kept
 from tinyops.datasets.objects import data_folder
-from tinyops.datasets.versions import commit_files
+from tinyops.datasets.versions import commit_files, left_behind
 
 
 def message_of(dataset: str, kept: Sequence[Kept]) -> str:
@@ -24,8 +24,11 @@ def message_of(dataset: str, kept: Sequence[Kept]) -> str:
 
 
 def commit(dataset: str, index: Path, kept: Sequence[Kept], *, beside: bool) -> None:
-    """Commits the index, and the files when they lie beside it. Raises ToolError when Git refuses."""
+    """Commits the index, and the files when they lie beside it: all that its lines name, also of earlier takes.
+
+    Raises ToolError when Git refuses.
+    """
     paths = [index]
     if beside:
-        paths += sorted({data_folder(index) / k.entry.path for k in kept})
+        paths += sorted({data_folder(index) / k.entry.path for k in kept} | set(left_behind(index)))
     commit_files(index.parent, paths, message_of(dataset, kept))

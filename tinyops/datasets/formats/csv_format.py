@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinyops.datasets.formats.columns import chosen_columns
+from tinyops.datasets.formats.limits import refuse_many_cells
 from tinyops.datasets.recording import STRICT, Labelled, Leniency, Values
 from tinyops.errors import SpecError
 from tinyops.files import MIB
@@ -51,6 +52,7 @@ def gunzip(data: bytes, where: str, limit_bytes: int = UNPACKED_LIMIT_BYTES) -> 
 
 def csv_rows(data: bytes, where: str) -> list[tuple[int, list[str]]]:
     """Cells by the number of their line; empty lines are left out."""
+    refuse_many_cells(data, where)
     try:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

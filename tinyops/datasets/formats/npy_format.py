@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from tinyops.datasets.formats.limits import refuse_many
 from tinyops.datasets.recording import STRICT, Labelled, Leniency
 from tinyops.errors import SpecError
 from tinyops.files import MIB
@@ -75,6 +76,7 @@ def _load(data: bytes, where: str, leniency: Leniency) -> NDArray[Any]:
     if rows * row_bytes > len(body):
         there = len(body) // row_bytes
         rows = _repaired(rows, there, where, leniency, possible=bool(shape) and not (fortran and len(shape) > 1))
+    refuse_many(rows * row_bytes // dtype.itemsize, where)
     values = np.frombuffer(body, dtype, rows * row_bytes // dtype.itemsize)
     return values.reshape((rows, *shape[1:]) if shape else (), order="F" if fortran else "C")
 

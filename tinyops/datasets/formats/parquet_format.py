@@ -61,7 +61,12 @@ def column(file: Any, name: str, where: str) -> Any:
 
 
 def numbers(file: Any, name: str, where: str) -> Any:
-    """One column as float64."""
+    """One column as float64. Its type is looked at first: a list of a few bytes may unpack to gigabytes."""
+    from pyarrow import types
+
+    kind = file.schema_arrow.field(name).type
+    if not (types.is_integer(kind) or types.is_floating(kind)):
+        raise SpecError(f"{where}: column {name} holds {str(kind)[:40]}, not numbers")
     found = column(file, name, where)
     if found.dtype.kind not in "iuf":
         raise SpecError(f"{where}: column {name} holds {str(found.dtype)[:40]}, not numbers")

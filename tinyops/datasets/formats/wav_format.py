@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyops.datasets.formats.limits import VALUES_LIMIT, refuse_many
 from tinyops.datasets.recording import STRICT, Labelled, Leniency, Values
 from tinyops.errors import SpecError, ToolError
 from tinyops.specs.model import Signal
@@ -27,7 +28,6 @@ CHUNKS_LIMIT = 1000
 CHANNELS_LIMIT = 64
 RATE_TOLERANCE = 1e-3
 FACTOR_LIMIT = 1000  # of up- and downsampling
-VALUES_LIMIT = 2**27  # after it
 REPAIR = "`tinyops data add --repair` keeps the whole frames that are there"
 
 
@@ -104,6 +104,7 @@ def _body(rest: memoryview, length: int, layout: Layout, where: str, leniency: L
     frames = there if streamed else min(there, wanted)
     if not frames:
         raise SpecError(f"{where}: holds no frames")
+    refuse_many(frames * layout.channels, where)
     return rest[: frames * layout.frame_bytes]
 
 

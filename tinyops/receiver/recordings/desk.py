@@ -141,6 +141,7 @@ class Desk:
         """The receipt, once the take lies where it belongs."""
         async with self._locks[incoming.take]:
             if incoming.closing is None:
+                self._check_there(incoming)
                 await run_in_threadpool(self._shelves.check_label, incoming.opening.dataset, closing.label)
                 await self._check_closing(incoming, closing)
                 record = Record(Kind.CLOSE, incoming.take, closing.model_dump_json().encode())

@@ -27,7 +27,7 @@ from tinyops.files import MIB, sync_folder, write_atomic, writing
 from tinyops.receiver.guard import Refused
 from tinyops.receiver.recordings.disk import MODE, lock_folder, write_all, write_at
 from tinyops.receiver.recordings.ledger import Incoming, take_name
-from tinyops.receiver.recordings.records import Kind, Record
+from tinyops.receiver.recordings.records import DATA_LIMIT_BYTES, Kind, Record
 from tinyops.receiver.recordings.recovery import Recovered, recovered
 
 GATHER_S = 0.02  # how long a record waits for others; no longer once GATHER_BYTES wait
@@ -252,6 +252,8 @@ class Journal:
         """Raises ToolError where the snapshot cannot be written; the segment before it is then as it was."""
         path = self._segments / f"{number:020}.log"
         snapshot = Record(Kind.SNAPSHOT, data=self.ledger.snapshot()).encoded()
+        if len(snapshot) > DATA_LIMIT_BYTES:
+            raise ToolError(f"{path}: all takes together are {len(snapshot):,} bytes, which nobody would read back")
         for take in self._dirty:
             with contextlib.suppress(FileNotFoundError):
                 self._sync_path(self._spool / take_name(take))

@@ -131,7 +131,21 @@ class Keeper:
             except SpecError as error:
                 done.append(self._refuse(incoming, error.message))
         if built:
-            done += self._add(dataset, built)
+            done += self._add_all(dataset, built)
+        return done
+
+    def _add_all(self, dataset: str, built: Sequence[tuple[Incoming, Built]]) -> list[_Kept]:
+        """All at once; where that cannot be, each alone, so that one that no index can hold keeps no other waiting."""
+        try:
+            return self._add(dataset, built)
+        except SpecError:
+            self._shelves.put(dataset, ())  # an index that is wrong itself says so here, and all of them wait
+        done = []
+        for one in built:
+            try:
+                done += self._add(dataset, [one])
+            except SpecError as error:
+                done.append(self._refuse(one[0], error.message))
         return done
 
     def _add(self, dataset: str, built: Sequence[tuple[Incoming, Built]]) -> list[_Kept]:

@@ -64,6 +64,7 @@ class Ledger:
         self._clock = clock
         self.takes: dict[int, Incoming] = {}
         self.done: OrderedDict[str, Receipt] = OrderedDict()
+        self._named: dict[tuple[str, str, str], Receipt] = {}  # of `done`: looked up while another thread adds to it
         self.by_name: dict[tuple[str, str, str], int] = {}  # takes that their device gave a name
         self.of_device: Counter[tuple[str, str]] = Counter()
         self.bytes = 0
@@ -92,8 +93,7 @@ class Ledger:
 
     def receipt_of(self, opening: Opening) -> Receipt | None:
         """Of the take that its device called so, the newest."""
-        wanted = (opening.dataset, opening.device, opening.called)
-        return next((r for r in reversed(self.done.values()) if (r.dataset, r.device, r.name) == wanted), None)
+        return self._named.get((opening.dataset, opening.device, opening.called))
 
     def shorten(self, incoming: Incoming, size: int) -> None:
         """Of a take whose end the disk has lost."""
@@ -103,13 +103,14 @@ class Ledger:
     def _restore(self, snapshot: Snapshot) -> None:
         self.takes.clear()
         self.done.clear()
+        self._named.clear()
         self.by_name.clear()
         self.of_device.clear()
         self.bytes = 0
         for one in snapshot.takes:
             self._add(Incoming(int(one.take, 16), one.opening, one.bytes, list(one.gaps), one.closing))
         for receipt in snapshot.done:
-            self.done[receipt.take] = receipt
+            self._end(receipt)
 
     def _add(self, incoming: Incoming) -> None:
         incoming.touched_s = self._clock()
@@ -128,17 +129,32 @@ class Ledger:
         elif record.kind in (Kind.DONE, Kind.DROP):
             self._remove(incoming)
             if record.kind == Kind.DONE:
-                self.done[incoming.name] = Receipt.model_validate_json(record.data)
-                while len(self.done) > DONE_MAX:
-                    self.done.popitem(last=False)
+                self._end(Receipt.model_validate_json(record.data))
+
+    def _end(self, receipt: Receipt) -> None:
+        self.done[receipt.take] = receipt
+        if receipt.name:
+            self._named[_key(receipt)] = receipt
+        while len(self.done) > DONE_MAX:
+            _, oldest = self.done.popitem(last=False)
+            if self._named.get(_key(oldest)) is oldest:
+                del self._named[_key(oldest)]
 
     def _append(self, incoming: Incoming, record: Record) -> None:
         if record.offset != incoming.bytes or incoming.closing is not None:
             return
-        if record.lost and len(incoming.gaps) < GAPS_MAX:
-            incoming.gaps.append((incoming.bytes // incoming.opening.frame_bytes, record.lost))
+        if record.lost:
+            self._lose(incoming, record.lost)
         incoming.bytes += len(record.data)
         self.bytes += len(record.data)
+
+    def _lose(self, incoming: Incoming, count: int) -> None:
+        """Before the frame that is due; beyond what a take holds of gaps, with those of the last one."""
+        at, gaps = incoming.bytes // incoming.opening.frame_bytes, incoming.gaps
+        if gaps and (gaps[-1][0] == at or len(gaps) >= GAPS_MAX):
+            gaps[-1] = (gaps[-1][0], gaps[-1][1] + count)
+        else:
+            gaps.append((at, count))
 
     def _remove(self, incoming: Incoming) -> None:
         del self.takes[incoming.take]
@@ -147,3 +163,7 @@ class Ledger:
         self.of_device += Counter()
         if self.by_name.get(incoming.key) == incoming.take:
             del self.by_name[incoming.key]
+
+
+def _key(receipt: Receipt) -> tuple[str, str, str]:
+    return receipt.dataset, receipt.device, receipt.name

@@ -48,7 +48,10 @@ class Reader:
         full."""
         opening, closing, gaps = incoming.opening, incoming.closing or Closing(), tuple(incoming.gaps)
         if opening.encoding == "int16":
-            return build(opening, closing, gaps, _start_of(file, incoming.bytes), signal)
+            try:
+                return build(opening, closing, gaps, _start_of(file, incoming.bytes), signal)
+            except ValueError as error:  # facts that no take can have
+                raise SpecError(f"{opening.device}: not a take: {str(error)[:200]}") from error
         asked = {
             "opening": opening.model_dump(mode="json"),
             "closing": closing.model_dump(mode="json"),

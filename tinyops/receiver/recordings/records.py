@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from io import BytesIO
 from typing import BinaryIO
 
 from tinyops.files import MIB
@@ -19,6 +20,10 @@ from tinyops.files import MIB
 HEADER = struct.Struct("<2sBxIQQII")  # magic, kind, bytes of data, take, offset, frames lost before, CRC-32
 MAGIC = b"TJ"
 DATA_LIMIT_BYTES = 256 * MIB
+
+
+class ForeignRecord(ValueError):
+    """A whole record that this version does not know."""
 
 
 class Kind(IntEnum):
@@ -53,14 +58,34 @@ class Record:
 
 
 def read_records(stream: BinaryIO, size: int) -> Iterator[tuple[Record, int]]:
-    """Every whole record of a segment of `size` bytes and the place where it ends, up to the first that is not."""
+    """Every whole record of a segment of `size` bytes and the place where it ends, up to the first that is not.
+
+    Raises ForeignRecord.
+    """
     place = 0
     while (head := stream.read(HEADER.size)) and len(head) == HEADER.size:
         magic, kind, length, take, offset, lost, crc = HEADER.unpack(head)
         place += HEADER.size + length
-        if magic != MAGIC or length > DATA_LIMIT_BYTES or place > size or kind not in set(Kind):
+        if magic != MAGIC or length > DATA_LIMIT_BYTES or place > size:
             return
         data = stream.read(length)
         if len(data) != length or zlib.crc32(data, zlib.crc32(head[:-4] + bytes(4))) != crc:
             return
+        if kind not in set(Kind):
+            raise ForeignRecord(f"a record of kind {kind}")
         yield Record(Kind(kind), take, data, offset, lost), place
+
+
+def holds_whole_record(tail: bytes) -> bool:
+    """Whether a whole record stands anywhere in what follows one that is not."""
+    at = tail.find(MAGIC)
+    while at >= 0:
+        if len(head := tail[at : at + HEADER.size]) < HEADER.size:
+            return False
+        _, kind, length, *_ = HEADER.unpack(head)
+        if kind in set(Kind) and not head[3] and at + HEADER.size + length <= len(tail):
+            record = tail[at : at + HEADER.size + length]
+            if next(read_records(BytesIO(record), len(record)), None) is not None:
+                return True
+        at = tail.find(MAGIC, at + 1)
+    return False

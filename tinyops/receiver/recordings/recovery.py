@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from tinyops.errors import ToolError
+from tinyops.files import writing
 from tinyops.receiver.recordings.disk import write_at
 from tinyops.receiver.recordings.ledger import Incoming, Ledger, take_name
-from tinyops.receiver.recordings.records import Kind, Record, read_records
+from tinyops.receiver.recordings.records import ForeignRecord, Kind, Record, holds_whole_record, read_records
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,20 @@ class Recovered:
 
 
 def recovered(root: Path, on_event: Callable[[str], None]) -> Recovered:
-    """The takes' files are brought up to what the journal says. Files of none are removed."""
+    """The takes' files are brought up to what the journal says. Files of none are removed.
+
+    What power cut off stands at the end. Where whole records follow damage, the disk has lost what was acknowledged:
+    all that the journal had is then kept aside. Raises ToolError for a journal of another version.
+    """
     ledger, found = Ledger(), Recovered(Ledger())
     spool = root / "open"
     for path in sorted((root / "journal").glob("*.log")):
         end = _replay(path, ledger, spool)
         found = Recovered(ledger, path, end)
-        if cut := path.stat().st_size - end:
+        if (cut := path.stat().st_size - end) and _is_damaged(path, end):
+            aside = _keep_aside(path, root)
+            on_event(f"{path.name}: damaged {cut:,} bytes before its end: what it and open/ held is kept in {aside}")
+        elif cut:
             on_event(f"{path.name}: its last {cut:,} bytes were never whole, and nobody was told that they were taken")
     for incoming in list(ledger.takes.values()):
         _settle(ledger, incoming, spool, on_event)
@@ -47,14 +58,32 @@ def recovered(root: Path, on_event: Callable[[str], None]) -> Recovered:
 def _replay(path: Path, ledger: Ledger, spool: Path) -> int:
     """Applies a segment. Returns where its last whole record ends."""
     size, place = path.stat().st_size, 0
-    with path.open("rb") as stream:
-        for record, end in read_records(stream, size):
-            try:
+    try:
+        with path.open("rb") as stream:
+            for record, end in read_records(stream, size):
                 _apply(record, ledger, spool)
-            except ValidationError:
-                break
-            place = end
+                place = end
+    except (ForeignRecord, ValidationError) as error:
+        raise ToolError(
+            f"{path}: was written by another version of tinyops (byte {place:,}); nothing of it was changed",
+            hint="start that version until its takes are closed, or give this one another --state",
+        ) from error
     return place
+
+
+def _is_damaged(path: Path, end: int) -> bool:
+    """Whether more than what was never acknowledged is not whole. The first record was there before the file was."""
+    with path.open("rb") as stream:
+        stream.seek(end)
+        return not end or holds_whole_record(stream.read())
+
+
+def _keep_aside(segment: Path, root: Path) -> Path:
+    aside = root / "damaged" / f"{segment.stem}-{secrets.token_hex(4)}"
+    with writing(aside):
+        shutil.copytree(root / "open", aside / "open")
+        shutil.copy2(segment, aside)
+    return aside
 
 
 def _apply(record: Record, ledger: Ledger, spool: Path) -> None:
