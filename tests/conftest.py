@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tinyops.artifacts import Progress
@@ -17,6 +18,10 @@ from tinyops.specs import schema
 
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that; tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says what else the machine does.
+hypothesis.settings.register_profile("tinyops", deadline=None)
+hypothesis.settings.load_profile("tinyops")
 
 # Both are pure, and hundreds of tests read the catalogue or write a repository: the same bytes are parsed once a run,
 # the schemas made once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,20 @@ def test_a_release_says_what_its_data_is_made_of_and_who_is_on_which_side(bench:
     done = bench.ok("plan", "--detailed-exitcode")
     assert "No changes." in done.out and "drift" not in done.out
     assert bench.ok("data", "check").out == "shakes: nothing to say.\n"
+
+
+def test_a_plan_needs_the_index_and_neither_files_nor_network(bench: Repository) -> None:
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "-rn", "true"], capture_output=True).returncode != 0:
+        pytest.skip("this machine lets nobody make a network namespace")
+    record(bench, "s7")
+    bench.edit(DATA, "data/shakes.csv}", "data/shakes.csv, url: https://data.example.org/shakes}")
+    before = bench.ok("plan").out
+    shutil.rmtree(bench.root / "data" / "shakes")
+    command = [unshare, "-rn", *bench.command("plan")]
+    done = subprocess.run(command, cwd=bench.root, env=bench.environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, before)
+    assert "update  collect   shakes" in before and "file.index-0 sha256:" in before
 
 
 def test_drift_is_a_warning_and_holds_where_the_spec_says_so(bench: Repository) -> None:

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -147,12 +148,19 @@ class Herd:
     reports: dict[str, DeviceReport] = field(default_factory=dict)
     sent: list[DeviceReport] = field(default_factory=list)
     usb: tuple[UsbDevice, ...] = ()
+    ask_s: float = 0.2  # how long a device may think that may not be there
+    answer_s: float | None = None  # and one that is; None: `quick` says it
     time: datetime = START
     send_problem: TinyopsError | None = None
     journal: Journal | None = None
 
     def now(self) -> datetime:
         return self.time
+
+    def unhurried(self) -> None:
+        """No limit of time decides, however busy the machine is."""
+        self.ask_s = self.answer_s = 60.0
+        self.patience = Patience(away_s=60, trial_s=60, self_test_s=60, in_all_s=600, poll_s=0.01)
 
     def file(self, data: bytes, name: str, version: int) -> dict[str, Any]:
         digest = hashlib.sha256(data).hexdigest()
@@ -213,13 +221,14 @@ class Herd:
             stop=Stop(),
             patience=self.patience,
             now=self.now,
-            ask_s=0.2,
+            ask_s=self.ask_s,
         )
 
     def gateway(self, *named: str | Named, pace: Pace = Pace(), **more: Any) -> Gateway:  # noqa: B008 frozen
         """A gateway that starts now, on the folder that the one before it left."""
         places = [one if isinstance(one, Named) else Named(one) for one in named]
-        finder = Finder(places, auto=bool(self.usb), catalog={}, usb=lambda: self.usb, transport=quick)
+        transport = partial(quick, answer_s=self.answer_s)
+        finder = Finder(places, auto=bool(self.usb), catalog={}, usb=lambda: self.usb, transport=transport)
         reporter = Reporter("hall-3", SigningKey.generate().public.raw.hex())
         return Gateway(
             finder, self.ward(**more), pace, reporter, self.send, on_event=self.events.append, chance=lambda: 0.5
@@ -240,11 +249,14 @@ class Herd:
 class QuickTcp(TcpTransport):
     """One that gives up soon."""
 
+    def __init__(self, answer_s: float) -> None:
+        self._answer_s = answer_s
+
     def traits(self, address: str) -> Traits:
-        return replace(super().traits(address), answer_s=1.0)
+        return replace(super().traits(address), answer_s=self._answer_s)
 
 
-def quick(address: str) -> Transport:
+def quick(address: str, answer_s: float | None = None) -> Transport:
     if address.startswith("tcp"):
-        return QuickTcp()
-    return UdpTransport(0.02, 0.005, answer_s=2.0) if address.startswith("udp") else transport_of(address)
+        return QuickTcp(answer_s or 1.0)
+    return UdpTransport(0.02, 0.005, answer_s=answer_s or 2.0) if address.startswith("udp") else transport_of(address)

@@ -91,9 +91,12 @@ def printable_lines(text: str) -> str:
 
 
 def log(text: str) -> None:
-    """A line on standard error. That nobody reads it any more is no reason to end what is under way."""
+    """A line on standard error, without what moves a cursor: names in it may be those of files and devices of others.
+
+    That nobody reads it any more is no reason to end what is under way.
+    """
     with contextlib.suppress(BrokenPipeError):
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(printable_lines(text.expandtabs()) + "\n")
         sys.stderr.flush()
 
 

@@ -22,7 +22,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Target:
+class Shelf:
     """The dataset that files are added to, and where their bytes go. With `base` they stay where they are below it."""
 
     spec: DatasetSpec
@@ -47,19 +47,19 @@ class Intake:
         return [entry for _, entries in self.lines for entry in entries]
 
 
-def take_in(files: Sequence[Item], wish: Wish, target: Target, report: Callable[[Progress], None]) -> Intake:
+def take_in(files: Sequence[Item], wish: Wish, shelf: Shelf, report: Callable[[Progress], None]) -> Intake:
     """Reads and judges every file; nothing is written. Raises UsageError for labels that are no classes."""
     intake = Intake()
     existing: dict[str, list[IndexEntry]] = {}
-    for entry in read_index(target.index):
+    for entry in read_index(shelf.index):
         existing.setdefault(entry.sha256, []).append(entry)
     seen: dict[str, Path] = {}
     for done, item in enumerate(files):
         path = item.path
         report(Progress(done, len(files), f"reading {path.name}"))
         try:
-            prepared = prepare(item, wish, target.spec.signal)
-            entries = tuple(_placed(entry, item, target, prepared.notes) for entry in prepared.entries)
+            prepared = prepare(item, wish, shelf.spec.signal)
+            entries = tuple(_placed(entry, item, shelf, prepared.notes) for entry in prepared.entries)
         except SpecError as error:
             intake.refused.append(error.message)
             intake.hints.add(error.hint)
@@ -72,37 +72,37 @@ def take_in(files: Sequence[Item], wish: Wish, target: Target, report: Callable[
             _known(path, entries, existing[entries[0].sha256], intake)
         else:
             intake.lines.append((item, entries))
-    _refuse_labels(intake.entries, target.spec)
+    _refuse_labels(intake.entries, shelf.spec)
     return intake
 
 
-def keep_all(intake: Intake, wish: Wish, target: Target, report: Callable[[Progress], None]) -> None:
+def keep_all(intake: Intake, wish: Wish, shelf: Shelf, report: Callable[[Progress], None]) -> None:
     """The bytes, each at its place, then the lines, at once. Raises ToolError for a full disk: the index is as it was.
 
     Files are read again, so that no more than one is in memory; one that changed meanwhile is refused.
     """
     for done, (item, entries) in enumerate(intake.lines):
         report(Progress(done, len(intake.lines), f"copying {item.path.name}"))
-        if target.base is not None and isinstance(target.objects.place, Folder):
+        if shelf.base is not None and isinstance(shelf.objects.place, Folder):
             continue
-        prepared = prepare(item, wish, target.spec.signal)
+        prepared = prepare(item, wish, shelf.spec.signal)
         if prepared.entries[0].sha256 != entries[0].sha256:
             raise SpecError(f"{item.path}: changed while it was read", hint="run the same command again")
-        target.objects.put(entries[0], prepared.data)
-    add_entries(target.index, intake.entries)
+        shelf.objects.put(entries[0], prepared.data)
+    add_entries(shelf.index, intake.entries)
 
 
-def _placed(entry: IndexEntry, item: Item, target: Target, notes: Sequence[str]) -> IndexEntry:
+def _placed(entry: IndexEntry, item: Item, shelf: Shelf, notes: Sequence[str]) -> IndexEntry:
     """The line with its file's path where that stays in place."""
-    if target.base is None:
+    if shelf.base is None:
         return entry
     path = item.path
     if entry.format != item.kind:
         why = notes[0] if notes else f"{path}: its columns are not the signal's channels"
         raise SpecError(f"{why}: it cannot stay as it is", hint="leave --in-place out")
-    resolved, base = path.resolve(), target.base.resolve()
+    resolved, base = path.resolve(), shelf.base.resolve()
     if not resolved.is_relative_to(base):
-        raise SpecError(f"{path}: lies outside {target.base}", hint="leave --in-place out, or move it there")
+        raise SpecError(f"{path}: lies outside {shelf.base}", hint="leave --in-place out, or move it there")
     return replace(entry, format="", file=resolved.relative_to(base).as_posix())
 
 

@@ -83,6 +83,13 @@ class Session:
     def redo(self) -> Done:
         return self._save(self.history.redo)
 
+    def added(self) -> Entries:
+        """The lines that were written since it was opened and have not gone again."""
+        with self._lock:
+            opened = set(self._opened.entries)
+            written = {entry for change in self.history.done for entry in change.added}
+            return tuple(entry for entry in self._state.entries if entry in written and entry not in opened)
+
     def _added(self, entries: Entries, change: Change) -> tuple[Entries, Change]:
         changed = carry_out(entries, change)
         self.history.add(change)

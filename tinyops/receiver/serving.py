@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import resource
 import signal
 import socket
@@ -21,6 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tinyops.errors import SpecError, ToolError, UsageError
+from tinyops.receiver.entrance import Entrance
 from tinyops.receiver.guard import App
 
 KEEP_ALIVE_S = 5
@@ -113,12 +115,18 @@ class BoundedProtocol(H11Protocol):
 class _Server(uvicorn.Server):
     """uvicorn's, that ends with the exit status of one that was asked to end, and does something beside serving."""
 
-    def __init__(self, config: uvicorn.Config, beside: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, beside: Callable[[], Coroutine[Any, Any, None]] | None, patience_s: float
+    ) -> None:
         super().__init__(config)
-        self._beside = beside
+        self._beside, self._patience_s = beside, patience_s
         self._task: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        if self.config.ssl is not None:  # a handshake may take a minute by default, and uvicorn leaves it at that
+            patient = functools.partial(loop.create_server, ssl_handshake_timeout=self._patience_s)
+            loop.create_server = patient  # type: ignore[method-assign]
         await super().startup(sockets)
         if self._beside is not None:
             self._task = asyncio.create_task(self._beside())
@@ -172,7 +180,7 @@ def serve(
         host, port = end.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"{'https' if context else 'http'}://{shown}:{port}")
-        _Server(config, beside).run(sockets=[end])
+        _Server(config, beside, listening.patience_s).run(sockets=[end])
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -198,7 +206,8 @@ def _context(listening: Listening) -> ssl.SSLContext | None:
 def _listen(listening: Listening) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-        end = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: asyncio sets TCP_NODELAY then
+        end = Entrance(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: asyncio sets TCP_NODELAY then
+        end.admit(2 * listening.connections_max)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         end.bind((listening.host, listening.port))
         end.listen(BACKLOG)  # from here on, who is told the address is not turned away

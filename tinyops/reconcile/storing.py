@@ -54,7 +54,7 @@ def open_shared(repository: Repository, warn: Callable[[str], None]) -> Shared |
 
     secret = secret_options(spec.credentials.secret, repository.root) if spec.credentials is not None else {}
     files = FsspecFiles(spec.url, {**spec.options, **secret})
-    return Shared(files, Patience(Limits(), [v for v in secret.values() if isinstance(v, str)]), warn)
+    return Shared(files, Patience(Limits(), list(secret.values())), warn)
 
 
 def _trust(entry: Loaded[Project], root: Path) -> Trust | None:

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from tinyops.errors import RemoteError, TinyopsError
 from tinyops.process import LONGEST_WAIT_S
+from tinyops.remote.secrets import hidden
 
 Result = TypeVar("Result")
 _SHOWN_ERROR = 200
@@ -77,10 +78,10 @@ class Limits:
 class Patience:
     """Runs operations that may hang, in threads that are left behind at their limit."""
 
-    def __init__(self, limits: Limits, hide: Sequence[str] = ()) -> None:
+    def __init__(self, limits: Limits, hide: Sequence[object] = ()) -> None:
         """`hide` are secrets, which a foreign error might quote."""
         self.limits = limits
-        self._hide = tuple(secret for secret in hide if secret)
+        self._hide = tuple(hide)
         self._ended = threading.Event()
 
     @property
@@ -118,9 +119,7 @@ class Patience:
 
     def _sentence(self, error: Exception) -> str:
         """A foreign error in one line."""
-        text = " ".join(str(error).split())
-        for secret in self._hide:
-            text = text.replace(secret, "…")
+        text = " ".join(hidden(str(error), self._hide).split())
         shown = text if len(text) <= _SHOWN_ERROR else text[:_SHOWN_ERROR] + "…"
         return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
 

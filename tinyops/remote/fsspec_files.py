@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from tinyops.errors import ToolError
 from tinyops.files import CHUNK_BYTES
 from tinyops.remote.files import Sink, Stored
+from tinyops.remote.secrets import hidden
 
 # A put there is seen whole or not at all. Elsewhere a file is put under another name and then moved.
 WHOLE_PUTS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "memory"})
@@ -108,7 +109,8 @@ def _open(url: str, scheme: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         raise ToolError(f"{url}: {error}", hint=hint) from None
     except Exception as error:  # an unknown scheme, options that it does not take
         hint = "https://filesystem-spec.readthedocs.io lists the schemes and their options"
-        raise ToolError(f"{url}: cannot be opened: {type(error).__name__}: {error}", hint=hint) from None
+        said = hidden(str(error), options.values())
+        raise ToolError(f"{url}: cannot be opened: {type(error).__name__}: {said}", hint=hint) from None
     return files, str(root).rstrip("/")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from tinyops.errors import ToolError, UsageError
 from tinyops.files import read_bounded
 
 SECRET_LIMIT_BYTES = 64 * 1024
+WORD_MIN = 8  # a shorter one of several is no secret by itself, such as Bearer
 SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 
 
@@ -67,3 +68,24 @@ def secret_options(name: str, root: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ToolError(f"secret {secret.name} ({secret.origin}): not a JSON object", hint=hint)
     return value
+
+
+def hidden(text: str, secrets: Iterable[object]) -> str:
+    """Text of others without secrets, however it quotes them: as they are, escaped, without what stands around."""
+    for form in sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True):
+        text = text.replace(form, "…")
+    return text
+
+
+def _forms(secret: object) -> Iterator[str]:
+    """What text may show of a secret; of a mapping or a list, all that is in it."""
+    if isinstance(secret, str):
+        words = secret.split()
+        yield from filter(None, (secret, secret.strip(), repr(secret)[1:-1], json.dumps(secret)[1:-1], " ".join(words)))
+        yield from (word for word in words if len(word) >= WORD_MIN)
+    elif isinstance(secret, Mapping):
+        for value in secret.values():
+            yield from _forms(value)
+    elif isinstance(secret, list | tuple):
+        for value in secret:
+            yield from _forms(value)

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.projects import PROJECT, TRAINED, Repository
 from tinyops.cli import main
-from tinyops.cli.data_notes import note_added
+from tinyops.cli.data_notes import NotesLater, note_added
 from tinyops.datasets.index import IndexEntry, format_index, parse_index
 from tinyops.specs.recorded import recorded_dataset
 
@@ -125,3 +125,23 @@ def test_whoever_adds_is_told_at_once_and_whatever_is_wrong_with_specs(bench: Re
     (bench.root / "data/shakes.csv").write_text("nonsense")
     note_added(bench.root, dataset, [entries[3]], said.append)
     assert said[1].startswith("not checked: data/shakes.csv:1:")
+
+
+def test_recordings_that_come_all_the_time_are_judged_together(bench: Repository) -> None:
+    edit(bench, 3, rate_hz=20.0)
+    edit(bench, 4, rate_hz=20.0)
+    entries = parse_index((bench.root / "data/shakes.csv").read_bytes(), "x")
+    said: list[str] = []
+    notes = NotesLater(bench.root, said.append, pause_s=3600)
+    for entry in (entries[3], entries[4]):
+        notes.add("shakes", [entry])
+    notes.add("nothing", [entries[4]])
+    notes.close()
+    rates = [text for text in said if text.startswith("shakes: warning: rate: ")]
+    assert sum(text.count("Hz\n") for text in rates) >= 2 and len(rates) <= 2, said
+    assert any(text.startswith("nothing: not checked: there is no dataset") for text in said)
+    bench.write("specs/data.yaml", "nonsense")
+    broken = NotesLater(bench.root, said.append)
+    broken.add("shakes", [entries[3]])
+    broken.close()
+    assert said[-1].startswith("shakes: not checked: "), "what was recorded stays, whatever is wrong with specs"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import signal
+import subprocess
 import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -61,3 +65,24 @@ def test_a_browser_is_opened_where_there_are_windows(monkeypatch: pytest.MonkeyP
     while not opened:
         pass
     assert opened == ["http://127.0.0.1:1/t/"]
+
+
+def test_what_was_labelled_is_judged_at_the_end(tmp_path: Path) -> None:
+    motions(tmp_path, 2)  # the second of them lost 7 % of its frames
+    argv = [sys.executable, "-m", "tinyops", "label", "wrist", "-C", str(tmp_path), "--no-open"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        parts = urlsplit(process.stdout.readline().strip())
+        page = http.client.HTTPConnection(parts.netloc)
+        page.request("GET", parts.path + "index")
+        rows = json.loads(page.getresponse().read())["rows"]
+        body = json.dumps({"do": "label", "ids": [rows[1][0]], "label": "shake"})
+        headers = {"Content-Type": "application/json", "Origin": f"http://{parts.netloc}"}
+        page.request("POST", parts.path + "act", body, headers)
+        assert page.getresponse().read()
+        page.close()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert "warning: gaps: 1 recording with more than 5.0% of the frames lost" in said

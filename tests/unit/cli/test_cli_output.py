@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tinyops.cli.output import TABLE_COLUMNS, Output
+from tinyops.errors import SpecError
 
 LONG = "no progress of the rollout of wrist: https://fleet.example.org/metadata: its metadata names no such file"
 
@@ -26,3 +27,12 @@ def test_a_cell_without_end_is_cut_and_says_so() -> None:
 @pytest.mark.parametrize("folded", [None, 1])
 def test_a_rule_ends_with_its_last_column(folded: int | None) -> None:
     assert Output(json=False).table(("a", ""), [("1", "")], folded=folded).splitlines() == ["a", "─", "1"]
+
+
+def test_what_others_wrote_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(json=False)
+    output.note("a take of \x1b[2J\u202ed:\tkept\nand another")
+    output.error(SpecError("a.npz: \x1b]0;title\x07.npy: damaged"))
+    said = capsys.readouterr().err
+    assert all(line.isprintable() for line in said.splitlines())
+    assert "kept\nand another\n" in said

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -20,7 +22,7 @@ from tinyops.collect.capture import session as session_module
 from tinyops.collect.capture.block import Block
 from tinyops.collect.capture.dialects.framed import Framed
 from tinyops.collect.capture.finishing import recover
-from tinyops.collect.capture.journal import Journal
+from tinyops.collect.capture.journal import CRC, NO_CLOCK, RECORD, Journal
 from tinyops.collect.capture.session import Act
 from tinyops.collect.capture.wanted import Wanted
 from tinyops.datasets.editing import read_index
@@ -110,6 +112,38 @@ def test_a_pause_makes_two_recordings_of_one_take(bench: Bench) -> None:
     lines = read_index(bench.destination.index)
     assert [e.take for e in lines] == ["one-1", "one-1"]
     assert all(e.lost == 0 for e in lines)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [(80, Act.PAUSE), (0, Act.PAUSE), (80, Act.RETAKE)],
+        [(80, Act.PAUSE), (0, Act.RETAKE)],
+        [(80, Act.PAUSE), (0, Act.PAUSE), (80, Act.TOGGLE), (0, Act.RETAKE)],
+    ],
+    ids=["running", "paused", "over"],
+)
+def test_retake_drops_the_whole_take_also_what_came_before_a_pause(bench: Bench, script: list[tuple[int, Act]]) -> None:
+    script = [(0, Act.TOGGLE), *script, (0, Act.TOGGLE), (100, Act.TOGGLE), (0, Act.QUIT)]
+    device = CollectingDevice(SIGNAL)
+    record(bench, device, replace(SHORT, seconds=None, count=None), Scripted(script, True))
+    assert [e.take for e in read_index(bench.destination.index)] == ["one-1"]
+    assert bench.frames() == [list(range(device.made))]
+    assert len(list(bench.destination.index.with_suffix("").rglob("*.take"))) == 1
+
+
+def test_a_take_that_was_dropped_does_not_count(bench: Bench) -> None:
+    take = [(0, Act.TOGGLE), (80, Act.TOGGLE)]
+    operator = Scripted([*take, (0, Act.RETAKE), (0, Act.RETAKE), *take, *take], True)
+    record(bench, CollectingDevice(SIGNAL), replace(SHORT, seconds=None, count=2), operator)
+    assert [e.take for e in read_index(bench.destination.index)] == ["one-1", "one-2"]
+    assert "there is no take to drop" in operator.said
+
+
+def test_quit_in_a_pause_ends_the_sitting_and_keeps_the_take(bench: Bench) -> None:
+    script = [(0, Act.TOGGLE), (80, Act.PAUSE), (0, Act.QUIT)]
+    record(bench, CollectingDevice(SIGNAL), replace(SHORT, seconds=None, count=None), Scripted(script, True))
+    assert [e.take for e in read_index(bench.destination.index)] == ["one-1"]
 
 
 def test_a_take_longer_than_a_recording_may_be_goes_on_in_another(
@@ -273,6 +307,37 @@ def test_what_is_no_journal_stays_and_is_said(bench: Bench) -> None:
     assert recover(bench.destination, said.append) == []
     assert "other.journal: not the journal of a take" in said[0]
     assert bench.unfinished
+
+
+@pytest.mark.parametrize("strange", ["values", "arrival", "lost"])
+def test_a_journal_of_what_was_never_recorded_keeps_no_other_from_being_recovered(bench: Bench, strange: str) -> None:
+    left = journal_of(bench)
+    heading = left.read_bytes().split(b"\n", 1)[0]
+    lost, late_s, records = 0, 0.0, 200
+    if strange == "values":
+        heading = re.sub(rb'"values":\d+', b'"values":1', heading)
+    elif strange == "arrival":
+        heading, late_s = heading.replace(b'"source":"device"', b'"source":"host"'), 1e308
+    else:
+        lost, records = 1, 100_002
+    values = bytes(2 if strange == "values" else 2 * SIGNAL.frame_values)
+    body = [heading, b"\n"]
+    for number in range(records):
+        record = RECORD.pack(len(values), lost, NO_CLOCK, number / 100 + late_s * (number > 198)) + values
+        body += record, CRC.pack(zlib.crc32(record))
+    foreign = left.with_name(f"a{left.name}")
+    foreign.write_bytes(b"".join(body))
+    said: list[str] = []
+    (kept,) = recover(bench.destination, said.append)
+    assert kept.entry.frames == 200
+    assert "stays where it is" in said[0]
+    assert foreign.exists()
+
+
+def test_a_link_to_what_never_ends_is_no_journal(bench: Bench) -> None:
+    bench.destination.journals.mkdir(parents=True)
+    (bench.destination.journals / "a.journal").symlink_to("/dev/zero")
+    assert recover(bench.destination, lambda _: None) == []
 
 
 def test_a_journal_that_is_being_written_is_left_alone(bench: Bench) -> None:

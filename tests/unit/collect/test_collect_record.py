@@ -79,6 +79,15 @@ def test_a_pipe_becomes_a_take_and_an_object_of_json(repository: Path) -> None:
     assert (repository / "data" / "wrist" / value["path"]).stat().st_size == value["bytes"]
 
 
+def test_whoever_records_is_told_what_the_checks_make_of_it(repository: Path) -> None:
+    done = subprocess.run(command("--stdin", "--label", "shake"), input=NUMBERS, capture_output=True)
+    assert done.returncode == 0
+    assert b"warning: clipping: 1 recording" in done.stderr, "its first column is beyond full scale"
+    low = "".join(f"{n % 3},1,1\n" for n in range(200)).encode()
+    done = subprocess.run(command("--stdin", "--label", "still"), input=low, capture_output=True)
+    assert done.returncode == 0 and b"warning: clipping" not in done.stderr
+
+
 def test_seconds_and_count_cut_a_pipe_into_takes(repository: Path) -> None:
     arguments = command("--stdin", "--json", "--seconds", "0.02", "--count", "3")
     done = subprocess.run(arguments, input=NUMBERS, capture_output=True)

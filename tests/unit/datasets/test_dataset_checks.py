@@ -217,6 +217,36 @@ def test_the_same_content_on_both_sides_is_said() -> None:
     assert found.message == "2 recordings with the same content, in training and in the test"
 
 
+def test_pieces_on_both_sides_that_share_frames_are_said() -> None:
+    of = spec({"duplicates": {"level": "off"}})
+    same = good()[0].sha256
+
+    def edit(entries: Entries) -> None:
+        """A long piece, others within it and between, and the last one in the test."""
+        for number, begin, end in ((0, 0, 400), (1, 10, 20), (2, 30, 40), (20, 390, 500)):
+            entries[number] = replace(entries[number], sha256=same, file="one.take", begin=begin, end=end)
+
+    found = one(look(edit, of), "leakage", "warning")
+    assert found.message == "2 pieces of files share frames, in training and in the test"
+    assert found.places == ("data/wrist.csv:2: one.take[0:400]", "data/wrist.csv:22: one.take[390:500]")
+
+    def whole(entries: Entries) -> None:
+        edit(entries)
+        entries[20] = replace(entries[20], begin=None, end=None)
+
+    assert one(look(whole, of), "leakage", "warning").total >= 2
+
+
+def test_a_subject_written_in_two_ways_on_both_sides_is_said() -> None:
+    of = spec(split={"by": "subject", "test": ["s05", "s06", "S01"]})
+    found = one(look(change(20, subject="S01"), of), "leakage", "warning")
+    assert found.message == "subjects that differ by case or a sign only are in training and in the test: S01, s01"
+    assert (found.total, found.hint) == (5, "give each subject one name")
+    assert look(change(0, subject="S01")) == ()  # both in training
+    by_take = spec({"leakage": {"level": "off"}}, split={"by": "take", "test": ["t0", "t2", "t9", "t11"]})
+    assert look(of=by_take) == ()
+
+
 def test_what_is_only_tested_leaks_nothing() -> None:
     anomaly = {"task": "anomaly", "normal": "rest", "split": {"by": "take", "test": ["t0", "t1"]}}
     walks = [n for n, its in enumerate(good()) if its.label == "walk"]
@@ -273,9 +303,19 @@ def test_pieces_that_overlap_are_said() -> None:
         return edit
 
     found = one(look(pieces((300, 500), (0, 299))), "duplicates", "warning")
-    assert found.message == "2 pieces of files share frames with the next one"
+    assert found.message == "2 pieces of files share frames with another one"
     assert found.places == ("data/wrist.csv:2: rest-0.take[0:300]", "data/wrist.csv:3: rest-0.take[299:500]")
     assert look(pieces((300, 500), (0, 300))) == ()
+
+
+def test_pieces_that_overlap_one_further_back_are_said() -> None:
+    same = good()[0].sha256
+
+    def edit(entries: Entries) -> None:
+        for number, begin, end in ((0, 0, 400), (1, 10, 20), (4, 300, 500)):
+            entries[number] = replace(entries[number], sha256=same, file="one.take", begin=begin, end=end)
+
+    assert one(look(edit), "duplicates", "warning").total == 3
 
 
 # -- balance -------------------------------------------------------------------------------------

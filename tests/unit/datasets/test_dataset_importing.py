@@ -1,6 +1,8 @@
 """`tinyops data add`: what becomes a recording, how it is named, and what is refused with nothing written."""
 
+import io
 import re
+import wave
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,6 +18,9 @@ from tinyops.files import digest_bytes
 from tinyops.specs.recorded import recorded_dataset
 
 __all__ = ["repo"]
+
+SOUND = "sensor: microphone, channels: [x], units: [FS], full_scale: [1], rate_hz: 8000"
+PICTURE = 'sensor: camera, channels: [grey], units: ["1"], full_scale: [1], size: [3, 4]'
 
 
 # -- names ---------------------------------------------------------------------------------
@@ -228,6 +233,15 @@ def test_a_label_of_300_characters_or_with_a_slash_leaves_the_index_as_it_was(re
     assert repo.index.read_bytes() == before
 
 
+def test_whoever_adds_is_told_what_the_checks_make_of_it(repo: Repo) -> None:
+    repo.edit("licence:", "checks: {ranges: {ax: [-1, 1]}}\n  licence:")
+    code, _, err = repo.run("add", "wrist", repo.file("high.csv", "ax,ay\n3,0\n3.5,0\n"), "--label", "rest")
+    assert code == 0 and "warning: ranges: 1 recording with ax outside -1 to 1 g" in err
+    assert "data/wrist.csv:2: " in err
+    code, _, err = repo.run("add", "wrist", repo.file("low.csv", "ax,ay\n0,0\n0.5,0\n"), "--label", "rest")
+    assert (code, "warning" in err) == (0, False), "of what was there already nothing is said again"
+
+
 def test_every_kind_that_is_added_reads_back_as_it_was_described(repo: Repo) -> None:
     repo.json("add", "wrist", repo.file("a.npy", npy(7)), "--label", "rest")
     (entry,) = repo.entries
@@ -290,3 +304,32 @@ def test_stats_say_what_is_there(repo: Repo) -> None:
     assert value["all"]["channels"]["ax"] == {"low": 0.1, "high": 0.3, "mean": 0.2, "spread": 0.08165}
     code, out, _ = repo.run("stats", "wrist")
     assert code == 0 and "wrist: 3 recordings of 3 files" in out and "shake" in out
+
+
+def test_a_folder_of_sound_has_a_label_a_folder(repo: Repo) -> None:
+    repo.edit("sensor: imu, channels: [ax, ay], units: [g, g], full_scale: [4, 4], rate_hz: 10", SOUND)
+    for number, label in enumerate(("rest", "shake", "shake")):
+        out = io.BytesIO()
+        with wave.open(out, "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(np.full(40, 1000 * number, "<i2").tobytes())
+        repo.file(f"{label}/{number}.wav", out.getvalue())
+    repo.json("add", "wrist", repo.root.parent / "inbox", "--label-from", "folder")
+    assert sorted((e.label, e.kind, e.frames, e.rate_hz) for e in repo.entries) == [
+        ("rest", "wav", 40, 8000),
+        ("shake", "wav", 40, 8000),
+        ("shake", "wav", 40, 8000),
+    ]
+
+
+def test_a_folder_of_images_has_a_label_a_folder(repo: Repo) -> None:
+    pytest.importorskip("PIL", reason="needs the extra data: Pillow")
+    from PIL import Image
+
+    repo.edit("sensor: imu, channels: [ax, ay], units: [g, g], full_scale: [4, 4], rate_hz: 10", PICTURE)
+    for number, label in enumerate(("rest", "shake")):
+        out = io.BytesIO()
+        Image.new("L", (4, 3), 100 * number).save(out, "png")
+        repo.file(f"{label}/{number}.png", out.getvalue())
+    repo.json("add", "wrist", repo.root.parent / "inbox", "--label-from", "folder")
+    assert sorted((e.label, e.kind, e.frames) for e in repo.entries) == [("rest", "png", 1), ("shake", "png", 1)]

@@ -1,5 +1,6 @@
 """Where files lie: folders, Git LFS, a web server, any file system; only bytes with the right digest come back."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tinyops.errors import RemoteError, SpecError, ToolError
 from tinyops.files import digest_bytes
 from tinyops.remote import web_files
 from tinyops.remote.files import Limits
+from tinyops.remote.secrets import hidden
 from tinyops.specs.model import RecordingsSource
 
 HASTE = Limits(base_s=20, attempts=1, pause_s=0)
@@ -217,3 +219,29 @@ def test_only_whole_pointers_count() -> None:
     assert pointed_at(whole.replace(b"oid", b"ext-0-foo sha256:00\noid")) == digest_bytes(b"x")
     for other in (whole[:-5], whole + b"more\n", whole.replace(b"v1", b"v2"), b"", whole + b"\n" * 2000):
         assert pointed_at(other) is None
+
+
+@pytest.mark.parametrize("token", ["CANARYCANARY\n", "CANARYCANARY\r\nX: y", " CANARYCANARY"])
+def test_a_token_that_is_no_header_is_not_quoted(token: str) -> None:
+    """A line's end in a secret's file is soon made; whoever refuses it quotes it, escaped."""
+    place = open_place("http://127.0.0.1:9/x", Path(), {"Authorization": f"Bearer {token}"}, Limits(attempts=1))
+    with pytest.raises(RemoteError) as refused:
+        place.read("a", 10)
+    assert "CANARY" not in f"{refused.value}{refused.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["CANARY\nCANARY", "Bearer CANARYCANARY", 'CANARY"CANARY', {"of": {"key": "CANARYCANARY"}}, ["CANARY\x1bCANARY"]],
+)
+def test_what_others_say_of_a_secret_is_hidden_however_they_quote_it(secret: object) -> None:
+    for said in (str(secret), repr(secret), json.dumps(secret), " ".join(str(secret).split())):
+        assert "CANARY" not in hidden(f"refused: {said}", [secret])
+    assert hidden("us-east-1 is no region", ["x" * 9, {"n": 3}, ""]) == "us-east-1 is no region"
+
+
+@pytest.mark.parametrize("scheme", ["http", "sftp"])
+def test_a_password_in_a_url_is_refused_and_not_repeated(scheme: str) -> None:
+    with pytest.raises(SpecError, match="holds a password") as refused:
+        open_place(f"{scheme}://user:CANARY@127.0.0.1:9/x", Path(), {})
+    assert "CANARY" not in str(refused.value)

@@ -68,6 +68,19 @@ def test_a_label_is_a_diff_of_one_line_and_undone_is_the_same_file(session: Sess
     assert index.read_text() == after
 
 
+def test_what_was_written_is_known_until_it_is_undone(session: Session, index: Path) -> None:
+    entry = lines(index)[1]
+    assert session.added() == ()
+    act(session, do="split", path=entry.path, frame=300)
+    act(session, do="label", ids=[lines(index)[2].id], label="shake")
+    written = [e for e in lines(index) if e.path == entry.path and e.begin is not None]
+    assert len(written) == 2 and written[1] in session.added()
+    assert {e.id for e in session.added()} == {written[0].id, written[1].id}
+    session.undo()
+    session.undo()
+    assert session.added() == ()
+
+
 def test_pieces_have_the_statistics_of_their_frames(session: Session, index: Path) -> None:
     entry = lines(index)[1]  # it lost 40 frames before 250 and 5 before 400
     act(session, do="split", path=entry.path, frame=300)

@@ -7,13 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fakes.collecting import TOKEN, Forge
 from fakes.collecting_device import CollectingDevice, on_terminal
 from fakes.recorded import Repo, repo
 from tinyops.cli import main
+from tinyops.collect.capture.block import Block
+from tinyops.collect.capture.journal import FOLDER, Heading, Journal
 from tinyops.datasets.editing import read_index
+from tinyops.datasets.take import Clock, TakeFacts
 from tinyops.errors import ExitCode
 from tinyops.specs.model import Signal
 
@@ -74,6 +78,29 @@ def test_a_take_that_fails_is_pushed_and_its_failure_is_said(repo: Repo, token: 
     assert f"what was recorded is in {repo.index}" in done.stderr, "and why it is not at the receiver"
     (entry,) = repo.entries
     assert entry.frames and entry.frames > 300
+
+
+def test_a_take_that_was_recovered_is_pushed_though_no_device_is_there(
+    repo: Repo, tmp_path: Path, collectors: Forge, token: Path
+) -> None:
+    facts = TakeFacts(
+        sensor="imu",
+        channels=("ax", "ay"),
+        units=("g", "g"),
+        rate_hz=10,
+        clock=Clock(source="host"),
+        started="2026-11-29T20:15:00Z",
+    )
+    left = Journal(repo.index.parent / "wrist" / FOLDER, Heading(facts=facts, values=2, label="shake", name="one"))
+    left.add(Block(np.zeros((20, 2), np.float32), 1.0))
+    left.close()
+    with collectors.collecting(tmp_path) as collector:
+        pushed = ("--push", f"http://127.0.0.1:{collector.port}", "--token-file", token)
+        done = record(repo, "--port", tmp_path / "no-device", "--label", "shake", *pushed)
+        collector.stop()
+    assert done.returncode not in (ExitCode.OK, ExitCode.REMOTE), done.stderr
+    (there,) = read_index(collector.root / "wrist.csv")
+    assert (there.take, there.sha256) == ("one-recovered", repo.entries[0].sha256)
 
 
 def test_what_no_receiver_takes_is_refused_before_anything_is_recorded(

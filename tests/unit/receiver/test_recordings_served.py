@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import signal
+import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fakes.collecting import TOKEN, TOKENS, Forge
+from fakes.collecting import TOKEN, TOKENS, Client, Forge
+from fakes.faults import count_faults
 from fakes.recorded import Repo, repo
 from fakes.release_hosts import Authority
 from tinyops.cli import main
@@ -50,6 +56,27 @@ def test_a_repositorys_datasets_say_what_a_take_is(repo: Repo, tmp_path: Path, c
     assert (said["kept"], said["refused"], said["bytes"]) == (1, 0, 200)
 
 
+def test_what_came_into_a_repository_is_judged(repo: Repo, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKENS)
+    token.chmod(0o600)
+    argv = [sys.executable, "-m", "tinyops", "collect", "serve", "--repository", str(repo.root)]
+    argv += ["--listen", "127.0.0.1:0", "--token-file", str(token)]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().partition(",")[0].rpartition(":")[2])
+        client = Client(port)
+        facts = {"dataset": "wrist", "device": "d-1", "label": "shake"}
+        take = client.ask("POST", "/v1/takes", facts).value["take"]
+        assert client.put(take, 0, VALUES.tobytes(), lost=50).status == 200
+        assert client.close(take).status == 200
+        client.hang_up()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert "wrist: warning: gaps: 1 recording with more than 5.0% of the frames lost" in said
+
+
 def test_an_inbox_is_taken_over_with_its_labels(repo: Repo, tmp_path: Path, collectors: Forge) -> None:
     facts = {"channels": ["ax", "ay"], "units": ["g", "g"], "full_scale": [4, 4], "rate_hz": 10}
     with collectors.collecting(tmp_path) as collector:
@@ -85,6 +112,26 @@ def test_it_speaks_tls(tmp_path: Path, collectors: Forge) -> None:
         link.request("GET", "/healthz")
         assert json.loads(link.getresponse().read()) == {"ok": True, "reasons": []}
         link.close()
+
+
+@pytest.mark.faults
+def test_who_never_finishes_a_handshake_keeps_nobody_else_out(tmp_path: Path, collectors: Forge) -> None:
+    authority = Authority(tmp_path, bits=0)
+    authority.server("localhost")
+    (certificate,) = tmp_path.glob("*.pem")
+    with collectors.collecting(tmp_path, "--cert", certificate, "--connections", "20", "--patience", "2") as collector:
+        silent = [socket.create_connection(("127.0.0.1", collector.port), timeout=30) for _ in range(200)]
+        context = ssl.create_default_context(cadata=authority.der)
+        other = socket.create_connection(("127.0.0.1", collector.port), timeout=30, source_address=("127.0.0.2", 0))
+        with context.wrap_socket(other, server_hostname="localhost") as link:
+            link.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert link.recv(100).startswith(b"HTTP/1.1 200")
+        for end in silent:  # those who were let in, after the patience
+            with contextlib.suppress(ConnectionResetError):
+                assert end.recv(1) == b""
+            end.close()
+        assert "Too many open files" not in collector.said.read_text()
+    count_faults("handshakes that never end", len(silent))
 
 
 def test_what_cannot_be_meant_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

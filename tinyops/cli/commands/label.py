@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.data_notes import note_added
 from tinyops.cli.output import Output
 from tinyops.errors import ToolError, UsageError
 
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         raise ToolError(f"the page needs {error.name}", hint="pip install 'tinyops[receiver,data]'") from error
     from tinyops.reconcile.world import load_world_catalog, parse_cache
     from tinyops.specs.loader import load_repository
+    from tinyops.specs.recorded import recorded
 
     if not 0 <= arguments.port <= PORT_MAX:
         raise UsageError(f"--port {arguments.port} is none", hint=f"0 to {PORT_MAX}")
@@ -59,6 +61,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         serve(opened.app, Listening("127.0.0.1", arguments.port, connections_max=64), ready)
     finally:
         opened.suggestions.stop()
+    dataset = recorded(root.resolve(), repository.datasets[arguments.dataset])
+    note_added(root, dataset, opened.session.added(), output.note)
     changes = len(opened.session.history.done)
     said = f"{changes} changes in {opened.session.index}; `git diff` shows them"
     output.note(said if changes else "nothing was changed")

@@ -81,13 +81,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     kept = recover(destination, log)
     for found in kept:
         _report(output)(found)
-    if way.traits.waits:
-        output.note(f"waiting for a device at {address} …")
-    source = _open(arguments, way, address, dataset)
-    with _pushing(receiver, dataset, destination, kept), contextlib.closing(source):
-        output.note(f"{source.name}: {source.dialect.name}; {described(dataset.spec.signal)}")
-        with _operator(arguments, dataset, output) as operator:
-            return _sit(arguments, source, destination, wanted, dataset, operator, kept)
+    with _pushing(receiver, dataset, destination, kept):
+        if way.traits.waits:
+            output.note(f"waiting for a device at {address} …")
+        with contextlib.closing(_open(arguments, way, address, dataset)) as source:
+            output.note(f"{source.name}: {source.dialect.name}; {described(dataset.spec.signal)}")
+            with _operator(arguments, dataset, output) as operator:
+                return _sit(arguments, source, destination, wanted, dataset, operator, kept)
 
 
 def _check_packages() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyops.cli.data_notes import NotesLater
 from tinyops.cli.output import Output
 from tinyops.errors import ToolError, UsageError
 from tinyops.files import MIB
@@ -15,6 +17,7 @@ from tinyops.files import MIB
 if TYPE_CHECKING:
     from tinyops.receiver.guard import Limits
     from tinyops.receiver.recordings.admission import Bounds
+    from tinyops.receiver.recordings.desk import Desk
     from tinyops.receiver.recordings.shelves import Shelves
 
 STATE = ".tinyops/receiver"
@@ -62,7 +65,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     host, port = parse_listen(arguments.listen)
     _check(arguments, host)
-    shelves, state = _shelves(arguments, output)
+    notes = None if arguments.repository is None else NotesLater(arguments.repository.resolve(), output.note)
+    shelves, state = _shelves(arguments, output, notes)
     tokens = Tokens(arguments.token_file, scoped=True)
     journal = Journal(state, output.note)
     desk = Desk(journal, shelves, _bounds(arguments), output.note)
@@ -83,11 +87,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     finally:
         desk.keeper.close()
         journal.close()
-    answered = {str(status): count for status, count in sorted(app.answered.items())}
+        if notes is not None:
+            notes.close()
+    _sum_up(app.answered, desk, output)
+    return 0
+
+
+def _sum_up(statuses: Mapping[int, int], desk: Desk, output: Output) -> None:
+    answered = {str(status): count for status, count in sorted(statuses.items())}
     said = ", ".join(f"{count:,} times {status}" for status, count in answered.items()) or "nobody came"
     value = {"answered": answered, "kept": desk.keeper.kept, "refused": desk.keeper.refused, "bytes": desk.taken_bytes}
     output.result(value, f"answered {said}; {desk.keeper.kept:,} takes kept, {desk.keeper.refused:,} refused")
-    return 0
 
 
 def _check(arguments: argparse.Namespace, host: str) -> None:
@@ -106,7 +116,7 @@ def _check(arguments: argparse.Namespace, host: str) -> None:
         raise UsageError(f"--listen {arguments.listen}: tokens would pass in the clear without TLS", hint=hint)
 
 
-def _shelves(arguments: argparse.Namespace, output: Output) -> tuple[Shelves, Path]:
+def _shelves(arguments: argparse.Namespace, output: Output, notes: NotesLater | None) -> tuple[Shelves, Path]:
     """Where closed takes go, and where open ones lie."""
     from tinyops.receiver.recordings.shelves import Datasets, Inbox
 
@@ -124,7 +134,7 @@ def _shelves(arguments: argparse.Namespace, output: Output) -> tuple[Shelves, Pa
             f"{root}: no dataset has an index that recordings go into",
             hint="sources: [{kind: recordings, index: ../data/wrist.csv}]",
         )
-    return Datasets(watched), arguments.state or root / STATE
+    return Datasets(watched) if notes is None else Datasets(watched, notes.add), arguments.state or root / STATE
 
 
 def _bounds(arguments: argparse.Namespace) -> Bounds:

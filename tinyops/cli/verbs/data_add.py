@@ -16,7 +16,7 @@ from tinyops.errors import UsageError
 
 if TYPE_CHECKING:
     from tinyops.datasets.importing import Wish
-    from tinyops.datasets.intake import Intake, Target
+    from tinyops.datasets.intake import Intake, Shelf
     from tinyops.specs.model import RecordingsSource
     from tinyops.specs.recorded import Recorded
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.cli.working import working
-    from tinyops.datasets.intake import Target, keep_all, refusal, take_in
+    from tinyops.datasets.intake import Shelf, keep_all, refusal, take_in
     from tinyops.datasets.places import open_objects
     from tinyops.datasets.searching import find_files
     from tinyops.reconcile.world import parse_cache
@@ -61,18 +61,18 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     wish = _wish(arguments, dataset.source)
     files, passed = find_files(arguments.paths)
     objects = open_objects(dataset.source, dataset.index, dataset.name)
-    target = Target(dataset.spec, dataset.index, objects)
+    shelf = Shelf(dataset.spec, dataset.index, objects)
     if arguments.in_place:
-        target = _in_place(target, arguments.paths)
+        shelf = _in_place(shelf, arguments.paths)
     with working(output) as report:
-        intake = take_in(files, wish, target, report)
+        intake = take_in(files, wish, shelf, report)
         error = refusal(intake, skip_bad=arguments.skip_bad, skip_duplicates=arguments.skip_duplicates)
         if error is not None:
             raise error
         if not arguments.dry_run:
-            keep_all(intake, wish, target, report)
+            keep_all(intake, wish, shelf, report)
             if arguments.commit:
-                _commit(dataset, intake, target)
+                _commit(dataset, intake, shelf)
     _say(arguments, output, intake, dataset.index, passed)
     if not intake.lines and not intake.known and not left_out_of(arguments, intake):
         output.note("  there is nothing in a format of datasets: wav, csv, npy, take, png, …")
@@ -82,13 +82,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _commit(dataset: Recorded, intake: Intake, target: Target) -> None:
+def _commit(dataset: Recorded, intake: Intake, shelf: Shelf) -> None:
     from tinyops.datasets.objects import Folder
     from tinyops.datasets.versions import commit_files, left_behind
 
     if not intake.lines:
         return
-    place = target.objects.place
+    place = shelf.objects.place
     beside = {place.root / e.path for e in intake.entries} if isinstance(place, Folder) else set()
     beside |= set(left_behind(dataset.index)) if beside else set()
     here = sorted(path for path in beside if path.is_relative_to(dataset.index.parent))
@@ -139,20 +139,20 @@ def _pairs(texts: list[str], option: str) -> Mapping[str, str]:
     return {one.strip(): other.strip() for one, _, other in pairs}
 
 
-def _in_place(target: Target, paths: list[Path]) -> Target:
+def _in_place(shelf: Shelf, paths: list[Path]) -> Shelf:
     """Paths are below the data's folder; of what lies behind a URL, below the one folder that stands for it."""
     from dataclasses import replace
 
     from tinyops.datasets.objects import Folder
 
-    place = target.objects.place
+    place = shelf.objects.place
     if isinstance(place, Folder):
-        return replace(target, base=place.root)
+        return replace(shelf, base=place.root)
     if len(paths) != 1 or not paths[0].is_dir():
         raise UsageError(
             "--in-place: the data lies behind a URL", hint="name one folder: what the URL's own folder has"
         )
-    return replace(target, base=paths[0])
+    return replace(shelf, base=paths[0])
 
 
 def left_out_of(arguments: argparse.Namespace, intake: Intake) -> list[str]:

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             pushed = push_folder(folder, entries, objects, report)
         else:
             options = options_of(dataset.source, dataset.index) if own else {}  # a secret goes nowhere else
-            patience = Patience(LIMITS, [v for v in options.values() if isinstance(v, str)])
+            patience = Patience(LIMITS, list(options.values()))
             pushed = push_to(open_files(url, options), patience, entries, objects, report)
     files, size = len({entry.path for entry in entries}), sum(entry.bytes or 0 for entry in pushed)
     text = f"{dataset.name}: {len(pushed):,} of {files:,} files uploaded to {url}, {size / 1e6:,.1f} MB."

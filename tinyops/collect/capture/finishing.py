@@ -57,11 +57,14 @@ def finish(path: Path, destination: Destination, *, recovered: bool = False) -> 
     found = read_journal(path)
     if not len(found.values):
         return None
-    take, measured, notes = take_of(found)
     heading = found.heading
     name = heading.name[: NAME_MAX - len(RECOVERED)] + RECOVERED if recovered else heading.name
     limits = heading.limits if heading.facts.full_scale is None and heading.limits else None
-    addition = take_addition(take, label=heading.label, subject=heading.subject, name=name, limits=limits)
+    try:
+        take, measured, notes = take_of(found)
+        addition = take_addition(take, label=heading.label, subject=heading.subject, name=name, limits=limits)
+    except (ValueError, ArithmeticError) as error:  # whole records of something that was never recorded
+        raise SpecError(f"{path}: not the journal of a take: {str(error)[:100]}", hint="move it away") from error
     line = replace(addition.entry, sha256=digest_bytes(addition.data), bytes=len(addition.data))
     destination.objects.put(line, addition.data)
     added = add_entries(destination.index, [line])

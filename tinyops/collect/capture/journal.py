@@ -26,7 +26,7 @@ from tinyops.collect.capture.block import Block
 from tinyops.datasets.take import TakeFacts
 from tinyops.documents import Strict
 from tinyops.errors import SpecError
-from tinyops.files import MIB, canonical_json, sync_folder, writing
+from tinyops.files import MIB, canonical_json, read_bounded, sync_folder, writing
 
 FOLDER, SUFFIX = ".unfinished", ".journal"
 SYNC_S = 1.0
@@ -124,6 +124,8 @@ def orphans(folder: Path) -> Iterator[Iterator[Path]]:
 
 def _free(folder: Path, stack: contextlib.ExitStack) -> Iterator[Path]:
     for path in sorted(folder.glob(f"*{SUFFIX}")):
+        if not path.is_file():  # nobody wrote that here
+            continue
         try:
             stream = stack.enter_context(path.open("rb"))
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -135,10 +137,7 @@ def _free(folder: Path, stack: contextlib.ExitStack) -> Iterator[Path]:
 
 def read_journal(path: Path) -> Unfinished:
     """Everything up to the first record that is torn. Raises SpecError for a file that is none."""
-    size = path.stat().st_size
-    if size > 2 * TAKE_LIMIT_BYTES:
-        raise SpecError(f"{path}: {size:,} bytes are too many for a journal")
-    data = path.read_bytes()
+    data = read_bounded(path, 2 * TAKE_LIMIT_BYTES)
     head, newline, _ = data[:HEADER_LIMIT_BYTES].partition(b"\n")
     try:
         if not newline:

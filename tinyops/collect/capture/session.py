@@ -82,6 +82,7 @@ class Session:
         self, source: Source, destination: Destination, wanted: Wanted, spec: DatasetSpec, operator: Operator
     ) -> None:
         self.kept: list[Kept] = []
+        self._done = 0  # takes that are over and were not dropped
         self._shown_s = 0.0
         self._source = source
         self._destination = destination
@@ -94,15 +95,16 @@ class Session:
     def run(self) -> None:
         """Raises LinkError when the device is gone, KeyboardInterrupt, ToolError for a full disk: after what was
         recorded is kept."""
-        done = 0
-        while self._wanted.count is None or done < self._wanted.count:
+        while self._wanted.count is None or self._done < self._wanted.count:
             if not self._wait():
                 return
-            act = self._takes(self._name(done))
+            name = self._name()
+            act = self._takes(name)
             if act is Act.RETAKE:
+                self._drop(name)
                 self._operator.say("dropped; ready for another")
                 continue
-            done += 1
+            self._done += 1
             if act is Act.QUIT or (not self._operator.present and self._wanted.seconds is None):
                 return
 
@@ -131,18 +133,20 @@ class Session:
             if end.act is not Act.PAUSE and not end.full:
                 return end.act
             left = None if left is None else max(left - (time.monotonic() - begun), 0.0)
-            if left == 0.0 or not (end.full or self._paused()):
+            if left == 0.0:
                 return None
+            if not end.full and (act := self._paused()) is not None:
+                return act
 
-    def _paused(self) -> bool:
-        """Until it goes on; False: the take is over."""
+    def _paused(self) -> Act | None:
+        """Until it goes on; else what ends the take."""
         while True:
             self._operator.show(None, "paused")
             act = self._operator.act()
             if act is Act.PAUSE or act is Act.TOGGLE:
-                return True
-            if act is Act.QUIT:
-                return False
+                return None
+            if act is Act.QUIT or act is Act.RETAKE:
+                return act
             self._source.skip(POLL_S)
 
     def _one(self, name: str, seconds: float | None) -> _End:
@@ -241,15 +245,22 @@ class Session:
         if not self.kept:
             self._operator.say("there is no take to drop")
             return
-        last = self.kept.pop()
-        remove_recording(self._destination.index, last.entry.sha256, self._destination.objects)
-        self._operator.say(f"dropped take {last.entry.take}")
+        name = self.kept[-1].entry.take
+        self._drop(name)
+        self._done -= 1
+        self._operator.say(f"dropped take {name}")
 
-    def _name(self, done: int) -> str:
+    def _drop(self, name: str) -> None:
+        """Every recording of a take: pauses make several."""
+        for kept in [kept for kept in self.kept if kept.entry.take == name]:
+            self.kept.remove(kept)
+            remove_recording(self._destination.index, kept.entry.sha256, self._destination.objects)
+
+    def _name(self) -> str:
         if not self._wanted.take:
             return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         several = self._operator.present or (self._wanted.count or 1) > 1
-        return f"{self._wanted.take}-{done + 1}" if several else self._wanted.take
+        return f"{self._wanted.take}-{self._done + 1}" if several else self._wanted.take
 
     def _limit(self, seconds: float | None) -> Limit:
         rate = self._source.facts.rate_hz or self._signal.rate_hz

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from itertools import pairwise
+from itertools import accumulate
 
 from tinyops.datasets.checks.kind import Evidence, Found, number_of, places
 from tinyops.datasets.index import IndexEntry, IndexRow
@@ -60,11 +60,18 @@ def _overlaps(data: Evidence) -> Iterator[Found]:
     for rows in pieces.values():
         if len(rows) > 1:
             ordered = sorted(rows, key=lambda row: (row.entry.begin or 0, row.entry.end or 0))
-            found += (row for pair in pairwise(ordered) if _overlap(*pair) for row in pair)
+            before = accumulate(ordered[:-1], _later)
+            found += (row for pair in zip(before, ordered[1:], strict=True) if _overlap(*pair) for row in pair)
     if found:
         rows = list(dict.fromkeys(found))
-        message = f"{number_of(len(rows), 'piece')} of files share frames with the next one"
+        message = f"{number_of(len(rows), 'piece')} of files share frames with another one"
         yield Found(message, places(rows), "move their begin and end apart")
+
+
+def _later(first: IndexRow, second: IndexRow) -> IndexRow:
+    """The one that ends later."""
+    end = first.entry.end
+    return first if end is None or (second.entry.end is not None and second.entry.end <= end) else second
 
 
 def _overlap(first: IndexRow, second: IndexRow) -> bool:

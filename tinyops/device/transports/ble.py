@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import logging
 import queue
 import re
-import threading
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from tinyops.device.transports.kind import Channel, Closing, Traits
 from tinyops.errors import ToolError, UsageError
 from tinyops.link.client import LinkClosed, LinkTimeout
+from tinyops.link.own_loop import OwnLoop
 
 CONNECT_S = 20.0  # finding it, connecting, and asking what it offers
 CLOSE_S = 5.0
@@ -67,26 +65,24 @@ class BleChannel(Closing):
         self.received = self.bad = 0
         self._arrived: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
         self._gone: Exception | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"ble {device}", daemon=True)
-        self._thread.start()
+        self._loop = OwnLoop(f"ble {device}")
         try:
-            self._carrier = self._run(_made(carrier), CONNECT_S)
-            self._run(self._carrier.connect(device, CONNECT_S), CONNECT_S + CLOSE_S)
+            self._carrier = self._loop.run(_made(carrier), CONNECT_S)
+            self._loop.run(self._carrier.connect(device, CONNECT_S), CONNECT_S + CLOSE_S)
         except TimeoutError as error:
-            self._end()
+            self._loop.end()
             raise LinkClosed(f"{name}: not found within {CONNECT_S:g} s", hint=_HINT) from error
         except ToolError:
-            self._end()
+            self._loop.end()
             raise
         except Exception as error:  # a package, an adapter, a device: each with classes of its own
-            self._end()
+            self._loop.end()
             raise LinkClosed(f"{name}: cannot be reached: {_said(error)}", hint=_HINT) from error
-        self._listener = asyncio.run_coroutine_threadsafe(self._listen(), self._loop)
+        self._listener = self._loop.start(self._listen())
 
     def send(self, message: bytes, timeout_s: float) -> None:
         try:
-            self._run(self._carrier.send(message), timeout_s)
+            self._loop.run(self._carrier.send(message), timeout_s)
         except TimeoutError as error:
             raise LinkTimeout(f"{self._name}: takes no more bytes") from error
         except Exception as error:
@@ -105,14 +101,14 @@ class BleChannel(Closing):
         raise LinkClosed(f"{self._name}: the connection is lost: {_said(self._gone)}")
 
     def close(self) -> None:
-        if self._loop.is_closed():
+        if self._loop.is_ended:
             return
         self._listener.cancel()
         try:
-            self._run(self._carrier.disconnect(), CLOSE_S)
+            self._loop.run(self._carrier.disconnect(), CLOSE_S)
         except Exception:
             logging.getLogger(__name__).debug("%s: closing", self._name, exc_info=True)  # it is gone either way
-        self._end()
+        self._loop.end()
 
     async def _listen(self) -> None:
         """Takes what comes as it comes: a message that is waited for with a time limit would be lost in the middle."""
@@ -121,23 +117,6 @@ class BleChannel(Closing):
                 self._arrived.put(bytes(await self._carrier.receive()))
         except Exception as error:
             self._arrived.put(error)
-
-    def _run(self, work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result(timeout_s)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            raise
-
-    def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CLOSE_S)
-        if not self._thread.is_alive():
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
 
 
 async def _made(carrier: OpenCarrier) -> Carrier:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tinyops.datasets.adding import Added, Addition, add_entries, add_recordings
+from tinyops.datasets.index import IndexEntry
 from tinyops.datasets.objects import Objects
 from tinyops.documents import closest
 from tinyops.files import digest_bytes
@@ -56,9 +57,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Datasets:
-    """Of a repository; what `read` gives changes when its specs do."""
+    """Of a repository; what `read` gives changes when its specs do. `on_added` hears of new lines of an index."""
 
     read: Callable[[], Mapping[str, Dataset]]
+    on_added: Callable[[str, Sequence[IndexEntry]], None] = lambda _dataset, _entries: None
 
     def signal(self, dataset: str) -> Signal | None:
         return self._find(dataset).signal
@@ -73,7 +75,9 @@ class Datasets:
         lines = [replace(a.entry, sha256=digest_bytes(a.data), bytes=len(a.data)) for a in additions]
         for line, addition in zip(lines, additions, strict=True):
             found.objects.put(line, addition.data)
-        return add_entries(found.index, lines)
+        added = add_entries(found.index, lines)
+        self.on_added(dataset, added.entries)
+        return added
 
     def _find(self, dataset: str) -> Dataset:
         found = self.read()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import contextlib
 import queue
-import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkClosed, LinkTimeout
+from tinyops.link.own_loop import OwnLoop
 from tinyops.link.ways import BLE_NOTIFY, BLE_SERVICE, BLE_WRITE
 
 # Nordic's numbers: what the device writes comes by notification of TX, what it hears is written to RX.
@@ -45,20 +43,18 @@ class BleStream:
     def __init__(self, device: str, radio: OpenRadio) -> None:
         self.name = f"ble {device}"
         self._heard: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()  # None: the connection is lost
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=self.name, daemon=True)
-        self._thread.start()
+        self._loop = OwnLoop(self.name)
         try:
-            self._radio = self._run(_made(radio), CONNECT_S)
-            self._run(self._begin(device), CONNECT_S + CLOSE_S)
+            self._radio = self._loop.run(_made(radio), CONNECT_S)
+            self._loop.run(self._begin(device), CONNECT_S + CLOSE_S)
         except TimeoutError as error:
-            self._end()
+            self._loop.end()
             raise LinkClosed(f"{self.name}: not found within {CONNECT_S:g} s", hint=HINT) from error
         except ToolError:
-            self._end()
+            self._loop.end()
             raise
         except Exception as error:  # a package, an adapter, a device: each with classes of its own
-            self._end()
+            self._loop.end()
             raise LinkClosed(f"{self.name}: cannot be reached: {_said(error)}", hint=HINT) from error
 
     def read(self, timeout_s: float) -> bytes:
@@ -73,7 +69,7 @@ class BleStream:
 
     def write(self, data: bytes, timeout_s: float) -> None:
         try:
-            self._run(self._send(data), timeout_s)
+            self._loop.run(self._send(data), timeout_s)
         except TimeoutError:
             raise LinkTimeout(f"{self.name}: takes no more bytes") from None
         except Exception as error:
@@ -86,11 +82,11 @@ class BleStream:
         return 0
 
     def close(self) -> None:
-        if self._loop.is_closed():
+        if self._loop.is_ended:
             return
         with contextlib.suppress(Exception):  # it is gone either way
-            self._run(self._radio.disconnect(), CLOSE_S)
-        self._end()
+            self._loop.run(self._radio.disconnect(), CLOSE_S)
+        self._loop.end()
 
     async def _begin(self, device: str) -> None:
         await self._radio.connect(device, CONNECT_S, lambda: self._heard.put(None))
@@ -99,24 +95,6 @@ class BleStream:
     async def _send(self, data: bytes) -> None:
         for at in range(0, len(data), self._radio.room):
             await self._radio.write(data[at : at + self._radio.room])
-
-    def _run(self, work: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result(timeout_s)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            raise
-
-    def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CLOSE_S)
-        if self._thread.is_alive():
-            return
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
 
 
 class BleakRadio:

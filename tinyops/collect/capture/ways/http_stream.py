@@ -6,7 +6,7 @@ import contextlib
 import http.client
 import socket
 
-from tinyops.collect.capture.ways.kind import StreamEnded
+from tinyops.collect.capture.ways.kind import OneWay, StreamEnded
 from tinyops.link.client import LinkClosed
 
 CONNECT_S = 10.0
@@ -34,7 +34,7 @@ def get(secure: bool, host: str, port: int | None, path: str) -> HttpStream:
     return HttpStream(name, connection, answer, line)
 
 
-class HttpStream:
+class HttpStream(OneWay):
     """The body of an answer. `finite` when its length was said: then it is a file and not a sensor."""
 
     def __init__(
@@ -55,15 +55,6 @@ class HttpStream:
         if not data:
             raise StreamEnded(f"{self.name}: the answer has ended")
         return data
-
-    def write(self, data: bytes, timeout_s: float) -> None:
-        raise NotImplementedError("nobody listens")
-
-    def retune(self) -> bool:
-        return False
-
-    def speeds_left(self) -> int:
-        return 0
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

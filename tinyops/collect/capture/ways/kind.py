@@ -40,6 +40,19 @@ class Stream(Protocol):
         """Ends it, also for a thread that reads. May be called twice."""
 
 
+class OneWay:
+    """What a stream has in common with others that only bring bytes, at one speed."""
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        raise NotImplementedError("nobody listens")
+
+    def retune(self) -> bool:
+        return False
+
+    def speeds_left(self) -> int:
+        return 0
+
+
 @dataclass(frozen=True)
 class Traits:
     """What follows from a way. `talks`: requests reach the device. `begun`: its first byte is the beginning of what

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyops.collect.capture.ways.kind import StreamEnded
+from tinyops.collect.capture.ways.kind import OneWay, StreamEnded
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkClosed
 from tinyops.process import Completed, failure, find_tool
@@ -22,7 +22,7 @@ TAIL_LINES = 10
 END_S = 5.0
 
 
-class ProgramStream:
+class ProgramStream(OneWay):
     """Runs until it is closed; the pipe holds what comes meanwhile."""
 
     finite = False
@@ -55,15 +55,6 @@ class ProgramStream:
         if not data:
             raise self._end()
         return data
-
-    def write(self, data: bytes, timeout_s: float) -> None:
-        raise NotImplementedError("nobody listens")
-
-    def retune(self) -> bool:
-        return False
-
-    def speeds_left(self) -> int:
-        return 0
 
     def close(self) -> None:
         if self._closed:

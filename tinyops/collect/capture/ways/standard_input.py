@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 
-from tinyops.collect.capture.ways.kind import Opening, Stream, StreamEnded, Traits
+from tinyops.collect.capture.ways.kind import OneWay, Opening, Stream, StreamEnded, Traits
 from tinyops.errors import UsageError
 
 DESCRIPTOR = 0
@@ -27,7 +27,7 @@ class StdinWay:
         return PipeStream("standard input", DESCRIPTOR)
 
 
-class PipeStream:
+class PipeStream(OneWay):
     """The reading end of a pipe."""
 
     finite = True
@@ -43,15 +43,6 @@ class PipeStream:
         if not data:
             raise StreamEnded(f"{self.name} has ended")
         return data
-
-    def write(self, data: bytes, timeout_s: float) -> None:
-        raise NotImplementedError("nobody listens")
-
-    def retune(self) -> bool:
-        return False
-
-    def speeds_left(self) -> int:
-        return 0
 
     def close(self) -> None:
         return None
