@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import tinyops
 from fakes.labelling import motions
 from tinyops.cli import main
 from tinyops.cli.commands import label
@@ -23,6 +25,7 @@ from tinyops.cli.commands import label
     ("arguments", "message"),
     [
         (["wrists"], "no dataset 'wrists'"),
+        (["wrist", "--model", "nope"], "there is no model 'nope'"),
         (["wrist", "--port", "65536"], "--port 65536 is none"),
         (["wrist", "--port", "-1"], "--port -1 is none"),
     ],
@@ -45,6 +48,9 @@ def test_without_the_receivers_packages_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     motions(tmp_path, 1)
+    for name in ("label", "receiver"):  # what is imported again must not stay as the package's attribute
+        importlib.import_module(f"tinyops.{name}")
+        monkeypatch.setattr(tinyops, name, getattr(tinyops, name))
     for name in [name for name in sys.modules if name.startswith(("tinyops.label", "tinyops.receiver"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "starlette.applications", None)

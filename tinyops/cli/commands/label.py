@@ -45,6 +45,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         raise UsageError(f"--port {arguments.port} is none", hint=f"0 to {PORT_MAX}")
     root = repository_root(arguments)
     repository = load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root))
+    if arguments.model is not None and arguments.model not in repository.models:
+        known = ", ".join(repository.models) or "none"
+        raise UsageError(f"there is no model {arguments.model!r}"[:100], hint=f"models: {known}")
     opened = open_labelling(repository, arguments.dataset, _finder(root, arguments))
     number = len(opened.session.state().entries)
 
