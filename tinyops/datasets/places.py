@@ -51,6 +51,11 @@ def open_place(url: str, beside: Path, options: Mapping[str, Any], limits: Limit
     folder = folder_of(url, beside)
     if folder is not None:
         return Folder(folder)
+    if "@" in urlsplit(url).netloc and urlsplit(url).password is not None:
+        raise SpecError(
+            "the URL holds a password, which messages would repeat",
+            hint="`credentials: {secret: NAME}` of the dataset's source names a secret instead",
+        )
     patience = Patience(limits, list(options.values()))
     if urlsplit(url).scheme in WEB:
         from tinyops.remote.web_files import WebFiles

@@ -12,11 +12,12 @@ from tinyops.label.signals import Shown
 
 FRAMES_MAX = 4_000_000  # that are fetched at once: the page asks for 20 s at a time
 RATE_MIN_HZ = 3000  # below, no browser takes it, and nobody hears it
+RATE_MAX_HZ = 768_000  # what a take says of itself may be anything
 
 
 def wav(shown: Shown, channel: int, begin: int, end: int) -> bytes:
     """Frames of one channel, 16 bits, at their own rate. Raises SpecError for what cannot be heard."""
-    if shown.rate_hz is None or shown.rate_hz < RATE_MIN_HZ:
+    if shown.rate_hz is None or not RATE_MIN_HZ <= shown.rate_hz <= RATE_MAX_HZ:
         raise SpecError(f"{shown.rate_hz or 0:g} frames a second are no sound")
     if not 0 <= begin < end <= shown.frames or end - begin > FRAMES_MAX or not 0 <= channel < len(shown.limits):
         raise SpecError(f"frames {begin:,} to {end:,} of channel {channel} cannot be played at once")

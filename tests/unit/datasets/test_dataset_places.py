@@ -238,3 +238,10 @@ def test_what_others_say_of_a_secret_is_hidden_however_they_quote_it(secret: obj
     for said in (str(secret), repr(secret), json.dumps(secret), " ".join(str(secret).split())):
         assert "CANARY" not in hidden(f"refused: {said}", [secret])
     assert hidden("us-east-1 is no region", ["x" * 9, {"n": 3}, ""]) == "us-east-1 is no region"
+
+
+@pytest.mark.parametrize("scheme", ["http", "sftp"])
+def test_a_password_in_a_url_is_refused_and_not_repeated(scheme: str) -> None:
+    with pytest.raises(SpecError, match="holds a password") as refused:
+        open_place(f"{scheme}://user:CANARY@127.0.0.1:9/x", Path(), {})
+    assert "CANARY" not in str(refused.value)

@@ -93,6 +93,9 @@ def test_sound_comes_out_as_it_was_recorded() -> None:
             wav(what, channel, begin, end)
     with pytest.raises(SpecError, match="100 frames a second are no sound"):
         wav(shown(np.zeros((9, 1))), 0, 0, 9)
+    for rate_hz in (1e300, 768_001.0):
+        with pytest.raises(SpecError, match="are no sound"):
+            wav(replace(shown(np.zeros((9, 1))), rate_hz=rate_hz), 0, 0, 9)
 
 
 def test_a_take_shows_where_frames_are_missing() -> None:
