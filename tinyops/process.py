@@ -118,7 +118,8 @@ def kill_group(child: subprocess.Popen[str]) -> None:
     child.wait()
     for stream in (child.stdin, child.stdout, child.stderr):
         if stream is not None:
-            stream.close()
+            with contextlib.suppress(BrokenPipeError):  # what it was still to read: it left before
+                stream.close()
 
 
 def kill_all() -> None:

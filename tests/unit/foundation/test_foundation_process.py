@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import threading
 import time
@@ -90,3 +91,13 @@ def test_on_a_terminal_both_outputs_are_lines_and_what_is_overwritten_is_not_kep
         python("import time; time.sleep(60)", terminal=True, timeout_s=0.5)
     with pytest.raises(ToolError, match="cannot be started"):
         process.run(["/absent/program"], timeout_s=1, terminal=True)
+
+
+def test_a_program_that_left_before_it_read_is_ended_all_the_same() -> None:
+    child = subprocess.Popen(["true"], stdin=subprocess.PIPE, text=True, start_new_session=True)
+    assert child.stdin is not None
+    child.stdin.write("what nobody reads\n")  # stays in its buffer until it is closed
+    while child.poll() is None:
+        pass
+    process.kill_group(child)
+    assert child.stdin.closed
