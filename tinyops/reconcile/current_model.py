@@ -58,8 +58,8 @@ def _named(repository: Repository, dataset: str, name: str | None) -> list[str]:
     """Models of the dataset, or the one of them that was named. Raises UsageError."""
     named = [model for model, entry in repository.models.items() if entry.document.spec.dataset == dataset]
     if not named:
-        hint = "a document of kind Model with `dataset` and an architecture; `tinyops init` writes an example"
-        raise UsageError(f"no model has the dataset {dataset} yet", hint=hint)
+        hint = "write a document of kind Model that names it; `tinyops init` writes an example"
+        raise UsageError(f"no model is trained on {dataset} yet", hint=hint)
     if name is not None and name not in named:
         raise UsageError(f"no model {name!r} has the dataset {dataset}", hint=f"models with it: {', '.join(named)}")
     return named if name is None else [name]

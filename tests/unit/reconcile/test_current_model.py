@@ -25,7 +25,7 @@ spec:
 
 def test_without_a_model_of_the_dataset_it_says_so_before_it_asks_for_a_lock(tmp_path: Path) -> None:
     labelling.motions(tmp_path, 1)
-    with pytest.raises(UsageError, match="no model has the dataset wrist yet"):
+    with pytest.raises(UsageError, match="no model is trained on wrist yet"):
         current_model(tmp_path, "wrist")
 
 

@@ -82,7 +82,7 @@ function recordingFacts(recording) {
 
 function opinion() {
   const { model, origin, problem, hint, done, total } = guesses.state;
-  if (problem) return `No suggestions: ${problem}. ${hint}`;
+  if (problem) return `No suggestions: ${problem}. ${hint.charAt(0).toUpperCase()}${hint.slice(1)}`;
   if (!model) return "Looking for a model that would suggest labels …";
   const found = guesses.byPath.get(editor.path);
   if (found?.problem) return `No suggestions here: ${found.problem}`;
