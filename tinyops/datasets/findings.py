@@ -25,10 +25,14 @@ class Finding:
     hint: str = ""
 
     def __str__(self) -> str:
-        """The sentence, its recordings below it, what to do."""
-        more = [f"… and {self.total - len(self.places):,} more"] if self.total > len(self.places) else []
+        return self.text()
+
+    def text(self, shown: int = PLACES_SHOWN) -> str:
+        """The sentence, the first of its recordings below it, what to do."""
+        places = self.places[:shown]
+        more = [f"… and {self.total - len(places):,} more"] if self.total > len(places) else []
         hint = [self.hint] if self.hint else []
-        return "\n  ".join([f"{self.check}: {self.message}", *self.places, *more, *hint])
+        return "\n  ".join([f"{self.check}: {self.message}", *places, *more, *hint])
 
 
 def errors_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -10,6 +10,7 @@ from tinyops.files import JsonObject
 from tinyops.plan.changes import CONTROL, REASON_LIMIT
 
 SIGNS = {"error": "✗", "note": "~", "warning": "!"}
+PLACES_IN_PLANS = 3  # recordings below a finding
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ def merged(findings: Iterable[DataFinding]) -> tuple[DataFinding, ...]:
 
 
 def finding_lines(findings: Sequence[DataFinding]) -> Iterator[str]:
-    """As text for people."""
+    """As text for people; `tinyops data check` lists more of the recordings."""
     for found in findings:
-        sentence, *rest = str(found.finding).split("\n")
+        sentence, *rest = found.finding.text(PLACES_IN_PLANS).split("\n")
         yield f"  {SIGNS[found.finding.level]} {found.finding.level:<8}{'data':<9} {found.dataset}: {sentence}"
         yield from (f"      {line}" for line in rest)
 

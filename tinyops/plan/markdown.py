@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.findings import SIGNS as FINDING_SIGNS
-from tinyops.plan.findings import DataFinding
+from tinyops.plan.findings import PLACES_IN_PLANS, DataFinding
 from tinyops.plan.prices import Figures, PlanFile, Price
 from tinyops.plan.render import SIGNS, summary
 
@@ -16,7 +16,6 @@ LIMIT = 65_536  # characters that GitHub takes in one comment
 _ROOM = LIMIT - 2_000  # for what ends the comment
 UNKNOWN = "?"
 MISSED = "✗"
-PLACES_SHOWN = 3  # recordings below a finding
 HEADERS = (
     "board",
     "model",
@@ -175,9 +174,9 @@ def _data(findings: Sequence[DataFinding]) -> list[str]:
 def _finding(found: DataFinding) -> Iterator[str]:
     said = found.finding
     yield f"- {FINDING_SIGNS[said.level]} {code_span(f'{found.dataset}: {said.check}: {said.message}')}"
-    yield from (f"  - {code_span(place)}" for place in said.places[:PLACES_SHOWN])
-    if said.total > PLACES_SHOWN:
-        yield f"  - … and {said.total - PLACES_SHOWN:,} more"
+    yield from (f"  - {code_span(place)}" for place in said.places[:PLACES_IN_PLANS])
+    if said.total > PLACES_IN_PLANS:
+        yield f"  - … and {said.total - PLACES_IN_PLANS:,} more"
     if said.hint:
         yield f"  - {code_span(said.hint)}"
 

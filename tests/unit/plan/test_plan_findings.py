@@ -32,8 +32,8 @@ def test_the_text_shows_each_with_its_recordings_and_what_to_do() -> None:
     lines = text.splitlines()
     first = lines.index("  ✗ error   data      wrist: gaps: 12 recordings with more than 5.0% of the frames lost")
     assert lines[first + 1] == "        data/wrist.csv:2: t2: 12.0%"
-    assert lines[first + 11 : first + 13] == ["        … and 2 more", "        record them again"]
-    assert lines[first + 13] == "  ! warning data      wrist: unlabelled: 1 recording without a label is left out"
+    assert lines[first + 4 : first + 6] == ["        … and 9 more", "        record them again"]
+    assert lines[first + 6] == "  ! warning data      wrist: unlabelled: 1 recording without a label is left out"
     assert "data" not in plan_text(file().plan)
 
 
