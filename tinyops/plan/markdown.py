@@ -7,8 +7,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from tinyops.plan.changes import Action, Change, Plan
-from tinyops.plan.findings import SIGNS as FINDING_SIGNS
 from tinyops.plan.findings import PLACES_IN_PLANS, DataFinding
+from tinyops.plan.findings import SIGNS as FINDING_SIGNS
 from tinyops.plan.prices import Figures, PlanFile, Price
 from tinyops.plan.render import SIGNS, summary
 
