@@ -157,7 +157,7 @@ def test_silence_and_noise_end_in_time(
 def test_a_line_that_is_not_there(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, found = bench(capsys, "microbit", model_file(tmp_path, 3), str(tmp_path / "ttyACM0"))
     assert status == 70
-    assert "cannot be opened" in found["error"]["message"]
+    assert "there is no such serial line" in found["error"]["message"]
 
 
 def test_linux_has_no_serial_line(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

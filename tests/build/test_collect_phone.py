@@ -101,6 +101,7 @@ def test_takes_outlive_the_page_until_they_are_removed(page: Any) -> None:
     page.wait_for_selector("body[data-ready=yes]")
     assert "arm up" in page.inner_text("#takes li") and saved(page) == before
     page.get_by_role("button", name="Remove").click()
+    sync_api.expect(page.locator("#takes li")).to_have_count(0)
     page.reload()
     page.wait_for_selector("body[data-ready=yes]")
     assert page.locator("#takes li").count() == 0

@@ -157,6 +157,18 @@ WALKS = [
     Walk(("render", "--chek"), 64, "--chek"),
     Walk(("render", "--check"), 65, "is not what `tinyops render` writes", stale_render),
     Walk(("render",), 65, "microbit", misspell),
+    Walk(("collect", "firmware", "shakes", "linux", "--out", "made"), 0, "made: a collector of linux for shakes"),
+    Walk(("collect", "firmware", "shakes", "lunix"), 64, "linux"),
+    Walk(("collect", "shakes"), 64, "--port"),
+    Walk(("collect", "shakes", "--stdin"), 64, "recordings"),
+    Walk(("data", "check"), 0, "shakes"),
+    Walk(("data", "card", "shakes"), 0, "shakes"),
+    Walk(("data", "stats", "shake"), 64, "shakes"),
+    Walk(("data",), 64, "VERB"),
+    Walk(("features", "shakes", "--text"), 0, "rest"),
+    Walk(("features", "shake"), 64, "shakes"),
+    Walk(("label", "shakes"), 64, "recordings"),
+    Walk(("label",), 64, "DATASET"),
     Walk(("plan",), 0, "No changes."),
     Walk(("plan", *PLAIN_LOCK), 0, "No changes."),
     Walk(("plan",), 0, "security_counter 0 → 3", more_counter),
@@ -323,8 +335,8 @@ def test_in_json(bench: Repository, walk: Walk, capfd: pytest.CaptureFixture[str
         assert walk.code in (0, 2, 66, 67)
 
 
-# Walked to success where what they need is there: a terminal, a board on a cable, a fault.
-ELSEWHERE = {"crash", "doctor", "enrol", "flash", "receive", "twin", "update"}
+# Walked to success where what they need is there: a terminal, a board on a cable, a browser, a fault.
+ELSEWHERE = {"crash", "doctor", "enrol", "flash", "label", "receive", "twin", "update"}
 
 
 def test_every_command_is_walked_to_success_and_to_a_usage_error() -> None:

@@ -108,9 +108,13 @@ async function keep(recording, begun) {
 
 // -- takes -------------------------------------------------------------------------------------
 
+/** What is shown as kept, or as removed, is so after a reload as well. */
 async function remember() {
-  showTakes();
-  await storage?.put({ takes });
+  try {
+    await storage?.put({ takes });
+  } finally {
+    showTakes();
+  }
 }
 
 function showTakes() {
