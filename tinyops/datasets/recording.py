@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,12 @@ from tinyops.datasets.index import IndexRow
 from tinyops.specs.model import RecordingsSource, Signal
 
 Values = NDArray[np.float64]
+
+
+def as_values(numbers: NDArray[Any]) -> Values:
+    """The same numbers as float64. A NaN that signals becomes one that does not: what is no number is judged later."""
+    with np.errstate(invalid="ignore"):
+        return numbers.astype(np.float64)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from tinyops.datasets.recording import as_values
 from tinyops.documents import Strict
 from tinyops.errors import SpecError
 from tinyops.files import MIB, pretty_json
@@ -99,7 +100,7 @@ class Take:
     def physical(self) -> NDArray[np.float64]:
         """The values [T, V] in the channels' units."""
         if self.facts.full_scale is None:
-            return self.values.astype(np.float64)
+            return as_values(self.values)
         repeat = self.values.shape[1] // len(self.facts.channels)
         return self.values.astype(np.float64) * (np.tile(np.array(self.facts.full_scale), repeat) / 32768.0)
 

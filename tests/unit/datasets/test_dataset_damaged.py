@@ -43,6 +43,7 @@ def whole(kind: str) -> bytes:
 
 KINDS = ("png", "jpg", "bmp", "parquet", "wav", "take", "npy", "npz")
 WHOLE = {kind: whole(kind) for kind in KINDS}
+SIGNALLED = {kind: np.float32(7 / 20 if kind == "wav" else 7) for kind in ("parquet", "wav", "npy")}  # a value of each
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -68,3 +69,17 @@ def test_a_damaged_file_is_read_or_refused(kind: str, edits: list[tuple[float, b
                     assert item.values.shape[1] == signal.frame_values
             except SpecError as error:
                 assert error.message.startswith("x")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "wav", "npy"])
+def test_a_nan_that_signals_is_a_nan(kind: str) -> None:
+    data, at = WHOLE[kind], WHOLE[kind].rindex(SIGNALLED[kind].tobytes())
+    (found,) = FORMATS[kind](data[:at] + b"\x01\x00\x80\x7f" + data[at + 4 :], STREAM, "x")
+    assert np.isnan(found.values).sum() == 1
+
+
+def test_a_nan_that_signals_in_a_take_is_a_nan() -> None:
+    values = np.arange(18, dtype="<f4").reshape(9, 2)
+    values.view("<u4")[3, 1] = 0x7F800001
+    (found,) = FORMATS["take"](take_bytes(Take(FACTS, values)), STREAM, "x")
+    assert np.argwhere(np.isnan(found.values)).tolist() == [[3, 1]]

@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tinyops.datasets.formats.limits import refuse_many
-from tinyops.datasets.recording import STRICT, Labelled, Leniency
+from tinyops.datasets.recording import STRICT, Labelled, Leniency, as_values
 from tinyops.errors import SpecError
 from tinyops.files import MIB
 from tinyops.specs.model import Signal
@@ -110,4 +110,4 @@ def _checked(values: NDArray[Any], signal: Signal, where: str) -> Labelled:
         wanted = signal.size if channels == 1 and values.ndim == 2 else (*signal.size, channels)
     if values.shape != wanted or not values.size:
         raise SpecError(f"{where}: has the shape {list(values.shape)}, the dataset's signal wants {list(wanted)}")
-    return Labelled("", values.astype(np.float64).reshape(-1, signal.frame_values), 1)
+    return Labelled("", as_values(values).reshape(-1, signal.frame_values), 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinyops.datasets.formats.columns import chosen_columns
-from tinyops.datasets.recording import STRICT, Labelled, Leniency
+from tinyops.datasets.recording import STRICT, Labelled, Leniency, as_values
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB
 from tinyops.specs.model import Signal
@@ -70,4 +70,4 @@ def numbers(file: Any, name: str, where: str) -> Any:
     found = column(file, name, where)
     if found.dtype.kind not in "iuf":
         raise SpecError(f"{where}: column {name} holds {str(found.dtype)[:40]}, not numbers")
-    return found.astype(np.float64)
+    return as_values(found)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyops.datasets.formats.limits import VALUES_LIMIT, refuse_many
-from tinyops.datasets.recording import STRICT, Labelled, Leniency, Values
+from tinyops.datasets.recording import STRICT, Labelled, Leniency, Values, as_values
 from tinyops.errors import SpecError, ToolError
 from tinyops.specs.model import Signal
 
@@ -112,7 +112,7 @@ def decode(body: memoryview, layout: Layout) -> Values:
     """Samples [T, channels] from -1 to 1."""
     samples: NDArray[Any]
     if layout.codec == FLOAT:
-        samples = np.frombuffer(body, f"<f{layout.bits // 8}").astype(np.float64)
+        samples = as_values(np.frombuffer(body, f"<f{layout.bits // 8}"))
     elif layout.bits == 8:  # the only width without a sign
         samples = (np.frombuffer(body, np.uint8).astype(np.float64) - 128) / 128
     elif layout.bits == 24:
