@@ -378,7 +378,7 @@ def test_before_the_first_release(tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_changes_no_status(bench: Repository) -> None:
     stricter(bench)
-    child = bench.start("apply")
+    child = bench.start("apply", PYTHONUNBUFFERED="")  # as it is outside of CI
     assert child.stdout is not None and child.stderr is not None
     child.stdout.close()
     child.stderr.close()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from tinyops.errors import ExitCode, SpecError, TinyopsError
 from tinyops.files import JsonObject, canonical_json, pretty_json, printable
@@ -95,18 +94,21 @@ def log(text: str) -> None:
 
     That nobody reads it any more is no reason to end what is under way.
     """
-    with contextlib.suppress(BrokenPipeError):
-        sys.stderr.write(printable_lines(text.expandtabs()) + "\n")
-        sys.stderr.flush()
+    _write(sys.stderr, printable_lines(text.expandtabs()) + "\n")
 
 
 def _print(text: str) -> None:
-    """The result on standard output; a reader such as `head` may have gone, which changes no exit status."""
+    """The result on standard output."""
+    _write(sys.stdout, text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """A reader such as `head` may have gone, which changes no exit status."""
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        stream.write(text)
+        stream.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for the flush when Python ends
 
 
 def _fold(headers: Sequence[str], rows: Sequence[Sequence[str]], column: int) -> list[list[str]]:
