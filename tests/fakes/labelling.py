@@ -11,22 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from fakes.projects import PROJECT
 from tinyops.datasets.adding import Addition, add_entries, take_addition
 from tinyops.datasets.objects import data_folder
 from tinyops.datasets.take import Clock, Take, TakeFacts
 from tinyops.files import digest_bytes
 
 SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data")) / "datasets"
-PROJECT = """\
-apiVersion: tinyops/v1
-kind: Project
-metadata: {name: bench}
-spec:
-  releases: {kind: directory, path: ../.tinyops/releases}
-  artifacts: {url: ../.tinyops/store}
-  signing:
-    image: {by: ci, key: {secret: TINYOPS_IMAGE_KEY}}
-"""
 DATASET = """\
 apiVersion: tinyops/v1
 kind: Dataset

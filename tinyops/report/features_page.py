@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +25,12 @@ from tinyops.report.pictures import (
     png,
     sparkline,
 )
+from tinyops.report.templating import page_environment, policy_hash, read_template
 from tinyops.train.preview import About, ClassView, Example, Preview, Shown
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 WIDTH, SIGNAL_HEIGHT, ROWS_HEIGHT = 300, 56, 150
 LINES_MAX = 9  # rows of so few values are drawn as lines, one in each colour
 COUNTS = 32768
@@ -46,7 +43,7 @@ def features_page(preview: Preview, about: About) -> str:
     """The page as text."""
     from markupsafe import Markup
 
-    style = (TEMPLATES / "features.css").read_text(encoding="utf-8")
+    style = read_template("features.css")
     scale = png(np.arange(256, dtype=np.uint8)[None], colours())
     page: str = (
         _environment()
@@ -58,7 +55,7 @@ def features_page(preview: Preview, about: About) -> str:
             steps=[step_text(step) for step in about.augment],
             values=_values(preview, about.signal["channels"]),
             style=Markup(style),  # noqa: S704 - our own file
-            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            style_hash=policy_hash(style),
             scale=_ours(data_url(scale)),
             spreads=SPREADS,
         )
@@ -179,17 +176,7 @@ def _tail(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=lambda v: v if hasattr(v, "__html__") or isinstance(v, int | float) else _clean(v),
-    )
+    made = page_environment(_clean)
     made.globals |= {
         "draw_rows": draw_rows,
         "draw_signal": draw_signal,
@@ -203,7 +190,9 @@ def _environment() -> Environment:
     return made
 
 
-def _clean(value: object) -> str:
+def _clean(value: object) -> object:
+    if hasattr(value, "__html__") or isinstance(value, int | float):
+        return value
     text = printable(str(value))
     return text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
 

@@ -6,8 +6,6 @@ of devices is filled by its script, from the same data, by text nodes only. Its 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyops.files import JsonObject, canonical_json, printable, write_atomic
+from tinyops.report.templating import page_environment, policy_hash, read_template
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 NEEDS_SHOWN = 100
 BAR_WIDTH = 1000
 CHART_WIDTH, CHART_HEIGHT = 280, 96
@@ -83,7 +81,7 @@ def fleet_page(status: JsonObject) -> str:
     """The page as text."""
     from markupsafe import Markup
 
-    script, style = _read("fleet.js"), _read("fleet.css")
+    script, style = read_template("fleet.js"), read_template("fleet.css")
     needs = status["needs"]
     return (
         _environment()
@@ -95,8 +93,8 @@ def fleet_page(status: JsonObject) -> str:
             totals=_totals(status),
             script=Markup(script),  # noqa: S704 - our own files
             style=Markup(style),  # noqa: S704
-            script_hash=_hash(script),
-            style_hash=_hash(style),
+            script_hash=policy_hash(script),
+            style_hash=policy_hash(style),
             data=Markup(embedded_json(device_table(status))),  # noqa: S704 - escaped for a script element
         )
     )
@@ -206,17 +204,7 @@ def _short(digest: str | None) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_clean_text,
-    )
+    made = page_environment(_clean_text)
     made.filters |= {"short": _short, "count": lambda n: f"{n:,}", "share": lambda n: f"{n:.1%}"}
     made.globals |= {
         "pieces": pieces,
@@ -233,11 +221,3 @@ def _environment() -> Environment:
 def _clean_text(value: object) -> object:
     """Applied to every value that a template prints, before it is escaped; markup of our own stays."""
     return value if hasattr(value, "__html__") else _cell(value)
-
-
-def _read(name: str) -> str:
-    return (TEMPLATES / name).read_text()
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
