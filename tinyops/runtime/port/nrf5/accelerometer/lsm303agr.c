@@ -1,5 +1,5 @@
-/* The accelerometer of the LSM303AGR. Facts: its data sheet, DocID027765 revision 10: 12 bits at
- * high resolution, of 0.98, 1.95, 3.9 and 11.72 mg by range; a FIFO of 32 readings. */
+/* The accelerometer of the LSM303AGR. Facts as its data sheet has them, whose text was not at hand:
+ * 12 bits at high resolution, of 0.98, 1.95, 3.9 and 11.72 mg by range; a FIFO of 32 readings. */
 #include "chips.h"
 #include "twi.h"
 

@@ -1,4 +1,4 @@
-/* The MMA8653FC. Facts: its data sheet, revision 2.2 (registers, tables of data rates and ranges):
+/* The MMA8653FC. Facts as its data sheet has them, whose text was not at hand:
  * 10 bits, of which 512 are the range; it keeps one reading, and says when it overwrote another. */
 #include "chips.h"
 #include "twi.h"

@@ -1,6 +1,6 @@
 /* Facts: nRF51 Series Reference Manual 3.0, 27 (TWI), and nRF52833 Product Specification, TWI,
- * which has the same registers; PAN 56 of the nRF51822: the interface may hang when it is resumed
- * within 20 microseconds of a byte. */
+ * which has the same registers; an anomaly of the nRF51822, its number and pause unsourced: the
+ * interface may hang when it is resumed within 20 microseconds of a byte. */
 #include "twi.h"
 
 #include "pins.h"
