@@ -291,6 +291,12 @@ def test_the_same_values_in_two_files_are_said() -> None:
     assert look(lambda all_: (change(0, **still)(all_), change(1, **still)(all_))) == ()  # silence is like silence
 
 
+def test_small_pictures_that_agree_in_statistics_are_no_copies() -> None:
+    copied = {name: getattr(good()[0], name) for name in ("low", "high", "mean", "spread")}
+    pictures = spec(signal={**{k: v for k, v in SIGNAL.items() if k != "rate_hz"}, "size": [8, 8]})
+    assert [f for f in look(change(1, **copied), pictures) if f.check == "duplicates"] == []
+
+
 def test_pieces_that_overlap_are_said() -> None:
     digest = good()[0].sha256
 
