@@ -54,12 +54,15 @@ class Folder:
         return self.root / record_name(key)
 
     def find(self, artifact: Artifact) -> Path | None:
-        """The path of an intact object, or None. A damaged object is removed."""
+        """The path of an intact object, or None.
+
+        A damaged one stays until a whole one is renamed over it: whoever removed it by name after having read it
+        might remove the whole one that another writer has put there meanwhile.
+        """
         path = self.object_path(artifact.digest)
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_size == artifact.bytes and digest_file(path) == artifact.digest:
                 return path
-            path.unlink()
         return None
 
     def add(self, source: Path) -> Artifact:

@@ -12,6 +12,7 @@ import pytest
 from fakes.stores import KEY, key_of, made, store_at
 from tinyops.artifacts import Artifact
 from tinyops.errors import Leased
+from tinyops.files import digest_file, write_atomic
 from tinyops.store import Store, folder
 
 
@@ -31,8 +32,28 @@ def test_a_damaged_object_counts_as_absent_and_can_be_made_again(store: Store) -
     path.chmod(0o644)
     path.write_bytes(b"Weights")
     assert store.lookup(record.key) is None
-    assert not path.exists()
     assert store.lookup(made(store).key) == record
+
+
+def test_a_whole_object_that_comes_while_a_damaged_one_is_read_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two compile steps fetched one damaged model at once, and one removed what the other had brought."""
+    artifact = made(store).outputs["deep/file"]
+    path = store.folder.object_path(artifact.digest)
+    whole = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(b"Weights")
+
+    def read_slowly(damaged: Path) -> str:
+        digest = digest_file(damaged)
+        write_atomic(path, whole)
+        return digest
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tinyops.store.folder.digest_file", read_slowly)
+        assert store.find(artifact) is None
+    assert store.find(artifact) == path
 
 
 def test_a_damaged_record_counts_as_absent(store: Store) -> None:
