@@ -24,6 +24,8 @@ from tinyops.specs.model import (
     TfliteArchitecture,
     Training,
 )
+from tinyops.specs.squeeze import PLAIN, Variant
+from tinyops.specs.targets import Target, fleet_targets
 from tinyops.specs.window import frame_samples, window
 from tinyops.twin.slot_images import slot_files
 
@@ -50,17 +52,17 @@ def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board])
         yield from model_steps(repository, name, lock)
     for entry in repository.fleets.values():
         fleet = entry.document
+        targets = fleet_targets(fleet, repository.models[fleet.spec.model_name].document.spec.squeeze)
         if fleet.spec.model.digest is not None:
             yield pinned_step(fleet)
-        for board_name in fleet.spec.boards:
-            board = catalog[board_name].built_with(fleet.spec.boards[board_name].framework)
-            yield from board_steps(repository, fleet, board, lock)
+        for target in targets.values():
+            board = catalog[target.board].built_with(target.binding.framework)
+            yield from board_steps(repository, fleet, target, board, lock)
 
 
 def pinned_step(fleet: Fleet) -> Step:
     """An int8 model that a release holds, named by its digest: it is recalled, never made."""
-    kind, _, subject = fleet.spec.squeeze_step.partition(":")
-    return Step(kind, subject, {PINNED: fleet.spec.model.digest})
+    return Step("squeeze", f"{fleet.spec.model_subject}/{PLAIN}", {PINNED: fleet.spec.model.digest})
 
 
 def collect_step(repository: Repository, name: str, lock: Lock | None) -> Step:
@@ -76,26 +78,34 @@ def collect_step(repository: Repository, name: str, lock: Lock | None) -> Step:
 
 
 def model_steps(repository: Repository, name: str, lock: Lock) -> Iterator[Step]:
-    """Train (unless the model is finished) and squeeze."""
+    """Train (unless the model is finished) and squeeze, for each variant of the model; the first comes first."""
     entry = repository.models[name]
     spec = entry.document.spec
     data: dict[str, InputRef] = {}
     if spec.dataset is not None:
         data = {f: InputRef(f"collect:{spec.dataset}", f) for f in ("recordings.npz", "dataset.json")}
-    inputs, sources = dict(data), {}
     window_of = window_settings(repository, entry.document)
-    if isinstance(spec.architecture, TfliteArchitecture):
-        sources["model.tflite"] = repository.source(entry, spec.architecture.file)
-    else:
-        yield _train_step(repository, entry, window_of, data, lock)
-        inputs |= {f: InputRef(f"train:{name}", f) for f in ("float.tflite", "features.json", "training.json")}
-    settings = {"variant": "int8", "input": window_of, "revision": REVISIONS["squeeze"]}
-    yield Step("squeeze", f"{name}/int8", settings, _packages(lock, SQUEEZE_PACKAGES), inputs, sources)
+    for variant in spec.squeeze.all:
+        inputs, sources = dict(data), {}
+        if isinstance(spec.architecture, TfliteArchitecture):
+            sources["model.tflite"] = repository.source(entry, spec.architecture.file)
+        else:
+            trained = _train_step(repository, entry, variant, window_of, data, lock)
+            yield trained
+            inputs |= {f: InputRef(trained.id, f) for f in ("float.tflite", "features.json", "training.json")}
+        settings = {"variant": variant.settings or PLAIN, "input": window_of, "revision": REVISIONS["squeeze"]}
+        yield Step("squeeze", f"{name}/{variant.name}", settings, _packages(lock, SQUEEZE_PACKAGES), inputs, sources)
 
 
 def _train_step(
-    repository: Repository, entry: Loaded[Model], window_of: JsonObject, data: Mapping[str, InputRef], lock: Lock
+    repository: Repository,
+    entry: Loaded[Model],
+    variant: Variant,
+    window_of: JsonObject,
+    data: Mapping[str, InputRef],
+    lock: Lock,
 ) -> Step:
+    """Variants that are only quantised otherwise share the plain one's weights."""
     spec = entry.document.spec
     sources: dict[str, Source] = {}
     architecture = spec.architecture.model_dump(mode="json")
@@ -113,7 +123,13 @@ def _train_step(
     inputs = dict(data)
     for _, name in named_backgrounds(spec):
         inputs |= {f"background-{name}.{f}": InputRef(f"collect:{name}", f) for f in data}
-    return Step("train", entry.document.metadata.name, settings, _packages(lock, TRAIN_PACKAGES), inputs, sources)
+    subject = entry.document.metadata.name
+    if variant.trains:
+        subject, settings["variant"] = f"{subject}/{variant.name}", variant.settings
+    if variant.teacher is not None:
+        taught = f"train:{variant.teacher}"
+        inputs |= {f"teacher.{f}": InputRef(taught, f) for f in ("float.tflite", "features.json", "training.json")}
+    return Step("train", subject, settings, _packages(lock, TRAIN_PACKAGES), inputs, sources)
 
 
 def training_settings(training: Training) -> JsonObject:
@@ -123,21 +139,20 @@ def training_settings(training: Training) -> JsonObject:
     return {n: v for n, v in settings.items() if n not in later or getattr(training, n) != later[n]}
 
 
-def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) -> Iterator[Step]:
-    """Compile and image of the fleet's model for one board, then the fleet's firmware and its twin.
+def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Board, lock: Lock) -> Iterator[Step]:
+    """Compile and image of the fleet's model for one of its targets, then the fleet's firmware and its twin.
 
     A model that is linked has no image: its sources are inputs of the firmware.
     """
     model, facts = fleet.spec.model_name, board.spec
-    subject, fleet_subject = f"{fleet.spec.model_subject}/{board.name}", f"{fleet.metadata.name}/{board.name}"
+    subject, compiled = target.compiled, target.compile_step
     compiler = {"name": facts.compiler, "version": lock.compilers.get(facts.compiler)}
-    squeezed, compiled, built = fleet.spec.squeeze_step, f"compile:{subject}", f"image:{subject}"
     yield Step(
         "compile",
         subject,
         compile_settings(repository, model, board),
         {"tinyops": lock.tinyops.compiler},
-        {f: InputRef(squeezed, f) for f in ("int8.tflite", "features.json")},
+        {f: InputRef(target.model_step, f) for f in ("int8.tflite", "features.json")},
     )
     linked = facts.model_form == "linked"
     if not linked:
@@ -155,8 +170,8 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
         firmware_inputs |= {"contract.json": InputRef(compiled, "contract.json")}
     yield Step(
         "firmware",
-        fleet_subject,
-        {**firmware_settings(fleet, board), **_trust_settings(repository, facts), "contract": contract},
+        target.subject,
+        {**firmware_settings(target, board), **_trust_settings(repository, facts), "contract": contract},
         {
             "compiler": compiler,
             "platformio": lock.python.get("platformio"),
@@ -169,7 +184,7 @@ def board_steps(repository: Repository, fleet: Fleet, board: Board, lock: Lock) 
     )
     spec = repository.models[model].document.spec
     frames = spec.dataset is not None and not spec.input.takes_tensors
-    yield _twin_step(fleet_subject, board, lock, squeezed, compiled, built, frames=frames, signed=_signed(fleet, facts))
+    yield _twin_step(target, board, lock, frames=frames, signed=_signed(fleet, facts))
 
 
 def _signed(fleet: Fleet, facts: BoardSpec) -> JsonObject:
@@ -178,25 +193,14 @@ def _signed(fleet: Fleet, facts: BoardSpec) -> JsonObject:
     return {"security_counter": fleet.spec.security_counter} if there else {}
 
 
-def _twin_step(
-    fleet_subject: str,
-    board: Board,
-    lock: Lock,
-    squeezed: str,
-    compiled: str,
-    built: str,
-    *,
-    frames: bool,
-    signed: JsonObject,
-) -> Step:
+def _twin_step(target: Target, board: Board, lock: Lock, *, frames: bool, signed: JsonObject) -> Step:
     """`frames` says that the model takes a sensor's frames, so that a recording is streamed through the twin; `signed`
     is what its images are bound to."""
-    firmware = f"firmware:{fleet_subject}"
-    inputs = {"firmware": InputRef(firmware, ALL_OUTPUTS)}
+    inputs = {"firmware": InputRef(target.firmware_step, ALL_OUTPUTS)}
     if board.spec.model_form != "linked":
-        inputs = {"image": InputRef(built, ALL_OUTPUTS), **inputs}
-    inputs |= {f: InputRef(compiled, f) for f in ("contract.json", "compile.json")}
-    inputs |= {f: InputRef(squeezed, f) for f in ("golden.bin", *(["stream.bin"] if frames else []))}
+        inputs = {"image": InputRef(target.image_step, ALL_OUTPUTS), **inputs}
+    inputs |= {f: InputRef(target.compile_step, f) for f in ("contract.json", "compile.json")}
+    inputs |= {f: InputRef(target.model_step, f) for f in ("golden.bin", *(["stream.bin"] if frames else []))}
     name = board.spec.emulator
     emulator = {"name": name, "version": lock.emulators.get(name)} if name else None
     settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"], **signed}
@@ -204,7 +208,7 @@ def _twin_step(
     if board.spec.twin.kind in ("native", "qemu-user"):  # which compile what runs the model
         compiler = {"name": board.spec.compiler, "version": lock.compilers.get(board.spec.compiler)}
     lock_entries = {"emulator": emulator, "compiler": compiler, "firmware": lock.tinyops.firmware}
-    return Step("twin", fleet_subject, settings, lock_entries, inputs)
+    return Step("twin", target.subject, settings, lock_entries, inputs)
 
 
 def _linker(facts: BoardSpec, lock: Lock) -> JsonObject:
@@ -243,14 +247,13 @@ def board_facts(board: Board) -> JsonObject:
     return board.spec.model_copy(update=left_out).model_dump(mode="json")
 
 
-def firmware_settings(fleet: Fleet, board: Board) -> JsonObject:
-    binding = fleet.spec.boards[board.name]
-    sensor, acts = binding.sensor, binding.act
+def firmware_settings(target: Target, board: Board) -> JsonObject:
+    sensor, acts = target.binding.sensor, target.binding.act
     return {
         "board": board.name,
         "facts": board_facts(board),
-        "sensor": sensor if isinstance(sensor, str) else sensor.model_dump(mode="json"),
-        "fleet": fleet.metadata.name,
+        "sensor": sensor.model_dump(mode="json"),
+        "fleet": target.fleet,
     } | ({} if acts is None else {"act": [act.model_dump(mode="json") for act in acts]})
 
 

@@ -13,6 +13,7 @@ from tinyops.plan.awaiting import Awaiting
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.findings import DataFinding
 from tinyops.plan.gates import Miss
+from tinyops.specs.targets import Target, Targets
 
 AS_RELEASED = (Action.KEEP, Action.MOVE)
 
@@ -81,12 +82,12 @@ class PlanFile:
 class Costs:
     """What prices are made from beside the plan.
 
-    `fleets` names model and boards of each fleet as the specs want them; `before` is the last release, `after`
+    `fleets` holds the targets of each fleet as the specs want them; `before` is the last release, `after`
     what a build would release, None when nothing was built. `devices` counts devices by fleet and board, where they
     are listed. `milliseconds` turns a board's instructions into time where such a board was measured.
     """
 
-    fleets: Mapping[str, tuple[str, tuple[str, ...]]]
+    fleets: Targets
     before: Manifest | None
     after: Manifest | None
     devices: Mapping[str, Mapping[str, int]]
@@ -104,57 +105,51 @@ def prices(plan: Plan, costs: Costs) -> tuple[Price, ...]:
 
 
 def _of_fleet(name: str, changes: Mapping[str, Change], costs: Costs) -> Iterator[Price]:
-    model, boards = costs.fleets.get(name, ("", ()))
+    targets = costs.fleets.get(name, {})
     before = _entry(costs.before, name)
     was = before.boards if before else {}
-    for board in sorted({*boards, *was}):
-        if board in boards:
-            yield _of_board(name, board, model, changes, costs)
+    for board in sorted({*targets, *was}):
+        if board in targets:
+            yield _of_board(targets[board], changes, costs)
         else:
             figures = _figures(was[board], board, costs)
-            yield Price(name, board, before.model if before else model, figures, None, True, 0, 0)
+            yield Price(name, board, before.model if before else "", figures, None, True, 0, 0)
 
 
-def _of_board(fleet: str, board: str, model: str, changes: Mapping[str, Change], costs: Costs) -> Price:
+def _of_board(target: Target, changes: Mapping[str, Change], costs: Costs) -> Price:
+    fleet, board = target.fleet, target.name
     before, missed = _offered(costs.before, fleet, board), costs.missed.get(fleet, ())
     after = None if any(m.is_failure for m in missed) else _offered(costs.after, fleet, board)
-    was = _figures(before, board, costs) if before else None
+    was = _figures(before, target.board, costs) if before else None
     missed = tuple(m for m in missed if m.board in (None, board))
-    now, whole, air = _foreseen(fleet, board, model, changes, was)
-    if air == 0 and before is not None and before.images and _moves(changes, f"twin:{fleet}/{board}"):
+    now, whole, air = _foreseen(target, changes, was)
+    if air == 0 and before is not None and before.images and _moves(changes, target.twin_step):
         air = None  # another security counter makes other images of the same files
     if after is not None:
         released, built = (sent(m, fleet, board) if m is not None else {} for m in (costs.before, costs.after))
         air = _air_bytes(released, built)
-        now, whole = _figures(after, board, costs), True
+        now, whole = _figures(after, target.board, costs), True
     devices = costs.devices.get(fleet, {}).get(board, 0) if fleet in costs.devices else None
-    return Price(fleet, board, model, was, now, whole, air, 0 if air == 0 else devices, missed)
+    return Price(fleet, board, target.model, was, now, whole, air, 0 if air == 0 else devices, missed)
 
 
 def _moves(changes: Mapping[str, Change], step: str) -> bool:
     return step in changes and changes[step].action not in AS_RELEASED
 
 
-def _foreseen(
-    fleet: str, board: str, model: str, changes: Mapping[str, Change], was: Figures | None
-) -> tuple[Figures, bool, int | None]:
+def _foreseen(target: Target, changes: Mapping[str, Change], was: Figures | None) -> tuple[Figures, bool, int | None]:
     """What is known without building: all of what stays as released, and an accuracy that was measured before."""
     stays = {
-        kind: change.action in AS_RELEASED
-        for kind, subject in (
-            ("squeeze", f"{model}/int8"),
-            ("image", f"{model}/{board}"),
-            ("firmware", f"{fleet}/{board}"),
-            ("twin", f"{fleet}/{board}"),
-        )
-        if (change := changes.get(f"{kind}:{subject}")) is not None
+        step: change.action in AS_RELEASED
+        for step in (target.measured_step, target.image_step, target.firmware_step, target.twin_step)
+        if (change := changes.get(step)) is not None
     }
     if was is not None and all(stays.values()):
         return was, True, 0
-    squeezed = changes.get(f"squeeze:{model}/int8")
-    facts = squeezed.released if squeezed is not None and stays["squeeze"] else None
+    squeezed = changes.get(target.measured_step)
+    facts = squeezed.released if squeezed is not None and stays[target.measured_step] else None
     known = Figures(accuracy=_interval(facts), int8_loss=facts.get("int8_loss")) if facts else Figures()
-    unmoved = was is not None and stays.get("image", True) and stays.get("firmware", True)
+    unmoved = was is not None and stays.get(target.image_step, True) and stays.get(target.firmware_step, True)
     return known, False, 0 if unmoved else None
 
 

@@ -115,7 +115,7 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, runner: Runner, wish:
         outcome = build(world, plan, store, watcher, runner=runner, wish=wish)
     judged = judge(world, outcome, today(), wish)
     built = set(outcome.records)
-    unbuilt = {n: why for n, why in judged.reasons.items() if not built.issuperset(fleet_steps(n, world.fleets[n]))}
+    unbuilt = {n: why for n, why in judged.reasons.items() if not built.issuperset(fleet_steps(world.targets[n]))}
     shown = Judgement({n: judged.missed[n] for n in unbuilt}, judged.overridden)
     draft = _assembled(world, plan, outcome, shown, wish)
     manifest = draft.manifest if draft.manifest.fleets else world.manifest
@@ -223,7 +223,7 @@ def signed_images(
     trust = find_trust(world.root)
     assert trust is not None  # without one there are no releases
     signatures = Signatures(key, trust, store, lambda artifact: _stored(world, store, artifact))
-    moving = {name: fleet for name, fleet in world.fleets.items() if name not in staying}
+    moving = {name: targets for name, targets in world.targets.items() if name not in staying}
     return signatures.sign(moving, records, world.manifest)
 
 
@@ -263,6 +263,7 @@ def _assembled(
         project=plan.project,
         spec=world.repository.project.document.spec,
         fleets=world.fleets,
+        targets=world.targets,
         steps=world.steps,
         records=outcome.records,
         missed=staying(world, judged, wish),

@@ -35,6 +35,7 @@ from tinyops.reconcile.signing import SUFFIX
 from tinyops.specs.acts import http_act
 from tinyops.specs.gates import LimitOverride, Override
 from tinyops.specs.model import Fleet, ProjectSpec
+from tinyops.specs.targets import Target, Targets
 
 # What of each step's outputs a release holds; the rest is made again from these and from pinned data.
 RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
@@ -104,6 +105,7 @@ def assemble(
     project: str,
     spec: ProjectSpec,
     fleets: Mapping[str, Fleet],
+    targets: Targets,
     steps: Sequence[Step],
     records: Mapping[str, Record],
     missed: Mapping[str, Sequence[str]],
@@ -122,12 +124,12 @@ def assemble(
     """
     previous = before.manifest
     version = previous.version + 1 if previous else 1
-    kept = _kept_records(steps, records, fleets, missed, before.records())
+    kept = _kept_records(steps, records, targets, missed, before.records())
     outputs = [*(line for record in kept.values() for line in _released_outputs(record)), *_signed_files(images)]
     released = {digest: artifact for _, digest, artifact in outputs}
     known = {**before.assets, **(previous.assets if previous else {})}
     places = _Places(tag_of(version), known, {digest: name for name, digest, _ in outputs}, images)
-    entries = dict(_entries(fleets, kept, missed, overridden, previous, spec, places, stamp.created[:10]))
+    entries = dict(_entries(fleets, targets, kept, missed, overridden, previous, spec, places, stamp.created[:10]))
     for name in set(entries) & set(fleets) - set(missed):
         lifted, was = overridden.get(name, ()), previous.fleets.get(name) if previous else None
         entries[name] = rollouts.begin(name, entries[name], version, was, (o.gate for o in lifted))
@@ -204,21 +206,21 @@ def _signed_files(images: SignedImages) -> Iterator[tuple[str, str, Artifact]]:
                 yield asset_name(f"image:{fleet}/{board}", f"{slot}{suffix}"), artifact.digest, artifact
 
 
-def fleet_steps(fleet: str, spec: Fleet) -> list[str]:
+def fleet_steps(targets: Mapping[str, Target]) -> list[str]:
     """The ids of a fleet's own last steps."""
-    return [f"twin:{fleet}/{board}" for board in spec.spec.boards]
+    return [target.twin_step for target in targets.values()]
 
 
 def _kept_records(
     steps: Sequence[Step],
     records: Mapping[str, Record],
-    fleets: Mapping[str, Fleet],
+    targets: Targets,
     missed: Mapping[str, Sequence[str]],
     before: Mapping[str, Record],
 ) -> dict[str, Record]:
     """New records for whatever moves, the previous ones for what is held, none for what is gone."""
-    moving = [i for name, fleet in fleets.items() if name not in missed for i in fleet_steps(name, fleet)]
-    held = [i for name in missed if name in fleets for i in fleet_steps(name, fleets[name])]
+    moving = [i for name, own in targets.items() if name not in missed for i in fleet_steps(own)]
+    held = [i for name in missed if name in targets for i in fleet_steps(targets[name])]
     by_id = {step.id: step for step in steps}
     fresh = closure(moving, by_id)
     stuck = closure(held, by_id) - fresh
@@ -233,6 +235,7 @@ def _kept_records(
 
 def _entries(
     fleets: Mapping[str, Fleet],
+    targets: Targets,
     records: Mapping[str, Record],
     missed: Mapping[str, Sequence[str]],
     overridden: Mapping[str, Sequence[Override]],
@@ -244,7 +247,7 @@ def _entries(
     before = previous.fleets if previous else {}
     for name, fleet in fleets.items():
         if name not in missed:
-            boards = {board: _board_entry(name, fleet, board, records, places) for board in fleet.spec.boards}
+            boards = {board: _board_entry(target, records, places) for board, target in targets[name].items()}
             lifted = tuple(Overridden(**o.model_dump(mode="json")) for o in overridden.get(name, ()))
             yield (
                 name,
@@ -265,56 +268,53 @@ def _entries(
             yield line.fleet, before[line.fleet].model_copy(update={"retired": retired})
 
 
-def new_files(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> tuple[str, ...]:
+def new_files(target: Target, records: Mapping[str, Record]) -> tuple[str, ...]:
     """The digests by which a fleet's quarantine knows what a board would get: its model's and its firmware's."""
-    _, model = _model_file(name, fleet.spec.model_subject, board, records)
-    built = records[f"firmware:{name}/{board}"].outputs
+    _, model = _model_file(target, records)
+    built = records[target.firmware_step].outputs
     firmware = next((built[name] for name in FIRMWARE_FILES if name in built), None)
     return (model.digest, firmware.digest) if firmware else (model.digest,)
 
 
-def _board_entry(name: str, fleet: Fleet, board: str, records: Mapping[str, Record], places: _Places) -> BoardEntry:
-    model = fleet.spec.model_subject
-    compiled = records[f"compile:{model}/{board}"]
-    built = records[f"firmware:{name}/{board}"].outputs
+def _board_entry(target: Target, records: Mapping[str, Record], places: _Places) -> BoardEntry:
+    compiled = records[target.compile_step]
+    built = records[target.firmware_step].outputs
     firmware = next((built[name] for name in FIRMWARE_FILES if name in built), None)
-    kind, image = _model_file(name, model, board, records)
-    proof = records[f"twin:{name}/{board}"].facts["proof"]
-    posting = http_act(fleet.spec.boards[board].act)
+    kind, image = _model_file(target, records)
+    proof = records[target.twin_step].facts["proof"]
+    posting = http_act(target.binding.act)
     return BoardEntry(
         contract=compiled.facts["contract"],
         contract_file=FileRef(**places.file(compiled.outputs["contract.json"])),
         model=ModelFile(**places.file(image), kind=kind),
         firmware=FileRef(**places.file(firmware)) if firmware else None,
         bootloader=FileRef(**places.file(built[BOOTLOADER_FILE])) if BOOTLOADER_FILE in built else None,
-        images=places.slots(name, board),
-        golden=FileRef(**places.file(records[fleet.spec.squeeze_step].outputs["golden.bin"])),
+        images=places.slots(target.fleet, target.name),
+        golden=FileRef(**places.file(records[target.model_step].outputs["golden.bin"])),
         proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
-        figures=figures(name, fleet, board, records),
+        figures=figures(target, records),
         post=Posting(url=posting.url, only_changes=posting.only_changes) if posting else None,
     )
 
 
-def _model_file(fleet: str, model: str, board: str, records: Mapping[str, Record]) -> tuple[ModelKind, Artifact]:
+def _model_file(target: Target, records: Mapping[str, Record]) -> tuple[ModelKind, Artifact]:
     """What brings the model to the board, and its kind: without an image step, the firmware that it is linked into."""
-    image = records.get(f"image:{model}/{board}")
+    image = records.get(target.image_step)
     if image is None:
-        built = records[f"firmware:{fleet}/{board}"].outputs
+        built = records[target.firmware_step].outputs
         return "linked", next(built[name] for name in FIRMWARE_FILES if name in built)
     return next((kind, image.outputs[file]) for file, kind in MODEL_FILES.items() if file in image.outputs)
 
 
-def figures(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> JsonObject:
+def figures(target: Target, records: Mapping[str, Record]) -> JsonObject:
     """What tables show of one model on one board; every figure is a step's fact."""
-    model = fleet.spec.model_subject
-    squeezed = records[fleet.spec.squeeze_step].facts
-    proven = records[f"twin:{name}/{board}"].facts
-    binding = fleet.spec.boards[board].sensor
+    squeezed = records[target.measured_step].facts
+    proven = records[target.twin_step].facts
     found = {name: squeezed.get(name) for name in ("accuracy_float", "accuracy_int8", "int8_loss")}
     found |= {name: proven.get(name) for name in _TWIN_FIGURES}
-    found["input"] = binding if isinstance(binding, str) else binding.kind
-    kind, file = _model_file(name, model, board, records)
-    project = kind == "linked" and "project.zip" in records[f"firmware:{name}/{board}"].outputs
+    found["input"] = target.binding.sensor.kind
+    kind, file = _model_file(target, records)
+    project = kind == "linked" and "project.zip" in records[target.firmware_step].outputs
     found["image_bytes"] = None if project else file.bytes  # what its maker's tools make of a project is unknown
     return found
 

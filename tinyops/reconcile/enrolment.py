@@ -65,7 +65,7 @@ def find_fleet(root: Path, name: str) -> FleetFile:
         hint = f"make an empty {name}.csv beside it, and say `devices: {{file: {name}.csv}}`"
         message = f"fleet {name} names no file for its devices"
         raise SpecError([repository.problem_at("Fleet", name, ("spec", "devices"), message, hint)])
-    return FleetFile(name, tuple(spec.boards), (entry.path.parent / spec.devices.file).resolve())
+    return FleetFile(name, tuple(spec.targets), (entry.path.parent / spec.devices.file).resolve())
 
 
 def prepare(root: Path, fleet: FleetFile, network: Network) -> Enrolment:

@@ -21,6 +21,7 @@ from tinyops.reconcile.selection import standing
 from tinyops.reconcile.world import World
 from tinyops.specs.gates import NO_GATES, Override
 from tinyops.specs.model import Fleet
+from tinyops.specs.targets import Target
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def judge(world: World, outcome: Outcome, day: date, wish: Wish = NO_WISH) -> Ju
             continue
         found = (*_failed(world, fleet, outcome),)
         if not found:
-            models[name] = _model_digest(fleet, outcome.records)
+            models[name] = model_digest(world.targets[name], outcome.records)
             found, lifted = _judge_built(world, fleet, outcome.records, day)
             if lifted:
                 overridden[name] = lifted
@@ -78,14 +79,14 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
     models: dict[str, str] = {}
     for name in fleets:
         fleet, entry = world.fleets.get(name), world.manifest.fleets.get(name) if world.manifest else None
-        if fleet is None or entry is None or fleet.spec.squeeze_step not in world.released_records:
+        records = world.released_records
+        if fleet is None or entry is None or not all(t.measured_step in records for t in world.targets[name].values()):
             continue
-        models[name] = _model_digest(fleet, world.released_records)
+        models[name] = model_digest(world.targets[name], records)
         figures = {board: offered.figures for board, offered in entry.boards.items()}
-        squeezed = world.released_records[fleet.spec.squeeze_step]
         files = {b: (o.model.digest, *([o.firmware.digest] if o.firmware else ())) for b, o in entry.boards.items()}
         found = (
-            *_model_misses(world, fleet, squeezed),
+            *_model_misses(world, fleet, records),
             *_board_misses(world, fleet, figures, None),
             *quarantined(files, world.progress.get(name)),
         )
@@ -121,7 +122,7 @@ def _dataset(world: World, fleet: Fleet) -> str:
 
 
 def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
-    ids = closure(fleet_steps(fleet.name, fleet), world.steps_by_id)
+    ids = closure(fleet_steps(world.targets[fleet.name]), world.steps_by_id)
     for step in sorted(ids & set(outcome.errors)):
         yield Miss(step, outcome.errors[step].message.splitlines()[0])
 
@@ -129,19 +130,19 @@ def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
 def _judge_built(
     world: World, fleet: Fleet, records: Mapping[str, Record], day: date
 ) -> tuple[tuple[Miss, ...], tuple[Override, ...]]:
-    squeezed = records[fleet.spec.squeeze_step]
-    proven = {board: records[f"twin:{fleet.name}/{board}"].facts for board in fleet.spec.boards}
+    targets = world.targets[fleet.name]
+    proven = {name: records[target.twin_step].facts for name, target in targets.items()}
     entry = world.manifest.fleets.get(fleet.name) if world.manifest else None
-    files = {board: new_files(fleet.name, fleet, board, records) for board in fleet.spec.boards}
+    files = {name: new_files(target, records) for name, target in targets.items()}
     found = (
-        *_model_misses(world, fleet, squeezed),
+        *_model_misses(world, fleet, records),
         *_shrunk(world, fleet, records),
         *_unfit(world, fleet, records),
         *(miss for board, facts in proven.items() for miss in missed_proof(fleet, board, facts["proof"])),
         *_board_misses(world, fleet, proven, entry),
         *quarantined(files, world.progress.get(fleet.name)),
     )
-    return waived(found, _overrides(world, fleet), _model_digest(fleet, records), day)
+    return waived(found, _overrides(world, fleet), model_digest(targets, records), day)
 
 
 def _overrides(world: World, fleet: Fleet) -> tuple[Override, ...]:
@@ -149,12 +150,17 @@ def _overrides(world: World, fleet: Fleet) -> tuple[Override, ...]:
     return lifting(fleet.spec.overrides, released, world.progress.get(fleet.name))
 
 
-def _model_digest(fleet: Fleet, records: Mapping[str, Record]) -> str:
-    return records[fleet.spec.squeeze_step].outputs["int8.tflite"].digest
+def model_digest(targets: Mapping[str, Target], records: Mapping[str, Record]) -> str:
+    """Of the int8 model of a fleet, whole: what its overrides name."""
+    first = next(iter(targets.values()))
+    return records[first.measured_step].outputs["int8.tflite"].digest
 
 
-def _model_misses(world: World, fleet: Fleet, squeezed: Record) -> tuple[Miss, ...]:
-    return missed_gates(world.repository.models[fleet.spec.model_name].document.spec.gates, squeezed.facts)
+def _model_misses(world: World, fleet: Fleet, records: Mapping[str, Record]) -> tuple[Miss, ...]:
+    """Each model of the fleet is judged once, however many boards have it."""
+    gates = world.repository.models[fleet.spec.model_name].document.spec.gates
+    steps = dict.fromkeys(target.measured_step for target in world.targets[fleet.name].values())
+    return tuple(miss for step in steps for miss in missed_gates(gates, records[step].facts))
 
 
 def _shrunk(world: World, fleet: Fleet, records: Mapping[str, Record]) -> Iterator[Miss]:
@@ -182,7 +188,7 @@ def _board_misses(
     world: World, fleet: Fleet, figures: Mapping[str, Mapping[str, Any]], before: FleetEntry | None
 ) -> Iterator[Miss]:
     clock = Clock(world.root / FOLDER)
-    for board, binding in fleet.spec.boards.items():
+    for board, binding in fleet.spec.targets.items():
         gates = fleet.spec.gates.under(binding.gates)
         if board not in figures or gates == NO_GATES:
             continue

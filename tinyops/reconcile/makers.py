@@ -91,13 +91,14 @@ def _ask(
 
 def _bindings(repository: Repository) -> Iterator[tuple[str, BoardBinding]]:
     for entry in repository.fleets.values():
-        yield from entry.document.spec.boards.items()
+        for target, binding in entry.document.spec.targets.items():
+            yield entry.document.spec.board_of(target), binding
 
 
 def _check_demands(repository: Repository, found: Mapping[str, AtHand]) -> None:
     """Raises ToolError where a fleet wants more than a rendered project of a board that cannot be built here."""
     for fleet, entry in repository.fleets.items():
-        for board in entry.document.spec.boards:
+        for board in map(entry.document.spec.board_of, entry.document.spec.targets):
             if board in found and not found[board].complete and entry.document.spec.proof == "built":
                 raise ToolError(
                     f"fleet {fleet} wants proof built, and for {board} {found[board].lacking}",

@@ -78,7 +78,7 @@ def fleet_json(fleet: Fleet) -> dict[str, Any]:
     return {
         "model": fleet.spec.model_name,
         "security_counter": fleet.spec.security_counter,
-        "boards": sorted(fleet.spec.boards),
+        "boards": sorted(fleet.spec.targets),
         "prevent_destroy": fleet.spec.prevent_destroy,
         "retired": False,
     }

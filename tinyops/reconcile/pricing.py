@@ -30,7 +30,7 @@ def priced(
     return prices(
         plan,
         Costs(
-            fleets={n: (f.spec.model_subject, tuple(f.spec.boards)) for n, f in world.fleets.items()},
+            fleets=world.targets,
             before=world.manifest,
             after=built,
             devices={name: count for name, entry in listed.items() if (count := _count(world, entry)) is not None},

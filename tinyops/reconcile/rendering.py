@@ -30,17 +30,17 @@ def rendered(root: Path) -> dict[str, bytes]:
     files |= {f"data/{name}.md": card_of(repository, name).encode() for name in repository.datasets}
     files["supported-ops.md"] = supported_page().encode()
     for fleet, entry in repository.fleets.items():
-        for board_name, binding in entry.document.spec.boards.items():
-            board = catalog[board_name].built_with(binding.framework)
+        for target, binding in entry.document.spec.targets.items():
+            board = catalog[entry.document.spec.board_of(target)].built_with(binding.framework)
             project = render_project(
-                board=board_name,
+                board=board.name,
                 spec=board.spec,
                 fleet=fleet,
                 sensor=binding.sensor.model_dump(mode="json"),
                 contract=contract_for(repository, entry.document.spec.model_name, board),
                 acts=binding.act,
             )
-            files |= {f"{fleet}/{board_name}/{name}": data for name, data in project.items()}
+            files |= {f"{fleet}/{target}/{name}": data for name, data in project.items()}
     return files
 
 

@@ -108,7 +108,7 @@ def _lost(world: World, name: str, entry: FleetEntry, day: date) -> Iterator[Dan
 
 def _shrunk(world: World, name: str, entry: FleetEntry, fleet: Fleet) -> Iterator[Danger]:
     """Boards that leave, and another model in the place of the released one."""
-    gone = sorted(set(entry.boards) - set(fleet.spec.boards))
+    gone = sorted(set(entry.boards) - set(fleet.spec.targets))
     if gone and fleet.spec.prevent_destroy:
         text = f"fleet {name} has prevent_destroy, and {', '.join(gone)} would leave it"
         yield Danger(text, "bring the board back, or take prevent_destroy away")
@@ -132,7 +132,7 @@ def _is_replaced(world: World, entry: FleetEntry, fleet: Fleet) -> bool:
         return True
     records = world.released_records
     old = records.get(f"squeeze:{entry.model}/int8")
-    step = world.steps_by_id[fleet.spec.squeeze_step]
+    step = world.steps_by_id[next(iter(world.targets[fleet.name].values())).measured_step]
     return old is None or not (step.settings == old.settings and step.lock == old.lock)
 
 

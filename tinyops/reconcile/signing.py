@@ -15,7 +15,7 @@ from tinyops.manifest.document import Manifest, SlotImage
 from tinyops.manifest.keys import SigningKey, Trust
 from tinyops.reconcile.deltas import with_deltas
 from tinyops.reconcile.signed import Signed
-from tinyops.specs.model import Fleet
+from tinyops.specs.targets import Target, Targets
 from tinyops.store import Store
 from tinyops.twin.slot_images import slot_images
 
@@ -32,7 +32,7 @@ class Signatures:
     find: Callable[[Artifact], Path]
 
     def sign(
-        self, fleets: Mapping[str, Fleet], records: Mapping[str, Record], before: Manifest | None
+        self, fleets: Targets, records: Mapping[str, Record], before: Manifest | None
     ) -> dict[tuple[str, str], dict[str, Signed]]:
         """The images of every board of some fleets, by fleet and board, then by slot.
 
@@ -41,39 +41,36 @@ class Signatures:
         """
         there = signed_before(before, self.trust)
         found: dict[tuple[str, str], dict[str, Signed]] = {}
-        for name, fleet in fleets.items():
-            for board in fleet.spec.boards:
-                proven = records[f"twin:{name}/{board}"].facts.get("images", {})
+        for name, targets in fleets.items():
+            for board, target in targets.items():
+                proven = records[target.twin_step].facts.get("images", {})
                 hexes = {slot_of(file): digest.removeprefix("sha256:") for file, digest in proven.items()}
                 kept = {slot: there[image] for slot, image in hexes.items() if image in there}
-                made = self._made(name, fleet, board, records, hexes) if set(hexes) - set(kept) else {}
+                made = self._made(target, records, hexes) if set(hexes) - set(kept) else {}
                 if hexes:
-                    found[name, board] = self._with_deltas(name, board, {**made, **kept}, records, before)
+                    found[name, board] = self._with_deltas(target, {**made, **kept}, records, before)
         return found
 
     def _with_deltas(
         self,
-        name: str,
-        board: str,
+        target: Target,
         images: dict[str, Signed],
         records: Mapping[str, Record],
         before: Manifest | None,
     ) -> dict[str, Signed]:
         """The same with what makes them of the images before, where the board's firmware takes that."""
-        entry = before.fleets.get(name) if before else None
-        offered = entry.boards.get(board) if entry else None
-        spec = BoardSpec.model_validate(records[f"twin:{name}/{board}"].settings["facts"])
+        entry = before.fleets.get(target.fleet) if before else None
+        offered = entry.boards.get(target.name) if entry else None
+        spec = BoardSpec.model_validate(records[target.twin_step].settings["facts"])
         if offered is None or not takes_deltas(spec):
             return images
         return with_deltas(images, offered.images, self.store, self.find)
 
-    def _made(
-        self, name: str, fleet: Fleet, board: str, records: Mapping[str, Record], proven: Mapping[str, str]
-    ) -> dict[str, Signed]:
-        twin = records[f"twin:{name}/{board}"]
+    def _made(self, target: Target, records: Mapping[str, Record], proven: Mapping[str, str]) -> dict[str, Signed]:
+        twin = records[target.twin_step]
         spec = BoardSpec.model_validate(twin.settings["facts"])
-        files = {file: self.find(artifact) for file, artifact in _contents(name, fleet, board, records)}
-        images = slot_images(board, spec, files, int(twin.settings["security_counter"]))
+        files = {file: self.find(artifact) for file, artifact in _contents(target, records)}
+        images = slot_images(target.board, spec, files, int(twin.settings["security_counter"]))
         return {slot_of(file): self._signed(data, file, proven, twin.step) for file, data in images.items()}
 
     def _signed(self, data: bytes, file: str, proven: Mapping[str, str], twin: str) -> Signed:
@@ -119,14 +116,13 @@ def _slot_images(manifest: Manifest | None) -> Iterator[tuple[str, SlotImage]]:
             yield from ((name, image) for image in offered.images.values())
 
 
-def _contents(name: str, fleet: Fleet, board: str, records: Mapping[str, Record]) -> Iterator[tuple[str, Artifact]]:
+def _contents(target: Target, records: Mapping[str, Record]) -> Iterator[tuple[str, Artifact]]:
     """The files that a board's images are made of."""
-    subject = f"{fleet.spec.model_subject}/{board}"
     wanted = {
-        f"image:{subject}": ("model.bin",),
-        f"firmware:{name}/{board}": ("firmware.bin", "firmware_b.bin"),
-        f"compile:{subject}": ("contract.json",),
-        fleet.spec.squeeze_step: ("golden.bin",),
+        target.image_step: ("model.bin",),
+        target.firmware_step: ("firmware.bin", "firmware_b.bin"),
+        target.compile_step: ("contract.json",),
+        target.model_step: ("golden.bin",),
     }
     for step, outputs in wanted.items():
         made = records[step].outputs

@@ -22,7 +22,7 @@ class ReleasedBoard:
 
 def released_board(world: World, board: str, fleet: str | None) -> ReleasedBoard:
     """The files of a board, of a fleet or of the only one that has it. Raises UsageError and RemoteError."""
-    having = sorted(name for name, spec in world.fleets.items() if board in spec.spec.boards)
+    having = sorted(name for name, spec in world.fleets.items() if board in spec.spec.targets)
     named = ", ".join(having) or "none"
     if fleet is not None and fleet not in having:
         raise UsageError(f"fleet {fleet!r} has no board {board!r}", hint=f"fleets with it: {named}")

@@ -30,6 +30,7 @@ from tinyops.release.store import Release, ReleaseStore
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import LOCK_FILE, Lock, load_lock, lock_problems
 from tinyops.specs.model import Fleet
+from tinyops.specs.targets import Targets, all_targets
 from tinyops.store import Store
 
 NOTHING_RELEASED = "none"
@@ -128,6 +129,11 @@ class World:
     @property
     def fleets(self) -> dict[str, Fleet]:
         return {name: entry.document for name, entry in self.repository.fleets.items()}
+
+    @cached_property
+    def targets(self) -> Targets:
+        """What is made for each kind of board, or part of a chain, of each fleet."""
+        return all_targets(self.repository)
 
     @property
     def bound(self) -> Bound:

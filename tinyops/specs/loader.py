@@ -326,6 +326,11 @@ class _Checker:
         dataset = self.by_kind["Dataset"].get(models[name].document.spec.dataset or "") if name in models else None
         yield from class_share_faults(fleet.spec, dataset.document.spec if dataset else None)
         known, signal = self._signal(models[name].document) if name in models else (False, None)
+        if not fleet.spec.targets:
+            yield Fault(("spec",), "names no boards", "boards: {linux: {sensor: {kind: stream}}}", key=True)
+        if fleet.spec.chain is not None:
+            message = "splitting a model over a chain of boards is not part of this version"
+            yield Fault(("spec", "chain"), message, key=True)
         for board, binding in fleet.spec.boards.items():
             yield from binding_faults(board, binding, signal, self.catalog, signal_known=known)
 

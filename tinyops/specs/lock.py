@@ -129,16 +129,16 @@ def _key(name: str) -> str:
 
 def fleet_boards(repository: Repository, catalog: Mapping[str, Board]) -> dict[str, Board]:
     """The boards that fleets name, in order of name."""
-    names = {name for entry in repository.fleets.values() for name in entry.document.spec.boards}
+    names = {spec.board_of(n) for e in repository.fleets.values() for spec in [e.document.spec] for n in spec.targets}
     return {name: catalog[name] for name in sorted(names)}
 
 
 def built_boards(repository: Repository, catalog: Mapping[str, Board]) -> dict[str, Board]:
     """The same with the firmware that each fleet chose for them, by fleet and board."""
     return {
-        f"{fleet}/{name}": catalog[name].built_with(binding.framework)
+        f"{fleet}/{name}": catalog[entry.document.spec.board_of(name)].built_with(binding.framework)
         for fleet, entry in repository.fleets.items()
-        for name, binding in entry.document.spec.boards.items()
+        for name, binding in entry.document.spec.targets.items()
     }
 
 

@@ -10,11 +10,18 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
-from tinyops.boards.model import Framework
 from tinyops.documents import Digest, Name, Strict
-from tinyops.specs.acts import Act
 from tinyops.specs.artifact_store import ArtifactStore
 from tinyops.specs.augment import STEPS_LIMIT, AugmentStep
+from tinyops.specs.board_binding import (
+    BoardBinding,
+    LinkSensor,
+    OnboardSensor,
+    ReplaySensor,
+    Sensor,
+    StreamSensor,
+)
+from tinyops.specs.chain import Chain, ChainSplit, OnPartLost, Part
 from tinyops.specs.checks import Checks
 from tinyops.specs.dataset import (
     DatasetSpec,
@@ -56,6 +63,7 @@ from tinyops.specs.project import (
     ProjectSpec,
 )
 from tinyops.specs.rollout import Rollout
+from tinyops.specs.squeeze import Squeeze, Variant
 
 __all__ = [
     "KINDS",
@@ -66,6 +74,8 @@ __all__ = [
     "AveragePool",
     "BoardBinding",
     "BoardGates",
+    "Chain",
+    "ChainSplit",
     "Checks",
     "Conv1D",
     "Conv2D",
@@ -87,12 +97,15 @@ __all__ = [
     "InputSpec",
     "Layer",
     "LayersArchitecture",
+    "LinkSensor",
     "MaxPool",
     "Model",
     "ModelReference",
     "ModelSpec",
+    "OnPartLost",
     "OnboardSensor",
     "Override",
+    "Part",
     "Project",
     "ProjectSpec",
     "PythonArchitecture",
@@ -105,6 +118,7 @@ __all__ = [
     "StreamSensor",
     "TfliteArchitecture",
     "Training",
+    "Variant",
     "WheelSource",
 ]
 
@@ -162,15 +176,6 @@ class Training(Strict):
     )
 
 
-class Squeeze(Strict):
-    variants: tuple[Literal["int8"], ...] = Field(
-        default=("int8",), min_length=1, description="int8: weights and activations, calibrated on the training side."
-    )
-    prefer: Literal["balanced", "size", "ram", "speed"] = Field(
-        default="balanced", description="What the compiler favours where it has a choice."
-    )
-
-
 class ModelSpec(Strict):
     dataset: Name | None = Field(default=None, description="Only a finished .tflite may go without.")
     input: InputSpec = InputSpec()
@@ -186,58 +191,8 @@ PIN_DIGITS = 12
 # -- Fleet -------------------------------------------------------------------------------------
 
 
-class StreamSensor(Strict):
-    """Frames sent by the board's host."""
-
-    kind: Literal["stream"]
-    port: Literal["serial"] = Field(default="serial", description="What the frames come over.")
-
-
-class ReplaySensor(Strict):
-    """Frames read from a CSV file, one column a channel: for tests and demonstrations."""
-
-    kind: Literal["replay"]
-    file: Path_ = Field(description="The CSV file; its first row names the channels.")
-
-
-class OnboardSensor(Strict):
-    """A sensor of the board, by its name in the catalogue; the name alone is its short form."""
-
-    kind: Literal["onboard"]
-    name: Name = Field(description="As the catalogue names it.")
-
-
-def _named_sensor(value: object) -> object:
-    return {"kind": "onboard", "name": value} if isinstance(value, str) else value
-
-
 def _named_model(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
-
-
-AnySensor: TypeAlias = Annotated[StreamSensor | ReplaySensor | OnboardSensor, Field(discriminator="kind")]
-Sensor: TypeAlias = Annotated[AnySensor, BeforeValidator(_named_sensor, json_schema_input_type=Name | AnySensor)]
-
-
-class BoardBinding(Strict):
-    """How one kind of board takes part in a fleet."""
-
-    sensor: Sensor = Field(description="Where frames come from; a sensor's name is short for kind onboard.")
-    transport: Literal["usb", "wifi", "ble", "local"] | None = Field(
-        default=None, description="How updates reach the board; absent: the first that its catalogue entry names."
-    )
-    framework: Framework | None = Field(
-        default=None,
-        description="What its firmware is made with; absent: the first that `tinyops boards` names for the board.",
-    )
-    act: tuple[Act, ...] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=4,
-        description="What it does with a result; a kind alone is short for its defaults. Absent: serial, and led where "
-        "there is one.",
-    )
-    gates: BoardGates = Field(default=NO_GATES, description="What it may cost; a gate here replaces the fleet's.")
 
 
 class ModelReference(Strict):
@@ -269,8 +224,11 @@ class FleetSpec(Strict):
         Field(description="The model that every board of the fleet runs.")
     )
     boards: Mapping[str, BoardBinding] = Field(
-        min_length=1, max_length=100, description="By name in the board catalogue."
+        default={}, max_length=100, description="By name in the board catalogue; none where it is a chain."
     )
+    chain: Chain | None = Field(default=None, description="Boards that share one model, in place of `boards`.")
+    split: ChainSplit | None = Field(default=None, description="Where a chain's model is cut; absent: auto.")
+    on_part_lost: OnPartLost | None = Field(default=None, description="Of a chain; absent: its defaults.")
     devices: Devices = Devices()
     proof: Literal["same-bytes", "same-source", "built", "rendered"] = Field(
         default="same-source", description="The least proof that the fleet accepts."
@@ -310,9 +268,14 @@ class FleetSpec(Strict):
         return f"{self.model.name}.{self.model.digest.removeprefix('sha256:')[:PIN_DIGITS]}"
 
     @property
-    def squeeze_step(self) -> str:
-        """The step that gives the fleet its int8 model."""
-        return f"squeeze:{self.model_subject}/int8"
+    def targets(self) -> Mapping[str, BoardBinding]:
+        """What gets a program: kinds of boards by their names in the catalogue, or parts of the chain by theirs."""
+        return {part.name: part for part in self.chain.parts} if self.chain is not None else self.boards
+
+    def board_of(self, target: str) -> str:
+        """The name in the catalogue of a target's board."""
+        binding = self.targets[target]
+        return binding.board if isinstance(binding, Part) else target
 
 
 class _Document(Strict):

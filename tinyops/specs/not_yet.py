@@ -10,9 +10,6 @@ from tinyops.documents import NotYet
 _IMAGE = "signing of images by people is not part of this version: let people sign `targets`, CI signs with one key"
 
 NOT_YET: NotYet = {
-    ("FleetSpec", "chain"): "splitting a model over a chain of boards is not part of this version",
-    ("FleetSpec", "split"): "splitting a model over a chain of boards is not part of this version",
-    ("FleetSpec", "on_part_lost"): "splitting a model over a chain of boards is not part of this version",
     ("FleetSpec", "settings"): "settings of devices, such as Wi-Fi, are not part of this version",
     ("Signer", "threshold"): _IMAGE,
     ("by", "people"): _IMAGE,

@@ -13,7 +13,7 @@ from tinyops.boards.model import BoardSpec, ModelForm
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, JsonObject, digest_file, digest_json, pretty_json, read_bounded
 from tinyops.images import read_image, signed_bytes
-from tinyops.specs.model import AnySensor, OnboardSensor
+from tinyops.specs.board_binding import AnySensor, OnboardSensor
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import files_run, kind_of

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from fakes.targets import target
 from tinyops.manifest.document import BoardEntry, FileRef, ModelFile, Proofs, SlotImage
 from tinyops.plan import Action, Bound, Change, Plan, Reason
 from tinyops.plan.document import read_plan
@@ -81,7 +82,7 @@ def priced(
     devices: Mapping[str, Mapping[str, int]] | None = None,
     missed: tuple[Miss, ...] = (),
 ) -> tuple[Price, ...]:
-    fleets = {"wrist": ("activity", boards)} if boards else {}
+    fleets = {"wrist": {board: target("wrist", board, "activity") for board in boards}} if boards else {}
     costs = Costs(fleets, before, after, devices or {}, {"wrist": missed} if missed else {}, lambda b, n: n / 64_000)
     return prices(plan, costs)
 

@@ -13,13 +13,15 @@ from tinyops.artifacts import Artifact, Record, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.build.steps import desired_steps
 from tinyops.errors import DoesNotFit
-from tinyops.files import JsonObject, digest_bytes
+from tinyops.files import digest_bytes
 from tinyops.manifest.document import Manifest, Posting
 from tinyops.manifest.entry import entries
 from tinyops.reconcile.assemble import Before, Draft, Stamp, _model_file, assemble, closure, figures
 from tinyops.reconcile.rollout.starting import NO_ROLLOUTS, Rollouts, Terms
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import Lock, TinyopsPins
+from tinyops.specs.squeeze import Squeeze
+from tinyops.specs.targets import Target, all_targets, fleet_targets
 
 CATALOG = load_catalog()
 ROOT = Path(__file__).parents[3]
@@ -79,6 +81,7 @@ def draft(
         project="bench",
         spec=specs.project.document.spec,
         fleets={name: entry.document for name, entry in specs.fleets.items()},
+        targets=all_targets(specs),
         steps=steps,
         records={s.id: record(s, of(s)) for s in steps if not without or without not in s.id},
         missed=missed or {},
@@ -184,24 +187,25 @@ def test_a_closure_is_a_step_and_all_that_it_needs(specs: Repository) -> None:
 
 
 def test_a_model_that_is_linked_into_what_nobody_here_builds_is_released_as_its_project() -> None:
+    target = _linked_target()
     outputs = {"twin.elf": Artifact("sha256:" + "0" * 64, 5)}
     firmware = Record("firmware:wrist/esp32c3", "key", {}, {}, {}, {}, outputs, {"image": False})
     project = Artifact("sha256:" + "2" * 64, 9)
     rendered = Record(**{**vars(firmware), "outputs": {**outputs, "project.zip": project}})
-    assert _model_file("wrist", "activity", "esp32c3", {rendered.step: rendered}) == ("linked", project)
+    assert _model_file(target, {rendered.step: rendered}) == ("linked", project)
     whole = Record(**{**vars(firmware), "outputs": {"firmware.bin": Artifact("sha256:" + "1" * 64, 7)}})
-    assert _model_file("wrist", "activity", "esp32c3", {whole.step: whole})[0] == "linked"
+    assert _model_file(target, {whole.step: whole})[0] == "linked"
     for record, image_bytes in ((rendered, None), (whole, 7)):
-        assert _linked_figures(record)["image_bytes"] == image_bytes
+        others = [Record(step, "key", {}, {}, {}, {}, {}, {}) for step in (target.measured_step, target.twin_step)]
+        assert figures(target, {one.step: one for one in (record, *others)})["image_bytes"] == image_bytes
 
 
-def _linked_figures(firmware: Record) -> JsonObject:
-    """Figures of a board that the firmware holds the model of."""
+def _linked_target() -> Target:
+    """A board whose firmware holds the model."""
     fleet = load_repository(ROOT, catalog=load_catalog()).fleets["wrist"].document
     bound = {"esp32c3": fleet.spec.boards["pico"]}
     fleet = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"boards": bound})})
-    others = [Record(step, "key", {}, {}, {}, {}, {}, {}) for step in ("squeeze:activity/int8", "twin:wrist/esp32c3")]
-    return figures("wrist", fleet, "esp32c3", {record.step: record for record in (firmware, *others)})
+    return fleet_targets(fleet, Squeeze())["esp32c3"]
 
 
 WAVES = Rollouts({"wrist": Terms((5, 2**32 - 1), "revert", ("5" * 64,), "https://acme.example/rollout/wrist.json")})

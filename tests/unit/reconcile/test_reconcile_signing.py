@@ -26,6 +26,7 @@ from tinyops.reconcile.signing import Signatures, distrusted
 from tinyops.release.store import check_release, sign_release
 from tinyops.specs.loader import Repository, load_repository
 from tinyops.specs.lock import Lock, TinyopsPins
+from tinyops.specs.targets import all_targets
 from tinyops.store import Folder, Notary, Store
 from tinyops.twin.slot_images import slot_images
 
@@ -106,8 +107,9 @@ class Bench:
         return self._path(artifact)
 
     def signed(self, records: Mapping[str, Record]) -> SignedImages:
-        fleets = {name: entry.document for name, entry in self.specs.fleets.items()}
-        return Signatures(self.key, self.trust, self.store, self.find).sign(fleets, records, self.latest)
+        return Signatures(self.key, self.trust, self.store, self.find).sign(
+            all_targets(self.specs), records, self.latest
+        )
 
     def release(self) -> Draft:
         """Publishes as far as a store would check it."""
@@ -117,6 +119,7 @@ class Bench:
             project="bench",
             spec=self.specs.project.document.spec,
             fleets={name: entry.document for name, entry in self.specs.fleets.items()},
+            targets=all_targets(self.specs),
             steps=desired_steps(self.specs, LOCK, CATALOG),
             records=records,
             missed={},
@@ -279,9 +282,7 @@ def test_a_release_whose_images_devices_would_refuse_is_not_published(bench: Ben
 
     def forged(self: Bench, records: Mapping[str, Record]) -> SignedImages:
         if wrong == "another key":
-            return Signatures(other, self.trust, self.store, self.find).sign(
-                {name: entry.document for name, entry in self.specs.fleets.items()}, records, None
-            )
+            return Signatures(other, self.trust, self.store, self.find).sign(all_targets(self.specs), records, None)
         images = signing(self, records)
         model = images["wrist", NAME]["model"]
         data = bytearray(self.find(model.artifact).read_bytes())

@@ -702,9 +702,6 @@ def test_a_pipe_is_not_read(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("field", "words"),
     [
-        ("chain: {parts: []}", "splitting a model over a chain of boards is not part of this version"),
-        ("split: {cuts: auto}", "splitting a model over a chain of boards is not part of this version"),
-        ("on_part_lost: {act: x}", "splitting a model over a chain of boards is not part of this version"),
         ("settings: {wifi: {}}", "settings of devices, such as Wi-Fi, are not part of this version"),
     ],
 )

@@ -126,7 +126,7 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
     if arguments.replay is not None:
         from tinyops.twin.step import check_reads
 
-        check_reads(board.name, board.spec, world.fleets[found.fleet].spec.boards[board.name].sensor)
+        check_reads(board.name, board.spec, world.fleets[found.fleet].spec.targets[board.name].sensor)
     layout, twin = board.spec.layout, board.spec.twin
     if twin is not None and not twin.same_machine and layout is not None and layout.own_bootloader is not None:
         output.note("its firmware is linked for the emulator: update its model alone, a released firmware stops it")

@@ -41,7 +41,7 @@ def units(world: World, entry: Loaded[Fleet]) -> Collection[str] | None:
     A gateway that runs no model stands in a list with a board that the fleet does not have, and takes no place.
     """
     listed = devices_of(world, entry)
-    return listed.units(entry.document.spec.boards) if listed is not None else None
+    return listed.units(entry.document.spec.targets) if listed is not None else None
 
 
 def mark_terms(world: World, desired: dict[str, Any], released: dict[str, Any], day: date) -> None:
@@ -124,10 +124,9 @@ def _tries_again(world: World, name: str, entry: FleetEntry, day: date) -> bool:
 
 def released_models(world: World, name: str) -> Iterator[str]:
     """The int8 model that a release gives a fleet."""
-    fleet = world.fleets[name]
-    record = world.released_records.get(fleet.spec.squeeze_step)
-    if record is not None:
-        yield record.outputs["int8.tflite"].digest
+    for step in dict.fromkeys(target.measured_step for target in world.targets[name].values()):
+        if (record := world.released_records.get(step)) is not None:
+            yield record.outputs["int8.tflite"].digest
 
 
 def _keys(world: World, fleet: str) -> tuple[str, ...]:

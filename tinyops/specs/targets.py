@@ -1,0 +1,77 @@
+"""What is made for each target of a fleet, by the names of its steps. Pure: follows from the specs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tinyops.specs.loader import Repository
+from tinyops.specs.model import BoardBinding, Fleet
+from tinyops.specs.squeeze import PLAIN, Squeeze
+
+Targets = Mapping[str, Mapping[str, "Target"]]  # by fleet, then by target
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of board in a fleet, called as in the catalogue, or a part of its chain, called as the spec does.
+
+    `model_step` makes what is compiled for it (`int8.tflite` with `features.json`, `golden.bin` and, where frames come
+    in, `stream.bin`); the facts of `measured_step` say how accurate the model is. `compiled` is the subject of
+    its compile and image steps: shared by fleets where the model is the same for all.
+    """
+
+    fleet: str
+    name: str
+    board: str
+    binding: BoardBinding
+    model: str
+    model_step: str
+    measured_step: str
+    compiled: str
+
+    @property
+    def subject(self) -> str:
+        """Of its firmware and its twin."""
+        return f"{self.fleet}/{self.name}"
+
+    @property
+    def compile_step(self) -> str:
+        return f"compile:{self.compiled}"
+
+    @property
+    def image_step(self) -> str:
+        return f"image:{self.compiled}"
+
+    @property
+    def firmware_step(self) -> str:
+        return f"firmware:{self.subject}"
+
+    @property
+    def twin_step(self) -> str:
+        return f"twin:{self.subject}"
+
+
+def fleet_targets(fleet: Fleet, squeeze: Squeeze) -> dict[str, Target]:
+    """The targets of a fleet by name, in the spec's order; `squeeze` is that of its model."""
+    spec, subject = fleet.spec, fleet.spec.model_subject
+    shared = _shared_model_step(fleet, squeeze)
+    targets = {}
+    for name, binding in spec.targets.items():
+        model = f"part:{fleet.name}/{name}" if spec.chain is not None else shared
+        compiled = f"{subject}/{name}" if model == shared else f"{subject}.{fleet.name}/{name}"
+        targets[name] = Target(fleet.name, name, spec.board_of(name), binding, subject, model, shared, compiled)
+    return targets
+
+
+def _shared_model_step(fleet: Fleet, squeeze: Squeeze) -> str:
+    """The step that gives a fleet its int8 model, whole and the same for all of its boards."""
+    pinned = fleet.spec.model.digest is not None
+    return f"squeeze:{fleet.spec.model_subject}/{PLAIN if pinned else squeeze.all[0].name}"
+
+
+def all_targets(repository: Repository) -> Targets:
+    """Of every fleet."""
+    fleets = {name: entry.document for name, entry in repository.fleets.items()}
+    models = {name: entry.document.spec.squeeze for name, entry in repository.models.items()}
+    return {name: fleet_targets(fleet, models[fleet.spec.model_name]) for name, fleet in fleets.items()}
