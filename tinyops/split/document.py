@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
+from tinyops.boards.model import LinkKind
 from tinyops.documents import Matching, Name, Strict
 from tinyops.errors import RemoteError, SpecError
 from tinyops.files import JsonObject, digest_json, pretty_json, read_bounded
@@ -25,7 +26,6 @@ OPERATORS_MAX = 65_536
 TENSOR_BYTES_MAX = 16 * 1024 * 1024
 SET_DIGITS = 32  # of a SHA-256, in hex: what parts compare
 
-LinkKind: TypeAlias = Literal["uart", "tcp", "udp", "ble"]
 Index: TypeAlias = Annotated[int, Field(ge=0, lt=CROSSING_MAX)]
 Place: TypeAlias = Annotated[int, Field(ge=0, le=OPERATORS_MAX)]
 SetDigest: TypeAlias = Annotated[
