@@ -22,6 +22,14 @@ TUNING_SLOWER = 10  # a tenth of the rate
 
 
 @dataclass(frozen=True)
+class Budget:
+    """For how many epochs, from which learning rate; it falls to zero along a cosine."""
+
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class Lesson:
     """What a technique is told when the course is made: the step's request, and files of the teacher by their names.
 
@@ -42,6 +50,10 @@ class Learnt:
     held: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, JsonObject] = field(default_factory=dict)
 
+    def then(self, network: Any, technique: str, facts: JsonObject, held: Mapping[str, Any] | None = None) -> Learnt:
+        """What a technique made of it."""
+        return Learnt(network, self.held if held is None else held, {**self.facts, technique: facts})
+
 
 @dataclass(frozen=True)
 class School:
@@ -61,7 +73,7 @@ class Technique(Protocol):
     """One field of a variant, which calls for it when it is not as in the plain one; `wanted` is its value."""
 
     field: str
-    tunes: bool  # whether it learns on, for `tuning_epochs`
+    tunes: bool  # whether it learns on, for a `tuning_budget`
 
     def rewrite(self, architecture: JsonObject, wanted: Any, /) -> JsonObject:
         """The architecture, made smaller. Raises SpecError where that cannot be."""
@@ -91,10 +103,6 @@ class Idle:
         return learnt
 
 
-def tuning_epochs(training: JsonObject) -> int:
-    """Epochs of one tuning."""
-    return max(1, -(-int(training["epochs"]) // TUNING_SHARE))
-
-
-def tuning_rate(training: JsonObject) -> float:
-    return float(training["learning_rate"]) / TUNING_SLOWER
+def tuning_budget(training: JsonObject) -> Budget:
+    """For one tuning."""
+    return Budget(max(1, -(-int(training["epochs"]) // TUNING_SHARE)), float(training["learning_rate"]) / TUNING_SLOWER)
