@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +34,10 @@ class EpochInputs:
         self._copies = request["training"].get("copies")
         self._held: dict[int, Counts] = {}
 
-    def stretches(self, epochs: int) -> Iterator[tuple[int, int]]:
-        """Epochs that share their inputs, as first and the one after the last."""
-        if self._augmentation is None:
-            yield 0, epochs
-            return
-        for epoch in range(epochs):
-            yield epoch, epoch + 1
+    @property
+    def change(self) -> bool:
+        """Whether each epoch has inputs of its own."""
+        return self._augmentation is not None
 
     def plain(self) -> NDArray[Any]:
         """The inputs as they were recorded."""
