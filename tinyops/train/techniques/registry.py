@@ -7,10 +7,11 @@ from typing import Any
 
 from tinyops.files import JsonObject
 from tinyops.train.techniques.depth import Depth
+from tinyops.train.techniques.quantisation import QuantisationAware
 from tinyops.train.techniques.technique import Technique, tuning_epochs
 from tinyops.train.techniques.width import Width
 
-TECHNIQUES: tuple[Technique, ...] = (Width(), Depth())
+TECHNIQUES: tuple[Technique, ...] = (Width(), Depth(), QuantisationAware())
 
 
 def wanted_by(variant: JsonObject) -> Iterator[tuple[Technique, Any]]:

@@ -45,16 +45,18 @@ class Learnt:
 
 @dataclass(frozen=True)
 class School:
-    """How a technique goes on learning: the course, the training's settings, and how far all is.
+    """How a technique goes on learning: the course, the training's settings, the whole variant, and how far all is.
 
     `accuracy` of a network is on the test side, for the record alone: nothing is decided by it. None where a network
-    by itself judges nothing.
+    by itself judges nothing. `calibration` gives inputs of the training side as recorded, for ranges of int8.
     """
 
     course: Course
     training: JsonObject
+    variant: JsonObject
     diary: Diary
     accuracy: Callable[[Any], float | None]
+    calibration: Callable[[], Any]
 
 
 class Technique(Protocol):

@@ -8,8 +8,8 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from tinyops.train.techniques.grids import folded_norms
-from tinyops.train.techniques.layer_calls import LayerCall, activation_layer, call_again, described, layer_calls
+from tinyops.train.rounding.grids import folded_norms
+from tinyops.train.rounding.layer_calls import LayerCall, activation_layer, call_again, described, layer_calls
 
 Weights = NDArray[np.float32]
 

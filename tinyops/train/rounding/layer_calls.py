@@ -13,7 +13,7 @@ import keras
 from keras import layers
 
 from tinyops.errors import SpecError
-from tinyops.train.techniques.grids import START, Call, Kind
+from tinyops.train.rounding.grids import START, Call, Kind
 
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("Dense", "Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"), "weights"),

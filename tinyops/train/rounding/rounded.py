@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tinyops.train.techniques.fake_quant import Rounding, RoundedWeights
-from tinyops.train.techniques.folding import folded
-from tinyops.train.techniques.grids import START, Grid, find_grids
-from tinyops.train.techniques.layer_calls import LayerCall, call_again, described, layer_calls
+from tinyops.train.rounding.fake_quant import Rounding, RoundedWeights
+from tinyops.train.rounding.folding import folded
+from tinyops.train.rounding.grids import START, Grid, find_grids
+from tinyops.train.rounding.layer_calls import LayerCall, call_again, described, layer_calls
 
 BATCH = 64
 
@@ -73,3 +73,14 @@ def observed(watched: Any, names: tuple[str, ...], inputs: Any) -> dict[str, tup
             values, (low, high) = np.asarray(tensor), found[name]
             found[name] = (min(low, float(values.min())), max(high, float(values.max())))
     return found
+
+
+class Calibrating(keras.callbacks.Callback):  # type: ignore[misc]
+    """Finds ranges before each epoch: weights have moved."""
+
+    def __init__(self, both: Rounded, inputs: Any) -> None:
+        super().__init__()
+        self._both, self._inputs = both, inputs
+
+    def on_epoch_begin(self, _epoch: int, _logs: Any = None) -> None:
+        self._both.calibrate(self._inputs)

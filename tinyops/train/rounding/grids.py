@@ -70,7 +70,13 @@ def find_grids(calls: Sequence[Call], outputs: Sequence[str]) -> dict[str, Grid]
         for call in calls
         if call.kind == "relu" and kinds[call.takes[0]] in _FUSES_RELU and call.takes[0] in alone
     }
-    joins = {name: call.name for call in calls if call.kind == "join" for name in call.takes if name in alone and kinds[name] not in FIXED}
+    joins = {
+        name: call.name
+        for call in calls
+        if call.kind == "join"
+        for name in call.takes
+        if name in alone and kinds[name] not in FIXED
+    }
     grids = {START: Grid(START)}
     seen = {START: START}  # by layer, whose grid its output is on
     for call in calls:
