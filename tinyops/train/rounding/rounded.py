@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tinyops.train.rounding.fake_quant import Rounding, RoundedWeights
+from tinyops.train.rounding.fake_quant import RoundedWeights, Rounding
 from tinyops.train.rounding.folding import folded
 from tinyops.train.rounding.grids import START, Grid, find_grids
 from tinyops.train.rounding.layer_calls import LayerCall, call_again, described, layer_calls
@@ -66,7 +66,7 @@ def rounded(network: Any, per: str) -> Rounded:
 
 def observed(watched: Any, names: tuple[str, ...], inputs: Any) -> dict[str, tuple[float, float]]:
     """The smallest and largest value of each of a network's outputs."""
-    found = {name: (np.inf, -np.inf) for name in names}
+    found = dict.fromkeys(names, (np.inf, -np.inf))
     for begin in range(0, len(inputs), BATCH):
         results = keras.tree.flatten(watched(inputs[begin : begin + BATCH], training=False))
         for name, tensor in zip(names, results, strict=True):
