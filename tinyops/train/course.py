@@ -14,7 +14,6 @@ from typing import Any
 import keras
 
 from tinyops.errors import SpecError
-from tinyops.train.techniques.technique import Budget
 from tinyops.worker import Emit
 
 HISTORY_DIGITS = 6
@@ -35,6 +34,14 @@ class Course:
     batch: int
     loss: Any
     metrics: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """For how many epochs, from which learning rate; it falls to zero along a cosine."""
+
+    epochs: int
+    learning_rate: float
 
 
 class Diary:
@@ -70,13 +77,9 @@ class Diary:
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
     """Tells the diary, and keeps what is held at zero there."""
 
-    def __init__(self, diary: Diary, doing: str, held: Mapping[str, Any], before_epoch: Callable[[int], None]) -> None:
+    def __init__(self, diary: Diary, doing: str, held: Mapping[str, Any]) -> None:
         super().__init__()
-        self._diary, self._doing, self._held, self._before_epoch = diary, doing, held, before_epoch
-        self._first = diary.done
-
-    def on_epoch_begin(self, epoch: int, _logs: Any = None, **__: Any) -> None:
-        self._before_epoch(epoch - self._first)
+        self._diary, self._doing, self._held = diary, doing, held
 
     def on_train_batch_end(self, *_: Any, **__: Any) -> None:
         hold(self.model, self._held)
@@ -100,18 +103,18 @@ def learn(
     *,
     doing: str = "",
     held: Mapping[str, Any] | None = None,
-    before_epoch: Callable[[int], None] = lambda _: None,
+    callbacks: tuple[Any, ...] = (),
 ) -> None:
     """Fits the network with Adam, from the epoch at which the diary is. Kernels in `held` keep their zeros.
 
-    `before_epoch` is told the number of each epoch of this fit, from 0; it may change `held`.
+    `callbacks` are Keras's, and come before; they may change `held`, which is looked at after every step.
     """
     # The rate falls to zero along a cosine: the last epochs then settle, whatever the seed.
     steps = budget.epochs * math.ceil(course.windows / course.batch)
     rate = keras.optimizers.schedules.CosineDecay(budget.learning_rate, steps)
     network.compile(keras.optimizers.Adam(rate), course.loss, metrics=list(course.metrics))
-    watch = _Watch(diary, doing, {} if held is None else held, before_epoch)
-    options: dict[str, Any] = {"batch_size": course.batch, "verbose": 0, "callbacks": [watch]}
+    watch = _Watch(diary, doing, {} if held is None else held)
+    options: dict[str, Any] = {"batch_size": course.batch, "verbose": 0, "callbacks": [*callbacks, watch]}
     first = diary.done
     last = first + budget.epochs
     stretches = [(epoch, epoch + 1) for epoch in range(first, last)] if course.changes else [(first, last)]

@@ -21,13 +21,14 @@ from tinyops.files import pretty_json, write_atomic
 from tinyops.recordings import Outcome, Recordings, Windows, cut_windows, in_rows, judge, load
 from tinyops.statistics import area_under_curve
 from tinyops.train.anomaly import build_autoencoder, flat, judging
-from tinyops.train.course import Course, Diary, learn
+from tinyops.train.course import Budget, Course, Diary, learn
 from tinyops.train.epochs import EpochInputs, model_inputs
 from tinyops.train.held_out import hold_out
 from tinyops.train.networks import build_network
 from tinyops.train.normalise import fit_features
+from tinyops.train.rounding.windows import calibrating_windows
 from tinyops.train.techniques.registry import all_epochs, wanted_by
-from tinyops.train.techniques.technique import Budget, Learnt, Lesson, School
+from tinyops.train.techniques.technique import Learnt, Lesson, School
 from tinyops.worker import Emit
 
 PREDICT_BATCH = 256
@@ -112,7 +113,12 @@ def _learn(
     for technique, wanted in techniques:
         course = technique.teach(course, lesson, wanted)
     learn(network, course, Budget(int(training["epochs"]), training["learning_rate"]), diary)
-    school, learnt = School(course, training, diary, accuracy), Learnt(network)
+
+    def calibration() -> Any:
+        return model_inputs(sides.train.counts[calibrating_windows(sides.train.labels)], sides.features, request)
+
+    school = School(course, training, request["variant"], diary, accuracy, calibration)
+    learnt = Learnt(network)
     for technique, wanted in techniques:
         if technique.tunes:
             learnt = technique.tune(learnt, school, wanted)

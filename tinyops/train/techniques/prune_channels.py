@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tinyops.files import JsonObject
-from tinyops.train.techniques.technique import Idle, Learnt, School, tuning_budget
+from tinyops.train.techniques.technique import Idle, Learnt, School, tuning_epochs, tuning_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ class PruneChannels(Idle):
     tunes = True
 
     def tune(self, learnt: Learnt, school: School, wanted: Any, /) -> Learnt:
-        from tinyops.train.course import learn
+        from tinyops.train.course import Budget, learn
         from tinyops.train.techniques.chains import CHOOSING, chain_of, without
 
         chain = chain_of(learnt.network, self.field)
@@ -29,7 +29,13 @@ class PruneChannels(Idle):
         kept = {chain[place].name: least_removed(importance(chain, place), float(wanted)) for place in hidden}
         smaller = without(learnt.network, chain, kept)
         accuracy = [school.accuracy(learnt.network), school.accuracy(smaller)]
-        learn(smaller, school.course, tuning_budget(school.training), school.diary, doing="pruned channels")
+        learn(
+            smaller,
+            school.course,
+            Budget(tuning_epochs(school.training), tuning_rate(school.training)),
+            school.diary,
+            doing="pruned channels",
+        )
         facts: JsonObject = {
             "channels": {layer.name: [_channels(layer), len(kept[layer.name])] for layer in (chain[p] for p in hidden)},
             "parameters": [_parameters(learnt.network), _parameters(smaller)],

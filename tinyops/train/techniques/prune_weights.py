@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject
-from tinyops.train.techniques.technique import Idle, Learnt, School, tuning_budget
+from tinyops.train.techniques.technique import Idle, Learnt, School, tuning_epochs, tuning_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,29 +23,26 @@ class PruneWeights(Idle):
     tunes = True
 
     def tune(self, learnt: Learnt, school: School, wanted: Any, /) -> Learnt:
-        from tinyops.train.course import hold, learn
+        from keras.callbacks import LambdaCallback
+
+        from tinyops.train.course import Budget, hold, learn
 
         network, share = learnt.network, float(wanted)
         names = kernels_of(network)
-        budget = tuning_budget(school.training)
+        budget = Budget(tuning_epochs(school.training), tuning_rate(school.training))
         accuracy = [school.accuracy(network)]
         held = dict(learnt.held)
 
-        def before_epoch(number: int) -> None:
+        first = school.diary.done
+
+        def before_epoch(epoch: int, _logs: Any = None) -> None:
             """Masks only grow: what is zero already has the least magnitude."""
-            now = share_at(number, budget.epochs, share)
+            now = share_at(epoch - first, budget.epochs, share)
             held.update({name: mask_of(network.get_layer(name).kernel.numpy(), now) for name in names})
             hold(network, held)
 
-        learn(
-            network,
-            school.course,
-            budget,
-            school.diary,
-            doing="pruned weights",
-            held=held,
-            before_epoch=before_epoch,
-        )
+        growing = (LambdaCallback(on_epoch_begin=before_epoch),)
+        learn(network, school.course, budget, school.diary, doing="pruned weights", held=held, callbacks=growing)
         zeros, weights = (sum(counts) for counts in zip(*(_zeros(network, n) for n in names), strict=True))
         facts: JsonObject = {
             "weights": weights,

@@ -9,10 +9,11 @@ from tinyops.files import JsonObject
 from tinyops.train.techniques.depth import Depth
 from tinyops.train.techniques.prune_channels import PruneChannels
 from tinyops.train.techniques.prune_weights import PruneWeights
-from tinyops.train.techniques.technique import Technique, tuning_budget
+from tinyops.train.techniques.quantisation import QuantisationAware
+from tinyops.train.techniques.technique import Technique, tuning_epochs
 from tinyops.train.techniques.width import Width
 
-TECHNIQUES: tuple[Technique, ...] = (Width(), Depth(), PruneChannels(), PruneWeights())
+TECHNIQUES: tuple[Technique, ...] = (Width(), Depth(), PruneChannels(), PruneWeights(), QuantisationAware())
 
 
 def wanted_by(variant: JsonObject) -> Iterator[tuple[Technique, Any]]:
@@ -32,4 +33,4 @@ def rewritten(architecture: JsonObject, variant: JsonObject) -> JsonObject:
 def all_epochs(training: JsonObject, variant: JsonObject) -> int:
     """Epochs of training and of every tuning after it."""
     tunings = sum(technique.tunes for technique, _ in wanted_by(variant))
-    return int(training["epochs"]) + tunings * tuning_budget(training).epochs
+    return int(training["epochs"]) + tunings * tuning_epochs(training)

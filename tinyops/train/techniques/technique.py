@@ -22,14 +22,6 @@ TUNING_SLOWER = 10  # a tenth of the rate
 
 
 @dataclass(frozen=True)
-class Budget:
-    """For how many epochs, from which learning rate; it falls to zero along a cosine."""
-
-    epochs: int
-    learning_rate: float
-
-
-@dataclass(frozen=True)
 class Lesson:
     """What a technique is told when the course is made: the step's request, and files of the teacher by their names.
 
@@ -57,23 +49,25 @@ class Learnt:
 
 @dataclass(frozen=True)
 class School:
-    """How a technique goes on learning: the course, the training's settings, and how far all is.
+    """How a technique goes on learning: the course, the training's settings, the whole variant, and how far all is.
 
     `accuracy` of a network is on the test side, for the record alone: nothing is decided by it. None where a network
-    by itself judges nothing.
+    by itself judges nothing. `calibration` gives inputs of the training side as recorded, for ranges of int8.
     """
 
     course: Course
     training: JsonObject
+    variant: JsonObject
     diary: Diary
     accuracy: Callable[[Any], float | None]
+    calibration: Callable[[], Any]
 
 
 class Technique(Protocol):
     """One field of a variant, which calls for it when it is not as in the plain one; `wanted` is its value."""
 
     field: str
-    tunes: bool  # whether it learns on, for a `tuning_budget`
+    tunes: bool  # whether it learns on, for `tuning_epochs`
 
     def rewrite(self, architecture: JsonObject, wanted: Any, /) -> JsonObject:
         """The architecture, made smaller. Raises SpecError where that cannot be."""
@@ -103,6 +97,10 @@ class Idle:
         return learnt
 
 
-def tuning_budget(training: JsonObject) -> Budget:
-    """For one tuning."""
-    return Budget(max(1, -(-int(training["epochs"]) // TUNING_SHARE)), float(training["learning_rate"]) / TUNING_SLOWER)
+def tuning_epochs(training: JsonObject) -> int:
+    """Epochs of one tuning."""
+    return max(1, -(-int(training["epochs"]) // TUNING_SHARE))
+
+
+def tuning_rate(training: JsonObject) -> float:
+    return float(training["learning_rate"]) / TUNING_SLOWER
