@@ -105,13 +105,16 @@ def learn(
     held: Mapping[str, Any] | None = None,
     callbacks: tuple[Any, ...] = (),
 ) -> None:
-    """Fits the network with Adam, from the epoch at which the diary is. Kernels in `held` keep their zeros."""
+    """Fits the network with Adam, from the epoch at which the diary is. Kernels in `held` keep their zeros.
+
+    `callbacks` are Keras's, and come before; they may change `held`, which is looked at after every step.
+    """
     # The rate falls to zero along a cosine: the last epochs then settle, whatever the seed.
     steps = budget.epochs * math.ceil(course.windows / course.batch)
     rate = keras.optimizers.schedules.CosineDecay(budget.learning_rate, steps)
     network.compile(keras.optimizers.Adam(rate), course.loss, metrics=list(course.metrics))
-    watch = _Watch(diary, doing, held or {})
-    options: dict[str, Any] = {"batch_size": course.batch, "verbose": 0, "callbacks": [watch, *callbacks]}
+    watch = _Watch(diary, doing, {} if held is None else held)
+    options: dict[str, Any] = {"batch_size": course.batch, "verbose": 0, "callbacks": [*callbacks, watch]}
     first = diary.done
     last = first + budget.epochs
     stretches = [(epoch, epoch + 1) for epoch in range(first, last)] if course.changes else [(first, last)]

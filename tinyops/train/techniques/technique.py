@@ -42,6 +42,10 @@ class Learnt:
     held: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, JsonObject] = field(default_factory=dict)
 
+    def then(self, network: Any, technique: str, facts: JsonObject, held: Mapping[str, Any] | None = None) -> Learnt:
+        """What a technique made of it."""
+        return Learnt(network, self.held if held is None else held, {**self.facts, technique: facts})
+
 
 @dataclass(frozen=True)
 class School:
