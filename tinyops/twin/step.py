@@ -86,6 +86,7 @@ def open_twin(
     counter: int = 0,
     slot: int = 0,
     hurried: bool = False,
+    upstream: bool = False,
 ) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
@@ -96,7 +97,8 @@ def open_twin(
     may then be missing. With a `serial` its chip has a number of its own, always the same, where a twin's chip can have
     one. A Linux board says that it is of `fleet`. Where a bootloader of ours starts the board, its images are bound to
     a security `counter`, and its firmware lies in one `slot`. `hurried`, in QEMU: the board's clock does not wait for
-    this machine's while it sleeps, so that a replay takes as long as it computes. Raises ToolError when it cannot be
+    this machine's while it sleeps, so that a replay takes as long as it computes. `upstream` gives it a second stream,
+    of a part of a chain to the one before. Raises ToolError when it cannot be
     started.
     """
     if bootloader:
@@ -121,6 +123,7 @@ def open_twin(
             counter=counter,
             slot=slot,
             hurried=hurried,
+            upstream=upstream,
         )
     ) as virtual:
         yield virtual
