@@ -108,7 +108,7 @@ def _learn(
     """Fits the network, and lets the variant's techniques do theirs before and after."""
     training = request["training"]
     teacher = {name: Path(path) for name, path in request["teacher"].items()}
-    lesson = Lesson(request, sides.recordings, sides.train, teacher)
+    lesson = Lesson(request, sides.recordings, sides.train, sides.features, teacher)
     techniques = list(wanted_by(request["variant"]))
     for technique, wanted in techniques:
         course = technique.teach(course, lesson, wanted)

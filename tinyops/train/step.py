@@ -9,10 +9,12 @@ from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
 from tinyops.features.planned import input_shape, planned_features
-from tinyops.files import MIB, JsonObject, read_bounded
+from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic
+from tinyops.recordings import load, save, some
 from tinyops.toolchain import locked_packages
 from tinyops.train.shapes import layer_facts
 from tinyops.train.techniques.registry import all_epochs, rewritten
+from tinyops.train.validation import choose_validation, summary
 from tinyops.worker import Event, call_worker
 
 TRAINING_TIMEOUT_S = 24 * 3600
@@ -64,7 +66,26 @@ def train(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[P
         "threads": THREADS,
         "out": str(out),
     }
-    return _work(request, report)
+    if not settings.get("validation"):
+        return _work(request, report)
+    return _work_without_validation(request, inputs, out, report)
+
+
+def _work_without_validation(
+    request: JsonObject, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]
+) -> JsonObject:
+    """The worker gets recordings without those that are held back, so that nothing in it can learn from them."""
+    recordings = load(inputs["recordings.npz"])
+    groups = json.loads(read_bounded(inputs["groups.json"], DATASET_LIMIT_BYTES))
+    chosen = choose_validation(recordings, groups["groups"], groups["by"])
+    record = chosen.to_json(recordings, request["classes"])
+    with tempfile.TemporaryDirectory(prefix="tinyops-train-") as scratch:
+        rest = Path(scratch) / "recordings.npz"
+        save(some(recordings, ~chosen.held), rest)
+        facts = _work({**request, "recordings": str(rest)}, report)
+    training = json.loads(read_bounded(out / "training.json", DATASET_LIMIT_BYTES))
+    write_atomic(out / "training.json", pretty_json({**training, "validation": record}))
+    return {**facts, "validation": summary(record)}
 
 
 def backgrounds(inputs: Mapping[str, Path]) -> dict[str, dict[str, str]]:

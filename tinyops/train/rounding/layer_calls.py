@@ -121,7 +121,7 @@ def call_again(network: Any, calls: Sequence[LayerCall], caller: Caller, start: 
     for call in calls:
         args = keras.tree.map_structure(now, call.args)
         values[id(call.result)] = caller(call, args)
-    return keras.Model(entry, [now(tensor) for tensor in network.outputs][0], name=network.name)
+    return keras.Model(entry, now(network.outputs[0]), name=network.name)
 
 
 def activation_layer(layer: Any) -> Any | None:

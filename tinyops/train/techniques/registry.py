@@ -7,13 +7,21 @@ from typing import Any
 
 from tinyops.files import JsonObject
 from tinyops.train.techniques.depth import Depth
+from tinyops.train.techniques.distillation import Distillation
 from tinyops.train.techniques.prune_channels import PruneChannels
 from tinyops.train.techniques.prune_weights import PruneWeights
 from tinyops.train.techniques.quantisation import QuantisationAware
 from tinyops.train.techniques.technique import Technique, tuning_epochs
 from tinyops.train.techniques.width import Width
 
-TECHNIQUES: tuple[Technique, ...] = (Width(), Depth(), PruneChannels(), PruneWeights(), QuantisationAware())
+TECHNIQUES: tuple[Technique, ...] = (
+    Width(),
+    Depth(),
+    Distillation(),
+    PruneChannels(),
+    PruneWeights(),
+    QuantisationAware(),
+)
 
 
 def wanted_by(variant: JsonObject) -> Iterator[tuple[Technique, Any]]:

@@ -25,12 +25,14 @@ TUNING_SLOWER = 10  # a tenth of the rate
 class Lesson:
     """What a technique is told when the course is made: the step's request, and files of the teacher by their names.
 
-    `samples` are the recordings, `windows` those that are learnt from: of the training side, in the course's order.
+    `windows` of the recordings are those that are learnt from: of the training side, in the course's order, seen
+    through `features`.
     """
 
     request: JsonObject
     recordings: Any
     windows: Any
+    features: Any
     teacher: Mapping[str, Path]
 
 
