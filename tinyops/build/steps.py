@@ -43,7 +43,12 @@ def desired_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Boar
     for step in _all_steps(repository, lock, catalog):
         found.setdefault(step.id, step)
     order = ("collect", "train", "squeeze", "compile", "image", "firmware", "twin", "chain")
-    return tuple(sorted(found.values(), key=lambda step: (order.index(step.kind), step.subject)))
+    return tuple(sorted(found.values(), key=lambda step: (order.index(step.kind), _is_taught(step), step.subject)))
+
+
+def _is_taught(step: Step) -> bool:
+    """Whether it follows another of its kind: teachers have no teachers."""
+    return any(name.startswith("teacher.") for name in step.inputs)
 
 
 def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board]) -> Iterator[Step]:

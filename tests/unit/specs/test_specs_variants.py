@@ -178,6 +178,13 @@ def test_a_model_does_not_teach_itself(tmp_path: Path, catalog: Mapping[str, Boa
     assert problems(tmp_path, catalog, spec("int8, {teacher: small}"))[0].message == "a model does not teach itself"
 
 
+def test_a_smaller_variant_learns_from_the_model_itself(tmp_path: Path, catalog: Mapping[str, Board]) -> None:
+    repository = load(tmp_path, catalog, spec("int8, {width: 0.5, teacher: small}"))
+    assert repository.models["small"].document.spec.squeeze.all[1].name == "w0.5-from-small"
+    alone = problems(tmp_path, catalog, spec("{width: 0.5, teacher: small}"))[0]
+    assert alone.message == "small itself is not made: all of its variants are others"
+
+
 def test_a_teacher_of_the_same_task_is_accepted(tmp_path: Path, catalog: Mapping[str, Board]) -> None:
     repository = load(tmp_path, catalog, spec("int8, {teacher: big}"), spec("int8", name="big"))
     assert repository.models["small"].document.spec.squeeze.all[1].teacher == "big"
