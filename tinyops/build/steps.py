@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board, BoardSpec, Silicon
+from tinyops.build.chain_twin import chain_step
 from tinyops.build.contracts import trained_contract
 from tinyops.build.fits import model_room
 from tinyops.build.trust import find_trust
@@ -41,7 +42,7 @@ def desired_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Boar
     found: dict[str, Step] = {}
     for step in _all_steps(repository, lock, catalog):
         found.setdefault(step.id, step)
-    order = ("collect", "train", "squeeze", "compile", "image", "firmware", "twin")
+    order = ("collect", "train", "squeeze", "compile", "image", "firmware", "twin", "chain")
     return tuple(sorted(found.values(), key=lambda step: (order.index(step.kind), step.subject)))
 
 
@@ -55,9 +56,14 @@ def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board])
         targets = fleet_targets(fleet, repository.models[fleet.spec.model_name].document.spec.squeeze)
         if fleet.spec.model.digest is not None:
             yield pinned_step(fleet)
+        twins = []
         for target in targets.values():
             board = catalog[target.board].built_with(target.binding.framework)
-            yield from board_steps(repository, fleet, target, board, lock)
+            own = [*board_steps(repository, fleet, target, board, lock)]
+            yield from own
+            twins.append(own[-1])
+        if fleet.spec.chain is not None:
+            yield chain_step([*targets.values()], twins)
 
 
 def pinned_step(fleet: Fleet) -> Step:

@@ -13,12 +13,14 @@ from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atom
 from tinyops.recordings import load, save, some
 from tinyops.toolchain import locked_packages
 from tinyops.train.shapes import layer_facts
+from tinyops.train.techniques.registry import all_epochs, rewritten
 from tinyops.train.validation import choose_validation, summary
 from tinyops.worker import Event, call_worker
 
 TRAINING_TIMEOUT_S = 24 * 3600
 DATASET_LIMIT_BYTES = 256 * MIB
 BACKGROUND = "background-"
+TEACHER = "teacher."
 # One thread: a different number gives different weights, and nets of this size gain nothing from more.
 THREADS = 1
 WORKER_ENVIRONMENT = {
@@ -43,9 +45,11 @@ def train(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[P
     locked_packages(step.lock, "train")
     dataset = json.loads(read_bounded(inputs["dataset.json"], DATASET_LIMIT_BYTES))
     settings = step.settings
+    variant = settings.get("variant", {})
+    architecture = rewritten(settings["architecture"], variant)
     shape = input_shape(planned_features(settings["input"], dataset["signal"]), dataset["signal"])
-    if settings["architecture"]["kind"] == "layers":
-        layer_facts(settings["architecture"]["layers"], shape, len(dataset["classes"]))
+    if architecture["kind"] == "layers":
+        layer_facts(architecture["layers"], shape, len(dataset["classes"]))
     request = {
         "recordings": str(inputs["recordings.npz"]),
         "classes": dataset["classes"],
@@ -53,9 +57,11 @@ def train(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[P
         "signal": dataset["signal"],
         "input_shape": list(shape),
         "input": settings["input"],
-        "architecture": settings["architecture"],
+        "architecture": architecture,
         "architecture_file": str(inputs["architecture.py"]) if "architecture.py" in inputs else None,
         "training": settings["training"],
+        "variant": variant,
+        "teacher": {n.removeprefix(TEACHER): str(p) for n, p in inputs.items() if n.startswith(TEACHER)},
         "backgrounds": backgrounds(inputs),
         "threads": THREADS,
         "out": str(out),
@@ -93,7 +99,7 @@ def backgrounds(inputs: Mapping[str, Path]) -> dict[str, dict[str, str]]:
 
 
 def _work(request: JsonObject, report: Callable[[Progress], None]) -> JsonObject:
-    epochs = int(request["training"]["epochs"])
+    epochs = all_epochs(request["training"], request["variant"])
 
     def on_event(event: Event) -> None:
         if "progress" in event:
