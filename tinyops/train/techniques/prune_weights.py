@@ -1,8 +1,8 @@
 """Magnitude pruning: while the network learns on, the smallest weights of every kernel become zero and stay so.
 
 The share of zeros rises with the cube of the time that is left, as in Zhu and Gupta (2017), and is reached after two
-thirds of the tuning: the last third learns with the final zeros. The rate begins where training's did, as after channels
-went. A zero stays one in int8: weights have no zero point.
+thirds of the tuning: the last third learns with the final zeros. The rate begins where training's did, as where
+channels went. A zero stays one in int8: weights have no zero point.
 """
 
 from __future__ import annotations
