@@ -16,7 +16,7 @@ import numpy as np
 from tinyops.artifacts import Progress, Step
 from tinyops.errors import SpecError
 from tinyops.features import FrameFeatures, TensorFeatures, read_features
-from tinyops.features.host import extract_rows, quantise_rows
+from tinyops.features.host import quantise_rows
 from tinyops.features.planned import input_shape, planned_features
 from tinyops.features.values import float_inputs
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic, writing
@@ -31,12 +31,12 @@ from tinyops.squeeze.golden import (
     pack_stream,
     self_tests,
     stream_frames,
-    stream_windows,
 )
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
 from tinyops.squeeze.metrics import Measured, metrics
 from tinyops.squeeze.oracle import Vectors, run_vectors
 from tinyops.squeeze.reference import reference
+from tinyops.squeeze.streaming import streamed_inputs
 from tinyops.toolchain import locked_packages
 from tinyops.worker import Event, call_worker
 
@@ -231,12 +231,9 @@ def _finish(
 
 def _stream(task: Task, interface: Int8Interface, model: Path) -> bytes:
     """Frames of a test recording and what a device must answer: proves features and windows on the way in."""
-    features = task.features
-    frames = stream_frames(task.recordings, features)
-    rows = extract_rows(frames.reshape(-1, task.recordings.counts.shape[1]), features)
-    quantised = np.asarray(quantise_rows(rows, features, interface.input_scale, interface.input_zero_point), np.int8)
-    windows = stream_windows(quantised, features.rows, features.hop_rows)
-    return pack_stream(frames, run_vectors(model, windows.reshape(len(windows), -1)))
+    frames = stream_frames(task.recordings, task.features)
+    windows = streamed_inputs(frames, task.features, interface.input_scale, interface.input_zero_point)
+    return pack_stream(frames, run_vectors(model, windows))
 
 
 def _check_interface(name: str, interface: Int8Interface, task: Task) -> None:
