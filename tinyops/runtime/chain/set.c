@@ -63,7 +63,7 @@ static void offer_of(const tinyops_set_known *known, const tinyops_part_word *up
 /* What the last part is to run, of what every part can. */
 static const uint8_t *pick(const tinyops_set_known *known, const tinyops_part_word *say) {
   return say->wished == 0 && same(say->offered[1], known->running) ? known->running
-                                                                    : say->offered[0];
+                                                                   : say->offered[0];
 }
 
 static tinyops_set_action act(const tinyops_set_known *known, const tinyops_part_word *say) {
@@ -103,8 +103,8 @@ static void judge(const tinyops_set_known *known, const tinyops_part_word *heard
     choice->say.lost = (uint8_t)position;
     return;
   }
-  const int32_t is_beyond = position < known->position ? word->lost < position
-                                                       : word->lost > position;
+  const int32_t is_beyond =
+      position < known->position ? word->lost < position : word->lost > position;
   if (word->lost < known->parts && is_beyond) {
     find(choice, TINYOPS_SET_LOST, word->lost);
     choice->say.lost = word->lost;

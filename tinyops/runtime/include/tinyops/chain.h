@@ -1,8 +1,8 @@
 /* Chains: boards that compute one model together, each a part of it.
  *
- * A set is the parts of one model cut in one way. Each part has one set running and may have another
- * one ready in the slot that does not run. What each part says of itself goes to both of its
- * neighbours, whenever it changes and every second:
+ * A set is the parts of one model cut in one way. Each part has one set running and may have
+ * another one ready in the slot that does not run. What each part says of itself goes to both of
+ * its neighbours, whenever it changes and every second:
  *
  *   first part   offers what it runs and has ready, first what it was asked to run
  *   each part    passes on of these what it runs or has ready itself
@@ -52,7 +52,8 @@ typedef struct {
 
 typedef enum {
   TINYOPS_SET_STAY = 0,
-  TINYOPS_SET_SWITCH = 1 /* the spare is to run; one that has not proved itself proves itself first */
+  TINYOPS_SET_SWITCH =
+      1 /* the spare is to run; one that has not proved itself proves itself first */
 } tinyops_set_action;
 
 /* Whether the parts that a part knows of compute one model. Part of what parts report. */
