@@ -1,4 +1,4 @@
-"""A chain of parts and everything that can happen to it while its set is switched, for exploring all of it.
+"""A chain of parts and what can happen to it while its set is switched, for exploring all of it; run_sets.c is larger.
 
 What a part holds outlives a power cut, what it has heard does not. Between any two parts there is a word under way in
 each direction: it may be heard late, twice or, once another one was sent, never.
@@ -8,13 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 
-from tinyops.link.part_sets import NONE, Action, PartWord, SetChoice, SetKnown
+from tinyops.link.part_sets import SetDecision, SetView
+from tinyops.link.parts import NO_SET
 
 A, B = b"A" * 16, b"B" * 16
-Choose = Callable[[SetKnown], SetChoice]
 READY = ("wished", "able")
+Decide = Callable[[SetView], SetDecision]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What goes downstream; `running` as well, without which nothing is computed."""
+
+    running: bytes
+    offered: bytes = NO_SET
+    also: bytes = NO_SET
+    wished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What goes upstream."""
+
+    running: bytes
+    committed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,38 +40,39 @@ class Part:
     """`kind` of its spare: none, wished (asked for and proven), able (ran before), doubted (reset in its trial)."""
 
     running: bytes = A
-    spare: bytes = NONE
+    spare: bytes = NO_SET
     kind: str = "none"
-    up: PartWord | None = None
-    down: PartWord | None = None
+    up: Offer = Offer(NO_SET)
+    down: Commit = Commit(NO_SET, NO_SET)
 
     @property
     def ready(self) -> set[bytes]:
-        return {self.running, self.spare if self.kind in READY else NONE} - {NONE}
+        return {self.running, self.spare if self.kind in READY else NO_SET} - {NO_SET}
 
     def holding(self, spare: bytes, kind: str) -> Part:
-        return replace(self, spare=spare if kind != "none" else NONE, kind=kind)
+        return replace(self, spare=spare if kind != "none" else NO_SET, kind=kind)
 
     def switched(self) -> Part:
-        return replace(self, running=self.spare, spare=self.running, kind="able" if self.running != NONE else "none")
+        return replace(self, running=self.spare, spare=self.running, kind="able" if self.running != NO_SET else "none")
 
     def restarted(self) -> Part:
-        return replace(self, up=None, down=None)
+        return Part(self.running, self.spare, self.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`sent[i]`: the words under way from part i, up and down."""
+    """`offers[i]` and `commits[i]`: what is under way from part i. `ran`: what the last part has run so far."""
 
     parts: tuple[Part, ...]
-    sent: tuple[tuple[PartWord | None, PartWord | None], ...]
+    offers: tuple[Offer | None, ...]
+    commits: tuple[Commit | None, ...]
+    ran: frozenset[bytes]
     faults: int = 0
-    installs: int = 0  # bits: which part was given B
-    committed: frozenset[bytes] = frozenset()  # what the last part has run so far
+    given: int = 0  # bits: parts that were given B
 
     def with_part(self, index: int, part: Part) -> World:
-        ran = self.committed | {part.running} if index == len(self.parts) - 1 else self.committed
-        return replace(self, parts=(*self.parts[:index], part, *self.parts[index + 1 :]), committed=ran)
+        ran = self.ran | {part.running} if index == len(self.parts) - 1 else self.ran
+        return replace(self, parts=_but(self.parts, index, part), ran=ran)
 
     @property
     def sets(self) -> set[bytes]:
@@ -66,87 +85,65 @@ class World:
 
 @dataclass(frozen=True)
 class Rules:
-    """What may happen beyond the parts' own steps."""
+    """What may happen: at most so many `faults`, and the part that is never given B."""
 
-    choose: Choose
-    faults: int  # power cuts, proofs that fail, images that are lost
-    refusing: int | None = None  # the part that is never given B
-    kinds: frozenset[str] = frozenset({"cut", "cut in switch", "loses"})
-    words: dict[tuple[int, int, Part], SetChoice] = field(default_factory=dict, compare=False)
+    decide: Decide
+    faults: int = 0
+    refusing: int | None = None
+    decided: dict[tuple[int, int, Part], SetDecision] = field(default_factory=dict, compare=False)
 
-    def choice(self, index: int, parts: int, part: Part) -> SetChoice:
+    def decision(self, index: int, parts: int, part: Part) -> SetDecision:
         key = (index, parts, part)
-        if key not in self.words:
-            wished, doubted = part.kind == "wished", part.kind == "doubted"
-            known = SetKnown(index, parts, part.running, part.spare, wished, doubted, part.up, part.down)
-            self.words[key] = self.choose(known)
-        return self.words[key]
+        if key not in self.decided:
+            view = SetView(
+                *(index, parts, part.running, part.spare, part.kind == "wished", part.kind == "doubted"),
+                *(part.up.offered, part.up.also, part.up.wished, part.down.committed),
+            )
+            self.decided[key] = self.decide(view)
+        return self.decided[key]
 
 
-def start(parts: int, running: bytes = A) -> World:
-    """All parts run one set and know nothing of each other."""
-    return World((Part(running=running),) * parts, ((None, None),) * parts, committed=frozenset({running}))
+def _but(values: tuple, index: int, value: object) -> tuple:  # type: ignore[type-arg]
+    return (*values[:index], value, *values[index + 1 :])
+
+
+def start(parts: int) -> World:
+    """All parts run A and know nothing of each other."""
+    return World((Part(),) * parts, (None,) * parts, (None,) * parts, frozenset({A}))
 
 
 def own_steps(world: World, rules: Rules) -> Iterator[World]:
     """What parts do by themselves, and words that are heard; never what changes nothing."""
-    count = len(world.parts)
+    last = len(world.parts) - 1
     for index, part in enumerate(world.parts):
-        choice = rules.choice(index, count, part)
-        for way, heard in ((0, "down"), (1, "up")):  # up to the part before, which hears it as from `down`
-            other = index - 1 if way == 0 else index + 1
-            if not 0 <= other < count:
-                continue
-            word = _told(choice.say, way)
-            if world.sent[index][way] != word:
-                yield _sending(world, index, way, word)
-            under_way = world.sent[index][way]
-            listener = world.parts[other]
-            if under_way is not None and getattr(listener, heard) != under_way:
-                yield world.with_part(other, replace(listener, **{heard: under_way}))
-        if choice.action is Action.SWITCH:
-            _check_commit(world, index, part)
+        decision = rules.decision(index, last + 1, part)
+        offer = Offer(part.running, decision.offered, decision.also, decision.wished)
+        commit = Commit(part.running, decision.committed)
+        if index < last and world.offers[index] != offer:
+            yield replace(world, offers=_but(world.offers, index, offer))
+        if index > 0 and world.commits[index] != commit:
+            yield replace(world, commits=_but(world.commits, index, commit))
+        if index > 0 and (offered := world.offers[index - 1]) is not None and offered != part.up:
+            yield world.with_part(index, replace(part, up=offered))
+        if index < last and (told := world.commits[index + 1]) is not None and told != part.down:
+            yield world.with_part(index, replace(part, down=told))
+        if decision.switches:
+            assert index == last or part.spare in world.ran, f"part {index} switches without a commit: {world}"
             yield world.with_part(index, part.switched())
 
 
-@cache
-def _told(word: PartWord, way: int) -> PartWord:
-    """Of a word only what its listener looks at: fewer states, no other decision."""
-    if way == 0:
-        return replace(word, offered=(), wished=False)
-    return replace(word, committed=None)
-
-
-def _sending(world: World, index: int, way: int, word: PartWord) -> World:
-    pair = (word, world.sent[index][1]) if way == 0 else (world.sent[index][0], word)
-    return replace(world, sent=(*world.sent[:index], pair, *world.sent[index + 1 :]))
-
-
-def _check_commit(world: World, index: int, part: Part) -> None:
-    """A part but the last switches only to what the last one has run; the last to what all had ready or run."""
-    if index < len(world.parts) - 1:
-        assert part.spare in world.committed, f"part {index} switches without a commit: {world}"
-
-
-def hosts_steps(world: World, rules: Rules) -> Iterator[World]:
-    """Each part is given B, which proves itself and is asked for."""
+def outside_steps(world: World, rules: Rules) -> Iterator[World]:
+    """Hosts give each part B, which proves itself and is asked for; faults strike."""
     for index, part in enumerate(world.parts):
-        if not world.installs >> index & 1 and index != rules.refusing:
+        if not world.given >> index & 1 and index != rules.refusing:
             given = part if part.running == B else part.holding(B, "wished")
-            yield replace(world.with_part(index, given), installs=world.installs | 1 << index)
-
-
-def faults(world: World, rules: Rules) -> Iterator[World]:
-    if world.faults == rules.faults:
-        return
-    for index, part in enumerate(world.parts):
-        spent = replace(world, faults=world.faults + 1)
-        if "cut" in rules.kinds:
+            yield replace(world.with_part(index, given), given=world.given | 1 << index)
+        if world.faults < rules.faults:
+            spent = replace(world, faults=world.faults + 1)
             yield spent.with_part(index, part.restarted())
-        if "cut in switch" in rules.kinds and part.kind != "none":  # in a proof, or before a switch was confirmed
-            yield spent.with_part(index, part.restarted().holding(part.spare, "doubted"))
-        if "loses" in rules.kinds and part.kind != "none":  # fails its proof, is damaged, or written over
-            yield spent.with_part(index, part.holding(NONE, "none"))
+            if part.kind != "none":
+                yield spent.with_part(index, part.restarted().holding(part.spare, "doubted"))
+                yield spent.with_part(index, part.holding(NO_SET, "none"))
 
 
 def explore(first: World, rules: Rules) -> dict[World, list[World]]:
@@ -155,12 +152,10 @@ def explore(first: World, rules: Rules) -> dict[World, list[World]]:
     todo = [first]
     while todo:
         world = todo.pop()
-        if world in found:
-            continue
-        found[world] = list(own_steps(world, rules))
-        todo += found[world]
-        todo += hosts_steps(world, rules)
-        todo += faults(world, rules)
+        if world not in found:
+            found[world] = list(own_steps(world, rules))
+            todo += found[world]
+            todo += outside_steps(world, rules)
     return found
 
 
@@ -168,9 +163,7 @@ def find_cycle(found: dict[World, list[World]]) -> list[World] | None:
     """Worlds through which parts could go round for ever by themselves, without anything from outside."""
     done: set[World] = set()
     for first in found:
-        if first in done:
-            continue
-        path: dict[World, Iterator[World]] = {first: iter(found[first])}
+        path: dict[World, Iterator[World]] = {} if first in done else {first: iter(found[first])}
         while path:
             world = next(reversed(path))
             step = next((one for one in path[world] if one not in done), None)

@@ -1,6 +1,6 @@
 /* What parts of a chain decide, for tests on the host.
  *
- *   run_sets answer                                what is known, on stdin, to choices, on stdout
+ *   run_sets answer                                what is known, on stdin, to decisions, on stdout
  *   run_sets explore PARTS FAULTS KINDS REFUSING FIRST
  *
  * `explore` takes every way that a chain of 2 or 3 parts can go while it is given another set, each
@@ -19,10 +19,10 @@
 enum { PARTS = 3, A = 1, B = 2, UP = 0, DOWN = 1 };
 enum { NOTHING = 0, WISHED = 1, ABLE = 2, DOUBTED = 3 }; /* kinds of a spare */
 
-/* A word as a listener looks at it: of one that goes up, no offers; of one that goes down, no
- * commit. Sets are numbers. */
+/* What a part hears of a neighbour: of the part before what it offers, of the next the commit. Sets
+ * are numbers. */
 typedef struct {
-  uint8_t is_there, running, first, second, wished, is_committed, committed, lost;
+  uint8_t is_there, running, offered, also, wished, committed;
 } word;
 
 typedef struct {
@@ -52,14 +52,14 @@ static struct {
 } all;
 
 static void set_of(uint8_t *to, uint32_t number) {
-  memset(to, 0, TINYOPS_SET_BYTES);
+  memset(to, 0, TINYOPS_CHAIN_SET_BYTES);
   if (number != 0) { /* sets differ in one byte, each in another one */
-    to[(number * 7) % TINYOPS_SET_BYTES] = (uint8_t)number;
+    to[(number * 7) % TINYOPS_CHAIN_SET_BYTES] = (uint8_t)number;
   }
 }
 
 static uint8_t number_of(const uint8_t *set) {
-  uint8_t own[TINYOPS_SET_BYTES];
+  uint8_t own[TINYOPS_CHAIN_SET_BYTES];
   for (uint8_t number = 0; number < 8; number++) {
     set_of(own, number);
     if (memcmp(own, set, sizeof own) == 0) {
@@ -70,42 +70,29 @@ static uint8_t number_of(const uint8_t *set) {
   exit(1);
 }
 
-static const tinyops_part_word *spoken(const word *w, uint32_t position, tinyops_part_word *to) {
-  *to = (tinyops_part_word){.position = (uint8_t)position,
-                            .parts = (uint8_t)all.parts,
-                            .wished = w->wished,
-                            .is_committed = w->is_committed,
-                            .lost = w->lost};
-  set_of(to->running, w->running);
-  set_of(to->offered[0], w->first);
-  set_of(to->offered[1], w->second);
-  set_of(to->committed, w->committed);
-  return w->is_there ? to : 0;
-}
-
-static void choose(const world *w, uint32_t i, tinyops_set_choice *choice) {
+static void decide(const world *w, uint32_t i, tinyops_chain_decision *decision) {
   const part *p = &w->parts[i];
-  tinyops_part_word words[2];
-  tinyops_set_known known = {.position = (uint8_t)i,
+  tinyops_chain_view view = {.position = (uint8_t)i,
                              .parts = (uint8_t)all.parts,
                              .wished = p->kind == WISHED,
-                             .doubted = p->kind == DOUBTED};
-  set_of(known.running, p->running);
-  set_of(known.spare, p->spare);
-  known.up = spoken(&p->heard[UP], i - 1, &words[UP]);
-  known.down = spoken(&p->heard[DOWN], i + 1, &words[DOWN]);
-  tinyops_set_choose(&known, choice);
+                             .doubted = p->kind == DOUBTED,
+                             .offer_wished = p->heard[UP].wished};
+  set_of(view.running, p->running);
+  set_of(view.spare, p->spare);
+  set_of(view.offered, p->heard[UP].offered);
+  set_of(view.also, p->heard[UP].also);
+  set_of(view.committed, p->heard[DOWN].committed);
+  tinyops_chain_decide(&view, decision);
 }
 
-static word heard_of(const tinyops_part_word *say, int way) {
-  word w = {.is_there = 1, .running = number_of(say->running), .lost = say->lost};
+static word told(const part *p, const tinyops_chain_decision *decision, int way) {
+  word w = {.is_there = 1, .running = p->running};
   if (way == UP) {
-    w.is_committed = say->is_committed;
-    w.committed = number_of(say->committed);
+    w.committed = number_of(decision->committed);
   } else {
-    w.wished = say->wished;
-    w.first = number_of(say->offered[0]);
-    w.second = number_of(say->offered[1]);
+    w.wished = decision->wished;
+    w.offered = number_of(decision->offered);
+    w.also = number_of(decision->also);
   }
   return w;
 }
@@ -177,15 +164,15 @@ static void check_switch(const world *w, uint32_t i) {
 /* The `step`th thing that a part does by itself, or 0: there are no more, -1: not now. */
 static int own_step(const world *w, uint32_t step, world *to) {
   const uint32_t i = step / 5, what = step % 5;
-  tinyops_set_choice choice;
+  tinyops_chain_decision decision;
   if (i >= all.parts) {
     return 0;
   }
   *to = *w;
   if (what < 2) { /* says it, up or down */
     const int way = (int)what;
-    choose(w, i, &choice);
-    const word said = heard_of(&choice.say, way);
+    decide(w, i, &decision);
+    const word said = told(&w->parts[i], &decision, way);
     if ((way == UP ? i == 0 : i + 1 == all.parts) ||
         !memcmp(&said, &w->sent[i][way], sizeof said)) {
       return -1;
@@ -203,8 +190,8 @@ static int own_step(const world *w, uint32_t step, world *to) {
     to->parts[i].heard[side] = *said;
   } else {
     part *p = &to->parts[i];
-    choose(w, i, &choice);
-    if (choice.action != TINYOPS_SET_SWITCH) {
+    decide(w, i, &decision);
+    if (decision.switches == 0) {
       return -1;
     }
     check_switch(w, i);
@@ -263,7 +250,7 @@ static void outside(const world *w, uint32_t i) {
 
 /* Nothing more happens by itself: the parts that can agree must have agreed. */
 static void check_end(const world *w) {
-  uint32_t common = 0, running = 0, wholes = 0;
+  uint32_t common = 0, running = 0;
   for (uint32_t set = A; set <= B; set++) {
     uint32_t able = 0;
     for (uint32_t i = 0; i < all.parts; i++) {
@@ -272,18 +259,11 @@ static void check_end(const world *w) {
     common |= able == all.parts ? 1u << set : 0u;
   }
   for (uint32_t i = 0; i < all.parts; i++) {
-    tinyops_set_choice choice;
-    choose(w, i, &choice);
-    wholes += choice.state == TINYOPS_SET_WHOLE;
     running |= 1u << w->parts[i].running;
   }
   const int is_one = (running & (running - 1)) == 0 && running != 1;
   if (common != 0 && !is_one) {
     fail(w, "parts that have a set in common end in different ones");
-  }
-  if ((wholes == all.parts) != is_one) {
-    fail(w, is_one ? "one set runs, and yet not every part computes"
-                   : "sets are mixed, and all compute");
   }
   const part *first = &w->parts[0];
   if (first->kind == WISHED && (common >> first->spare & 1) != 0) {
@@ -355,42 +335,24 @@ static void find_cycle(void) {
   free(way);
 }
 
-static const uint8_t *take_word(const uint8_t *at, tinyops_part_word *to) {
-  *to = (tinyops_part_word){
-      .position = at[1], .parts = at[2], .wished = at[3], .is_committed = at[4], .lost = at[5]};
-  set_of(to->running, at[6]);
-  set_of(to->offered[0], at[7]);
-  set_of(to->offered[1], at[8]);
-  set_of(to->committed, at[9]);
-  return at + 10;
-}
-
-/* Each question is 26 bytes, each answer 12; sets are numbers. */
+/* Each question is 10 bytes, each answer 5; sets are numbers. */
 static int answer(void) {
-  uint8_t asked[26];
+  uint8_t asked[10];
   while (fread(asked, 1, sizeof asked, stdin) == sizeof asked) {
-    tinyops_part_word up, down;
-    tinyops_set_choice c;
-    tinyops_set_known known = {
-        .position = asked[0], .parts = asked[1], .wished = asked[4], .doubted = asked[5]};
-    set_of(known.running, asked[2]);
-    set_of(known.spare, asked[3]);
-    (void)take_word(take_word(asked + 6, &up), &down);
-    known.up = asked[6] != 0 ? &up : 0;
-    known.down = asked[16] != 0 ? &down : 0;
-    tinyops_set_choose(&known, &c);
-    const uint8_t told[12] = {(uint8_t)c.action,
-                              (uint8_t)c.state,
-                              c.part,
-                              c.say.position,
-                              c.say.parts,
-                              c.say.wished,
-                              c.say.is_committed,
-                              c.say.lost,
-                              number_of(c.say.running),
-                              number_of(c.say.offered[0]),
-                              number_of(c.say.offered[1]),
-                              number_of(c.say.committed)};
+    tinyops_chain_decision decision;
+    tinyops_chain_view view = {.position = asked[0],
+                               .parts = asked[1],
+                               .wished = asked[2],
+                               .doubted = asked[3],
+                               .offer_wished = asked[4]};
+    set_of(view.running, asked[5]);
+    set_of(view.spare, asked[6]);
+    set_of(view.offered, asked[7]);
+    set_of(view.also, asked[8]);
+    set_of(view.committed, asked[9]);
+    tinyops_chain_decide(&view, &decision);
+    const uint8_t told[5] = {number_of(decision.offered), number_of(decision.also), decision.wished,
+                             number_of(decision.committed), decision.switches};
     if (fwrite(told, 1, sizeof told, stdout) != sizeof told) {
       return 1;
     }

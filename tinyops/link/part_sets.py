@@ -1,60 +1,34 @@
-"""Which set of parts a part of a chain runs, and what it says of itself: what `runtime/chain/set.c` decides.
+"""Which set of parts a part of a chain runs, and what it tells its neighbours of it: what runtime/chain/set.c decides.
 
-For parts that are programs of Linux and for whoever watches a chain; a test holds the two to the same answers. The
-rules and why they are these: docs/split.md, "Updating a chain".
+For parts that are programs of Linux; a test holds the two to the same answers. The rules are in chain.h, and why they
+are these in docs/split.md, "Updating a chain".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
-SET_BYTES = 16
-OFFERS = 2
-NOBODY = 0xFF
-NONE = bytes(SET_BYTES)  # in place of a set
-
-
-class Action(IntEnum):
-    STAY = 0
-    SWITCH = 1
-
-
-class SetState(IntEnum):
-    """Whether the parts that a part knows of compute one model; `SetChoice.part` is the part that is meant."""
-
-    WHOLE = 0
-    ABSENT = 1
-    LOST = 2
-    STRANGER = 3
-    MIXED = 4
+from tinyops.link.parts import NO_SET
 
 
 @dataclass(frozen=True, slots=True)
-class PartWord:
-    """What a part says of itself to both neighbours."""
+class SetView:
+    """What a part knows of sets; `NO_SET` stands for none, and for what nobody has told.
+
+    `spare` is proven, or has run before; `wished`: somebody asked for it; `doubted`: a reset came in its trial.
+    `offered`, `also` and `offer_wished` are what the part before told last, `committed` what the part after told.
+    """
 
     position: int
     parts: int
     running: bytes
-    offered: tuple[bytes, ...] = ()  # every part up to this one can run them; first what is to be preferred
-    wished: bool = False  # the first part was asked to run the first of them
-    committed: bytes | None = None  # what the last part runs; None: not heard yet
-    lost: int = NOBODY
-
-
-@dataclass(frozen=True, slots=True)
-class SetKnown:
-    """What a part knows when it decides; see chain.h."""
-
-    position: int
-    parts: int
-    running: bytes
-    spare: bytes = NONE
+    spare: bytes = NO_SET
     wished: bool = False
     doubted: bool = False
-    up: PartWord | None = None
-    down: PartWord | None = None
+    offered: bytes = NO_SET
+    also: bytes = NO_SET
+    offer_wished: bool = False
+    committed: bytes = NO_SET
 
     @property
     def is_last(self) -> bool:
@@ -63,93 +37,50 @@ class SetKnown:
     @property
     def ready(self) -> tuple[bytes, ...]:
         """What this part runs or could run next."""
-        return _once(self.running, NONE if self.doubted else self.spare)
+        return _once(self.running, NO_SET if self.doubted else self.spare)
 
 
 @dataclass(frozen=True, slots=True)
-class SetChoice:
-    action: Action
-    state: SetState
-    part: int
-    say: PartWord
+class SetDecision:
+    """What is told of sets, and whether what the spare slot holds is to run now."""
+
+    offered: bytes
+    also: bytes
+    wished: bool
+    committed: bytes
+    switches: bool
 
 
-def choose(known: SetKnown) -> SetChoice:
-    """What a part does and says, from what it knows alone."""
-    up, down = _fitting(known, known.up, known.position - 1), _fitting(known, known.down, known.position + 1)
-    offered, wished = _offers(known, up)
-    committed = known.running if known.is_last else None if down is None else down.committed
-    findings, lost = _findings(known, up, down, committed)
-    state, part = findings[0] if findings else (SetState.WHOLE, NOBODY)
-    say = PartWord(known.position, known.parts, known.running, offered, wished, committed, lost)
-    return SetChoice(_action(known, say), state, part, say)
+def decide(view: SetView) -> SetDecision:
+    """From what is known alone."""
+    offered, wished = _own_offers(view) if view.position == 0 else _passed_offers(view)
+    first, other = (*offered, NO_SET, NO_SET)[:2]
+    committed = view.running if view.is_last else view.committed
+    return SetDecision(first, other, wished, committed, _switches(view, offered, wished))
 
 
 def _once(*sets: bytes) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(one for one in sets if one != NONE))
+    return tuple(dict.fromkeys(one for one in sets if one != NO_SET))
 
 
-def _fitting(known: SetKnown, word: PartWord | None, position: int) -> PartWord | None:
-    """None as well where the word is of a board that belongs elsewhere."""
-    return word if word is not None and (word.position, word.parts) == (position, known.parts) else None
+def _own_offers(view: SetView) -> tuple[tuple[bytes, ...], bool]:
+    wished = view.wished and not view.doubted and view.spare != NO_SET
+    return (_once(view.spare, view.running) if wished else view.ready), wished
 
 
-def _offers(known: SetKnown, up: PartWord | None) -> tuple[tuple[bytes, ...], bool]:
-    if known.position == 0:
-        wished = known.wished and not known.doubted and known.spare != NONE
-        return (_once(known.spare, known.running) if wished else known.ready), wished
-    if up is None:
-        return (), False
-    offered = _once(*(one for one in up.offered if one in known.ready))
-    return offered, up.wished and bool(offered) and offered[0] == up.offered[0]
+def _passed_offers(view: SetView) -> tuple[tuple[bytes, ...], bool]:
+    offered = _once(*(one for one in (view.offered, view.also) if one in view.ready))
+    return offered, view.offer_wished and view.offered in offered
 
 
-def _action(known: SetKnown, say: PartWord) -> Action:
-    if known.spare == NONE:
-        return Action.STAY
-    if known.spare == known.running:  # the same model, made anew: nobody else's matter
-        return Action.SWITCH if known.wished else Action.STAY
-    return Action.SWITCH if known.spare == _wanted(known, say) else Action.STAY
+def _switches(view: SetView, offered: tuple[bytes, ...], wished: bool) -> bool:
+    if view.spare == NO_SET:
+        return False
+    if view.spare == view.running:  # the same model, made anew: nobody else's matter
+        return view.wished
+    return view.spare == (_picked(view, offered, wished) if view.is_last else view.committed)
 
 
-def _wanted(known: SetKnown, say: PartWord) -> bytes | None:
-    if not known.is_last:
-        return say.committed
-    if not say.wished and known.running in say.offered:
-        return known.running
-    return say.offered[0] if say.offered else None
-
-
-def _findings(
-    known: SetKnown, up: PartWord | None, down: PartWord | None, committed: bytes | None
-) -> tuple[list[tuple[SetState, int]], int]:
-    """What is wrong, worst first, and the position of a part that is not heard."""
-    last = known.parts - 1
-    found = [(SetState.ABSENT, known.position)] if known.running == NONE else []
-    lost = NOBODY
-    if known.position > 0:
-        new, lost = _judged(known, known.up is not None, up, known.position - 1)
-        found += new
-    if not known.is_last:
-        new, below = _judged(known, known.down is not None, down, known.position + 1)
-        found += new
-        lost = below if below != NOBODY else lost
-        if committed is None:
-            found.append((SetState.LOST, last))
-        elif committed != known.running:
-            found.append((SetState.MIXED, last))
-    return found, lost
-
-
-def _judged(
-    known: SetKnown, is_heard: bool, word: PartWord | None, position: int
-) -> tuple[list[tuple[SetState, int]], int]:
-    if word is None:
-        return [(SetState.STRANGER if is_heard else SetState.LOST, position)], position
-    found, lost = [], NOBODY
-    is_beyond = word.lost < position if position < known.position else word.lost > position
-    if word.lost < known.parts and is_beyond:
-        found, lost = [(SetState.LOST, word.lost)], word.lost
-    if word.running != known.running:
-        found.append((SetState.MIXED, position))
-    return found, lost
+def _picked(view: SetView, offered: tuple[bytes, ...], wished: bool) -> bytes:
+    """What the last part is to run, of what every part can: it stays unless the first part wishes otherwise."""
+    return view.running if not wished and view.running in offered else (*offered, NO_SET)[0]

@@ -1,79 +1,86 @@
-/* Chains: boards that compute one model together, each a part of it.
+/* A part of a chain: boards that share one model, each of which computes some of its operators on
+ * what the part before sends and sends what it makes to the part after; see tinyops/link/parts.py
+ * for the frames.
  *
- * A set is the parts of one model cut in one way. Each part has one set running and may have
- * another one ready in the slot that does not run. What each part says of itself goes to both of
- * its neighbours, whenever it changes and every second:
+ *   init -> { poll -> (0) port.idle } for ever
  *
- *   first part   offers what it runs and has ready, first what it was asked to run
- *   each part    passes on of these what it runs or has ready itself
- *   last part    runs the first of them; what it runs is the commit
- *   each part    passes the commit back up; a part switches only to what is committed
+ * The part is an application (app.h) whose line leads to the next part, which is its host. A part
+ * that is not the first has a second stream, port.upstream, to the part before. The last one's line
+ * leads to the host, which gets its results.
  *
- * All of it is a function of what a part knows now: a word that is lost, late, doubled or said
- * before a reset changes nothing for good, and a reset between any two steps goes on where it was.
- * While parts run different sets nothing is computed. */
+ *   state of a part, and of its neighbours as they tell it:
+ *   STARTING -both neighbours told, same set-> READY       nothing is computed before
+ *   READY -a neighbour silent for after_ms-> LOST          its answer is UNAVAILABLE, naming it
+ *   READY -a neighbour runs another set-> MIXED            as long as that lasts
+ *   any -the neighbour is back, same set-> READY
+ *
+ *   of an inference on its way into a part:
+ *   pieces come -whole, CRC right-> computed -> sent on -taken by the part after-> MISSING (none)
+ *   pieces come -quiet-> MISSING (ranges), a bounded number of times, then dropped: STALLED
+ *
+ * The caller owns all memory and the port; nothing is allocated, there are no globals. */
 #ifndef TINYOPS_CHAIN_H
 #define TINYOPS_CHAIN_H
 
 #include <stdint.h>
 
+#include "tinyops/app.h"
+#include "tinyops/model.h"
+#include "tinyops/model_part.h"
+#include "tinyops/part_link.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define TINYOPS_SET_BYTES 16u
-#define TINYOPS_SET_OFFERS 2u
-#define TINYOPS_PARTS_MAX 16u
-#define TINYOPS_PART_NONE 0xffu /* in place of a part's position */
+#define TINYOPS_CHAIN_SET_BYTES TINYOPS_PART_SET_BYTES
 
-/* What a part says of itself to both neighbours. A set of zeros is none. */
-typedef struct {
-  uint8_t position;     /* of the part, from 0 */
-  uint8_t parts;        /* of the chain */
-  uint8_t wished;       /* 1: the first part was asked to run offered[0] */
-  uint8_t is_committed; /* 1: `committed` is what the last part runs, none included; 0: unheard */
-  uint8_t lost;         /* position of a part that is not heard, TINYOPS_PART_NONE */
-  uint8_t running[TINYOPS_SET_BYTES];
-  uint8_t offered[TINYOPS_SET_OFFERS][TINYOPS_SET_BYTES]; /* every part up to this one can run them,
-                                                             first what is to be preferred */
-  uint8_t committed[TINYOPS_SET_BYTES];
-} tinyops_part_word;
-
-/* What a part knows when it decides. */
+/* What a part knows of sets, of which it may have two: parts of one set compute one model. All
+ * zeros is no set: an empty spare slot, a neighbour that is silent or has no such neighbour beyond.
+ * Rules:
+ *
+ *   first part   offers what it runs and holds ready, first what it was asked to run
+ *   each part    passes on of these what it runs or holds ready itself
+ *   last part    runs one of them; what it runs is the commit
+ *   each part    passes the commit back up; a part switches only to what is committed
+ *
+ * Everything follows from what is known now: a word that is lost, late, doubled or told before a
+ * reset changes nothing for good, and a reset between any two steps goes on where it was. */
 typedef struct {
   uint8_t position, parts;
-  uint8_t running[TINYOPS_SET_BYTES];
-  uint8_t spare[TINYOPS_SET_BYTES]; /* in the slot that does not run, whole and allowed to run */
-  uint8_t wished;  /* 1: somebody asked for the spare, and it has proved itself since start-up */
-  uint8_t doubted; /* 1: a reset came in the spare's trial: not offered, but a commit is followed */
-  const tinyops_part_word *up;   /* the last word of the part before, null: not heard in time */
-  const tinyops_part_word *down; /* of the next part */
-} tinyops_set_known;
+  uint8_t wished;  /* 1: somebody asked for the spare, and it has proven itself */
+  uint8_t doubted; /* 1: a reset came in the spare's trial: never offered, a commit is followed */
+  uint8_t offer_wished; /* 1: `offered` is what the first part was asked to run, as it was told */
+  uint8_t running[TINYOPS_CHAIN_SET_BYTES]; /* the part's own: runs, where its image can run */
+  uint8_t spare[TINYOPS_CHAIN_SET_BYTES];   /* its own: proven, or run before, in the spare slot */
+  uint8_t offered[TINYOPS_CHAIN_SET_BYTES]; /* as the part before told last; of the first: zeros */
+  uint8_t also[TINYOPS_CHAIN_SET_BYTES];    /* the other one that it offered */
+  uint8_t committed[TINYOPS_CHAIN_SET_BYTES]; /* as the part after told last; of the last: zeros */
+} tinyops_chain_view;
 
-typedef enum {
-  TINYOPS_SET_STAY = 0,
-  TINYOPS_SET_SWITCH =
-      1 /* the spare is to run; one that has not proved itself proves itself first */
-} tinyops_set_action;
-
-/* Whether the parts that a part knows of compute one model. Part of what parts report. */
-typedef enum {
-  TINYOPS_SET_WHOLE = 0,    /* one set, as far as this part can tell: compute */
-  TINYOPS_SET_ABSENT = 1,   /* no model runs here */
-  TINYOPS_SET_LOST = 2,     /* `part` is not heard */
-  TINYOPS_SET_STRANGER = 3, /* what answers in place of `part` has another position or chain */
-  TINYOPS_SET_MIXED = 4     /* `part` runs another set, or none */
-} tinyops_set_state;
-
+/* What follows from it. */
 typedef struct {
-  tinyops_set_action action;
-  tinyops_set_state state;
-  uint8_t part; /* whom `state` means, TINYOPS_PART_NONE */
-  tinyops_part_word say;
-} tinyops_set_choice;
+  uint8_t offered[TINYOPS_CHAIN_SET_BYTES];   /* to tell the part after */
+  uint8_t also[TINYOPS_CHAIN_SET_BYTES];      /* another one, less wanted */
+  uint8_t committed[TINYOPS_CHAIN_SET_BYTES]; /* to tell the part before */
+  uint8_t wished;                             /* to tell the part after, of `offered` */
+  uint8_t switches;                           /* 1: what the spare slot holds is to run now */
+} tinyops_chain_decision;
 
-/* Decides what a part does and says, from what it knows alone. */
-void tinyops_set_choose(const tinyops_set_known *known, tinyops_set_choice *choice);
+/* Pure; in set.c. What no part has told, or one that does not belong there, must be zeros. */
+void tinyops_chain_decide(const tinyops_chain_view *view, tinyops_chain_decision *decision);
+
+/* How a part changes its set. Called when nothing is computed and the arena is free. */
+typedef struct {
+  /* Pure; tinyops_chain_decide. */
+  void (*decide)(const tinyops_chain_view *view, tinyops_chain_decision *decision);
+  /* Fills in `spare`, `wished` and `doubted` of the view. May prove an image, which uses the arena:
+   * then 1 is returned, and what lies there is forgotten. */
+  int32_t (*find_spare)(void *context, tinyops_chain_view *view);
+  /* Makes the spare image the one that runs, `app->model` and `app->state` too; restarts where the
+   * board must. */
+  void (*apply)(void *context, struct tinyops_app *app);
+} tinyops_chain_switching;
 
 #ifdef __cplusplus
 }
