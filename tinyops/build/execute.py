@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tinyops.artifacts import ALL_OUTPUTS, Artifact, Progress, Record, Step
+from tinyops.artifacts import Artifact, Progress, Record, Step
 from tinyops.build.runners import LocalRunner, Runner
 from tinyops.errors import TinyopsError, ToolError, UnsafePlan
 from tinyops.process import LONGEST_WAIT_S
@@ -149,9 +149,7 @@ class Executor:
     def _input_paths(self, step: Step) -> dict[str, Path]:
         paths = {name: source.path for name, source in step.sources.items()}
         for name, ref in step.inputs.items():
-            outputs = self._records[ref.step].outputs
-            wanted = outputs if ref.output == ALL_OUTPUTS else {name: outputs[ref.output]}
-            for file, artifact in wanted.items():
+            for file, artifact in ref.files(name, self._records[ref.step].outputs).items():
                 paths[file] = self._output_path(ref.step, artifact)
         return paths
 
