@@ -153,8 +153,16 @@ static void copy_set(uint8_t *to, const uint8_t *from) {
   }
 }
 
-static const uint8_t *told_set(const tinyops_neighbour *neighbour, uint32_t at) {
-  return neighbour->heard != 0 ? neighbour->told + at : 0;
+/* A set that a neighbour told; none of one that is silent or belongs elsewhere. */
+static const uint8_t *told_set(const tinyops_part *part, const tinyops_neighbour *neighbour,
+                               uint32_t at) {
+  const uint8_t *told = neighbour->told;
+  const uint32_t place = part->place->position + (neighbour == &part->after ? 1u : 0xffffffffu);
+  const int32_t belongs = neighbour->heard != 0 &&
+                          told[TINYOPS_LINK_PART_STATE_VERSION_AT] == TINYOPS_PART_VERSION &&
+                          told[TINYOPS_LINK_PART_STATE_POSITION_AT] == place &&
+                          told[TINYOPS_LINK_PART_STATE_PARTS_AT] == part->place->parts;
+  return belongs ? told + at : 0;
 }
 
 /* Where nothing switches: what runs is all that there is to offer. */
@@ -162,9 +170,9 @@ static void decide_plainly(const tinyops_chain_view *view, tinyops_chain_decisio
   const int32_t alike = view->position == 0 || tinyops_bytes_differ(view->offered, view->running,
                                                                     TINYOPS_CHAIN_SET_BYTES) == 0;
   const int32_t last = view->position + 1u == view->parts;
+  *decision = (tinyops_chain_decision){.switches = 0};
   copy_set(decision->offered, alike != 0 ? view->running : 0);
   copy_set(decision->committed, last != 0 ? view->running : view->committed);
-  decision->switches = 0;
 }
 
 /* The model is another one, or gone: whatever was on its way is forgotten. */
@@ -186,22 +194,38 @@ int32_t tinyops_part_is_busy(const tinyops_app *app) {
   return (part->out.active != 0 && part->out.message.tensors != 0) || part->in.open != 0;
 }
 
-/* Sets are decided again whenever something is known anew; what follows is told by `tell`. */
+static void decide(tinyops_part *part) {
+  const tinyops_chain_switching *switching = part->place->switching;
+  tinyops_chain_view *sets = &part->sets;
+  const uint8_t *wished = told_set(part, &part->before, TINYOPS_LINK_PART_STATE_WISHED_AT);
+  copy_set(sets->offered, told_set(part, &part->before, TINYOPS_LINK_PART_STATE_OFFERED_AT));
+  copy_set(sets->also, told_set(part, &part->before, TINYOPS_LINK_PART_STATE_ALSO_AT));
+  copy_set(sets->committed, told_set(part, &part->after, TINYOPS_LINK_PART_STATE_COMMITTED_AT));
+  sets->offer_wished = wished != 0 && *wished != 0;
+  if (switching == 0) {
+    decide_plainly(sets, &part->decided);
+  } else {
+    switching->decide(sets, &part->decided);
+  }
+}
+
+/* Sets are decided again whenever something is known anew; what follows is told by `tell`. Twice at
+ * most: a spare that ran before proves itself first. */
 static void change_sets(tinyops_part *part) {
   const tinyops_chain_switching *switching = part->place->switching;
   void *context = part->place->switching_context;
-  if (switching != 0 && tinyops_part_is_busy(&part->app) == 0 &&
-      switching->find_spare(context, part->sets.spare) != 0) {
-    tinyops_part_yield(&part->app);
-  }
-  copy_set(part->sets.offered, told_set(&part->before, TINYOPS_LINK_PART_STATE_OFFERED_AT));
-  copy_set(part->sets.committed, told_set(&part->after, TINYOPS_LINK_PART_STATE_COMMITTED_AT));
-  if (switching == 0) {
-    decide_plainly(&part->sets, &part->decided);
-    return;
-  }
-  switching->decide(&part->sets, &part->decided);
-  if (part->decided.switches != 0) {
+  const int32_t free = switching != 0 && tinyops_part_is_busy(&part->app) == 0;
+  for (uint32_t i = 0; i < 3; i++) {
+    if (free && switching->find_spare(context, &part->app, &part->sets) != 0) {
+      tinyops_part_yield(&part->app);
+    }
+    if (part->loads != part->app.loads) {
+      refresh(part);
+    }
+    decide(part);
+    if (!free || part->decided.switches == 0 || i == 2) {
+      return;
+    }
     switching->apply(context, &part->app);
   }
 }

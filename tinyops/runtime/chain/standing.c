@@ -185,4 +185,6 @@ void tinyops_part_describe(const tinyops_part *part, tinyops_part_standing stand
   put_set(out + AT(SPARE), part->sets.spare);
   put_set(out + AT(OFFERED), part->decided.offered);
   put_set(out + AT(COMMITTED), part->decided.committed);
+  put_set(out + AT(ALSO), part->decided.also);
+  out[AT(WISHED)] = part->decided.wished;
 }

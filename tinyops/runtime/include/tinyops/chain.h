@@ -76,11 +76,30 @@ typedef struct {
   void (*decide)(const tinyops_chain_view *view, tinyops_chain_decision *decision);
   /* Fills in `spare`, `wished` and `doubted` of the view. May prove an image, which uses the arena:
    * then 1 is returned, and what lies there is forgotten. */
-  int32_t (*find_spare)(void *context, tinyops_chain_view *view);
-  /* Makes the spare image the one that runs, `app->model` and `app->state` too; restarts where the
-   * board must. */
+  int32_t (*find_spare)(void *context, struct tinyops_app *app, tinyops_chain_view *view);
+  /* Makes the spare image the one that runs, `app->model` and `app->state` too. One that has not
+   * proven itself since it was asked for is only asked for: find_spare proves it. */
   void (*apply)(void *context, struct tinyops_app *app);
 } tinyops_chain_switching;
+
+/* In app/update.c, where it is built with TINYOPS_PART. Makes the model image in a slot the
+ * application's, or none for a slot that is none. */
+void tinyops_app_use(tinyops_app *app, int32_t slot, const tinyops_image_info *info);
+/* Whether the model computes what its image says, from a cleared state to a cleared state. */
+int32_t tinyops_app_passes(tinyops_app *app, const tinyops_image_info *info);
+
+/* What a part knows of the image in its spare slot; zeroed by the caller before its first use. */
+typedef struct {
+  uint8_t is_found; /* the others are what the record `sequence` of the slots says */
+  uint8_t wished, doubted, is_proven;
+  uint32_t sequence;
+  uint8_t spare[TINYOPS_CHAIN_SET_BYTES];
+  uint8_t proven[TINYOPS_SLOTS_DIGEST_BYTES]; /* the image that has computed what it says */
+} tinyops_chain_spare;
+
+/* Switching between the slots of `app->board->updates`, with a tinyops_chain_spare as its context;
+ * in switch.c. */
+extern const tinyops_chain_switching tinyops_chain_slots;
 
 /* Where the bytes of a message lie. */
 typedef struct {
