@@ -78,9 +78,16 @@ def collect_step(repository: Repository, name: str, lock: Lock | None) -> Step:
     for number, source in enumerate(spec.sources):
         if isinstance(source, FilesSource | RecordingsSource):
             sources[f"index-{number}"] = repository.source(entry, source.index)
-    settings = {"dataset": spec.settings(), "revision": REVISIONS["collect"]}
+    settings: JsonObject = {"dataset": spec.settings(), "revision": REVISIONS["collect"]}
+    if any(_holds_back(model.document) and model.document.spec.dataset == name for model in repository.models.values()):
+        settings["groups"] = True  # the other outputs are the same with it
     pinned = lock.python.get("numpy") if lock is not None else None
     return Step("collect", name, settings, {"numpy": pinned}, {}, sources)
+
+
+def _holds_back(model: Model) -> bool:
+    """Whether a part of its training side is kept from all its variants, to choose among them by."""
+    return model.spec.squeeze.searches and model.spec.training is not None
 
 
 def model_steps(repository: Repository, name: str, lock: Lock) -> Iterator[Step]:
@@ -127,6 +134,9 @@ def _train_step(
         "revision": REVISIONS["train"],
     }
     inputs = dict(data)
+    if _holds_back(entry.document):
+        settings["validation"] = True
+        inputs["groups.json"] = InputRef(f"collect:{spec.dataset}", "groups.json")
     for _, name in named_backgrounds(spec):
         inputs |= {f"background-{name}.{f}": InputRef(f"collect:{name}", f) for f in data}
     subject = entry.document.metadata.name
