@@ -26,6 +26,8 @@ from tinyops.twin.step import open_twin
 from tinyops.twin.wire import Terms
 
 LISTEN_S = 0.1
+NOW_S = 0.001
+FORGOTTEN_MAX = 10_000
 
 
 class NotAvailable(ToolError):
@@ -150,8 +152,11 @@ class ChainLink:
 
     def _forget(self) -> None:
         """What was said of earlier inferences."""
-        self._last.listen(0)
-        self._last.results()
+        last = self._last
+        for _ in range(FORGOTTEN_MAX):
+            if not last.listen(NOW_S):
+                break
+        last.results()
         self._results.clear()
         self._unavailable.clear()
 
