@@ -56,6 +56,7 @@ class PartState(IntEnum):
     STALLED = 5
     FAILED = 6
     OTHER = 7
+    BUSY = 8
 
 
 STATE_TEXT: dict[PartState, str] = {
@@ -67,6 +68,7 @@ STATE_TEXT: dict[PartState, str] = {
     PartState.STALLED: "was sent a tensor that did not get through within the time limit",
     PartState.FAILED: "has a model that fails",
     PartState.OTHER: "is not where it belongs: another place, another number of parts, another version",
+    PartState.BUSY: "is still at the inference before",
 }
 
 PART_LAYOUTS: dict[PartType, Layout] = {

@@ -34,6 +34,8 @@
 #define TINYOPS_PART_FAILED 6u
 /* is not where it belongs: another place, another number of parts, another version */
 #define TINYOPS_PART_OTHER 7u
+/* is still at the inference before */
+#define TINYOPS_PART_BUSY 8u
 
 /* of these frames */
 #define TINYOPS_LINK_PART_STATE_VERSION_AT 0u
