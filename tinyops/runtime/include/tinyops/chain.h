@@ -35,30 +35,48 @@ extern "C" {
 
 #define TINYOPS_CHAIN_SET_BYTES TINYOPS_PART_SET_BYTES
 
-/* What a part knows of sets. All zeros is no set: an empty spare slot, a neighbour that is silent
- * or has no such neighbour beyond. */
+/* What a part knows of sets, of which it may have two: parts of one set compute one model. All
+ * zeros is no set: an empty spare slot, a neighbour that is silent or has no such neighbour beyond.
+ * Rules:
+ *
+ *   first part   offers what it runs and holds ready, first what it was asked to run
+ *   each part    passes on of these what it runs or holds ready itself
+ *   last part    runs one of them; what it runs is the commit
+ *   each part    passes the commit back up; a part switches only to what is committed
+ *
+ * Everything follows from what is known now: a word that is lost, late, doubled or told before a
+ * reset changes nothing for good, and a reset between any two steps goes on where it was. */
 typedef struct {
   uint8_t position, parts;
+  uint8_t wished;  /* 1: somebody asked for the spare, and it has proven itself */
+  uint8_t doubted; /* 1: a reset came in the spare's trial: never offered, a commit is followed */
+  uint8_t offer_wished; /* 1: `offered` is what the first part was asked to run, as it was told */
   uint8_t running[TINYOPS_CHAIN_SET_BYTES]; /* the part's own: runs, where its image can run */
-  uint8_t spare[TINYOPS_CHAIN_SET_BYTES];   /* its own: proven, ready in the spare slot */
+  uint8_t spare[TINYOPS_CHAIN_SET_BYTES];   /* its own: proven, or run before, in the spare slot */
   uint8_t offered[TINYOPS_CHAIN_SET_BYTES]; /* as the part before told last; of the first: zeros */
+  uint8_t also[TINYOPS_CHAIN_SET_BYTES];    /* the other one that it offered */
   uint8_t committed[TINYOPS_CHAIN_SET_BYTES]; /* as the part after told last; of the last: zeros */
 } tinyops_chain_view;
 
 /* What follows from it. */
 typedef struct {
   uint8_t offered[TINYOPS_CHAIN_SET_BYTES];   /* to tell the part after */
+  uint8_t also[TINYOPS_CHAIN_SET_BYTES];      /* another one, less wanted */
   uint8_t committed[TINYOPS_CHAIN_SET_BYTES]; /* to tell the part before */
+  uint8_t wished;                             /* to tell the part after, of `offered` */
   uint8_t switches;                           /* 1: what the spare slot holds is to run now */
 } tinyops_chain_decision;
 
+/* Pure; in set.c. What no part has told, or one that does not belong there, must be zeros. */
+void tinyops_chain_decide(const tinyops_chain_view *view, tinyops_chain_decision *decision);
+
 /* How a part changes its set. Called when nothing is computed and the arena is free. */
 typedef struct {
-  /* Pure; see set.c. */
+  /* Pure; tinyops_chain_decide. */
   void (*decide)(const tinyops_chain_view *view, tinyops_chain_decision *decision);
-  /* Puts the set of the proven image in the spare slot into `set`, zeros where there is none. May
-   * prove an image, which uses the arena: then 1 is returned, and what lies there is forgotten. */
-  int32_t (*find_spare)(void *context, uint8_t *set);
+  /* Fills in `spare`, `wished` and `doubted` of the view. May prove an image, which uses the arena:
+   * then 1 is returned, and what lies there is forgotten. */
+  int32_t (*find_spare)(void *context, tinyops_chain_view *view);
   /* Makes the spare image the one that runs, `app->model` and `app->state` too; restarts where the
    * board must. */
   void (*apply)(void *context, struct tinyops_app *app);
