@@ -8,7 +8,7 @@ when a step ran. Steps never import each other: what they share is the files nam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,7 +60,8 @@ class Step:
     """One step as the specs want it.
 
     `kind` names the function, `subject` what it is done to (`activity`, `activity/nano33ble`).
-    `settings` is JSON from specs and catalogue; `lock` the lock entries the result depends on.
+    `settings` is JSON from specs and catalogue; `lock` the lock entries the result depends on. `keeps` names
+    settings that hold a fact of the last release: what a step chose then, and chooses again while it can (`settled`).
     """
 
     kind: str
@@ -69,6 +70,7 @@ class Step:
     lock: JsonObject = field(default_factory=dict)
     inputs: Mapping[str, InputRef] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
+    keeps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -123,6 +125,21 @@ class Record:
             return Record(outputs=outputs, **{f: value[f] for f in _RECORD_FIELDS})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a step record: {error}") from error
+
+
+def settled(step: Step, before: Record | None, digests: Mapping[str, str] | None) -> Step:
+    """A step as it is run, given its released record and the digests of its inputs, None while those are not known.
+
+    What was released stays as it is where nothing else changes; else the step is told what it chose then.
+    """
+    if not step.keeps or before is None:
+        return step
+    told = {name: before.settings[name] for name in step.keeps if name in before.settings}
+    same = replace(step, settings={**step.settings, **told})
+    if digests is not None and same.key(digests) == before.key:
+        return same
+    chosen = {name: {fact: before.facts[fact]} for name, fact in step.keeps.items() if fact in before.facts}
+    return replace(step, settings={**step.settings, **chosen})
 
 
 def closure(step_ids: Iterable[str], by_id: Mapping[str, Step]) -> set[str]:

@@ -17,6 +17,8 @@ STEP_FUNCTIONS = {
     "collect": "tinyops.collect:run",
     "train": "tinyops.train:run",
     "squeeze": "tinyops.squeeze:run",
+    "split": "tinyops.chains:split",
+    "part": "tinyops.chains:part",
     "compile": "tinyops.compiler:run",
     "image": "tinyops.compiler.image:run",
     "firmware": "tinyops.firmware:run",

@@ -19,6 +19,8 @@ VERBS = {
     "collect": "collect",
     "train": "train",
     "squeeze": "quantise",
+    "split": "cut",
+    "part": "cut out",
     "compile": "compile",
     "image": "build image",
     "firmware": "build firmware",

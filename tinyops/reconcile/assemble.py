@@ -42,6 +42,8 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
     "collect": frozenset({"dataset.json"}),
     "train": frozenset({ALL_OUTPUTS}),
     "squeeze": frozenset({ALL_OUTPUTS}),
+    "split": frozenset({ALL_OUTPUTS}),
+    "part": frozenset({ALL_OUTPUTS}),
     "compile": frozenset({"contract.json", "compile.json"}),
     "image": frozenset({ALL_OUTPUTS}),
     "firmware": frozenset(
