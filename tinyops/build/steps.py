@@ -30,7 +30,8 @@ from tinyops.specs.window import frame_samples, window
 from tinyops.twin.slot_images import slot_files
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
-REVISIONS = {"collect": 1, "train": 1, "squeeze": 3, "twin": 2}
+REVISIONS = {"collect": 1, "train": 1, "squeeze": 3, "twin": 2, "cost": 1, "fits": 1, "choose": 1}
+ORDER = ("collect", "train", "squeeze", "cost", "fits", "choose", "compile", "image", "firmware", "twin")
 TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
 PINNED = "pinned"
 SQUEEZE_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert", "tflite-micro", "numpy")
@@ -41,8 +42,23 @@ def desired_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Boar
     found: dict[str, Step] = {}
     for step in _all_steps(repository, lock, catalog):
         found.setdefault(step.id, step)
-    order = ("collect", "train", "squeeze", "compile", "image", "firmware", "twin")
-    return tuple(sorted(found.values(), key=lambda step: (order.index(step.kind), step.subject)))
+    return tuple(_in_order(found))
+
+
+def _in_order(steps: Mapping[str, Step]) -> Iterator[Step]:
+    """By kind, then by subject, but none before what it needs."""
+    done: set[str] = set()
+
+    def with_needs(step: Step) -> Iterator[Step]:
+        done.add(step.id)
+        for need in step.needs:
+            if need not in done:
+                yield from with_needs(steps[need])
+        yield step
+
+    for step in sorted(steps.values(), key=lambda step: (ORDER.index(step.kind), step.subject)):
+        if step.id not in done:
+            yield from with_needs(step)
 
 
 def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board]) -> Iterator[Step]:

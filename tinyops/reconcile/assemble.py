@@ -42,6 +42,9 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
     "collect": frozenset({"dataset.json"}),
     "train": frozenset({ALL_OUTPUTS}),
     "squeeze": frozenset({ALL_OUTPUTS}),
+    "cost": frozenset(),
+    "fits": frozenset(),
+    "choose": frozenset({ALL_OUTPUTS}),
     "compile": frozenset({"contract.json", "compile.json"}),
     "image": frozenset({ALL_OUTPUTS}),
     "firmware": frozenset(
