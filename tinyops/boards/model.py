@@ -19,12 +19,14 @@ from tinyops.boards.parts import (
     Act,
     ActKind,
     Arduino,
+    ChainLinks,
     Compiler,
     Cpu,
     Driver,
     FlashProgram,
     FlashTool,
     Framework,
+    LinkKind,
     ModelForm,
     Pin,
     Pins,
@@ -51,12 +53,14 @@ __all__ = [
     "Board",
     "BoardMetadata",
     "BoardSpec",
+    "ChainLinks",
     "Compiler",
     "Cpu",
     "Driver",
     "FlashProgram",
     "FlashTool",
     "Framework",
+    "LinkKind",
     "ModelForm",
     "Pin",
     "Pins",
@@ -104,6 +108,7 @@ class BoardSpec(Strict):
         min_length=1, description="How updates reach it; the first is the default."
     )
     polls: Literal["itself", "gateway"] = Field(description="Who asks the store for updates.")
+    chain_links: ChainLinks = Field(default=ChainLinks(), description="How it takes part in a chain of boards.")
     update: Update = Field(description="How it is updated, and what that guarantees.")
     twin: Twin = Field(description="How it is emulated.")
     silicon: Silicon = Field(description="Facts that come from datasheets only are no proof.")

@@ -36,6 +36,7 @@ Compiler: TypeAlias = Literal[
 TwinKind: TypeAlias = Literal["native", "qemu", "qemu-user", "rp2040js", "simavr", "browser", "none"]
 ModelForm: TypeAlias = Literal["image", "linked", "shared-object", "wasm"]
 Framework: TypeAlias = Literal["bare-metal", "arduino", "library"]
+LinkKind: TypeAlias = Literal["uart", "tcp", "udp", "ble"]
 ActKind: TypeAlias = Literal["serial", "led", "ble", "http"]
 BARE_METAL_PORTS = ("nrf5", "rp2040", "mps2", "virt")
 BOOTLOADER_PORTS = ("nrf5", "rp2040")
@@ -168,6 +169,13 @@ class Arduino(Strict):
     )
     options: Mapping[str, str] = Field(default={}, description="Further lines of its platformio.ini.")
     twin: Twin | None = Field(default=None, description="With this core, where the board's own twin cannot run it.")
+
+
+class ChainLinks(Strict):
+    """Over what a board with our own firmware, or an agent, hands tensors on as a part of a chain. None: not at all."""
+
+    receives: tuple[LinkKind, ...] = Field(default=(), description="From the part before: beside the line to its host.")
+    sends: tuple[LinkKind, ...] = Field(default=(), description="To the next part: over the line to its host.")
 
 
 class Silicon(Strict):

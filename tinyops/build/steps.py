@@ -256,11 +256,12 @@ def _trust_settings(repository: Repository, facts: BoardSpec) -> JsonObject:
 
 
 def board_facts(board: Board) -> JsonObject:
-    """What of a board decides what is built and proven for it: not its cable, nor where its facts come from."""
+    """What of a board decides what is built and proven for it: not its cable, its links in chains, nor where its
+    facts come from."""
     tool = board.spec.flash_tool
     taken = tool.model_copy(update={"touch_1200": False, "volume": "", "options": {}}) if tool is not None else None
     left_out = {"usb": (), "silicon": Silicon(run=False), "flash_tool": taken}
-    return board.spec.model_copy(update=left_out).model_dump(mode="json")
+    return board.spec.model_copy(update=left_out).model_dump(mode="json", exclude={"chain_links"})
 
 
 def firmware_settings(target: Target, board: Board) -> JsonObject:

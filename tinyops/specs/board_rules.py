@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from enum import Enum
 
 from tinyops.boards.model import Board, Driver, SensorFacts
 from tinyops.documents import closest
@@ -10,9 +11,18 @@ from tinyops.documents.reading import Loc
 from tinyops.specs.act_rules import act_faults
 from tinyops.specs.dataset import Signal
 from tinyops.specs.faults import Fault
-from tinyops.specs.model import BoardBinding, OnboardSensor, ReplaySensor
+from tinyops.specs.model import BoardBinding, LinkSensor, OnboardSensor, ReplaySensor
 
 _STREAM = "{kind: stream, port: serial}"
+
+
+class Unknown(Enum):
+    """Of a signal: the fault is another's."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN = Unknown.UNKNOWN
 
 
 def transport_of(binding: BoardBinding, board: Board) -> str:
@@ -38,6 +48,19 @@ def binding_faults(
     if board is None:
         yield Fault(loc, f"no board {name!r} in the catalogue", closest(name, catalog), key=True)
         return
+    if isinstance(binding.sensor, LinkSensor):
+        hint = f"a sensor of {name}, or sensor: {_STREAM}"
+        yield Fault((*loc, "sensor"), "only a part of a chain takes tensors from the part before", hint)
+        signal_known = False
+    yield from bound_faults(loc, binding, board, signal if signal_known else UNKNOWN, catalog)
+
+
+def bound_faults(
+    loc: Loc, binding: BoardBinding, board: Board, signal: Signal | None | Unknown, catalog: Mapping[str, Board]
+) -> Iterator[Fault]:
+    """The same of a board, or a part of a chain, that is there; `loc` is its place. Of UNKNOWN signals no sensor is
+    looked at."""
+    name = board.name
     if transport_of(binding, board) not in board.spec.transports:
         message = f"{name} cannot be reached by {binding.transport}"
         yield Fault((*loc, "transport"), message, f"it has: {', '.join(board.spec.transports)}")
@@ -47,7 +70,7 @@ def binding_faults(
         yield Fault((*loc, "framework"), message, f"frameworks of {name}: {has}")
         return
     yield from act_faults(loc, binding, board, catalog)
-    if signal_known:
+    if not isinstance(signal, Unknown):
         yield from _sensor_faults((*loc, "sensor"), binding, board, signal, catalog)
 
 

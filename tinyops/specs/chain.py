@@ -6,12 +6,12 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
+from tinyops.boards.model import LinkKind
 from tinyops.documents import Name, Strict
 from tinyops.specs.board_binding import BoardBinding, LinkSensor, Sensor
 from tinyops.specs.fields import Path_
 
 PARTS_MAX = 16
-LinkKind: TypeAlias = Literal["uart", "tcp", "udp", "ble"]
 
 
 class Part(BoardBinding):
@@ -50,10 +50,20 @@ class Chain(Strict):
     members: Members | None = Field(default=None, description="Absent: nobody lists chains.")
 
 
+def _tuple(value: object) -> object:
+    """What follows the short form's validator is no JSON any more: there a list is no tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Cuts: TypeAlias = Annotated[
+    tuple[PositiveInt, ...], BeforeValidator(_tuple, json_schema_input_type=tuple[PositiveInt, ...])
+]
+
+
 class SplitWish(Strict):
     """Where the model is cut. Cuts are numbers of operators: part i ends before operator cuts[i]."""
 
-    cuts: Literal["auto"] | tuple[PositiveInt, ...] = Field(
+    cuts: Literal["auto"] | Cuts = Field(
         default="auto", description="auto: the best cuts, kept as released while they still fit."
     )
     minimise: Literal["latency", "radio", "ram"] = Field(

@@ -11,10 +11,11 @@ from tinyops.files import MIB, digest_file
 from tinyops.specs.dataset import FilesSource, RecordingsSource
 from tinyops.specs.faults import Fault
 from tinyops.specs.layers import PythonArchitecture, TfliteArchitecture
-from tinyops.specs.model import AnyDocument, Dataset, Fleet, Model, Project, ReplaySensor
+from tinyops.specs.model import AnyDocument, BoardBinding, Dataset, Fleet, Model, Project, ReplaySensor
 
 NAMED_FILE_LIMIT_BYTES = 256 * MIB
 DEVICES_FILE: Loc = ("spec", "devices", "file")
+MEMBERS_FILE: Loc = ("spec", "chain", "members", "file")
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,14 @@ def _model_files(model: Model) -> Iterator[NamedFile]:
 
 
 def _fleet_files(fleet: Fleet) -> Iterator[NamedFile]:
-    for name, binding in fleet.spec.boards.items():
+    chain = fleet.spec.chain
+    bound: list[tuple[Loc, BoardBinding]] = [(("spec", "boards", n), b) for n, b in fleet.spec.boards.items()]
+    bound += [(("spec", "chain", "parts", n), part) for n, part in enumerate(chain.parts if chain else ())]
+    for place, binding in bound:
         if isinstance(binding.sensor, ReplaySensor):
-            yield NamedFile(("spec", "boards", name, "sensor", "file"), binding.sensor.file)
+            yield NamedFile((*place, "sensor", "file"), binding.sensor.file)
+    if chain is not None and chain.members is not None:
+        yield NamedFile(MEMBERS_FILE, chain.members.file)
     if fleet.spec.devices.file is not None:
         yield NamedFile(DEVICES_FILE, fleet.spec.devices.file)
 

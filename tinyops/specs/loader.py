@@ -17,7 +17,8 @@ from tinyops.documents.reading import Loc
 from tinyops.errors import Problem, SpecError
 from tinyops.files import digest_json
 from tinyops.specs.augment_rules import background_faults, named_backgrounds
-from tinyops.specs.board_rules import binding_faults
+from tinyops.specs.board_rules import UNKNOWN, binding_faults
+from tinyops.specs.chain_rules import chain_faults
 from tinyops.specs.class_shares import class_share_faults
 from tinyops.specs.dataset import DatasetSpec, RecordingsSource, Signal
 from tinyops.specs.faults import Fault
@@ -328,9 +329,7 @@ class _Checker:
         known, signal = self._signal(models[name].document) if name in models else (False, None)
         if not fleet.spec.targets:
             yield Fault(("spec",), "names no boards", "boards: {linux: {sensor: {kind: stream}}}", key=True)
-        if fleet.spec.chain is not None:
-            message = "splitting a model over a chain of boards is not part of this version"
-            yield Fault(("spec", "chain"), message, key=True)
+        yield from chain_faults(fleet.spec, signal if known else UNKNOWN, self.catalog)
         for board, binding in fleet.spec.boards.items():
             yield from binding_faults(board, binding, signal, self.catalog, signal_known=known)
 

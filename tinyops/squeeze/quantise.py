@@ -25,12 +25,12 @@ def quantise(request: JsonObject, emit: Emit) -> JsonObject:
     """Writes the int8 model and the float model's outputs; returns the ranges by tensor name.
 
     Request: `model` (float .tflite), `calibrate` and `evaluate` (.npy of inputs [N, …]), `int8` and `outputs`
-    (paths to write).
+    (paths to write), `per` (`channel` or `tensor`: what has a scale of weights).
     """
     model = Path(request["model"]).read_bytes()
     calibrate = np.load(request["calibrate"], allow_pickle=False)
     ranges = find_ranges(model, calibrate, emit)
-    write_atomic(Path(request["int8"]), quantised(model, ranges))
+    write_atomic(Path(request["int8"]), quantised(model, ranges, per=request["per"]))
     evaluate = np.load(request["evaluate"], allow_pickle=False)
     np.save(request["outputs"], run_float(model, evaluate), allow_pickle=False)
     return {"ranges": {name: list(r) for name, r in ranges.items()}}
@@ -86,13 +86,13 @@ def find_ranges(model: bytes, inputs: NDArray[np.float32], emit: Emit) -> Ranges
     return ranges
 
 
-def quantised(model: bytes, ranges: Ranges) -> bytes:
-    """The full-integer int8 .tflite: weights per channel, activations per tensor, int8 in and out."""
-    from ai_edge_quantizer import quantizer, recipe
+def quantised(model: bytes, ranges: Ranges, *, per: str = "channel") -> bytes:
+    """The full-integer int8 .tflite: weights per channel or per tensor, activations per tensor, int8 in and out."""
+    from ai_edge_quantizer import quantizer
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        worker = quantizer.Quantizer(model, recipe.static_wi8_ai8())
+        worker = quantizer.Quantizer(model, _recipe(per))
         shapes = {d["name"]: len(d["shape"]) for d in _interpreter(model, keep_all=False).get_tensor_details()}
         statistics = {
             name: {"min": _filled(low, shapes[name]), "max": _filled(high, shapes[name])}
@@ -103,6 +103,15 @@ def quantised(model: bytes, ranges: Ranges) -> bytes:
         except (ValueError, RuntimeError, KeyError) as error:
             raise ToolError(f"ai-edge-quantizer: {error}", hint="use the layers of docs/architectures.md") from error
     return bytes(result.quantized_model)
+
+
+def _recipe(per: str) -> Any:
+    from ai_edge_quantizer import qtyping, recipe_manager
+
+    made = recipe_manager.RecipeManager()
+    granularity = {"channel": qtyping.QuantGranularity.CHANNELWISE, "tensor": qtyping.QuantGranularity.TENSORWISE}
+    made.add_static_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, 8, 8, weight_granularity=granularity[per])
+    return made.get_quantization_recipe()
 
 
 def _filled(value: float, axes: int) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ from tinyops.features.values import float_inputs
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic, writing
 from tinyops.graph import Graph, read_graph
 from tinyops.recordings import Recordings, Windows, cut_windows, in_rows, judge, load
+from tinyops.specs.squeeze import PLAIN, Variant
 from tinyops.squeeze.calibration import choose_windows
 from tinyops.squeeze.golden import (
     golden_inputs,
@@ -78,19 +79,25 @@ def squeeze(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -
     """
     if "float.tflite" in inputs:
         locked_packages(step.lock, "train")
-        return _squeeze_trained(inputs, out, report)
+        return _squeeze_trained(_variant(step), inputs, out, report)
     locked_packages({name: version for name, version in step.lock.items() if name not in QUANTISERS}, "build")
     return _squeeze_finished(step, inputs, out, report)
 
 
-def _squeeze_trained(inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
+def _variant(step: Step) -> Variant:
+    """What is not as in the plain variant, which goes by its name."""
+    said = step.settings.get("variant", PLAIN)
+    return Variant() if said == PLAIN else Variant.model_validate(said)
+
+
+def _squeeze_trained(variant: Variant, inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
     features = read_features(inputs["features.json"])
     if isinstance(features, TensorFeatures):
         raise SpecError("features.json: a trained model takes frames, not tensors")
     task = _task(inputs, features)
     windows, test = task.windows(test=False), task.windows(test=True)
     chosen = choose_windows(windows)
-    ranges, float_outputs = _quantise(inputs["float.tflite"], task, (windows, chosen), test, out, report)
+    ranges, float_outputs = _quantise(inputs["float.tflite"], task, (windows, chosen), test, (out, variant.per), report)
     graph = read_graph(out / "int8.tflite")
     interface = check_int8(graph, trained=True)
     write_atomic(out / "features.json", read_bounded(inputs["features.json"], JSON_LIMIT_BYTES))
@@ -144,9 +151,13 @@ def physical_features(settings: JsonObject, signal: JsonObject) -> FrameFeatures
 
 
 def _quantise(
-    model: Path, task: Task, calibrate: tuple[Windows, Any], test: Windows, out: Path, report: Report
+    model: Path, task: Task, calibrate: tuple[Windows, Any], test: Windows, wanted: tuple[Path, str], report: Report
 ) -> tuple[JsonObject, Any]:
-    """Calls the worker: writes `int8.tflite`, returns the ranges and the float model's outputs for the test."""
+    """Calls the worker: writes `int8.tflite`, returns the ranges and the float model's outputs for the test.
+
+    `wanted` is the folder, and what has a scale of weights.
+    """
+    out, per = wanted
 
     def on_event(event: Event) -> None:
         if "progress" in event:
@@ -158,7 +169,7 @@ def _quantise(
         np.save(folder / "calibrate.npy", task.float_inputs(windows)[chosen], allow_pickle=False)
         np.save(folder / "evaluate.npy", task.float_inputs(test), allow_pickle=False)
         paths = {n: str(folder / f"{n}.npy") for n in ("calibrate", "evaluate", "outputs")}
-        request = {"model": str(model.resolve()), "int8": str(out / "int8.tflite"), **paths}
+        request = {"model": str(model.resolve()), "int8": str(out / "int8.tflite"), "per": per, **paths}
         result = call_worker(
             "tinyops.squeeze.quantise_worker",
             request,

@@ -1,0 +1,137 @@
+"""Chains of boards: what is accepted, and every refusal at its place with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from test_specs_loader import Tree
+
+from tinyops.boards import Board, load_catalog
+from tinyops.specs.targets import all_targets
+
+FLEET_FILE = "specs/d-fleet.yaml"
+CHAIN = """\
+apiVersion: tinyops/v1
+kind: Fleet
+metadata: {name: wrist}
+spec:
+  model: activity
+  chain:
+    parts:
+      - {name: near, board: microbit, sensor: {kind: stream}}
+      - {name: middle, board: nano33ble}
+      - {name: far, board: linux, act: [serial]}
+    links:
+      - {from: near, to: middle, kind: uart, baud: 115200}
+      - {from: middle, to: far, kind: uart}
+    members: {file: ../chains.csv}
+  split: {cuts: [1, 3], minimise: ram}
+  on_part_lost: {act: report-unavailable, after_ms: 500}
+"""
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Mapping[str, Board]:
+    return load_catalog()
+
+
+@pytest.fixture
+def tree(tmp_path: Path, catalog: Mapping[str, Board], monkeypatch: pytest.MonkeyPatch) -> Tree:
+    monkeypatch.chdir(tmp_path)
+    made = Tree(tmp_path, catalog)
+    made.write(FLEET_FILE, CHAIN)
+    made.write("chains.csv", "chain,near,middle,far\n")
+    return made
+
+
+def test_a_chain_is_taken_and_its_parts_are_targets(tree: Tree) -> None:
+    targets = all_targets(tree.load())["wrist"]
+    assert {name: (t.board, t.model_step) for name, t in targets.items()} == {
+        "near": ("microbit", "part:wrist/near"),
+        "middle": ("nano33ble", "part:wrist/middle"),
+        "far": ("linux", "part:wrist/far"),
+    }
+
+
+def test_auto_is_short(tree: Tree) -> None:
+    tree.edit(FLEET_FILE, "{cuts: [1, 3], minimise: ram}", "auto")
+    split = tree.load().fleets["wrist"].document.spec.split
+    assert split is not None and (split.cuts, split.minimise) == ("auto", "latency")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("  chain:", "  boards: {linux: {sensor: {kind: stream}}}\n  chain:", "stands beside boards", "of its own"),
+        ("name: middle, board", "name: near, board", "a second part 'near'", "its own name"),
+        ("name: middle", "name: a/b", "lower-case letters", ""),
+        ("board: nano33ble", "board: nano33bel", "no board 'nano33bel'", "did you mean nano33ble"),
+        ("board: nano33ble", "board: teensy41", "there is no arduino firmware of a part", "boards that can: coral-dev"),
+        ("board: nano33ble", "board: mega2560", "there is no arduino firmware of a part", "microbit"),
+        ("board: nano33ble", "board: phone", "phone cannot be a part of a chain: it hands on no tensors", "linux"),
+        ("board: nano33ble}", "board: nano33ble, framework: arduino}", "there is no arduino firmware", "microbit"),
+        ("kind: stream", "kind: link", "it needs a sensor", "sensor: {kind: stream}"),
+        (", sensor: {kind: stream}", "", "the first part takes the frames", "sensor: {kind: stream}"),
+        ("board: linux", "board: linux, sensor: {kind: stream}", "'middle' sends it tensors", "leave sensor out"),
+        ("kind: stream", "kind: onboard, name: nose", "microbit has no sensor 'nose'", ""),
+        (
+            "kind: stream}",
+            "kind: stream}, act: [serial]",
+            "only the last part, 'far', has a result",
+            "move it to 'far'",
+        ),
+        ("act: [serial]", "act: [led]", "linux cannot light an LED", "boards that can"),
+        ("{from: near, to: middle", "{from: middle, to: middle", "link 1 is from 'near', not 'middle'", "{from: near,"),
+        ("{from: middle, to: far", "{from: middle, to: near", "link 2 is to 'far', not 'near'", "to: far}"),
+        ("\n      - {from: middle, to: far, kind: uart}", "", "1 links between 3 parts", "{from: near, to: middle}, {"),
+        ("uart, baud: 115200", "tcp", "microbit sends over uart, not tcp", "boards that do"),
+        ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "none in this version"),
+        ("baud: 115200", "bytes_s: 11520", "a uart has a baud rate", "baud: 115200"),
+        ("board: nano33ble", "board: microbit", "microbit receives over nothing, not uart", "boards that do: coral"),
+        ("cuts: [1, 3]", "cuts: [1]", "1 cuts for 3 parts", "give 2, or cuts: auto"),
+        ("cuts: [1, 3]", "cuts: [3, 3]", "cuts 3, 3 do not rise", "each part needs an operator"),
+        ("cuts: [1, 3]", "cuts: [0, 3]", "greater than 0", ""),
+        ("after_ms: 500", "after_ms: 1", "10", ""),
+        ("../chains.csv", "../none.csv", "../none.csv does not exist", ""),
+    ],
+)
+def test_what_is_wrong_is_refused_at_its_place(tree: Tree, old: str, new: str, message: str, hint: str) -> None:
+    tree.edit(FLEET_FILE, old, new)
+    problems = [p for p in tree.problems() if message in p.message and hint in p.hint]
+    assert problems, tree.problems()
+    (problem, *_) = problems
+    assert problem.file.endswith(FLEET_FILE) and problem.line > 4 and problem.column > 2
+
+
+def test_a_fault_stands_where_its_value_does(tree: Tree) -> None:
+    tree.edit(FLEET_FILE, "uart, baud: 115200", "tcp")
+    receives, sends = (p for p in tree.problems())
+    line = (tree.root / FLEET_FILE).read_text().splitlines()[sends.line - 1]
+    assert line[sends.column - 1 :].startswith("tcp") and (receives.line, receives.column) == (sends.line, sends.column)
+
+
+@pytest.mark.parametrize("lines", ["  split: auto\n", "  on_part_lost: {after_ms: 100}\n"])
+def test_without_a_chain_nothing_is_split_or_lost(tree: Tree, lines: str) -> None:
+    boards = "  boards: {linux: {sensor: {kind: stream}}}\n"
+    tree.write(FLEET_FILE, CHAIN[: CHAIN.index("  chain:")] + boards + lines)
+    (problem,) = tree.problems()
+    assert "the fleet has no chain of boards" in problem.message and problem.line == 7
+
+
+def test_a_plain_board_takes_no_tensors_from_another(tree: Tree) -> None:
+    boards = "  boards: {linux: {sensor: {kind: link}}}\n"
+    tree.write(FLEET_FILE, CHAIN[: CHAIN.index("  chain:")] + boards)
+    (problem,) = tree.problems()
+    assert "only a part of a chain takes tensors" in problem.message and "sensor: {kind: stream" in problem.hint
+
+
+def test_a_board_without_slots_for_models_is_no_part(tree: Tree) -> None:
+    board = tree.catalog["nano33ble"]
+    layout = board.spec.layout
+    assert layout is not None
+    linked = board.spec.model_copy(update={"layout": layout.model_copy(update={"model": ()})})
+    tree.catalog = {**tree.catalog, "nano33ble": board.model_copy(update={"spec": linked})}
+    (problem,) = tree.problems()
+    assert "its model is linked into its firmware" in problem.message

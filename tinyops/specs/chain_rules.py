@@ -1,0 +1,152 @@
+"""Rules for chains of boards: parts and links in one order, links that both boards have, one sensor, cuts that rise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from tinyops.boards.model import Board, LinkKind
+from tinyops.documents import closest
+from tinyops.documents.reading import Loc
+from tinyops.specs.board_rules import UNKNOWN, Unknown, bound_faults
+from tinyops.specs.chain import Chain, ChainLink, Part, SplitWish
+from tinyops.specs.dataset import Signal
+from tinyops.specs.faults import Fault
+from tinyops.specs.model import FleetSpec, LinkSensor
+
+_CHAIN: Loc = ("spec", "chain")
+_SENSOR = "sensor: {kind: stream}"
+
+
+def chain_faults(spec: FleetSpec, signal: Signal | None | Unknown, catalog: Mapping[str, Board]) -> Iterator[Fault]:
+    """What is wrong with a fleet's chain, and with what stands beside it; `signal` is None for a model of tensors."""
+    chain = spec.chain
+    if chain is None:
+        for name in ("split", "on_part_lost"):
+            if getattr(spec, name) is not None:
+                hint = "name the parts and their links: chain: {parts: […], links: […]}"
+                yield Fault(("spec", name), "the fleet has no chain of boards", hint, key=True)
+        return
+    if spec.boards:
+        hint = "a kind of board that runs the whole model belongs into a fleet of its own"
+        yield Fault(_CHAIN, "stands beside boards: a fleet has either", hint, key=True)
+    for number, part in enumerate(chain.parts):
+        yield from _part_faults(number, chain, signal, catalog)
+        if part.name in [before.name for before in chain.parts[:number]]:
+            place: Loc = (*_CHAIN, "parts", number, "name")
+            yield Fault(place, f"a second part {part.name!r}", "give each its own name")
+    yield from _links_faults(chain, catalog)
+    yield from _split_faults(spec.split, len(chain.parts))
+
+
+# -- parts ---------------------------------------------------------------------------------------
+
+
+def _part_faults(
+    number: int, chain: Chain, signal: Signal | None | Unknown, catalog: Mapping[str, Board]
+) -> Iterator[Fault]:
+    part, loc = chain.parts[number], (*_CHAIN, "parts", number)
+    board = catalog.get(part.board)
+    if board is None:
+        yield Fault((*loc, "board"), f"no board {part.board!r} in the catalogue", closest(part.board, catalog))
+        return
+    why = _no_part(board, part)
+    if why:
+        yield Fault((*loc, "board"), f"{board.name} cannot be a part of a chain: {why}", _able(catalog))
+        return
+    linked = isinstance(part.sensor, LinkSensor)
+    yield from bound_faults(loc, part, board, UNKNOWN if linked else signal, catalog)
+    if number == 0 and linked:
+        yield Fault(_sensor_place(loc, part), "the first part takes the frames: it needs a sensor", _SENSOR)
+    elif number and not linked:
+        what = f"{chain.parts[number - 1].name!r} sends it tensors: only the first part has a sensor"
+        yield Fault(_sensor_place(loc, part), what, "leave sensor out")
+    if part.act is not None and number < len(chain.parts) - 1:
+        last = chain.parts[-1].name
+        yield Fault((*loc, "act"), f"only the last part, {last!r}, has a result to act on", f"move it to {last!r}")
+
+
+def _sensor_place(loc: Loc, part: Part) -> Loc:
+    return (*loc, "sensor") if "sensor" in part.model_fields_set else (*loc, "name")
+
+
+def _no_part(board: Board, part: Part) -> str:
+    """Why a board runs no part, whatever its links; "" where it does."""
+    framework = part.framework or next(iter(board.spec.frameworks), None)
+    if framework not in (None, "bare-metal"):
+        return f"there is no {framework} firmware of a part"
+    if board.spec.model_form == "linked":
+        return "its model is linked into its firmware, and a part's must be switched with those of the others"
+    links = board.spec.chain_links
+    return "" if links.receives or links.sends else "it hands on no tensors"
+
+
+def _able(catalog: Mapping[str, Board]) -> str:
+    able = [name for name, board in sorted(catalog.items()) if _links_of(board)]
+    return f"boards that can: {', '.join(able) or 'none'}"
+
+
+def _links_of(board: Board) -> tuple[LinkKind, ...]:
+    links = board.spec.chain_links
+    plain = next(iter(board.spec.frameworks), None) in (None, "bare-metal")
+    return (*links.receives, *links.sends) if plain else ()
+
+
+# -- links ---------------------------------------------------------------------------------------
+
+
+def _links_faults(chain: Chain, catalog: Mapping[str, Board]) -> Iterator[Fault]:
+    wanted = list(pairwise(chain.parts))
+    order = ", ".join(f"{{from: {a.name}, to: {b.name}}}" for a, b in wanted)
+    if len(chain.links) != len(wanted):
+        message = f"{len(chain.links)} links between {len(chain.parts)} parts"
+        yield Fault((*_CHAIN, "links"), message, f"one for each pair, in their order: {order}", key=True)
+        return
+    for number, (link, (sender, receiver)) in enumerate(zip(chain.links, wanted, strict=True)):
+        loc: Loc = (*_CHAIN, "links", number)
+        for field, name, part in (("from", link.from_, sender), ("to", link.to, receiver)):
+            if name != part.name:
+                yield Fault(
+                    (*loc, field), f"link {number + 1} is {field} {part.name!r}, not {name!r}", f"links: {order}"
+                )
+        yield from _rate_faults(loc, link)
+        yield from _kind_faults(loc, link, sender, receiver, catalog)
+
+
+def _rate_faults(loc: Loc, link: ChainLink) -> Iterator[Fault]:
+    if link.kind == "uart" and link.bytes_s is not None:
+        yield Fault(
+            (*loc, "bytes_s"), "a uart has a baud rate, 10 bits a byte", f"baud: {min(link.bytes_s, 10**6) * 10}"
+        )
+    if link.kind != "uart" and link.baud is not None:
+        yield Fault((*loc, "baud"), f"{link.kind} has no baud rate", f"bytes_s: {link.baud // 10}")
+
+
+def _kind_faults(
+    loc: Loc, link: ChainLink, sender: Part, receiver: Part, catalog: Mapping[str, Board]
+) -> Iterator[Fault]:
+    """Whether both boards have such a link; what is no part at all was said already."""
+    for part, does, verb in ((sender, "sends", "sends over"), (receiver, "receives", "receives over")):
+        board = catalog.get(part.board)
+        if board is None or _no_part(board, part):
+            continue
+        has: tuple[LinkKind, ...] = getattr(board.spec.chain_links, does)
+        if link.kind not in has:
+            message = f"{board.name} {verb} {', '.join(has) or 'nothing'}, not {link.kind}"
+            having = [n for n, b in sorted(catalog.items()) if link.kind in getattr(b.spec.chain_links, does)]
+            yield Fault((*loc, "kind"), message, f"boards that do: {', '.join(having) or 'none in this version'}")
+
+
+# -- cuts ----------------------------------------------------------------------------------------
+
+
+def _split_faults(split: SplitWish | None, parts: int) -> Iterator[Fault]:
+    if split is None or split.cuts == "auto":
+        return
+    loc, cuts = ("spec", "split", "cuts"), split.cuts
+    if len(cuts) != parts - 1:
+        hint = f"give {parts - 1}, or cuts: auto"
+        yield Fault(loc, f"{len(cuts)} cuts for {parts} parts", hint, key=True)
+    elif any(after <= before for before, after in pairwise(cuts)):
+        hint = "a cut is the number of the first operator after it: each part needs an operator"
+        yield Fault(loc, f"cuts {', '.join(map(str, cuts))} do not rise", hint, key=True)
