@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board, BoardSpec, Silicon
+from tinyops.build.choice.wanted import Place, as_searched, choice_steps, taught_by
 from tinyops.build.contracts import trained_contract
 from tinyops.build.fits import model_room
 from tinyops.build.trust import find_trust
@@ -30,7 +31,7 @@ from tinyops.specs.window import frame_samples, window
 from tinyops.twin.slot_images import slot_files
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
-REVISIONS = {"collect": 1, "train": 1, "squeeze": 3, "twin": 2, "cost": 1, "fits": 1, "choose": 1}
+REVISIONS = {"collect": 1, "train": 1, "squeeze": 3, "twin": 2}
 ORDER = ("collect", "train", "squeeze", "cost", "fits", "choose", "compile", "image", "firmware", "twin")
 TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
 PINNED = "pinned"
@@ -64,8 +65,19 @@ def _in_order(steps: Mapping[str, Step]) -> Iterator[Step]:
 def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board]) -> Iterator[Step]:
     for name in repository.datasets:
         yield collect_step(repository, name, lock)
-    for name in repository.models:
-        yield from model_steps(repository, name, lock)
+
+    def parts(place: Place) -> Iterator[Step]:
+        return board_steps(repository, place.fleet, place.target, place.board, lock)
+
+    models = [entry.document for entry in repository.models.values()]
+    taught = taught_by(models)
+    for model in models:
+        steps = model_steps(repository, model.name, lock)
+        if model.spec.squeeze.searches:
+            yield from as_searched(model, steps, taught)
+            yield from choice_steps(repository, model, catalog, parts)
+        else:
+            yield from steps
     for entry in repository.fleets.values():
         fleet = entry.document
         targets = fleet_targets(fleet, repository.models[fleet.spec.model_name].document.spec.squeeze)

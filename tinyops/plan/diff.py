@@ -110,8 +110,8 @@ def _diff_steps(steps: Sequence[Step], released: Released, wish: Wish, still: Ma
             continue
         change, record = _diff_step(step.without(dropped), released, known, orphans, wish.replace)
         if open_[step.id] and change.action is not Action.KEEP:
-            text = f"decides whether {open_[step.id]:,} more steps are run"
-            change = replace(change, reasons=(*change.reasons, Reason(text)))
+            waiting = f"{open_[step.id]:,} more {'step waits' if open_[step.id] == 1 else 'steps wait'} for what it says"
+            change = replace(change, reasons=(*change.reasons, Reason(waiting)))
         if step.id in left and change.action is not Action.KEEP:
             change, record = replace(change, action=Action.HELD, follows=(), reasons=(left[step.id],)), None
         if record is not None:

@@ -16,9 +16,10 @@ Targets = Mapping[str, Mapping[str, "Target"]]  # by fleet, then by target
 class Target:
     """A kind of board in a fleet, called as in the catalogue, or a part of its chain, called as the spec does.
 
-    Where a model is searched, each target has a `choose` step of its own for both. `model_step` makes what is compiled for it (`int8.tflite` with `features.json`, `golden.bin` and, where frames come
-    in, `stream.bin`); the facts of `measured_step` say how accurate the model is. `compiled` is the subject of
-    its compile and image steps: shared by fleets where the model is the same for all.
+    `model_step` makes what is compiled for it (`int8.tflite` with `features.json`, `golden.bin` and, where frames come
+    in, `stream.bin`); the facts of `measured_step` say how accurate the model is. Both are a `choose` step where each
+    board gets a variant of its own. `compiled` is the subject of its compile and image steps: shared by fleets where
+    the model is the same for all.
     """
 
     fleet: str

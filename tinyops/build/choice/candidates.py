@@ -1,4 +1,4 @@
-"""What a choice is made from: variants with their figures on one board, and what that board has and its fleet allows."""
+"""What a choice is made from: variants with their figures on a board, and what that board has and its fleet allows."""
 
 from __future__ import annotations
 
@@ -43,19 +43,24 @@ class Candidate:
         measured = validation_facts(squeezed)
         if measured is None:
             return Candidate(variant, failed="its accuracy was not measured on a validation side")
-        figures = {name: cost.get(name) for name in FIGURES}
-        instructions = figures["instructions"]
-        milliseconds = instructions * cycles_ms if instructions is not None and cycles_ms is not None else None
-        accuracy = float(measured["accuracy_int8"]["point"])
-        unfit = str(cost.get("unfit") or "")
-        return Candidate(variant, accuracy, measured, **figures, milliseconds=milliseconds, unfit=unfit)
+        instructions = cost.get("instructions")
+        return Candidate(
+            variant,
+            accuracy=float(measured["accuracy_int8"]["point"]),
+            measured=measured,
+            flash_bytes=cost.get("flash_bytes"),
+            ram_bytes=cost.get("ram_bytes"),
+            image_bytes=cost.get("image_bytes"),
+            arena_bytes=cost.get("arena_bytes"),
+            stack_bytes=cost.get("stack_bytes"),
+            instructions=instructions,
+            milliseconds=instructions * cycles_ms if instructions is not None and cycles_ms is not None else None,
+            unfit=str(cost.get("unfit") or ""),
+        )
 
     def to_json(self) -> JsonObject:
         figures = {n: v for n, v in asdict(self).items() if n not in ("measured", "unfit", "failed")}
         return {**figures, "accuracy": self.measured.get("accuracy_int8")}
-
-
-FIGURES = ("flash_bytes", "ram_bytes", "image_bytes", "arena_bytes", "stack_bytes", "instructions")
 
 
 def validation_facts(squeezed: JsonObject) -> JsonObject | None:
@@ -148,7 +153,9 @@ def _model_lacks(candidate: Candidate, budget: Budget) -> list[Lack]:
     guide = budget.model_gates.model_copy(update=only)
     known = {name: most for name, most in guide.recall_min.items() if name in candidate.measured.get("recall", {})}
     missed = missed_gates(guide.model_copy(update={"recall_min": known}), candidate.measured)
-    return [Lack(f"{miss} on the validation side", _short_of(miss.gate, guide, candidate), miss.gate) for miss in missed]
+    return [
+        Lack(f"{miss} on the validation side", _short_of(miss.gate, guide, candidate), miss.gate) for miss in missed
+    ]
 
 
 def _short_of(gate: str, gates: Gates, candidate: Candidate) -> float:

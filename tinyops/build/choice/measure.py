@@ -21,7 +21,7 @@ PARTS = ("compile", "image", "firmware", "twin")  # what a cost step is made of;
 Report = Callable[[Progress], None]
 
 
-def cost(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
+def cost(step: Step, inputs: Mapping[str, Path], _out: Path, report: Report) -> JsonObject:
     """Facts: bytes of model image, arena and stack, flash and RAM of all there is, instructions; `unfit` says why the
     board cannot hold it, `proof` how far the figures are those of the board. Writes no files.
 
@@ -48,14 +48,14 @@ class _Making:
     def has(self, kind: str) -> bool:
         return kind in self.step.settings
 
-    def run(
-        self, kind: str, inputs: Mapping[str, Path], **changed: object
-    ) -> tuple[JsonObject, dict[str, Path]]:
+    def run(self, kind: str, inputs: Mapping[str, Path], **changed: object) -> tuple[JsonObject, dict[str, Path]]:
         """Facts and files of one of its parts, with some of its settings changed."""
         out = self.folder / "-".join([kind, *changed])
         out.mkdir()
         settings = {**self.step.settings[kind], **changed}
-        facts = run_here(Step(kind, self.step.subject, settings, self.step.lock["parts"][kind]), inputs, out, self.report)
+        facts = run_here(
+            Step(kind, self.step.subject, settings, self.step.lock["parts"][kind]), inputs, out, self.report
+        )
         return facts, {p.relative_to(out).as_posix(): p for p in sorted(out.rglob("*")) if p.is_file()}
 
 

@@ -19,11 +19,11 @@ FACTS_LIMIT_BYTES = 64 * MIB
 Report = Callable[[Progress], None]
 
 
-def fits(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
+def fits(step: Step, inputs: Mapping[str, Path], _out: Path, report: Report) -> JsonObject:
     """Whether the first variant does on every board of every fleet, so that no other is made.
 
     Settings: `variant`, `targets` (each with the settings of a choice). Inputs: the facts of its squeeze step, and of
-    its cost step for each target by its name. Facts: `searched`, and `why`, a sentence for each board that wants another.
+    its cost step for each target by its name. Facts: `searched`, and `why`, a sentence for each that wants another.
     """
     report(Progress(0, 0, "comparing with every board"))
     variant, why = step.settings["variant"], {}
@@ -40,9 +40,10 @@ def fits(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -> J
 def pick(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
     """Picks a variant for one board, and hands its model on.
 
-    Settings: `variants` in the spec's order, `prefer`, `loss_max`, and the board's budget. Inputs: for each variant that
-    was made the facts of its squeeze and cost steps (`VARIANT/squeeze`, `VARIANT/cost`) and its files. Facts: those of
-    the picked one's squeeze step, `variant`, and `choice`, which `choice.json` holds too. Raises DoesNotFit, SpecError.
+    Settings: `variants` in the spec's order, `prefer`, `loss_max`, and the board's budget. Inputs: for each variant
+    that was made the facts of its squeeze and cost steps (`VARIANT/squeeze`, `VARIANT/cost`) and its files. Facts:
+    those of the picked one's squeeze step, `variant`, and `choice`, which `choice.json` holds too. Raises DoesNotFit,
+    SpecError.
     """
     made = [name for name in step.settings["variants"] if f"{name}/squeeze" in inputs]
     report(Progress(0, 0, f"choosing among {len(made)} variants"))
