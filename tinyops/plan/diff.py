@@ -110,8 +110,9 @@ def _diff_steps(steps: Sequence[Step], released: Released, wish: Wish, still: Ma
             continue
         change, record = _diff_step(step.without(dropped), released, known, orphans, wish.replace)
         if open_[step.id] and change.action is not Action.KEEP:
-            waiting = f"{open_[step.id]:,} more {'step waits' if open_[step.id] == 1 else 'steps wait'} for what it says"
-            change = replace(change, reasons=(*change.reasons, Reason(waiting)))
+            what = "step waits" if open_[step.id] == 1 else "steps wait"
+            waiting = Reason(f"{open_[step.id]:,} more {what} for what it says")
+            change = replace(change, reasons=(*change.reasons, waiting))
         if step.id in left and change.action is not Action.KEEP:
             change, record = replace(change, action=Action.HELD, follows=(), reasons=(left[step.id],)), None
         if record is not None:
