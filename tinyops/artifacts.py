@@ -42,13 +42,21 @@ FAILED = "failed"  # the fact of a step that could not be done: why
 class InputRef:
     """One output of another step: `step` is that step's id, `output` the file's name there.
 
-    `ALL_OUTPUTS` stands for every file that the step makes, each under its own name, `FACTS` for its facts as JSON.
-    A step reads what is `optional` only where the other did not fail.
+    `ALL_OUTPUTS` stands for every file that the step makes, each under its own name; where the input's name has a dot,
+    what stands before it comes before theirs: `eye.image` gives `eye.model.bin`. `FACTS` stands for the step's facts
+    as JSON. A step reads what is `optional` only where the other did not fail.
     """
 
     step: str
     output: str
     optional: bool = False
+
+    def files(self, name: str, outputs: Mapping[str, Artifact]) -> dict[str, Artifact]:
+        """What an input of that name stands for, of the step's outputs, by the names under which files are found."""
+        if self.output != ALL_OUTPUTS:
+            return {name: outputs[self.output]}
+        before, dot, _ = name.rpartition(".")
+        return {f"{before}{dot}{file}": artifact for file, artifact in outputs.items()}
 
 
 @dataclass(frozen=True)

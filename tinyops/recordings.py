@@ -87,6 +87,19 @@ def _inconsistency(recordings: Recordings) -> str:
     return "an empty recording" if (np.diff(offsets) <= 0).any() else ""
 
 
+def some(recordings: Recordings, mask: Mask) -> Recordings:
+    """The recordings [R] that the mask has, in their order."""
+    kept = np.flatnonzero(mask)
+    frames = [recordings.frames(int(r)) for r in kept]
+    return Recordings(
+        np.concatenate([recordings.counts[:0], *frames]),
+        np.cumsum([0, *map(len, frames)]).astype(np.int64),
+        recordings.labels[kept],
+        recordings.test[kept],
+        tuple(recordings.ids[int(r)] for r in kept),
+    )
+
+
 def in_rows(recordings: Recordings, features: FrameFeatures) -> Recordings:
     """The same recordings as rows of feature values, each from a cleared state, as a device makes them.
 

@@ -8,6 +8,7 @@ import json
 import os
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ pytestmark = [
 SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 SIGNAL = {"sensor": "imu", "channels": ["ax", "ay"], "units": ["g", "g"], "full_scale": [2.0, 2.0], "rate_hz": 10.0}
 INPUT = {"features": "raw", "window_frames": 16, "hop_frames": 8}
+SUBJECTS = [f"s{n // 6}" for n in range(36)]
+HELD = "s4"
 CLASSES = ("slow", "fast", "still")
 CONVOLUTION = {
     "kind": "conv1d",
@@ -293,6 +296,38 @@ def test_an_operator_without_int8_is_refused_by_name(data: Path, tmp_path: Path)
     train(data, tmp_path / "elu", PYTHON | {"args": {"width": 8}}, source, epochs=1)
     with pytest.raises(SpecError, match="int8 has no form of ELU"):
         squeeze(data, tmp_path / "elu", tmp_path / "out")
+
+
+# -- the validation side -----------------------------------------------------------------------
+
+
+def test_what_is_held_back_is_measured_apart_and_nothing_learns_from_it(data: Path, tmp_path: Path) -> None:
+    """The subject that is held back is turned into noise: weights, gains and ranges stay as they were."""
+    (tmp_path / "groups.json").write_text(json.dumps({"schema": 1, "by": "subject", "groups": SUBJECTS}))
+    clean = load(data / "recordings.npz")
+    settings = {"input": INPUT, "architecture": LAYERS, "training": TRAINING, "validation": True}
+    found: dict[bool, dict[str, Any]] = {}
+    for noisy in (False, True):
+        folder = tmp_path / f"noisy-{noisy}"
+        (folder / "train").mkdir(parents=True)
+        (folder / "dataset.json").write_text((data / "dataset.json").read_text())
+        counts = clean.counts.copy()
+        for number in np.flatnonzero((np.array(SUBJECTS) == HELD) & ~clean.test) if noisy else ():
+            here = slice(clean.offsets[number], clean.offsets[number + 1])
+            counts[here] = np.random.default_rng(1).integers(-32768, 32767, counts[here].shape)
+        save(replace(clean, counts=counts), folder / "recordings.npz")
+        inputs = data_files(folder) | {"groups.json": tmp_path / "groups.json"}
+        facts = tinyops.train.run(Step("train", "x", settings), inputs, folder / "train", silent)
+        assert facts["validation"] == {"by": "subject", "groups": [HELD], "recordings": 4, "missing": []}
+        assert facts["recordings"] == {"train": 23, "test": 9}
+        found[noisy] = squeeze(folder, folder / "train", folder / "squeeze")
+        assert found[noisy]["recordings"] == {"train": 23, "test": 9, "validation": 4}
+    for name in ("int8.tflite", "features.json", "calibration.json"):
+        assert digests(tmp_path / "noisy-False/squeeze")[name] == digests(tmp_path / "noisy-True/squeeze")[name]
+    assert found[False]["accuracy_int8"] == found[True]["accuracy_int8"]
+    clean_right, noisy_right = (found[noisy]["validation"]["accuracy"]["right"] for noisy in (False, True))
+    assert clean_right >= 3 and noisy_right < clean_right
+    assert found[True]["validation"]["recordings"] == 4 and found[True]["validation"]["windows"] == 20
 
 
 # -- finished models ---------------------------------------------------------------------------

@@ -35,6 +35,7 @@ RESOURCES: Mapping[str, str] = {
     "image": "build",
     "firmware": "build",
     "twin": "build",
+    "chain": "build",
 }
 IN_HAND = 256  # steps that a cluster of unknown size is given at once: what it cannot run yet waits there
 HERE = "127.0.0.1"  # a cluster of our own is nobody else's

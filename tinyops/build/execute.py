@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tinyops.artifacts import ALL_OUTPUTS, FACTS, FAILED, Artifact, Progress, Record, Step
+from tinyops.artifacts import FACTS, FAILED, Artifact, Progress, Record, Step
 from tinyops.build.runners import LocalRunner, Runner
 from tinyops.errors import DoesNotFit, SpecError, TinyopsError, ToolError, UnsafePlan
 from tinyops.files import JsonObject, pretty_json
@@ -182,9 +182,7 @@ class Executor:
                 if ref.optional:
                     continue
                 raise SpecError(record.failure)
-            outputs = record.outputs
-            wanted = outputs if ref.output == ALL_OUTPUTS else {name: outputs[ref.output]}
-            for file, artifact in wanted.items():
+            for file, artifact in ref.files(name, record.outputs).items():
                 paths[file] = self._output_path(ref.step, artifact)
         return paths
 

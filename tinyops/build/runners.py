@@ -24,6 +24,7 @@ STEP_FUNCTIONS = {
     "image": "tinyops.compiler.image:run",
     "firmware": "tinyops.firmware:run",
     "twin": "tinyops.twin:run",
+    "chain": "tinyops.twin:run_chain",
 }
 RUNNERS: Final[Mapping[str, str]] = {
     "local": "tinyops.build.runners:local_runner",

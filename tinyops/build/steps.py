@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board, BoardSpec, Silicon
+from tinyops.build.chain_twin import chain_step
 from tinyops.build.choice.wanted import Place, as_searched, choice_steps, taught_by
 from tinyops.build.contracts import trained_contract
 from tinyops.build.fits import model_room
@@ -32,7 +33,7 @@ from tinyops.twin.slot_images import slot_files
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
 REVISIONS = {"collect": 1, "train": 1, "squeeze": 3, "twin": 2}
-ORDER = ("collect", "train", "squeeze", "cost", "fits", "choose", "compile", "image", "firmware", "twin")
+ORDER = ("collect", "train", "squeeze", "cost", "fits", "choose", "compile", "image", "firmware", "twin", "chain")
 TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
 PINNED = "pinned"
 SQUEEZE_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert", "tflite-micro", "numpy")
@@ -53,7 +54,7 @@ def _in_order(steps: Mapping[str, Step]) -> Iterator[Step]:
     def with_needs(step: Step) -> Iterator[Step]:
         done.add(step.id)
         for need in step.needs:
-            if need not in done:
+            if need in steps and need not in done:
                 yield from with_needs(steps[need])
         yield step
 
@@ -83,9 +84,14 @@ def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board])
         targets = fleet_targets(fleet, repository.models[fleet.spec.model_name].document.spec.squeeze)
         if fleet.spec.model.digest is not None:
             yield pinned_step(fleet)
+        twins = []
         for target in targets.values():
             board = catalog[target.board].built_with(target.binding.framework)
-            yield from board_steps(repository, fleet, target, board, lock)
+            own = [*board_steps(repository, fleet, target, board, lock)]
+            yield from own
+            twins.append(own[-1])
+        if fleet.spec.chain is not None:
+            yield chain_step([*targets.values()], twins)
 
 
 def pinned_step(fleet: Fleet) -> Step:
@@ -100,9 +106,16 @@ def collect_step(repository: Repository, name: str, lock: Lock | None) -> Step:
     for number, source in enumerate(spec.sources):
         if isinstance(source, FilesSource | RecordingsSource):
             sources[f"index-{number}"] = repository.source(entry, source.index)
-    settings = {"dataset": spec.settings(), "revision": REVISIONS["collect"]}
+    settings: JsonObject = {"dataset": spec.settings(), "revision": REVISIONS["collect"]}
+    if any(_holds_back(model.document) and model.document.spec.dataset == name for model in repository.models.values()):
+        settings["groups"] = True  # the other outputs are the same with it
     pinned = lock.python.get("numpy") if lock is not None else None
     return Step("collect", name, settings, {"numpy": pinned}, {}, sources)
+
+
+def _holds_back(model: Model) -> bool:
+    """Whether a part of its training side is kept from all its variants, to choose among them by."""
+    return model.spec.squeeze.searches and model.spec.training is not None
 
 
 def model_steps(repository: Repository, name: str, lock: Lock) -> Iterator[Step]:
@@ -149,6 +162,9 @@ def _train_step(
         "revision": REVISIONS["train"],
     }
     inputs = dict(data)
+    if _holds_back(entry.document):
+        settings["validation"] = True
+        inputs["groups.json"] = InputRef(f"collect:{spec.dataset}", "groups.json")
     for _, name in named_backgrounds(spec):
         inputs |= {f"background-{name}.{f}": InputRef(f"collect:{name}", f) for f in data}
     subject = entry.document.metadata.name

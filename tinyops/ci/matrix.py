@@ -14,7 +14,7 @@ from tinyops.plan.changes import Action
 
 JOBS_MAX = 256  # of one matrix on GitHub
 OUTPUT_LIMIT_BYTES = 900_000  # GitHub takes a megabyte of outputs from one job
-OF_BOARDS = frozenset({"compile", "image", "firmware", "twin"})  # made again byte for byte on any machine
+OF_BOARDS = frozenset({"compile", "image", "firmware", "twin", "chain"})  # made again byte for byte on any machine
 _BUILT = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
 
 

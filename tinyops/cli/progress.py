@@ -26,6 +26,7 @@ VERBS = {
     "image": "build image",
     "firmware": "build firmware",
     "twin": "run twin",
+    "chain": "run chain",
 }
 LABEL_WIDTH = 34
 

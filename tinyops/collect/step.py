@@ -44,7 +44,10 @@ class Collected:
 
 
 def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
-    """Makes `recordings.npz` and `dataset.json`. Inputs: `index-<n>` is the index of source n."""
+    """Makes `recordings.npz` and `dataset.json`, and `groups.json` where a model holds whole groups back.
+
+    Inputs: `index-<n>` is the index of source n.
+    """
     spec = DatasetSpec.model_validate(step.settings["dataset"])
     raw = list(_read_all(step.subject, spec, inputs, report))
     report(Progress(0, 0, f"checking {len(raw)} recordings"))
@@ -52,6 +55,9 @@ def collect(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[
     save(collected.recordings, out / "recordings.npz")
     description = describe(collected, spec)
     write_atomic(out / "dataset.json", pretty_json(description))
+    if step.settings.get("groups"):
+        groups = {"schema": SCHEMA, "by": spec.split.by, "groups": list(collected.groups)}
+        write_atomic(out / "groups.json", pretty_json(groups))
     return {
         "recordings": len(collected.recordings),
         "frames": len(collected.recordings.counts),

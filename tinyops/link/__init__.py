@@ -16,7 +16,7 @@ from tinyops.link.client import (
     describe_status,
 )
 from tinyops.link.codec import Decoder, Frame, encode
-from tinyops.link.header import c_header
+from tinyops.link.header import c_header, part_header
 from tinyops.link.protocol import DATA_MAX, LINK_VERSION, PAYLOAD_MAX, Status, Tensor, Type
 
 __all__ = [
@@ -43,4 +43,5 @@ __all__ = [
     "c_header",
     "describe_status",
     "encode",
+    "part_header",
 ]

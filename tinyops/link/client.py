@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -147,13 +148,15 @@ class ByteStream(Protocol):
 class Link:
     """The host's end: one request at a time, answered within `timeout_s` seconds or LinkTimeout.
 
-    `name` begins every error message. Every call may raise a LinkError.
+    `name` begins every error message. Every call may raise a LinkError. `told` gets the frames that are none of the
+    link's, of whoever shares the line.
     """
 
     RESULTS_MAX = 1024  # reports kept for a caller who does not fetch them; the oldest go first
 
     def __init__(self, stream: ByteStream, *, name: str, timeout_s: float = 5.0) -> None:
         self.name = name
+        self.told: Callable[[Frame], None] = _nothing
         self.timeout_s = timeout_s
         self.decoder = Decoder()
         self._stream = stream
@@ -241,6 +244,17 @@ class Link:
             self._take_report(self._next(deadline, Type.RESULT))
         return self._results.popleft()
 
+    def results(self) -> list[Result]:
+        """The reports that nobody has fetched, without waiting for any."""
+        found = list(self._results)
+        self._results.clear()
+        return found
+
+    def listen(self, timeout_s: float) -> None:
+        """Takes what comes until a frame has: a report is kept, others go to `told`."""
+        with contextlib.suppress(LinkTimeout):
+            self._take_report(self._next(time.monotonic() + timeout_s, Type.RESULT))
+
     def _take_report(self, frame: Frame) -> bool:
         """Whether it was one. Raises BoardFault for that of a crash."""
         if frame.type == Type.FAULT:
@@ -248,6 +262,8 @@ class Link:
         if frame.type == Type.RESULT:
             values, tail = self._unpack(REPLIES[Type.RESULT], frame.payload, "RESULT")
             self._results.append(Result(*values, tail))  # type: ignore[arg-type, call-arg]
+        elif not frame.type & REPLY:
+            self.told(frame)
         return frame.type == Type.RESULT
 
     def request(self, kind: int, payload: bytes = b"", timeout_s: float | None = None) -> bytes:
@@ -293,6 +309,9 @@ class Link:
         (pc, lr, psr), _ = self._unpack(REPLIES[Type.FAULT], payload, "FAULT")
         assert isinstance(pc, int) and isinstance(lr, int) and isinstance(psr, int)
         return BoardFault(f"{self.name}: the program crashed at {pc:#010x}, called from {lr:#010x}", pc, lr, psr)
+
+
+def _nothing(_: Frame) -> None: ...
 
 
 def _type_name(kind: int) -> str:

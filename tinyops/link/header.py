@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from tinyops.link.parts import (
+    NO_PART,
+    PART_LAYOUTS,
+    PARTS_VERSION,
+    PIECES_MAX,
+    RANGES_MAX,
+    SET_BYTES,
+    STATE_TEXT,
+    PartState,
+    PartType,
+)
 from tinyops.link.protocol import (
     BOARD_NAME_MAX,
     CRC_START,
@@ -43,6 +54,32 @@ def c_header() -> str:
     for what, table in (("REQUEST", REQUESTS), ("REPLY", REPLIES)):
         for kind, layout in table.items():
             lines += _c_layout(f"TINYOPS_LINK_{kind.name}_{what}", layout)
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+def part_header() -> str:
+    """The text of runtime/include/tinyops/part_link.h: the frames between parts of a chain."""
+    limits = {"VERSION": PARTS_VERSION, "PIECES_MAX": PIECES_MAX, "RANGES_MAX": RANGES_MAX, "SET_BYTES": SET_BYTES}
+    lines = [
+        "/* The frames between parts of a chain, version 1: numbers and payload layouts.",
+        " *",
+        " * Written by tinyops/link, whose parts.py is their definition; never edited by hand. Names are",
+        " * made as in link.h. */",
+        "#ifndef TINYOPS_PART_LINK_H",
+        "#define TINYOPS_PART_LINK_H",
+        "",
+        *(f"#define TINYOPS_PART_{name} {value}u" for name, value in limits.items()),
+        f"#define TINYOPS_PART_NONE {NO_PART}u",
+        "",
+        "/* Frame types. */",
+        *(f"#define TINYOPS_LINK_PART_{kind.name} 0x{kind.value:02x}u" for kind in PartType),
+        "",
+        "/* How far a part can be counted on: it ... */",
+    ]
+    for state in PartState:
+        lines += [f"/* {STATE_TEXT[state]} */", f"#define TINYOPS_PART_{state.name} {state.value}u"]
+    for kind, layout in PART_LAYOUTS.items():
+        lines += _c_layout(f"TINYOPS_LINK_PART_{kind.name}", layout)
     return "\n".join([*lines, "", "#endif", ""])
 
 

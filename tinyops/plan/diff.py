@@ -259,9 +259,9 @@ def _diff_fleet(name: str, fleets: Mapping[str, Any], released: Released, follow
 
 
 def own_steps(steps: Iterable[Step]) -> dict[str, list[str]]:
-    """The ids of each fleet's own steps (`kind:fleet/board`)."""
+    """The ids of each fleet's own steps (`kind:fleet/board`, `chain:fleet`)."""
     own: dict[str, list[str]] = {}
     for step in steps:
-        if step.kind in ("firmware", "twin"):
+        if step.kind in ("firmware", "twin", "chain"):
             own.setdefault(step.subject.partition("/")[0], []).append(step.id)
     return own

@@ -134,6 +134,16 @@ def missed_proof(fleet: Fleet, board: str, proof: Mapping[str, str]) -> tuple[Mi
     )
 
 
+def missed_chain(fleet: Fleet, facts: Mapping[str, Any]) -> tuple[Miss, ...]:
+    """The parts of a chain never ran together, and the fleet wants more than that they were built."""
+    silent = facts.get("not_booted") or ()
+    if not silent or PROOF_LEVELS.index(fleet.spec.proof) >= PROOF_LEVELS.index("built"):
+        return ()
+    names = ", ".join(silent)
+    said = f"the parts never ran together: nothing here boots {names}; the fleet accepts {fleet.spec.proof} and better"
+    return (Miss("proof", said, silent[0], "proof"),)
+
+
 def waived(
     missed: Iterable[Miss], overrides: Iterable[Override], models: Mapping[str, str], today: date
 ) -> tuple[tuple[Miss, ...], tuple[Override, ...]]:

@@ -54,6 +54,7 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
         }
     ),
     "twin": frozenset({"proof.json"}),
+    "chain": frozenset({"proof.json"}),
 }
 BOOTLOADER_FILE = "bootloader.bin"
 FIRMWARE_FILES = ("firmware.bin", "page.zip", "project.zip")  # what is made of a firmware: built, or rendered only
@@ -213,7 +214,8 @@ def _signed_files(images: SignedImages) -> Iterator[tuple[str, str, Artifact]]:
 
 def fleet_steps(targets: Mapping[str, Target]) -> list[str]:
     """The ids of a fleet's own last steps."""
-    return [target.twin_step for target in targets.values()]
+    chains = dict.fromkeys(target.chain_step for target in targets.values())
+    return [*(target.twin_step for target in targets.values()), *filter(None, chains)]
 
 
 def _kept_records(

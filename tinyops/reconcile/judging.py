@@ -14,7 +14,7 @@ from tinyops.datasets.findings import errors_of
 from tinyops.manifest.document import FleetEntry
 from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.findings import DataFinding
-from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
+from tinyops.plan.gates import Miss, missed_board_gates, missed_chain, missed_gates, missed_proof, waived
 from tinyops.reconcile.assemble import fleet_steps, new_files
 from tinyops.reconcile.rollout.quarantine import lifting, quarantined
 from tinyops.reconcile.selection import standing
@@ -140,6 +140,7 @@ def _judge_built(
         *_shrunk(world, fleet, records),
         *_unfit(world, fleet, records),
         *(miss for board, facts in proven.items() for miss in missed_proof(fleet, board, facts["proof"])),
+        *_chain_misses(fleet, targets, records),
         *_board_misses(world, fleet, proven, entry),
         *quarantined(files, world.progress.get(fleet.name)),
     )
@@ -203,6 +204,12 @@ def _unfit(world: World, fleet: Fleet, records: Mapping[str, Record]) -> Iterato
     if step in records and world.released_records.get(step) != records[step]:
         for found in errors_of(world.data_findings.get(dataset, ())):
             yield Miss(f"checks.{found.check}", found.message)
+
+
+def _chain_misses(fleet: Fleet, targets: Mapping[str, Target], records: Mapping[str, Record]) -> Iterator[Miss]:
+    chain = next(iter(targets.values())).chain_step
+    if chain is not None:
+        yield from missed_chain(fleet, records[chain].facts)
 
 
 def _board_misses(

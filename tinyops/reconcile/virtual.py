@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyops.artifacts import ALL_OUTPUTS, Artifact, Step
+from tinyops.artifacts import Artifact, Step
 from tinyops.errors import RemoteError, UsageError
 from tinyops.reconcile.apply import fetcher
 from tinyops.reconcile.world import World
@@ -38,10 +38,9 @@ def released_board(world: World, board: str, fleet: str | None) -> ReleasedBoard
 
 def _fetch(world: World, step: Step) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for ref in step.inputs.values():
-        outputs = world.released_records[ref.step].outputs
-        for name in sorted(outputs) if ref.output == ALL_OUTPUTS else [ref.output]:
-            found[name] = _path(world, name, outputs[name])
+    for name, ref in step.inputs.items():
+        for file, artifact in ref.files(name, world.released_records[ref.step].outputs).items():
+            found[file] = _path(world, file, artifact)
     return found
 
 

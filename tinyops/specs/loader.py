@@ -30,6 +30,7 @@ from tinyops.specs.not_yet import NOT_YET
 from tinyops.specs.rollout_rules import rollout_faults
 from tinyops.specs.store_rules import recordings_faults, store_faults
 from tinyops.specs.trust_rules import trust_faults
+from tinyops.specs.variant_rules import argument_faults, teacher_faults, variant_faults
 
 SPECS_FOLDER = "specs"
 LOCK_NAME = "tinyops.lock.yaml"
@@ -300,6 +301,7 @@ class _Checker:
         dataset = datasets[name].document.spec if name in datasets else None
         yield from model_faults(model.spec, dataset)
         yield from self._background_faults(model, dataset)
+        yield from self._variant_faults(model)
 
     def _background_faults(self, model: Model, own: DatasetSpec | None) -> Iterator[Fault]:
         datasets = self.by_kind["Dataset"]
@@ -308,6 +310,13 @@ class _Checker:
                 yield Fault(loc, f"there is no Dataset {name!r}", closest(name, datasets))
         if own is not None:
             yield from background_faults(model.spec, own, {n: e.document.spec for n, e in datasets.items()})
+
+    def _variant_faults(self, model: Model) -> Iterator[Fault]:
+        yield from variant_faults(model.spec)
+        specs, datasets = (
+            {name: entry.document.spec for name, entry in self.by_kind[kind].items()} for kind in ("Model", "Dataset")
+        )
+        yield from teacher_faults(model.name, specs, datasets, self.read_in.may_exist)
 
     def _fleet_faults(self, fleet: Fleet) -> Iterator[Fault]:
         name = fleet.spec.model_name
@@ -346,6 +355,8 @@ class _Checker:
             found = path if isinstance(path, Fault) else self._digest(named, path)
             if isinstance(found, Fault):
                 yield found
+            elif isinstance(path, Path) and isinstance(entry.document, Model):
+                yield from argument_faults(entry.document.spec, path)
 
     def _digest(self, named: NamedFile, path: Path) -> str | Fault:
         found = digest_named(named, path)

@@ -77,6 +77,10 @@ def _task_faults(spec: ModelSpec, dataset: DatasetSpec) -> Iterator[Fault]:
     if kind in ("layers", "python") and dataset.task == "anomaly":
         message = f"dataset {spec.dataset} trains on {dataset.normal} alone, which no classifier can learn from"
         yield Fault(loc, message, "choose kind: autoencoder")
+    if dataset.task == "anomaly" and spec.squeeze.searches:
+        lacking = " or ".join(dataset.test_only)
+        message = f"nothing to choose by: dataset {spec.dataset} has no {lacking} on its training side"
+        yield Fault(("spec", "squeeze"), message, "name one variant: no choice looks at the test side", key=True)
 
 
 def _input_faults(spec: ModelSpec, dataset: DatasetSpec, *, right_kinds: bool) -> Iterator[Fault]:

@@ -59,7 +59,7 @@ class Variant(Strict):
 
 def _spread(value: object) -> object:
     """A list, where a field has one value."""
-    return value if isinstance(value, (list, tuple)) else (value,)
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 _Multipliers: TypeAlias = Annotated[

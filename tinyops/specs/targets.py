@@ -52,6 +52,11 @@ class Target:
     def twin_step(self) -> str:
         return f"twin:{self.subject}"
 
+    @property
+    def chain_step(self) -> str | None:
+        """That runs it together with the other parts of its chain."""
+        return f"chain:{self.fleet}" if self.model_step.startswith("part:") else None
+
 
 def fleet_targets(fleet: Fleet, squeeze: Squeeze) -> dict[str, Target]:
     """The targets of a fleet by name, in the spec's order; `squeeze` is that of its model."""

@@ -4,8 +4,8 @@ Pure: what operators cost on a board comes in as data (`CostOf`), what comes out
 """
 
 from tinyops.split.boundaries import Boundary, boundaries, stands_alone
-from tinyops.split.chain import Chain, Cost, CostOf, Link, PartBudget
-from tinyops.split.cutting import PartFile, cut_model
+from tinyops.split.chain import UNLIMITED, Chain, Cost, CostOf, Link, PartBudget
+from tinyops.split.cutting import Cutter, PartFile, cut_model
 from tinyops.split.explain import Alternative, Explanation, does_not_fit, explain
 from tinyops.split.placement import (
     Objective,
@@ -20,11 +20,13 @@ from tinyops.split.placement import (
 from tinyops.split.search import Found, search
 
 __all__ = [
+    "UNLIMITED",
     "Alternative",
     "Boundary",
     "Chain",
     "Cost",
     "CostOf",
+    "Cutter",
     "Explanation",
     "Found",
     "Link",

@@ -14,6 +14,7 @@ from tinyops.errors import SpecError
 
 SECOND_NS = 10**9
 MAX_PARTS = 16
+UNLIMITED = 1 << 40  # bytes of flash or RAM, of a board with an operating system
 MAX_LOSS = 0.9  # of frames: beyond it a link is no link
 
 

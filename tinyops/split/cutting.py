@@ -11,11 +11,12 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from tinyops.errors import SpecError, ToolError
 from tinyops.graph import Graph, parse_graph
-from tinyops.split.boundaries import boundaries, check_cuts, stands_alone
+from tinyops.split.boundaries import Boundary, boundaries, check_cuts, stands_alone
 
 MAX_ENTRIES = 256  # of a list among an operator's options
 MAX_NAME = 256
@@ -54,22 +55,16 @@ def cut_model(data: bytes, name: str, cuts: Sequence[int], *, allow_empty: bool 
     graph = parse_graph(data, name)
     positions = boundaries(graph)
     ends = check_cuts(positions, cuts, len(cuts), allow_empty=allow_empty)
-    cutter = _Cutter(data, graph)
-    parts = []
-    for index in range(len(cuts) + 1):
-        begin, end = ends[index], ends[index + 1]
-        if begin < end and not stands_alone(graph, positions, begin, end):
-            what = f"operators {begin} to {end - 1} take nothing from others, or give them nothing"
-            raise SpecError(f"{name}: {what}", hint="cut elsewhere")
-        takes = positions[begin].tensors if index else graph.inputs
-        gives = positions[end].tensors if index < len(cuts) else graph.outputs
-        part = PartFile(begin, end, takes, gives)
-        parts.append(cutter.filled(part) if begin < end else part)
-    return tuple(parts)
+    cutter = Cutter(data, graph)
+    last = len(cuts)
+    return tuple(cutter.part(*ends[i : i + 2], first=i == 0, last=i == last) for i in range(last + 1))
 
 
-class _Cutter:
-    """One model, read by the schema's own classes; `parse_graph` has checked its counts and indices."""
+class Cutter:
+    """One model, read by the schema's own classes; `parse_graph` has checked its counts and indices.
+
+    `part` gives any run of its operators as a part of a chain.
+    """
 
     def __init__(self, data: bytes, graph: Graph) -> None:
         try:
@@ -82,6 +77,24 @@ class _Cutter:
         self.model = self.schema.Model.GetRootAs(data, 0)
         self.codes: dict[int, str] = {v: k for k, v in vars(self.schema.BuiltinOperator).items() if isinstance(v, int)}
         self.names = Counter(t.name for t in graph.tensors if t.data is None)
+
+    @cached_property
+    def positions(self) -> tuple[Boundary, ...]:
+        return boundaries(self.graph)
+
+    def part(self, begin: int, end: int, *, first: bool, last: bool) -> PartFile:
+        """Operators begin to end - 1 as a part; the first has the model's inputs, the last its outputs.
+
+        Raises SpecError where they cannot be a file.
+        """
+        graph, positions = self.graph, self.positions
+        if begin < end and not stands_alone(graph, positions, begin, end):
+            what = f"operators {begin} to {end - 1} take nothing from others, or give them nothing"
+            raise SpecError(f"{graph.name}: {what}", hint="cut elsewhere")
+        takes = graph.inputs if first else positions[begin].tensors
+        gives = graph.outputs if last else positions[end].tensors
+        part = PartFile(begin, end, takes, gives)
+        return self.filled(part) if begin < end else part
 
     def filled(self, part: PartFile) -> PartFile:
         operators = self.graph.operators[part.begin : part.end]
@@ -127,7 +140,7 @@ class _Cutter:
 class _Part:
     """One part in the making: `numbers` are its operators in the file's first subgraph."""
 
-    def __init__(self, cutter: _Cutter, numbers: Sequence[int]) -> None:
+    def __init__(self, cutter: Cutter, numbers: Sequence[int]) -> None:
         self.cutter, self.schema = cutter, cutter.schema
         self.buffers: dict[int, int] = {}
         self.codes: dict[int, int] = {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyops.errors import DoesNotFit
+from tinyops.split.chain import UNLIMITED
 from tinyops.split.placement import Placement, Problem, Shortage
 from tinyops.split.search import Found
 
@@ -49,7 +50,7 @@ class Explanation:
             *table(self.chosen),
             total(self.chosen),
         ]
-        lines += [f"next best: {_cuts(other.placement)}: {_difference(other)}" for other in self.others]
+        lines += [f"next best: {cuts_text(other.placement)}: {_difference(other)}" for other in self.others]
         return lines if self.others else [*lines, "no other cuts fit"]
 
 
@@ -70,7 +71,7 @@ def does_not_fit(problem: Problem, found: Found) -> DoesNotFit:
     hint = "use another variant of the model, more parts, or boards with more of it"
     if over <= {"latency", "radio"}:
         hint = "allow more, or use faster links and boards"
-    nearest = f"the nearest of all cuts, {_cuts(found.nearest)}, is short of it: {said}"
+    nearest = f"the nearest of all cuts, {cuts_text(found.nearest)}, is short of it: {said}"
     return DoesNotFit(f"the model does not fit the chain of {len(problem.chain.parts)} boards; {nearest}", hint=hint)
 
 
@@ -110,12 +111,19 @@ def _row(placement: Placement, index: int) -> tuple[str, ...]:
         part.budget.name,
         part.budget.board,
         f"{part.begin}-{part.end - 1}" if part.begin < part.end else "none",
-        f"{part.cost.flash_bytes:,} of {part.budget.flash_bytes:,} ({part.flash_share:.0%})",
-        f"{part.ram_bytes:,} of {part.budget.ram_bytes:,} ({part.ram_share:.0%}{held})",
+        f"{part.cost.flash_bytes:,}{_of(part.budget.flash_bytes, part.flash_share)}",
+        f"{part.ram_bytes:,}{_of(part.budget.ram_bytes, part.ram_share, held)}",
         f"{part.cost.instructions:,}",
         f"{part.compute_ns / MS:,.1f} ms",
         "-" if last else overhead,
     )
+
+
+def _of(budget: int, share: float, held: str = "") -> str:
+    """What a figure is measured by; without a limit that is nothing."""
+    if budget >= UNLIMITED:
+        return f" ({held.removeprefix(', ')})" if held else ""
+    return f" of {budget:,} ({share:.0%}{held})"
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
@@ -143,5 +151,6 @@ def _difference(other: Alternative) -> str:
     return ", ".join(filter(None, parts)) or "the same; the earlier cut comes first"
 
 
-def _cuts(placement: Placement) -> str:
+def cuts_text(placement: Placement) -> str:
+    """Where it is cut, in words."""
     return "cut at " + ", ".join(map(str, placement.cuts)) if placement.cuts else "all on one board"

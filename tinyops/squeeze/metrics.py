@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from tinyops.files import JsonObject
-from tinyops.recordings import Outcome, Recordings
+from tinyops.recordings import Outcome
 from tinyops.statistics import Scores
 
 # Recall per class and confusion: plainly named for the model that devices run.
@@ -23,8 +24,8 @@ class Measured:
     guesses: NDArray[Any]
 
 
-def metrics(float_: Measured | None, int8: Measured | None, recordings: Recordings | None) -> JsonObject:
-    """Facts of both models; what was not measured is None.
+def metrics(float_: Measured | None, int8: Measured | None, recordings: Mapping[str, int] | None) -> JsonObject:
+    """Facts of both models; what was not measured is None. `recordings` counts them by side.
 
     `int8_loss` is how much accuracy by recordings int8 costs (negative: it gained); `int8_changed_windows`
     counts the windows whose class differs.
@@ -33,7 +34,7 @@ def metrics(float_: Measured | None, int8: Measured | None, recordings: Recordin
     for name, measured in (("float", float_), ("int8", int8)):
         facts |= _model_facts(name, measured)
     if int8 is not None and recordings is not None:
-        facts["recordings"] = {"train": int((~recordings.test).sum()), "test": int(recordings.test.sum())}
+        facts["recordings"] = dict(recordings)
         facts["windows"] = {"test": len(int8.guesses)}
     if int8 is not None and float_ is not None:
         loss = float_.outcome.recordings.accuracy.point - int8.outcome.recordings.accuracy.point
@@ -54,3 +55,16 @@ def _model_facts(name: str, measured: Measured | None) -> JsonObject:
         [list(row) for row in scores.confusion],
     )
     return dict(zip(keys, values, strict=True)) | {"classes": list(scores.classes)}
+
+
+def validation_facts(outcome: Outcome, windows: int) -> JsonObject:
+    """The int8 model on the validation side, which variants are compared by. A class that it has no recording of has
+    no recall."""
+    scores = outcome.recordings
+    return {
+        "accuracy": scores.accuracy.to_json(),
+        "windows_accuracy": outcome.windows.accuracy.to_json(),
+        "recall": {label: recall.to_json() for label, recall in scores.recall.items() if recall.total},
+        "recordings": scores.accuracy.total,
+        "windows": windows,
+    }

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,11 @@ import numpy as np
 
 from tinyops.artifacts import Progress, Step
 from tinyops.errors import SpecError
-from tinyops.features import FrameFeatures, TensorFeatures, read_features
+from tinyops.features import TensorFeatures, read_features
 from tinyops.features.host import extract_rows, quantise_rows
-from tinyops.features.planned import input_shape, planned_features
-from tinyops.features.values import float_inputs
-from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic, writing
+from tinyops.files import JsonObject, pretty_json, read_bounded, write_atomic, writing
 from tinyops.graph import Graph, read_graph
-from tinyops.recordings import Recordings, Windows, cut_windows, in_rows, judge, load
+from tinyops.recordings import Windows, judge
 from tinyops.specs.squeeze import PLAIN, Variant
 from tinyops.squeeze.calibration import choose_windows
 from tinyops.squeeze.golden import (
@@ -34,41 +30,18 @@ from tinyops.squeeze.golden import (
     stream_windows,
 )
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
-from tinyops.squeeze.metrics import Measured, metrics
-from tinyops.squeeze.oracle import Vectors, run_vectors
+from tinyops.squeeze.metrics import Measured, metrics, validation_facts
+from tinyops.squeeze.oracle import run_vectors
 from tinyops.squeeze.reference import reference
+from tinyops.squeeze.task import JSON_LIMIT_BYTES, Task, check_interface, physical_features, read_json, read_task
 from tinyops.toolchain import locked_packages
 from tinyops.worker import Event, call_worker
 
 QUANTISE_TIMEOUT_S = 3600
-JSON_LIMIT_BYTES = 256 * MIB
 SCHEMA = 1
-COUNTS = 32768  # of full scale
 QUANTISERS = frozenset({"ai-edge-quantizer"})  # what a finished model does without
 
 Report = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class Task:
-    """The data that a model is for: its recordings, in samples and in rows, how they become its input, its classes."""
-
-    recordings: Recordings
-    rows: Recordings
-    signal: dict[str, Any]
-    classes: tuple[str, ...]
-    features: FrameFeatures
-
-    def windows(self, *, test: bool) -> Windows:
-        window, hop = self.features.rows, self.features.hop_rows
-        return cut_windows(self.rows, test=test, window_frames=window, hop_frames=hop)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return input_shape(self.features, self.signal)
-
-    def float_inputs(self, windows: Windows) -> Any:
-        return float_inputs(windows.counts, self.features).reshape(-1, *self.shape)
 
 
 def squeeze(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
@@ -94,8 +67,8 @@ def _squeeze_trained(variant: Variant, inputs: Mapping[str, Path], out: Path, re
     features = read_features(inputs["features.json"])
     if isinstance(features, TensorFeatures):
         raise SpecError("features.json: a trained model takes frames, not tensors")
-    task = _task(inputs, features)
-    windows, test = task.windows(test=False), task.windows(test=True)
+    task = read_task(inputs, features)
+    windows, test = task.windows("train"), task.windows("test")
     chosen = choose_windows(windows)
     ranges, float_outputs = _quantise(inputs["float.tflite"], task, (windows, chosen), test, (out, variant.per), report)
     graph = read_graph(out / "int8.tflite")
@@ -116,8 +89,8 @@ def _squeeze_finished(step: Step, inputs: Mapping[str, Path], out: Path, report:
         shutil.copyfile(given, out / "int8.tflite")
     task = None
     if "recordings.npz" in inputs and step.settings["input"]["features"] == "raw":
-        signal = _read_json(inputs["dataset.json"])["signal"]
-        task = _task(inputs, physical_features(step.settings["input"], signal))
+        signal = read_json(inputs["dataset.json"])["signal"]
+        task = read_task(inputs, physical_features(step.settings["input"], signal))
     features = task.features.to_json() if task else {"kind": "tensor"}
     write_atomic(out / "features.json", pretty_json(features))
     _write_calibration(out, interface, {"recordings": [], "windows": 0, "ranges": {}})
@@ -131,23 +104,6 @@ def _check_digest(step: Step, path: Path, found: str) -> None:
             f"{path}: the spec pins {pinned.digest}, the file is {found}",
             hint="bring the file back, or write its new digest into architecture.sha256",
         )
-
-
-def _task(inputs: Mapping[str, Path], features: FrameFeatures) -> Task:
-    dataset = _read_json(inputs["dataset.json"])
-    recordings = load(inputs["recordings.npz"])
-    rows = in_rows(recordings, features)
-    return Task(recordings, rows, dataset["signal"], tuple(dataset["classes"]), features)
-
-
-def _read_json(path: Path) -> JsonObject:
-    value: JsonObject = json.loads(read_bounded(path, JSON_LIMIT_BYTES))
-    return value
-
-
-def physical_features(settings: JsonObject, signal: JsonObject) -> FrameFeatures:
-    """A finished model takes values in the signal's units: nothing else is known of how it was trained."""
-    return replace(planned_features(settings, signal), gain=tuple(scale / COUNTS for scale in signal["full_scale"]))
 
 
 def _quantise(
@@ -203,15 +159,16 @@ def _finish(
     model = out / "int8.tflite"
     windows, labels = np.empty((0, interface.input_bytes), np.int8), []
     int8_measured: Measured | None = None
-    seen_before = None
+    seen_before, validated = None, None
     if task is not None:
-        test = task.windows(test=True)
-        _check_interface(graph.name, interface, task)
-        windows, labels = _int8_inputs(test, task.features, interface), [int(label) for label in test.labels]
+        check_interface(graph.name, interface, task)
+        test = task.windows("test")
+        windows, labels = task.int8_inputs(test, interface), [int(label) for label in test.labels]
         report(Progress(0, len(windows), f"running {len(windows)} test windows through tflite-micro"))
         outputs = run_vectors(model, windows)
         int8_measured = Measured(judge(outputs, test, task.classes), outputs.argmax(axis=1))
-        seen_before = reference(task.windows(test=False).labels, task.classes, outputs, interface)
+        seen_before = reference(task.windows("train").labels, task.classes, outputs, interface)
+        validated = _validate(task, interface, model, report)
     report(Progress(0, 0, "pinning golden vectors"))
     candidates = self_tests(interface)
     self_test = candidates[most_telling(run_vectors(model, candidates))]
@@ -219,7 +176,8 @@ def _finish(
     write_atomic(out / "golden.bin", pack_golden(vectors, run_vectors(model, vectors)))
     if task is not None:
         write_atomic(out / "stream.bin", _stream(task, interface, model))
-    facts = metrics(float_measured, int8_measured, task.recordings if task else None) | {
+    facts = metrics(float_measured, int8_measured, task.recordings_by_side if task else None) | {
+        "validation": validated,
         "reference": seen_before,
         "golden_vectors": len(vectors),
         "model_bytes": model.stat().st_size,
@@ -227,6 +185,16 @@ def _finish(
     }
     write_atomic(out / "metrics.json", pretty_json({"schema": SCHEMA, **facts}))
     return facts
+
+
+def _validate(task: Task, interface: Int8Interface, model: Path, report: Report) -> JsonObject | None:
+    """How the model does, as the device computes it, on what was held back from training to choose by."""
+    if not task.held.any():
+        return None
+    windows = task.windows("validation")
+    report(Progress(0, len(windows), f"running {len(windows)} validation windows through tflite-micro"))
+    outcome = judge(run_vectors(model, task.int8_inputs(windows, interface)), windows, task.classes)
+    return validation_facts(outcome, len(windows))
 
 
 def _stream(task: Task, interface: Int8Interface, model: Path) -> bytes:
@@ -237,26 +205,3 @@ def _stream(task: Task, interface: Int8Interface, model: Path) -> bytes:
     quantised = np.asarray(quantise_rows(rows, features, interface.input_scale, interface.input_zero_point), np.int8)
     windows = stream_windows(quantised, features.rows, features.hop_rows)
     return pack_stream(frames, run_vectors(model, windows.reshape(len(windows), -1)))
-
-
-def _check_interface(name: str, interface: Int8Interface, task: Task) -> None:
-    wanted = int(np.prod(task.shape))
-    if interface.input_bytes != wanted:
-        raise SpecError(
-            f"{name}: its input {list(interface.input_shape)} takes {interface.input_bytes:,} values, "
-            f"a window of the dataset has {list(task.shape)}, {wanted:,} values",
-            hint="correct input.window_s, or name the dataset that the model was trained for",
-        )
-    if interface.output_bytes != len(task.classes):
-        raise SpecError(
-            f"{name}: has {interface.output_bytes} outputs, the dataset {len(task.classes)} classes",
-            hint="name the dataset that the model was trained for",
-        )
-
-
-def _int8_inputs(windows: Windows, features: FrameFeatures, interface: Int8Interface) -> Vectors:
-    """The model's input bytes [N, T * V] as the device computes them from rows [N, T, V]."""
-    number, _, values = windows.counts.shape
-    rows = windows.counts.reshape(-1, values)
-    quantised = quantise_rows(rows, features, interface.input_scale, interface.input_zero_point)
-    return np.asarray(quantised, np.int8).reshape(number, -1)

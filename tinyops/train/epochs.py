@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +26,26 @@ class EpochInputs:
     """Inputs by epoch. Windows keep their order, so labels are the same for all."""
 
     def __init__(
-        self, recordings: Recordings, windows: Windows, features: FrameFeatures, request: dict[str, Any]
+        self,
+        recordings: Recordings,
+        windows: Windows,
+        features: FrameFeatures,
+        request: dict[str, Any],
+        *,
+        masked: bool = True,
     ) -> None:
+        """`masked` says whether augmentation's steps on rows act."""
         self._windows, self._features, self._request = windows, features, request
         self._augmentation = _augmentation(recordings, request)
         self._training = training_side(recordings) if self._augmentation is not None else None
         self._copies = request["training"].get("copies")
+        self._masks = masked
         self._held: dict[int, Counts] = {}
 
-    def stretches(self, epochs: int) -> Iterator[tuple[int, int]]:
-        """Epochs that share their inputs, as first and the one after the last."""
-        if self._augmentation is None:
-            yield 0, epochs
-            return
-        for epoch in range(epochs):
-            yield epoch, epoch + 1
+    @property
+    def change(self) -> bool:
+        """Whether each epoch has inputs of its own."""
+        return self._augmentation is not None
 
     def plain(self) -> NDArray[Any]:
         """The inputs as they were recorded."""
@@ -56,7 +60,7 @@ class EpochInputs:
 
     def _masked(self, augmentation: Augmentation, epoch: int) -> Counts:
         windows = self._varied(augmentation, epoch if self._copies is None else epoch % int(self._copies))
-        if not augmentation.on_rows:
+        if not augmentation.on_rows or not self._masks:
             return windows
         return augmentation.mask(windows, rows_of(self._features, self._request["signal"]), epoch)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import tempfile
-import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,24 @@ import numpy as np
 import tensorflow as tf
 
 from tinyops.errors import SpecError, ToolError
+from tinyops.features import FrameFeatures
 from tinyops.features.planned import planned_features
 from tinyops.files import pretty_json, write_atomic
-from tinyops.recordings import Outcome, Windows, cut_windows, in_rows, judge, load
+from tinyops.recordings import Outcome, Recordings, Windows, cut_windows, in_rows, judge, load
 from tinyops.statistics import area_under_curve
 from tinyops.train.anomaly import build_autoencoder, flat, judging
+from tinyops.train.course import Budget, Course, Diary, learn
 from tinyops.train.epochs import EpochInputs, model_inputs
 from tinyops.train.held_out import hold_out
 from tinyops.train.networks import build_network
 from tinyops.train.normalise import fit_features
+from tinyops.train.rounding.windows import calibrating_windows
+from tinyops.train.techniques.registry import all_epochs, wanted_by
+from tinyops.train.techniques.technique import Learnt, Lesson, School
 from tinyops.worker import Emit
 
 PREDICT_BATCH = 256
 COPYING = "mean_absolute_error"  # the loss of a copy
-HISTORY_DIGITS = 6
 
 
 def fit_model(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
@@ -43,63 +46,110 @@ def fit_model(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         cut_windows(rows, test=side, window_frames=features.rows, hop_frames=features.hop_rows)
         for side in (False, True)
     )
-    epochs = EpochInputs(recordings, train, features, request)
-    network, history, found = _train(request, epochs, train, emit)
-    emit({"progress": len(history), "message": "writing the model"})
+    diary = Diary(all_epochs(request["training"], request["variant"]), emit)
+    network, learnt, found = _train(request, _Sides(recordings, train, test, features), diary)
+    diary.say("writing the model")
     outputs = _predict(network, model_inputs(test.counts, features, request))
     outcome = judge(outputs, test, request["classes"])
     out = Path(request["out"])
     write_atomic(out / "float.tflite", export_tflite(network, tuple(request["input_shape"])))
     write_atomic(out / "features.json", pretty_json(features.to_json()))
-    facts = _facts(network, outcome, recordings.test, (train, test), history, request)
+    facts = _facts(network, outcome, recordings.test, (train, test), diary.history, request)
+    if learnt.facts:
+        facts |= {"techniques": dict(learnt.facts)}
     if found:
         normal = list(request["classes"]).index(request["normal"])
         facts |= found | {"auc_float": round(area_under_curve(outputs[:, 1 - normal], test.labels != normal), 6)}
-    write_atomic(out / "training.json", pretty_json({"schema": 1, **facts, "history": history}))
+    write_atomic(out / "training.json", pretty_json({"schema": 1, **facts, "history": diary.history}))
     return facts
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """Inputs and targets of the epochs from `first` to the one before `last`."""
+class _Sides:
+    """The recordings and the windows of both sides, and the features that both are seen through."""
 
-    first: int
-    last: int
-    inputs: Any
-    targets: Any
+    recordings: Recordings
+    train: Windows
+    test: Windows
+    features: FrameFeatures
 
 
-def _train(
-    request: dict[str, Any], inputs: EpochInputs, windows: Windows, emit: Emit
-) -> tuple[Any, list[dict[str, Any]], dict[str, Any]]:
-    """The trained network, its history, and what else was found."""
-    training = request["training"]
-    stretches = inputs.stretches(int(training["epochs"]))
+def _train(request: dict[str, Any], sides: _Sides, diary: Diary) -> tuple[Any, Learnt, dict[str, Any]]:
+    """The network for the device, what was learnt, and what else was found."""
+    inputs = EpochInputs(sides.recordings, sides.train, sides.features, request)
     if request["architecture"]["kind"] == "autoencoder":
-        return _train_autoencoder(request, inputs, hold_out(windows.recording), emit)
-    network, loss = build_network(request), _loss(training.get("label_smoothing", 0.0))
-    lessons = (Lesson(first, last, inputs.of(first), windows.labels) for first, last in stretches)
-    return network, _fit(network, lessons, len(windows), training, emit, loss), {}
+        return _train_autoencoder(request, inputs, sides, diary)
+    test = model_inputs(sides.test.counts, sides.features, request)
+
+    def accuracy(network: Any) -> float:
+        return judge(_predict(network, test), sides.test, request["classes"]).recordings.accuracy.point
+
+    course = Course(
+        inputs=inputs.of,
+        targets=lambda _epoch, _inputs: sides.train.labels,
+        changes=inputs.change,
+        windows=len(sides.train),
+        batch=int(request["training"]["batch"]),
+        loss=_loss(request["training"].get("label_smoothing", 0.0)),
+        metrics=("accuracy",),
+    )
+    learnt = _learn(request, build_network(request), course, sides, diary, accuracy)
+    return learnt.network, learnt, {}
+
+
+def _learn(
+    request: dict[str, Any],
+    network: Any,
+    course: Course,
+    sides: _Sides,
+    diary: Diary,
+    accuracy: Callable[[Any], float | None],
+) -> Learnt:
+    """Fits the network, and lets the variant's techniques do theirs before and after."""
+    training = request["training"]
+    teacher = {name: Path(path) for name, path in request["teacher"].items()}
+    lesson = Lesson(request, sides.recordings, sides.train, sides.features, teacher)
+    techniques = list(wanted_by(request["variant"]))
+    for technique, wanted in techniques:
+        course = technique.teach(course, lesson, wanted)
+    learn(network, course, Budget(int(training["epochs"]), training["learning_rate"]), diary)
+
+    def calibration() -> Any:
+        return model_inputs(sides.train.counts[calibrating_windows(sides.train.labels)], sides.features, request)
+
+    school = School(course, training, request["variant"], diary, accuracy, calibration)
+    learnt = Learnt(network)
+    for technique, wanted in techniques:
+        if technique.tunes:
+            learnt = technique.tune(learnt, school, wanted)
+    return learnt
 
 
 def _train_autoencoder(
-    request: dict[str, Any], inputs: EpochInputs, held_out: Any, emit: Emit
-) -> tuple[Any, list[dict[str, Any]], dict[str, Any]]:
+    request: dict[str, Any], inputs: EpochInputs, sides: _Sides, diary: Diary
+) -> tuple[Any, Learnt, dict[str, Any]]:
+    held_out = hold_out(sides.train.recording)
     if not held_out.any():
         raise SpecError(
             f"training: {len(held_out)} normal windows are too few to set a threshold by",
             hint="record more of what is normal, or make input.hop_s shorter",
         )
-    training, coder = request["training"], build_autoencoder(request)
-    stretches = inputs.stretches(int(training["epochs"]))
-    seen = ((first, last, inputs.of(first)[~held_out]) for first, last in stretches)
-    lessons = (Lesson(first, last, windows, flat(windows)) for first, last, windows in seen)
-    history = _fit(coder, lessons, int((~held_out).sum()), training, emit, COPYING)
+    course = Course(
+        inputs=lambda epoch: inputs.of(epoch)[~held_out],
+        targets=lambda _epoch, windows: flat(windows),
+        changes=inputs.change,
+        windows=int((~held_out).sum()),
+        batch=int(request["training"]["batch"]),
+        loss=COPYING,
+        metrics=(),
+    )
+    learnt = _learn(request, build_autoencoder(request), course, sides, diary, lambda _: None)
     kept = inputs.plain()[held_out]
-    errors = np.abs(flat(kept) - _predict(coder, kept)).mean(axis=1)
+    errors = np.abs(flat(kept) - _predict(learnt.network, kept)).mean(axis=1)
     threshold = float(np.quantile(errors, 1 - request["architecture"]["false_alarms"]))
     normal = list(request["classes"]).index(request["normal"])
-    return judging(coder, threshold, normal), history, {"threshold": round(threshold, 6), "held_out": len(kept)}
+    found = {"threshold": round(threshold, 6), "held_out": len(kept)}
+    return judging(learnt.network, threshold, normal), learnt, found
 
 
 def _be_deterministic(request: dict[str, Any]) -> None:
@@ -109,46 +159,6 @@ def _be_deterministic(request: dict[str, Any]) -> None:
     tf.config.experimental.enable_op_determinism()
     tf.config.threading.set_intra_op_parallelism_threads(request["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(request["threads"])
-
-
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Says how far training is, keeps the history, ends it when the loss is no number."""
-
-    def __init__(self, epochs: int, emit: Emit) -> None:
-        super().__init__()
-        self.history: list[dict[str, Any]] = []
-        self._epochs, self._emit, self._begin = epochs, emit, time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        loss = figures["loss"]
-        done = epoch + 1
-        if not math.isfinite(loss):
-            raise SpecError(
-                f"training: the loss is {loss} after epoch {done}",
-                hint="lower training.learning_rate; it is often ten times too high when this happens",
-            )
-        self.history.append({"epoch": done, **{name: round(value, HISTORY_DIGITS) for name, value in figures.items()}})
-        left_s = (time.monotonic() - self._begin) / done * (self._epochs - done)
-        accuracy = f"  accuracy {figures['accuracy']:.3f}" if "accuracy" in figures else ""
-        message = f"epoch {done}/{self._epochs}  loss {loss:.4f}{accuracy}  {left_s:.0f} s left"
-        self._emit({"progress": done, "message": message})
-
-
-def _fit(
-    network: Any, lessons: Iterable[Lesson], windows: int, training: dict[str, Any], emit: Emit, loss: Any
-) -> list[dict[str, Any]]:
-    """Trains on each lesson in turn, which all have that many windows. A loss of Keras's by name has no accuracy."""
-    epochs, batch = int(training["epochs"]), int(training["batch"])
-    # The rate falls to zero along a cosine: the last epochs then settle, whatever the seed.
-    steps = epochs * math.ceil(windows / batch)
-    rate = keras.optimizers.schedules.CosineDecay(training["learning_rate"], steps)
-    network.compile(keras.optimizers.Adam(rate), loss, metrics=[] if loss == COPYING else ["accuracy"])
-    watch = _Watch(epochs, emit)
-    options: dict[str, Any] = {"batch_size": batch, "verbose": 0, "callbacks": [watch]}
-    for lesson in lessons:
-        network.fit(lesson.inputs, lesson.targets, initial_epoch=lesson.first, epochs=lesson.last, **options)
-    return watch.history
 
 
 def _loss(smoothing: float) -> Any:

@@ -11,6 +11,8 @@ import numpy as np
 from keras import layers
 
 from tinyops.errors import SpecError
+from tinyops.specs.entry_arguments import takes, untaken
+from tinyops.specs.rewriting import PASSED
 from tinyops.train.user_function import call_entry
 
 # Keras's default of 0.99 never catches up on a few hundred windows.
@@ -104,7 +106,11 @@ _BUILDERS: dict[str, Callable[[dict[str, Any], str, Any], Any]] = {
 
 def _from_function(path: Path, architecture: dict[str, Any], shape: tuple[int, ...], classes: int) -> Any:
     entry = architecture["entry"].rpartition(":")[2]
-    network = call_entry(path, entry, shape, classes, **architecture["args"])
+    passed = architecture.get(PASSED, {})
+    for name in passed:
+        if not takes(path.read_bytes(), entry, name):
+            raise untaken(f"{path.name}:{entry}", name)
+    network = call_entry(path, entry, shape, classes, **architecture["args"], **passed)
     _check_network(network, f"{path.name}:{entry}", shape, classes)
     return network
 

@@ -9,14 +9,18 @@ from pathlib import Path
 
 from tinyops.artifacts import Progress, Step
 from tinyops.features.planned import input_shape, planned_features
-from tinyops.files import MIB, JsonObject, read_bounded
+from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic
+from tinyops.recordings import load, save, some
 from tinyops.toolchain import locked_packages
 from tinyops.train.shapes import layer_facts
+from tinyops.train.techniques.registry import all_epochs, rewritten
+from tinyops.train.validation import choose_validation, summary
 from tinyops.worker import Event, call_worker
 
 TRAINING_TIMEOUT_S = 24 * 3600
 DATASET_LIMIT_BYTES = 256 * MIB
 BACKGROUND = "background-"
+TEACHER = "teacher."
 # One thread: a different number gives different weights, and nets of this size gain nothing from more.
 THREADS = 1
 WORKER_ENVIRONMENT = {
@@ -41,9 +45,11 @@ def train(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[P
     locked_packages(step.lock, "train")
     dataset = json.loads(read_bounded(inputs["dataset.json"], DATASET_LIMIT_BYTES))
     settings = step.settings
+    variant = settings.get("variant", {})
+    architecture = rewritten(settings["architecture"], variant)
     shape = input_shape(planned_features(settings["input"], dataset["signal"]), dataset["signal"])
-    if settings["architecture"]["kind"] == "layers":
-        layer_facts(settings["architecture"]["layers"], shape, len(dataset["classes"]))
+    if architecture["kind"] == "layers":
+        layer_facts(architecture["layers"], shape, len(dataset["classes"]))
     request = {
         "recordings": str(inputs["recordings.npz"]),
         "classes": dataset["classes"],
@@ -51,14 +57,35 @@ def train(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[P
         "signal": dataset["signal"],
         "input_shape": list(shape),
         "input": settings["input"],
-        "architecture": settings["architecture"],
+        "architecture": architecture,
         "architecture_file": str(inputs["architecture.py"]) if "architecture.py" in inputs else None,
         "training": settings["training"],
+        "variant": variant,
+        "teacher": {n.removeprefix(TEACHER): str(p) for n, p in inputs.items() if n.startswith(TEACHER)},
         "backgrounds": backgrounds(inputs),
         "threads": THREADS,
         "out": str(out),
     }
-    return _work(request, report)
+    if not settings.get("validation"):
+        return _work(request, report)
+    return _work_without_validation(request, inputs, out, report)
+
+
+def _work_without_validation(
+    request: JsonObject, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]
+) -> JsonObject:
+    """The worker gets recordings without those that are held back, so that nothing in it can learn from them."""
+    recordings = load(inputs["recordings.npz"])
+    groups = json.loads(read_bounded(inputs["groups.json"], DATASET_LIMIT_BYTES))
+    chosen = choose_validation(recordings, groups["groups"], groups["by"])
+    record = chosen.to_json(recordings, request["classes"])
+    with tempfile.TemporaryDirectory(prefix="tinyops-train-") as scratch:
+        rest = Path(scratch) / "recordings.npz"
+        save(some(recordings, ~chosen.held), rest)
+        facts = _work({**request, "recordings": str(rest)}, report)
+    training = json.loads(read_bounded(out / "training.json", DATASET_LIMIT_BYTES))
+    write_atomic(out / "training.json", pretty_json({**training, "validation": record}))
+    return {**facts, "validation": summary(record)}
 
 
 def backgrounds(inputs: Mapping[str, Path]) -> dict[str, dict[str, str]]:
@@ -72,7 +99,7 @@ def backgrounds(inputs: Mapping[str, Path]) -> dict[str, dict[str, str]]:
 
 
 def _work(request: JsonObject, report: Callable[[Progress], None]) -> JsonObject:
-    epochs = int(request["training"]["epochs"])
+    epochs = all_epochs(request["training"], request["variant"])
 
     def on_event(event: Event) -> None:
         if "progress" in event:

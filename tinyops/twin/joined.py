@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from tinyops.link.protocol import REPLY
-from tinyops.twin.wire import CONSOLE, Counts, Cutter, Terms, Wire
+from tinyops.twin.wire import Counts, Cutter, Terms, Wire, frame_type
 
 RECEIVE_BYTES = 4096
 WAITING_MAX = 1 << 16  # bytes for a board that takes none; more are dropped, as a line does
@@ -93,7 +93,8 @@ class Joint:
     def counts(self) -> tuple[Counts, Counts]:
         """Of the way down and the way up."""
         with self._turn:
-            return replace(self.down.counts), replace(self.up.counts)
+            down, up = (replace(w.counts, of_type=w.counts.of_type.copy()) for w in (self.down, self.up))
+            return down, up
 
     def cut(self) -> None:
         """Both ways, until `mend`."""
@@ -181,7 +182,7 @@ class Joint:
             return data
         kept = bytearray()
         for unit in self._answered.feed(data):
-            if _is_answer(unit):
+            if (frame_type(unit) or 0) & REPLY:
                 with contextlib.suppress(OSError):  # nobody listens any more
                     self._probed.send(unit, socket.MSG_DONTWAIT)
             else:
@@ -195,9 +196,3 @@ def _wait(watched: dict[int, int], timeout_s: float) -> set[int]:
         poll.register(number, events)
     ended = select.POLLHUP | select.POLLERR | select.POLLNVAL
     return {number for number, event in poll.poll(timeout_s * 1000) if event & (select.POLLIN | ended)}
-
-
-def _is_answer(unit: bytes) -> bool:
-    """Of the link: its type, behind the first code of COBS, has the bit of answers."""
-    frame = unit.strip(b"\0")
-    return len(frame) > 1 and frame[0] > 1 and not frame.startswith(CONSOLE) and bool(frame[1] & REPLY)

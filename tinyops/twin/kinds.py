@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from tinyops.boards.model import BoardSpec
@@ -42,6 +43,13 @@ def kind_of(board: str, spec: BoardSpec) -> Kind:
     if kind is None:
         raise SpecError(f"{board}: nothing on this machine emulates it", hint="choose a board whose twin is not none")
     return kind
+
+
+def can_boot(board: BoardSpec, files: Mapping[str, Path]) -> bool:
+    """Whether there is something here to boot: an emulator of the board and, where it runs the board's own firmware,
+    that."""
+    runs_own = board.layout is not None and board.twin.same_machine
+    return board.twin.kind != "none" and ("firmware.elf" in files or not runs_own)
 
 
 def files_run(board: str, spec: BoardSpec) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ class Boot:
     counter: int = 0
     slot: int = 0
     hurried: bool = False  # sleep takes no time on this machine, only on the board's clock
+    upstream: bool = False  # a part of a chain that is not the first: it has a second stream, to the part before
 
     @property
     def silicon(self) -> bytes:
@@ -96,6 +97,11 @@ class SocketStream:
     def __init__(self, end: socket.socket, name: str) -> None:
         self._end = end
         self._name = name
+
+    @property
+    def end(self) -> socket.socket:
+        """For whoever carries its bytes elsewhere instead."""
+        return self._end
 
     def read(self, timeout_s: float) -> bytes:
         self._end.settimeout(max(timeout_s, 0.001))
@@ -165,6 +171,13 @@ class VirtualBoard(Bare):
     link: Link
     process: subprocess.Popen[str]
     errors: IO[bytes]
+    upstream: socket.socket | None = field(default=None, init=False)  # our end of the stream to the part before
+
+    @property
+    def line(self) -> socket.socket:
+        """Our end of its serial line: another one when it has started again."""
+        assert isinstance(self.link.stream, SocketStream)
+        return self.link.stream.end
 
     def how_it_ended(self) -> str:
         """Exit status and first line of errors of a process that stopped; "" while it runs."""
@@ -283,14 +296,14 @@ OrderedT = TypeVar("OrderedT", bound="OrderedBoard")
 
 @contextlib.contextmanager
 def start_ordered(
-    board: type[OrderedT], name: str, command: Callable[[int, int], Sequence[str | Path]]
+    board: type[OrderedT], name: str, command: Callable[[int, int], Sequence[str | Path]], *, also: Sequence[int] = ()
 ) -> Iterator[OrderedT]:
     """As `start`, for a program that takes orders, too; `command` gets the numbers of both sockets."""
     ours, theirs = socket.socketpair()
     with ours, contextlib.ExitStack() as stack:
         with theirs:
             number = theirs.fileno()
-            virtual = stack.enter_context(start(name, lambda line: command(line, number), also=(number,)))
+            virtual = stack.enter_context(start(name, lambda line: command(line, number), also=(number, *also)))
         yield board(virtual.name, virtual.link, virtual.process, virtual.errors, ours)
 
 

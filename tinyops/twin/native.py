@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from tinyops.errors import ToolError
 from tinyops.twin.machine import Boot, ProcessBoard, start_process
 from tinyops.twin.runner import prepare_runner, recording_file, settings_file
+from tinyops.twin.upstream import upstream_of
 
 MACHINE_CPUS = {"x86_64": "x86-64", "aarch64": "aarch64"}
 
@@ -24,6 +25,10 @@ def boot(what: Boot) -> Iterator[ProcessBoard]:
     with (
         settings_file(what) as flash,
         recording_file(what) as recording,
-        start_process(what.board, prepare_runner(what, flash, recording), flash=flash) as virtual,
+        upstream_of(what) as upstream,
+        start_process(
+            what.board, prepare_runner(what, flash, recording, upstream), also=upstream.numbers, flash=flash
+        ) as virtual,
     ):
+        virtual.upstream = upstream.ours
         yield virtual

@@ -20,6 +20,7 @@ from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.machine import Boot, OrderedBoard, start_ordered
 from tinyops.twin.recorded import Replay, replay_file
 from tinyops.twin.released import address_of, segments
+from tinyops.twin.upstream import upstream_of
 
 # One instruction takes one nanosecond of the guest's time: its timers count instructions.
 COUNTING = ("-icount", "shift=0")
@@ -72,14 +73,21 @@ def boot(what: Boot) -> Iterator[QemuBoard]:
         f"file={plain_path(build_plugin(emulator))},ram={ram.origin}:{ram.bytes},vtor={int(spec.vtor is not False)}"
     )
     plugin += _chip(what)
-    with _memory(what) as (loads, options), replay_file(_measured(what)) as recording:
+    with (
+        _memory(what) as (loads, options),
+        replay_file(_measured(what)) as recording,
+        upstream_of(what) as upstream,
+    ):
         options += f",replay={plain_path(recording)}" if recording is not None else ""
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
             sockets = ["-chardev", f"socket,id=line,fd={line}", "-serial", "chardev:line"]
+            for number in upstream.numbers:
+                sockets += ["-chardev", f"socket,id=upstream,fd={number}", "-serial", "chardev:upstream"]
             return [*command, *loads, *sockets, "-plugin", f"{plugin}{options},orders={orders}"]
 
-        with start_ordered(QemuBoard, what.board, with_sockets) as virtual:
+        with start_ordered(QemuBoard, what.board, with_sockets, also=upstream.numbers) as virtual:
+            virtual.upstream = upstream.ours
             yield virtual
 
 

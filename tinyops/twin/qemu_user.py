@@ -15,6 +15,7 @@ from tinyops.twin.compiled import build_once
 from tinyops.twin.machine import Boot, ProcessBoard, start_process
 from tinyops.twin.qemu import plain_path
 from tinyops.twin.runner import prepare_runner, recording_file, settings_file
+from tinyops.twin.upstream import upstream_of
 
 COUNTER_SOURCE = Path(__file__).with_name("instruction_counter.c")
 COUNTER_FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden")
@@ -30,11 +31,18 @@ def boot(what: Boot) -> Iterator[ProcessBoard]:
         known = ", ".join(sorted(USER_EMULATORS))
         raise ToolError(f"{what.board}: no twin runs processes of a {what.spec.cpu}", hint=f"known: {known}")
     emulator = what.tool("emulator", name)
-    with settings_file(what) as flash, recording_file(what) as recording, _counter() as counter:
-        command = prepare_runner(what, flash, recording)
+    with (
+        settings_file(what) as flash,
+        recording_file(what) as recording,
+        upstream_of(what) as upstream,
+        _counter() as counter,
+    ):
+        command = prepare_runner(what, flash, recording, upstream)
         plugin = build_counter(emulator)
         emulated = [emulator.path, *_library(what), "-plugin", f"file={plain_path(plugin)},counter={counter}"]
-        with start_process(what.board, [*emulated, *command, str(counter)], also=(counter,)) as virtual:
+        inherited = (counter, *upstream.numbers)
+        with start_process(what.board, [*emulated, *command, str(counter)], also=inherited) as virtual:
+            virtual.upstream = upstream.ours
             yield virtual
 
 

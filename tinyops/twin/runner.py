@@ -14,6 +14,7 @@ from tinyops.twin.compiled import build_once
 from tinyops.twin.flash import FLASH
 from tinyops.twin.machine import Boot
 from tinyops.twin.recorded import at_rate, replay_file
+from tinyops.twin.upstream import Upstream
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 SOURCE_FOLDERS = ("port/native", "port/sim", "app", "smp", "digest", "settings")
@@ -39,7 +40,7 @@ def settings_file(what: Boot) -> Iterator[Path]:
         yield Path(name) / FLASH
 
 
-def prepare_runner(what: Boot, flash: Path, recording: Path | None) -> list[str | Path]:
+def prepare_runner(what: Boot, flash: Path, recording: Path | None, upstream: Upstream) -> list[str | Path]:
     """Compiles it for the board's CPU; gives its command line. `recording` is what its sensor replays."""
     frame_values = what.contract["input"].get("frame_values") or 0
     arguments = [what.board, digest_json(what.contract).removeprefix("sha256:")]
@@ -49,6 +50,8 @@ def prepare_runner(what: Boot, flash: Path, recording: Path | None) -> list[str 
     option += ["--fleet", what.fleet] if what.fleet else []
     option += ["--silicon", what.silicon.hex()] if what.silicon else []
     option += ["--replay", recording] if recording is not None else []
+    for number in upstream.numbers:
+        option += ["--upstream", str(number)]
     return [build_runner(what.tool("compiler", what.spec.compiler), what.spec.cpu), *option, model, *arguments]
 
 

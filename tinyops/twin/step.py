@@ -16,7 +16,7 @@ from tinyops.images import read_image, signed_bytes
 from tinyops.specs.board_binding import AnySensor, OnboardSensor
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.golden import read_golden, read_stream
-from tinyops.twin.kinds import files_run, kind_of
+from tinyops.twin.kinds import can_boot, files_run, kind_of
 from tinyops.twin.machine import Boot
 from tinyops.twin.prove import Expected, Measured, Twin, greet, play, prove
 from tinyops.twin.recorded import Replay
@@ -86,6 +86,7 @@ def open_twin(
     counter: int = 0,
     slot: int = 0,
     hurried: bool = False,
+    upstream: bool = False,
 ) -> Iterator[Twin]:
     """A live virtual board; talk to it through its `link`. It ends with the context.
 
@@ -96,7 +97,8 @@ def open_twin(
     may then be missing. With a `serial` its chip has a number of its own, always the same, where a twin's chip can have
     one. A Linux board says that it is of `fleet`. Where a bootloader of ours starts the board, its images are bound to
     a security `counter`, and its firmware lies in one `slot`. `hurried`, in QEMU: the board's clock does not wait for
-    this machine's while it sleeps, so that a replay takes as long as it computes. Raises ToolError when it cannot be
+    this machine's while it sleeps, so that a replay takes as long as it computes. `upstream` gives it a second stream,
+    of a part of a chain to the one before. Raises ToolError when it cannot be
     started.
     """
     if bootloader:
@@ -121,6 +123,7 @@ def open_twin(
             counter=counter,
             slot=slot,
             hurried=hurried,
+            upstream=upstream,
         )
     ) as virtual:
         yield virtual
@@ -133,7 +136,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     contract = read_contract(inputs["contract.json"])
     counter = int(step.settings.get("security_counter", 0))
     images = _images(board, spec, inputs, counter)
-    if spec.twin.kind == "none" or (_runs_own_firmware(spec) and "firmware.elf" not in inputs):
+    if not can_boot(spec, inputs):
         facts = _nothing_ran(spec, inputs) | images
         (out / "proof.json").write_bytes(_proof(board, contract, facts, {}, None))
         return facts
@@ -209,16 +212,12 @@ def _check_images(board: str, spec: BoardSpec, inputs: Mapping[str, Path]) -> by
     return image
 
 
-def _runs_own_firmware(spec: BoardSpec) -> bool:
-    return spec.layout is not None and spec.twin.same_machine
-
-
 def _made_here(spec: BoardSpec) -> bool:
     """Else the board's maker's tools made the firmware, in formats of their own, and no twin runs it."""
     return spec.port != "arduino" or spec.twin.same_machine
 
 
-def _proof_levels(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
+def proof_levels(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     """Of the model and of the firmware; a model that is linked in is as proven as the firmware."""
     if spec.model_form == "shared-object":
         return {"model": "same-bytes" if spec.twin.same_machine else "same-source", "firmware": "none"}
@@ -253,6 +252,6 @@ def _facts(board: str, spec: BoardSpec, inputs: Mapping[str, Path], vectors: int
         "stack_bytes": measured.stack_used,
         "instructions": measured.instructions,
         "resolution": measured.resolution,
-        "proof": _proof_levels(spec, inputs),
+        "proof": proof_levels(spec, inputs),
         "not_covered": [*spec.twin.not_covered, *uncounted],
     }

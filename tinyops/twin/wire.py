@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -33,10 +34,12 @@ class Terms:
 
 @dataclass
 class Counts:
-    """Of one way since it was made: what was sent, and of that the frames that met a fault."""
+    """Of one way since it was made: what was sent, how many of the bytes in frames of each type, and the frames that
+    met a fault."""
 
     bytes: int = 0
     frames: int = 0
+    of_type: Counter[int] = field(default_factory=Counter)
     lost: int = 0
     duplicated: int = 0
     reordered: int = 0
@@ -126,6 +129,9 @@ class Wire:
 
     def _send_unit(self, unit: bytes, now: float) -> None:
         self.counts.frames += 1
+        kind = frame_type(unit)
+        if kind is not None:
+            self.counts.of_type[kind] += len(unit)
         took_s = len(unit) / self.terms.bytes_s if self.terms.bytes_s else 0.0
         self._free_at = max(self._free_at, now) + took_s
         for each in self._fated(unit):
@@ -155,6 +161,14 @@ class Wire:
             yield unit
         if held is not None:
             yield held
+
+
+def frame_type(unit: bytes) -> int | None:
+    """Of a frame as it goes over the line, behind the first code of COBS; None of what is no frame."""
+    frame = unit.strip(b"\0")
+    if len(frame) < 2 or frame.startswith(CONSOLE):
+        return None
+    return frame[1] if frame[0] > 1 else 0
 
 
 def _damaged(unit: bytes, where: float, bit: int) -> bytes:

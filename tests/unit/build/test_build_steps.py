@@ -10,7 +10,7 @@ import pytest
 
 from fakes.projects import DESK, FINISHED, STREAM, TRAINED, WITHOUT_DATA, Repository, fleet, repository
 from fakes.slotted import slotted
-from tinyops.artifacts import Step
+from tinyops.artifacts import InputRef, Step
 from tinyops.boards.loader import load_catalog
 from tinyops.boards.model import Board
 from tinyops.build.steps import desired_steps
@@ -212,3 +212,21 @@ def test_what_a_board_does_with_results_decides_its_firmware_only_where_it_is_sa
     assert chosen["firmware:wrist/microbit"].settings["act"] == [{"kind": "led"}]
     before, after = own_keys(default), own_keys(chosen)
     assert {i for i in before if before[i] != after[i]} == {"firmware:wrist/microbit"}
+
+
+def test_only_a_model_that_searches_holds_data_back_and_all_its_variants_the_same(bench: Repository) -> None:
+    plain = own_keys(steps_of(bench))
+    searching = TRAINED.replace("name: motion", "name: small") + "  squeeze: {variants: [int8, {width: [0.5, 0.25]}]}\n"
+    bench.write("specs/small.yaml", searching)
+    found = steps_of(bench)
+    assert {i for i in found if i.startswith("train:small")} == {f"train:small{v}" for v in ("", "/w0.5", "/w0.25")}
+    for name in ("small", "small/w0.5", "small/w0.25"):
+        train = found[f"train:{name}"]
+        assert train.settings["validation"] is True
+        assert train.inputs["groups.json"] == InputRef("collect:shakes", "groups.json")
+    assert found["collect:shakes"].settings["groups"] is True
+    assert {i for i, key in own_keys(found).items() if plain.get(i) != key} == {
+        "collect:shakes",
+        *(set(found) - set(plain)),
+    }
+    assert "validation" not in found["train:motion"].settings and "groups.json" not in found["train:motion"].inputs

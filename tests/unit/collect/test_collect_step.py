@@ -341,3 +341,17 @@ def test_of_an_anomaly_task_only_what_is_normal_is_trained_on(tmp_path: Path) ->
     described = json.loads((out / "dataset.json").read_text())
     assert described["normal"] == "rest"
     assert described["counts"] == {"train": {"rest": 3, "walk": 0}, "test": {"rest": 1, "walk": 4}}
+
+
+def test_groups_are_written_when_asked_for_and_change_nothing_else(tmp_path: Path) -> None:
+    _, plain = collect_files(tmp_path)
+    assert not (plain / "groups.json").exists()
+    dataset = DatasetSpec.model_validate(spec(FILES)).model_dump(mode="json")
+    grouped = tmp_path / "grouped"
+    grouped.mkdir()
+    step = Step("collect", "x", {"dataset": dataset, "revision": 1, "groups": True})
+    tinyops.collect.run(step, {"index-0": tmp_path / "data.index"}, grouped, lambda _: None)
+    for name in ("recordings.npz", "dataset.json"):
+        assert (grouped / name).read_bytes() == (plain / name).read_bytes()
+    groups = json.loads((grouped / "groups.json").read_text())
+    assert groups["by"] == "recording" and len(set(groups["groups"])) == len(load(grouped / "recordings.npz"))

@@ -175,3 +175,25 @@ def test_a_flood_of_reports_is_bounded(link: Link, board: MemoryBoard) -> None:
     link.timeout_s = 10
     link.stats()
     assert len(link._results) == Link.RESULTS_MAX
+
+
+def test_frames_of_whoever_shares_the_line_are_told_and_disturb_no_answer() -> None:
+    board, told = MemoryBoard(), list[Frame]()
+    link = Link(board, name="b")
+    link.told = told.append
+    board.before = lambda _: encode(Frame(0x47, 9, b"other"))
+    assert link.stats().bad_frames == 5
+    assert told == [Frame(0x47, 9, b"other")]
+
+
+def test_whoever_listens_hears_reports_and_others_one_at_a_time() -> None:
+    board, told = MemoryBoard(), list[Frame]()
+    link = Link(board, name="b")
+    link.told = told.append
+    report = REPLIES[Type.RESULT].pack(4, 0, 1, 2, tail=b"ab")
+    board.line += encode(Frame(Type.RESULT, 0, report)) + encode(Frame(0x44, 0, b""))
+    link.listen(1.0)
+    assert ([r.values for r in link.results()], told) == ([b"ab"], [])
+    link.listen(1.0)
+    assert (link.results(), told) == ([], [Frame(0x44, 0, b"")])
+    link.listen(0.0)

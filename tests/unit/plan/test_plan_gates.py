@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from tinyops.plan.gates import Miss, missed_board_gates, missed_gates, missed_proof, waived
+from tinyops.plan.gates import Miss, missed_board_gates, missed_chain, missed_gates, missed_proof, waived
 from tinyops.specs.gates import BoardGates, Override
 from tinyops.specs.model import Fleet, Gates
 
@@ -40,6 +40,21 @@ def test_recall_and_loss_are_judged_and_what_was_not_measured_is_missed():
     assert texts(missed_gates(Gates(int8_loss_max=0.03, accuracy_min=0.1), {"int8_loss": 0.03})) == (
         "accuracy_min: was not measured",
     )
+
+
+@pytest.mark.parametrize(("proof", "missed"), [("same-source", True), ("built", False), ("rendered", False)])
+def test_a_chain_that_never_ran_is_worth_what_its_parts_are_built_for(proof, missed):
+    fleet = Fleet.model_validate(
+        {
+            "apiVersion": "tinyops/v1",
+            "kind": "Fleet",
+            "metadata": {"name": "wrist"},
+            "spec": {"model": "activity", "boards": {"nano33ble": {"sensor": "stream"}}, "proof": proof},
+        }
+    )
+    found = missed_chain(fleet, {"bit_exact": None, "not_booted": ["brain"]})
+    assert [miss.board for miss in found] == (["brain"] if missed else [])
+    assert missed_chain(fleet, {"bit_exact": True, "vectors": 4}) == ()
 
 
 def test_a_fleet_sets_the_least_proof_it_accepts():

@@ -582,6 +582,16 @@ def test_a_classifier_learns_nothing_from_one_class(tree: Tree) -> None:
     assert problem.hint == "choose kind: autoencoder"
 
 
+def test_anomaly_models_are_not_searched_for_they_have_nothing_to_choose_by(tree: Tree) -> None:
+    tree.edit(DATA_FILE, "  signal:", "  task: anomaly\n  normal: walk\n  signal:")
+    text = MODEL[: MODEL.index("    kind: layers")] + "    kind: autoencoder\n    units: [4]\n  training: {}\n"
+    tree.write(MODEL_FILE, text + "  squeeze: {variants: [{width: 0.5}]}\n")
+    tree.load()
+    tree.write(MODEL_FILE, text + "  squeeze: {variants: [{width: [0.5, 0.25]}]}\n")
+    (problem,) = tree.problems()
+    assert problem.message.startswith("nothing to choose by: dataset motions has no ")
+
+
 def test_python_architectures_name_a_file_of_the_repository(tree: Tree) -> None:
     text = MODEL[: MODEL.index("    kind: layers")] + "    kind: python\n    entry: ../models/activity.py:build\n"
     tree.write(MODEL_FILE, text + "  training: {}\n")

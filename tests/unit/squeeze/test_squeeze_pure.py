@@ -24,7 +24,7 @@ from tinyops.squeeze.golden import (
     stream_windows,
 )
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
-from tinyops.squeeze.metrics import Measured, metrics
+from tinyops.squeeze.metrics import Measured, metrics, validation_facts
 from tinyops.squeeze.reference import reference
 
 INTERFACE = Int8Interface((3, 2), 0.5, -7, (2,), 1 / 256, -128)
@@ -124,11 +124,7 @@ def test_metrics_say_what_int8_costs() -> None:
     float_outputs = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.6, 0.4]])
     int8_outputs = np.array([[100, -100], [-100, 100], [1, 0], [100, -100]], np.int8)
     measured = [Measured(judge(o, test, ["a", "b"]), o.argmax(axis=1)) for o in (float_outputs, int8_outputs)]
-    side = np.array([False, True, True, True, True])
-    recordings = Recordings(
-        np.zeros((5, 1), np.int16), np.arange(6), np.zeros(5, np.int32), side, ("a", "b", "c", "d", "e")
-    )
-    facts = metrics(*measured, recordings)
+    facts = metrics(*measured, {"train": 1, "test": 4})
     assert (facts["accuracy_float"]["right"], facts["accuracy_int8"]["right"]) == (3, 2)
     assert (facts["int8_loss"], facts["int8_changed_windows"]) == (0.25, 1)
     assert facts["recordings"] == {"train": 1, "test": 4}
@@ -186,3 +182,10 @@ def test_outputs_that_are_no_shares_have_no_confidence(scale: float, zero: int) 
     found = reference(np.array([1]), ("rest", "shake"), np.zeros((4, 2), np.int8), interface)
     assert (found["confidence"], found["confidence_mean"]) == ([], None)
     assert found["classes"] == {"rest": 0, "shake": 1}
+
+
+def test_validation_has_no_recall_of_a_class_that_it_lacks() -> None:
+    outcome = judge(np.array([[9, 0, 0], [0, 9, 0], [9, 0, 0]]), windows([0, 1, 1]), ("a", "b", "c"))
+    found = validation_facts(outcome, 3)
+    assert found["accuracy"]["right"] == 2 and found["accuracy"]["total"] == found["recordings"] == 3
+    assert {name: recall["point"] for name, recall in found["recall"].items()} == {"a": 1.0, "b": 0.5}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyops.link import Decoder, Frame, encode
-from tinyops.twin.wire import AHEAD_S, UNIT_MAX, Cutter, Terms, Wire
+from tinyops.twin.wire import AHEAD_S, UNIT_MAX, Cutter, Terms, Wire, frame_type
 
 FRAMES = [encode(Frame(0x50, n, bytes((n, 0, n ^ 0xFF)) * (n % 7))) for n in range(200)]
 SMP = b"\x06\x09AAkAAQ==\n"
@@ -148,3 +148,10 @@ def test_what_a_cut_wire_is_given_is_gone_with_what_was_under_way() -> None:
     wire.send(FRAMES[4], 0.0)
     assert wire.receive(9.0) == FRAMES[4]
     assert wire.counts.bytes == sum(map(len, (FRAMES[1], FRAMES[3], FRAMES[4]))) + 4
+
+
+def test_bytes_are_counted_by_the_type_of_their_frame() -> None:
+    wire, other = Wire(Terms(loss=1.0)), encode(Frame(0, 1, b"abc"))
+    wire.send(FRAMES[2] + FRAMES[3] + SMP + other + b"\x01\0", 0.0)
+    assert wire.counts.of_type == {0x50: len(FRAMES[2]) + len(FRAMES[3]), 0: len(other)}
+    assert frame_type(SMP) is None

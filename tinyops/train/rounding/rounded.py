@@ -1,0 +1,86 @@
+"""A network twice: as it will be exported, and as its int8 model computes it. Both have the same weights.
+
+Imports Keras: for the worker only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tinyops.train.rounding.fake_quant import RoundedWeights, Rounding
+from tinyops.train.rounding.folding import folded
+from tinyops.train.rounding.grids import START, Grid, find_grids
+from tinyops.train.rounding.layer_calls import LayerCall, call_again, described, layer_calls
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """`plain` is exported, `rounding` is what learns; `watched` gives the plain one's tensors that have a range, `own`
+    are the names of these, in its order."""
+
+    plain: Any
+    rounding: Any
+    watched: Any
+    own: tuple[str, ...]
+    grids: dict[str, Grid]
+    places: dict[str, Rounding]
+
+    def calibrate(self, inputs: Any) -> dict[str, tuple[float, float]]:
+        """Sets every range to the smallest and the largest value over the inputs, of the network without rounding."""
+        ranges = observed(self.watched, self.own, inputs)
+        ranges |= {name: grid.fixed for name, grid in self.grids.items() if grid.fixed is not None}
+        for name, place in self.places.items():
+            place.set_range(*ranges[self.grids[name].like])
+        return ranges
+
+
+def rounded(network: Any, per: str) -> Rounded:
+    """The network with rounding; ranges are not set. `per` says what has a scale of weights, channel or tensor.
+
+    Raises SpecError for a layer whose rounding is not known.
+    """
+    plain, calls = layer_calls(folded(network))
+    grids = find_grids(*described(plain, calls))
+    places = {name: Rounding(f"{name}_grid") for name in grids}
+
+    def call(each: LayerCall, args: tuple[Any, ...]) -> Any:
+        name = each.layer.name
+        if each.kind == "norm":
+            each.layer.trainable = False  # learns no statistics any more
+        called = RoundedWeights(each.layer, per) if each.kind == "weights" else each.layer
+        result = called(*args, **each.keywords)
+        return places[name](result) if name in places else result
+
+    rounding = call_again(plain, calls, call, places[START])
+    tensors = {START: plain.inputs[0], **{each.layer.name: each.result for each in calls}}
+    own = tuple(name for name, grid in grids.items() if grid.like == name and grid.fixed is None)
+    watched = keras.Model(plain.inputs[0], [tensors[name] for name in own])
+    return Rounded(plain, rounding, watched, own, grids, places)
+
+
+def observed(watched: Any, names: tuple[str, ...], inputs: Any) -> dict[str, tuple[float, float]]:
+    """The smallest and largest value of each of a network's outputs."""
+    found = dict.fromkeys(names, (np.inf, -np.inf))
+    for begin in range(0, len(inputs), BATCH):
+        results = keras.tree.flatten(watched(inputs[begin : begin + BATCH], training=False))
+        for name, tensor in zip(names, results, strict=True):
+            values, (low, high) = np.asarray(tensor), found[name]
+            found[name] = (min(low, float(values.min())), max(high, float(values.max())))
+    return found
+
+
+class Calibrating(keras.callbacks.Callback):  # type: ignore[misc]
+    """Finds ranges before each epoch: weights have moved."""
+
+    def __init__(self, both: Rounded, inputs: Any) -> None:
+        super().__init__()
+        self._both, self._inputs = both, inputs
+
+    def on_epoch_begin(self, _epoch: int, _logs: Any = None) -> None:
+        self._both.calibrate(self._inputs)

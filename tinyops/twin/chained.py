@@ -1,0 +1,228 @@
+"""Virtual boards that share a model, joined as their fleet declares: all of a chain's parts, each a process of its own.
+
+Here is no tensor but the first part's input and the last one's output: what crosses between parts goes from socket to
+socket, see tinyops/twin/joined.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tinyops.boards.model import BoardSpec
+from tinyops.errors import ToolError
+from tinyops.files import JsonObject
+from tinyops.link import Frame, Hello, Link, LinkTimeout, Result, Stats, Tensor, Timing
+from tinyops.link.parts import PartState, PartTold, PartType, Unavailable
+from tinyops.twin.joined import Joint
+from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, SocketStream, VirtualBoard
+from tinyops.twin.step import open_twin
+from tinyops.twin.wire import Terms
+
+LISTEN_S = 0.1
+
+
+class NotAvailable(ToolError):
+    """A chain answered that an inference has no result: which part it is about, by its name, and why."""
+
+    def __init__(self, message: str, part: str, state: int) -> None:
+        super().__init__(message)
+        self.part, self.state = part, state
+
+
+@dataclass(frozen=True)
+class PartBoard:
+    """What a part is made of: its name in the chain, and its board with files and lock entries as `open_twin` wants."""
+
+    name: str
+    board: str
+    spec: BoardSpec
+    files: Mapping[str, Path]
+    lock: JsonObject = field(default_factory=dict)
+    counter: int = 0
+
+
+@dataclass
+class RunningPart:
+    """A part that runs. `link` asks it, past the links of the chain."""
+
+    name: str
+    virtual: VirtualBoard
+    probe: Link | None  # None: its line is nobody else's
+
+    @property
+    def link(self) -> Link:
+        return self.virtual.link if self.probe is None else self.probe
+
+
+class ChainLink:
+    """A chain as one board: inputs go into its first part, outputs come out of its last one."""
+
+    def __init__(self, parts: Sequence[RunningPart]) -> None:
+        self._parts = parts
+        self._rows, self._row = 1, 0
+        self.told: PartTold | None = None  # what the last part said of itself and all before it
+        self._unavailable: list[Unavailable] = []
+
+    @property
+    def _first(self) -> Link:
+        return self._parts[0].link
+
+    @property
+    def _last(self) -> Link:
+        link = self._parts[-1].link
+        link.told = self._hear
+        return link
+
+    def hello(self, timeout_s: float | None = None) -> Hello:
+        """Of the first part, as far as the input goes, and of the last."""
+        first, last = self._first.hello(timeout_s), self._last.hello(timeout_s)
+        self._rows = first.input_rows
+        return replace(first, output_bytes=last.output_bytes, board="+".join(part.name for part in self._parts))
+
+    def write_input(self, data: bytes) -> None:
+        self._first.write_input(data)
+
+    def invoke(self, timeout_s: float | None = None) -> Timing:
+        """Until the last part has the result. Raises NotAvailable."""
+        self._forget()
+        timing = self._first.invoke(timeout_s)
+        self._row = (self._row + 1) % self._rows
+        if self._row == 0:
+            self.answer(timeout_s or INVOKE_TIMEOUT_S)
+        return timing
+
+    def read_tensor(self, tensor: Tensor, count: int) -> bytes:
+        return (self._first if tensor is Tensor.INPUT else self._last).read_tensor(tensor, count)
+
+    def sample(self, frame: Sequence[int], timeout_s: float | None = None) -> Result | None:
+        self._forget()
+        return self.answer(timeout_s or INVOKE_TIMEOUT_S) if self._first.sample(frame, timeout_s) else None
+
+    def stats(self) -> Stats:
+        """Of the last part."""
+        return self._last.stats()
+
+    def reset_state(self) -> None:
+        for part in self._parts:
+            part.link.reset_state()
+        self._row = 0
+
+    def answer(self, timeout_s: float) -> Result:
+        """The next result of the chain. Raises NotAvailable, and LinkTimeout."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = self._last.results()
+            if found:
+                return found[-1]
+            if self._unavailable:
+                raise self._not_available(self._unavailable[-1])
+            if time.monotonic() > deadline:
+                raise LinkTimeout(f"{self._parts[-1].name}: no result within the time limit")
+            self._last.listen(LISTEN_S)
+
+    def wait_ready(self, timeout_s: float = BOOT_TIMEOUT_S) -> None:
+        """Until all parts have told each other who they are. Raises NotAvailable saying which has not."""
+        self.wait_state(lambda told: told.state == PartState.READY, timeout_s)
+
+    def wait_state(self, wanted: Callable[[PartTold], bool], timeout_s: float = BOOT_TIMEOUT_S) -> PartTold:
+        """What the last part tells, as soon as it is that. Raises NotAvailable with what it told last."""
+        deadline = time.monotonic() + timeout_s
+        self.told = None
+        while self.told is None or not wanted(self.told):
+            if time.monotonic() > deadline:
+                told = self.told
+                lost = Unavailable(0, len(self._parts) - 1, PartState.LOST)
+                raise self._not_available(lost if told is None else Unavailable(0, told.part, told.state))
+            self._last.listen(LISTEN_S)
+        return self.told
+
+    def _forget(self) -> None:
+        """What was said of earlier inferences."""
+        self._last.listen(0)
+        self._last.results()
+        self._unavailable.clear()
+
+    def _hear(self, frame: Frame) -> None:
+        with contextlib.suppress(ValueError):
+            if frame.type == PartType.STATE:
+                self.told = PartTold.read(frame.payload)
+            elif frame.type == PartType.UNAVAILABLE:
+                self._unavailable.append(Unavailable.read(frame.payload))
+
+    def _not_available(self, why: Unavailable) -> NotAvailable:
+        names = [part.name for part in self._parts]
+        part = names[why.part] if why.part < len(names) else ""
+        return NotAvailable(f"unavailable: {why.describe(names)}", part, why.state)
+
+
+@dataclass
+class RunningChain:
+    """All parts of a chain, up and joined."""
+
+    name: str
+    parts: tuple[RunningPart, ...]
+    joints: tuple[Joint, ...]
+
+    def __post_init__(self) -> None:
+        self.link = ChainLink(self.parts)
+
+    def how_it_ended(self) -> str:
+        """Of the first part that did."""
+        ended = ((part.name, part.virtual.how_it_ended()) for part in self.parts if part.virtual.process.poll())
+        return next((f"{name}: {how}" for name, how in ended if how), "")
+
+    def part(self, name: str) -> RunningPart:
+        return next(part for part in self.parts if part.name == name)
+
+
+@contextlib.contextmanager
+def open_chain(
+    name: str, parts: Sequence[PartBoard], terms: Sequence[Terms], *, seed: int = 0, fleet: str = ""
+) -> Iterator[RunningChain]:
+    """Boots all parts and joins each to the next one on these terms. It ends with the context.
+
+    Raises ToolError for one that cannot be started, or that has no serial line.
+    """
+    with contextlib.ExitStack() as stack:
+        boards = [stack.enter_context(_boot(part, position, fleet)) for position, part in enumerate(parts)]
+        joints = [_join(stack, *boards[i : i + 2], terms=one, seed=seed + i) for i, one in enumerate(terms)]
+        probes = [
+            Link(SocketStream(_end(j), part.name), name=part.name) for j, part in zip(joints, parts, strict=False)
+        ]
+        running = [
+            RunningPart(part.name, board, probe)
+            for part, board, probe in zip(parts, boards, [*probes, None], strict=True)
+        ]
+        yield RunningChain(name, tuple(running), tuple(joints))
+
+
+@contextlib.contextmanager
+def _boot(part: PartBoard, position: int, fleet: str) -> Iterator[VirtualBoard]:
+    with open_twin(
+        part.board,
+        part.spec,
+        part.files,
+        lock=part.lock,
+        fleet=fleet,
+        counter=part.counter,
+        upstream=position > 0,
+    ) as virtual:
+        if not isinstance(virtual, VirtualBoard) or (position > 0 and virtual.upstream is None):
+            raise ToolError(f"{part.name}: a twin of kind {part.spec.twin.kind} is no part of a virtual chain")
+        yield virtual
+
+
+def _join(stack: contextlib.ExitStack, left: VirtualBoard, right: VirtualBoard, *, terms: Terms, seed: int) -> Joint:
+    joint = Joint(lambda: left.line, lambda: right.upstream, terms, seed=seed, with_probe=True)
+    stack.callback(joint.close)
+    return joint
+
+
+def _end(joint: Joint) -> socket.socket:
+    assert joint.probe is not None
+    return joint.probe
