@@ -36,13 +36,17 @@ def work(request: JsonObject, _: Emit) -> JsonObject:
     return {"vectors": len(inputs)}
 
 
-def load_interpreter(path: Path) -> Any:
-    """An interpreter with the smallest of three arenas that the model fits in. Raises SpecError where none is."""
+def load_interpreter(path: Path, *, keep_all: bool = False) -> Any:
+    """An interpreter with the smallest of three arenas that the model fits in. Raises SpecError where none is.
+
+    `keep_all` keeps what is between the model's ends readable.
+    """
     from tflite_micro.python.tflite_micro import runtime
 
+    kept = runtime.InterpreterConfig.kPreserveAllTensors if keep_all else runtime.InterpreterConfig.kAllocationRecording
     for arena_bytes in ARENAS_BYTES:
         try:
-            return runtime.Interpreter.from_file(str(path), arena_size=arena_bytes)
+            return runtime.Interpreter.from_file(str(path), arena_size=arena_bytes, intrepreter_config=kept)
         except RuntimeError as error:
             refusal = error
     raise SpecError(f"{path.name}: tflite-micro cannot take this model: {refusal}") from refusal
