@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from tinyops.plan.awaiting import Awaiting
+from tinyops.plan.chains import ChainCuts, chain_lines
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.findings import DataFinding, finding_lines
 
@@ -20,13 +21,20 @@ SIGNS = {
 
 
 def plan_text(
-    plan: Plan, *, verbose: bool = False, awaiting: Awaiting | None = None, findings: Sequence[DataFinding] = ()
+    plan: Plan,
+    *,
+    verbose: bool = False,
+    awaiting: Awaiting | None = None,
+    findings: Sequence[DataFinding] = (),
+    chains: Sequence[ChainCuts] = (),
 ) -> str:
     """Every change with its reasons; what is kept only with `verbose`. Ends without a newline."""
     released = f"released v{plan.released_version}" if plan.released_version else "nothing released yet"
     lines = [f"{plan.project}: {released}", *([awaiting.sentence] if awaiting else []), ""]
     if shown := changes_text(plan.changes, verbose=verbose):
         lines += [shown, ""]
+    if chains:
+        lines += ["Chains:", *chain_lines(chains), ""]
     if findings:
         lines += [*finding_lines(findings), ""]
     return "\n".join([*lines, summary(plan)])
