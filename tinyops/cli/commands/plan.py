@@ -60,8 +60,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _text(arguments: argparse.Namespace, file: PlanFile) -> str:
-    plan, verbose = file.plan, arguments.all
-    return plan_text(plan, verbose=verbose, awaiting=file.awaiting, findings=file.findings, chains=file.chains)
+    return plan_text(
+        file.plan,
+        verbose=arguments.all,
+        awaiting=file.awaiting,
+        findings=file.findings,
+        prices=file.prices,
+        chains=file.chains,
+    )
 
 
 def _save(arguments: argparse.Namespace, file: PlanFile) -> None:
