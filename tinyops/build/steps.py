@@ -8,6 +8,7 @@ from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board, BoardSpec, Silicon
 from tinyops.build.chain_split import chain_facts, cut_steps
 from tinyops.build.chain_twin import chain_step
+from tinyops.build.choice.wanted import Place, as_searched, choice_steps, taught_by
 from tinyops.build.contracts import trained_contract
 from tinyops.build.fits import model_room
 from tinyops.build.trust import find_trust
@@ -33,6 +34,10 @@ from tinyops.twin.slot_images import slot_files
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
 REVISIONS = {"collect": 1, "train": 1, "squeeze": 4, "twin": 2}
+ORDER = (
+    *("collect", "train", "squeeze", "cost", "fits", "choose", "split", "part"),
+    *("compile", "image", "firmware", "twin", "chain"),
+)
 TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
 PINNED = "pinned"
 SQUEEZE_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert", "tflite-micro", "numpy")
@@ -43,20 +48,41 @@ def desired_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Boar
     found: dict[str, Step] = {}
     for step in _all_steps(repository, lock, catalog):
         found.setdefault(step.id, step)
-    order = ("collect", "train", "squeeze", "split", "part", "compile", "image", "firmware", "twin", "chain")
-    return tuple(sorted(found.values(), key=lambda step: (order.index(step.kind), _is_taught(step), step.subject)))
+    return tuple(_in_order(found))
 
 
-def _is_taught(step: Step) -> bool:
-    """Whether it follows another of its kind: teachers have no teachers."""
-    return any(name.startswith("teacher.") for name in step.inputs)
+def _in_order(steps: Mapping[str, Step]) -> Iterator[Step]:
+    """By kind, then by subject, but none before what it needs."""
+    done: set[str] = set()
+
+    def with_needs(step: Step) -> Iterator[Step]:
+        done.add(step.id)
+        for need in step.needs:
+            if need in steps and need not in done:
+                yield from with_needs(steps[need])
+        yield step
+
+    for step in sorted(steps.values(), key=lambda step: (ORDER.index(step.kind), step.subject)):
+        if step.id not in done:
+            yield from with_needs(step)
 
 
 def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board]) -> Iterator[Step]:
     for name in repository.datasets:
         yield collect_step(repository, name, lock)
-    for name in repository.models:
-        yield from model_steps(repository, name, lock)
+
+    def parts(place: Place) -> Iterator[Step]:
+        return board_steps(repository, place.fleet, place.target, place.board, lock)
+
+    models = [entry.document for entry in repository.models.values()]
+    taught = taught_by(models)
+    for model in models:
+        steps = model_steps(repository, model.name, lock)
+        if model.spec.squeeze.searches:
+            yield from as_searched(model, steps, taught)
+            yield from choice_steps(repository, model, catalog, parts)
+        else:
+            yield from steps
     for entry in repository.fleets.values():
         fleet = entry.document
         targets = fleet_targets(fleet, repository.models[fleet.spec.model_name].document.spec.squeeze)

@@ -103,7 +103,7 @@ def run_steps(
     outcome = Executor(store, world.recall, fetcher(world, store), watcher, runner, replace, before).run(wanted)
     steps = world.steps_by_id
     errors = {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()}
-    return Outcome(outcome.records, errors)
+    return Outcome(outcome.records, errors, outcome.skipped)
 
 
 def preview(world: World, plan: Plan, watcher: Watcher, *, runner: Runner, wish: Wish = NO_WISH) -> Applied:
@@ -286,6 +286,7 @@ def _assembled(
         ),
         images=signing.images,
         rollouts=Rollouts(terms(world), world.progress),
+        skipped=outcome.skipped,
     )
 
 
