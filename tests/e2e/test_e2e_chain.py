@@ -38,7 +38,13 @@ spec:
   title: {name}
   memory:
     flash:
-      - {{origin: 0x0, bytes: {flash}, erase_bytes: 4096, program_bytes: 4, reprogram: 2, during_write: stall}}
+      - origin: 0x0
+        bytes: {flash}
+        erase_bytes: 4096
+        program_bytes: 4
+        reprogram: 2
+        during_write: stall
+        erase_ms: 85
     ram: {{origin: 0x20000000, bytes: {ram}}}
   layout:
     bootloader: null
