@@ -156,8 +156,8 @@ def _give_vectors(chain: RunningChain, hello: Hello, golden: Golden, report: Cal
 
 
 def _insist(chain: RunningChain, act: Callable[[], None]) -> int:
-    """Does it until it has an answer; how often it had none. Where a busy machine is late or a link loses too much, there
-    is none, which is not a wrong one. Raises NotAvailable where there is none all the time."""
+    """Does it until it has an answer; how often it had none. Where a busy machine is late, or a link loses too much,
+    there is none, which is not a wrong one. Raises NotAvailable where there is none all the time."""
     for tries in range(TRIES_MAX - 1):
         try:
             act()
