@@ -77,9 +77,10 @@ class Step:
     """One step as the specs want it.
 
     `kind` names the function, `subject` what it is done to (`activity`, `activity/nano33ble`).
-    `settings` is JSON from specs and catalogue; `lock` the lock entries the result depends on. Only where its
-    `condition` holds it is made, and who reads it does without it otherwise. That a `fallible` one cannot be done
-    (SpecError, DoesNotFit) is its result, recorded as the fact FAILED. Neither changes its key.
+    `settings` is JSON from specs and catalogue; `lock` the lock entries the result depends on. `keeps` names
+    settings that hold a fact of the last release: what a step chose then, and chooses again while it can (`settled`).
+    Only where its `condition` holds it is made, and who reads it does without it otherwise. That a `fallible` one
+    cannot be done (SpecError, DoesNotFit) is its result, recorded as the fact FAILED. Neither changes its key.
     """
 
     kind: str
@@ -88,6 +89,7 @@ class Step:
     lock: JsonObject = field(default_factory=dict)
     inputs: Mapping[str, InputRef] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
+    keeps: Mapping[str, str] = field(default_factory=dict)
     condition: Condition | None = None
     fallible: bool = False
 
@@ -170,6 +172,21 @@ class Record:
             return Record(outputs=outputs, **{f: value[f] for f in _RECORD_FIELDS})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a step record: {error}") from error
+
+
+def settled(step: Step, before: Record | None, digests: Mapping[str, str] | None) -> Step:
+    """A step as it is run, given its released record and the digests of its inputs, None while those are not known.
+
+    What was released stays as it is where nothing else changes; else the step is told what it chose then.
+    """
+    if not step.keeps or before is None:
+        return step
+    told = {name: before.settings[name] for name in step.keeps if name in before.settings}
+    same = replace(step, settings={**step.settings, **told})
+    if digests is not None and same.key(digests) == before.key:
+        return same
+    chosen = {name: {fact: before.facts[fact]} for name, fact in step.keeps.items() if fact in before.facts}
+    return replace(step, settings={**step.settings, **chosen})
 
 
 def wanted_now(steps: Iterable[Step], records: Mapping[str, Record]) -> Iterator[Step]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tinyops.artifacts import FACTS, FAILED, Artifact, Progress, Record, Step
+from tinyops.artifacts import FACTS, FAILED, Artifact, Progress, Record, Step, settled
 from tinyops.build.runners import LocalRunner, Runner
 from tinyops.errors import DoesNotFit, SpecError, TinyopsError, ToolError, UnsafePlan
 from tinyops.files import JsonObject, pretty_json
@@ -54,7 +54,7 @@ class Executor:
 
     `released` finds the record that a release holds of a step with this key: such a step is not run.
     `fetch` brings a released output back into the store, or returns None when it is not released.
-    `runner` says where steps run, and how many at once.
+    `runner` says where steps run, and how many at once. `before` are the last release's records, for what steps keep.
     """
 
     store: Store
@@ -63,6 +63,7 @@ class Executor:
     watcher: Watcher
     runner: Runner = field(default_factory=LocalRunner)
     replace: Collection[str] = ()
+    before: Mapping[str, Record] = field(default_factory=dict)
     _active: set[str] = field(default_factory=set)
     _steps: dict[str, Step] = field(default_factory=dict)
     _records: dict[str, Record] = field(default_factory=dict)
@@ -134,6 +135,8 @@ class Executor:
 
     def _reuse_or_make(self, step: Step) -> Record:
         inputs = {name: self._records[ref.step].output_digest(ref.output) for name, ref in step.inputs.items()}
+        if step.id not in self.replace:
+            step = settled(step, self.before.get(step.id), inputs)
         key = step.key(inputs)
         if step.id not in self.replace:
             if (released := self.released(step, key)) is not None:

@@ -17,6 +17,8 @@ STEP_FUNCTIONS = {
     "collect": "tinyops.collect:run",
     "train": "tinyops.train:run",
     "squeeze": "tinyops.squeeze:run",
+    "split": "tinyops.chains:split",
+    "part": "tinyops.chains:part",
     "cost": "tinyops.build.choice.measure:cost",
     "fits": "tinyops.build.choice.step:fits",
     "choose": "tinyops.build.choice.step:pick",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board, BoardSpec, Silicon
+from tinyops.build.chain_split import chain_facts, cut_steps
 from tinyops.build.chain_twin import chain_step
 from tinyops.build.choice.wanted import Place, as_searched, choice_steps, taught_by
 from tinyops.build.contracts import trained_contract
@@ -33,7 +34,10 @@ from tinyops.twin.slot_images import slot_files
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
 REVISIONS = {"collect": 1, "train": 1, "squeeze": 4, "twin": 2}
-ORDER = ("collect", "train", "squeeze", "cost", "fits", "choose", "compile", "image", "firmware", "twin", "chain")
+ORDER = (
+    *("collect", "train", "squeeze", "cost", "fits", "choose", "split", "part"),
+    *("compile", "image", "firmware", "twin", "chain"),
+)
 TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
 PINNED = "pinned"
 SQUEEZE_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert", "tflite-micro", "numpy")
@@ -84,14 +88,32 @@ def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board])
         targets = fleet_targets(fleet, repository.models[fleet.spec.model_name].document.spec.squeeze)
         if fleet.spec.model.digest is not None:
             yield pinned_step(fleet)
-        twins = []
-        for target in targets.values():
-            board = catalog[target.board].built_with(target.binding.framework)
-            own = [*board_steps(repository, fleet, target, board, lock)]
-            yield from own
-            twins.append(own[-1])
-        if fleet.spec.chain is not None:
-            yield chain_step([*targets.values()], twins)
+        yield from _fleet_steps(repository, fleet, targets, catalog, lock)
+
+
+def _fleet_steps(
+    repository: Repository, fleet: Fleet, targets: Mapping[str, Target], catalog: Mapping[str, Board], lock: Lock
+) -> Iterator[Step]:
+    """For each target; of a chain, before them where its model is cut, after them all of its parts together."""
+    boards = {name: catalog[t.board].built_with(t.binding.framework) for name, t in targets.items()}
+    chained = fleet.spec.chain is not None
+    if chained:
+        prefer = repository.models[fleet.spec.model_name].document.spec.squeeze.prefer
+        frames = takes_frames(repository, fleet.spec.model_name)
+        yield from cut_steps(fleet, targets, boards, prefer, lock, frames=frames)
+    twins = []
+    for name, target in targets.items():
+        own = [*board_steps(repository, fleet, target, boards[name], lock)]
+        yield from own
+        twins.append(own[-1])
+    if chained:
+        yield chain_step([*targets.values()], twins)
+
+
+def takes_frames(repository: Repository, model: str) -> bool:
+    """Whether a model takes a sensor's frames, and has a stream of them."""
+    spec = repository.models[model].document.spec
+    return spec.dataset is not None and not spec.input.takes_tensors
 
 
 def pinned_step(fleet: Fleet) -> Step:
@@ -191,12 +213,14 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
     model, facts = fleet.spec.model_name, board.spec
     subject, compiled = target.compiled, target.compile_step
     compiler = {"name": facts.compiler, "version": lock.compilers.get(facts.compiler)}
+    place = chain_facts(fleet, target)
+    files = ("int8.tflite", "features.json", *(["part.json"] if place else []))
     yield Step(
         "compile",
         subject,
         compile_settings(repository, model, board),
         {"tinyops": lock.tinyops.compiler},
-        {f: InputRef(target.model_step, f) for f in ("int8.tflite", "features.json")},
+        {f: InputRef(target.model_step, f) for f in files},
     )
     linked = facts.model_form == "linked"
     if not linked:
@@ -208,14 +232,14 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
             {"compiler": compiler, **_linker(facts, lock), "tinyops": lock.tinyops.compiler},
             {"sources": InputRef(compiled, ALL_OUTPUTS)},
         )
-    contract = trained_contract(repository, model, board)
+    contract = trained_contract(repository, model, board, place)
     firmware_inputs = {"sources": InputRef(compiled, ALL_OUTPUTS)} if linked else {}
     if not contract:
         firmware_inputs |= {"contract.json": InputRef(compiled, "contract.json")}
     yield Step(
         "firmware",
         target.subject,
-        {**firmware_settings(target, board), **_trust_settings(repository, facts), "contract": contract},
+        {**firmware_settings(target, board), **place, **_trust_settings(repository, facts), "contract": contract},
         {
             "compiler": compiler,
             "platformio": lock.python.get("platformio"),
@@ -226,9 +250,8 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
         },
         firmware_inputs,
     )
-    spec = repository.models[model].document.spec
-    frames = spec.dataset is not None and not spec.input.takes_tensors
-    yield _twin_step(target, board, lock, frames=frames, signed=_signed(fleet, facts))
+    frames = takes_frames(repository, model) and (not place or not place["chain"]["position"])
+    yield _twin_step(target, board, lock, frames=frames, signed={**_signed(fleet, facts), **place})
 
 
 def _signed(fleet: Fleet, facts: BoardSpec) -> JsonObject:
@@ -239,7 +262,7 @@ def _signed(fleet: Fleet, facts: BoardSpec) -> JsonObject:
 
 def _twin_step(target: Target, board: Board, lock: Lock, *, frames: bool, signed: JsonObject) -> Step:
     """`frames` says that the model takes a sensor's frames, so that a recording is streamed through the twin; `signed`
-    is what its images are bound to."""
+    is what its images are bound to, and of a part of a chain its place in that."""
     inputs = {"firmware": InputRef(target.firmware_step, ALL_OUTPUTS)}
     if board.spec.model_form != "linked":
         inputs = {"image": InputRef(target.image_step, ALL_OUTPUTS), **inputs}

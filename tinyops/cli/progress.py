@@ -19,6 +19,8 @@ VERBS = {
     "collect": "collect",
     "train": "train",
     "squeeze": "quantise",
+    "split": "cut",
+    "part": "cut out",
     "cost": "measure",
     "fits": "decide about",
     "choose": "choose for",

@@ -12,6 +12,7 @@ from tinyops.compiler.header import HEADER_BYTES, MAGIC, ModelHeader
 from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.lowering import check_model, lower_graph
 from tinyops.compiler.options import CompileOptions
+from tinyops.compiler.part import PartTable, part_table
 from tinyops.compiler.passes import reorder, run_passes
 from tinyops.compiler.passes.kind import Applied
 from tinyops.compiler.rows.cost import cost_of
@@ -25,6 +26,7 @@ from tinyops.features import Features
 from tinyops.files import JsonObject
 from tinyops.graph import Graph
 from tinyops.manifest.contract import ABI
+from tinyops.split.document import PartDocument
 
 NEGLIGIBLE_RAM = 0.01  # a share: not worth four times the instructions, as plain kernels with less stack would cost
 AVR_FLASH_BYTES = 63 << 10  # of 64 KiB; interrupt vectors lie before
@@ -48,6 +50,7 @@ class CompiledModel:
     header: ModelHeader
     sources: Mapping[str, str]
     stretch: Stretch | None = None
+    part: PartTable | None = None  # where it is a part of a model that several boards share
 
     @property
     def macs(self) -> int:
@@ -72,8 +75,11 @@ class CompiledModel:
         return sum(array.bytes for array in arrays_of(self.graph, self.lowered))
 
 
-def compile_model(graph: Graph, features: Features, options: CompileOptions) -> CompiledModel:
-    """Compiles an int8 graph to C99. The same arguments give the same text, byte for byte.
+def compile_model(
+    graph: Graph, features: Features, options: CompileOptions, part: PartDocument | None = None
+) -> CompiledModel:
+    """Compiles an int8 graph to C99. The same arguments give the same text, byte for byte. `part` says what of a cut
+    model it is.
 
     Raises SpecError for what is not supported, naming operator, limit and what there is instead; DoesNotFit when
     the arena is larger than the board's.
@@ -81,7 +87,8 @@ def compile_model(graph: Graph, features: Features, options: CompileOptions) -> 
     check_model(graph)
     graph, applied = run_passes(graph)
     candidates = lower_graph(graph, options.cpu)
-    return compile_lowered(graph, applied, choices(graph, candidates, options.cpu, options.prefer), features, options)
+    chosen = choices(graph, candidates, options.cpu, options.prefer)
+    return compile_lowered(graph, applied, chosen, features, options, part)
 
 
 def compile_lowered(
@@ -90,23 +97,35 @@ def compile_lowered(
     chosen: Sequence[tuple[Lowered, ...]],
     features: Features,
     options: CompileOptions,
+    part: PartDocument | None = None,
 ) -> CompiledModel:
     """As `compile_model`, of operators that are lowered already, in several ways where RAM decides among them."""
     from tinyops.compiler.emit import emit
 
-    contract = make_contract(graph, features, options)
+    contract = make_contract(graph, features, options, part)
     placed = [place_in_order(graph, lowered, features, options.prefer) for lowered in chosen]
     plans = [(p, choose_stretch(p.graph, p.lowered, features, options, (p.calls, p.arena))) for p in placed]
     best, (lowered, arena, stretch) = plans[least_ram(plans, options.cpu)] if len(plans) > 1 else plans[0]
     graph = best.graph
-    check_fits(graph, arena, options)
+    table = _table(part, graph, arena, stretch)
+    check_fits(graph, arena, options, table)
     check_flash(graph, lowered, options)
     lowered = with_rows(with_moves(lowered, arena), stretch)
     inputs, outputs = ((span.offset, span.bytes) for span in (arena.inputs, arena.outputs))
     header = make_header(arena.bytes, inputs, outputs, contract, stretch.streamed_rows if stretch else 0)
-    sources = emit(graph, features, lowered, arena, header, stretch)
+    sources = emit(graph, features, lowered, arena, header, stretch, table)
     passes = (*applied, best.applied)
-    return CompiledModel(graph, passes, features, options, lowered, arena, contract, header, sources, stretch)
+    return CompiledModel(graph, passes, features, options, lowered, arena, contract, header, sources, stretch, table)
+
+
+def _table(part: PartDocument | None, graph: Graph, arena: Arena, stretch: Stretch | None) -> PartTable | None:
+    """Raises SpecError where rows are streamed into what must be there as a whole: a message, or what is passed on."""
+    if part is None:
+        return None
+    if stretch is not None and stretch.streamed and (part.passed or not part.first):
+        what = "passes its input on" if part.first else "gets its input as a whole"
+        raise SpecError(f"{graph.name}: part {part.name!r} {what}: its rows cannot be streamed", hint="stream no rows")
+    return part_table(part, graph, {tensor: span.offset for tensor, span in arena.tensors.items()})
 
 
 def least_ram(plans: Sequence[tuple[Ordered, Choice]], cpu: str) -> int:
@@ -141,12 +160,15 @@ def place_in_order(graph: Graph, lowered: tuple[Lowered, ...], features: Feature
     return Ordered(graph, lowered, calls, arena, reorder.applied(graph, graph))
 
 
-def check_fits(graph: Graph, arena: Arena, options: CompileOptions) -> None:
-    limit = options.arena_bytes
-    if limit is not None and arena.bytes > limit:
+def check_fits(graph: Graph, arena: Arena, options: CompileOptions, part: PartTable | None = None) -> None:
+    """What a part holds until it is sent on lies behind its arena."""
+    limit, held = options.arena_bytes, part.held_bytes if part else 0
+    needed = arena.bytes + held
+    if limit is not None and needed > limit:
+        passed = f", {held:,} of them for what it passes on" if held else ""
         raise DoesNotFit(
-            f"{graph.name}: the arena needs {arena.bytes:,} bytes, {options.board} has {limit:,}: "
-            f"short by {arena.bytes - limit:,}",
+            f"{graph.name}: the arena needs {needed:,} bytes{passed}, {options.board} has {limit:,}: "
+            f"short by {needed - limit:,}",
             hint="make the model's largest layers smaller, shorten the window, or choose a board with more RAM",
             arena_bytes=arena.bytes,
         )
@@ -216,6 +238,14 @@ def header_of(compiled: JsonObject, contract: JsonObject) -> ModelHeader:
         return make_header(int(compiled["arena_bytes"]), spans[0], spans[1], contract, rows)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SpecError(f"compile.json or contract.json lack {error}") from error
+
+
+def extension_of(compiled: JsonObject) -> bytes:
+    """What follows the header in the image of a part, from compile.json; of others, nothing. Raises SpecError."""
+    try:
+        return PartTable.unpack(bytes.fromhex(compiled["part"]["table"])).pack() if "part" in compiled else b""
+    except (KeyError, TypeError, ValueError) as error:
+        raise SpecError(f"compile.json: part: {error}") from error
 
 
 def _span(edges: list[JsonObject]) -> tuple[int, int]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from tinyops.compiler.options import CompileOptions
 from tinyops.errors import SpecError
 from tinyops.features import Features, FrameFeatures, TensorFeatures
 from tinyops.files import JsonObject
 from tinyops.graph import Graph
-from tinyops.manifest.contract import contract_digest, contract_of, frame_values
+from tinyops.manifest.contract import contract_digest, contract_of, frame_values, part_contract
+from tinyops.split.document import PartDocument
 
 __all__ = ["contract_digest", "make_contract"]
 
 
-def make_contract(graph: Graph, features: Features, options: CompileOptions) -> JsonObject:
+def make_contract(
+    graph: Graph, features: Features, options: CompileOptions, part: PartDocument | None = None
+) -> JsonObject:
     """The contract as JSON. Raises SpecError where signal, features, model and classes do not agree."""
+    if part is not None:
+        whole = make_contract(graph, features, options if part.last else replace(options, classes=None))
+        return part_contract(whole, part.position, part.parts)
     signal = asdict(options.signal) if options.signal else None
     output = _output(graph, options)
     if not isinstance(features, TensorFeatures):

@@ -30,6 +30,7 @@ from tinyops.compiler.lowered import (
     Write,
 )
 from tinyops.compiler.options import RUNTIME
+from tinyops.compiler.part import PartTable
 from tinyops.compiler.rows.emit import step_fields, stretch_values, strip_call
 from tinyops.compiler.rows.stretch import Stretch
 from tinyops.compiler.state import fills
@@ -40,6 +41,7 @@ from tinyops.graph import Graph, Operator, state_of
 if TYPE_CHECKING:
     pass
 
+PART_HEADER = "include/tinyops/model_part.h"
 COMMON_HEADERS = ("tinyops/model.h", "tinyops/internal.h", "tinyops/fixed_point.h")
 
 
@@ -50,6 +52,7 @@ def emit(
     arena: Arena,
     header: ModelHeader,
     stretch: Stretch | None = None,
+    part: PartTable | None = None,
 ) -> dict[str, str]:
     """File name -> text of everything that the compiled model consists of."""
     arrays = list(arrays_of(graph, lowered))
@@ -63,6 +66,7 @@ def emit(
         "headers": _headers(features, lowered),
         "header": [(f.name, f"0x{v:08x}u" if f.name == "magic" else f"{v}u") for f, v in _header_values(header)],
         "contract": ", ".join(f"0x{b:02x}" for b in header.contract),
+        "part": [f"0x{word:08x}u" for word in part.words] if part else [],
         "operators": [
             _operator(graph, arena, op, low, stretch)
             for op, low in zip(graph.operators, lowered, strict=True)
@@ -76,7 +80,8 @@ def emit(
     }
     names = ["model.h", "model.c", *(["weights.h", "weights.c"] if arrays else [])]
     generated = {name: _template(name).render(values) for name in names} | generated_files(features)
-    return {**generated, **{name: (RUNTIME / name).read_text() for name in runtime_files(features, lowered)}}
+    taken = [*runtime_files(features, lowered), *([PART_HEADER] if part else [])]
+    return {**generated, **{name: (RUNTIME / name).read_text() for name in taken}}
 
 
 def runtime_files(features: Features, lowered: Sequence[Lowered]) -> list[str]:

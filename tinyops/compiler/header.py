@@ -51,7 +51,7 @@ class ModelHeader:
         if len(data) < HEADER_BYTES:
             raise ValueError(f"{len(data)} bytes are too short for a model image")
         header = ModelHeader(*_LAYOUT.unpack_from(data))
-        if header.magic != MAGIC or header.header_bytes != HEADER_BYTES:
+        if header.magic != MAGIC or header.header_bytes < HEADER_BYTES or header.header_bytes % 4:
             raise ValueError("not a model image")
         return header
 
@@ -59,6 +59,6 @@ class ModelHeader:
     def parse(data: bytes) -> ModelHeader:
         """The header of an image. Raises ValueError when there is none of this ABI, or the image is cut short."""
         header = ModelHeader.unpack(data)
-        if header.image_bytes % 4 or not HEADER_BYTES <= header.image_bytes <= len(data):
+        if header.image_bytes % 4 or not header.header_bytes <= header.image_bytes <= len(data):
             raise ValueError(f"image of {header.image_bytes} bytes in {len(data)}")
         return header

@@ -15,6 +15,7 @@ from tinyops.features import TensorFeatures, read_features
 from tinyops.files import JsonObject, pretty_json, read_bounded, write_atomic
 from tinyops.graph import Graph, parse_graph
 from tinyops.graph.reader import MAX_BYTES
+from tinyops.split.document import PART_FILE, read_part
 
 MODEL, FEATURES = "int8.tflite", "features.json"
 
@@ -28,7 +29,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     graph = parse_graph(read_bounded(inputs[MODEL], MAX_BYTES), MODEL)
     features = read_features(inputs[FEATURES]) if FEATURES in inputs else TensorFeatures()
     report(Progress(1, 3, f"compiling {len(graph.operators)} operators for {options.board}"))
-    compiled = compile_model(graph, features, options)
+    part = read_part(inputs[PART_FILE]) if PART_FILE in inputs else None
+    compiled = compile_model(graph, features, options, part)
     report(Progress(2, 3, "writing C"))
     write_sources(compiled.sources, out)
     write_atomic(out / "contract.json", pretty_json(compiled.contract))
@@ -78,7 +80,18 @@ def describe(compiled: CompiledModel) -> JsonObject:
             for a in compiled.applied
         ],
         "layers": _layers(compiled),
+        **_part(compiled),
     }
+
+
+def _part(compiled: CompiledModel) -> JsonObject:
+    """Of a part: what its image says of messages, to read and as it lies there."""
+    table = compiled.part
+    if table is None:
+        return {}
+    sizes = {"takes_bytes": table.takes_bytes, "gives_bytes": table.gives_bytes, "held_bytes": table.held_bytes}
+    place = {"set": table.members, "position": table.position, "parts": table.parts}
+    return {"part": {**place, **sizes, "table": table.pack().hex()}}
 
 
 def _by_rows(compiled: CompiledModel) -> JsonObject | None:

@@ -12,8 +12,9 @@ data. Messages that do not get through within the chain's time limit are given u
 
 PART_STATE goes both ways, on change and at least once a second. Nothing is computed or sent before both ends have told
 the same version, number of parts and set, and places next to each other. What it says of sets: `offered` is the set
-that every part from the first to this one runs or holds ready, `committed` the set that the last part runs, passed
-upstream. A state is about what lies beyond the part that says it, seen from the listener, and the part itself.
+that every part from the first to this one runs or holds ready, `also` another one, `committed` the set that the last
+part runs, passed upstream; see tinyops/link/part_sets.py. A state is about what lies beyond the part that says it, seen
+from the listener, and the part itself.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class PartState(IntEnum):
     STALLED = 5
     FAILED = 6
     OTHER = 7
+    BUSY = 8
 
 
 STATE_TEXT: dict[PartState, str] = {
@@ -67,6 +69,7 @@ STATE_TEXT: dict[PartState, str] = {
     PartState.STALLED: "was sent a tensor that did not get through within the time limit",
     PartState.FAILED: "has a model that fails",
     PartState.OTHER: "is not where it belongs: another place, another number of parts, another version",
+    PartState.BUSY: "is still at the inference before",
 }
 
 PART_LAYOUTS: dict[PartType, Layout] = {
@@ -83,6 +86,8 @@ PART_LAYOUTS: dict[PartType, Layout] = {
             Field("spare", f"{SET_BYTES}s", "set that it has proven and holds ready; zeros: none"),
             Field("offered", f"{SET_BYTES}s", "set that every part from the first to this one runs or holds ready"),
             Field("committed", f"{SET_BYTES}s", "set that the last part runs, as the parts after this one tell"),
+            Field("also", f"{SET_BYTES}s", "another one that they could all run, less wanted than `offered`"),
+            Field("wished", "B", "1: the first part was asked to run `offered`"),
         )
     ),
     PartType.PIECE: Layout(
@@ -116,6 +121,8 @@ class PartTold:
     spare: bytes
     offered: bytes
     committed: bytes
+    also: bytes = NO_SET
+    wished: int = 0
 
     @staticmethod
     def read(payload: bytes) -> PartTold:

@@ -84,6 +84,7 @@ class Status(IntEnum):
     ORDER = -23
     NO_SENSOR = -24
     SENSOR = -25
+    PART = -26
 
 
 STATUS_TEXT: dict[Status, str] = {
@@ -106,6 +107,7 @@ STATUS_TEXT: dict[Status, str] = {
     Status.ORDER: "a piece of a sensor frame is missing before this one",
     Status.NO_SENSOR: "the board has no sensor that its firmware reads: nothing to collect",
     Status.SENSOR: "the board's sensor does not answer, or not at this rate",
+    Status.PART: "the model image is no part of a model for this board's place in its chain",
 }
 
 

@@ -59,6 +59,17 @@ def collector_contract(signal: Mapping[str, Any]) -> JsonObject:
     return {"collect": COLLECT, "input": given}
 
 
+def part_contract(whole: JsonObject, position: int, parts: int) -> JsonObject:
+    """A part's contract from the whole model's: frames are the first part's, classes the last one's. Where the model is
+    cut is nothing that its firmware depends on."""
+    given = {name: value for name, value in whole["input"].items() if name != "tensors"}
+    if position > 0:
+        given = {name: 0 if isinstance(value, int) else None for name, value in given.items()}
+        given["rate_hz"] = None
+    output = whole["output"] if position == parts - 1 else {"classes": None, "type": "int8", "bytes": 0}
+    return {**whole, "input": given, "output": output, "part": {"position": position, "parts": parts}}
+
+
 def frame_values(signal: Mapping[str, Any]) -> int:
     """int16 values in one sample: channels, times height and width for images. A frame holds one sample or more."""
     height, width = signal.get("size") or (1, 1)

@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from tinyops.artifacts import Record, Step, closure
+from tinyops.artifacts import Record, Step, closure, settled
 from tinyops.plan.changes import Action, Bound, Change, Plan, Reason
 
 TEXT_LIMIT = 60
@@ -155,7 +155,10 @@ def _diff_step(
         for name, ref in step.inputs.items()
         if ref.step in known and known[ref.step].has(ref.output)
     }
-    key = step.key(digests) if len(digests) == len(step.inputs) else None
+    known_all = len(digests) == len(step.inputs)
+    if step.id not in wanted_again:
+        step = settled(step, before, digests if known_all else None)
+    key = step.key(digests) if known_all else None
     change = partial(Change, step.kind, step.subject, key=key, released=before.facts if before else None)
     if step.id in wanted_again:
         action = Action.REPLACE if before else Action.CREATE

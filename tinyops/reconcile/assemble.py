@@ -42,6 +42,8 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
     "collect": frozenset({"dataset.json"}),
     "train": frozenset({ALL_OUTPUTS}),
     "squeeze": frozenset({ALL_OUTPUTS}),
+    "split": frozenset({ALL_OUTPUTS}),
+    "part": frozenset({ALL_OUTPUTS}),
     "cost": frozenset(),
     "fits": frozenset(),
     "choose": frozenset({ALL_OUTPUTS}),

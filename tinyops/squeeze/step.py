@@ -12,7 +12,6 @@ import numpy as np
 from tinyops.artifacts import Progress, Step
 from tinyops.errors import SpecError
 from tinyops.features import TensorFeatures, read_features
-from tinyops.features.host import extract_rows, quantise_rows
 from tinyops.files import JsonObject, pretty_json, read_bounded, write_atomic, writing
 from tinyops.graph import Graph, read_graph
 from tinyops.recordings import judge
@@ -25,13 +24,13 @@ from tinyops.squeeze.golden import (
     pack_stream,
     self_tests,
     stream_frames,
-    stream_windows,
 )
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
 from tinyops.squeeze.losses import measure_layers
 from tinyops.squeeze.metrics import Measured, metrics, validation_facts
 from tinyops.squeeze.oracle import run_vectors
 from tinyops.squeeze.reference import reference
+from tinyops.squeeze.streaming import streamed_inputs
 from tinyops.squeeze.task import JSON_LIMIT_BYTES, Task, check_interface, physical_features, read_json, read_task
 from tinyops.toolchain import locked_packages
 
@@ -155,9 +154,6 @@ def _validate(task: Task, interface: Int8Interface, model: Path, report: Report)
 
 def _stream(task: Task, interface: Int8Interface, model: Path) -> bytes:
     """Frames of a test recording and what a device must answer: proves features and windows on the way in."""
-    features = task.features
-    frames = stream_frames(task.recordings, features)
-    rows = extract_rows(frames.reshape(-1, task.recordings.counts.shape[1]), features)
-    quantised = np.asarray(quantise_rows(rows, features, interface.input_scale, interface.input_zero_point), np.int8)
-    windows = stream_windows(quantised, features.rows, features.hop_rows)
-    return pack_stream(frames, run_vectors(model, windows.reshape(len(windows), -1)))
+    frames = stream_frames(task.recordings, task.features)
+    windows = streamed_inputs(frames, task.features, interface.input_scale, interface.input_zero_point)
+    return pack_stream(frames, run_vectors(model, windows))

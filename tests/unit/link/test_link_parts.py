@@ -73,10 +73,10 @@ def test_missing_names_ranges_and_none_says_whole() -> None:
 
 
 def test_what_a_part_tells_is_read_as_written() -> None:
-    told = PartTold(1, 2, 3, PartState.LOST, 1, -16, 77, SET, bytes(16), SET, bytes(16))
+    told = PartTold(1, 2, 3, PartState.LOST, 1, -16, 77, SET, bytes(16), SET, bytes(16), SET, 1)
     frame = told.frame(5)
     assert frame == Frame(PartType.STATE, 5, frame.payload) and PartTold.read(frame.payload) == told
-    with pytest.raises(ValueError, match="payload of 73 bytes"):
+    with pytest.raises(ValueError, match="payload of 90 bytes"):
         PartTold.read(frame.payload[:-1])
 
 

@@ -97,7 +97,7 @@ def problems(folder: Path, catalog: Mapping[str, Board], *models: str) -> list[P
         (LAYERS, "{width: 0.5}", ["w0.5"]),  # the first need not be the plain one
         (LAYERS, "int8, {width: [0.5, 0.75], prune_channels: 0.3}", ["int8", "w0.5-c0.3", "w0.75-c0.3"]),
         (LAYERS, "int8, {depth: 0.5}, {per: tensor}", ["int8", "d0.5", "pt"]),
-        (CODER, "int8, {width: 0.5}, {prune_weights: 0.5}", ["int8", "w0.5", "s0.5"]),
+        (CODER, "{width: 0.5, prune_weights: 0.5}", ["w0.5-s0.5"]),
         (PYTHON, "int8, {width: 0.5}, {prune_channels: 0.5}", ["int8", "w0.5", "c0.5"]),
         (FLAT, "int8, {prune_weights: 0.5}", ["int8", "s0.5"]),
     ],
@@ -120,8 +120,8 @@ def test_what_can_be_made_is_accepted(
         (FLAT, "int8, {prune_channels: 0.5}", 39, "prune_channels: 0.5 of filters and units are none"),
         (LAYERS, "int8, {prune_channels: 0.1}", 39, "are none: no hidden layer has more than 8"),
         (LAYERS, "int8, {width: [1, 0.25], prune_channels: 0.3}", 57, "are none: no hidden layer has more than 2"),
-        (CODER, "int8, {depth: 0.5}", 30, "depth: no layer repeats the shape"),
-        (CODER, "int8, {teacher: big}", 32, "an autoencoder learns from windows, not from a teacher's classes"),
+        (CODER, "{depth: 0.5}", 24, "depth: no layer repeats the shape"),
+        (CODER, "{teacher: big}", 26, "an autoencoder learns from windows, not from a teacher's classes"),
         (LAYERS, "int8, {width: 1.0}", 22, "int8 is variants[0] already"),
         (LAYERS, "{width: 0.5}, {width: [0.5, 0.25]}", 30, "w0.5 is variants[0] already"),
         (LAYERS, "int8, {width: [0.5, 0.5]}", 22, "w0.5 comes of it twice"),
@@ -176,6 +176,13 @@ def test_teachers_that_cannot_teach_are_refused(
 
 def test_a_model_does_not_teach_itself(tmp_path: Path, catalog: Mapping[str, Board]) -> None:
     assert problems(tmp_path, catalog, spec("int8, {teacher: small}"))[0].message == "a model does not teach itself"
+
+
+def test_a_smaller_variant_learns_from_the_model_itself(tmp_path: Path, catalog: Mapping[str, Board]) -> None:
+    repository = load(tmp_path, catalog, spec("int8, {width: 0.5, teacher: small}"))
+    assert repository.models["small"].document.spec.squeeze.all[1].name == "w0.5-from-small"
+    alone = problems(tmp_path, catalog, spec("{width: 0.5, teacher: small}"))[0]
+    assert alone.message == "small itself is not made: all of its variants are others"
 
 
 def test_a_teacher_of_the_same_task_is_accepted(tmp_path: Path, catalog: Mapping[str, Board]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+
 from tinyops.compiler.header import ENTRIES, ModelHeader
 
 
-def header_assembly(header: ModelHeader) -> str:
-    """GNU assembly of `tinyops_model_header`. A difference with a Thumb function has bit 0 set."""
+def header_assembly(header: ModelHeader, extension: bytes = b"") -> str:
+    """GNU assembly of `tinyops_model_header` and of what follows it in a part's image. A difference with a Thumb
+    function has bit 0 set."""
     words = "".join(
         f"  .word {getattr(header, name)} /* {name} */\n"
         for name in (
@@ -15,6 +18,7 @@ def header_assembly(header: ModelHeader) -> str:
         )
     )
     entries = "".join(f"  .word tinyops_model_{name} - tinyops_image\n" for name in ENTRIES)
+    more = "".join(f"  .word 0x{word:08x}\n" for (word,) in struct.iter_unpack("<I", extension))
     contract = ", ".join(f"0x{byte:02x}" for byte in header.contract)
     return (
         "  .syntax unified\n"
@@ -24,8 +28,9 @@ def header_assembly(header: ModelHeader) -> str:
         "  .hidden tinyops_image\n"
         "tinyops_image:\n"
         f"  .word 0x{header.magic:08x}\n"
-        f"  .hword {header.abi}, {header.header_bytes}\n"
+        f"  .hword {header.abi}, {header.header_bytes + len(extension)}\n"
         "  .word tinyops_image_end - tinyops_image\n"
         f"{words}{entries}"
         f"  .byte {contract}\n"
+        f"{more}"
     )

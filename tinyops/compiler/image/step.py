@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyops.artifacts import Progress, Step
-from tinyops.compiler.compiled import header_of
+from tinyops.compiler.compiled import extension_of, header_of
 from tinyops.compiler.header import ModelHeader
 from tinyops.compiler.image.assembly import header_assembly
 from tinyops.compiler.image.build import MACHINES, build_image, build_shared, lay_out, sizes
@@ -31,7 +31,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
         folder = Path(scratch)
         sources = lay_out(inputs, folder)
         if cpu.startswith("cortex-m"):
-            found = _image(sources, header_of(compiled, contract), cpu, tool, folder, out)
+            assembly = header_assembly(header_of(compiled, contract), extension_of(compiled))
+            found = _image(sources, assembly, cpu, tool, folder, out)
         elif cpu == "wasm32":
             linker = step.lock["linker"]
             tools = tool, locked(str(linker["name"]), str(linker["version"]))
@@ -45,8 +46,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     return {name: found[name] for name in ("image_bytes", "code_bytes", "weights_bytes")}
 
 
-def _image(sources: list[str], header: ModelHeader, cpu: str, tool: Any, folder: Path, out: Path) -> JsonObject:
-    data, elf = build_image(sources, header_assembly(header), cpu, tool, folder)
+def _image(sources: list[str], assembly: str, cpu: str, tool: Any, folder: Path, out: Path) -> JsonObject:
+    data, elf = build_image(sources, assembly, cpu, tool, folder)
     try:
         linked = ModelHeader.parse(data)
     except ValueError as error:

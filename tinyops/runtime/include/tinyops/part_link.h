@@ -34,6 +34,8 @@
 #define TINYOPS_PART_FAILED 6u
 /* is not where it belongs: another place, another number of parts, another version */
 #define TINYOPS_PART_OTHER 7u
+/* is still at the inference before */
+#define TINYOPS_PART_BUSY 8u
 
 /* of these frames */
 #define TINYOPS_LINK_PART_STATE_VERSION_AT 0u
@@ -57,7 +59,11 @@
 #define TINYOPS_LINK_PART_STATE_OFFERED_AT 42u
 /* set that the last part runs, as the parts after this one tell */
 #define TINYOPS_LINK_PART_STATE_COMMITTED_AT 58u
-#define TINYOPS_LINK_PART_STATE_SIZE 74u
+/* another one that they could all run, less wanted than `offered` */
+#define TINYOPS_LINK_PART_STATE_ALSO_AT 74u
+/* 1: the first part was asked to run `offered` */
+#define TINYOPS_LINK_PART_STATE_WISHED_AT 90u
+#define TINYOPS_LINK_PART_STATE_SIZE 91u
 
 /* of the piece in its message */
 #define TINYOPS_LINK_PART_PIECE_INDEX_AT 0u

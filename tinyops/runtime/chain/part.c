@@ -1,0 +1,534 @@
+/* The loop of a part; chain.h draws its states. */
+#include "tinyops/bytes.h"
+#include "tinyops/chain.h"
+#include "tinyops/crc32.h"
+#include "tinyops/little_endian.h"
+
+enum {
+  TYPE_AT = 0,
+  SEQUENCE_AT = 1,
+  HEAD = 2,
+  POLL_BYTES = 512,
+  TELL_MS = 1000,       /* between two PART_STATE, at most */
+  AFTER_LEAST_MS = 100, /* less is no time limit for a serial line */
+  ASKS_A_LIMIT = 8,     /* in the time limit */
+  LIMITS_A_MESSAGE = 4  /* a message may take longer than a neighbour may be silent: it computes */
+};
+
+static tinyops_part *part_of(tinyops_app *app) { return (tinyops_part *)(void *)app; }
+
+static uint32_t now_of(const tinyops_part *part) {
+  const tinyops_port *port = part->app.board->port;
+  return port->now_ms != 0 ? port->now_ms(port->context) : 0;
+}
+
+static int32_t is_last(const tinyops_part *part) {
+  return part->place->position + 1u == part->place->parts;
+}
+
+static int32_t is_ready(tinyops_part_standing standing) {
+  return standing.state == TINYOPS_PART_READY;
+}
+
+/* Whether this part, or what lies around it, can compute now; who cannot, else. */
+static tinyops_part_standing stands(tinyops_part *part) {
+  const uint32_t now = now_of(part);
+  if (part->model == 0) {
+    return (tinyops_part_standing){TINYOPS_PART_IMAGE, part->place->position};
+  }
+  const tinyops_part_standing before = tinyops_part_of_before(part, now);
+  return is_ready(before) ? tinyops_part_of_after(part, now) : before;
+}
+
+/* -- sending -- */
+
+/* The line without the 0x00 that begins a frame: the one that ended the piece before stands for it.
+ */
+typedef struct {
+  const tinyops_port *port;
+  uint32_t skip;
+} shortened;
+
+static void write_shortened(void *context, const uint8_t *bytes, uint32_t count) {
+  shortened *self = (shortened *)context;
+  const uint32_t skipped = count < self->skip ? count : self->skip;
+  self->skip -= skipped;
+  self->port->write(self->port->context, bytes + skipped, count - skipped);
+}
+
+static void send_down(tinyops_part *part, uint8_t *frame, uint32_t length) {
+  shortened line = {part->app.board->port, part->opened != 0};
+  const tinyops_port port = {.context = &line, .write = write_shortened};
+  tinyops_app_send(&port, frame, length);
+  part->opened = 1;
+}
+
+static void send_up(tinyops_part *part, uint8_t *frame, uint32_t length) {
+  const tinyops_port *board = part->app.board->port;
+  if (board->upstream != 0) {
+    const tinyops_port port = {.context = board->context, .write = board->upstream->write};
+    tinyops_app_send(&port, frame, length);
+  }
+}
+
+/* Says that an inference has no result, and why. The last part tells its host, and the network. */
+static void say_unavailable(tinyops_part *part, uint32_t number, tinyops_part_standing why) {
+  const tinyops_port *port = part->app.board->port;
+  uint8_t *frame = part->app.reply, *payload = frame + HEAD;
+  frame[TYPE_AT] = TINYOPS_LINK_PART_UNAVAILABLE;
+  frame[SEQUENCE_AT] = (uint8_t)number;
+  tinyops_put32(payload + TINYOPS_LINK_PART_UNAVAILABLE_NUMBER_AT, number);
+  payload[TINYOPS_LINK_PART_UNAVAILABLE_PART_AT] = why.part;
+  payload[TINYOPS_LINK_PART_UNAVAILABLE_STATE_AT] = why.state;
+  if (is_last(part) && port->network != 0) {
+    (void)port->network->send(port->context, frame, HEAD + TINYOPS_LINK_PART_UNAVAILABLE_SIZE);
+  }
+  send_down(part, frame, HEAD + TINYOPS_LINK_PART_UNAVAILABLE_SIZE);
+}
+
+static void miss(tinyops_part *part, uint32_t number, tinyops_part_standing why) {
+  part->missed++;
+  say_unavailable(part, number, why);
+}
+
+/* MISSING: ranges of what comes, or none for a message that was taken. */
+static void send_missing(tinyops_part *part, int32_t whole) {
+  uint8_t *frame = part->app.reply;
+  frame[TYPE_AT] = TINYOPS_LINK_PART_MISSING;
+  frame[SEQUENCE_AT] = (uint8_t)part->in.number;
+  const uint32_t bytes = whole != 0 ? 0 : tinyops_pieces_ask(&part->in, frame + HEAD);
+  if (whole != 0 || bytes > 0) {
+    send_up(part, frame, HEAD + bytes);
+  }
+}
+
+static void tell_one(tinyops_part *part, tinyops_part_standing beyond, uint32_t side) {
+  uint8_t *frame = part->app.reply, *payload = frame + HEAD;
+  frame[TYPE_AT] = TINYOPS_LINK_PART_STATE;
+  frame[SEQUENCE_AT] = 0;
+  tinyops_part_describe(part, beyond, payload);
+  if (side == 0) {
+    send_up(part, frame, HEAD + TINYOPS_LINK_PART_STATE_SIZE);
+  } else {
+    send_down(part, frame, HEAD + TINYOPS_LINK_PART_STATE_SIZE);
+  }
+}
+
+/* What a neighbour is told, but for the number, which pieces tell too. */
+static uint32_t digest(const tinyops_part *part, tinyops_part_standing beyond) {
+  uint8_t payload[TINYOPS_LINK_PART_STATE_SIZE];
+  tinyops_part_describe(part, beyond, payload);
+  tinyops_put32(payload + TINYOPS_LINK_PART_STATE_NUMBER_AT, 0);
+  return tinyops_crc32_more(TINYOPS_CRC32_START, payload, sizeof(payload));
+}
+
+static uint32_t tell_every(const tinyops_part *part) {
+  return part->after_ms / 3u < TELL_MS ? part->after_ms / 3u : TELL_MS;
+}
+
+static int32_t tell(tinyops_part *part) {
+  const uint32_t now = now_of(part);
+  /* The part before hears of what lies after, and the other way round. */
+  const tinyops_part_standing beyond[2] = {tinyops_part_of_after(part, now),
+                                           tinyops_part_of_before(part, now)};
+  const int32_t due = now - part->told_ms >= tell_every(part);
+  int32_t told = 0;
+  for (uint32_t side = 0; side < 2; side++) {
+    const uint32_t crc = digest(part, beyond[side]);
+    if (due != 0 || crc != part->told_crc[side]) {
+      tell_one(part, beyond[side], side);
+      part->told_crc[side] = crc;
+      told = 1;
+    }
+  }
+  part->told_ms = due != 0 ? now : part->told_ms;
+  return told;
+}
+
+/* -- sets -- */
+
+static void copy_set(uint8_t *to, const uint8_t *from) {
+  for (uint32_t i = 0; i < TINYOPS_CHAIN_SET_BYTES; i++) {
+    to[i] = from != 0 ? from[i] : 0;
+  }
+}
+
+/* A set that a neighbour told; none of one that is silent or belongs elsewhere. */
+static const uint8_t *told_set(const tinyops_part *part, const tinyops_neighbour *neighbour,
+                               uint32_t at) {
+  const uint8_t *told = neighbour->told;
+  const uint32_t place = part->place->position + (neighbour == &part->after ? 1u : 0xffffffffu);
+  const int32_t belongs = neighbour->heard != 0 &&
+                          told[TINYOPS_LINK_PART_STATE_VERSION_AT] == TINYOPS_PART_VERSION &&
+                          told[TINYOPS_LINK_PART_STATE_POSITION_AT] == place &&
+                          told[TINYOPS_LINK_PART_STATE_PARTS_AT] == part->place->parts;
+  return belongs ? told + at : 0;
+}
+
+/* Where nothing switches: what runs is all that there is to offer. */
+static void decide_plainly(const tinyops_chain_view *view, tinyops_chain_decision *decision) {
+  const int32_t alike = view->position == 0 || tinyops_bytes_differ(view->offered, view->running,
+                                                                    TINYOPS_CHAIN_SET_BYTES) == 0;
+  const int32_t last = view->position + 1u == view->parts;
+  *decision = (tinyops_chain_decision){.switches = 0};
+  copy_set(decision->offered, alike != 0 ? view->running : 0);
+  copy_set(decision->committed, last != 0 ? view->running : view->committed);
+}
+
+/* The model is another one, or gone: whatever was on its way is forgotten. */
+static void refresh(tinyops_part *part) {
+  part->loads = part->app.loads;
+  part->model = part->app.state == TINYOPS_OK ? tinyops_part_find(&part->app, part->place) : 0;
+  part->out.active = 0;
+  part->acknowledges = 0;
+  part->in = (tinyops_pieces_in){.pieces = 0};
+  copy_set(part->sets.running, part->model != 0 ? part->model->set : 0);
+  if (part->model != 0 && part->place->position > 0) {
+    const tinyops_message takes = tinyops_part_takes(part);
+    tinyops_pieces_await(&part->in, &takes, part->model->set, part->number);
+  }
+}
+
+int32_t tinyops_part_is_busy(const tinyops_app *app) {
+  const tinyops_part *part = (const tinyops_part *)(const void *)app;
+  return (part->out.active != 0 && part->out.message.tensors != 0) || part->in.open != 0;
+}
+
+static void decide(tinyops_part *part) {
+  const tinyops_chain_switching *switching = part->place->switching;
+  tinyops_chain_view *sets = &part->sets;
+  const uint8_t *wished = told_set(part, &part->before, TINYOPS_LINK_PART_STATE_WISHED_AT);
+  copy_set(sets->offered, told_set(part, &part->before, TINYOPS_LINK_PART_STATE_OFFERED_AT));
+  copy_set(sets->also, told_set(part, &part->before, TINYOPS_LINK_PART_STATE_ALSO_AT));
+  copy_set(sets->committed, told_set(part, &part->after, TINYOPS_LINK_PART_STATE_COMMITTED_AT));
+  sets->offer_wished = wished != 0 && *wished != 0;
+  if (switching == 0) {
+    decide_plainly(sets, &part->decided);
+  } else {
+    switching->decide(sets, &part->decided);
+  }
+}
+
+/* Sets are decided again whenever something is known anew; what follows is told by `tell`. Twice at
+ * most: a spare that ran before proves itself first. */
+static void change_sets(tinyops_part *part) {
+  const tinyops_chain_switching *switching = part->place->switching;
+  void *context = part->place->switching_context;
+  const int32_t free = switching != 0 && tinyops_part_is_busy(&part->app) == 0;
+  for (uint32_t i = 0; i < 3; i++) {
+    if (free && switching->find_spare(context, &part->app, &part->sets) != 0) {
+      tinyops_part_yield(&part->app);
+    }
+    if (part->loads != part->app.loads) {
+      refresh(part);
+    }
+    decide(part);
+    if (!free || part->decided.switches == 0 || i == 2) {
+      return;
+    }
+    switching->apply(context, &part->app);
+  }
+}
+
+/* -- what comes -- */
+
+/* Numbers go on where the chain has them: those of a part that has started again begin behind. */
+static void catch_up(tinyops_part *part, const tinyops_neighbour *neighbour) {
+  const uint32_t told = tinyops_get32(neighbour->told + TINYOPS_LINK_PART_STATE_NUMBER_AT);
+  if (neighbour == &part->after && part->place->position == 0 &&
+      told - part->number < 0x80000000u) {
+    part->number = told;
+  }
+  if (neighbour == &part->before && part->in.open == 0 && told - part->in.number >= 0x80u) {
+    part->number = told;
+    if (part->model != 0) {
+      const tinyops_message takes = tinyops_part_takes(part);
+      tinyops_pieces_await(&part->in, &takes, part->model->set, told);
+    }
+  }
+}
+
+int32_t tinyops_part_take(tinyops_app *app, const uint8_t *frame, uint32_t bytes) {
+  tinyops_part *part = part_of(app);
+  const uint8_t *payload = frame + HEAD;
+  const uint32_t now = now_of(part);
+  if (frame[TYPE_AT] == TINYOPS_LINK_PART_STATE) {
+    if (tinyops_neighbour_take(&part->after, payload, bytes - HEAD, now) != 0) {
+      catch_up(part, &part->after);
+    }
+    return 1;
+  }
+  if (frame[TYPE_AT] == TINYOPS_LINK_PART_MISSING) {
+    part->after.heard_ms = part->after.heard != 0 ? now : part->after.heard_ms;
+    (void)tinyops_pieces_missing(&part->out, frame[SEQUENCE_AT], payload, bytes - HEAD, now);
+    return 1;
+  }
+  return 0;
+}
+
+/* An inference that the parts before have given up. */
+static void take_unavailable(tinyops_part *part, const uint8_t *payload, uint32_t bytes) {
+  if (bytes != TINYOPS_LINK_PART_UNAVAILABLE_SIZE) {
+    return;
+  }
+  const uint32_t number = tinyops_get32(payload + TINYOPS_LINK_PART_UNAVAILABLE_NUMBER_AT);
+  if (part->in.whole == 0 && number - part->in.number < 0x80000000u) {
+    part->in.number = number;
+    part->number = number;
+    tinyops_pieces_done(&part->in);
+  }
+  miss(part, number,
+       (tinyops_part_standing){payload[TINYOPS_LINK_PART_UNAVAILABLE_STATE_AT],
+                               payload[TINYOPS_LINK_PART_UNAVAILABLE_PART_AT]});
+}
+
+/* Of a message that comes, and does not get through. */
+static void act_on(tinyops_part *part, tinyops_pieces_event event) {
+  if (event == TINYOPS_PIECES_ASK) {
+    send_missing(part, 0);
+  } else if (event == TINYOPS_PIECES_AGAIN && part->acknowledges == 0) {
+    send_missing(part, 1);
+  } else if (event == TINYOPS_PIECES_LOST) {
+    miss(part, part->in.number,
+         (tinyops_part_standing){TINYOPS_PART_STALLED, part->place->position});
+  }
+}
+
+static void take_from_before(tinyops_part *part, uint32_t bytes) {
+  const uint8_t *frame = part->decoder.frame, *payload = frame + HEAD;
+  const uint32_t now = now_of(part);
+  part->before.heard_ms = part->before.heard != 0 ? now : part->before.heard_ms;
+  switch (frame[TYPE_AT]) {
+    case TINYOPS_LINK_PART_STATE:
+      if (tinyops_neighbour_take(&part->before, payload, bytes - HEAD, now) != 0) {
+        catch_up(part, &part->before);
+      }
+      break;
+    case TINYOPS_LINK_PART_PIECE:
+      /* Before both have told the same set nothing is taken, and while the arena holds what is to
+       * be sent nothing can be: it will be asked for. */
+      if (is_ready(tinyops_part_of_before(part, now)) && part->acknowledges == 0 &&
+          (part->out.active == 0 || part->out.message.tensors == 0)) {
+        act_on(part,
+               tinyops_pieces_take(&part->in, frame[SEQUENCE_AT], payload, bytes - HEAD, now));
+      }
+      break;
+    case TINYOPS_LINK_PART_UNAVAILABLE:
+      take_unavailable(part, payload, bytes - HEAD);
+      break;
+    default:
+      break; /* the line's own: answers, reports */
+  }
+}
+
+static int32_t listen(tinyops_part *part) {
+  const tinyops_port *port = part->app.board->port;
+  if (part->place->position == 0 || port->upstream == 0) {
+    return 0;
+  }
+  for (uint32_t taken = 0; taken < POLL_BYTES; taken++) {
+    const int32_t byte = port->upstream->read_byte(port->context);
+    if (byte == TINYOPS_PORT_NO_BYTE) {
+      return taken > 0;
+    }
+    const uint32_t bytes = tinyops_app_decode(&part->decoder, (uint8_t)byte);
+    if (bytes > 0) {
+      take_from_before(part, bytes);
+      return 1;
+    }
+  }
+  return 1;
+}
+
+/* -- an inference -- */
+
+/* What has come is computed, once what was made before is on its way. */
+static int32_t compute(tinyops_part *part) {
+  if (part->in.whole == 0 || part->out.active != 0) {
+    return 0;
+  }
+  const uint32_t number = part->in.number;
+  const tinyops_part_standing standing = stands(part);
+  part->number = number;
+  if (is_ready(standing)) {
+    part->app.result_index = number;
+    const int32_t status = tinyops_app_infer_part(&part->app);
+    if (status != TINYOPS_OK) {
+      miss(part, number, (tinyops_part_standing){TINYOPS_PART_FAILED, part->place->position});
+    }
+  } else {
+    miss(part, number, standing);
+  }
+  tinyops_pieces_done(&part->in);
+  part->acknowledges = 1;
+  return 1;
+}
+
+/* The part before may send the next one when this one can take it. */
+static int32_t acknowledge(tinyops_part *part) {
+  if (part->acknowledges == 0 || tinyops_part_is_busy(&part->app) != 0) {
+    return 0;
+  }
+  part->acknowledges = 0;
+  send_missing(part, 1);
+  return 1;
+}
+
+/* Outputs go on their way, from where they lie or, where there is room, from a copy: then the next
+ * inference need not wait. */
+static void pass_on(tinyops_part *part) {
+  tinyops_message message = tinyops_part_gives_from(part);
+  uint8_t *room = 0;
+  if (tinyops_part_room(part, &room) >= message.bytes) {
+    tinyops_message_read(&message, 0, room, message.bytes);
+    message = (tinyops_message){.bytes = message.bytes, .arena = room};
+  }
+  tinyops_pieces_begin(&part->out, &message, part->model->set, part->number, now_of(part));
+}
+
+static int32_t send_piece(tinyops_part *part) {
+  const uint32_t now = now_of(part);
+  if (part->out.active == 0) {
+    return 0;
+  }
+  const tinyops_part_standing after = tinyops_part_of_after(part, now);
+  const int32_t late = now - part->out.begun_ms >= LIMITS_A_MESSAGE * part->after_ms;
+  if (!is_ready(after) || late != 0) {
+    part->out.active = 0;
+    miss(part, part->out.number,
+         is_ready(after)
+             ? (tinyops_part_standing){TINYOPS_PART_STALLED, (uint8_t)(part->place->position + 1u)}
+             : after);
+    return 1;
+  }
+  const uint32_t length =
+      tinyops_pieces_next(&part->out, part->app.reply, now, part->after_ms / ASKS_A_LIMIT);
+  if (length > 0) {
+    send_down(part, part->app.reply, length);
+  }
+  return length > 0;
+}
+
+/* -- what the application asks -- */
+
+void tinyops_part_yield(tinyops_app *app) {
+  tinyops_part *part = part_of(app);
+  if (part->out.active != 0 && part->out.message.tensors != 0) {
+    part->out.active = 0;
+    miss(part, part->out.number, (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
+  }
+  if (part->in.open != 0) {
+    const uint32_t number = part->in.number;
+    tinyops_pieces_done(&part->in);
+    part->acknowledges = 1;
+    miss(part, number, (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
+  }
+}
+
+/* A first part whose host is none of a chain, and feeds it itself: to be proven by itself. */
+static int32_t is_alone(const tinyops_part *part) {
+  return part->place->position == 0 && part->after.known == 0 &&
+         part->app.sensing != TINYOPS_SENSING_ON;
+}
+
+int32_t tinyops_part_refuses(tinyops_app *app) {
+  tinyops_part *part = part_of(app);
+  if (part->place->position > 0 || is_alone(part)) {
+    return 0;
+  }
+  tinyops_part_standing standing = stands(part);
+  if (is_ready(standing) && part->out.active != 0) {
+    standing = (tinyops_part_standing){TINYOPS_PART_BUSY, (uint8_t)(part->place->position + 1u)};
+  }
+  if (is_ready(standing)) {
+    return 0;
+  }
+  /* What is on its way has a number below this one's: so it must not be told before that. */
+  if (part->out.active == 0) {
+    miss(part, ++part->number, standing);
+  } else {
+    part->missed++;
+  }
+  return 1;
+}
+
+void tinyops_part_hold(tinyops_app *app) {
+  tinyops_part *part = part_of(app);
+  if (part->place->position == 0 && part->model != 0) {
+    const tinyops_message takes = tinyops_part_takes(part);
+    tinyops_message_hold(&takes);
+  }
+}
+
+int32_t tinyops_part_gives(tinyops_app *app) {
+  tinyops_part *part = part_of(app);
+  if (is_last(part) || is_alone(part) || part->model == 0) {
+    return 0;
+  }
+  if (part->place->position == 0) {
+    part->number++;
+  }
+  pass_on(part);
+  return 1;
+}
+
+void tinyops_part_invoked(tinyops_app *app) {
+  tinyops_part *part = part_of(app);
+  if (part->place->position == 0 && is_ready(stands(part)) && part->out.active == 0) {
+    (void)tinyops_part_gives(app);
+  }
+}
+
+/* -- the loop -- */
+
+int32_t tinyops_part_init(tinyops_part *part, const tinyops_app_board *board,
+                          const tinyops_part_place *place) {
+  *part = (tinyops_part){.place = place};
+  part->after_ms = place->after_ms < AFTER_LEAST_MS ? AFTER_LEAST_MS : place->after_ms;
+  part->sets.position = place->position;
+  part->sets.parts = place->parts;
+  const int32_t status = tinyops_app_init(&part->app, board);
+  const uint32_t now = now_of(part);
+  part->before.heard_ms = now;
+  part->after.heard_ms = now;
+  part->told_ms = now - TELL_MS;
+  refresh(part);
+  return status;
+}
+
+/* The host of the last part learns that there are no results, when that begins and while it lasts.
+ */
+static int32_t report(tinyops_part *part) {
+  if (!is_last(part)) {
+    return 0;
+  }
+  const uint32_t now = now_of(part);
+  const tinyops_part_standing standing = stands(part);
+  const int32_t due = part->was_ready != 0 || now - part->unavailable_ms >= TELL_MS;
+  part->was_ready = is_ready(standing) != 0;
+  if (part->was_ready != 0 || due == 0 || standing.state == TINYOPS_PART_STARTING) {
+    return 0;
+  }
+  part->unavailable_ms = now;
+  say_unavailable(part, part->number, standing);
+  return 1;
+}
+
+int32_t tinyops_part_poll(tinyops_part *part) {
+  int32_t did = tinyops_app_poll(&part->app);
+  if (did != 0) {
+    part->opened = 0;
+  }
+  if (part->loads != part->app.loads) {
+    refresh(part);
+  }
+  did |= listen(part);
+  act_on(part, tinyops_pieces_wait(&part->in, now_of(part), part->after_ms / ASKS_A_LIMIT));
+  did |= compute(part);
+  did |= send_piece(part);
+  did |= acknowledge(part);
+  change_sets(part);
+  did |= tell(part);
+  did |= report(part);
+  return did;
+}
