@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
 from tinyops.cli.output import Output
+from tinyops.files import printable
 
 if TYPE_CHECKING:
     from tinyops.files import JsonObject
@@ -37,9 +38,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     head = f"{manifest.project} {manifest.tag}, {manifest.created}, manifest {release.digest[:19]}"
     value = {"version": manifest.version, "digest": release.digest, "figures": figure_json(manifest, root / FOLDER)}
     value |= {"offered": offered_json(waiting, manifest.version)}
+    cuts = {step.partition(":")[2]: r.facts for step, r in manifest.steps.items() if step.startswith("split:")}
+    value |= {"chains": cuts} if cuts else {}
     times = time_lines(manifest, root / FOLDER)
     lines = [head, *([waiting.sentence] if waiting else []), ""]
-    output.result(value, "\n".join([*lines, output.table(HEADERS, rows(manifest)), *times, FOOTNOTE]))
+    chains = [line for fleet, facts in cuts.items() for line in ("", f"{fleet}:", *_indented(facts["explanation"]))]
+    output.result(value, "\n".join([*lines, output.table(HEADERS, rows(manifest)), *times, FOOTNOTE, *chains]))
     return 0
 
 
@@ -70,3 +74,7 @@ def _variant_lines(name: str, facts: JsonObject, output: Output) -> Iterator[str
         yield line
     if layers := layer_rows(facts):
         yield output.table(LAYER_HEADERS, layers)
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    yield from (f"  {printable(str(line))}" for line in lines)
