@@ -40,9 +40,6 @@ def model_faults(spec: ModelSpec, dataset: DatasetSpec | None) -> Iterator[Fault
         yield Fault(("spec", "training"), "a finished .tflite is not trained", "remove it", key=True)
     if not finished and spec.training is None:
         yield Fault(("spec",), 'field "training" is missing', "training: {epochs: 30} takes the defaults", key=True)
-    if finished and spec.squeeze.searches:
-        message = "a finished .tflite has one variant, which is itself"
-        yield Fault(("spec", "squeeze", "variants"), message, "name a model that tinyops trains, or one variant")
     kinds = list(kind_faults(spec))
     yield from kinds
     yield from _gate_faults(spec, dataset)

@@ -13,7 +13,6 @@ from tinyops.artifacts import FACTS, Condition, InputRef, Record, Step, wanted_n
 from tinyops.boards.loader import load_catalog
 from tinyops.build.choice.step import fits, pick
 from tinyops.build.steps import desired_steps
-from tinyops.errors import SpecError
 from tinyops.specs.loader import load_repository
 from tinyops.specs.lock import Lock, TinyopsPins
 from tinyops.specs.targets import all_targets
@@ -101,15 +100,6 @@ def test_a_pinned_fleet_runs_what_it_is_pinned_to(bench: Repository) -> None:
     targets = all_targets(loaded)
     assert targets["pinned"]["microbit"].model_step.startswith("squeeze:motion.abab")
     assert targets["wrist"]["microbit"].model_step == "choose:wrist/microbit"
-
-
-def test_a_finished_model_has_one_variant(tmp_path: Path) -> None:
-    from fakes.projects import FINISHED, finished_model
-
-    text = FINISHED + "  squeeze: {variants: [int8, {width: 0.5}]}\n"
-    bench = repository(tmp_path / "bench", text, model=finished_model())
-    with pytest.raises(SpecError, match=r"a finished .tflite has one variant, which is itself"):
-        load_repository(bench.root, catalog=CATALOG)
 
 
 def test_steps_without_what_no_condition_wants() -> None:
