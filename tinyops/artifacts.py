@@ -7,8 +7,8 @@ when a step ran. Steps never import each other: what they share is the files nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +34,8 @@ class Source:
 
 
 ALL_OUTPUTS = "*"
+FACTS = "facts.json"  # no file: the facts of a step, which its reader finds as one
+FAILED = "failed"  # the fact of a step that could not be done: why
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class InputRef:
     """One output of another step: `step` is that step's id, `output` the file's name there.
 
     `ALL_OUTPUTS` stands for every file that the step makes, each under its own name; where the input's name has a dot,
-    what stands before it comes before theirs: `eye.image` gives `eye.model.bin`.
+    what stands before it comes before theirs: `eye.image` gives `eye.model.bin`. `FACTS` stands for the step's facts
+    as JSON. A step reads what is `optional` only where the other did not fail.
     """
 
     step: str
     output: str
+    optional: bool = False
 
     def files(self, name: str, outputs: Mapping[str, Artifact]) -> dict[str, Artifact]:
         """What an input of that name stands for, of the step's outputs, by the names under which files are found."""
@@ -56,11 +60,27 @@ class InputRef:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """A step that is wanted only where a fact of another says so."""
+
+    step: str
+    fact: str
+
+    def holds(self, records: Mapping[str, Record]) -> bool | None:
+        """None while it is not known."""
+        found = records[self.step].facts.get(self.fact) if self.step in records else None
+        return None if found is None else bool(found)
+
+
+@dataclass(frozen=True)
 class Step:
     """One step as the specs want it.
 
     `kind` names the function, `subject` what it is done to (`activity`, `activity/nano33ble`).
-    `settings` is JSON from specs and catalogue; `lock` the lock entries the result depends on.
+    `settings` is JSON from specs and catalogue; `lock` the lock entries the result depends on. `keeps` names
+    settings that hold a fact of the last release: what a step chose then, and chooses again while it can (`settled`).
+    Only where its `condition` holds it is made, and who reads it does without it otherwise. That a `fallible` one
+    cannot be done (SpecError, DoesNotFit) is its result, recorded as the fact FAILED. Neither changes its key.
     """
 
     kind: str
@@ -69,10 +89,26 @@ class Step:
     lock: JsonObject = field(default_factory=dict)
     inputs: Mapping[str, InputRef] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
+    keeps: Mapping[str, str] = field(default_factory=dict)
+    condition: Condition | None = None
+    fallible: bool = False
 
     @property
     def id(self) -> str:
         return f"{self.kind}:{self.subject}"
+
+    @property
+    def needs(self) -> Iterator[str]:
+        """The ids of the steps that come before it."""
+        yield from (ref.step for ref in self.inputs.values())
+        if self.condition is not None:
+            yield self.condition.step
+
+    def without(self, steps: Collection[str]) -> Step:
+        """The same where some steps are not made."""
+        if not any(ref.step in steps for ref in self.inputs.values()):
+            return self
+        return replace(self, inputs={name: ref for name, ref in self.inputs.items() if ref.step not in steps})
 
     def key(self, input_digests: Mapping[str, str]) -> str:
         """The step's key, given the digest of each input (every name in `inputs`)."""
@@ -105,11 +141,24 @@ class Record:
     outputs: dict[str, Artifact]
     facts: JsonObject
 
+    @property
+    def failure(self) -> str:
+        """Why a fallible step could not be done; empty where it could."""
+        return str(self.facts.get(FAILED, ""))
+
+    def has(self, name: str) -> bool:
+        """Whether there is a digest for what a step reads of it: also for what it failed to make."""
+        return name in (ALL_OUTPUTS, FACTS) or name in self.outputs or bool(self.failure)
+
     def output_digest(self, name: str) -> str:
-        """The digest of one output, or of all of them with their names. Raises KeyError."""
+        """The digest of one output, of all of them with their names, or of the facts. Raises KeyError."""
+        if name in self.outputs:
+            return self.outputs[name].digest
+        if name == FACTS or self.failure:
+            return digest_json(self.facts)
         if name == ALL_OUTPUTS:
             return digest_json({n: a.digest for n, a in self.outputs.items()})
-        return self.outputs[name].digest
+        raise KeyError(name)
 
     def to_json(self) -> JsonObject:
         outputs = {n: {"digest": a.digest, "bytes": a.bytes} for n, a in self.outputs.items()}
@@ -125,6 +174,31 @@ class Record:
             raise ValueError(f"not a step record: {error}") from error
 
 
+def settled(step: Step, before: Record | None, digests: Mapping[str, str] | None) -> Step:
+    """A step as it is run, given its released record and the digests of its inputs, None while those are not known.
+
+    What was released stays as it is where nothing else changes; else the step is told what it chose then.
+    """
+    if not step.keeps or before is None:
+        return step
+    told = {name: before.settings[name] for name in step.keeps if name in before.settings}
+    same = replace(step, settings={**step.settings, **told})
+    if digests is not None and same.key(digests) == before.key:
+        return same
+    chosen = {name: {fact: before.facts[fact]} for name, fact in step.keeps.items() if fact in before.facts}
+    return replace(step, settings={**step.settings, **chosen})
+
+
+def wanted_now(steps: Iterable[Step], records: Mapping[str, Record]) -> Iterator[Step]:
+    """Steps without those whose condition does not hold, or is not known; `records` may grow while they are read."""
+    dropped: set[str] = set()
+    for step in steps:
+        if step.condition is not None and not step.condition.holds(records):
+            dropped.add(step.id)
+        else:
+            yield step.without(dropped)
+
+
 def closure(step_ids: Iterable[str], by_id: Mapping[str, Step]) -> set[str]:
     """Some steps and everything that they need, by id."""
     found: set[str] = set()
@@ -133,7 +207,7 @@ def closure(step_ids: Iterable[str], by_id: Mapping[str, Step]) -> set[str]:
         step_id = waiting.pop()
         if step_id not in found:
             found.add(step_id)
-            waiting += [ref.step for ref in by_id[step_id].inputs.values()]
+            waiting += by_id[step_id].needs
     return found
 
 

@@ -132,6 +132,11 @@ class Windows:
         return len(self.labels)
 
 
+def some_windows(windows: Windows, indices: NDArray[np.int64]) -> Windows:
+    """Those of the windows, in the order of the indices."""
+    return Windows(windows.counts[indices], windows.recording[indices], windows.labels[indices])
+
+
 def cut_windows(recordings: Recordings, *, test: bool, window_frames: int, hop_frames: int) -> Windows:
     """Every whole window of the recordings on one side, in their order.
 

@@ -28,6 +28,11 @@ from tinyops.process import LONGEST_WAIT_S, kill_all
 RESOURCES: Mapping[str, str] = {
     "train": "train",
     "squeeze": "train",
+    "split": "build",
+    "part": "train",
+    "cost": "build",
+    "fits": "build",
+    "choose": "build",
     "compile": "build",
     "image": "build",
     "firmware": "build",

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tinyops.artifacts import Artifact, Progress, Record, Step
+from tinyops.artifacts import FACTS, FAILED, Artifact, Progress, Record, Step, settled
 from tinyops.build.runners import LocalRunner, Runner
-from tinyops.errors import TinyopsError, ToolError, UnsafePlan
+from tinyops.errors import DoesNotFit, SpecError, TinyopsError, ToolError, UnsafePlan
+from tinyops.files import JsonObject, pretty_json
 from tinyops.process import LONGEST_WAIT_S
 from tinyops.store import Store, take_outputs
 
 # What cannot be made again byte for byte: its loss is said, never repaired in silence.
 NOT_REPRODUCIBLE = frozenset({"train"})
+FAILURE_LIMIT = 2000  # characters of what a record says of a step that could not be done
 
 
 class Watcher(Protocol):
@@ -38,11 +40,12 @@ class Watcher(Protocol):
 class Outcome:
     """Records of the steps that ended well, and the errors of those that did not.
 
-    A step whose input failed is in neither.
+    A step whose input failed is in neither, nor one whose condition does not hold: those are `skipped`.
     """
 
     records: Mapping[str, Record]
     errors: Mapping[str, TinyopsError]
+    skipped: Collection[str] = ()
 
 
 @dataclass
@@ -51,7 +54,7 @@ class Executor:
 
     `released` finds the record that a release holds of a step with this key: such a step is not run.
     `fetch` brings a released output back into the store, or returns None when it is not released.
-    `runner` says where steps run, and how many at once.
+    `runner` says where steps run, and how many at once. `before` are the last release's records, for what steps keep.
     """
 
     store: Store
@@ -60,10 +63,12 @@ class Executor:
     watcher: Watcher
     runner: Runner = field(default_factory=LocalRunner)
     replace: Collection[str] = ()
+    before: Mapping[str, Record] = field(default_factory=dict)
     _active: set[str] = field(default_factory=set)
     _steps: dict[str, Step] = field(default_factory=dict)
     _records: dict[str, Record] = field(default_factory=dict)
     _errors: dict[str, TinyopsError] = field(default_factory=dict)
+    _skipped: set[str] = field(default_factory=set)
 
     def run(self, steps: Sequence[Step]) -> Outcome:
         """Runs what is stale. Ctrl-C ends the running programs and is passed on."""
@@ -82,11 +87,21 @@ class Executor:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self._end()
                 raise
-        return Outcome(dict(self._records), dict(self._errors))
+        return Outcome(dict(self._records), dict(self._errors), frozenset(self._skipped))
 
-    def _ready(self, waiting: Mapping[str, Step], busy: int) -> list[Step]:
-        ready = [s for s in waiting.values() if all(r.step in self._records for r in s.inputs.values())]
+    def _ready(self, waiting: dict[str, Step], busy: int) -> list[Step]:
+        self._skip(waiting)
+        ready = [s for s in waiting.values() if all(need in self._records for need in s.needs)]
         return ready[: max(self.runner.jobs - busy, 0)]
+
+    def _skip(self, waiting: dict[str, Step]) -> None:
+        """Takes out what no condition wants: whoever reads it does without."""
+        unwanted = {s.id for s in waiting.values() if s.condition and s.condition.holds(self._records) is False}
+        for step in [*waiting.values()] if unwanted else ():
+            self._steps[step.id] = waiting[step.id] = step.without(unwanted)
+        for step_id in unwanted:
+            del waiting[step_id]
+        self._skipped |= unwanted
 
     def _take_finished(self, running: dict[concurrent.futures.Future[Record], Step]) -> None:
         # A signal that comes just before a wait begins does not end it: so no wait lasts long.
@@ -120,6 +135,8 @@ class Executor:
 
     def _reuse_or_make(self, step: Step) -> Record:
         inputs = {name: self._records[ref.step].output_digest(ref.output) for name, ref in step.inputs.items()}
+        if step.id not in self.replace:
+            step = settled(step, self.before.get(step.id), inputs)
         key = step.key(inputs)
         if step.id not in self.replace:
             if (released := self.released(step, key)) is not None:
@@ -133,23 +150,42 @@ class Executor:
     def _make(self, step: Step, key: str, input_digests: Mapping[str, str]) -> Record:
         begin = time.monotonic()
         self.watcher.started(step)
-        paths = self._input_paths(step)
         with self.store.scratch(step.id) as scratch:
             out = scratch / "out"
             out.mkdir()
             work = f"{key}+{secrets.token_hex(4)}" if step.id in self.replace else key  # not what was made before
-            facts = self.runner.run(step, work, paths, out, lambda p: self.watcher.progress(step, p))
-            outputs = take_outputs(self.store, out)
+            facts = self._run(step, work, scratch, out)
+            outputs = take_outputs(self.store, out) if FAILED not in facts else {}
         sources = {name: source.digest for name, source in step.sources.items()}
         record = Record(step.id, key, step.settings, step.lock, dict(input_digests), sources, outputs, facts)
         self.store.save(record)
         self.watcher.finished(step, "built", time.monotonic() - begin)
         return record
 
-    def _input_paths(self, step: Step) -> dict[str, Path]:
+    def _run(self, step: Step, work: str, scratch: Path, out: Path) -> JsonObject:
+        """The facts of a step, or why it cannot be done where that is its result."""
+        try:
+            paths = self._input_paths(step, scratch)
+            return self.runner.run(step, work, paths, out, lambda p: self.watcher.progress(step, p))
+        except (SpecError, DoesNotFit) as error:
+            if not step.fallible:
+                raise
+            self.watcher.warning(f"{step.id}: {error.message.splitlines()[0]}")
+            return {FAILED: error.message[:FAILURE_LIMIT]}
+
+    def _input_paths(self, step: Step, scratch: Path) -> dict[str, Path]:
         paths = {name: source.path for name, source in step.sources.items()}
-        for name, ref in step.inputs.items():
-            for file, artifact in ref.files(name, self._records[ref.step].outputs).items():
+        for number, (name, ref) in enumerate(step.inputs.items()):
+            record = self._records[ref.step]
+            if ref.output == FACTS:
+                paths[name] = scratch / f"{number}-{FACTS}"
+                paths[name].write_bytes(pretty_json(record.facts))
+                continue
+            if record.failure:
+                if ref.optional:
+                    continue
+                raise SpecError(record.failure)
+            for file, artifact in ref.files(name, record.outputs).items():
                 paths[file] = self._output_path(ref.step, artifact)
         return paths
 

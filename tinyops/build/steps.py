@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from tinyops.artifacts import ALL_OUTPUTS, InputRef, Source, Step
 from tinyops.boards.model import Board, BoardSpec, Silicon
+from tinyops.build.chain_split import chain_facts, cut_steps
 from tinyops.build.chain_twin import chain_step
+from tinyops.build.choice.wanted import Place, as_searched, choice_steps, taught_by
 from tinyops.build.contracts import trained_contract
 from tinyops.build.fits import model_room
 from tinyops.build.trust import find_trust
@@ -31,7 +33,11 @@ from tinyops.specs.window import frame_samples, window
 from tinyops.twin.slot_images import slot_files
 
 # Raised when a step's own code changes what it makes; a compiler's and a firmware's code is in the lock.
-REVISIONS = {"collect": 1, "train": 1, "squeeze": 3, "twin": 2}
+REVISIONS = {"collect": 1, "train": 1, "squeeze": 4, "twin": 2}
+ORDER = (
+    *("collect", "train", "squeeze", "cost", "fits", "choose", "split", "part"),
+    *("compile", "image", "firmware", "twin", "chain"),
+)
 TRAIN_PACKAGES = ("tensorflow-cpu", "keras", "numpy")
 PINNED = "pinned"
 SQUEEZE_PACKAGES = ("ai-edge-quantizer", "ai-edge-litert", "tflite-micro", "numpy")
@@ -42,28 +48,72 @@ def desired_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Boar
     found: dict[str, Step] = {}
     for step in _all_steps(repository, lock, catalog):
         found.setdefault(step.id, step)
-    order = ("collect", "train", "squeeze", "compile", "image", "firmware", "twin", "chain")
-    return tuple(sorted(found.values(), key=lambda step: (order.index(step.kind), step.subject)))
+    return tuple(_in_order(found))
+
+
+def _in_order(steps: Mapping[str, Step]) -> Iterator[Step]:
+    """By kind, then by subject, but none before what it needs."""
+    done: set[str] = set()
+
+    def with_needs(step: Step) -> Iterator[Step]:
+        done.add(step.id)
+        for need in step.needs:
+            if need in steps and need not in done:
+                yield from with_needs(steps[need])
+        yield step
+
+    for step in sorted(steps.values(), key=lambda step: (ORDER.index(step.kind), step.subject)):
+        if step.id not in done:
+            yield from with_needs(step)
 
 
 def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board]) -> Iterator[Step]:
     for name in repository.datasets:
         yield collect_step(repository, name, lock)
-    for name in repository.models:
-        yield from model_steps(repository, name, lock)
+
+    def parts(place: Place) -> Iterator[Step]:
+        return board_steps(repository, place.fleet, place.target, place.board, lock)
+
+    models = [entry.document for entry in repository.models.values()]
+    taught = taught_by(models)
+    for model in models:
+        steps = model_steps(repository, model.name, lock)
+        if model.spec.squeeze.searches:
+            yield from as_searched(model, steps, taught)
+            yield from choice_steps(repository, model, catalog, parts)
+        else:
+            yield from steps
     for entry in repository.fleets.values():
         fleet = entry.document
         targets = fleet_targets(fleet, repository.models[fleet.spec.model_name].document.spec.squeeze)
         if fleet.spec.model.digest is not None:
             yield pinned_step(fleet)
-        twins = []
-        for target in targets.values():
-            board = catalog[target.board].built_with(target.binding.framework)
-            own = [*board_steps(repository, fleet, target, board, lock)]
-            yield from own
-            twins.append(own[-1])
-        if fleet.spec.chain is not None:
-            yield chain_step([*targets.values()], twins)
+        yield from _fleet_steps(repository, fleet, targets, catalog, lock)
+
+
+def _fleet_steps(
+    repository: Repository, fleet: Fleet, targets: Mapping[str, Target], catalog: Mapping[str, Board], lock: Lock
+) -> Iterator[Step]:
+    """For each target; of a chain, before them where its model is cut, after them all of its parts together."""
+    boards = {name: catalog[t.board].built_with(t.binding.framework) for name, t in targets.items()}
+    chained = fleet.spec.chain is not None
+    if chained:
+        prefer = repository.models[fleet.spec.model_name].document.spec.squeeze.prefer
+        frames = takes_frames(repository, fleet.spec.model_name)
+        yield from cut_steps(fleet, targets, boards, prefer, lock, frames=frames)
+    twins = []
+    for name, target in targets.items():
+        own = [*board_steps(repository, fleet, target, boards[name], lock)]
+        yield from own
+        twins.append(own[-1])
+    if chained:
+        yield chain_step([*targets.values()], twins)
+
+
+def takes_frames(repository: Repository, model: str) -> bool:
+    """Whether a model takes a sensor's frames, and has a stream of them."""
+    spec = repository.models[model].document.spec
+    return spec.dataset is not None and not spec.input.takes_tensors
 
 
 def pinned_step(fleet: Fleet) -> Step:
@@ -163,12 +213,14 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
     model, facts = fleet.spec.model_name, board.spec
     subject, compiled = target.compiled, target.compile_step
     compiler = {"name": facts.compiler, "version": lock.compilers.get(facts.compiler)}
+    place = chain_facts(fleet, target)
+    files = ("int8.tflite", "features.json", *(["part.json"] if place else []))
     yield Step(
         "compile",
         subject,
         compile_settings(repository, model, board),
         {"tinyops": lock.tinyops.compiler},
-        {f: InputRef(target.model_step, f) for f in ("int8.tflite", "features.json")},
+        {f: InputRef(target.model_step, f) for f in files},
     )
     linked = facts.model_form == "linked"
     if not linked:
@@ -180,14 +232,14 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
             {"compiler": compiler, **_linker(facts, lock), "tinyops": lock.tinyops.compiler},
             {"sources": InputRef(compiled, ALL_OUTPUTS)},
         )
-    contract = trained_contract(repository, model, board)
+    contract = trained_contract(repository, model, board, place)
     firmware_inputs = {"sources": InputRef(compiled, ALL_OUTPUTS)} if linked else {}
     if not contract:
         firmware_inputs |= {"contract.json": InputRef(compiled, "contract.json")}
     yield Step(
         "firmware",
         target.subject,
-        {**firmware_settings(target, board), **_trust_settings(repository, facts), "contract": contract},
+        {**firmware_settings(target, board), **place, **_trust_settings(repository, facts), "contract": contract},
         {
             "compiler": compiler,
             "platformio": lock.python.get("platformio"),
@@ -198,9 +250,8 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
         },
         firmware_inputs,
     )
-    spec = repository.models[model].document.spec
-    frames = spec.dataset is not None and not spec.input.takes_tensors
-    yield _twin_step(target, board, lock, frames=frames, signed=_signed(fleet, facts))
+    frames = takes_frames(repository, model) and (not place or not place["chain"]["position"])
+    yield _twin_step(target, board, lock, frames=frames, signed={**_signed(fleet, facts), **place})
 
 
 def _signed(fleet: Fleet, facts: BoardSpec) -> JsonObject:
@@ -211,7 +262,7 @@ def _signed(fleet: Fleet, facts: BoardSpec) -> JsonObject:
 
 def _twin_step(target: Target, board: Board, lock: Lock, *, frames: bool, signed: JsonObject) -> Step:
     """`frames` says that the model takes a sensor's frames, so that a recording is streamed through the twin; `signed`
-    is what its images are bound to."""
+    is what its images are bound to, and of a part of a chain its place in that."""
     inputs = {"firmware": InputRef(target.firmware_step, ALL_OUTPUTS)}
     if board.spec.model_form != "linked":
         inputs = {"image": InputRef(target.image_step, ALL_OUTPUTS), **inputs}

@@ -10,13 +10,12 @@ from tinyops.chains.costing import Costs, runs_of
 from tinyops.chains.settings import SplitSettings
 from tinyops.errors import DoesNotFit, SpecError
 from tinyops.graph import Graph
-from tinyops.link.protocol import DATA_MAX
+from tinyops.link.parts import MESSAGE_MAX
 from tinyops.split import Found, Placement, Problem, boundaries, place, search, shortages
 from tinyops.split.boundaries import Boundary
 from tinyops.split.document import CROSSING_MAX
 from tinyops.split.explain import Explanation, explain, sentence
 
-MESSAGE_MAX = 512 * DATA_MAX  # bytes that parts hand on for one inference
 ROUNDS_MAX = 10_000
 
 How: TypeAlias = Literal["given", "kept", "searched"]

@@ -23,8 +23,10 @@ def report(judged: Judgement, errors: Mapping[str, TinyopsError], output: Output
         output.note(f"held: fleet {fleet} keeps what it has:")
         for miss in missed:
             output.note(f"  {miss}")
-        if gates := [miss.gate for miss in missed if miss.can_be_lifted]:
-            output.note(f"  it moves with {_override(gates[0], judged.models[fleet])} under its `overrides`")
+        if lifted_ := [miss for miss in missed if miss.can_be_lifted]:
+            models, first = judged.models[fleet], lifted_[0]
+            digest = models.get(first.board or "", next(iter(models.values())))
+            output.note(f"  it moves with {_override(first.gate, digest)} under its `overrides`")
     for fleet, lifted in sorted(judged.overridden.items()):
         for override in lifted:
             output.note(

@@ -22,6 +22,7 @@ HEADERS = (
     *("settings_format.h", "settings_smp.h"),
     *("sha256.h", "slots.h", "smp.h", "smp_group.h"),
 )
+CHAIN_HEADERS = ("chain.h", "model_part.h", "part_link.h")
 # Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.
 FIRMWARE_VERSION = "0.1.0"
 SOURCE_LIMIT_BYTES = 64 * MIB
@@ -42,6 +43,12 @@ def sources(source: str, folder: str) -> dict[str, bytes]:
     """The C of one folder of the runtime, under its place in the project."""
     found = sorted(p for p in (RUNTIME / source).iterdir() if p.suffix in {".c", ".cpp", ".h"})
     return {f"{folder}/{p.name}": p.read_bytes() for p in found}
+
+
+def chain_files() -> dict[str, bytes]:
+    """The runtime's C of a part of a chain, beside the application's."""
+    found = {f"include/tinyops/{name}": (RUNTIME / "include/tinyops" / name).read_bytes() for name in CHAIN_HEADERS}
+    return found | sources("chain", "src/chain")
 
 
 def digest_rows(digest: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tinyops.artifacts import Progress, Step
 from tinyops.boards.model import BoardSpec
 from tinyops.files import JsonObject
+from tinyops.firmware.chained import read_place
 from tinyops.firmware.contract import read_contract_file
 from tinyops.firmware.forms.form import Request, Work, nobody
 from tinyops.firmware.forms.registry import form_of
@@ -40,4 +41,5 @@ def _request(step: Step, inputs: Mapping[str, Path]) -> Request:
         contract=settings.get("contract") or read_contract_file(inputs["contract.json"]),
         trust=settings.get("trust") or nobody(),
         acts=read_acts(settings.get("act")),
+        chain=read_place(settings.get("chain")),
     )

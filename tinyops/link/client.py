@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 import time
 from collections import deque
@@ -250,10 +249,16 @@ class Link:
         self._results.clear()
         return found
 
-    def listen(self, timeout_s: float) -> None:
-        """Takes what comes until a frame has: a report is kept, others go to `told`."""
-        with contextlib.suppress(LinkTimeout):
+    def listen(self, timeout_s: float) -> bool:
+        """Takes what comes until a frame has, or the time is over: a report is kept, others go to `told`.
+
+        Whether one came.
+        """
+        try:
             self._take_report(self._next(time.monotonic() + timeout_s, Type.RESULT))
+        except LinkTimeout:
+            return False
+        return True
 
     def _take_report(self, frame: Frame) -> bool:
         """Whether it was one. Raises BoardFault for that of a crash."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from tinyops.artifacts import ALL_OUTPUTS, Record, Step, closure
+from tinyops.artifacts import Record, Step, closure, settled
 from tinyops.plan.changes import Action, Bound, Change, Plan, Reason
 
 TEXT_LIMIT = 60
@@ -80,7 +81,7 @@ def make_plan(
     still |= {name: NOT_ASKED for name in {*fleets, *released.fleets} if wish.leaves_out(name)}
     changes = [*_diff_steps(steps, released, wish, still)]
     moved = {f"{c.kind}:{c.moved_from}" for c in changes if c.moved_from}
-    gone = sorted(set(released.steps) - {s.id for s in steps} - moved)
+    gone = sorted(set(released.steps) - {c.id for c in changes} - moved)
     changed = {c.id: c.action for c in changes if c.action not in (Action.KEEP, Action.MOVE)}
     changes += [Change(*_split(i), Action.DELETE) for i in gone]
     changes += _diff_fleets(fleets, released, steps, changed, still)
@@ -101,13 +102,30 @@ def _diff_steps(steps: Sequence[Step], released: Released, wish: Wish, still: Ma
     wanted = {step.id for step in steps}
     orphans = {(i.partition(":")[0], record.key): record for i, record in released.steps.items() if i not in wanted}
     left = _left_out(steps, wish, still)
+    open_ = Counter(s.condition.step for s in steps if s.condition is not None and s.id not in released.steps)
+    dropped: set[str] = set()
     for step in steps:
-        change, record = _diff_step(step, released, known, orphans, wish.replace)
+        if _is_dropped(step, known, released):
+            dropped.add(step.id)
+            continue
+        change, record = _diff_step(step.without(dropped), released, known, orphans, wish.replace)
+        if open_[step.id] and change.action is not Action.KEEP:
+            what = "step waits" if open_[step.id] == 1 else "steps wait"
+            waiting = Reason(f"{open_[step.id]:,} more {what} for what it says")
+            change = replace(change, reasons=(*change.reasons, waiting))
         if step.id in left and change.action is not Action.KEEP:
             change, record = replace(change, action=Action.HELD, follows=(), reasons=(left[step.id],)), None
         if record is not None:
             known[step.id] = record
         yield change
+
+
+def _is_dropped(step: Step, known: Mapping[str, Record], released: Released) -> bool:
+    """Whether a step is not in the plan: its condition does not hold, or will be known after apply and never held."""
+    if step.condition is None:
+        return False
+    holds = step.condition.holds(known)
+    return holds is False or (holds is None and step.id not in released.steps)
 
 
 def _left_out(steps: Sequence[Step], wish: Wish, still: Mapping[str, Reason]) -> dict[str, Reason]:
@@ -135,9 +153,12 @@ def _diff_step(
     digests = {
         name: known[ref.step].output_digest(ref.output)
         for name, ref in step.inputs.items()
-        if ref.step in known and ref.output in {ALL_OUTPUTS, *known[ref.step].outputs}
+        if ref.step in known and known[ref.step].has(ref.output)
     }
-    key = step.key(digests) if len(digests) == len(step.inputs) else None
+    known_all = len(digests) == len(step.inputs)
+    if step.id not in wanted_again:
+        step = settled(step, before, digests if known_all else None)
+    key = step.key(digests) if known_all else None
     change = partial(Change, step.kind, step.subject, key=key, released=before.facts if before else None)
     if step.id in wanted_again:
         action = Action.REPLACE if before else Action.CREATE

@@ -82,6 +82,7 @@ class _Figures(_Strict):
     image_bytes: _Count | None = Field(description="Of the model's image.")
     proof_model: _Line | None = Field(description="How far the model's bytes are proven.")
     proof_firmware: _Line | None = Field(description="How far the firmware's bytes are proven.")
+    variant: _Line | None = Field(default=None, description="Of the model, where each board gets its own.")
 
 
 class _Miss(_Strict):
@@ -103,6 +104,9 @@ class _Price(_Strict):
     air_bytes: _Count | None = Field(description="What a device fetches; null: known after apply.")
     devices: _Count | None = Field(description="How many do; null: no file lists them.")
     missed: tuple[_Miss, ...] = Field(max_length=1000, description="Gates that it or its model misses.")
+    chosen: _Line | None = Field(
+        default=None, description="Why it gets its variant; empty: known after apply; null: none is chosen."
+    )
 
 
 class _Awaiting(_Strict):
@@ -172,7 +176,8 @@ def _finding(found: _Finding) -> DataFinding:
 def _price(price: _Price) -> Price:
     missed = tuple(Miss(**miss.model_dump()) for miss in price.missed)
     was, now = (_figures(found) if found else None for found in (price.was, price.now))
-    return Price(price.fleet, price.board, price.model, was, now, price.whole, price.air_bytes, price.devices, missed)
+    rest = (price.whole, price.air_bytes, price.devices, missed, price.chosen)
+    return Price(price.fleet, price.board, price.model, was, now, *rest)
 
 
 def _figures(figures: _Figures) -> Figures:

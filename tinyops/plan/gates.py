@@ -145,18 +145,20 @@ def missed_chain(fleet: Fleet, facts: Mapping[str, Any]) -> tuple[Miss, ...]:
 
 
 def waived(
-    missed: Iterable[Miss], overrides: Iterable[Override], model_digest: str, today: date
+    missed: Iterable[Miss], overrides: Iterable[Override], models: Mapping[str, str], today: date
 ) -> tuple[tuple[Miss, ...], tuple[Override, ...]]:
     """The gates that stay missed, and the overrides that lifted the others.
 
     An override is for one gate (`recall_min` stands for every class) of one int8 model, named by its digest, and
-    ends with its last day.
+    ends with its last day. `models` are the digests of a fleet's, by board: what no one board misses is lifted for any.
     """
     left: list[Miss] = []
     used: dict[Override, None] = {}
     for miss in missed:
         names = (miss.gate, miss.gate.partition(".")[0])
-        lifting = [o for o in overrides if o.gate in names and o.digest == model_digest and today <= o.until]
+        own = models.get(miss.board or "")
+        digests = {*models.values()} if own is None else {own}
+        lifting = [o for o in overrides if o.gate in names and o.digest in digests and today <= o.until]
         if lifting:
             used[lifting[0]] = None
         else:

@@ -10,7 +10,7 @@ from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.findings import PLACES_IN_PLANS, DataFinding
 from tinyops.plan.findings import SIGNS as FINDING_SIGNS
 from tinyops.plan.prices import Figures, PlanFile, Price
-from tinyops.plan.render import SIGNS, summary
+from tinyops.plan.render import SIGNS, choice_line, summary
 
 LIMIT = 65_536  # characters that GitHub takes in one comment
 _ROOM = LIMIT - 2_000  # for what ends the comment
@@ -96,6 +96,8 @@ def _fleet(change: Change, prices: Sequence[Price]) -> list[str]:
         lines += [f"| {' | '.join(HEADERS)} |", f"|{'|'.join(['---'] * 2 + ['--:'] * 8 + ['---'])}|"]
         lines += [f"| {' | '.join(_row(price))} |" for price in prices]
         lines.append("")
+    chosen = [price for price in prices if price.chosen]
+    lines += [f"- {code_span(choice_line(price).strip())}" for price in chosen]
     misses = dict.fromkeys(str(miss) for price in prices for miss in price.missed)
     lines += [f"- {MISSED} {code_span(miss)}" for miss in misses]
     lines += [f"- {code_span(str(reason))}" for reason in change.reasons if str(reason) not in misses]
@@ -105,11 +107,19 @@ def _fleet(change: Change, prices: Sequence[Price]) -> list[str]:
 def _row(price: Price) -> Iterator[str]:
     missed = {miss.figure for miss in price.missed}
     yield table_cell(price.board)
-    yield table_cell(price.model)
+    yield table_cell(price.model) + _variant(price)
     for figure, cell in _cells(price):
         yield (
             f"{cell} {MISSED}" if figure in missed or (figure == "instructions" and "milliseconds" in missed) else cell
         )
+
+
+def _variant(price: Price) -> str:
+    """What of the model a board gets, where each gets its own."""
+    was, now = (found.variant if found and found.variant else "" for found in (price.was, price.now))
+    if price.chosen is None and not was:
+        return ""
+    return f" {_pair(table_cell(was) if was else '', table_cell(now) if now else '', price)}"
 
 
 def _cells(price: Price) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from tinyops.files import JsonObject
 from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
 from tinyops.manifest.sent import Sent, sent
 from tinyops.plan.awaiting import Awaiting
-from tinyops.plan.changes import Action, Change, Plan
+from tinyops.plan.changes import CONTROL, Action, Change, Plan
 from tinyops.plan.findings import DataFinding
 from tinyops.plan.gates import Miss
 from tinyops.specs.targets import Target, Targets
@@ -40,6 +40,7 @@ class Figures:
     image_bytes: int | None = None
     proof_model: str | None = None
     proof_firmware: str | None = None
+    variant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Price:
 
     `was` is None before its first release, `now` where it leaves. `whole` says that `now` was measured, not only
     what can be known without building. `air_bytes` are those that a device fetches, `devices` how many do; None: known
-    after apply, or nobody counts them. `missed` are the gates that the board or its model misses.
+    after apply, or nobody counts them. `missed` are the gates that the board or its model misses. `chosen` says why it
+    gets its variant: empty while that is not known, None where none is chosen.
     """
 
     fleet: str
@@ -60,6 +62,7 @@ class Price:
     air_bytes: int | None
     devices: int | None
     missed: tuple[Miss, ...] = ()
+    chosen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,15 @@ def _of_board(target: Target, changes: Mapping[str, Change], costs: Costs) -> Pr
         air = _air_bytes(released, built)
         now, whole = _figures(after, target.board, costs), True
     devices = costs.devices.get(fleet, {}).get(board, 0) if fleet in costs.devices else None
-    return Price(fleet, board, target.model, was, now, whole, air, 0 if air == 0 else devices, missed)
+    chosen = _chosen(target, costs.after if after is not None else costs.before if whole else None)
+    return Price(fleet, board, target.model, was, now, whole, air, 0 if air == 0 else devices, missed, chosen)
+
+
+def _chosen(target: Target, manifest: Manifest | None) -> str | None:
+    if not target.measured_step.startswith("choose:"):
+        return None
+    record = manifest.steps.get(target.measured_step) if manifest else None
+    return CONTROL.sub(" ", record.facts["choice"]["why"]) if record else ""
 
 
 def _moves(changes: Mapping[str, Change], step: str) -> bool:
@@ -148,7 +159,9 @@ def _foreseen(target: Target, changes: Mapping[str, Change], was: Figures | None
         return was, True, 0
     squeezed = changes.get(target.measured_step)
     facts = squeezed.released if squeezed is not None and stays[target.measured_step] else None
-    known = Figures(accuracy=_interval(facts), int8_loss=facts.get("int8_loss")) if facts else Figures()
+    known = Figures()
+    if facts:
+        known = Figures(_interval(facts), facts.get("int8_loss"), variant=facts.get("variant"))
     unmoved = was is not None and stays.get(target.image_step, True) and stays.get(target.firmware_step, True)
     return known, False, 0 if unmoved else None
 
@@ -166,6 +179,7 @@ def _figures(offered: BoardEntry, board: str, costs: Costs) -> Figures:
         image_bytes=figures.get("image_bytes"),
         proof_model=offered.proof.model,
         proof_firmware=offered.proof.firmware,
+        variant=figures.get("variant"),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tinyops.plan.awaiting import Awaiting
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.findings import DataFinding, finding_lines
+from tinyops.plan.prices import Price
 
 SIGNS = {
     Action.CREATE: "+",
@@ -20,13 +21,20 @@ SIGNS = {
 
 
 def plan_text(
-    plan: Plan, *, verbose: bool = False, awaiting: Awaiting | None = None, findings: Sequence[DataFinding] = ()
+    plan: Plan,
+    *,
+    verbose: bool = False,
+    awaiting: Awaiting | None = None,
+    findings: Sequence[DataFinding] = (),
+    prices: Sequence[Price] = (),
 ) -> str:
     """Every change with its reasons; what is kept only with `verbose`. Ends without a newline."""
     released = f"released v{plan.released_version}" if plan.released_version else "nothing released yet"
     lines = [f"{plan.project}: {released}", *([awaiting.sentence] if awaiting else []), ""]
     if shown := changes_text(plan.changes, verbose=verbose):
         lines += [shown, ""]
+    if chosen := [choice_line(price) for price in prices if price.chosen is not None and price.now is not None]:
+        lines += ["Variants:", *chosen, ""]
     if findings:
         lines += [*finding_lines(findings), ""]
     return "\n".join([*lines, summary(plan)])
@@ -49,6 +57,15 @@ def summary(plan: Plan) -> str:
     counts += f", {plan.count(Action.MOVE)} to move" if plan.count(Action.MOVE) else ""
     held = f", {plan.count(Action.HELD)} held" if plan.count(Action.HELD) else ""
     return f"Plan: {counts}{held}; {plan.count(Action.KEEP)} unchanged. ({plan.digest[:19]})"
+
+
+def choice_line(price: Price) -> str:
+    """Which variant of its model a board gets, and why."""
+    was, now = (found.variant if found else None for found in (price.was, price.now))
+    if not price.chosen:
+        now = "known after apply"
+    before = f"{was} → " if was and was != now else ""
+    return f"  {price.fleet}/{price.board}: {before}{now}" + (f": {price.chosen}" if price.chosen else "")
 
 
 def _change_lines(change: Change) -> Iterator[str]:

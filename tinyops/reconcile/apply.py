@@ -99,10 +99,11 @@ def run_steps(
 ) -> Outcome:
     """Runs what is stale of some steps; errors of what does not fit name the boards that would do."""
     store.sweep()
-    outcome = Executor(store, world.recall, fetcher(world, store), watcher, runner, replace).run(wanted)
+    before = world.released_records
+    outcome = Executor(store, world.recall, fetcher(world, store), watcher, runner, replace, before).run(wanted)
     steps = world.steps_by_id
     errors = {i: with_boards(steps[i], e, outcome.records, world.catalog) for i, e in outcome.errors.items()}
-    return Outcome(outcome.records, errors)
+    return Outcome(outcome.records, errors, outcome.skipped)
 
 
 def preview(world: World, plan: Plan, watcher: Watcher, *, runner: Runner, wish: Wish = NO_WISH) -> Applied:
@@ -285,6 +286,7 @@ def _assembled(
         ),
         images=signing.images,
         rollouts=Rollouts(terms(world), world.progress),
+        skipped=outcome.skipped,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
@@ -42,6 +42,11 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
     "collect": frozenset({"dataset.json"}),
     "train": frozenset({ALL_OUTPUTS}),
     "squeeze": frozenset({ALL_OUTPUTS}),
+    "split": frozenset({ALL_OUTPUTS}),
+    "part": frozenset({ALL_OUTPUTS}),
+    "cost": frozenset(),
+    "fits": frozenset(),
+    "choose": frozenset({ALL_OUTPUTS}),
     "compile": frozenset({"contract.json", "compile.json"}),
     "image": frozenset({ALL_OUTPUTS}),
     "firmware": frozenset(
@@ -115,17 +120,19 @@ def assemble(
     stamp: Stamp,
     images: SignedImages = UNSIGNED_IMAGES,
     rollouts: Rollouts = NO_ROLLOUTS,
+    skipped: Collection[str] = (),
 ) -> Draft:
     """The complete snapshot that follows the last release.
 
     `missed` maps a fleet to why it may not move: it carries its previous entry forward, or is left
     out when it has none. `overridden` are the overrides that let a fleet move. `images` are the signed ones of those
-    that move; a preview has none. `rollouts` says in which waves they are taken. Raises DoesNotFit for an entry that
+    that move; a preview has none. `rollouts` says in which waves they are taken. `skipped` are steps that no
+    condition wants. Raises DoesNotFit for an entry that
     is larger than devices read.
     """
     previous = before.manifest
     version = previous.version + 1 if previous else 1
-    kept = _kept_records(steps, records, targets, missed, before.records())
+    kept = _kept_records(steps, records, targets, missed, before.records(), skipped)
     outputs = [*(line for record in kept.values() for line in _released_outputs(record)), *_signed_files(images)]
     released = {digest: artifact for _, digest, artifact in outputs}
     known = {**before.assets, **(previous.assets if previous else {})}
@@ -219,8 +226,9 @@ def _kept_records(
     targets: Targets,
     missed: Mapping[str, Sequence[str]],
     before: Mapping[str, Record],
+    skipped: Collection[str],
 ) -> dict[str, Record]:
-    """New records for whatever moves, the previous ones for what is held, none for what is gone."""
+    """New records for whatever moves, the previous ones for what is held, none for what is gone or not wanted."""
     moving = [i for name, own in targets.items() if name not in missed for i in fleet_steps(own)]
     held = [i for name in missed if name in targets for i in fleet_steps(targets[name])]
     by_id = {step.id: step for step in steps}
@@ -228,6 +236,8 @@ def _kept_records(
     stuck = closure(held, by_id) - fresh
     kept: dict[str, Record] = {}
     for step in steps:
+        if step.id in skipped and step.id not in stuck:
+            continue
         old = before.get(step.id)
         record = old if step.id in stuck else records.get(step.id, old)
         if record is not None:
@@ -315,6 +325,8 @@ def figures(target: Target, records: Mapping[str, Record]) -> JsonObject:
     found = {name: squeezed.get(name) for name in ("accuracy_float", "accuracy_int8", "int8_loss")}
     found |= {name: proven.get(name) for name in _TWIN_FIGURES}
     found["input"] = target.binding.sensor.kind
+    if "variant" in squeezed:
+        found["variant"] = squeezed["variant"]
     kind, file = _model_file(target, records)
     project = kind == "linked" and "project.zip" in records[target.firmware_step].outputs
     found["image_bytes"] = None if project else file.bytes  # what its maker's tools make of a project is unknown

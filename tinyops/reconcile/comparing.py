@@ -96,7 +96,7 @@ def _foreseen(steps: Sequence[Step]) -> dict[str, Record]:
     wanted: dict[str, set[str]] = {step.id: {"output"} for step in steps}
     for step in steps:
         for ref in step.inputs.values():
-            if ref.output != ALL_OUTPUTS:
+            if ref.output != ALL_OUTPUTS:  # facts, too, follow from the key
                 wanted[ref.step].add(ref.output)
     records: dict[str, Record] = {}
     for step in steps:

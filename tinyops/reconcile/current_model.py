@@ -67,7 +67,8 @@ def _named(repository: Repository, dataset: str, name: str | None) -> list[str]:
 
 def _records(world: World, dataset: str, model: str) -> Iterator[tuple[str, Record]]:
     """Of the int8 model, the best first: as specs and data want it now, as it is released, as it was built last."""
-    step = f"squeeze:{model}/int8"
+    variant = world.repository.models[model].document.spec.squeeze.all[0].name
+    step = f"squeeze:{model}/{variant}"
     tag = world.manifest.tag if world.manifest else ""
     store = Store(world.store.folder, world.store.notary)
     steps = (collect_step(world.repository, dataset, world.lock), *model_steps(world.repository, model, world.lock))

@@ -11,7 +11,17 @@ from tinyops.errors import UsageError
 from tinyops.files import JsonObject
 from tinyops.manifest.document import FleetEntry, Manifest
 from tinyops.reconcile.needs import Need
-from tinyops.reconcile.shifts import Moved, Reference, Seen, expected, facts_of, reference_of, seen_by, shifts
+from tinyops.reconcile.shifts import (
+    Moved,
+    Reference,
+    Seen,
+    expected,
+    facts_of,
+    inferences_by_board,
+    reference_of,
+    seen_by,
+    shifts,
+)
 from tinyops.reconcile.states import COUNTED, DRIFTED, Judging, Observed, State, by_state
 from tinyops.reconcile.wanting import Rollout
 
@@ -115,7 +125,7 @@ def _status(name: str, devices: tuple[Observed, ...], by: Judging) -> FleetStatu
     released = by.manifest.fleets.get(name) if by.manifest else None
     rollout = by.rollouts.get(name)
     models = {board: entry.model.digest for board, entry in released.boards.items()} if released else {}
-    reference, classes = _facts(by.manifest, released)
+    reference, classes = _facts(by.manifest, released, inferences_by_board(devices, models))
     reference = expected(reference, by.class_shares.get(name))
     seen = seen_by(devices, models, classes)
     return FleetStatus(
@@ -133,11 +143,13 @@ def _status(name: str, devices: tuple[Observed, ...], by: Judging) -> FleetStatu
     )
 
 
-def _facts(manifest: Manifest | None, released: FleetEntry | None) -> tuple[Reference | None, Sequence[str]]:
+def _facts(
+    manifest: Manifest | None, released: FleetEntry | None, seen: Mapping[str, int]
+) -> tuple[Reference | None, Sequence[str]]:
     """The reference of the fleet's model and its classes; both may be unknown."""
     if manifest is None or released is None:
         return None, ()
-    return reference_of(manifest, released), facts_of(manifest, released).get("classes") or ()
+    return reference_of(manifest, released, seen), facts_of(manifest, released).get("classes") or ()
 
 
 def _state(released: FleetEntry | None, devices: Sequence[Observed], rollout: Rollout | None) -> FleetState:

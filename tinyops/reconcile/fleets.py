@@ -13,7 +13,7 @@ from tinyops.reconcile.fleet_status import Status, fleet_statuses
 from tinyops.reconcile.needs import Looking, needs_of
 from tinyops.reconcile.observed import has_reports, judging, reports_of
 from tinyops.reconcile.rollouts import health_rules
-from tinyops.reconcile.shifts import facts_of
+from tinyops.reconcile.shifts import facts_by_board
 from tinyops.reconcile.states import SILENT_AFTER, Judging, Observed, judge_reports
 from tinyops.reconcile.trusting import metadata_notes
 from tinyops.reconcile.world import World
@@ -46,8 +46,11 @@ def missed_today(world: World) -> Mapping[str, tuple[Miss, ...]]:
     for name, entry in world.fleets.items():
         released = world.manifest.fleets.get(name) if world.manifest else None
         model = world.repository.models.get(entry.spec.model_name)
-        facts = facts_of(world.manifest, released) if world.manifest and released else {}
-        if model is not None and facts and (missed := missed_gates(model.document.spec.gates, facts)):
+        made = facts_by_board(world.manifest, released).values() if world.manifest and released else ()
+        if model is None:
+            continue
+        gates = model.document.spec.gates
+        if missed := tuple(dict.fromkeys(miss for facts in made for miss in missed_gates(gates, facts))):
             found[name] = missed
     return found
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tinyops.artifacts import Record, Step
+from tinyops.artifacts import Record, Step, wanted_now
 from tinyops.errors import RemoteError, TinyopsError
 from tinyops.files import writing
 from tinyops.manifest.document import DURABLE_KINDS, Manifest
@@ -107,7 +107,7 @@ def desired_records(
 ) -> dict[str, Record]:
     """The record of each step that a build would not run, as far as its inputs are known."""
     found: dict[str, Record] = {}
-    for step in steps:
+    for step in wanted_now(steps, found):
         if any(ref.step not in found for ref in step.inputs.values()):
             continue
         key = step.key({name: found[ref.step].output_digest(ref.output) for name, ref in step.inputs.items()})

@@ -28,13 +28,13 @@ from tinyops.specs.targets import Target
 class Judgement:
     """Why fleets may not move, and which overrides let others move all the same.
 
-    `models` is the digest of the int8 model of each fleet that was judged: what an override names. `awaiting` are
-    protected fleets whose plan too few people have signed: that they wait is worth no release.
+    `models` are the digests of the int8 models of each fleet that was judged, by board: what an override names.
+    `awaiting` are protected fleets whose plan too few people have signed: that they wait is worth no release.
     """
 
     missed: Mapping[str, tuple[Miss, ...]] = field(default_factory=dict)
     overridden: Mapping[str, tuple[Override, ...]] = field(default_factory=dict)
-    models: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     awaiting: Mapping[str, Miss] = field(default_factory=dict)
 
     @property
@@ -57,14 +57,14 @@ def judge(world: World, outcome: Outcome, day: date, wish: Wish = NO_WISH) -> Ju
     """Judges every fleet that is asked for by what was built."""
     missed: dict[str, tuple[Miss, ...]] = {}
     overridden: dict[str, tuple[Override, ...]] = {}
-    models: dict[str, str] = {}
+    models: dict[str, Mapping[str, str]] = {}
     still = standing(world.fleets, wish)
     for name, fleet in world.fleets.items():
         if name in still:
             continue
         found = (*_failed(world, fleet, outcome),)
         if not found:
-            models[name] = model_digest(world.targets[name], outcome.records)
+            models[name] = model_digests(world.targets[name], outcome.records)
             found, lifted = _judge_built(world, fleet, outcome.records, day)
             if lifted:
                 overridden[name] = lifted
@@ -76,13 +76,13 @@ def judge(world: World, outcome: Outcome, day: date, wish: Wish = NO_WISH) -> Ju
 def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
     """Which gates of today's specs the released figures miss: a gate may be newer than its model."""
     missed: dict[str, tuple[Miss, ...]] = {}
-    models: dict[str, str] = {}
+    models: dict[str, Mapping[str, str]] = {}
     for name in fleets:
         fleet, entry = world.fleets.get(name), world.manifest.fleets.get(name) if world.manifest else None
         records = world.released_records
         if fleet is None or entry is None or not all(t.measured_step in records for t in world.targets[name].values()):
             continue
-        models[name] = model_digest(world.targets[name], records)
+        models[name] = model_digests(world.targets[name], records)
         figures = {board: offered.figures for board, offered in entry.boards.items()}
         files = {b: (o.model.digest, *([o.firmware.digest] if o.firmware else ())) for b, o in entry.boards.items()}
         found = (
@@ -90,6 +90,7 @@ def judge_released(world: World, day: date, fleets: Iterable[str]) -> Judgement:
             *_board_misses(world, fleet, figures, None),
             *quarantined(files, world.progress.get(name)),
         )
+        found = (*_with_nearest(found, world.targets[name], records),)
         left, _ = waived(found, _overrides(world, fleet), models[name], day)
         if left:
             missed[name] = left
@@ -143,7 +144,8 @@ def _judge_built(
         *_board_misses(world, fleet, proven, entry),
         *quarantined(files, world.progress.get(fleet.name)),
     )
-    return waived(found, _overrides(world, fleet), model_digest(targets, records), day)
+    found = (*_with_nearest(found, targets, records),)
+    return waived(found, _overrides(world, fleet), model_digests(targets, records), day)
 
 
 def _overrides(world: World, fleet: Fleet) -> tuple[Override, ...]:
@@ -151,17 +153,36 @@ def _overrides(world: World, fleet: Fleet) -> tuple[Override, ...]:
     return lifting(fleet.spec.overrides, released, world.progress.get(fleet.name))
 
 
-def model_digest(targets: Mapping[str, Target], records: Mapping[str, Record]) -> str:
-    """Of the int8 model of a fleet, whole: what its overrides name."""
-    first = next(iter(targets.values()))
-    return records[first.measured_step].outputs["int8.tflite"].digest
+def model_digests(targets: Mapping[str, Target], records: Mapping[str, Record]) -> dict[str, str]:
+    """Of the int8 model of each target, whole: what its overrides name."""
+    return {name: records[target.measured_step].outputs["int8.tflite"].digest for name, target in targets.items()}
+
+
+def _with_nearest(
+    missed: Iterable[Miss], targets: Mapping[str, Target], records: Mapping[str, Record]
+) -> Iterator[Miss]:
+    """Misses that say so where no variant of the model keeps the gate."""
+    for miss in missed:
+        target = targets.get(miss.board or "")
+        choice = records[target.measured_step].facts.get("choice", {}) if target is not None else {}
+        if miss.gate in choice.get("unmet", ()):
+            text = f"{miss.text}; of {len(choice['candidates'])} variants {choice['picked']} comes nearest"
+            miss = replace(miss, text=text)
+        yield miss
 
 
 def _model_misses(world: World, fleet: Fleet, records: Mapping[str, Record]) -> tuple[Miss, ...]:
-    """Each model of the fleet is judged once, however many boards have it."""
+    """A model that all boards have is judged once; where they chose, each board's is."""
     gates = world.repository.models[fleet.spec.model_name].document.spec.gates
-    steps = dict.fromkeys(target.measured_step for target in world.targets[fleet.name].values())
-    return tuple(miss for step in steps for miss in missed_gates(gates, records[step].facts))
+    targets = world.targets[fleet.name]
+    steps = {target.measured_step: name for name, target in targets.items()}
+    if len(steps) == 1 < len(targets) or not any("variant" in records[step].facts for step in steps):
+        return tuple(miss for step in steps for miss in missed_gates(gates, records[step].facts))
+    return tuple(
+        replace(miss, board=board, text=f"{board}, {records[step].facts['variant']}: {miss.text}")
+        for step, board in steps.items()
+        for miss in missed_gates(gates, records[step].facts)
+    )
 
 
 def _shrunk(world: World, fleet: Fleet, records: Mapping[str, Record]) -> Iterator[Miss]:

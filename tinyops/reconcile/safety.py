@@ -130,10 +130,9 @@ def _is_replaced(world: World, entry: FleetEntry, fleet: Fleet) -> bool:
         return False
     if entry.model in world.repository.models:
         return True
-    records = world.released_records
-    old = records.get(f"squeeze:{entry.model}/int8")
-    step = world.steps_by_id[next(iter(world.targets[fleet.name].values())).measured_step]
-    return old is None or not (step.settings == old.settings and step.lock == old.lock)
+    old = [r for i, r in world.released_records.items() if i.startswith(f"squeeze:{entry.model}/")]
+    now = [s for i, s in world.steps_by_id.items() if i.startswith(f"squeeze:{fleet.spec.model_subject}/")]
+    return not any(step.settings == was.settings and step.lock == was.lock for step in now for was in old)
 
 
 def _counted(world: World, name: str, entry: FleetEntry, fleet: Fleet, manifest: Manifest) -> Iterator[Danger]:

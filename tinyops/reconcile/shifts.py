@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from tinyops.manifest.document import FleetEntry, Manifest
@@ -16,6 +17,8 @@ PSI_SMALL = 0.1  # below it nothing moved; the customary bounds, from N. Siddiqi
 PSI_LARGE = 0.25  # above it the population is another one
 DROP_SMALL, DROP_LARGE = 0.05, 0.1  # of the mean confidence, where no more than that is known
 INFERENCES_MIN = 500  # fewer say nothing
+
+NOBODY: Mapping[str, int] = MappingProxyType({})
 
 Verdict: TypeAlias = Literal["unknown", "too few", "as trained", "moving", "moved"]
 
@@ -56,23 +59,50 @@ class Moved:
     noise: float | None = None
 
 
-def reference_of(manifest: Manifest, fleet: FleetEntry) -> Reference | None:
-    """What the release records of the fleet's model; None for one that was made before, or without data."""
-    facts = facts_of(manifest, fleet)
-    recorded = facts.get("reference")
-    if not isinstance(recorded, dict):
-        return None
-    return Reference(dict(recorded["classes"]), tuple(recorded["confidence"]), recorded.get("confidence_mean"))
+def reference_of(manifest: Manifest, fleet: FleetEntry, seen: Mapping[str, int] = NOBODY) -> Reference | None:
+    """What the release records of the fleet's model; None for one that was made before, or without data.
+
+    Where boards have different variants, theirs together: each counts by the inferences that were `seen` on its board.
+    """
+    found: list[tuple[Reference, int]] = []
+    for board, facts in facts_by_board(manifest, fleet).items():
+        recorded = facts.get("reference")
+        if isinstance(recorded, dict):
+            mean = recorded.get("confidence_mean")
+            one = Reference(dict(recorded["classes"]), tuple(recorded["confidence"]), mean)
+            found.append((one, seen.get(board, 0)))
+    return _together(found) if found else None
+
+
+def _together(found: Sequence[tuple[Reference, int]]) -> Reference:
+    """One reference of several variants; where nothing was seen yet, all count the same."""
+    first = found[0][0]
+    if all(reference == first for reference, _ in found):
+        return first
+    total = sum(seen for _, seen in found)
+    weights = [seen / total if total else 1 / len(found) for _, seen in found]
+    if any(len(r.confidence) != len(first.confidence) or r.confidence_mean is None for r, _ in found):
+        return replace(first, confidence=(), confidence_mean=None)
+    means = [r.confidence_mean for r, _ in found if r.confidence_mean is not None]
+    bins = zip(*(r.confidence for r, _ in found), strict=True)
+    confidence = tuple(round(sum(w * n for w, n in zip(weights, column, strict=True))) for column in bins)
+    mean = round(sum(w * m for w, m in zip(weights, means, strict=True)), 6)
+    return replace(first, confidence=confidence, confidence_mean=mean)
 
 
 def facts_of(manifest: Manifest, fleet: FleetEntry) -> Mapping[str, Any]:
-    """The facts of the step that made the fleet's int8 model; empty where the release does not hold it."""
-    golden = {board.golden.digest for board in fleet.boards.values()}
-    for step, record in manifest.steps.items():
-        made = record.outputs.get("golden.bin") if step.startswith("squeeze:") else None
-        if made is not None and made.digest in golden:
-            return record.facts
-    return {}
+    """The facts of the step that made the fleet's int8 model, of its first board's; empty where no release holds it."""
+    return next(iter(facts_by_board(manifest, fleet).values()), {})
+
+
+def facts_by_board(manifest: Manifest, fleet: FleetEntry) -> dict[str, Mapping[str, Any]]:
+    """The facts of the steps that made the int8 models of a fleet's boards, as far as the release holds them."""
+    made = {
+        record.outputs["golden.bin"].digest: record.facts
+        for step, record in manifest.steps.items()
+        if step.startswith("squeeze:") and "golden.bin" in record.outputs
+    }
+    return {b: made[e.golden.digest] for b, e in sorted(fleet.boards.items()) if e.golden.digest in made}
 
 
 def expected(reference: Reference | None, class_shares: Mapping[str, float] | None) -> Reference | None:
@@ -114,6 +144,15 @@ def seen_by(devices: Iterable[Observed], models: Mapping[str, str], known: Itera
         others=told["others"],
         confidence_mean=mean,
     )
+
+
+def inferences_by_board(devices: Iterable[Observed], models: Mapping[str, str]) -> Counter[str]:
+    """What was inferred on each kind of board by its released model."""
+    found = Counter[str]()
+    for device in devices:
+        for report in _running([device], models):
+            found[device.board] += report.health.inferences
+    return found
 
 
 def _running(devices: Iterable[Observed], models: Mapping[str, str]) -> Iterator[DeviceReport]:

@@ -36,6 +36,27 @@ def released_board(world: World, board: str, fleet: str | None) -> ReleasedBoard
     return ReleasedBoard(chosen, world.manifest.tag, _fetch(world, step))
 
 
+@dataclass(frozen=True)
+class ReleasedChain:
+    """A fleet's chain, as the last release has it: its step, and the files that the step reads."""
+
+    tag: str
+    step: Step
+    files: dict[str, Path]
+
+
+def released_chain(world: World, fleet: str) -> ReleasedChain:
+    """The files of all parts. Raises UsageError for a fleet without a chain, and RemoteError."""
+    chains = sorted(step.subject for step in world.steps if step.kind == "chain")
+    step = next((step for step in world.steps if step.id == f"chain:{fleet}"), None)
+    if step is None:
+        hint = f"fleets with one: {', '.join(chains)}" if chains else "give a fleet a `chain` in place of `boards`"
+        raise UsageError(f"{fleet}: neither a board of the catalogue nor a fleet with a chain", hint=hint)
+    if world.manifest is None or step.id not in world.released_records:
+        raise UsageError(f"{fleet}: its chain is in no release", hint="`tinyops apply` makes one")
+    return ReleasedChain(world.manifest.tag, step, _fetch(world, step))
+
+
 def _fetch(world: World, step: Step) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name, ref in step.inputs.items():

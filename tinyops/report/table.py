@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyops.build.measurements import Factor, read_factor
 from tinyops.files import JsonObject
-from tinyops.manifest.document import BoardEntry, Manifest
+from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
 from tinyops.manifest.sent import FIRMWARE, MODEL, sent
 
 HEADERS = (
@@ -35,10 +35,16 @@ FOOTNOTE = (
 def rows(manifest: Manifest) -> list[tuple[str, ...]]:
     """One row a fleet and board, as texts, in the order of HEADERS."""
     return [
-        (fleet, board, entry.model, *_cells(offered, _sent_bytes(manifest, fleet, board)))
+        (fleet, board, _model(entry, offered), *_cells(offered, _sent_bytes(manifest, fleet, board)))
         for fleet, entry in sorted(manifest.fleets.items())
         for board, offered in sorted(entry.boards.items())
     ]
+
+
+def _model(entry: FleetEntry, offered: BoardEntry) -> str:
+    """With its variant, where each board gets its own."""
+    variant = offered.figures.get("variant")
+    return f"{entry.model}/{variant}" if variant else entry.model
 
 
 def time_lines(manifest: Manifest, measurements: Path) -> list[str]:

@@ -17,8 +17,9 @@ class Target:
     """A kind of board in a fleet, called as in the catalogue, or a part of its chain, called as the spec does.
 
     `model_step` makes what is compiled for it (`int8.tflite` with `features.json`, `golden.bin` and, where frames come
-    in, `stream.bin`); the facts of `measured_step` say how accurate the model is. `compiled` is the subject of
-    its compile and image steps: shared by fleets where the model is the same for all.
+    in, `stream.bin`); the facts of `measured_step` say how accurate the model is. Both are a `choose` step where each
+    board gets a variant of its own. `compiled` is the subject of its compile and image steps: shared by fleets where
+    the model is the same for all.
     """
 
     fleet: str
@@ -63,10 +64,19 @@ def fleet_targets(fleet: Fleet, squeeze: Squeeze) -> dict[str, Target]:
     shared = _shared_model_step(fleet, squeeze)
     targets = {}
     for name, binding in spec.targets.items():
-        model = f"part:{fleet.name}/{name}" if spec.chain is not None else shared
+        model, measured = shared, shared
+        if spec.chain is not None:
+            model = f"part:{fleet.name}/{name}"
+        elif chooses(fleet, squeeze):
+            model = measured = f"choose:{fleet.name}/{name}"
         compiled = f"{subject}/{name}" if model == shared else f"{subject}.{fleet.name}/{name}"
-        targets[name] = Target(fleet.name, name, spec.board_of(name), binding, subject, model, shared, compiled)
+        targets[name] = Target(fleet.name, name, spec.board_of(name), binding, subject, model, measured, compiled)
     return targets
+
+
+def chooses(fleet: Fleet, squeeze: Squeeze) -> bool:
+    """Whether each board of a fleet gets a variant of its own: neither a pinned model nor that of a chain is chosen."""
+    return squeeze.searches and fleet.spec.chain is None and fleet.spec.model.digest is None
 
 
 def _shared_model_step(fleet: Fleet, squeeze: Squeeze) -> str:

@@ -15,7 +15,7 @@ from tinyops.specs.faults import Fault
 from tinyops.specs.layers import AutoencoderArchitecture, LayersArchitecture, PythonArchitecture, TfliteArchitecture
 from tinyops.specs.model import ModelSpec
 from tinyops.specs.rewriting import SIZES, shallower, widened
-from tinyops.specs.squeeze import VARIANTS_LIMIT, Squeeze, VariantGrid
+from tinyops.specs.squeeze import VARIANTS_LIMIT, Squeeze, Variant, VariantGrid
 
 VARIANTS: Loc = ("spec", "squeeze", "variants")
 _PASSED = ("width", "depth")  # to a Python function
@@ -132,7 +132,10 @@ def teacher_faults(
             continue
         loc: Loc = (*VARIANTS, place, "teacher")
         if grid.teacher in models:
-            yield from _teacher_faults(loc, name, grid.teacher, models, datasets)
+            if grid.teacher == name and any(v == Variant(per=v.per, teacher=name) for v in grid.variants):
+                yield Fault(loc, "a model does not teach itself", "name a larger one, or make this variant smaller")
+            else:
+                yield from _teacher_faults(loc, name, grid.teacher, models, datasets)
         elif not may_exist("Model", grid.teacher):
             yield Fault(loc, f"there is no Model {grid.teacher!r}", closest(grid.teacher, models))
 
@@ -141,9 +144,7 @@ def _teacher_faults(
     loc: Loc, name: str, teacher: str, models: Mapping[str, ModelSpec], datasets: Mapping[str, DatasetSpec]
 ) -> Iterator[Fault]:
     own, other = models[name], models[teacher]
-    if teacher == name:
-        yield Fault(loc, "a model does not teach itself", "name a larger one")
-    elif not isinstance(other.architecture, LayersArchitecture | PythonArchitecture):
+    if not isinstance(other.architecture, LayersArchitecture | PythonArchitecture):
         what = (
             "finished: it has no float model" if isinstance(other.architecture, TfliteArchitecture) else "no classifier"
         )

@@ -13,77 +13,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyops.errors import SpecError, ToolError
+from tinyops.errors import ToolError
 from tinyops.files import JsonObject, write_atomic
+from tinyops.squeeze.litert import float_interpreter
+from tinyops.squeeze.ranges import find_ranges
 from tinyops.worker import Emit
 
 Ranges = dict[str, tuple[float, float]]
-PROGRESS_EVERY = 64
 
 
 def quantise(request: JsonObject, emit: Emit) -> JsonObject:
-    """Writes the int8 model and the float model's outputs; returns the ranges by tensor name.
+    """Writes the int8 model, the float model's outputs, and the extremes of the windows that calibrated.
 
-    Request: `model` (float .tflite), `calibrate` and `evaluate` (.npy of inputs [N, …]), `int8` and `outputs`
-    (paths to write), `per` (`channel` or `tensor`: what has a scale of weights).
+    Returns the ranges by tensor name, in the order of the extremes, and how they grew. Request: `model` (float
+    .tflite), `calibrate` (.npy of inputs [N, …], the most telling first) and `evaluate`, `int8`, `outputs` and
+    `extremes` (paths to write), `per` (`channel` or `tensor`: what has a scale of weights).
     """
     model = Path(request["model"]).read_bytes()
-    calibrate = np.load(request["calibrate"], allow_pickle=False)
-    ranges = find_ranges(model, calibrate, emit)
-    write_atomic(Path(request["int8"]), quantised(model, ranges, per=request["per"]))
+    found = find_ranges(model, np.load(request["calibrate"], mmap_mode="r", allow_pickle=False), emit)
+    np.savez(request["extremes"], low=found.low, high=found.high)
+    write_atomic(Path(request["int8"]), quantised(model, found.ranges, per=request["per"]))
     evaluate = np.load(request["evaluate"], allow_pickle=False)
     np.save(request["outputs"], run_float(model, evaluate), allow_pickle=False)
-    return {"ranges": {name: list(r) for name, r in ranges.items()}}
-
-
-def _interpreter(model: bytes, *, keep_all: bool) -> Any:
-    """The reference kernels, or for a model with operators that have none the optimised ones."""
-    from ai_edge_litert.interpreter import OpResolverType
-
-    try:
-        return _open(model, OpResolverType.BUILTIN_REF, keep_all)
-    except (ValueError, RuntimeError):
-        try:
-            return _open(model, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, keep_all)
-        except (ValueError, RuntimeError) as error:
-            raise SpecError(f"the float model cannot be run: {error}") from error
-
-
-def _open(model: bytes, kernels: Any, keep_all: bool) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # says that keeping all tensors is for debugging
-        interpreter = Interpreter(
-            model_content=model,
-            num_threads=1,
-            experimental_op_resolver_type=kernels,
-            experimental_preserve_all_tensors=keep_all,
-        )
-    interpreter.allocate_tensors()
-    return interpreter
-
-
-def find_ranges(model: bytes, inputs: NDArray[np.float32], emit: Emit) -> Ranges:
-    """Smallest and largest value of every computed float tensor over the inputs [N, …]."""
-    interpreter = _interpreter(model, keep_all=True)
-    start = interpreter.get_input_details()[0]["index"]
-    made = {start} | {int(i) for op in interpreter._get_ops_details() for i in op["outputs"]}
-    details = [d for d in interpreter.get_tensor_details() if d["index"] in made and d["dtype"] is np.float32]
-    ranges: dict[str, tuple[float, float]] = {}
-    for number, vector in enumerate(inputs):
-        interpreter.set_tensor(start, vector[None])
-        interpreter.invoke()
-        for detail in details:
-            values = interpreter.get_tensor(detail["index"])
-            low, high = ranges.get(detail["name"], (np.inf, -np.inf))
-            ranges[detail["name"]] = (min(low, float(values.min())), max(high, float(values.max())))
-        if number % PROGRESS_EVERY == 0:
-            emit({"progress": number, "total": len(inputs), "message": "calibrating"})
-    bad = [name for name, r in ranges.items() if not np.isfinite(r).all()]
-    if bad:
-        raise SpecError(f"calibration: {bad[0][:80]} takes values that are not finite", hint="train the model again")
-    return ranges
+    return {"ranges": {name: list(r) for name, r in found.ranges.items()}, "steps": [s.to_json() for s in found.steps]}
 
 
 def quantised(model: bytes, ranges: Ranges, *, per: str = "channel") -> bytes:
@@ -93,7 +45,7 @@ def quantised(model: bytes, ranges: Ranges, *, per: str = "channel") -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         worker = quantizer.Quantizer(model, _recipe(per))
-        shapes = {d["name"]: len(d["shape"]) for d in _interpreter(model, keep_all=False).get_tensor_details()}
+        shapes = {d["name"]: len(d["shape"]) for d in float_interpreter(model, keep_all=False).get_tensor_details()}
         statistics = {
             name: {"min": _filled(low, shapes[name]), "max": _filled(high, shapes[name])}
             for name, (low, high) in ranges.items()
@@ -120,7 +72,7 @@ def _filled(value: float, axes: int) -> NDArray[np.float32]:
 
 def run_float(model: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     """The float model's outputs [N, classes]."""
-    interpreter = _interpreter(model, keep_all=False)
+    interpreter = float_interpreter(model, keep_all=False)
     taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     outputs = []
     for vector in inputs:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tinyops.artifacts import Progress, Step
 from tinyops.errors import SpecError
 from tinyops.features import TensorFeatures, read_features
-from tinyops.features.host import extract_rows, quantise_rows
 from tinyops.files import JsonObject, pretty_json, read_bounded, write_atomic, writing
 from tinyops.graph import Graph, read_graph
-from tinyops.recordings import Windows, judge
+from tinyops.recordings import judge
 from tinyops.specs.squeeze import PLAIN, Variant
-from tinyops.squeeze.calibration import choose_windows
+from tinyops.squeeze.calibrate import Report, quantise_trained, write_calibration
 from tinyops.squeeze.golden import (
     golden_inputs,
     most_telling,
@@ -27,21 +24,18 @@ from tinyops.squeeze.golden import (
     pack_stream,
     self_tests,
     stream_frames,
-    stream_windows,
 )
 from tinyops.squeeze.int8_graph import Int8Interface, check_int8
+from tinyops.squeeze.losses import measure_layers
 from tinyops.squeeze.metrics import Measured, metrics, validation_facts
 from tinyops.squeeze.oracle import run_vectors
 from tinyops.squeeze.reference import reference
+from tinyops.squeeze.streaming import streamed_inputs
 from tinyops.squeeze.task import JSON_LIMIT_BYTES, Task, check_interface, physical_features, read_json, read_task
 from tinyops.toolchain import locked_packages
-from tinyops.worker import Event, call_worker
 
-QUANTISE_TIMEOUT_S = 3600
 SCHEMA = 1
 QUANTISERS = frozenset({"ai-edge-quantizer"})  # what a finished model does without
-
-Report = Callable[[Progress], None]
 
 
 def squeeze(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
@@ -68,16 +62,17 @@ def _squeeze_trained(variant: Variant, inputs: Mapping[str, Path], out: Path, re
     if isinstance(features, TensorFeatures):
         raise SpecError("features.json: a trained model takes frames, not tensors")
     task = read_task(inputs, features)
-    windows, test = task.windows("train"), task.windows("test")
-    chosen = choose_windows(windows)
-    ranges, float_outputs = _quantise(inputs["float.tflite"], task, (windows, chosen), test, (out, variant.per), report)
+    calibration, float_measured = quantise_trained(inputs["float.tflite"], task, variant.per, out, report)
     graph = read_graph(out / "int8.tflite")
     interface = check_int8(graph, trained=True)
     write_atomic(out / "features.json", read_bounded(inputs["features.json"], JSON_LIMIT_BYTES))
-    used = sorted({task.recordings.ids[r] for r in windows.recording[chosen]})
-    _write_calibration(out, interface, {"recordings": used, "windows": len(chosen), "ranges": ranges})
-    outcome = judge(float_outputs, test, task.classes)
-    return _finish(graph, interface, task, Measured(outcome, float_outputs.argmax(axis=1)), out, report)
+    write_calibration(out, interface, calibration)
+    report(Progress(0, 0, "comparing layers with the float model"))
+    found = {
+        "calibration": calibration.facts(),
+        "layers": measure_layers(inputs["float.tflite"], interface, calibration, out),
+    }
+    return _finish(graph, interface, task, (float_measured, found), out, report)
 
 
 def _squeeze_finished(step: Step, inputs: Mapping[str, Path], out: Path, report: Report) -> JsonObject:
@@ -93,8 +88,8 @@ def _squeeze_finished(step: Step, inputs: Mapping[str, Path], out: Path, report:
         task = read_task(inputs, physical_features(step.settings["input"], signal))
     features = task.features.to_json() if task else {"kind": "tensor"}
     write_atomic(out / "features.json", pretty_json(features))
-    _write_calibration(out, interface, {"recordings": [], "windows": 0, "ranges": {}})
-    return _finish(graph, interface, task, None, out, report)
+    write_calibration(out, interface, None)
+    return _finish(graph, interface, task, (None, {"calibration": None, "layers": None}), out, report)
 
 
 def _check_digest(step: Step, path: Path, found: str) -> None:
@@ -106,56 +101,15 @@ def _check_digest(step: Step, path: Path, found: str) -> None:
         )
 
 
-def _quantise(
-    model: Path, task: Task, calibrate: tuple[Windows, Any], test: Windows, wanted: tuple[Path, str], report: Report
-) -> tuple[JsonObject, Any]:
-    """Calls the worker: writes `int8.tflite`, returns the ranges and the float model's outputs for the test.
-
-    `wanted` is the folder, and what has a scale of weights.
-    """
-    out, per = wanted
-
-    def on_event(event: Event) -> None:
-        if "progress" in event:
-            report(Progress(event["progress"], event["total"], event["message"]))
-
-    with tempfile.TemporaryDirectory(prefix="tinyops-squeeze-") as name:
-        folder = Path(name)
-        windows, chosen = calibrate
-        np.save(folder / "calibrate.npy", task.float_inputs(windows)[chosen], allow_pickle=False)
-        np.save(folder / "evaluate.npy", task.float_inputs(test), allow_pickle=False)
-        paths = {n: str(folder / f"{n}.npy") for n in ("calibrate", "evaluate", "outputs")}
-        request = {"model": str(model.resolve()), "int8": str(out / "int8.tflite"), "per": per, **paths}
-        result = call_worker(
-            "tinyops.squeeze.quantise_worker",
-            request,
-            what="quantising",
-            timeout_s=QUANTISE_TIMEOUT_S,
-            on_event=on_event,
-        )
-        return result["ranges"], np.load(folder / "outputs.npy", allow_pickle=False)
-
-
-def _write_calibration(out: Path, interface: Int8Interface, record: JsonObject) -> None:
-    """The record of how the int8 model came to its scales; empty for a finished model, whose author knows."""
-    quantisation = {
-        "input": {"scale": interface.input_scale, "zero_point": interface.input_zero_point},
-        "output": {"scale": interface.output_scale, "zero_point": interface.output_zero_point},
-    }
-    method = "min_max" if record["windows"] else None
-    value = {"schema": SCHEMA, "method": method, "side": "train", **record, **quantisation}
-    write_atomic(out / "calibration.json", pretty_json(value))
-
-
 def _finish(
     graph: Graph,
     interface: Int8Interface,
     task: Task | None,
-    float_measured: Measured | None,
+    from_float: tuple[Measured | None, JsonObject],
     out: Path,
     report: Report,
 ) -> JsonObject:
-    """Accuracy with data, golden vectors in any case."""
+    """Accuracy with data, golden vectors in any case. `from_float` is how the float model did, and facts about it."""
     model = out / "int8.tflite"
     windows, labels = np.empty((0, interface.input_bytes), np.int8), []
     int8_measured: Measured | None = None
@@ -176,7 +130,8 @@ def _finish(
     write_atomic(out / "golden.bin", pack_golden(vectors, run_vectors(model, vectors)))
     if task is not None:
         write_atomic(out / "stream.bin", _stream(task, interface, model))
-    facts = metrics(float_measured, int8_measured, task.recordings_by_side if task else None) | {
+    float_measured, facts = from_float
+    facts |= metrics(float_measured, int8_measured, task.recordings_by_side if task else None) | {
         "validation": validated,
         "reference": seen_before,
         "golden_vectors": len(vectors),
@@ -199,9 +154,6 @@ def _validate(task: Task, interface: Int8Interface, model: Path, report: Report)
 
 def _stream(task: Task, interface: Int8Interface, model: Path) -> bytes:
     """Frames of a test recording and what a device must answer: proves features and windows on the way in."""
-    features = task.features
-    frames = stream_frames(task.recordings, features)
-    rows = extract_rows(frames.reshape(-1, task.recordings.counts.shape[1]), features)
-    quantised = np.asarray(quantise_rows(rows, features, interface.input_scale, interface.input_zero_point), np.int8)
-    windows = stream_windows(quantised, features.rows, features.hop_rows)
-    return pack_stream(frames, run_vectors(model, windows.reshape(len(windows), -1)))
+    frames = stream_frames(task.recordings, task.features)
+    windows = streamed_inputs(frames, task.features, interface.input_scale, interface.input_zero_point)
+    return pack_stream(frames, run_vectors(model, windows))

@@ -30,7 +30,8 @@ Side = Literal["train", "validation", "test"]
 class Task:
     """The data that a model is for: its recordings, in samples and in rows, how they become its input, its classes.
 
-    `held` [R] are recordings of the training side that it never learned from: variants are chosen by them.
+    `held` [R] are recordings of the training side that it never learned from: variants are chosen by them. `learned`
+    are the classes that training saw.
     """
 
     recordings: Recordings
@@ -39,6 +40,7 @@ class Task:
     classes: tuple[str, ...]
     features: FrameFeatures
     held: Mask
+    learned: frozenset[str]
 
     def windows(self, side: Side) -> Windows:
         window, hop = self.features.rows, self.features.hop_rows
@@ -76,7 +78,9 @@ def read_task(inputs: Mapping[str, Path], features: FrameFeatures) -> Task:
     kept_back = frozenset(record["recordings"]) if record else frozenset()
     held = np.array([name in kept_back for name in recordings.ids], np.bool_)
     rows = in_rows(recordings, features)
-    return Task(recordings, rows, dataset["signal"], tuple(dataset["classes"]), features, held)
+    classes, normal = tuple(dataset["classes"]), dataset.get("normal")
+    learned = frozenset(classes if normal is None else [normal])
+    return Task(recordings, rows, dataset["signal"], classes, features, held, learned)
 
 
 def read_json(path: Path) -> JsonObject:

@@ -49,16 +49,22 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     Inputs are `split.json`, the whole model's `golden.bin` and perhaps `stream.bin`, and each part's files by
     `PART.file`.
     """
-    split = document.read_split(inputs["split.json"])
-    parts = [_part(given, inputs, step) for given in step.settings["parts"]]
-    if [part.name for part in parts] != [part.name for part in split.parts]:
-        raise SpecError(f"{step.id}: parts {[p.name for p in split.parts]} were cut, {[p.name for p in parts]} built")
+    split, parts = read_chain(step, inputs)
     levels = {part.name: proof_levels(part.spec, part.files) for part in parts}
     silent = [part.name for part in parts if not can_boot(part.spec, part.files)]
     facts = _nothing_ran(silent) if silent else _prove(step.subject, split, parts, inputs, report)
     facts |= {"proof": levels, "set": split.set}
     (out / "proof.json").write_bytes(pretty_json({"chain": step.subject, "facts": facts}))
     return facts
+
+
+def read_chain(step: Step, inputs: Mapping[str, Path]) -> tuple[document.SplitDocument, list[PartBoard]]:
+    """A chain and what its parts boot. Raises SpecError where they are not of one another."""
+    split = document.read_split(inputs["split.json"])
+    parts = [_part(given, inputs, step) for given in step.settings["parts"]]
+    if [part.name for part in parts] != [part.name for part in split.parts]:
+        raise SpecError(f"{step.id}: parts {[p.name for p in split.parts]} were cut, {[p.name for p in parts]} built")
+    return split, parts
 
 
 def _part(given: Mapping[str, Any], inputs: Mapping[str, Path], step: Step) -> PartBoard:

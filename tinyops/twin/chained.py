@@ -9,21 +9,25 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyops.boards.model import BoardSpec
-from tinyops.errors import ToolError
+from tinyops.errors import ToolError, UsageError
 from tinyops.files import JsonObject
 from tinyops.link import Frame, Hello, Link, LinkTimeout, Result, Stats, Tensor, Timing
 from tinyops.link.parts import PartState, PartTold, PartType, Unavailable
 from tinyops.twin.joined import Joint
-from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, SocketStream, VirtualBoard
+from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, Counted, SocketStream, VirtualBoard
+from tinyops.twin.recorded import Replay
 from tinyops.twin.step import open_twin
 from tinyops.twin.wire import Terms
 
 LISTEN_S = 0.1
+NOW_S = 0.001
+FORGOTTEN_MAX = 10_000
 
 
 class NotAvailable(ToolError):
@@ -67,6 +71,7 @@ class ChainLink:
         self._rows, self._row = 1, 0
         self.told: PartTold | None = None  # what the last part said of itself and all before it
         self._unavailable: list[Unavailable] = []
+        self._results: deque[Result] = deque(maxlen=Link.RESULTS_MAX)
 
     @property
     def _first(self) -> Link:
@@ -116,14 +121,18 @@ class ChainLink:
         """The next result of the chain. Raises NotAvailable, and LinkTimeout."""
         deadline = time.monotonic() + timeout_s
         while True:
-            found = self._last.results()
-            if found:
-                return found[-1]
+            self._results += self._last.results()
+            if self._results:
+                return self._results.popleft()
             if self._unavailable:
-                raise self._not_available(self._unavailable[-1])
+                raise self._not_available(self._unavailable.pop(0))
             if time.monotonic() > deadline:
                 raise LinkTimeout(f"{self._parts[-1].name}: no result within the time limit")
             self._last.listen(LISTEN_S)
+
+    def next_result(self, timeout_s: float | None = None) -> Result:
+        """The oldest that nobody has fetched, of a chain whose first part samples by itself."""
+        return self.answer(timeout_s or INVOKE_TIMEOUT_S)
 
     def wait_ready(self, timeout_s: float = BOOT_TIMEOUT_S) -> None:
         """Until all parts have told each other who they are. Raises NotAvailable saying which has not."""
@@ -143,8 +152,12 @@ class ChainLink:
 
     def _forget(self) -> None:
         """What was said of earlier inferences."""
-        self._last.listen(0)
-        self._last.results()
+        last = self._last
+        for _ in range(FORGOTTEN_MAX):
+            if not last.listen(NOW_S):
+                break
+        last.results()
+        self._results.clear()
         self._unavailable.clear()
 
     def _hear(self, frame: Frame) -> None:
@@ -176,20 +189,48 @@ class RunningChain:
         ended = ((part.name, part.virtual.how_it_ended()) for part in self.parts if part.virtual.process.poll())
         return next((f"{name}: {how}" for name, how in ended if how), "")
 
+    def reset(self) -> None:
+        for part in self.parts:
+            part.virtual.reset()
+
+    def power_cut(self) -> None:
+        for part in self.parts:
+            part.virtual.power_cut()
+
+    def cut_in(self, operation: int) -> None:
+        raise ToolError(f"{self.name}: which part is power to fail in, in operation {operation}?")
+
+    def measure(self) -> Counted:
+        """Nothing of all together."""
+        return Counted()
+
     def part(self, name: str) -> RunningPart:
-        return next(part for part in self.parts if part.name == name)
+        """Raises UsageError for a name that none has."""
+        for part in self.parts:
+            if part.name == name:
+                return part
+        raise UsageError(f"no part {name!r}", hint=f"parts: {', '.join(part.name for part in self.parts)}")
 
 
 @contextlib.contextmanager
 def open_chain(
-    name: str, parts: Sequence[PartBoard], terms: Sequence[Terms], *, seed: int = 0, fleet: str = ""
+    name: str,
+    parts: Sequence[PartBoard],
+    terms: Sequence[Terms],
+    *,
+    seed: int = 0,
+    fleet: str = "",
+    replay: Replay | None = None,
 ) -> Iterator[RunningChain]:
-    """Boots all parts and joins each to the next one on these terms. It ends with the context.
+    """Boots all parts and joins each to the next one on these terms. It ends with the context. `replay` is what the
+    first part's sensor measures.
 
     Raises ToolError for one that cannot be started, or that has no serial line.
     """
     with contextlib.ExitStack() as stack:
-        boards = [stack.enter_context(_boot(part, position, fleet)) for position, part in enumerate(parts)]
+        boards = [
+            stack.enter_context(_boot(part, i, fleet, replay if i == 0 else None)) for i, part in enumerate(parts)
+        ]
         joints = [_join(stack, *boards[i : i + 2], terms=one, seed=seed + i) for i, one in enumerate(terms)]
         probes = [
             Link(SocketStream(_end(j), part.name), name=part.name) for j, part in zip(joints, parts, strict=False)
@@ -202,12 +243,13 @@ def open_chain(
 
 
 @contextlib.contextmanager
-def _boot(part: PartBoard, position: int, fleet: str) -> Iterator[VirtualBoard]:
+def _boot(part: PartBoard, position: int, fleet: str, replay: Replay | None) -> Iterator[VirtualBoard]:
     with open_twin(
         part.board,
         part.spec,
         part.files,
         lock=part.lock,
+        replay=replay,
         fleet=fleet,
         counter=part.counter,
         upstream=position > 0,

@@ -15,7 +15,7 @@ from tinyops.link.smp import BoardManager
 from tinyops.twin.asking import crash_json, crash_text, health_json, health_text
 from tinyops.twin.feeding import Food, read_food
 from tinyops.twin.machine import INVOKE_TIMEOUT_S
-from tinyops.twin.prove import BoardLink, Twin, count_instructions, feed, naming
+from tinyops.twin.prove import BoardLink, Reporting, Twin, count_instructions, feed, naming
 from tinyops.twin.terminal import Terminal
 
 WATCHED_MAX = 10_000
@@ -53,7 +53,8 @@ class Console:
     def __init__(self, board: Twin, terminal: Terminal | None, settle_s: float = 0.0) -> None:
         self._board, self._terminal, self._settle_s = board, terminal, settle_s
         self._tensor = b""
-        self._calls: Mapping[str, Callable[[str], Said]] = {
+        self.commands = COMMANDS
+        self.calls: Mapping[str, Callable[[str], Said]] = {
             "help": self._help,
             "info": self._info,
             "feed": self._feed,
@@ -72,9 +73,10 @@ class Console:
         word, _, rest = line.strip().partition(" ")
         if word in ("quit", "exit"):
             return None
-        call = self._calls.get(word)
+        call = self.calls.get(word)
         if call is None:
-            raise UsageError(f"unknown command {word!r}", hint=f"commands: {', '.join(c.split()[0] for c in COMMANDS)}")
+            hint = f"commands: {', '.join(c.split()[0] for c in self.commands)}"
+            raise UsageError(f"unknown command {word!r}", hint=hint)
         return call(rest.strip())
 
     @contextlib.contextmanager
@@ -87,8 +89,8 @@ class Console:
                 yield stack.enter_context(self._terminal.asking(INVOKE_TIMEOUT_S))
 
     def _help(self, _: str) -> Said:
-        width = max(len(command) for command in COMMANDS)
-        return Said("\n".join(f"{c.ljust(width)}  {text}" for c, text in COMMANDS.items()), dict(COMMANDS))
+        width = max(len(command) for command in self.commands)
+        return Said("\n".join(f"{c.ljust(width)}  {text}" for c, text in self.commands.items()), dict(self.commands))
 
     def hello(self) -> Hello:
         """Who the board is; waits until it is up."""
@@ -139,7 +141,7 @@ class Console:
         if not wanted.isdecimal() or not 0 < int(wanted) <= WATCHED_MAX:
             raise UsageError(f"watch {rest}: not a number of results up to {WATCHED_MAX:,}", hint="watch N")
         with self._asking("watch") as link:
-            if not isinstance(link, Link):
+            if not isinstance(link, Reporting):
                 raise ToolError(f"{self._board.name}: watch: has no serial line to report results on")
             found = [link.next_result(INVOKE_TIMEOUT_S) for _ in range(int(wanted))]
         text = "\n".join(f"{one.index}: {_output_text(one.values)}" for one in found)

@@ -6,7 +6,7 @@ import contextlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tinyops.errors import DoesNotFit, ToolError
 from tinyops.link import (
@@ -54,6 +54,13 @@ class BoardLink(Protocol):
     def stats(self) -> Stats: ...
 
     def reset_state(self) -> None: ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A link that also carries what the board says unasked."""
+
+    def next_result(self, timeout_s: float | None = None) -> Result: ...
 
 
 class RunningBoard(Protocol):

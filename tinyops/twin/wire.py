@@ -54,18 +54,19 @@ class Cutter:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The units that these bytes complete; what is left waits."""
-        for byte in data:
-            self._pending.append(byte)
-            if self._is_whole(byte):
-                yield bytes(self._pending)
-                self._pending.clear()
+        self._pending += data
+        while size := self._unit_bytes():
+            yield bytes(self._pending[:size])
+            del self._pending[:size]
 
-    def _is_whole(self, last: int) -> bool:
-        if len(self._pending) >= UNIT_MAX:
-            return True
-        if last == 0:
-            return any(self._pending)
-        return last == ord("\n") and self._pending.lstrip(b"\0").startswith(CONSOLE)
+    def _unit_bytes(self) -> int:
+        """How long the unit is that comes first; 0 while it has no end."""
+        start = len(self._pending) - len(self._pending.lstrip(b"\0"))
+        ends = [self._pending.find(b"\0", start)]
+        if self._pending.startswith(CONSOLE, start):
+            ends.append(self._pending.find(b"\n", start))
+        end = min((end + 1 for end in ends if end >= 0), default=UNIT_MAX)
+        return min(end, UNIT_MAX) if len(self._pending) >= min(end, UNIT_MAX) else 0
 
 
 @dataclass

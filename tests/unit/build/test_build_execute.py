@@ -7,9 +7,9 @@ import pytest
 
 from fakes.stores import store_at
 from tinyops import process
-from tinyops.artifacts import ALL_OUTPUTS, InputRef, Progress, Source, Step
+from tinyops.artifacts import ALL_OUTPUTS, FACTS, Condition, InputRef, Progress, Source, Step
 from tinyops.build import execute, runners
-from tinyops.errors import ToolError, UnsafePlan
+from tinyops.errors import SpecError, ToolError, UnsafePlan
 from tinyops.files import digest_bytes
 
 
@@ -43,6 +43,8 @@ def upper(step, inputs, out, report):
     report(Progress(1, 1, "working"))
     if step.settings.get("fail"):
         raise ToolError(f"{step.id} cannot")
+    if step.settings.get("refuse"):
+        raise SpecError(f"{step.id} must not")
     text = "".join(inputs[name].read_text() for name in sorted(inputs)) + step.settings.get("add", "")
     (out / "text").write_text(text.upper())
     (out / "size").write_text(str(len(text)))
@@ -203,3 +205,72 @@ def test_ctrl_c_also_ends_what_a_step_starts_after_its_first_program_was_ended(t
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, (Step("firmware", "stubborn"), Step("collect", "interrupted")))
     assert ended == [-signal.SIGKILL] * 3
+
+
+def searching(add="", refuse=False, searched="x"):
+    """A step that decides by the length of its text whether others run, and one that reads whatever there is."""
+    wanted = Condition("fits:m", "length")
+    return (
+        Step("train", "m", {"add": "plain"}),
+        Step("fits", "m", {"add": searched}),
+        Step("train", "m/w", {"add": add, "refuse": refuse}, condition=wanted, fallible=True),
+        Step("squeeze", "m/w", {}, {}, {"t": InputRef("train:m/w", "text")}, condition=wanted, fallible=True),
+        Step(
+            "choose",
+            "f/b",
+            {},
+            {},
+            {
+                "a": InputRef("train:m", "text"),
+                "b": InputRef("squeeze:m/w", FACTS),
+                "c": InputRef("squeeze:m/w", "text", optional=True),
+            },
+        ),
+    )
+
+
+def test_a_step_runs_only_where_its_condition_holds(tmp_path):
+    outcome, log, _ = run(tmp_path, searching("more"))
+    assert "train:m/w" in log.built() and outcome.skipped == frozenset()
+    assert set(outcome.records["choose:f/b"].inputs) == {"a", "b", "c"}
+    outcome, log, store = run(tmp_path, searching("more", searched=""))
+    assert log.built() == ["fits:m", "choose:f/b"]
+    assert outcome.skipped == {"train:m/w", "squeeze:m/w"}
+    assert set(outcome.records["choose:f/b"].inputs) == {"a"}
+    assert store.find(outcome.records["choose:f/b"].outputs["text"]).read_text() == "PLAIN"
+    _, log, _ = run(tmp_path, searching("more", searched=""))
+    assert log.built() == []
+
+
+def test_what_waits_for_a_step_that_is_not_there_does_not_run(tmp_path):
+    outcome, log, _ = run(tmp_path, [step for step in searching() if step.kind != "fits"])
+    assert log.built() == ["train:m"]
+    assert set(outcome.records) == {"train:m"} and outcome.errors == {}
+
+
+def test_that_a_fallible_step_cannot_be_done_is_recorded_and_who_reads_it_goes_on(tmp_path):
+    outcome, log, _ = run(tmp_path, searching(refuse=True))
+    assert outcome.errors == {}
+    for step in ("train:m/w", "squeeze:m/w"):
+        record = outcome.records[step]
+        assert (record.facts, record.outputs) == ({"failed": "train:m/w must not"}, {})
+    assert "train:m/w: train:m/w must not" in [text for _, text in log.lines]
+    chosen = outcome.records["choose:f/b"]
+    assert set(chosen.inputs) == {"a", "b", "c"}
+    _, log, _ = run(tmp_path, searching(refuse=True))
+    assert log.built() == []
+    mended, log, _ = run(tmp_path, searching("mended"))
+    assert log.built() == ["train:m/w", "squeeze:m/w", "choose:f/b"]
+    assert mended.records["choose:f/b"].key != chosen.key
+
+
+def test_a_tool_that_fails_is_never_a_result(tmp_path):
+    steps = [replace(s, settings={"fail": True}) if s.id == "train:m/w" else s for s in searching()]
+    outcome, _, _ = run(tmp_path, steps)
+    assert list(outcome.errors) == ["train:m/w"] and "choose:f/b" not in outcome.records
+
+
+def test_who_must_have_what_failed_fails_with_its_reason(tmp_path):
+    steps = [replace(s, fallible=False) if s.kind == "squeeze" else s for s in searching(refuse=True)]
+    outcome, _, _ = run(tmp_path, steps)
+    assert outcome.errors["squeeze:m/w"].message == "train:m/w must not"

@@ -63,6 +63,21 @@ def test_every_step_is_there_once_and_follows_its_inputs(bench: Repository) -> N
         assert all(order.index(ref.step) < number for ref in step.inputs.values()), step.id
 
 
+def test_a_taught_variant_follows_its_teacher_and_its_key_follows_what_that_learnt(bench: Repository) -> None:
+    """The teacher's name comes after the student's: names do not decide on the order."""
+    taught = TRAINED + "  squeeze: {variants: [int8, {width: 0.5, teacher: vast}, {per: tensor}]}\n"
+    bench.edit("specs/fleets.yaml", TRAINED, taught + "---\n" + TRAINED.replace("name: motion", "name: vast"))
+    found = steps_of(bench)
+    student = found["train:motion/w0.5-from-vast"]
+    order = list(found)
+    assert order.index("train:vast") < order.index(student.id)
+    files = ("float.tflite", "features.json", "training.json")
+    assert {student.inputs[f"teacher.{name}"].step for name in files} == {"train:vast"}
+    per_tensor = found["squeeze:motion/pt"]  # the plain variant's float model, rounded otherwise
+    assert per_tensor.inputs["float.tflite"].step == "train:motion"
+    assert per_tensor.settings["variant"] == {"per": "tensor"}
+
+
 def test_two_fleets_share_model_and_image_but_no_firmware(bench: Repository) -> None:
     text = (bench.root / "specs/fleets.yaml").read_text()
     bench.write("specs/fleets.yaml", "---\n".join([text, fleet("ankle", "motion", {"microbit": STREAM})]))

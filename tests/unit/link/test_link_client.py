@@ -192,8 +192,8 @@ def test_whoever_listens_hears_reports_and_others_one_at_a_time() -> None:
     link.told = told.append
     report = REPLIES[Type.RESULT].pack(4, 0, 1, 2, tail=b"ab")
     board.line += encode(Frame(Type.RESULT, 0, report)) + encode(Frame(0x44, 0, b""))
-    link.listen(1.0)
+    assert link.listen(1.0)
     assert ([r.values for r in link.results()], told) == ([b"ab"], [])
-    link.listen(1.0)
+    assert link.listen(1.0)
     assert (link.results(), told) == ([], [Frame(0x44, 0, b"")])
-    link.listen(0.0)
+    assert not link.listen(0.0)

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tinyops.artifacts import ALL_OUTPUTS, Artifact, InputRef, Record, Source, Step
+from tinyops.artifacts import ALL_OUTPUTS, FACTS, Artifact, Condition, InputRef, Record, Source, Step, wanted_now
 from tinyops.files import canonical_json
 from tinyops.plan import Action, Bound, Plan, Released, Wish, make_plan
 from tinyops.plan.diff import field_reasons
@@ -256,3 +256,64 @@ def test_a_firmware_that_only_a_cable_brings_is_marked(kind: str, said: int):
     reasons = [str(reason) for reason in firmware.reasons]
     assert reasons[0] == "lock.gcc 12.2.1 → 13.1.0"
     assert reasons.count("its devices take it over a cable alone: `tinyops flash`") == said
+
+
+def search(first: str = "", other: str = "") -> tuple[Step, ...]:
+    """A step that decides whether another runs, and one that reads both."""
+    wanted = Condition("fits:m", "searched")
+    inputs = {"fits": InputRef("fits:m", FACTS), "w": InputRef("train:m/w", FACTS)}
+    return (
+        Step("fits", "m", {"first": first}),
+        Step("train", "m/w", {"other": other}, condition=wanted, fallible=True),
+        Step("choose", "wrist/nano", {}, {}, {**inputs, "file": InputRef("train:m/w", "out", optional=True)}),
+    )
+
+
+def searched(made: tuple[Step, ...], *, holds: bool, failed: bool = False) -> dict[str, Record]:
+    """What a run of those steps leaves behind, whose first found that a search is needed, or not."""
+    records: dict[str, Record] = {}
+    for step in wanted_now(made, records):
+        inputs = {name: records[ref.step].output_digest(ref.output) for name, ref in step.inputs.items()}
+        facts: dict[str, Any] = {"searched": holds} if step.kind == "fits" else {"ram_bytes": 7}
+        outputs = {"out": Artifact(f"sha256:{step.id}", 4)}
+        if failed and step.kind == "train":
+            facts, outputs = {"failed": "no filters left"}, {}
+        records[step.id] = Record(step.id, step.key(inputs), step.settings, step.lock, inputs, {}, outputs, facts)
+    return records
+
+
+@pytest.mark.parametrize(("holds", "failed", "count"), [(True, False, 3), (True, True, 3), (False, False, 2)])
+def test_nothing_changes_after_a_search_nor_after_none(holds: bool, failed: bool, count: int) -> None:
+    records = searched(search(), holds=holds, failed=failed)
+    assert len(records) == count
+    found = plan(search(), records)
+    assert not found.pending and len(found.changes) == count + 1
+
+
+def test_what_waits_for_a_decision_is_counted_and_not_listed() -> None:
+    found = plan(search(), {}, was={})
+    assert actions(found) == {
+        "fits:m": "create",
+        "choose:wrist/nano": "create",
+        "fleet:wrist": "create",
+        "release:wearables": "create",
+    }
+    assert "1 more step waits for what it says" in plan_text(found)
+    (choose,) = [c for c in found.changes if c.kind == "choose"]
+    assert (choose.key, choose.follows) == (None, ("fits:m",))
+    again = plan(search("other"), searched(search(), holds=False))
+    assert (actions(again)["fits:m"], actions(again)["choose:wrist/nano"]) == ("update", "update")
+    assert "train:m/w" not in actions(again)
+
+
+def test_a_searched_model_shows_what_its_variants_follow_from() -> None:
+    records = searched(search(), holds=True)
+    assert actions(plan(search(other="x"), records))["train:m/w"] == "update"
+    assert actions(plan(search(first="x"), records))["train:m/w"] == "keep"
+
+
+def test_variants_that_are_not_needed_any_more_leave() -> None:
+    records = searched(search(), holds=True)
+    now = {**records, **searched(search("x"), holds=False)}
+    found = actions(plan(search("x"), now))
+    assert (found["fits:m"], found["train:m/w"]) == ("keep", "delete")

@@ -117,6 +117,9 @@ def test_a_board_replaces_gates_of_its_fleet_one_by_one():
     assert fleet.under(BoardGates(flash_bytes_max=20)) == BoardGates(flash_bytes_max=20, growth_max=0.1)
 
 
+OTHER = "sha256:" + "b" * 64
+
+
 def override(gate: str, digest: str = MODEL) -> Override:
     return Override(gate=gate, digest=digest, reason="shown to the safety board", author="mia", until=date(2027, 1, 31))
 
@@ -124,11 +127,18 @@ def override(gate: str, digest: str = MODEL) -> Override:
 def test_an_override_lifts_one_gate_of_one_model_until_its_last_day():
     running, loss = Miss("recall_min.Running", "x"), Miss("int8_loss_max", "y")
     lifted = override("recall_min")
-    assert waived((running, loss), (lifted,), MODEL, date(2027, 1, 31)) == ((loss,), (lifted,))
-    assert waived((running,), (lifted,), MODEL, date(2027, 2, 1)) == ((running,), ())
-    assert waived((running,), (lifted,), "sha256:" + "b" * 64, date(2027, 1, 1)) == ((running,), ())
-    assert waived((running,), (override("recall_min.Walking"),), MODEL, date(2027, 1, 1)) == ((running,), ())
-    assert waived((running,), (override("recall_min.Running"),), MODEL, date(2027, 1, 1))[0] == ()
+    assert waived((running, loss), (lifted,), {"nano": MODEL}, date(2027, 1, 31)) == ((loss,), (lifted,))
+    assert waived((running,), (lifted,), {"nano": MODEL}, date(2027, 2, 1)) == ((running,), ())
+    assert waived((running,), (lifted,), {"nano": OTHER}, date(2027, 1, 1)) == ((running,), ())
+    assert waived((running,), (override("recall_min.Walking"),), {"nano": MODEL}, date(2027, 1, 1)) == ((running,), ())
+    assert waived((running,), (override("recall_min.Running"),), {"nano": MODEL}, date(2027, 1, 1))[0] == ()
+
+
+def test_where_boards_have_models_of_their_own_an_override_names_the_one_that_misses():
+    models = {"nano": MODEL, "uno": OTHER}
+    nano, uno, all_ = (Miss("accuracy_min", "x", board) for board in ("nano", "uno", None))
+    lifted = override("accuracy_min")
+    assert waived((nano, uno, all_), (lifted,), models, date(2027, 1, 1)) == ((uno,), (lifted,))
 
 
 def test_an_override_is_not_anonymous_and_not_without_a_reason():

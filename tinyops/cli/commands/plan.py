@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _text(arguments: argparse.Namespace, file: PlanFile) -> str:
-    return plan_text(file.plan, verbose=arguments.all, awaiting=file.awaiting, findings=file.findings)
+    return plan_text(
+        file.plan, verbose=arguments.all, awaiting=file.awaiting, findings=file.findings, prices=file.prices
+    )
 
 
 def _save(arguments: argparse.Namespace, file: PlanFile) -> None:

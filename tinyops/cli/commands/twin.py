@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tinyops.boards.model import Board
     from tinyops.files import JsonObject
     from tinyops.link import ByteStream
+    from tinyops.reconcile.world import World
     from tinyops.twin import Replay, Twin
     from tinyops.twin.console import Console
     from tinyops.twin.terminal import Terminal
@@ -31,7 +32,7 @@ PROMPT = "{} > "
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("board", metavar="BOARD", help=BOARD_HELP)
+    parser.add_argument("board", metavar="BOARD", help=f"{BOARD_HELP}; or a fleet with a chain: all of its parts")
     parser.add_argument(
         "image",
         nargs="?",
@@ -62,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="samples of it a second; 0: as fast as the board takes them (default: what its firmware asks for)",
     )
     parser.add_argument("--loop", action="store_true", help="begin the recording again at its end")
+    parser.add_argument(
+        "--loss", type=float, metavar="SHARE", help="of a chain: its links lose that share (default: what is declared)"
+    )
     parser.add_argument("--serial", default="", metavar="TEXT", help="its chip's own number is made of this")
     parser.add_argument("--pty-only", action="store_true", help="no console: print the serial port, run until Ctrl-C")
     add_prefer(parser)
@@ -72,6 +76,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         raise UsageError(f"{arguments.image}: no such file")
     if arguments.replay is None and (arguments.rate is not None or arguments.loop):
         raise UsageError("there is no recording to replay", hint="--replay FILE")
+    chained = _world_of_chain(arguments)
+    if chained is not None:
+        return _run_chain(chained, arguments, output)
+    if arguments.loss is not None:
+        raise UsageError(f"{arguments.board} is a board: it has no links", hint="name a fleet with a chain")
     with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as folder:
         board, files, fleet = _files(arguments, output, Path(folder))
         from tinyops.twin import open_twin
@@ -87,6 +96,53 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             fleet=fleet,
         ) as virtual:
             return _serve(virtual, arguments, output, board.spec.settle_s if arguments.bootloader else 0.0)
+
+
+def _world_of_chain(arguments: argparse.Namespace) -> World | None:
+    """The repository, where BOARD is none and names a fleet there; None else."""
+    if arguments.image is not None or arguments.board in boards_here():
+        return None
+    from tinyops.reconcile.world import observe
+
+    world = observe(repository_root(arguments))
+    return world if arguments.board in world.fleets else None
+
+
+def _run_chain(world: World, arguments: argparse.Namespace, output: Output) -> int:
+    """All parts of a fleet's chain, as the last release has them."""
+    alone = ("fleet", "state", "bootloader", "serial", "pty_only")
+    for name in alone:
+        if getattr(arguments, name):
+            raise UsageError(f"--{name.replace('_', '-')} is of a single board", hint="name a board, not a fleet")
+    if arguments.loss is not None and not 0 <= arguments.loss < 1:
+        raise UsageError(f"--loss {arguments.loss:g}: not a share from 0 to below 1")
+    from dataclasses import replace
+
+    from tinyops.reconcile.virtual import released_chain
+    from tinyops.twin.chain_console import ChainConsole
+    from tinyops.twin.chain_step import read_chain, terms_of
+    from tinyops.twin.chained import open_chain
+    from tinyops.twin.step import check_replay
+
+    found = released_chain(world, arguments.board)
+    split, parts = read_chain(found.step, found.files)
+    output.note(f"{arguments.board}, {found.tag}: {', '.join(f'{p.name} on {p.board}' for p in parts)}")
+    terms = [terms_of(link) for link in split.links]
+    if arguments.loss is not None:
+        terms = [replace(one, loss=arguments.loss) for one in terms]
+    if arguments.replay is not None:
+        check_replay(parts[0].board, parts[0].spec)
+    recording = _replay(arguments, parts[0].files)
+    with open_chain(arguments.board, parts, terms, fleet=arguments.board, replay=recording) as chain:
+        chain.link.wait_ready()
+        _say(output, f"{arguments.board} is up: {len(parts)} parts", {"chain": arguments.board, "set": split.set})
+        with contextlib.suppress(KeyboardInterrupt):
+            console = ChainConsole(chain)
+            if sys.stdin.isatty():
+                _talk(console, chain, output)
+            else:
+                _obey(console, output)
+    return 0
 
 
 def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple[Board, dict[str, Path], str]:

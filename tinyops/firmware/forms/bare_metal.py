@@ -18,7 +18,7 @@ from tinyops.firmware.building import TWIN
 from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms import own_bootloader
 from tinyops.firmware.forms.form import Form, Request, Work
-from tinyops.firmware.project import RUNTIME, contract_values, describe_sensor, headers, names, sources
+from tinyops.firmware.project import RUNTIME, chain_files, contract_values, describe_sensor, headers, names, sources
 from tinyops.firmware.slots import are_linked, firmware_regions, is_scarce, model_region, takes_deltas
 from tinyops.firmware.templating import comment, render
 from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
@@ -107,7 +107,14 @@ def _collector(
     """What a collector is made of, beside the port."""
     baud = f" -D TINYOPS_BAUD={request.spec.collector_baud}"
     envs = [{**env, "flags": env["flags"] + baud} for env in envs]
-    sections = {"envs": envs, "bootloaders": [], "linked": False, "deltas": False, "startup": kind.startup}
+    sections = {
+        "envs": envs,
+        "chain": None,
+        "bootloaders": [],
+        "linked": False,
+        "deltas": False,
+        "startup": kind.startup,
+    }
     values = collector.signal_values(request, facts) | {"driver": driver}
     values["sensor"] = driver.title if driver else collector.describe_input(request.sensor)
     return {
@@ -129,6 +136,8 @@ def _application(
         files |= sources("settings/of_boot", "src/of_boot")
     if _takes_deltas(request.spec):
         files |= sources("delta", "src/delta")
+    if request.chain is not None:
+        files |= chain_files()
     return files
 
 
@@ -138,7 +147,7 @@ def _programs(
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
     values = contract_values(facts, layout) | settings_values(request.spec)
-    values |= {"message_bytes": message_bytes(request.spec)}
+    values |= {"message_bytes": message_bytes(request.spec, in_chain=request.chain is not None)}
     given = {
         "linked": linked,
         "slots": layout.own_bootloader is not None,
@@ -146,8 +155,10 @@ def _programs(
         "sensor": driver.title if driver else describe_sensor(request.sensor),
         "driver": driver,
         "dark": request.dark,
+        "chain": request.chain,
     }
-    sections = {
+    sections: dict[str, Any] = {
+        "chain": request.chain,
         "envs": envs,
         "bootloaders": _bootloaders(envs, kind),
         "collects": False,
@@ -185,11 +196,13 @@ def settings_values(spec: BoardSpec) -> dict[str, Any]:
     return {"settings": flash, "settings_unit": -(-32 // unit) * unit}
 
 
-def message_bytes(spec: BoardSpec) -> int:
-    """Room for a message of SMP: the larger it is, the fewer turns an upload takes."""
+def message_bytes(spec: BoardSpec, *, in_chain: bool = False) -> int:
+    """Room for a message of SMP: the larger it is, the fewer turns an upload takes. A part of a chain has less RAM."""
     if spec.layout is None or spec.memory is None or spec.layout.state is None:
         return MESSAGE_MIN
-    return MESSAGE_LARGE if spec.memory.ram.bytes >= LARGE_RAM_BYTES else MESSAGE_MAX
+    if spec.memory.ram.bytes >= LARGE_RAM_BYTES:
+        return MESSAGE_LARGE
+    return MESSAGE_MAX // 2 if in_chain else MESSAGE_MAX
 
 
 def family(cpu: str) -> Family:

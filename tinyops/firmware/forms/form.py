@@ -12,6 +12,7 @@ from tinyops.boards.layout import Layout, Memory
 from tinyops.boards.model import ActKind, BoardSpec
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject, digest_json
+from tinyops.firmware.chained import ChainPlace
 from tinyops.firmware.contract import Contract, read_contract, read_signal
 from tinyops.specs.acts import AnyAct
 
@@ -37,6 +38,7 @@ class Request:
     trust: JsonObject = field(default_factory=nobody)
     acts: tuple[AnyAct, ...] | None = None  # None: the serial line, and the LED where there is one
     collects: bool = False
+    chain: ChainPlace | None = None  # where it is a part of one
 
     @property
     def dark(self) -> bool:

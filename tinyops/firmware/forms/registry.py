@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinyops.boards.model import BoardSpec
 from tinyops.files import JsonObject
+from tinyops.firmware.chained import ChainPlace
 from tinyops.firmware.forms.arduino import ArduinoForm
 from tinyops.firmware.forms.bare_metal import BareMetalForm
 from tinyops.firmware.forms.browser import BrowserForm
@@ -29,10 +30,12 @@ def render_project(
     contract: JsonObject,
     trust: JsonObject | None = None,
     acts: tuple[AnyAct, ...] | None = None,
+    chain: ChainPlace | None = None,
 ) -> dict[str, bytes]:
-    """Every file of a board's firmware by its relative path, sorted; {} for a board with an operating system.
+    """Every file of a board's firmware by its relative path, sorted; {} for a board with an operating system that is
+    part of no `chain`.
 
     Holds no weights, no secret and no path of this machine. Raises SpecError for a contract that does
     not belong to the board.
     """
-    return form_of(spec).render(Request(board, spec, fleet, sensor, contract, trust or nobody(), acts))
+    return form_of(spec).render(Request(board, spec, fleet, sensor, contract, trust or nobody(), acts, chain=chain))

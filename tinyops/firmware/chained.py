@@ -1,0 +1,38 @@
+"""A firmware's place in a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tinyops.errors import SpecError
+
+PARTS_MAX = 16
+FLAG = "TINYOPS_PART"  # the application's C asks the part only where this is defined
+
+
+@dataclass(frozen=True)
+class ChainPlace:
+    """Of a part, from 0, among so many; a neighbour that is silent for `after_ms` is lost."""
+
+    position: int
+    parts: int
+    after_ms: int
+
+    @property
+    def first(self) -> bool:
+        return self.position == 0
+
+
+def read_place(value: Mapping[str, Any] | None) -> ChainPlace | None:
+    """From a firmware step's settings; None for a board by itself. Raises SpecError."""
+    if value is None:
+        return None
+    try:
+        place = ChainPlace(int(value["position"]), int(value["parts"]), int(value["after_ms"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise SpecError(f"firmware: chain: not usable: {type(error).__name__} {error}") from error
+    if not (2 <= place.parts <= PARTS_MAX and 0 <= place.position < place.parts and 0 < place.after_ms < 1 << 31):
+        raise SpecError(f"firmware: chain: part {place.position} of {place.parts}, {place.after_ms} ms cannot be")
+    return place

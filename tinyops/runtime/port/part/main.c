@@ -1,0 +1,252 @@
+/* A part of a chain on a board with an operating system.
+ *
+ *   part --model MODEL.SO [--line STREAM] [--upstream STREAM] [--replay FILE] [--bridge STREAM]
+ *
+ * STREAM: see stream.h. The line leads to the part after, or to the host of the last part, by
+ * default on standard input and output; --upstream leads to the part before. --replay gives the
+ * samples of a recording as the sensor's of a first part, see replay.h. Whoever connects at
+ * --bridge speaks with the part before as its host: its bytes pass to there, and all that comes
+ * from there passes to it. Place in the chain and contract are built in. 2: it cannot start. */
+#include <dlfcn.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "part_settings.h"
+#include "replay.h"
+#include "stream.h"
+#include "tinyops/chain.h"
+
+enum { IDLE_MS = 20, IDLE_LONG_MS = 50 };
+
+typedef struct {
+  stream line, upstream, bridge;
+  int bridged;
+  replay recording;
+  int replays;
+  uint64_t opened_us;
+} machine;
+
+static void fail(const char *what, const char *why) {
+  (void)fprintf(stderr, "%s: %s\n", what, why);
+  exit(2);
+}
+
+static uint64_t now_us(void) {
+  struct timespec now = {0};
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static int32_t read_byte(void *context) {
+  return stream_read_byte(&((machine *)context)->line, now_us());
+}
+
+static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
+  stream_write(&((machine *)context)->line, bytes, count);
+}
+
+static int32_t read_upstream(void *context) {
+  machine *self = context;
+  const int32_t byte = stream_read_byte(&self->upstream, now_us());
+  if (self->bridged && byte != TINYOPS_PORT_NO_BYTE) {
+    const uint8_t passed = (uint8_t)byte;
+    stream_write(&self->bridge, &passed, 1);
+  }
+  return byte;
+}
+
+static void write_upstream(void *context, const uint8_t *bytes, uint32_t count) {
+  stream_write(&((machine *)context)->upstream, bytes, count);
+}
+
+/* What a host asks of the part before. */
+static void pass_up(machine *self) {
+  uint8_t bytes[256];
+  uint32_t count = 0;
+  int32_t byte;
+  while (self->bridged && count < sizeof(bytes) &&
+         (byte = stream_read_byte(&self->bridge, now_us())) != TINYOPS_PORT_NO_BYTE) {
+    bytes[count++] = (uint8_t)byte;
+  }
+  if (count > 0) {
+    stream_write(&self->upstream, bytes, count);
+  }
+}
+
+static uint32_t now_ms(void *context) {
+  return (uint32_t)((now_us() - ((const machine *)context)->opened_us) / 1000u);
+}
+
+static void start_ticks(void *context) { (void)context; }
+
+static uint32_t ticks(void *context) {
+  (void)context;
+  return 0;
+}
+
+/* A process of Linux has more than it can tell. */
+static void measure(void *context, tinyops_port_memory *memory) {
+  (void)context;
+  *memory = (tinyops_port_memory){0};
+}
+
+static int32_t start_sensor(void *context, uint32_t rate_millihz) {
+  return replay_start(&((machine *)context)->recording, now_us(), rate_millihz);
+}
+
+static int32_t poll_sensor(void *context, int16_t *values, uint32_t count) {
+  return replay_poll(&((machine *)context)->recording, now_us(), values, count);
+}
+
+static uint32_t missed(void *context) { return replay_missed(&((machine *)context)->recording); }
+
+static void idle(void *context) {
+  machine *self = context;
+  struct pollfd wait[3] = {{.fd = stream_wait(&self->line), .events = POLLIN},
+                           {.fd = -1, .events = POLLIN},
+                           {.fd = -1, .events = POLLIN}};
+  int ms = IDLE_MS;
+  if (PART_POSITION > 0) {
+    wait[1].fd = stream_wait(&self->upstream);
+    ms = wait[0].fd >= 0 && wait[1].fd >= 0 ? IDLE_LONG_MS : IDLE_MS;
+  }
+  if (self->bridged) {
+    wait[2].fd = stream_wait(&self->bridge);
+  }
+  if (self->replays) {
+    const int next = replay_wait_ms(&self->recording, now_us());
+    ms = next >= 0 && next < ms ? next : ms;
+  }
+  (void)poll(wait, 3, ms);
+}
+
+/* dlsym gives an object pointer; POSIX promises that it holds a function's address too. */
+static void find(void *object, const char *name, void *function) {
+  void *found = dlsym(object, name);
+  if (found == NULL) {
+    fail("model", dlerror());
+  }
+  memcpy(function, &found, sizeof(found));
+}
+
+/* A model that is no part of one is found out by its missing words. */
+static const uint32_t *load(const char *path, tinyops_app_model *model) {
+  static const uint32_t none[1];
+  void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (object == NULL) {
+    fail("model", dlerror());
+  }
+  find(object, "tinyops_model", &model->header);
+  find(object, "tinyops_model_init", &model->init);
+  find(object, "tinyops_model_push", &model->push);
+  find(object, "tinyops_model_prepare", &model->prepare);
+  find(object, "tinyops_model_invoke", &model->invoke);
+  const uint32_t *words = dlsym(object, "tinyops_model_part_words");
+  return words != NULL ? words : none;
+}
+
+static uint32_t arena_bytes(const tinyops_app_model *model, const uint32_t *words) {
+  const tinyops_model_part *part = (const tinyops_model_part *)(const void *)words;
+  uint64_t bytes = (uint64_t)model->header->arena_bytes + 4u * TINYOPS_ARENA_ALIGN;
+  if (part->magic == TINYOPS_MODEL_PART_MAGIC) {
+    bytes += (uint64_t)part->held_bytes + part->gives_bytes;
+  }
+  if (bytes > UINT32_MAX / 2u) {
+    fail("model", "wants more memory than there is");
+  }
+  return (uint32_t)bytes;
+}
+
+static void open_stream(stream *self, const char *option, const char *spec) {
+  const char *wrong = stream_open(self, spec);
+  if (wrong != NULL) {
+    (void)fprintf(stderr, "%s ", option);
+    fail(spec, wrong);
+  }
+}
+
+static void read_options(machine *self, int count, char **words, const char **model) {
+  const char *line = "std", *upstream = NULL;
+  for (int i = 1; i < count; i += 2) {
+    const char *value = i + 1 < count ? words[i + 1] : "";
+    if (strcmp(words[i], "--model") == 0) {
+      *model = value;
+    } else if (strcmp(words[i], "--line") == 0) {
+      line = value;
+    } else if (strcmp(words[i], "--upstream") == 0) {
+      upstream = value;
+    } else if (strcmp(words[i], "--bridge") == 0) {
+      self->bridged = 1;
+      open_stream(&self->bridge, words[i], value);
+    } else if (strcmp(words[i], "--replay") == 0) {
+      const char *wrong = replay_open(&self->recording, value);
+      self->replays = 1;
+      if (wrong != NULL) {
+        fail(value, wrong);
+      }
+    } else {
+      fail(words[i], "unknown option");
+    }
+  }
+  if (*model == NULL || (PART_POSITION > 0) != (upstream != NULL)) {
+    fail("usage", PART_POSITION > 0 ? "part --model MODEL.SO --upstream STREAM [OPTION]..."
+                                    : "part --model MODEL.SO [OPTION]..., without --upstream");
+  }
+  open_stream(&self->line, "--line", line);
+  if (upstream != NULL) {
+    open_stream(&self->upstream, "--upstream", upstream);
+  }
+}
+
+int main(int count, char **words) {
+  static const uint8_t contract[32] = CONTRACT_SHA256;
+  static const tinyops_port_stream upstream = {read_upstream, write_upstream};
+  static const tinyops_port_sensor sensor = {start_sensor, poll_sensor, missed};
+  static int16_t frame[FRAME_VALUES + 1];
+  static machine self;
+  static tinyops_part part;
+  const char *model = NULL;
+  (void)signal(SIGPIPE, SIG_IGN);
+  self.opened_us = now_us();
+  read_options(&self, count, words, &model);
+  const tinyops_port port = {.context = &self,
+                             .read_byte = read_byte,
+                             .write = write_bytes,
+                             .start_ticks = start_ticks,
+                             .ticks = ticks,
+                             .tick_hz = 1,
+                             .idle = idle,
+                             .measure = measure,
+                             .now_ms = now_ms,
+                             .sensor = self.replays ? &sensor : NULL,
+                             .upstream = PART_POSITION > 0 ? &upstream : NULL};
+  tinyops_app_board board = {.port = &port,
+                             .name = PART_BOARD,
+                             .contract = contract,
+                             .frame = frame,
+                             .frame_values = FRAME_VALUES,
+                             .rate_millihz = self.replays && RATE_MILLIHZ == 0 ? 1 : RATE_MILLIHZ};
+  static tinyops_part_inlet inlet;
+  tinyops_part_place place = {.position = PART_POSITION,
+                              .parts = PART_COUNT,
+                              .after_ms = PART_AFTER_MS,
+                              .inlet = PART_POSITION > 0 ? &inlet : NULL};
+  place.words = load(model, &board.loaded);
+  board.arena_bytes = arena_bytes(&board.loaded, place.words);
+  if (posix_memalign(&board.arena, TINYOPS_ARENA_ALIGN, board.arena_bytes) != 0) {
+    fail("memory", "not enough");
+  }
+  (void)tinyops_part_init(&part, &board, &place);
+  for (;;) {
+    const int32_t did = tinyops_part_poll(&part);
+    pass_up(&self);
+    if (did == 0) {
+      idle(&self);
+    }
+  }
+}

@@ -1,0 +1,294 @@
+#include "stream.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "tinyops/port.h"
+
+enum { STALLED_MS = 300, RETRY_US = 500000, DEFAULT_BAUD = 115200 };
+
+static void never_block(int file) { (void)fcntl(file, F_SETFL, fcntl(file, F_GETFL) | O_NONBLOCK); }
+
+static speed_t speed_of(uint32_t baud) {
+  static const struct {
+    uint32_t baud;
+    speed_t speed;
+  } known[] = {{9600, B9600},     {19200, B19200},   {38400, B38400},
+               {57600, B57600},   {115200, B115200}, {230400, B230400},
+               {460800, B460800}, {921600, B921600}, {1000000, B1000000}};
+  for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+    if (known[i].baud == baud) {
+      return known[i].speed;
+    }
+  }
+  return B0;
+}
+
+static void forget(stream *self) {
+  if (self->in >= 0 && self->kind != STREAM_STANDARD) {
+    (void)close(self->in);
+  }
+  self->in = self->out = -1;
+  self->received_bytes = self->taken = self->held = 0;
+  self->inside = 0;
+}
+
+/* -- opening -- */
+
+static int open_serial(const stream *self) {
+  struct termios settings;
+  const int file = open(self->place, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0 || tcgetattr(file, &settings) != 0) {
+    return file; /* no terminal: a pipe with a name does as well */
+  }
+  cfmakeraw(&settings);
+  settings.c_cflag |= CLOCAL | CREAD;
+  settings.c_cflag &= ~(tcflag_t)CRTSCTS;
+  (void)cfsetspeed(&settings, speed_of(self->baud));
+  (void)tcsetattr(file, TCSANOW, &settings);
+  return file;
+}
+
+/* A socket at, or to, the place. */
+static int open_socket(stream *self, int listens) {
+  const int yes = 1, datagrams = self->kind == STREAM_UDP || self->kind == STREAM_UDP_LISTEN;
+  const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                 .ai_socktype = datagrams ? SOCK_DGRAM : SOCK_STREAM,
+                                 .ai_flags = listens ? AI_PASSIVE : 0};
+  struct addrinfo *found = NULL;
+  if (getaddrinfo(self->place, self->port, &hints, &found) != 0 || found == NULL) {
+    return -1;
+  }
+  int file = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0);
+  if (file >= 0) {
+    never_block(file);
+    (void)setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    const int done = listens ? bind(file, found->ai_addr, found->ai_addrlen)
+                             : connect(file, found->ai_addr, found->ai_addrlen);
+    if (done != 0 && !(errno == EINPROGRESS && !listens)) {
+      (void)close(file);
+      file = -1;
+    }
+  }
+  freeaddrinfo(found);
+  if (file >= 0 && !datagrams) {
+    (void)setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+  }
+  return file;
+}
+
+static void accept_one(stream *self) {
+  const int yes = 1, file = accept(self->listening, NULL, NULL);
+  if (file >= 0) {
+    never_block(file);
+    (void)setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    self->in = self->out = file;
+  }
+}
+
+/* Tries to be open. */
+static void open_again(stream *self) {
+  switch (self->kind) {
+    case STREAM_TCP_LISTEN:
+      accept_one(self);
+      break;
+    case STREAM_TCP:
+    case STREAM_UDP:
+      self->in = self->out = open_socket(self, 0);
+      break;
+    case STREAM_SERIAL:
+      self->in = self->out = open_serial(self);
+      break;
+    default:
+      break;
+  }
+}
+
+static const char *listen_there(stream *self) {
+  const int file = open_socket(self, 1);
+  if (file < 0 || (self->kind == STREAM_TCP_LISTEN && listen(file, 1) != 0)) {
+    return "cannot listen there";
+  }
+  if (self->kind == STREAM_TCP_LISTEN) {
+    self->listening = file;
+  } else {
+    self->in = self->out = file;
+  }
+  return NULL;
+}
+
+/* HOST:PORT, or [HOST]:PORT. */
+static const char *take_place(stream *self, const char *text) {
+  const char *colon = strrchr(text, ':');
+  const int bracketed = text[0] == '[';
+  if (colon == NULL || strlen(colon + 1) >= sizeof(self->port) || colon == text ||
+      (size_t)(colon - text) >= sizeof(self->place)) {
+    return "not HOST:PORT";
+  }
+  const size_t length = (size_t)(colon - text) - (bracketed ? 2 : 0);
+  memcpy(self->place, text + bracketed, length);
+  self->place[length] = 0;
+  memcpy(self->port, colon + 1, strlen(colon + 1) + 1);
+  return NULL;
+}
+
+static const char *take_device(stream *self, const char *text) {
+  const char *at = strrchr(text, '@');
+  const size_t length = at != NULL ? (size_t)(at - text) : strlen(text);
+  if (length == 0 || length >= sizeof(self->place)) {
+    return "not the path of a serial device";
+  }
+  memcpy(self->place, text, length);
+  self->place[length] = 0;
+  self->baud = at != NULL ? (uint32_t)strtoul(at + 1, NULL, 10) : DEFAULT_BAUD;
+  self->kind = STREAM_SERIAL;
+  return speed_of(self->baud) == B0 ? "no baud rate that serial devices know" : NULL;
+}
+
+static const char *take_spec(stream *self, const char *spec) {
+  static const struct {
+    const char *begins;
+    stream_kind kind;
+  } kinds[] = {{"tcp-listen:", STREAM_TCP_LISTEN},
+               {"udp-listen:", STREAM_UDP_LISTEN},
+               {"tcp:", STREAM_TCP},
+               {"udp:", STREAM_UDP}};
+  for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    const size_t length = strlen(kinds[i].begins);
+    if (strncmp(spec, kinds[i].begins, length) == 0) {
+      self->kind = kinds[i].kind;
+      return take_place(self, spec + length);
+    }
+  }
+  return take_device(self, spec);
+}
+
+const char *stream_open(stream *self, const char *spec) {
+  *self = (stream){.in = -1, .out = -1, .listening = -1};
+  if (strcmp(spec, "std") == 0) {
+    self->in = STDIN_FILENO;
+    self->out = STDOUT_FILENO;
+    never_block(self->in);
+    return NULL;
+  }
+  if (strncmp(spec, "fd:", 3) == 0) {
+    self->kind = STREAM_FILE;
+    self->in = self->out = atoi(spec + 3);
+    return fcntl(self->in, F_GETFD) < 0 ? "not open" : (never_block(self->in), NULL);
+  }
+  const char *wrong = take_spec(self, spec);
+  if (wrong == NULL && (self->kind == STREAM_TCP_LISTEN || self->kind == STREAM_UDP_LISTEN)) {
+    wrong = listen_there(self);
+  }
+  return wrong;
+}
+
+/* -- reading -- */
+
+static ssize_t receive(stream *self) {
+  if (self->kind != STREAM_UDP_LISTEN) {
+    return read(self->in, self->received, sizeof(self->received));
+  }
+  struct sockaddr_storage from;
+  socklen_t length = sizeof(from);
+  const ssize_t got = recvfrom(self->in, self->received, sizeof(self->received), 0,
+                               (struct sockaddr *)&from, &length);
+  if (got > 0) {
+    self->peer = from;
+    self->peer_bytes = length;
+  }
+  return got;
+}
+
+static void fill(stream *self) {
+  errno = EAGAIN;
+  const ssize_t got = receive(self);
+  const int datagrams = self->kind == STREAM_UDP || self->kind == STREAM_UDP_LISTEN;
+  self->taken = 0;
+  self->received_bytes = got > 0 ? (size_t)got : 0;
+  if (got > 0 || datagrams || (got < 0 && (errno == EAGAIN || errno == EINTR))) {
+    return; /* datagrams have no end, and their errors pass */
+  }
+  if (self->kind == STREAM_STANDARD) {
+    exit(0);
+  }
+  forget(self);
+}
+
+int32_t stream_read_byte(stream *self, uint64_t now_us) {
+  if (self->in < 0 && (self->kind == STREAM_TCP_LISTEN || self->tried_us == 0 ||
+                       now_us - self->tried_us >= RETRY_US)) {
+    self->tried_us = now_us;
+    open_again(self);
+  }
+  if (self->in >= 0 && self->taken == self->received_bytes) {
+    fill(self);
+  }
+  return self->taken < self->received_bytes ? self->received[self->taken++] : TINYOPS_PORT_NO_BYTE;
+}
+
+/* -- writing -- */
+
+static void write_all(stream *self, const uint8_t *bytes, size_t count) {
+  while (count > 0 && self->out >= 0) {
+    const ssize_t sent = write(self->out, bytes, count);
+    if (sent > 0) {
+      bytes += sent;
+      count -= (size_t)sent;
+      continue;
+    }
+    struct pollfd wait = {.fd = self->out, .events = POLLOUT};
+    if (sent < 0 && (errno == EAGAIN || errno == EINTR) && poll(&wait, 1, STALLED_MS) > 0 &&
+        (wait.revents & (POLLERR | POLLHUP)) == 0) {
+      continue;
+    }
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+      if (self->kind == STREAM_STANDARD) {
+        exit(0);
+      }
+      forget(self);
+    }
+    return; /* nobody takes it */
+  }
+}
+
+static void send_datagram(stream *self) {
+  if (self->kind == STREAM_UDP_LISTEN && self->peer_bytes > 0) {
+    (void)sendto(self->out, self->datagram, self->held, 0, (const struct sockaddr *)&self->peer,
+                 self->peer_bytes);
+  } else if (self->kind == STREAM_UDP && self->out >= 0) {
+    (void)send(self->out, self->datagram, self->held, 0);
+  }
+  self->held = 0;
+}
+
+/* A frame ends with 0x00, and mostly begins with one. */
+static void write_datagrams(stream *self, const uint8_t *bytes, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const int ends = bytes[i] == 0 && self->inside;
+    self->inside = bytes[i] != 0;
+    self->datagram[self->held++] = bytes[i];
+    if (ends || self->held == sizeof(self->datagram)) {
+      send_datagram(self);
+    }
+  }
+}
+
+void stream_write(stream *self, const uint8_t *bytes, size_t count) {
+  if (self->kind == STREAM_UDP || self->kind == STREAM_UDP_LISTEN) {
+    write_datagrams(self, bytes, count);
+  } else {
+    write_all(self, bytes, count);
+  }
+}
+
+int stream_wait(const stream *self) { return self->in >= 0 ? self->in : self->listening; }
