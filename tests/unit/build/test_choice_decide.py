@@ -35,7 +35,7 @@ def chosen(*candidates: Candidate, budget: Budget = BOARD, prefer: Prefer = "siz
 def test_the_smallest_of_those_that_are_accurate_enough_is_picked_and_every_other_has_a_reason() -> None:
     found = chosen(*ALL)
     assert (found.picked, found.front, found.unmet) == (HALF, ("w0.5", "w0.25", "d0.5"), ())
-    assert found.why == "least flash of 4 within 1 points of int8"
+    assert found.why == "the least flash of the 4 that are within 1 point of int8"
     assert found.lost == {
         "int8": "d0.5 is as accurate and takes 10,000 bytes of flash, 500 bytes of RAM, 550,000 instructions less",
         "w0.25": "5.0 points less accurate than int8 (loss_max 0.01)",
@@ -51,9 +51,7 @@ def test_each_preference_is_what_it_says() -> None:
     assert chosen(*ALL, lean, prefer="speed").picked is FAST
     assert chosen(*ALL, lean, prefer="balanced").picked is HALF
     assert chosen(*ALL, lean, prefer="speed").lost["w0.5"] == "takes 50,000 instructions more (prefer: speed)"
-    assert (
-        "flash times RAM times instructions is 77.1 % more" in chosen(INT8, FAST, HALF, prefer="balanced").lost["d0.5"]
-    )
+    assert "flash × RAM × instructions is 77.1 % more" in chosen(INT8, FAST, HALF, prefer="balanced").lost["d0.5"]
 
 
 def test_a_tenth_less_of_one_makes_up_for_less_than_a_tenth_more_of_another() -> None:
@@ -65,7 +63,7 @@ def test_a_tenth_less_of_one_makes_up_for_less_than_a_tenth_more_of_another() ->
 def test_without_instructions_of_one_nobody_is_judged_by_them() -> None:
     uncounted = replace(FAST, instructions=None)
     assert chosen(uncounted, HALF, prefer="speed").picked is HALF
-    assert chosen(uncounted, HALF, prefer="speed").why.startswith("least flash")
+    assert chosen(uncounted, HALF, prefer="speed").why.startswith("the least flash")
 
 
 def test_ties_go_to_the_first_of_the_spec_and_do_not_depend_on_anything_else() -> None:

@@ -151,11 +151,17 @@ def _pick(
             lost[one.variant] = _beaten(beaten, one, axes)
         else:
             lost[one.variant] = _behind(one, picked, prefer, axes, cost)
-    others = f"of {len(allowed)} within {100 * loss_max:g} points of {best.variant}" if len(allowed) > 1 else ""
-    why = f"{what} {others}" if others else f"no other is within {100 * loss_max:g} points of the best"
+    near = "as accurate as" if loss_max == 0 else f"within {_points(loss_max)} of"
+    why = f"the {what} of the {len(allowed)} that are {near} {best.variant}"
+    if len(allowed) == 1:
+        why = f"no other is {near} it"
     if len(keeping) == 1:
         why = "no other keeps what the board and the gates allow"
     return picked, why, lost
+
+
+def _points(share: float) -> str:
+    return "1 point" if share == 0.01 else f"{100 * share:g} points"
 
 
 def _cost(prefer: Prefer, axes: Sequence[str]) -> tuple[Callable[[Candidate], int], str]:
@@ -166,7 +172,11 @@ def _cost(prefer: Prefer, axes: Sequence[str]) -> tuple[Callable[[Candidate], in
     if axis and axis in axes:
         word = "fewest" if axis == "instructions" else "least"
         return lambda c: int(getattr(c, axis)), f"{word} {_UNITS[axis].removeprefix('bytes of ')}"
-    return lambda c: _product(c, axes), f"least {' times '.join(_UNITS[a].removeprefix('bytes of ') for a in axes)}"
+    return lambda c: _product(c, axes), f"least {_names(axes)}"
+
+
+def _names(axes: Sequence[str]) -> str:
+    return " × ".join(_UNITS[axis].removeprefix("bytes of ") for axis in axes)
 
 
 def _product(candidate: Candidate, axes: Sequence[str]) -> int:
@@ -201,6 +211,5 @@ def _behind(
         return f"takes {getattr(one, axis) - getattr(picked, axis):,} {_UNITS[axis]} more (prefer: {prefer})"
     if cost(one) > cost(picked):
         share = 100 * (cost(one) / cost(picked) - 1)
-        more = " times ".join(_UNITS[axis].removeprefix("bytes of ") for axis in axes)
-        return f"its {more} is {share:,.1f} % more (prefer: {prefer})"
+        return f"its {_names(axes)} is {share:,.1f} % more (prefer: {prefer})"
     return f"as good by what is preferred ({prefer}), and {picked.variant} is ahead in what comes next"
