@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root, runner_of
 from tinyops.cli.missed import report
 from tinyops.cli.output import Output, log
+from tinyops.cli.variants import write_page
 from tinyops.errors import ExitCode
 from tinyops.files import pretty_json, write_atomic
 from tinyops.plan import Plan, Wish
@@ -96,11 +97,12 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
     findings = merged((*data_changes(world, plan), *findings_of(plan, world.data_findings), *built.findings))
     file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged), awaiting_of(world), findings)
     _save(arguments, file)
+    page = write_page(repository_root(arguments), built.manifest)
     text = [_text(arguments, file), ""]
     value = {**file.to_json(), "missed": {f: list(r) for f, r in built.judged.reasons.items()}}
     if built.manifest is not None:
         times = time_lines(built.manifest, measurements)
-        text += [output.table(HEADERS, rows(built.manifest)), *times, FOOTNOTE, ""]
+        text += [output.table(HEADERS, rows(built.manifest)), *times, FOOTNOTE, *page, ""]
         value["figures"] = figure_json(built.manifest, measurements)
     output.result(value, plan_comment(file) if arguments.markdown else "\n".join([*text, "Nothing was published."]))
     failed = report(built.judged, built.errors, output)
