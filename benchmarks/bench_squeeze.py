@@ -40,14 +40,15 @@ VARIANTS = """
 """
 SEARCH_S, PLAN_S = 600, 1.0  # what is wanted of them
 PLANS = 3
+TIMEOUT_S = 7200
 
 
 def tinyops(root: Path, *arguments: str) -> tuple[str, float]:
     """Standard output and seconds of a command."""
     begin = time.perf_counter()
-    argv = [sys.executable, "-m", "tinyops", *arguments, "-C", str(root)]
-    done = subprocess.run(argv, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=7200)
-    if done.returncode not in (0, 67):
+    argv, env = [sys.executable, "-m", "tinyops", *arguments], {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, cwd=root, env=env, capture_output=True, text=True, timeout=TIMEOUT_S)
+    if done.returncode:
         raise SystemExit(f"tinyops {' '.join(arguments)}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done.stdout, time.perf_counter() - begin
 

@@ -40,7 +40,7 @@ def found_choices(world: World) -> Found:
 
 
 def only_named(world: World, found: Found, names: Iterable[str]) -> Found:
-    """Those of models, fleets, boards, or one board of a fleet (`wrist/microbit`). Raises UsageError for a name of nothing."""
+    """Those of models, fleets, boards, or one board of a fleet (`wrist/microbit`). Raises UsageError for others."""
     chosen: dict[str, Record] = {}
     for name in names:
         mine = {step: record for step, record in found.records.items() if name in _names(world, step)}
