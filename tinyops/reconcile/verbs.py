@@ -95,7 +95,7 @@ def resume(world: World, name: str, *, unpin: bool = False) -> Edit:
 
 
 def released_models(manifest: Manifest, fleet: str) -> dict[str, str]:
-    """The digest of the int8 model that a release gives each board of a fleet. Raises UsageError where there is none."""
+    """The digest of the int8 model that a release gives each board of a fleet. Raises UsageError where none."""
     entry = manifest.fleets.get(fleet)
     made = {
         record.outputs["golden.bin"].digest: record.outputs[MODEL_FILE].digest
