@@ -109,6 +109,7 @@ class _Price(_Strict):
     chosen: _Line | None = Field(
         default=None, description="Why it gets its variant; empty: known after apply; null: none is chosen."
     )
+    lost: dict[_Line, _Line] = Field(default={}, max_length=1000, description="By variant, why it gets none of these.")
 
 
 class _Awaiting(_Strict):
@@ -204,7 +205,7 @@ def _finding(found: _Finding) -> DataFinding:
 def _price(price: _Price) -> Price:
     missed = tuple(Miss(**miss.model_dump()) for miss in price.missed)
     was, now = (_figures(found) if found else None for found in (price.was, price.now))
-    rest = (price.whole, price.air_bytes, price.devices, missed, price.chosen)
+    rest = (price.whole, price.air_bytes, price.devices, missed, price.chosen, price.lost)
     return Price(price.fleet, price.board, price.model, was, now, *rest)
 
 
