@@ -15,6 +15,7 @@ from tinyops.twin.runner import prepare_runner, recording_file, settings_file
 from tinyops.twin.upstream import Upstream, upstream_of
 
 PART = "part"  # of the firmware's files: the program that is a part of a chain
+SLOTS = "slots"  # a folder with its models, in place of model.so: see runtime/port/part/models.h
 MACHINE_CPUS = {"x86_64": "x86-64", "aarch64": "aarch64"}
 
 
@@ -43,7 +44,10 @@ def _command(what: Boot, flash: Path, recording: Path | None, upstream: Upstream
     if PART not in what.files:
         return prepare_runner(what, flash, recording, upstream)
     command: list[str | Path] = [_executable(what.file(PART)), "--line", "fd:0"]
-    command += ["--model", what.file("model.so").resolve()]
+    if SLOTS in what.files:
+        command += ["--slots", what.file(SLOTS).resolve()]
+    else:
+        command += ["--model", what.file("model.so").resolve()]
     command += ["--replay", recording] if recording is not None else []
     return [*command, *(word for number in upstream.numbers for word in ("--upstream", f"fd:{number}"))]
 
