@@ -43,8 +43,8 @@ def explore(arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "arguments",
     [
-        *("2 0 csl - install", "2 4 cslw - install", "2 3 csl - back", "2 3 csl - fresh"),
-        *("3 0 csl - install", "3 1 cslw - install", "3 1 cslw - back", "3 1 csl - fresh"),
+        *("2 0 csl - install", "2 4 csplw - install", "2 3 cspl - back", "2 3 csl - fresh"),
+        *("3 0 csl - install", "3 1 csplw - install", "3 1 csplw - back", "3 1 csl - fresh"),
         *("2 2 csl 0 install", "2 2 csl 1 install", "3 1 csl 0 install", "3 1 csl 1 install", "3 1 csl 2 install"),
         *MORE,
     ],

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import struct
+import textwrap
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -93,10 +94,10 @@ def train(
     return tinyops.train.run(Step("train", "x", settings), inputs, out, silent)
 
 
-def squeeze(data: Path, trained: Path, out: Path) -> dict[str, Any]:
+def squeeze(data: Path, trained: Path, out: Path, **more: Any) -> dict[str, Any]:
     out.mkdir()
     inputs = data_files(data) | {n: trained / n for n in ("float.tflite", "features.json", "training.json")}
-    settings = {"variant": "int8", "input": INPUT, "revision": 1}
+    settings = {"variant": "int8", "input": INPUT, "revision": 1, **more}
     return tinyops.squeeze.run(Step("squeeze", "x/int8", settings), inputs, out, silent)
 
 
@@ -294,8 +295,55 @@ def test_an_operator_without_int8_is_refused_by_name(data: Path, tmp_path: Path)
         "    return keras.Model(start, layers.Dense(classes, activation='softmax')(hidden))\n"
     )
     train(data, tmp_path / "elu", PYTHON | {"args": {"width": 8}}, source, epochs=1)
-    with pytest.raises(SpecError, match="int8 has no form of ELU"):
+    with pytest.raises(SpecError, match="int8 has no form of ELU in layer dense"):
         squeeze(data, tmp_path / "elu", tmp_path / "out")
+
+
+# -- calibration and layers --------------------------------------------------------------------
+
+UNEVEN = """
+    import keras
+    from keras import layers
+
+    def build(input_shape, classes, **args):
+        start = keras.Input(input_shape, name="input")
+        first = layers.Dense(8, activation="relu", name="first")(layers.Flatten(name="flat")(start))
+        uneven = layers.Dense(16, activation="relu", name="uneven")
+        tensor = layers.Dense(8, activation="relu", name="after")(uneven(first))
+        network = keras.Model(start, layers.Dense(classes, activation="softmax", name="classes")(tensor))
+        kernel, bias = uneven.get_weights()
+        kernel[:, 3], bias[3] = 0.0, -1.0
+        kernel[0, 3] = -6000.0  # a unit that never answers, and takes the scale of all
+        uneven.set_weights([kernel, bias])
+        return network
+"""
+
+
+def test_the_layer_that_one_unit_spoils_is_named_as_the_worst(data: Path, tmp_path: Path) -> None:
+    """With one scale a tensor, every other weight of the layer rounds to nothing."""
+    train(data, tmp_path / "uneven", PYTHON, textwrap.dedent(UNEVEN), epochs=1)
+    facts = squeeze(data, tmp_path / "uneven", tmp_path / "out", variant={"per": "tensor"})
+    worst = facts["layers"]["worst"][0]
+    assert (worst["layer"], worst["operator"]) == ("uneven", "FULLY_CONNECTED") and worst["lost_db"] > 20
+    record = json.loads((tmp_path / "out" / "layers.json").read_text())
+    assert record["side"] == "train" and record["windows"] == 64
+    assert [its["layer"] for its in record["layers"]] == ["flat", "first", "uneven", "after", "classes", "output"]
+
+
+def test_a_recording_that_sets_a_range_alone_is_named(data: Path, tmp_path: Path) -> None:
+    clean = load(data / "recordings.npz")
+    counts = clean.counts // 4
+    spoiled = int(np.flatnonzero(~clean.test)[7])
+    counts[clean.offsets[spoiled] + 20] = 32000
+    (tmp_path / "dataset.json").write_text((data / "dataset.json").read_text())
+    save(replace(clean, counts=counts), tmp_path / "recordings.npz")
+    train(tmp_path, tmp_path / "train", LAYERS, epochs=1)
+    facts = squeeze(tmp_path, tmp_path / "train", tmp_path / "out")
+    outliers = {found["tensor"]: found for found in facts["calibration"]["outliers"]}
+    assert outliers["input"]["recordings"] == [clean.ids[spoiled]] and outliers["input"]["factor"] > 3
+    record = json.loads((tmp_path / "out" / "calibration.json").read_text())
+    assert record["by_class"] == {"slow": 45, "fast": 45, "still": 45}
+    assert [step["windows"] for step in record["steps"]] == [32, 64, 128, 135][: len(record["steps"])]
 
 
 # -- the validation side -----------------------------------------------------------------------
@@ -338,7 +386,7 @@ def test_a_finished_model_without_data_gets_golden_vectors(squeezed: Path, tmp_p
     assert (facts["accuracy_int8"], facts["golden_vectors"]) == (None, 16)
     assert (tmp_path / "out" / "int8.tflite").read_bytes() == (squeezed / "int8.tflite").read_bytes()
     assert json.loads((tmp_path / "out" / "features.json").read_text()) == {"kind": "tensor"}
-    assert sorted([*digests(tmp_path / "out"), "stream.bin"]) == sorted(digests(squeezed))  # no data, no stream
+    assert sorted([*digests(tmp_path / "out"), "stream.bin", "layers.json"]) == sorted(digests(squeezed))
 
 
 def test_a_finished_model_with_data_is_measured(data: Path, squeezed: Path, tmp_path: Path) -> None:

@@ -38,7 +38,13 @@ spec:
   title: {name}
   memory:
     flash:
-      - {{origin: 0x0, bytes: {flash}, erase_bytes: 4096, program_bytes: 4, reprogram: 2, during_write: stall}}
+      - origin: 0x0
+        bytes: {flash}
+        erase_bytes: 4096
+        program_bytes: 4
+        reprogram: 2
+        during_write: stall
+        erase_ms: 85
     ram: {{origin: 0x20000000, bytes: {ram}}}
   layout:
     bootloader: null
@@ -53,8 +59,8 @@ spec:
 
 
 def board(name: str, flash_kb: int, ram_kb: int, arena: int) -> str:
-    """A board with slots for two firmwares of 48 KB and two models in what is left."""
-    firmware, start = 48 * 1024, 0x4000
+    """A board with slots for two firmwares of 40 KB and two models in what is left."""
+    firmware, start = 40 * 1024, 0x4000
     flash = flash_kb * 1024
     models = start + 2 * firmware
     model = (flash - models - 2 * 8192) // 2 // 4096 * 4096

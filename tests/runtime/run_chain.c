@@ -90,6 +90,7 @@ typedef struct board {
   tinyops_part part;
   tinyops_app_board app;
   tinyops_part_place place;
+  tinyops_part_inlet inlet;
   tinyops_port port;
   uint32_t words[sizeof(tinyops_model_part) / 4 + 3 * 4];
   tinyops_model_header header;
@@ -355,6 +356,7 @@ static void start(uint32_t place, uint32_t set) {
   self->place = (tinyops_part_place){.position = (uint8_t)place,
                                      .parts = (uint8_t)parts,
                                      .after_ms = AFTER_MS,
+                                     .inlet = place > 0 ? &self->inlet : NULL,
                                      .words = self->words};
   self->down_out = &wires[place][0];
   self->down_in = &wires[place][1];

@@ -234,6 +234,9 @@ static void outside(const world *w, uint32_t i) {
     } else if (*kind == 's' && p->kind != NOTHING) {
       forget(hit);
       hold(hit, p->spare, DOUBTED);
+    } else if (*kind == 'p' && p->kind == ABLE) {
+      forget(hit);
+      hold(hit, p->spare, WISHED);
     } else if (*kind == 'l' && p->kind != NOTHING) {
       hold(hit, 0, NOTHING);
     } else if (*kind == 'w') {

@@ -13,6 +13,7 @@ HEADER_BYTES = _LAYOUT.size
 ENTRIES = ("init", "push", "prepare", "invoke")
 # What a compiled model offers to a program that it is linked into.
 SYMBOLS = ("tinyops_model", *(f"tinyops_model_{name}" for name in ENTRIES))
+PART_WORDS = "tinyops_model_part_words"  # of a part of a model, beside them
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,15 @@ def _diff_step(
     if before and _comes_by_cable(step):
         reasons = (*reasons, BY_CABLE)
     action = Action.UPDATE if before else Action.CREATE
+    if before and _is_cut_anew(step, before):
+        action = Action.REPLACE
     return change(action=action, reasons=reasons, follows=follows), record
+
+
+def _is_cut_anew(step: Step, before: Record) -> bool:
+    """Whether the spec cuts a chain elsewhere than it was released: all of its parts are replaced."""
+    wanted = step.settings.get("cuts")
+    return step.kind == "split" and isinstance(wanted, list) and wanted != before.facts.get("cuts")
 
 
 def _comes_by_cable(step: Step) -> bool:

@@ -11,10 +11,12 @@ from tinyops.datasets.findings import PLACES_SHOWN, Finding, Severity
 from tinyops.files import MIB, JsonObject
 from tinyops.manifest.fields import Digest
 from tinyops.plan.awaiting import Awaiting
+from tinyops.plan.chains import ChainCuts, Sent
 from tinyops.plan.changes import CONTROL, REASON_LIMIT, Action, Bound, Change, Plan, Reason
 from tinyops.plan.findings import DataFinding
 from tinyops.plan.gates import Miss
 from tinyops.plan.prices import Figures, Interval, PlanFile, Price
+from tinyops.specs.chain import PARTS_MAX
 
 PLAN_LIMIT_BYTES = 64 * MIB
 
@@ -131,6 +133,25 @@ class _Finding(_Strict):
     hint: _Line = Field(description="What to do; empty: nothing.")
 
 
+class _Sent(_Strict):
+    """What a part of a chain sends to the next for one inference."""
+
+    part: _Subject
+    tensor_bytes: _Count
+    sent_bytes: _Count = Field(description="With frames and what is sent again.")
+
+
+class _ChainCuts(_Strict):
+    """Where the model of a fleet's chain is cut."""
+
+    fleet: _Subject
+    parts: tuple[_Subject, ...] = Field(max_length=PARTS_MAX, description="In the order of the tensors.")
+    was: tuple[_Count, ...] | None = Field(max_length=PARTS_MAX, description="null: not released before.")
+    now: tuple[_Count, ...] | None = Field(max_length=PARTS_MAX, description="null: known after apply.")
+    links: tuple[_Sent, ...] = Field(max_length=PARTS_MAX, description="Between the parts, in their order.")
+    lines: tuple[_Line, ...] = Field(max_length=1000, description="Why, for people.")
+
+
 class _Plan(_Strict):
     """What `tinyops plan --out FILE` writes and `tinyops apply FILE` carries out."""
 
@@ -145,6 +166,7 @@ class _Plan(_Strict):
     prices: tuple[_Price, ...] = Field(max_length=100_000, description="Boards of fleets that do not stay as they are.")
     awaiting: _Awaiting | None = Field(default=None, description="null: devices are offered the last release.")
     findings: tuple[_Finding, ...] = Field(default=(), max_length=10_000, description="Of the datasets, by index.")
+    chains: tuple[_ChainCuts, ...] = Field(default=(), max_length=10_000, description="Of fleets that move.")
 
 
 def read_plan(data: bytes) -> PlanFile:
@@ -167,7 +189,13 @@ def read_plan(data: bytes) -> PlanFile:
         raise ValueError("the digest does not agree with the content: it was edited after it was made")
     waiting = Awaiting(**read.awaiting.model_dump()) if read.awaiting else None
     findings = tuple(_finding(found) for found in read.findings)
-    return PlanFile(plan, tuple(_price(price) for price in read.prices), waiting, findings)
+    chains = tuple(_chain(chain) for chain in read.chains)
+    return PlanFile(plan, tuple(_price(price) for price in read.prices), waiting, findings, chains)
+
+
+def _chain(chain: _ChainCuts) -> ChainCuts:
+    links = tuple(Sent(**link.model_dump()) for link in chain.links)
+    return ChainCuts(chain.fleet, chain.parts, chain.was, chain.now, links, chain.lines)
 
 
 def _finding(found: _Finding) -> DataFinding:

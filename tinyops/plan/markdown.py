@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from tinyops.plan.chains import ChainCuts
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.findings import PLACES_IN_PLANS, DataFinding
 from tinyops.plan.findings import SIGNS as FINDING_SIGNS
@@ -66,7 +67,10 @@ def _body(file: PlanFile) -> list[str]:
     prices = {name: [*group] for name, group in itertools.groupby(file.prices, key=lambda price: price.fleet)}
     missing = {price.fleet for price in file.prices if price.missed}
     head = [_sentence(plan, fleets, missing), ""]
-    sections = [_fleet(change, prices.get(change.subject, [])) for change in fleets]
+    chains = {chain.fleet: chain for chain in file.chains}
+    sections = [
+        [*_fleet(change, prices.get(change.subject, [])), *_chain(chains.get(change.subject))] for change in fleets
+    ]
     if file.prices:
         sections.append([NOTE, ""])
     sections += [_lost(price) for price in file.prices if price.lost]
@@ -112,6 +116,17 @@ def _fleet(change: Change, prices: Sequence[Price]) -> list[str]:
     lines += [f"- {MISSED} {code_span(miss)}" for miss in misses]
     lines += [f"- {code_span(str(reason))}" for reason in change.reasons if str(reason) not in misses]
     return [*lines, ""] if lines[-1] else lines
+
+
+def _chain(chain: ChainCuts | None) -> list[str]:
+    """Where a chain's model is cut, and folded away why."""
+    if chain is None:
+        return []
+    lines = [f"- {'**replace**: ' if chain.replaced else ''}{code_span(chain.sentence)}", ""]
+    if chain.lines:
+        why = [line.replace("`", "'") for line in chain.lines]
+        lines += ["<details><summary>Why these cuts</summary>", "", "```text", *why, "```", "", "</details>", ""]
+    return lines
 
 
 def _row(price: Price) -> Iterator[str]:

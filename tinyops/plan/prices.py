@@ -10,6 +10,7 @@ from tinyops.files import JsonObject
 from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
 from tinyops.manifest.sent import Sent, sent
 from tinyops.plan.awaiting import Awaiting
+from tinyops.plan.chains import ChainCuts
 from tinyops.plan.changes import CONTROL, REASON_LIMIT, Action, Change, Plan
 from tinyops.plan.findings import DataFinding
 from tinyops.plan.gates import Miss
@@ -68,17 +69,19 @@ class Price:
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan, what it costs, whether the last release still waits for people, and what is said of the data. All but the
-    plan are for people: its digest does not cover them."""
+    """A plan, what it costs, whether the last release still waits for people, what is said of the data, and where
+    chains are cut. All but the plan are for people: its digest does not cover them."""
 
     plan: Plan
     prices: tuple[Price, ...] = ()
     awaiting: Awaiting | None = None
     findings: tuple[DataFinding, ...] = ()
+    chains: tuple[ChainCuts, ...] = ()
 
     def to_json(self) -> JsonObject:
         more: JsonObject = {"awaiting": asdict(self.awaiting)} if self.awaiting is not None else {}
         more |= {"findings": [found.to_json() for found in self.findings]} if self.findings else {}
+        more |= {"chains": [chain.to_json() for chain in self.chains]} if self.chains else {}
         return {**self.plan.to_json(), "prices": [asdict(price) for price in self.prices], **more}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from tinyops.plan.awaiting import Awaiting
+from tinyops.plan.chains import ChainCuts, chain_lines
 from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.findings import DataFinding, finding_lines
 from tinyops.plan.prices import Price
@@ -26,6 +27,7 @@ def plan_text(
     verbose: bool = False,
     awaiting: Awaiting | None = None,
     findings: Sequence[DataFinding] = (),
+    chains: Sequence[ChainCuts] = (),
     prices: Sequence[Price] = (),
 ) -> str:
     """Every change with its reasons; what is kept only with `verbose`. Ends without a newline."""
@@ -33,6 +35,8 @@ def plan_text(
     lines = [f"{plan.project}: {released}", *([awaiting.sentence] if awaiting else []), ""]
     if shown := changes_text(plan.changes, verbose=verbose):
         lines += [shown, ""]
+    if chains:
+        lines += ["Chains:", *chain_lines(chains), ""]
     if chosen := [choice_line(price) for price in prices if price.chosen is not None and price.now is not None]:
         lines += ["Variants:", *chosen, ""]
     if findings:

@@ -15,6 +15,7 @@ from tinyops.build.fits import with_boards
 from tinyops.build.runners import Runner
 from tinyops.build.trust import TRUSTED_FILES, find_trust
 from tinyops.errors import RemoteError, SpecError, TinyopsError, ToolError, UnsafePlan
+from tinyops.files import JsonObject
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.envelope import Envelope
 from tinyops.manifest.fields import time_text
@@ -67,6 +68,7 @@ class Applied:
     errors: Mapping[str, TinyopsError]
     delivery: Delivery | None = None
     findings: tuple[DataFinding, ...] = ()
+    cuts: Mapping[str, JsonObject] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, runner: Runner, wish:
     shown = Judgement({n: judged.missed[n] for n in unbuilt}, judged.overridden)
     draft = _assembled(world, plan, outcome, shown, wish)
     manifest = draft.manifest if draft.manifest.fleets else world.manifest
-    return Applied(manifest, False, judged, outcome.errors, findings=_said(world, outcome))
+    cuts = {i: record.facts for i, record in outcome.records.items() if i.startswith("split:")}
+    return Applied(manifest, False, judged, outcome.errors, findings=_said(world, outcome), cuts=cuts)
 
 
 def _said(world: World, outcome: Outcome) -> tuple[DataFinding, ...]:

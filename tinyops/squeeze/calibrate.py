@@ -18,8 +18,8 @@ from tinyops.recordings import Windows, judge, some_windows
 from tinyops.squeeze.calibration import calibration_order, require_windows
 from tinyops.squeeze.convergence import TOLERANCE, WINDOWS_LIMIT, Growth, settled
 from tinyops.squeeze.int8_graph import Int8Interface
-from tinyops.squeeze.layers import layer_name
 from tinyops.squeeze.metrics import Measured
+from tinyops.squeeze.naming import layer_name
 from tinyops.squeeze.outliers import Outlier, find_outliers
 from tinyops.squeeze.task import Task
 from tinyops.worker import Event, call_worker

@@ -7,10 +7,15 @@ from math import prod
 
 from tinyops.errors import SpecError
 from tinyops.graph import Graph, Operator, Tensor
+from tinyops.squeeze.naming import layer_name
 
 INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "bool"})
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})  # what surrounds an operator that stays float
 SHOWN = 3
+INSTEAD = (
+    "in place of ELU, SELU or softplus take relu, of layer normalisation batch normalisation, of LSTM and GRU conv1d: "
+    "docs/architectures.md lists what has an int8 form"
+)
 NAME_SHOWN = 40
 
 
@@ -64,9 +69,11 @@ def _float_use(operator: Operator, graph: Graph) -> str:
 def _float_error(graph: Graph, islands: list[str], trained: bool) -> SpecError:
     more = f" and {len(islands) - SHOWN} more" if len(islands) > SHOWN else ""
     if trained:
-        names = sorted({o.name for o in graph.operators if _float_use(o, graph)} - CONVERSIONS) or islands[:SHOWN]
-        message = f"{graph.name}: int8 has no form of {', '.join(names)}"
-        return SpecError(message, hint="use the layers of docs/architectures.md: ELU, LayerNorm and LSTM stay float")
+        floats = (o for o in graph.operators if _float_use(o, graph) and o.name not in CONVERSIONS)
+        names = dict.fromkeys(f"{o.name} in layer {layer_name(graph.tensors[o.outputs[0]].name)}" for o in floats)
+        shown = [*names][:SHOWN] or islands[:SHOWN]
+        message = f"{graph.name}: int8 has no form of {', '.join(shown)}"
+        return SpecError(message + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""), hint=INSTEAD)
     message = f"{graph.name}: is not quantised: {', '.join(islands[:SHOWN])}{more}"
     hint = (
         "architecture kind tflite takes a full-integer model: convert with TFLITE_BUILTINS_INT8, a representative "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from numpy.typing import NDArray
 
 from tinyops.files import JsonObject
 from tinyops.graph import Graph, Tensor
+from tinyops.squeeze.naming import layer_name
 
 WORST = 5
 SQNR_LIMIT_DB = 99.0  # an error of nothing, and a signal of nothing
 DB_DIGITS, SHARE_DIGITS = 1, 6
 LOST_DB_MIN = 0.1  # less is no loss
 _LOWEST, _HIGHEST = -129.5, 128.5  # a step beyond the range is rounding: a softmax's one is 256 of 255 steps
-_WEIGHTED = ("BiasAdd", "MatMul", "convolution", "depthwise", "separable_conv")
 
 
 @dataclass(frozen=True)
@@ -123,16 +122,3 @@ def worst(errors: Sequence[LayerError]) -> list[JsonObject]:
     losing = sorted((e for e in errors if e.lost_db >= LOST_DB_MIN), key=lambda e: -e.lost_db)
     shown = ("layer", "operator", "sqnr_db", "lost_db", "clipped_share")
     return [{name: getattr(error, name) for name in shown} for error in losing[:WORST]]
-
-
-def layer_name(tensor: str) -> str:
-    """Keras's layer in a tensor's name: of `net_1/conv_relu_1/Relu;net_1/conv_1/BiasAdd` it is `conv`.
-
-    A fused operator's tensor names all that went into it: what has weights is the layer, else the shortest is. An
-    export adds `_1` to every name.
-    """
-    paths = [part.split("/") for part in tensor.split(";") if part.count("/") > 1]
-    if not paths:
-        return "input" if tensor.startswith("serving_default") else tensor
-    weighted = [path for path in paths if path[2].startswith(_WEIGHTED)]
-    return min((re.sub(r"_1$", "", path[1]) for path in weighted or paths), key=len)

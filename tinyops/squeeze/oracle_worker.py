@@ -77,7 +77,10 @@ def load_interpreter(path: Path, *, keep_all: bool = False) -> Any:
             return runtime.Interpreter.from_file(str(path), arena_size=arena_bytes, intrepreter_config=kept)
         except RuntimeError as error:
             refusal = error
-    raise SpecError(f"{path.name}: tflite-micro cannot take this model: {refusal}") from refusal
+    raise SpecError(
+        f"{path.name}: tflite-micro cannot take this model: {refusal}",
+        hint="one of its operators has no int8 kernel: use the layers of docs/architectures.md",
+    ) from refusal
 
 
 if __name__ == "__main__":

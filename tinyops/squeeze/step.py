@@ -32,6 +32,7 @@ from tinyops.squeeze.oracle import run_vectors
 from tinyops.squeeze.reference import reference
 from tinyops.squeeze.streaming import streamed_inputs
 from tinyops.squeeze.task import JSON_LIMIT_BYTES, Task, check_interface, physical_features, read_json, read_task
+from tinyops.squeeze.weights import weight_facts
 from tinyops.toolchain import locked_packages
 
 SCHEMA = 1
@@ -136,6 +137,7 @@ def _finish(
         "reference": seen_before,
         "golden_vectors": len(vectors),
         "model_bytes": model.stat().st_size,
+        "weights": weight_facts(graph),
         "operators": dict(sorted(Counter(o.name for o in graph.operators).items())),
     }
     write_atomic(out / "metrics.json", pretty_json({"schema": SCHEMA, **facts}))

@@ -7,6 +7,7 @@ socket, see tinyops/twin/joined.py.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from collections import deque
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from tinyops.boards.model import BoardSpec
 from tinyops.errors import ToolError, UsageError
-from tinyops.files import JsonObject
+from tinyops.files import MIB, JsonObject, read_bounded
 from tinyops.link import Frame, Hello, Link, LinkTimeout, Result, Stats, Tensor, Timing
 from tinyops.link.parts import PartState, PartTold, PartType, Unavailable
 from tinyops.twin.joined import Joint
@@ -48,6 +49,11 @@ class PartBoard:
     files: Mapping[str, Path]
     lock: JsonObject = field(default_factory=dict)
     counter: int = 0
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether its model remembers earlier inferences."""
+        return bool(json.loads(read_bounded(self.files["compile.json"], MIB))["arena"]["variables"]["bytes"])
 
 
 @dataclass
@@ -180,6 +186,7 @@ class RunningChain:
     name: str
     parts: tuple[RunningPart, ...]
     joints: tuple[Joint, ...]
+    keeps_state: bool = False
 
     def __post_init__(self) -> None:
         self.link = ChainLink(self.parts)
@@ -239,7 +246,7 @@ def open_chain(
             RunningPart(part.name, board, probe)
             for part, board, probe in zip(parts, boards, [*probes, None], strict=True)
         ]
-        yield RunningChain(name, tuple(running), tuple(joints))
+        yield RunningChain(name, tuple(running), tuple(joints), any(part.keeps_state for part in parts))
 
 
 @contextlib.contextmanager

@@ -145,7 +145,7 @@ def prove(virtual: RunningBoard, hello: Hello, golden: Golden, report: Callable[
     wanted = [output for _, output in golden.vectors]
 
     def check(index: int, got: bytes) -> None:
-        _compare(virtual.name, f"vector {index}", got, wanted[index])
+        compare(virtual.name, f"vector {index}", got, wanted[index])
         report(index + 1)
 
     return exercise(virtual, hello, [tensor for tensor, _ in golden.vectors], check)
@@ -207,7 +207,7 @@ def play(virtual: RunningBoard, stream: Stream) -> None:
     if len(results) != len(stream.results):
         raise ToolError(f"{virtual.name}: the stream gave {len(results)} results, expected {len(stream.results)}")
     for index, (got, wanted) in enumerate(zip(results, stream.results, strict=True)):
-        _compare(virtual.name, f"stream result {index}", got, wanted[:DATA_MAX])
+        compare(virtual.name, f"stream result {index}", got, wanted[:DATA_MAX])
 
 
 def count_instructions(timings: list[Timing]) -> tuple[int | None, float | None]:
@@ -221,7 +221,8 @@ def count_instructions(timings: list[Timing]) -> tuple[int | None, float | None]
     return round(worst.ticks * step), step
 
 
-def _compare(name: str, where: str, got: bytes, wanted: bytes) -> None:
+def compare(name: str, where: str, got: bytes, wanted: bytes) -> None:
+    """Raises ToolError naming the first byte that differs."""
     if got == wanted:
         return
     differing = [i for i, (a, b) in enumerate(zip(got, wanted, strict=True)) if a != b]

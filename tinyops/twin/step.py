@@ -135,6 +135,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     spec = BoardSpec.model_validate(step.settings["facts"])
     contract = read_contract(inputs["contract.json"])
     counter = int(step.settings.get("security_counter", 0))
+    upstream = bool(step.settings.get("chain", {}).get("position"))
     images = _images(board, spec, inputs, counter)
     if not can_boot(spec, inputs):
         facts = _nothing_ran(spec, inputs) | images
@@ -145,14 +146,14 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     expected = Expected(
         bytes.fromhex(digest_json(contract).removeprefix("sha256:")), _check_images(board, spec, inputs)
     )
-    with open_twin(board, spec, inputs, lock=step.lock, counter=counter) as virtual:
+    with open_twin(board, spec, inputs, lock=step.lock, counter=counter, upstream=upstream) as virtual:
         hello = greet(virtual, expected)
         measured = prove(virtual, hello, golden, lambda done: report(Progress(done, total, f"{board}: golden vectors")))
         if "stream.bin" in inputs:
             play(virtual, read_stream(inputs["stream.bin"]))
     if starts_by_bootloader(spec, inputs):
         report(Progress(total, total, f"{board}: the firmware of its second slot"))
-        with open_twin(board, spec, inputs, lock=step.lock, counter=counter, slot=1) as second:
+        with open_twin(board, spec, inputs, lock=step.lock, counter=counter, slot=1, upstream=upstream) as second:
             prove(second, greet(second, expected), replace(golden, vectors=golden.vectors[:1]), lambda _: None)
     facts = _facts(board, spec, inputs, total, measured) | images
     ran = {name: digest_file(inputs[name]) for name in files_run(board, spec)}

@@ -1,4 +1,4 @@
-"""Calibration choice, golden inputs, the int8 check, metrics: no interpreter, no data files."""
+"""Golden inputs, the int8 check, metrics: no interpreter, no data files."""
 
 import struct
 import zlib
@@ -11,7 +11,6 @@ from tinyops.features import RawFeatures
 from tinyops.graph import Graph, Operator, Quantisation, Tensor
 from tinyops.images import SEEDS, Golden, find_self_test, golden_input
 from tinyops.recordings import Recordings, Windows, judge
-from tinyops.squeeze.calibration import choose_windows
 from tinyops.squeeze.golden import (
     VECTORS,
     golden_inputs,
@@ -34,14 +33,6 @@ SELF_TEST = np.array([9, 8, 7, 6, 5, 4], np.int8)
 def windows(labels: list[int]) -> Windows:
     counts = np.zeros((len(labels), 1, 1), np.int16)
     return Windows(counts, np.arange(len(labels)), np.array(labels, np.int32))
-
-
-def test_calibration_takes_equal_parts_of_each_class() -> None:
-    labels = [0] * 500 + [1] * 20 + [2] * 100
-    chosen = choose_windows(windows(labels), limit=90)
-    assert [int((np.array(labels)[chosen] == c).sum()) for c in range(3)] == [30, 20, 30]
-    assert (np.diff(chosen) > 0).all()
-    assert chosen[0] == 0 and 480 < chosen[29] < 500  # over the whole class, not its beginning
 
 
 def test_golden_inputs_are_real_windows_extremes_and_noise() -> None:
@@ -104,8 +95,9 @@ def test_an_integer_graph_has_an_interface() -> None:
 
 
 def test_a_float_island_is_named() -> None:
-    with pytest.raises(SpecError, match="int8 has no form of ELU, SOFTMAX"):
+    with pytest.raises(SpecError, match="int8 has no form of ELU in layer mid, SOFTMAX in layer out") as trained:
         check_int8(graph(("int8", "float32", "int8")), trained=True)
+    assert "in place of ELU" in trained.value.hint
     with pytest.raises(SpecError, match=r"is not quantised: operator 0 ELU \(mid is float32\)") as caught:
         check_int8(graph(("int8", "float32", "int8")), trained=False)
     assert "TFLITE_BUILTINS_INT8" in caught.value.hint

@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    from tinyops.plan.chains import chain_cuts
     from tinyops.plan.findings import merged
     from tinyops.plan.markdown import plan_comment
     from tinyops.plan.prices import PlanFile
@@ -52,7 +53,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         return _build(arguments, output, world, plan, wish)
     findings = merged((*data_changes(world, plan), *findings_of(plan, world.data_findings)))
     judged = foreseen(world, plan, findings)
-    file = PlanFile(plan, priced(world, plan, judged=judged), awaiting_of(world), findings)
+    chains = chain_cuts(plan, world.fleets, world.released_records, {})
+    file = PlanFile(plan, priced(world, plan, judged=judged), awaiting_of(world), findings, chains)
     _save(arguments, file)
     output.result(file.to_json, plan_comment(file) if arguments.markdown else _text(arguments, file))
     return _status(arguments, file, judged)
@@ -60,7 +62,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _text(arguments: argparse.Namespace, file: PlanFile) -> str:
     return plan_text(
-        file.plan, verbose=arguments.all, awaiting=file.awaiting, findings=file.findings, prices=file.prices
+        file.plan,
+        verbose=arguments.all,
+        awaiting=file.awaiting,
+        findings=file.findings,
+        prices=file.prices,
+        chains=file.chains,
     )
 
 
@@ -81,6 +88,7 @@ def _status(arguments: argparse.Namespace, file: PlanFile, judged: Judgement) ->
 def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Plan, wish: Wish) -> int:
     from tinyops.build.measurements import FOLDER
     from tinyops.cli.progress import watcher
+    from tinyops.plan.chains import chain_cuts
     from tinyops.plan.findings import merged
     from tinyops.plan.markdown import plan_comment
     from tinyops.plan.prices import PlanFile
@@ -95,7 +103,9 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
     with watcher(json=output.json) as watching, runner_of(arguments) as runner:
         built = preview(world, plan, watching, runner=runner, wish=wish)
     findings = merged((*data_changes(world, plan), *findings_of(plan, world.data_findings), *built.findings))
-    file = PlanFile(plan, priced(world, plan, built=built.manifest, judged=built.judged), awaiting_of(world), findings)
+    chains = chain_cuts(plan, world.fleets, world.released_records, built.cuts)
+    prices = priced(world, plan, built=built.manifest, judged=built.judged)
+    file = PlanFile(plan, prices, awaiting_of(world), findings, chains)
     _save(arguments, file)
     page = write_page(repository_root(arguments), built.manifest)
     text = [_text(arguments, file), ""]

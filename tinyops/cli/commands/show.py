@@ -1,15 +1,24 @@
-"""`tinyops show`: the last release as a table."""
+"""`tinyops show`: the last release as a table, or what int8 cost one of its models."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from tinyops.cli.arguments import add_repository, repository_root
 from tinyops.cli.output import Output
+from tinyops.files import printable
+
+if TYPE_CHECKING:
+    from tinyops.files import JsonObject
+    from tinyops.manifest.document import Manifest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
+    told = "what int8 cost it: each class before and after, its calibration, the layers that lose most"
+    parser.add_argument("model", metavar="MODEL", nargs="?", help=told)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -24,10 +33,48 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.result({"version": 0, "figures": []}, "Nothing released yet. `tinyops apply` makes the first release.")
         return 0
     manifest = release.manifest
+    if arguments.model is not None:
+        return _show_model(manifest, arguments.model, output)
     head = f"{manifest.project} {manifest.tag}, {manifest.created}, manifest {release.digest[:19]}"
     value = {"version": manifest.version, "digest": release.digest, "figures": figure_json(manifest, root / FOLDER)}
     value |= {"offered": offered_json(waiting, manifest.version)}
+    cuts = {step.partition(":")[2]: r.facts for step, r in manifest.steps.items() if step.startswith("split:")}
+    value |= {"chains": cuts} if cuts else {}
     times = time_lines(manifest, root / FOLDER)
     lines = [head, *([waiting.sentence] if waiting else []), ""]
-    output.result(value, "\n".join([*lines, output.table(HEADERS, rows(manifest)), *times, FOOTNOTE]))
+    chains = [line for fleet, facts in cuts.items() for line in ("", f"{fleet}:", *_indented(facts["explanation"]))]
+    output.result(value, "\n".join([*lines, output.table(HEADERS, rows(manifest)), *times, FOOTNOTE, *chains]))
     return 0
+
+
+def _show_model(manifest: Manifest, model: str, output: Output) -> int:
+    from tinyops.report.squeezed import squeezed_facts
+
+    variants = squeezed_facts(manifest, model)
+    texts = ["\n".join(_variant_lines(f"{model}/{name}", facts, output)) for name, facts in variants.items()]
+    output.result({"version": manifest.version, "model": model, "variants": variants}, "\n\n".join(texts))
+    return 0
+
+
+def _variant_lines(name: str, facts: JsonObject, output: Output) -> Iterator[str]:
+    from tinyops.report.squeezed import (
+        CLASS_HEADERS,
+        LAYER_HEADERS,
+        calibration_lines,
+        class_rows,
+        layer_line,
+        layer_rows,
+    )
+
+    yield f"{name}, {facts['model_bytes']:,} bytes"
+    if classes := class_rows(facts):
+        yield output.table(CLASS_HEADERS, classes)
+    yield from calibration_lines(facts)
+    if line := layer_line(facts):
+        yield line
+    if layers := layer_rows(facts):
+        yield output.table(LAYER_HEADERS, layers)
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    yield from (f"  {printable(str(line))}" for line in lines)

@@ -147,7 +147,7 @@ def _programs(
     """What the templates make: the project's settings, the contract's header, the main program."""
     common, layout, linked = names(request), request.layout, not request.layout.model
     values = contract_values(facts, layout) | settings_values(request.spec)
-    values |= {"message_bytes": message_bytes(request.spec)}
+    values |= {"message_bytes": message_bytes(request.spec, in_chain=request.chain is not None)}
     given = {
         "linked": linked,
         "slots": layout.own_bootloader is not None,
@@ -196,11 +196,13 @@ def settings_values(spec: BoardSpec) -> dict[str, Any]:
     return {"settings": flash, "settings_unit": -(-32 // unit) * unit}
 
 
-def message_bytes(spec: BoardSpec) -> int:
-    """Room for a message of SMP: the larger it is, the fewer turns an upload takes."""
+def message_bytes(spec: BoardSpec, *, in_chain: bool = False) -> int:
+    """Room for a message of SMP: the larger it is, the fewer turns an upload takes. A part of a chain has less RAM."""
     if spec.layout is None or spec.memory is None or spec.layout.state is None:
         return MESSAGE_MIN
-    return MESSAGE_LARGE if spec.memory.ram.bytes >= LARGE_RAM_BYTES else MESSAGE_MAX
+    if spec.memory.ram.bytes >= LARGE_RAM_BYTES:
+        return MESSAGE_LARGE
+    return MESSAGE_MAX // 2 if in_chain else MESSAGE_MAX
 
 
 def family(cpu: str) -> Family:

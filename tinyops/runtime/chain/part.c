@@ -22,6 +22,8 @@ static uint32_t now_of(const tinyops_part *part) {
   return port->now_ms != 0 ? port->now_ms(port->context) : 0;
 }
 
+static int32_t is_first(const tinyops_part *part) { return part->place->position == 0; }
+
 static int32_t is_last(const tinyops_part *part) {
   return part->place->position + 1u == part->place->parts;
 }
@@ -95,8 +97,8 @@ static void miss(tinyops_part *part, uint32_t number, tinyops_part_standing why)
 static void send_missing(tinyops_part *part, int32_t whole) {
   uint8_t *frame = part->app.reply;
   frame[TYPE_AT] = TINYOPS_LINK_PART_MISSING;
-  frame[SEQUENCE_AT] = (uint8_t)part->in.number;
-  const uint32_t bytes = whole != 0 ? 0 : tinyops_pieces_ask(&part->in, frame + HEAD);
+  frame[SEQUENCE_AT] = (uint8_t)part->inlet->in.number;
+  const uint32_t bytes = whole != 0 ? 0 : tinyops_pieces_ask(&part->inlet->in, frame + HEAD);
   if (whole != 0 || bytes > 0) {
     send_up(part, frame, HEAD + bytes);
   }
@@ -181,27 +183,34 @@ static void refresh(tinyops_part *part) {
   part->model = part->app.state == TINYOPS_OK ? tinyops_part_find(&part->app, part->place) : 0;
   part->out.active = 0;
   part->acknowledges = 0;
-  part->in = (tinyops_pieces_in){.pieces = 0};
   copy_set(part->sets.running, part->model != 0 ? part->model->set : 0);
-  if (part->model != 0 && part->place->position > 0) {
+  if (is_first(part)) {
+    return;
+  }
+  part->inlet->in = (tinyops_pieces_in){.pieces = 0};
+  if (part->model != 0) {
     const tinyops_message takes = tinyops_part_takes(part);
-    tinyops_pieces_await(&part->in, &takes, part->model->set, part->number);
+    tinyops_pieces_await(&part->inlet->in, &takes, part->model->set, part->number);
   }
 }
 
 int32_t tinyops_part_is_busy(const tinyops_app *app) {
   const tinyops_part *part = (const tinyops_part *)(const void *)app;
-  return (part->out.active != 0 && part->out.message.tensors != 0) || part->in.open != 0;
+  return (part->out.active != 0 && part->out.message.tensors != 0) ||
+         (!is_first(part) && part->inlet->in.open != 0);
 }
 
 static void decide(tinyops_part *part) {
   const tinyops_chain_switching *switching = part->place->switching;
   tinyops_chain_view *sets = &part->sets;
-  const uint8_t *wished = told_set(part, &part->before, TINYOPS_LINK_PART_STATE_WISHED_AT);
-  copy_set(sets->offered, told_set(part, &part->before, TINYOPS_LINK_PART_STATE_OFFERED_AT));
-  copy_set(sets->also, told_set(part, &part->before, TINYOPS_LINK_PART_STATE_ALSO_AT));
+  if (!is_first(part)) {
+    const tinyops_neighbour *before = &part->inlet->before;
+    const uint8_t *wished = told_set(part, before, TINYOPS_LINK_PART_STATE_WISHED_AT);
+    copy_set(sets->offered, told_set(part, before, TINYOPS_LINK_PART_STATE_OFFERED_AT));
+    copy_set(sets->also, told_set(part, before, TINYOPS_LINK_PART_STATE_ALSO_AT));
+    sets->offer_wished = wished != 0 && *wished != 0;
+  }
   copy_set(sets->committed, told_set(part, &part->after, TINYOPS_LINK_PART_STATE_COMMITTED_AT));
-  sets->offer_wished = wished != 0 && *wished != 0;
   if (switching == 0) {
     decide_plainly(sets, &part->decided);
   } else {
@@ -239,11 +248,12 @@ static void catch_up(tinyops_part *part, const tinyops_neighbour *neighbour) {
       told - part->number < 0x80000000u) {
     part->number = told;
   }
-  if (neighbour == &part->before && part->in.open == 0 && told - part->in.number >= 0x80u) {
+  if (neighbour != &part->after && part->inlet->in.open == 0 &&
+      told - part->inlet->in.number >= 0x80u) {
     part->number = told;
     if (part->model != 0) {
       const tinyops_message takes = tinyops_part_takes(part);
-      tinyops_pieces_await(&part->in, &takes, part->model->set, told);
+      tinyops_pieces_await(&part->inlet->in, &takes, part->model->set, told);
     }
   }
 }
@@ -272,10 +282,10 @@ static void take_unavailable(tinyops_part *part, const uint8_t *payload, uint32_
     return;
   }
   const uint32_t number = tinyops_get32(payload + TINYOPS_LINK_PART_UNAVAILABLE_NUMBER_AT);
-  if (part->in.whole == 0 && number - part->in.number < 0x80000000u) {
-    part->in.number = number;
+  if (part->inlet->in.whole == 0 && number - part->inlet->in.number < 0x80000000u) {
+    part->inlet->in.number = number;
     part->number = number;
-    tinyops_pieces_done(&part->in);
+    tinyops_pieces_done(&part->inlet->in);
   }
   miss(part, number,
        (tinyops_part_standing){payload[TINYOPS_LINK_PART_UNAVAILABLE_STATE_AT],
@@ -289,19 +299,20 @@ static void act_on(tinyops_part *part, tinyops_pieces_event event) {
   } else if (event == TINYOPS_PIECES_AGAIN && part->acknowledges == 0) {
     send_missing(part, 1);
   } else if (event == TINYOPS_PIECES_LOST) {
-    miss(part, part->in.number,
+    miss(part, part->inlet->in.number,
          (tinyops_part_standing){TINYOPS_PART_STALLED, part->place->position});
   }
 }
 
 static void take_from_before(tinyops_part *part, uint32_t bytes) {
-  const uint8_t *frame = part->decoder.frame, *payload = frame + HEAD;
+  const uint8_t *frame = part->inlet->decoder.frame, *payload = frame + HEAD;
   const uint32_t now = now_of(part);
-  part->before.heard_ms = part->before.heard != 0 ? now : part->before.heard_ms;
+  part->inlet->before.heard_ms =
+      part->inlet->before.heard != 0 ? now : part->inlet->before.heard_ms;
   switch (frame[TYPE_AT]) {
     case TINYOPS_LINK_PART_STATE:
-      if (tinyops_neighbour_take(&part->before, payload, bytes - HEAD, now) != 0) {
-        catch_up(part, &part->before);
+      if (tinyops_neighbour_take(&part->inlet->before, payload, bytes - HEAD, now) != 0) {
+        catch_up(part, &part->inlet->before);
       }
       break;
     case TINYOPS_LINK_PART_PIECE:
@@ -309,8 +320,8 @@ static void take_from_before(tinyops_part *part, uint32_t bytes) {
        * be sent nothing can be: it will be asked for. */
       if (is_ready(tinyops_part_of_before(part, now)) && part->acknowledges == 0 &&
           (part->out.active == 0 || part->out.message.tensors == 0)) {
-        act_on(part,
-               tinyops_pieces_take(&part->in, frame[SEQUENCE_AT], payload, bytes - HEAD, now));
+        act_on(part, tinyops_pieces_take(&part->inlet->in, frame[SEQUENCE_AT], payload,
+                                         bytes - HEAD, now));
       }
       break;
     case TINYOPS_LINK_PART_UNAVAILABLE:
@@ -323,7 +334,7 @@ static void take_from_before(tinyops_part *part, uint32_t bytes) {
 
 static int32_t listen(tinyops_part *part) {
   const tinyops_port *port = part->app.board->port;
-  if (part->place->position == 0 || port->upstream == 0) {
+  if (is_first(part) || port->upstream == 0) {
     return 0;
   }
   for (uint32_t taken = 0; taken < POLL_BYTES; taken++) {
@@ -331,7 +342,7 @@ static int32_t listen(tinyops_part *part) {
     if (byte == TINYOPS_PORT_NO_BYTE) {
       return taken > 0;
     }
-    const uint32_t bytes = tinyops_app_decode(&part->decoder, (uint8_t)byte);
+    const uint32_t bytes = tinyops_app_decode(&part->inlet->decoder, (uint8_t)byte);
     if (bytes > 0) {
       take_from_before(part, bytes);
       return 1;
@@ -344,10 +355,10 @@ static int32_t listen(tinyops_part *part) {
 
 /* What has come is computed, once what was made before is on its way. */
 static int32_t compute(tinyops_part *part) {
-  if (part->in.whole == 0 || part->out.active != 0) {
+  if (is_first(part) || part->inlet->in.whole == 0 || part->out.active != 0) {
     return 0;
   }
-  const uint32_t number = part->in.number;
+  const uint32_t number = part->inlet->in.number;
   const tinyops_part_standing standing = stands(part);
   part->number = number;
   if (is_ready(standing)) {
@@ -359,7 +370,7 @@ static int32_t compute(tinyops_part *part) {
   } else {
     miss(part, number, standing);
   }
-  tinyops_pieces_done(&part->in);
+  tinyops_pieces_done(&part->inlet->in);
   part->acknowledges = 1;
   return 1;
 }
@@ -411,15 +422,24 @@ static int32_t send_piece(tinyops_part *part) {
 
 /* -- what the application asks -- */
 
+/* A message on its way is given up. All of it was sent: then the part after has it, or misses it.
+ */
+static void drop(tinyops_part *part) {
+  part->out.active = 0;
+  if (part->out.left > 0) {
+    miss(part, part->out.number, (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
+  }
+}
+
 void tinyops_part_yield(tinyops_app *app) {
   tinyops_part *part = part_of(app);
   if (part->out.active != 0 && part->out.message.tensors != 0) {
     part->out.active = 0;
     miss(part, part->out.number, (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
   }
-  if (part->in.open != 0) {
-    const uint32_t number = part->in.number;
-    tinyops_pieces_done(&part->in);
+  if (!is_first(part) && part->inlet->in.open != 0) {
+    const uint32_t number = part->inlet->in.number;
+    tinyops_pieces_done(&part->inlet->in);
     part->acknowledges = 1;
     miss(part, number, (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
   }
@@ -474,7 +494,10 @@ int32_t tinyops_part_gives(tinyops_app *app) {
 
 void tinyops_part_invoked(tinyops_app *app) {
   tinyops_part *part = part_of(app);
-  if (part->place->position == 0 && is_ready(stands(part)) && part->out.active == 0) {
+  if (is_first(part) && is_ready(stands(part))) {
+    if (part->out.active != 0) {
+      drop(part);
+    }
     (void)tinyops_part_gives(app);
   }
 }
@@ -483,13 +506,15 @@ void tinyops_part_invoked(tinyops_app *app) {
 
 int32_t tinyops_part_init(tinyops_part *part, const tinyops_app_board *board,
                           const tinyops_part_place *place) {
-  *part = (tinyops_part){.place = place};
+  *part = (tinyops_part){.place = place, .inlet = place->inlet};
   part->after_ms = place->after_ms < AFTER_LEAST_MS ? AFTER_LEAST_MS : place->after_ms;
   part->sets.position = place->position;
   part->sets.parts = place->parts;
   const int32_t status = tinyops_app_init(&part->app, board);
   const uint32_t now = now_of(part);
-  part->before.heard_ms = now;
+  if (!is_first(part)) {
+    *place->inlet = (tinyops_part_inlet){.before = {.heard_ms = now}};
+  }
   part->after.heard_ms = now;
   part->told_ms = now - TELL_MS;
   refresh(part);
@@ -523,7 +548,10 @@ int32_t tinyops_part_poll(tinyops_part *part) {
     refresh(part);
   }
   did |= listen(part);
-  act_on(part, tinyops_pieces_wait(&part->in, now_of(part), part->after_ms / ASKS_A_LIMIT));
+  if (!is_first(part)) {
+    act_on(part,
+           tinyops_pieces_wait(&part->inlet->in, now_of(part), part->after_ms / ASKS_A_LIMIT));
+  }
   did |= compute(part);
   did |= send_piece(part);
   did |= acknowledge(part);

@@ -156,7 +156,7 @@ static tinyops_part_standing judge(const tinyops_part *part, tinyops_neighbour *
 
 tinyops_part_standing tinyops_part_of_before(tinyops_part *part, uint32_t now_ms) {
   const uint32_t position = part->place->position;
-  return position == 0 ? ready : judge(part, &part->before, position - 1u, now_ms);
+  return position == 0 ? ready : judge(part, &part->inlet->before, position - 1u, now_ms);
 }
 
 tinyops_part_standing tinyops_part_of_after(tinyops_part *part, uint32_t now_ms) {

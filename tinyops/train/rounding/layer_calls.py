@@ -59,7 +59,7 @@ def layer_calls(network: Any) -> tuple[Any, list[LayerCall]]:
     """
     found: list[LayerCall] = []
     # A Sequential has no calls; of its ends, a functional model has the same layers.
-    functional = keras.Model(network.inputs, network.outputs, name=network.name)
+    functional = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
 
     def call(layer: Any, *args: Any, **keywords: Any) -> Any:
         result = layer(*args, **keywords)

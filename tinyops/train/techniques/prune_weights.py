@@ -1,7 +1,8 @@
 """Magnitude pruning: while the network learns on, the smallest weights of every kernel become zero and stay so.
 
 The share of zeros rises with the cube of the time that is left, as in Zhu and Gupta (2017), and is reached after two
-thirds of the tuning: the last third learns with the final zeros. A zero stays one in int8: weights have no zero point.
+thirds of the tuning: the last third learns with the final zeros. The rate begins where training's did, as where
+channels went. A zero stays one in int8: weights have no zero point.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject
-from tinyops.train.techniques.technique import Idle, Learnt, School, tuning_epochs, tuning_rate
+from tinyops.train.techniques.technique import Idle, Learnt, School, tuning_epochs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class PruneWeights(Idle):
 
         network, share = learnt.network, float(wanted)
         names = kernels_of(network)
-        budget = Budget(tuning_epochs(school.training), tuning_rate(school.training))
+        budget = Budget(tuning_epochs(school.training), float(school.training["learning_rate"]))
         accuracy = [school.accuracy(network)]
         held = dict(learnt.held)
 

@@ -105,4 +105,5 @@ def tuning_epochs(training: JsonObject) -> int:
 
 
 def tuning_rate(training: JsonObject) -> float:
+    """For a network that stays as it is: what was cut learns on at the rate of training itself."""
     return float(training["learning_rate"]) / TUNING_SLOWER

@@ -179,15 +179,6 @@ uint32_t tinyops_pieces_ask(const tinyops_pieces_in *in, uint8_t *payload);
 /* The message is taken, or given up: the next one may come. */
 void tinyops_pieces_done(tinyops_pieces_in *in);
 
-/* What stays the same about a part. */
-typedef struct {
-  uint8_t position, parts;
-  uint32_t after_ms;                        /* a neighbour that is silent for so long is lost */
-  const uint32_t *words;                    /* of a model that lies in no slot; else null */
-  const tinyops_chain_switching *switching; /* may be null: what runs stays */
-  void *switching_context;
-} tinyops_part_place;
-
 /* A neighbour as it told of itself last. */
 typedef struct {
   uint8_t heard;     /* it has told, and not been silent for too long since */
@@ -196,6 +187,24 @@ typedef struct {
   uint32_t heard_ms; /* when anything of it came last; before it told: when this part started */
   uint8_t told[TINYOPS_LINK_PART_STATE_SIZE];
 } tinyops_neighbour;
+
+/* What a part that is not the first needs beside, for what comes. The caller provides the memory.
+ */
+typedef struct {
+  tinyops_neighbour before;
+  tinyops_pieces_in in;
+  tinyops_app_decoder decoder; /* of the upstream stream */
+} tinyops_part_inlet;
+
+/* What stays the same about a part. */
+typedef struct {
+  uint8_t position, parts;
+  tinyops_part_inlet *inlet;                /* of a part that is not the first; else null */
+  uint32_t after_ms;                        /* a neighbour that is silent for so long is lost */
+  const uint32_t *words;                    /* of a model that lies in no slot; else null */
+  const tinyops_chain_switching *switching; /* may be null: what runs stays */
+  void *switching_context;
+} tinyops_part_place;
 
 /* Whether a neighbour and what lies beyond it can be counted on. */
 typedef struct {
@@ -213,9 +222,8 @@ typedef struct {
   uint32_t loads;                  /* of app, when `model` was found */
   uint32_t number;                 /* of the newest inference begun */
   uint32_t missed;                 /* inferences that had no result, since start-up */
-  tinyops_neighbour before, after;
-  tinyops_app_decoder decoder; /* of the upstream stream */
-  tinyops_pieces_in in;
+  tinyops_part_inlet *inlet;       /* of place */
+  tinyops_neighbour after;
   tinyops_pieces_out out;
   tinyops_chain_view sets;
   tinyops_chain_decision decided;

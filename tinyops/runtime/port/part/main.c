@@ -231,8 +231,11 @@ int main(int count, char **words) {
                              .frame = frame,
                              .frame_values = FRAME_VALUES,
                              .rate_millihz = self.replays && RATE_MILLIHZ == 0 ? 1 : RATE_MILLIHZ};
-  tinyops_part_place place = {
-      .position = PART_POSITION, .parts = PART_COUNT, .after_ms = PART_AFTER_MS};
+  static tinyops_part_inlet inlet;
+  tinyops_part_place place = {.position = PART_POSITION,
+                              .parts = PART_COUNT,
+                              .after_ms = PART_AFTER_MS,
+                              .inlet = PART_POSITION > 0 ? &inlet : NULL};
   place.words = load(model, &board.loaded);
   board.arena_bytes = arena_bytes(&board.loaded, place.words);
   if (posix_memalign(&board.arena, TINYOPS_ARENA_ALIGN, board.arena_bytes) != 0) {

@@ -53,6 +53,8 @@
 #define TINYOPS_LINK_ERR_NO_SENSOR (-24)
 /* the board's sensor does not answer, or not at this rate */
 #define TINYOPS_LINK_ERR_SENSOR (-25)
+/* the model image is no part of a model for this board's place in its chain */
+#define TINYOPS_LINK_ERR_PART (-26)
 
 /* index of the first value in its frame */
 #define TINYOPS_LINK_SAMPLE_REQUEST_FIRST_AT 0u

@@ -45,7 +45,11 @@ enum {
   TIMER_32_BITS = 3,
   TIMER_HZ = 16000000,
 
-  TICK_MS = 500,      /* a sleep's longest */
+#if defined(TINYOPS_PART)
+  TICK_MS = 5, /* a sleep's longest: a part tells its neighbours in time */
+#else
+  TICK_MS = 500, /* a sleep's longest */
+#endif
   SENSOR_TICK_MS = 5, /* the same while a sensor samples */
 
   GPIO_OUTSET = 0x508,

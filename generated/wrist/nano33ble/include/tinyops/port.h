@@ -87,6 +87,12 @@ typedef struct {
   int32_t (*receive)(void *context, uint8_t *bytes, uint32_t room);     /* bytes, 0: none */
 } tinyops_port_network;
 
+/* A second stream of bytes, to the part before in a chain. As read_byte and write of the line. */
+typedef struct {
+  int32_t (*read_byte)(void *context);
+  void (*write)(void *context, const uint8_t *bytes, uint32_t count);
+} tinyops_port_stream;
+
 typedef struct {
   void *context;
   /* One received byte, 0 to 255, or TINYOPS_PORT_NO_BYTE. */
@@ -118,6 +124,7 @@ typedef struct {
   const tinyops_port_update *update; /* may be null: no bootloader, or one of ours, or no trials */
   const tinyops_port_sensor *sensor; /* may be null: frames come over the line */
   const tinyops_port_network *network; /* may be null */
+  const tinyops_port_stream *upstream; /* may be null: only parts of chains use it */
   /* Acts on a result: lights an LED, notifies a phone. `best` is the index of the largest of
    * `count` outputs. May be null. */
   void (*show)(void *context, uint32_t best, const int8_t *outputs, uint32_t count);

@@ -14,18 +14,24 @@
 #define TICK(offset) REGISTER(0x50001000u + (offset))
 #define FPGA(offset) REGISTER(0x50302000u + (offset))
 #define UART(offset) REGISTER(0x50200000u + (offset))
-enum { TIMER_HZ = 20000000, UART_RX_IRQ = 32, TICK_IRQ = 4 };
+#define UPSTREAM(offset) REGISTER(0x50201000u + (offset))
+enum { TIMER_HZ = 20000000, UART_RX_IRQ = 32, UPSTREAM_RX_IRQ = 34, TICK_IRQ = 4 };
 #else
 #define TIMER(offset) REGISTER(0x40000000u + (offset))
 #define TICK(offset) REGISTER(0x40001000u + (offset))
 #define FPGA(offset) REGISTER(0x40028000u + (offset))
 #define UART(offset) REGISTER(0x40004000u + (offset))
-enum { TIMER_HZ = 25000000, UART_RX_IRQ = 0, TICK_IRQ = 9 };
+#define UPSTREAM(offset) REGISTER(0x40005000u + (offset))
+enum { TIMER_HZ = 25000000, UART_RX_IRQ = 0, UPSTREAM_RX_IRQ = 2, TICK_IRQ = 9 };
 #endif
 
 /* A sleep's longest. */
 #ifndef TINYOPS_IDLE_MS
+#if defined(TINYOPS_PART) /* which tells its neighbours in time */
+#define TINYOPS_IDLE_MS 5
+#else
 #define TINYOPS_IDLE_MS 500
+#endif
 #endif
 
 enum {
@@ -74,6 +80,34 @@ static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
   }
 }
 
+#if defined(TINYOPS_PART) /* UART1 leads to the part before */
+static int32_t read_upstream(void *context) {
+  (void)context;
+  if ((UPSTREAM(UART_STATE) & UART_RX_FULL) == 0) {
+    return TINYOPS_PORT_NO_BYTE;
+  }
+  UPSTREAM(UART_INTERRUPT) = UART_RX_INTERRUPT;
+  return (int32_t)(UPSTREAM(UART_DATA) & 0xffu);
+}
+
+static void write_upstream(void *context, const uint8_t *bytes, uint32_t count) {
+  (void)context;
+  for (uint32_t i = 0; i < count; i++) {
+    while ((UPSTREAM(UART_STATE) & UART_TX_FULL) != 0) {
+    }
+    UPSTREAM(UART_DATA) = bytes[i];
+  }
+}
+
+static const tinyops_port_stream *open_upstream(void) {
+  static const tinyops_port_stream upstream = {read_upstream, write_upstream};
+  UPSTREAM(UART_DIVIDER) = 16;
+  UPSTREAM(UART_CONTROL) = UART_TX_ON | UART_RX_ON | UART_RX_INTERRUPT_ON;
+  tinyops_startup_wake_by(UPSTREAM_RX_IRQ);
+  return &upstream;
+}
+#endif
+
 static void start_ticks(void *context) {
   const tinyops_port *port = (const tinyops_port *)context;
   tinyops_startup_clear_cycles(port->cycle_bits);
@@ -94,6 +128,9 @@ static void idle(void *context) {
   TICK(TIMER_CONTROL) = 0;
   TICK(TIMER_INTERRUPT) = 1;
   tinyops_startup_forget(TICK_IRQ);
+#if defined(TINYOPS_PART)
+  tinyops_startup_forget(UPSTREAM_RX_IRQ);
+#endif
 }
 
 static uint32_t now_ms(void *context) {
@@ -153,5 +190,8 @@ void tinyops_port_open(tinyops_port *port) {
       .keep = tinyops_ram_keep(),
       .keep_bytes = tinyops_ram_keep_bytes(),
   };
+#if defined(TINYOPS_PART)
+  port->upstream = open_upstream();
+#endif
   port->silicon_bytes = twin_read_number(port->silicon);
 }

@@ -1,6 +1,9 @@
 /* Serving the link: one request a frame, answered before the next one is read. */
 #include "tinyops/app.h"
 
+#if defined(TINYOPS_PART) /* a part of a chain: see chain.h */
+#include "tinyops/chain.h"
+#endif
 #include "tinyops/little_endian.h"
 
 enum { TYPE_AT = 0, SEQUENCE_AT = 1, PAYLOAD_AT = 2, POLL_BYTES = 512 };
@@ -131,14 +134,14 @@ static uint32_t stop(tinyops_app *app) {
   return port->ticks(port->context);
 }
 
-int32_t tinyops_app_infer(tinyops_app *app) {
-  const tinyops_port *port = app->board->port;
-  port->start_ticks(port->context);
-  int32_t status = app->model.prepare(app->board->arena);
-  if (status == TINYOPS_OK) {
-    status = app->model.invoke(app->board->arena);
-  }
+static int32_t conclude(tinyops_app *app, int32_t status) {
   uint32_t ticks = stop(app);
+#if defined(TINYOPS_PART)
+  if (status == TINYOPS_OK && tinyops_part_gives(app) != 0) {
+    app->inferences++;
+    return status;
+  }
+#endif
   if (status == TINYOPS_OK) {
     act(app, ticks);
     tinyops_app_count(app);
@@ -146,6 +149,32 @@ int32_t tinyops_app_infer(tinyops_app *app) {
   }
   return status;
 }
+
+int32_t tinyops_app_infer(tinyops_app *app) {
+#if defined(TINYOPS_PART)
+  if (tinyops_part_refuses(app) != 0) {
+    return TINYOPS_OK;
+  }
+#endif
+  const tinyops_port *port = app->board->port;
+  port->start_ticks(port->context);
+  int32_t status = app->model.prepare(app->board->arena);
+  if (status == TINYOPS_OK) {
+#if defined(TINYOPS_PART)
+    tinyops_part_hold(app);
+#endif
+    status = app->model.invoke(app->board->arena);
+  }
+  return conclude(app, status);
+}
+
+#if defined(TINYOPS_PART)
+int32_t tinyops_app_infer_part(tinyops_app *app) {
+  const tinyops_port *port = app->board->port;
+  port->start_ticks(port->context);
+  return conclude(app, app->model.invoke(app->board->arena));
+}
+#endif
 
 /* Takes the values of a piece; TINYOPS_DUE when the frame is whole. */
 static int32_t gather(tinyops_app *app, const request *asked) {
@@ -233,6 +262,9 @@ static void read_tensor(tinyops_app *app, const request *asked) {
 
 static void invoke(tinyops_app *app, const request *asked) {
   const tinyops_port *port = app->board->port;
+#if defined(TINYOPS_PART)
+  tinyops_part_hold(app);
+#endif
   port->start_ticks(port->context);
   int32_t status = app->model.invoke(app->board->arena);
   uint32_t ticks = stop(app);
@@ -247,6 +279,11 @@ static void invoke(tinyops_app *app, const request *asked) {
   tinyops_put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICKS_AT, ticks);
   tinyops_put32(payload_of(app) + TINYOPS_LINK_INVOKE_REPLY_TICK_HZ_AT, port->tick_hz);
   answer(app, asked, TINYOPS_LINK_INVOKE_REPLY_SIZE);
+#if defined(TINYOPS_PART)
+  if (status == TINYOPS_OK) {
+    tinyops_part_invoked(app);
+  }
+#endif
 }
 
 static void tell_cycles(tinyops_app *app, const request *asked) {
@@ -281,6 +318,9 @@ static void reset_state(tinyops_app *app, const request *asked) {
 
 /* What needs a model that can run. */
 static void serve_model(tinyops_app *app, const request *asked) {
+#if defined(TINYOPS_PART)
+  tinyops_part_yield(app);
+#endif
   tinyops_app_yield(app);
   switch (asked->type) {
     case TINYOPS_LINK_SAMPLE:
@@ -341,6 +381,11 @@ int32_t tinyops_app_init(tinyops_app *app, const tinyops_app_board *board) {
 
 static void serve_frame(tinyops_app *app) {
   const uint8_t *frame = app->decoder.frame;
+#if defined(TINYOPS_PART)
+  if (tinyops_part_take(app, frame, app->frame_bytes) != 0) {
+    return;
+  }
+#endif
   const request asked = {frame[TYPE_AT], frame[SEQUENCE_AT], frame + PAYLOAD_AT,
                          app->frame_bytes - PAYLOAD_AT};
   serve(app, &asked);

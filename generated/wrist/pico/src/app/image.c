@@ -1,6 +1,9 @@
 /* Judging the bytes in a model slot before anything in them is called. */
 #include "tinyops/app.h"
 #include "tinyops/bytes.h"
+#if defined(TINYOPS_PART)
+#include "tinyops/chain.h"
+#endif
 
 #define CONTRACT_BYTES 32u
 #define ERASED 0xffffffffu
@@ -79,7 +82,12 @@ static int32_t find_loaded(const tinyops_app_board *board, tinyops_app_model *mo
 int32_t tinyops_app_find_model(tinyops_app *app) {
   tinyops_app_model *model = &app->model;
   if (app->slot == 0) {
-    return find_loaded(app->board, model);
+    const int32_t found = find_loaded(app->board, model);
+#if defined(TINYOPS_PART)
+    return found == TINYOPS_OK ? tinyops_part_check(app) : found;
+#else
+    return found;
+#endif
   }
   const tinyops_model_header *header = (const tinyops_model_header *)app->slot;
   uintptr_t base = (uintptr_t)app->slot;
@@ -92,5 +100,9 @@ int32_t tinyops_app_find_model(tinyops_app *app) {
   model->push = (tinyops_model_push_fn)(uintptr_t)(base + header->push);
   model->prepare = (tinyops_model_prepare_fn)(uintptr_t)(base + header->prepare);
   model->invoke = (tinyops_model_invoke_fn)(uintptr_t)(base + header->invoke);
+#if defined(TINYOPS_PART)
+  return tinyops_part_check(app);
+#else
   return TINYOPS_OK;
+#endif
 }

@@ -9,6 +9,9 @@
  * A negative number is a sensor that has failed, or a model that has: nothing is pushed any more.
  */
 #include "tinyops/app.h"
+#if defined(TINYOPS_PART)
+#include "tinyops/chain.h"
+#endif
 
 enum { QUIET_MS = 5000 };
 
@@ -63,6 +66,11 @@ int32_t tinyops_app_sense(tinyops_app *app) {
   if (app->sensing != TINYOPS_SENSING_ON) {
     return 0;
   }
+#if defined(TINYOPS_PART)
+  if (tinyops_part_is_busy(app) != 0) {
+    return 0; /* frames wait with the sensor, which counts those that it loses */
+  }
+#endif
   const int32_t got =
       port->sensor->poll(port->context, app->board->frame, app->model.header->frame_values);
   if (got < 0) {

@@ -11,6 +11,13 @@
 #include "tinyops/bytes.h"
 #include "tinyops/settings.h"
 
+#if defined(TINYOPS_PART)
+#include "tinyops/chain.h"
+#define SHARED /* with chain/switch.c: there the chain says when a model is swapped */
+#else
+#define SHARED static
+#endif
+
 enum { MODEL = TINYOPS_IMAGE_MODEL, FIRMWARE = TINYOPS_IMAGE_FIRMWARE, MIDWAY_MS = 5000 };
 
 static uint32_t now_of(const tinyops_port *port) {
@@ -38,7 +45,7 @@ static void read_keys(tinyops_app_updates *self) {
 }
 
 /* Makes the image in a slot the application's, or none for a slot that is none. */
-static void use(tinyops_app *app, int32_t slot, const tinyops_image_info *info) {
+SHARED void tinyops_app_use(tinyops_app *app, int32_t slot, const tinyops_image_info *info) {
   app->slot = 0;
   app->slot_bytes = 0;
   if (slot >= 0) {
@@ -51,7 +58,7 @@ static void use(tinyops_app *app, int32_t slot, const tinyops_image_info *info) 
 
 /* Whether the model computes what its image says, on the input that it names; on zeros where it
  * names none. */
-static int32_t passes(tinyops_app *app, const tinyops_image_info *info) {
+SHARED int32_t tinyops_app_passes(tinyops_app *app, const tinyops_image_info *info) {
   const tinyops_port *port = app->board->port;
   const tinyops_input input = info->has_golden != 0 ? TINYOPS_INPUT_SEEDED : TINYOPS_INPUT_ZEROS;
   uint32_t crc = 0;
@@ -65,13 +72,13 @@ static int32_t passes(tinyops_app *app, const tinyops_image_info *info) {
 /* Runs what is in `slot`; when it is on trial and fails, what ran before. */
 static void run(tinyops_app *app, int32_t slot, tinyops_image_info *info) {
   tinyops_slots *slots = app->board->updates->slots;
-  use(app, slot, info);
+  tinyops_app_use(app, slot, info);
   if (slots->images[MODEL].state != TINYOPS_TRIAL_RUNNING) {
     return;
   }
   tinyops_trial_outcome outcome = TINYOPS_TRIAL_REFUSED;
   if (app->state == TINYOPS_OK) {
-    if (passes(app, info) != 0) {
+    if (tinyops_app_passes(app, info) != 0) {
       return;
     }
     outcome = TINYOPS_TRIAL_SELF_TEST;
@@ -81,7 +88,7 @@ static void run(tinyops_app *app, int32_t slot, tinyops_image_info *info) {
   } else {
     slot = TINYOPS_SLOTS_ERR_FLASH; /* it must not run; the next boot reverts it */
   }
-  use(app, slot, info);
+  tinyops_app_use(app, slot, info);
 }
 
 /* A firmware on trial: what it can tell of itself. That the model is made for another contract, or
@@ -98,7 +105,7 @@ static int32_t is_sound(const tinyops_app *app) {
 static void judge_firmware(tinyops_app *app, const tinyops_image_info *info) {
   const tinyops_port *port = app->board->port;
   tinyops_slots *slots = app->board->updates->slots;
-  if (is_sound(app) != 0 && (app->state != TINYOPS_OK || passes(app, info) != 0)) {
+  if (is_sound(app) != 0 && (app->state != TINYOPS_OK || tinyops_app_passes(app, info) != 0)) {
     return;
   }
   (void)slots->crypto->revert(slots, FIRMWARE, TINYOPS_TRIAL_SELF_TEST);
@@ -107,10 +114,25 @@ static void judge_firmware(tinyops_app *app, const tinyops_image_info *info) {
   }
 }
 
+static int32_t boot_model(tinyops_slots *slots, tinyops_image_info *info) {
+#if defined(TINYOPS_PART)
+  /* What is pending waits for the chain, also over a reset: the record stays as it is. */
+  const uint8_t state = slots->images[MODEL].state;
+  slots->images[MODEL].state = state == TINYOPS_TRIAL_PENDING ? (uint8_t)TINYOPS_TRIAL_IDLE : state;
+  const int32_t slot = slots->crypto->boot(slots, MODEL, info);
+  if (state == TINYOPS_TRIAL_PENDING && slots->images[MODEL].trial != TINYOPS_SLOTS_NONE) {
+    slots->images[MODEL].state = state;
+  }
+  return slot;
+#else
+  return slots->crypto->boot(slots, MODEL, info);
+#endif
+}
+
 static void boot(tinyops_app *app) {
   tinyops_slots *slots = app->board->updates->slots;
   tinyops_image_info info = {0};
-  run(app, slots->crypto->boot(slots, MODEL, &info), &info);
+  run(app, boot_model(slots, &info), &info);
   if (slots->images[FIRMWARE].state == TINYOPS_TRIAL_RUNNING) {
     judge_firmware(app, &info);
   }
@@ -127,15 +149,23 @@ static int32_t is_midway(const tinyops_app *app) {
 static int32_t find_next(tinyops_app_updates *self, tinyops_image_info *info) {
   tinyops_slots *slots = self->slots;
   if (self->ended != 0) {
-    return slots->crypto->boot(slots, MODEL, info);
+    return boot_model(slots, info);
   }
   return slots->crypto->start(slots, MODEL, info);
 }
 
+/* Of a part, what is pending waits for the chain. */
+static int32_t is_due(const tinyops_app_updates *self) {
+#if defined(TINYOPS_PART)
+  return self->ended;
+#else
+  return self->slots->images[MODEL].state == TINYOPS_TRIAL_PENDING || self->ended != 0;
+#endif
+}
+
 static void swap(tinyops_app *app) {
   tinyops_app_updates *self = app->board->updates;
-  const tinyops_slots_image *known = &self->slots->images[MODEL];
-  if ((known->state != TINYOPS_TRIAL_PENDING && self->ended == 0) || is_midway(app) != 0) {
+  if (is_due(self) == 0 || is_midway(app) != 0) {
     return;
   }
   const uint32_t started = now_of(app->board->port);
@@ -182,6 +212,11 @@ static int32_t begin(void *context, uint32_t image, uint32_t bytes, const uint8_
   tinyops_app_updates *self = (tinyops_app_updates *)context;
   tinyops_slots *slots = self->slots;
   read_keys(self);
+#if defined(TINYOPS_PART)
+  if (image == MODEL) { /* what comes is no model that ran before */
+    slots->images[MODEL].outcome = TINYOPS_TRIAL_NONE;
+  }
+#endif
   if (slots->writing == TINYOPS_SLOTS_NONE && self->taken != 0 && self->taken == bytes &&
       digest != 0 &&
       !tinyops_bytes_differ(slots->upload_digest, digest, TINYOPS_SLOTS_DIGEST_BYTES)) {
