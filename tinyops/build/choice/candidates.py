@@ -122,7 +122,8 @@ def lacks(candidate: Candidate, budget: Budget) -> tuple[Lack, ...]:
 def _over(found: int | None, most: int | None, what: str, gate: str = "") -> Lack | None:
     if found is None or most is None or found <= most:
         return None
-    return Lack(f"needs {found - most:,} {what}", (found - most) / max(most, 1), gate)
+    over = found - most
+    return Lack(f"needs {over:,} {what if over != 1 else what.replace('s', '', 1)}", over / max(most, 1), gate)
 
 
 def _board_lacks(candidate: Candidate, budget: Budget) -> list[Lack]:
