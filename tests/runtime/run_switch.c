@@ -414,6 +414,16 @@ static void step(uint32_t place) {
   host(place);
 }
 
+/* Only the last part switches of itself. */
+static void check_commits(void) {
+  static int has_run;
+  const uint32_t last = parts - 1;
+  has_run = (now > STEP_MS && has_run) || is_running(&boards[last], last, 1);
+  for (uint32_t i = 0; i < last; i++) {
+    EXPECT(has_run || !is_running(&boards[i], i, 1), "part %d switches without a commit", (int)i);
+  }
+}
+
 /* Runs it all with power cut in an operation of a part's flash, 0: in none. Returns what it was. */
 static void run(uint32_t place, uint32_t operation, uint32_t then) {
   snprintf(what, sizeof what, "%u parts, part %u cut in %u, then in %u, hosts ask %s", parts, place,
@@ -433,6 +443,7 @@ static void run(uint32_t place, uint32_t operation, uint32_t then) {
     for (uint32_t i = 0; i < parts; i++) {
       step(i);
     }
+    check_commits();
     while (out->out != out->put) {
       hear(0, &out->bytes[out->out++ % QUEUE], 1);
     }

@@ -105,6 +105,8 @@ class Pins(Strict):
     led_sink: Pin | None = Field(default=None, description="Of an LED between two pins: the other one, kept low.")
     scl: Pin | None = Field(default=None, description="Clock of the two-wire bus that its sensors hang on.")
     sda: Pin | None = Field(default=None, description="Data of that bus.")
+    upstream_tx: Pin | None = Field(default=None, description="In a chain: sent to the part before. Of an nRF52.")
+    upstream_rx: Pin | None = Field(default=None, description="In a chain: received from the part before.")
     supply: Pin | None = Field(default=None, description="For port rp2040: a third of the supply voltage, to measure.")
 
 

@@ -65,7 +65,7 @@ def chain_facts(fleet: Fleet, target: Target) -> JsonObject:
     lost = fleet.spec.on_part_lost or OnPartLost()
     upstream = _link(chain, position - 1) if position else None
     downstream = _link(chain, position) if position < len(names) - 1 else None
-    place = {"position": position, "parts": len(names), "names": names}
+    place = {"position": position, "parts": len(names)}
     return {"chain": {**place, "upstream": upstream, "downstream": downstream, "after_ms": lost.after_ms}}
 
 

@@ -78,11 +78,14 @@ class Costs:
     def _bound(self, part: int, begin: int, end: int) -> Cost:
         settings = self.settings.parts[part]
         weights, instructions = self._sums(settings.cpu)
-        arena = max(self.positions[begin].bytes if begin else 0, self.positions[end].bytes - self._held(begin, end))
-        return Cost(weights[end] - weights[begin], arena, instructions[end] - instructions[begin])
+        return Cost(weights[end] - weights[begin], self._ends(begin, end), instructions[end] - instructions[begin])
 
-    def _held(self, begin: int, end: int) -> int:
-        return self.positions[begin].shared_bytes(self.positions[end])
+    def _ends(self, begin: int, end: int) -> int:
+        """Inputs lie in the arena together, and so do outputs; frames may come in row by row."""
+        before, after = self.positions[begin], self.positions[end]
+        used = {i for operator in self.graph.operators[begin:end] for i in operator.inputs} if begin else set()
+        taken = sum(size for i, size in zip(before.tensors, before.sizes, strict=True) if i in used)
+        return max(taken, after.bytes - before.shared_bytes(after))
 
     def _sums(self, cpu: str) -> tuple[list[int], list[int]]:
         if cpu not in self.least:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tinyops.compiler.arena import place_tensors
@@ -14,7 +14,7 @@ from tinyops.compiler.options import CompileOptions
 from tinyops.compiler.passes import run_passes
 from tinyops.compiler.rows.search import choose_stretch
 from tinyops.compiler.variants import choices, flash_bytes, predicted_instructions
-from tinyops.errors import DoesNotFit
+from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import Features, StagedFeatures
 from tinyops.graph import Graph, Operator
 
@@ -95,18 +95,32 @@ class Least:
 
 
 def least_of(graph: Graph, cpu: str) -> Least:
-    """Bounds for any run of a graph's operators on a core.
+    """Bounds for any run of a graph's operators on a core; numbers are those of its operators, by index.
 
-    Weights stay as long as they are, however they are arranged, and what passes fuse or drop counts nothing. Numbers
-    are those of the graph's operators, by index.
+    Only operators with weights count: what others do may cost nothing where tensors share storage, or be fused. Weights
+    stay as long as they are, however they are arranged. An operator may lose its padding to a cut before it.
     """
-    passed, _ = run_passes(graph)
+    fewest = [0] * len(graph.operators)
     places = {operator.number: operator.index for operator in graph.operators}
-    instructions = [0] * len(graph.operators)
-    for operator, ways in zip(passed.operators, lower_graph(passed, cpu), strict=True):
-        fewest = min(predicted_instructions(passed, low, cpu) for low in ways)
-        instructions[places[operator.number]] = fewest
-    return Least(tuple(_weights(graph, operator) for operator in graph.operators), tuple(instructions))
+    for known in _as_passed(graph, cpu):
+        for number, instructions in known.items():
+            at = places[number]
+            fewest[at] = min(fewest[at] or instructions, instructions)
+    return Least(tuple(_weights(graph, operator) for operator in graph.operators), tuple(fewest))
+
+
+def _as_passed(graph: Graph, cpu: str) -> Iterator[dict[int, int]]:
+    """The instructions of operators with weights by number, as the passes leave them and as the file has them."""
+    for tried in (run_passes(graph)[0], graph):
+        try:
+            ways = lower_graph(tried, cpu)
+        except SpecError:  # of the file's own graph: passes may be what makes it one that is supported
+            continue
+        yield {
+            operator.number: min(predicted_instructions(tried, low, cpu) for low in lowered)
+            for operator, lowered in zip(tried.operators, ways, strict=True)
+            if operator.name in WEIGHTY
+        }
 
 
 def _weights(graph: Graph, operator: Operator) -> int:

@@ -11,7 +11,7 @@ from tinyops.files import JsonObject
 from tinyops.firmware.chained import read_place
 from tinyops.firmware.contract import read_contract_file
 from tinyops.firmware.forms.form import Request, Work, nobody
-from tinyops.firmware.forms.registry import form_of
+from tinyops.firmware.forms.registry import form_of, render
 from tinyops.specs.acts import read_acts
 
 
@@ -23,7 +23,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
 def prepare(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> Work:
     """What the step asks for, rendered; nothing is written yet. Raises SpecError."""
     request = _request(step, inputs)
-    return Work(step, request, form_of(request.spec).render(request), inputs, out, report)
+    return Work(step, request, render(request), inputs, out, report)
 
 
 def build(work: Work) -> JsonObject:

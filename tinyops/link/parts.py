@@ -64,7 +64,7 @@ STATE_TEXT: dict[PartState, str] = {
     PartState.READY: "answers",
     PartState.STARTING: "has just started, and its neighbours have not told yet who they are",
     PartState.LOST: "does not answer within the time limit",
-    PartState.MIXED: "runs a part of another set than the one before it",
+    PartState.MIXED: "runs a part of another set than its neighbour",
     PartState.IMAGE: "has no model image that can run in its place",
     PartState.STALLED: "was sent a tensor that did not get through within the time limit",
     PartState.FAILED: "has a model that fails",

@@ -35,6 +35,7 @@ from tinyops.reconcile.assemble import (
     assemble,
     fleet_steps,
 )
+from tinyops.reconcile.calibration_findings import calibration_findings
 from tinyops.reconcile.data_findings import built_findings
 from tinyops.reconcile.descent import check_descends
 from tinyops.reconcile.judging import Judgement, held_fleets, judge, today
@@ -127,8 +128,11 @@ def preview(world: World, plan: Plan, watcher: Watcher, *, runner: Runner, wish:
 
 
 def _said(world: World, outcome: Outcome) -> tuple[DataFinding, ...]:
-    """What the datasets that were read anew are warned of."""
-    return tuple(built_findings(outcome.records, world.released_records))
+    """What the datasets that were read anew are warned of, and those of models that were calibrated anew."""
+    models = {name: entry.document.spec.dataset for name, entry in world.repository.models.items()}
+    datasets = {name: dataset for name, dataset in models.items() if dataset is not None}
+    records, released = outcome.records, world.released_records
+    return (*built_findings(records, released), *calibration_findings(records, released, datasets))
 
 
 def fetcher(world: World, store: Store) -> Callable[[Artifact], Path | None]:

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from tinyops.artifacts import Progress
 from tinyops.files import JsonObject, pretty_json, write_atomic
-from tinyops.recordings import Windows, judge, some_windows
+from tinyops.recordings import Windows, some_windows
 from tinyops.squeeze.calibration import calibration_order, require_windows
 from tinyops.squeeze.convergence import TOLERANCE, WINDOWS_LIMIT, Growth, settled
 from tinyops.squeeze.int8_graph import Int8Interface
 from tinyops.squeeze.metrics import Measured
 from tinyops.squeeze.naming import layer_name
 from tinyops.squeeze.outliers import Outlier, find_outliers
-from tinyops.squeeze.task import Task
+from tinyops.squeeze.task import Side, Task
 from tinyops.worker import Event, call_worker
 
 QUANTISE_TIMEOUT_S = 3600
@@ -71,28 +71,35 @@ class Calibration:
         }
 
 
-def quantise_trained(model: Path, task: Task, per: str, out: Path, report: Report) -> tuple[Calibration, Measured]:
-    """Writes `int8.tflite`, and measures the float model on the test side with it.
+def quantise_trained(
+    model: Path, task: Task, per: str, out: Path, report: Report
+) -> tuple[Calibration, dict[Side, Measured]]:
+    """Writes `int8.tflite`, and measures the float model by side: on the test's, and on the validation side, if any.
 
     `per` says what of the weights has a scale. Raises SpecError for too little data.
     """
-    windows, test = task.windows("train"), task.windows("test")
+    windows, sides = task.windows("train"), {side: task.windows(side) for side in task.judged}
     few = require_windows(windows, task.classes, task.learned)
     offered = some_windows(windows, calibration_order(windows)[: 2 * WINDOWS_LIMIT])
-    ranges, steps, (low, high), outputs = _call_worker(model, task, (offered, test), (out, per), report)
+    evaluate = np.concatenate([task.float_inputs(its) for its in sides.values()])
+    ranges, steps, (low, high), outputs = _call_worker(
+        model, (task.float_inputs(offered), evaluate), (out, per), report
+    )
     number = len(low)
     used, spare = (some_windows(offered, np.arange(*ends)) for ends in ((0, number), (number, len(offered))))
     outliers = find_outliers(low, high, used.recording, tuple(ranges), task.recordings.ids)
     calibration = Calibration(task, used, spare, ranges, steps, outliers, few)
-    return calibration, Measured(judge(outputs, test, task.classes), outputs.argmax(axis=1))
+    parts = np.split(outputs, np.cumsum([len(its) for its in sides.values()])[:-1])
+    pairs = zip(sides.items(), parts, strict=True)
+    return calibration, {side: Measured.of(its, judged, task.classes) for (side, judged), its in pairs}
 
 
 def _call_worker(
-    model: Path, task: Task, windows: tuple[Windows, Windows], wanted: tuple[Path, str], report: Report
+    model: Path, windows: tuple[Any, Any], wanted: tuple[Path, str], report: Report
 ) -> tuple[JsonObject, tuple[Growth, ...], tuple[NDArray[np.float32], NDArray[np.float32]], Any]:
-    """The ranges and how they grew, the extremes of each window, the float model's outputs for the test.
+    """The ranges and how they grew, the extremes of each window, the float model's outputs.
 
-    `windows` are those on offer and the test's, `wanted` the folder, and what has a scale of weights.
+    `windows` are inputs on offer, and those to have outputs for; `wanted` the folder, and what has a scale of weights.
     """
     out, per = wanted
 
@@ -103,7 +110,7 @@ def _call_worker(
     with tempfile.TemporaryDirectory(prefix="tinyops-squeeze-") as name:
         folder = Path(name)
         for file, its in zip(("calibrate", "evaluate"), windows, strict=True):
-            np.save(folder / f"{file}.npy", task.float_inputs(its), allow_pickle=False)
+            np.save(folder / f"{file}.npy", its, allow_pickle=False)
         paths = {n: str(folder / f"{n}.npy") for n in ("calibrate", "evaluate", "outputs")}
         paths["extremes"] = str(folder / "extremes.npz")
         result = call_worker(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from tinyops.files import JsonObject
-from tinyops.recordings import Outcome
+from tinyops.recordings import Outcome, Windows, judge
 from tinyops.statistics import Scores
 
 # Recall per class and confusion: plainly named for the model that devices run.
@@ -18,10 +18,14 @@ _BY_CLASS = {"int8": ("recall", "confusion"), "float": ("recall_float", "confusi
 
 @dataclass(frozen=True)
 class Measured:
-    """One model's outcome on the test windows, and its class [N] for each."""
+    """One model's outcome on the windows of a side, and its class [N] for each."""
 
     outcome: Outcome
     guesses: NDArray[Any]
+
+    @staticmethod
+    def of(outputs: NDArray[Any], windows: Windows, classes: Sequence[str]) -> Measured:
+        return Measured(judge(outputs, windows, classes), outputs.argmax(axis=1))
 
 
 def metrics(float_: Measured | None, int8: Measured | None, recordings: Mapping[str, int] | None) -> JsonObject:
@@ -37,10 +41,13 @@ def metrics(float_: Measured | None, int8: Measured | None, recordings: Mapping[
         facts["recordings"] = dict(recordings)
         facts["windows"] = {"test": len(int8.guesses)}
     if int8 is not None and float_ is not None:
-        loss = float_.outcome.recordings.accuracy.point - int8.outcome.recordings.accuracy.point
-        facts["int8_loss"] = round(loss, 6)
+        facts["int8_loss"] = _loss(float_, int8)
         facts["int8_changed_windows"] = int((int8.guesses != float_.guesses).sum())
     return facts
+
+
+def _loss(float_: Measured, int8: Measured) -> float:
+    return round(float_.outcome.recordings.accuracy.point - int8.outcome.recordings.accuracy.point, 6)
 
 
 def _model_facts(name: str, measured: Measured | None) -> JsonObject:
@@ -57,14 +64,18 @@ def _model_facts(name: str, measured: Measured | None) -> JsonObject:
     return dict(zip(keys, values, strict=True)) | {"classes": list(scores.classes)}
 
 
-def validation_facts(outcome: Outcome, windows: int) -> JsonObject:
-    """The int8 model on the validation side, which variants are compared by. A class that it has no recording of has
-    no recall."""
-    scores = outcome.recordings
+def validation_facts(float_: Measured | None, int8: Measured) -> JsonObject:
+    """The int8 model on the validation side, which variants are compared by, and what it lost there.
+
+    A class that it has no recording of has no recall.
+    """
+    scores = int8.outcome.recordings
     return {
         "accuracy": scores.accuracy.to_json(),
-        "windows_accuracy": outcome.windows.accuracy.to_json(),
+        "windows_accuracy": int8.outcome.windows.accuracy.to_json(),
         "recall": {label: recall.to_json() for label, recall in scores.recall.items() if recall.total},
+        "accuracy_float": float_.outcome.recordings.accuracy.to_json() if float_ else None,
+        "int8_loss": _loss(float_, int8) if float_ else None,
         "recordings": scores.accuracy.total,
-        "windows": windows,
+        "windows": len(int8.guesses),
     }

@@ -14,6 +14,7 @@ FACTOR = 1.5  # so much wider than without them: more than half a bit
 FEW = 50  # one of so many recordings, and at least one
 RECORDINGS_MIN = 5  # of fewer, each is a large part of what there is
 RECORDINGS_SHOWN = 5
+NAMED_FROM = 0.1  # of the usual range: by so much a recording goes beyond it that is named
 
 Extremes = NDArray[np.float32]
 
@@ -48,7 +49,7 @@ def find_outliers(
     found = []
     for tensor in np.flatnonzero((usual > 0) & (wide >= FACTOR * usual)).tolist():
         beyond = np.maximum(floor[tensor] - lows[:, tensor], highs[:, tensor] - ceiling[tensor])
-        order = [r for r in np.argsort(-beyond, kind="stable").tolist() if beyond[r] > 0]
+        order = [r for r in np.argsort(-beyond, kind="stable").tolist() if beyond[r] > NAMED_FROM * usual[tensor]]
         named = tuple(ids[int(recordings[r])] for r in order[:RECORDINGS_SHOWN])
         found.append(Outlier(names[tensor], round(float(wide[tensor] / usual[tensor]), 2), named))
     return tuple(sorted(found, key=lambda its: -its.factor))

@@ -14,7 +14,6 @@ from tinyops.errors import SpecError
 from tinyops.features import TensorFeatures, read_features
 from tinyops.files import JsonObject, pretty_json, read_bounded, write_atomic, writing
 from tinyops.graph import Graph, read_graph
-from tinyops.recordings import judge
 from tinyops.specs.squeeze import PLAIN, Variant
 from tinyops.squeeze.calibrate import Report, quantise_trained, write_calibration
 from tinyops.squeeze.golden import (
@@ -31,7 +30,7 @@ from tinyops.squeeze.metrics import Measured, metrics, validation_facts
 from tinyops.squeeze.oracle import run_vectors
 from tinyops.squeeze.reference import reference
 from tinyops.squeeze.streaming import streamed_inputs
-from tinyops.squeeze.task import JSON_LIMIT_BYTES, Task, check_interface, physical_features, read_json, read_task
+from tinyops.squeeze.task import JSON_LIMIT_BYTES, Side, Task, check_interface, physical_features, read_json, read_task
 from tinyops.squeeze.weights import weight_facts
 from tinyops.toolchain import locked_packages
 
@@ -90,7 +89,7 @@ def _squeeze_finished(step: Step, inputs: Mapping[str, Path], out: Path, report:
     features = task.features.to_json() if task else {"kind": "tensor"}
     write_atomic(out / "features.json", pretty_json(features))
     write_calibration(out, interface, None)
-    return _finish(graph, interface, task, (None, {"calibration": None, "layers": None}), out, report)
+    return _finish(graph, interface, task, ({}, {"calibration": None, "layers": None}), out, report)
 
 
 def _check_digest(step: Step, path: Path, found: str) -> None:
@@ -106,11 +105,11 @@ def _finish(
     graph: Graph,
     interface: Int8Interface,
     task: Task | None,
-    from_float: tuple[Measured | None, JsonObject],
+    from_float: tuple[Mapping[Side, Measured], JsonObject],
     out: Path,
     report: Report,
 ) -> JsonObject:
-    """Accuracy with data, golden vectors in any case. `from_float` is how the float model did, and facts about it."""
+    """Accuracy with data, golden vectors in any case. `from_float` is how the float model did by side, and facts."""
     model = out / "int8.tflite"
     windows, labels = np.empty((0, interface.input_bytes), np.int8), []
     int8_measured: Measured | None = None
@@ -121,9 +120,9 @@ def _finish(
         windows, labels = task.int8_inputs(test, interface), [int(label) for label in test.labels]
         report(Progress(0, len(windows), f"running {len(windows)} test windows through tflite-micro"))
         outputs = run_vectors(model, windows)
-        int8_measured = Measured(judge(outputs, test, task.classes), outputs.argmax(axis=1))
+        int8_measured = Measured.of(outputs, test, task.classes)
         seen_before = reference(task.windows("train").labels, task.classes, outputs, interface)
-        validated = _validate(task, interface, model, report)
+        validated = _validate(task, interface, model, from_float[0].get("validation"), report)
     report(Progress(0, 0, "pinning golden vectors"))
     candidates = self_tests(interface)
     self_test = candidates[most_telling(run_vectors(model, candidates))]
@@ -132,7 +131,7 @@ def _finish(
     if task is not None:
         write_atomic(out / "stream.bin", _stream(task, interface, model))
     float_measured, facts = from_float
-    facts |= metrics(float_measured, int8_measured, task.recordings_by_side if task else None) | {
+    facts |= metrics(float_measured.get("test"), int8_measured, task.recordings_by_side if task else None) | {
         "validation": validated,
         "reference": seen_before,
         "golden_vectors": len(vectors),
@@ -144,14 +143,16 @@ def _finish(
     return facts
 
 
-def _validate(task: Task, interface: Int8Interface, model: Path, report: Report) -> JsonObject | None:
+def _validate(
+    task: Task, interface: Int8Interface, model: Path, float_measured: Measured | None, report: Report
+) -> JsonObject | None:
     """How the model does, as the device computes it, on what was held back from training to choose by."""
     if not task.held.any():
         return None
     windows = task.windows("validation")
     report(Progress(0, len(windows), f"running {len(windows)} validation windows through tflite-micro"))
-    outcome = judge(run_vectors(model, task.int8_inputs(windows, interface)), windows, task.classes)
-    return validation_facts(outcome, len(windows))
+    outputs = run_vectors(model, task.int8_inputs(windows, interface))
+    return validation_facts(float_measured, Measured.of(outputs, windows, task.classes))
 
 
 def _stream(task: Task, interface: Int8Interface, model: Path) -> bytes:

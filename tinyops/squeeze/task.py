@@ -49,6 +49,11 @@ class Task:
         return cut_windows(rows, test=side != "train", window_frames=window, hop_frames=hop)
 
     @property
+    def judged(self) -> tuple[Side, ...]:
+        """The sides that models are measured on."""
+        return ("test", "validation") if self.held.any() else ("test",)
+
+    @property
     def recordings_by_side(self) -> dict[str, int]:
         """How many there are; a side that nothing is held back for is not named."""
         test, held = int(self.recordings.test.sum()), int(self.held.sum())

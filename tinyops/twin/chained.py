@@ -29,6 +29,7 @@ from tinyops.twin.wire import Terms
 LISTEN_S = 0.1
 NOW_S = 0.001
 FORGOTTEN_MAX = 10_000
+NUMBERS = 1 << 32  # of inferences
 
 
 class NotAvailable(ToolError):
@@ -70,18 +71,26 @@ class RunningPart:
 
 
 class ChainLink:
-    """A chain as one board: inputs go into its first part, outputs come out of its last one."""
+    """A chain as one board: inputs go into its first part, outputs come out of its last one.
+
+    Inferences are numbered by the first part, upwards. A result is this inference's only if its number is higher than
+    all that were begun before: one that was given up may have been under way, and come late.
+    """
 
     def __init__(self, parts: Sequence[RunningPart]) -> None:
         self._parts = parts
         self._rows, self._row = 1, 0
         self.told: PartTold | None = None  # what the last part said of itself and all before it
+        self._first_told: PartTold | None = None
+        self._begun: int | None = None  # the highest number that may have been begun; None: is to be asked
         self._unavailable: list[Unavailable] = []
         self._results: deque[Result] = deque(maxlen=Link.RESULTS_MAX)
 
     @property
     def _first(self) -> Link:
-        return self._parts[0].link
+        link = self._parts[0].link
+        link.told = self._hear_first
+        return link
 
     @property
     def _last(self) -> Link:
@@ -104,7 +113,7 @@ class ChainLink:
         timing = self._first.invoke(timeout_s)
         self._row = (self._row + 1) % self._rows
         if self._row == 0:
-            self.answer(timeout_s or INVOKE_TIMEOUT_S)
+            self._take_answer(timeout_s)
         return timing
 
     def read_tensor(self, tensor: Tensor, count: int) -> bytes:
@@ -112,7 +121,7 @@ class ChainLink:
 
     def sample(self, frame: Sequence[int], timeout_s: float | None = None) -> Result | None:
         self._forget()
-        return self.answer(timeout_s or INVOKE_TIMEOUT_S) if self._first.sample(frame, timeout_s) else None
+        return self._take_answer(timeout_s) if self._first.sample(frame, timeout_s) else None
 
     def stats(self) -> Stats:
         """Of the last part."""
@@ -123,8 +132,18 @@ class ChainLink:
             part.link.reset_state()
         self._row = 0
 
+    def _take_answer(self, timeout_s: float | None) -> Result:
+        """To what has just been begun."""
+        begun, self._begun = self._begun, None
+        deadline = time.monotonic() + (timeout_s or INVOKE_TIMEOUT_S)
+        while True:
+            found = self.answer(deadline - time.monotonic())
+            if begun is None or 0 < (found.index - begun) % NUMBERS < NUMBERS // 2:
+                self._begun = found.index
+                return found
+
     def answer(self, timeout_s: float) -> Result:
-        """The next result of the chain. Raises NotAvailable, and LinkTimeout."""
+        """The next result of the chain, whatever it is to. Raises NotAvailable, and LinkTimeout."""
         deadline = time.monotonic() + timeout_s
         while True:
             self._results += self._last.results()
@@ -157,14 +176,32 @@ class ChainLink:
         return self.told
 
     def _forget(self) -> None:
-        """What was said of earlier inferences."""
+        """What was said of earlier inferences; where one of them had no answer, their numbers are asked for."""
+        if self._begun is None:
+            self._ask_number()
         last = self._last
-        for _ in range(FORGOTTEN_MAX):
-            if not last.listen(NOW_S):
-                break
+        _drain(last)
         last.results()
         self._results.clear()
         self._unavailable.clear()
+
+    def _ask_number(self) -> None:
+        """Of the newest inference that the first part has begun. It tells every second; what it told last may have been
+        on its way before that."""
+        first, deadline = self._first, time.monotonic() + BOOT_TIMEOUT_S
+        _drain(first)
+        for _ in range(2):
+            self._first_told = None
+            while self._first_told is None:
+                if time.monotonic() > deadline:
+                    raise self._not_available(Unavailable(0, 0, PartState.LOST))
+                first.listen(LISTEN_S)
+            self._begun = self._first_told.number
+
+    def _hear_first(self, frame: Frame) -> None:
+        with contextlib.suppress(ValueError):
+            if frame.type == PartType.STATE:
+                self._first_told = PartTold.read(frame.payload)
 
     def _hear(self, frame: Frame) -> None:
         with contextlib.suppress(ValueError):
@@ -177,6 +214,12 @@ class ChainLink:
         names = [part.name for part in self._parts]
         part = names[why.part] if why.part < len(names) else ""
         return NotAvailable(f"unavailable: {why.describe(names)}", part, why.state)
+
+
+def _drain(link: Link) -> None:
+    for _ in range(FORGOTTEN_MAX):
+        if not link.listen(NOW_S):
+            return
 
 
 @dataclass

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from tinyops.link.parts import PartType
 from tinyops.link.protocol import REPLY
 from tinyops.twin.wire import Counts, Cutter, Terms, Wire, frame_type
 
@@ -73,7 +74,8 @@ class Joint:
 
     `down` and `up` are the wires. A board that is gone is waited for: its end is asked for again and again, and what
     is sent to it meanwhile is dropped. With `with_probe` a host may ask the left board, too, through `probe`: its
-    requests and their answers go past the wire, uncounted, and the right board hears nothing of them.
+    requests and their answers go past the wire, uncounted, and the right board hears nothing of them. What the left
+    board tells of itself, `probe` hears, too.
     """
 
     def __init__(self, left: End, right: End, terms: Terms, *, seed: int = 0, with_probe: bool = False) -> None:
@@ -177,16 +179,17 @@ class Joint:
                 up.waiting += unit
 
     def _without_answers(self, data: bytes) -> bytes:
-        """What of the left board's is for the next one; answers to the probe go there instead."""
+        """What of the left board's is for the next one; answers to the probe go there instead, and what the board tells
+        of itself goes to both."""
         if self._probed is None:
             return data
         kept = bytearray()
         for unit in self._answered.feed(data):
-            if (frame_type(unit) or 0) & REPLY:
+            kind = frame_type(unit) or 0
+            if kind & REPLY or kind == PartType.STATE:
                 with contextlib.suppress(OSError):  # nobody listens any more
                     self._probed.send(unit, socket.MSG_DONTWAIT)
-            else:
-                kept += unit
+            kept += b"" if kind & REPLY else unit
         return bytes(kept)
 
 

@@ -17,11 +17,12 @@ from tinyops.specs.board_binding import AnySensor, OnboardSensor
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import can_boot, files_run, kind_of
-from tinyops.twin.machine import Boot
+from tinyops.twin.machine import Boot, VirtualBoard
 from tinyops.twin.prove import Expected, Measured, Twin, greet, play, prove
 from tinyops.twin.recorded import Replay
 from tinyops.twin.released import check_copies, check_slot, check_uf2, elf_bytes
 from tinyops.twin.slot_images import slot_images
+from tinyops.twin.upstream import unheard
 
 IMAGE_LIMIT_BYTES = 64 * MIB
 NOT_BUILT = "flash: what the board's own firmware takes, which is not built here"
@@ -146,19 +147,26 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     expected = Expected(
         bytes.fromhex(digest_json(contract).removeprefix("sha256:")), _check_images(board, spec, inputs)
     )
-    with open_twin(board, spec, inputs, lock=step.lock, counter=counter, upstream=upstream) as virtual:
+    with open_twin(board, spec, inputs, lock=step.lock, counter=counter, upstream=upstream) as virtual, _alone(virtual):
         hello = greet(virtual, expected)
         measured = prove(virtual, hello, golden, lambda done: report(Progress(done, total, f"{board}: golden vectors")))
         if "stream.bin" in inputs:
             play(virtual, read_stream(inputs["stream.bin"]))
     if starts_by_bootloader(spec, inputs):
         report(Progress(total, total, f"{board}: the firmware of its second slot"))
-        with open_twin(board, spec, inputs, lock=step.lock, counter=counter, slot=1, upstream=upstream) as second:
+        with (
+            open_twin(board, spec, inputs, lock=step.lock, counter=counter, slot=1, upstream=upstream) as second,
+            _alone(second),
+        ):
             prove(second, greet(second, expected), replace(golden, vectors=golden.vectors[:1]), lambda _: None)
     facts = _facts(board, spec, inputs, total, measured) | images
     ran = {name: digest_file(inputs[name]) for name in files_run(board, spec)}
     (out / "proof.json").write_bytes(_proof(board, contract, facts, ran, step.lock.get("emulator")))
     return facts
+
+
+def _alone(virtual: Twin) -> contextlib.AbstractContextManager[None]:
+    return unheard(virtual.upstream if isinstance(virtual, VirtualBoard) else None)
 
 
 def _images(board: str, spec: BoardSpec, inputs: Mapping[str, Path], counter: int) -> JsonObject:

@@ -22,6 +22,7 @@ from tinyops.errors import SpecError
 from tinyops.plan import Action, Bound, Change, Plan
 from tinyops.plan.findings import DataFinding
 from tinyops.reconcile import data_findings
+from tinyops.reconcile.calibration_findings import calibration_findings
 from tinyops.reconcile.data_findings import built_findings, findings_of, judge_added, judge_indexes
 from tinyops.reconcile.judging import foreseen
 from tinyops.reconcile.planning import plan_of
@@ -233,3 +234,15 @@ def test_a_new_check_builds_no_released_dataset_again(bench: Repository) -> None
     bench.edit("specs/data.yaml", "checks: {", "checks: {gaps: {level: error}, ")
     stricter = world_of(bench).repository.datasets["shakes"].document.spec
     assert stricter.settings()["checks"]["gaps"]["level"] == "error"  # type: ignore[index]
+
+
+def test_a_recording_that_sets_a_range_alone_is_a_warning_about_its_dataset() -> None:
+    outlier = {"tensor": "input", "factor": 2.5, "recordings": ["a.csv", "b.csv"]}
+    steps = ("squeeze:motion/int8", "squeeze:motion/w0.5", "squeeze:tiny/int8")
+    facts = ({"calibration": {"outliers": [outlier]}}, {"calibration": {"outliers": [outlier]}}, {"calibration": None})
+    records = {s: Record(s, "sha256:0", {}, {}, {}, {}, {}, f) for s, f in zip(steps, facts, strict=True)}
+    (found,) = calibration_findings(records, {}, {"motion": "shakes", "tiny": "shakes"})
+    assert found.dataset == "shakes" and found.finding.level == "warning"
+    assert found.finding.message == "the range of input in motion/int8 is 2.5 times as wide as without"
+    assert found.finding.places == ("a.csv", "b.csv")
+    assert [*calibration_findings(records, records, {"motion": "shakes"})] == []

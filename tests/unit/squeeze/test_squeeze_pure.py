@@ -177,7 +177,9 @@ def test_outputs_that_are_no_shares_have_no_confidence(scale: float, zero: int) 
 
 
 def test_validation_has_no_recall_of_a_class_that_it_lacks() -> None:
-    outcome = judge(np.array([[9, 0, 0], [0, 9, 0], [9, 0, 0]]), windows([0, 1, 1]), ("a", "b", "c"))
-    found = validation_facts(outcome, 3)
+    side, classes = windows([0, 1, 1]), ("a", "b", "c")
+    exact = Measured.of(np.array([[9, 0, 0], [0, 9, 0], [0, 9, 0]]), side, classes)
+    found = validation_facts(exact, Measured.of(np.array([[9, 0, 0], [0, 9, 0], [9, 0, 0]]), side, classes))
+    assert found["int8_loss"] == pytest.approx(1 / 3, abs=1e-5) and found["accuracy_float"]["right"] == 3
     assert found["accuracy"]["right"] == 2 and found["accuracy"]["total"] == found["recordings"] == 3
     assert {name: recall["point"] for name, recall in found["recall"].items()} == {"a": 1.0, "b": 0.5}

@@ -25,8 +25,12 @@ class MemoryPart:
         self.line, self.decoder, self.rows = bytearray(), Decoder(), rows
         self.asked: list[int] = []
         self.after_invoke: Callable[[], None] = lambda: None
+        self.number = 4  # of the newest inference begun; tells it whenever it is read
+        self.tells = False
 
     def read(self, timeout_s: float) -> bytes:
+        if self.tells and not self.line:
+            self.tell_state(PartState.READY)
         data, self.line = bytes(self.line), bytearray()
         return data
 
@@ -49,18 +53,19 @@ class MemoryPart:
     def tell(self, kind: int, payload: bytes) -> None:
         self.line += encode(Frame(kind, 0, payload))
 
-    def tell_result(self, values: bytes = b"\1\2") -> None:
-        self.tell(Type.RESULT, REPLIES[Type.RESULT].pack(0, 7, 1, 2, tail=values))
+    def tell_result(self, values: bytes = b"\1\2", number: int = 5) -> None:
+        self.tell(Type.RESULT, REPLIES[Type.RESULT].pack(number, 7, 1, 2, tail=values))
 
     def tell_unavailable(self, part: int, state: PartState) -> None:
         self.tell(PartType.UNAVAILABLE, PART_LAYOUTS[PartType.UNAVAILABLE].pack(0, part, state))
 
     def tell_state(self, state: PartState, part: int = NO_PART) -> None:
-        told = PartTold(1, 1, 2, state, part, 0, 0, SET, bytes(16), SET, SET)
+        told = PartTold(1, 1, 2, state, part, 0, self.number, SET, bytes(16), SET, SET)
         self.tell(PartType.STATE, told.frame().payload)
 
 
 def chain_of(first: MemoryPart, last: MemoryPart) -> tuple[ChainLink, tuple[RunningPart, ...]]:
+    first.tells = True
     own = cast(Any, SimpleNamespace(link=Link(last, name="brain", timeout_s=0.1)))
     parts = (
         RunningPart("eye", cast(Any, SimpleNamespace()), Link(first, name="eye", timeout_s=0.1)),
@@ -103,12 +108,38 @@ def test_an_answer_to_an_earlier_inference_is_none_to_this_one(parts: tuple[Memo
         chain.invoke(0.05)
 
 
+def test_a_late_answer_to_what_was_given_up_is_not_this_ones(parts: tuple[MemoryPart, MemoryPart]) -> None:
+    first, last = parts
+    chain, _ = chain_of(first, last)
+    first.after_invoke = lambda: last.tell_unavailable(0, PartState.LOST)
+    with pytest.raises(NotAvailable):
+        chain.invoke(1.0)
+    first.number = 5  # that one
+
+    def late() -> None:
+        last.tell_result(b"\3\4", number=5)
+        last.tell_result(number=6)
+
+    first.after_invoke = late
+    chain.invoke(1.0)
+    assert chain._begun == 6  # and so its outputs are those
+
+
+def test_numbers_begin_again_after_the_last(parts: tuple[MemoryPart, MemoryPart]) -> None:
+    first, last = parts
+    chain, _ = chain_of(first, last)
+    first.number = 2**32 - 1
+    first.after_invoke = lambda: last.tell_result(number=0)
+    chain.invoke(1.0)
+
+
 def test_rows_of_one_input_make_one_answer() -> None:
     first, last = MemoryPart(rows=3), MemoryPart()
     chain, _ = chain_of(first, last)
     assert chain.hello().input_rows == 3
     chain.invoke(0.05)
     chain.invoke(0.05)
+    assert chain._begun == 4  # nothing yet
     first.after_invoke = last.tell_result
     chain.invoke(0.05)
 

@@ -12,6 +12,7 @@ import pytest
 
 from tinyops.link import Decoder, Frame, encode
 from tinyops.twin.joined import Joint
+from tinyops.twin.upstream import unheard
 from tinyops.twin.wire import Terms
 
 LONG_S = 20.0  # nothing here takes nearly as long
@@ -162,7 +163,23 @@ def test_a_probe_asks_the_left_board_past_the_wire() -> None:
         assert joint.counts()[0].bytes == 2 * len(frame(9))
 
 
+def test_what_a_board_tells_of_itself_the_probe_hears_too() -> None:
+    with joined(with_probe=True) as (left, right, joint):
+        assert joint.probe is not None
+        left.mine.sendall(frame(5, kind=0x44) + frame(6, kind=0x45))
+        assert Board(joint.probe, None).hears(1) == [5]
+        assert right.hears(2) == [5, 6]
+
+
 def test_without_a_probe_answers_go_over_the_wire() -> None:
     with joined() as (left, right, _):
         left.mine.sendall(frame(5, kind=0x81))
         assert right.hears(1) == [5]
+
+
+def test_a_part_that_runs_alone_may_say_what_it_likes() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, unheard(ours):
+        theirs.settimeout(LONG_S)
+        for _ in range(2000):
+            theirs.sendall(frame(1))

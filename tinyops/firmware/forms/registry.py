@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinyops.boards.model import BoardSpec
+from tinyops.errors import SpecError
 from tinyops.files import JsonObject
 from tinyops.firmware.chained import ChainPlace
 from tinyops.firmware.forms.arduino import ArduinoForm
@@ -15,6 +16,8 @@ from tinyops.specs.acts import AnyAct
 
 # The first that serves a board is its form; the last serves what the others leave.
 FORMS: tuple[Form, ...] = (BrowserForm(), HostedForm(), ArduinoForm(), LibraryForm(), BareMetalForm())
+
+CHAINED = (HostedForm, BareMetalForm)
 
 
 def form_of(spec: BoardSpec) -> Form:
@@ -38,4 +41,15 @@ def render_project(
     Holds no weights, no secret and no path of this machine. Raises SpecError for a contract that does
     not belong to the board.
     """
-    return form_of(spec).render(Request(board, spec, fleet, sensor, contract, trust or nobody(), acts, chain=chain))
+    return render(Request(board, spec, fleet, sensor, contract, trust or nobody(), acts, chain=chain))
+
+
+def render(request: Request) -> dict[str, bytes]:
+    """As `render_project`. Raises SpecError for a part of a chain on a board whose form knows none."""
+    form = form_of(request.spec)
+    if request.chain is not None and not isinstance(form, CHAINED):
+        raise SpecError(
+            f"{request.board}: its firmware is no part of a chain",
+            hint="parts are boards with firmware of ours without a framework, and boards with an operating system",
+        )
+    return form.render(request)

@@ -1,11 +1,14 @@
-"""Which windows ranges are found by: of the training side, classes in equal parts, as calibration takes them. Pure."""
+"""Which windows ranges are found by: of the training side, classes in equal parts. Pure.
+
+As many as calibration takes at the most: it ends where more of them widen no range by much, so its ranges are these.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-WINDOWS_LIMIT = 256
+WINDOWS_LIMIT = 1024
 
 
 def calibrating_windows(labels: NDArray[np.int32], limit: int = WINDOWS_LIMIT) -> NDArray[np.int64]:

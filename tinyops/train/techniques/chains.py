@@ -58,9 +58,10 @@ def chain_of(network: Any, what: str) -> list[Any]:
     found = [layer for layer in network.layers if not isinstance(layer, layers.InputLayer)]
     before = network.inputs[0]
     for layer in found:
-        if not isinstance(layer, KNOWN):
+        strange = _strange(layer)
+        if strange:
             hint = f"leave {what} out, or build the model of the layers that docs/architectures.md lists"
-            raise SpecError(f"{what}: layer {layer.name} is a {type(layer).__name__}", hint=hint)
+            raise SpecError(f"{what}: layer {layer.name} {strange}", hint=hint)
         if layer.input is not before:
             raise SpecError(
                 f"{what}: layer {layer.name} does not take what the layer before it gives",
@@ -70,6 +71,19 @@ def chain_of(network: Any, what: str) -> list[Any]:
     if network.outputs[0] is not before:
         raise SpecError(f"{what}: the model's output is not its last layer's", hint=f"leave {what} out")
     return found
+
+
+def _strange(layer: Any) -> str:
+    """Why channels cannot be followed through a layer; empty where they can."""
+    if not isinstance(layer, KNOWN):
+        return f"is a {type(layer).__name__}"
+    if getattr(layer, "groups", 1) != 1:
+        return f"has {layer.groups} groups"
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        return "has its channels first"
+    if isinstance(layer, layers.BatchNormalization) and layer.axis not in (-1, len(layer.input.shape) - 1):
+        return "normalises another axis than channels"
+    return ""
 
 
 def without(network: Any, chain: list[Any], kept: Mapping[str, NDArray[np.int64]]) -> Any:

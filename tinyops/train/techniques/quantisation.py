@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from tinyops.files import JsonObject
 from tinyops.train.techniques.technique import Idle, Learnt, School, tuning_epochs, tuning_rate
 
 
@@ -28,11 +28,5 @@ class QuantisationAware(Idle):
         calibrating = (Calibrating(both, windows),)
         learn(both.rounding, school.course, budget, school.diary, doing="int8", held=learnt.held, callbacks=calibrating)
         both.calibrate(windows)
-        facts = {
-            "epochs": budget.epochs,
-            "learning_rate": budget.learning_rate,
-            "per": per,
-            "accuracy_before": before,
-            "accuracy": school.accuracy(both.rounding),
-        }
-        return replace(learnt, network=both.plain, facts={**learnt.facts, self.field: facts})
+        facts: JsonObject = {"per": per, "accuracy_rounded": [before, school.accuracy(both.rounding)]}
+        return learnt.then(both.plain, self.field, facts)

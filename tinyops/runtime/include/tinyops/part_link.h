@@ -24,7 +24,7 @@
 #define TINYOPS_PART_STARTING 1u
 /* does not answer within the time limit */
 #define TINYOPS_PART_LOST 2u
-/* runs a part of another set than the one before it */
+/* runs a part of another set than its neighbour */
 #define TINYOPS_PART_MIXED 3u
 /* has no model image that can run in its place */
 #define TINYOPS_PART_IMAGE 4u
