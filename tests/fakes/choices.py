@@ -26,7 +26,7 @@ def candidate(variant: str, point: float | None, flash: int | None, lost: str = 
 
 def choice(**changes: Any) -> dict[str, Any]:
     candidates = [
-        candidate("int8", 0.95, 40_000, "takes 20,000 bytes of flash more (prefer: size)"),
+        candidate("int8", 0.95, 40_000, "takes 20,000 bytes more flash (prefer: size)"),
         candidate("w0.5", 0.945, 20_000),
         candidate("w0.25", 0.9, 10_000, "4.5 points less accurate than int8 (loss_max 0.01)"),
         candidate("c0.3", 0.94, 24_000, "w0.5 is more accurate"),

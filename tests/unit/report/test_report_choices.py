@@ -57,7 +57,7 @@ def test_a_picture_has_a_panel_a_figure_and_a_mark_a_variant_that_has_figures() 
     assert len(marks(root, "on")) == 3 * 3 and len(marks(root, "off")) == 3 and len(marks(root, "picked")) == 3
     assert len(marks(root, "limit")) == 1 + 3  # flash_bytes_max, and loss_max in each
     titles = [node.text or "" for node in root.iter(f"{SVG}title")]
-    assert "int8: 0.950, 40,000 bytes of flash; takes 20,000 bytes of flash more (prefer: size)" in titles
+    assert "int8: 0.950, 40,000 bytes of flash; takes 20,000 bytes more flash (prefer: size)" in titles
     for kind in ("on", "off", "picked"):
         for node in marks(root, kind):
             assert 0 < float(node.get("cx", "-1")) < float(root.get("width", "0"))
