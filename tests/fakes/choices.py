@@ -11,7 +11,7 @@ HOSTILE = "<script>alert(1)</script>&\"'`|\x1b[2J\u202e"
 
 
 def candidate(variant: str, point: float | None, flash: int | None, lost: str = "") -> dict[str, Any]:
-    share = {"point": point, "low": point - 0.05, "high": min(point + 0.03, 1.0)} if point is not None else None
+    rate = {"point": point, "right": round(point * 20), "total": 20} if point is not None else None
     costs = {
         "flash_bytes": flash,
         "ram_bytes": flash and flash // 4,
@@ -21,7 +21,7 @@ def candidate(variant: str, point: float | None, flash: int | None, lost: str = 
         "instructions": flash and flash * 10,
         "milliseconds": None,
     }
-    return {"variant": variant, "accuracy": share, **costs, "lost": lost}
+    return {"variant": variant, "accuracy": point, "recordings": rate, **costs, "lost": lost}
 
 
 def choice(**changes: Any) -> dict[str, Any]:

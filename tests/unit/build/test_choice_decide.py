@@ -151,6 +151,8 @@ def test_candidates_come_from_facts_and_without_a_validation_side_nobody_is_one(
     cost = {"flash_bytes": 5, "ram_bytes": 4, "image_bytes": 3, "arena_bytes": 2, "instructions": 1_000, "unfit": ""}
     found = Candidate.of("int8", squeezed, cost, 0.001)
     assert (found.accuracy, found.flash_bytes, found.milliseconds) == (0.9, 5, 1.0)
-    assert found.to_json()["accuracy"] == share
+    assert found.to_json()["recordings"] == share
+    squeezed["validation"]["windows_accuracy"] = {"point": 0.93}
+    assert Candidate.of("int8", squeezed, cost, None).accuracy == 0.93
     assert "validation side" in Candidate.of("int8", {"accuracy_int8": share}, cost, None).failed
     assert Candidate.of("int8", {"failed": "no filters\nleft"}, {"failed": "the same"}, None).failed == "no filters"
