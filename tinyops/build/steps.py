@@ -86,8 +86,8 @@ def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board])
     for entry in repository.fleets.values():
         fleet = entry.document
         targets = fleet_targets(fleet, repository.models[fleet.spec.model_name].document.spec.squeeze)
-        if fleet.spec.model.digest is not None:
-            yield pinned_step(fleet)
+        for name, digest in fleet.spec.pins.items():
+            yield pinned_step(fleet, name, digest)
         yield from _fleet_steps(repository, fleet, targets, catalog, lock)
 
 
@@ -116,9 +116,9 @@ def takes_frames(repository: Repository, model: str) -> bool:
     return spec.dataset is not None and not spec.input.takes_tensors
 
 
-def pinned_step(fleet: Fleet) -> Step:
+def pinned_step(fleet: Fleet, target: str, digest: str) -> Step:
     """An int8 model that a release holds, named by its digest: it is recalled, never made."""
-    return Step("squeeze", f"{fleet.spec.model_subject}/{PLAIN}", {PINNED: fleet.spec.model.digest})
+    return Step("squeeze", f"{fleet.spec.subject_of(target)}/{PLAIN}", {PINNED: digest})
 
 
 def collect_step(repository: Repository, name: str, lock: Lock | None) -> Step:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 
-from tinyops.artifacts import Step
+from tinyops.artifacts import Step, closure
 from tinyops.errors import UsageError
 from tinyops.files import JsonObject
 from tinyops.plan import Plan
@@ -52,9 +52,10 @@ class Matrix:
 def matrix_of(plan: Plan, steps: Mapping[str, Step], most: int = JOBS_MAX) -> Matrix:
     """At most `most` jobs of each sort; where there is more to build, neighbours share a job."""
     stale = {c.id for c in plan.pending if c.action in _BUILT and c.id in steps}
-    ends = [*_ends({i for i in stale if steps[i].kind not in OF_BOARDS}, steps)]
-    images = [*_ends({i for i in stale if steps[i].kind in OF_BOARDS}, steps)]
-    images.sort(key=lambda i: (_models(steps[i]), i))
+    kept = {c.id for c in plan.changes} - stale
+    ends = [*_together([*_ends({i for i in stale if steps[i].kind not in OF_BOARDS}, steps)], steps, kept)]
+    images = [[i] for i in _ends({i for i in stale if steps[i].kind in OF_BOARDS}, steps)]
+    images.sort(key=lambda ids: (_models(steps[ids[0]]), ids))
     return Matrix((*_jobs(ends, "models", most),), (*_jobs(images, "images", most),))
 
 
@@ -64,15 +65,27 @@ def _ends(ids: set[str], steps: Mapping[str, Step]) -> Iterator[str]:
     return iter(sorted(ids - read))
 
 
+def _together(ends: Sequence[str], steps: Mapping[str, Step], kept: Set[str]) -> Iterator[list[str]]:
+    """Ends that read the same training, which must not be done twice, as one: boards that choose among variants."""
+    jobs: list[tuple[list[str], set[str]]] = []
+    for end in ends:
+        mine, trained = [end], {i for i in closure([end], steps) if steps[i].kind == "train"} - kept
+        for other in [job for job in jobs if job[1] & trained]:
+            jobs.remove(other)
+            mine, trained = [*other[0], *mine], other[1] | trained
+        jobs.append((mine, trained))
+    return (ids for ids, _ in sorted(jobs))
+
+
 def _models(step: Step) -> str:
     """What a board's step reads, so that images of one model are neighbours."""
     return min((ref.step for ref in step.inputs.values()), default="")
 
 
-def _jobs(ends: Sequence[str], sort: str, most: int) -> Iterator[Job]:
+def _jobs(ends: Sequence[Sequence[str]], sort: str, most: int) -> Iterator[Job]:
     count = min(len(ends), most)
     for number in range(count):
-        mine = ends[number * len(ends) // count : (number + 1) * len(ends) // count]
+        mine = [i for ids in ends[number * len(ends) // count : (number + 1) * len(ends) // count] for i in ids]
         first = mine[0].partition(":")[2]
         name = first if len(mine) == 1 else f"{first} and {len(mine) - 1} more"
         yield Job(name, " ".join(mine), f"built-{sort}-{number:03}")

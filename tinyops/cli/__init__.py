@@ -41,6 +41,7 @@ COMMANDS = {
     "ci": "what workflows run: the pull request's comment, a matrix of builds, what jobs hand on, the issue of drift",
     "approve": "sign a plan that moves protected fleets",
     "show": "show the last release: every model on every board",
+    "squeeze": "show which variant of its model each board has, what the others cost, and why they lost",
     "compile": "compile a .tflite to a small C library",
     "bench": "measure a .tflite on a board's twin, against tflite-micro",
     "inspect": "show a .tflite: its graph, live ranges and memory plan",

@@ -109,6 +109,7 @@ class _Price(_Strict):
     chosen: _Line | None = Field(
         default=None, description="Why it gets its variant; empty: known after apply; null: none is chosen."
     )
+    lost: dict[_Line, _Line] = Field(default={}, max_length=1000, description="By variant, why it gets none of these.")
 
 
 class _Awaiting(_Strict):
@@ -149,6 +150,7 @@ class _ChainCuts(_Strict):
     now: tuple[_Count, ...] | None = Field(max_length=PARTS_MAX, description="null: known after apply.")
     links: tuple[_Sent, ...] = Field(max_length=PARTS_MAX, description="Between the parts, in their order.")
     lines: tuple[_Line, ...] = Field(max_length=1000, description="Why, for people.")
+    anew: bool = Field(description="Released cuts are not kept, as asked for.")
 
 
 class _Plan(_Strict):
@@ -194,7 +196,7 @@ def read_plan(data: bytes) -> PlanFile:
 
 def _chain(chain: _ChainCuts) -> ChainCuts:
     links = tuple(Sent(**link.model_dump()) for link in chain.links)
-    return ChainCuts(chain.fleet, chain.parts, chain.was, chain.now, links, chain.lines)
+    return ChainCuts(chain.fleet, chain.parts, chain.was, chain.now, links, chain.lines, chain.anew)
 
 
 def _finding(found: _Finding) -> DataFinding:
@@ -204,7 +206,7 @@ def _finding(found: _Finding) -> DataFinding:
 def _price(price: _Price) -> Price:
     missed = tuple(Miss(**miss.model_dump()) for miss in price.missed)
     was, now = (_figures(found) if found else None for found in (price.was, price.now))
-    rest = (price.whole, price.air_bytes, price.devices, missed, price.chosen)
+    rest = (price.whole, price.air_bytes, price.devices, missed, price.chosen, price.lost)
     return Price(price.fleet, price.board, price.model, was, now, *rest)
 
 

@@ -73,7 +73,17 @@ def _body(file: PlanFile) -> list[str]:
     ]
     if file.prices:
         sections.append([NOTE, ""])
+    sections += [_lost(price) for price in file.prices if price.lost]
     return [*_fitting(head, sections, "fleets"), *_data(file.findings), *_why(plan)]
+
+
+def _lost(price: Price) -> list[str]:
+    """Why a board gets none of the other variants."""
+    of = re.sub(r"[^a-z0-9/._-]", "", f"{price.fleet}/{price.board}")
+    count = "the other variant" if len(price.lost) == 1 else f"{len(price.lost)} other variants"
+    head = ["<details>", f"<summary>Why {of} does not have {count}</summary>", ""]
+    reasons = [f"- {code_span(variant)}: {code_span(why)}" for variant, why in price.lost.items()]
+    return [*head, *reasons, "", "</details>", ""]
 
 
 def _title(plan: Plan) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tinyops.files import JsonObject
@@ -11,7 +11,7 @@ from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
 from tinyops.manifest.sent import Sent, sent
 from tinyops.plan.awaiting import Awaiting
 from tinyops.plan.chains import ChainCuts
-from tinyops.plan.changes import CONTROL, Action, Change, Plan
+from tinyops.plan.changes import CONTROL, REASON_LIMIT, Action, Change, Plan
 from tinyops.plan.findings import DataFinding
 from tinyops.plan.gates import Miss
 from tinyops.specs.targets import Target, Targets
@@ -51,7 +51,7 @@ class Price:
     `was` is None before its first release, `now` where it leaves. `whole` says that `now` was measured, not only
     what can be known without building. `air_bytes` are those that a device fetches, `devices` how many do; None: known
     after apply, or nobody counts them. `missed` are the gates that the board or its model misses. `chosen` says why it
-    gets its variant: empty while that is not known, None where none is chosen.
+    gets its variant: empty while that is not known, None where none is chosen; `lost` why it gets none of the others.
     """
 
     fleet: str
@@ -64,6 +64,7 @@ class Price:
     devices: int | None
     missed: tuple[Miss, ...] = ()
     chosen: str | None = None
+    lost: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,14 +138,22 @@ def _of_board(target: Target, changes: Mapping[str, Change], costs: Costs) -> Pr
         now, whole = _figures(after, target.board, costs), True
     devices = costs.devices.get(fleet, {}).get(board, 0) if fleet in costs.devices else None
     chosen = _chosen(target, costs.after if after is not None else costs.before if whole else None)
-    return Price(fleet, board, target.model, was, now, whole, air, 0 if air == 0 else devices, missed, chosen)
+    return Price(fleet, board, target.model, was, now, whole, air, 0 if air == 0 else devices, missed, *chosen)
 
 
-def _chosen(target: Target, manifest: Manifest | None) -> str | None:
+def _chosen(target: Target, manifest: Manifest | None) -> tuple[str | None, dict[str, str]]:
+    """Why it gets its variant, and why none of the others."""
     if not target.measured_step.startswith("choose:"):
-        return None
+        return None, {}
     record = manifest.steps.get(target.measured_step) if manifest else None
-    return CONTROL.sub(" ", record.facts["choice"]["why"]) if record else ""
+    if record is None:
+        return "", {}
+    choice = record.facts["choice"]
+    return _line(choice["why"]), {c["variant"]: _line(c["lost"]) for c in choice["candidates"] if c["lost"]}
+
+
+def _line(text: str) -> str:
+    return CONTROL.sub(" ", text)[:REASON_LIMIT]
 
 
 def _moves(changes: Mapping[str, Change], step: str) -> bool:

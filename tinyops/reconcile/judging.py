@@ -118,8 +118,7 @@ def foreseen(world: World, plan: Plan, findings: Sequence[DataFinding]) -> Judge
 
 def _dataset(world: World, fleet: Fleet) -> str:
     """What the fleet's model is made of; "" for none, and for a model that is pinned by its digest."""
-    pinned = fleet.spec.model.digest is not None
-    return "" if pinned else world.repository.models[fleet.spec.model_name].document.spec.dataset or ""
+    return "" if fleet.spec.is_pinned else world.repository.models[fleet.spec.model_name].document.spec.dataset or ""
 
 
 def _failed(world: World, fleet: Fleet, outcome: Outcome) -> Iterator[Miss]:
@@ -188,7 +187,7 @@ def _model_misses(world: World, fleet: Fleet, records: Mapping[str, Record]) -> 
 def _shrunk(world: World, fleet: Fleet, records: Mapping[str, Record]) -> Iterator[Miss]:
     """The fleet's dataset lost more of its recordings than the project lets go."""
     step = f"collect:{world.repository.models[fleet.spec.model_name].document.spec.dataset}"
-    if fleet.spec.model.digest is not None or step not in records or step not in world.released_records:
+    if fleet.spec.is_pinned or step not in records or step not in world.released_records:
         return
     old, new = (found[step].facts.get("recordings", 0) for found in (world.released_records, records))
     most = world.repository.project.document.spec.limits.shrink_share

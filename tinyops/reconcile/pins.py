@@ -11,6 +11,7 @@ from tinyops.errors import Problem, SpecError
 from tinyops.reconcile.past import Found, Past
 from tinyops.specs.loader import Loaded, Repository
 from tinyops.specs.model import Fleet
+from tinyops.specs.squeeze import PLAIN
 
 MODEL_FILE = "int8.tflite"
 _LOC = ("spec", "model", "digest")
@@ -22,12 +23,14 @@ def find_pins(repository: Repository, past: Past | None) -> Mapping[str, Found]:
     Raises SpecError at each digest that no release holds, and at each whose model takes other input or tells
     other classes than its spec says now: its contract would be another.
     """
-    pinned = [entry for entry in repository.fleets.values() if entry.document.spec.model.digest is not None]
+    pinned = [(e, *pin) for e in repository.fleets.values() for pin in e.document.spec.pins.items()]
     problems: list[Problem] = []
     found: dict[str, Found] = {}
-    for entry in pinned:
-        step, digest = pinned_step(entry.document), entry.document.spec.model.digest
-        held = past.find_output("squeeze", MODEL_FILE, str(digest)) if past else None
+    for entry, target, digest in pinned:
+        step = pinned_step(entry.document, target, digest)
+        if step.key({}) in found:
+            continue
+        held = past.find_output("squeeze", MODEL_FILE, digest) if past else None
         if held is None:
             hint = "`tinyops promote` and `tinyops rollback` write digests that a release holds"
             problems.append(_problem(repository, entry, f"no release holds an int8 model {digest}", hint))
@@ -36,6 +39,9 @@ def find_pins(repository: Repository, past: Past | None) -> Mapping[str, Found]:
         key = step.key({})
         settings = {**held.record.settings, PINNED: digest}
         record = replace(held.record, step=step.id, key=key, settings=settings, lock={}, inputs={}, sources={})
+        variant = held.record.step.rpartition("/")[2]
+        if variant != PLAIN:
+            record = replace(record, facts={**record.facts, "variant": variant})
         found[key] = Found(record, held.manifest)
     if problems:
         raise SpecError(problems)

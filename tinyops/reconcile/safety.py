@@ -131,7 +131,8 @@ def _is_replaced(world: World, entry: FleetEntry, fleet: Fleet) -> bool:
     if entry.model in world.repository.models:
         return True
     old = [r for i, r in world.released_records.items() if i.startswith(f"squeeze:{entry.model}/")]
-    now = [s for i, s in world.steps_by_id.items() if i.startswith(f"squeeze:{fleet.spec.model_subject}/")]
+    subjects = {fleet.spec.subject_of(target) for target in fleet.spec.targets}
+    now = [s for s in world.steps if s.kind == "squeeze" and s.subject.rpartition("/")[0] in subjects]
     return not any(step.settings == was.settings and step.lock == was.lock for step in now for was in old)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,15 +41,15 @@ def promote(world: World, source: str, target: str, now: datetime) -> Edit:
     _fleet(world, source)
     entry = _fleet(world, target)
     manifest = _manifest(world)
-    digest = released_model(manifest, source)
+    models = _models_for(entry.document, released_models(manifest, source), f"{manifest.tag} gives fleet {source}")
     when = entry.document.spec.promote_when
     if when is not None and when.fleet != source:
         hint = f"tinyops promote {when.fleet} {target}"
         raise UnsafePlan(f"fleet {target} is promoted from {when.fleet} only: its promote_when says so", hint=hint)
     if when is not None:
         _check_share(world, source, when.converged_share, now)
-        _check_soak(world, source, digest, when.soak_h, now)
-    return _pinned(entry, digest, f"Promote {source} ({manifest.tag}) to {target}")
+        _check_soak(world, source, when.soak_h, now)
+    return _pinned(entry, models, f"Promote {source} ({manifest.tag}) to {target}")
 
 
 def rollback(world: World, name: str, version: int | None = None) -> Edit:
@@ -59,15 +59,16 @@ def rollback(world: World, name: str, version: int | None = None) -> Edit:
     """
     entry = _fleet(world, name)
     manifest = _manifest(world)
-    now = released_model(manifest, name)
+    now = released_models(manifest, name)
     assert world.past is not None
     for number in [version] if version is not None else range(manifest.version - 1, 0, -1):
         earlier = world.past.read(number)
         if earlier is None or name not in earlier.fleets:
             continue
-        digest = released_model(earlier, name)
-        if digest != now or version is not None:
-            return _pinned(entry, digest, f"Roll {name} back to its model of {earlier.tag}")
+        then = released_models(earlier, name)
+        if then != now or version is not None:
+            models = _models_for(entry.document, then, f"{earlier.tag} gave fleet {name}")
+            return _pinned(entry, models, f"Roll {name} back to its model of {earlier.tag}")
     which = (
         f"v{version} does not hold fleet {name}" if version else f"no earlier release gives fleet {name} another model"
     )
@@ -93,20 +94,37 @@ def resume(world: World, name: str, *, unpin: bool = False) -> Edit:
     return edit
 
 
-def released_model(manifest: Manifest, fleet: str) -> str:
-    """The digest of the int8 model that a release gives a fleet. Raises UsageError where it gives none."""
+def released_models(manifest: Manifest, fleet: str) -> dict[str, str]:
+    """The digest of the int8 model that a release gives each target of a fleet. Raises UsageError where none."""
     entry, split = manifest.fleets.get(fleet), manifest.steps.get(f"split:{fleet}")
-    if entry is not None and split is not None:
-        return split.inputs[MODEL_FILE]  # whole: its parts have golden vectors of their own
-    golden = next((board.golden.digest for board in entry.boards.values()), None) if entry else None
-    for step, record in manifest.steps.items():
-        outputs = record.outputs
-        if step.startswith("squeeze:") and "golden.bin" in outputs and outputs["golden.bin"].digest == golden:
-            return outputs[MODEL_FILE].digest
-    raise UsageError(f"{manifest.tag} gives fleet {fleet} no model", hint="`tinyops show` lists what it gives")
+    if entry is not None and split is not None:  # whole: its parts have golden vectors of their own
+        return dict.fromkeys(entry.boards, split.inputs[MODEL_FILE])
+    made = {
+        record.outputs["golden.bin"].digest: record.outputs[MODEL_FILE].digest
+        for step, record in manifest.steps.items()
+        if step.startswith("squeeze:") and "golden.bin" in record.outputs
+    }
+    boards = entry.boards if entry else {}
+    found = {name: made[board.golden.digest] for name, board in boards.items() if board.golden.digest in made}
+    if not found:
+        raise UsageError(f"{manifest.tag} gives fleet {fleet} no model", hint="`tinyops show` lists what it gives")
+    return found
 
 
-def _pinned(entry: Loaded[Fleet], digest: str, summary: str) -> Edit:
+def _models_for(fleet: Fleet, models: Mapping[str, str], given: str) -> Mapping[str, str]:
+    """What each target of a fleet is pinned to: where boards have different models, the one of its own board."""
+    if len({*models.values()}) == 1:
+        return dict.fromkeys(fleet.spec.targets, next(iter(models.values())))
+    if missing := [name for name in fleet.spec.targets if name not in models]:
+        hint = "each board has a variant of its own there: add the board to that fleet, or take it out of this one"
+        raise UsageError(f"{given} no model for {', '.join(missing)}, which {fleet.name} has", hint=hint)
+    return {name: models[name] for name in fleet.spec.targets}
+
+
+def _pinned(entry: Loaded[Fleet], models: Mapping[str, str], summary: str) -> Edit:
+    """One digest where all boards have one model, as before; else one a board."""
+    digests = {*models.values()}
+    digest: Value = dict(models) if len(digests) > 1 else digests.pop()
     value: Value = {"name": entry.document.spec.model_name, "digest": digest}
     return _edit(entry, ("spec", "model"), value, summary)
 
@@ -129,21 +147,22 @@ def _check_share(world: World, fleet: str, wanted: float, now: datetime) -> None
         raise UnsafePlan(text, hint="`tinyops drift` lists the devices that do not")
 
 
-def _check_soak(world: World, fleet: str, digest: str, hours: float, now: datetime) -> None:
-    since = read_time(_first_release(world, fleet, digest).created)
+def _check_soak(world: World, fleet: str, hours: float, now: datetime) -> None:
+    since = read_time(_first_release(world, fleet).created)
     soaked = (now - since).total_seconds() / 3600
     if soaked < hours:
         text = f"fleet {fleet} has had this model for {max(soaked, 0):.1f} hours, promote_when wants {hours:g}"
         raise UnsafePlan(text, hint=f"promote it {hours - soaked:.1f} hours from now")
 
 
-def _first_release(world: World, fleet: str, digest: str) -> Manifest:
-    """The oldest release of the unbroken run of releases that gave the fleet this model."""
+def _first_release(world: World, fleet: str) -> Manifest:
+    """The oldest release of the unbroken run of releases that gave the fleet the models that it has."""
     first = _manifest(world)
+    models = released_models(first, fleet)
     assert world.past is not None
     for number in range(first.version - 1, 0, -1):
         earlier = world.past.read(number)
-        if earlier is None or fleet not in earlier.fleets or released_model(earlier, fleet) != digest:
+        if earlier is None or fleet not in earlier.fleets or released_models(earlier, fleet) != models:
             break
         first = earlier
     return first

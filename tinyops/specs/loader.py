@@ -27,6 +27,7 @@ from tinyops.specs.layers import TfliteArchitecture
 from tinyops.specs.model import KINDS, AnyDocument, Dataset, Fleet, Model, Project
 from tinyops.specs.model_rules import model_faults
 from tinyops.specs.not_yet import NOT_YET
+from tinyops.specs.pin_rules import pin_faults
 from tinyops.specs.rollout_rules import rollout_faults
 from tinyops.specs.store_rules import recordings_faults, store_faults
 from tinyops.specs.trust_rules import trust_faults
@@ -339,6 +340,7 @@ class _Checker:
         if not fleet.spec.targets:
             yield Fault(("spec",), "names no boards", "boards: {linux: {sensor: {kind: stream}}}", key=True)
         yield from chain_faults(fleet.spec, signal if known else UNKNOWN, self.catalog)
+        yield from pin_faults(fleet.spec)
         for board, binding in fleet.spec.boards.items():
             yield from binding_faults(board, binding, signal, self.catalog, signal_known=known)
 

@@ -199,9 +199,10 @@ class ModelReference(Strict):
     """A model by name; the name alone is its short form."""
 
     name: Name
-    digest: Digest | None = Field(
+    digest: Digest | Mapping[Name, Digest] | None = Field(
         default=None,
-        description="Pins the fleet to one int8 model that a release holds; `tinyops promote` and `rollback` write it.",
+        description="Pins the fleet to an int8 model that a release holds, or each of its boards to its own; `tinyops "
+        "promote` and `rollback` write it.",
     )
 
 
@@ -261,11 +262,19 @@ class FleetSpec(Strict):
         return self.model.name
 
     @property
-    def model_subject(self) -> str:
-        """The subject of the steps of its model: the name, with the digest's first digits where it is pinned."""
-        if self.model.digest is None:
-            return self.model.name
-        return f"{self.model.name}.{self.model.digest.removeprefix('sha256:')[:PIN_DIGITS]}"
+    def is_pinned(self) -> bool:
+        return self.model.digest is not None
+
+    @property
+    def pins(self) -> Mapping[str, str]:
+        """The digest of the int8 model that each target is pinned to, by its name; empty where none is."""
+        digest = self.model.digest
+        return digest if isinstance(digest, Mapping) else dict.fromkeys(self.targets, digest) if digest else {}
+
+    def subject_of(self, target: str) -> str:
+        """The subject of the steps of a target's model: its name, with the digest's first digits where it is pinned."""
+        pin = self.pins.get(target)
+        return self.model.name if pin is None else f"{self.model.name}.{pin.removeprefix('sha256:')[:PIN_DIGITS]}"
 
     @property
     def targets(self) -> Mapping[str, BoardBinding]:

@@ -60,10 +60,11 @@ class Target:
 
 def fleet_targets(fleet: Fleet, squeeze: Squeeze) -> dict[str, Target]:
     """The targets of a fleet by name, in the spec's order; `squeeze` is that of its model."""
-    spec, subject = fleet.spec, fleet.spec.model_subject
-    shared = _shared_model_step(fleet, squeeze)
+    spec = fleet.spec
     targets = {}
     for name, binding in spec.targets.items():
+        subject = spec.subject_of(name)
+        shared = f"squeeze:{subject}/{PLAIN if spec.is_pinned else squeeze.all[0].name}"
         model, measured = shared, shared
         if spec.chain is not None:
             model = f"part:{fleet.name}/{name}"
@@ -76,13 +77,7 @@ def fleet_targets(fleet: Fleet, squeeze: Squeeze) -> dict[str, Target]:
 
 def chooses(fleet: Fleet, squeeze: Squeeze) -> bool:
     """Whether each board of a fleet gets a variant of its own: neither a pinned model nor that of a chain is chosen."""
-    return squeeze.searches and fleet.spec.chain is None and fleet.spec.model.digest is None
-
-
-def _shared_model_step(fleet: Fleet, squeeze: Squeeze) -> str:
-    """The step that gives a fleet its int8 model, whole and the same for all of its boards."""
-    pinned = fleet.spec.model.digest is not None
-    return f"squeeze:{fleet.spec.model_subject}/{PLAIN if pinned else squeeze.all[0].name}"
+    return squeeze.searches and fleet.spec.chain is None and not fleet.spec.is_pinned
 
 
 def all_targets(repository: Repository) -> Targets:

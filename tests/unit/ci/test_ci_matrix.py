@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
-from tinyops.artifacts import InputRef, Step
+from tinyops.artifacts import Condition, InputRef, Step
 from tinyops.ci.matrix import JOBS_MAX, Job, matrix_of
 from tinyops.errors import UsageError
 from tinyops.plan import Action, Bound, Change, Plan
@@ -101,3 +102,17 @@ def test_more_than_github_takes_is_said_here() -> None:
     steps = steps_of({"f" * 60: ("m", [f"{'b' * 200}{n:05}" for n in range(4000)])})
     with pytest.raises(UsageError, match="the matrix takes"):
         matrix_of(plan(steps), steps).outputs()
+
+
+def test_boards_that_choose_among_variants_are_one_job_for_each_is_trained_once() -> None:
+    variants = ("m", "m/w")
+    steps = [step("fits:m")]
+    steps += [replace(step(f"train:{v}"), condition=Condition("fits:m", "searched")) for v in variants]
+    steps += [step(f"choose:f/{board}", "fits:m", *(f"train:{v}" for v in variants)) for board in ("a", "b")]
+    steps += [step("train:other"), step("choose:g/a", "train:other")]
+    by_id = {one.id: one for one in steps}
+    listed = [i for i in by_id if i not in ("train:m", "train:m/w")]  # those wait for what fits says
+    assert [job.steps for job in matrix_of(plan(listed), by_id).models] == ["choose:f/a choose:f/b", "choose:g/a"]
+    trained = dict.fromkeys(("train_m", "train_m_w"), Action.KEEP)
+    apart = matrix_of(plan(by_id, **trained), by_id).models
+    assert [job.steps for job in apart] == ["choose:f/a", "choose:f/b", "choose:g/a"]

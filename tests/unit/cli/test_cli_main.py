@@ -105,7 +105,7 @@ def test_the_status_of_a_run_with_errors_is_that_of_the_first_step(capsys: Captu
         "compile:a": DoesNotFit("big"),
     }
     failed = Judgement({"wrist": (Miss("image:b", "no gcc"),)})
-    low = Judgement({"wrist": (Miss("accuracy_min", "low"),)}, {}, {"wrist": "sha256:abc"})
+    low = Judgement({"wrist": (Miss("accuracy_min", "low"),)}, {}, {"wrist": {"linux": "sha256:abc"}})
     assert report(failed, errors, Output(json=False)) == 66
     assert report(low, {}, Output(json=False)) == 67
     assert report(Judgement(), {}, Output(json=False)) == 0

@@ -48,9 +48,10 @@ def test_before_the_first_release_nothing_is_offered() -> None:
 
 
 def test_nobody_is_promoted_on_a_release_that_no_device_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinyops.reconcile.verbs.released_model", lambda *_: "sha256:" + "0" * 64)
+    monkeypatch.setattr("tinyops.reconcile.verbs.released_models", lambda *_: {"linux": "sha256:" + "0" * 64})
     when = SimpleNamespace(fleet="wrist", converged_share=1.0, soak_h=0)
     spec = SimpleNamespace(promote_when=when, devices=SimpleNamespace(file=None), rollout=None, class_shares=None)
+    spec.targets = {"linux": None}
     entry = SimpleNamespace(document=SimpleNamespace(spec=spec))
     with pytest.raises(UnsafePlan, match="v2 waits for signatures"):
         promote(world(1, wrist=entry), "wrist", "wrist", NOW)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root, runner_of
 from tinyops.cli.missed import report
 from tinyops.cli.output import Output
+from tinyops.cli.variants import write_page
 from tinyops.errors import SpecError, UsageError
 from tinyops.files import read_bounded
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             only=arguments.only,
             approval=load_approval(approval_path(arguments.plan)) if arguments.plan else None,
         )
-    _show(applied, output)
+    _show(applied, output, write_page(repository_root(arguments), applied.manifest))
     for line in finding_lines(applied.findings):
         output.note(line)
     return report(applied.judged, applied.errors, output)
@@ -64,7 +65,7 @@ def read_plan(path: Path) -> Plan:
         raise UsageError(f"{path}: {error}", hint=hint) from None
 
 
-def _show(applied: Applied, output: Output) -> None:
+def _show(applied: Applied, output: Output, page: list[str]) -> None:
     from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
 
     manifest = applied.manifest
@@ -80,6 +81,7 @@ def _show(applied: Applied, output: Output) -> None:
     kept = "No changes. Still released:" if not missed else "Nothing new was published. Still released:"
     head = f"Published {manifest.tag} of {manifest.project}." if applied.published else f"{kept} {manifest.tag}"
     lines = [head, *_offered(applied), *_begins(applied), "", output.table(HEADERS, rows(manifest)), FOOTNOTE]
+    lines += page
     output.result(value, "\n".join(lines))
 
 

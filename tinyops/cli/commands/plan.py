@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinyops.cli.arguments import add_build, add_lock, add_repository, repository_root, runner_of
 from tinyops.cli.missed import report
 from tinyops.cli.output import Output, log
+from tinyops.cli.variants import write_page
 from tinyops.errors import ExitCode
 from tinyops.files import pretty_json, write_atomic
 from tinyops.plan import Plan, Wish
@@ -106,11 +107,12 @@ def _build(arguments: argparse.Namespace, output: Output, world: World, plan: Pl
     prices = priced(world, plan, built=built.manifest, judged=built.judged)
     file = PlanFile(plan, prices, awaiting_of(world), findings, chains)
     _save(arguments, file)
+    page = write_page(repository_root(arguments), built.manifest)
     text = [_text(arguments, file), ""]
     value = {**file.to_json(), "missed": {f: list(r) for f, r in built.judged.reasons.items()}}
     if built.manifest is not None:
         times = time_lines(built.manifest, measurements)
-        text += [output.table(HEADERS, rows(built.manifest)), *times, FOOTNOTE, ""]
+        text += [output.table(HEADERS, rows(built.manifest)), *times, FOOTNOTE, *page, ""]
         value["figures"] = figure_json(built.manifest, measurements)
     output.result(value, plan_comment(file) if arguments.markdown else "\n".join([*text, "Nothing was published."]))
     failed = report(built.judged, built.errors, output)
