@@ -46,6 +46,7 @@ def upper(step, inputs, out, report):
     if step.settings.get("refuse"):
         raise SpecError(f"{step.id} must not")
     text = "".join(inputs[name].read_text() for name in sorted(inputs)) + step.settings.get("add", "")
+    text += str(step.settings.get("keep", ""))
     (out / "text").write_text(text.upper())
     (out / "size").write_text(str(len(text)))
     return {"length": len(text)}
