@@ -19,6 +19,7 @@ from tinyops.twin.recorded import at_rate, replay_file
 from tinyops.twin.upstream import Upstream
 
 PART = "part"  # of the firmware's files: the program that is a part of a chain
+SLOTS = "slots"  # a folder with its models, in place of model.so: see runtime/port/part/models.h
 RUNTIME = Path(__file__).parent.parent / "runtime"
 SOURCE_FOLDERS = ("port/native", "port/sim", "app", "smp", "digest", "settings")
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread", "-Wl,-z,now", "-Wl,--build-id=none")
@@ -48,7 +49,8 @@ def board_command(what: Boot, flash: Path, recording: Path | None, upstream: Ups
     if PART not in what.files:
         return prepare_runner(what, flash, recording, upstream)
     command: list[str | Path] = [_executable(what.file(PART)), "--line", "fd:0"]
-    command += ["--model", what.file("model.so").resolve()]
+    one = ("slots", SLOTS) if SLOTS in what.files else ("model", "model.so")
+    command += [f"--{one[0]}", what.file(one[1]).resolve()]
     command += ["--replay", recording] if recording is not None else []
     return [*command, *(word for number in upstream.numbers for word in ("--upstream", f"fd:{number}"))]
 
