@@ -185,7 +185,7 @@ def settled(step: Step, before: Record | None, digests: Mapping[str, str] | None
     same = replace(step, settings={**step.settings, **told})
     if digests is not None and same.key(digests) == before.key:
         return same
-    chosen = {name: {fact: before.facts[fact]} for name, fact in step.keeps.items() if fact in before.facts}
+    chosen = {name: before.facts[fact] for name, fact in step.keeps.items() if fact in before.facts}
     return replace(step, settings={**step.settings, **chosen})
 
 

@@ -13,6 +13,11 @@ pytestmark = pytest.mark.build
 
 # A check that a reader needs, for each target: without it, something lies outside of its buffer or answers for another.
 PLANTED = {
+    "chain": (
+        "chain/standing.c",
+        "!lies(one->arena_offset, one->bytes, arena_bytes)",
+        "!lies(one->arena_offset, 0, arena_bytes)",
+    ),
     "delta": ("delta/delta.c", "status < 0 && slots->writing != TINYOPS_SLOTS_NONE", "0"),
     "entry": ("fetch/json.c", "return json->at < json->count ?", "return json->at <= json->count ?"),
     "http": ("fetch/http.c", "count < http->left ? count : http->left", "count"),

@@ -74,6 +74,7 @@ for layer in made.layers:  # statistics and weights as after a training
         layer.gamma.assign(random.uniform(0.3, 2, 8)), layer.beta.assign(random.normal(size=8))
     elif layer.weights:
         layer.kernel.assign(layer.kernel * random.uniform(0.2, 1.5, layer.kernel.shape[-1]))
+made.get_layer("d").bias.assign(np.linspace(-0.5, 0.5, 8))  # which a normalisation follows
 np.save(folder / "inputs.npy", inputs)
 for per in ("channel", "tensor"):
     both = rounded(made, per)
@@ -198,6 +199,8 @@ def test_the_int8_model_computes_what_was_trained_with(made: Path, per: str) -> 
         wanted = np.rint(np.load(made / f"{per}.{name}.npy") / given.scales[0]) + given.zero_points[0]
         steps[name] = np.abs(np.clip(wanted, -128, 127) - outputs)
     assert len(np.unique(outputs)) > 40
+    rounding = np.load(made / f"{per}.rounding.npy") / given.scales[0]
+    assert np.abs(rounding - np.rint(rounding)).max() < 0.01  # on the grid: zero is a step of it
     assert steps["rounding"].max() <= 2 and (steps["rounding"] == 0).mean() > 0.75
     assert steps["plain"].mean() > 1.8 * steps["rounding"].mean()
 

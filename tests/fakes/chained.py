@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -57,12 +58,16 @@ def chain_document(name: str, model: str, *parts: str, link: str = "kind: uart, 
     return f"{head}  chain:\n    parts:\n{lines}    links:\n{links}{more or '  split: auto' + chr(10)}"
 
 
-def repository_of(folder: Path, models: dict[str, bytes], *documents: str) -> Repository:
-    """Locked, with its models and fleets, and not applied."""
+def repository_of(
+    folder: Path, models: Mapping[str, bytes], *documents: str, boards: Mapping[str, str] = MappingProxyType({})
+) -> Repository:
+    """Locked, with its models, fleets and boards, and not applied."""
     made = Repository(folder)
     made.write("specs/project.yaml", PROJECT)
     for name, data in models.items():
         made.write(f"models/{name}.tflite", data)
+    for name, text in boards.items():
+        made.write(f"specs/boards/{name}.yaml", text)
     described = [model_document(name, data) for name, data in models.items()]
     made.write("specs/fleets.yaml", "---\n".join([*described, *documents]))
     return locked(made)

@@ -48,8 +48,10 @@ class Target:
     largest: int
     helpers: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
+_APPLICATION = tuple(f"app/{name}.c" for name in ("app", "frame", "health", "image", "kept", "line", "sensing", "try"))
 TARGETS = {
     "smp": Target(
         ("smp/*.c", "app/*.c", "digest/*.c", "settings/*.c", "update/*.c", "delta/*.c", "port/sim/flash_model.c"),
@@ -61,6 +63,11 @@ TARGETS = {
     "delta": Target(("delta/delta.c", "update/*.c", "port/sim/flash_model.c"), 2048, helpers=("forge.c",)),
     "http": Target(("fetch/http.c", "fetch/http_text.c", "fetch/url.c", "fetch/clock.c"), 8192),
     "entry": Target(("fetch/entry.c", "fetch/reading.c", "fetch/rollout.c", "fetch/json.c", "fetch/clock.c"), 4096),
+    "chain": Target(
+        ("chain/part.c", "chain/pieces.c", "chain/set.c", "chain/standing.c", "smp/*.c", *_APPLICATION),
+        2048,
+        flags=("-DTINYOPS_PART",),
+    ),
     "settings": Target(("settings/settings.c", "port/sim/flash_model.c"), 4096),
 }
 
@@ -78,7 +85,16 @@ def sources_of(name: str, runtime: Path = RUNTIME) -> list[Path]:
 def build(name: str, folder: Path, flags: tuple[str, ...] = SANITIZE, runtime: Path = RUNTIME) -> Path:
     program = folder / f"fuzz_{name}"
     includes = ("-I", str(runtime / "include"), "-I", str(runtime))
-    command = ["clang", *WARNINGS, *flags, *includes, *map(str, sources_of(name, runtime)), "-o", str(program)]
+    command = [
+        "clang",
+        *WARNINGS,
+        *flags,
+        *TARGETS[name].flags,
+        *includes,
+        *map(str, sources_of(name, runtime)),
+        "-o",
+        str(program),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if "libclang_rt.fuzzer" in done.stderr:
         raise Unusable("clang has no libFuzzer. Type: sudo apt-get install libclang-rt-dev")

@@ -167,6 +167,27 @@ def entry_seeds() -> Iterator[bytes]:
         yield text
 
 
+def chain_seeds() -> Iterator[bytes]:
+    """Tables of tensors, then neighbours and messages: whole, with a piece too few, of the inference after."""
+
+    def tensor(count: int, arena: int | None, held: int | None) -> bytes:
+        lies = (arena is not None) | (held is not None) << 1
+        return struct.pack("<BH", lies, count) + b"".join(
+            struct.pack("<H", at) for at in (arena, held) if at is not None
+        )
+
+    one = b"\x01\0" + tensor(300, 0, None) + tensor(16, 400, None)
+    passed = b"\x02\x20" + tensor(300, 0, None) + tensor(20, None, 0) + tensor(16, 400, None)
+    outside = b"\x01\0" + tensor(300, 400, None) + tensor(16, 400, None)
+    ready, whole, short = b"\x02\0\x03\0", b"\x04\x01\0\0", b"\x04\x01\0\x01"
+    for table in (one, passed, outside):
+        for steps in (whole, short + whole, short + b"\x07\x40" * 9, whole + b"\x04\x02\0\0", whole + b"\x03\x09"):
+            yield table + ready + steps
+    for kind in (b"\x44", b"\x45", b"\x46", b"\x47"):
+        yield one + ready + b"\0\x08\0" + kind + b"\x01\0\0\0\0\0\0\0\0" + b"\x01\x08\0" + kind + bytes(9)
+        yield one + ready + b"\0\x02\x01" + kind + b"\x01\x30\x0b" + bytes(256)
+
+
 def delta_seeds() -> Iterator[bytes]:
     """A base, then its deltas, right and turned; and bits of nobody's."""
     right, turned, bits = b"\x01", b"\x31\x40", b"\x00"
@@ -181,6 +202,7 @@ def delta_seeds() -> Iterator[bytes]:
 
 
 SEEDS = {
+    "chain": chain_seeds,
     "delta": delta_seeds,
     "entry": entry_seeds,
     "http": http_seeds,

@@ -4,8 +4,8 @@
  *   run_chain SEED PARTS FAULTS(per mille) MS [quiet | cut | restart | mixed | alone]
  *
  * Every result of the last part is compared with the whole model's for the frame that it names, of
- * one of the two sets; what belongs to neither ends the program with 1. Prints what was seen: in the
- * time with faults, and after it. */
+ * one of the two sets; what belongs to neither ends the program with 1. Prints what was seen: in
+ * the time with faults, and after it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +13,25 @@
 #include "tinyops/chain.h"
 #include "tinyops/little_endian.h"
 
+#ifndef TENSOR_BYTES
+#define TENSOR_BYTES 1152
+#endif
+#ifndef AFTER_MS
+#define AFTER_MS 400
+#endif
+
 enum {
   PARTS_MAX = 3,
   QUEUE = 1 << 16,
   FRAME_MAX = 1024,
-  ARENA = 4096,
-  A = 1152, /* bytes of the tensors that cross */
+  A = TENSOR_BYTES, /* of the tensors that cross */
   B = 4,
   C = 700,
+  USED = (A + C + 16 + 15) / 16 * 16, /* of an arena */
+  ROOMY = 2 * (USED + A) / 16 * 16,
   OUT = 8,
   PERIOD_MS = 40,
-  BYTES_A_MS = 12,
-  AFTER_MS = 400
+  BYTES_A_MS = 12
 };
 
 /* -- the model: what it computes depends on the set -- */
@@ -47,7 +54,11 @@ static uint32_t hash(const uint8_t *bytes, uint32_t count, uint32_t salt) {
 
 static void spread(uint8_t *to, uint32_t count, uint32_t seed) {
   for (uint32_t i = 0; i < count; i++) {
+#if defined(NO_ZEROS) /* which take the most bytes on a line */
+    to[i] = (uint8_t)mix(seed + i) | 1u;
+#else
     to[i] = (uint8_t)(mix(seed + i) >> 8) % 5 == 0 ? 0 : (uint8_t)mix(seed + i);
+#endif
   }
 }
 
@@ -81,7 +92,8 @@ typedef struct {
   uint32_t put, got, out; /* in, released to the reader, read */
   uint8_t frame[FRAME_MAX];
   uint32_t length;
-  uint8_t late[FRAME_MAX]; /* a frame that the next one overtakes */
+  uint32_t lead, carried[256], frames[256]; /* bytes and frames by type */
+  uint8_t late[FRAME_MAX];                  /* a frame that the next one overtakes */
   uint32_t late_length;
   int cut;
 } wire;
@@ -94,7 +106,7 @@ typedef struct board {
   tinyops_port port;
   uint32_t words[sizeof(tinyops_model_part) / 4 + 3 * 4];
   tinyops_model_header header;
-  uint8_t arena[ARENA] __attribute__((aligned(16)));
+  uint8_t arena[ROOMY] __attribute__((aligned(16)));
   int16_t frame[2];
   wire *down_out, *down_in, *up_in, *up_out;
   uint32_t set, pushed, next_ms;
@@ -145,10 +157,22 @@ static void deliver(wire *self) {
   self->late_length = 0;
 }
 
+/* A frame's second byte, behind that of its first run, is its type. */
+static void count_frame(wire *self) {
+  if (self->length == 1) {
+    self->lead++;
+  } else {
+    self->carried[self->frame[1]] += self->length + self->lead;
+    self->frames[self->frame[1]]++;
+    self->lead = 0;
+  }
+}
+
 static void write_wire(wire *self, const uint8_t *bytes, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     self->frame[self->length++] = bytes[i];
     if (bytes[i] == 0 || self->length == FRAME_MAX) {
+      count_frame(self);
       deliver(self);
     }
   }
@@ -329,7 +353,7 @@ static void start(uint32_t place, uint32_t set) {
   self->header = (tinyops_model_header){.magic = TINYOPS_MODEL_MAGIC,
                                         .abi = TINYOPS_MODEL_ABI,
                                         .header_bytes = sizeof(tinyops_model_header),
-                                        .arena_bytes = 1872,
+                                        .arena_bytes = USED,
                                         .input_bytes = 4,
                                         .output_bytes = OUT,
                                         .frame_values = place == 0 ? 2 : 0,
@@ -349,7 +373,7 @@ static void start(uint32_t place, uint32_t set) {
                                   .contract = contract,
                                   .loaded = {&self->header, init, push, prepare, invoke},
                                   .arena = self->arena,
-                                  .arena_bytes = roomy ? ARENA : 1888,
+                                  .arena_bytes = roomy ? ROOMY : USED + 16,
                                   .frame = self->frame,
                                   .frame_values = 2,
                                   .rate_millihz = 1000};
@@ -394,6 +418,11 @@ static void say(const char *when) {
   (void)printf("%s: frames %u results %u unavailable %u lost %#x wrong %u last %u\n", when,
                frame_number, results, unavailable, lost_named, wrong, last_seen);
   results = unavailable = lost_named = 0;
+  const wire *down = &wires[0][0], *up = &wires[0][1];
+  (void)printf("%s, first link: pieces %u bytes %u answers %u states %u\n", when,
+               down->frames[TINYOPS_LINK_PART_PIECE], down->carried[TINYOPS_LINK_PART_PIECE],
+               up->carried[TINYOPS_LINK_PART_MISSING],
+               down->carried[TINYOPS_LINK_PART_STATE] + up->carried[TINYOPS_LINK_PART_STATE]);
 }
 
 int main(int count, char **words) {

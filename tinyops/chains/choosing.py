@@ -53,7 +53,7 @@ def choose(settings: SplitSettings, costs: Costs) -> Choice:
         return Choice("given", _given(problem, costs, settings.cuts))
     if settings.keep is None:
         return Choice("searched", best(problem, costs))
-    kept = settings.keep.cuts
+    kept = settings.keep
     try:
         return Choice("kept", _given(problem, costs, kept))
     except (DoesNotFit, SpecError) as error:

@@ -84,14 +84,8 @@ class LinkSettings(document.Link):
         return document.Link(**self.model_dump(exclude={"radio"}))
 
 
-class Kept(Strict):
-    """What was released: it stays while it fits."""
-
-    cuts: tuple[PositiveInt, ...]
-
-
 class SplitSettings(Strict):
-    """`keep` are the cuts that were released, where they were chosen automatically."""
+    """`keep` are the cuts that were released, where they were chosen automatically: they stay while they fit."""
 
     parts: Annotated[tuple[PartSettings, ...], Field(min_length=2, max_length=document.PARTS_MAX)]
     links: Annotated[tuple[LinkSettings, ...], Field(min_length=1, max_length=document.PARTS_MAX - 1)]
@@ -101,7 +95,7 @@ class SplitSettings(Strict):
     at_most_radio_bytes: int | None = None
     prefer: str = "balanced"
     revision: int = 1
-    keep: Kept | None = None
+    keep: tuple[PositiveInt, ...] | None = None
 
     @property
     def chain(self) -> Chain:

@@ -37,6 +37,7 @@ class ChainCuts:
     now: tuple[int, ...] | None
     links: tuple[Sent, ...] = ()
     lines: tuple[str, ...] = ()
+    anew: bool = False  # it was asked for that nothing is kept
 
     @property
     def replaced(self) -> bool:
@@ -49,7 +50,8 @@ class ChainCuts:
         if self.now is None:
             if self.was is None:
                 return f"{chain}: cuts are known after apply"
-            return f"{chain}: cut at {_text(self.was)} as released, which stays while it fits: known after apply"
+            how = "which is looked at anew" if self.anew else "which stays while it fits"
+            return f"{chain}: cut at {_text(self.was)} as released, {how}: known after apply"
         if self.replaced:
             return f"{chain}: cut at {_text(self.was)} → {_text(self.now)}: a replace, all its parts switch together"
         return f"{chain}: cut at {_text(self.now)}{', as released' if self.was else ''}{self._sent()}"
@@ -84,7 +86,8 @@ def _of_fleet(
     assert fleet.spec.chain is not None  # of a chain's fleet
     parts = tuple(part.name for part in fleet.spec.chain.parts)
     was = _cuts(before) if before is not None else None
-    return ChainCuts(fleet.name, parts, was, now, *_why(facts))
+    anew = step in changes and changes[step].action is Action.REPLACE
+    return ChainCuts(fleet.name, parts, was, now, *_why(facts), anew)
 
 
 def _given(fleet: Fleet) -> tuple[int, ...] | None:

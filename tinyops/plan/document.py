@@ -150,6 +150,7 @@ class _ChainCuts(_Strict):
     now: tuple[_Count, ...] | None = Field(max_length=PARTS_MAX, description="null: known after apply.")
     links: tuple[_Sent, ...] = Field(max_length=PARTS_MAX, description="Between the parts, in their order.")
     lines: tuple[_Line, ...] = Field(max_length=1000, description="Why, for people.")
+    anew: bool = Field(description="Released cuts are not kept, as asked for.")
 
 
 class _Plan(_Strict):
@@ -195,7 +196,7 @@ def read_plan(data: bytes) -> PlanFile:
 
 def _chain(chain: _ChainCuts) -> ChainCuts:
     links = tuple(Sent(**link.model_dump()) for link in chain.links)
-    return ChainCuts(chain.fleet, chain.parts, chain.was, chain.now, links, chain.lines)
+    return ChainCuts(chain.fleet, chain.parts, chain.was, chain.now, links, chain.lines, chain.anew)
 
 
 def _finding(found: _Finding) -> DataFinding:

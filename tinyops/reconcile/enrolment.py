@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -23,12 +23,15 @@ from tinyops.device.provision.enrolling import (
     check_network,
     checked_id,
     enrol,
+    part_of,
 )
+from tinyops.device.provision.members_file import Members
 from tinyops.device.provision.naming import choose_id
 from tinyops.documents import closest, shown_path
 from tinyops.errors import SpecError, UsageError
 from tinyops.files import read_bounded, write_atomic
 from tinyops.link.smp import BoardManager
+from tinyops.reconcile.device_lists import members_of
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.specs.loader import load_repository
 
@@ -42,6 +45,8 @@ class FleetFile:
     fleet: str
     boards: tuple[str, ...]
     path: Path
+    parts: Mapping[str, str] = field(default_factory=dict)  # of a chain: their boards by their names
+    members: Members | None = None
 
     def read(self) -> DevicesFile:
         where = shown_path(self.path)
@@ -65,7 +70,9 @@ def find_fleet(root: Path, name: str) -> FleetFile:
         hint = f"make an empty {name}.csv beside it, and say `devices: {{file: {name}.csv}}`"
         message = f"fleet {name} names no file for its devices"
         raise SpecError([repository.problem_at("Fleet", name, ("spec", "devices"), message, hint)])
-    return FleetFile(name, tuple(spec.targets), (entry.path.parent / spec.devices.file).resolve())
+    parts = {part.name: part.board for part in spec.chain.parts} if spec.chain is not None else {}
+    path = (entry.path.parent / spec.devices.file).resolve()
+    return FleetFile(name, tuple(spec.targets), path, parts, members_of(repository, entry))
 
 
 def prepare(root: Path, fleet: FleetFile, network: Network) -> Enrolment:
@@ -76,7 +83,8 @@ def prepare(root: Path, fleet: FleetFile, network: Network) -> Enrolment:
     keys = tuple(trust.keys.values())
     check_keys(keys)
     check_network(network)
-    return Enrolment(fleet.fleet, fleet.boards, keys, network)
+    boards = tuple(fleet.parts.values()) or fleet.boards
+    return Enrolment(fleet.fleet, boards, keys, network, fleet.parts)
 
 
 def port_of(row: Row, usb: Sequence[UsbDevice]) -> str:
@@ -99,14 +107,33 @@ def enrol_one(
     before, instead_of = fleet.read(), row.replace or None
     info = board.info()
     check_board(board.name, info, wanted)
-    found = Device("", info.board, row.labels, silicon=info.silicon.hex() if info.silicon else "")
+    part = part_of(board.name, info, wanted, _part_named(fleet, row))
+    found = Device("", part, row.labels, silicon=info.silicon.hex() if info.silicon else "", chain=row.chain)
     serial = next((device.serial for device in usb if board.name in device.ports), "")
     name = checked_id(choose_id(row.id, found, serial, before.devices.values(), port=board.name))
-    found = replace(found, id=name)
+    found = in_its_chain(fleet, replace(found, id=name))
     devices_file.enrolled(before, found, instead_of=instead_of, today=today)
     device = enrol(board, found, wanted, today)
     fleet.write(devices_file.enrolled(before, device, instead_of=instead_of, today=today))
     return device
+
+
+def _part_named(fleet: FleetFile, row: Row) -> str:
+    """By whoever enrols it, else by the file of the chains."""
+    member = fleet.members.of(row.id) if fleet.members is not None else None
+    return row.part or (member.part if member is not None else "")
+
+
+def in_its_chain(fleet: FleetFile, device: Device) -> Device:
+    """With the chain that the file of chains names. Raises UsageError where that says another thing."""
+    member = fleet.members.of(device.id) if fleet.members is not None else None
+    if fleet.members is None:
+        return device
+    if member is None:
+        raise UsageError(f"{fleet.members.where}: no chain has {device.id}", hint="add it there; or another --id")
+    if device.board != member.part or device.chain not in ("", member.chain):
+        raise UsageError(f"{fleet.members.where}: {device.id} is {member.part} of chain {member.chain}")
+    return replace(device, chain=member.chain)
 
 
 def enrol_row(
@@ -127,6 +154,7 @@ class Machine:
     board: str
     public_key: str
     labels: str = ""
+    chain: str = ""
 
 
 def enrol_machine(root: Path, fleet: FleetFile, machine: Machine, instead_of: str | None, today: date) -> Device:
@@ -137,14 +165,16 @@ def enrol_machine(root: Path, fleet: FleetFile, machine: Machine, instead_of: st
         raise UsageError("--id is missing", hint="the name that the machine's agent goes by")
     if not _PUBLIC_KEY.fullmatch(machine.public_key):
         raise UsageError("--public-key: wants 64 lower-case hex digits", hint="`tinyops agent --identity` prints them")
-    if machine.board not in (catalog := load_world_catalog(root)):
-        raise UsageError(f"no board {machine.board}", hint=closest(machine.board, catalog))
+    known = (*load_world_catalog(root), *fleet.parts)
+    if machine.board not in known:
+        raise UsageError(f"no board {machine.board}", hint=closest(machine.board, known))
     before = fleet.read()
     holder = next((d for d in before.devices.values() if d.public_key == machine.public_key and not d.revoked), None)
     if holder is not None and holder.id not in (machine.id, instead_of):
         raise UsageError(f"this key is {holder.id}'s already", hint="each machine has a key of its own")
     name = checked_id(machine.id)
-    device = Device(name, machine.board, machine.labels, machine.public_key, today.isoformat())
+    device = Device(name, machine.board, machine.labels, machine.public_key, today.isoformat(), chain=machine.chain)
+    device = in_its_chain(fleet, device) if machine.board in fleet.parts else device
     fleet.write(devices_file.enrolled(before, device, instead_of=instead_of, today=today))
     return device
 

@@ -21,7 +21,7 @@ from tinyops.manifest.keys import Trust
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.release.store import ReleaseStore
-from tinyops.specs.loader import load_repository
+from tinyops.specs.loader import Repository, load_repository
 
 LIMIT_BYTES = 64 * MIB
 FOLDER = Path(".tinyops") / "flash"
@@ -44,24 +44,25 @@ class Flashable:
     bodies: Mapping[str, bytes]
 
 
-def flashable(root: Path, board: Board, fleet: str | None) -> Flashable:
+def flashable(root: Path, board: Board, fleet: str | None, part: str = "") -> Flashable:
     """Writes the file below .tinyops/flash. Raises UsageError or RemoteError when the release has none."""
     repository = load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root))
     releases = open_releases(repository)
     release = releases.latest() if releases else None
     if releases is None or release is None:
         raise UsageError("nothing is released yet", hint="`tinyops apply` makes the first release; --file names a file")
-    chosen, entry = choose_entry(release.manifest, board.name, fleet)
+    chosen, target = choose_target(release.manifest, called(repository, board.name, part), board.name, fleet)
+    entry = release.manifest.fleets[chosen].boards[target]
     assert board.spec.flash_tool is not None
     kind = board.spec.flash_tool.file
     read = partial(_read, releases, release.manifest)
     parts = [*_parts(release.manifest, chosen, board, entry, read, find_trust(root))]
     if kind == "elf":
-        data = _elf(releases, release.manifest, chosen, board.name)
+        data = _elf(releases, release.manifest, chosen, target)
         parts = parts[:1]
     else:
         data = flash_file(kind, board.spec, parts)
-    path = root / FOLDER / chosen / f"{board.name}.{kind}"
+    path = root / FOLDER / chosen / f"{target}.{kind}"
     write_if_changed(path, data)
     digests = {part.name: hashlib.sha256(part.data).digest() for part in parts}
     contract = bytes.fromhex(entry.contract.removeprefix("sha256:"))
@@ -74,17 +75,39 @@ def _body(data: bytes) -> bytes | None:
     return read_image(data, where="a part").body if data.startswith(IMAGE_START) else None
 
 
-def choose_entry(manifest: Manifest, board: str, fleet: str | None) -> tuple[str, BoardEntry]:
-    """The fleet that is meant and what it has for the board. Raises UsageError naming those that there are."""
-    having = {name: entry.boards[board] for name, entry in manifest.fleets.items() if board in entry.boards}
+def called(repository: Repository, board: str, part: str = "") -> Mapping[str, tuple[str, ...]]:
+    """By fleet, what it may call a board: as the catalogue does, or the parts of its chain that are such a board."""
+    found = {}
+    for name, entry in repository.fleets.items():
+        chain = entry.document.spec.chain
+        if chain is not None:
+            found[name] = tuple(one.name for one in chain.parts if one.board == board and part in ("", one.name))
+        elif part:
+            found[name] = ()
+    return found
+
+
+def choose_target(
+    manifest: Manifest, names: Mapping[str, tuple[str, ...]], board: str, fleet: str | None
+) -> tuple[str, str]:
+    """The fleet that is meant, and what it calls the board; `names` are those of chains. Raises UsageError naming what
+    there is.
+    """
+    having: dict[str, tuple[str, ...]] = {}
+    for name, entry in manifest.fleets.items():
+        if targets := tuple(target for target in names.get(name, (board,)) if target in entry.boards):
+            having[name] = targets
     if fleet is not None and fleet not in having:
         there = ", ".join(sorted(manifest.fleets)) or "none"
         raise UsageError(f"{manifest.tag}: fleet {fleet} has nothing for {board}", hint=f"fleets released: {there}")
     if fleet is None and len(having) != 1:
         which = f"fleets {', '.join(sorted(having))} have" if having else "no fleet has"
         raise UsageError(f"{manifest.tag}: {which} something for {board}", hint="name one with --fleet")
-    name = fleet or next(iter(having))
-    return name, having[name]
+    chosen = fleet or next(iter(having))
+    if len(having[chosen]) > 1:
+        parts = ", ".join(having[chosen])
+        raise UsageError(f"a {board} may be several parts of fleet {chosen}: {parts}", hint="say which with --part")
+    return chosen, having[chosen][0]
 
 
 def _read(releases: ReleaseStore, manifest: Manifest, file: FileRef) -> bytes:

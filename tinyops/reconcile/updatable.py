@@ -13,7 +13,7 @@ from tinyops.files import MIB, read_bounded
 from tinyops.images import Image, check_signature, read_image
 from tinyops.link.smp import BoardInfo
 from tinyops.manifest.document import DeltaFile, SlotImage
-from tinyops.reconcile.flashable import choose_entry
+from tinyops.reconcile.flashable import called, choose_target
 from tinyops.reconcile.opening import open_releases
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.specs.loader import load_repository
@@ -24,7 +24,7 @@ LIMIT_BYTES = 17 * MIB
 class Released:
     """One verified release; its images are fetched once, whichever device asks first."""
 
-    def __init__(self, root: Path, fleet: str | None, version: int | None) -> None:
+    def __init__(self, root: Path, fleet: str | None, version: int | None, part: str = "") -> None:
         """Raises UsageError when nothing was released, RemoteError for what cannot be trusted."""
         repository = load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root))
         store = open_releases(repository)
@@ -32,6 +32,7 @@ class Released:
         if store is None or release is None:
             raise UsageError("nothing is released yet", hint="`tinyops apply` makes the first release; or --image FILE")
         self._store, self._manifest, self._fleet = store, release.manifest, fleet
+        self._repository, self._part = repository, part
         self._trust = find_trust(root)
         self._lock = threading.Lock()
         self._read: dict[str, Offer] = {}
@@ -39,7 +40,9 @@ class Released:
     def offers(self, info: BoardInfo) -> Sequence[Offer]:
         """Raises UsageError or RemoteError naming what the release lacks."""
         own = info.fleet if info.fleet in self._manifest.fleets else None
-        fleet, entry = choose_entry(self._manifest, info.board, self._fleet or own)
+        names = called(self._repository, info.board, self._part)
+        fleet, target = choose_target(self._manifest, names, info.board, self._fleet or own)
+        entry = self._manifest.fleets[fleet].boards[target]
         if not entry.images:
             raise UsageError(
                 f"{self._manifest.tag}: fleet {fleet} has no images for the slots of {info.board}",

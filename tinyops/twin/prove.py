@@ -102,8 +102,9 @@ class Measured:
 
     @property
     def ram_bytes(self) -> int:
-        """What the board needs for this model: all RAM but the unused end of the arena and of the stack."""
-        return self.static_bytes - self.arena_bytes + self.arena_needed + self.stack_used
+        """What the board needs for this model: all RAM but the unused end of the arena and of the stack. Of a process
+        that cannot tell (0 static bytes) it is the arena."""
+        return max(self.static_bytes - self.arena_bytes, 0) + self.arena_needed + self.stack_used
 
 
 def greet(virtual: RunningBoard, expected: Expected) -> Hello:

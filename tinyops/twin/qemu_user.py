@@ -14,7 +14,7 @@ from tinyops.toolchain import Tool
 from tinyops.twin.compiled import build_once
 from tinyops.twin.machine import Boot, ProcessBoard, start_process
 from tinyops.twin.qemu import plain_path
-from tinyops.twin.runner import prepare_runner, recording_file, settings_file
+from tinyops.twin.runner import PART, board_command, recording_file, settings_file
 from tinyops.twin.upstream import upstream_of
 
 COUNTER_SOURCE = Path(__file__).with_name("instruction_counter.c")
@@ -37,11 +37,12 @@ def boot(what: Boot) -> Iterator[ProcessBoard]:
         upstream_of(what) as upstream,
         _counter() as counter,
     ):
-        command = prepare_runner(what, flash, recording, upstream)
-        plugin = build_counter(emulator)
-        emulated = [emulator.path, *_library(what), "-plugin", f"file={plain_path(plugin)},counter={counter}"]
-        inherited = (counter, *upstream.numbers)
-        with start_process(what.board, [*emulated, *command, str(counter)], also=inherited) as virtual:
+        command = board_command(what, flash, recording, upstream)
+        emulated = [emulator.path, *_library(what)]
+        if PART not in what.files:  # which counts nothing
+            emulated += ["-plugin", f"file={plain_path(build_counter(emulator))},counter={counter}"]
+            command.append(str(counter))
+        with start_process(what.board, [*emulated, *command], also=(counter, *upstream.numbers)) as virtual:
             virtual.upstream = upstream.ours
             yield virtual
 

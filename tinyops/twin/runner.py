@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,8 @@ from tinyops.twin.machine import Boot
 from tinyops.twin.recorded import at_rate, replay_file
 from tinyops.twin.upstream import Upstream
 
+PART = "part"  # of the firmware's files: the program that is a part of a chain
+SLOTS = "slots"  # a folder with its models, in place of model.so: see runtime/port/part/models.h
 RUNTIME = Path(__file__).parent.parent / "runtime"
 SOURCE_FOLDERS = ("port/native", "port/sim", "app", "smp", "digest", "settings")
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-pthread", "-Wl,-z,now", "-Wl,--build-id=none")
@@ -38,6 +42,27 @@ def settings_file(what: Boot) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="tinyops-twin-") as name:
         yield Path(name) / FLASH
+
+
+def board_command(what: Boot, flash: Path, recording: Path | None, upstream: Upstream) -> list[str | Path]:
+    """A part of a chain is the program that its firmware step built; other boards have none of their own."""
+    if PART not in what.files:
+        return prepare_runner(what, flash, recording, upstream)
+    command: list[str | Path] = [_executable(what.file(PART)), "--line", "fd:0"]
+    if SLOTS in what.files:
+        command += ["--slots", what.file(SLOTS).resolve()]
+    else:
+        command += ["--model", what.file("model.so").resolve()]
+    command += ["--replay", recording] if recording is not None else []
+    return [*command, *(word for number in upstream.numbers for word in ("--upstream", f"fd:{number}"))]
+
+
+def _executable(program: Path) -> Path:
+    """A store's files may be no programs: then its owner's may be."""
+    path = program.resolve()
+    if not os.access(path, os.X_OK):
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
 
 
 def prepare_runner(what: Boot, flash: Path, recording: Path | None, upstream: Upstream) -> list[str | Path]:

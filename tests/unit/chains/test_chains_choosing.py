@@ -79,7 +79,7 @@ def test_released_cuts_stay_while_they_fit() -> None:
     costs = costs_of(camera_network(), roomy())
     best = choose(costs.settings, costs).explanation.chosen.cuts
     other = (1,) if best != (1,) else (2,)
-    costs = costs_of(camera_network(), roomy(keep={"cuts": other}))
+    costs = costs_of(camera_network(), roomy(keep=other))
     choice = choose(costs.settings, costs)
     assert (choice.how, choice.explanation.chosen.cuts, choice.was) == ("kept", other, None)
 
@@ -93,7 +93,7 @@ def test_released_cuts_stay_while_they_fit() -> None:
     ],
 )
 def test_released_cuts_that_fit_no_longer_are_replaced(keep: tuple[int, ...], arena: int | None, why: str) -> None:
-    settings = chain_settings([None, None], [None, arena], keep={"cuts": keep})
+    settings = chain_settings([None, None], [None, arena], keep=keep)
     costs = costs_of(camera_network(), settings)
     choice = choose(settings, costs)
     fresh = replace_keep(settings)

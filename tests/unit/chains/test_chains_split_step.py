@@ -61,12 +61,12 @@ def test_a_whole_that_no_board_holds_is_said_by_bytes(tmp_path: Path) -> None:
 
 
 def test_kept_cuts_are_said_to_be(tmp_path: Path) -> None:
-    facts = split_with(camera_network(), chain_settings([None] * 2, [None] * 2, keep={"cuts": [3]}), tmp_path)
+    facts = split_with(camera_network(), chain_settings([None] * 2, [None] * 2, keep=[3]), tmp_path)
     assert facts["how"] == "kept" and facts["explanation"][0] == "cut at 3, as released, and still fits"
 
 
 def test_a_recut_says_what_was_and_why_it_is_no_longer(tmp_path: Path) -> None:
-    settings = chain_settings([None] * 2, [None, 400], keep={"cuts": [1]})
+    settings = chain_settings([None] * 2, [None, 400], keep=[1])
     facts = split_with(camera_network(), settings, tmp_path)
     assert facts["was"]["cuts"] == [1] and "short" in facts["was"]["why"]
     assert facts["explanation"][0].startswith("cut anew: the cuts that were released, 1, fit no longer: ")

@@ -330,7 +330,7 @@ def test_json_holds_no_secret_and_errors_quote_none(
         assert enrol(repository, port, "--id", "w-1", "--wifi", "plant", "--json") == 0
         value = json.loads(capsys.readouterr().out)
         assert value["enrolled"][0]["id"] == "w-1" and set(value["enrolled"][0]) == {
-            *("id", "board", "public_key", "enrolled", "revoked", "silicon")
+            *("id", "board", "chain", "public_key", "enrolled", "revoked", "silicon")
         }
         assert PASSWORD not in json.dumps(value)
         board.replace[64, 3] = {"err": {"group": 64, "rc": 8}}

@@ -11,7 +11,7 @@ from tinyops.images import Kind, build_image, sign_image
 from tinyops.images.delta import MalformedDelta, apply_delta, make_delta
 from tinyops.images.delta import definition as d
 from tinyops.images.delta.encode import encode
-from tinyops.images.delta.matching import Round
+from tinyops.images.delta.matching import Round, that_make
 from tinyops.manifest.keys import SigningKey
 
 RUNTIME = Path(__file__).parents[3] / "tinyops/runtime"
@@ -103,3 +103,31 @@ def test_a_delta_that_breaks_a_rule_is_refused_by_name(rounds: list[Round], said
 
 def test_the_committed_header_is_the_emitted_one() -> None:
     assert (RUNTIME / "include/tinyops/delta_format.h").read_text() == d.c_header()
+
+
+BASE_BYTES = bytes(range(100))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [Round(b"", b"", 40), Round(bytes(10), b"xy", 0)],
+        [Round(b"", b"", 40), Round(b"", b"", -10), Round(bytes(10), b"xy", 0)],
+        [Round(b"", b"", 40), Round(bytes(1), b"", 5), Round(bytes(3), b"", 0)],
+        [Round(b"", b"", 40), Round(b"", b"q", 5), Round(bytes(3), b"", 0)],
+        [Round(bytes(4), b"", 20), Round(b"", b"", -9), Round(b"", b"", 3), Round(bytes(2), b"z", 0)],
+    ],
+)
+def test_rounds_that_make_nothing_are_left_out(found: list[Round]) -> None:
+    """A search gives some: found when a chain's part was cut elsewhere."""
+    made, place = b"", 0
+    for one in found:
+        made += BASE_BYTES[place : place + len(one.differences)] + one.literals
+        place += len(one.differences) + one.seek
+    kept = that_make(found, made)
+    assert all(one.differences or one.literals for one in kept)
+    again, place = b"", 0
+    for one in kept:
+        again += bytes((a + b) & 0xFF for a, b in zip(BASE_BYTES[place:], one.differences, strict=False)) + one.literals
+        place += len(one.differences) + one.seek
+    assert again == made

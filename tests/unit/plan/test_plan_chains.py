@@ -69,7 +69,7 @@ def action(plan: Plan, step: str = "split:door") -> Action:
 
 def test_an_unchanged_chain_stays_as_it_is_whether_it_was_searched_or_kept() -> None:
     assert action(planned(split_step(), recorded(split_step(), facts([24])))) is Action.KEEP
-    kept = split_step(keep={"cuts": [24]})
+    kept = split_step(keep=[24])
     assert action(planned(split_step(), recorded(kept, facts([24], "kept")))) is Action.KEEP
 
 
@@ -78,14 +78,14 @@ def test_what_changed_is_told_what_was_released() -> None:
     plan = planned(split_step(prefer="ram"), was)
     assert action(plan) is Action.UPDATE
     step = settled(split_step(prefer="ram"), was, {"int8.tflite": DIGEST})
-    assert step.settings["keep"] == {"cuts": [24]}
+    assert step.settings["keep"] == [24]
     assert next(c.key for c in plan.changes if c.id == step.id) == step.key({"int8.tflite": DIGEST})
 
 
 def test_another_model_keeps_the_cuts_and_an_unknown_one_too() -> None:
     was = recorded(split_step(), facts([24]))
     for digests in ({"int8.tflite": "sha256:" + "b" * 64}, None):
-        assert settled(split_step(), was, digests).settings["keep"] == {"cuts": [24]}
+        assert settled(split_step(), was, digests).settings["keep"] == [24]
     assert "keep" not in settled(split_step(), None, None).settings
     assert "keep" not in settled(split_step([3]), was, None).settings
 
@@ -94,6 +94,7 @@ def test_asked_for_with_replace_nothing_is_kept() -> None:
     plan = planned(split_step(), recorded(split_step(), facts([24])), Wish(replace={"split:door"}))
     assert action(plan) is Action.REPLACE
     (key,) = (c.key for c in plan.changes if c.id == "split:door")
+    assert "as released, which is looked at anew: known after apply" in cuts(plan, None, facts([24])).sentence
     assert key == split_step().key({"int8.tflite": DIGEST})
 
 

@@ -21,7 +21,7 @@ from tinyops.errors import RemoteError, ToolError, UsageError
 from tinyops.firmware.flash_file import Part, flash_file
 from tinyops.manifest.document import Manifest
 from tinyops.manifest.keys import SigningKey
-from tinyops.reconcile.flashable import choose_entry, flashable
+from tinyops.reconcile.flashable import choose_target, flashable
 
 CATALOG = load_catalog()
 FIRMWARE, MODEL = bytes(range(256)) * 5, b"the model image"
@@ -128,7 +128,7 @@ def test_a_fleet_must_be_named_where_several_have_the_board(repository: Path) ->
     with pytest.raises(UsageError, match="fleet reader has nothing for pico"):
         flashable(repository, PICO, "reader")
     with pytest.raises(UsageError, match="no fleet has something for microbit"):
-        choose_entry(_manifest(repository), "microbit", None)
+        choose_target(_manifest(repository), {}, "microbit", None)
 
 
 def _manifest(root: Path) -> Manifest:

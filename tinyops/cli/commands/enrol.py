@@ -30,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fleet", required=True, metavar="FLEET", help="the fleet that it belongs to")
     parser.add_argument("--id", metavar="ID", help="what it is called (default: its board and its chip's number)")
     parser.add_argument("--labels", default="", metavar="TEXT", help="for the fleet's file")
+    parser.add_argument("--part", default="", metavar="NAME", help="of a chain, where its board may be several parts")
+    parser.add_argument("--chain", default="", metavar="ID", help="the chain that it is a part of")
     parser.add_argument("--wifi", default="", metavar="SSID", help="its network")
     parser.add_argument(
         "--wifi-password-file",
@@ -50,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HEX",
         help="a machine with Linux, such as a gateway, by what `tinyops agent --identity` printed there",
     )
-    parser.add_argument("--board", metavar="BOARD", help="with --public-key: what it is, as the catalogue names it")
+    parser.add_argument("--board", metavar="BOARD", help="with --public-key: what the catalogue or the chain calls it")
     parser.add_argument("--revoke", metavar="ID", help="only mark a device as revoked: no report of it counts any more")
 
 
@@ -71,7 +73,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.public_key is not None:
         from tinyops.reconcile.enrolment import Machine, enrol_machine
 
-        machine = Machine(arguments.id, arguments.board, arguments.public_key, arguments.labels)
+        machine = Machine(*(arguments.id, arguments.board, arguments.public_key, arguments.labels), _chain(arguments))
         device = enrol_machine(root, fleet, machine, arguments.replace or None, today)
         output.result(_json(device), f"{device.id}: enrolled in {fleet.fleet}. Review and commit {fleet.path.name}.")
         return 0
@@ -85,8 +87,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("one of PORT, --csv FILE, --public-key HEX and --revoke ID is wanted")
     if (arguments.public_key is not None) != (arguments.board is not None):
         raise UsageError("--public-key and --board go together", hint="a board on a PORT says itself what it is")
-    if arguments.csv is not None and (arguments.id or arguments.replace):
-        raise UsageError("--id and --replace are columns of the file that --csv names")
+    if arguments.csv is not None and (arguments.id or arguments.replace or arguments.part or arguments.chain):
+        raise UsageError("--id, --replace, --part and --chain are columns of the file that --csv names")
 
 
 def _rows(arguments: argparse.Namespace) -> tuple[Row, ...]:
@@ -94,7 +96,14 @@ def _rows(arguments: argparse.Namespace) -> tuple[Row, ...]:
 
     if arguments.csv is not None:
         return read_bulk(arguments.csv)
-    return (Row(0, arguments.port, "", arguments.id or "", arguments.labels, arguments.replace),)
+    named = (arguments.id or "", arguments.labels, arguments.replace, arguments.part, _chain(arguments))
+    return (Row(0, arguments.port, "", *named),)
+
+
+def _chain(arguments: argparse.Namespace) -> str:
+    from tinyops.device.provision.enrolling import checked_id
+
+    return checked_id(arguments.chain) if arguments.chain else ""
 
 
 def _enrol(
@@ -137,6 +146,7 @@ def _json(device: Device) -> dict[str, str | None]:
     return {
         "id": device.id,
         "board": device.board,
+        "chain": device.chain or None,
         "public_key": device.public_key or None,
         "enrolled": device.enrolled or None,
         "revoked": device.revoked or None,

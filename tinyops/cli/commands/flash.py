@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
     parser.add_argument("board", metavar="BOARD|PORT", help="a board of the catalogue, or where one is connected")
     parser.add_argument("--fleet", metavar="FLEET", help="whose firmware (default: the only fleet with this board)")
+    parser.add_argument("--part", default="", metavar="NAME", help="of a chain, where this board may be several parts")
     parser.add_argument("--file", type=Path, metavar="FILE", help="this file instead of the last release's")
     parser.add_argument("--serial", metavar="NUMBER", help="the board's serial number on USB, when there are several")
     parser.add_argument("--port", metavar="PORT", help="the serial line through which a named board is flashed")
@@ -117,7 +118,7 @@ def _file(arguments: argparse.Namespace, board: Board) -> tuple[Path, Expected, 
     from tinyops.cli.arguments import repository_root
     from tinyops.reconcile.flashable import flashable
 
-    found = flashable(repository_root(arguments), board, arguments.fleet)
+    found = flashable(repository_root(arguments), board, arguments.fleet, arguments.part)
     what = "firmware and model" if found.model is not None else "firmware"
     expected = Expected(found.firmware, found.contract, found.model, found.bodies)
     return found.path, expected, f"{what} of fleet {found.fleet} in {found.tag}"

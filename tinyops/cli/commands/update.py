@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="this image, or a folder's for the device's board, instead of the last release's; may be given again",
     )
     parser.add_argument("--fleet", metavar="FLEET", help="whose images (default: the fleet that the device names)")
+    parser.add_argument("--part", default="", metavar="NAME", help="of a chain, where its board may be several parts")
     parser.add_argument("--release", type=int, metavar="N", help="those of release N instead of the last one's")
     parser.add_argument("--no-confirm", action="store_true", help="leave them on trial: the next reset ends it")
     parser.add_argument(
@@ -102,7 +103,7 @@ def _offers(arguments: argparse.Namespace) -> Offers:
     from tinyops.cli.arguments import repository_root
     from tinyops.reconcile.updatable import Released
 
-    return Released(repository_root(arguments), arguments.fleet, arguments.release).offers
+    return Released(repository_root(arguments), arguments.fleet, arguments.release, arguments.part).offers
 
 
 def _found(catalog: Mapping[str, Board], output: Output) -> list[str]:

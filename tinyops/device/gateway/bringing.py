@@ -13,7 +13,7 @@ from tinyops.device.gateway.ward import Ward
 from tinyops.device.gateway.who import Identity, Trouble
 from tinyops.device.update.connection import Connection
 from tinyops.device.update.decide import Offer, label
-from tinyops.device.update.session import Desk, Done, Phase, Session
+from tinyops.device.update.session import WAITS, Desk, Done, Phase, Session
 from tinyops.device.update.settings import GivenUp, UpdateFailed, Wish
 from tinyops.images import Kind, key_hash
 from tinyops.link.smp import ImageSlot
@@ -78,7 +78,8 @@ class Bringing:
         except GivenUp as error:
             return self._given_up(error, needed), None
         for one in done.images:
-            self._installed(one)
+            if one.result != WAITS:
+                self._installed(one)
         return "", None
 
     @property

@@ -28,6 +28,8 @@ from tinyops.manifest.entry import Entry
 from tinyops.manifest.progress import position
 from tinyops.manifest.report import Event, LastUpdate, SlotState
 
+WAITING = "has proven what it was given, and waits for its chain"
+
 
 @dataclass(frozen=True)
 class Visit:
@@ -108,6 +110,7 @@ def _left_alone(place: Place, ward: Ward, answer: Answer, trouble: Trouble, text
 def _meet(place: Place, ward: Ward, identity: Identity) -> Clash | None:
     """Notes who is there and tells what is new about it. Returns why it is left alone, if another answers as it."""
     with ward.lock:
+        ward.told_chains[identity.device] = identity.chain
         before = ward.roster.saw(place.address, identity)
         clash = ward.roster.clash(identity.device)
         known = ward.devices.get(identity.device)
@@ -218,8 +221,9 @@ class _Care:
         self._note(after)
         if text:
             return replace(self._visit("given-up", text, after), outcome="given-up")
-        state: State = "behind" if needs(chosen, after.slots) else "current"
-        return replace(self._visit(state, "", after), outcome="installed")
+        if needs(chosen, after.slots):
+            return self._visit("behind", WAITING if self._identity.chain else "", after)
+        return replace(self._visit("current", "", after), outcome="installed")
 
     def _again(self, seen: Seen) -> Seen:
         """As it stands now; as it stood, where it does not answer any more."""

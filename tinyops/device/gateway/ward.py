@@ -31,6 +31,7 @@ class Ward:
     patience: Patience
     now: Callable[[], datetime]
     chains: Mapping[str, str] = field(default_factory=dict)  # of devices that are parts of one
+    told_chains: dict[str, str] = field(default_factory=dict)  # as devices were told when they were enrolled
     ask_s: float = ASK_S  # how long an answer may take of a device that may not be there
     roster: Roster = field(default_factory=Roster)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -51,7 +52,7 @@ class Ward:
 
     def unit(self, device: str) -> str:
         """What takes a place in the waves of a rollout: a device, or the chain that it is a part of."""
-        return self.chains.get(device, device)
+        return self.chains.get(device) or self.told_chains.get(device) or device
 
     @property
     def moment(self) -> str:

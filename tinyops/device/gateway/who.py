@@ -22,13 +22,17 @@ _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 @dataclass(frozen=True)
 class Identity:
-    """`silicon` is its chip's number in hex, "" where it has none; `keys` those that it believes of images."""
+    """`silicon` is its chip's number in hex, "" where it has none; `keys` those that it believes of images.
+
+    `board` is what its fleet calls it: a kind of board, or the part of a chain. `chain` is that chain's id, "" without.
+    """
 
     device: str
     fleet: str
     board: str
     silicon: str
     keys: tuple[bytes, ...] = ()
+    chain: str = ""
 
     def same_board(self, other: Identity) -> bool:
         """Whether it can be the same piece of hardware under the same name."""
@@ -67,20 +71,32 @@ def judge(info: BoardInfo, values: dict[int, bytes], where: str) -> Answer:
         )
     try:
         device = _DEVICE.validate_python(_text(values, Tag.DEVICE))
-        fleet, board = (_NAME.validate_python(_text(values, tag)) for tag in (Tag.FLEET, Tag.BOARD))
-    except ValidationError:
+        fleet = _NAME.validate_python(_text(values, Tag.FLEET))
+        hardware, part, chain = _place(_text(values, Tag.BOARD))
+    except (ValidationError, ValueError):
         raise Garbled(f"{where}: its settings name no device, fleet and board", hint="enrol it again") from None
     keys = values.get(Tag.IMAGE_KEYS, b"")
     identity = Identity(
         device,
         fleet,
-        board,
+        part or hardware,
         info.silicon.hex() if info.silicon else "",
         tuple(keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)),
+        chain,
     )
-    if board != info.board:
-        return Answer(info, identity, "other-board", f"was enrolled as a {board}, and runs firmware for a {info.board}")
+    if hardware != info.board:
+        why = f"was enrolled as a {hardware}, and runs firmware for a {info.board}"
+        return Answer(info, identity, "other-board", why)
     return Answer(info, identity)
+
+
+def _place(text: str) -> tuple[str, str, str]:
+    """Board, and of a part of a chain its part and its chain, "" where it is none. Raises ValueError."""
+    board, part, chain = (*text.split("/"), "", "")[:3]
+    if text.count("/") > 2:
+        raise ValueError(text)
+    _NAME.validate_python(board)
+    return board, _NAME.validate_python(part) if part else "", _DEVICE.validate_python(chain) if chain else ""
 
 
 def leading_values(data: bytes) -> dict[int, bytes]:

@@ -11,7 +11,7 @@ from tinyops.errors import Problem, SpecError
 from tinyops.files import MIB, read_bounded
 
 ROWS_MAX = 1000
-COLUMNS = ("port", "serial", "id", "labels", "replace")
+COLUMNS = ("port", "serial", "id", "labels", "replace", "part", "chain")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Row:
     id: str = ""
     labels: str = ""
     replace: str = ""
+    part: str = ""
+    chain: str = ""
 
 
 def read_bulk(path: Path) -> tuple[Row, ...]:
@@ -60,7 +62,7 @@ def _row(number: int, line: str, columns: Sequence[str]) -> Row | str:
     row = Row(number, **dict(zip(columns, fields, strict=False)))
     if not row.port and not row.serial:
         return "neither a port nor a serial number"
-    for name in filter(None, (row.id, row.replace)):
+    for name in filter(None, (row.id, row.replace, row.chain)):
         try:
             check_id(name)
         except ValueError as error:

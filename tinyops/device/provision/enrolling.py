@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
@@ -48,12 +48,15 @@ class Network:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What is asked for. `image_keys` are the public keys that may sign images; `boards` those of the fleet."""
+    """What is asked for. `image_keys` are the public keys that may sign images; `boards` those of the fleet; of a
+    chain each part by its name, with its board in the catalogue.
+    """
 
     fleet: str
     boards: Collection[str]
     image_keys: Sequence[PublicKey]
     network: Network = Network()
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_keys(keys: Sequence[PublicKey]) -> None:
@@ -93,7 +96,9 @@ def enrol(board: Managed, found: Device, wanted: Enrolment, today: date) -> Devi
     settings = Settings(
         device=checked_id(found.id),
         fleet=wanted.fleet,
-        board=found.board,
+        board=wanted.parts.get(found.board, found.board),
+        part=found.board if wanted.parts else "",
+        chain=found.chain,
         image_keys=tuple(key_.raw for key_ in sorted(wanted.image_keys, key=lambda one: one.key_id)),
         report_public_key=key.public.raw,
         endpoint=wanted.network.endpoint,
@@ -130,6 +135,22 @@ def check_board(port: str, info: BoardInfo, wanted: Enrolment) -> None:
             f"{port}: runs firmware of fleet {info.fleet or '(none)'}, not of {wanted.fleet}",
             hint=f"`tinyops flash {port} --fleet {wanted.fleet}` first",
         )
+
+
+def part_of(port: str, info: BoardInfo, wanted: Enrolment, named: str) -> str:
+    """What the fleet calls a device: its board, or the part of its chain that is `named`, or the only one that it can
+    be. Raises UsageError.
+    """
+    if not wanted.parts:
+        if named:
+            raise UsageError(f"--part: fleet {wanted.fleet} is no chain", hint="leave it away")
+        return info.board
+    able = [part for part, board in wanted.parts.items() if board == info.board and named in ("", part)]
+    if len(able) != 1:
+        is_what = f"is no {named}" if named else "may be any of several parts" if able else "is no part"
+        parts = ", ".join(f"{part} (a {board})" for part, board in wanted.parts.items())
+        raise UsageError(f"{port}: a {info.board} {is_what} of fleet {wanted.fleet}", hint=f"--part: {parts}")
+    return able[0]
 
 
 def _write(board: Managed, settings: Settings) -> None:

@@ -51,7 +51,7 @@ class Tag(IntEnum):
 TAG_TEXT: Mapping[Tag, str] = {
     Tag.DEVICE: "the device's id, ASCII",
     Tag.FLEET: "its fleet, ASCII",
-    Tag.BOARD: "its board in the catalogue, ASCII",
+    Tag.BOARD: "its board in the catalogue, ASCII; of a part of a chain /PART/CHAIN behind it",
     Tag.IMAGE_KEYS: "Ed25519 public keys that may sign images, 32 bytes each",
     Tag.REPORT_PUBLIC_KEY: "public half of its own key, 32 bytes",
     Tag.ENDPOINT: "where releases are, a URL in ASCII",
@@ -64,7 +64,7 @@ TAG_TEXT: Mapping[Tag, str] = {
 LENGTHS: Mapping[Tag, tuple[int, int]] = {
     Tag.DEVICE: (1, 63),
     Tag.FLEET: (1, 63),
-    Tag.BOARD: (1, 63),
+    Tag.BOARD: (1, 191),
     Tag.IMAGE_KEYS: (IMAGE_KEYS[0] * KEY_BYTES, IMAGE_KEYS[1] * KEY_BYTES),
     Tag.REPORT_PUBLIC_KEY: (KEY_BYTES, KEY_BYTES),
     Tag.ENDPOINT: (1, 200),
@@ -91,13 +91,15 @@ class Settings:
     report_key: bytes = field(default=b"", repr=False)
     roots: tuple[bytes, ...] = ()
     written: int = 0
+    part: str = ""  # of a chain, as its fleet calls it
+    chain: str = ""  # its id: what takes a place in waves
 
     def values(self) -> dict[Tag, bytes]:
         """Those that are there, by tag."""
         found = {
             Tag.DEVICE: self.device.encode(),
             Tag.FLEET: self.fleet.encode(),
-            Tag.BOARD: self.board.encode(),
+            Tag.BOARD: "/".join((self.board, self.part, self.chain)).rstrip("/").encode(),
             Tag.IMAGE_KEYS: b"".join(self.image_keys),
             Tag.REPORT_PUBLIC_KEY: self.report_public_key,
             Tag.ENDPOINT: self.endpoint.encode(),

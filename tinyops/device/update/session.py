@@ -19,13 +19,16 @@ from tinyops.device.update.settings import GivenUp, Stop, UpdateFailed, Watch, W
 from tinyops.device.update.upload import Upload
 from tinyops.errors import TinyopsError
 from tinyops.images import Kind
+from tinyops.images.members import set_of
 from tinyops.link.client import LinkError
 from tinyops.link.smp import BoardInfo, Refused, SelfTest, UpdateState
 
 Offers: TypeAlias = Callable[[BoardInfo], Sequence[Offer]]
 Origins: TypeAlias = Callable[[str], tuple[int, ...]]
 RESET_AGAIN_S = 3.0
-Result: TypeAlias = Literal["ran already", "confirmed", "on trial"]
+PROOF_LOOKS = 5  # at a part that proves itself: between two of its inferences, as a rule at once
+Result: TypeAlias = Literal["ran already", "confirmed", "on trial", "waits for its chain"]
+WAITS: Result = "waits for its chain"
 Phase: TypeAlias = Literal["upload", "test", "confirm"]
 
 
@@ -124,7 +127,7 @@ class Session:
             return first, self._bring(model)
         try:
             second = self._to_trial(model)
-            if second.result != "ran already":
+            if second.result == "on trial":
                 self._check(model)
         except (UpdateFailed, LinkError):
             self._say("the firmware is on trial and its model does not run: back to what was")
@@ -156,9 +159,29 @@ class Session:
         if step in (Step.UPLOAD, Step.TEST):
             self._desk.before(offer, "test")
             self._ask_refusable(offer, lambda: self._to.call(lambda board: board.test_image(image.digest)))
+        if set_of(image) is not None:
+            return replace(done, result=self._prove(offer))
         if step is not Step.CONFIRM:
             self._start(offer)
         return done
+
+    def _prove(self, offer: Offer) -> Result:
+        """Waits until the part of a chain has proven itself in its slot; the chain says when it runs, not this host.
+        Raises UpdateFailed with the reason when it has not.
+        """
+        for look in range(PROOF_LOOKS):
+            if look > 0:
+                self._to.stop.wait(self._wish.patience.poll_s)
+                self._to.check()
+            seen, state = self._look(), self._state(offer.image.kind)
+            stands = decide.trial_of(offer.image, seen, state)
+            if stands is Trial.REVERTED:
+                raise self._reverted(offer, state)
+            if stands is Trial.CONFIRMED:
+                self._say(f"{offer.label} runs, with its chain")
+                return "confirmed"
+        self._say(f"{offer.label} waits for its chain")
+        return WAITS
 
     def _upload(self, offer: Offer, done: Done) -> Done:
         self._say(f"sending {offer.label}, {len(offer.data):,} bytes, in messages of {self._to.message_bytes:,}")
@@ -228,7 +251,7 @@ class Session:
     # -- and from there -----------------------------------------------------------------------------
 
     def _confirm(self, offer: Offer, done: Done) -> Done:
-        if done.result == "ran already":
+        if done.result != "on trial":
             return done
         self._check(offer)
         if not self._wish.confirm:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from tinyops.errors import ToolError
 
@@ -26,7 +26,32 @@ def rounds(base: bytes, result: bytes) -> Sequence[Round]:
 
     Raises ToolError when the library that searches is not there.
     """
-    return min((list(_searched(base, result)), _in_place(base, result)), key=_bits)
+    return min((that_make(_searched(base, result), result), _in_place(base, result)), key=_bits)
+
+
+def that_make(found: Iterable[Round], result: bytes) -> list[Round]:
+    """The same without rounds that make nothing, which a device refuses.
+
+    They only go elsewhere in the base: the round before goes there at once. Before the first, a byte comes as it is.
+    """
+    kept: list[Round] = []
+    ahead = 0
+    for one in found:
+        makes = bool(one.differences or one.literals)
+        if kept:
+            kept += [one] if makes else []
+            kept[-1] = kept[-1] if makes else replace(kept[-1], seek=kept[-1].seek + one.seek)
+        elif not makes:
+            ahead += one.seek
+        elif not ahead:
+            kept.append(one)
+        elif one.differences:
+            rest = Round(one.differences[1:], one.literals, one.seek)
+            kept.append(Round(b"", result[:1], ahead + 1))
+            kept = [*kept, rest] if rest.differences or rest.literals else [replace(kept[0], seek=ahead + 1 + one.seek)]
+        else:
+            kept.append(replace(one, seek=ahead + one.seek))
+    return kept
 
 
 def _in_place(base: bytes, result: bytes) -> list[Round]:

@@ -11,7 +11,7 @@ from tinyops.errors import SpecError
 from tinyops.manifest.document import FleetEntry, FleetRollout
 from tinyops.manifest.progress import ONLINE_KEYS_MAX, progress_file
 from tinyops.plan import Action, Change, Plan, Reason
-from tinyops.reconcile.device_lists import devices_of
+from tinyops.reconcile.device_lists import devices_of, members_of
 from tinyops.reconcile.rollout.published import TRUST_FOLDER, online_keys
 from tinyops.reconcile.rollout.quarantine import GATE, is_halted, lifting
 from tinyops.reconcile.rollout.starting import Terms, is_finished, terms_of
@@ -41,7 +41,10 @@ def units(world: World, entry: Loaded[Fleet]) -> Collection[str] | None:
     A gateway that runs no model stands in a list with a board that the fleet does not have, and takes no place.
     """
     listed = devices_of(world, entry)
-    return listed.units(entry.document.spec.targets) if listed is not None else None
+    if listed is not None:
+        return listed.units(entry.document.spec.targets)
+    members = members_of(world.repository, entry)
+    return members.chains if members is not None else None
 
 
 def mark_terms(world: World, desired: dict[str, Any], released: dict[str, Any], day: date) -> None:

@@ -494,11 +494,17 @@ int32_t tinyops_part_gives(tinyops_app *app) {
 
 void tinyops_part_invoked(tinyops_app *app) {
   tinyops_part *part = part_of(app);
-  if (is_first(part) && is_ready(stands(part))) {
-    if (part->out.active != 0) {
-      drop(part);
-    }
+  if (!is_first(part) || is_alone(part)) {
+    return;
+  }
+  const tinyops_part_standing standing = stands(part);
+  if (part->out.active != 0) {
+    drop(part);
+  }
+  if (is_ready(standing)) {
     (void)tinyops_part_gives(app);
+  } else { /* else whoever waits for the result would wait for ever */
+    miss(part, ++part->number, standing);
   }
 }
 

@@ -16,7 +16,6 @@ enum {
   HEAD = 2, /* type and sequence */
   CRC = 4,
   RANGE = 4,
-  FIRST_QUESTION_MS = 50,
   ASKS_MAX = 8,
   DAMAGED_MAX = 3
 };
@@ -146,8 +145,7 @@ void tinyops_pieces_begin(tinyops_pieces_out *out, const tinyops_message *messag
                               .crc = tinyops_message_crc(message, set, number),
                               .pieces = pieces_of(message),
                               .begun_ms = now_ms,
-                              .told_ms = now_ms,
-                              .wait_ms = FIRST_QUESTION_MS};
+                              .told_ms = now_ms};
   out->active = out->pieces > 0 && out->pieces <= TINYOPS_PART_PIECES_MAX;
   for (uint32_t i = 0; out->active != 0 && i < out->pieces; i++) {
     set_bit(out->pending, i);
@@ -173,11 +171,12 @@ static uint32_t put_piece(const tinyops_pieces_out *out, uint8_t *frame, uint32_
 
 static uint32_t ask_whether_whole(tinyops_pieces_out *out, uint8_t *frame, uint32_t now_ms,
                                   uint32_t longest_ms) {
-  if (now_ms - out->told_ms < out->wait_ms) {
+  const uint32_t wait_ms = out->wait_ms != 0 ? out->wait_ms : longest_ms / 2;
+  if (now_ms - out->told_ms < wait_ms) {
     return 0;
   }
   out->told_ms = now_ms;
-  out->wait_ms = smaller(2 * out->wait_ms, longest_ms);
+  out->wait_ms = longest_ms;
   return put_piece(out, frame, 0, 0);
 }
 
@@ -205,7 +204,7 @@ int32_t tinyops_pieces_missing(tinyops_pieces_out *out, uint8_t sequence, const 
     return 0;
   }
   out->told_ms = now_ms;
-  out->wait_ms = FIRST_QUESTION_MS;
+  out->wait_ms = 0;
   if (bytes == 0) {
     out->active = 0;
     return 1;

@@ -173,6 +173,9 @@ static void confirm_late(tinyops_slots *slots) {
 
 static int32_t find_spare(void *context, tinyops_app *app, tinyops_chain_view *view) {
   tinyops_chain_spare *self = (tinyops_chain_spare *)context;
+  if (app->board->updates == 0) { /* nothing can be replaced: what runs stays */
+    return 0;
+  }
   tinyops_slots *slots = app->board->updates->slots;
   const uint32_t loads = app->loads;
   confirm_late(slots);

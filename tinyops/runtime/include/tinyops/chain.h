@@ -124,7 +124,7 @@ typedef struct {
   uint32_t left;     /* pieces that are to be sent */
   uint32_t begun_ms; /* when it was begun */
   uint32_t told_ms;  /* when something was sent or came last */
-  uint32_t wait_ms;  /* until it asks whether the message is whole */
+  uint32_t wait_ms;  /* until it asks again whether the message is whole; 0: it has not */
   uint8_t active;
   uint8_t pending[TINYOPS_PART_PIECES_MAX / 8];
 } tinyops_pieces_out;

@@ -1,13 +1,14 @@
 /* A part of a chain on a board with an operating system.
  *
- *   part --model MODEL.SO [--line STREAM] [--upstream STREAM] [--replay FILE] [--bridge STREAM]
+ *   part --model MODEL.SO | --slots FOLDER [--line STREAM] [--upstream STREAM] [--replay FILE]
+ * [--bridge STREAM]
  *
  * STREAM: see stream.h. The line leads to the part after, or to the host of the last part, by
  * default on standard input and output; --upstream leads to the part before. --replay gives the
  * samples of a recording as the sensor's of a first part, see replay.h. Whoever connects at
  * --bridge speaks with the part before as its host: its bytes pass to there, and all that comes
- * from there passes to it. Place in the chain and contract are built in. 2: it cannot start. */
-#include <dlfcn.h>
+ * from there passes to it. --slots: two models, of which one runs until the chain has another set;
+ * see models.h. Place in the chain and contract are built in. 2: it cannot start. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "models.h"
 #include "part_settings.h"
 #include "replay.h"
 #include "stream.h"
@@ -125,43 +127,6 @@ static void idle(void *context) {
   (void)poll(wait, 3, ms);
 }
 
-/* dlsym gives an object pointer; POSIX promises that it holds a function's address too. */
-static void find(void *object, const char *name, void *function) {
-  void *found = dlsym(object, name);
-  if (found == NULL) {
-    fail("model", dlerror());
-  }
-  memcpy(function, &found, sizeof(found));
-}
-
-/* A model that is no part of one is found out by its missing words. */
-static const uint32_t *load(const char *path, tinyops_app_model *model) {
-  static const uint32_t none[1];
-  void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (object == NULL) {
-    fail("model", dlerror());
-  }
-  find(object, "tinyops_model", &model->header);
-  find(object, "tinyops_model_init", &model->init);
-  find(object, "tinyops_model_push", &model->push);
-  find(object, "tinyops_model_prepare", &model->prepare);
-  find(object, "tinyops_model_invoke", &model->invoke);
-  const uint32_t *words = dlsym(object, "tinyops_model_part_words");
-  return words != NULL ? words : none;
-}
-
-static uint32_t arena_bytes(const tinyops_app_model *model, const uint32_t *words) {
-  const tinyops_model_part *part = (const tinyops_model_part *)(const void *)words;
-  uint64_t bytes = (uint64_t)model->header->arena_bytes + 4u * TINYOPS_ARENA_ALIGN;
-  if (part->magic == TINYOPS_MODEL_PART_MAGIC) {
-    bytes += (uint64_t)part->held_bytes + part->gives_bytes;
-  }
-  if (bytes > UINT32_MAX / 2u) {
-    fail("model", "wants more memory than there is");
-  }
-  return (uint32_t)bytes;
-}
-
 static void open_stream(stream *self, const char *option, const char *spec) {
   const char *wrong = stream_open(self, spec);
   if (wrong != NULL) {
@@ -170,12 +135,15 @@ static void open_stream(stream *self, const char *option, const char *spec) {
   }
 }
 
-static void read_options(machine *self, int count, char **words, const char **model) {
+static void read_options(machine *self, int count, char **words, const char **model,
+                         const char **slots) {
   const char *line = "std", *upstream = NULL;
   for (int i = 1; i < count; i += 2) {
     const char *value = i + 1 < count ? words[i + 1] : "";
     if (strcmp(words[i], "--model") == 0) {
       *model = value;
+    } else if (strcmp(words[i], "--slots") == 0) {
+      *slots = value;
     } else if (strcmp(words[i], "--line") == 0) {
       line = value;
     } else if (strcmp(words[i], "--upstream") == 0) {
@@ -193,9 +161,10 @@ static void read_options(machine *self, int count, char **words, const char **mo
       fail(words[i], "unknown option");
     }
   }
-  if (*model == NULL || (PART_POSITION > 0) != (upstream != NULL)) {
-    fail("usage", PART_POSITION > 0 ? "part --model MODEL.SO --upstream STREAM [OPTION]..."
-                                    : "part --model MODEL.SO [OPTION]..., without --upstream");
+  if ((*model == NULL) == (*slots == NULL) || (PART_POSITION > 0) != (upstream != NULL)) {
+    fail("usage", PART_POSITION > 0
+                      ? "part --model MODEL.SO | --slots FOLDER --upstream STREAM [OPTION]..."
+                      : "part --model MODEL.SO | --slots FOLDER [OPTION]..., without --upstream");
   }
   open_stream(&self->line, "--line", line);
   if (upstream != NULL) {
@@ -210,10 +179,11 @@ int main(int count, char **words) {
   static int16_t frame[FRAME_VALUES + 1];
   static machine self;
   static tinyops_part part;
-  const char *model = NULL;
+  static part_models models;
+  const char *model = NULL, *slots = NULL;
   (void)signal(SIGPIPE, SIG_IGN);
   self.opened_us = now_us();
-  read_options(&self, count, words, &model);
+  read_options(&self, count, words, &model, &slots);
   const tinyops_port port = {.context = &self,
                              .read_byte = read_byte,
                              .write = write_bytes,
@@ -225,20 +195,34 @@ int main(int count, char **words) {
                              .now_ms = now_ms,
                              .sensor = self.replays ? &sensor : NULL,
                              .upstream = PART_POSITION > 0 ? &upstream : NULL};
-  tinyops_app_board board = {.port = &port,
-                             .name = PART_BOARD,
-                             .contract = contract,
-                             .frame = frame,
-                             .frame_values = FRAME_VALUES,
-                             .rate_millihz = self.replays && RATE_MILLIHZ == 0 ? 1 : RATE_MILLIHZ};
+  static tinyops_app_board board;
+  board = (tinyops_app_board){.port = &port,
+                              .name = PART_BOARD,
+                              .contract = contract,
+                              .frame = frame,
+                              .frame_values = FRAME_VALUES,
+                              .rate_millihz = self.replays && RATE_MILLIHZ == 0 ? 1 : RATE_MILLIHZ};
   static tinyops_part_inlet inlet;
-  tinyops_part_place place = {.position = PART_POSITION,
-                              .parts = PART_COUNT,
-                              .after_ms = PART_AFTER_MS,
-                              .inlet = PART_POSITION > 0 ? &inlet : NULL};
-  place.words = load(model, &board.loaded);
-  board.arena_bytes = arena_bytes(&board.loaded, place.words);
-  if (posix_memalign(&board.arena, TINYOPS_ARENA_ALIGN, board.arena_bytes) != 0) {
+  static tinyops_part_place place;
+  place = (tinyops_part_place){.position = PART_POSITION,
+                               .parts = PART_COUNT,
+                               .after_ms = PART_AFTER_MS,
+                               .inlet = PART_POSITION > 0 ? &inlet : NULL};
+  const char *wrong =
+      slots != NULL ? part_models_open(&models, slots) : part_model_load(&models.models[0], model);
+  if (wrong != NULL) {
+    fail(slots != NULL ? slots : model, wrong);
+  }
+  const part_model *first = &models.models[models.active];
+  board.loaded = first->model;
+  board.arena_bytes = part_model_bytes(first);
+  place.words = first->words;
+  models.board = &board;
+  models.place = &place;
+  place.switching = slots != NULL ? &part_models_switching : NULL;
+  place.switching_context = &models;
+  if (board.arena_bytes == 0 ||
+      posix_memalign(&board.arena, TINYOPS_ARENA_ALIGN, board.arena_bytes) != 0) {
     fail("memory", "not enough");
   }
   (void)tinyops_part_init(&part, &board, &place);

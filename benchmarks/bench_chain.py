@@ -1,0 +1,85 @@
+"""What a link between two parts costs: bytes on the wire beside the tensors', as the C code puts them there.
+
+python benchmarks/bench_chain.py [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from _timing import heading, table
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tinyops.link.protocol import DATA_MAX
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNTIME = ROOT / "tinyops/runtime"
+# Tensors of a boundary: one of 4 bytes and a large one. VWW's, a KWS model's, 10 KB.
+SIZES = (1152, 8000, 10_240)
+SMALL = 4
+MOST_PERCENT = 5.0
+ANSWER_BYTES = 7  # MISSING without ranges: type, sequence, CRC, one byte of COBS, two zeros
+SECONDS = 4  # of the time that the program measures
+APPLICATION = ("app", "frame", "health", "image", "kept", "line", "sensing", "try")
+CHAIN = ("part", "pieces", "set", "standing")
+LINE = re.compile(r"^(\w+), first link: pieces (\d+) bytes (\d+) answers (\d+) states (\d+)$", re.MULTILINE)
+
+
+def build(folder: Path, tensor_bytes: int, *, worst: bool) -> Path:
+    """The program of tests/runtime/run_chain.c; `worst`: without a zero, which takes the most bytes on a line."""
+    made = folder / f"run_{tensor_bytes}_{worst}"
+    sources = [*(RUNTIME / "app" / f"{n}.c" for n in APPLICATION), *(RUNTIME / "chain" / f"{n}.c" for n in CHAIN)]
+    sources += sorted((RUNTIME / "smp").glob("*.c"))
+    defined = ["-DTINYOPS_PART", f"-DTENSOR_BYTES={tensor_bytes - SMALL}", "-DAFTER_MS=20000"]
+    defined += ["-DNO_ZEROS"] if worst else []
+    command = ["gcc", "-std=c99", "-O1", *defined, "-I", str(RUNTIME / "include"), *map(str, sources)]
+    subprocess.run([*command, str(ROOT / "tests/runtime/run_chain.c"), "-o", str(made)], check=True, timeout=120)
+    return made
+
+
+def measure(program: Path, tensor_bytes: int) -> dict[str, float]:
+    """A message with its acknowledgement, in the time in which nothing is lost; states by themselves."""
+    said = subprocess.run([program, "1", "2", "0", "0", "quiet"], capture_output=True, text=True, timeout=120).stdout
+    counted = {when: [int(n) for n in rest] for when, *rest in LINE.findall(said)}
+    frames, pieces, answers, states = (b - a for a, b in zip(counted["recovering"], counted["after"], strict=True))
+    messages = frames / -(-tensor_bytes // DATA_MAX)  # nothing was lost: so no piece went twice
+    return {"message": (pieces + messages * ANSWER_BYTES) / messages, "answers": answers, "states": states / SECONDS}
+
+
+def row(folder: Path, tensor_bytes: int) -> dict[str, float]:
+    found = {worst: measure(build(folder, tensor_bytes, worst=worst), tensor_bytes) for worst in (False, True)}
+    percent = {worst: 100 * (one["message"] / tensor_bytes - 1) for worst, one in found.items()}
+    return {
+        "tensor_bytes": tensor_bytes,
+        "wire_bytes": round(found[False]["message"]),
+        "overhead_percent": round(percent[False], 2),
+        "worst_overhead_percent": round(percent[True], 2),
+        "states_a_second": round(found[False]["states"]),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [row(Path(folder), size) for size in SIZES]
+    if arguments.json:
+        print(json.dumps({"messages": rows}))
+    else:
+        heading("A message between two parts, with its acknowledgement, bytes")
+        names = ("tensors", "on the wire, both ways", "overhead, %", "without a zero, %", "states, bytes a second")
+        table(names, [tuple(f"{value:,}" for value in found.values()) for found in rows])
+        print(f"\nat most {MOST_PERCENT} %")
+    return int(any(found["worst_overhead_percent"] > MOST_PERCENT for found in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
