@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 HEADERS = ("", "variant", "validation", "right", "flash", "RAM", "image", "arena", "instr.", "why not")
 PICKED, FRONT = "→", "·"
 FOOTNOTE = (
-    f"{PICKED} picked, {FRONT} on the Pareto front; validation: the share of right windows, of recordings held back from\n"
-    "the training side; right: of those recordings; flash, RAM (with painted stack), image and arena in bytes, as\n"
-    "the board's twin measured them; instr.: the most of any golden vector"
+    f"{PICKED} picked, {FRONT} on the Pareto front; validation: the share of right windows, of recordings held back\n"
+    "from training; right: of those recordings; flash, RAM (with painted stack), image and arena in bytes, as the\n"
+    "board's twin measured them; instr.: the most of any golden vector"
 )
 TEXT_MAX = 600
 
