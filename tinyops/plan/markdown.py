@@ -35,6 +35,8 @@ NOTE = (
     f"`{UNKNOWN}`: known after apply."
 )
 
+FRONTS = "`tinyops squeeze` shows what each variant costs on its board, `--html FILE` draws the Pareto fronts."
+
 
 def mark(project: str) -> str:
     """The hidden first line by which the comment is found again."""
@@ -73,6 +75,8 @@ def _body(file: PlanFile) -> list[str]:
     ]
     if file.prices:
         sections.append([NOTE, ""])
+    if any(price.chosen is not None for price in file.prices):
+        sections.append([FRONTS, ""])
     sections += [_lost(price) for price in file.prices if price.lost]
     return [*_fitting(head, sections, "fleets"), *_data(file.findings), *_why(plan)]
 

@@ -13,7 +13,7 @@ from typing import Any
 from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step
 from tinyops.build.steps import desired_steps
 from tinyops.errors import ToolError, UsageError
-from tinyops.files import digest_json
+from tinyops.files import JsonObject, digest_json
 from tinyops.plan import Action, Bound, Change, Plan, Released, make_plan
 from tinyops.plan.diff import field_reasons, record_reasons
 from tinyops.process import run
@@ -121,7 +121,7 @@ def _of_releases(before: Side, after: Side) -> Iterator[Change]:
         else:
             reasons = (
                 *record_reasons(old[step], new[step]),
-                *field_reasons(old[step].facts, new[step].facts, "figure"),
+                *field_reasons(_figures(old[step]), _figures(new[step]), "figure"),
             )
             yield Change(kind, subject, Action.UPDATE, reasons, new[step].key)
     for name in sorted({*before.fleets, *after.fleets}):
@@ -130,6 +130,13 @@ def _of_releases(before: Side, after: Side) -> Iterator[Change]:
         else:
             reasons = (*field_reasons(before.fleets[name], after.fleets[name]),)
             yield Change("fleet", name, Action.UPDATE if reasons else Action.KEEP, reasons)
+
+
+def _figures(record: Record) -> JsonObject:
+    """The facts of a record; of a choice, what was picked and why, not what each candidate costs."""
+    choice = record.facts.get("choice")
+    told = {"why": choice.get("why"), "front": ", ".join(choice.get("front", ()))} if isinstance(choice, dict) else {}
+    return {**record.facts, "choice": told} if told else record.facts
 
 
 @contextlib.contextmanager

@@ -15,12 +15,12 @@ from tinyops.report.templating import page_environment, policy_hash, read_templa
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-HEADERS = ("", "variant", "validation [95 %]", "flash", "RAM", "image", "arena", "instr.", "why not")
+HEADERS = ("", "variant", "validation", "right", "flash", "RAM", "image", "arena", "instr.", "why not")
 PICKED, FRONT = "→", "·"
 FOOTNOTE = (
-    f"{PICKED} picked, {FRONT} on the Pareto front; validation: accuracy on recordings that are held back from the\n"
-    "training side; flash, RAM (with painted stack), image and arena in bytes, as the board's twin measured them;\n"
-    "instr.: the most of any golden vector"
+    f"{PICKED} picked, {FRONT} on the Pareto front; validation: the share of right windows, of recordings held back\n"
+    "from training; right: of those recordings; flash, RAM (with painted stack), image and arena in bytes, as the\n"
+    "board's twin measured them; instr.: the most of any golden vector"
 )
 TEXT_MAX = 600
 
@@ -83,11 +83,12 @@ def _off_front(candidate: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
 def _row(candidate: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[str, ...]:
     picked = candidate["variant"] == choice["picked"]
     mark = PICKED if picked else "" if _off_front(candidate, choice) else FRONT
-    accuracy = candidate["accuracy"]
-    share = f"{accuracy['point']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]" if accuracy else "-"
+    accuracy, rate = candidate["accuracy"], candidate["recordings"]
+    share = f"{accuracy:.3f}" if accuracy is not None else "-"
+    right = f"{rate['right']}/{rate['total']}" if rate else "-"
     names = ("flash_bytes", "ram_bytes", "image_bytes", "arena_bytes", "instructions")
     counts = [f"{candidate[name]:,}" if candidate[name] is not None else "-" for name in names]
-    return (mark, candidate["variant"], share, *counts, "" if picked else candidate["lost"])
+    return (mark, candidate["variant"], share, right, *counts, "" if picked else candidate["lost"])
 
 
 def choices_page(title: str, chosen: Iterable[Chosen]) -> str:

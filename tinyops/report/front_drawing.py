@@ -81,7 +81,7 @@ def _panel(axis: str, number: int, drawn: Sequence[Mapping[str, Any]], choice: M
     limit = choice["budget"].get("gates", {}).get(f"{axis}_max")
     if limit is not None and limit < 1.5 * max(values):
         values.append(limit)
-    accuracies = [c["accuracy"]["point"] for c in drawn]
+    accuracies = [c["accuracy"] for c in drawn]
     return _Panel(axis, GAP + number * (WIDTH + GAP) + LEFT, _range(values), _range(accuracies))
 
 
@@ -117,7 +117,7 @@ def _limits(panel: _Panel, choice: Mapping[str, Any]) -> Iterator[str]:
     if limit is not None and limit < panel.values[1]:
         what = f"<title>{panel.axis}_max</title>"
         yield f'<path class="limit" d="M{panel.x(limit):.1f} {TOP}V{TOP + HEIGHT}">{what}</path>'
-    on = [c["accuracy"]["point"] for c in choice["candidates"] if c["variant"] in choice["front"]]
+    on = [c["accuracy"] for c in choice["candidates"] if c["variant"] in choice["front"]]
     least = max(on, default=0.0) - choice["loss_max"]
     if not choice["unmet"] and panel.accuracies[0] < least:
         what = f"<title>loss_max: {choice['loss_max']:g} below the best that fits</title>"
@@ -126,7 +126,7 @@ def _limits(panel: _Panel, choice: Mapping[str, Any]) -> Iterator[str]:
 
 def _line(panel: _Panel, drawn: Sequence[Mapping[str, Any]], front: Sequence[str]) -> Iterator[str]:
     """The steps between those of the front that nothing beats in this figure alone."""
-    on = [(c[panel.axis], c["accuracy"]["point"]) for c in drawn if c["variant"] in front]
+    on = [(c[panel.axis], c["accuracy"]) for c in drawn if c["variant"] in front]
     best: list[tuple[float, float]] = []
     for value, accuracy in sorted(on, key=lambda p: (p[0], -p[1])):
         if not best or accuracy > best[-1][1]:
@@ -138,9 +138,9 @@ def _line(panel: _Panel, drawn: Sequence[Mapping[str, Any]], front: Sequence[str
 
 
 def _mark(panel: _Panel, candidate: Mapping[str, Any], choice: Mapping[str, Any]) -> str:
-    x, y = panel.x(candidate[panel.axis]), panel.y(candidate["accuracy"]["point"])
+    x, y = panel.x(candidate[panel.axis]), panel.y(candidate["accuracy"])
     name, why = candidate["variant"], candidate["lost"] or f"picked: {choice['why']}"
-    figure = f"{candidate['accuracy']['point']:.3f}, {candidate[panel.axis]:,} {PANELS[panel.axis]}"
+    figure = f"{candidate['accuracy']:.3f}, {candidate[panel.axis]:,} {PANELS[panel.axis]}"
     kind = "on" if name in choice["front"] else "off"
     shape = f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
     if name == choice["picked"]:
@@ -151,10 +151,10 @@ def _mark(panel: _Panel, candidate: Mapping[str, Any], choice: Mapping[str, Any]
 def _names(panel: _Panel, drawn: Sequence[Mapping[str, Any]], choice: Mapping[str, Any]) -> Iterator[str]:
     """Of the front, from left to right, above or below each other where they would lie over one another."""
     shown = [c for c in drawn if c["variant"] in {*choice["front"], choice["picked"]}]
-    marks = [(panel.x(c[panel.axis]), panel.y(c["accuracy"]["point"])) for c in drawn]
+    marks = [(panel.x(c[panel.axis]), panel.y(c["accuracy"])) for c in drawn]
     taken = [(x - 8, x + 8, y + 4) for x, y in marks]
     for candidate in sorted(shown, key=lambda c: (c["variant"] != choice["picked"], c[panel.axis])):
-        x, y = panel.x(candidate[panel.axis]), panel.y(candidate["accuracy"]["point"])
+        x, y = panel.x(candidate[panel.axis]), panel.y(candidate["accuracy"])
         name = printable(candidate["variant"])[:NAME_MAX]
         length = 6.4 * len(name)
         start = min(max(x - length / 2, panel.left + 2), panel.left + WIDTH - LEFT - length)

@@ -49,8 +49,10 @@ def board_command(what: Boot, flash: Path, recording: Path | None, upstream: Ups
     if PART not in what.files:
         return prepare_runner(what, flash, recording, upstream)
     command: list[str | Path] = [_executable(what.file(PART)), "--line", "fd:0"]
-    one = ("slots", SLOTS) if SLOTS in what.files else ("model", "model.so")
-    command += [f"--{one[0]}", what.file(one[1]).resolve()]
+    if SLOTS in what.files:
+        command += ["--slots", what.file(SLOTS).resolve()]
+    else:
+        command += ["--model", what.file("model.so").resolve()]
     command += ["--replay", recording] if recording is not None else []
     return [*command, *(word for number in upstream.numbers for word in ("--upstream", f"fd:{number}"))]
 

@@ -37,10 +37,11 @@ def test_the_smallest_of_those_that_are_accurate_enough_is_picked_and_every_othe
     assert (found.picked, found.front, found.unmet) == (HALF, ("w0.5", "w0.25", "d0.5"), ())
     assert found.why == "the least flash of the 4 that are within 1 point of int8"
     assert found.lost == {
-        "int8": "d0.5 is as accurate and takes 10,000 bytes of flash, 500 bytes of RAM, 550,000 instructions less",
+        "int8": "d0.5 is as accurate and takes 10,000 bytes less flash, 500 bytes less RAM and 550,000 fewer "
+        "instructions",
         "w0.25": "5.0 points less accurate than int8 (loss_max 0.01)",
-        "c0.3": "w0.5 is as accurate and takes 4,000 bytes of flash, 1,000 bytes of RAM less",
-        "d0.5": "takes 10,000 bytes of flash more (prefer: size)",
+        "c0.3": "w0.5 is as accurate and takes 4,000 bytes less flash and 1,000 bytes less RAM",
+        "d0.5": "takes 10,000 bytes more flash (prefer: size)",
     }
 
 
@@ -50,7 +51,7 @@ def test_each_preference_is_what_it_says() -> None:
     assert chosen(*ALL, lean, prefer="ram").picked is lean
     assert chosen(*ALL, lean, prefer="speed").picked is FAST
     assert chosen(*ALL, lean, prefer="balanced").picked is HALF
-    assert chosen(*ALL, lean, prefer="speed").lost["w0.5"] == "takes 50,000 instructions more (prefer: speed)"
+    assert chosen(*ALL, lean, prefer="speed").lost["w0.5"] == "takes 50,000 more instructions (prefer: speed)"
     assert "flash × RAM × instructions is 77.1 % more" in chosen(INT8, FAST, HALF, prefer="balanced").lost["d0.5"]
 
 
@@ -150,6 +151,8 @@ def test_candidates_come_from_facts_and_without_a_validation_side_nobody_is_one(
     cost = {"flash_bytes": 5, "ram_bytes": 4, "image_bytes": 3, "arena_bytes": 2, "instructions": 1_000, "unfit": ""}
     found = Candidate.of("int8", squeezed, cost, 0.001)
     assert (found.accuracy, found.flash_bytes, found.milliseconds) == (0.9, 5, 1.0)
-    assert found.to_json()["accuracy"] == share
+    assert found.to_json()["recordings"] == share
+    squeezed["validation"]["windows_accuracy"] = {"point": 0.93}
+    assert Candidate.of("int8", squeezed, cost, None).accuracy == 0.93
     assert "validation side" in Candidate.of("int8", {"accuracy_int8": share}, cost, None).failed
     assert Candidate.of("int8", {"failed": "no filters\nleft"}, {"failed": "the same"}, None).failed == "no filters"

@@ -23,7 +23,7 @@ CHOICE = {
     "picked": "w0.5",
     "why": "the least flash of the 2 that are within 1 point of int8",
     "candidates": [
-        {"variant": "int8", "lost": "takes 2,144 bytes of flash more (prefer: size)"},
+        {"variant": "int8", "lost": "takes 2,144 bytes more flash (prefer: size)"},
         {"variant": "w0.5", "lost": ""},
         {"variant": "w0.1", "lost": "<script>\nno filters `left`"},
     ],
@@ -95,7 +95,7 @@ def test_a_plan_says_which_variant_a_board_gets_and_why(file: PlanFile, line: st
 def test_a_plan_file_says_why_none_of_the_others_and_is_read_back() -> None:
     file = priced(release("int8", "a"), release("w0.5", "e"))
     (price,) = file.prices
-    assert dict(price.lost)["int8"] == "takes 2,144 bytes of flash more (prefer: size)"
+    assert dict(price.lost)["int8"] == "takes 2,144 bytes more flash (prefer: size)"
     value = json.loads(json.dumps(file.to_json()))
     jsonschema.validate(value, plan_schema())
     again = read_plan(json.dumps(value).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from tinyops.artifacts import Artifact, Record
 from tinyops.boards.loader import load_catalog
 from tinyops.errors import SpecError, UsageError
 from tinyops.plan.gates import Miss
+from tinyops.reconcile.comparing import Side, _of_releases
 from tinyops.reconcile.judging import _model_misses, _with_nearest, model_digests
 from tinyops.reconcile.shifts import Reference, facts_by_board, reference_of
 from tinyops.reconcile.verbs import promote, released_models, rollback
@@ -146,3 +148,18 @@ def test_reports_are_compared_with_what_the_boards_that_send_them_run() -> None:
     assert reference_of(same, same.fleets["staging"], {"linux": 1}) == Reference(classes, (0, 10), 0.9)
     nothing = manifest({"microbit": "C"}, (plain, half))
     assert reference_of(nothing, nothing.fleets["staging"]) is None
+
+
+def test_two_releases_differ_in_what_was_picked_not_in_every_candidate() -> None:
+    def side(picked: str, flash: int) -> Side:
+        choice = {"picked": picked, "why": f"{picked} is least", "front": ["int8", picked], "candidates": [flash]}
+        record = squeezed("choose:staging/linux", "a", variant=picked, choice=choice)
+        return Side("v1", "bench", {record.step: replace(record, key=digest(picked[-1]))}, {}, None)
+
+    (change,) = _of_releases(side("w0.5", 9_000), side("w0.6", 8_000))
+    said = [str(reason) for reason in change.reasons]
+    assert said == [
+        "figure.choice.front int8, w0.5 → int8, w0.6",
+        "figure.choice.why w0.5 is least → w0.6 is least",
+        "figure.variant w0.5 → w0.6",
+    ]

@@ -16,9 +16,10 @@ from tinyops.specs.gates import BoardGates, Gates
 class Candidate:
     """A variant on one board, as it was compiled, linked and run there; None where that is not known.
 
-    `accuracy` is that of what the device computes, on the validation side, `measured` all that was measured there, as
-    gates read it. `flash_bytes` and `ram_bytes` are of model and firmware together, as releases tell them. `failed`
-    says why there is no such variant.
+    `accuracy` is what variants are compared by: the share of the validation side's windows that are right as the device
+    computes them, for there are more windows than recordings; `measured` is all that was measured there, as gates read
+    it. `flash_bytes` and `ram_bytes` are of model and firmware together, as releases tell them. `failed` says why there
+    is no such variant.
     """
 
     variant: str
@@ -46,7 +47,7 @@ class Candidate:
         instructions = cost.get("instructions")
         return Candidate(
             variant,
-            accuracy=float(measured["accuracy_int8"]["point"]),
+            accuracy=float((measured["windows_accuracy"] or measured["accuracy_int8"])["point"]),
             measured=measured,
             flash_bytes=cost.get("flash_bytes"),
             ram_bytes=cost.get("ram_bytes"),
@@ -60,7 +61,7 @@ class Candidate:
 
     def to_json(self) -> JsonObject:
         figures = {n: v for n, v in asdict(self).items() if n not in ("measured", "unfit", "failed")}
-        return {**figures, "accuracy": self.measured.get("accuracy_int8")}
+        return {**figures, "recordings": self.measured.get("accuracy_int8")}
 
 
 def validation_facts(squeezed: JsonObject) -> JsonObject | None:
@@ -68,7 +69,12 @@ def validation_facts(squeezed: JsonObject) -> JsonObject | None:
     found = squeezed.get("validation")
     if not isinstance(found, dict) or not found.get("accuracy"):
         return None
-    return {"accuracy_int8": found["accuracy"], "recall": found.get("recall", {}), "int8_loss": found.get("int8_loss")}
+    return {
+        "accuracy_int8": found["accuracy"],
+        "windows_accuracy": found.get("windows_accuracy"),
+        "recall": found.get("recall", {}),
+        "int8_loss": found.get("int8_loss"),
+    }
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,8 @@ def lacks(candidate: Candidate, budget: Budget) -> tuple[Lack, ...]:
 def _over(found: int | None, most: int | None, what: str, gate: str = "") -> Lack | None:
     if found is None or most is None or found <= most:
         return None
-    return Lack(f"needs {found - most:,} {what}", (found - most) / max(most, 1), gate)
+    over = found - most
+    return Lack(f"needs {over:,} {what if over != 1 else what.replace('s', '', 1)}", over / max(most, 1), gate)
 
 
 def _board_lacks(candidate: Candidate, budget: Budget) -> list[Lack]:

@@ -193,13 +193,25 @@ def _beaten(by: Candidate, one: Candidate, axes: Sequence[str]) -> str:
     less = [*_less(by, one, axes)]
     if not less:
         return f"{by.variant} costs the same" + (f" and is {accurate}" if points > 100 * _CLOSE else " and comes first")
-    return f"{by.variant} is {accurate} and takes {', '.join(less)} less"
+    return f"{by.variant} is {accurate} and takes {_listed(less)}"
 
 
 def _less(by: Candidate, one: Candidate, axes: Sequence[str]) -> Iterator[str]:
     for axis in axes:
         if (difference := getattr(one, axis) - getattr(by, axis)) > 0:
-            yield f"{difference:,} {_UNITS[axis]}"
+            yield _differs(difference, axis, more=False)
+
+
+def _differs(difference: int, axis: str, *, more: bool) -> str:
+    """`2,144 bytes less flash`, `5,000 more instructions`."""
+    count, memory = f"{difference:,}", _UNITS[axis].removeprefix("bytes of ")
+    if axis == "instructions":
+        return f"{count} {'more' if more else 'fewer'} {memory}"
+    return f"{count} {'bytes' if difference != 1 else 'byte'} {'more' if more else 'less'} {memory}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def _behind(
@@ -208,7 +220,8 @@ def _behind(
     """Why one of the front was not picked: what is preferred, or the first tie-break."""
     if cost(one) > cost(picked) and prefer in _FIRST:
         axis = _FIRST[prefer] if _FIRST[prefer] in axes else "flash_bytes"
-        return f"takes {getattr(one, axis) - getattr(picked, axis):,} {_UNITS[axis]} more (prefer: {prefer})"
+        difference = getattr(one, axis) - getattr(picked, axis)
+        return f"takes {_differs(difference, axis, more=True)} (prefer: {prefer})"
     if cost(one) > cost(picked):
         share = 100 * (cost(one) / cost(picked) - 1)
         return f"its {_names(axes)} is {share:,.1f} % more (prefer: {prefer})"

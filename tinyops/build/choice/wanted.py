@@ -18,7 +18,7 @@ from tinyops.specs.model import Fleet, Model
 from tinyops.specs.squeeze import Variant
 from tinyops.specs.targets import Target, chooses, fleet_targets
 
-REVISION = 1  # raised when what these steps do changes
+REVISIONS = {"cost": 1, "fits": 2, "choose": 2}  # raised when what these steps do changes
 _GUIDED = ("accuracy_min", "recall_min", "int8_loss_max")  # gates of a model that figures of a variant can miss
 
 
@@ -108,7 +108,7 @@ def _cost_step(model: Model, variant: Variant, place: Place, parts: Parts, condi
     inputs = {name: InputRef(squeezed, name) for name in MODEL_INPUTS}
     if not linked:
         inputs["firmware"] = InputRef(steps["firmware"].id, ALL_OUTPUTS)
-    settings = {**{kind: steps[kind].settings for kind in own}, "revision": REVISION}
+    settings = {**{kind: steps[kind].settings for kind in own}, "revision": REVISIONS["cost"]}
     lock = {"parts": {kind: steps[kind].lock for kind in own}}
     subject = f"{model.name}/{variant.name}/{place.kind}"
     return Step("cost", subject, settings, lock, inputs, condition=condition, fallible=True)
@@ -120,7 +120,11 @@ def _fits_step(model: Model, first: Variant, places: Iterable[Place], settings: 
         cost = f"cost:{model.name}/{first.name}/{place.kind}"
         inputs[f"{place.fleet.name}/{place.target.name}"] = InputRef(cost, FACTS)
     return Step(
-        "fits", model.name, {"variant": first.name, "targets": dict(settings), "revision": REVISION}, {}, inputs
+        "fits",
+        model.name,
+        {"variant": first.name, "targets": dict(settings), "revision": REVISIONS["fits"]},
+        {},
+        inputs,
     )
 
 
@@ -133,5 +137,10 @@ def _choose_step(model: Model, place: Place, settings: JsonObject, needed: Condi
         inputs[f"{name}/squeeze"] = InputRef(squeezed, FACTS)
         inputs[f"{name}/cost"] = InputRef(f"cost:{model.name}/{name}/{place.kind}", FACTS)
         inputs |= {f"{name}/{file}": InputRef(squeezed, file, optional=True) for file in MODEL_FILES}
-    wanted = {"variants": names, "prefer": squeeze.prefer, "loss_max": squeeze.loss_max, "revision": REVISION}
+    wanted = {
+        "variants": names,
+        "prefer": squeeze.prefer,
+        "loss_max": squeeze.loss_max,
+        "revision": REVISIONS["choose"],
+    }
     return Step("choose", f"{place.fleet.name}/{place.target.name}", settings | wanted, {}, inputs)

@@ -119,14 +119,14 @@ def _tries_again(world: World, name: str, entry: FleetEntry, day: date) -> bool:
     """Whether an override lifts the quarantine of the released content itself."""
     progress = world.progress.get(name)
     overrides = lifting(world.fleets[name].spec.overrides, entry, progress)
-    model = next(iter(released_models(world, name)), None)
+    models = {*released_models(world, name)}
     return is_halted(entry, progress) and any(
-        o.gate == GATE and o.digest == model and day <= o.until for o in overrides
+        o.gate == GATE and o.digest in models and day <= o.until for o in overrides
     )
 
 
 def released_models(world: World, name: str) -> Iterator[str]:
-    """The int8 model that a release gives a fleet."""
+    """The int8 models that a release gives a fleet."""
     for step in dict.fromkeys(target.measured_step for target in world.targets[name].values()):
         if (record := world.released_records.get(step)) is not None:
             yield record.outputs["int8.tflite"].digest

@@ -8,6 +8,7 @@
 #include "flash.h"
 #include "pins.h"
 #include "startup.h"
+#include "upstream.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define CLOCK(offset) REGISTER(0x40000000u + (offset))
@@ -231,5 +232,8 @@ void tinyops_port_open(tinyops_port *port) {
 #endif
 #if __ARM_ARCH >= 7
   port->supply_mv = supply_mv;
+#endif
+#if defined(TINYOPS_PART)
+  port->upstream = nrf5_open_upstream();
 #endif
 }

@@ -16,7 +16,7 @@
 #define TINYOPS_SETTINGS_DEVICE 0x01u
 /* its fleet, ASCII */
 #define TINYOPS_SETTINGS_FLEET 0x02u
-/* its board in the catalogue, ASCII */
+/* its board in the catalogue, ASCII; of a part of a chain /PART/CHAIN behind it */
 #define TINYOPS_SETTINGS_BOARD 0x03u
 /* Ed25519 public keys that may sign images, 32 bytes each */
 #define TINYOPS_SETTINGS_IMAGE_KEYS 0x04u

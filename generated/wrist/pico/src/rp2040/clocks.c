@@ -43,6 +43,7 @@ enum {
 
 /* GPIO and its pads, both PLLs, UART0, timer, ADC, the chip's identity. */
 #define USED (1u << 5 | 1u << 8 | 1u << 12 | 1u << 13 | 1u << 22 | 1u << 21 | 1u << 0 | 1u << 19)
+#define UART1 (1u << 23)
 #define PLLS (1u << 12 | 1u << 13)
 #define CRYSTAL_ON (0xfabu << 12 | 0xaa0u) /* 1 to 15 MHz */
 #define CRYSTAL_STABLE (1u << 31)
@@ -103,4 +104,11 @@ void rp2040_open_clocks(void) {
   start_pll(PLL_USB, 100, 5, 5);
   run_from_pll();
   WATCHDOG_TICK = TICK_ON | CRYSTAL_MHZ;
+}
+
+void rp2040_open_uart1(void) {
+  RESETS_SET(RESET) = UART1;
+  RESETS_CLEAR(RESET) = UART1;
+  while ((RESETS(RESET_DONE) & UART1) == 0) {
+  }
 }

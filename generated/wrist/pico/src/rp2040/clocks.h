@@ -10,4 +10,7 @@ enum { RP2040_CORE_HZ = 125000000, RP2040_TIMER_HZ = 1000000 };
  * called again. */
 void rp2040_open_clocks(void);
 
+/* Takes the second UART out of its reset. */
+void rp2040_open_uart1(void);
+
 #endif

@@ -1,5 +1,5 @@
-/* RP2040 on a Raspberry Pi Pico: UART0 on GP0 and GP1 as serial line; LED and supply voltage where
- * the board's pins.h has them. No USB.
+/* RP2040 on a Raspberry Pi Pico: UART0 on GP0 and GP1 as serial line, UART1 on GP4 and GP5 to the
+ * part before in a chain; LED and supply voltage where the board's pins.h has them. No USB.
  *
  * Facts: RP2040 datasheet 2.8.1 (resets), 2.19 (GPIO), 4.2 (UART), 4.6 (timer), 4.7 (watchdog),
  * 4.9 (ADC); Pico datasheet 2.1 (pins). */
@@ -16,6 +16,7 @@
 #endif
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define UART(offset) REGISTER(0x40034000u + (offset))
+#define UPSTREAM(offset) REGISTER(0x40038000u + (offset))
 #define TIMER_NOW REGISTER(0x40054028u)
 #define TIMER_NOW_HIGH REGISTER(0x40054024u)
 #define ALARM REGISTER(0x40054010u)
@@ -38,13 +39,20 @@ enum {
   UART_INTERRUPTS_ON = 0x38,
   UART_BAUD = TINYOPS_BAUD,
   UART_IRQ = 20,
+  UPSTREAM_IRQ = 21,
   ALARM_IRQ = 0,
 
-  TICK_US = 500000,      /* a sleep's longest */
+#if defined(TINYOPS_PART)
+  TICK_US = 5000, /* a sleep's longest: a part tells its neighbours in time */
+#else
+  TICK_US = 500000, /* a sleep's longest */
+#endif
   SENSOR_TICK_US = 5000, /* the same while a sensor samples */
 
   PIN_TX = 0,
   PIN_RX = 1,
+  PIN_UPSTREAM_TX = 4,
+  PIN_UPSTREAM_RX = 5,
   PIN_IS_UART = 2,
   PAD_PULLED_UP = 0x48 /* input on */
 };
@@ -77,6 +85,42 @@ static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
   }
 }
 
+#if defined(TINYOPS_PART)
+static int32_t read_upstream(void *context) {
+  (void)context;
+  if ((UPSTREAM(UART_FLAGS) & UART_NOTHING_RECEIVED) != 0) {
+    return TINYOPS_PORT_NO_BYTE;
+  }
+  return (int32_t)(UPSTREAM(UART_DATA) & 0xffu);
+}
+
+static void write_upstream(void *context, const uint8_t *bytes, uint32_t count) {
+  (void)context;
+  for (uint32_t i = 0; i < count; i++) {
+    while ((UPSTREAM(UART_FLAGS) & UART_TX_FULL) != 0) {
+    }
+    UPSTREAM(UART_DATA) = bytes[i];
+  }
+}
+
+static const tinyops_port_stream *open_upstream(void) {
+  static const tinyops_port_stream upstream = {read_upstream, write_upstream};
+  rp2040_open_uart1();
+  PIN_PAD(PIN_UPSTREAM_RX) = PAD_PULLED_UP;
+  PIN_FUNCTION(PIN_UPSTREAM_TX) = PIN_IS_UART;
+  PIN_FUNCTION(PIN_UPSTREAM_RX) = PIN_IS_UART;
+  UPSTREAM(UART_CONTROL) = 0;
+  UPSTREAM(UART_DIVIDER) = UART_DIVISOR >> 6;
+  UPSTREAM(UART_FRACTION) = UART_DIVISOR & 63u;
+  UPSTREAM(UART_LINE) = UART_8_BITS_FIFO;
+  UPSTREAM(UART_LEVELS) = 0;
+  UPSTREAM(UART_INTERRUPTS_ON) = UART_RECEIVED_OR_TIMEOUT;
+  UPSTREAM(UART_CONTROL) = UART_ON;
+  tinyops_startup_wake_by(UPSTREAM_IRQ);
+  return &upstream;
+}
+#endif
+
 static void start_ticks(void *context) {
   const tinyops_port *port = (const tinyops_port *)context;
   tinyops_startup_clear_cycles(port->cycle_bits);
@@ -98,6 +142,9 @@ static void idle(void *context) {
   tinyops_startup_sleep(UART_IRQ);
   ALARM_INTERRUPT = 1;
   tinyops_startup_forget(ALARM_IRQ);
+#if defined(TINYOPS_PART)
+  tinyops_startup_forget(UPSTREAM_IRQ);
+#endif
 }
 
 static void feed_watchdog(void *context) {
@@ -174,6 +221,9 @@ void tinyops_port_open(tinyops_port *port) {
 #endif
     .keep = tinyops_ram_keep(), .keep_bytes = tinyops_ram_keep_bytes(),
   };
+#if defined(TINYOPS_PART)
+  port->upstream = open_upstream();
+#endif
   if (rp2040_flash_read_number((uint8_t *)port->silicon) == 0) {
     port->silicon_bytes = RP2040_FLASH_NUMBER_BYTES;
   }
