@@ -28,7 +28,7 @@ MOST_PERCENT = 5.0
 ANSWER_BYTES = 7  # MISSING without ranges: type, sequence, CRC, one byte of COBS, two zeros
 SECONDS = 4  # of the time that the program measures
 APPLICATION = ("app", "frame", "health", "image", "kept", "line", "sensing", "try")
-CHAIN = ("part", "pieces", "set", "standing")
+CHAIN = ("part", "pieces", "set", "standing", "telling")
 LINE = re.compile(r"^(\w+), first link: pieces (\d+) bytes (\d+) answers (\d+) states (\d+)$", re.MULTILINE)
 
 
@@ -68,9 +68,10 @@ def row(folder: Path, tensor_bytes: int) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, help="bytes of tensors")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [row(Path(folder), size) for size in SIZES]
+        rows = [row(Path(folder), size) for size in arguments.sizes]
     if arguments.json:
         print(json.dumps({"messages": rows}))
     else:

@@ -82,11 +82,11 @@ def test_all_of_it_twice_gives_the_same_bytes_and_says_what_was_done(data: dict[
     facts = train(data, tmp_path / "one", variant, said)
     train(data, tmp_path / "two", variant)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
-    assert [p.done for p in said] == [0, *range(1, 11), 10] and {p.total for p in said} == {10}
+    assert [p.done for p in said] == [0, *range(1, 15), 14] and {p.total for p in said} == {14}
     assert (
-        said[7].message.startswith("pruned channels: epoch 7/10") and "pruned weights: epoch 10/10" in said[-2].message
+        said[7].message.startswith("pruned channels: epoch 7/14") and "pruned weights: epoch 14/14" in said[-2].message
     )
-    assert facts["epochs"] == 10
+    assert facts["epochs"] == 14
     channels, weights = facts["techniques"]["prune_channels"], facts["techniques"]["prune_weights"]
     assert channels["channels"] == {"layer_1": [6, 4], "layer_2": [6, 4]}
     assert channels["parameters"] == [6 * (2 * 3 + 2) + 6 * 19 + 3 * 49, facts["parameters"]]

@@ -25,6 +25,7 @@ from tinyops.compiler import run as run_compile
 from tinyops.specs.loader import load_repository
 from tinyops.specs.lock import SOURCES
 from tinyops.specs.locking import own_pins
+from tinyops.specs.targets import fleet_targets
 from tinyops.toolchain import installed
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +133,8 @@ def measure(board: str, folder: Path) -> Footprint:
     compiled = _step(run_compile, "compile", compile_settings(repository, MODEL, catalog[board]), lock, given, folder)
     wanted = {"cpu": spec.cpu, "board": board, "slot_bytes": spec.layout.model[0].bytes}
     made = json.loads(_step(image.run, "image", wanted, lock, compiled, folder)["image.json"].read_text())
-    fleet = firmware_settings(repository.fleets[FLEET].document, catalog[board])
+    squeeze = repository.models[MODEL].document.spec.squeeze
+    fleet = firmware_settings(fleet_targets(repository.fleets[FLEET].document, squeeze)[board], catalog[board])
     facts = json.loads(json.dumps(_facts(fleet, lock, compiled, folder)))
     return Footprint(
         board=board,

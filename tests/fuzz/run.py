@@ -64,7 +64,7 @@ TARGETS = {
     "http": Target(("fetch/http.c", "fetch/http_text.c", "fetch/url.c", "fetch/clock.c"), 8192),
     "entry": Target(("fetch/entry.c", "fetch/reading.c", "fetch/rollout.c", "fetch/json.c", "fetch/clock.c"), 4096),
     "chain": Target(
-        ("chain/part.c", "chain/pieces.c", "chain/set.c", "chain/standing.c", "smp/*.c", *_APPLICATION),
+        (*(f"chain/{name}.c" for name in ("part", "pieces", "set", "standing", "telling")), "smp/*.c", *_APPLICATION),
         2048,
         flags=("-DTINYOPS_PART",),
     ),

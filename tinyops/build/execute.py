@@ -212,4 +212,4 @@ class Executor:
                 hint=f"bring the release's files back, or retrain with `--replace {step_id}`: its images will change",
             )
         record = self._records[step_id]
-        self._make(step, record.key, record.inputs)
+        self._make(dataclasses.replace(step, settings=record.settings), record.key, record.inputs)

@@ -13,6 +13,7 @@ from tinyops.reconcile.shifts import Moved
 from tinyops.reconcile.states import STATES, State
 
 NEEDS_SHOWN = 20
+CHAINS_SHOWN = 10
 RUNS_SHOWN = 10
 TEXT_CHARACTERS = 90
 OPEN_LOOP = "The project has no `reports`: nothing tells what devices run."
@@ -64,11 +65,24 @@ def _fleet(fleet: FleetStatus, output: Output) -> str:
     if fleet.devices:
         boards = [(b.name, short(b.wanted), f"{b.devices:,}", *_counts(b.states, states)) for b in fleet.boards]
         parts.append(output.table(("board", "released", "devices", *states), boards))
+    if fleet.chains:
+        parts.append(_chains(fleet, output))
     if fleet.runs:
         runs = [(short(r.model), r.what, f"{r.devices:,}", f"{r.confirmed:,}") for r in fleet.runs[:RUNS_SHOWN]]
         parts.append(output.table(("runs", "which is", "devices", "confirmed"), runs))
         parts.append(_health(fleet))
     return "\n".join([parts[0], "\n\n".join(parts[1:])]).rstrip()
+
+
+def _chains(fleet: FleetStatus, output: Output) -> str:
+    """Those that are not whole, each with the parts that it lacks."""
+    odd = [chain for chain in fleet.chains if chain.state != "whole"]
+    whole = f"{len(fleet.chains) - len(odd):,} of {len(fleet.chains):,} chains whole"
+    if not odd:
+        return whole
+    rows = [(chain.name, chain.state, printable("; ".join(chain.parts))) for chain in odd[:CHAINS_SHOWN]]
+    more = f"\n… and {len(odd) - CHAINS_SHOWN:,} more" if len(odd) > CHAINS_SHOWN else ""
+    return f"{output.table(('chain', 'is', 'parts'), rows, folded=2)}\n{whole}{more}"
 
 
 def _title(fleet: FleetStatus) -> str:

@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from tinyops.features import Features
     from tinyops.files import JsonObject
     from tinyops.graph import Graph
+    from tinyops.split.document import PartDocument
 
 __all__ = ["CompileOptions", "Signal", "compile_model", "run"]
 
 
-def compile_model(graph: Graph, features: Features, options: CompileOptions) -> CompiledModel:
+def compile_model(
+    graph: Graph, features: Features, options: CompileOptions, part: PartDocument | None = None
+) -> CompiledModel:
     """See `tinyops.compiler.compiled.compile_model`."""
     from tinyops.compiler.compiled import compile_model as compile_now
 
-    return compile_now(graph, features, options)
+    return compile_now(graph, features, options, part)
 
 
 def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tinyops.device import proof
+from tinyops.device.chained import ChainMarks
 from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, differences, read_contract
 from tinyops.device.offers import Offered, Offers, Refused, wanted
 from tinyops.device.posting import Post
@@ -54,6 +55,7 @@ class Client:
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.state)
+        self.marks = ChainMarks(self.slots.folder)
         self.wave: int | None = None
 
     def cycle(self) -> TinyopsError | None:
@@ -90,6 +92,7 @@ class Client:
     # -- update ----------------------------------------------------------------------------------
 
     def _update(self) -> Replayed | None:
+        self._follow_chain()
         try:
             offered, entry = self._poll()
         except Refused as refused:
@@ -141,6 +144,8 @@ class Client:
         if running.entry == entry and settled and self.state.trial is None:
             return
         self.on_event(f"v{entry.version} offers what runs already")
+        if self._in_chain and self.marks.wanted is not None:
+            self.marks.forget()  # what was asked for is offered no more
         self._save(
             slots={**self.state.slots, current: Installed(entry=entry, since=running.since)},
             security_counter=max(self.state.security_counter, entry.security_counter),
@@ -156,6 +161,10 @@ class Client:
             raise ModelFault(
                 f"its trial did not come to an end {attempts} times: it takes the agent or the machine down"
             )
+        if self._in_chain and same and self.marks.wanted == slot and self.slots.intact(slot, entry):
+            return None  # it is proven, and waits for the other parts
+        if self._in_chain:
+            self.marks.forget()
         if not self.slots.intact(slot, entry):
             self.on_event(f"v{entry.version}: fetching {entry.model.bytes:,} bytes into slot {slot}")
         self.slots.fill(slot, entry, self.source)
@@ -164,9 +173,31 @@ class Client:
         library = self.slots.path(slot, MODEL)
         limit = self.settings.prove_timeout_s
         vectors = proof.prove(library, self.slots.path(slot, GOLDEN), entry.contract, timeout_s=limit)
+        if self._in_chain:
+            self.marks.want(slot)
+            self.on_event(f"v{entry.version}: {vectors} golden vectors bit-exact; waits for its chain")
+            return None
         replayed = self._try_recording(library, contract, entry)
         self._confirm(slot, entry, f"{vectors} golden vectors bit-exact")
         return replayed if entry.post is None else None  # nothing of a trial is posted: it runs again
+
+    @property
+    def _in_chain(self) -> bool:
+        """Whether the chain decides what runs: not before it has run anything."""
+        return self.settings.chain is not None and self.state.current is not None
+
+    def _follow_chain(self) -> None:
+        """The program of this part has switched, with its chain: to what was asked for, or back."""
+        runs, trial = self.marks.runs, self.state.trial
+        if not self._in_chain or runs is None or runs == self.state.current:
+            return
+        if trial is not None and trial.slot == runs:
+            self._confirm(runs, trial.entry, "its chain runs it")
+        elif (known := self.state.slots.get(runs)) is not None:
+            entry = known.entry
+            outcome = self._outcome("reverted", "its chain went back to it", entry.version, entry.model.digest)
+            self._save(current=runs, last_update=outcome)
+            self.on_event(f"v{entry.version}: its chain went back to it")
 
     def _try_recording(self, library: Path, contract: Contract, entry: Entry) -> Replayed | None:
         """Part of the trial; a wrong recording is no reason against the model, the run after says so."""

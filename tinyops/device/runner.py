@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tinyops.device.posting import Poster
 
 MAGIC = 0x314D4F54  # "TOM1"
+PART_MAGIC = 0x31504F54  # "TOP1"
+NOWHERE = 0xFFFFFFFF
 ABI = 1
 DUE = 1
 ARENA_ALIGN = 16
@@ -72,6 +74,25 @@ class Header(ctypes.Structure):
     ]
 
 
+class Tensor(ctypes.Structure):
+    """`tinyops_model_tensor` of model_part.h."""
+
+    _fields_: ClassVar = [(name, ctypes.c_uint32) for name in ("bytes", "arena_offset", "held_offset")]
+
+
+class Part(ctypes.Structure):
+    """`tinyops_model_part` of model_part.h; tensors lie behind it."""
+
+    _fields_: ClassVar = [
+        ("magic", ctypes.c_uint32),
+        ("position", ctypes.c_uint16),
+        ("parts", ctypes.c_uint16),
+        ("set", ctypes.c_uint8 * 16),
+        *((name, ctypes.c_uint32) for name in ("takes_bytes", "gives_bytes", "held_bytes")),
+        *((name, ctypes.c_uint16) for name in ("takes", "gives")),
+    ]
+
+
 @dataclass(frozen=True)
 class Golden:
     """Vectors of input and expected output, as `golden.bin` holds them."""
@@ -111,6 +132,7 @@ class LoadedModel:
         start = ctypes.addressof(self._memory) + GUARD_BYTES
         self.arena = start + -start % ARENA_ALIGN
         ctypes.memset(self.arena, 0, self.header.arena_bytes)
+        self.takes, self.gives, self._held = self._tensors()
 
     def call(self, name: str, *arguments: Any) -> int:
         """Calls one entry point; a negative status is a ModelError."""
@@ -124,11 +146,50 @@ class LoadedModel:
             raise ModelError(f"{name} failed: {STATUSES.get(status, f'status {status}')}")
         return status
 
+    def _tensors(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], bytearray]:
+        """Of a part of a chain, where the tensors of its messages lie, and memory for those that it only passes on; of
+        a whole model its one input and output.
+        """
+        header = self.header
+        try:
+            part = Part.in_dll(self._library, "tinyops_model_part_words")
+        except ValueError:
+            whole = [(header.input_bytes, header.input_offset), (header.output_bytes, header.output_offset)]
+            (given, made) = (Tensor(count, at, NOWHERE) for count, at in whole)
+            return (given,), (made,), bytearray()
+        if part.magic != PART_MAGIC or part.held_bytes > ARENA_LIMIT_BYTES:
+            raise ModelError("is no part of a model that this agent knows")
+        every = (Tensor * (part.takes + part.gives)).from_address(ctypes.addressof(part) + ctypes.sizeof(Part))
+        for one in every:
+            for at, room in ((one.arena_offset, header.arena_bytes), (one.held_offset, part.held_bytes)):
+                if at != NOWHERE and at + one.bytes > room:
+                    raise ModelError("has a tensor outside its memory")
+        return tuple(every[: part.takes]), tuple(every[part.takes :]), bytearray(part.held_bytes)
+
     def write_input(self, data: bytes) -> None:
-        ctypes.memmove(self.arena + self.header.input_offset, data, len(data))
+        """A message: its tensors in order, without gaps."""
+        at = 0
+        for tensor in self.takes:
+            piece = data[at : at + tensor.bytes]
+            at += tensor.bytes
+            if tensor.arena_offset != NOWHERE:
+                ctypes.memmove(self.arena + tensor.arena_offset, piece, len(piece))
+            if tensor.held_offset != NOWHERE:
+                self._held[tensor.held_offset : tensor.held_offset + len(piece)] = piece
 
     def read_output(self) -> bytes:
-        return ctypes.string_at(self.arena + self.header.output_offset, self.header.output_bytes)
+        found = b""
+        for tensor in self.gives:
+            if tensor.held_offset != NOWHERE:
+                found += bytes(self._held[tensor.held_offset : tensor.held_offset + tensor.bytes])
+            else:
+                found += ctypes.string_at(self.arena + tensor.arena_offset, tensor.bytes)
+        return found
+
+    @property
+    def message_bytes(self) -> tuple[int, int]:
+        """That come, and that go."""
+        return sum(one.bytes for one in self.takes), sum(one.bytes for one in self.gives)
 
     def check_guards(self) -> None:
         before = ctypes.string_at(self.arena - GUARD_BYTES, GUARD_BYTES)
@@ -141,9 +202,9 @@ def prove(job: dict[str, Any]) -> dict[str, Any]:
     """Feeds every golden vector and compares every byte of output."""
     golden = parse_golden(_read(Path(job["golden"])))
     model = LoadedModel(Path(job["library"]), bytes.fromhex(job["contract"]))
-    if (golden.input_bytes, golden.output_bytes) != (model.header.input_bytes, model.header.output_bytes):
+    if (golden.input_bytes, golden.output_bytes) != (found_bytes := model.message_bytes):
         raise ModelError(
-            f"its tensors have {model.header.input_bytes} and {model.header.output_bytes} bytes, "
+            f"its tensors have {found_bytes[0]} and {found_bytes[1]} bytes, "
             f"the golden vectors {golden.input_bytes} and {golden.output_bytes}"
         )
     model.call("init")

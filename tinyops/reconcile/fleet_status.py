@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from tinyops.errors import UsageError
 from tinyops.files import JsonObject
 from tinyops.manifest.document import FleetEntry, Manifest
+from tinyops.reconcile.fleet_chains import ChainStatus, chain_statuses
 from tinyops.reconcile.needs import Need
 from tinyops.reconcile.shifts import (
     Moved,
@@ -82,6 +83,7 @@ class FleetStatus:
     seen: Seen
     reference: Reference | None
     moved: tuple[Moved, ...]
+    chains: tuple[ChainStatus, ...] = ()
 
     @property
     def states(self) -> Mapping[State, int]:
@@ -140,6 +142,7 @@ def _status(name: str, devices: tuple[Observed, ...], by: Judging) -> FleetStatu
         seen,
         reference,
         shifts(reference, seen),
+        tuple(chain_statuses(devices, by.lists.get(name))),
     )
 
 
@@ -234,6 +237,7 @@ def _fleet_json(fleet: FleetStatus) -> JsonObject:
         "runs": [
             {"model": r.model, "what": r.what, "devices": r.devices, "confirmed": r.confirmed} for r in fleet.runs
         ],
+        "chains": [asdict(chain) for chain in fleet.chains],
         "health": _health_json(fleet),
         "devices": [device_json(device) for device in fleet.devices],
     }

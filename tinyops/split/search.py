@@ -99,7 +99,8 @@ def _nowhere(problem: Problem) -> str:
     open_cuts = sum(not p.refused for p in problem.positions[1:-1])
     if least and open_cuts < len(problem.chain.links):
         refused = next(p for p in problem.positions if p.refused)
-        return f"{open_cuts} places for {len(problem.chain.links)} cuts; none at {refused.at}: {refused.refused}"
+        places = f"{open_cuts} place{'' if open_cuts == 1 else 's'}"
+        return f"{places} for {len(problem.chain.links)} cuts; none at {refused.at}: {refused.refused}"
     boards = ", ".join(sorted({part.board for part in problem.chain.parts}))
     return f"no cuts leave each board ({boards}) operators that it can run"
 

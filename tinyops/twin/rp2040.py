@@ -15,6 +15,7 @@ from tinyops.twin.flash import flash_file, programs_allowed
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.machine import Boot, Counted, OrderedBoard, start_ordered
 from tinyops.twin.recorded import replay_file
+from tinyops.twin.upstream import upstream_of
 
 SCRIPT = Path(__file__).parent / "node" / "rp2040.mjs"
 EMULATOR = "rp2040js"
@@ -55,16 +56,20 @@ def boot(what: Boot) -> Iterator[PicoBoard]:
     with (
         flash_file([flash], what.state, _written(what, spec.layout, flash)) as path,
         replay_file(what.on_chip()) as recording,
+        upstream_of(what) as upstream,
     ):
         command = [*emulator_command(what.tool("emulator", EMULATOR), [], flash), "--flash", path]
         command += ["--replay", recording] if recording is not None else []
         if what.silicon:
             command += ["--number", what.silicon.hex()]
+        for number in upstream.numbers:
+            command += ["--upstream", str(number)]
 
         def with_sockets(line: int, orders: int) -> list[str | Path]:
             return [*command, "--line", str(line), "--control", str(orders)]
 
-        with start_ordered(PicoBoard, what.board, with_sockets) as virtual:
+        with start_ordered(PicoBoard, what.board, with_sockets, also=upstream.numbers) as virtual:
+            virtual.upstream = upstream.ours
             yield virtual
 
 

@@ -46,6 +46,7 @@ def upper(step, inputs, out, report):
     if step.settings.get("refuse"):
         raise SpecError(f"{step.id} must not")
     text = "".join(inputs[name].read_text() for name in sorted(inputs)) + step.settings.get("add", "")
+    text += str(step.settings.get("keep", ""))
     (out / "text").write_text(text.upper())
     (out / "size").write_text(str(len(text)))
     return {"length": len(text)}
@@ -274,3 +275,41 @@ def test_who_must_have_what_failed_fails_with_its_reason(tmp_path):
     steps = [replace(s, fallible=False) if s.kind == "squeeze" else s for s in searching(refuse=True)]
     outcome, _, _ = run(tmp_path, steps)
     assert outcome.errors["squeeze:m/w"].message == "train:m/w must not"
+
+
+def keeping(chain, add, text="abc"):
+    """The train step made to keep what it chose; `add` is another setting of it."""
+    first, second, *_ = chain(add)
+    return first, replace(second, kind="split", keeps={"keep": "length"})
+
+
+def test_what_a_step_chose_is_kept_where_it_runs_anew(tmp_path, chain):
+    first, _, _ = run(tmp_path, keeping(chain, "d"))
+    record = first.records["split:m"]
+    assert "keep" not in record.settings and record.facts == {"length": 4}
+    second, log, _ = run(tmp_path, keeping(chain, "dd"), before=first.records, released=first.records)
+    kept = second.records["split:m"]
+    assert log.built() == ["split:m"] and kept.settings["keep"] == 4
+    third, log, _ = run(tmp_path, keeping(chain, "dd"), before=second.records, released=second.records)
+    assert log.built() == [] and third.records["split:m"] == kept
+
+
+def test_asked_for_anew_a_step_keeps_nothing(tmp_path, chain):
+    first, _, _ = run(tmp_path, keeping(chain, "d"))
+    second, _, _ = run(tmp_path, keeping(chain, "dd"), before=first.records, replace={"split:m"})
+    assert "keep" not in second.records["split:m"].settings
+
+
+def test_what_was_lost_of_a_step_that_kept_is_made_as_it_was(tmp_path, chain):
+    first, _, _ = run(tmp_path, keeping(chain, "d"))
+    second, _, store = run(tmp_path, keeping(chain, "dd"), before=first.records, released=first.records)
+    lost = second.records["split:m"]
+    for artifact in lost.outputs.values():
+        store.find(artifact).unlink()
+    user = Step("image", "m/b", {"add": "x"}, {}, {"t": InputRef("split:m", "text")})
+    seen = []
+    steps = (*keeping(chain, "dd"), user)
+    third, _, _ = run(
+        tmp_path, steps, before=second.records, released={"split:m": lost}, fetch=lambda a: seen.append(a)
+    )
+    assert not third.errors and seen and third.records["split:m"] == lost

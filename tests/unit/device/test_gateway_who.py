@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -17,9 +19,11 @@ from fakes.smp_board import INFO
 from fakes.updates import BODY, offer, runs
 from tinyops.device.gateway.gateway import Pace
 from tinyops.device.gateway.roster import Roster
-from tinyops.device.gateway.who import PIECES_MAX, Identity, leading_values
+from tinyops.device.gateway.who import PIECES_MAX, Answer, Identity, judge, leading_values
+from tinyops.device.provision.format import Tag
 from tinyops.images import build_image, read_image, sign_image
 from tinyops.images.definition import Kind
+from tinyops.link.smp import BoardInfo, Garbled
 from tinyops.manifest.keys import SigningKey
 
 NEW = offer(body=b"new model" * 200)
@@ -299,3 +303,23 @@ def test_parts_of_a_chain_take_its_place_in_the_waves(herd: Herd) -> None:
     ward = herd.ward()
     ward.chains = {"w-1": "door-3"}
     assert (ward.unit("w-1"), ward.unit("w-2")) == ("door-3", "w-2")
+
+
+def judged(board: bytes, hardware: str = "microbit") -> Answer:
+    info = SimpleNamespace(board=hardware, silicon=b"")
+    values = {int(Tag.DEVICE): b"cam-17", int(Tag.FLEET): b"door", int(Tag.BOARD): board}
+    return judge(cast(BoardInfo, info), values, "it")
+
+
+def test_a_part_of_a_chain_goes_by_its_name_there() -> None:
+    answer = judged(b"microbit/eye/door-1")
+    assert answer.identity == Identity("cam-17", "door", "eye", "", (), "door-1") and answer.trouble is None
+    assert judged(b"microbit").identity == Identity("cam-17", "door", "microbit", "")
+    moved = judged(b"microbit/eye/door-1", hardware="pico")
+    assert moved.trouble == "other-board" and moved.why == "was enrolled as a microbit, and runs firmware for a pico"
+
+
+@pytest.mark.parametrize("board", [b"", b"/eye", b"microbit/Eye/x", b"microbit/eye/../x", b"a/b/c/d", b"\xff"])
+def test_a_place_that_nobody_can_have_written_is_garbled(board: bytes) -> None:
+    with pytest.raises(Garbled, match="its settings name no device, fleet and board"):
+        judged(board)

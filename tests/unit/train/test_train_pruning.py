@@ -35,8 +35,9 @@ def test_zeros_rise_to_their_share_and_stay() -> None:
     [
         ({}, 10),
         ({"width": 0.5, "depth": 0.5}, 10),
-        ({"prune_channels": 0.5}, 14),
-        ({"prune_channels": 0.5, "prune_weights": 0.5, "width": 0.5}, 18),
+        ({"prune_weights": 0.5}, 14),
+        ({"prune_channels": 0.5}, 20),
+        ({"prune_channels": 0.5, "prune_weights": 0.5, "width": 0.5}, 24),
     ],
 )
 def test_tunings_count_as_epochs(variant: dict[str, float], epochs: int) -> None:

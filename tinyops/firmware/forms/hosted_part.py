@@ -18,7 +18,7 @@ FLAGS = ("-std=c99", "-D_GNU_SOURCE", f"-D{FLAG}", "-Wall", "-Wextra", "-Werror"
 BUILD_LIMIT_S = 120
 _APP = ("app", "frame", "health", "image", "kept", "line", "sensing", "try")  # of the application: nothing is replaced
 _SMP = ("console", "server", "cbor", "mcumgr", "images", "group")
-_CHAIN = ("part", "pieces", "set", "standing")  # without slots
+_CHAIN = ("part.c", "part.h", "pieces.c", "set.c", "standing.c", "telling.c")  # without slots
 _REPLAY = ("replay.c", "replay.h")  # of port/sim
 
 
@@ -40,7 +40,7 @@ def render_part(request: Request) -> dict[str, bytes]:
         "include/part_settings.h": render("part_settings.h.j2", **values),
         **headers(),
         **{name: data for name, data in chain_files().items() if not name.startswith("src/")},
-        **{f"src/chain/{name}.c": (RUNTIME / "chain" / f"{name}.c").read_bytes() for name in _CHAIN},
+        **{f"src/chain/{name}": (RUNTIME / "chain" / name).read_bytes() for name in _CHAIN},
         **sources("port/part", "src/part"),
         **{f"src/app/{name}.c": (RUNTIME / "app" / f"{name}.c").read_bytes() for name in _APP},
         **sources("smp", "src/smp"),

@@ -1,150 +1,25 @@
 /* The loop of a part; chain.h draws its states. */
+#include "part.h"
+
 #include "tinyops/bytes.h"
-#include "tinyops/chain.h"
-#include "tinyops/crc32.h"
 #include "tinyops/little_endian.h"
 
 enum {
-  TYPE_AT = 0,
-  SEQUENCE_AT = 1,
-  HEAD = 2,
   POLL_BYTES = 512,
-  TELL_MS = 1000,       /* between two PART_STATE, at most */
   AFTER_LEAST_MS = 100, /* less is no time limit for a serial line */
-  ASKS_A_LIMIT = 8,     /* in the time limit */
   LIMITS_A_MESSAGE = 4  /* a message may take longer than a neighbour may be silent: it computes */
 };
 
 static tinyops_part *part_of(tinyops_app *app) { return (tinyops_part *)(void *)app; }
 
-static uint32_t now_of(const tinyops_part *part) {
-  const tinyops_port *port = part->app.board->port;
-  return port->now_ms != 0 ? port->now_ms(port->context) : 0;
-}
-
-static int32_t is_first(const tinyops_part *part) { return part->place->position == 0; }
-
-static int32_t is_last(const tinyops_part *part) {
-  return part->place->position + 1u == part->place->parts;
-}
-
-static int32_t is_ready(tinyops_part_standing standing) {
-  return standing.state == TINYOPS_PART_READY;
-}
-
 /* Whether this part, or what lies around it, can compute now; who cannot, else. */
-static tinyops_part_standing stands(tinyops_part *part) {
-  const uint32_t now = now_of(part);
+tinyops_part_standing tinyops_part_stands(tinyops_part *part) {
+  const uint32_t now = tinyops_part_now(part);
   if (part->model == 0) {
     return (tinyops_part_standing){TINYOPS_PART_IMAGE, part->place->position};
   }
   const tinyops_part_standing before = tinyops_part_of_before(part, now);
-  return is_ready(before) ? tinyops_part_of_after(part, now) : before;
-}
-
-/* -- sending -- */
-
-/* The line without the 0x00 that begins a frame: the one that ended the piece before stands for it.
- */
-typedef struct {
-  const tinyops_port *port;
-  uint32_t skip;
-} shortened;
-
-static void write_shortened(void *context, const uint8_t *bytes, uint32_t count) {
-  shortened *self = (shortened *)context;
-  const uint32_t skipped = count < self->skip ? count : self->skip;
-  self->skip -= skipped;
-  self->port->write(self->port->context, bytes + skipped, count - skipped);
-}
-
-static void send_down(tinyops_part *part, uint8_t *frame, uint32_t length) {
-  shortened line = {part->app.board->port, part->opened != 0};
-  const tinyops_port port = {.context = &line, .write = write_shortened};
-  tinyops_app_send(&port, frame, length);
-  part->opened = 1;
-}
-
-static void send_up(tinyops_part *part, uint8_t *frame, uint32_t length) {
-  const tinyops_port *board = part->app.board->port;
-  if (board->upstream != 0) {
-    const tinyops_port port = {.context = board->context, .write = board->upstream->write};
-    tinyops_app_send(&port, frame, length);
-  }
-}
-
-/* Says that an inference has no result, and why. The last part tells its host, and the network. */
-static void say_unavailable(tinyops_part *part, uint32_t number, tinyops_part_standing why) {
-  const tinyops_port *port = part->app.board->port;
-  uint8_t *frame = part->app.reply, *payload = frame + HEAD;
-  frame[TYPE_AT] = TINYOPS_LINK_PART_UNAVAILABLE;
-  frame[SEQUENCE_AT] = (uint8_t)number;
-  tinyops_put32(payload + TINYOPS_LINK_PART_UNAVAILABLE_NUMBER_AT, number);
-  payload[TINYOPS_LINK_PART_UNAVAILABLE_PART_AT] = why.part;
-  payload[TINYOPS_LINK_PART_UNAVAILABLE_STATE_AT] = why.state;
-  if (is_last(part) && port->network != 0) {
-    (void)port->network->send(port->context, frame, HEAD + TINYOPS_LINK_PART_UNAVAILABLE_SIZE);
-  }
-  send_down(part, frame, HEAD + TINYOPS_LINK_PART_UNAVAILABLE_SIZE);
-}
-
-static void miss(tinyops_part *part, uint32_t number, tinyops_part_standing why) {
-  part->missed++;
-  say_unavailable(part, number, why);
-}
-
-/* MISSING: ranges of what comes, or none for a message that was taken. */
-static void send_missing(tinyops_part *part, int32_t whole) {
-  uint8_t *frame = part->app.reply;
-  frame[TYPE_AT] = TINYOPS_LINK_PART_MISSING;
-  frame[SEQUENCE_AT] = (uint8_t)part->inlet->in.number;
-  const uint32_t bytes = whole != 0 ? 0 : tinyops_pieces_ask(&part->inlet->in, frame + HEAD);
-  if (whole != 0 || bytes > 0) {
-    send_up(part, frame, HEAD + bytes);
-  }
-}
-
-static void tell_one(tinyops_part *part, tinyops_part_standing beyond, uint32_t side) {
-  uint8_t *frame = part->app.reply, *payload = frame + HEAD;
-  frame[TYPE_AT] = TINYOPS_LINK_PART_STATE;
-  frame[SEQUENCE_AT] = 0;
-  tinyops_part_describe(part, beyond, payload);
-  if (side == 0) {
-    send_up(part, frame, HEAD + TINYOPS_LINK_PART_STATE_SIZE);
-  } else {
-    send_down(part, frame, HEAD + TINYOPS_LINK_PART_STATE_SIZE);
-  }
-}
-
-/* What a neighbour is told, but for the number, which pieces tell too. */
-static uint32_t digest(const tinyops_part *part, tinyops_part_standing beyond) {
-  uint8_t payload[TINYOPS_LINK_PART_STATE_SIZE];
-  tinyops_part_describe(part, beyond, payload);
-  tinyops_put32(payload + TINYOPS_LINK_PART_STATE_NUMBER_AT, 0);
-  return tinyops_crc32_more(TINYOPS_CRC32_START, payload, sizeof(payload));
-}
-
-static uint32_t tell_every(const tinyops_part *part) {
-  return part->after_ms / 3u < TELL_MS ? part->after_ms / 3u : TELL_MS;
-}
-
-static int32_t tell(tinyops_part *part) {
-  const uint32_t now = now_of(part);
-  /* The part before hears of what lies after, and the other way round. */
-  const tinyops_part_standing beyond[2] = {tinyops_part_of_after(part, now),
-                                           tinyops_part_of_before(part, now)};
-  const int32_t due = now - part->told_ms >= tell_every(part);
-  int32_t told = 0;
-  for (uint32_t side = 0; side < 2; side++) {
-    const uint32_t crc = digest(part, beyond[side]);
-    if (due != 0 || crc != part->told_crc[side]) {
-      tell_one(part, beyond[side], side);
-      part->told_crc[side] = crc;
-      told = 1;
-    }
-  }
-  part->told_ms = due != 0 ? now : part->told_ms;
-  return told;
+  return tinyops_part_is_ready(before) ? tinyops_part_of_after(part, now) : before;
 }
 
 /* -- sets -- */
@@ -184,7 +59,7 @@ static void refresh(tinyops_part *part) {
   part->out.active = 0;
   part->acknowledges = 0;
   copy_set(part->sets.running, part->model != 0 ? part->model->set : 0);
-  if (is_first(part)) {
+  if (tinyops_part_is_first(part)) {
     return;
   }
   part->inlet->in = (tinyops_pieces_in){.pieces = 0};
@@ -197,13 +72,13 @@ static void refresh(tinyops_part *part) {
 int32_t tinyops_part_is_busy(const tinyops_app *app) {
   const tinyops_part *part = (const tinyops_part *)(const void *)app;
   return (part->out.active != 0 && part->out.message.tensors != 0) ||
-         (!is_first(part) && part->inlet->in.open != 0);
+         (!tinyops_part_is_first(part) && part->inlet->in.open != 0);
 }
 
 static void decide(tinyops_part *part) {
   const tinyops_chain_switching *switching = part->place->switching;
   tinyops_chain_view *sets = &part->sets;
-  if (!is_first(part)) {
+  if (!tinyops_part_is_first(part)) {
     const tinyops_neighbour *before = &part->inlet->before;
     const uint8_t *wished = told_set(part, before, TINYOPS_LINK_PART_STATE_WISHED_AT);
     copy_set(sets->offered, told_set(part, before, TINYOPS_LINK_PART_STATE_OFFERED_AT));
@@ -261,7 +136,7 @@ static void catch_up(tinyops_part *part, const tinyops_neighbour *neighbour) {
 int32_t tinyops_part_take(tinyops_app *app, const uint8_t *frame, uint32_t bytes) {
   tinyops_part *part = part_of(app);
   const uint8_t *payload = frame + HEAD;
-  const uint32_t now = now_of(part);
+  const uint32_t now = tinyops_part_now(part);
   if (frame[TYPE_AT] == TINYOPS_LINK_PART_STATE) {
     if (tinyops_neighbour_take(&part->after, payload, bytes - HEAD, now) != 0) {
       catch_up(part, &part->after);
@@ -287,26 +162,26 @@ static void take_unavailable(tinyops_part *part, const uint8_t *payload, uint32_
     part->number = number;
     tinyops_pieces_done(&part->inlet->in);
   }
-  miss(part, number,
-       (tinyops_part_standing){payload[TINYOPS_LINK_PART_UNAVAILABLE_STATE_AT],
-                               payload[TINYOPS_LINK_PART_UNAVAILABLE_PART_AT]});
+  tinyops_part_miss(part, number,
+                    (tinyops_part_standing){payload[TINYOPS_LINK_PART_UNAVAILABLE_STATE_AT],
+                                            payload[TINYOPS_LINK_PART_UNAVAILABLE_PART_AT]});
 }
 
 /* Of a message that comes, and does not get through. */
 static void act_on(tinyops_part *part, tinyops_pieces_event event) {
   if (event == TINYOPS_PIECES_ASK) {
-    send_missing(part, 0);
+    tinyops_part_send_missing(part, 0);
   } else if (event == TINYOPS_PIECES_AGAIN && part->acknowledges == 0) {
-    send_missing(part, 1);
+    tinyops_part_send_missing(part, 1);
   } else if (event == TINYOPS_PIECES_LOST) {
-    miss(part, part->inlet->in.number,
-         (tinyops_part_standing){TINYOPS_PART_STALLED, part->place->position});
+    tinyops_part_miss(part, part->inlet->in.number,
+                      (tinyops_part_standing){TINYOPS_PART_STALLED, part->place->position});
   }
 }
 
 static void take_from_before(tinyops_part *part, uint32_t bytes) {
   const uint8_t *frame = part->inlet->decoder.frame, *payload = frame + HEAD;
-  const uint32_t now = now_of(part);
+  const uint32_t now = tinyops_part_now(part);
   part->inlet->before.heard_ms =
       part->inlet->before.heard != 0 ? now : part->inlet->before.heard_ms;
   switch (frame[TYPE_AT]) {
@@ -318,7 +193,7 @@ static void take_from_before(tinyops_part *part, uint32_t bytes) {
     case TINYOPS_LINK_PART_PIECE:
       /* Before both have told the same set nothing is taken, and while the arena holds what is to
        * be sent nothing can be: it will be asked for. */
-      if (is_ready(tinyops_part_of_before(part, now)) && part->acknowledges == 0 &&
+      if (tinyops_part_is_ready(tinyops_part_of_before(part, now)) && part->acknowledges == 0 &&
           (part->out.active == 0 || part->out.message.tensors == 0)) {
         act_on(part, tinyops_pieces_take(&part->inlet->in, frame[SEQUENCE_AT], payload,
                                          bytes - HEAD, now));
@@ -334,7 +209,7 @@ static void take_from_before(tinyops_part *part, uint32_t bytes) {
 
 static int32_t listen(tinyops_part *part) {
   const tinyops_port *port = part->app.board->port;
-  if (is_first(part) || port->upstream == 0) {
+  if (tinyops_part_is_first(part) || port->upstream == 0) {
     return 0;
   }
   for (uint32_t taken = 0; taken < POLL_BYTES; taken++) {
@@ -355,20 +230,21 @@ static int32_t listen(tinyops_part *part) {
 
 /* What has come is computed, once what was made before is on its way. */
 static int32_t compute(tinyops_part *part) {
-  if (is_first(part) || part->inlet->in.whole == 0 || part->out.active != 0) {
+  if (tinyops_part_is_first(part) || part->inlet->in.whole == 0 || part->out.active != 0) {
     return 0;
   }
   const uint32_t number = part->inlet->in.number;
-  const tinyops_part_standing standing = stands(part);
+  const tinyops_part_standing standing = tinyops_part_stands(part);
   part->number = number;
-  if (is_ready(standing)) {
+  if (tinyops_part_is_ready(standing)) {
     part->app.result_index = number;
     const int32_t status = tinyops_app_infer_part(&part->app);
     if (status != TINYOPS_OK) {
-      miss(part, number, (tinyops_part_standing){TINYOPS_PART_FAILED, part->place->position});
+      tinyops_part_miss(part, number,
+                        (tinyops_part_standing){TINYOPS_PART_FAILED, part->place->position});
     }
   } else {
-    miss(part, number, standing);
+    tinyops_part_miss(part, number, standing);
   }
   tinyops_pieces_done(&part->inlet->in);
   part->acknowledges = 1;
@@ -381,7 +257,7 @@ static int32_t acknowledge(tinyops_part *part) {
     return 0;
   }
   part->acknowledges = 0;
-  send_missing(part, 1);
+  tinyops_part_send_missing(part, 1);
   return 1;
 }
 
@@ -394,28 +270,30 @@ static void pass_on(tinyops_part *part) {
     tinyops_message_read(&message, 0, room, message.bytes);
     message = (tinyops_message){.bytes = message.bytes, .arena = room};
   }
-  tinyops_pieces_begin(&part->out, &message, part->model->set, part->number, now_of(part));
+  tinyops_pieces_begin(&part->out, &message, part->model->set, part->number,
+                       tinyops_part_now(part));
 }
 
 static int32_t send_piece(tinyops_part *part) {
-  const uint32_t now = now_of(part);
+  const uint32_t now = tinyops_part_now(part);
   if (part->out.active == 0) {
     return 0;
   }
   const tinyops_part_standing after = tinyops_part_of_after(part, now);
   const int32_t late = now - part->out.begun_ms >= LIMITS_A_MESSAGE * part->after_ms;
-  if (!is_ready(after) || late != 0) {
+  if (!tinyops_part_is_ready(after) || late != 0) {
     part->out.active = 0;
-    miss(part, part->out.number,
-         is_ready(after)
-             ? (tinyops_part_standing){TINYOPS_PART_STALLED, (uint8_t)(part->place->position + 1u)}
-             : after);
+    tinyops_part_miss(
+        part, part->out.number,
+        tinyops_part_is_ready(after)
+            ? (tinyops_part_standing){TINYOPS_PART_STALLED, (uint8_t)(part->place->position + 1u)}
+            : after);
     return 1;
   }
   const uint32_t length =
       tinyops_pieces_next(&part->out, part->app.reply, now, part->after_ms / ASKS_A_LIMIT);
   if (length > 0) {
-    send_down(part, part->app.reply, length);
+    tinyops_part_send_down(part, part->app.reply, length);
   }
   return length > 0;
 }
@@ -427,7 +305,8 @@ static int32_t send_piece(tinyops_part *part) {
 static void drop(tinyops_part *part) {
   part->out.active = 0;
   if (part->out.left > 0) {
-    miss(part, part->out.number, (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
+    tinyops_part_miss(part, part->out.number,
+                      (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
   }
 }
 
@@ -435,13 +314,15 @@ void tinyops_part_yield(tinyops_app *app) {
   tinyops_part *part = part_of(app);
   if (part->out.active != 0 && part->out.message.tensors != 0) {
     part->out.active = 0;
-    miss(part, part->out.number, (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
+    tinyops_part_miss(part, part->out.number,
+                      (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
   }
-  if (!is_first(part) && part->inlet->in.open != 0) {
+  if (!tinyops_part_is_first(part) && part->inlet->in.open != 0) {
     const uint32_t number = part->inlet->in.number;
     tinyops_pieces_done(&part->inlet->in);
     part->acknowledges = 1;
-    miss(part, number, (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
+    tinyops_part_miss(part, number,
+                      (tinyops_part_standing){TINYOPS_PART_BUSY, part->place->position});
   }
 }
 
@@ -456,16 +337,16 @@ int32_t tinyops_part_refuses(tinyops_app *app) {
   if (part->place->position > 0 || is_alone(part)) {
     return 0;
   }
-  tinyops_part_standing standing = stands(part);
-  if (is_ready(standing) && part->out.active != 0) {
+  tinyops_part_standing standing = tinyops_part_stands(part);
+  if (tinyops_part_is_ready(standing) && part->out.active != 0) {
     standing = (tinyops_part_standing){TINYOPS_PART_BUSY, (uint8_t)(part->place->position + 1u)};
   }
-  if (is_ready(standing)) {
+  if (tinyops_part_is_ready(standing)) {
     return 0;
   }
   /* What is on its way has a number below this one's: so it must not be told before that. */
   if (part->out.active == 0) {
-    miss(part, ++part->number, standing);
+    tinyops_part_miss(part, ++part->number, standing);
   } else {
     part->missed++;
   }
@@ -482,7 +363,7 @@ void tinyops_part_hold(tinyops_app *app) {
 
 int32_t tinyops_part_gives(tinyops_app *app) {
   tinyops_part *part = part_of(app);
-  if (is_last(part) || is_alone(part) || part->model == 0) {
+  if (tinyops_part_is_last(part) || is_alone(part) || part->model == 0) {
     return 0;
   }
   if (part->place->position == 0) {
@@ -494,17 +375,17 @@ int32_t tinyops_part_gives(tinyops_app *app) {
 
 void tinyops_part_invoked(tinyops_app *app) {
   tinyops_part *part = part_of(app);
-  if (!is_first(part) || is_alone(part)) {
+  if (!tinyops_part_is_first(part) || is_alone(part)) {
     return;
   }
-  const tinyops_part_standing standing = stands(part);
+  const tinyops_part_standing standing = tinyops_part_stands(part);
   if (part->out.active != 0) {
     drop(part);
   }
-  if (is_ready(standing)) {
+  if (tinyops_part_is_ready(standing)) {
     (void)tinyops_part_gives(app);
   } else { /* else whoever waits for the result would wait for ever */
-    miss(part, ++part->number, standing);
+    tinyops_part_miss(part, ++part->number, standing);
   }
 }
 
@@ -517,32 +398,14 @@ int32_t tinyops_part_init(tinyops_part *part, const tinyops_app_board *board,
   part->sets.position = place->position;
   part->sets.parts = place->parts;
   const int32_t status = tinyops_app_init(&part->app, board);
-  const uint32_t now = now_of(part);
-  if (!is_first(part)) {
+  const uint32_t now = tinyops_part_now(part);
+  if (!tinyops_part_is_first(part)) {
     *place->inlet = (tinyops_part_inlet){.before = {.heard_ms = now}};
   }
   part->after.heard_ms = now;
   part->told_ms = now - TELL_MS;
   refresh(part);
   return status;
-}
-
-/* The host of the last part learns that there are no results, when that begins and while it lasts.
- */
-static int32_t report(tinyops_part *part) {
-  if (!is_last(part)) {
-    return 0;
-  }
-  const uint32_t now = now_of(part);
-  const tinyops_part_standing standing = stands(part);
-  const int32_t due = part->was_ready != 0 || now - part->unavailable_ms >= TELL_MS;
-  part->was_ready = is_ready(standing) != 0;
-  if (part->was_ready != 0 || due == 0 || standing.state == TINYOPS_PART_STARTING) {
-    return 0;
-  }
-  part->unavailable_ms = now;
-  say_unavailable(part, part->number, standing);
-  return 1;
 }
 
 int32_t tinyops_part_poll(tinyops_part *part) {
@@ -554,15 +417,15 @@ int32_t tinyops_part_poll(tinyops_part *part) {
     refresh(part);
   }
   did |= listen(part);
-  if (!is_first(part)) {
-    act_on(part,
-           tinyops_pieces_wait(&part->inlet->in, now_of(part), part->after_ms / ASKS_A_LIMIT));
+  if (!tinyops_part_is_first(part)) {
+    act_on(part, tinyops_pieces_wait(&part->inlet->in, tinyops_part_now(part),
+                                     part->after_ms / ASKS_A_LIMIT));
   }
   did |= compute(part);
   did |= send_piece(part);
   did |= acknowledge(part);
   change_sets(part);
-  did |= tell(part);
-  did |= report(part);
+  did |= tinyops_part_tell(part);
+  did |= tinyops_part_report(part);
   return did;
 }

@@ -1,8 +1,8 @@
 """Structured pruning: the filters and units that count for least go from every hidden layer, and the rest learns on.
 
 What counts is the L1 norm of a channel's weights, times the scale that batch normalisation gives it. The same share
-goes from each layer, so that RAM falls as well as flash. What is left is another network, which learns on from the
-rate that training began with (docs/decisions/0096).
+goes from each layer, so that RAM falls as well as flash. What is left is another network, which learns on for as
+many epochs as training took, from the same rate (docs/decisions/0096).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tinyops.files import JsonObject
-from tinyops.train.techniques.technique import Idle, Learnt, School, tuning_epochs
+from tinyops.train.techniques.technique import Idle, Learnt, School
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class PruneChannels(Idle):
     field = "prune_channels"
     tunes = True
+
+    def epochs(self, training: JsonObject, /) -> int:
+        return int(training["epochs"])
 
     def tune(self, learnt: Learnt, school: School, wanted: Any, /) -> Learnt:
         from tinyops.train.course import Budget, learn
@@ -33,7 +36,7 @@ class PruneChannels(Idle):
         learn(
             smaller,
             school.course,
-            Budget(tuning_epochs(school.training), float(school.training["learning_rate"])),
+            Budget(self.epochs(school.training), float(school.training["learning_rate"])),
             school.diary,
             doing="pruned channels",
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyops.errors import SpecError
 from tinyops.files import JsonObject
-from tinyops.train.techniques.technique import Idle, Learnt, School, tuning_epochs
+from tinyops.train.techniques.technique import Idle, Learnt, School
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class PruneWeights(Idle):
 
         network, share = learnt.network, float(wanted)
         names = kernels_of(network)
-        budget = Budget(tuning_epochs(school.training), float(school.training["learning_rate"]))
+        budget = Budget(self.epochs(school.training), float(school.training["learning_rate"]))
         accuracy = [school.accuracy(network)]
         held = dict(learnt.held)
 

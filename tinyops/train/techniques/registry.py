@@ -11,7 +11,7 @@ from tinyops.train.techniques.distillation import Distillation
 from tinyops.train.techniques.prune_channels import PruneChannels
 from tinyops.train.techniques.prune_weights import PruneWeights
 from tinyops.train.techniques.quantisation import QuantisationAware
-from tinyops.train.techniques.technique import Technique, tuning_epochs
+from tinyops.train.techniques.technique import Technique
 from tinyops.train.techniques.width import Width
 
 TECHNIQUES: tuple[Technique, ...] = (
@@ -40,5 +40,4 @@ def rewritten(architecture: JsonObject, variant: JsonObject) -> JsonObject:
 
 def all_epochs(training: JsonObject, variant: JsonObject) -> int:
     """Epochs of training and of every tuning after it."""
-    tunings = sum(technique.tunes for technique, _ in wanted_by(variant))
-    return int(training["epochs"]) + tunings * tuning_epochs(training)
+    return int(training["epochs"]) + sum(technique.epochs(training) for technique, _ in wanted_by(variant))

@@ -69,7 +69,11 @@ class Technique(Protocol):
     """One field of a variant, which calls for it when it is not as in the plain one; `wanted` is its value."""
 
     field: str
-    tunes: bool  # whether it learns on, for `tuning_epochs`
+    tunes: bool  # whether it learns on
+
+    def epochs(self, training: JsonObject, /) -> int:
+        """For how many epochs it learns on; none where it does not."""
+        ...
 
     def rewrite(self, architecture: JsonObject, wanted: Any, /) -> JsonObject:
         """The architecture, made smaller. Raises SpecError where that cannot be."""
@@ -89,6 +93,9 @@ class Idle:
 
     tunes = False
 
+    def epochs(self, training: JsonObject, /) -> int:
+        return tuning_epochs(training) if self.tunes else 0
+
     def rewrite(self, architecture: JsonObject, _wanted: Any, /) -> JsonObject:
         return architecture
 
@@ -100,7 +107,7 @@ class Idle:
 
 
 def tuning_epochs(training: JsonObject) -> int:
-    """Epochs of one tuning."""
+    """Epochs of one tuning, for a network that stays much as it is."""
     return max(1, -(-int(training["epochs"]) // TUNING_SHARE))
 
 

@@ -14,6 +14,7 @@ const RESET_REQUEST = 0x05fa0004;
 const ALL_IN_RESET = 0x01ffffff;
 const BAUDS = [115200, 1000000]; // of applications, and of collectors
 const UART_FUNCTION = 2;
+const UART_PINS = [{ tx: 0, rx: 1 }, { tx: 4, rx: 5 }]; // as the port has them
 const USB_MEMORY = 0x50100000;
 const USB_MEMORY_BYTES = 4096;
 const WATCHDOG = 0x40058;
@@ -41,8 +42,8 @@ function refuseUnknown(name, text) {
 
 export class Chip {
   // `flash` is its content; `before`, the life that ended in a reset, keeps RAM and the watchdog's registers.
-  // `recording` is what the converter measures.
-  constructor(RP2040, nor, send, before = null, recording = null) {
+  // `recording` is what the converter measures. `sends` takes the bytes of each UART that is connected.
+  constructor(RP2040, nor, sends, before = null, recording = null) {
     this.rp2040 = new RP2040();
     this.core = this.rp2040.core;
     this.rp2040.logger = silent;
@@ -50,14 +51,13 @@ export class Chip {
     this.nor.continuous = false; // the boot ROM sees to that first
     this.flashPins = new FlashPins();
     this.ssi = new Ssi(nor, this.flashPins);
-    this.send = send;
-    this.received = [];
+    this.lines = sends.map((send, number) => ({ number, send, received: [] }));
     this.instructions = 0;
     this.ended = false;
     this.unreadable = false;
     this.#connectMemory();
     this.#connectPeripherals();
-    this.#connectUart();
+    for (const line of this.lines) this.#connectUart(line);
     this.#connectCore();
     connectConverter(this.rp2040, recording);
     this.rom = new BootRom(this.rp2040.bootrom);
@@ -167,38 +167,44 @@ export class Chip {
     };
   }
 
-  #connectUart() {
-    const uart = this.rp2040.uart[0];
+  #connectUart(line) {
+    const uart = this.rp2040.uart[line.number];
     const read = uart.readUint32.bind(uart);
     uart.readUint32 = (offset) => {
       const value = read(offset);
-      if (offset === 0) this.feed();
+      if (offset === 0) this.#feed(line);
       return value;
     };
     uart.onByte = (byte) => {
       if (uart.enabled && uart.txEnabled) {
-        this.#checkLine(uart, 0);
-        this.send(byte);
+        this.#checkLine(line, UART_PINS[line.number].tx);
+        line.send(byte);
       }
     };
   }
 
-  #checkLine(uart, pin) {
+  #checkLine({ number }, pin) {
+    const uart = this.rp2040.uart[number];
     if (this.rp2040.gpio[pin].functionSelect !== UART_FUNCTION) {
-      throw new Violation(`serial line: GP${pin} is not connected to UART0`);
+      throw new Violation(`serial line: GP${pin} is not connected to UART${number}`);
     }
     const isKnown = BAUDS.some((baud) => Math.abs(uart.baudRate / baud - 1) <= 0.02);
     if (!isKnown) throw new Violation(`serial line: it runs at ${uart.baudRate} baud`);
   }
 
-  // Moves what came on the line into the UART, as far as there is room.
+  // Moves what came on the lines into their UARTs, as far as there is room.
   feed() {
-    const uart = this.rp2040.uart[0];
-    if (this.received.length === 0 || !uart.enabled || !uart.rxEnabled) return;
-    this.#checkLine(uart, 1);
+    for (const line of this.lines) this.#feed(line);
+  }
+
+  #feed(line) {
+    const { received, number } = line;
+    const uart = this.rp2040.uart[number];
+    if (received.length === 0 || !uart.enabled || !uart.rxEnabled) return;
+    this.#checkLine(line, UART_PINS[number].rx);
     let count = 0;
-    while (count < this.received.length && !uart.rxFIFO.full) uart.feedByte(this.received[count++]);
-    this.received.splice(0, count);
+    while (count < received.length && !uart.rxFIFO.full) uart.feedByte(received[count++]);
+    received.splice(0, count);
   }
 
   #connectCore() {

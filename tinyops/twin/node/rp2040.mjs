@@ -1,9 +1,9 @@
 // The twin of RP2040 boards:
 //
-//   node rp2040.mjs --library FOLDER --line FD [--control FD] [--flash FILE] [--facts FACTS]
+//   node rp2040.mjs --library FOLDER --line FD [--upstream FD] [--control FD] [--flash FILE] [--facts FACTS]
 //       [--load FILE@OFFSET]... [--number HEX] [--replay FILE]
 //
-// FOLDER has rp2040js in its node_modules. UART0 is the socket FD. Flash starts as FILE where it exists, else erased,
+// FOLDER has rp2040js in its node_modules. UART0 is the socket of --line, UART1 that of --upstream. Flash starts as FILE where it exists, else erased,
 // then takes each FILE at its offset; FILE is written again soon after it changed,
 // when power is cut and at the end. FACTS are numbers with colons between them: bytes of flash, of a sector, of a page;
 // how often a page may be programmed between two erases. HEX is the flash's own number, 8 bytes. The recording in FILE is
@@ -34,7 +34,7 @@ function readArguments(words) {
   const found = { load: [] };
   for (let i = 0; i < words.length; i += 2) {
     const name = words[i].replace(/^--/, '');
-    if (!['library', 'line', 'control', 'flash', 'facts', 'load', 'number', 'replay'].includes(name) || words[i + 1] === undefined) {
+    if (!['library', 'line', 'upstream', 'control', 'flash', 'facts', 'load', 'number', 'replay'].includes(name) || words[i + 1] === undefined) {
       fail(`rp2040: unknown or unfinished argument ${words[i]}`, 2);
     }
     if (name === 'load') found.load.push(words[i + 1]);
@@ -105,35 +105,42 @@ class Board {
     this.nor = newNor(loadFlash(options, facts), { facts, number: readNumber(options.number) });
     this.recording = loadRecording(options.replay);
     this.saved = 0;
-    this.toSend = [];
     this.resets = 0;
     this.scheduled = false;
-    this.line = new Socket({ fd: Number(options.line) });
-    this.line.on('data', (data) => this.#receive(data));
-    this.line.on('close', () => this.#finish(0));
-    this.line.on('error', () => this.#finish(0));
+    const sockets = [options.line, options.upstream].filter((given) => given !== undefined);
+    this.lines = sockets.map((given, number) => this.#openLine(new Socket({ fd: Number(given) }), number));
     if (options.control) this.#openControl(new Socket({ fd: Number(options.control) }));
     this.#boot(null);
   }
 
+  #openLine(socket, number) {
+    socket.on('data', (data) => this.#receive(number, data));
+    socket.on('close', () => this.#finish(0));
+    socket.on('error', () => this.#finish(0));
+    return { socket, toSend: [] };
+  }
+
   #boot(before) {
-    this.chip = this.#guard(() => new Chip(this.RP2040, this.nor, (byte) => this.#send(byte), before, this.recording));
+    const sends = this.lines.map((line) => (byte) => this.#send(line, byte));
+    this.chip = this.#guard(() => new Chip(this.RP2040, this.nor, sends, before, this.recording));
     this.sleptAt = null;
     this.#schedule();
   }
 
-  #send(byte) {
-    this.toSend.push(byte);
-    if (this.toSend.length >= SEND_BYTES) this.#flush();
+  #send(line, byte) {
+    line.toSend.push(byte);
+    if (line.toSend.length >= SEND_BYTES) this.#flush();
   }
 
   #flush() {
-    if (this.toSend.length > 0) this.line.write(Buffer.from(this.toSend));
-    this.toSend = [];
+    for (const line of this.lines) {
+      if (line.toSend.length > 0) line.socket.write(Buffer.from(line.toSend));
+      line.toSend = [];
+    }
   }
 
-  #receive(data) {
-    for (const byte of data) this.chip.received.push(byte);
+  #receive(number, data) {
+    for (const byte of data) this.chip.lines[number].received.push(byte);
     this.chip.feed();
     this.#schedule();
   }

@@ -28,6 +28,8 @@ enum { IDLE_MS = 20, IDLE_LONG_MS = 50 };
 typedef struct {
   stream line, upstream, bridge;
   int bridged;
+  uint8_t passing[1024]; /* of what came from the bridge, `passed` bytes that wait for the rest */
+  uint32_t passed;
   replay recording;
   int replays;
   uint64_t opened_us;
@@ -66,17 +68,16 @@ static void write_upstream(void *context, const uint8_t *bytes, uint32_t count) 
   stream_write(&((machine *)context)->upstream, bytes, count);
 }
 
-/* What a host asks of the part before. */
+/* What a host asks of the part before: whole lines and frames, between which this part's own go. */
 static void pass_up(machine *self) {
-  uint8_t bytes[256];
-  uint32_t count = 0;
   int32_t byte;
-  while (self->bridged && count < sizeof(bytes) &&
+  while (self->bridged &&
          (byte = stream_read_byte(&self->bridge, now_us())) != TINYOPS_PORT_NO_BYTE) {
-    bytes[count++] = (uint8_t)byte;
-  }
-  if (count > 0) {
-    stream_write(&self->upstream, bytes, count);
+    self->passing[self->passed++] = (uint8_t)byte;
+    if (byte == 0 || byte == '\n' || self->passed == sizeof(self->passing)) {
+      stream_write(&self->upstream, self->passing, self->passed);
+      self->passed = 0;
+    }
   }
 }
 

@@ -1,0 +1,247 @@
+"""The program that is a part on Linux: over TCP, UDP and serial devices that go and come back, and as a bridge."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import socket
+import subprocess
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.chained import layered
+from tinyops.boards.loader import load_catalog
+from tinyops.compiler import CompileOptions, compile_model
+from tinyops.compiler.host import HostModel, build_host
+from tinyops.features import TensorFeatures
+from tinyops.firmware import render_project
+from tinyops.firmware.chained import ChainPlace
+from tinyops.firmware.forms.hosted_part import FLAGS
+from tinyops.graph import parse_graph
+from tinyops.link import Frame, Link
+from tinyops.link.parts import PartState, PartType, Unavailable
+from tinyops.split import cut_model
+from tinyops.split.document import Crossing, PartDocument
+from tinyops.twin.machine import SocketStream
+
+pytestmark = pytest.mark.build
+
+AFTER_MS = 800
+WAIT_S = 20.0
+MODEL = layered((64, 600, 96, 5))
+GRAPH = parse_graph(MODEL, "m")
+
+
+def crossing(tensor: int) -> Crossing:
+    found = GRAPH.tensors[tensor]
+    return Crossing(tensor=tensor, name=found.name, bytes=found.bytes, shape=found.shape)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
+    """Of both parts: program and model."""
+    made = []
+    for position, part in enumerate(cut_model(MODEL, "m", [1])):
+        folder = tmp_path_factory.mktemp(f"part{position}")
+        document = PartDocument(
+            name=f"p{position}",
+            board="linux",
+            position=position,
+            begin=part.begin,
+            end=part.end,
+            takes=tuple(map(crossing, part.takes)),
+            gives=tuple(map(crossing, part.gives)),
+            inputs=(0,),
+            outputs=(0,),
+            passed=(),
+            set="5" * 32,
+            parts=2,
+        )
+        assert part.data is not None
+        compiled = compile_model(parse_graph(part.data, "p"), TensorFeatures(), CompileOptions(), document)
+        library = build_host(compiled.sources, folder / "model")
+        made.append((program(folder, compiled.contract, position), library))
+    return made
+
+
+def program(folder: Path, contract: dict, position: int) -> Path:
+    place, spec = ChainPlace(position, 2, AFTER_MS), load_catalog()["linux"].spec
+    files = render_project(board="linux", spec=spec, fleet="f", sensor="link", contract=contract, chain=place)
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    sources = sorted(name for name in files if name.endswith(".c"))
+    command = ["gcc", *FLAGS, "-O1", "-I", "include", "-I", "src/sim", *sources, "-ldl", "-o", "part"]
+    subprocess.run(command, cwd=folder, check=True, timeout=120)
+    return folder / "part"
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Chain:
+    """Two programs: `first` is asked over the bridge of the second, `last` is that one's own line."""
+
+    def __init__(self, stack: contextlib.ExitStack, built: list[tuple[Path, Path]], line: str, upstream: str) -> None:
+        self.stack, self.built, self.line = stack, built, line
+        self.unavailable: list[Unavailable] = []
+        bridge = free_port()
+        ours, theirs = socket.socketpair()
+        stack.enter_context(ours)
+        self.first = self.start_first()
+        program, model = built[1]
+        options = [
+            "--upstream",
+            upstream,
+            "--line",
+            f"fd:{theirs.fileno()}",
+            "--bridge",
+            f"tcp-listen:127.0.0.1:{bridge}",
+        ]
+        self.start([program, "--model", model, *options], theirs.fileno())
+        theirs.close()
+        self.last = Link(SocketStream(ours, "last"), name="last")
+        self.last.told = self.hear
+        self.host = Link(SocketStream(stack.enter_context(connected(bridge)), "first"), name="first", timeout_s=WAIT_S)
+
+    def start(self, command: list, *inherited: int) -> subprocess.Popen:
+        child = subprocess.Popen([str(w) for w in command], stdin=subprocess.DEVNULL, pass_fds=inherited)
+        self.stack.callback(lambda: (child.kill(), child.wait()))
+        return child
+
+    def start_first(self) -> subprocess.Popen:
+        program, model = self.built[0]
+        return self.start([program, "--model", model, "--line", self.line])
+
+    def hear(self, frame: Frame) -> None:
+        if frame.type == PartType.UNAVAILABLE:
+            self.unavailable.append(Unavailable.read(frame.payload))
+        elif frame.type == PartType.STATE:
+            self.state = frame.payload[3]
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while not holds():
+            assert time.monotonic() < deadline, self.unavailable[-3:]
+            self.last.listen(0.05)
+
+    def ready(self) -> None:
+        self.state = PartState.STARTING
+        self.until(lambda: self.state == PartState.READY)
+
+    def answers(self, whole: HostModel) -> None:
+        tensor = np.random.default_rng(3).integers(-128, 128, (1, 64)).astype(np.int8)
+        self.last.results()
+        self.host.write_input(tensor.tobytes())
+        self.host.invoke()
+        found: list = []
+        self.until(lambda: bool(found.extend(self.last.results()) or found))
+        assert found[0].values == whole.infer(tensor)[0].tobytes()
+
+    def loses(self) -> None:
+        """The first part is named."""
+        self.unavailable.clear()
+        self.until(lambda: len(self.unavailable) > 1)
+        assert {(u.part, u.state) for u in self.unavailable} == {(0, PartState.LOST)}
+
+
+def connected(port: int) -> socket.socket:
+    for _ in range(200):
+        with contextlib.suppress(OSError):
+            return socket.create_connection(("127.0.0.1", port), timeout=5)
+        time.sleep(0.02)
+    raise AssertionError("nobody listens at the bridge")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> HostModel:
+    compiled = compile_model(GRAPH, TensorFeatures(), CompileOptions())
+    return HostModel(build_host(compiled.sources, tmp_path_factory.mktemp("whole")))
+
+
+def places(kind: str) -> tuple[str, str]:
+    port = free_port(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+    if kind == "udp":
+        return f"udp:127.0.0.1:{port}", f"udp-listen:127.0.0.1:{port}"
+    return f"tcp-listen:127.0.0.1:{port}", f"tcp:127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_over_a_network_a_part_that_is_gone_is_named_and_comes_back(
+    kind: str, built: list[tuple[Path, Path]], whole: HostModel
+) -> None:
+    with contextlib.ExitStack() as stack:
+        chain = Chain(stack, built, *places(kind))
+        chain.ready()
+        chain.answers(whole)
+        chain.first.kill()
+        chain.loses()
+        chain.start_first()
+        chain.ready()
+        chain.answers(whole)
+
+
+@contextlib.contextmanager
+def cable() -> Iterator[tuple[str, str, threading.Event]]:
+    """Two serial devices joined, while the event is set."""
+    (left, one), (right, other) = pty.openpty(), pty.openpty()
+    for end in (one, other):
+        tty.setraw(end)
+    plugged, ended = threading.Event(), threading.Event()
+    plugged.set()
+
+    def carry() -> None:
+        while not ended.is_set():
+            for end in select.select([left, right], [], [], 0.05)[0]:
+                data = os.read(end, 4096)
+                if plugged.is_set():
+                    os.write(right if end == left else left, data)
+
+    thread = threading.Thread(target=carry)
+    thread.start()
+    try:
+        yield os.ttyname(one), os.ttyname(other), plugged
+    finally:
+        ended.set()
+        thread.join()
+        for end in (left, one, right, other):
+            os.close(end)
+
+
+def test_over_a_serial_cable_that_is_pulled_and_plugged_in_again(
+    built: list[tuple[Path, Path]], whole: HostModel
+) -> None:
+    with cable() as (one, other, plugged), contextlib.ExitStack() as stack:
+        chain = Chain(stack, built, f"{one}@115200", other)
+        chain.ready()
+        chain.answers(whole)
+        plugged.clear()
+        chain.loses()
+        plugged.set()
+        chain.ready()
+        chain.answers(whole)
+
+
+def test_what_cannot_start_says_why(built: list[tuple[Path, Path]]) -> None:
+    def said(part: int, *options: str) -> str:
+        done = subprocess.run([built[part][0], *options], capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == 2
+        return done.stderr
+
+    model = ("--model", str(built[1][1]))
+    assert "usage: part --model" in said(1, *model)  # a later part without an upstream
+    assert "without --upstream" in said(0, *model, "--upstream", "std")
+    assert "not HOST:PORT" in said(1, *model, "--upstream", "tcp:nowhere")
+    assert "no baud rate" in said(1, *model, "--upstream", "/dev/null@12345")
+    assert "unknown option" in said(1, "--nothing", "x")

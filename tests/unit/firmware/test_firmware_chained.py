@@ -1,0 +1,102 @@
+"""Firmware of a part of a chain: rendered with its place, and nothing of it in the firmware of a board by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinyops.artifacts import Step
+from tinyops.boards.loader import load_catalog
+from tinyops.errors import SpecError
+from tinyops.files import JsonObject
+from tinyops.firmware import render_project
+from tinyops.firmware.chained import ChainPlace, read_place
+from tinyops.firmware.forms.hosted_part import _APP, _CHAIN
+from tinyops.firmware.project import RUNTIME
+from tinyops.firmware.step import prepare
+from tinyops.manifest.contract import contract_of, part_contract
+
+CATALOG = load_catalog()
+MIDDLE = ChainPlace(1, 3, 1500)
+
+
+def contract(board: str, place: ChainPlace | None) -> JsonObject:
+    layout = CATALOG[board].spec.layout
+    arena = layout.arena_bytes if layout else None
+    output = {"classes": ["a", "b"], "type": "int8", "bytes": 2}
+    whole = contract_of(signal=None, frames=(6, 1, 1), output=output, arena_bytes=arena)
+    return whole if place is None else part_contract(whole, place.position, place.parts)
+
+
+def rendered(board: str, place: ChainPlace | None) -> dict[str, bytes]:
+    given = contract(board, place)
+    spec = CATALOG[board].spec
+    return render_project(board=board, spec=spec, fleet="f", sensor="link", contract=given, chain=place)
+
+
+@pytest.mark.parametrize("board", ["microbit", "nano33ble", "pico"])
+def test_a_parts_project_has_the_chain_and_its_place(board: str) -> None:
+    files = rendered(board, MIDDLE)
+    main, ini = files["src/main.c"].decode(), files["platformio.ini"].decode()
+    assert ".position = 1," in main and ".parts = 3," in main and ".after_ms = 1500," in main
+    assert "tinyops_part_poll(&part)" in main and ".inlet = &inlet," in main
+    assert {"src/chain/part.c", "src/chain/pieces.c", "include/tinyops/chain.h"} <= set(files)
+    assert "-D TINYOPS_PART" in ini and "+<chain/>" in ini
+    first = rendered(board, ChainPlace(0, 3, 1500))["src/main.c"].decode()
+    assert "inlet" not in first  # its RAM is a later part's alone
+
+
+@pytest.mark.parametrize("board", ["microbit", "nano33ble", "pico"])
+def test_a_board_by_itself_has_nothing_of_it(board: str) -> None:
+    files = rendered(board, None)
+    assert not [name for name in files if "chain" in name or "part" in name.rpartition("/")[2]]
+    assert b"TINYOPS_PART" not in files["platformio.ini"] and b"tinyops_part" not in files["src/main.c"]
+
+
+def test_a_linux_part_is_a_program_that_can_be_built_elsewhere() -> None:
+    files = rendered("linux", MIDDLE)
+    settings = files["include/part_settings.h"].decode()
+    assert "#define PART_POSITION 1\n" in settings and "#define PART_COUNT 3\n" in settings
+    assert "#define PART_AFTER_MS 1500u" in settings and {"Makefile", "src/part/main.c"} <= set(files)
+    assert not rendered("linux", None)
+    assert all((RUNTIME / "app" / f"{name}.c").is_file() for name in _APP)
+    assert {f"src/chain/{name}" for name in _CHAIN} <= set(files)
+
+
+@pytest.mark.parametrize("board", ["esp32", "uno-r4", "phone"])
+def test_forms_that_know_no_chain_refuse_one(board: str) -> None:
+    with pytest.raises(SpecError, match=f"{board}: its firmware is no part of a chain"):
+        rendered(board, MIDDLE)
+
+
+def test_the_firmware_step_reads_its_place() -> None:
+    spec = CATALOG["linux"].spec.model_dump(mode="json")
+    chain = {"position": 1, "parts": 3, "after_ms": 1500, "names": ["a", "b", "c"], "upstream": None}
+    settings = {"board": "linux", "facts": spec, "fleet": "f", "contract": contract("linux", MIDDLE), "chain": chain}
+    request = prepare(Step("firmware", "f/b", settings, {}), {}, RUNTIME, lambda _: None).request
+    assert request.chain == MIDDLE and not MIDDLE.first
+
+
+def test_serial_lines_run_at_their_links_rates() -> None:
+    chain = {"position": 1, "parts": 3, "after_ms": 1500, "upstream": {"kind": "uart", "baud": 1_000_000}}
+    place = read_place({**chain, "downstream": None})
+    assert place is not None and (place.upstream_baud, place.downstream_baud) == (1_000_000, 115_200)
+    ini = rendered("pico", place)["platformio.ini"].decode()
+    assert "-D TINYOPS_UPSTREAM_BAUD=1000000" in ini and "TINYOPS_BAUD" not in ini
+    assert "BAUD" not in rendered("pico", MIDDLE)["platformio.ini"].decode()
+    with pytest.raises(SpecError, match="nano33ble: its serial lines cannot run at 9600 baud"):
+        rendered("nano33ble", ChainPlace(1, 3, 1500, downstream_baud=9600))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, "not usable: KeyError 'position'"),
+        ({"position": 3, "parts": 3, "after_ms": 1}, "part 3 of 3"),
+        ({"position": 0, "parts": 1, "after_ms": 1}, "part 0 of 1"),
+        ({"position": 0, "parts": 17, "after_ms": 1}, "part 0 of 17"),
+        ({"position": 0, "parts": 2, "after_ms": 0}, "0 ms cannot be"),
+    ],
+)
+def test_places_that_cannot_be_are_refused(wrong: JsonObject, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        read_place(wrong)
