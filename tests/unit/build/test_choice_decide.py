@@ -101,7 +101,7 @@ def test_board_gates_are_budgets_too() -> None:
     assert found.lost["d0.5"] == (
         "needs 2,000 bytes more flash than flash_bytes_max allows; needs 2,000 bytes more RAM than ram_bytes_max allows"
     )
-    assert found.why == "no other keeps what the board and the gates allow"
+    assert found.why == "the only one that fits the board and keeps the gates"
 
 
 def test_gates_of_the_model_guide_by_their_points_on_the_validation_side() -> None:

@@ -159,7 +159,7 @@ def _pick(
     if len(allowed) == 1:
         why = f"no other is {near} it"
     if len(keeping) == 1:
-        why = "no other keeps what the board and the gates allow"
+        why = "the only one that fits the board and keeps the gates"
     return picked, why, lost
 
 
