@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 
 from fakes.chain_boards import chain_settings, split_with
 from fakes.pass_models import cell
+from fakes.row_models import camera_network
 from fakes.state_models import delay_line
 from tinyops.artifacts import Step
 from tinyops.boards import load_catalog
@@ -22,15 +23,16 @@ from tinyops.compiler.host import write_sources
 from tinyops.compiler.image.assembly import header_assembly
 from tinyops.compiler.image.build import build_image, lay_out
 from tinyops.errors import ToolError
-from tinyops.features import TensorFeatures
+from tinyops.features import TensorFeatures, read_features
 from tinyops.graph import parse_graph
 from tinyops.images import find_self_test
 from tinyops.split import Cutter
 from tinyops.split.document import read_part
-from tinyops.squeeze.golden import pack_golden
+from tinyops.squeeze.golden import pack_golden, pack_stream
 from tinyops.squeeze.oracle import run_vectors
+from tinyops.squeeze.streaming import streamed_inputs
 from tinyops.toolchain import COMPILERS, installed
-from tinyops.twin.golden import read_golden
+from tinyops.twin.golden import read_golden, read_stream
 
 pytestmark = pytest.mark.build
 SHARED = Path(os.environ.get("TINYOPS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -78,7 +80,9 @@ def make(name: str, folder: Path) -> Path:
     out = folder / name
     out.mkdir()
     files = {f: folder / f for f in ("int8.tflite", "golden.bin", "features.json")}
-    inputs: Mapping[str, Path] = {**files, "split.json": folder / "out" / "split.json"}
+    inputs = {**files, "split.json": folder / "out" / "split.json"}
+    if (folder / "stream.bin").exists():
+        inputs["stream.bin"] = folder / "stream.bin"
     part_step.run(Step("part", f"door/{name}", {"part": name}), inputs, out, lambda _: None)
     return out
 
@@ -117,6 +121,28 @@ def test_parts_that_do_not_compute_the_whole_are_a_defect(tmp_path: Path) -> Non
     golden.write_bytes(wrong)
     with pytest.raises(ToolError, match="for vector 2 they give other outputs than the whole"):
         make("a", tmp_path)
+
+
+def test_the_first_part_streams_what_the_whole_streams(tmp_path: Path) -> None:
+    """The same frames, and what it sends on for each window; the others take tensors."""
+    data = camera_network()
+    split_with(data, chain_settings([None] * 2, [None] * 2, cuts=(2,)), tmp_path)
+    whole(data, tmp_path, 2)
+    raw = {"kind": "raw", "frame_values": 10, "window_frames": 12, "hop_frames": 4, "offset": [0] * 10}
+    (tmp_path / "features.json").write_text(json.dumps({**raw, "gain": [0.001] * 10}))
+    features = read_features(tmp_path / "features.json")
+    assert not isinstance(features, TensorFeatures)
+    tensor = parse_graph(data, "whole").tensors[0]
+    frames = np.random.default_rng(2).integers(-20000, 20000, (24, 10)).astype(np.int16)
+    windows = streamed_inputs(frames, features, tensor.scale, tensor.zero_point)
+    model = tmp_path / "int8.tflite"
+    (tmp_path / "stream.bin").write_bytes(pack_stream(frames, run_vectors(model, windows)))
+    out, far = make("a", tmp_path), make("b", tmp_path)
+    stream = read_stream(out / "stream.bin")
+    assert stream.frames == read_stream(tmp_path / "stream.bin").frames and len(stream.results) == 4
+    assert list(stream.results) == [row.tobytes() for row in run_vectors(out / "int8.tflite", windows)]
+    assert (out / "features.json").read_bytes() == (tmp_path / "features.json").read_bytes()
+    assert json.loads((far / "features.json").read_bytes()) == {"kind": "tensor"} and not (far / "stream.bin").exists()
 
 
 @real

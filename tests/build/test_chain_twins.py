@@ -15,17 +15,18 @@ from fakes.chained import ReleasedParts, chain_document, layered, parts_of, repo
 from tinyops.link import LinkTimeout, Refused, Tensor
 from tinyops.link.parts import PartState
 from tinyops.process import kill_group
+from tinyops.twin.chain_step import give_vectors, insist
 from tinyops.twin.chained import NotAvailable, PartBoard, RunningChain, open_chain
-from tinyops.twin.prove import feed, prove
+from tinyops.twin.prove import feed
 from tinyops.twin.wire import Terms
 
 pytestmark = pytest.mark.build
 
-LIMIT_MS = 600
+LIMIT_MS = 2000
 CUT = "  split: {{cuts: {}}}\n  on_part_lost: {{act: report-unavailable, after_ms: {}}}\n"
 AT_ONCE = Terms()
 HARD = Terms(loss=0.2, duplicated=0.1, reordered=0.1, damaged=0.05)
-WAIT_S, APPLY_S = 30.0, 600
+WAIT_S, SHORT_S, APPLY_S = 30.0, 3.0, 600
 Chains = dict[str, ReleasedParts]
 
 
@@ -35,7 +36,7 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Chains:
     fleets = {
         "two": (("linux", "linux"), [2]),
         "other": (("linux", "linux"), [1]),
-        "board": (("linux", "nano33ble"), [2]),
+        "board": (("linux", "pico"), [2]),
     }
     documents = [
         chain_document(name, "layers", *boards, more=CUT.format(cuts, LIMIT_MS))
@@ -53,11 +54,18 @@ def running(released: ReleasedParts, terms: Terms = AT_ONCE, parts: Sequence[Par
         yield chain
 
 
-def infer(chain: RunningChain, released: ReleasedParts, number: int = 0, timeout_s: float = WAIT_S) -> bytes:
+def infer(chain: RunningChain, released: ReleasedParts, number: int = 0) -> bytes:
     tensor, _ = released.golden.vectors[number]
     chain.link.write_input(tensor)
-    chain.link.invoke(timeout_s)
+    chain.link.invoke(WAIT_S)
     return chain.link.read_tensor(Tensor.OUTPUT, released.golden.output_bytes)
+
+
+def infer_at_last(chain: RunningChain, released: ReleasedParts, number: int = 0) -> bytes:
+    """Though this machine may be so busy that a part seems to be lost meanwhile."""
+    found: list[bytes] = []
+    insist(chain, lambda: found.append(infer(chain, released, number)))
+    return found[-1]
 
 
 def wanted(released: ReleasedParts, number: int = 0) -> bytes:
@@ -68,7 +76,7 @@ def wanted(released: ReleasedParts, number: int = 0) -> bytes:
 def test_a_chain_gives_what_the_whole_model_gives(chains: Chains, name: str) -> None:
     with running(chains[name]) as chain:
         chain.link.wait_ready()
-        prove(chain, chain.link.hello(), chains[name].golden, lambda _: None)
+        give_vectors(chain, chain.link.hello(), chains[name].golden, lambda _: None)
 
 
 @pytest.mark.parametrize("name", ["two", "board"])
@@ -99,7 +107,7 @@ def test_a_stalled_link_delays_an_answer_or_makes_none(chains: Chains) -> None:
         chain.link.wait_ready()
         threading.Timer(LIMIT_MS / 4000, chain.joints[0].mend).start()
         chain.joints[0].stall()
-        assert infer(chain, released) == wanted(released)
+        assert infer_at_last(chain, released) == wanted(released)
 
 
 @pytest.mark.parametrize("name", ["two", "board"])
@@ -113,7 +121,7 @@ def test_a_cut_link_makes_no_answer_names_the_part_and_returns(chains: Chains, n
         assert (caught.value.part, caught.value.state) == ("p0", PartState.LOST)
         chain.joints[0].mend()
         chain.link.wait_ready()
-        assert infer(chain, released, 1) == wanted(released, 1)
+        assert infer_at_last(chain, released, 1) == wanted(released, 1)
 
 
 @pytest.mark.parametrize("name", ["two", "board"])
@@ -125,11 +133,11 @@ def test_a_part_that_loses_its_power_in_an_inference_is_back_with_the_next_one(c
         chain.link.write_input(tensor)
         chain.parts[0].link.invoke(WAIT_S)  # what it made is on its way
         chain.parts[1].virtual.power_cut()
-        with contextlib.suppress(NotAvailable):  # where it came back early enough, it is sent again
-            chain.link.answer(WAIT_S)
+        with contextlib.suppress(NotAvailable, LinkTimeout):  # a result, or none: never another
+            chain.link.answer(SHORT_S)
             assert chain.link.read_tensor(Tensor.OUTPUT, len(output)) == output
         chain.link.wait_ready()
-        assert infer(chain, released, 1) == wanted(released, 1)
+        assert infer_at_last(chain, released, 1) == wanted(released, 1)
 
 
 def test_a_part_that_was_killed_is_named_and_is_back_when_it_is_started_again(chains: Chains) -> None:
@@ -142,7 +150,7 @@ def test_a_part_that_was_killed_is_named_and_is_back_when_it_is_started_again(ch
         assert (caught.value.part, caught.value.state) == ("p0", PartState.LOST)
         chain.part("p0").virtual.power_cut()
         chain.link.wait_ready()
-        assert infer(chain, released) == wanted(released)
+        assert infer_at_last(chain, released) == wanted(released)
 
 
 def test_a_part_of_another_cut_gives_no_answer_and_is_named(chains: Chains) -> None:

@@ -108,8 +108,10 @@ def test_all_parts_together_give_what_the_whole_model_gives(bench: Repository, n
     assert all(memory["arena_bytes"] <= memory["ram_bytes"] for memory in facts["memory"].values())
 
 
-def test_the_links_of_persons_cost_at_most_five_percent(bench: Repository) -> None:
-    assert proof_of(bench, "bell")["overhead"] <= 5
+def test_frames_checks_and_answers_cost_at_most_five_percent_of_the_tensors(bench: Repository) -> None:
+    facts = proof_of(bench, "hall")
+    assert facts["links"][0]["tensor_bytes"] >= 8000
+    assert 0 < facts["overhead"] <= 5
 
 
 def test_a_declared_loss_changes_no_answer(bench: Repository) -> None:

@@ -170,7 +170,8 @@ class Executor:
         except (SpecError, DoesNotFit) as error:
             if not step.fallible:
                 raise
-            self.watcher.warning(f"{step.id}: {error.message.splitlines()[0]}")
+            if not any(self._records[ref.step].failure for ref in step.inputs.values()):  # that was said there
+                self.watcher.warning(f"{step.id}: {error.message.splitlines()[0]}")
             return {FAILED: error.message[:FAILURE_LIMIT]}
 
     def _input_paths(self, step: Step, scratch: Path) -> dict[str, Path]:

@@ -9,16 +9,20 @@ from typing import Any
 from tinyops.errors import SpecError
 
 PARTS_MAX = 16
+BAUD = 115200  # of a serial line that nobody says a rate of
 FLAG = "TINYOPS_PART"  # the application's C asks the part only where this is defined
 
 
 @dataclass(frozen=True)
 class ChainPlace:
-    """Of a part, from 0, among so many; a neighbour that is silent for `after_ms` is lost."""
+    """Of a part, from 0, among so many; a neighbour that is silent for `after_ms` is lost. The rates are those of its
+    serial lines to its neighbours."""
 
     position: int
     parts: int
     after_ms: int
+    upstream_baud: int = BAUD
+    downstream_baud: int = BAUD
 
     @property
     def first(self) -> bool:
@@ -30,8 +34,9 @@ def read_place(value: Mapping[str, Any] | None) -> ChainPlace | None:
     if value is None:
         return None
     try:
-        place = ChainPlace(int(value["position"]), int(value["parts"]), int(value["after_ms"]))
-    except (KeyError, TypeError, ValueError) as error:
+        rates = [int((value.get(side) or {}).get("baud") or BAUD) for side in ("upstream", "downstream")]
+        place = ChainPlace(int(value["position"]), int(value["parts"]), int(value["after_ms"]), *rates)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SpecError(f"firmware: chain: not usable: {type(error).__name__} {error}") from error
     if not (2 <= place.parts <= PARTS_MAX and 0 <= place.position < place.parts and 0 < place.after_ms < 1 << 31):
         raise SpecError(f"firmware: chain: part {place.position} of {place.parts}, {place.after_ms} ms cannot be")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tinyops.boards.model import Board
+from tinyops.build.chain_split import chain_facts
 from tinyops.build.contracts import trained_contract
 from tinyops.build.steps import compile_settings, window_settings
 from tinyops.compiler.supported import supported_page
@@ -12,11 +14,14 @@ from tinyops.datasets.card import Described, data_card
 from tinyops.datasets.editing import read_index
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import render_project
+from tinyops.firmware.chained import read_place
+from tinyops.manifest.contract import part_contract
 from tinyops.plan.document import plan_schema
 from tinyops.reconcile.world import load_world_catalog, parse_cache
 from tinyops.specs.loader import Repository, load_repository
-from tinyops.specs.model import RecordingsSource, TfliteArchitecture
+from tinyops.specs.model import Fleet, RecordingsSource, TfliteArchitecture
 from tinyops.specs.schema import schemas
+from tinyops.specs.targets import Target, all_targets
 
 GENERATED = "generated"
 
@@ -29,19 +34,29 @@ def rendered(root: Path) -> dict[str, bytes]:
     files["schema/plan.json"] = pretty_json(plan_schema())
     files |= {f"data/{name}.md": card_of(repository, name).encode() for name in repository.datasets}
     files["supported-ops.md"] = supported_page().encode()
-    for fleet, entry in repository.fleets.items():
-        for target, binding in entry.document.spec.targets.items():
-            board = catalog[entry.document.spec.board_of(target)].built_with(binding.framework)
-            project = render_project(
-                board=board.name,
-                spec=board.spec,
-                fleet=fleet,
-                sensor=binding.sensor.model_dump(mode="json"),
-                contract=contract_for(repository, entry.document.spec.model_name, board),
-                acts=binding.act,
-            )
-            files |= {f"{fleet}/{target}/{name}": data for name, data in project.items()}
+    for fleet, targets in all_targets(repository).items():
+        for target in targets.values():
+            project = project_of(repository, repository.fleets[fleet].document, target, catalog)
+            files |= {f"{fleet}/{target.name}/{name}": data for name, data in project.items()}
     return files
+
+
+def project_of(
+    repository: Repository, fleet: Fleet, target: Target, catalog: Mapping[str, Board]
+) -> Mapping[str, bytes]:
+    """The firmware project of a kind of board, or of a part of a chain, as its firmware step has it."""
+    binding, chain = target.binding, chain_facts(fleet, target).get("chain")
+    board = catalog[target.board].built_with(binding.framework)
+    contract = contract_for(repository, target.model, board)
+    return render_project(
+        board=board.name,
+        spec=board.spec,
+        fleet=fleet.name,
+        sensor=binding.sensor.model_dump(mode="json"),
+        contract=part_contract(contract, chain["position"], chain["parts"]) if chain else contract,
+        acts=binding.act,
+        chain=read_place(chain),
+    )
 
 
 def card_of(repository: Repository, name: str) -> str:

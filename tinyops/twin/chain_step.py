@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from tinyops.link.parts import PartType
 from tinyops.split import document
 from tinyops.twin.chained import NotAvailable, PartBoard, RunningChain, RunningPart, open_chain
 from tinyops.twin.golden import Golden, Stream, read_golden, read_stream
-from tinyops.twin.joined import Joint
 from tinyops.twin.kinds import can_boot
 from tinyops.twin.prove import compare, exercise, naming, play
 from tinyops.twin.step import proof_levels
@@ -25,27 +24,60 @@ from tinyops.twin.wire import Counts, Terms
 BITS_A_BYTE = 10  # of a uart
 SEED = 9
 LOSSY_VECTORS = 4  # run again, with the declared loss
-TRIES_MAX = 8  # of an inference
+TRIES_MAX = 8  # of whatever may have no answer
 # Each vector goes into the first part byte by byte: of large ones there are fewer. Each part's twin had all of its own.
 INPUTS_BYTES, VECTORS_LEAST = 64 * 1024, 4
 START_S = 60.0
 BOOKKEEPING = PartType.STATE  # goes once a second, whether there are tensors or not
 
 
-@dataclass(frozen=True)
-class Carried:
-    """What one link carried in a run, in bytes: the tensors that had to cross, all frames that carried them, all others
-    both ways."""
+class Meter:
+    """What the links of a chain carry, both ways, but for what parts tell of themselves once a second.
 
-    tensors: int
-    carrying: int
-    bookkeeping: int
-    lost: int
+    An inference costs what went from the answer before it to its own: so the one after a start or a failure is not
+    counted. The least of all is that of an inference whose frames all came in time.
+    """
 
-    @property
-    def overhead(self) -> float:
-        """Percent of what the frames cost beside the tensors themselves."""
-        return 100 * (self.carrying - self.tensors) / self.tensors
+    def __init__(self, chain: RunningChain) -> None:
+        self._chain, self._mark = chain, list[int]()
+        self._begun = [joint.counts() for joint in chain.joints]
+        self.least: list[int | None] = [None for _ in chain.joints]
+
+    def forget(self) -> None:
+        self._mark = []
+
+    def note(self) -> None:
+        """There is an answer."""
+        now = [sum(_carrying(way) for way in joint.counts()) for joint in self._chain.joints]
+        for i, (was, is_now) in enumerate(zip(self._mark, now, strict=False)):
+            before = self.least[i]
+            self.least[i] = is_now - was if before is None else min(before, is_now - was)
+        self._mark = now
+
+    def links(self, split: document.SplitDocument) -> JsonObject:
+        """As facts. Overhead is in percent, of all links together, over all tensors that cross in an inference."""
+        links = [self._link(i, split) for i in range(len(split.links))]
+        if None in self.least:
+            return {"links": links, "overhead": None}
+        tensors = sum(part.give_bytes for part in split.parts[:-1])
+        least = sum(count or 0 for count in self.least)
+        return {"links": links, "overhead": round(100 * (least - tensors) / tensors, 2)}
+
+    def _link(self, i: int, split: document.SplitDocument) -> JsonObject:
+        ways = [*zip(self._chain.joints[i].counts(), self._begun[i], strict=True)]
+        return {
+            "from": split.parts[i].name,
+            "to": split.parts[i + 1].name,
+            "tensor_bytes": split.parts[i].give_bytes,
+            "bytes": self.least[i],
+            "sent_bytes": sum(now.bytes - was.bytes for now, was in ways),
+            "bookkeeping_bytes": sum(now.of_type[BOOKKEEPING] - was.of_type[BOOKKEEPING] for now, was in ways),
+            "lost_frames": sum(now.lost - was.lost for now, was in ways),
+        }
+
+
+def _carrying(way: Counts) -> int:
+    return way.bytes - way.of_type[BOOKKEEPING]
 
 
 def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Progress], None]) -> JsonObject:
@@ -99,15 +131,14 @@ def _prove(
     total = len(golden.vectors)
     clean = [replace(one, loss=0.0) for one in terms]
     with open_chain(name, parts, clean, seed=SEED) as chain:
-        carried, others = _run(chain, split, golden, stream, lambda done: report(_said(name, done, total, "")))
-    facts: JsonObject = {"bit_exact": True, "vectors": total, **others, **_links(split, carried)}
+        found = _run(chain, split, golden, stream, lambda done: report(_said(name, done, total, "")))
+    facts: JsonObject = {"bit_exact": True, "vectors": total, **found}
     if any(one.loss for one in terms):
         few = replace(golden, vectors=golden.vectors[:LOSSY_VECTORS])
         with open_chain(name, parts, terms, seed=SEED) as chain:
-            carried, others = _run(
-                chain, split, few, None, lambda done: report(_said(name, done, len(few.vectors), " with loss"))
-            )
-        facts["with_loss"] = {"bit_exact": True, "vectors": len(few.vectors), **others, **_links(split, carried)}
+            lossy = " with loss"
+            found = _run(chain, split, few, None, lambda done: report(_said(name, done, len(few.vectors), lossy)))
+        facts["with_loss"] = {"bit_exact": True, "vectors": len(few.vectors), **found}
     return facts
 
 
@@ -126,27 +157,24 @@ def _run(
     golden: Golden,
     stream: Stream | None,
     report: Callable[[int], None],
-) -> tuple[list[Carried], JsonObject]:
+) -> JsonObject:
     with naming(chain, "start-up"):
         chain.link.wait_ready(START_S)
         hello = chain.link.hello()
-    before = [joint.counts() for joint in chain.joints]
-    tries = _give_vectors(chain, hello, golden, report)
-    inferences = len(golden.vectors)
+    meter = Meter(chain)
+    tries = give_vectors(chain, hello, golden, report, meter)
     if stream is not None:
-        tries += _insist(chain, lambda: play(chain, stream))
-        inferences += len(stream.results)
-    carried = [
-        _carried(joint, was, part.give_bytes * inferences)
-        for joint, was, part in zip(chain.joints, before, split.parts, strict=False)
-    ]
-    return carried, {"memory": {part.name: _memory(part, chain) for part in chain.parts}, "not_available": tries}
+        tries += insist(chain, lambda: play(chain, stream))
+    memory = {part.name: _memory(part, chain) for part in chain.parts}
+    return {"memory": memory, "not_available": tries, **meter.links(split)}
 
 
-def _give_vectors(chain: RunningChain, hello: Hello, golden: Golden, report: Callable[[int], None]) -> int:
+def give_vectors(
+    chain: RunningChain, hello: Hello, golden: Golden, report: Callable[[int], None], meter: Meter | None = None
+) -> int:
     """Compares every vector; how often there was no answer. With state an inference that is given up would leave some
     parts further than others: then all vectors are given again."""
-    done, tries = 0, 0
+    done, tries, meter = 0, 0, meter or Meter(chain)
     vectors = list(enumerate(golden.vectors))
     for group in [vectors] if chain.keeps_state else [[one] for one in vectors]:
 
@@ -154,16 +182,17 @@ def _give_vectors(chain: RunningChain, hello: Hello, golden: Golden, report: Cal
             def check(at: int, got: bytes) -> None:
                 number, (_, wanted) = group[at]
                 compare(chain.name, f"vector {number}", got, wanted)
+                meter.note()
 
             exercise(chain, hello, [tensor for _, (tensor, _) in group], check)
 
-        tries += _insist(chain, give)
+        tries += insist(chain, give, meter.forget)
         done += len(group)
         report(done)
     return tries
 
 
-def _insist(chain: RunningChain, act: Callable[[], None]) -> int:
+def insist(chain: RunningChain, act: Callable[[], object], failed: Callable[[], None] = lambda: None) -> int:
     """Does it until it has an answer; how often it had none. Where a busy machine is late, or a link loses too much,
     there is none, which is not a wrong one. Raises NotAvailable where there is none all the time."""
     for tries in range(TRIES_MAX - 1):
@@ -171,6 +200,7 @@ def _insist(chain: RunningChain, act: Callable[[], None]) -> int:
             act()
             return tries
         except NotAvailable:
+            failed()
             chain.link.wait_ready(START_S)
     act()
     return TRIES_MAX - 1
@@ -180,33 +210,6 @@ def terms_of(link: document.Link) -> Terms:
     """What a wire is like that stands for the link."""
     rate = link.baud / BITS_A_BYTE if link.baud is not None else link.bytes_s
     return Terms(bytes_s=rate, latency_s=link.latency_ms / 1000, loss=link.loss)
-
-
-def _carried(joint: Joint, before: tuple[Counts, Counts], tensors: int) -> Carried:
-    ways = [(now, was) for now, was in zip(joint.counts(), before, strict=True)]
-    both = sum(now.bytes - was.bytes for now, was in ways)
-    states = sum(now.of_type[BOOKKEEPING] - was.of_type[BOOKKEEPING] for now, was in ways)
-    return Carried(tensors, both - states, states, sum(now.lost - was.lost for now, was in ways))
-
-
-def _links(split: document.SplitDocument, carried: list[Carried]) -> JsonObject:
-    """Overhead is that of all links together, over all tensors that crossed."""
-    names = [part.name for part in split.parts]
-    links = [
-        {
-            "from": names[i],
-            "to": names[i + 1],
-            "tensor_bytes": one.tensors,
-            "bytes": one.carrying,
-            "bookkeeping_bytes": one.bookkeeping,
-            "overhead": round(one.overhead, 2),
-            "lost_frames": one.lost,
-        }
-        for i, one in enumerate(carried)
-    ]
-    tensors = sum(one.tensors for one in carried)
-    overhead = 100 * (sum(one.carrying for one in carried) - tensors) / tensors
-    return {"links": links, "overhead": round(overhead, 2)}
 
 
 def _memory(part: RunningPart, chain: RunningChain) -> JsonObject:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tinyops.build.choice.candidates import Budget, Candidate
 from tinyops.build.choice.decide import Choice, Prefer, choose
@@ -99,7 +101,7 @@ def test_board_gates_are_budgets_too() -> None:
     assert found.lost["d0.5"] == (
         "needs 2,000 bytes more flash than flash_bytes_max allows; needs 2,000 bytes more RAM than ram_bytes_max allows"
     )
-    assert found.why == "no other keeps what the board and the gates allow"
+    assert found.why == "the only one that fits the board and keeps the gates"
 
 
 def test_gates_of_the_model_guide_by_their_points_on_the_validation_side() -> None:
@@ -156,3 +158,22 @@ def test_candidates_come_from_facts_and_without_a_validation_side_nobody_is_one(
     assert Candidate.of("int8", squeezed, cost, None).accuracy == 0.93
     assert "validation side" in Candidate.of("int8", {"accuracy_int8": share}, cost, None).failed
     assert Candidate.of("int8", {"failed": "no filters\nleft"}, {"failed": "the same"}, None).failed == "no filters"
+
+
+FIGURE = st.integers(1, 4)
+SOME = st.lists(st.tuples(st.integers(90, 95), FIGURE, FIGURE, st.one_of(st.none(), FIGURE)), min_size=1, max_size=8)
+
+
+@given(SOME, st.sampled_from(["size", "ram", "speed", "balanced"]), st.sampled_from([0.0, 0.01, 0.02, 1.0]))
+def test_whatever_is_picked_nothing_beats_it_and_everything_else_lost(
+    figures: list[tuple[int, int, int, int | None]], prefer: Prefer, loss_max: float
+) -> None:
+    some = [candidate(f"v{n}", a / 100, 1000 * f, 1000 * r, i) for n, (a, f, r, i) in enumerate(figures)]
+    found = choose(some, Budget("b"), prefer=prefer, loss_max=loss_max)
+    best = max(accuracy for accuracy, *_ in figures) / 100
+    assert found.picked.variant in found.front
+    assert found.picked.accuracy is not None and found.picked.accuracy >= best - loss_max - 1e-9
+    assert set(found.lost) == {c.variant for c in some} - {found.picked.variant}
+    assert all(found.lost.values()) and found.why
+    again = choose(some, Budget("b"), prefer=prefer, loss_max=loss_max)
+    assert again == found

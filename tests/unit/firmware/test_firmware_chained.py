@@ -76,6 +76,17 @@ def test_the_firmware_step_reads_its_place() -> None:
     assert request.chain == MIDDLE and not MIDDLE.first
 
 
+def test_serial_lines_run_at_their_links_rates() -> None:
+    chain = {"position": 1, "parts": 3, "after_ms": 1500, "upstream": {"kind": "uart", "baud": 1_000_000}}
+    place = read_place({**chain, "downstream": None})
+    assert place is not None and (place.upstream_baud, place.downstream_baud) == (1_000_000, 115_200)
+    ini = rendered("pico", place)["platformio.ini"].decode()
+    assert "-D TINYOPS_UPSTREAM_BAUD=1000000" in ini and "TINYOPS_BAUD" not in ini
+    assert "BAUD" not in rendered("pico", MIDDLE)["platformio.ini"].decode()
+    with pytest.raises(SpecError, match="nano33ble: its serial lines cannot run at 9600 baud"):
+        rendered("nano33ble", ChainPlace(1, 3, 1500, downstream_baud=9600))
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

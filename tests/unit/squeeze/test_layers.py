@@ -73,6 +73,7 @@ def test_tensors_are_matched_by_name_and_equal_names_in_order() -> None:
             "conv",
         ),
         ("functional_1/hidden_1/MatMul;functional_1/hidden_1/BiasAdd_d", "hidden"),
+        ("net_1/hidden_1/BiasAdd;net_1/classes_1/MatMul;net_1/classes_1/BiasAdd", "classes"),
         ("StatefulPartitionedCall_1:0", "StatefulPartitionedCall_1:0"),
         ("net_1/block_1/sub_norm_1/add;net_1/block_1/x", "block"),
     ],

@@ -68,7 +68,7 @@ def choose(
         raise SpecError(f"no variant for {budget.board}: " + "; ".join(f"{n}: {why}" for n, why in lost.items()))
     fitting = [c for c in candidates if c.variant in short and all(lack.fits for lack in short[c.variant])]
     if not fitting:
-        raise _nothing_fits(budget, short, len(candidates))
+        raise _nothing_fits(budget, short, candidates)
     keeping = [c for c in fitting if not short[c.variant]]
     axes = _axes(keeping or fitting)
     front = _front(keeping or fitting, axes)
@@ -86,13 +86,16 @@ def choose(
     return Choice(budget.board, prefer, loss_max, picked, why, tuple(candidates), names, lost, unmet, searched)
 
 
-def _nothing_fits(budget: Budget, short: Mapping[str, tuple[Lack, ...]], count: int) -> DoesNotFit:
+def _nothing_fits(budget: Budget, short: Mapping[str, tuple[Lack, ...]], candidates: Sequence[Candidate]) -> DoesNotFit:
     name = min(short, key=lambda n: sum(lack.excess for lack in short[n] if not lack.fits))
+    nearest = next(c for c in candidates if c.variant == name)
     missing = "; ".join(lack.text for lack in short[name] if not lack.fits)
-    head = f"none of {count} variants fits" if count > 1 else "the only variant does not fit"
+    head = f"none of {len(candidates)} variants fits" if len(candidates) > 1 else "the only variant does not fit"
     return DoesNotFit(
         f"{head} {budget.board}: {name} comes nearest and {missing}",
         hint="add smaller variants to `squeeze.variants`, or choose a board with more room",
+        image_bytes=nearest.image_bytes,
+        arena_bytes=nearest.arena_bytes,
     )
 
 
@@ -156,7 +159,7 @@ def _pick(
     if len(allowed) == 1:
         why = f"no other is {near} it"
     if len(keeping) == 1:
-        why = "no other keeps what the board and the gates allow"
+        why = "the only one that fits the board and keeps the gates"
     return picked, why, lost
 
 

@@ -15,6 +15,7 @@ from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building, collector, uf2
 from tinyops.firmware.bare_driver import BareDriver, bare_driver_of, driver_files
 from tinyops.firmware.building import TWIN
+from tinyops.firmware.chained import BAUD
 from tinyops.firmware.contract import Contract
 from tinyops.firmware.forms import own_bootloader
 from tinyops.firmware.forms.form import Form, Request, Work
@@ -24,6 +25,7 @@ from tinyops.firmware.templating import comment, render
 from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
+BAUDS = {"nrf5": (115_200, 1_000_000)}  # which the registers of its chips are known for; others take any rate
 LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
@@ -129,6 +131,7 @@ def _application(
     request: Request, facts: Contract, envs: list[dict[str, Any]], kind: Family, driver: BareDriver | None
 ) -> dict[str, bytes]:
     """What an application is made of, beside the port."""
+    envs = [{**env, "flags": env["flags"] + _rates(request, env["port"])} for env in envs]
     files = _programs(request, facts, envs, kind, driver) | headers()
     for folder in ("app", "smp", "digest", "settings"):
         files |= sources(folder, f"src/{folder}")
@@ -171,6 +174,19 @@ def _programs(
         "include/contract.h": render("contract.h.j2", **common, **values),
         "src/main.c": render("main.c.j2", **common, **given, settings=layout.settings),
     }
+
+
+def _rates(request: Request, port: str) -> str:
+    """Of a part's serial lines, as flags. Raises SpecError for one that the port's chips cannot run at."""
+    place, flags = request.chain, ""
+    if place is None:
+        return flags
+    for rate, name in ((place.downstream_baud, "TINYOPS_BAUD"), (place.upstream_baud, "TINYOPS_UPSTREAM_BAUD")):
+        if port in BAUDS and rate not in BAUDS[port]:
+            known = ", ".join(map(str, BAUDS[port]))
+            raise SpecError(f"{request.board}: its serial lines cannot run at {rate} baud", hint=f"baud: {known}")
+        flags += f" -D {name}={rate}" if rate != BAUD else ""
+    return flags
 
 
 def _takes_deltas(spec: BoardSpec) -> bool:

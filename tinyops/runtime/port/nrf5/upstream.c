@@ -57,7 +57,13 @@ enum {
   RING_BYTES = 512,
   PIECE_BYTES = 32 /* sent at once: what lies in flash cannot be sent from there */
 };
-#define BAUD_115200 0x01d60000u
+#if !defined(TINYOPS_UPSTREAM_BAUD) || TINYOPS_UPSTREAM_BAUD == 115200
+#define BAUD 0x01d60000u
+#elif TINYOPS_UPSTREAM_BAUD == 1000000
+#define BAUD 0x10000000u
+#else
+#error "the register's value for this baud rate is not known"
+#endif
 #define NOT_CONNECTED 0xffffffffu
 
 static volatile uint8_t ring[RING_BYTES]; /* the hardware's: it writes there at any time */
@@ -116,7 +122,7 @@ const tinyops_port_stream *nrf5_open_upstream(void) {
   UART(PSEL_TXD) = BOARD_UPSTREAM_TX_SELECT;
   UART(PSEL_RXD) = BOARD_UPSTREAM_RX_SELECT;
   UART(CONFIG) = 0;
-  UART(BAUDRATE) = BAUD_115200;
+  UART(BAUDRATE) = BAUD;
   UART(SHORTS) = ENDRX_STARTS_RX;
   UART(ENABLE) = ENABLED;
   UART(RXD_PTR) = (uint32_t)(uintptr_t)ring;

@@ -14,6 +14,9 @@
 #if !defined(TINYOPS_BAUD)
 #define TINYOPS_BAUD 115200 /* a collector has its own */
 #endif
+#if !defined(TINYOPS_UPSTREAM_BAUD)
+#define TINYOPS_UPSTREAM_BAUD 115200
+#endif
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define UART(offset) REGISTER(0x40034000u + (offset))
 #define UPSTREAM(offset) REGISTER(0x40038000u + (offset))
@@ -64,7 +67,8 @@ enum {
 #define UART_RECEIVED_OR_TIMEOUT 0x50u
 #define PLATFORM_SILICON 2u
 /* Sixty-fourths of the core clock over 16 times the baud rate, rounded. */
-#define UART_DIVISOR ((4u * RP2040_CORE_HZ + UART_BAUD / 2u) / UART_BAUD)
+#define DIVISOR(baud) ((4u * RP2040_CORE_HZ + (baud) / 2u) / (baud))
+#define UART_DIVISOR DIVISOR(UART_BAUD)
 #define CYCLES_A_MICROSECOND (RP2040_CORE_HZ / RP2040_TIMER_HZ)
 #define CYCLES_BITS 24u
 
@@ -110,8 +114,8 @@ static const tinyops_port_stream *open_upstream(void) {
   PIN_FUNCTION(PIN_UPSTREAM_TX) = PIN_IS_UART;
   PIN_FUNCTION(PIN_UPSTREAM_RX) = PIN_IS_UART;
   UPSTREAM(UART_CONTROL) = 0;
-  UPSTREAM(UART_DIVIDER) = UART_DIVISOR >> 6;
-  UPSTREAM(UART_FRACTION) = UART_DIVISOR & 63u;
+  UPSTREAM(UART_DIVIDER) = DIVISOR(TINYOPS_UPSTREAM_BAUD) >> 6;
+  UPSTREAM(UART_FRACTION) = DIVISOR(TINYOPS_UPSTREAM_BAUD) & 63u;
   UPSTREAM(UART_LINE) = UART_8_BITS_FIFO;
   UPSTREAM(UART_LEVELS) = 0;
   UPSTREAM(UART_INTERRUPTS_ON) = UART_RECEIVED_OR_TIMEOUT;
