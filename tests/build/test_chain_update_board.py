@@ -202,8 +202,8 @@ class Pair:
         self.offered = set()
         self.wait(lambda: self.sets[1].split.set in self.offered, "the board does not offer the new set")
 
-    def answers(self, number: int = 0) -> bool:
-        """Whether the whole chain does; never wrongly."""
+    def answers(self, number: int = 0, between: Callable[[], object] = lambda: None) -> bool:
+        """Whether the whole chain does; never wrongly. `between` comes when the input is there."""
         golden = self.sets[0].golden
         given, expected = golden.vectors[number]
         self.drain()
@@ -211,6 +211,7 @@ class Pair:
         deadline = time.monotonic() + ANSWER_S
         try:
             self.first.write_input(given)
+            between()
             self.first.invoke()
             while not self.last.results():
                 if self.unavailable or time.monotonic() > deadline:
@@ -287,3 +288,21 @@ def test_power_fails_while_a_board_behind_a_linux_part_switches(sets: Sets, tmp_
         ended.add(cut(Pair(sets, tmp_path / "cut"), operation))
     assert ended == {0, 1}  # the first record only says that it is tried
     count_faults("power cuts in the switch of a chain, micro:bit twin", len(operations))
+
+
+def test_a_switch_does_not_take_the_input_that_a_host_has_written(sets: Sets, tmp_path: Path) -> None:
+    pair = Pair(sets, tmp_path / "midway")
+    pair.prepare()
+    with pair.running():
+        pair.settle(0)
+        pair.upload()
+        pair.answers(1, pair.ask)  # nor does a proof
+        pair.wait_proven()
+
+        def switch() -> None:
+            pair.give_linux()
+            pair.wait(lambda: pair.linux == 1, "Linux does not commit")
+            time.sleep(0.3)
+
+        pair.answers(0, switch)
+        assert pair.settle(1) == 1
