@@ -173,7 +173,7 @@ static const char *take_spec(stream *self, const char *spec) {
 }
 
 const char *stream_open(stream *self, const char *spec) {
-  *self = (stream){.in = -1, .out = -1, .listening = -1};
+  *self = (stream){.in = -1, .out = -1, .listening = -1, .patience_ms = STALLED_MS};
   if (strcmp(spec, "std") == 0) {
     self->in = STDIN_FILENO;
     self->out = STDOUT_FILENO;
@@ -247,7 +247,7 @@ static void write_all(stream *self, const uint8_t *bytes, size_t count) {
       continue;
     }
     struct pollfd wait = {.fd = self->out, .events = POLLOUT};
-    if (sent < 0 && (errno == EAGAIN || errno == EINTR) && poll(&wait, 1, STALLED_MS) > 0 &&
+    if (sent < 0 && (errno == EAGAIN || errno == EINTR) && poll(&wait, 1, self->patience_ms) > 0 &&
         (wait.revents & (POLLERR | POLLHUP)) == 0) {
       continue;
     }
