@@ -246,6 +246,8 @@ def test_what_cannot_start_says_why(built: list[tuple[Path, Path]]) -> None:
     assert "usage: part --model" in said(1, *model)  # a later part without an upstream
     assert "without --upstream" in said(0, *model, "--upstream", "std")
     assert "not HOST:PORT" in said(1, *model, "--upstream", "tcp:nowhere")
+    for place in ("[:80", "[]:80", "[::1:80", "[::1]x:80", ":80", "x:"):
+        assert "not HOST:PORT" in said(1, *model, "--upstream", f"tcp:{place}")
     assert "no baud rate" in said(1, *model, "--upstream", "/dev/null@12345")
     assert "unknown option" in said(1, "--nothing", "x")
 
