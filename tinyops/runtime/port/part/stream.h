@@ -34,6 +34,7 @@ typedef struct {
   uint32_t baud;
   int in, out;       /* -1: nobody is there */
   int listening;     /* -1, or where connections come */
+  int patience_ms;   /* how long a write waits for whoever is to take it */
   uint64_t tried_us; /* when it was opened last, or could not be */
   uint8_t received[4096];
   size_t received_bytes, taken;
