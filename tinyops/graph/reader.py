@@ -29,7 +29,6 @@ MAX_OPERANDS = 256
 MAX_RANK = 8
 MAX_ELEMENTS = 1 << 26
 MAX_NAME = 256
-INT8_ONLY = "convert the model again with int8 weights and activations"
 FIXED_SHAPE = "export the model with a fixed input shape"
 OUTPUTLESS = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE"})
 SMALLEST_SCALE = 2.0**-126  # below it float32 is denormal, and cores differ in how they treat that
@@ -147,7 +146,7 @@ class _Reader:
         with self.at(f"tensor {index} {name!r}"):
             dtype = self.dtypes.get(raw.Type(), str(raw.Type()))
             if dtype not in DTYPES:
-                raise self.fail(f"element type {dtype} is not supported", INT8_ONLY)
+                raise self.fail(f"element type {dtype} is not supported")
             if raw.Sparsity() is not None:
                 raise self.fail("is sparse", "convert the model without sparsity")
             shape = self.shape(raw)
