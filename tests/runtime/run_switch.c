@@ -63,6 +63,7 @@ typedef struct {
   tinyops_app_places places;
   tinyops_slots slots;
   tinyops_chain_spare spare;
+  tinyops_part_inlet inlet;
   tinyops_flash_model model;
   uint8_t unit[256], marks[FLASH_BYTES / UNIT];
   uint8_t keys[TINYOPS_SLOTS_KEYS_MAX * TINYOPS_SLOTS_KEY_BYTES];
@@ -298,6 +299,7 @@ static void power_on(uint32_t place) {
   memset(&self->part, 0xa5, sizeof self->part);
   memset(&self->slots, 0, sizeof self->slots);
   memset(&self->spare, 0, sizeof self->spare);
+  memset(&self->inlet, 0xa5, sizeof self->inlet);
   memset(self->arena, 0xa5, sizeof self->arena);
   self->slots.board = "board";
   self->slots.contract = contract;
@@ -317,6 +319,7 @@ static void power_on(uint32_t place) {
                                   .rate_millihz = 50000};
   self->place = (tinyops_part_place){.position = (uint8_t)place,
                                      .parts = (uint8_t)parts,
+                                     .inlet = place > 0 ? &self->inlet : 0,
                                      .after_ms = AFTER_MS,
                                      .switching = &tinyops_chain_slots,
                                      .switching_context = &self->spare};
@@ -518,7 +521,9 @@ int main(int argc, char **argv) {
         }
       }
     }
-    printf("faults: %u cuts of power in %u switches of a chain, %u stay with A\n", cuts, runs, old);
+    printf("faults: cuts of power in switches of a chain, hosts ask %s: %u\n",
+           insists ? "again" : "once", cuts);
+    printf("%u of %u switches stay with A\n", old, runs);
     cuts = 0;
   }
   return 0;
