@@ -36,6 +36,7 @@ pytestmark = pytest.mark.build
 
 AFTER_MS = 800
 WAIT_S = 20.0
+UNREAD = 12  # states
 MODEL = layered((64, 600, 96, 5))
 GRAPH = parse_graph(MODEL, "m")
 
@@ -99,6 +100,7 @@ class Chain:
         self.states = 0
         bridge = free_port()
         ours, theirs = socket.socketpair()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least: whoever reads nothing is noticed soon
         stack.enter_context(ours)
         self.first = self.start_first()
         program, model = built[1]
@@ -233,6 +235,20 @@ def test_over_a_serial_cable_that_is_pulled_and_plugged_in_again(
         chain.loses()
         plugged.set()
         chain.ready()
+        chain.answers(whole)
+
+
+def test_a_line_that_nobody_reads_holds_up_no_other(built: list[tuple[Path, Path]], whole: HostModel) -> None:
+    with contextlib.ExitStack() as stack:
+        chain = Chain(stack, built, *places("tcp"))
+        chain.ready()
+        told: list[int] = []
+        chain.host.told = lambda frame: told.append(frame.payload[3]) if frame.type == PartType.STATE else None
+        while len(told) < UNREAD:  # one in a third of the limit; the first part names the second where that is silent
+            chain.host.stats()
+            chain.host.listen(0.05)
+        assert set(told[1:]) == {PartState.READY}
+        chain.ready()  # read again: from where a frame begins
         chain.answers(whole)
 
 

@@ -224,17 +224,22 @@ class Link:
 
     def sample(self, frame: Sequence[int], timeout_s: float | None = None) -> Result | None:
         """Sends one sensor frame of int16 values; the inference that it completed, if it did."""
+        if not self.push(frame, timeout_s):
+            return None
+        if not self._results:
+            raise LinkError(f"{self.name}: ran an inference and sent no result")
+        return self._results.pop()
+
+    def push(self, frame: Sequence[int], timeout_s: float | None = None) -> bool:
+        """Sends one sensor frame of int16 values; whether it completed a window. Of a part that is not the last the
+        result comes from another one."""
         layout, step = REQUESTS[Type.SAMPLE], DATA_MAX // 2
         status: int | bytes = Status.OK
         for first in range(0, len(frame), step):
             piece = frame[first : first + step]
             payload = layout.pack(first, tail=struct.pack(f"<{len(piece)}h", *piece))
             (status,), _ = self._ask(Type.SAMPLE, payload, timeout_s=timeout_s)
-        if status != Status.DUE:
-            return None
-        if not self._results:
-            raise LinkError(f"{self.name}: ran an inference and sent no result")
-        return self._results.pop()
+        return status == Status.DUE
 
     def next_result(self, timeout_s: float | None = None) -> Result:
         """The oldest report of an inference that nobody has fetched: of a board that samples its own sensor."""

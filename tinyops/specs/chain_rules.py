@@ -79,7 +79,7 @@ def _no_part(board: Board, part: Part) -> str:
     if board.spec.model_form == "linked":
         return "its model is linked into its firmware, and a part's must be switched with those of the others"
     links = board.spec.chain_links
-    return "" if links.receives or links.sends else "it hands on no tensors"
+    return "" if links.receives or links.sends else "it has no link to another board"
 
 
 def _able(catalog: Mapping[str, Board]) -> str:

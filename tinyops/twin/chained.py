@@ -121,7 +121,7 @@ class ChainLink:
 
     def sample(self, frame: Sequence[int], timeout_s: float | None = None) -> Result | None:
         self._forget()
-        return self._take_answer(timeout_s) if self._first.sample(frame, timeout_s) else None
+        return self._take_answer(timeout_s) if self._first.push(frame, timeout_s) else None
 
     def stats(self) -> Stats:
         """Of the last part."""

@@ -157,7 +157,7 @@ static void read_options(machine *self, int count, char **words, const char **mo
     } else if (strcmp(words[i], "--bridge") == 0) {
       self->bridged = 1;
       open_stream(&self->bridge, words[i], value);
-      self->bridge.patience_ms = 0; /* a host that does not read loses what it asked for */
+      self->bridge.patience_ms = 0; /* no host of the part before holds up the chain */
     } else if (strcmp(words[i], "--replay") == 0) {
       const char *wrong = replay_open(&self->recording, value);
       self->replays = 1;
