@@ -70,7 +70,12 @@ def test_auto_is_short(tree: Tree) -> None:
         ("board: nano33ble", "board: nano33bel", "no board 'nano33bel'", "did you mean nano33ble"),
         ("board: nano33ble", "board: teensy41", "there is no arduino firmware of a part", "boards that can: coral-dev"),
         ("board: nano33ble", "board: mega2560", "there is no arduino firmware of a part", "microbit"),
-        ("board: nano33ble", "board: phone", "phone cannot be a part of a chain: it has no link to another board", "linux"),
+        (
+            "board: nano33ble",
+            "board: phone",
+            "phone cannot be a part of a chain: it has no link to another board",
+            "linux",
+        ),
         ("board: nano33ble}", "board: nano33ble, framework: arduino}", "there is no arduino firmware", "microbit"),
         ("kind: stream", "kind: link", "it needs a sensor", "sensor: {kind: stream}"),
         (", sensor: {kind: stream}", "", "the first part takes the frames", "sensor: {kind: stream}"),
