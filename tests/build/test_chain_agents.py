@@ -22,7 +22,7 @@ from fakes.chained import chain_document, layered, parts_of, repository_of
 from fakes.projects import Repository
 from tinyops.device.agent import Agent
 from tinyops.device.settings import AgentSettings
-from tinyops.link import Link, LinkTimeout, Refused, Tensor
+from tinyops.link import Link, LinkTimeout, Refused, Result
 from tinyops.reconcile.fleets import fleet_status
 from tinyops.reconcile.world import observe
 from tinyops.twin.chained import ChainLink, NotAvailable, RunningPart
@@ -51,7 +51,7 @@ spec:
   device: {{fleet: pair, board: {part}, chain: hall, part: {{{streams}}}}}
 """
 PARTS = ("p0", "p1")
-WAIT_S = 60.0
+WAIT_S = 40.0
 LOOK_S = 0.1
 TRIES_MAX = 20_000
 
@@ -112,6 +112,17 @@ def wait_until(what: Callable[[], object], said: Callable[[], object] = lambda: 
         time.sleep(LOOK_S)
 
 
+class Asked(ChainLink):
+    """Keeps what each result says itself: its tensor is read later, when the part may run another set."""
+
+    found = b""
+
+    def _take_answer(self, timeout_s: float | None) -> Result:
+        result = super()._take_answer(timeout_s)
+        self.found = result.values
+        return result
+
+
 class Pair:
     """The repository, its two machines, and whoever asks the chain: at the last part's line, and over its bridge."""
 
@@ -120,8 +131,8 @@ class Pair:
         fleet = chain_document("pair", "layers", "linux", "linux", link=link, more=MORE)
         self.bench = repository_of(folder / "bench", {"layers": layered()}, fleet)
         self.bench.edit("specs/project.yaml", "  signing:", REPORTS)
-        self.bench.write("specs/pair.csv", "id,board,chain,public_key,enrolled\n")
-        self.bench.edit(FLEETS, "  split:", "    members: {file: pair.csv}\n  split:")
+        self.bench.write("specs/pair.csv", "id,board\n")
+        self.bench.edit(FLEETS, "  split:", "  devices: {file: pair.csv}\n  split:")
         self.between, self.line, self.bridge = free_ports(3)
         (folder / "machines").mkdir()
         streams = {
@@ -137,7 +148,7 @@ class Pair:
         config = folder / f"{part}.yaml"
         places = {
             "store": self.bench.releases,
-            "keys": self.bench.root / "specs/trusted.pem",
+            "keys": self.bench.root / ".tinyops/trusted.pem",
             "reports": self.bench.root / "reports",
         }
         config.write_text(AGENT.format(name=f"{part}-hall", part=part, streams=streams, **places))
@@ -163,25 +174,25 @@ class Pair:
         self.bench.edit(FLEETS, was, hashlib.sha256(data).hexdigest())
 
     @contextlib.contextmanager
-    def asked(self) -> Iterator[ChainLink]:
+    def asked(self) -> Iterator[Asked]:
         with contextlib.ExitStack() as held:
             parts = []
             for part, port in zip(PARTS, (self.bridge, self.line), strict=True):
                 end = held.enter_context(socket.create_connection(("127.0.0.1", port), WAIT_S))
                 link = Link(SocketStream(end, part), name=part, timeout_s=1.0)
                 parts.append(RunningPart(part, cast(VirtualBoard, None), link))
-            yield ChainLink(parts)
+            yield Asked(parts)
 
-    def infer(self, chain: ChainLink, number: int) -> str | None:
+    def infer(self, chain: Asked, number: int) -> str | None:
         """The set whose whole model gave the answer; None: unavailable. Anything else is a mixture."""
         given = {golden.vectors[number][0] for golden in self.sets.values()}
         assert len(given) == 1
         try:
             chain.write_input(given.pop())
             chain.invoke(3.0)
-            found = chain.read_tensor(Tensor.OUTPUT, 5)
         except (NotAvailable, LinkTimeout, Refused):
             return None
+        found = chain.found
         of = [name for name, golden in self.sets.items() if golden.vectors[number][1] == found]
         assert of, (
             f"{found.hex()} is no released model's answer: {[g.vectors[number][1].hex() for g in self.sets.values()]}"
@@ -293,7 +304,7 @@ def _a_stopped_agent_is_named(pair: Pair) -> None:
         board="p1",
         device=last.name,
         state=last.state,
-        trust=pair.bench.root / "specs/trusted.pem",
+        trust=pair.bench.root / ".tinyops/trusted.pem",
         chain="hall",
         reports=str(pair.bench.root / "reports"),
         once=True,
