@@ -131,7 +131,7 @@ def _follows_from_another(error: dict[str, Any], spot: _Spot, value: object) -> 
         enough: int = error["ctx"]["min_length"]
         return _is_scalar(value) or (isinstance(value, list) and len(value) >= enough)
     if _words(spot.wanted) and _is_union(spot.wanted):
-        return (error["type"] == "literal_error") != isinstance(value, str)
+        return bool(error["type"] == "literal_error") != isinstance(value, str)
     return False
 
 
