@@ -105,6 +105,8 @@ class VariantGrid(Strict):
 
 
 def _named(value: object) -> object:
+    if isinstance(value, str) and value != PLAIN:
+        raise ValueError(f"must be {PLAIN} or a mapping such as {{width: 0.5}}")
     return {} if value == PLAIN else value
 
 
