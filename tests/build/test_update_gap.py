@@ -89,7 +89,9 @@ def marked(kit: Updatable, plugin: Path, folder: Path, monkeypatch: pytest.Monke
         patch.setattr(
             qemu,
             "start_ordered",
-            lambda kind, board, command: start(kind, board, lambda *fds: [*command(*fds), "-plugin", option]),
+            lambda kind, board, command, **more: start(
+                kind, board, lambda *fds: [*command(*fds), "-plugin", option], **more
+            ),
         )
         yield lambda: sum(longest(log.read_text().splitlines(), *span) for span in spans), log
 

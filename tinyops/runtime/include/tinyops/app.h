@@ -145,7 +145,8 @@ void tinyops_app_count(tinyops_app *app);
 void tinyops_app_start_sensing(tinyops_app *app);
 /* Takes at most one frame from the sensor and pushes it. Returns 1 when there was one. */
 int32_t tinyops_app_sense(tinyops_app *app);
-/* The host asks for something with the model: the sensor must wait. */
+/* The host asks for something with the model: the sensor must wait, and what a part of a chain has
+ * in the arena is dropped. */
 void tinyops_app_yield(tinyops_app *app);
 /* Whether the host has begun something that another model, or its proof, would take from it. It may
  * never end it: then this ends after five seconds. */

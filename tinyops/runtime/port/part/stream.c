@@ -129,13 +129,16 @@ static const char *listen_there(stream *self) {
 /* HOST:PORT, or [HOST]:PORT. */
 static const char *take_place(stream *self, const char *text) {
   const char *colon = strrchr(text, ':');
-  const int bracketed = text[0] == '[';
-  if (colon == NULL || strlen(colon + 1) >= sizeof(self->port) || colon == text ||
-      (size_t)(colon - text) >= sizeof(self->place)) {
+  const size_t bracket = text[0] == '[';
+  if (colon == NULL || colon[1] == 0 || strlen(colon + 1) >= sizeof(self->port)) {
     return "not HOST:PORT";
   }
-  const size_t length = (size_t)(colon - text) - (bracketed ? 2 : 0);
-  memcpy(self->place, text + bracketed, length);
+  const size_t outer = (size_t)(colon - text);
+  if (outer <= 2 * bracket || outer >= sizeof(self->place) || (bracket != 0 && colon[-1] != ']')) {
+    return "not HOST:PORT";
+  }
+  const size_t length = outer - 2 * bracket;
+  memcpy(self->place, text + bracket, length);
   self->place[length] = 0;
   memcpy(self->port, colon + 1, strlen(colon + 1) + 1);
   return NULL;
