@@ -84,6 +84,6 @@ def _given(problem: Problem, costs: Costs, cuts: Sequence[int]) -> Explanation:
     if missed:
         said = "; ".join(map(sentence, missed))
         where = ", ".join(map(str, cuts))
-        hint = "cuts: auto looks for others; or use another variant of the model, or boards with more of it"
+        hint = "cuts: auto looks for others; or put a smaller variant of the model first, or use boards with more of it"
         raise DoesNotFit(f"the model does not fit the chain when it is cut at {where}: {said}", hint=hint)
     return Explanation(problem, placement, ())

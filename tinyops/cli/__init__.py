@@ -7,6 +7,7 @@ only the chosen one is imported, so that starting stays cheap.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -69,6 +70,11 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
+        if "argument COMMAND: invalid choice: " in message:
+            word = message.partition("invalid choice: ")[2].partition(" (choose")[0].strip("'\"")
+            near = difflib.get_close_matches(word, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "`tinyops --help` lists them; options stand behind a command"
+            raise UsageError(f"no command {word!r}", hint=hint)
         raise UsageError(message, hint=f"`{self.prog} --help` shows what it takes")
 
 

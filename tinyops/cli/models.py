@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,10 +75,10 @@ def boards_here() -> Mapping[str, Board]:
     return load_catalog(extra if extra.is_dir() else None)
 
 
-def find_board(name: str, catalog: Mapping[str, Board]) -> Board:
-    """Raises UsageError naming the boards that there are."""
+def find_board(name: str, catalog: Mapping[str, Board], chains: Sequence[str] = ()) -> Board:
+    """Raises UsageError naming the boards that there are, and the fleets with a chain that may be named in place."""
     try:
         return catalog[name]
     except KeyError:
-        hint = f"boards: {', '.join(catalog)}"
+        hint = f"boards: {', '.join(catalog)}" + (f"; fleets with a chain: {', '.join(chains)}" if chains else "")
         raise UsageError(f"board {name!r} is not in the catalogue", hint=hint) from None

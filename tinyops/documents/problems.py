@@ -7,7 +7,7 @@ import json
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -114,8 +114,8 @@ def _problem(error: dict[str, Any], document: YamlDocument, model: type[BaseMode
     value = _value_at(document.value, spot.path)
     if kind == "literal_error" and spot.path and (str(spot.path[-1]), str(value)) in not_yet:
         return document.problem(spot.path, f"{_dotted(spot.path)}: {not_yet[str(spot.path[-1]), str(value)]}")
-    if kind == "too_short" and isinstance(value, list) and len(value) >= error["ctx"]["min_length"]:
-        return None  # entries that are wrong do not count for pydantic; they are reported themselves
+    if _follows_from_another(error, spot, value):
+        return None
     message, hint = _sentence(error, spot, cause)
     if loc[-1:] == ("[key]",):
         return document.problem(spot.path, f"{_dotted(spot.path)}: {message}", hint, key=True)
@@ -124,11 +124,29 @@ def _problem(error: dict[str, Any], document: YamlDocument, model: type[BaseMode
     return document.problem(spot.path, f"{_dotted(spot.path)}: {message}", hint)
 
 
+def _follows_from_another(error: dict[str, Any], spot: _Spot, value: object) -> bool:
+    """Whether another error of the same value says it better: entries that are wrong do not count for pydantic, and
+    of a word or a list it tells why it is neither."""
+    if error["type"] == "too_short":
+        enough: int = error["ctx"]["min_length"]
+        return _is_scalar(value) or (isinstance(value, list) and len(value) >= enough)
+    if _words(spot.wanted) and _is_union(spot.wanted):
+        return bool(error["type"] == "literal_error") != isinstance(value, str)
+    return False
+
+
+def _words(wanted: Any) -> list[str]:
+    """The words that may stand there, alone or in place of something else."""
+    members = map(_bare, get_args(wanted)) if _is_union(wanted) else (wanted,)
+    return [str(word) for m in members if get_origin(m) is Literal for word in get_args(m)]
+
+
 def _sentence(error: dict[str, Any], spot: _Spot, cause: object) -> tuple[str, str]:
     """What is wrong, and what to do, for one of pydantic's errors."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "literal_error":
-        return _choice(error["input"], [str(c) for c in get_args(spot.wanted)])
+        others = ["a list"] if _is_union(spot.wanted) else []
+        return _choice(error["input"], [*_words(spot.wanted), *others])
     if spot.secret:
         return "must read {secret: NAME}", "give the name of a secret, never the secret itself"
     if kind in _NUMBERS:
@@ -153,6 +171,8 @@ def _choice(value: object, choices: list[str]) -> tuple[str, str]:
 def _quoting_hint(kind: str, value: object) -> str:
     if kind in ("string_type", "date_type") and isinstance(value, bool | int | float):
         return f'quote it: "{json.dumps(value)}"'
+    if kind == "tuple_type" and isinstance(value, str | int | float):
+        return f"in brackets: [{value}]" if len(str(value)) < _SHOWN_VALUE else ""
     if kind in ("int_type", "float_type", "bool_type") and isinstance(value, str):
         return "remove the quotes" if _reads_as(kind, value) else ""
     return ""
@@ -208,7 +228,7 @@ def _follow(model: Any, value: Any, loc: Loc) -> _Spot:
     wanted, path, secret = _bare(model), Loc(), False
     for at, part in enumerate(loc):
         secret = secret or _is_model(wanted, Secret)
-        if _is_union(wanted):
+        if _is_union(wanted) and isinstance(part, str):
             wanted = _kinds(wanted).get(str(part), wanted)
             continue
         if part == "[key]":

@@ -10,6 +10,7 @@ from tinyops.plan.changes import Action, Change, Plan
 from tinyops.plan.findings import DataFinding, finding_lines
 from tinyops.plan.prices import Price
 
+NOTABLE = 0.01  # of accuracy
 SIGNS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",
@@ -69,7 +70,16 @@ def choice_line(price: Price) -> str:
     if not price.chosen:
         now = "known after apply"
     before = f"{was} → " if was and was != now else ""
-    return f"  {price.fleet}/{price.board}: {before}{now}" + (f": {price.chosen}" if price.chosen else "")
+    why = f": {price.chosen}" if price.chosen else ""
+    return f"  {price.fleet}/{price.board}: {before}{now}{why}" + (_worse(price) if before and price.chosen else "")
+
+
+def _worse(price: Price) -> str:
+    """Another variant that is less accurate than what was released, on the test side: said where it is a point."""
+    was, now = (found.accuracy if found else None for found in (price.was, price.now))
+    if was is None or now is None or was.point - now.point < NOTABLE:
+        return ""
+    return f"; less accurate than what was released: {was.point:.3f} → {now.point:.3f} of the test side"
 
 
 def _change_lines(change: Change) -> Iterator[str]:

@@ -25,6 +25,8 @@ def released_board(world: World, board: str, fleet: str | None) -> ReleasedBoard
     having = sorted(name for name, spec in world.fleets.items() if board in spec.spec.targets)
     named = ", ".join(having) or "none"
     if fleet is not None and fleet not in having:
+        if fleet in world.fleets and world.fleets[fleet].spec.chain is not None:
+            raise UsageError(f"fleet {fleet!r} is a chain: no board of it runs alone", hint=f"`tinyops twin {fleet}`")
         raise UsageError(f"fleet {fleet!r} has no board {board!r}", hint=f"fleets with it: {named}")
     if fleet is None and len(having) != 1:
         hint = f"--fleet, one of {named}" if having else "name a .tflite: it is built for any board"

@@ -74,6 +74,8 @@ class SplitWish(Strict):
 
 
 def _auto(value: object) -> object:
+    if isinstance(value, str | list | tuple) and value != "auto":
+        raise ValueError("must be auto or a mapping such as {cuts: [1]}")
     return {"cuts": value} if value == "auto" else value
 
 

@@ -88,7 +88,8 @@ class VariantGrid(Strict):
         default=(0.0,), description="Share of filters and units that go, least important first; then it is tuned again."
     )
     prune_weights: _Shares = Field(
-        default=(0.0,), description="Share of each kernel's weights that become zero; smaller on the way, not on a device."
+        default=(0.0,),
+        description="Share of each kernel's weights that become zero; smaller on the way, not on a device.",
     )
     quantisation_aware: _Switches = Field(
         default=(False,), description="Tuned with the rounding of int8 in the forward pass before it is quantised."
@@ -104,6 +105,8 @@ class VariantGrid(Strict):
 
 
 def _named(value: object) -> object:
+    if isinstance(value, str) and value != PLAIN:
+        raise ValueError(f"must be {PLAIN} or a mapping such as {{width: 0.5}}")
     return {} if value == PLAIN else value
 
 

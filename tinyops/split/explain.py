@@ -68,7 +68,7 @@ def does_not_fit(problem: Problem, found: Found) -> DoesNotFit:
         return DoesNotFit(f"the model cannot be split: {found.reason}", hint="use fewer parts, or other boards")
     said = "; ".join(map(sentence, found.shortages))
     over = {s.budget for s in found.shortages}
-    hint = "use another variant of the model, more parts, or boards with more of it"
+    hint = "put a smaller variant of the model first, use more parts, or boards with more of it"
     if over <= {"latency", "radio"}:
         hint = "allow more, or use faster links and boards"
     nearest = f"the nearest of all cuts, {cuts_text(found.nearest)}, is short of it: {said}"

@@ -22,7 +22,14 @@ MORE: Mapping[str, str] = {
     "power-cut [PART]": "of a part, or of all: flash stays, RAM does not",
     "reset [PART]": "the reset pin of a part, or of all",
 }
-WITHOUT = ("health", "crash", "cut-in N", "power-cut", "reset")  # of one board alone, or another command here
+WITHOUT = (
+    "measure",
+    "health",
+    "crash",
+    "cut-in N",
+    "power-cut",
+    "reset",
+)  # of one board alone, or another command here
 
 
 class ChainConsole(Console):
@@ -48,10 +55,9 @@ class ChainConsole(Console):
             with naming(self._chain, part.name):
                 hello, stats = part.link.hello(), part.link.stats()
             state = "ready" if hello.state == 0 else f"state {hello.state}"
-            lines.append(
-                f"{part.name}: {hello.board}, {state}, arena {hello.arena_needed:,} of {hello.arena_bytes:,} bytes, "
-                f"stack {stats.stack_used:,} of {stats.stack_bytes:,}"
-            )
+            stack = f", stack {stats.stack_used:,} of {stats.stack_bytes:,}" if stats.stack_bytes else ""
+            arena = f"arena {hello.arena_needed:,} of {hello.arena_bytes:,} bytes"
+            lines.append(f"{part.name}: {hello.board}, {state}, {arena}{stack}")
             found.append({"name": part.name, "board": hello.board, "state": hello.state, "stack": stats.stack_used})
         return Said("\n".join(lines), {"parts": found})
 
@@ -73,7 +79,7 @@ class ChainConsole(Console):
         except ValueError:
             share = -1.0
         if not 0 <= share <= 1:
-            raise UsageError(f"loss {rest}: not a share from 0 to 1", hint="loss 0.2")
+            raise UsageError(f"loss {rest}".rstrip() + ": not a share from 0 to 1", hint="loss 0.2")
         for joint in self._chain.joints:
             joint.set_terms(replace(joint.down.terms, loss=share))
         return Said(f"links lose {share:.0%} of their frames", {"loss": share})

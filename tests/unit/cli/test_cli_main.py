@@ -176,3 +176,16 @@ def test_what_others_wrote_moves_no_cursor_in_tables_and_notes() -> None:
     assert "a\ufffd[2Jb\ufffdc\ufffdd" in table and "\x1b" not in table
     assert printable_lines(f"one\n{hostile}") == "one\na\ufffd[2Jb\ufffdc\ufffdd"
     assert printable_lines("größer → 10 ×") == "größer → 10 ×"
+
+
+@pytest.mark.parametrize(
+    ("argv", "said", "hint"),
+    [
+        (["plna"], "no command 'plna'", "did you mean plan?"),
+        (["-C", "/x", "plan"], "no command '/x'", "stand behind a"),
+    ],
+)
+def test_a_word_that_is_no_command(argv: list[str], said: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 64
+    told = capsys.readouterr().err
+    assert said in told and hint in told and "choose from" not in told

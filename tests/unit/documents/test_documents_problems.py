@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from tinyops.documents import Misplaced, Name, Secret, Strict, closest, parse, validate
 from tinyops.errors import Problem
@@ -36,6 +36,18 @@ class Inner(Strict):
         return self
 
 
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _spread(value: object) -> object:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+_Cuts = Annotated[tuple[PositiveInt, ...], BeforeValidator(_tuple)]
+_Shares = Annotated[tuple[Annotated[float, Field(le=1)], ...], Field(min_length=1), BeforeValidator(_spread)]
+
+
 class Outer(Strict):
     kind: Literal["Outer"] = "Outer"
     name: Name = "x"
@@ -47,6 +59,8 @@ class Outer(Strict):
     inner: Inner = Inner()
     by_name: Mapping[Name, PositiveInt] = {}
     key: Secret | None = None
+    cuts: Literal["auto"] | _Cuts = "auto"
+    shares: _Shares = (1.0,)
 
 
 NOT_YET = {("Outer", "chain"): "chains are not part of this version", ("layers", "lstm"): "no LSTM yet"}
@@ -67,7 +81,7 @@ def problems(source: str) -> list[Problem]:
             "zzz: y\n",
             (1, 1),
             'zzz: unknown field "zzz"',
-            "there is: by_name, count, flag, inner, key, kind, level, name, text, until",
+            "there is: by_name, count, cuts, flag, inner, key, kind, level, name, shares, text, until",
         ),
         ("inner:\n  rat: 1\n", (2, 3), 'inner.rat: unknown field "rat"', "did you mean rate?"),
         ("chain: {a: 1}\n", (1, 1), "chain: chains are not part of this version", "remove it"),
@@ -118,6 +132,12 @@ def problems(source: str) -> list[Problem]:
             "",
         ),
         ("inner: {lengths: [1, 2]}\n", (1, 18), "inner.lengths: has 2 entries", "one a name"),
+        ("inner: {lengths: 1}\n", (1, 18), "inner.lengths: must be a list, not 1", "in brackets: [1]"),
+        ("cuts: 1\n", (1, 7), "cuts: must be a list, not 1", "in brackets: [1]"),
+        ("cuts: [1, 0]\n", (1, 11), "cuts[1]: must be greater than 0: 0", ""),
+        ("cuts: autto\n", (1, 7), 'cuts: must be one of auto, a list, not "autto"', "did you mean auto?"),
+        ("shares: 2\n", (1, 9), "shares: must be at most 1.0: 2", ""),
+        ("shares: []\n", (1, 9), "shares: needs at least 1 of them", ""),
         ("by_name: {a: 0}\n", (1, 14), "by_name.a: must be greater than 0: 0", ""),
     ],
 )

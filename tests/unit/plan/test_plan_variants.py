@@ -15,8 +15,8 @@ from tinyops.manifest.document import BoardEntry, FileRef, ModelFile, Proofs
 from tinyops.plan import Action, Bound, Change, Plan
 from tinyops.plan.document import plan_schema, read_plan
 from tinyops.plan.markdown import plan_comment
-from tinyops.plan.prices import Costs, PlanFile, Price, prices
-from tinyops.plan.render import plan_text
+from tinyops.plan.prices import Costs, Figures, Interval, PlanFile, Price, prices
+from tinyops.plan.render import choice_line, plan_text
 
 BOUND = Bound(*("sha256:" + digit * 64 for digit in "1234"))
 CHOICE = {
@@ -71,6 +71,17 @@ def shown(file: PlanFile) -> tuple[str, str]:
     """As text, without its changes, and the row of the comment's table."""
     text = plan_text(file.plan, prices=file.prices).partition("Variants:\n")[2].partition("\n\n")[0]
     return text, next(line for line in plan_comment(file).splitlines() if line.startswith("| `nano`"))
+
+
+def test_a_variant_that_is_less_accurate_than_what_was_released_is_said_to_be() -> None:
+    was = Figures(accuracy=Interval(0.9, 0.8, 0.95), variant="int8")
+    worse = Figures(accuracy=Interval(0.5, 0.4, 0.6), variant="w0.5")
+    price = Price("wrist", "nano", "activity", was, worse, True, 9, 1, chosen="the only one")
+    assert choice_line(price) == (
+        "  wrist/nano: int8 → w0.5: the only one; less accurate than what was released: 0.900 → 0.500 of the test side"
+    )
+    close = replace(worse, accuracy=Interval(0.895, 0.8, 0.95))
+    assert choice_line(replace(price, now=close)) == "  wrist/nano: int8 → w0.5: the only one"
 
 
 @pytest.mark.parametrize(

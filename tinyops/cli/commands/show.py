@@ -1,4 +1,4 @@
-"""`tinyops show`: the last release as a table, or what int8 cost one of its models."""
+"""`tinyops show`: the last release or one fleet of it as a table, or what int8 cost one of its models."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
-    told = "what int8 cost it: each class before and after, its calibration, the layers that lose most"
-    parser.add_argument("model", metavar="MODEL", nargs="?", help=told)
+    cost = "what int8 cost it: each class before and after, its calibration, the layers that lose most"
+    told = f"a fleet, alone; or of a model {cost}"
+    parser.add_argument("model", metavar="NAME", nargs="?", help=told)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -33,6 +34,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.result({"version": 0, "figures": []}, "Nothing released yet. `tinyops apply` makes the first release.")
         return 0
     manifest = release.manifest
+    models = {step.partition(":")[2].partition("/")[0] for step in manifest.steps if step.startswith("squeeze:")}
+    if arguments.model in manifest.fleets and arguments.model not in models:
+        return _show_fleet(manifest, arguments.model, output)
     if arguments.model is not None:
         return _show_model(manifest, arguments.model, output)
     head = f"{manifest.project} {manifest.tag}, {manifest.created}, manifest {release.digest[:19]}"
@@ -42,9 +46,25 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     value |= {"chains": cuts} if cuts else {}
     times = time_lines(manifest, root / FOLDER)
     lines = [head, *([waiting.sentence] if waiting else []), ""]
-    chains = [line for fleet, facts in cuts.items() for line in ("", f"{fleet}:", *_indented(facts["explanation"]))]
+    chains = [line for fleet in cuts for line in _chain_lines(manifest, fleet)]
     output.result(value, "\n".join([*lines, output.table(HEADERS, rows(manifest)), *times, FOOTNOTE, *chains]))
     return 0
+
+
+def _show_fleet(manifest: Manifest, fleet: str, output: Output) -> int:
+    from tinyops.report.table import FOOTNOTE, HEADERS, figure_json, rows
+
+    figures = [row for row in figure_json(manifest) if row["fleet"] == fleet]
+    table = output.table(HEADERS, [row for row in rows(manifest) if row[0] == fleet])
+    text = "\n".join([table, FOOTNOTE, *_chain_lines(manifest, fleet)])
+    output.result({"version": manifest.version, "fleet": fleet, "figures": figures}, text)
+    return 0
+
+
+def _chain_lines(manifest: Manifest, fleet: str) -> Iterator[str]:
+    """How the fleet's model is cut; nothing where it is not."""
+    if (split := manifest.steps.get(f"split:{fleet}")) is not None:
+        yield from ("", f"{fleet}:", *_indented(split.facts["explanation"]))
 
 
 def _show_model(manifest: Manifest, model: str, output: Output) -> int:

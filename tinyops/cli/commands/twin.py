@@ -108,6 +108,10 @@ def _world_of_chain(arguments: argparse.Namespace) -> World | None:
     return world if arguments.board in world.fleets else None
 
 
+def _chains(world: World) -> list[str]:
+    return sorted(name for name, fleet in world.fleets.items() if fleet.spec.chain is not None)
+
+
 def _run_chain(world: World, arguments: argparse.Namespace, output: Output) -> int:
     """All parts of a fleet's chain, as the last release has them."""
     alone = ("fleet", "state", "bootloader", "serial", "pty_only")
@@ -175,7 +179,7 @@ def _files(arguments: argparse.Namespace, output: Output, folder: Path) -> tuple
     from tinyops.reconcile.world import observe
 
     world = observe(repository_root(arguments))
-    board = find_board(arguments.board, world.catalog)
+    board = find_board(arguments.board, world.catalog, _chains(world))
     _check_twin(board, arguments)
     found = released_board(world, board.name, arguments.fleet)
     output.note(f"{board.name} of {found.fleet}, {found.tag}")

@@ -115,7 +115,8 @@ static int32_t may_switch(tinyops_part *part) {
 static void change_sets(tinyops_part *part) {
   const tinyops_chain_switching *switching = part->place->switching;
   void *context = part->place->switching_context;
-  const int32_t free = switching != 0 && tinyops_part_is_busy(&part->app) == 0;
+  const int32_t free = switching != 0 && tinyops_part_is_busy(&part->app) == 0 &&
+                       tinyops_app_is_midway(&part->app) == 0;
   for (uint32_t i = 0; i < 3; i++) {
     if (free && switching->find_spare(context, &part->app, &part->sets) != 0) {
       tinyops_part_yield(&part->app);
