@@ -27,7 +27,7 @@ SMALL = 4
 MOST_PERCENT = 5.0
 ANSWER_BYTES = 7  # MISSING without ranges: type, sequence, CRC, one byte of COBS, two zeros
 SECONDS = 4  # of the time that the program measures
-APPLICATION = ("app", "frame", "health", "image", "kept", "line", "sensing", "try")
+APPLICATION = ("app", "frame", "health", "image", "kept", "line", "manage", "sensing", "try")
 CHAIN = ("part", "pieces", "set", "standing", "telling")
 LINE = re.compile(r"^(\w+), first link: pieces (\d+) bytes (\d+) answers (\d+) states (\d+)$", re.MULTILINE)
 

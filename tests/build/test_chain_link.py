@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = Path(link.__file__).parents[1] / "runtime"
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-DTINYOPS_PART")
 SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-APPLICATION = ("app", "frame", "health", "image", "kept", "line", "sensing", "try")
+APPLICATION = ("app", "frame", "health", "image", "kept", "line", "manage", "sensing", "try")
 CHAIN = ("part", "pieces", "set", "standing", "telling")
 
 
@@ -49,7 +49,7 @@ def run(program: Path, *words: object) -> dict[str, dict[str, int]]:
 
 @pytest.mark.parametrize(
     ("parts", "faults", "what"),
-    [(2, 60, "quiet"), (3, 60, "quiet"), (3, 20, "restart"), (3, 20, "mixed"), (3, 30, "cut")],
+    [(2, 60, "quiet"), (3, 60, "quiet"), (3, 20, "restart"), (3, 20, "mixed"), (3, 30, "cut"), (3, 0, "tested")],
 )
 def test_every_result_is_the_whole_models_whatever_the_lines_do(
     program: Path, parts: int, faults: int, what: str

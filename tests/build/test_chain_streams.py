@@ -26,7 +26,7 @@ from tinyops.firmware import render_project
 from tinyops.firmware.chained import ChainPlace
 from tinyops.firmware.forms.hosted_part import FLAGS
 from tinyops.graph import parse_graph
-from tinyops.link import Frame, Link
+from tinyops.link import Frame, Link, Type, encode
 from tinyops.link.parts import PartState, PartType, Unavailable
 from tinyops.split import cut_model
 from tinyops.split.document import Crossing, PartDocument
@@ -36,6 +36,7 @@ pytestmark = pytest.mark.build
 
 AFTER_MS = 800
 WAIT_S = 20.0
+UNREAD = 12  # states
 MODEL = layered((64, 600, 96, 5))
 GRAPH = parse_graph(MODEL, "m")
 
@@ -96,8 +97,10 @@ class Chain:
     def __init__(self, stack: contextlib.ExitStack, built: list[tuple[Path, Path]], line: str, upstream: str) -> None:
         self.stack, self.built, self.line = stack, built, line
         self.unavailable: list[Unavailable] = []
+        self.states = 0
         bridge = free_port()
         ours, theirs = socket.socketpair()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least: whoever reads nothing is noticed soon
         stack.enter_context(ours)
         self.first = self.start_first()
         program, model = built[1]
@@ -113,7 +116,8 @@ class Chain:
         theirs.close()
         self.last = Link(SocketStream(ours, "last"), name="last")
         self.last.told = self.hear
-        self.host = Link(SocketStream(stack.enter_context(connected(bridge)), "first"), name="first", timeout_s=WAIT_S)
+        self.bridge = stack.enter_context(connected(bridge))
+        self.host = Link(SocketStream(self.bridge, "first"), name="first", timeout_s=WAIT_S)
 
     def start(self, command: list, *inherited: int) -> subprocess.Popen:
         child = subprocess.Popen([str(w) for w in command], stdin=subprocess.DEVNULL, pass_fds=inherited)
@@ -129,6 +133,7 @@ class Chain:
             self.unavailable.append(Unavailable.read(frame.payload))
         elif frame.type == PartType.STATE:
             self.state = frame.payload[3]
+            self.states += 1
 
     def until(self, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + WAIT_S
@@ -233,6 +238,20 @@ def test_over_a_serial_cable_that_is_pulled_and_plugged_in_again(
         chain.answers(whole)
 
 
+def test_a_line_that_nobody_reads_holds_up_no_other(built: list[tuple[Path, Path]], whole: HostModel) -> None:
+    with contextlib.ExitStack() as stack:
+        chain = Chain(stack, built, *places("tcp"))
+        chain.ready()
+        told: list[int] = []
+        chain.host.told = lambda frame: told.append(frame.payload[3]) if frame.type == PartType.STATE else None
+        while len(told) < UNREAD:  # one in a third of the limit; the first part names the second where that is silent
+            chain.host.stats()
+            chain.host.listen(0.05)
+        assert set(told[1:]) == {PartState.READY}
+        chain.ready()  # read again: from where a frame begins
+        chain.answers(whole)
+
+
 def test_what_cannot_start_says_why(built: list[tuple[Path, Path]]) -> None:
     def said(part: int, *options: str) -> str:
         done = subprocess.run([built[part][0], *options], capture_output=True, text=True, timeout=20, check=False)
@@ -243,5 +262,34 @@ def test_what_cannot_start_says_why(built: list[tuple[Path, Path]]) -> None:
     assert "usage: part --model" in said(1, *model)  # a later part without an upstream
     assert "without --upstream" in said(0, *model, "--upstream", "std")
     assert "not HOST:PORT" in said(1, *model, "--upstream", "tcp:nowhere")
+    for place in ("[:80", "[]:80", "[::1:80", "[::1]x:80", ":80", "x:"):
+        assert "not HOST:PORT" in said(1, *model, "--upstream", f"tcp:{place}")
     assert "no baud rate" in said(1, *model, "--upstream", "/dev/null@12345")
     assert "unknown option" in said(1, "--nothing", "x")
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_who_floods_the_bridge_or_does_not_read_it_holds_nobody_up(reads: bool, built: list[tuple[Path, Path]]) -> None:
+    """Each third of the time limit a part tells its state."""
+    flood = encode(Frame(Type.HELLO, 1, b"")) * 200
+    with contextlib.ExitStack() as stack:
+        chain = Chain(stack, built, *places("udp"))
+        chain.ready()
+        chain.bridge.settimeout(0)
+        chain.bridge.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        ended = threading.Event()
+
+        def send() -> None:
+            while not ended.is_set():
+                with contextlib.suppress(BlockingIOError):
+                    chain.bridge.send(flood)
+                with contextlib.suppress(BlockingIOError):
+                    _ = reads and chain.bridge.recv(65536)
+
+        thread = threading.Thread(target=send)
+        stack.callback(thread.join)
+        stack.callback(ended.set)
+        thread.start()
+        before = chain.states
+        chain.until(lambda: chain.states >= before + 20)
+        assert not chain.unavailable

@@ -65,15 +65,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def images(parts: int, folder: Path) -> list[Path]:
+def images(parts: int, folder: Path, counters: tuple[int, int] = (1, 1)) -> list[Path]:
     (folder / "key").write_bytes(own_key(0).public.raw)
     paths = [folder / "key"]
     for place in range(parts):
         for members in range(2):
             paths.append(folder / f"image-{place}-{members}")
-            paths[-1].write_bytes(
-                signed(body(parts, place, members), board="board", contract=bytes(32), golden=golden(place, members))
-            )
+            code, counter = body(parts, place, members), counters[members]
+            image = signed(code, counter=counter, board="board", contract=bytes(32), golden=golden(place, members))
+            paths[-1].write_bytes(image)
     return paths
 
 
@@ -93,3 +93,10 @@ def test_power_fails_in_operations_of_a_switch(
             report_faults(f"{parts} parts", line)
         else:
             print(line, end="")
+
+
+def test_what_the_counter_forbids_is_offered_to_nobody(program: Path, tmp_path: Path) -> None:
+    """A board that comes with the old set alone takes the new one: the others hold the old one, and cannot run it."""
+    command = [program, "2", "7", "0", *images(2, tmp_path, (1, 2))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr

@@ -14,10 +14,14 @@ from click.testing import CliRunner
 from imgtool.main import imgtool
 
 from fakes.projects import FINISHED, KEY, STREAM, Repository, applied, applied_finished, fleet, locked, repository
+from tinyops.artifacts import Step
 from tinyops.boards import load_catalog
+from tinyops.build.choice.measure import MODEL_INPUTS, cost
 from tinyops.images import Kind
 from tinyops.images.definition import HEADER_BYTES
 from tinyops.manifest.keys import load_trust
+from tinyops.reconcile.virtual import released_board
+from tinyops.reconcile.world import observe
 from tinyops.release.secrets import load_signing_key
 
 pytestmark = pytest.mark.build
@@ -26,6 +30,7 @@ BUILT = [
     *(f"{kind}:motion/{board}" for kind in ("compile", "image") for board in ("linux", "microbit")),
     *("firmware:wrist/microbit", "compile:tiny/linux", "image:tiny/linux"),
 ]
+PARTS = ("compile:motion/microbit", "image:motion/microbit", "twin:wrist/microbit")
 
 
 def test_another_folder_another_store_the_same_weights_the_same_bytes(tmp_path: Path) -> None:
@@ -169,3 +174,22 @@ def test_a_fault_is_mapped_with_the_released_files(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text(json.dumps(fault | {"firmware_crc": 1, "image_crc": 2}))
     found = made.ok("crash", tmp_path / "record.json", "--json").json
     assert found["places"][0]["program"] is None and "no ELF of the firmware" in found["notes"][0]
+
+
+def test_what_a_variant_costs_on_a_board_is_what_its_release_tells(tmp_path: Path) -> None:
+    made = applied()
+    world, steps = observe(made.root), made.manifest()["steps"]
+    parts = {step.kind: step for step in world.steps if step.id in PARTS}
+    settings = {kind: step.settings for kind, step in parts.items()}
+    locks = {"parts": {kind: step.lock for kind, step in parts.items()}}
+    files = released_board(world, "microbit", "wrist").files
+    for name in MODEL_INPUTS:
+        path = world.store.find(world.released_records["squeeze:motion/int8"].outputs[name])
+        assert path is not None, name
+        files[name] = path
+    found = cost(Step("cost", "motion/int8/microbit", settings, locks), files, tmp_path, lambda _: None)
+    told = steps["twin:wrist/microbit"]["facts"]
+    for figure in ("flash_bytes", "ram_bytes", "stack_bytes", "instructions"):
+        assert found[figure] == told[figure] > 0, figure
+    assert found["image_bytes"] == steps["image:motion/microbit"]["facts"]["image_bytes"]
+    assert (found["unfit"], found["proof"]) == ("", told["proof"]["model"])

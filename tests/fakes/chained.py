@@ -31,9 +31,9 @@ spec:
 """
 
 
-def layered(widths: Sequence[int] = (64, 600, 96, 700, 5)) -> bytes:
+def layered(widths: Sequence[int] = (64, 600, 96, 700, 5), *, seed: int = 4) -> bytes:
     """A full-integer .tflite of dense layers, so many values wide; between any two it can be cut."""
-    model, numbers = Tflite(), np.random.default_rng(4)
+    model, numbers = Tflite(), np.random.default_rng(seed)
     before = first = model.tensor((1, widths[0]), scale=0.5, zero_point=3, name="input")
     for i, (takes, gives) in enumerate(itertools.pairwise(widths)):
         weights = model.tensor((gives, takes), scale=0.01, data=numbers.integers(-127, 128, (gives, takes)))

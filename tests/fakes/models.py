@@ -106,11 +106,12 @@ int32_t tinyops_model_invoke(void *arena) {
 
 @dataclass(frozen=True)
 class FakeModel:
-    """The three files of a released model, as bytes."""
+    """The files of a released model, as bytes."""
 
     library: bytes
     golden: bytes
     contract: bytes
+    program: bytes = b""  # of a part of a chain
 
     def but(self, **changes: bytes) -> FakeModel:
         return replace(self, **changes)

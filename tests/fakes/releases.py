@@ -64,6 +64,8 @@ class Publisher:
         version = latest.manifest.version + 1 if latest else 1
         known = dict(latest.manifest.assets) if latest else {}
         named = {f"image.activity.{self.board}.model.so": model.library, "compile.contract.json": model.contract}
+        if model.program:
+            named[asset_name(f"firmware:{self.fleet}/{self.board}", "part")] = model.program
         named["squeeze.activity.golden.bin"] = model.golden
         weights = b"weights of a model"
         named[asset_name("train:activity", "float.tflite")] = weights
@@ -96,8 +98,9 @@ class Publisher:
             contract=contract_digest(model.contract),
             contract_file=FileRef(**ref(model.contract)),
             model=ModelFile(**ref(model.library), kind=kind),
+            firmware=FileRef(**ref(model.program)) if model.program else None,
             golden=FileRef(**ref(model.golden)),
-            proof=Proofs(model="same-bytes"),
+            proof=Proofs(model="same-bytes", firmware="same-bytes" if model.program else None),
             figures={"accuracy": 0.9, "flash_bytes": 1000},
             post=Posting(url=post) if post else None,
         )

@@ -1,7 +1,7 @@
 /* A chain of two or three parts in one program, on lines that lose, double, delay, damage and cut
  * frames, with parts that start again or run another set for a while. Time is virtual.
  *
- *   run_chain SEED PARTS FAULTS(per mille) MS [quiet | cut | restart | mixed | alone]
+ *   run_chain SEED PARTS FAULTS(per mille) MS [quiet | cut | restart | mixed | tested | alone]
  *
  * Every result of the last part is compared with the whole model's for the frame that it names, of
  * one of the two sets; what belongs to neither ends the program with 1. Prints what was seen: in
@@ -12,6 +12,7 @@
 
 #include "tinyops/chain.h"
 #include "tinyops/little_endian.h"
+#include "tinyops/manage.h"
 
 #ifndef TENSOR_BYTES
 #define TENSOR_BYTES 1152
@@ -103,6 +104,7 @@ typedef struct board {
   tinyops_app_board app;
   tinyops_part_place place;
   tinyops_part_inlet inlet;
+  tinyops_app_management management;
   tinyops_port port;
   uint32_t words[sizeof(tinyops_model_part) / 4 + 3 * 4];
   tinyops_model_header header;
@@ -114,6 +116,7 @@ typedef struct board {
 
 static board boards[PARTS_MAX];
 static wire wires[PARTS_MAX][2]; /* behind part i: downstream, upstream */
+static int tested;               /* hosts have the second part test itself, which is roomy then */
 static uint32_t parts, now, faults, chance;
 static uint32_t results, unavailable, lost_named, wrong, frame_number, last_seen;
 
@@ -345,7 +348,7 @@ static void describe(board *self, uint32_t place, uint32_t set) {
 static void start(uint32_t place, uint32_t set) {
   board *self = &boards[place];
   static const uint8_t contract[32];
-  const int roomy = place % 2 == 0;
+  const int roomy = place % 2 == 0 || tested;
   self->set = set;
   memset(&self->part, 0xa5, sizeof(self->part));
   memset(self->arena, 0xa5, sizeof(self->arena));
@@ -390,6 +393,20 @@ static void start(uint32_t place, uint32_t set) {
     (void)fprintf(stderr, "part %u cannot start\n", place);
     exit(2);
   }
+  static const tinyops_app_release release;
+  (void)tinyops_app_manage(&self->management, &self->part.app, &self->port, &release);
+}
+
+/* A host has a model run by itself, which uses the arena. */
+static void test(board *self) {
+  const tinyops_smp_board *asked = &self->management.board;
+  tinyops_smp_test found = {0};
+  tinyops_smp_bench timed = {0};
+  if (roll(2) != 0) {
+    (void)asked->self_test(asked->context, 0, &found);
+  } else {
+    (void)asked->bench(asked->context, 1, &timed);
+  }
 }
 
 static void run(uint32_t ms, const char *what) {
@@ -407,6 +424,11 @@ static void run(uint32_t ms, const char *what) {
       start(roll(parts), boards[0].set);
     } else if (strcmp(what, "mixed") == 0 && roll(300) == 0) {
       start(roll(parts), roll(2));
+    } else if (strcmp(what, "tested") == 0) {
+      wires[1][0].cut = now % 600 < 250; /* so that what comes has to wait */
+      if (boards[1].inlet.in.whole != 0 || roll(200) == 0) {
+        test(&boards[1]);
+      }
     } else if (strcmp(what, "cut") == 0 && roll(200) == 0) {
       wire *one = &wires[roll(parts - 1)][roll(2)];
       one->cut = !one->cut;
@@ -432,6 +454,7 @@ int main(int count, char **words) {
   chance = (uint32_t)strtoul(words[1], NULL, 10);
   parts = (uint32_t)strtoul(words[2], NULL, 10);
   const char *what = words[5];
+  tested = strcmp(what, "tested") == 0;
   for (uint32_t i = 0; i < parts; i++) {
     start(i, 0);
   }

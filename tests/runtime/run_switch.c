@@ -37,6 +37,7 @@ enum {
   STEP_MS = 2,
   AFTER_MS = 300,
   RUN_MS = 1600,
+  FLAP_MS = 60000,
   HOST_MS = 60 /* between two looks of a host at its part */
 };
 
@@ -82,6 +83,7 @@ static uint8_t key[TINYOPS_SLOTS_KEY_BYTES];
 static uint32_t parts, now, results, frames, seen[SETS], last_set, unavailable, cuts;
 static uint32_t later; /* the second cut: operations after the first, 0: none */
 static int insists;    /* hosts ask again */
+static int exchanges;  /* the last board is exchanged, once it runs B, for one that has A alone */
 static char what[120]; /* this run */
 
 static void fail(int line, const char *format, int value) {
@@ -158,6 +160,9 @@ static void put(wire *self, const uint8_t *bytes, uint32_t count) {
 }
 static int32_t get(wire *self) {
   return self->out != self->put ? self->bytes[self->out++ % QUEUE] : TINYOPS_PORT_NO_BYTE;
+}
+static void write_wire(void *context, const uint8_t *bytes, uint32_t count) {
+  put(context, bytes, count);
 }
 static int32_t read_byte(void *context) { return get(((board *)context)->down_in); }
 static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
@@ -447,6 +452,11 @@ static void run(uint32_t place, uint32_t operation, uint32_t then) {
       step(i);
     }
     check_commits();
+    if (exchanges && now == RUN_MS / 2) {
+      EXPECT(is_running(&boards[parts - 1], parts - 1, 1), "part %d is late", (int)parts - 1);
+      set_up(parts - 1);
+      power_on(parts - 1);
+    }
     while (out->out != out->put) {
       hear(0, &out->bytes[out->out++ % QUEUE], 1);
     }
@@ -463,6 +473,30 @@ static void run(uint32_t place, uint32_t operation, uint32_t then) {
   EXPECT(is_b || !insists, "they do not end in B %s", 0);
   EXPECT(results > settled + 5, "%d results in the end", (int)(results - settled));
   EXPECT(last_set == (uint32_t)is_b, "the last result is of set %d", (int)last_set);
+}
+
+/* The part after the first one is gone, and a liar in its place commits one set, then the other, as
+ * fast as frames come. Flash wears: the first part follows a few times, then rarely. */
+static void flap(void) {
+  board *self = &boards[0];
+  uint8_t frame[TINYOPS_LINK_FRAME_MAX + 4] = {TINYOPS_LINK_PART_STATE}, *told = frame + 2;
+  const tinyops_port line = {.context = &wires[0][1], .write = write_wire};
+  const uint32_t until = now + FLAP_MS;
+  uint32_t changes = 0;
+  int had = is_running(self, 0, 1);
+  told[TINYOPS_LINK_PART_STATE_VERSION_AT] = TINYOPS_PART_VERSION;
+  told[TINYOPS_LINK_PART_STATE_POSITION_AT] = 1;
+  told[TINYOPS_LINK_PART_STATE_PARTS_AT] = (uint8_t)parts;
+  while (now < until) {
+    now += STEP_MS;
+    memset(told + TINYOPS_LINK_PART_STATE_COMMITTED_AT, had != 0 ? 0x50 : 0x51,
+           TINYOPS_CHAIN_SET_BYTES);
+    tinyops_app_send(&line, frame, 2 + TINYOPS_LINK_PART_STATE_SIZE);
+    step(0);
+    changes += is_running(self, 0, 1) != had;
+    had = is_running(self, 0, 1);
+  }
+  EXPECT(changes <= 10, "flash was made to change its set %d times", (int)changes);
 }
 
 static void take_files(char **names) {
@@ -526,5 +560,10 @@ int main(int argc, char **argv) {
     printf("%u of %u switches stay with A\n", old, runs);
     cuts = 0;
   }
+  insists = exchanges = 1;
+  run(0, 0, 0);
+  insists = exchanges = 0;
+  run(0, 0, 0);
+  flap();
   return 0;
 }

@@ -212,7 +212,6 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
     """
     model, facts = fleet.spec.model_name, board.spec
     subject, compiled = target.compiled, target.compile_step
-    compiler = {"name": facts.compiler, "version": lock.compilers.get(facts.compiler)}
     place = chain_facts(fleet, target)
     files = ("int8.tflite", "features.json", *(["part.json"] if place else []))
     yield Step(
@@ -222,26 +221,33 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
         {"tinyops": lock.tinyops.compiler},
         {f: InputRef(target.model_step, f) for f in files},
     )
-    linked = facts.model_form == "linked"
-    if not linked:
-        slot_bytes = model_room(board)
+    if facts.model_form != "linked":
         yield Step(
             "image",
             subject,
-            {"cpu": facts.cpu, "slot_bytes": slot_bytes, "board": board.name},
-            {"compiler": compiler, **_linker(facts, lock), "tinyops": lock.tinyops.compiler},
+            {"cpu": facts.cpu, "slot_bytes": model_room(board), "board": board.name},
+            {"compiler": _compiler(facts, lock), **_linker(facts, lock), "tinyops": lock.tinyops.compiler},
             {"sources": InputRef(compiled, ALL_OUTPUTS)},
         )
+    yield _firmware_step(repository, model, target, board, lock, place)
+    frames = takes_frames(repository, model) and (not place or not place["chain"]["position"])
+    yield _twin_step(target, board, lock, frames=frames, signed={**_signed(fleet, facts), **place})
+
+
+def _firmware_step(
+    repository: Repository, model: str, target: Target, board: Board, lock: Lock, place: JsonObject
+) -> Step:
+    facts = board.spec
     contract = trained_contract(repository, model, board, place)
-    firmware_inputs = {"sources": InputRef(compiled, ALL_OUTPUTS)} if linked else {}
+    firmware_inputs = {"sources": InputRef(target.compile_step, ALL_OUTPUTS)} if facts.model_form == "linked" else {}
     if not contract:
-        firmware_inputs |= {"contract.json": InputRef(compiled, "contract.json")}
-    yield Step(
+        firmware_inputs |= {"contract.json": InputRef(target.compile_step, "contract.json")}
+    return Step(
         "firmware",
         target.subject,
         {**firmware_settings(target, board), **place, **_trust_settings(repository, facts), "contract": contract},
         {
-            "compiler": compiler,
+            "compiler": _compiler(facts, lock),
             "platformio": lock.python.get("platformio"),
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
@@ -250,8 +256,10 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
         },
         firmware_inputs,
     )
-    frames = takes_frames(repository, model) and (not place or not place["chain"]["position"])
-    yield _twin_step(target, board, lock, frames=frames, signed={**_signed(fleet, facts), **place})
+
+
+def _compiler(facts: BoardSpec, lock: Lock) -> JsonObject:
+    return {"name": facts.compiler, "version": lock.compilers.get(facts.compiler)}
 
 
 def _signed(fleet: Fleet, facts: BoardSpec) -> JsonObject:
@@ -273,7 +281,7 @@ def _twin_step(target: Target, board: Board, lock: Lock, *, frames: bool, signed
     settings = {"board": board.name, "facts": board_facts(board), "revision": REVISIONS["twin"], **signed}
     compiler = None
     if board.spec.twin.kind in ("native", "qemu-user"):  # which compile what runs the model
-        compiler = {"name": board.spec.compiler, "version": lock.compilers.get(board.spec.compiler)}
+        compiler = _compiler(board.spec, lock)
     lock_entries = {"emulator": emulator, "compiler": compiler, "firmware": lock.tinyops.firmware}
     return Step("twin", target.subject, settings, lock_entries, inputs)
 

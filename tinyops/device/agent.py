@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import tinyops
 from tinyops.device.believing import open_offers, open_store
 from tinyops.device.client import REASON_CHARACTERS_MAX, Client
+from tinyops.device.kept_running import KeptRunning
 from tinyops.device.memory import Memory
 from tinyops.device.reports import Credential, Outbox, SealedReport, open_outbox
 from tinyops.device.settings import AgentSettings
@@ -122,18 +124,31 @@ class Agent:
             state = state.but(project=settings.project)
         self.client = Client(settings, self.offers, source, state, memory.now, on_event)
         self._on_event = on_event
+        part = settings.part if not settings.once else None
+        self.part = KeptRunning(settings.state, part.options, on_event) if part is not None else None
+        self._start_part()
         self._warned: tuple[str, ...] = ()
 
     def poll(self) -> Outcome:
         """One poll, ending in a written report. Raises ToolError when the state cannot be written."""
         error = self.client.cycle()
+        if self.part is not None:
+            self.part.run(self.client.part())
         self.client.count_report()
         report = self._report(error, self._warn())
         return Outcome(report, self._write(report) or error)
 
+    def _start_part(self) -> None:
+        """Before the first poll: a part needs no network of releases to run what it has."""
+        if self.part is not None:
+            with contextlib.suppress(ToolError):  # a full disk: the poll says so
+                self.client.follow_chain()
+            self.part.run(self.client.part())
+
     def _warn(self) -> tuple[str, ...]:
-        """What the offers warn of; it is said once, and is in every report."""
-        warnings = self.offers.warnings()
+        """What the offers warn of, and a part's program that does not stay; it is said once, and is in every report."""
+        trouble = self.part.trouble if self.part is not None else None
+        warnings = (*self.offers.warnings(), *([trouble] if trouble else ()))
         for warning in warnings:
             if warning not in self._warned:
                 self._on_event(f"warning: {warning}")
@@ -142,6 +157,8 @@ class Agent:
         return warnings
 
     def close(self) -> None:
+        if self.part is not None:
+            self.part.close()
         if self.outbox is not None:
             self.outbox.close()
 

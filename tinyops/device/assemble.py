@@ -28,7 +28,7 @@ from tinyops.device.gateway.ward import Ward
 from tinyops.device.memory import Memory
 from tinyops.device.pages import own_snapshot, pages
 from tinyops.device.reports import Credential, Outbox, SealedReport, open_outbox
-from tinyops.device.settings import AgentSettings
+from tinyops.device.settings import AgentSettings, PartSettings
 from tinyops.device.state import only_agent
 from tinyops.device.update.session import Origins
 from tinyops.device.update.settings import Patience, Stop
@@ -127,6 +127,7 @@ class Assembly:
             token_file=self._secret(spec.token_file),
             mirror=self._place(spec.mirror) if spec.mirror else None,
             chain=spec.device.chain,
+            part=PartSettings(**spec.device.part.model_dump()) if spec.device.part else None,
             project=spec.trust.project,
             replay=self._maybe(spec.device.replay),
             contract=self._maybe(spec.device.contract),

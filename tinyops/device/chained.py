@@ -34,6 +34,10 @@ class ChainMarks:
         """What lies there is whole and proven. Raises ToolError."""
         write_atomic(self.folder / WANTED, f"{slot}\n".encode())
 
+    def settle(self, slot: SlotName) -> None:
+        """What the program is to start with; only where it does not run, or is about to be started anew."""
+        write_atomic(self.folder / RUNS, f"{slot}\n".encode())
+
     def forget(self) -> None:
         """Before the spare slot is written to: the program lets go of what lies there."""
         for name in (WANTED, BEFORE):

@@ -17,13 +17,14 @@ from pathlib import Path
 from tinyops.device import proof
 from tinyops.device.chained import ChainMarks
 from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, differences, read_contract
+from tinyops.device.kept_running import Started
 from tinyops.device.offers import Offered, Offers, Refused, wanted
 from tinyops.device.posting import Post
 from tinyops.device.proof import ModelFault, Replayed, SensorFault
 from tinyops.device.rules import check_content, check_offer
 from tinyops.device.sensor import MissingChannels, SensorError, read_columns
 from tinyops.device.settings import AgentSettings
-from tinyops.device.slots import GOLDEN, MODEL, Slots
+from tinyops.device.slots import GOLDEN, MODEL, Slots, program_name
 from tinyops.device.source import Source
 from tinyops.device.state import REJECTED_MAX, AgentState, Installed, Rejected, SlotName, Trial, save_state
 from tinyops.errors import RemoteError, TinyopsError, ToolError
@@ -57,6 +58,7 @@ class Client:
         self.slots = Slots(self.settings.state)
         self.marks = ChainMarks(self.slots.folder)
         self.wave: int | None = None
+        self._restarts = 0  # how often what runs was changed past the program of its part
 
     def cycle(self) -> TinyopsError | None:
         """Polls, updates if there is something new, runs what is confirmed. Returns what went wrong first."""
@@ -92,7 +94,7 @@ class Client:
     # -- update ----------------------------------------------------------------------------------
 
     def _update(self) -> Replayed | None:
-        self._follow_chain()
+        self.follow_chain()
         try:
             offered, entry = self._poll()
         except Refused as refused:
@@ -100,7 +102,7 @@ class Client:
             raise
         if entry is None:
             return None
-        if self.state.current and self.slots.intact(self.state.current, entry):
+        if self._holds(entry):
             self._keep(entry)
             return None
         if given_up := self.state.refusal(offered.digest, entry.model.sha256):
@@ -114,6 +116,14 @@ class Client:
             result: UpdateResult = "refused" if isinstance(error, Refused) else "failed"
             self._note(result, error.message, entry.version, entry.model.digest)
             raise
+
+    def _holds(self, entry: Entry) -> bool:
+        """Whether what runs is what an entry offers. Another program for the same model takes the old one's place."""
+        current = self.state.current
+        if current is not None and self.slots.lacks_program_alone(current, entry):
+            self.on_event(f"v{entry.version}: fetching the program of this part into slot {current}")
+            self.slots.renew_program(current, entry, self.source)
+        return current is not None and self.slots.intact(current, entry)
 
     def _poll(self) -> tuple[Offered, Entry | None]:
         """What is offered, and what of it this device takes; None: it stays with what it runs."""
@@ -161,7 +171,8 @@ class Client:
             raise ModelFault(
                 f"its trial did not come to an end {attempts} times: it takes the agent or the machine down"
             )
-        if self._in_chain and same and self.marks.wanted == slot and self.slots.intact(slot, entry):
+        waits = self._waits(entry)
+        if waits and same and self.marks.wanted == slot and self.slots.intact(slot, entry):
             return None  # it is proven, and waits for the other parts
         if self._in_chain:
             self.marks.forget()
@@ -173,11 +184,12 @@ class Client:
         library = self.slots.path(slot, MODEL)
         limit = self.settings.prove_timeout_s
         vectors = proof.prove(library, self.slots.path(slot, GOLDEN), entry.contract, timeout_s=limit)
-        if self._in_chain:
+        if waits:
             self.marks.want(slot)
             self.on_event(f"v{entry.version}: {vectors} golden vectors bit-exact; waits for its chain")
             return None
         replayed = self._try_recording(library, contract, entry)
+        self._start_anew_from(slot)
         self._confirm(slot, entry, f"{vectors} golden vectors bit-exact")
         return replayed if entry.post is None else None  # nothing of a trial is posted: it runs again
 
@@ -186,7 +198,29 @@ class Client:
         """Whether the chain decides what runs: not before it has run anything."""
         return self.settings.chain is not None and self.state.current is not None
 
-    def _follow_chain(self) -> None:
+    def _waits(self, entry: Entry) -> bool:
+        """Whether the chain decides when this runs. Where this agent runs the part's program, one for another contract
+        takes its place at once: a program runs models of its own contract alone."""
+        running = self.state.running
+        own = self.settings.part is not None and running is not None and running.entry.contract != entry.contract
+        return self._in_chain and not own
+
+    def part(self) -> Started | None:
+        """The program of this part, where there is one that may run."""
+        current, running = self.state.current, self.state.running
+        if current is None or running is None or not self.slots.intact(current, running.entry):
+            return None
+        name, program = program_name(running.entry), running.entry.firmware
+        if name is None or program is None:
+            return None
+        return Started(self.slots.path(current, name), program.sha256, self._restarts)
+
+    def _start_anew_from(self, slot: SlotName) -> None:
+        if self.settings.part is not None:
+            self.marks.settle(slot)
+            self._restarts += 1
+
+    def follow_chain(self) -> None:
         """The program of this part has switched, with its chain: to what was asked for, or back."""
         runs, trial = self.marks.runs, self.state.trial
         if not self._in_chain or runs is None or runs == self.state.current:
@@ -315,6 +349,8 @@ class Client:
         reason = f"the files in slot {current} are damaged"
         slots = {name: kept for name, kept in self.state.slots.items() if name != current}
         outcome = self._outcome("reverted", reason, running.entry.version, running.entry.model.digest)
+        if usable:
+            self._start_anew_from(spare)
         self._save(current=spare if usable else None, slots=slots, last_update=outcome)
         if not usable:
             raise ToolError(f"{reason} and slot {spare} holds no model: nothing runs", hint="the next poll fetches it")

@@ -35,11 +35,19 @@ class ContractInput(_Part):
 
 
 class ContractOutput(_Part):
-    """`bytes` is the length of all outputs; `classes` is null for a model that names none."""
+    """`bytes` is the length of all outputs, 0 of a part that is not its chain's last; `classes` is null for a model
+    that names none."""
 
     classes: Annotated[tuple[Text, ...], Field(max_length=1000)] | None = None
     type: Text
-    bytes: Annotated[int, Field(ge=1)]
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class ContractPart(_Part):
+    """The place of a part in its chain."""
+
+    parts: Annotated[int, Field(ge=2)]
+    position: Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class Contract(_Part):
     abi: Literal[1]
     input: ContractInput
     output: ContractOutput
+    part: ContractPart | None = None
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Contract:
@@ -66,6 +75,8 @@ class Contract(_Part):
         uneven = bool(channels) and self.input.frame_values % len(channels) != 0
         if len(self.input.full_scale or ()) != len(channels) or uneven:
             raise ValueError("channels, full_scale and frame_values do not agree")
+        if not self.output.bytes and (self.part is None or self.part.position + 1 >= self.part.parts):
+            raise ValueError("a result of no bytes")
         return self
 
     @property

@@ -19,6 +19,14 @@ DAY_S = 86_400
 LISTEN = "127.0.0.1:9110"
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=30 * DAY_S)]
 Place: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
+Stream: TypeAlias = Annotated[
+    str,
+    Matching(
+        r"^((tcp|tcp-listen|udp|udp-listen):[^\s]+:[0-9]{1,5}|/[^\s]+)$",
+        "a stream is tcp:HOST:PORT, tcp-listen:ADDRESS:PORT, udp:…, udp-listen:… or /dev/NAME[@BAUD]",
+        max_length=255,
+    ),
+]
 DeviceName: TypeAlias = Annotated[
     str,
     Matching(
@@ -58,6 +66,15 @@ class ReportsSpec(Strict):
     token_file: Place | None = Field(default=None, description="A file with the token, read anew for each batch.")
 
 
+class PartSpec(Strict):
+    """The program of a part of a chain, which the agent runs, and its streams: `tcp:HOST:PORT`,
+    `tcp-listen:ADDRESS:PORT`, `udp:…`, `udp-listen:…` or a serial device (docs/split.md)."""
+
+    line: Stream = Field(description="Leads to the part after; the last part's results come out of it.")
+    upstream: Stream | None = Field(default=None, description="Leads to the part before; the first part has none.")
+    bridge: Stream | None = Field(default=None, description="Whoever connects here speaks with the part before.")
+
+
 class DeviceSpec(Strict):
     """This machine's own model; without it the agent is a gateway alone."""
 
@@ -66,6 +83,13 @@ class DeviceSpec(Strict):
     replay: Place | None = Field(default=None, description="A recording that stands for the sensor.")
     contract: Place | None = Field(default=None, description="What it is wired for: other contracts are refused.")
     chain: DeviceName | None = Field(default=None, description="The chain that it is a part of.")
+    part: PartSpec | None = Field(default=None, description="Of a chain: the agent runs its program with these.")
+
+    @model_validator(mode="after")
+    def _is_a_part(self) -> DeviceSpec:
+        if self.part is not None and self.chain is None:
+            raise Misplaced(("part",), "wants the chain that it is a part of", hint="chain: ID")
+        return self
 
 
 class WakeSpec(Strict):

@@ -12,6 +12,20 @@ from tinyops.manifest.fields import DeviceName, Name
 
 
 @dataclass(frozen=True)
+class PartSettings:
+    """How the program of a part of a chain is connected, in its own words (runtime/port/part/stream.h)."""
+
+    line: str
+    upstream: str | None = None
+    bridge: str | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        named = {"--line": self.line, "--upstream": self.upstream, "--bridge": self.bridge}
+        return tuple(word for name, value in named.items() if value is not None for word in (name, value))
+
+
+@dataclass(frozen=True)
 class AgentSettings:
     """What a device knows before its first poll.
 
@@ -20,7 +34,8 @@ class AgentSettings:
     that sign them (`threshold` of them must); with both, by both. `replay` is a CSV recording that stands for the
     sensor, `contract` the contract of what this device is wired for (others are refused), `reports` where reports go,
     `reports_token_file` what lets it write there. `project`, where not given, is that of the first entry. `chain` is
-    the id of the chain that the device is a part of. `token_file` holds a token that reads a private store, `mirror` is
+    the id of the chain that the device is a part of, `part` says that the agent runs the part's program, and how.
+    `token_file` holds a token that reads a private store, `mirror` is
     asked for files before the store.
     """
 
@@ -36,6 +51,7 @@ class AgentSettings:
     token_file: Path | None = None
     mirror: str | None = None
     chain: str | None = None
+    part: PartSettings | None = None
     project: str | None = None
     replay: Path | None = None
     contract: Path | None = None

@@ -16,11 +16,13 @@ from tinyops.manifest.entry import Entry, EntryFile
 MODEL = "model.so"
 GOLDEN = "golden.bin"
 CONTRACT = "contract.json"
+PROGRAM = "part"  # of a part of a chain: what runs its models, with the start of its digest behind that
+PROGRAM_MODE = 0o700
 _SIGNED = ", which the signed entry names"
 
 
 class Slots:
-    """`<folder>/slots/a` and `b`, each with model, golden vectors and contract."""
+    """`<folder>/slots/a` and `b`, each with model, golden vectors and contract, and a chain's part with its program."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "slots"
@@ -31,6 +33,17 @@ class Slots:
     def intact(self, slot: SlotName, entry: Entry) -> bool:
         """Whether a slot holds exactly what an entry describes."""
         return all(_is(self.path(slot, name), file) for name, file in _files(entry))
+
+    def lacks_program_alone(self, slot: SlotName, entry: Entry) -> bool:
+        """Whether it holds what an entry describes but for the program, which is another one or missing."""
+        wrong = [name for name, file in _files(entry) if not _is(self.path(slot, name), file)]
+        return wrong == [program_name(entry)]
+
+    def renew_program(self, slot: SlotName, entry: Entry, source: Source) -> None:
+        """Fetches it beside the old one, which may run. Raises RemoteError and ToolError."""
+        for name, file in _files(entry):
+            if name == program_name(entry):
+                _fetch(source, file, self.path(slot, name))
 
     def fill(self, slot: SlotName, entry: Entry, source: Source) -> None:
         """Fetches what a slot lacks of an entry; what an earlier try brought of it stays.
@@ -62,7 +75,15 @@ class Slots:
 
 
 def _files(entry: Entry) -> tuple[tuple[str, EntryFile], ...]:
-    return ((CONTRACT, entry.contract_file), (GOLDEN, entry.golden), (MODEL, entry.model))
+    files = ((CONTRACT, entry.contract_file), (GOLDEN, entry.golden), (MODEL, entry.model))
+    name = program_name(entry)
+    return files if name is None or entry.firmware is None else (*files, (name, entry.firmware))
+
+
+def program_name(entry: Entry) -> str | None:
+    """Of the program of a part: two of them lie beside each other until the newer one is what runs."""
+    program = entry.firmware if entry.model.kind == "shared-object" else None
+    return f"{PROGRAM}-{program.sha256[:16]}" if program is not None else None
 
 
 def _is(path: Path, file: EntryFile) -> bool:
@@ -87,6 +108,8 @@ def _fetch(source: Source, file: EntryFile, path: Path) -> None:
         resumed = part.exists() and part.stat().st_size > 0
         if not _fetch_part(source, file, part) and not (resumed and _fetch_part(source, file, part)):
             raise Refused(f"{file.tag}/{file.asset}: was altered: its digest is not {file.digest[:19]}…{_SIGNED}")
+        if path.name.startswith(f"{PROGRAM}-"):
+            part.chmod(PROGRAM_MODE)
         os.replace(part, path)
         sync_folder(path.parent)
 

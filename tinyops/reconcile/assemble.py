@@ -52,14 +52,14 @@ RELEASED_OUTPUTS: Mapping[str, frozenset[str]] = {
     "firmware": frozenset(
         {
             *("firmware.bin", "firmware.hex", "firmware.uf2", "firmware.elf", "page.zip", "project.zip"),
-            *("firmware_b.bin", "firmware_b.elf", "bootloader.bin", "bootloader.elf", "firmware.json"),
+            *("firmware_b.bin", "firmware_b.elf", "bootloader.bin", "bootloader.elf", "firmware.json", "part"),
         }
     ),
     "twin": frozenset({"proof.json"}),
     "chain": frozenset({"proof.json"}),
 }
 BOOTLOADER_FILE = "bootloader.bin"
-FIRMWARE_FILES = ("firmware.bin", "page.zip", "project.zip")  # what is made of a firmware: built, or rendered only
+FIRMWARE_FILES = ("firmware.bin", "part", "page.zip", "project.zip")  # what is made of one: built, or rendered only
 MODEL_FILES: Mapping[str, ModelKind] = {"model.bin": "image", "model.so": "shared-object", "model.wasm": "wasm"}
 
 SignedImages: TypeAlias = Mapping[tuple[str, str], Mapping[str, Signed]]  # by fleet and board, then by slot
@@ -294,6 +294,7 @@ def _board_entry(target: Target, records: Mapping[str, Record], places: _Places)
     firmware = next((built[name] for name in FIRMWARE_FILES if name in built), None)
     kind, image = _model_file(target, records)
     proof = records[target.twin_step].facts["proof"]
+    level = proof["firmware"]  # "none": its twin knew no program
     posting = http_act(target.binding.act)
     return BoardEntry(
         contract=compiled.facts["contract"],
@@ -303,7 +304,7 @@ def _board_entry(target: Target, records: Mapping[str, Record], places: _Places)
         bootloader=FileRef(**places.file(built[BOOTLOADER_FILE])) if BOOTLOADER_FILE in built else None,
         images=places.slots(target.fleet, target.name),
         golden=FileRef(**places.file(records[target.model_step].outputs["golden.bin"])),
-        proof=Proofs(model=proof["model"], firmware=proof["firmware"] if firmware else None),
+        proof=Proofs(model=proof["model"], firmware=level if firmware and level != "none" else None),
         figures=figures(target, records),
         post=Posting(url=posting.url, only_changes=posting.only_changes) if posting else None,
     )

@@ -8,9 +8,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tinyops.artifacts import Record
-from tinyops.files import JsonObject, printable
+from tinyops.files import JsonObject
 from tinyops.report.front_drawing import STYLE, front_svg
-from tinyops.report.templating import page_environment, policy_hash, read_template
+from tinyops.report.templating import page_environment, policy_hash, read_template, shortened_to
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -121,11 +121,4 @@ def choices_page(title: str, chosen: Iterable[Chosen]) -> str:
 
 @cache
 def _environment() -> Environment:
-    return page_environment(_clean)
-
-
-def _clean(value: object) -> object:
-    if hasattr(value, "__html__") or isinstance(value, int | float):
-        return value
-    text = printable(str(value))
-    return text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
+    return page_environment(shortened_to(TEXT_MAX))

@@ -25,7 +25,7 @@ from tinyops.report.pictures import (
     png,
     sparkline,
 )
-from tinyops.report.templating import page_environment, policy_hash, read_template
+from tinyops.report.templating import page_environment, policy_hash, read_template, shortened_to
 from tinyops.train.preview import About, ClassView, Example, Preview, Shown
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _tail(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = page_environment(_clean)
+    made = page_environment(shortened_to(TEXT_MAX))
     made.globals |= {
         "draw_rows": draw_rows,
         "draw_signal": draw_signal,
@@ -188,13 +188,6 @@ def _environment() -> Environment:
         "rows_height": ROWS_HEIGHT,
     }
     return made
-
-
-def _clean(value: object) -> object:
-    if hasattr(value, "__html__") or isinstance(value, int | float):
-        return value
-    text = printable(str(value))
-    return text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
 
 
 def _ours(picture: str) -> str:

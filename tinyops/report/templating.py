@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyops.files import printable
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -27,6 +29,18 @@ def page_environment(clean: Callable[[object], object]) -> Environment:
         keep_trailing_newline=True,
         finalize=clean,
     )
+
+
+def shortened_to(most: int) -> Callable[[object], object]:
+    """Text of others without what turns or hides it, and no longer than that; markup and numbers as they are."""
+
+    def clean(value: object) -> object:
+        if hasattr(value, "__html__") or isinstance(value, int | float):
+            return value
+        text = printable(str(value))
+        return text if len(text) <= most else f"{text[:most]}…"
+
+    return clean
 
 
 def read_template(name: str) -> str:

@@ -16,6 +16,7 @@ from tinyops.specs.model import FleetSpec, LinkSensor
 
 _CHAIN: Loc = ("spec", "chain")
 _SENSOR = "sensor: {kind: stream}"
+_BYTES_S_MAX, _MS_MAX, _RADIO_BYTES_MAX, _OPERATORS_MAX = 10**10, 86_400_000, 2**40, 65_536  # as split.json has them
 
 
 def chain_faults(spec: FleetSpec, signal: Signal | None | Unknown, catalog: Mapping[str, Board]) -> Iterator[Fault]:
@@ -78,7 +79,7 @@ def _no_part(board: Board, part: Part) -> str:
     if board.spec.model_form == "linked":
         return "its model is linked into its firmware, and a part's must be switched with those of the others"
     links = board.spec.chain_links
-    return "" if links.receives or links.sends else "it hands on no tensors"
+    return "" if links.receives or links.sends else "it has no link to another board"
 
 
 def _able(catalog: Mapping[str, Board]) -> str:
@@ -118,6 +119,8 @@ def _rate_faults(loc: Loc, link: ChainLink) -> Iterator[Fault]:
         yield Fault(
             (*loc, "bytes_s"), "a uart has a baud rate, 10 bits a byte", f"baud: {min(link.bytes_s, 10**6) * 10}"
         )
+    elif link.bytes_s is not None and link.bytes_s > _BYTES_S_MAX:
+        yield Fault((*loc, "bytes_s"), f"{link.bytes_s:,} bytes a second", f"at most {_BYTES_S_MAX:,}")
     if link.kind != "uart" and link.baud is not None:
         yield Fault((*loc, "baud"), f"{link.kind} has no baud rate", f"bytes_s: {link.baud // 10}")
 
@@ -140,13 +143,25 @@ def _kind_faults(
 # -- cuts ----------------------------------------------------------------------------------------
 
 
+def _limit_faults(split: SplitWish) -> Iterator[Fault]:
+    """What is counted in whole nanoseconds and bytes later."""
+    for name, most in (("at_most_ms", _MS_MAX), ("at_most_radio_bytes", _RADIO_BYTES_MAX)):
+        value = getattr(split, name)
+        if value is not None and value > most:
+            yield Fault(("spec", "split", name), f"{value:,} is no limit", f"at most {most:,}; or leave it out")
+
+
 def _split_faults(split: SplitWish | None, parts: int) -> Iterator[Fault]:
+    if split is not None:
+        yield from _limit_faults(split)
     if split is None or split.cuts == "auto":
         return
     loc, cuts = ("spec", "split", "cuts"), split.cuts
     if len(cuts) != parts - 1:
         hint = f"give {parts - 1}, or cuts: auto"
         yield Fault(loc, f"{len(cuts)} cuts for {parts} parts", hint, key=True)
+    elif cuts[-1] > _OPERATORS_MAX:
+        yield Fault(loc, f"no model has {cuts[-1]:,} operators", "see `tinyops plan` for those of the model", key=True)
     elif any(after <= before for before, after in pairwise(cuts)):
         hint = "a cut is the number of the first operator after it: each part needs an operator"
         yield Fault(loc, f"cuts {', '.join(map(str, cuts))} do not rise", hint, key=True)

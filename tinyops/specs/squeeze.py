@@ -27,7 +27,7 @@ class Variant(Strict):
         default=0.0, description="Share of filters and units that go, least important first; then it is tuned again."
     )
     prune_weights: _Pruned = Field(
-        default=0.0, description="Share of weights that become zero; smaller where the compiler leaves zeros out."
+        default=0.0, description="Share of each kernel's weights that become zero; smaller on the way, not on a device."
     )
     quantisation_aware: bool = Field(
         default=False, description="Tuned with the rounding of int8 in the forward pass before it is quantised."
@@ -88,7 +88,8 @@ class VariantGrid(Strict):
         default=(0.0,), description="Share of filters and units that go, least important first; then it is tuned again."
     )
     prune_weights: _Shares = Field(
-        default=(0.0,), description="Share of weights that become zero; smaller where the compiler leaves zeros out."
+        default=(0.0,),
+        description="Share of each kernel's weights that become zero; smaller on the way, not on a device.",
     )
     quantisation_aware: _Switches = Field(
         default=(False,), description="Tuned with the rounding of int8 in the forward pass before it is quantised."

@@ -21,6 +21,7 @@ from tinyops.twin.machine import Boot, VirtualBoard
 from tinyops.twin.prove import Expected, Measured, Twin, greet, play, prove
 from tinyops.twin.recorded import Replay
 from tinyops.twin.released import check_copies, check_slot, check_uf2, elf_bytes
+from tinyops.twin.runner import PART
 from tinyops.twin.slot_images import slot_images
 from tinyops.twin.upstream import unheard
 
@@ -160,7 +161,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
         ):
             prove(second, greet(second, expected), replace(golden, vectors=golden.vectors[:1]), lambda _: None)
     facts = _facts(board, spec, inputs, total, measured) | images
-    ran = {name: digest_file(inputs[name]) for name in files_run(board, spec)}
+    own = (PART,) if PART in inputs else ()
+    ran = {name: digest_file(inputs[name]) for name in (*files_run(board, spec), *own)}
     (out / "proof.json").write_bytes(_proof(board, contract, facts, ran, step.lock.get("emulator")))
     return facts
 
@@ -229,7 +231,8 @@ def _made_here(spec: BoardSpec) -> bool:
 def proof_levels(spec: BoardSpec, inputs: Mapping[str, Path]) -> JsonObject:
     """Of the model and of the firmware; a model that is linked in is as proven as the firmware."""
     if spec.model_form == "shared-object":
-        return {"model": "same-bytes" if spec.twin.same_machine else "same-source", "firmware": "none"}
+        model = "same-bytes" if spec.twin.same_machine else "same-source"
+        return {"model": model, "firmware": model if PART in inputs else "none"}
     firmware = "same-bytes" if spec.twin.same_machine else "same-source"
     model = firmware if spec.model_form == "linked" else "same-bytes"
     if not _made_here(spec):

@@ -74,6 +74,7 @@ def test_ties_go_to_the_first_of_the_spec_and_do_not_depend_on_anything_else() -
     assert chosen(HALF, twin).picked is HALF
     assert chosen(twin, HALF).picked is twin
     assert chosen(HALF, twin).lost == {"twin": "w0.5 costs the same and comes first"}
+    assert chosen(replace(HALF, variant="near", accuracy=0.944), HALF).picked is HALF  # the more accurate of equal cost
     assert chosen(INT8, HALF, loss_max=0.0).picked is INT8
     assert chosen(INT8, HALF, loss_max=0.005).picked is HALF  # 0.95 - 0.945 is a little more than 0.005 in floats
 

@@ -56,6 +56,20 @@ def test_a_search_that_is_always_wanted_waits_for_nothing(bench: Repository) -> 
     assert not any(step.condition for step in found.values())
 
 
+def test_a_variant_that_teaches_another_model_waits_for_no_search_of_its_own(bench: Repository) -> None:
+    own = "[int8, {width: 0.5}, {per: tensor}]"
+    bench.edit(_file(bench), own, "[{width: 0.5}, int8]")
+    assert steps_of(bench)["train:motion"].condition is not None
+    student = TRAINED.replace("name: motion", "name: student").partition("kind: Model")
+    taught = (
+        f"apiVersion: tinyops/v1\nkind: Model{student[2]}  squeeze: {{variants: [{{width: 0.5, teacher: motion}}]}}\n"
+    )
+    bench.write("specs/student.yaml", taught)
+    found = steps_of(bench)
+    assert found["train:motion"].condition is None
+    assert found["squeeze:motion/int8"].condition == Condition("fits:motion", "searched")
+
+
 def _file(bench: Repository) -> str:
     (path,) = [p for p in (bench.root / "specs").glob("*.yaml") if "prefer: size" in p.read_text()]
     return path.relative_to(bench.root).as_posix()

@@ -116,12 +116,22 @@ def test_differences_are_named_by_field() -> None:
     assert differences(here, here) == []
 
 
+LAST_OF_TWO = {"output": {"type": "int8", "bytes": 0}, "part": {"position": 1, "parts": 2}}
+
+
+def test_a_part_before_the_last_has_no_result() -> None:
+    change = {**LAST_OF_TWO, "part": {"position": 0, "parts": 2}}
+    contract, _ = read_contract(json.dumps({**CONTRACT, **change}).encode(), where="c")
+    assert contract.output.bytes == 0
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"abi": 2}, "abi"),
         ({"output": {"classes": ["a"], "type": 8, "bytes": 8}}, "output.type"),
-        ({"output": {"classes": ["a"], "type": "int8", "bytes": 0}}, "output.bytes"),
+        ({"output": {"classes": ["a"], "type": "int8", "bytes": 0}}, "a result of no bytes"),
+        (LAST_OF_TWO, "a result of no bytes"),
         ({"input": {**CONTRACT["input"], "full_scale": [1.0]}}, "do not agree"),
         ({"input": {**CONTRACT["input"], "full_scale": [0.0, 1.0]}}, "full_scale"),
         ({"input": {**CONTRACT["input"], "frame_values": 3}}, "do not agree"),

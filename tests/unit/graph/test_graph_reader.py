@@ -127,6 +127,7 @@ BROKEN = {
     "a buffer outside": (_offset_buffer, "outside the flatbuffer"),
     "an unknown type": (_tensor(0, type=100), "element type 100"),
     "a string tensor": (_tensor(0, type=schema.TensorType.STRING), "element type string"),
+    "weights of four bits": (_tensor(1, type=schema.TensorType.INT4), "element type int4"),
     "a sparse tensor": (_sparse, "is sparse"),
     "a zero point outside": (_quantisation(0, zeroPoint=[300]), r"zero point 300 is outside -128\.\.127"),
     "scales that do not match": (_quantisation(1, scale=[1.0, 1.0]), "2 scales along dimension 0"),

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tinyops.errors import SpecError
@@ -93,6 +93,8 @@ def test_the_recording_that_sets_a_range_alone_is_named() -> None:
 
 
 @given(st.lists(st.floats(0.1, 1), min_size=5, max_size=40), st.floats(1.01, 100))
+@example([1.0] * 8, 0.99 * FACTOR)
+@example([1.0] * 8, 1.01 * FACTOR)
 def test_a_factor_is_reported_from_the_limit_on(usual: list[float], times: float) -> None:
     top = max(usual)
     low, high = extremes([*usual, top * times])

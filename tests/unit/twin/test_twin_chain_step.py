@@ -9,9 +9,21 @@ from typing import Any, cast
 
 import pytest
 
+from tinyops.errors import ToolError
+from tinyops.link import Tensor
+from tinyops.link.client import Hello, Stats, Timing
 from tinyops.link.parts import PartType
 from tinyops.split.document import Link
-from tinyops.twin.chain_step import INPUTS_BYTES, TRIES_MAX, VECTORS_LEAST, Meter, insist, some_of, terms_of
+from tinyops.twin.chain_step import (
+    INPUTS_BYTES,
+    TRIES_MAX,
+    VECTORS_LEAST,
+    Meter,
+    give_vectors,
+    insist,
+    some_of,
+    terms_of,
+)
 from tinyops.twin.chained import NotAvailable
 from tinyops.twin.golden import Golden
 from tinyops.twin.wire import Counts, Terms
@@ -109,6 +121,64 @@ def test_what_has_no_answer_is_asked_again_a_bounded_number_of_times() -> None:
     assert (chain.waited, len(failed)) == (2, 2)
     with pytest.raises(NotAvailable):
         insist(cast(Any, chain), withheld(TRIES_MAX))
+
+
+class Doubling(Unsure):
+    """A chain whose answer is each byte twice; of the inferences in `fails` there is none, that in `wrong` is wrong."""
+
+    name, joints = "chain", ()
+
+    def __init__(self, *, keeps_state: bool = False, fails: tuple[int, ...] = (), wrong: int = -1) -> None:
+        super().__init__()
+        self.keeps_state, self.fails, self.wrong = keeps_state, fails, wrong
+        self.given: list[bytes] = []
+        self.resets = 0
+
+    def reset_state(self) -> None:
+        self.resets += 1
+
+    def write_input(self, tensor: bytes) -> None:
+        self.given.append(tensor)
+
+    def invoke(self, timeout_s: float) -> Timing:
+        if len(self.given) - 1 in self.fails:
+            raise NotAvailable("unavailable: eye is lost", "eye", 2)
+        return Timing(1, 1)
+
+    def read_tensor(self, which: Tensor, size: int) -> bytes:
+        return bytes(byte * 2 + (len(self.given) - 1 == self.wrong) for byte in self.given[-1])
+
+    def stats(self) -> Stats:
+        return Stats(0, 0, 0, 0, 0)
+
+
+VECTORS = Golden(2, 2, tuple((bytes([i, i + 1]), bytes([2 * i, 2 * i + 2])) for i in range(3)))
+INPUTS = [tensor for tensor, _ in VECTORS.vectors]
+
+
+def given_to(chain: Doubling) -> int:
+    hello = cast(Hello, SimpleNamespace(input_rows=1, output_bytes=2, arena_bytes=0, arena_needed=0))
+    return give_vectors(cast(Any, chain), hello, VECTORS, lambda _: None)
+
+
+def test_an_answer_that_is_not_the_whole_models_ends_it_and_is_not_asked_for_again() -> None:
+    chain = Doubling(wrong=1)
+    with pytest.raises(ToolError, match="chain: vector 1: output byte 0 is 3, expected 2"):
+        given_to(chain)
+    assert chain.given == INPUTS[:2]
+
+
+def test_without_state_only_what_had_no_answer_is_given_again() -> None:
+    chain = Doubling(fails=(1,))
+    assert given_to(chain) == 1
+    assert chain.given == [INPUTS[0], INPUTS[1], *INPUTS[1:]]
+
+
+def test_with_state_everything_is_given_again_from_the_start() -> None:
+    chain = Doubling(keeps_state=True, fails=(1,))
+    assert given_to(chain) == 1
+    assert chain.given == [*INPUTS[:2], *INPUTS]
+    assert chain.resets == 2
 
 
 def test_of_large_inputs_there_are_fewer_vectors() -> None:

@@ -31,6 +31,9 @@ void tinyops_app_start_sensing(tinyops_app *app) {
 }
 
 void tinyops_app_yield(tinyops_app *app) {
+#if defined(TINYOPS_PART)
+  tinyops_part_yield(app);
+#endif
   app->yielded_ms = now_of(app);
   if (app->sensing > 0) {
     app->sensing = TINYOPS_SENSING_YIELDED;

@@ -7,7 +7,9 @@
 enum {
   POLL_BYTES = 512,
   AFTER_LEAST_MS = 100, /* less is no time limit for a serial line */
-  LIMITS_A_MESSAGE = 4  /* a message may take longer than a neighbour may be silent: it computes */
+  LIMITS_A_MESSAGE = 4, /* a message may take longer than a neighbour may be silent: it computes */
+  SWITCHES_MAX = 6,     /* one after another; then one in each REST_MS */
+  REST_MS = 60000
 };
 
 static tinyops_part *part_of(tinyops_app *app) { return (tinyops_part *)(void *)app; }
@@ -93,12 +95,28 @@ static void decide(tinyops_part *part) {
   }
 }
 
+/* Flash wears, and a neighbour that commits one set, then the other, does so as fast as frames
+ * come. Counts a switch. */
+static int32_t may_switch(tinyops_part *part) {
+  const uint32_t now = tinyops_part_now(part), rested = (now - part->switched_ms) / REST_MS;
+  if (rested > 0 || part->switches == 0) {
+    part->switches -= rested < part->switches ? rested : part->switches;
+    part->switched_ms = now;
+  }
+  if (part->switches >= SWITCHES_MAX) {
+    return 0;
+  }
+  part->switches++;
+  return 1;
+}
+
 /* Sets are decided again whenever something is known anew; what follows is told by `tell`. Twice at
  * most: a spare that ran before proves itself first. */
 static void change_sets(tinyops_part *part) {
   const tinyops_chain_switching *switching = part->place->switching;
   void *context = part->place->switching_context;
-  const int32_t free = switching != 0 && tinyops_part_is_busy(&part->app) == 0;
+  const int32_t free = switching != 0 && tinyops_part_is_busy(&part->app) == 0 &&
+                       tinyops_app_is_midway(&part->app) == 0;
   for (uint32_t i = 0; i < 3; i++) {
     if (free && switching->find_spare(context, &part->app, &part->sets) != 0) {
       tinyops_part_yield(&part->app);
@@ -107,7 +125,7 @@ static void change_sets(tinyops_part *part) {
       refresh(part);
     }
     decide(part);
-    if (!free || part->decided.switches == 0 || i == 2) {
+    if (!free || part->decided.switches == 0 || i == 2 || (i == 0 && may_switch(part) == 0)) {
       return;
     }
     switching->apply(context, &part->app);

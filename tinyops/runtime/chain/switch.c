@@ -34,11 +34,20 @@ static uint32_t spare_slot(const tinyops_slots_image *known) {
   return known->active != TINYOPS_SLOTS_NONE ? known->active ^ 1u : TINYOPS_SLOTS_NONE;
 }
 
+/* Whether this board would start the image: what ran before may be for another contract, or below
+ * the counter by now. Offered, it would keep a chain waiting for what this part never runs. */
+static int32_t may_run(const tinyops_slots *slots, const tinyops_image_info *info) {
+  return info->counter >= slots->images[MODEL].counter &&
+         (slots->contract == 0 ||
+          !tinyops_bytes_differ(info->contract, slots->contract, TINYOPS_SLOTS_DIGEST_BYTES));
+}
+
 /* The set of the image in a slot; it lies where the core can read it. */
 static void read_set(tinyops_slots *slots, uint32_t slot, uint8_t *set) {
   tinyops_image_info info;
   if (slots->crypto->describe(slots, MODEL, slot, &info) != TINYOPS_SLOTS_OK ||
-      info.body_bytes < sizeof(tinyops_model_header) + sizeof(tinyops_model_part)) {
+      info.body_bytes < sizeof(tinyops_model_header) + sizeof(tinyops_model_part) ||
+      !may_run(slots, &info)) {
     return;
   }
   const uint32_t at = slots->slots[MODEL][slot].origin + info.header_bytes;

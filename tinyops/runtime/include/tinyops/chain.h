@@ -227,9 +227,10 @@ typedef struct {
   tinyops_pieces_out out;
   tinyops_chain_view sets;
   tinyops_chain_decision decided;
-  uint32_t told_ms;        /* when the neighbours were told last */
-  uint32_t told_crc[2];    /* what: the part before, the part after */
-  uint32_t unavailable_ms; /* when the last part told its host so last */
+  uint32_t switches, switched_ms; /* of late, and since when */
+  uint32_t told_ms;               /* when the neighbours were told last */
+  uint32_t told_crc[2];           /* what: the part before, the part after */
+  uint32_t unavailable_ms;        /* when the last part told its host so last */
   uint8_t was_ready;
   uint8_t opened;       /* the line's last byte was the 0x00 that ends a piece */
   uint8_t acknowledges; /* the part before is to be told that its message is taken */

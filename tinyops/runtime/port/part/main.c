@@ -23,7 +23,7 @@
 #include "stream.h"
 #include "tinyops/chain.h"
 
-enum { IDLE_MS = 20, IDLE_LONG_MS = 50 };
+enum { IDLE_MS = 20, IDLE_LONG_MS = 50, PASSED_BYTES = 512 };
 
 typedef struct {
   stream line, upstream, bridge;
@@ -68,17 +68,22 @@ static void write_upstream(void *context, const uint8_t *bytes, uint32_t count) 
   stream_write(&((machine *)context)->upstream, bytes, count);
 }
 
-/* What a host asks of the part before: whole lines and frames, between which this part's own go. */
-static void pass_up(machine *self) {
-  int32_t byte;
-  while (self->bridged &&
-         (byte = stream_read_byte(&self->bridge, now_us())) != TINYOPS_PORT_NO_BYTE) {
+/* What a host asks of the part before: whole lines and frames, between which this part's own go. Of
+ * a host that never stops a stretch, so that it does not stop this part. Returns 1 when there was
+ * something. */
+static int32_t pass_up(machine *self) {
+  for (uint32_t taken = 0; self->bridged && taken < PASSED_BYTES; taken++) {
+    const int32_t byte = stream_read_byte(&self->bridge, now_us());
+    if (byte == TINYOPS_PORT_NO_BYTE) {
+      return taken > 0;
+    }
     self->passing[self->passed++] = (uint8_t)byte;
     if (byte == 0 || byte == '\n' || self->passed == sizeof(self->passing)) {
       stream_write(&self->upstream, self->passing, self->passed);
       self->passed = 0;
     }
   }
+  return self->bridged;
 }
 
 static uint32_t now_ms(void *context) {
@@ -152,6 +157,7 @@ static void read_options(machine *self, int count, char **words, const char **mo
     } else if (strcmp(words[i], "--bridge") == 0) {
       self->bridged = 1;
       open_stream(&self->bridge, words[i], value);
+      self->bridge.patience_ms = 0; /* no host of the part before holds up the chain */
     } else if (strcmp(words[i], "--replay") == 0) {
       const char *wrong = replay_open(&self->recording, value);
       self->replays = 1;
@@ -229,8 +235,7 @@ int main(int count, char **words) {
   (void)tinyops_part_init(&part, &board, &place);
   for (;;) {
     const int32_t did = tinyops_part_poll(&part);
-    pass_up(&self);
-    if (did == 0) {
+    if (pass_up(&self) == 0 && did == 0) {
       idle(&self);
     }
   }

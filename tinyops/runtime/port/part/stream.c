@@ -14,7 +14,7 @@
 
 #include "tinyops/port.h"
 
-enum { STALLED_MS = 300, RETRY_US = 500000, DEFAULT_BAUD = 115200 };
+enum { PATIENCE_MS = 300, RETRY_US = 500000, DEFAULT_BAUD = 115200 };
 
 static void never_block(int file) { (void)fcntl(file, F_SETFL, fcntl(file, F_GETFL) | O_NONBLOCK); }
 
@@ -39,7 +39,7 @@ static void forget(stream *self) {
   }
   self->in = self->out = -1;
   self->received_bytes = self->taken = self->held = 0;
-  self->inside = 0;
+  self->inside = self->stalled = 0;
 }
 
 /* -- opening -- */
@@ -129,13 +129,16 @@ static const char *listen_there(stream *self) {
 /* HOST:PORT, or [HOST]:PORT. */
 static const char *take_place(stream *self, const char *text) {
   const char *colon = strrchr(text, ':');
-  const int bracketed = text[0] == '[';
-  if (colon == NULL || strlen(colon + 1) >= sizeof(self->port) || colon == text ||
-      (size_t)(colon - text) >= sizeof(self->place)) {
+  const size_t bracket = text[0] == '[';
+  if (colon == NULL || colon[1] == 0 || strlen(colon + 1) >= sizeof(self->port)) {
     return "not HOST:PORT";
   }
-  const size_t length = (size_t)(colon - text) - (bracketed ? 2 : 0);
-  memcpy(self->place, text + bracketed, length);
+  const size_t outer = (size_t)(colon - text);
+  if (outer <= 2 * bracket || outer >= sizeof(self->place) || (bracket != 0 && colon[-1] != ']')) {
+    return "not HOST:PORT";
+  }
+  const size_t length = outer - 2 * bracket;
+  memcpy(self->place, text + bracket, length);
   self->place[length] = 0;
   memcpy(self->port, colon + 1, strlen(colon + 1) + 1);
   return NULL;
@@ -173,7 +176,7 @@ static const char *take_spec(stream *self, const char *spec) {
 }
 
 const char *stream_open(stream *self, const char *spec) {
-  *self = (stream){.in = -1, .out = -1, .listening = -1};
+  *self = (stream){.in = -1, .out = -1, .listening = -1, .patience_ms = PATIENCE_MS};
   if (strcmp(spec, "std") == 0) {
     self->in = STDIN_FILENO;
     self->out = STDOUT_FILENO;
@@ -238,27 +241,59 @@ int32_t stream_read_byte(stream *self, uint64_t now_us) {
 
 /* -- writing -- */
 
-static void write_all(stream *self, const uint8_t *bytes, size_t count) {
-  while (count > 0 && self->out >= 0) {
-    const ssize_t sent = write(self->out, bytes, count);
-    if (sent > 0) {
-      bytes += sent;
-      count -= (size_t)sent;
-      continue;
-    }
-    struct pollfd wait = {.fd = self->out, .events = POLLOUT};
-    if (sent < 0 && (errno == EAGAIN || errno == EINTR) && poll(&wait, 1, STALLED_MS) > 0 &&
-        (wait.revents & (POLLERR | POLLHUP)) == 0) {
-      continue;
-    }
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+/* Whether bytes can be sent, within so many milliseconds. */
+static int takes(const stream *self, int ms) {
+  struct pollfd wait = {.fd = self->out, .events = POLLOUT};
+  return poll(&wait, 1, ms) > 0 && (wait.revents & POLLOUT) != 0;
+}
+
+/* How many of the bytes were sent: fewer when nobody takes them. Standard output may be shared, and
+ * so is never made not to block: it is asked before. */
+static size_t send_some(stream *self, const uint8_t *bytes, size_t count, int ms) {
+  size_t sent = 0;
+  while (sent < count && self->out >= 0 && (self->kind != STREAM_STANDARD || takes(self, ms))) {
+    const ssize_t got = write(self->out, bytes + sent, count - sent);
+    if (got > 0) {
+      sent += (size_t)got;
+    } else if (got < 0 && errno != EAGAIN && errno != EINTR) {
       if (self->kind == STREAM_STANDARD) {
         exit(0);
       }
       forget(self);
+    } else if (!takes(self, ms)) {
+      break;
     }
-    return; /* nobody takes it */
   }
+  return sent;
+}
+
+static int ends_unit(uint8_t byte) { return byte == 0 || byte == '\n'; }
+
+/* Of a stream that nobody took from: how many bytes to drop still. Frames and lines are torn where
+ * it stopped, so it goes on where one begins, behind a 0x00 that ends whatever was torn. */
+static size_t resume(stream *self, const uint8_t *bytes, size_t count) {
+  static const uint8_t torn = 0;
+  for (size_t at = 0; at < count; at++) {
+    const int begins = self->unit_ended;
+    self->unit_ended = ends_unit(bytes[at]);
+    if (begins && send_some(self, &torn, 1, 0) == 1) {
+      self->stalled = 0;
+      return at;
+    }
+  }
+  return count;
+}
+
+/* Whoever takes nothing is waited for once, not for each write: a frame is many, and what else
+ * this program does must go on. */
+static void write_all(stream *self, const uint8_t *bytes, size_t count) {
+  const size_t dropped = self->stalled ? resume(self, bytes, count) : 0;
+  if (count == dropped || self->out < 0) {
+    return;
+  }
+  const size_t sent = send_some(self, bytes + dropped, count - dropped, self->patience_ms);
+  self->stalled = self->out >= 0 && sent < count - dropped;
+  self->unit_ended = ends_unit(bytes[count - 1]);
 }
 
 static void send_datagram(stream *self) {

@@ -8,8 +8,8 @@
  *   udp-listen:ADDRESS:PORT   the same, to whoever sent last
  *   PATH[@BAUD]               a serial device, opened again when it was gone
  *
- * What cannot be sent because nobody takes it is dropped after a while: frames between parts are
- * asked for again. */
+ * What cannot be sent because nobody takes it is dropped after a while, and from then on at once
+ * until somebody takes again: frames between parts are asked for again. */
 #ifndef TINYOPS_PORT_PART_STREAM_H
 #define TINYOPS_PORT_PART_STREAM_H
 
@@ -39,7 +39,10 @@ typedef struct {
   size_t received_bytes, taken;
   uint8_t datagram[1024]; /* a frame on its way into one */
   size_t held;
-  int inside; /* a frame */
+  int inside;      /* a frame */
+  int patience_ms; /* how long to wait for whoever takes nothing */
+  int stalled;     /* that was in vain: what is sent is dropped */
+  int unit_ended;  /* and the byte before ended a frame or a line */
   struct sockaddr_storage peer;
   socklen_t peer_bytes; /* 0: nobody has sent */
 } stream;

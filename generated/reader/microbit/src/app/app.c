@@ -318,9 +318,6 @@ static void reset_state(tinyops_app *app, const request *asked) {
 
 /* What needs a model that can run. */
 static void serve_model(tinyops_app *app, const request *asked) {
-#if defined(TINYOPS_PART)
-  tinyops_part_yield(app);
-#endif
   tinyops_app_yield(app);
   switch (asked->type) {
     case TINYOPS_LINK_SAMPLE:

@@ -18,7 +18,7 @@
 #define SHARED static
 #endif
 
-enum { MODEL = TINYOPS_IMAGE_MODEL, FIRMWARE = TINYOPS_IMAGE_FIRMWARE, MIDWAY_MS = 5000 };
+enum { MODEL = TINYOPS_IMAGE_MODEL, FIRMWARE = TINYOPS_IMAGE_FIRMWARE };
 
 static uint32_t now_of(const tinyops_port *port) {
   return port->now_ms != 0 ? port->now_ms(port->context) : 0;
@@ -138,13 +138,6 @@ static void boot(tinyops_app *app) {
   }
 }
 
-/* Whether the host has begun something that a swap would take from it. It may never end it. */
-static int32_t is_midway(const tinyops_app *app) {
-  const tinyops_port *port = app->board->port;
-  return (app->frame_arrived != 0 || app->fed != 0) &&
-         (port->now_ms == 0 || now_of(port) - app->yielded_ms < MIDWAY_MS);
-}
-
 /* The model that is to run now in place of the one that does, if there is one. */
 static int32_t find_next(tinyops_app_updates *self, tinyops_image_info *info) {
   tinyops_slots *slots = self->slots;
@@ -165,7 +158,7 @@ static int32_t is_due(const tinyops_app_updates *self) {
 
 static void swap(tinyops_app *app) {
   tinyops_app_updates *self = app->board->updates;
-  if (is_due(self) == 0 || is_midway(app) != 0) {
+  if (is_due(self) == 0 || tinyops_app_is_midway(app) != 0) {
     return;
   }
   const uint32_t started = now_of(app->board->port);

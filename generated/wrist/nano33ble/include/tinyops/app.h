@@ -145,8 +145,16 @@ void tinyops_app_count(tinyops_app *app);
 void tinyops_app_start_sensing(tinyops_app *app);
 /* Takes at most one frame from the sensor and pushes it. Returns 1 when there was one. */
 int32_t tinyops_app_sense(tinyops_app *app);
-/* The host asks for something with the model: the sensor must wait. */
+/* The host asks for something with the model: the sensor must wait, and what a part of a chain has
+ * in the arena is dropped. */
 void tinyops_app_yield(tinyops_app *app);
+/* Whether the host has begun something that another model, or its proof, would take from it. It may
+ * never end it: then this ends after five seconds. */
+static inline int32_t tinyops_app_is_midway(const tinyops_app *app) {
+  const tinyops_port *port = app->board->port;
+  return (app->frame_arrived != 0 || app->fed != 0) &&
+         (port->now_ms == 0 || port->now_ms(port->context) - app->yielded_ms < 5000u);
+}
 /* Runs the model on what was pushed and acts on the result: reports it, shows it. Returns
  * TINYOPS_OK or the model's negative number. */
 int32_t tinyops_app_infer(tinyops_app *app);
