@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import signal
 import socket
@@ -24,7 +25,7 @@ from fakes.projects import Repository
 from fakes.releases import Publisher
 from tinyops.device.agent import Agent, run_agent
 from tinyops.device.settings import AgentSettings, PartSettings
-from tinyops.link import Link, LinkTimeout, Refused, Result
+from tinyops.link import Link, LinkClosed, LinkTimeout, Refused, Result
 from tinyops.reconcile.fleets import fleet_status
 from tinyops.reconcile.world import observe
 from tinyops.twin.chained import ChainLink, NotAvailable, RunningPart
@@ -55,7 +56,7 @@ spec:
 PARTS = ("p0", "p1")
 WAIT_S = 40.0
 LOOK_S = 0.1
-TRIES_MAX = 20_000
+ASK_S = 0.03
 
 
 def free_ports(count: int) -> list[int]:
@@ -144,7 +145,9 @@ class Pair:
         }
         self.machines = {part: self._machine(folder / "machines", part, streams[part]) for part in PARTS}
         self.sets: dict[str, Golden] = {}  # of every release, by set
-        self.answers: list[str] = []  # of which set each one was
+        self.inputs: list[bytes] = []
+        self.answers: list[tuple[int, bytes]] = []  # to which input
+        self.enough = threading.Event()
 
     def _machine(self, folder: Path, part: str, streams: str) -> Machine:
         config = folder / f"{part}.yaml"
@@ -167,6 +170,8 @@ class Pair:
         self.bench.ok("apply", timeout_s=300)
         released = parts_of(self.bench, "pair")
         self.sets[released.split.set] = released.golden
+        self.inputs = self.inputs or [given for given, _ in released.golden.vectors]
+        assert [given for given, _ in released.golden.vectors] == self.inputs
         return released.split.set
 
     def other_model(self, seed: int) -> None:
@@ -185,37 +190,33 @@ class Pair:
                 parts.append(RunningPart(part, cast(VirtualBoard, None), link))
             yield Asked(parts)
 
-    def infer(self, chain: Asked, number: int) -> str | None:
-        """The set whose whole model gave the answer; None: unavailable. Anything else is a mixture."""
-        given = {golden.vectors[number][0] for golden in self.sets.values()}
-        assert len(given) == 1
-        try:
-            chain.write_input(given.pop())
-            chain.invoke(3.0)
-        except (NotAvailable, LinkTimeout, Refused):
-            return None
-        found = chain.found
-        of = [name for name, golden in self.sets.items() if golden.vectors[number][1] == found]
-        assert of, (
-            f"{found.hex()} is no released model's answer: {[g.vectors[number][1].hex() for g in self.sets.values()]}"
-        )
-        self.answers.append(of[0])
-        return of[0]
+    def ask(self) -> None:
+        """All the time, whatever the machines do meanwhile: what each answer is of is looked at later."""
+        number = 0
+        while not self.enough.is_set():
+            with contextlib.suppress(LinkClosed, OSError), self.asked() as chain:
+                while not self.enough.is_set():
+                    number = (number + 1) % len(self.inputs)
+                    with contextlib.suppress(NotAvailable, LinkTimeout, Refused):
+                        chain.write_input(self.inputs[number])
+                        chain.invoke(3.0)
+                        self.answers.append((number, chain.found))
+                    time.sleep(ASK_S)
+            time.sleep(LOOK_S)
 
-    def infer_until(self, wanted: str) -> None:
-        """Answers, all of them of one set each, until they are of that one."""
-        deadline = time.monotonic() + WAIT_S
-        with self.asked() as chain:
-            for number in range(TRIES_MAX):
-                if self.infer(chain, number % self.vectors) == wanted:
-                    break
-                assert time.monotonic() < deadline, self.said()
-            for number in range(self.vectors):
-                assert self.infer(chain, number) in (wanted, None)
+    def judge(self) -> list[str]:
+        """Of which released set each answer is. What is of none is of a mixture."""
+        found = []
+        for number, answer in self.answers:
+            of = [name for name, golden in self.sets.items() if golden.vectors[number][1] == answer]
+            assert of, f"{answer.hex()} is no released model's answer to input {number}"
+            found.append(of[0])
+        return found
 
-    @property
-    def vectors(self) -> int:
-        return min(len(golden.vectors) for golden in self.sets.values())
+    def answers_are_of(self, wanted: str) -> None:
+        """As many as there are inputs, of those that come from now on."""
+        begun = len(self.answers)
+        wait_until(lambda: self.judge()[begun:].count(wanted) > len(self.inputs), self.said)
 
     def said(self) -> str:
         return "\n".join(f"{m.name}: {line.rstrip()}" for m in self.machines.values() for line in m.said[-40:])
@@ -233,6 +234,7 @@ class Pair:
 def pair(tmp_path: Path) -> Iterator[Pair]:
     made = Pair(tmp_path)
     yield made
+    made.enough.set()
     for machine in made.machines.values():
         machine.end(signal.SIGKILL)
 
@@ -244,21 +246,24 @@ def test_agents_bring_a_chain_from_release_to_release_and_back(pair: Pair) -> No
     for machine in pair.machines.values():
         machine.start()
     wait_until(lambda: all(machine.programs() for machine in pair.machines.values()), pair.said)
-    pair.infer_until(old)
+    threading.Thread(target=pair.ask, daemon=True).start()
+    pair.answers_are_of(old)
     wait_until(pair.whole, pair.said)
     runs = {name: machine.programs() for name, machine in pair.machines.items()}
 
     pair.other_model(seed=9)
     new = pair.apply()
-    pair.infer_until(new)
+    pair.answers_are_of(new)
     wait_until(pair.whole, pair.said)
     assert runs == {name: machine.programs() for name, machine in pair.machines.items()}, "they switch by themselves"
 
     pair.bench.ok("rollback", "pair")
     assert pair.apply() == old
-    pair.infer_until(old)
+    pair.answers_are_of(old)
     wait_until(pair.whole, pair.said)
-    assert pair.answers.index(new) > 0 and pair.answers[-1] == old
+    answers = pair.judge()
+    changes = [(a, b) for a, b in itertools.pairwise(answers) if a != b]
+    assert changes == [(old, new), (new, old)]
 
     _a_part_that_may_not_run_keeps_all(pair, old)
     _programs_are_kept_running_and_end_with_their_agent(pair, old)
@@ -278,7 +283,7 @@ def _a_part_that_may_not_run_keeps_all(pair: Pair, old: str) -> None:
     carried = after["fleets"]["pair"]["carried"]
     assert carried["version"] == before["version"] and "p1" in carried["reason"] and "ram" in carried["reason"]
     time.sleep(3.0)  # some polls
-    pair.infer_until(old)
+    pair.answers_are_of(old)
     assert pair.whole()
 
 
@@ -287,8 +292,9 @@ def _programs_are_kept_running_and_end_with_their_agent(pair: Pair, old: str) ->
     (number,) = last.programs()
     os.kill(number, signal.SIGKILL)
     wait_until(lambda: last.programs() not in ([], [number]), pair.said)
-    pair.infer_until(old)
+    pair.answers_are_of(old)
     assert any("was killed by signal 9; it is started again in 1 s" in line for line in last.said)
+    pair.enough.set()
     last.end()
     first.end(signal.SIGKILL)
     wait_until(lambda: not last.programs() and not first.programs())

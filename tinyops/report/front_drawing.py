@@ -66,7 +66,8 @@ def front_svg(choice: Mapping[str, Any], title: str, *, alone: bool = True) -> s
     """The picture as text; `alone` brings its style along, which a page has already."""
     drawn = [c for c in choice["candidates"] if c["accuracy"] is not None and c["flash_bytes"] is not None]
     axes = [axis for axis in PANELS if drawn and all(c[axis] is not None for c in drawn)]
-    width, height = GAP + len(axes) * (WIDTH + GAP), TOP + HEIGHT + BOTTOM
+    wide = len(axes) if alone else len(PANELS)  # on a page all pictures have one scale
+    width, height = GAP + wide * (WIDTH + GAP), TOP + HEIGHT + BOTTOM
     panels = [_panel(axis, n, drawn, choice) for n, axis in enumerate(axes)]
     parts = [part for panel in panels for part in _drawn(panel, drawn, choice)]
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="front" viewBox="0 0 {width} {height}" role="img"'

@@ -142,11 +142,13 @@ def _beside(other: Placement, chosen: Placement) -> Alternative:
 
 
 def _difference(other: Alternative) -> str:
+    points = f"{other.more_ram_share * 100:+.0f}"
+    word = "point" if points in ("+1", "-1") else "points"
     parts = [
         f"{other.more_ns / MS:+,.1f} ms" if other.more_ns else "",
         f"{other.more_radio_bytes:+,} bytes over radio" if other.more_radio_bytes else "",
         f"{other.more_sent_bytes:+,} bytes on links" if other.more_sent_bytes else "",
-        f"{other.more_ram_share * 100:+.0f} points of the largest share of RAM" if other.more_ram_share else "",
+        f"{points} {word} of the largest share of RAM" if other.more_ram_share else "",
     ]
     return ", ".join(filter(None, parts)) or "the same; the earlier cut comes first"
 

@@ -94,3 +94,12 @@ def test_nothing_on_the_page_breaks_out_of_its_place() -> None:
     style = re.search(r"style-src 'sha256-[A-Za-z0-9+/]{43}='", page)
     assert style is not None and page.count("<style>") == 1
     assert "No model is searched" in choices_page("wearables", [])
+
+
+def test_pictures_of_a_page_have_one_scale_whatever_was_counted() -> None:
+    uncounted = choice(
+        candidates=[candidate("int8", 0.9, 40_000) | {"instructions": None}], picked="int8", front=["int8"]
+    )
+    alone, beside = (parsed(front_svg(uncounted, "wrist/linux", alone=alone)) for alone in (True, False))
+    assert len(marks(alone, "head")) == len(marks(beside, "head")) == 2
+    assert beside.get("viewBox") == drawn().get("viewBox") != alone.get("viewBox")
