@@ -250,6 +250,7 @@ WALKS = [
     Walk(("ci", "matrix"), 65, "microbit", misspell),
     Walk(("ci", "matrix"), 69, "manifest.json", damage_manifest),
     Walk(("show",), 0, "bench v1"),
+    Walk(("show", "desk"), 0, "desk   linux"),
     Walk(("show", "all"), 64, "all"),
     Walk(("show",), 65, "microbit", misspell),
     Walk(("show",), 69, "manifest.json", damage_manifest),

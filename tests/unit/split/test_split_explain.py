@@ -64,7 +64,7 @@ def test_bounds_and_a_single_way_are_told() -> None:
             {"cost_of": lambda _, begin, end: Cost(31_000 * (end - begin), 7_900, 1)},
             "1, 2, is short of it: part 'eye' on microbit needs 31,000 bytes of flash and has 30,000: 1,000 short"
             "; part 'nose' on nano33ble needs 8,400 bytes of RAM and has 8,000: 400 short",
-            "another variant",
+            "a smaller variant of the model first",
         ),
         (
             {"wish": Wish(at_most_ns=1_340 * 10**6)},
