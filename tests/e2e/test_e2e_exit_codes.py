@@ -254,6 +254,7 @@ WALKS = [
     Walk(("show", "all"), 64, "all"),
     Walk(("show",), 65, "microbit", misspell),
     Walk(("show",), 69, "manifest.json", damage_manifest),
+    Walk(("squeeze",), 64, "no model has variants"),
     Walk((*AGENT, "desk"), 0, "slot confirmed"),
     Walk((*AGENT, "desk", "--threshold", "0"), 65, "threshold"),
     Walk((*AGENT, "desk", "--interval", "-1"), 64, "interval"),
@@ -336,8 +337,8 @@ def test_in_json(bench: Repository, walk: Walk, capfd: pytest.CaptureFixture[str
         assert walk.code in (0, 2, 66, 67)
 
 
-# Walked to success where what they need is there: a terminal, a board on a cable, a browser, a fault.
-ELSEWHERE = {"crash", "doctor", "enrol", "flash", "label", "receive", "twin", "update"}
+# Walked to success where what they need is there: a terminal, a board on a cable, a browser, a fault, variants.
+ELSEWHERE = {"crash", "doctor", "enrol", "flash", "label", "receive", "squeeze", "twin", "update"}
 
 
 def test_every_command_is_walked_to_success_and_to_a_usage_error() -> None:
@@ -400,4 +401,4 @@ def test_the_program_and_the_module_are_the_same(bench: Repository) -> None:
     for command in ([str(script)], bench.command()):
         done = subprocess.run([*command, "frobnicate"], capture_output=True, text=True, env=bench.environment())
         assert (done.returncode, done.stdout) == (64, "")
-        assert "invalid choice: 'frobnicate'" in done.stderr
+        assert done.stderr.startswith("error: no command 'frobnicate'")
