@@ -21,6 +21,7 @@ import pytest
 
 from fakes.chained import ReleasedParts, chain_document, layered, parts_of, repository_of
 from fakes.faults import count_faults
+from fakes.ports import free_port
 from fakes.updatable import Live, digest_of
 from tinyops.device.provision.format import Settings, encode_values
 from tinyops.files import digest_json
@@ -60,12 +61,6 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Sets:
     bench = repository_of(tmp_path_factory.mktemp("board") / "bench", {"layers": model}, *documents)
     bench.ok("apply")
     return parts_of(bench, "old"), parts_of(bench, "new")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Pair:

@@ -18,6 +18,7 @@ import pytest
 
 from fakes.capturing import SIGNAL, Bench, Scripted, opened, three
 from fakes.collecting_device import CollectingDevice
+from fakes.ports import free_port
 from fakes.radio import on_air
 from fakes.uart_radio import BumbleRadio, UartPeripheral
 from tinyops.collect.capture import opening
@@ -195,12 +196,6 @@ def test_udp_and_what_it_loses(bench: Bench) -> None:
         bench.session(source, replace(SHORT, seconds=0.08), Scripted()).run()
     (take,) = bench.takes()
     assert take.facts.gaps == ((42, 42),)
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as line:
-        line.bind(("127.0.0.1", 0))
-        return int(line.getsockname()[1])
 
 
 def test_datagrams_of_whoever_sends_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ import pytest
 from fakes.carriers import over_udp
 from fakes.herd import enrolled
 from fakes.image_store import ImageStore
+from fakes.ports import free_port
 from fakes.reports import read_reports
 from fakes.slot_board import CONTRACT
 from fakes.trusted import Trusted
@@ -228,11 +229,6 @@ def answers(port: int) -> bool:
         return "tinyops_" in get(f"http://127.0.0.1:{port}/metrics")[1]
     except urllib.error.URLError:
         return False
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as line:
-        return int(line.getsockname()[1])
 
 
 def get(url: str) -> tuple[int, str]:
