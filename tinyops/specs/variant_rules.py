@@ -77,6 +77,11 @@ def _special(grid: VariantGrid) -> list[str]:
 
 def _idle_faults(spec: ModelSpec, place: int, grid: VariantGrid) -> Iterator[Fault]:
     architecture = spec.architecture.model_dump(mode="json")
+    if any(grid.quantisation_aware) and any(kind != "int8" for kind in grid.weights):
+        message = "quantisation_aware: few weights are learnt with all of its rounding already"
+        yield Fault(
+            (*VARIANTS, place, "quantisation_aware"), message, "remove it, or give it a variant of its own", key=True
+        )
     if isinstance(spec.architecture, PythonArchitecture):
         for name in _PASSED:
             if getattr(grid, name) != (1.0,) and name in spec.architecture.args:
