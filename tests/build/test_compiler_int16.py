@@ -28,7 +28,7 @@ def interpreter():
 def test_operator_equals_the_interpreter(name, interpreter):
     functions = Counter()
 
-    @settings(max_examples=15, **QUIET)
+    @settings(max_examples=6, **QUIET)
     @given(model=MODELS[name], seed=st.integers(0, 2**31))
     def compare(model, seed):
         compiled = compile_bytes(model)
@@ -40,6 +40,6 @@ def test_operator_equals_the_interpreter(name, interpreter):
         assert run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) == wanted
 
     compare()
-    assert functions["compared"] >= 8, "the interpreter refused most examples"
+    assert functions["compared"] >= 3, "the interpreter refused most examples"
     if "vast" in name:
-        assert functions["tinyops_wide_sums"] >= 3
+        assert functions["tinyops_wide_sums"]

@@ -29,7 +29,9 @@ class _Weighted:
         most, finer = draw(st.sampled_from([(2**33, 1), (2**28, 64)])) if vast else (2**22, 1)
         self.output_scale = float(np.float32(self.output_scale / finer))
         self.bias = self.rng.integers(-most, most, channels)
-        self.has_bias = draw(st.booleans())
+        if most == 2**33:
+            self.bias[0] = 2**32 + 5  # more than 32 bits in any case
+        self.has_bias = vast or draw(st.booleans())
 
     def tensors(self, model: Tflite, source: tuple[int, ...], weights: tuple[int, ...], axis: int) -> list[int]:
         largest = np.moveaxis(self.largest.reshape(-1, *[1] * (len(weights) - 1)), 0, axis)
