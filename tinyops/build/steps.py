@@ -191,7 +191,7 @@ def _train_step(
         inputs |= {f"background-{name}.{f}": InputRef(f"collect:{name}", f) for f in data}
     subject = entry.document.metadata.name
     if variant.trains:
-        subject, settings["variant"] = f"{subject}/{variant.name}", variant.settings
+        subject, settings["variant"] = f"{subject}/{variant.name}", variant.learnt
     if variant.teacher is not None:
         taught = f"train:{variant.teacher}"
         inputs |= {f"teacher.{f}": InputRef(taught, f) for f in ("float.tflite", "features.json", "training.json")}
