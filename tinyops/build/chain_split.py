@@ -56,8 +56,8 @@ def split_step(fleet: Fleet, whole: str, boards: Mapping[str, Board], prefer: st
 
 
 def chain_facts(fleet: Fleet, target: Target, *, port: str = "") -> JsonObject:
-    """What the firmware of a part is told: its place, the kinds and rates of its links, how long it waits. A page, which
-    shows the chain to a person, is told its parts' names, too."""
+    """What the firmware of a part is told: its place, the kinds and rates of its links, how long it waits. A page
+    shows the chain to a person: it is told its parts' names, too."""
     chain = fleet.spec.chain
     if chain is None:
         return {}

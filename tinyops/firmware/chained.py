@@ -39,7 +39,7 @@ def read_place(value: Mapping[str, Any] | None) -> ChainPlace | None:
         rates = [int((value.get(side) or {}).get("baud") or BAUD) for side in ("upstream", "downstream")]
         kind, names = str((value.get("upstream") or {}).get("kind") or ""), tuple(map(str, value.get("names") or ()))
         position, parts, after_ms = (int(value[name]) for name in ("position", "parts", "after_ms"))
-        place = ChainPlace(position, parts, after_ms, *rates, upstream_kind=kind, names=names)
+        place = ChainPlace(position, parts, after_ms, rates[0], rates[1], kind, names)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SpecError(f"firmware: chain: not usable: {type(error).__name__} {error}") from error
     if not (2 <= place.parts <= PARTS_MAX and 0 <= place.position < place.parts and 0 < place.after_ms < 1 << 31):

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinyops.artifacts import Progress
 from tinyops.boards.model import BoardSpec
-from tinyops.files import JsonObject, pretty_json
+from tinyops.files import JsonObject, pretty_json, write_atomic
 from tinyops.firmware.archive import pack
 from tinyops.firmware.building import check_sources
 from tinyops.firmware.contract import read_contract
