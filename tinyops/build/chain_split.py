@@ -55,8 +55,9 @@ def split_step(fleet: Fleet, whole: str, boards: Mapping[str, Board], prefer: st
     return Step("split", fleet.name, said, {"tinyops": lock.tinyops.compiler}, inputs, keeps=keeps)
 
 
-def chain_facts(fleet: Fleet, target: Target) -> JsonObject:
-    """What the firmware of a part is told: its place, the kinds and rates of its links, how long it waits."""
+def chain_facts(fleet: Fleet, target: Target, *, port: str = "") -> JsonObject:
+    """What the firmware of a part is told: its place, the kinds and rates of its links, how long it waits. A page
+    shows the chain to a person: it is told its parts' names, too."""
     chain = fleet.spec.chain
     if chain is None:
         return {}
@@ -65,7 +66,7 @@ def chain_facts(fleet: Fleet, target: Target) -> JsonObject:
     lost = fleet.spec.on_part_lost or OnPartLost()
     upstream = _link(chain, position - 1) if position else None
     downstream = _link(chain, position) if position < len(names) - 1 else None
-    place = {"position": position, "parts": len(names)}
+    place: JsonObject = {"position": position, "parts": len(names)} | ({"names": names} if port == "browser" else {})
     return {"chain": {**place, "upstream": upstream, "downstream": downstream, "after_ms": lost.after_ms}}
 
 

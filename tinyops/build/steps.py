@@ -212,7 +212,7 @@ def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Boa
     """
     model, facts = fleet.spec.model_name, board.spec
     subject, compiled = target.compiled, target.compile_step
-    place = chain_facts(fleet, target)
+    place = chain_facts(fleet, target, port=facts.port)
     files = ("int8.tflite", "features.json", *(["part.json"] if place else []))
     yield Step(
         "compile",
@@ -251,6 +251,7 @@ def _firmware_step(
             "platformio": lock.python.get("platformio"),
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
+            **(_linker(facts, lock) if place else {}),
             **_platform(board, lock),
             **_sources(board, lock),
         },

@@ -16,13 +16,15 @@ FLAG = "TINYOPS_PART"  # the application's C asks the part only where this is de
 @dataclass(frozen=True)
 class ChainPlace:
     """Of a part, from 0, among so many; a neighbour that is silent for `after_ms` is lost. The rates are those of its
-    serial lines to its neighbours."""
+    serial lines to its neighbours. A page knows the kind of its link to the part before, and all parts' names."""
 
     position: int
     parts: int
     after_ms: int
     upstream_baud: int = BAUD
     downstream_baud: int = BAUD
+    upstream_kind: str = ""
+    names: tuple[str, ...] = ()
 
     @property
     def first(self) -> bool:
@@ -35,7 +37,9 @@ def read_place(value: Mapping[str, Any] | None) -> ChainPlace | None:
         return None
     try:
         rates = [int((value.get(side) or {}).get("baud") or BAUD) for side in ("upstream", "downstream")]
-        place = ChainPlace(int(value["position"]), int(value["parts"]), int(value["after_ms"]), *rates)
+        kind, names = str((value.get("upstream") or {}).get("kind") or ""), tuple(map(str, value.get("names") or ()))
+        position, parts, after_ms = (int(value[name]) for name in ("position", "parts", "after_ms"))
+        place = ChainPlace(position, parts, after_ms, rates[0], rates[1], kind, names)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SpecError(f"firmware: chain: not usable: {type(error).__name__} {error}") from error
     if not (2 <= place.parts <= PARTS_MAX and 0 <= place.position < place.parts and 0 < place.after_ms < 1 << 31):

@@ -55,6 +55,9 @@ def _part_faults(
     if why:
         yield Fault((*loc, "board"), f"{board.name} cannot be a part of a chain: {why}", _able(catalog))
         return
+    if number < len(chain.parts) - 1 and not board.spec.chain_links.sends:
+        what = f"{board.name} can only be the last part of a chain: it sends nothing to another"
+        yield Fault((*loc, "board"), what, f"boards that send: {_having(catalog, 'sends')}")
     linked = isinstance(part.sensor, LinkSensor)
     yield from bound_faults(loc, part, board, UNKNOWN if linked else signal, catalog)
     if number == 0 and linked:
@@ -91,6 +94,12 @@ def _links_of(board: Board) -> tuple[LinkKind, ...]:
     links = board.spec.chain_links
     plain = next(iter(board.spec.frameworks), None) in (None, "bare-metal")
     return (*links.receives, *links.sends) if plain else ()
+
+
+def _having(catalog: Mapping[str, Board], does: str, kind: LinkKind | None = None) -> str:
+    """Boards that send or receive over such a link, or over any."""
+    links = {name: getattr(board.spec.chain_links, does) for name, board in sorted(catalog.items())}
+    return ", ".join(n for n, has in links.items() if has and kind in (None, *has)) or "none in this version"
 
 
 # -- links ---------------------------------------------------------------------------------------
@@ -134,10 +143,9 @@ def _kind_faults(
         if board is None or _no_part(board, part):
             continue
         has: tuple[LinkKind, ...] = getattr(board.spec.chain_links, does)
-        if link.kind not in has:
+        if link.kind not in has and (has or does == "receives"):  # what sends nothing was said already
             message = f"{board.name} {verb} {', '.join(has) or 'nothing'}, not {link.kind}"
-            having = [n for n, b in sorted(catalog.items()) if link.kind in getattr(b.spec.chain_links, does)]
-            yield Fault((*loc, "kind"), message, f"boards that do: {', '.join(having) or 'none in this version'}")
+            yield Fault((*loc, "kind"), message, f"boards that do: {_having(catalog, does, link.kind)}")
 
 
 # -- cuts ----------------------------------------------------------------------------------------
