@@ -10,6 +10,7 @@ from tinyops.build.fits import model_room
 from tinyops.chains.settings import SplitSettings, link_settings, part_settings, settings_json
 from tinyops.files import JsonObject
 from tinyops.specs.chain import Chain, OnPartLost, SplitWish
+from tinyops.specs.chain_boards import sends_on_pins
 from tinyops.specs.lock import Lock
 from tinyops.specs.model import Fleet
 from tinyops.specs.targets import Target
@@ -55,7 +56,7 @@ def split_step(fleet: Fleet, whole: str, boards: Mapping[str, Board], prefer: st
     return Step("split", fleet.name, said, {"tinyops": lock.tinyops.compiler}, inputs, keeps=keeps)
 
 
-def chain_facts(fleet: Fleet, target: Target) -> JsonObject:
+def chain_facts(fleet: Fleet, target: Target, catalog: Mapping[str, Board]) -> JsonObject:
     """What the firmware of a part is told: its place, the kinds and rates of its links, how long it waits."""
     chain = fleet.spec.chain
     if chain is None:
@@ -65,6 +66,8 @@ def chain_facts(fleet: Fleet, target: Target) -> JsonObject:
     lost = fleet.spec.on_part_lost or OnPartLost()
     upstream = _link(chain, position - 1) if position else None
     downstream = _link(chain, position) if position < len(names) - 1 else None
+    if downstream is not None and sends_on_pins(chain, position, catalog):
+        downstream["wired"] = True
     place = {"position": position, "parts": len(names)}
     return {"chain": {**place, "upstream": upstream, "downstream": downstream, "after_ms": lost.after_ms}}
 

@@ -23,6 +23,9 @@ class ChainPlace:
     after_ms: int
     upstream_baud: int = BAUD
     downstream_baud: int = BAUD
+    downstream_kind: str = "uart"  # "": the last part, whose line leads to its host
+    downstream_wired: bool = False  # the next part is reached over pins: it takes no USB line
+
 
     @property
     def first(self) -> bool:
@@ -35,7 +38,9 @@ def read_place(value: Mapping[str, Any] | None) -> ChainPlace | None:
         return None
     try:
         rates = [int((value.get(side) or {}).get("baud") or BAUD) for side in ("upstream", "downstream")]
-        place = ChainPlace(int(value["position"]), int(value["parts"]), int(value["after_ms"]), *rates)
+        below = value.get("downstream") or {}
+        way = str(below.get("kind") or ""), bool(below.get("wired"))
+        place = ChainPlace(int(value["position"]), int(value["parts"]), int(value["after_ms"]), *rates, *way)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SpecError(f"firmware: chain: not usable: {type(error).__name__} {error}") from error
     if not (2 <= place.parts <= PARTS_MAX and 0 <= place.position < place.parts and 0 < place.after_ms < 1 << 31):

@@ -18,7 +18,7 @@ struct SerialLine {
   size_t write(const uint8_t *bytes, size_t count);
   void flush();
 };
-extern SerialLine Serial;
+extern SerialLine Serial, Serial1, Serial2;
 
 unsigned long millis();
 void delay(unsigned long milliseconds);
