@@ -26,7 +26,6 @@ class ChainPlace:
     downstream_kind: str = "uart"  # "": the last part, whose line leads to its host
     downstream_wired: bool = False  # the next part is reached over pins: it takes no USB line
 
-
     @property
     def first(self) -> bool:
         return self.position == 0

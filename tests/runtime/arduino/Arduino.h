@@ -12,6 +12,7 @@
 #define HIGH 1
 
 struct SerialLine {
+  int in, out; /* the host's */
   void begin(unsigned long baud);
   int available();
   int read();

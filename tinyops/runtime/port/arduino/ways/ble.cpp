@@ -20,7 +20,7 @@ static BLECharacteristic from_board("6e400003-b5a3-f393-e0a9-e50e24dcca9e", BLER
 static uint8_t ring[RING], notified[PACKET_MAX];
 static uint32_t received, taken; /* run on modulo 2^32 */
 static uint32_t held;            /* bytes that no notification has taken yet */
-static bool inside;              /* a frame */
+static bool framed, inside;      /* after a frame's first 0x00; after a byte of it */
 
 /* Each write by itself: the library keeps the last one only. */
 static void receive(BLEDevice, BLECharacteristic written) {
@@ -59,15 +59,24 @@ static void notify() {
   held = 0;
 }
 
-/* A frame lies between two 0x00: at the second one, what is held is sent, and where a line of SMP's
- * console may end. */
+/* Whether what is held is to be sent: a frame lies between two 0x00, lines of SMP's console outside
+ * of them. */
+static bool ends(uint8_t byte) {
+  if (byte != 0) {
+    inside = framed;
+    return byte == '\n' && !framed;
+  }
+  const bool whole = inside;
+  framed = !whole;
+  inside = false;
+  return whole;
+}
+
 static void write_bytes(const uint8_t *bytes, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
-    const bool ends = (bytes[i] == 0 && inside) || bytes[i] == '\n';
-    inside = bytes[i] != 0;
     notified[held] = bytes[i];
     ++held;
-    if (ends || held == PACKET_MAX) {
+    if (ends(bytes[i]) || held == PACKET_MAX) {
       notify();
     }
   }
