@@ -82,6 +82,13 @@ def _windowed(p: Params) -> list[int | None]:
     return [window_distance(p["window"])]
 
 
+def _windowed_int16(p: Params) -> list[int | None]:
+    """Values of two bytes; a window that goes through scratch has been read when its pixel is written."""
+    pixels = {**p["window"], "in_c": 2 * p["window"]["in_c"], "out_c": 2 * p["window"]["out_c"]}
+    gathers = "pointwise" in p and not p["pointwise"]
+    return [buffered_distance(pixels, 1) if gathers else window_distance(pixels)]
+
+
 def _by_channels(p: Params) -> list[int | None]:
     """Taken by columns, the output lies exactly over an input of the same shape or nowhere."""
     g = p["window"]
@@ -125,6 +132,14 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_lstm": _recurrent,
     "tinyops_lstm_packed": _recurrent,
     "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
+    "tinyops_conv_2d_int16": _windowed_int16,
+    "tinyops_depthwise_int16": _windowed_int16,
+    "tinyops_wide_sums": _windowed_int16,
+    "tinyops_average_pool_2d_int16": _windowed_int16,
+    "tinyops_max_pool_2d_int16": _windowed_int16,
+    "tinyops_mean_int16": _in_place,
+    "tinyops_sum_int16": _elementwise,
+    "tinyops_mul_int16": _elementwise,
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_average_pool_2d_packed": _windowed,

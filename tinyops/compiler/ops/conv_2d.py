@@ -136,6 +136,8 @@ def _macs(view: OperatorView) -> int:
     return view.output.elements * math.prod(view.tensor(1).shape[1:])
 
 
+SHAPES = c.shape_is("input, weights and output agree, without groups", _expected)
+
 KINDS = (
     OperatorKind(
         "CONV_2D",
@@ -146,7 +148,7 @@ KINDS = (
             c.constant(1, "weights", ("int8",)),
             c.ranks(4, 4),
             c.one_image(),
-            c.shape_is("input, weights and output agree, without groups", _expected),
+            SHAPES,
             c.symmetric_weights(0),
             c.bias(lambda view: view.output.shape[3]),
             c.activation(),

@@ -142,6 +142,8 @@ def _macs(view: OperatorView) -> int:
     return view.output.elements * height * width
 
 
+SHAPES = c.shape_is("input, weights, depth multiplier and output agree", _expected)
+
 KINDS = (
     OperatorKind(
         "DEPTHWISE_CONV_2D",
@@ -152,7 +154,7 @@ KINDS = (
             c.constant(1, "weights", ("int8",)),
             c.ranks(4, 4),
             c.one_image(),
-            c.shape_is("input, weights, depth multiplier and output agree", _expected),
+            SHAPES,
             c.symmetric_weights(3),
             c.bias(lambda view: view.output.shape[3]),
             c.activation(),

@@ -96,6 +96,11 @@ def _call(view: OperatorView, name: str, kernel: Kernel, constants: tuple[Consta
     return Lowered((call,), kernel, output.elements * inputs)
 
 
+SHAPES = (
+    c.holds("input, weights (outputs, inputs) and output agree", _shapes_agree),
+    c.holds("weights are in the default order", _shuffled),
+)
+
 KINDS = (
     OperatorKind(
         "FULLY_CONNECTED",
@@ -104,8 +109,7 @@ KINDS = (
             c.quantised(0, "input"),
             c.quantised(-1, "output"),
             c.constant(1, "weights", ("int8",)),
-            c.holds("input, weights (outputs, inputs) and output agree", _shapes_agree),
-            c.holds("weights are in the default order", _shuffled),
+            *SHAPES,
             c.symmetric_weights(0),
             c.bias(lambda view: view.tensor(1).shape[0]),
             c.activation(),

@@ -21,8 +21,12 @@ WINDOWED = BY_CHANNELS | {
     "tinyops_conv_2d_coded",
     *("tinyops_average_pool_2d", "tinyops_max_pool_2d"),
     *("tinyops_average_pool_2d_packed", "tinyops_max_pool_2d_packed"),
+    *("tinyops_conv_2d_int16", "tinyops_depthwise_int16", "tinyops_wide_sums"),
+    *("tinyops_average_pool_2d_int16", "tinyops_max_pool_2d_int16"),
 }
-COUNTED = frozenset(f"tinyops_{name}" for name in ("lookup", "quantize", "quantize_real", "requantize_int16"))
+COUNTED = frozenset(
+    f"tinyops_{name}" for name in ("lookup", "quantize", "quantize_real", "requantize", "requantize_int16")
+)
 _BOTH = (
     "add",
     "sub",
@@ -35,6 +39,8 @@ _BOTH = (
     "add_packed",
     "sub_packed",
     "mul_packed",
+    "sum_int16",
+    "mul_int16",
 )
 BROADCAST = frozenset(f"tinyops_{name}" for name in _BOTH)  # where nothing is broadcast
 MOST_INPUTS = 2  # TINYOPS_ROWS_INPUTS

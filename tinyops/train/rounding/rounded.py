@@ -44,14 +44,18 @@ class Rounded:
         return ranges
 
 
-def rounded(network: Any, per: str, field: str = AWARE, few: Few | None = None) -> Rounded:
+def rounded(network: Any, per: str, activations: str = "int8", field: str = AWARE, few: Few | None = None) -> Rounded:
     """The network with rounding; ranges are not set. `per` says what has a scale of weights, channel or tensor.
 
-    `field` of the variant asks for it. With `few`, large kernels get few values. Raises SpecError for a layer whose
-    rounding is not known.
+    Activations of int16 are left as they are but for the input, which is int8: they have 256 times as many steps.
+    `field` of the variant asks for it. With `few`, large kernels get few values.
+
+    Raises SpecError for a layer whose rounding is not known.
     """
     plain, calls = layer_calls(folded(network, field), field)
     grids = find_grids(*described(plain, calls))
+    if activations == "int16":
+        grids = {START: grids[START]}
     places = {name: Rounding(f"{name}_grid") for name in grids}
 
     made: list[RoundedWeights] = []

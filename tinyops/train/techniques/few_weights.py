@@ -26,7 +26,7 @@ class FewWeights(Idle):
         from tinyops.train.rounding.rounded import Calibrating, Fitting, rounded
 
         per = school.variant.get("per", "channel")
-        both, windows = rounded(learnt.network, per, self.field, wanted), school.calibration()
+        both, windows = rounded(learnt.network, per, field=self.field, few=wanted), school.calibration()
         for layer in both.few:
             layer.cut_off()
             layer.fit()
