@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes.tflite import Tflite, dense
+from fakes.few_values import network
+from fakes.tflite import dense
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.distances import window_distance
 from tinyops.compiler.effort import least_of
@@ -40,26 +41,6 @@ def test_seventeen_values_and_few_weights_stay_as_they_are() -> None:
     assert coded_rows(np.zeros((1, 64), np.int64)) is not None
     assert coded_bytes(np.arange(17).repeat(8).reshape(1, -1)) == 136
     assert coded_bytes(np.zeros((1, 136), np.int64)) == 68 + CODES
-
-
-def network(few: bool) -> Graph:
-    """A convolution, a depthwise one and a dense layer, with weights of fifteen values or of all."""
-    model, rng = Tflite(), np.random.default_rng(2)
-    edge = {"scale": 0.1, "zero_point": -1}
-    steps = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
-
-    def weights(shape: tuple[int, ...], axis: int) -> int:
-        values = rng.integers(-7, 8, shape) * 18 if few else rng.integers(-127, 128, shape)
-        return model.tensor(shape, scale=np.full(shape[axis], 0.004), axis=axis, data=values)
-
-    image = model.tensor((1, 6, 5, 12), **edge)
-    first, second = (model.tensor((1, 6, 5, 12), **edge) for _ in range(2))
-    result = model.tensor((1, 40), scale=0.5)
-    model.operator("CONV_2D", [image, weights((12, 3, 3, 12), 0)], [first], table="Conv2DOptions", **steps)
-    depthwise = {"table": "DepthwiseConv2DOptions", "depthMultiplier": 1, **steps}
-    model.operator("DEPTHWISE_CONV_2D", [first, weights((1, 3, 3, 12), 3)], [second], **depthwise)
-    model.operator("FULLY_CONNECTED", [second, weights((40, 360), 0)], [result], table="FullyConnectedOptions")
-    return parse_graph(model.build([image], [result]), "few" if few else "many")
 
 
 def chosen(graph: Graph, prefer: str, cpu: str = CPU) -> list[bool]:
