@@ -12,7 +12,7 @@ from tinyops.compiler.distances import window_distance
 from tinyops.compiler.effort import least_of
 from tinyops.compiler.lowered import Scratch
 from tinyops.compiler.lowering import lower_graph
-from tinyops.compiler.ops.coded import CODES, coded_bytes, coded_rows, is_coded
+from tinyops.compiler.ops.coded import CODES, coded_bytes, coded_like, coded_rows, is_coded
 from tinyops.compiler.overlap import overlaps_of
 from tinyops.compiler.variants import choices, flash_bytes
 from tinyops.features import TensorFeatures
@@ -90,12 +90,24 @@ def test_avr_reads_no_weights_out_of_ram() -> None:
     assert is_coded(ways[0][-1]) and is_coded(ways[2][-1]) and not is_coded(ways[1][-1])
 
 
-def test_a_convolutions_output_keeps_away_from_all_pixels_that_a_filter_serves() -> None:
-    call = lower_graph(network(few=True), CPU)[0][-1].calls[0]
+@pytest.mark.parametrize("name", ["tinyops_conv_2d_coded", "tinyops_conv_2d_packed_coded"])
+def test_a_convolutions_output_keeps_away_from_all_pixels_that_a_filter_serves(name: str) -> None:
+    ways = [way.calls[0] for way in lower_graph(network(few=True), CPU)[0]]
+    call = next(call for call in ways if call.function == name)
     (over,) = overlaps_of(call)
-    assert call.params["pixels"] > 1
-    assert over.distance == window_distance(call.params["window"], call.params["pixels"])
-    assert over.distance >= window_distance(call.params["window"]) + 12 * (call.params["pixels"] - 1)
+    pixels = 8
+    assert call.params.get("pixels", pixels) == pixels
+    assert over.distance == window_distance(call.params["window"], pixels)
+    assert over.distance >= window_distance(call.params["window"]) + 12 * (pixels - 1)
+
+
+def test_zeros_between_filters_need_no_place_in_the_table() -> None:
+    """Sixteen values other than zero, and filters that are filled up with zeros: what they are times is zero."""
+    rows = np.random.default_rng(3).choice(np.arange(1, 17), (3, 30))
+    filled = np.pad(rows, ((0, 1), (0, 2)))
+    found = coded_like(rows, filled.reshape(1, -1))
+    assert found is not None and 0 not in found.table
+    assert (decoded(found.codes, found.table, 4, 32)[:3, :30] == rows).all()
 
 
 def test_bounds_of_parts_count_codes() -> None:
@@ -107,4 +119,4 @@ def test_bounds_of_parts_count_codes() -> None:
 def test_generated_code_is_the_same_every_time() -> None:
     options = CompileOptions(cpu=CPU)
     first, second = (compile_model(network(few=True), TensorFeatures(), options).sources for _ in range(2))
-    assert first == second and "kernels/conv_2d_coded.c" in first
+    assert first == second and "kernels/conv_2d_packed_coded.c" in first
