@@ -10,11 +10,18 @@
 #include <stdint.h>
 
 #include "tinyops/fixed_point.h"
+#include "tinyops/kernels/packed.h"
 
-/* (acc * multiplier) >> 16, for a multiplier in 0..2^15. */
+/* (acc * multiplier) >> 16, for a multiplier in 0..2^15 - 1. */
 static inline int32_t tinyops_wide_high(int32_t acc, int32_t multiplier) {
+#if TINYOPS_DSP
+  int32_t x;
+  __asm__("smulwb %0, %1, %2" : "=r"(x) : "r"(acc), "r"(multiplier));
+  return x;
+#else
   const uint32_t low = ((uint32_t)acc & 0xffffu) * (uint32_t)multiplier;
   return (acc >> 16) * multiplier + (int32_t)(low >> 16);
+#endif
 }
 
 /* An accumulator as an output value; `shift` is s - 16, in 1..30. */
