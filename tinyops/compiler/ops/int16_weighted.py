@@ -220,7 +220,7 @@ def _params(task: Task, step: int) -> tuple[dict[str, Field], bool]:
 
 def _call(task: Task, name: str, params: dict[str, Field], weights: Constant, scratch: Argument) -> Call:
     arguments = (
-        *(Read(task.view.tensor(0).index), weights, _bias32(task.filters), *task.filters.scaling(16)),
+        *(Read(task.view.tensor(0).index), weights, _bias32(task.filters), *task.filters.scaling(SHORT_SHIFT)),
         *(Write(task.view.output.index), scratch),
     )
     return Call(name, "tinyops_conv_2d_int16_params", params, arguments)
@@ -319,7 +319,7 @@ def _depthwise(view: OperatorView) -> Lowered:
     }
     stored = Constant("weights", "int8_t", filters.rows.T.astype("int8").reshape(-1), f"weights {weights}")
     arguments: tuple[Argument, ...] = (
-        *(Read(view.tensor(0).index), stored, _bias32(filters), *filters.scaling(16)),
+        *(Read(view.tensor(0).index), stored, _bias32(filters), *filters.scaling(SHORT_SHIFT)),
         Write(view.output.index),
     )
     call = Call("tinyops_depthwise_int16", "tinyops_depthwise_int16_params", params, arguments)

@@ -24,11 +24,11 @@ static inline int32_t tinyops_wide_high(int32_t acc, int32_t multiplier) {
 #endif
 }
 
-/* An accumulator as an output value; `shift` is s - 16, in 1..30. */
+/* An accumulator as an output value; `shift` is s - 17, in 0..29: the last place is rounded. */
 static inline int16_t tinyops_requantise_wide(int32_t acc, int32_t multiplier, int32_t shift,
                                               int32_t low, int32_t high) {
-  const int32_t half = (int32_t)1 << (shift - 1);
-  return (int16_t)tinyops_clamp((tinyops_wide_high(acc, multiplier) + half) >> shift, low, high);
+  const int32_t doubled = tinyops_wide_high(acc, multiplier) >> shift;
+  return (int16_t)tinyops_clamp((doubled + 1) >> 1, low, high);
 }
 
 #endif
