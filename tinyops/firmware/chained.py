@@ -23,7 +23,7 @@ class ChainPlace:
     after_ms: int
     upstream_baud: int = BAUD
     downstream_baud: int = BAUD
-    downstream_kind: str = "uart"  # "": the last part, whose line leads to its host
+    downstream_kind: str = ""  # of the last part, whose line leads to its host
     downstream_wired: bool = False  # the next part is reached over pins: it takes no USB line
 
     @property
