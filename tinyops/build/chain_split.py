@@ -57,7 +57,8 @@ def split_step(fleet: Fleet, whole: str, boards: Mapping[str, Board], prefer: st
 
 
 def chain_facts(fleet: Fleet, target: Target, catalog: Mapping[str, Board]) -> JsonObject:
-    """What the firmware of a part is told: its place, the kinds and rates of its links, how long it waits."""
+    """What the firmware of a part is told: its place, the kinds and rates of its links, how long it waits. A page
+    shows the chain to a person: it is told its parts' names, too."""
     chain = fleet.spec.chain
     if chain is None:
         return {}
@@ -68,7 +69,8 @@ def chain_facts(fleet: Fleet, target: Target, catalog: Mapping[str, Board]) -> J
     downstream = _link(chain, position) if position < len(names) - 1 else None
     if downstream is not None and sends_on_pins(chain, position, catalog):
         downstream["wired"] = True
-    place = {"position": position, "parts": len(names)}
+    shows = catalog[target.board].spec.port == "browser"
+    place: JsonObject = {"position": position, "parts": len(names)} | ({"names": names} if shows else {})
     return {"chain": {**place, "upstream": upstream, "downstream": downstream, "after_ms": lost.after_ms}}
 
 

@@ -191,7 +191,7 @@ def _train_step(
         inputs |= {f"background-{name}.{f}": InputRef(f"collect:{name}", f) for f in data}
     subject = entry.document.metadata.name
     if variant.trains:
-        subject, settings["variant"] = f"{subject}/{variant.name}", variant.settings
+        subject, settings["variant"] = f"{subject}/{variant.name}", variant.learnt
     if variant.teacher is not None:
         taught = f"train:{variant.teacher}"
         inputs |= {f"teacher.{f}": InputRef(taught, f) for f in ("float.tflite", "features.json", "training.json")}
@@ -253,6 +253,7 @@ def _firmware_step(
             "platformio": lock.python.get("platformio"),
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
+            **(_linker(facts, lock) if place else {}),
             **_platform(board, lock),
             **_sources(board, lock),
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from tinyops.boards.model import Board
+from tinyops.boards.model import Board, LinkKind
 from tinyops.documents import closest
 from tinyops.documents.reading import Loc
 from tinyops.specs.board_rules import UNKNOWN, Unknown, bound_faults
@@ -57,6 +57,9 @@ def _part_faults(
     if why:
         yield Fault((*loc, "board"), f"{board.name} cannot be a part of a chain: {why}", _able(catalog))
         return
+    if number < len(chain.parts) - 1 and not links_of(board, part)[SENDS]:
+        what = f"{board.name} can only be the last part of a chain: it sends nothing to another"
+        yield Fault((*loc, "board"), what, f"boards that send: {_having(catalog, SENDS)}")
     linked = isinstance(part.sensor, LinkSensor)
     yield from bound_faults(loc, part, board, UNKNOWN if linked else signal, catalog)
     if number == 0 and linked:
@@ -76,6 +79,12 @@ def _sensor_place(loc: Loc, part: Part) -> Loc:
 def _able(catalog: Mapping[str, Board]) -> str:
     able = [name for name, board in sorted(catalog.items()) if not no_part(board)]
     return f"boards that can: {', '.join(able) or 'none'}"
+
+
+def _having(catalog: Mapping[str, Board], way: int, kind: LinkKind | None = None) -> str:
+    """Boards that send or receive over such a link, or over any."""
+    links = {name: links_of(board)[way] for name, board in sorted(catalog.items()) if not no_part(board)}
+    return ", ".join(n for n, has in links.items() if has and kind in (None, *has)) or "none in this version"
 
 
 # -- links ---------------------------------------------------------------------------------------
@@ -122,8 +131,7 @@ def _kind_faults(
         has = links_of(board, part)[way]
         if link.kind not in has:
             message = f"{board.name} {verb} {', '.join(has) or 'nothing'}, not {link.kind}"
-            having = [n for n, b in sorted(catalog.items()) if not no_part(b) and link.kind in links_of(b)[way]]
-            yield Fault((*loc, "kind"), message, f"boards that do: {', '.join(having) or 'none in this version'}")
+            yield Fault((*loc, "kind"), message, f"boards that do: {_having(catalog, way, link.kind)}")
 
 
 def _line_faults(chain: Chain, catalog: Mapping[str, Board]) -> Iterator[Fault]:
