@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from fakes.compiled import SANITIZED, compile_bytes, compile_special, input_vectors, random_inputs, run_compiled
-from fakes.cortexm import emulate
+from fakes.compiled import SANITIZED, compile_special, input_vectors, random_inputs, run_compiled
 from fakes.interpreter import Interpreter
 from fakes.operator_models import OPERATORS
 

@@ -74,7 +74,7 @@ def emit(
         ],
         "rows": stretch_values(stretch, graph, arena.rows) if stretch and arena.rows else None,
         "features": feature_values(
-            features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.ring.offset, arena.push_scratch.offset
+            features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.push_scratch.offset
         ),
         "fills": fills(graph, [(i, arena.tensors[i].offset, arena.tensors[i].bytes) for i in state_of(graph)]),
     }

@@ -129,7 +129,7 @@ def _kind_faults(
         if board is None or no_part(board, part):
             continue
         has = links_of(board, part)[way]
-        if link.kind not in has:
+        if link.kind not in has and (has or way == RECEIVES):  # what sends nothing was said already
             message = f"{board.name} {verb} {', '.join(has) or 'nothing'}, not {link.kind}"
             yield Fault((*loc, "kind"), message, f"boards that do: {_having(catalog, way, link.kind)}")
 

@@ -1,6 +1,7 @@
-/* A peripheral's radio as a socket of packets, at the path that AIR names: whoever connects there is
- * the central, its first packet says how many bytes of a value fit and subscribes, each of the next
- * is written, each notification is a packet to it. What is advertised is a line of AIR.told. */
+/* A peripheral's radio as a socket of packets, at the path that AIR names: whoever connects there
+ * is the central, its first packet says how many bytes of a value fit and subscribes, each of the
+ * next is written, each notification is a packet to it. What is advertised is a line of AIR.told.
+ */
 #include <ArduinoBLE.h>
 #include <poll.h>
 #include <sys/socket.h>

@@ -11,7 +11,8 @@
 void setup();
 void loop();
 
-static const uint32_t BEGIN = 0x10000, END = 0x100000, SECTOR = 4096, UNIT = 4; /* behind its bootloader */
+static const uint32_t BEGIN = 0x10000, END = 0x100000, SECTOR = 4096,
+                      UNIT = 4; /* behind its bootloader */
 
 static uint8_t *at(uint32_t address, uint32_t size, uint32_t unit) {
   if (address < BEGIN || address > END || size > END - address || address % unit != 0 ||

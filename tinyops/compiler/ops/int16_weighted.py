@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -194,7 +194,9 @@ def _of_window(view: OperatorView, filters: Filters, geometry: dict[str, int], v
         "max": high,
         "channel_step": filters.step,
     }
-    stored = Constant("weights", "int8_t", grouped(filters.rows), f"weights {view.tensor(1).shape}, by fours of filters")
+    stored = Constant(
+        "weights", "int8_t", grouped(filters.rows), f"weights {view.tensor(1).shape}, by fours of filters"
+    )
     scratch: Argument = Expression("0") if pointwise else Scratch("int16_t", filled)
     arguments = (
         *(Read(view.tensor(0).index), stored, _bias32(filters), *filters.scaling(16)),

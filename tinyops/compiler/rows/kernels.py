@@ -24,7 +24,9 @@ WINDOWED = BY_CHANNELS | {
     *("tinyops_conv_2d_int16", "tinyops_depthwise_int16", "tinyops_wide_sums"),
     *("tinyops_average_pool_2d_int16", "tinyops_max_pool_2d_int16"),
 }
-COUNTED = frozenset(f"tinyops_{name}" for name in ("lookup", "quantize", "quantize_real", "requantize", "requantize_int16"))
+COUNTED = frozenset(
+    f"tinyops_{name}" for name in ("lookup", "quantize", "quantize_real", "requantize", "requantize_int16")
+)
 _BOTH = (
     "add",
     "sub",

@@ -49,9 +49,9 @@ void tinyops_arduino_open_ways(tinyops_arduino_ways *ways, const tinyops_port *s
 void tinyops_arduino_add_way(tinyops_arduino_ways *ways, const tinyops_arduino_way *way);
 
 /* Bluetooth: a serial service that whoever is connected writes to and is notified by, advertised
- * under a name, of which 29 bytes are told. Call it once. Returns null without a radio. Where nobody
- * is connected and has subscribed, nothing comes and what is written is dropped; who is gone may
- * come back. */
+ * under a name, of which 29 bytes are told. Call it once. Returns null without a radio. Where
+ * nobody is connected and has subscribed, nothing comes and what is written is dropped; who is gone
+ * may come back. */
 const tinyops_arduino_way *tinyops_arduino_open_ble(const char *name);
 /* Whether somebody is. */
 bool tinyops_arduino_is_on_ble(void);
