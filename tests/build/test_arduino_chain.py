@@ -1,5 +1,5 @@
-"""A Nano 33 BLE between two programs of Linux: its whole rendered program, run here, takes tensors on its pins and sends
-over Bluetooth. Its flash, its core and its radio are the host's (tests/runtime/arduino); never run on silicon.
+"""A Nano 33 BLE between two programs of Linux: its whole rendered program takes tensors on its pins and sends over
+Bluetooth. Its flash, its core and its radio are the host's (tests/runtime/arduino); never run on silicon.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def _line_faults(chain: Chain, catalog: Mapping[str, Board]) -> Iterator[Fault]:
     """A line over USB ends in a board that hosts such devices; what is no part at all was said already."""
     if any(part.board not in catalog or no_part(catalog[part.board], part) for part in chain.parts):
         return
-    for number, link in enumerate(chain.links):
+    for number in range(len(chain.links)):
         if lacks_line(chain, number, catalog):
             board, after = chain.parts[number].board, chain.parts[number + 1].board
             message = f"{board}'s line is USB's, which {after} cannot take, and it has no other on pins left"
