@@ -26,7 +26,7 @@ from _timing import heading, table
 from tinyops.compiler.compiled import CompiledModel, compile_lowered
 from tinyops.compiler.host import write_sources
 from tinyops.compiler.image.assembly import header_assembly
-from tinyops.compiler.image.build import COMMON_FLAGS, IMAGE_FLAGS, build_image
+from tinyops.compiler.image.build import COMMON_FLAGS, IMAGE_FLAGS, build_image, optimisation
 from tinyops.compiler.image.elf import section_bytes
 from tinyops.compiler.ops import kind_of
 from tinyops.compiler.options import RUNTIME, CompileOptions
@@ -321,6 +321,7 @@ def kernel_figures(core: str) -> dict[str, tuple[int, int]]:
         shutil.copytree(RUNTIME / "include", folder / "include")
         for source in sorted((RUNTIME / "kernels").glob("*.c")):
             flags = [*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS, "-fstack-usage"]
+            flags += optimisation(source, "balanced")
             run([tool.path, *flags, "-c", source, "-o", "kernel.o"], timeout_s=60, cwd=folder)
             sections = section_bytes((folder / "kernel.o").read_bytes())
             code = sum(size for section, size in sections.items() if section.startswith((".text", ".rodata")))
