@@ -15,7 +15,7 @@ from tinyops.specs.faults import Fault
 from tinyops.specs.layers import AutoencoderArchitecture, LayersArchitecture, PythonArchitecture, TfliteArchitecture
 from tinyops.specs.model import ModelSpec
 from tinyops.specs.rewriting import SIZES, shallower, widened
-from tinyops.specs.squeeze import VARIANTS_LIMIT, Squeeze, Variant, VariantGrid
+from tinyops.specs.squeeze import QUANTISED, VARIANTS_LIMIT, Squeeze, VariantGrid
 
 VARIANTS: Loc = ("spec", "squeeze", "variants")
 _PASSED = ("width", "depth")  # to a Python function
@@ -132,7 +132,7 @@ def teacher_faults(
             continue
         loc: Loc = (*VARIANTS, place, "teacher")
         if grid.teacher in models:
-            if grid.teacher == name and any(v == Variant(per=v.per, teacher=name) for v in grid.variants):
+            if grid.teacher == name and any(v.settings.keys() - QUANTISED == {"teacher"} for v in grid.variants):
                 yield Fault(loc, "a model does not teach itself", "name a larger one, or make this variant smaller")
             else:
                 yield from _teacher_faults(loc, name, grid.teacher, models, datasets)

@@ -62,7 +62,7 @@ def _squeeze_trained(variant: Variant, inputs: Mapping[str, Path], out: Path, re
     if isinstance(features, TensorFeatures):
         raise SpecError("features.json: a trained model takes frames, not tensors")
     task = read_task(inputs, features)
-    calibration, float_measured = quantise_trained(inputs["float.tflite"], task, variant.per, out, report)
+    calibration, float_measured = quantise_trained(inputs["float.tflite"], task, variant, out, report)
     graph = read_graph(out / "int8.tflite")
     interface = check_int8(graph, trained=True)
     write_atomic(out / "features.json", read_bounded(inputs["features.json"], JSON_LIMIT_BYTES))

@@ -9,6 +9,7 @@ import pytest
 from test_specs_loader import Tree
 
 from tinyops.boards import Board, load_catalog
+from tinyops.boards.model import ChainLinks, LinkKind
 from tinyops.specs.targets import all_targets
 
 FLEET_FILE = "specs/d-fleet.yaml"
@@ -29,6 +30,19 @@ spec:
     members: {file: ../chains.csv}
   split: {cuts: [1, 3], minimise: ram}
   on_part_lost: {act: report-unavailable, after_ms: 500}
+"""
+PHONE = """\
+apiVersion: tinyops/v1
+kind: Fleet
+metadata: {{name: wrist}}
+spec:
+  model: activity
+  chain:
+    parts:
+      - {{name: near, board: linux, sensor: {{kind: stream}}}}
+      - {{name: far, board: phone}}
+    links: [{{from: near, to: far, kind: {}}}]
+    members: {{file: ../chains.csv}}
 """
 
 
@@ -73,9 +87,10 @@ def test_auto_is_short(tree: Tree) -> None:
         (
             "board: nano33ble",
             "board: phone",
-            "phone cannot be a part of a chain: it has no link to another board",
-            "linux",
+            "phone can only be the last part of a chain: it sends nothing to another",
+            "boards that send: coral-dev-board, jetson-nano, linux, microbit,",
         ),
+        ("board: microbit,", "board: phone,", "phone can only be the last part of a chain", "boards that send: coral"),
         ("board: nano33ble}", "board: nano33ble, framework: arduino}", "there is no arduino firmware", "microbit"),
         ("kind: stream", "kind: link", "it needs a sensor", "sensor: {kind: stream}"),
         (", sensor: {kind: stream}", "", "the first part takes the frames", "sensor: {kind: stream}"),
@@ -92,7 +107,7 @@ def test_auto_is_short(tree: Tree) -> None:
         ("{from: middle, to: far", "{from: middle, to: near", "link 2 is to 'far', not 'near'", "to: far}"),
         ("\n      - {from: middle, to: far, kind: uart}", "", "1 links between 3 parts", "{from: near, to: middle}, {"),
         ("uart, baud: 115200", "tcp", "microbit sends over uart, not tcp", "boards that do"),
-        ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "none in this version"),
+        ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "boards that do: phone"),
         ("baud: 115200", "bytes_s: 11520", "a uart has a baud rate", "baud: 115200"),
         ("board: nano33ble", "board: microbit", "microbit receives over nothing, not uart", "boards that do: coral"),
         ("cuts: [1, 3]", "cuts: [1]", "1 cuts for 3 parts", "give 2, or cuts: auto"),
@@ -121,6 +136,18 @@ def test_a_fault_stands_where_its_value_does(tree: Tree) -> None:
     receives, sends = (p for p in tree.problems())
     line = (tree.root / FLEET_FILE).read_text().splitlines()[sends.line - 1]
     assert line[sends.column - 1 :].startswith("tcp") and (receives.line, receives.column) == (sends.line, sends.column)
+
+
+@pytest.mark.parametrize("kind", ["uart", "tcp", "ble"])
+def test_a_phone_is_a_last_part(tree: Tree, kind: LinkKind) -> None:
+    linux = tree.catalog["linux"]
+    links = linux.spec.model_copy(update={"chain_links": ChainLinks(sends=(kind, "udp"))})
+    tree.catalog = {**tree.catalog, "linux": linux.model_copy(update={"spec": links})}
+    tree.write(FLEET_FILE, PHONE.format(kind))
+    tree.write("chains.csv", "chain,near,far\n")
+    assert all_targets(tree.load())["wrist"]["far"].board == "phone"
+    tree.edit(FLEET_FILE, f"to: far, kind: {kind}", "to: far, kind: udp")
+    assert "phone receives over uart, ble, tcp, not udp" in [p.message for p in tree.problems()]
 
 
 @pytest.mark.parametrize("lines", ["  split: auto\n", "  on_part_lost: {after_ms: 100}\n"])

@@ -27,7 +27,7 @@ def build_program(work: Work, name: str, what: str, flags: Sequence[str], librar
     for file, data in work.files.items():
         write_atomic(project / file, data)
     compiled = sorted(file for file in work.files if file.endswith(".c"))
-    options = [*CPU_FLAGS[work.request.spec.cpu], *flags, "-O2", "-I", "include", "-I", "src/sim"]
+    options = [*CPU_FLAGS[work.request.spec.cpu], *flags, "-O2", "-I", "include", "-I", "src/sim", "-I", "src/linux"]
     made = (work.out / name).resolve()
     run([compiler.path, *options, *compiled, *libraries, "-o", made], cwd=project, timeout_s=BUILD_LIMIT_S)
     facts: JsonObject = {

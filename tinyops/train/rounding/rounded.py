@@ -40,13 +40,17 @@ class Rounded:
         return ranges
 
 
-def rounded(network: Any, per: str) -> Rounded:
+def rounded(network: Any, per: str, activations: str = "int8") -> Rounded:
     """The network with rounding; ranges are not set. `per` says what has a scale of weights, channel or tensor.
+
+    Activations of int16 are left as they are but for the input, which is int8: they have 256 times as many steps.
 
     Raises SpecError for a layer whose rounding is not known.
     """
     plain, calls = layer_calls(folded(network))
     grids = find_grids(*described(plain, calls))
+    if activations == "int16":
+        grids = {START: grids[START]}
     places = {name: Rounding(f"{name}_grid") for name in grids}
 
     def call(each: LayerCall, args: tuple[Any, ...]) -> Any:
