@@ -138,6 +138,7 @@ DEPTHWISE_WIDE = (
     ((8, 8, 3), 6, (3, 3), 1, "SAME"),
     ((20, 3, 10), 10, (4, 1), 1, "VALID"),
 )
+DENSE = ((16, 8), (64, 10), (128, 128), (640, 16), (8, 128), (40, 3))
 POOLS = (((8, 8, 8), 2, 2), ((12, 12, 4), 3, 1), ((8, 8, 64), 8, 8), ((6, 6, 5), 3, 2), ((20, 4, 16), 2, 2))
 
 
@@ -151,13 +152,9 @@ def _cases(core: str) -> Iterator[Case]:
     for function in ("depthwise_conv_2d", f"depthwise_3x3{narrow}"):
         more = DEPTHWISE_WIDE if function == "depthwise_conv_2d" else ()
         yield from (Case(_windowed(*shape, depthwise=True), function) for shape in (*DEPTHWISE, *more))
-    dense = ((16, 8), (64, 10), (128, 128), (640, 16), (8, 128), (40, 3))
     for function in ("fully_connected", "fully_connected_packed" if core == "dsp" else "fully_connected_eights"):
-        yield from (Case(_dense(*shape), function) for shape in dense)
-    for shape in (*CONVOLUTIONS, *FEW_PIXELS):
-        yield Case(_few(_windowed(*shape, depthwise=False)), "conv_2d_coded")
-    yield from (Case(_few(_windowed(*shape, depthwise=True)), "decode") for shape in DEPTHWISE_WIDE)
-    yield from (Case(_few(_dense(*shape)), "fully_connected_coded") for shape in dense)
+        yield from (Case(_dense(*shape), function) for shape in DENSE)
+    yield from _coded_cases(core)
     for function in ("lstm", *(["lstm_packed"] if core == "dsp" else [])):
         yield from (Case(_lstm(*shape), function) for shape in RECURRENT)
     for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
@@ -207,6 +204,15 @@ def _int16(graph: Graph) -> Graph:
 def _widening(count: int) -> Graph:
     output = Tensor(1, "t1", (1, count), "int16", Quantisation((SCALE / 256,), (0,)))
     return _graph("QUANTIZE", [_quantised(0, (1, count)), output], NoOptions())
+
+
+def _coded_cases(core: str) -> Iterator[Case]:
+    """Of weights that are looked up."""
+    for function in ("conv_2d_coded", *(["conv_2d_packed_coded"] if core == "dsp" else [])):
+        for shape in (*CONVOLUTIONS, *FEW_PIXELS):
+            yield Case(_few(_windowed(*shape, depthwise=False)), function)
+    yield from (Case(_few(_windowed(*shape, depthwise=True)), "decode") for shape in DEPTHWISE_WIDE)
+    yield from (Case(_few(_dense(*shape)), "fully_connected_coded") for shape in DENSE)
 
 
 def _few(graph: Graph) -> Graph:
