@@ -46,7 +46,7 @@ def test_operator_equals_the_interpreter(name, interpreter):
         assert functions["tinyops_wide_sums"]
 
 
-@pytest.mark.parametrize("name", ["conv_2d", "fully_connected"])
+@pytest.mark.parametrize("name", ["int16_conv_2d", "int16_fully_connected"])
 def test_packed_kernel_equals_the_interpreter(name, interpreter):
     """In plain C; its assembly runs below."""
     ran = []

@@ -230,15 +230,15 @@ def network() -> bytes:
 
 
 MODELS = {
-    "conv_2d": conv_2d(),
-    "conv_2d_vast": conv_2d(vast=True),
-    "depthwise_conv_2d": depthwise_conv_2d(),
-    "depthwise_conv_2d_vast": depthwise_conv_2d(vast=True),
-    "fully_connected": fully_connected(),
-    "fully_connected_vast": fully_connected(vast=True),
-    "pool_2d": pool_2d(),
-    "elementwise": elementwise(),
-    "mean": mean(),
-    "moved": moved(),
-    "quantize": quantize(),
+    "int16_conv_2d": conv_2d(),
+    "int16_conv_2d_vast": conv_2d(vast=True),
+    "int16_depthwise_conv_2d": depthwise_conv_2d(),
+    "int16_depthwise_conv_2d_vast": depthwise_conv_2d(vast=True),
+    "int16_fully_connected": fully_connected(),
+    "int16_fully_connected_vast": fully_connected(vast=True),
+    "int16_pool_2d": pool_2d(),
+    "int16_elementwise": elementwise(),
+    "int16_mean": mean(),
+    "int16_moved": moved(),
+    "int16_quantize": quantize(),
 }
