@@ -11,7 +11,9 @@ from tinyops.graph import KEEPERS, Graph, touched
 
 QUANTISE_HINT = "quantise the model to int8 throughout: full-integer conversion with a representative dataset"
 CONVERT_AGAIN = "convert the original model again, with TFLITE_BUILTINS_INT8 and a representative dataset"
-INT16_HINT = "quantise with int8 activations, or take an operator that has int16: docs/reference/operators.md lists them"
+INT16_HINT = (
+    "quantise with int8 activations, or take an operator that has int16: docs/reference/operators.md lists them"
+)
 WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 MOST_PROBLEMS = 20
 MOST_COMPUTED = 1100  # each pair of them is looked at when memory is planned

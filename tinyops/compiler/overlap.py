@@ -128,6 +128,7 @@ def _in_place(_p: Params) -> list[int | None]:
 
 _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
+    "tinyops_conv_2d_coded": lambda p: [window_distance(p["window"], p["pixels"])],
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
     "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
@@ -149,6 +150,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_average_pool_2d_packed": _windowed,
     "tinyops_max_pool_2d_packed": _windowed,
     "tinyops_fully_connected": _dense,
+    "tinyops_fully_connected_coded": _dense,
     "tinyops_fully_connected_packed": _dense,
     "tinyops_fully_connected_eights": _dense,
     "tinyops_add": _elementwise,

@@ -58,6 +58,13 @@ def _conv_2d(p: Params) -> Counts:
     return pixels * g["out_c"], inside * g["out_c"] * g["kernel_h"], edge, pixels * g["out_c"] * taps * g["in_c"]
 
 
+def _conv_2d_coded(p: Params) -> Counts:
+    """As of the plain one, and weights that are decoded."""
+    g = p["window"]
+    times = -(-g["out_h"] * g["out_w"] // p["pixels"])
+    return *_conv_2d(p), times * g["out_c"] * g["kernel_h"] * g["kernel_w"] * g["in_c"]
+
+
 def _conv_2d_packed(p: Params) -> Counts:
     """Pairs of pixels; blocks of two pixels by two filters and steps of four values in them; rows of windows, values
     that are gathered: straight, or through a copy; outputs limited."""
@@ -184,12 +191,17 @@ def _elementwise(p: Params) -> Counts:
     return math.prod(extent), math.prod(extent[:3])
 
 
+def _weights(p: Params) -> Counts:
+    return (p["count"],)
+
+
 def _blocks(p: Params) -> Counts:
     return (p["blocks"],)
 
 
 COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_conv_2d": _conv_2d,
+    "tinyops_conv_2d_coded": _conv_2d_coded,
     "tinyops_conv_2d_packed": _conv_2d_packed,
     "tinyops_conv_2d_lanes": _conv_2d_lanes,
     "tinyops_depthwise_conv_2d": _depthwise_conv_2d,
@@ -203,6 +215,7 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_sum_int16": _elementwise,
     "tinyops_mul_int16": _elementwise,
     "tinyops_fully_connected": _dense,
+    "tinyops_fully_connected_coded": _dense,
     "tinyops_fully_connected_packed": _dense_packed,
     "tinyops_fully_connected_eights": _dense_eights,
     "tinyops_lstm": _recurrent,
@@ -220,4 +233,5 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_add_packed": _elementwise,
     "tinyops_sub_packed": _elementwise,
     "tinyops_move": _blocks,
+    "tinyops_decode": _weights,
 }

@@ -75,7 +75,9 @@ def _check_int16(graph: Graph) -> None:
     ]
     if bad:
         shown = ", ".join(dict.fromkeys(bad[:SHOWN]))
-        hint = "take a layer of convolutions, dense layers, pools, sums and products for it, or leave activations: int16"
+        hint = (
+            "take a layer of convolutions, dense layers, pools, sums and products for it, or leave activations: int16"
+        )
         raise SpecError(f"{graph.name}: int16 activations have no kernel of {shown}", hint=hint)
 
 

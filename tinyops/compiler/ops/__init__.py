@@ -71,7 +71,9 @@ _KINDS: tuple[OperatorKind, ...] = (
 
 OPERATORS: Mapping[str, OperatorKind] = MappingProxyType({kind.name: kind for kind in _KINDS})
 # Those of int16 activations, by the name of the operator; the others move int16 like int8, or do not take it.
-INT16: Mapping[str, OperatorKind] = MappingProxyType({kind.name: kind for kind in (*int16_weighted.KINDS, *int16_plain.KINDS, *pad.INT16_KINDS)})
+INT16: Mapping[str, OperatorKind] = MappingProxyType(
+    {kind.name: kind for kind in (*int16_weighted.KINDS, *int16_plain.KINDS, *pad.INT16_KINDS)}
+)
 
 
 def kind_of(view: OperatorView) -> OperatorKind | None:

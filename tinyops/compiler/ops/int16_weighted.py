@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 WIDE_HEADERS = ("tinyops/kernels/wide.h", PACKED_HEADER)
 CONV_HEADERS = ("tinyops/kernels/conv_2d_int16.h", "tinyops/kernels/gather_int16.h", WINDOW_HEADER, *WIDE_HEADERS)
 CONV_KERNEL = Kernel("kernels/conv_2d_int16.c", CONV_HEADERS, reads_flash=True)
-PACKED_KERNEL = Kernel(
-    "kernels/conv_2d_int16_packed.c", ("tinyops/kernels/conv_2d_int16_packed.h", *CONV_HEADERS)
-)
+PACKED_KERNEL = Kernel("kernels/conv_2d_int16_packed.c", ("tinyops/kernels/conv_2d_int16_packed.h", *CONV_HEADERS))
 DEPTHWISE_KERNEL = Kernel(
     "kernels/depthwise_int16.c", ("tinyops/kernels/depthwise_int16.h", WINDOW_HEADER, *WIDE_HEADERS), reads_flash=True
 )
@@ -327,6 +325,7 @@ def _depthwise(view: OperatorView) -> Lowered:
 
 
 _IMAGES = (c.ranks(4, 4), c.one_image())
+
 
 def _kind(name: str, limits: tuple[Constraint, ...], task_of: Callable[[OperatorView], Task]) -> OperatorKind:
     return OperatorKind(name, _limits(limits, 0), partial(_lower, task_of), (partial(_variant, task_of),))

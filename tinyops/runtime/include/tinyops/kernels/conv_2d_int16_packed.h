@@ -13,9 +13,10 @@
  * filter_values values, or 2, at a multiple of 4.
  *
  * Output pixels are written two at a time after their windows are in scratch. */
-TINYOPS_INTERNAL void tinyops_conv_2d_int16_packed(
-    const tinyops_conv_2d_int16_params *p, const int16_t *input, const int8_t *weights,
-    const int32_t *bias, const int16_t *multiplier, const int8_t *shift, int16_t *output,
-    int16_t *window);
+TINYOPS_INTERNAL void tinyops_conv_2d_int16_packed(const tinyops_conv_2d_int16_params *p,
+                                                   const int16_t *input, const int8_t *weights,
+                                                   const int32_t *bias, const int16_t *multiplier,
+                                                   const int8_t *shift, int16_t *output,
+                                                   int16_t *window);
 
 #endif

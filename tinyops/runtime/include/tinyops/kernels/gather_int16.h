@@ -18,11 +18,13 @@ static inline int16_t *tinyops_put_int16(int16_t *to, const int16_t *from, int32
 }
 
 /* A row of the window at column x0 of the image's row `line`; zeros outside the image. */
-static inline int16_t *tinyops_gather_row_int16(const tinyops_window *g, const int16_t *line, int32_t x0, int16_t *to) {
+static inline int16_t *tinyops_gather_row_int16(const tinyops_window *g, const int16_t *line,
+                                                int32_t x0, int16_t *to) {
   const tinyops_taps inside = tinyops_taps_inside(x0, g->in_w, g->kernel_w, g->dilation_w);
   if (g->dilation_w == 1) {
     to = tinyops_put_int16(to, 0, inside.first * g->in_c);
-    to = tinyops_put_int16(to, line + (x0 + inside.first) * g->in_c, (inside.last - inside.first) * g->in_c);
+    to = tinyops_put_int16(to, line + (x0 + inside.first) * g->in_c,
+                           (inside.last - inside.first) * g->in_c);
     return tinyops_put_int16(to, 0, (g->kernel_w - inside.last) * g->in_c);
   }
   for (int32_t kx = 0; kx < g->kernel_w; ++kx) {

@@ -20,10 +20,11 @@ typedef struct {
  * Output pixels are written in rows from the top, each from the left; a pixel's window is read
  * until its last channel is written. `output` may start as far before `input` as overlap.py
  * computes from that. */
-TINYOPS_INTERNAL void
-tinyops_wide_sums(const tinyops_wide_sums_params *p, const int16_t *input,
-                  const TINYOPS_FLASH int8_t *weights, const TINYOPS_FLASH int32_t *bias_high,
-                  const TINYOPS_FLASH uint32_t *bias_low, const TINYOPS_FLASH int16_t *multiplier,
-                  const TINYOPS_FLASH int8_t *shift, int16_t *output);
+TINYOPS_INTERNAL void tinyops_wide_sums(const tinyops_wide_sums_params *p, const int16_t *input,
+                                        const TINYOPS_FLASH int8_t *weights,
+                                        const TINYOPS_FLASH int32_t *bias_high,
+                                        const TINYOPS_FLASH uint32_t *bias_low,
+                                        const TINYOPS_FLASH int16_t *multiplier,
+                                        const TINYOPS_FLASH int8_t *shift, int16_t *output);
 
 #endif
