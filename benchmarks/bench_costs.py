@@ -174,7 +174,6 @@ def _cases(core: str) -> Iterator[Case]:
         Case(_pad(shape, amount), "pad") for shape, amount in (((4, 4, 8), 1), ((9, 9, 3), 2), ((20, 20, 4), 1))
     )
     yield from (Case(_logistic(count), "lookup") for count in (16, 300, 2000))
-    yield from _int16_cases(core)
 
 
 def _int16_cases(core: str) -> Iterator[Case]:
@@ -280,7 +279,7 @@ def _measured(case: Case, core: str) -> tuple[str, tuple[int, ...], int] | None:
     if not found:
         return None
     options = CompileOptions(cpu=built_for, prefer="speed")
-    without = [OPERATORS[view.operator.name].lower(view)] if len(found[0].calls) > 1 else []
+    without = [kind.lower(view)] if len(found[0].calls) > 1 else []
     counts = []
     for lowered in (found[0], *without):
         compiled = compile_lowered(case.graph, (), ((lowered,),), TensorFeatures(), options)
@@ -335,7 +334,7 @@ def main() -> None:
     heading("Costs of kernels")
     rows: list[tuple[str, ...]] = []
     for core in arguments.cores:
-        cases = [c for c in _cases(core) if not arguments.only or c.function in arguments.only]
+        cases = [c for c in (*_cases(core), *_int16_cases(core)) if not arguments.only or c.function in arguments.only]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             found = [m for m in pool.map(lambda c, core=core: _measured(c, core), cases) if m]
         print(f'    "{core}": {{')
