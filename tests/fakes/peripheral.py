@@ -16,6 +16,7 @@ ADDRESS = "09:09:09:09:09:09"
 SUBSCRIPTION = "00002902-0000-1000-8000-00805f9b34fb"
 MTU_BYTES = 244
 LOOK_S = 0.005
+QUIET_MS = 200
 TIMED_OUT = 0x08  # of HCI: connection timeout
 READS = """
   const { prototype } = BluetoothRemoteGATTCharacteristic;
@@ -23,7 +24,10 @@ READS = """
   prototype.startNotifications = async function () {
     await subscribe.call(this);
     (async () => {
-      while (this.service.device.gatt.connected) await this.readValue();
+      while (this.service.device.gatt.connected) {
+        if (window.quiet) await new Promise((resolve) => setTimeout(resolve, 10));
+        else await this.readValue();
+      }
     })().catch(() => {});
     return this;
   };
@@ -34,9 +38,9 @@ class Peripheral:
     """What it sends and takes are the bytes of a socket. `longest` is the longest piece that it was written."""
 
     def __init__(self, browser: Any, page: Any, line: socket.socket) -> None:
-        self._line, self._session = line, browser.new_browser_cdp_session()
+        self._page, self._line, self._session = page, line, browser.new_browser_cdp_session()
         self._device = page.context.new_cdp_session(page)
-        self._services, self._is_here = False, True
+        self._is_here = True
         self.connections, self.longest = 0, 0
         page.add_init_script(READS)
         self._ask("enable", state="powered-on", leSupported=True)
@@ -48,14 +52,19 @@ class Peripheral:
         self._device.once("DeviceAccess.deviceRequestPrompted", self._choose)
 
     def leave(self) -> None:
-        """It is out of reach."""
+        """It is out of reach, between two accesses: of one in the middle of an access Chromium tells nothing."""
+        self._page.evaluate("window.quiet = true")
+        self._page.wait_for_timeout(QUIET_MS)
         self._is_here = False
         self._ask("simulateGATTDisconnection", address=ADDRESS)
 
     def come_back(self) -> None:
+        self._page.evaluate("window.quiet = false")
         self._is_here = True
 
     def close(self) -> None:
+        """Chromium crashes where the emulation ends before the page that is connected to it."""
+        self._page.close()
         self._ask("disable")
 
     def _ask(self, call: str, **given: Any) -> Any:
@@ -68,8 +77,7 @@ class Peripheral:
     def _take_operation(self, operation: Any) -> None:
         if operation["type"] == "connection":
             self.connections += 1
-        elif operation["type"] == "discovery" and not self._services:
-            self._services = True
+        elif operation["type"] == "discovery":  # a connection that ends takes its services along
             self._make_services()
         code = 0 if self._is_here else TIMED_OUT
         self._ask("simulateGATTOperationResponse", address=ADDRESS, type=operation["type"], code=code)
