@@ -25,6 +25,8 @@ class ChainPlace:
     downstream_baud: int = BAUD
     upstream_kind: str = ""
     names: tuple[str, ...] = ()
+    downstream_kind: str = ""  # of the last part, whose line leads to its host
+    downstream_wired: bool = False  # the next part is reached over pins: it takes no USB line
 
     @property
     def first(self) -> bool:
@@ -36,10 +38,18 @@ def read_place(value: Mapping[str, Any] | None) -> ChainPlace | None:
     if value is None:
         return None
     try:
-        rates = [int((value.get(side) or {}).get("baud") or BAUD) for side in ("upstream", "downstream")]
-        kind, names = str((value.get("upstream") or {}).get("kind") or ""), tuple(map(str, value.get("names") or ()))
-        position, parts, after_ms = (int(value[name]) for name in ("position", "parts", "after_ms"))
-        place = ChainPlace(position, parts, after_ms, rates[0], rates[1], kind, names)
+        above, below = ((value.get(side) or {}) for side in ("upstream", "downstream"))
+        place = ChainPlace(
+            position=int(value["position"]),
+            parts=int(value["parts"]),
+            after_ms=int(value["after_ms"]),
+            upstream_baud=int(above.get("baud") or BAUD),
+            downstream_baud=int(below.get("baud") or BAUD),
+            upstream_kind=str(above.get("kind") or ""),
+            names=tuple(map(str, value.get("names") or ())),
+            downstream_kind=str(below.get("kind") or ""),
+            downstream_wired=bool(below.get("wired")),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SpecError(f"firmware: chain: not usable: {type(error).__name__} {error}") from error
     if not (2 <= place.parts <= PARTS_MAX and 0 <= place.position < place.parts and 0 < place.after_ms < 1 << 31):

@@ -45,9 +45,8 @@ def project_of(
     repository: Repository, fleet: Fleet, target: Target, catalog: Mapping[str, Board]
 ) -> Mapping[str, bytes]:
     """The firmware project of a kind of board, or of a part of a chain, as its firmware step has it."""
-    binding = target.binding
+    binding, chain = target.binding, chain_facts(fleet, target, catalog).get("chain")
     board = catalog[target.board].built_with(binding.framework)
-    chain = chain_facts(fleet, target, port=board.spec.port).get("chain")
     contract = contract_for(repository, target.model, board)
     return render_project(
         board=board.name,

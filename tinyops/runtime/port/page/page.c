@@ -71,8 +71,7 @@ static const uint32_t *words_of(uint32_t number) {
 }
 
 static const tinyops_model_part *part_in(uint32_t number) {
-  const tinyops_model_part *part =
-      (const tinyops_model_part *)(const void *)words_of(number);
+  const tinyops_model_part *part = (const tinyops_model_part *)(const void *)words_of(number);
   return self.slots[number].is_there != 0 && part->magic == TINYOPS_MODEL_PART_MAGIC ? part : 0;
 }
 
@@ -90,8 +89,8 @@ static uint32_t arena_bytes(uint32_t number) {
 static uint8_t *arena_of(uint32_t bytes) {
 #if defined(__wasm__)
   extern uint8_t __heap_base;
-  const uintptr_t end = ((uintptr_t)&__heap_base + TINYOPS_ARENA_ALIGN - 1u) &
-                        ~(uintptr_t)(TINYOPS_ARENA_ALIGN - 1u);
+  const uintptr_t end =
+      ((uintptr_t)&__heap_base + TINYOPS_ARENA_ALIGN - 1u) & ~(uintptr_t)(TINYOPS_ARENA_ALIGN - 1u);
   const uintptr_t have = __builtin_wasm_memory_size(0) * (uintptr_t)WASM_PAGE, want = end + bytes;
   if (want > have &&
       __builtin_wasm_memory_grow(0, (want - have + WASM_PAGE - 1u) / WASM_PAGE) == SIZE_MAX) {
@@ -181,8 +180,7 @@ static const tinyops_port port = {.read_byte = read_line,
 /* -- the other model -- */
 
 static int32_t find_spare(void *context, tinyops_app *app, tinyops_chain_view *view) {
-  const tinyops_model_part *part =
-      self.spare != PAGE_SPARE_NONE ? part_in(self.active ^ 1u) : 0;
+  const tinyops_model_part *part = self.spare != PAGE_SPARE_NONE ? part_in(self.active ^ 1u) : 0;
   const int32_t fits = part != 0 && part->position == view->position &&
                        part->parts == view->parts && arena_bytes(self.active ^ 1u) != 0;
   (void)context;

@@ -1,5 +1,6 @@
-/* The last part of a chain in a page: the chain's C as a WebAssembly module, and what it asks of the
- * page's script (port/browser/chain/part.js), which owns the model's module, time and the streams.
+/* The last part of a chain in a page: the chain's C as a WebAssembly module, and what it asks of
+ * the page's script (port/browser/chain/part.js), which owns the model's module, time and the
+ * streams.
  *
  *   fill page_contract, page_name -> page_open -> page_fill, page_run ->
  *   { page_give (what came) -> page_poll until 0 -> page_switches -> (1) page_run } for ever
@@ -45,7 +46,8 @@ PAGE_IMPORT(now_ms) uint32_t page_now_ms(void);
 /* Takes `count` bytes at `bytes` for a stream; they are gone when it returns. */
 PAGE_IMPORT(write) void page_write(uint32_t stream, const uint8_t *bytes, uint32_t count);
 /* Calls the model of a slot on `arena_bytes` at `arena`. Returns its status. */
-PAGE_IMPORT(call) int32_t page_call(uint32_t slot, uint32_t entry, uint8_t *arena, uint32_t arena_bytes);
+PAGE_IMPORT(call)
+int32_t page_call(uint32_t slot, uint32_t entry, uint8_t *arena, uint32_t arena_bytes);
 /* A RESULT or UNAVAILABLE: type, sequence and payload. */
 PAGE_IMPORT(report) void page_report(const uint8_t *bytes, uint32_t count);
 /* Three words: stack used, stack, other memory, in bytes. */
