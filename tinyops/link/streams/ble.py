@@ -7,7 +7,7 @@ from collections import deque
 
 from tinyops.errors import ToolError, UsageError
 from tinyops.link.client import LinkClosed
-from tinyops.link.streams.kind import PIECE_BYTES, Connection, Kind, Wishes
+from tinyops.link.streams.kind import PIECE_BYTES, SLOW_BYTES, Connection, Kind, Wishes
 from tinyops.link.streams.radio import NAME_MAX, BleakRadio, OpenRadio, Radio, said
 
 CONNECT_S, CLOSE_S = 20.0, 5.0
@@ -49,6 +49,8 @@ class BleStream:
 
 class BleConnection:
     """What is notified waits until it is read: of more than a piece the oldest is dropped, as a radio does it."""
+
+    stride = SLOW_BYTES
 
     def __init__(self, peer: str, radio: Radio) -> None:
         self.peer, self._radio = peer, radio
