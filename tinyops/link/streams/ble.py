@@ -33,14 +33,13 @@ class BleStream:
             async with asyncio.timeout(CONNECT_S + CLOSE_S):
                 await radio.connect(self._device, CONNECT_S, connection.abort)
                 await radio.listen(connection.hear)
-        except TimeoutError as error:
+        except BaseException as error:
             await connection.close()
-            raise LinkClosed(f"not found within {CONNECT_S:g} s", hint="is it on, near, and free?") from error
-        except ToolError:
-            raise
-        except Exception as error:  # a package, an adapter, a device: each with classes of its own
-            await connection.close()
-            raise LinkClosed(f"cannot be reached: {said(error)}") from error
+            if isinstance(error, TimeoutError):
+                raise LinkClosed(f"not found within {CONNECT_S:g} s", hint="is it on, near, and free?") from error
+            if isinstance(error, ToolError) or not isinstance(error, Exception):
+                raise
+            raise LinkClosed(f"cannot be reached: {said(error)}") from error  # each package has classes of its own
         return connection
 
     async def close(self) -> None:
