@@ -247,7 +247,12 @@ def _firmware_step(
     return Step(
         "firmware",
         target.subject,
-        {**firmware_settings(target, board, chained=bool(place)), **place, **_trust_settings(repository, facts), "contract": contract},
+        {
+            **firmware_settings(target, board, chained=bool(place)),
+            **place,
+            **_trust_settings(repository, facts),
+            "contract": contract,
+        },
         {
             "compiler": _compiler(facts, lock),
             "platformio": lock.python.get("platformio"),

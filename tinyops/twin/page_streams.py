@@ -44,6 +44,10 @@ class PageStream:
             while mine == self._wanted and not self._closed and _carry_once(protocol, page, self.theirs):
                 pass
 
+    def end(self) -> None:
+        """The page that it serves is let go of."""
+        self._wanted += 1
+
     def close(self) -> None:
         self._closed = True
         with self._turn:

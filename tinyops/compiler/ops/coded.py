@@ -43,7 +43,12 @@ def is_coded(lowered: Lowered) -> bool:
 
 
 def coded(view: OperatorView, axis: int) -> Coded | None:
-    """The weights of an operator, channel by channel; None where they have too many values, or too few are there."""
+    """The weights of an operator, channel by channel; None where they have too many values, or too few are there.
+
+    Activations are int8.
+    """
+    if view.tensor(0).dtype != "int8":
+        return None
     return coded_rows(per_channel(int64_values(view.tensor(1)), axis))
 
 
