@@ -59,6 +59,24 @@ def test_a_board_by_itself_has_nothing_of_it(board: str) -> None:
     assert b"TINYOPS_PART" not in files["platformio.ini"] and b"tinyops_part" not in files["src/main.c"]
 
 
+@pytest.mark.parametrize(
+    ("board", "place", "tx", "upstream"),
+    [
+        ("microbit", ChainPlace(0, 2, 1500), "24u", ""),
+        ("microbit", ChainPlace(0, 2, 1500, downstream_wired=True), "2u", ""),
+        ("microbit-v2", ChainPlace(0, 2, 1500), "6u", "3u"),
+        ("microbit-v2", ChainPlace(0, 2, 1500, downstream_wired=True), "3u", ""),
+        ("microbit-v2", replace(MIDDLE, downstream_wired=True), "17u", "3u"),
+    ],
+)
+def test_a_line_that_is_a_cables_is_on_pins_where_the_next_part_takes_no_cable(
+    board: str, place: ChainPlace, tx: str, upstream: str
+) -> None:
+    header = rendered(board, place)["include/pins.h"].decode()
+    found = dict(re.findall(r"#define BOARD_(\w+)_PIN (\w+)", header))
+    assert found["TX"] == tx and found.get("UPSTREAM_TX", "") == upstream and "DOWNSTREAM_TX" not in found
+
+
 def arduino(board: str, place: ChainPlace | None) -> dict[str, bytes]:
     spec = CATALOG[board].built_with("arduino").spec
     given = contract(board, place)
@@ -95,9 +113,7 @@ def flags(files: dict[str, bytes]) -> set[str]:
         ),
     ],
 )
-def test_a_makers_core_is_told_which_of_its_lines_leads_where(
-    board: str, place: ChainPlace, wanted: set[str]
-) -> None:
+def test_a_makers_core_is_told_which_of_its_lines_leads_where(board: str, place: ChainPlace, wanted: set[str]) -> None:
     files = arduino(board, place)
     assert flags(files) == {"-DTINYOPS_PART", *wanted}
     main = files["src/main.cpp"].decode()
