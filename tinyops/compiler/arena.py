@@ -218,9 +218,10 @@ def _overs(
     """Which buffers may lie over others: an operator's output over an input that nothing needs later."""
     group_of = {tensor: name for name, group in groups.items() for tensor in group[3]}
     for operator, low in zip(graph.operators, lowered, strict=True):
-        if len(low.calls) != 1:
+        call = low.main
+        if call is None:
             continue
-        call, written = low.calls[0], [a.tensor for a in low.calls[0].arguments if isinstance(a, Write)]
+        written = [a.tensor for a in call.arguments if isinstance(a, Write)]
         if len(written) != 1:
             continue
         upon = group_of.get(written[0])

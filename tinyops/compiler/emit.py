@@ -187,7 +187,7 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
     if isinstance(argument, Constant):
         return constant_name(operator, argument)
     if isinstance(argument, Scratch):
-        return f"({argument.ctype} *)(void *)(arena + {arena.scratch[operator.index]})"
+        return f"({argument.ctype} *)(void *)(arena + {arena.scratch[operator.index] + argument.offset})"
     if isinstance(argument, Expression):
         return argument.text
     if isinstance(argument, Place):

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import tinyops
 from tinyops.device.believing import open_offers, open_store
-from tinyops.device.client import REASON_CHARACTERS_MAX, Client
-from tinyops.device.kept_running import KeptRunning
+from tinyops.device.client import Client
+from tinyops.device.kept_running import LOOK_S, KeptRunning
 from tinyops.device.memory import Memory
+from tinyops.device.records import REASON_CHARACTERS_MAX
 from tinyops.device.reports import Credential, Outbox, SealedReport, open_outbox
 from tinyops.device.settings import AgentSettings
 from tinyops.device.source import Source
@@ -82,7 +83,7 @@ def _poll_on(agent: Agent, on_event: Callable[[str], None], halt: threading.Even
             if error is not None:
                 on_event(error.message)
             failures = failures + 1 if error else 0
-            if halt.wait(next_delay(agent.settings.interval_s, failures, random.random())):  # noqa: S311
+            if agent.rest(halt, next_delay(agent.settings.interval_s, failures, random.random())):  # noqa: S311
                 break
     except KeyboardInterrupt:
         on_event("stopped")
@@ -122,7 +123,7 @@ class Agent:
         state = load_state(settings.state, settings.fleet, settings.board)
         if state.project is None and settings.project is not None:
             state = state.but(project=settings.project)
-        self.client = Client(settings, self.offers, source, state, memory.now, on_event)
+        self.client = Client(settings, state, memory.now, on_event, self.offers, source)
         self._on_event = on_event
         part = settings.part if not settings.once else None
         self.part = KeptRunning(settings.state, part.options, on_event) if part is not None else None
@@ -131,7 +132,8 @@ class Agent:
 
     def poll(self) -> Outcome:
         """One poll, ending in a written report. Raises ToolError when the state cannot be written."""
-        error = self.client.cycle()
+        given_up = self._judge_program()
+        error = self.client.cycle() or given_up
         if self.part is not None:
             self.part.run(self.client.part())
         self.client.count_report()
@@ -143,7 +145,29 @@ class Agent:
         if self.part is not None:
             with contextlib.suppress(ToolError):  # a full disk: the poll says so
                 self.client.follow_chain()
+                self.client.begin_program()
             self.part.run(self.client.part())
+
+    def _judge_program(self) -> TinyopsError | None:
+        """Ends the trial of the program of this part where it has come to that; what was given up, as an error."""
+        verdict = self.part.verdict if self.part is not None else None
+        if self.part is None or verdict is None or not verdict.is_of(self.client.part()):
+            return None
+        given_up = self.client.end_program(verdict.wrong)
+        self.part.run(self.client.part())
+        return given_up
+
+    def rest(self, halt: threading.Event, seconds: float) -> bool:
+        """Until the next poll, or the end of a program's trial. Whether the agent is to end."""
+        deadline = time.monotonic() + seconds
+        while self.part is not None and self.client.state.program is not None:
+            left = deadline - time.monotonic()
+            verdict = self.part.verdict
+            if left <= 0 or (verdict is not None and verdict.is_of(self.client.part())):
+                return halt.is_set()
+            if halt.wait(min(left, LOOK_S)):
+                return True
+        return halt.wait(max(deadline - time.monotonic(), 0.0))
 
     def _warn(self) -> tuple[str, ...]:
         """What the offers warn of, and a part's program that does not stay; it is said once, and is in every report."""
@@ -219,12 +243,13 @@ def running_of(state: AgentState) -> Running | None:
         contract=f"sha256:{running.entry.contract}",
         version=running.entry.version,
         security_counter=running.entry.security_counter,
+        firmware=program.digest if (program := running.entry.firmware) is not None else None,
         since=running.since,
     )
 
 
 def slot_state(state: AgentState) -> SlotState:
-    if state.trial is not None:
+    if state.trial is not None or state.program is not None:
         return "trial"
     given_up = state.last_update is not None and state.last_update.result == "reverted"
     if state.running is None:

@@ -1,17 +1,19 @@
 """How an agent and the program of its part of a chain share two models: runtime/port/part/models.h says it for C.
 
 The agent fills the spare slot, proves it and asks for it; the program runs it when the chain has committed its set, and
-says so. Each mark is a file that names a slot, replaced by a rename.
+says so. It says, too, when it stands: its model runs, and its neighbours have been told. Each mark is a file that names
+a slot, replaced by a rename.
 """
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from tinyops.device.state import SLOTS, SlotName
 from tinyops.files import sync_folder, write_atomic
 
-RUNS, WANTED, BEFORE = "runs", "wanted", "before"
+RUNS, WANTED, BEFORE, STANDS = "runs", "wanted", "before", "stands"
 MARK_BYTES = 2
 
 
@@ -29,6 +31,16 @@ class ChainMarks:
     @property
     def wanted(self) -> SlotName | None:
         return self._said(WANTED)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the program that was started last has said so."""
+        return self._said(STANDS) is not None
+
+    def expect(self) -> None:
+        """Before the program is started: what the one before said is over."""
+        with contextlib.suppress(OSError):
+            (self.folder / STANDS).unlink(missing_ok=True)
 
     def want(self, slot: SlotName) -> None:
         """What lies there is whole and proven. Raises ToolError."""

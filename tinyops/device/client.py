@@ -9,56 +9,55 @@ What runs is what the state record names, and it changes by one rename: at `conf
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from tinyops.device import proof
-from tinyops.device.chained import ChainMarks
 from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, differences, read_contract
 from tinyops.device.kept_running import Started
 from tinyops.device.offers import Offered, Offers, Refused, wanted
 from tinyops.device.posting import Post
+from tinyops.device.programs import Programs, trial_of
 from tinyops.device.proof import ModelFault, Replayed, SensorFault
+from tinyops.device.records import REASON_CHARACTERS_MAX, Records
 from tinyops.device.rules import check_content, check_offer
 from tinyops.device.sensor import MissingChannels, SensorError, read_columns
-from tinyops.device.settings import AgentSettings
-from tinyops.device.slots import GOLDEN, MODEL, Slots, program_name
+from tinyops.device.slots import GOLDEN, MODEL, Slots
 from tinyops.device.source import Source
-from tinyops.device.state import REJECTED_MAX, AgentState, Installed, Rejected, SlotName, Trial, save_state
+from tinyops.device.state import (
+    REJECTED_MAX,
+    Installed,
+    ProgramTrial,
+    Rejected,
+    SlotName,
+    Trial,
+)
 from tinyops.errors import RemoteError, TinyopsError, ToolError
 from tinyops.files import read_bounded
 from tinyops.manifest.document import entry_asset
 from tinyops.manifest.entry import Entry
 from tinyops.manifest.fields import time_text
 from tinyops.manifest.progress import position
-from tinyops.manifest.report import EVENTS_MAX, Event, LastUpdate, UpdateResult
+from tinyops.manifest.report import UpdateResult
 
 TRIALS_MAX = 3
-REASON_CHARACTERS_MAX = 1000
-EVENT_CHARACTERS_MAX = 300
 
 
 @dataclass
-class Client:
-    """Brings the model of one device up to date and runs it. `state` is always what is on the disk.
+class Client(Records):
+    """Brings the model of one device up to date and runs it.
 
     `wave` is the device's in the rollout that the last poll brought, if there is one.
     """
 
-    settings: AgentSettings
     offers: Offers
     source: Source
-    state: AgentState
-    now: Callable[[], datetime]
-    on_event: Callable[[str], None]
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.state)
-        self.marks = ChainMarks(self.slots.folder)
+        self.programs = Programs(self.slots)
+        self.marks = self.programs.marks
         self.wave: int | None = None
-        self._restarts = 0  # how often what runs was changed past the program of its part
 
     def cycle(self) -> TinyopsError | None:
         """Polls, updates if there is something new, runs what is confirmed. Returns what went wrong first."""
@@ -73,23 +72,13 @@ class Client:
         except TinyopsError as caught:
             crashed = isinstance(caught, ModelFault)
             with contextlib.suppress(ToolError):  # a full disk is what went wrong already
-                self._save(errors=self.state.errors + 1, crashes=self.state.crashes + crashed)
+                self.save(errors=self.state.errors + 1, crashes=self.state.crashes + crashed)
                 if crashed:
                     self.note_event("crash", caught.message)
             if error is not None:
                 self.on_event(caught.message)
             error = error or caught
         return error
-
-    def count_report(self) -> None:
-        """Raises the number of reports, before one is written."""
-        self._save(sequence=self.state.sequence + 1)
-
-    def note_event(self, kind: str, text: str) -> None:
-        """Keeps what befell the device among its newest events, unless it is there already."""
-        text = text[:EVENT_CHARACTERS_MAX]
-        if (kind, text) not in {(event.kind, event.text) for event in self.state.events}:
-            self._save(events=self._events(Event(time=time_text(self.now()), kind=kind, text=text)))
 
     # -- update ----------------------------------------------------------------------------------
 
@@ -98,15 +87,15 @@ class Client:
         try:
             offered, entry = self._poll()
         except Refused as refused:
-            self._note("refused", refused.message, refused.version, refused.digest)
+            self.note("refused", refused.message, refused.version, refused.digest)
             raise
-        if entry is None:
-            return None
-        if self._holds(entry):
-            self._keep(entry)
+        if entry is None or self.state.program is not None:  # whose trial ends first
             return None
         if given_up := self.state.refusal(offered.digest, entry.model.sha256):
             self.on_event(f"v{entry.version} was given up before ({given_up.reason}): waiting for another release")
+            return None
+        if self._holds(entry):
+            self._keep(entry, offered.digest)
             return None
         try:
             return self._install(entry, offered.digest)
@@ -114,7 +103,7 @@ class Client:
             raise self._give_up(entry, offered.digest, fault.message) from fault
         except TinyopsError as error:
             result: UpdateResult = "refused" if isinstance(error, Refused) else "failed"
-            self._note(result, error.message, entry.version, entry.model.digest)
+            self.note(result, error.message, entry.version, entry.model.digest)
             raise
 
     def _holds(self, entry: Entry) -> bool:
@@ -143,9 +132,9 @@ class Client:
     def _remember(self, offered: Offered) -> None:
         entry = offered.entry
         if (self.state.accepted, self.state.accepted_digest) != (entry.version, offered.digest):
-            self._save(accepted=entry.version, accepted_digest=offered.digest, project=entry.project)
+            self.save(accepted=entry.version, accepted_digest=offered.digest, project=entry.project)
 
-    def _keep(self, entry: Entry) -> None:
+    def _keep(self, entry: Entry, digest: str) -> None:
         """A release that offers what runs already."""
         current, running = self.state.current, self.state.running
         assert current is not None and running is not None
@@ -156,11 +145,13 @@ class Client:
         self.on_event(f"v{entry.version} offers what runs already")
         if self._in_chain and self.marks.wanted is not None:
             self.marks.forget()  # what was asked for is offered no more
-        self._save(
+        program = self._program_trial(entry, digest, current)
+        self.save(
             slots={**self.state.slots, current: Installed(entry=entry, since=running.since)},
-            security_counter=max(self.state.security_counter, entry.security_counter),
+            security_counter=max(self.state.security_counter, 0 if program else entry.security_counter),
             trial=None,
-            last_update=self._outcome("installed", "ran already", entry.version, entry.model.digest),
+            program=program,
+            last_update=self.outcome("installed", "ran already", entry.version, entry.model.digest),
         )
 
     def _install(self, entry: Entry, digest: str) -> Replayed | None:
@@ -180,7 +171,7 @@ class Client:
             self.on_event(f"v{entry.version}: fetching {entry.model.bytes:,} bytes into slot {slot}")
         self.slots.fill(slot, entry, self.source)
         contract = self._check_contract(slot, entry)
-        self._save(trial=Trial(slot=slot, entry=entry, entry_digest=digest, attempts=attempts + 1))
+        self.save(trial=Trial(slot=slot, entry=entry, entry_digest=digest, attempts=attempts + 1))
         library = self.slots.path(slot, MODEL)
         limit = self.settings.prove_timeout_s
         vectors = proof.prove(library, self.slots.path(slot, GOLDEN), entry.contract, timeout_s=limit)
@@ -189,8 +180,9 @@ class Client:
             self.on_event(f"v{entry.version}: {vectors} golden vectors bit-exact; waits for its chain")
             return None
         replayed = self._try_recording(library, contract, entry)
-        self._start_anew_from(slot)
-        self._confirm(slot, entry, f"{vectors} golden vectors bit-exact")
+        if self.settings.part is not None:
+            self.programs.start_anew_from(slot)
+        self._confirm(slot, entry, digest, f"{vectors} golden vectors bit-exact")
         return replayed if entry.post is None else None  # nothing of a trial is posted: it runs again
 
     @property
@@ -205,32 +197,57 @@ class Client:
         own = self.settings.part is not None and running is not None and running.entry.contract != entry.contract
         return self._in_chain and not own
 
+    # -- the program of a part -------------------------------------------------------------------
+
     def part(self) -> Started | None:
         """The program of this part, where there is one that may run."""
-        current, running = self.state.current, self.state.running
-        if current is None or running is None or not self.slots.intact(current, running.entry):
-            return None
-        name, program = program_name(running.entry), running.entry.firmware
-        if name is None or program is None:
-            return None
-        return Started(self.slots.path(current, name), program.sha256, self._restarts)
+        return self.programs.wanted(self.state)
 
-    def _start_anew_from(self, slot: SlotName) -> None:
-        if self.settings.part is not None:
-            self.marks.settle(slot)
-            self._restarts += 1
+    def _program_trial(self, entry: Entry, digest: str, slot: SlotName) -> ProgramTrial | None:
+        """Where an agent runs the program, and can end its trial."""
+        if self.settings.part is None or self.settings.once:
+            return None
+        return self.programs.keep_before(trial_of(self.state, entry, digest, slot, time_text(self.now())))
+
+    def begin_program(self) -> None:
+        """The agent starts, and a program's trial with it, once more. Raises ToolError."""
+        trial = self.state.program
+        if trial is None:
+            return
+        if trial.attempts < TRIALS_MAX:
+            self.save(program=trial.model_copy(update={"attempts": trial.attempts + 1}))
+        else:
+            tries = f"its trial did not come to an end {trial.attempts} times"
+            self.end_program(f"{tries}: it takes the agent or the machine down")
+
+    def end_program(self, wrong: str | None) -> RemoteError | None:
+        """Ends the trial of a part's program: it works, or what ran before runs again. Raises ToolError."""
+        trial, running, current = self.state.program, self.state.running, self.state.current
+        if trial is None or running is None or current is None:
+            return None
+        entry = running.entry
+        if wrong is None:
+            counter = max(self.state.security_counter, entry.security_counter)
+            self.save(program=None, security_counter=counter)
+            self.on_event(f"v{entry.version}: the program of this part works")
+            return None
+        self.programs.go_back(self.state, trial)
+        back = {"current": trial.slot, "slots": {**self.state.slots, trial.slot: trial.before}, "program": None}
+        return self._give_up(entry, trial.entry_digest, wrong, "the new program", **back)
 
     def follow_chain(self) -> None:
         """The program of this part has switched, with its chain: to what was asked for, or back."""
-        runs, trial = self.marks.runs, self.state.trial
+        runs, trial, program = self.marks.runs, self.state.trial, self.state.program
         if not self._in_chain or runs is None or runs == self.state.current:
             return
-        if trial is not None and trial.slot == runs:
-            self._confirm(runs, trial.entry, "its chain runs it")
+        if program is not None and program.slot == runs:  # it was to be left when the agent ended
+            self.end_program("it did not stay")
+        elif trial is not None and trial.slot == runs:
+            self._confirm(runs, trial.entry, trial.entry_digest, "its chain runs it")
         elif (known := self.state.slots.get(runs)) is not None:
             entry = known.entry
-            outcome = self._outcome("reverted", "its chain went back to it", entry.version, entry.model.digest)
-            self._save(current=runs, last_update=outcome)
+            outcome = self.outcome("reverted", "its chain went back to it", entry.version, entry.model.digest)
+            self.save(current=runs, program=None, last_update=outcome)
             self.on_event(f"v{entry.version}: its chain went back to it")
 
     def _try_recording(self, library: Path, contract: Contract, entry: Entry) -> Replayed | None:
@@ -257,13 +274,16 @@ class Client:
                 pass  # a recording that cannot be read says nothing about the contract
         return contract
 
-    def _confirm(self, slot: SlotName, entry: Entry, reason: str) -> None:
-        self._save(
+    def _confirm(self, slot: SlotName, entry: Entry, digest: str, reason: str) -> None:
+        program = self._program_trial(entry, digest, slot)
+        may_go_back = program is not None and program.slot != slot  # to an older counter
+        self.save(
             current=slot,
             slots={**self.state.slots, slot: Installed(entry=entry, since=time_text(self.now()))},
-            security_counter=max(self.state.security_counter, entry.security_counter),
+            security_counter=max(self.state.security_counter, 0 if may_go_back else entry.security_counter),
             trial=None,
-            last_update=self._outcome("installed", reason, entry.version, entry.model.digest),
+            program=program,
+            last_update=self.outcome("installed", reason, entry.version, entry.model.digest),
             inferences=0,
             classes={},
             errors=0,
@@ -274,19 +294,24 @@ class Client:
         )
         self.on_event(f"v{entry.version}: {reason}; runs from slot {slot}")
 
-    def _give_up(self, entry: Entry, digest: str, reason: str) -> RemoteError:
-        """Records that a model is not to be tried again, and returns the error that says so."""
+    def _give_up(
+        self, entry: Entry, digest: str, reason: str, what: str = "the new model", **changes: object
+    ) -> RemoteError:
+        """Records that an entry is not to be tried again, and returns the error that says so."""
         reason = reason[:REASON_CHARACTERS_MAX]
         rejected = Rejected(entry_digest=digest, model=entry.model.sha256, reason=reason)
-        self._save(
+        self.save(
             rejected=(*self.state.rejected, rejected)[-REJECTED_MAX:],
             trial=None,
-            last_update=self._outcome("reverted", reason, entry.version, entry.model.digest),
+            last_update=self.outcome("reverted", reason, entry.version, entry.model.digest),
+            **changes,
         )
         kept = self.state.running
         stays = f"v{kept.entry.version} runs on" if kept else "nothing runs"
+        if what != "the new model":
+            stays = "the one before runs again"
         return RemoteError(
-            f"v{entry.version}: the new model was given up: {reason}; {stays}",
+            f"v{entry.version}: {what} was given up: {reason}; {stays}",
             hint="it is not tried again until a release changes this device's entry",
         )
 
@@ -309,7 +334,7 @@ class Client:
         classes = dict(self.state.classes)
         for name, count in replayed.classes.items():
             classes[name] = classes.get(name, 0) + count
-        self._save(
+        self.save(
             inferences=self.state.inferences + replayed.inferences,
             classes=classes,
             posted=self.state.posted + replayed.posted,
@@ -348,40 +373,13 @@ class Client:
         )
         reason = f"the files in slot {current} are damaged"
         slots = {name: kept for name, kept in self.state.slots.items() if name != current}
-        outcome = self._outcome("reverted", reason, running.entry.version, running.entry.model.digest)
-        if usable:
-            self._start_anew_from(spare)
-        self._save(current=spare if usable else None, slots=slots, last_update=outcome)
+        outcome = self.outcome("reverted", reason, running.entry.version, running.entry.model.digest)
+        if usable and self.settings.part is not None:
+            self.programs.start_anew_from(spare)
+        self.save(current=spare if usable else None, slots=slots, program=None, last_update=outcome)
         if not usable:
             raise ToolError(f"{reason} and slot {spare} holds no model: nothing runs", hint="the next poll fetches it")
         self.on_event(f"{reason}: slot {spare} runs")
-
-    # -- memory ----------------------------------------------------------------------------------
-
-    def _save(self, **changes: object) -> None:
-        outcome = changes.get("last_update")
-        if isinstance(outcome, LastUpdate) and "events" not in changes:
-            of = f"v{outcome.version}: " if outcome.version is not None else ""
-            text = f"{of}{outcome.reason}"[:EVENT_CHARACTERS_MAX]
-            changes["events"] = self._events(Event(time=outcome.time, kind=outcome.result, text=text))
-        state = self.state.but(**changes)
-        if state != self.state:
-            save_state(self.settings.state, state)
-            self.state = state
-
-    def _events(self, newest: Event) -> tuple[Event, ...]:
-        return (*self.state.events, newest)[-EVENTS_MAX:]
-
-    def _note(self, result: UpdateResult, reason: str, version: int | None, digest: str | None) -> None:
-        """Remembers an outcome; the same one again keeps its first time, so an idle device writes nothing."""
-        last = self.state.last_update
-        reason = reason[:REASON_CHARACTERS_MAX]
-        if last and (last.result, last.reason, last.version, last.digest) == (result, reason, version, digest):
-            return
-        self._save(last_update=self._outcome(result, reason, version, digest))
-
-    def _outcome(self, result: UpdateResult, reason: str, version: int | None, digest: str | None) -> LastUpdate:
-        return LastUpdate(version=version, digest=digest, result=result, reason=reason, time=time_text(self.now()))
 
 
 def _added(counted: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:

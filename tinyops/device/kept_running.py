@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tinyops.device.chained import ChainMarks
 from tinyops.process import kill_group
 
 LOOK_S = 0.2
 FOREVER_S = 1e6
 FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 60.0
 STEADY_S = 60.0  # who ran for so long begins anew with the first delay
+STANDS_WITHIN_S = 20.0  # on trial
 LINE_CHARACTERS_MAX = 300
 LINES_MAX = 100  # of one run
 SLOTS = "slots"
@@ -45,6 +47,18 @@ class Started:
     program: Path
     sha256: str
     restarts: int
+    on_trial: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On a program that was on trial."""
+
+    of: Started
+    wrong: str | None  # None: it works
+
+    def is_of(self, started: Started | None) -> bool:
+        return started is not None and started.on_trial and _same(self.of, started)
 
 
 def _same(a: Started | None, b: Started | None) -> bool:
@@ -62,21 +76,28 @@ def delay_after(ran_s: float, delay_s: float) -> float:
 
 
 class KeptRunning:
-    """One program at most, in a thread that starts it. `trouble` is why it does not stay, in one sentence."""
+    """One program at most, in a thread that starts it. `trouble` is why it does not stay, in one sentence; `verdict`
+    what the newest trial came to: who stands and goes on for a minute works, who ends three times before does not.
+    """
 
     def __init__(self, state: Path, options: Sequence[str], on_event: Callable[[str], None]) -> None:
-        self._options = ("--slots", str((state / SLOTS).resolve()), *options)
+        folder = (state / SLOTS).resolve()
+        self._options = ("--slots", str(folder), *options)
+        self._marks = ChainMarks(folder)
         self._on_event = on_event
         self._wanted: Started | None = None
         self._changed = threading.Event()
         self._closed = False
         self._said = ""
         self.trouble: str | None = None
+        self.verdict: Verdict | None = None
         self._thread = threading.Thread(target=self._keep, name="part", daemon=True)
         self._thread.start()
 
     def run(self, wanted: Started | None) -> None:
         """From now on; what runs already goes on. None: nothing."""
+        if not _same(wanted, self._wanted):
+            self.verdict = None
         self._wanted = wanted
         self._changed.set()
 
@@ -104,6 +125,8 @@ class KeptRunning:
             text = f"the program of this part {how}"
             self._on_event(f"{text}; it is started again in {delay_s:g} s")
             self.trouble = f"{text}, {ends} times in a row" if ends >= TROUBLE_AFTER else None
+            if self.trouble is not None and wanted.on_trial:
+                self._conclude(Verdict(wanted, self.trouble))
             if self._wait_for_change(wanted, delay_s):
                 ends, delay_s, self.trouble = 0, 0.0, None
 
@@ -120,6 +143,7 @@ class KeptRunning:
     def _run_once(self, wanted: Started) -> str | None:
         """Until it ends: how it did. None: it was ended, as something else is wanted."""
         self._said = ""
+        self._marks.expect()
         command = [sys.executable, "-I", "-c", _WITH_PARENT, str(os.getpid()), str(wanted.program), *self._options]
         try:
             child = subprocess.Popen(
@@ -139,9 +163,9 @@ class KeptRunning:
         self._on_event(f"the program of this part runs ({wanted.sha256[:12]})")
         began = time.monotonic()
         try:
-            while child.poll() is None and not self._wait_for_change(wanted, LOOK_S):
-                if time.monotonic() - began >= STEADY_S:
-                    self.trouble = None
+            is_late = False
+            while child.poll() is None and not is_late and not self._wait_for_change(wanted, LOOK_S):
+                is_late = self._is_late(wanted, time.monotonic() - began)
             status = child.poll()
         finally:
             if child.poll() is None:
@@ -150,9 +174,23 @@ class KeptRunning:
             reader.join(1.0)
             kill_group(child)
         if status is None:
-            return None
+            return f"has not told its state within {STANDS_WITHIN_S:g} s" if is_late else None
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         return f"{how}: {self._said}" if self._said else how
+
+    def _is_late(self, wanted: Started, ran_s: float) -> bool:
+        """Whether a program on trial that runs on has still not said that it stands; who does for long works."""
+        stands = not wanted.on_trial or self._marks.stands
+        if stands and ran_s >= STEADY_S:
+            self.trouble = None
+            if wanted.on_trial:
+                self._conclude(Verdict(wanted, None))
+        return not stands and ran_s >= STANDS_WITHIN_S
+
+    def _conclude(self, verdict: Verdict) -> None:
+        """The first one counts."""
+        if self.verdict is None or not _same(self.verdict.of, verdict.of):
+            self.verdict = verdict
 
     def _pass_on(self, stream: IO[str]) -> None:
         """What it says of itself, as far as anybody would read it."""

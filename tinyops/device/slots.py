@@ -9,7 +9,7 @@ from pathlib import Path
 from tinyops.device.contract import CONTRACT_LIMIT_BYTES, Contract, contract_digest, read_contract
 from tinyops.device.offers import Refused
 from tinyops.device.source import Source
-from tinyops.device.state import SlotName
+from tinyops.device.state import SLOTS, SlotName
 from tinyops.files import JsonObject, digest_file, read_bounded, sync_folder, writing
 from tinyops.manifest.entry import Entry, EntryFile
 
@@ -44,6 +44,20 @@ class Slots:
         for name, file in _files(entry):
             if name == program_name(entry):
                 _fetch(source, file, self.path(slot, name))
+
+    def carry_program(self, entry: Entry, slot: SlotName) -> bool:
+        """Puts an entry's program beside what lies in a slot, from either one. Whether it is there; ToolError."""
+        name, program = program_name(entry), entry.firmware
+        if name is None or program is None:
+            return False
+        wanted = self.path(slot, name)
+        found = next((path for one in SLOTS if _is(path := self.path(one, name), program)), None)
+        if found is not None and not _is(wanted, program):
+            with writing(wanted):
+                wanted.unlink(missing_ok=True)
+                os.link(found, wanted)
+                sync_folder(wanted.parent)
+        return found is not None
 
     def fill(self, slot: SlotName, entry: Entry, source: Source) -> None:
         """Fetches what a slot lacks of an entry; what an earlier try brought of it stays.

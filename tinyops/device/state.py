@@ -64,6 +64,19 @@ class Rejected(Strict):
     reason: Reason
 
 
+class ProgramTrial(Strict):
+    """The program of a part that took another one's place, and has not worked for long enough yet.
+
+    `before` in `slot` is what runs again where it does not: what ran, or the chain's new model under the old program.
+    `attempts` counts the agents that began it, so that one that takes the machine down ends.
+    """
+
+    before: Installed
+    slot: SlotName
+    entry_digest: Digest
+    attempts: Annotated[int, Field(ge=1)] = 1
+
+
 class AgentState(Strict):
     """`accepted` is the highest release whose entry was verified: an older one is a rollback attack.
 
@@ -81,6 +94,7 @@ class AgentState(Strict):
     current: SlotName | None = None
     slots: Mapping[SlotName, Installed] = Field(default_factory=dict)
     trial: Trial | None = None
+    program: ProgramTrial | None = None
     rejected: tuple[Rejected, ...] = ()
     last_update: LastUpdate | None = None
     inferences: Count = 0

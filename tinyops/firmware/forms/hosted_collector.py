@@ -24,6 +24,7 @@ def render_program(request: Request) -> dict[str, bytes]:
         **collector.signal_header(request, facts),
         **collector.parts(),
         **sources("port/hosted", "src/hosted"),
+        **sources("port/linux", "src/linux"),
         **{f"src/sim/{name}": (RUNTIME / "port/sim" / name).read_bytes() for name in _REPLAY},
     }
     return dict(sorted(files.items()))

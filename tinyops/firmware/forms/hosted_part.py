@@ -38,6 +38,7 @@ def render_part(request: Request) -> dict[str, bytes]:
         **{name: data for name, data in chain_files().items() if not name.startswith("src/")},
         **{f"src/chain/{name}": (RUNTIME / "chain" / name).read_bytes() for name in _CHAIN},
         **sources("port/part", "src/part"),
+        **sources("port/linux", "src/linux"),
         **{f"src/app/{name}.c": (RUNTIME / "app" / f"{name}.c").read_bytes() for name in _APP},
         **sources("smp", "src/smp"),
         **{f"src/sim/{name}": (RUNTIME / "port/sim" / name).read_bytes() for name in _REPLAY},

@@ -158,12 +158,14 @@ int32_t tinyops_part_take(tinyops_app *app, const uint8_t *frame, uint32_t bytes
   if (frame[TYPE_AT] == TINYOPS_LINK_PART_STATE) {
     if (tinyops_neighbour_take(&part->after, payload, bytes - HEAD, now) != 0) {
       catch_up(part, &part->after);
+      tinyops_pieces_told(&part->out, frame[SEQUENCE_AT],
+                          tinyops_get32(payload + TINYOPS_LINK_PART_STATE_NUMBER_AT));
     }
     return 1;
   }
   if (frame[TYPE_AT] == TINYOPS_LINK_PART_MISSING) {
     part->after.heard_ms = part->after.heard != 0 ? now : part->after.heard_ms;
-    (void)tinyops_pieces_missing(&part->out, frame[SEQUENCE_AT], payload, bytes - HEAD, now);
+    (void)tinyops_pieces_missing(&part->out, frame[SEQUENCE_AT], payload, bytes - HEAD);
     return 1;
   }
   return 0;
@@ -308,8 +310,7 @@ static int32_t send_piece(tinyops_part *part) {
             : after);
     return 1;
   }
-  const uint32_t length =
-      tinyops_pieces_next(&part->out, part->app.reply, now, part->after_ms / ASKS_A_LIMIT);
+  const uint32_t length = tinyops_pieces_next(&part->out, part->app.reply);
   if (length > 0) {
     tinyops_part_send_down(part, part->app.reply, length);
   }

@@ -2,19 +2,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "tinyops/port.h"
 
 enum { STALLED_MS = 10000, TURN_MS = 5 };
-
-static void never_block(int file) { (void)fcntl(file, F_SETFL, fcntl(file, F_GETFL) | O_NONBLOCK); }
 
 static const char *open_socket(lines *self, const char *address, uint16_t port) {
   const int type = self->kind == LINES_TCP ? SOCK_STREAM : SOCK_DGRAM, yes = 1;
@@ -32,7 +29,7 @@ static const char *open_socket(lines *self, const char *address, uint16_t port) 
     (void)close(file);
     return strerror(errno);
   }
-  never_block(file);
+  machine_never_block(file);
   if (self->kind == LINES_TCP) {
     self->listening = file;
   } else {
@@ -49,7 +46,7 @@ const char *lines_open(lines *self, lines_kind kind, const char *address, uint16
   }
   self->in = STDIN_FILENO;
   self->out = STDOUT_FILENO;
-  never_block(self->in);
+  machine_never_block(self->in);
   return NULL;
 }
 
@@ -74,14 +71,7 @@ static void hang_up(lines *self) {
 }
 
 /* Who comes next waits until the one that is there has gone. */
-static void accept_host(lines *self) {
-  const int yes = 1, file = accept(self->listening, NULL, NULL);
-  if (file >= 0) {
-    never_block(file);
-    (void)setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    self->in = self->out = file;
-  }
-}
+static void accept_host(lines *self) { self->in = self->out = machine_accept(self->listening); }
 
 static ssize_t receive(lines *self) {
   socklen_t length = sizeof(self->host);

@@ -120,6 +120,8 @@ static void unsay(const part_models *self, const char *name) {
   (void)unlink(path);
 }
 
+int part_models_stand(const part_models *self) { return say(self, "stands", self->active); }
+
 static void close_model(part_model *self) {
   if (self->object != NULL) {
     (void)dlclose(self->object);

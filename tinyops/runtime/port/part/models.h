@@ -3,9 +3,10 @@
  *
  *   FOLDER/a/model.so, FOLDER/b/model.so
  *   FOLDER/runs      `a` or `b`: written here alone, by a rename; missing: a
- *   FOLDER/wanted    `a` or `b`: the other one is whole and proven, and asked for; here it is
- * removed FOLDER/before    `a` or `b`: the other one ran before; whoever writes to a slot removes
- * it first
+ *   FOLDER/wanted    `a` or `b`: the other one is whole and proven, and asked for; removed here
+ *   FOLDER/before    `a` or `b`: the other one ran before; who writes to a slot removes it first
+ *   FOLDER/stands    `a` or `b`: the program runs that model, and has told its neighbours; written
+ *                    here, removed by whoever starts the program
  *
  * So an installer removes `before` and `wanted`, fills the slot, proves it, and writes `wanted`;
  * that and the switch survive a reset at any moment. */
@@ -40,6 +41,9 @@ uint32_t part_model_bytes(const part_model *self);
 
 /* Loads what runs. Returns null, or why not. */
 const char *part_models_open(part_models *self, const char *folder);
+
+/* Says that the program stands. Returns 0 where that cannot be written. */
+int part_models_stand(const part_models *self);
 
 /* For place.switching, with a part_models as its context. */
 extern const tinyops_chain_switching part_models_switching;

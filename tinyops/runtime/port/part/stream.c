@@ -12,11 +12,10 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "tinyops/port.h"
 
 enum { PATIENCE_MS = 300, RETRY_US = 500000, DEFAULT_BAUD = 115200 };
-
-static void never_block(int file) { (void)fcntl(file, F_SETFL, fcntl(file, F_GETFL) | O_NONBLOCK); }
 
 static speed_t speed_of(uint32_t baud) {
   static const struct {
@@ -70,7 +69,7 @@ static int open_socket(stream *self, int listens) {
   }
   int file = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0);
   if (file >= 0) {
-    never_block(file);
+    machine_never_block(file);
     (void)setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     const int done = listens ? bind(file, found->ai_addr, found->ai_addrlen)
                              : connect(file, found->ai_addr, found->ai_addrlen);
@@ -86,14 +85,7 @@ static int open_socket(stream *self, int listens) {
   return file;
 }
 
-static void accept_one(stream *self) {
-  const int yes = 1, file = accept(self->listening, NULL, NULL);
-  if (file >= 0) {
-    never_block(file);
-    (void)setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    self->in = self->out = file;
-  }
-}
+static void accept_one(stream *self) { self->in = self->out = machine_accept(self->listening); }
 
 /* Tries to be open. */
 static void open_again(stream *self) {
@@ -180,13 +172,13 @@ const char *stream_open(stream *self, const char *spec) {
   if (strcmp(spec, "std") == 0) {
     self->in = STDIN_FILENO;
     self->out = STDOUT_FILENO;
-    never_block(self->in);
+    machine_never_block(self->in);
     return NULL;
   }
   if (strncmp(spec, "fd:", 3) == 0) {
     self->kind = STREAM_FILE;
     self->in = self->out = atoi(spec + 3);
-    return fcntl(self->in, F_GETFD) < 0 ? "not open" : (never_block(self->in), NULL);
+    return fcntl(self->in, F_GETFD) < 0 ? "not open" : (machine_never_block(self->in), NULL);
   }
   const char *wrong = take_spec(self, spec);
   if (wrong == NULL && (self->kind == STREAM_TCP_LISTEN || self->kind == STREAM_UDP_LISTEN)) {

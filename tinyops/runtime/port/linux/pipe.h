@@ -1,7 +1,7 @@
 /* A sensor of Linux as what another program writes: int16 values of one frame after another,
  * little- endian, as `arecord -t raw -f S16_LE` gives them. */
-#ifndef TINYOPS_PORT_HOSTED_PIPE_H
-#define TINYOPS_PORT_HOSTED_PIPE_H
+#ifndef TINYOPS_PORT_LINUX_PIPE_H
+#define TINYOPS_PORT_LINUX_PIPE_H
 
 #include <stddef.h>
 #include <stdint.h>
