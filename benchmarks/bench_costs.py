@@ -324,7 +324,7 @@ def kernel_figures(core: str) -> dict[str, tuple[int, int]]:
         shutil.copytree(RUNTIME / "include", folder / "include")
         for source in sorted((RUNTIME / "kernels").glob("*.c")):
             flags = [*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS, "-fstack-usage"]
-            flags += optimisation(source, "balanced")
+            flags += optimisation(f"kernels/{source.name}", "balanced")
             run([tool.path, *flags, "-c", source, "-o", "kernel.o"], timeout_s=60, cwd=folder)
             sections = section_bytes((folder / "kernel.o").read_bytes())
             code = sum(size for section, size in sections.items() if section.startswith((".text", ".rodata")))
