@@ -241,6 +241,7 @@ class RunningChain:
     parts: tuple[RunningPart, ...]
     joints: tuple[Joint, ...]
     keeps_state: bool = False
+    replays: bool = False  # the first part's sensor measures something
 
     def __post_init__(self) -> None:
         self.link = ChainLink(self.parts)
@@ -300,7 +301,8 @@ def open_chain(
             RunningPart(part.name, board, probe)
             for part, board, probe in zip(parts, boards, [*probes, None], strict=True)
         ]
-        yield RunningChain(name, tuple(running), tuple(joints), any(part.keeps_state for part in parts))
+        keeps_state = any(part.keeps_state for part in parts)
+        yield RunningChain(name, tuple(running), tuple(joints), keeps_state, replay is not None)
 
 
 @contextlib.contextmanager
