@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tinyops.reconcile.fleet_status import status_json
 from tinyops.report.fleet_page import write_page
-from tinyops.twin.browser import open_browser
+from tinyops.twin.chromium import open_browser
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "fleet.png"

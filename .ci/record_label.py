@@ -19,7 +19,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tinyops.twin.browser import open_browser
+from tinyops.twin.chromium import open_browser
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"

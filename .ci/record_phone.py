@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tinyops.process import run
-from tinyops.twin.browser import open_browser
+from tinyops.twin.chromium import open_browser
 from tinyops.twin.page_server import read_page, serving
 
 ROOT = Path(__file__).resolve().parents[1]

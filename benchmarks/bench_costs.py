@@ -26,9 +26,9 @@ from _timing import heading, table
 from tinyops.compiler.compiled import CompiledModel, compile_lowered
 from tinyops.compiler.host import write_sources
 from tinyops.compiler.image.assembly import header_assembly
-from tinyops.compiler.image.build import COMMON_FLAGS, IMAGE_FLAGS, build_image
+from tinyops.compiler.image.build import COMMON_FLAGS, IMAGE_FLAGS, build_image, optimisation
 from tinyops.compiler.image.elf import section_bytes
-from tinyops.compiler.ops import OPERATORS
+from tinyops.compiler.ops import kind_of
 from tinyops.compiler.options import RUNTIME, CompileOptions
 from tinyops.compiler.view import OperatorView
 from tinyops.compiler.work import counts_of
@@ -63,7 +63,7 @@ SCALE, ZERO_POINT = 0.02, 3
 
 @dataclass(frozen=True)
 class Case:
-    """A graph of one operator, and the function of the candidate that is measured."""
+    """A graph of one operator, and the function that is measured: the first of a candidate's calls."""
 
     graph: Graph
     function: str
@@ -127,6 +127,7 @@ CONVOLUTIONS = (
     *(((20, 5, 1), 8, (10, 4), 2, "SAME"), ((5, 40, 6), 8, (1, 5), 1, "SAME"), ((4, 4, 64), 64, (1, 1), 1, "VALID")),
     *(((24, 24, 8), 2, (1, 1), 1, "VALID"), ((12, 12, 2), 24, (3, 3), 1, "SAME")),
 )
+FEW_PIXELS = tuple(((h, w, c), f, (1, 1), 1, "VALID") for h, w, c, f in ((1, 1, 64, 32), (3, 1, 40, 16), (3, 3, 32, 8)))
 DEPTHWISE = (
     *(((e, e, c), c, (3, 3), s, p) for e, c, s, p in ((8, 8, 1, "SAME"), (9, 16, 2, "SAME"), (24, 4, 1, "SAME"))),
     *(((e, e, c), c, (3, 3), s, p) for e, c, s, p in ((3, 64, 1, "SAME"), (6, 32, 2, "SAME"), (12, 6, 1, "VALID"))),
@@ -153,6 +154,10 @@ def _cases(core: str) -> Iterator[Case]:
     dense = ((16, 8), (64, 10), (128, 128), (640, 16), (8, 128), (40, 3))
     for function in ("fully_connected", "fully_connected_packed" if core == "dsp" else "fully_connected_eights"):
         yield from (Case(_dense(*shape), function) for shape in dense)
+    for shape in (*CONVOLUTIONS, *FEW_PIXELS):
+        yield Case(_few(_windowed(*shape, depthwise=False)), "conv_2d_coded")
+    yield from (Case(_few(_windowed(*shape, depthwise=True)), "decode") for shape in DEPTHWISE_WIDE)
+    yield from (Case(_few(_dense(*shape)), "fully_connected_coded") for shape in dense)
     for function in ("lstm", *(["lstm_packed"] if core == "dsp" else [])):
         yield from (Case(_lstm(*shape), function) for shape in RECURRENT)
     for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
@@ -169,6 +174,46 @@ def _cases(core: str) -> Iterator[Case]:
         Case(_pad(shape, amount), "pad") for shape, amount in (((4, 4, 8), 1), ((9, 9, 3), 2), ((20, 20, 4), 1))
     )
     yield from (Case(_logistic(count), "lookup") for count in (16, 300, 2000))
+    yield from _int16_cases(core)
+
+
+def _int16_cases(core: str) -> Iterator[Case]:
+    for function in ("conv_2d_int16", *(["conv_2d_int16_packed"] if core == "dsp" else [])):
+        yield from (Case(_int16(_windowed(*shape, depthwise=False)), function) for shape in CONVOLUTIONS)
+    shapes = (*DEPTHWISE, *DEPTHWISE_WIDE)
+    yield from (Case(_int16(_windowed(*shape, depthwise=True)), "depthwise_int16") for shape in shapes)
+    for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
+        yield from (Case(_int16(_pooled(name, *shape)), f"{name.lower()}_int16") for shape in POOLS)
+    for name, function in (("ADD", "sum_int16"), ("MUL", "mul_int16")):
+        pairs = (((1, 64), (1, 64)), ((1, 8, 8, 16), (1, 8, 8, 16)), ((1, 8, 8, 16), (1, 1, 1, 16)))
+        yield from (Case(_int16(_elementwise(name, *shape)), function) for shape in pairs)
+    yield from (Case(_int16(_mean(shape)), "mean_int16") for shape in ((4, 4, 8), (8, 8, 16), (3, 3, 64)))
+    yield from (Case(_widening(count), "requantize") for count in (16, 300, 2000))
+
+
+def _int16(graph: Graph) -> Graph:
+    """The same with activations of int16, around 0 and in steps of a 256th."""
+
+    def wide(tensor: Tensor) -> Tensor:
+        if tensor.data is not None:
+            is_bias = tensor.index == 2 and tensor.dtype == "int32"
+            values = np.frombuffer(tensor.data, np.int32).astype(np.int64) * 256 if is_bias else None
+            return tensor if values is None else replace(tensor, dtype="int64", data=values.tobytes())
+        return replace(tensor, dtype="int16", quantisation=Quantisation((tensor.scale / 256,), (0,)))
+
+    return replace(graph, tensors=tuple(map(wide, graph.tensors)))
+
+
+def _widening(count: int) -> Graph:
+    output = Tensor(1, "t1", (1, count), "int16", Quantisation((SCALE / 256,), (0,)))
+    return _graph("QUANTIZE", [_quantised(0, (1, count)), output], NoOptions())
+
+
+def _few(graph: Graph) -> Graph:
+    """The same with weights of sixteen values."""
+    values = np.random.default_rng(5).integers(0, 16, graph.tensors[1].shape).astype(np.int8) * 17 - 127
+    weights = replace(graph.tensors[1], data=values.astype(np.int8).tobytes())
+    return replace(graph, tensors=(graph.tensors[0], weights, *graph.tensors[2:]))
 
 
 def _dense(inputs: int, outputs: int) -> Graph:
@@ -229,16 +274,19 @@ def _measured(case: Case, core: str) -> tuple[str, tuple[int, ...], int] | None:
     """(function, counts, instructions); None where the candidate does not serve on that core."""
     built_for, runs_on = CORES[core]
     view = OperatorView(case.graph, case.graph.operators[0], built_for)
-    found = [
-        c for c in OPERATORS[view.operator.name].candidates(view) if c.calls[0].function == f"tinyops_{case.function}"
-    ]
+    kind = kind_of(view)
+    assert kind is not None
+    found = [c for c in kind.candidates(view) if c.calls[0].function == f"tinyops_{case.function}"]
     if not found:
         return None
     options = CompileOptions(cpu=built_for, prefer="speed")
-    compiled = compile_lowered(case.graph, (), ((found[0],),), TensorFeatures(), options)
-    with tempfile.TemporaryDirectory() as name:
-        count = _instructions(compiled, Path(name), runs_on)
-    return case.function, counts_of(case.graph, found[0].calls[0]), count
+    without = [OPERATORS[view.operator.name].lower(view)] if len(found[0].calls) > 1 else []
+    counts = []
+    for lowered in (found[0], *without):
+        compiled = compile_lowered(case.graph, (), ((lowered,),), TensorFeatures(), options)
+        with tempfile.TemporaryDirectory() as name:
+            counts.append(_instructions(compiled, Path(name), runs_on))
+    return case.function, counts_of(case.graph, found[0].calls[0]), counts[0] - sum(counts[1:])
 
 
 def _instructions(compiled: CompiledModel, folder: Path, runs_on: str) -> int:
@@ -273,6 +321,7 @@ def kernel_figures(core: str) -> dict[str, tuple[int, int]]:
         shutil.copytree(RUNTIME / "include", folder / "include")
         for source in sorted((RUNTIME / "kernels").glob("*.c")):
             flags = [*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS, "-fstack-usage"]
+            flags += optimisation(source, "balanced")
             run([tool.path, *flags, "-c", source, "-o", "kernel.o"], timeout_s=60, cwd=folder)
             sections = section_bytes((folder / "kernel.o").read_bytes())
             code = sum(size for section, size in sections.items() if section.startswith((".text", ".rodata")))

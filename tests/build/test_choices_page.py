@@ -11,7 +11,7 @@ import pytest
 
 from fakes.choices import chosen
 from tinyops.report.choices_page import choices_page
-from tinyops.twin.browser import open_browser
+from tinyops.twin.chromium import open_browser
 
 pytestmark = pytest.mark.build
 pytest.importorskip("playwright.sync_api")

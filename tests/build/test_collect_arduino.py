@@ -44,7 +44,7 @@ def test_rendered_collectors_compile_and_lack_nothing_of_ours(board: str, tmp_pa
         call(*compiler, *common, "-c", source, "-o", objects[-1])
     call(f"{tools}g++", *cpu, "-nostdlib", "-r", *objects, "-o", tmp_path / "whole.o")
     symbols = call(f"{tools}nm", tmp_path / "whole.o")
-    assert ("tinyops_arduino_add_ble" in symbols) == (board != "teensy41")
+    assert ("tinyops_arduino_open_ble" in symbols) == (board != "teensy41")
     assert ("tinyops_arduino_add_wifi" in symbols) == (board == "esp32")
     missing = [line.split()[-1] for line in call(f"{tools}nm", "-u", tmp_path / "whole.o").splitlines()]
     assert not [name for name in missing if name.startswith("tinyops_")]

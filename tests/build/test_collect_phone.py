@@ -17,7 +17,7 @@ from fakes.collecting import TOKEN, forge
 from fakes.collectors import IMU, request_for
 from tinyops.datasets.take import read_take
 from tinyops.firmware.forms.registry import form_of
-from tinyops.twin.browser import open_browser
+from tinyops.twin.chromium import open_browser
 from tinyops.twin.page_server import PageServer, serving
 
 pytestmark = pytest.mark.build

@@ -15,7 +15,7 @@ from tinyops.features.stages import LogMel
 from tinyops.recordings import Recordings
 from tinyops.report.features_page import features_page
 from tinyops.train.preview import About, Wanted, make_preview
-from tinyops.twin.browser import open_browser
+from tinyops.twin.chromium import open_browser
 
 pytestmark = pytest.mark.build
 pytest.importorskip("playwright.sync_api")

@@ -19,7 +19,7 @@ from tinyops.manifest.report import Health
 from tinyops.reconcile.fleet_status import Status, fleet_statuses, status_json
 from tinyops.reconcile.needs import Looking, needs_of
 from tinyops.report.fleet_page import write_page
-from tinyops.twin.browser import open_browser
+from tinyops.twin.chromium import open_browser
 
 pytestmark = pytest.mark.build
 sync_api = pytest.importorskip("playwright.sync_api")

@@ -25,7 +25,7 @@ from fakes.tflite import dense
 from tinyops.datasets.adding import Addition, add_recordings, take_addition
 from tinyops.datasets.editing import edit_index
 from tinyops.datasets.index import IndexEntry, parse_index
-from tinyops.twin.browser import open_browser
+from tinyops.twin.chromium import open_browser
 
 pytestmark = pytest.mark.build
 sync_api = pytest.importorskip("playwright.sync_api")

@@ -24,8 +24,8 @@ from tinyops.firmware import render_project
 from tinyops.manifest.envelope import seal
 from tinyops.manifest.keys import SigningKey
 from tinyops.specs.acts import HttpAct
-from tinyops.twin import browser as twin_browser
-from tinyops.twin.browser import open_browser
+from tinyops.twin import chromium as twin_browser
+from tinyops.twin.chromium import open_browser
 from tinyops.twin.page_server import PageServer, read_page, serving
 
 pytestmark = pytest.mark.build

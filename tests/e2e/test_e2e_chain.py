@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fakes.chained import chain_document, repository_of
-from fakes.projects import STREAM, TRAINED, Repository, fleet, locked, repository
+from fakes.projects import STREAM, Repository, fleet
 
 pytestmark = pytest.mark.build
 
@@ -150,18 +150,3 @@ def test_a_chain_is_asked_as_one_board(bench: Repository) -> None:
     assert [part["board"] for part in said[1]["parts"]] == ["microbit", "nano33ble", "raspberrypi4"]
     assert len(said[2]["output"]) == 12
     assert said[3]["links"][0]["down"] > 0
-
-
-def test_a_trained_model_s_frames_go_into_the_first_part_and_its_classes_come_out_of_the_last(tmp_path: Path) -> None:
-    """Without shared data: features and windows are the first part's, and a link that loses frames loses no result."""
-    layer = "{kind: dense, units: 4}"
-    model = TRAINED.replace(layer, f"{layer}, {layer}")
-    chain = chain_document("pair", "motion", "microbit", "linux", link="kind: uart, loss: 0.05")
-    made = locked(repository(tmp_path / "bench", model, chain))
-    made.ok("apply")
-    steps = made.manifest()["steps"]
-    facts = steps["chain:pair"]["facts"]
-    assert facts["bit_exact"] is True and facts["with_loss"]["bit_exact"] is True
-    assert "stream.bin" in steps["chain:pair"]["inputs"]
-    assert {"p0", "p1"} == set(made.manifest()["fleets"]["pair"]["boards"])
-    assert made.run("plan", "--detailed-exitcode").code == 0

@@ -24,7 +24,7 @@ from fakes.projects import PROJECT, Repository, locked
 from tinyops.datasets.index import IndexEntry, parse_index
 from tinyops.link import Link
 from tinyops.link.serial_port import SerialStream
-from tinyops.twin.browser import open_browser
+from tinyops.twin.chromium import open_browser
 
 pytestmark = pytest.mark.build
 sync_api = pytest.importorskip("playwright.sync_api")

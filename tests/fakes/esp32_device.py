@@ -18,7 +18,8 @@ THIN = ROOT / "tests/runtime/arduino"
 SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pthread")
 RESETS_MAX = 50
 HOSTS = ("host_line.cpp", "esp32_host.cpp", "esp_ota_host.cpp", "esp32_program.cpp")
-RP2_HOSTS = ("host_line.cpp", "rp2_program.cpp")
+RP2_HOSTS = ("host_line.cpp", "no_hardware.cpp", "rp2_program.cpp")
+MBED_HOSTS = ("host_line.cpp", "host_ble.cpp", "no_hardware.cpp", "mbed_program.cpp")
 
 
 def unpack(files: Mapping[str, bytes], folder: Path) -> None:
@@ -39,12 +40,18 @@ def compile_program(files: Mapping[str, bytes], folder: Path, models: Mapping[st
 
 
 def compile_for(
-    core: str, hosts: Sequence[str], files: Mapping[str, bytes], folder: Path, models: Mapping[str, str] | None = None
+    core: str,
+    hosts: Sequence[str],
+    files: Mapping[str, bytes],
+    folder: Path,
+    models: Mapping[str, str] | None = None,
+    *,
+    flags: Sequence[str] = (),
 ) -> Path:
-    """The whole program, for this machine; `hosts` stand for the core's functions."""
+    """The whole program, for this machine; `hosts` stand for the core's functions, `flags` are the project's own."""
     unpack(files, folder)
     places = (folder / "include", folder / "src/arduino", folder / "fetched", THIN)
-    common = [f"-D{core}", *(argument for place in places for argument in ("-I", str(place))), *SANITIZE]
+    common = [f"-D{core}", *flags, *(argument for place in places for argument in ("-I", str(place))), *SANITIZE]
     model = folder / "src/model.c"
     for name, text in (models or {}).items():
         (folder / f"{name}.c").write_text(text)

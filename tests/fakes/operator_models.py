@@ -30,14 +30,16 @@ def _out_extent(extent: int, taps: int, stride: int, dilation: int, padding: str
 class _Weighted:
     """What the convolutions and the dense layer share: random weights, bias and matching scales."""
 
-    def __init__(self, draw: Any, channels: int, products: int) -> None:
+    def __init__(self, draw: Any, channels: int, products: int, few: bool = False) -> None:
+        """`few`: weights of at most sixteen different values, some of them as int4 in the file."""
         self.rng = np.random.default_rng(draw(seeds))
         self.input_scale, self.zero_point = draw(scales), draw(zero_points)
         per_channel = draw(st.booleans())
         self.weight_scales = self.rng.uniform(0.002, 0.05, channels if per_channel else 1).astype(np.float32)
-        self.extreme = draw(st.booleans())
+        self.extreme, self.few = draw(st.booleans()), draw(st.integers(1, 16)) if few else 0
         # Trained filters differ in size, and kernels treat small ones, and those of zeros, in their own ways.
-        uneven = draw(st.booleans())
+        uneven = draw(st.booleans()) and not few
+        self.dtype = "int4" if few and draw(st.booleans()) else "int8"
         self.largest = self.rng.choice([0, 1, 7, 14, 28, 60, 127], channels) if uneven else np.array([127])
         # An output that neither always saturates nor is always the same.
         spread = self.input_scale * float(self.weight_scales.mean()) * 74 * 74 * np.sqrt(products)
@@ -49,9 +51,12 @@ class _Weighted:
     def tensors(self, model: Tflite, source: tuple[int, ...], weights: tuple[int, ...], axis: int) -> list[int]:
         largest = np.moveaxis(self.largest.reshape(-1, *[1] * (len(weights) - 1)), 0, axis)
         data = _weights(self.rng, weights, self.extreme, largest)
+        if self.few:
+            low, high = (-8, 7) if self.dtype == "int4" else (-127, 127)
+            data = self.rng.choice(self.rng.integers(low, high, self.few, endpoint=True), weights)
         inputs = [
             model.tensor(source, scale=self.input_scale, zero_point=self.zero_point),
-            model.tensor(weights, scale=self.weight_scales, axis=axis, data=data),
+            model.tensor(weights, self.dtype, scale=self.weight_scales, axis=axis, data=data),
         ]
         bias_scale = np.float32(self.input_scale) * self.weight_scales
         bias = model.tensor((weights[axis],), "int32", scale=bias_scale, data=self.bias)
@@ -70,10 +75,12 @@ def _geometry(draw: Any, dilations: st.SearchStrategy[int], taps: tuple[int, int
 
 
 @st.composite
-def conv_2d(draw: Any) -> bytes:
+def conv_2d(draw: Any, few: bool = False) -> bytes:
     g = _geometry(draw, st.sampled_from([1, 1, 2, 3]))
     channels, filters = draw(st.integers(1, 9)), draw(st.integers(1, 6))
-    w = _Weighted(draw, filters, channels * g["taps"][0] * g["taps"][1])
+    if few:  # of fewer weights, none are coded
+        channels, filters = draw(st.integers(8, 17)), draw(st.integers(8, 11))
+    w = _Weighted(draw, filters, channels * g["taps"][0] * g["taps"][1], few)
     model = Tflite()
     inputs = w.tensors(model, (1, *g["extent"], channels), (filters, *g["taps"], channels), 0)
     output = model.tensor((1, *g["out"], filters), scale=w.output_scale, zero_point=w.output_zero)
@@ -83,10 +90,11 @@ def conv_2d(draw: Any) -> bytes:
 
 
 @st.composite
-def depthwise_conv_2d(draw: Any, only_3x3: bool = False) -> bytes:
+def depthwise_conv_2d(draw: Any, only_3x3: bool = False, few: bool = False) -> bytes:
     g = _geometry(draw, st.just(1), (3, 3)) if only_3x3 else _geometry(draw, st.sampled_from([1, 1, 2]))
     channels, multiplier = draw(st.integers(1, 10)), 1 if only_3x3 else draw(st.sampled_from([1, 1, 2, 3]))
-    w = _Weighted(draw, channels * multiplier, g["taps"][0] * g["taps"][1])
+    channels = draw(st.integers(64, 70)) // multiplier + 1 if few else channels
+    w = _Weighted(draw, channels * multiplier, g["taps"][0] * g["taps"][1], few)
     model = Tflite()
     inputs = w.tensors(model, (1, *g["extent"], channels), (1, *g["taps"], channels * multiplier), 3)
     output = model.tensor((1, *g["out"], channels * multiplier), scale=w.output_scale, zero_point=w.output_zero)
@@ -108,9 +116,11 @@ def _conv_options(g: dict[str, Any], activation: str) -> dict[str, Any]:
 
 
 @st.composite
-def fully_connected(draw: Any) -> bytes:
+def fully_connected(draw: Any, few: bool = False) -> bytes:
     rows, inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 9))
-    w = _Weighted(draw, outputs, inputs)
+    outputs += 64 // inputs if few else 0
+    w = _Weighted(draw, outputs, inputs, few)
+    w.dtype = "int8" if w.weight_scales.size > 1 else w.dtype  # tflite-micro refuses the other
     model = Tflite()
     operands = w.tensors(model, (rows, inputs), (outputs, inputs), 0)
     output = model.tensor((rows, outputs), scale=w.output_scale, zero_point=w.output_zero)
@@ -301,6 +311,10 @@ OPERATORS = {
     "conv_2d": conv_2d(),
     "depthwise_conv_2d": depthwise_conv_2d(),
     "fully_connected": fully_connected(),
+    "conv_2d_coded": conv_2d(few=True),
+    "depthwise_conv_2d_coded": depthwise_conv_2d(few=True),
+    "depthwise_3x3_coded": depthwise_conv_2d(only_3x3=True, few=True),
+    "fully_connected_coded": fully_connected(few=True),
     "pool_2d": pool_2d(),
     "elementwise": elementwise(),
     "mean": mean(),

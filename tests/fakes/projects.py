@@ -73,14 +73,18 @@ def fleet(name: str, model: str, boards: Mapping[str, str], more: str = "") -> s
 STREAM = "{kind: stream, port: serial}"
 
 
-def recordings(folder: Path, per_class: int = 8, frames: int = 20) -> None:
-    """CSV files of two classes that a child could tell apart, and their index."""
+def recordings(folder: Path, per_class: int = 8, frames: int = 20, *, turned: bool = False) -> None:
+    """CSV files of two classes that a child could tell apart, and their index.
+
+    `turned`: every other recording of a class moves the other way, which one unit alone cannot tell.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for number in range(2 * per_class):
         label = ("rest", "shake")[number % 2]
         size = 1.5 if label == "shake" else 0.05
-        rows = [f"{size * (-1) ** i * (1 - number / 99):.3f},{0.01 * number:.3f}" for i in range(frames)]
+        first = number // 2 if turned else 0
+        rows = [f"{size * (-1) ** (first + i) * (1 - number / 99):.3f},{0.01 * number:.3f}" for i in range(frames)]
         text = "ax,ay\n" + "\n".join(rows) + "\n"
         name = f"{label}-{number:02}.csv"
         (folder / name).write_text(text)

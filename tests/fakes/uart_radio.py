@@ -15,7 +15,7 @@ from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.transport import open_transport
 
-from tinyops.collect.capture.ways.ble_stream import RX, SERVICE, TX
+from tinyops.link.ways import BLE_NOTIFY, BLE_SERVICE, BLE_WRITE
 
 ATT_HEAD = 3
 PACE_S = 0.002
@@ -45,9 +45,9 @@ class UartPeripheral:
         self.device = Device(name=self.name, address=address, host=Host(controller, controller))
         value = CharacteristicValue(write=self._written)
         writes = Characteristic.Properties.WRITE | Characteristic.Properties.WRITE_WITHOUT_RESPONSE
-        rx = Characteristic(UUID(RX), writes, Characteristic.WRITEABLE, value)
-        self._tx = Characteristic(UUID(TX), Characteristic.Properties.NOTIFY, Characteristic.READABLE, b"")
-        self.device.add_service(Service(UUID(SERVICE), [rx, self._tx]))
+        rx = Characteristic(UUID(BLE_WRITE), writes, Characteristic.WRITEABLE, value)
+        self._tx = Characteristic(UUID(BLE_NOTIFY), Characteristic.Properties.NOTIFY, Characteristic.READABLE, b"")
+        self.device.add_service(Service(UUID(BLE_SERVICE), [rx, self._tx]))
         name = (AdvertisingData.COMPLETE_LOCAL_NAME, self.name.encode())
         self.device.advertising_data = bytes(AdvertisingData([name]))
         await self.device.power_on()
@@ -119,8 +119,8 @@ class BumbleRadio:
             await self._device.stop_scanning()
 
     async def listen(self, heard: Callable[[bytes], None]) -> None:
-        (self._rx,) = self._peer.get_characteristics_by_uuid(UUID(RX))
-        (tx,) = self._peer.get_characteristics_by_uuid(UUID(TX))
+        (self._rx,) = self._peer.get_characteristics_by_uuid(UUID(BLE_WRITE))
+        (tx,) = self._peer.get_characteristics_by_uuid(UUID(BLE_NOTIFY))
         await tx.subscribe(heard)
 
     async def write(self, data: bytes) -> None:

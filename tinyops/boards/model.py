@@ -38,6 +38,7 @@ from tinyops.boards.parts import (
     Update,
     UsbId,
     UsbNumber,
+    WiredLine,
 )
 from tinyops.documents import Misplaced, Name, Strict
 from tinyops.files import digest_json
@@ -72,6 +73,7 @@ __all__ = [
     "Update",
     "UsbId",
     "UsbNumber",
+    "WiredLine",
 ]
 
 

@@ -156,6 +156,15 @@ class Twin(Strict):
     not_covered: tuple[str, ...] = Field(default=(), description="What only the board itself would show.")
 
 
+class WiredLine(Strict):
+    """A serial line of an Arduino core that ends in pins, beside the one to the host."""
+
+    line: SerialLine = Field(description="As the core names it.")
+    tx: str = Field(default="", description="The pin that the board sends on, as it is labelled.")
+    rx: str = Field(default="", description="The pin that it receives on.")
+    flags: tuple[str, ...] = Field(default=(), description="What the core must be built with to have it.")
+
+
 class Arduino(Strict):
     """The PlatformIO platform with an Arduino core that builds for the board."""
 
@@ -164,6 +173,9 @@ class Arduino(Strict):
     board: str = Field(description="PlatformIO's name of the board.")
     core: str = Field(default="", description="`board_build.core`, where a platform has several.")
     serial: SerialLine = Field(default="Serial", description="The core's line that leads to the host.")
+    wired: tuple[WiredLine, ...] = Field(
+        default=(), description="Lines for the neighbours of a part of a chain: to the part before, else to the next."
+    )
     libraries: tuple[str, ...] = Field(default=(), description="Beside those of drivers, owner/name@version.")
     drivers: Mapping[str, Driver] = Field(default={}, description="By name of the sensor.")
     acts: Mapping[Literal["ble", "http"], Act] = Field(

@@ -10,6 +10,7 @@ from tinyops.build.fits import model_room
 from tinyops.chains.settings import SplitSettings, link_settings, part_settings, settings_json
 from tinyops.files import JsonObject
 from tinyops.specs.chain import Chain, OnPartLost, SplitWish
+from tinyops.specs.chain_boards import sends_on_pins
 from tinyops.specs.lock import Lock
 from tinyops.specs.model import Fleet
 from tinyops.specs.targets import Target
@@ -55,8 +56,9 @@ def split_step(fleet: Fleet, whole: str, boards: Mapping[str, Board], prefer: st
     return Step("split", fleet.name, said, {"tinyops": lock.tinyops.compiler}, inputs, keeps=keeps)
 
 
-def chain_facts(fleet: Fleet, target: Target) -> JsonObject:
-    """What the firmware of a part is told: its place, the kinds and rates of its links, how long it waits."""
+def chain_facts(fleet: Fleet, target: Target, catalog: Mapping[str, Board]) -> JsonObject:
+    """What the firmware of a part is told: its place, the kinds and rates of its links, how long it waits. A page
+    shows the chain to a person: it is told its parts' names, too."""
     chain = fleet.spec.chain
     if chain is None:
         return {}
@@ -65,7 +67,10 @@ def chain_facts(fleet: Fleet, target: Target) -> JsonObject:
     lost = fleet.spec.on_part_lost or OnPartLost()
     upstream = _link(chain, position - 1) if position else None
     downstream = _link(chain, position) if position < len(names) - 1 else None
-    place = {"position": position, "parts": len(names)}
+    if downstream is not None and sends_on_pins(chain, position, catalog):
+        downstream["wired"] = True
+    shows = catalog[target.board].spec.port == "browser"
+    place: JsonObject = {"position": position, "parts": len(names)} | ({"names": names} if shows else {})
     return {"chain": {**place, "upstream": upstream, "downstream": downstream, "after_ms": lost.after_ms}}
 
 

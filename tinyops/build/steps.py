@@ -72,7 +72,7 @@ def _all_steps(repository: Repository, lock: Lock, catalog: Mapping[str, Board])
         yield collect_step(repository, name, lock)
 
     def parts(place: Place) -> Iterator[Step]:
-        return board_steps(repository, place.fleet, place.target, place.board, lock)
+        return board_steps(repository, place.fleet, place.target, place.board, lock, catalog)
 
     models = [entry.document for entry in repository.models.values()]
     taught = taught_by(models)
@@ -103,7 +103,7 @@ def _fleet_steps(
         yield from cut_steps(fleet, targets, boards, prefer, lock, frames=frames)
     twins = []
     for name, target in targets.items():
-        own = [*board_steps(repository, fleet, target, boards[name], lock)]
+        own = [*board_steps(repository, fleet, target, boards[name], lock, catalog)]
         yield from own
         twins.append(own[-1])
     if chained:
@@ -191,7 +191,7 @@ def _train_step(
         inputs |= {f"background-{name}.{f}": InputRef(f"collect:{name}", f) for f in data}
     subject = entry.document.metadata.name
     if variant.trains:
-        subject, settings["variant"] = f"{subject}/{variant.name}", variant.settings
+        subject, settings["variant"] = f"{subject}/{variant.name}", variant.learnt
     if variant.teacher is not None:
         taught = f"train:{variant.teacher}"
         inputs |= {f"teacher.{f}": InputRef(taught, f) for f in ("float.tflite", "features.json", "training.json")}
@@ -205,14 +205,16 @@ def training_settings(training: Training) -> JsonObject:
     return {n: v for n, v in settings.items() if n not in later or getattr(training, n) != later[n]}
 
 
-def board_steps(repository: Repository, fleet: Fleet, target: Target, board: Board, lock: Lock) -> Iterator[Step]:
+def board_steps(
+    repository: Repository, fleet: Fleet, target: Target, board: Board, lock: Lock, catalog: Mapping[str, Board]
+) -> Iterator[Step]:
     """Compile and image of the fleet's model for one of its targets, then the fleet's firmware and its twin.
 
     A model that is linked has no image: its sources are inputs of the firmware.
     """
     model, facts = fleet.spec.model_name, board.spec
     subject, compiled = target.compiled, target.compile_step
-    place = chain_facts(fleet, target)
+    place = chain_facts(fleet, target, catalog)
     files = ("int8.tflite", "features.json", *(["part.json"] if place else []))
     yield Step(
         "compile",
@@ -245,12 +247,18 @@ def _firmware_step(
     return Step(
         "firmware",
         target.subject,
-        {**firmware_settings(target, board), **place, **_trust_settings(repository, facts), "contract": contract},
+        {
+            **firmware_settings(target, board, chained=bool(place)),
+            **place,
+            **_trust_settings(repository, facts),
+            "contract": contract,
+        },
         {
             "compiler": _compiler(facts, lock),
             "platformio": lock.python.get("platformio"),
             "scons": lock.python.get("scons"),
             "firmware": lock.tinyops.firmware,
+            **(_linker(facts, lock) if place else {}),
             **_platform(board, lock),
             **_sources(board, lock),
         },
@@ -314,20 +322,23 @@ def _trust_settings(repository: Repository, facts: BoardSpec) -> JsonObject:
     return {"trust": {"keys": keys, "threshold": trust.threshold if trust else 1}}
 
 
-def board_facts(board: Board) -> JsonObject:
+def board_facts(board: Board, *, chained: bool = False) -> JsonObject:
     """What of a board decides what is built and proven for it: not its cable, its links in chains, nor where its
-    facts come from."""
+    facts come from; only a part's firmware has lines to neighbours."""
     tool = board.spec.flash_tool
     taken = tool.model_copy(update={"touch_1200": False, "volume": "", "options": {}}) if tool is not None else None
     left_out = {"usb": (), "silicon": Silicon(run=False), "flash_tool": taken}
-    return board.spec.model_copy(update=left_out).model_dump(mode="json", exclude={"chain_links"})
+    found = board.spec.model_copy(update=left_out).model_dump(mode="json", exclude={"chain_links"})
+    if not chained and found.get("arduino"):
+        del found["arduino"]["wired"]
+    return found
 
 
-def firmware_settings(target: Target, board: Board) -> JsonObject:
+def firmware_settings(target: Target, board: Board, *, chained: bool = False) -> JsonObject:
     sensor, acts = target.binding.sensor, target.binding.act
     return {
         "board": board.name,
-        "facts": board_facts(board),
+        "facts": board_facts(board, chained=chained),
         "sensor": sensor.model_dump(mode="json"),
         "fleet": target.fleet,
     } | ({} if acts is None else {"act": [act.model_dump(mode="json") for act in acts]})

@@ -52,6 +52,7 @@ COMMANDS = {
     "enrol": "give a device its identity, its keys and its network",
     "crash": "map a device's last fault to a line of source",
     "twin": "boot a virtual board: a console, and a serial port that other programs open",
+    "bridge": "join two streams byte for byte: serial lines, TCP, UDP, WebSockets, Bluetooth Low Energy",
     "agent": "poll a release store and keep this device's model up to date",
     "receive": "take in signed reports over the web, and keep the newest of each device",
     "keys": "make and list signing keys",

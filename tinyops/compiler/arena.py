@@ -3,6 +3,9 @@
 The arena holds, each at a multiple of 16 bytes: the features' state and the variables (both kept between inferences),
 the features' scratch (free but while a frame is pushed), the inputs side by side, the outputs side by side, scratch of
 kernels, and activations wherever nothing else is live, or over an operator's input as far as its kernel allows.
+
+The window of a model that is fed frames is its input tensor: rows are written there as they come. It is kept as well,
+unless no row of it is in the next window.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 
-from tinyops.compiler.feature_code import FeatureMemory, feature_memory, ring_is_input
+from tinyops.compiler.feature_code import FeatureMemory, feature_memory, is_used_up
 from tinyops.compiler.lowered import Call, Kernel, Lowered, Place, Read, Write
 from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, aligned
 from tinyops.compiler.moves import Layout, best_layout, moved_name
@@ -20,10 +23,10 @@ from tinyops.compiler.overlap import Overlap, overlaps_of
 from tinyops.compiler.rows.memory import RowPlaces, places_of, ranges_with, row_buffers, row_overs
 from tinyops.compiler.rows.stretch import Stretch
 from tinyops.compiler.sharing import Owner, share_storage
-from tinyops.features import Features
+from tinyops.features import Features, TensorFeatures
 from tinyops.graph import Graph, Operator, live_ranges, state_of
 
-STATE, VARIABLES = "state", "variables"
+STATE, VARIABLES, INPUTS = "state", "variables", "inputs"
 PUSH, PUSH_SCRATCH = -2, "scratch of features"  # frames are pushed before step -1, in which the inputs are filled
 MOVE_KERNEL = Kernel("kernels/move.c", ("tinyops/kernels/movement.h",))
 
@@ -52,7 +55,6 @@ class Arena:
     scratch: Mapping[int, int]
     state: Span
     variables: Span
-    ring: Span
     push_scratch: Span
     inputs: Span
     outputs: Span
@@ -116,7 +118,6 @@ def plan_arena(
         {i: offsets[_scratch_name(graph.operators[i])] for i, low in enumerate(lowered) if low.scratch_bytes},
         state,
         _cover(state_of(graph), spans),
-        inputs if ring_is_input(features) else Span(state.offset + memory.state, memory.ring),
         Span(offsets.get(PUSH_SCRATCH, 0), memory.scratch),
         inputs,
         _cover(graph.outputs, spans),
@@ -146,8 +147,13 @@ def draw_arena(
         if stretch.streamed:  # the first line is what the features would keep
             memory, sizes[graph.inputs[0]] = FeatureMemory(), stretch.lines[0].row_bytes
     groups = _groups(graph, owner, ranges, sizes)
-    kept = {VARIABLES: PUSH}  # they outlive the pushing of frames
-    whole = {n: Buffer(n, size, kept.get(n, first), last) for n, (size, first, last, _) in groups.items()}
+    whole = {n: Buffer(n, size, first, last) for n, (size, first, last, _) in groups.items()}
+    if VARIABLES in whole:  # they outlive the pushing of frames
+        whole[VARIABLES] = replace(whole[VARIABLES], first=PUSH)
+    if not isinstance(features, TensorFeatures) and memory.kept:
+        inputs = whole[INPUTS]
+        last = inputs.last if is_used_up(features) else len(graph.operators)
+        whole[INPUTS] = replace(inputs, first=PUSH, last=max(inputs.last, last))
     buffers = [*whole.values()]
     for operator, low in zip(graph.operators, lowered, strict=True):
         if low.scratch_bytes:
@@ -212,9 +218,10 @@ def _overs(
     """Which buffers may lie over others: an operator's output over an input that nothing needs later."""
     group_of = {tensor: name for name, group in groups.items() for tensor in group[3]}
     for operator, low in zip(graph.operators, lowered, strict=True):
-        if len(low.calls) != 1:
+        call = low.main
+        if call is None:
             continue
-        call, written = low.calls[0], [a.tensor for a in low.calls[0].arguments if isinstance(a, Write)]
+        written = [a.tensor for a in call.arguments if isinstance(a, Write)]
         if len(written) != 1:
             continue
         upon = group_of.get(written[0])
@@ -255,7 +262,7 @@ def _groups(
 ) -> dict[str, _Group]:
     """Buffers: all inputs together, all outputs, all variables, every other storage by itself."""
     places: dict[int, tuple[str, int]] = {}
-    for name, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs), (VARIABLES, state_of(graph))):
+    for name, tensors in ((INPUTS, graph.inputs), ("outputs", graph.outputs), (VARIABLES, state_of(graph))):
         offset = 0
         for tensor in tensors:
             if tensor not in places:  # an output that is an input stays where it is

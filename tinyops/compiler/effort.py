@@ -10,10 +10,12 @@ from tinyops.compiler.compiled import CompiledModel, compile_model, least_ram, p
 from tinyops.compiler.costs import KERNEL_BYTES, UNKNOWN_BYTES, core_of
 from tinyops.compiler.lowered import Lowered
 from tinyops.compiler.lowering import check_model, lower_graph
+from tinyops.compiler.ops.coded import coded_bytes
 from tinyops.compiler.options import CompileOptions
 from tinyops.compiler.passes import run_passes
 from tinyops.compiler.rows.search import choose_stretch
 from tinyops.compiler.variants import choices, flash_bytes, predicted_instructions
+from tinyops.compiler.view import constant_values
 from tinyops.errors import DoesNotFit, SpecError
 from tinyops.features import Features, StagedFeatures
 from tinyops.graph import Graph, Operator
@@ -98,7 +100,8 @@ def least_of(graph: Graph, cpu: str) -> Least:
     """Bounds for any run of a graph's operators on a core; numbers are those of its operators, by index.
 
     Only operators with weights count: what others do may cost nothing where tensors share storage, or be fused. Weights
-    stay as long as they are, however they are arranged. An operator may lose its padding to a cut before it.
+    stay as long as they are, however they are arranged, but for those that can be coded. An operator may lose its
+    padding to a cut before it.
     """
     fewest = [0] * len(graph.operators)
     places = {operator.number: operator.index for operator in graph.operators}
@@ -126,4 +129,6 @@ def _as_passed(graph: Graph, cpu: str) -> Iterator[dict[int, int]]:
 def _weights(graph: Graph, operator: Operator) -> int:
     filters = operator.inputs[1] if operator.name in WEIGHTY and len(operator.inputs) > 1 else None
     tensor = graph.tensors[filters] if filters is not None else None
-    return tensor.bytes if tensor is not None and tensor.data is not None else 0
+    if tensor is None or tensor.data is None:
+        return 0
+    return coded_bytes(constant_values(tensor).reshape(1, -1)) if tensor.dtype == "int8" else tensor.bytes

@@ -74,7 +74,7 @@ def emit(
         ],
         "rows": stretch_values(stretch, graph, arena.rows) if stretch and arena.rows else None,
         "features": feature_values(
-            features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.ring.offset, arena.push_scratch.offset
+            features, graph.tensors[graph.inputs[0]], arena.state.offset, arena.push_scratch.offset
         ),
         "fills": fills(graph, [(i, arena.tensors[i].offset, arena.tensors[i].bytes) for i in state_of(graph)]),
     }
@@ -187,7 +187,7 @@ def _argument(graph: Graph, arena: Arena, operator: Operator, argument: Argument
     if isinstance(argument, Constant):
         return constant_name(operator, argument)
     if isinstance(argument, Scratch):
-        return f"({argument.ctype} *)(void *)(arena + {arena.scratch[operator.index]})"
+        return f"({argument.ctype} *)(void *)(arena + {arena.scratch[operator.index] + argument.offset})"
     if isinstance(argument, Expression):
         return argument.text
     if isinstance(argument, Place):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tinyops.features import Features, RawFeatures, StagedFeatures, TensorFeatures
+from tinyops.features import Features, FrameFeatures, RawFeatures, StagedFeatures, TensorFeatures
 from tinyops.features.code import front_code, front_headers, front_of, front_sources
 from tinyops.graph import Tensor
 
@@ -16,36 +16,30 @@ WINDOW_FILES = ("features/window.c", f"include/{WINDOW_HEADER}")
 
 @dataclass(frozen=True)
 class FeatureMemory:
-    """Bytes of features. Kept between inferences are the window's state, the front end's and the ring, in that order;
-    `scratch` is free but for the time of a push."""
+    """Bytes of features beside the window itself, which is the input tensor. Kept between inferences are the window's
+    state and the front end's, in that order; `scratch` is free but for the time of a push."""
 
     window: int = 0
     front: int = 0
-    ring: int = 0
     scratch: int = 0
 
     @property
-    def state(self) -> int:
+    def kept(self) -> int:
         return self.window + self.front
 
-    @property
-    def kept(self) -> int:
-        return self.state + self.ring
 
-
-def ring_is_input(features: Features) -> bool:
-    """A window of one frame needs no ring: the frame is the input tensor, until the model has run."""
-    return isinstance(features, RawFeatures) and features.window_frames == 1
+def is_used_up(features: FrameFeatures) -> bool:
+    """Whether a window has no row in common with the next, so that the model may write over it."""
+    return features.hop_rows >= features.rows
 
 
 def feature_memory(features: Features) -> FeatureMemory:
     if isinstance(features, TensorFeatures):
         return FeatureMemory()
-    ring = 0 if ring_is_input(features) else features.window_values
     if isinstance(features, RawFeatures):
-        return FeatureMemory(WINDOW_STATE_BYTES, ring=ring)
+        return FeatureMemory(WINDOW_STATE_BYTES)
     front = front_of(features)
-    return FeatureMemory(WINDOW_STATE_BYTES, front.state_bytes, ring, front.scratch_bytes)
+    return FeatureMemory(WINDOW_STATE_BYTES, front.state_bytes, front.scratch_bytes)
 
 
 def feature_files(features: Features) -> tuple[str, ...]:
@@ -66,8 +60,8 @@ def generated_files(features: Features) -> dict[str, str]:
     return front_code(features) if isinstance(features, StagedFeatures) else {}
 
 
-def feature_values(features: Features, tensor: Tensor, state: int, ring: int, scratch: int) -> dict[str, Any] | None:
-    """What the template needs; None for a model that takes tensors only. `state`, `ring`, `scratch` are offsets."""
+def feature_values(features: Features, tensor: Tensor, state: int, scratch: int) -> dict[str, Any] | None:
+    """What the template needs; None for a model that takes tensors only. `state` and `scratch` are offsets."""
     if isinstance(features, TensorFeatures):
         return None
     staged = isinstance(features, StagedFeatures)
@@ -82,8 +76,8 @@ def feature_values(features: Features, tensor: Tensor, state: int, ring: int, sc
         },
         "channels": features.channels(tensor.scale),
         "state": state,
-        "ring": ring,
-        "ring_is_input": ring_is_input(features),
+        "turns": features.rows > 1,
+        "used_up": is_used_up(features),
         "front": state + WINDOW_STATE_BYTES if staged else None,
         "scratch": scratch,
         "frame_samples": features.frame_samples if isinstance(features, StagedFeatures) else 1,

@@ -42,6 +42,13 @@ def quantise_multiplier(real: float) -> Multiplier:
     return Multiplier(0, 0) if shift < -31 else Multiplier(fixed, shift)
 
 
+def reduce_multiplier(real: float) -> tuple[int, int]:
+    """A factor as the interpreter scales sums of 64 bits: 15 bits of a multiplier, and a shift to the right."""
+    factor = quantise_multiplier(real)
+    reduced = min((factor.multiplier + (1 << 15)) >> 16, 0x7FFF)
+    return reduced, 15 - factor.shift
+
+
 def wrap_int32(value: int) -> int:
     return (value + 2**31) % 2**32 - 2**31
 

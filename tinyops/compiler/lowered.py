@@ -16,7 +16,7 @@ Field: TypeAlias = int | float | str | tuple["int | str", ...] | Mapping[str, "F
 CTYPES = MappingProxyType(
     {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
 )
-CTYPE_BYTES = MappingProxyType({"int8_t": 1, "int16_t": 2, "int32_t": 4, "uint32_t": 4})
+CTYPE_BYTES = MappingProxyType({"int8_t": 1, "uint8_t": 1, "int16_t": 2, "int32_t": 4, "uint32_t": 4})
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,20 @@ class Constant:
 class Scratch:
     """Pointer to `count` values in the arena that a kernel may use while it runs, at a multiple of 16.
 
-    One a call at most.
+    All of an operator's lie in one buffer, each `offset` bytes into it; those of one call share no byte.
     """
 
     ctype: str
     count: int
+    offset: int = 0
 
     @property
     def bytes(self) -> int:
         return self.count * CTYPE_BYTES[self.ctype]
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.bytes
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Expression:
     text: str
 
 
+Tensors = (Read, Write, Update, Place)
 Argument: TypeAlias = Read | Write | Update | Constant | Scratch | Place | Expression
 
 
@@ -138,7 +144,13 @@ class Lowered:
     @property
     def scratch_bytes(self) -> int:
         """The most scratch that one of its calls needs."""
-        return max((a.bytes for call in self.calls for a in call.arguments if isinstance(a, Scratch)), default=0)
+        return max((a.end for call in self.calls for a in call.arguments if isinstance(a, Scratch)), default=0)
+
+    @property
+    def main(self) -> Call | None:
+        """The only call that touches tensors, where there is one such: others then make ready what it reads."""
+        touching = [call for call in self.calls if any(isinstance(a, Tensors) for a in call.arguments)]
+        return touching[0] if len(touching) == 1 else None
 
     @property
     def constants(self) -> tuple[Constant, ...]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from tinyops.compiler.constraints import first_broken
 from tinyops.compiler.lowered import Lowered
-from tinyops.compiler.ops import OPERATORS
+from tinyops.compiler.ops import INT16, OPERATORS, kind_of
 from tinyops.compiler.view import OperatorView
 from tinyops.errors import SpecError
 from tinyops.graph import KEEPERS, Graph, touched
 
 QUANTISE_HINT = "quantise the model to int8 throughout: full-integer conversion with a representative dataset"
 CONVERT_AGAIN = "convert the original model again, with TFLITE_BUILTINS_INT8 and a representative dataset"
+INT16_HINT = (
+    "quantise with int8 activations, or take an operator that has int16: docs/reference/operators.md lists them"
+)
 WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 MOST_PROBLEMS = 20
 MOST_COMPUTED = 1100  # each pair of them is looked at when memory is planned
@@ -28,7 +31,13 @@ def lower_graph(graph: Graph, cpu: str) -> tuple[tuple[Lowered, ...], ...]:
         shown = problems[:MOST_PROBLEMS] + ([(f"and {more} more", "")] if more > 0 else [])
         hints = list(dict.fromkeys(hint for _, hint in problems if hint))
         raise SpecError("\n".join(f"{graph.name}: {text}" for text, _ in shown), hint="; ".join(hints[:3]))
-    return tuple(OPERATORS[view.operator.name].candidates(view) for view in views)
+    return tuple(_candidates(view) for view in views)
+
+
+def _candidates(view: OperatorView) -> tuple[Lowered, ...]:
+    kind = kind_of(view)
+    assert kind is not None  # or it would be a problem
+    return kind.candidates(view)
 
 
 def check_model(graph: Graph) -> None:
@@ -58,7 +67,7 @@ def check_model(graph: Graph) -> None:
 
 
 def _check_widths(graph: Graph) -> None:
-    """Names the two ways of quantising that are not int8, where layers with weights show them."""
+    """Names the way of quantising that is not int8, where layers with weights show it."""
     for operator in graph.operators:
         if operator.name not in WEIGHTED:
             continue
@@ -69,21 +78,18 @@ def _check_widths(graph: Graph) -> None:
                 "models are compiled",
                 hint=f"uint8 weights do not become int8 without loss: {CONVERT_AGAIN}",
             )
-        if any(t.dtype == "int16" and t.data is None for t in operands):
-            raise SpecError(
-                f"{graph.name}: {operator} has int16 activations (16x8 quantisation); only models with int8 "
-                "activations are compiled",
-                hint=CONVERT_AGAIN,
-            )
 
 
 def _problem(view: OperatorView) -> tuple[str, str] | None:
     """What is wrong with an operator, and what to do."""
-    kind = OPERATORS.get(view.operator.name)
+    kind = kind_of(view)
     if kind is None:
         return f"{view}: not supported", f"supported are {', '.join(sorted(OPERATORS))}"
     broken = first_broken(view, kind.constraints)
     if broken is None:
         return None
     constraint, found = broken
+    if view.operator.name not in INT16 and any(t.dtype == "int16" and t.data is None for t in view.inputs):
+        found += "; it has no kernel of int16 activations"
+        return f"{view}: supported is: {constraint.sentence}; here: {found}", INT16_HINT
     return f"{view}: supported is: {constraint.sentence}; here: {found}", constraint.advice

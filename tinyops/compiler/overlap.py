@@ -82,6 +82,17 @@ def _windowed(p: Params) -> list[int | None]:
     return [window_distance(p["window"])]
 
 
+def _of_two_bytes(window: Params) -> dict[str, int]:
+    return {**window, "in_c": 2 * window["in_c"], "out_c": 2 * window["out_c"]}
+
+
+def _windowed_int16(p: Params) -> list[int | None]:
+    """Values of two bytes; a window that goes through scratch has been read when its pixel is written."""
+    pixels = _of_two_bytes(p["window"])
+    gathers = "pointwise" in p and not p["pointwise"]
+    return [buffered_distance(pixels, 1) if gathers else window_distance(pixels)]
+
+
 def _by_channels(p: Params) -> list[int | None]:
     """Taken by columns, the output lies exactly over an input of the same shape or nowhere."""
     g = p["window"]
@@ -117,6 +128,7 @@ def _in_place(_p: Params) -> list[int | None]:
 
 _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
+    "tinyops_conv_2d_coded": lambda p: [window_distance(p["window"], p["pixels"])],
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
     "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
@@ -124,11 +136,21 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_lstm": _recurrent,
     "tinyops_lstm_packed": _recurrent,
     "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
+    "tinyops_conv_2d_int16": _windowed_int16,
+    "tinyops_conv_2d_int16_packed": lambda p: [buffered_distance(_of_two_bytes(p["window"]), 2)],
+    "tinyops_depthwise_int16": _windowed_int16,
+    "tinyops_wide_sums": _windowed_int16,
+    "tinyops_average_pool_2d_int16": _windowed_int16,
+    "tinyops_max_pool_2d_int16": _windowed_int16,
+    "tinyops_mean_int16": _in_place,
+    "tinyops_sum_int16": _elementwise,
+    "tinyops_mul_int16": _elementwise,
     "tinyops_average_pool_2d": _windowed,
     "tinyops_max_pool_2d": _windowed,
     "tinyops_average_pool_2d_packed": _windowed,
     "tinyops_max_pool_2d_packed": _windowed,
     "tinyops_fully_connected": _dense,
+    "tinyops_fully_connected_coded": _dense,
     "tinyops_fully_connected_packed": _dense,
     "tinyops_fully_connected_eights": _dense,
     "tinyops_add": _elementwise,

@@ -12,6 +12,7 @@ from itertools import combinations
 
 from tinyops.compiler.costs import INSTRUCTIONS, KERNEL_BYTES, STACK_BYTES, UNKNOWN, UNKNOWN_BYTES, core_of
 from tinyops.compiler.lowered import Call, Field, Lowered
+from tinyops.compiler.ops.coded import is_coded
 from tinyops.compiler.passes.reorder import problem_of
 from tinyops.compiler.sharing import share_storage
 from tinyops.compiler.work import counts_of, elements_of
@@ -67,6 +68,8 @@ def stack_bytes(lowered: Sequence[Lowered], cpu: str) -> int:
 
 def choices(graph: Graph, candidates: Sequence[Sequence[Lowered]], cpu: str, prefer: str) -> tuple[Chosen, ...]:
     """The best choice for a preference. For `ram`, where only the planner knows the arena, all that may be it."""
+    if prefer in ("balanced", "ram"):
+        candidates = coded_where_it_pays(graph, candidates, cpu)
     if all(len(ways) == 1 for ways in candidates):
         return (tuple(ways[0] for ways in candidates),)
     sets = list(_sets(_ways(graph, candidates, cpu), cpu))
@@ -81,6 +84,22 @@ def choices(graph: Graph, candidates: Sequence[Sequence[Lowered]], cpu: str, pre
         totals = (found["ram"], lean, *found.values())
         return tuple({tuple(map(id, total.ways)): total.lowered for total in totals}.values())
     return (found[prefer].lowered,)
+
+
+def coded_where_it_pays(
+    graph: Graph, candidates: Sequence[Sequence[Lowered]], cpu: str
+) -> tuple[tuple[Lowered, ...], ...]:
+    """The ways that store weights of few values as codes, or those that do not: whichever need less flash.
+
+    Nobody's weights have so few values by chance. Who made them so wants them small, and knows that looking them up
+    takes time: that time is no part of a balance.
+    """
+    coded = tuple(tuple(way for way in ways if is_coded(way)) or tuple(ways) for ways in candidates)
+    plain = tuple(tuple(way for way in ways if not is_coded(way)) for ways in candidates)
+    if coded == plain:
+        return plain
+    least = [min(picked(_by_size).flash for picked in _sets(_ways(graph, one, cpu), cpu)) for one in (coded, plain)]
+    return coded if least[0] < least[1] else plain
 
 
 # -- totals --------------------------------------------------------------------------------------

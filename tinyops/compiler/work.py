@@ -58,6 +58,13 @@ def _conv_2d(p: Params) -> Counts:
     return pixels * g["out_c"], inside * g["out_c"] * g["kernel_h"], edge, pixels * g["out_c"] * taps * g["in_c"]
 
 
+def _conv_2d_coded(p: Params) -> Counts:
+    """As of the plain one, and weights that are decoded."""
+    g = p["window"]
+    times = -(-g["out_h"] * g["out_w"] // p["pixels"])
+    return *_conv_2d(p), times * g["out_c"] * g["kernel_h"] * g["kernel_w"] * g["in_c"]
+
+
 def _conv_2d_packed(p: Params) -> Counts:
     """Pairs of pixels; blocks of two pixels by two filters and steps of four values in them; rows of windows, values
     that are gathered: straight, or through a copy; outputs limited."""
@@ -102,6 +109,30 @@ def _depthwise_3x3(p: Params) -> Counts:
     first, second = (pairs, 0) if g["stride_w"] == 1 else (0, pairs)
     limited = _clamped(p, rows * g["out_w"])
     return g["out_c"], rows, first, second, loaded, loaded * g["in_w"], limited
+
+
+def _gathered(p: Params) -> Counts:
+    """Rows of windows that are copied, and values of these."""
+    g = p["window"]
+    rows = 0 if p["pointwise"] else g["out_h"] * g["out_w"] * g["kernel_h"]
+    return rows, 0 if p["pointwise"] else g["out_h"] * g["out_w"] * p["filter_values"]
+
+
+def _conv_2d_int16(p: Params) -> Counts:
+    """Pixels, values of these, fours of filters, values of those, outputs; rows and values of windows."""
+    g, values = p["window"], p["filter_values"]
+    pixels = g["out_h"] * g["out_w"]
+    fours = pixels * -(-g["out_c"] // 4)
+    return pixels, pixels * values, fours, fours * values, pixels * g["out_c"], *_gathered(p)
+
+
+def _conv_2d_int16_packed(p: Params) -> Counts:
+    """Pixels, values of these, blocks of two pixels by two filters, steps of four values in them; rows and values of
+    windows."""
+    g, values = p["window"], p["filter_values"]
+    pixels = g["out_h"] * g["out_w"]
+    blocks = _half(pixels) * _half(g["out_c"])
+    return pixels, pixels * values, blocks, blocks * values // 4, *_gathered(p)
 
 
 def _dense(p: Params) -> Counts:
@@ -160,18 +191,31 @@ def _elementwise(p: Params) -> Counts:
     return math.prod(extent), math.prod(extent[:3])
 
 
+def _weights(p: Params) -> Counts:
+    return (p["count"],)
+
+
 def _blocks(p: Params) -> Counts:
     return (p["blocks"],)
 
 
 COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_conv_2d": _conv_2d,
+    "tinyops_conv_2d_coded": _conv_2d_coded,
     "tinyops_conv_2d_packed": _conv_2d_packed,
     "tinyops_conv_2d_lanes": _conv_2d_lanes,
     "tinyops_depthwise_conv_2d": _depthwise_conv_2d,
     "tinyops_depthwise_3x3": _depthwise_3x3,
     "tinyops_depthwise_3x3_lanes": _depthwise_3x3,
+    "tinyops_conv_2d_int16": _conv_2d_int16,
+    "tinyops_conv_2d_int16_packed": _conv_2d_int16_packed,
+    "tinyops_depthwise_int16": _depthwise_conv_2d,
+    "tinyops_average_pool_2d_int16": _pool,
+    "tinyops_max_pool_2d_int16": _pool,
+    "tinyops_sum_int16": _elementwise,
+    "tinyops_mul_int16": _elementwise,
     "tinyops_fully_connected": _dense,
+    "tinyops_fully_connected_coded": _dense,
     "tinyops_fully_connected_packed": _dense_packed,
     "tinyops_fully_connected_eights": _dense_eights,
     "tinyops_lstm": _recurrent,
@@ -189,4 +233,5 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_add_packed": _elementwise,
     "tinyops_sub_packed": _elementwise,
     "tinyops_move": _blocks,
+    "tinyops_decode": _weights,
 }

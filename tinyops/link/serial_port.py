@@ -29,7 +29,7 @@ class SerialStream:
         `settle_s` is how long nothing may be said to a board that is reset by opening its line.
         """
         self._name, self.received = port, 0
-        serial = _pyserial()
+        serial = require_pyserial()
         try:
             self._line = serial.Serial(port, baud, timeout=0, exclusive=True)
             time.sleep(settle_s)
@@ -61,7 +61,7 @@ class SerialStream:
         return data
 
     def write(self, data: bytes, timeout_s: float) -> None:
-        serial = _pyserial()
+        serial = require_pyserial()
         try:
             self._line.write_timeout = max(timeout_s, 0.001)
             self._line.write(data)
@@ -72,11 +72,14 @@ class SerialStream:
 
     def set_baud(self, baud: int) -> None:
         """Raises LinkClosed."""
-        serial = _pyserial()
+        serial = require_pyserial()
         try:
             self._line.baudrate = baud
         except (serial.SerialException, OSError, ValueError) as error:
             raise LinkClosed(f"{self._name}: does not take {baud} baud: {error}") from error
+
+    def fileno(self) -> int:
+        return int(self._line.fileno())
 
     def close(self) -> None:
         self._line.close()
@@ -84,7 +87,7 @@ class SerialStream:
 
 def serial_number(port: str) -> str | None:
     """What the board at a port calls itself on USB; None where that is not known."""
-    _pyserial()
+    require_pyserial()
     from serial.tools import list_ports
 
     here = Path(port).resolve()
@@ -93,7 +96,7 @@ def serial_number(port: str) -> str | None:
 
 def usb_ports() -> list[str]:
     """The serial lines of what is plugged in on USB."""
-    _pyserial()
+    require_pyserial()
     from serial.tools import list_ports
 
     return sorted(p.device for p in list_ports.comports() if p.vid is not None)
@@ -104,7 +107,8 @@ def _lines_there() -> str:
     return f"plugged in: {', '.join(found)}" if found else "nothing is plugged in on USB; is it a cable for data?"
 
 
-def _pyserial() -> Any:
+def require_pyserial() -> Any:
+    """Raises ToolError."""
     try:
         import serial
     except ImportError as error:

@@ -45,7 +45,7 @@ def project_of(
     repository: Repository, fleet: Fleet, target: Target, catalog: Mapping[str, Board]
 ) -> Mapping[str, bytes]:
     """The firmware project of a kind of board, or of a part of a chain, as its firmware step has it."""
-    binding, chain = target.binding, chain_facts(fleet, target).get("chain")
+    binding, chain = target.binding, chain_facts(fleet, target, catalog).get("chain")
     board = catalog[target.board].built_with(binding.framework)
     contract = contract_for(repository, target.model, board)
     return render_project(

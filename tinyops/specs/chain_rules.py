@@ -11,12 +11,14 @@ from tinyops.documents import closest
 from tinyops.documents.reading import Loc
 from tinyops.specs.board_rules import UNKNOWN, Unknown, bound_faults
 from tinyops.specs.chain import Chain, ChainLink, Part, SplitWish
+from tinyops.specs.chain_boards import lacks_line, links_of, no_part
 from tinyops.specs.dataset import Signal
 from tinyops.specs.faults import Fault
 from tinyops.specs.model import FleetSpec, LinkSensor
 
 _CHAIN: Loc = ("spec", "chain")
 _SENSOR = "sensor: {kind: stream}"
+RECEIVES, SENDS = 0, 1  # of `links_of`
 _BYTES_S_MAX, _MS_MAX, _RADIO_BYTES_MAX, _OPERATORS_MAX = 10**10, 86_400_000, 2**40, 65_536  # as split.json has them
 
 
@@ -52,10 +54,13 @@ def _part_faults(
     if board is None:
         yield Fault((*loc, "board"), f"no board {part.board!r} in the catalogue", closest(part.board, catalog))
         return
-    why = _no_part(board, part)
+    why = no_part(board, part)
     if why:
         yield Fault((*loc, "board"), f"{board.name} cannot be a part of a chain: {why}", _able(catalog))
         return
+    if number < len(chain.parts) - 1 and not links_of(board, part)[SENDS]:
+        what = f"{board.name} can only be the last part of a chain: it sends nothing to another"
+        yield Fault((*loc, "board"), what, f"boards that send: {_having(catalog, SENDS)}")
     linked = isinstance(part.sensor, LinkSensor)
     yield from bound_faults(loc, part, board, UNKNOWN if linked else signal, catalog)
     if number == 0 and linked:
@@ -72,26 +77,15 @@ def _sensor_place(loc: Loc, part: Part) -> Loc:
     return (*loc, "sensor") if "sensor" in part.model_fields_set else (*loc, "name")
 
 
-def _no_part(board: Board, part: Part) -> str:
-    """Why a board runs no part, whatever its links; "" where it does."""
-    framework = part.framework or next(iter(board.spec.frameworks), None)
-    if framework not in (None, "bare-metal"):
-        return f"there is no {framework} firmware of a part"
-    if board.spec.model_form == "linked":
-        return "its model is linked into its firmware, and a part's must be switched with those of the others"
-    links = board.spec.chain_links
-    return "" if links.receives or links.sends else "it has no link to another board"
-
-
 def _able(catalog: Mapping[str, Board]) -> str:
-    able = [name for name, board in sorted(catalog.items()) if _links_of(board)]
+    able = [name for name, board in sorted(catalog.items()) if not no_part(board)]
     return f"boards that can: {', '.join(able) or 'none'}"
 
 
-def _links_of(board: Board) -> tuple[LinkKind, ...]:
-    links = board.spec.chain_links
-    plain = next(iter(board.spec.frameworks), None) in (None, "bare-metal")
-    return (*links.receives, *links.sends) if plain else ()
+def _having(catalog: Mapping[str, Board], way: int, kind: LinkKind | None = None) -> str:
+    """Boards that send or receive over such a link, or over any."""
+    links = {name: links_of(board)[way] for name, board in sorted(catalog.items()) if not no_part(board)}
+    return ", ".join(n for n, has in links.items() if has and kind in (None, *has)) or "none in this version"
 
 
 # -- links ---------------------------------------------------------------------------------------
@@ -114,6 +108,7 @@ def _links_faults(chain: Chain, catalog: Mapping[str, Board]) -> Iterator[Fault]
         yield from _rate_faults(loc, link)
         yield from _kind_faults(loc, link, sender, receiver, catalog)
         yield from _baud_faults(loc, link, (sender, receiver), catalog)
+    yield from _line_faults(chain, catalog)
 
 
 def _rate_faults(loc: Loc, link: ChainLink) -> Iterator[Fault]:
@@ -131,15 +126,26 @@ def _kind_faults(
     loc: Loc, link: ChainLink, sender: Part, receiver: Part, catalog: Mapping[str, Board]
 ) -> Iterator[Fault]:
     """Whether both boards have such a link; what is no part at all was said already."""
-    for part, does, verb in ((sender, "sends", "sends over"), (receiver, "receives", "receives over")):
+    for part, way, verb in ((sender, SENDS, "sends over"), (receiver, RECEIVES, "receives over")):
         board = catalog.get(part.board)
-        if board is None or _no_part(board, part):
+        if board is None or no_part(board, part):
             continue
-        has: tuple[LinkKind, ...] = getattr(board.spec.chain_links, does)
-        if link.kind not in has:
+        has = links_of(board, part)[way]
+        if link.kind not in has and (has or way == RECEIVES):  # what sends nothing was said already
             message = f"{board.name} {verb} {', '.join(has) or 'nothing'}, not {link.kind}"
-            having = [n for n, b in sorted(catalog.items()) if link.kind in getattr(b.spec.chain_links, does)]
-            yield Fault((*loc, "kind"), message, f"boards that do: {', '.join(having) or 'none in this version'}")
+            yield Fault((*loc, "kind"), message, f"boards that do: {_having(catalog, way, link.kind)}")
+
+
+def _line_faults(chain: Chain, catalog: Mapping[str, Board]) -> Iterator[Fault]:
+    """A line over USB ends in a board that hosts such devices; what is no part at all was said already."""
+    if any(part.board not in catalog or no_part(catalog[part.board], part) for part in chain.parts):
+        return
+    for number in range(len(chain.links)):
+        if lacks_line(chain, number, catalog):
+            board, after = chain.parts[number].board, chain.parts[number + 1].board
+            message = f"{board}'s line is USB's, which {after} cannot take, and it has no other on pins left"
+            hint = "put a board with an operating system after it, or another kind of link between them"
+            yield Fault((*_CHAIN, "links", number, "kind"), message, hint)
 
 
 def _baud_faults(loc: Loc, link: ChainLink, ends: tuple[Part, Part], catalog: Mapping[str, Board]) -> Iterator[Fault]:

@@ -15,7 +15,7 @@ from tinyops.specs.faults import Fault
 from tinyops.specs.layers import AutoencoderArchitecture, LayersArchitecture, PythonArchitecture, TfliteArchitecture
 from tinyops.specs.model import ModelSpec
 from tinyops.specs.rewriting import SIZES, shallower, widened
-from tinyops.specs.squeeze import VARIANTS_LIMIT, Squeeze, Variant, VariantGrid
+from tinyops.specs.squeeze import QUANTISED, VARIANTS_LIMIT, Squeeze, VariantGrid
 
 VARIANTS: Loc = ("spec", "squeeze", "variants")
 _PASSED = ("width", "depth")  # to a Python function
@@ -77,6 +77,7 @@ def _special(grid: VariantGrid) -> list[str]:
 
 def _idle_faults(spec: ModelSpec, place: int, grid: VariantGrid) -> Iterator[Fault]:
     architecture = spec.architecture.model_dump(mode="json")
+    yield from _few_faults(place, grid)
     if isinstance(spec.architecture, PythonArchitecture):
         for name in _PASSED:
             if getattr(grid, name) != (1.0,) and name in spec.architecture.args:
@@ -93,6 +94,20 @@ def _idle_faults(spec: ModelSpec, place: int, grid: VariantGrid) -> Iterator[Fau
             sizes = hidden_sizes(narrowest)
             why = f"no hidden layer has more than {max(sizes)}" if sizes else "no hidden layer has any"
             yield _idle(place, grid, "prune_channels", number, f"{share:g} of filters and units are none: {why}")
+
+
+def _few_faults(place: int, grid: VariantGrid) -> Iterator[Fault]:
+    """Of weights of few values, which are learnt with the rounding of int8."""
+    kind = next((kind for kind in grid.weights if kind != "int8"), None)
+    if kind is None:
+        return
+    if any(grid.quantisation_aware):
+        message = f"quantisation_aware: weights of {kind} are learnt with all of its rounding already"
+        hint = "remove it, or give it a variant of its own"
+        yield Fault((*VARIANTS, place, "quantisation_aware"), message, hint, key=True)
+    if grid.activations == "int16":
+        message = f"activations: no kernel of int16 activations looks weights of {kind} up"
+        yield Fault((*VARIANTS, place, "activations"), message, "leave one of the two out", key=True)
 
 
 def _idle(place: int, grid: VariantGrid, name: str, number: int, why: str) -> Fault:
@@ -132,7 +147,7 @@ def teacher_faults(
             continue
         loc: Loc = (*VARIANTS, place, "teacher")
         if grid.teacher in models:
-            if grid.teacher == name and any(v == Variant(per=v.per, teacher=name) for v in grid.variants):
+            if grid.teacher == name and any(v.settings.keys() - QUANTISED == {"teacher"} for v in grid.variants):
                 yield Fault(loc, "a model does not teach itself", "name a larger one, or make this variant smaller")
             else:
                 yield from _teacher_faults(loc, name, grid.teacher, models, datasets)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tinyops.artifacts import Progress
 from tinyops.files import JsonObject, pretty_json, write_atomic
 from tinyops.recordings import Windows, some_windows
+from tinyops.specs.squeeze import Variant
 from tinyops.squeeze.calibration import calibration_order, require_windows
 from tinyops.squeeze.convergence import TOLERANCE, WINDOWS_LIMIT, Growth, settled
 from tinyops.squeeze.int8_graph import Int8Interface
@@ -72,18 +73,18 @@ class Calibration:
 
 
 def quantise_trained(
-    model: Path, task: Task, per: str, out: Path, report: Report
+    model: Path, task: Task, variant: Variant, out: Path, report: Report
 ) -> tuple[Calibration, dict[Side, Measured]]:
     """Writes `int8.tflite`, and measures the float model by side: on the test's, and on the validation side, if any.
 
-    `per` says what of the weights has a scale. Raises SpecError for too little data.
+    Raises SpecError for too little data.
     """
     windows, sides = task.windows("train"), {side: task.windows(side) for side in task.judged}
     few = require_windows(windows, task.classes, task.learned)
     offered = some_windows(windows, calibration_order(windows)[: 2 * WINDOWS_LIMIT])
     evaluate = np.concatenate([task.float_inputs(its) for its in sides.values()])
     ranges, steps, (low, high), outputs = _call_worker(
-        model, (task.float_inputs(offered), evaluate), (out, per), report
+        model, (task.float_inputs(offered), evaluate), (out, variant), report
     )
     number = len(low)
     used, spare = (some_windows(offered, np.arange(*ends)) for ends in ((0, number), (number, len(offered))))
@@ -95,13 +96,14 @@ def quantise_trained(
 
 
 def _call_worker(
-    model: Path, windows: tuple[Any, Any], wanted: tuple[Path, str], report: Report
+    model: Path, windows: tuple[Any, Any], wanted: tuple[Path, Variant], report: Report
 ) -> tuple[JsonObject, tuple[Growth, ...], tuple[NDArray[np.float32], NDArray[np.float32]], Any]:
     """The ranges and how they grew, the extremes of each window, the float model's outputs.
 
-    `windows` are inputs on offer, and those to have outputs for; `wanted` the folder, and what has a scale of weights.
+    `windows` are inputs on offer, and those to have outputs for; `wanted` the folder, and how to quantise.
     """
-    out, per = wanted
+    out, variant = wanted
+    precision = {"per": variant.per, "activations": variant.activations}
 
     def on_event(event: Event) -> None:
         if "progress" in event:
@@ -115,7 +117,7 @@ def _call_worker(
         paths["extremes"] = str(folder / "extremes.npz")
         result = call_worker(
             "tinyops.squeeze.quantise_worker",
-            {"model": str(model.resolve()), "int8": str(out / "int8.tflite"), "per": per, **paths},
+            {"model": str(model.resolve()), "int8": str(out / "int8.tflite"), **precision, **paths},
             what="quantising",
             timeout_s=QUANTISE_TIMEOUT_S,
             on_event=on_event,

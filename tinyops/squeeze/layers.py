@@ -18,7 +18,8 @@ WORST = 5
 SQNR_LIMIT_DB = 99.0  # an error of nothing, and a signal of nothing
 DB_DIGITS, SHARE_DIGITS = 1, 6
 LOST_DB_MIN = 0.1  # less is no loss
-_LOWEST, _HIGHEST = -129.5, 128.5  # a step beyond the range is rounding: a softmax's one is 256 of 255 steps
+# A step beyond the range is rounding: a softmax's one is 256 of 255 steps.
+_RANGES = {"int8": (-129.5, 128.5), "int16": (-32769.5, 32768.5)}
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,16 @@ class Tally:
     clipped: int = 0
     values: int = 0
 
-    def add(self, wanted: NDArray[np.float32], found: NDArray[np.int8], tensor: Tensor) -> None:
-        """`wanted` is the float model's tensor, `found` the int8 model's."""
+    def add(self, wanted: NDArray[np.float32], found: NDArray[np.int8 | np.int16], tensor: Tensor) -> None:
+        """`wanted` is the float model's tensor, `found` the quantised model's."""
         assert tensor.quantisation is not None
         scale, zero = tensor.quantisation.scales[0], tensor.quantisation.zero_points[0]
+        lowest, highest = _RANGES[tensor.dtype]
         exact = wanted.astype(np.float64).reshape(-1)
         steps = exact / scale + zero
         self.signal += float((exact**2).sum())
         self.error += float(((exact - (found.astype(np.float64).reshape(-1) - zero) * scale) ** 2).sum())
-        self.clipped += int(((steps < _LOWEST) | (steps > _HIGHEST)).sum())
+        self.clipped += int(((steps < lowest) | (steps > highest)).sum())
         self.values += exact.size
 
     @property
@@ -77,7 +79,7 @@ def comparable(float_graph: Graph, graph: Graph) -> dict[int, int]:
     return {
         index: wanted[key]
         for key, index in found.items()
-        if key in wanted and graph.tensors[index].dtype == "int8" and graph.tensors[index].quantisation is not None
+        if key in wanted and graph.tensors[index].dtype in _RANGES and graph.tensors[index].quantisation is not None
     }
 
 
@@ -95,9 +97,10 @@ def _computed(graph: Graph) -> dict[tuple[str, int], int]:
 def layer_errors(graph: Graph, tallies: Mapping[int, Tally]) -> tuple[LayerError, ...]:
     """One for each operator whose output was compared, in the graph's order."""
     found = []
+    tallies = _through_conversions(graph, tallies)
     for operator in graph.operators:
         output = operator.outputs[0]
-        if output not in tallies:
+        if output not in tallies or (operator.name == "QUANTIZE" and output not in graph.outputs):
             continue
         before = [tallies[i].sqnr_db for i in operator.inputs if i is not None and i in tallies]
         its = tallies[output]
@@ -115,6 +118,16 @@ def layer_errors(graph: Graph, tallies: Mapping[int, Tally]) -> tuple[LayerError
             )
         )
     return tuple(found)
+
+
+def _through_conversions(graph: Graph, tallies: Mapping[int, Tally]) -> Mapping[int, Tally]:
+    """What another type or scale is made of has no float tensor of its own: it stands where its source stands."""
+    found = dict(tallies)
+    for operator in graph.operators:
+        source, output = operator.inputs[0], operator.outputs[0]
+        if operator.name == "QUANTIZE" and output not in found and source in found:
+            found[output] = found[source]
+    return found
 
 
 def worst(errors: Sequence[LayerError]) -> list[JsonObject]:

@@ -21,30 +21,35 @@ from tinyops.worker import Emit
 
 Ranges = dict[str, tuple[float, float]]
 
+# What stays int8 among int16 activations: the model's ends, so that windows, links and results are those of an int8
+# model, and what makes a result of 256 steps anyway.
+OF_INT8 = ("INPUT", "OUTPUT", "SOFTMAX")
+
 
 def quantise(request: JsonObject, emit: Emit) -> JsonObject:
     """Writes the int8 model, the float model's outputs, and the extremes of the windows that calibrated.
 
     Returns the ranges by tensor name, in the order of the extremes, and how they grew. Request: `model` (float
     .tflite), `calibrate` (.npy of inputs [N, …], the most telling first) and `evaluate`, `int8`, `outputs` and
-    `extremes` (paths to write), `per` (`channel` or `tensor`: what has a scale of weights).
+    `extremes` (paths to write), `per` (`channel` or `tensor`: what has a scale of weights), `activations` (`int8` or
+    `int16`).
     """
     model = Path(request["model"]).read_bytes()
     found = find_ranges(model, np.load(request["calibrate"], mmap_mode="r", allow_pickle=False), emit)
     np.savez(request["extremes"], low=found.low, high=found.high)
-    write_atomic(Path(request["int8"]), quantised(model, found.ranges, per=request["per"]))
+    write_atomic(Path(request["int8"]), quantised(model, found.ranges, request["per"], request["activations"]))
     evaluate = np.load(request["evaluate"], allow_pickle=False)
     np.save(request["outputs"], run_float(model, evaluate), allow_pickle=False)
     return {"ranges": {name: list(r) for name, r in found.ranges.items()}, "steps": [s.to_json() for s in found.steps]}
 
 
-def quantised(model: bytes, ranges: Ranges, *, per: str = "channel") -> bytes:
-    """The full-integer int8 .tflite: weights per channel or per tensor, activations per tensor, int8 in and out."""
+def quantised(model: bytes, ranges: Ranges, per: str = "channel", activations: str = "int8") -> bytes:
+    """The full-integer .tflite: int8 weights per channel or per tensor, int8 or int16 activations, int8 in and out."""
     from ai_edge_quantizer import quantizer
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        worker = quantizer.Quantizer(model, _recipe(per))
+        worker = quantizer.Quantizer(model, _recipe(per, activations))
         shapes = {d["name"]: len(d["shape"]) for d in float_interpreter(model, keep_all=False).get_tensor_details()}
         statistics = {
             name: {"min": _filled(low, shapes[name]), "max": _filled(high, shapes[name])}
@@ -57,12 +62,21 @@ def quantised(model: bytes, ranges: Ranges, *, per: str = "channel") -> bytes:
     return bytes(result.quantized_model)
 
 
-def _recipe(per: str) -> Any:
+def _recipe(per: str, activations: str) -> Any:
     from ai_edge_quantizer import qtyping, recipe_manager
 
     made = recipe_manager.RecipeManager()
     granularity = {"channel": qtyping.QuantGranularity.CHANNELWISE, "tensor": qtyping.QuantGranularity.TENSORWISE}
-    made.add_static_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, 8, 8, weight_granularity=granularity[per])
+
+    def quantise(operator: Any, bits: int) -> None:
+        made.add_static_config(".*", operator, bits, 8, weight_granularity=granularity[per])
+
+    if activations == "int8":
+        quantise(qtyping.TFLOperationName.ALL_SUPPORTED, 8)
+        return made.get_quantization_recipe()
+    quantise(qtyping.TFLOperationName.ALL_SUPPORTED, 16)
+    for name in OF_INT8:
+        quantise(qtyping.TFLOperationName[name], 8)
     return made.get_quantization_recipe()
 
 

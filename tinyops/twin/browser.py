@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
-import secrets
-import signal
 import struct
-import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyops.errors import ToolError
@@ -20,16 +15,14 @@ from tinyops.files import MIB, digest_bytes, digest_json, read_bounded
 from tinyops.link import Hello, LinkClosed, LinkError, Result, Stats, Tensor, Timing
 from tinyops.link.protocol import LINK_VERSION
 from tinyops.manifest.contract import ABI
-from tinyops.process import find_tool
+from tinyops.twin.chromium import first_line, limit, open_browser, open_page
 from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, Bare, Boot
+from tinyops.twin.page_part import PART, PagePart, boot_part
 from tinyops.twin.page_server import read_page, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = "chromium"
-CHROMIUM_HINT = "on Debian or Ubuntu: apt-get install chromium"
-PLAYWRIGHT_HINT = "pip install 'tinyops[browser]' (no browser is downloaded: Debian's Chromium is used)"
 MODULE_LIMIT_BYTES = 64 * MIB
 NOT_COUNTED = "instructions: a browser does not let a page count them"
 TICK_HZ = 1  # nothing is counted
@@ -118,11 +111,11 @@ class BrowserLink:
     def _ask(self, call: str, data: bytes = b"", timeout_s: float | None = None) -> Any:
         from playwright.sync_api import Error
 
-        with _limit(timeout_s or INVOKE_TIMEOUT_S, self._mark):
+        with limit(timeout_s or INVOKE_TIMEOUT_S, self._mark):
             try:
                 found = self._page.evaluate(ASK, [call, base64.b64encode(data).decode()])
             except Error as error:
-                raise LinkClosed(f"{self._name}: the page is gone: {_first_line(error)}") from error
+                raise LinkClosed(f"{self._name}: the page is gone: {first_line(error)}") from error
         if "fault" in found:
             raise LinkError(found["fault"])
         return found["answer"]
@@ -145,82 +138,19 @@ class BrowserBoard(Bare):
 
 
 @contextlib.contextmanager
-def boot(what: Boot) -> Iterator[BrowserBoard]:
-    """The released page with the model's module. Raises ToolError where Chromium or Playwright is missing."""
+def boot(what: Boot) -> Iterator[BrowserBoard | PagePart]:
+    """The released page with the model's module; of a part of a chain a board with a line.
+
+    Raises ToolError where Chromium or Playwright is missing."""
     module = read_bounded(what.file("model.wasm"), MODULE_LIMIT_BYTES)
     files = read_page(what.file("page.zip"))
     wanted = digest_json(what.contract).removeprefix("sha256:")
     if wanted.encode() not in files.get("page.js", b""):
         raise ToolError(f"{what.board}: its page was built for another contract", hint="build the firmware again")
+    if PART in files:
+        with boot_part(what, files, module) as part:
+            yield part
+        return
     with serving(files) as server, open_browser(what.board) as (browser, mark):
         page = open_page(browser, server.url, mark, what.board)
         yield BrowserBoard(what.board, BrowserLink(page, what.board, module, mark), browser)
-
-
-@contextlib.contextmanager
-def open_browser(name: str) -> Iterator[tuple[Browser, str]]:
-    """Debian's Chromium without a screen, and the mark that tells its processes from others'. Raises ToolError."""
-    sync_playwright = _playwright()
-    from playwright.sync_api import Error
-
-    path, mark = find_tool(CHROMIUM, hint=CHROMIUM_HINT), f"--tinyops-twin={secrets.token_hex(8)}"
-    options = [mark, "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    try:
-        with _limit(BOOT_TIMEOUT_S + 10, mark), contextlib.ExitStack() as begun:
-            playwright = begun.enter_context(sync_playwright())
-            browser = playwright.chromium.launch(executable_path=path, args=options, timeout=BOOT_TIMEOUT_S * 1000)
-            held = begun.pop_all()
-    except Error as error:
-        raise ToolError(f"{name}: {path} cannot be started: {_first_line(error)}", hint=CHROMIUM_HINT) from error
-    with held:
-        try:
-            yield browser, mark
-        finally:
-            with _limit(BOOT_TIMEOUT_S, mark), contextlib.suppress(Error):
-                browser.close()
-
-
-def open_page(browser: Browser, url: str, mark: str, name: str) -> Page:
-    """The page at an address, as large as a phone's screen. Raises ToolError."""
-    from playwright.sync_api import Error
-
-    try:
-        with _limit(BOOT_TIMEOUT_S + 10, mark):
-            page = browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=2)
-            page.set_default_timeout(BOOT_TIMEOUT_S * 1000)
-            page.goto(url)
-            return page
-    except Error as error:
-        raise ToolError(f"{name}: the page does not open: {_first_line(error)}") from error
-
-
-@contextlib.contextmanager
-def _limit(seconds: float, mark: str) -> Iterator[None]:
-    """Ends a browser that does not answer: whoever waits for it is then told that it is gone."""
-    timer = threading.Timer(seconds, _kill, [mark])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _kill(mark: str) -> None:
-    """Kills the processes that were started with a mark that nobody else can have."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
-                os.kill(int(folder.name), signal.SIGKILL)
-
-
-def _playwright() -> Any:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError as error:
-        raise ToolError("the Python package playwright is not installed", hint=PLAYWRIGHT_HINT) from error
-    return sync_playwright
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -21,7 +21,7 @@ from tinyops.files import MIB, JsonObject, read_bounded
 from tinyops.link import Frame, Hello, Link, LinkTimeout, Result, Stats, Tensor, Timing
 from tinyops.link.parts import PartState, PartTold, PartType, Unavailable
 from tinyops.twin.joined import Joint
-from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, Counted, SocketStream, VirtualBoard
+from tinyops.twin.machine import BOOT_TIMEOUT_S, INVOKE_TIMEOUT_S, Counted, SocketStream, WiredBoard
 from tinyops.twin.recorded import Replay
 from tinyops.twin.step import open_twin
 from tinyops.twin.wire import Terms
@@ -62,7 +62,7 @@ class RunningPart:
     """A part that runs. `link` asks it, past the links of the chain."""
 
     name: str
-    virtual: VirtualBoard
+    virtual: WiredBoard
     probe: Link | None  # None: its line is nobody else's
 
     @property
@@ -248,7 +248,7 @@ class RunningChain:
 
     def how_it_ended(self) -> str:
         """Of the first part that did."""
-        ended = ((part.name, part.virtual.how_it_ended()) for part in self.parts if part.virtual.process.poll())
+        ended = ((part.name, part.virtual.how_it_ended()) for part in self.parts if part.virtual.has_ended())
         return next((f"{name}: {how}" for name, how in ended if how), "")
 
     def reset(self) -> None:
@@ -306,7 +306,7 @@ def open_chain(
 
 
 @contextlib.contextmanager
-def _boot(part: PartBoard, position: int, fleet: str, replay: Replay | None) -> Iterator[VirtualBoard]:
+def _boot(part: PartBoard, position: int, fleet: str, replay: Replay | None) -> Iterator[WiredBoard]:
     with open_twin(
         part.board,
         part.spec,
@@ -317,12 +317,12 @@ def _boot(part: PartBoard, position: int, fleet: str, replay: Replay | None) -> 
         counter=part.counter,
         upstream=position > 0,
     ) as virtual:
-        if not isinstance(virtual, VirtualBoard) or (position > 0 and virtual.upstream is None):
+        if not isinstance(virtual, WiredBoard) or (position > 0 and virtual.upstream is None):
             raise ToolError(f"{part.name}: a twin of kind {part.spec.twin.kind} is no part of a virtual chain")
         yield virtual
 
 
-def _join(stack: contextlib.ExitStack, left: VirtualBoard, right: VirtualBoard, *, terms: Terms, seed: int) -> Joint:
+def _join(stack: contextlib.ExitStack, left: WiredBoard, right: WiredBoard, *, terms: Terms, seed: int) -> Joint:
     joint = Joint(lambda: left.line, lambda: right.upstream, terms, seed=seed, with_probe=True)
     stack.callback(joint.close)
     return joint

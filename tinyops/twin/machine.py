@@ -164,13 +164,11 @@ class Bare:
 
 
 @dataclass
-class VirtualBoard(Bare):
-    """A board that runs in a process here. Talk to it through `link`; `how_it_ended` says why it stopped."""
+class WiredBoard(Bare):
+    """A board whose serial line is a socket here. Talk to it through `link`; `how_it_ended` says why it stopped."""
 
     name: str
     link: Link
-    process: subprocess.Popen[str]
-    errors: IO[bytes]
     upstream: socket.socket | None = field(default=None, init=False)  # our end of the stream to the part before
 
     @property
@@ -178,6 +176,25 @@ class VirtualBoard(Bare):
         """Our end of its serial line: another one when it has started again."""
         assert isinstance(self.link.stream, SocketStream)
         return self.link.stream.end
+
+    def has_ended(self) -> bool:
+        """Whether it runs no more, at once."""
+        raise NotImplementedError
+
+    def how_it_ended(self) -> str:
+        """Why it stopped; "" while it runs."""
+        raise NotImplementedError
+
+
+@dataclass
+class VirtualBoard(WiredBoard):
+    """A board that runs in a process here."""
+
+    process: subprocess.Popen[str]
+    errors: IO[bytes]
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
 
     def how_it_ended(self) -> str:
         """Exit status and first line of errors of a process that stopped; "" while it runs."""

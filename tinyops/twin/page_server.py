@@ -7,12 +7,14 @@ import io
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
+from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from tinyops.errors import ToolError
 from tinyops.files import MIB, read_bounded
+from tinyops.twin.page_streams import PageStream
 
 PAGE_LIMIT_BYTES = 4 * MIB
 TYPES = {
@@ -48,13 +50,17 @@ def read_page(path: Path) -> dict[str, bytes]:
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves `/phone/…` from `files`, and `/releases/…` from a folder when one is given. Both may change meanwhile."""
+    """Serves `/phone/…` from `files`, and `/releases/…` from a folder when one is given. Both may change meanwhile.
+
+    `streams` are WebSockets of the page, by name beside its files."""
 
     daemon_threads = True
 
-    def __init__(self, files: Mapping[str, bytes], releases: Path | None = None) -> None:
+    def __init__(
+        self, files: Mapping[str, bytes], releases: Path | None = None, streams: Mapping[str, PageStream] | None = None
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
-        self.files, self.releases = files, releases
+        self.files, self.releases, self.streams = files, releases, streams or {}
 
     @property
     def url(self) -> str:
@@ -79,6 +85,12 @@ class _Request(BaseHTTPRequestHandler):
     server: PageServer
 
     def do_GET(self) -> None:
+        stream = self.server.streams.get(PurePosixPath(self.path).name)
+        if stream is not None and "Upgrade" in self.headers:
+            self.close_connection = True
+            with contextlib.suppress(OSError):  # page or stream went away
+                stream.carry(f"{self.requestline}\r\n".encode() + self.headers.as_bytes(policy=HTTP), self.connection)
+            return
         found = self.server.find(self.path)
         body, kind = found or (b"not here", "text/plain")
         with contextlib.suppress(ConnectionError):
@@ -93,9 +105,11 @@ class _Request(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(files: Mapping[str, bytes], releases: Path | None = None) -> Iterator[PageServer]:
+def serving(
+    files: Mapping[str, bytes], releases: Path | None = None, streams: Mapping[str, PageStream] | None = None
+) -> Iterator[PageServer]:
     """A server that runs until the context ends."""
-    server = PageServer(files, releases)
+    server = PageServer(files, releases, streams)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -17,7 +17,7 @@ from tinyops.specs.board_binding import AnySensor, OnboardSensor
 from tinyops.twin.flashed import starts_by_bootloader
 from tinyops.twin.golden import read_golden, read_stream
 from tinyops.twin.kinds import can_boot, files_run, kind_of
-from tinyops.twin.machine import Boot, VirtualBoard
+from tinyops.twin.machine import Boot, WiredBoard
 from tinyops.twin.prove import Expected, Measured, Twin, greet, play, prove
 from tinyops.twin.recorded import Replay
 from tinyops.twin.released import check_copies, check_slot, check_uf2, elf_bytes
@@ -168,7 +168,7 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
 
 
 def _alone(virtual: Twin) -> contextlib.AbstractContextManager[None]:
-    return unheard(virtual.upstream if isinstance(virtual, VirtualBoard) else None)
+    return unheard(virtual.upstream if isinstance(virtual, WiredBoard) else None)
 
 
 def _images(board: str, spec: BoardSpec, inputs: Mapping[str, Path], counter: int) -> JsonObject:

@@ -1,6 +1,6 @@
 // Keeps the page's own files, so that it opens without a network. Releases are never kept here.
 
-const CACHE = "tinyops-wrist-phone-d4ff269c6a9aa56b";
+const CACHE = "tinyops-wrist-phone-97b71c84dde498e4";
 const OURS = "tinyops-wrist-phone-";
 const FILES = [
   "./app.js",
@@ -21,6 +21,7 @@ const FILES = [
   "./posting.js",
   "./recording.js",
   "./resample.js",
+  "./screen.js",
   "./sensors.js",
   "./source.js",
   "./storage.js",

@@ -12,13 +12,14 @@
 #define HIGH 1
 
 struct SerialLine {
+  int in, out; /* the host's */
   void begin(unsigned long baud);
   int available();
   int read();
   size_t write(const uint8_t *bytes, size_t count);
   void flush();
 };
-extern SerialLine Serial;
+extern SerialLine Serial, Serial1, Serial2;
 
 unsigned long millis();
 void delay(unsigned long milliseconds);

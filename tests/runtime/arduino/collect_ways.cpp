@@ -26,26 +26,37 @@ static void say(const char *way, const uint8_t *bytes, size_t count) {
   std::printf("\n");
 }
 
+enum { FITS = 20 }; /* in a notification, as the other end has it */
+static std::vector<uint8_t> writing;
+static BLECharacteristicEventHandler handler;
+
 BLECharacteristic::BLECharacteristic(const char *, uint8_t, int, bool) {}
+BLECharacteristic::BLECharacteristic(const BLECharacteristic &) {}
 BLECharacteristic::~BLECharacteristic() {}
 int BLECharacteristic::writeValue(const uint8_t value[], int length) {
-  say("ble", value, static_cast<size_t>(length));
-  return 1;
+  const int taken = std::min<int>(length, FITS);
+  say("ble", value, static_cast<size_t>(taken));
+  return taken;
 }
-bool BLECharacteristic::written() { return !::written.empty(); }
-int BLECharacteristic::readValue(uint8_t value[], int length) {
-  const std::vector<uint8_t> taken = ::written.front();
-  ::written.pop_front();
-  const size_t count = std::min(taken.size(), static_cast<size_t>(length));
-  std::memcpy(value, taken.data(), count);
-  return static_cast<int>(count);
+const uint8_t *BLECharacteristic::value() const { return writing.data(); }
+int BLECharacteristic::valueLength() const { return static_cast<int>(writing.size()); }
+bool BLECharacteristic::subscribed() { return true; }
+void BLECharacteristic::setEventHandler(int event, BLECharacteristicEventHandler given) {
+  handler = event == BLEWritten ? given : handler;
 }
 BLEService::BLEService(const char *) {}
 BLEService::~BLEService() {}
 void BLEService::addCharacteristic(BLECharacteristic &) {}
 BLELocalDevice::~BLELocalDevice() {}
 int BLELocalDevice::begin() { return 1; }
-void BLELocalDevice::poll() {}
+void BLELocalDevice::poll() {
+  while (!::written.empty()) {
+    writing = ::written.front();
+    ::written.pop_front();
+    handler(BLEDevice(), BLECharacteristic(0, 0, 0));
+  }
+}
+bool BLELocalDevice::connected() const { return true; }
 bool BLELocalDevice::setLocalName(const char *) { return true; }
 bool BLELocalDevice::setAdvertisedService(const BLEService &) { return true; }
 void BLELocalDevice::addService(BLEService &) {}
@@ -102,7 +113,7 @@ int main(int count, char **words) {
   port.write = write_bytes;
   port.sensor = &sensor;
   tinyops_arduino_open_ways(&ways, &port);
-  tinyops_arduino_add_ble(&ways);
+  tinyops_arduino_add_way(&ways, tinyops_arduino_open_ble("tinyops-collect"));
   const tinyops_collect_board board = {
       &ways.port, count > 1 ? words[1] : "desk", contract, frame, 6, 50000};
   tinyops_collect_init(&collect, &board);

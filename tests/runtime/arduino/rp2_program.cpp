@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "Arduino.h"
-#include "hardware.h"
 
 void setup();
 void loop();
@@ -39,22 +38,6 @@ void flash_range_program(uint32_t offset, const uint8_t *data, size_t count) {
     FLASH[offset + i] = static_cast<uint8_t>(FLASH[offset + i] & data[i]);
   }
 }
-
-tinyops_reset_cause tinyops_arduino_read_reset_cause(void) { return TINYOPS_RESET_POWER; }
-void tinyops_arduino_reset(void) { std::_Exit(0); }
-uint32_t tinyops_arduino_read_silicon(uint32_t *) { return 0; }
-void tinyops_arduino_start_watchdog(void) {}
-void tinyops_arduino_feed_watchdog(void) {}
-uint16_t tinyops_arduino_supply_mv(void) { return 0; }
-void tinyops_arduino_sleep(int (*ready)(void)) {
-  if (ready() == 0) {
-    delay(1);
-  }
-}
-void tinyops_arduino_measure(tinyops_port_memory *memory) { *memory = tinyops_port_memory(); }
-uint8_t tinyops_arduino_open_cycles(void) { return 0; }
-void tinyops_arduino_clear_cycles(void) {}
-uint32_t tinyops_arduino_cycles(void) { return 0; }
 
 int main() {
   const int file = open(std::getenv("FLASH"), O_RDWR);

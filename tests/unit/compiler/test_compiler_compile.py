@@ -111,8 +111,8 @@ def test_models_of_other_widths_are_refused_as_a_whole():
 
     error = refused(uint8_weights, "operator 0 FULLY_CONNECTED has uint8 weights, as converters of TensorFlow 1 wrote")
     assert "convert the original model again, with TFLITE_BUILTINS_INT8" in error.hint
-    error = refused(int16_activations, "operator 0 FULLY_CONNECTED has int16 activations \\(16x8 quantisation\\)")
-    assert "TFLITE_BUILTINS_INT8" in error.hint
+    error = refused(int16_activations, "the output is int16 with one scale and zero point 0; here: .* is int8")
+    assert "ACTIVATIONS_INT16_WEIGHTS_INT8" in error.hint
 
 
 def test_float_only_and_hybrid_models():

@@ -146,7 +146,6 @@ def single(tmp_path_factory):
     """A window of one frame, looked at every second frame."""
     graph = parse_graph(dense(3, 6).build([0], [3]), "test.tflite")
     compiled = compile_model(graph, SINGLE, CompileOptions())
-    assert compiled.arena.state.bytes == 16, "no ring beside the input tensor"
     return HostModel(build_host(compiled.sources, tmp_path_factory.mktemp("single")))
 
 
@@ -173,6 +172,62 @@ def test_a_single_frame_is_gone_after_inference(single):
     assert single.push(np.zeros(6, np.int16)) == OK, "every second frame is looked at"
     assert single.push(np.zeros(6, np.int16)) == DUE
     assert single.prepare() == OK
+
+
+APART = RawFeatures(2, 24, 24, (100, -50), (0.001, 0.0005))
+TOGETHER = RawFeatures(2, 24, 6, (100, -50), (0.001, 0.0005))
+
+
+def wide(features):
+    """Two layers, of which the second is as wide as the window: where it may, it writes over that."""
+    tflite = dense(8, 48)
+    weights = tflite.tensor((40, 8), scale=0.25, data=np.arange(320).reshape(40, 8) % 11 - 5)
+    bias = tflite.tensor((40,), "int32", scale=0.25, data=np.arange(40) * 7)
+    output = tflite.tensor((1, 40), scale=1.0, zero_point=-4)
+    options = {"table": "FullyConnectedOptions", "fusedActivationFunction": 0}
+    tflite.operator("FULLY_CONNECTED", [3, weights, bias], [output], **options)
+    return compile_model(parse_graph(tflite.build([0], [output]), "test.tflite"), features, CompileOptions())
+
+
+def windows_of(model, source, late=0):
+    """(the window, whether it is still there after the inference), each looked at `late` frames after it was due."""
+    model.init()
+    due, found = -1, []
+    for i, frame in enumerate(source):
+        due = i + late if model.push(frame) == DUE else due
+        if i == due:
+            assert model.prepare() == OK
+            window = model.input()
+            assert model.invoke() == OK
+            found.append((window, model.prepare() == OK and model.input() == window))
+    return found
+
+
+@pytest.mark.parametrize("late", [0, 5])
+def test_a_window_that_shares_rows_with_the_next_outlives_the_inference(late, tmp_path):
+    compiled = wide(TOGETHER)
+    assert compiled.arena.bytes == 16 + 48 + 16 + 48, "state, the window as the input, both layers"
+    source = np.random.default_rng(5).integers(-2000, 2000, (48, 2)).astype(np.int16)
+    rows = quantise_rows(source, TOGETHER, 0.5, 3, folder=tmp_path)
+    found = windows_of(HostModel(build_host(compiled.sources, tmp_path / "model")), source, late)
+    ends = [end + late for end in range(24, 49, 6) if end + late <= 48]
+    assert found == [(rows[end - 24 : end].tobytes(), True) for end in ends]
+
+
+@pytest.mark.parametrize(("late", "ends"), [(0, [24, 48, 72]), (5, [29, 58])])
+def test_a_window_that_shares_none_is_written_over(late, ends, tmp_path):
+    """However late it is looked at, the next has no row that the model wrote over."""
+    source = np.random.default_rng(6).integers(-2000, 2000, (72, 2)).astype(np.int16)
+    rows = quantise_rows(source, APART, 0.5, 3, folder=tmp_path)
+    model = HostModel(build_host(wide(APART).sources, tmp_path / "model"))
+    assert windows_of(model, source, late) == [(rows[end - 24 : end].tobytes(), False) for end in ends]
+
+
+def test_a_window_that_is_used_up_shares_its_bytes():
+    arena = wide(APART).arena
+    assert arena.inputs.offset < arena.outputs.offset + arena.outputs.bytes
+    assert arena.outputs.offset < arena.inputs.offset + arena.inputs.bytes
+    assert arena.bytes < wide(TOGETHER).arena.bytes
 
 
 def staged_model(folder, features):
@@ -204,16 +259,17 @@ def test_rows_of_a_compiled_model_are_those_that_training_sees(samples, tmp_path
 
 
 def test_scratch_of_features_takes_no_room_of_its_own_beside_activations(tmp_path):
-    """Only the state outlives a push: what the FFT needs lies where the model runs."""
+    """Only state and window outlive a push: what the FFT needs lies where the model runs."""
     features = staged(LogMel(480, 320, 512), frame_samples=320, frames=(50, 25))
     graph = parse_graph(dense(3, features.window_values).build([0], [3]), "test.tflite")
     arena = compile_model(graph, features, CompileOptions()).arena
     front = front_of(features)
-    assert arena.state.bytes == 16 + front.state_bytes + 49 * 40
+    assert (arena.state.bytes, arena.inputs.bytes) == (16 + front.state_bytes, 49 * 40)
     assert arena.push_scratch.bytes == front.scratch_bytes == 2136
-    assert arena.bytes < arena.state.bytes + 16 + front.scratch_bytes + 16
-    state, scratch = arena.state, arena.push_scratch
-    assert scratch.offset >= state.offset + state.bytes or scratch.offset + scratch.bytes <= state.offset
+    assert arena.bytes < arena.state.bytes + 49 * 40 + 16 + front.scratch_bytes + 16
+    scratch = arena.push_scratch
+    for kept in (arena.state, arena.inputs):
+        assert scratch.offset >= kept.offset + kept.bytes or scratch.offset + scratch.bytes <= kept.offset
 
 
 def test_a_frame_of_several_samples_needs_a_stream():

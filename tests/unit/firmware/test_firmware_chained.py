@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
+
 import pytest
 
 from tinyops.artifacts import Step
@@ -13,10 +17,13 @@ from tinyops.firmware.chained import ChainPlace, read_place
 from tinyops.firmware.forms.hosted_part import _APP, _CHAIN
 from tinyops.firmware.project import RUNTIME
 from tinyops.firmware.step import prepare
+from tinyops.link.parts import STATE_TEXT, PartState, PartTold
+from tinyops.link.ways import BLE_SERVICE
 from tinyops.manifest.contract import contract_of, part_contract
 
 CATALOG = load_catalog()
 MIDDLE = ChainPlace(1, 3, 1500)
+LAST = ChainPlace(2, 3, 1500, upstream_kind="ble", names=("a", "b", "c"))
 
 
 def contract(board: str, place: ChainPlace | None) -> JsonObject:
@@ -62,7 +69,47 @@ def test_a_linux_part_is_a_program_that_can_be_built_elsewhere() -> None:
     assert {f"src/chain/{name}" for name in _CHAIN} <= set(files)
 
 
-@pytest.mark.parametrize("board", ["esp32", "uno-r4", "phone"])
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [(MIDDLE, "only the last part"), (replace(LAST, upstream_kind="udp"), "no link of kind 'udp'")],
+)
+def test_a_page_is_only_a_last_part_and_has_links_of_its_own(place: ChainPlace, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        rendered("phone", place)
+
+
+def test_the_page_of_a_part_knows_its_place_and_is_made_of_the_chains_c() -> None:
+    files = rendered("phone", LAST)
+    chain = json.loads(files["chain.js"].decode().partition("export const CHAIN = ")[2].rstrip(";\n"))
+    assert chain["place"] == {"position": 2, "parts": 3, "after_ms": 1500} and chain["names"] == ["a", "b", "c"]
+    assert chain["link"] == {"kind": "ble", "baud": 115200} and chain["ble"]["service"] == BLE_SERVICE
+    told = PartTold(1, 2, 3, 5, 6, -1, 0x01020304, b"r" * 16, b"s" * 16, b"o" * 16, b"c" * 16, b"a" * 16, 1)
+    payload, at = told.frame().payload, chain["state"]["at"]
+    assert len(payload) == chain["state"]["bytes"] and payload[at["state"]] == 5 and payload[at["part"]] == 6
+    assert payload[at["spare"] :][: chain["state"]["setBytes"]] == b"s" * 16
+    assert chain["texts"][str(int(PartState.LOST))] == STATE_TEXT[PartState.LOST]
+    assert {"module/src/chain/part.c", "module/src/page/page.c", "module/src/memory.c"} <= set(files)
+    page = {name for name in files if not name.startswith("module/")}
+    assert "app.js" not in page and "chain_app.js" in page
+    kept = files["sw.js"].decode()
+    assert '"./part.wasm"' in kept and "module/" not in kept
+
+
+@pytest.mark.parametrize(("kind", "sockets"), [("uart", ""), ("ble", ""), ("tcp", " ws: wss:")])
+def test_a_page_of_a_part_reaches_a_bridge_only_where_its_link_is_one(kind: str, sockets: str) -> None:
+    text = rendered("phone", replace(LAST, upstream_kind=kind))["index.html"].decode()
+    assert f"connect-src &#39;self&#39;{sockets};" in text and ('id="address"' in text) == (kind == "tcp")
+
+
+def test_every_script_of_a_part_s_page_is_there() -> None:
+    files = rendered("phone", LAST)
+    scripts = {name: data.decode() for name, data in files.items() if name.endswith(".js")}
+    for name, text in scripts.items():
+        for wanted in re.findall(r'(?:from|import\(|URL\() ?"\./([a-z_]+\.js)"', text):
+            assert wanted in scripts, f"{name} wants {wanted}"
+
+
+@pytest.mark.parametrize("board", ["esp32", "uno-r4"])
 def test_forms_that_know_no_chain_refuse_one(board: str) -> None:
     with pytest.raises(SpecError, match=f"{board}: its firmware is no part of a chain"):
         rendered(board, MIDDLE)
@@ -73,7 +120,7 @@ def test_the_firmware_step_reads_its_place() -> None:
     chain = {"position": 1, "parts": 3, "after_ms": 1500, "names": ["a", "b", "c"], "upstream": None}
     settings = {"board": "linux", "facts": spec, "fleet": "f", "contract": contract("linux", MIDDLE), "chain": chain}
     request = prepare(Step("firmware", "f/b", settings, {}), {}, RUNTIME, lambda _: None).request
-    assert request.chain == MIDDLE and not MIDDLE.first
+    assert request.chain == replace(MIDDLE, names=("a", "b", "c")) and not MIDDLE.first
 
 
 def test_serial_lines_run_at_their_links_rates() -> None:

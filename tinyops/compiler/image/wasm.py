@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyops.compiler.header import SYMBOLS
+from tinyops.compiler.header import PART_WORDS, SYMBOLS
 from tinyops.compiler.image.build import COMMON_FLAGS, ENVIRONMENT, MEMORY_SOURCE, TIMEOUT_S, with_memory
 from tinyops.compiler.options import RUNTIME
 from tinyops.errors import SpecError, ToolError
@@ -35,6 +35,7 @@ LINK = (
         "--fatal-warnings",
     ),
     *(f"--export={name}" for name in (*SYMBOLS, *BUFFERS, STACK_END)),
+    f"--export-if-defined={PART_WORDS}",
 )
 CUSTOM, IMPORT, MEMORY, EXPORT, CODE = 0, 2, 5, 7, 10
 
@@ -75,7 +76,7 @@ def check_module(data: bytes) -> Module:
     module = parse_module(data)
     if module.imports:
         raise SpecError(f"model.wasm: has {module.imports} imports; a model needs nothing from outside")
-    if module.exports != EXPORTS:
+    if module.exports - {PART_WORDS} != EXPORTS:
         raise SpecError(
             f"model.wasm: exports {', '.join(sorted(module.exports))}; it must be {', '.join(sorted(EXPORTS))}"
         )

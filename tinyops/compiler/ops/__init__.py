@@ -16,6 +16,8 @@ from tinyops.compiler.ops import (
     extremes,
     fully_connected,
     gather,
+    int16_plain,
+    int16_weighted,
     l2_normalization,
     lstm,
     pad,
@@ -35,6 +37,7 @@ from tinyops.compiler.ops import (
     variables,
 )
 from tinyops.compiler.ops.kind import OperatorKind
+from tinyops.compiler.view import OperatorView
 
 _KINDS: tuple[OperatorKind, ...] = (
     *conv_2d.KINDS,
@@ -67,3 +70,13 @@ _KINDS: tuple[OperatorKind, ...] = (
 )
 
 OPERATORS: Mapping[str, OperatorKind] = MappingProxyType({kind.name: kind for kind in _KINDS})
+# Those of int16 activations, by the name of the operator; the others move int16 like int8, or do not take it.
+INT16: Mapping[str, OperatorKind] = MappingProxyType(
+    {kind.name: kind for kind in (*int16_weighted.KINDS, *int16_plain.KINDS, *pad.INT16_KINDS)}
+)
+
+
+def kind_of(view: OperatorView) -> OperatorKind | None:
+    """What an operator is here, by its name and the type of its first input."""
+    name, first = view.operator.name, view.input(0)
+    return INT16[name] if name in INT16 and first is not None and first.dtype == "int16" else OPERATORS.get(name)

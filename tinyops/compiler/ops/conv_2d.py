@@ -6,6 +6,7 @@ import math
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
+from tinyops.compiler.ops.coded import CODED_HEADERS, coded
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.lanes import (
     LANES_HEADERS,
@@ -38,7 +39,11 @@ from tinyops.compiler.view import OperatorView, constant_values
 KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER), reads_flash=True)
 PACKED_KERNEL = Kernel("kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", WINDOW_HEADER, PACKED_HEADER))
 LANES_KERNEL = Kernel("kernels/conv_2d_lanes.c", ("tinyops/kernels/conv_2d_lanes.h", WINDOW_HEADER, *LANES_HEADERS))
+CODED_KERNEL = Kernel(
+    "kernels/conv_2d_coded.c", ("tinyops/kernels/conv_2d_coded.h", WINDOW_HEADER, *CODED_HEADERS), reads_flash=True
+)
 
+CODED_PIXELS = 8  # that a decoded filter serves: more would keep the output further from the input
 MAX_LANES_BYTES = 8192  # of scratch
 
 
@@ -109,9 +114,29 @@ def _lanes(view: OperatorView) -> Lowered | None:
     return Lowered((call,), LANES_KERNEL, _macs(view))
 
 
+def _coded(view: OperatorView) -> Lowered | None:
+    """With the kernel that looks weights up, where these have few values."""
+    weights, found = view.tensor(1), coded(view, 0)
+    if found is None:
+        return None
+    constants, step = requantisation(view, 0)
+    params: dict[str, Field] = {**window_params(view), "pixels": CODED_PIXELS, "channel_step": step}
+    arguments: tuple[Argument, ...] = (
+        Read(view.tensor(0).index),
+        *found.constants(f"weights {weights.shape}"),
+        *constants,
+        Write(view.output.index),
+        Scratch("int8_t", math.prod(weights.shape[1:])),
+    )
+    call = Call("tinyops_conv_2d_coded", "tinyops_conv_2d_coded_params", params, arguments)
+    return Lowered((call,), CODED_KERNEL, _macs(view))
+
+
 def _macs(view: OperatorView) -> int:
     return view.output.elements * math.prod(view.tensor(1).shape[1:])
 
+
+SHAPES = c.shape_is("input, weights and output agree, without groups", _expected)
 
 KINDS = (
     OperatorKind(
@@ -123,7 +148,7 @@ KINDS = (
             c.constant(1, "weights", ("int8",)),
             c.ranks(4, 4),
             c.one_image(),
-            c.shape_is("input, weights and output agree, without groups", _expected),
+            SHAPES,
             c.symmetric_weights(0),
             c.bias(lambda view: view.output.shape[3]),
             c.activation(),
@@ -131,6 +156,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
-        (_packed, _lanes),
+        (_packed, _lanes, _coded),
     ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
+from tinyops.compiler.ops.coded import decoded_first
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.lanes import LANES_HEADERS, SMALL_ACCUMULATOR, filter_constants, lanes, window_codes
 from tinyops.compiler.ops.packed import MAX_SCRATCH_BYTES, PACKED_HEADER, filled_up, packed
@@ -126,10 +127,22 @@ def _lanes(view: OperatorView) -> Lowered | None:
     return Lowered((call,), LANES_KERNEL, _macs(view))
 
 
+def _coded(view: OperatorView) -> Lowered | None:
+    """With coded weights in front of the plain kernel. AVR's reads flash, which is another address space."""
+    return None if view.cpu == "avr" else decoded_first(lower(view))
+
+
+def _coded_by_channels(view: OperatorView) -> Lowered | None:
+    """In front of the kernels for one core or the other."""
+    return decoded_first(_by_channels(view) or _lanes(view))
+
+
 def _macs(view: OperatorView) -> int:
     _, height, width, _ = view.tensor(1).shape
     return view.output.elements * height * width
 
+
+SHAPES = c.shape_is("input, weights, depth multiplier and output agree", _expected)
 
 KINDS = (
     OperatorKind(
@@ -141,7 +154,7 @@ KINDS = (
             c.constant(1, "weights", ("int8",)),
             c.ranks(4, 4),
             c.one_image(),
-            c.shape_is("input, weights, depth multiplier and output agree", _expected),
+            SHAPES,
             c.symmetric_weights(3),
             c.bias(lambda view: view.output.shape[3]),
             c.activation(),
@@ -149,6 +162,6 @@ KINDS = (
             accumulator_fits(3),
         ),
         lower,
-        (_by_channels, _lanes),
+        (_by_channels, _lanes, _coded, _coded_by_channels),
     ),
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Constant, Kernel, Lowered, Read, Write
+from tinyops.compiler.ops.coded import CODED_HEADERS, coded
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.lanes import LANES_HEADERS, MAX_FILLED_BYTES, lanes, output_eights
 from tinyops.compiler.ops.packed import FOUR_ROWS_HEADERS, packed, packed_weights
@@ -18,6 +19,9 @@ PACKED_KERNEL = Kernel(
 )
 EIGHTS_KERNEL = Kernel(
     "kernels/fully_connected_eights.c", ("tinyops/kernels/fully_connected_eights.h", DOT_HEADER, *LANES_HEADERS)
+)
+CODED_KERNEL = Kernel(
+    "kernels/fully_connected_coded.c", ("tinyops/kernels/fully_connected_coded.h", *CODED_HEADERS), reads_flash=True
 )
 
 
@@ -61,6 +65,16 @@ def _eights(view: OperatorView) -> Lowered | None:
     return _call(view, "tinyops_fully_connected_eights", EIGHTS_KERNEL, (stored, *constants), found.step)
 
 
+def _coded(view: OperatorView) -> Lowered | None:
+    """With the kernel that looks weights up, where these have few values."""
+    found = coded(view, 0)
+    if found is None:
+        return None
+    constants, step = requantisation(view, 0)
+    stored = found.constants(_note(view))
+    return _call(view, "tinyops_fully_connected_coded", CODED_KERNEL, (*stored, *constants), step)
+
+
 def _note(view: OperatorView) -> str:
     return f"weights {view.tensor(1).shape}"
 
@@ -82,6 +96,11 @@ def _call(view: OperatorView, name: str, kernel: Kernel, constants: tuple[Consta
     return Lowered((call,), kernel, output.elements * inputs)
 
 
+SHAPES = (
+    c.holds("input, weights (outputs, inputs) and output agree", _shapes_agree),
+    c.holds("weights are in the default order", _shuffled),
+)
+
 KINDS = (
     OperatorKind(
         "FULLY_CONNECTED",
@@ -90,8 +109,7 @@ KINDS = (
             c.quantised(0, "input"),
             c.quantised(-1, "output"),
             c.constant(1, "weights", ("int8",)),
-            c.holds("input, weights (outputs, inputs) and output agree", _shapes_agree),
-            c.holds("weights are in the default order", _shuffled),
+            *SHAPES,
             c.symmetric_weights(0),
             c.bias(lambda view: view.tensor(1).shape[0]),
             c.activation(),
@@ -99,6 +117,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
-        (_packed, _eights),
+        (_packed, _eights, _coded),
     ),
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Call, Field, Kernel, Lowered, Read, Write
+from tinyops.compiler.ops.int16 import wide
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.view import OperatorView, constant_values
 
@@ -43,20 +46,33 @@ def lower(view: OperatorView) -> Lowered:
     return Lowered((call,), KERNEL)
 
 
+def lower_int16(view: OperatorView) -> Lowered:
+    """Zeros are bytes of zeros: two to a value along the last dimension."""
+    (call,) = lower(view).calls
+    double = {name: _bytewise(call.params[name]) for name in ("in", "before", "out")}
+    return Lowered((replace(call, params={**call.params, **double}),), KERNEL)
+
+
+def _bytewise(extents: Field) -> Field:
+    assert isinstance(extents, tuple)
+    return (*extents[:3], 2 * int(extents[3]))
+
+
 def _kind(name: str, inputs: int) -> OperatorKind:
     value = (c.constant(2, "added values", ("int8",)),) if inputs == 3 else ()
-    limits = (
-        c.operands(inputs, inputs),
-        c.quantised(0, "input"),
-        c.quantised(-1, "output"),
-        c.constant(1, "amounts", ("int32", "int64")),
-        *value,
-        c.ranks(1, 4),
-        c.holds("an amount before and after each dimension, none negative", _bad_amounts),
-        c.shape_is("input, amounts and output agree", _expected),
-        c.same_quantisation(),
-    )
+    limits = (c.operands(inputs, inputs), c.quantised(0, "input"), c.quantised(-1, "output"), _AMOUNTS, *value, *_REST)
     return OperatorKind(name, limits, lower)
 
 
+_AMOUNTS = c.constant(1, "amounts", ("int32", "int64"))
+_REST = (
+    c.ranks(1, 4),
+    c.holds("an amount before and after each dimension, none negative", _bad_amounts),
+    c.shape_is("input, amounts and output agree", _expected),
+    c.same_quantisation(),
+)
+
 KINDS = (_kind("PAD", 2), _kind("PADV2", 3))
+INT16_KINDS = (
+    OperatorKind("PAD", (c.operands(2, 2), wide(0, "input"), wide(-1, "output"), _AMOUNTS, *_REST), lower_int16),
+)

@@ -35,6 +35,9 @@ def _packed(function: str, view: OperatorView) -> Lowered | None:
     return _lower(f"{function}_packed", PACKED_KERNEL, view) if serves else None
 
 
+SHAPES = c.shape_is("input, window and output agree", _expected)
+
+
 def _kind(name: str, function: str) -> OperatorKind:
     limits = (
         c.operands(1, 1),
@@ -42,7 +45,7 @@ def _kind(name: str, function: str) -> OperatorKind:
         c.quantised(-1, "output"),
         c.ranks(4, 4),
         c.one_image(),
-        c.shape_is("input, window and output agree", _expected),
+        SHAPES,
         c.same_quantisation(),
         c.activation(),
     )

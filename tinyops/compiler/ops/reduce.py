@@ -30,12 +30,12 @@ def _outside(view: OperatorView) -> str | None:
     return None if good else f"dimensions {c.integers_of(view.tensor(1))} of {rank}"
 
 
-def _count(view: OperatorView) -> int:
+def count_of(view: OperatorView) -> int:
     return math.prod(view.tensor(0).shape[i] for i in _axes(view))
 
 
 def _too_many(view: OperatorView) -> str | None:
-    return None if _count(view) <= MOST_VALUES else f"{_count(view):,}"
+    return None if count_of(view) <= MOST_VALUES else f"{count_of(view):,}"
 
 
 def _groups(view: OperatorView) -> list[tuple[bool, int]]:
@@ -73,24 +73,29 @@ def _expected(view: OperatorView) -> tuple[int, ...] | None:
     return tuple(extent for i, extent in enumerate(shape) if i not in axes)
 
 
-def _too_large(view: OperatorView) -> str | None:
+def too_large(view: OperatorView) -> str | None:
     factor = view.tensor(0).scale / view.output.scale
     return None if factor < LARGEST_FACTOR else f"a factor of {factor:g}"
 
 
-def _lower_sum(mean: bool, view: OperatorView) -> Lowered:
-    source, output, count = view.tensor(0), view.output, _count(view)
+def sum_params(view: OperatorView, mean: bool) -> dict[str, Field]:
+    """Fields of tinyops_mean_params."""
+    source, output, count = view.tensor(0), view.output, count_of(view)
     factor = quantise_multiplier(source.scale / output.scale)
     # As the interpreter: as much of 1/count as 31 bits hold goes into the multiplier.
     shift = min(count.bit_length() - 1, 32, 31 + factor.shift) if mean else 0
-    params: dict[str, Field] = {
+    return {
         "shape": _layout(view),
         "input_offset": -source.zero_point * count,
         "output_zero_point": output.zero_point,
         "multiplier": (factor.multiplier << shift) // (count if mean else 1),
         "shift": factor.shift - shift,
     }
-    call = Call("tinyops_mean", "tinyops_mean_params", params, (Read(source.index), Write(output.index)))
+
+
+def _lower_sum(mean: bool, view: OperatorView) -> Lowered:
+    arguments = (Read(view.tensor(0).index), Write(view.output.index))
+    call = Call("tinyops_mean", "tinyops_mean_params", sum_params(view, mean), arguments)
     return Lowered((call,), SUM_KERNEL)
 
 
@@ -100,10 +105,7 @@ def _lower_extreme(function: str, view: OperatorView) -> Lowered:
     return Lowered((call,), EXTREME_KERNEL)
 
 
-_COMMON = (
-    c.operands(2, 2),
-    c.quantised(0, "input"),
-    c.quantised(-1, "output"),
+DIMENSIONS = (
     c.constant(1, "dimensions", ("int32",)),
     c.holds("the input has these dimensions", _outside),
     c.holds(
@@ -113,9 +115,10 @@ _COMMON = (
     ),
     c.shape_is("input, dimensions and output agree", _expected),
 )
+_COMMON = (c.operands(2, 2), c.quantised(0, "input"), c.quantised(-1, "output"), *DIMENSIONS)
 _SUMS = (
     c.holds(f"at most {MOST_VALUES:,} values are added up", _too_many),
-    c.holds("scales differ by a factor below 2^30", _too_large),
+    c.holds("scales differ by a factor below 2^30", too_large),
 )
 
 KINDS = (

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tinyops.compiler.lowered import Constant
-from tinyops.compiler.ops import OPERATORS
+from tinyops.compiler.ops import kind_of
 from tinyops.compiler.view import OperatorView
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def float_table(view: OperatorView) -> NDArray[Any] | None:
 
 
 def _table_of(view: OperatorView, function: str) -> NDArray[Any] | None:
-    calls = OPERATORS[view.operator.name].lower(replace(view, cpu=LOOKS_UP)).calls
+    kind = kind_of(view)
+    assert kind is not None
+    calls = kind.lower(replace(view, cpu=LOOKS_UP)).calls
     if len(calls) != 1 or calls[0].function != function:
         return None
     (table,) = (a for a in calls[0].arguments if isinstance(a, Constant))

@@ -12,7 +12,7 @@ from tinyops.compiler.view import constant_values
 from tinyops.graph import ConvOptions, Graph, NoOptions, Operator, Pads, PoolOptions, Tensor
 
 Amounts = list[tuple[int, int]]  # before and after each dimension
-INT8_LEAST = -128  # the padding of MAX_POOL_2D never wins; this value neither
+LEAST = {"int8": -128, "int16": -(2**15)}  # the padding of MAX_POOL_2D never wins; these values neither
 
 
 def run(graph: Graph) -> Graph:
@@ -88,7 +88,7 @@ def _taken(uses: Uses, reader: Operator, source: Tensor, padded: Tensor, added: 
         taps = () if weights is None else weights.shape[1:3]
         same = value == padded.zero_point
     elif reader.name == "MAX_POOL_2D" and isinstance(options, PoolOptions):
-        taps, same = options.window, value == INT8_LEAST
+        taps, same = options.window, value == LEAST.get(padded.dtype)
     else:
         return None
     if not same or len(taps) != 2 or any(out_extent(options, i, padded.shape[1 + i], taps[i]) < 1 for i in (0, 1)):
@@ -105,6 +105,6 @@ def _taken(uses: Uses, reader: Operator, source: Tensor, padded: Tensor, added: 
 
 PASS = Pass(
     "fold_padding",
-    "PAD and PADV2 become the padding of the convolutions that read them; of MAX_POOL_2D where they add -128",
+    "PAD and PADV2 become the padding of the convolutions that read them; of MAX_POOL_2D where they add the least value",
     run,
 )

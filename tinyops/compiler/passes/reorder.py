@@ -218,11 +218,11 @@ def _steps(graph: Graph, lowered: Sequence[Lowered], storage_of: Mapping[int, in
 
 def _shared(graph: Graph, low: Lowered, storage_of: Mapping[int, int]) -> dict[tuple[int, int], int]:
     """(storage that is written, storage that is read) -> bytes that the two may have in common."""
-    if len(low.calls) != 1:
+    if low.main is None:
         return {}
-    written = [a.tensor for a in low.calls[0].arguments if isinstance(a, Write)]
+    written = [a.tensor for a in low.main.arguments if isinstance(a, Write)]
     found = {}
-    for overlap in overlaps_of(low.calls[0]):
+    for overlap in overlaps_of(low.main):
         if len(written) != 1 or overlap.tensor not in storage_of:
             continue
         ahead, sizes = aligned(overlap.distance), [graph.tensors[t].bytes for t in (written[0], overlap.tensor)]

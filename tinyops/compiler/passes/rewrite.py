@@ -120,10 +120,11 @@ def _renamed(inputs: tuple[int | None, ...], old: int, new: int) -> tuple[int | 
 
 def sound(graph: Graph, operator: Operator) -> bool:
     """Whether an operator is one that compiles: its kind is known and every limit holds."""
-    from tinyops.compiler.ops import OPERATORS
+    from tinyops.compiler.ops import kind_of
 
-    kind = OPERATORS.get(operator.name)
-    return kind is not None and first_broken(OperatorView(graph, operator), kind.constraints) is None
+    view = OperatorView(graph, operator)
+    kind = kind_of(view)
+    return kind is not None and first_broken(view, kind.constraints) is None
 
 
 def integers(tensor: Tensor | None) -> list[int] | None:

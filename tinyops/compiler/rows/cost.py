@@ -30,7 +30,7 @@ class Cost:
 def cost_of(stretch: Stretch, graph: Graph, lowered: Sequence[Lowered], cpu: str) -> Cost:
     played = stretch.played
     kept = sum(played.kept_rows.get(line.tensor, 0) * line.row_bytes for line in stretch.between)
-    again = sum(_again(stretch, step, graph, lowered[step.operator].calls[0], cpu) for step in stretch.steps)
+    again = sum(_again(stretch, step, graph, lowered[step.operator], cpu) for step in stretch.steps)
     strips = PER_STRIP * played.strips * len(stretch.steps)
     source = stretch.lines[0]
     taken = source.height * (PER_TAKEN_ROW + PER_TAKEN_BYTE * source.row_bytes) if stretch.streamed else 0
@@ -38,13 +38,18 @@ def cost_of(stretch: Stretch, graph: Graph, lowered: Sequence[Lowered], cpu: str
     return Cost(PER_KEPT_BYTE * kept + strips + again + taken, flash)
 
 
-def _again(stretch: Stretch, step: RowStep, graph: Graph, call: Call, cpu: str) -> float:
-    """What a kernel does in all strips beyond what it does once, by the table of costs."""
+def _again(stretch: Stretch, step: RowStep, graph: Graph, lowered: Lowered, cpu: str) -> float:
+    """What an operator does in all strips beyond what it does once, by the table of costs."""
+    return sum(_call_again(stretch, step, graph, call, cpu, call is lowered.main) for call in lowered.calls)
+
+
+def _call_again(stretch: Stretch, step: RowStep, graph: Graph, call: Call, cpu: str, is_main: bool) -> float:
+    """What makes ready does the same in every strip."""
     if call.function not in COUNTS:
         return 0
     row_values = stretch.line(step.output).row_values
     strips = 0.0
     for shape, count in stretch.played.shapes.get(step.operator, {}).items():
-        strip = replace(call, params=params_of(call, Strip(*shape), row_values))
+        strip = replace(call, params=params_of(call, Strip(*shape), row_values)) if is_main else call
         strips += count * call_instructions(graph, strip, cpu)
     return strips - call_instructions(graph, call, cpu)

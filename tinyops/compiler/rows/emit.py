@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tinyops.compiler.lowered import CTYPES, Argument, Call, Expression, Field, Kernel, Read, Write
+from tinyops.compiler.lowered import CTYPES, Argument, Call, Expression, Field, Kernel, Read, Tensors, Write
 from tinyops.compiler.rows.kernels import Strip, params_of
 from tinyops.compiler.rows.memory import RowPlaces
 from tinyops.compiler.rows.schedule import RowStep
@@ -64,7 +64,9 @@ def step_fields(stretch: Stretch, step: RowStep) -> dict[str, Field]:
 
 
 def strip_call(stretch: Stretch, step: RowStep, call: Call, graph: Graph) -> Call:
-    """The operator's call for one strip, in terms of the C variable `strip`."""
+    """An operator's call for one strip, in terms of the C variable `strip`. One that touches no tensor stays."""
+    if not any(isinstance(argument, Tensors) for argument in call.arguments):
+        return call
 
     def place(argument: Argument) -> Argument:
         if isinstance(argument, Read):

@@ -18,10 +18,15 @@ from tinyops.graph import Graph, Operator, Tensor
 BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})
 WINDOWED = BY_CHANNELS | {
     *("tinyops_conv_2d", "tinyops_conv_2d_packed", "tinyops_conv_2d_lanes", "tinyops_depthwise_conv_2d"),
+    "tinyops_conv_2d_coded",
     *("tinyops_average_pool_2d", "tinyops_max_pool_2d"),
     *("tinyops_average_pool_2d_packed", "tinyops_max_pool_2d_packed"),
+    *("tinyops_conv_2d_int16", "tinyops_conv_2d_int16_packed", "tinyops_depthwise_int16", "tinyops_wide_sums"),
+    *("tinyops_average_pool_2d_int16", "tinyops_max_pool_2d_int16"),
 }
-COUNTED = frozenset(f"tinyops_{name}" for name in ("lookup", "quantize", "quantize_real", "requantize_int16"))
+COUNTED = frozenset(
+    f"tinyops_{name}" for name in ("lookup", "quantize", "quantize_real", "requantize", "requantize_int16")
+)
 _BOTH = (
     "add",
     "sub",
@@ -34,6 +39,8 @@ _BOTH = (
     "add_packed",
     "sub_packed",
     "mul_packed",
+    "sum_int16",
+    "mul_int16",
 )
 BROADCAST = frozenset(f"tinyops_{name}" for name in _BOTH)  # where nothing is broadcast
 MOST_INPUTS = 2  # TINYOPS_ROWS_INPUTS
@@ -63,9 +70,9 @@ class Strip:
 
 def geometry(graph: Graph, operator: Operator, lowered: Lowered) -> Geometry | None:
     """How an operator's rows depend on its inputs' rows; None where it cannot run by rows."""
-    if len(lowered.calls) != 1 or len(operator.outputs) != 1:
+    call = lowered.main
+    if call is None or len(operator.outputs) != 1:
         return None
-    call = lowered.calls[0]
     tensors = [graph.tensors[a.tensor] for a in call.arguments if isinstance(a, Read)]
     output = graph.tensors[operator.outputs[0]]
     if not 1 <= len(tensors) <= MOST_INPUTS or not all(map(_is_image, (*tensors, output))):

@@ -97,7 +97,8 @@ def _may_follow(stretch: Stretch, output: int, source: int) -> bool:
 
 def _over_rows(stretch: Stretch, step: RowStep, between: Mapping[int, Line], low: Lowered) -> Iterator[Over]:
     """In each of its strips, as the kernel allows; the rows that are kept come before those that it writes."""
-    line, call = between[step.output], low.calls[0]
+    line, call = between[step.output], low.main
+    assert call is not None  # else it had no geometry
     found: dict[int, list[tuple[int, int]]] = {}
     shapes = sorted(stretch.played.shapes.get(step.operator, ()))
     for shape in shapes:

@@ -13,7 +13,7 @@ from tinyops.errors import SpecError
 from tinyops.files import JsonObject, pretty_json
 from tinyops.firmware import building, collector
 from tinyops.firmware.contract import Contract
-from tinyops.firmware.forms import arduino_collector, bare_metal
+from tinyops.firmware.forms import arduino_collector, arduino_part, bare_metal
 from tinyops.firmware.forms.bare_metal import message_bytes, settings_values
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.forms.own_bootloader import layout_header
@@ -128,7 +128,8 @@ class ArduinoForm(Form):
         if request.collects:
             return self._collector(request, facts, driver)
         acts = acts_of(request)
-        envs = environments(request.board, request.spec, driver, of_acts(acts))
+        part = arduino_part.part_of(request)
+        envs = environments(request.board, request.spec, driver, (*of_acts(acts), *part.libraries))
         values = contract_values(facts, layout) | settings_values(request.spec)
         sensor = comment(describe(driver)) if driver else describe_sensor(request.sensor)
         program = {"linked": not layout.model, "sensor": sensor, "driver": driver, "dark": request.dark}
@@ -136,13 +137,15 @@ class ArduinoForm(Form):
         slots, makers_bootloader = are_linked(layout), request.spec.update.kind == "vendor-ab"
         program |= {"settings": layout.settings, "avr": request.spec.cpu == "avr", "slots": slots}
         program |= {"vendor": slots and makers_bootloader, "deltas": slots and takes_deltas(request.spec)}
-        values |= {"message_bytes": message_bytes(request.spec)}
+        program |= {"chain": request.chain, **part.names}
+        values |= {"message_bytes": message_bytes(request.spec, in_chain=request.chain is not None)}
         ini = {
             "collects": False,
             "envs": envs,
             "models": model_symbols(layout),
             "firmware": layout.firmware[0],
             "slots": slots,
+            "part_flags": part.flags,
         }
         files = {
             "platformio.ini": render("arduino.ini.j2", **common, **ini),
@@ -158,6 +161,7 @@ class ArduinoForm(Form):
             **(slot_sources(request, vendor=makers_bootloader) if slots else {}),
             **driver_sources(driver),
             **act_sources(acts),
+            **part.files,
         }
         return dict(sorted((files | bare_metal.twin_project(request, facts)).items()))
 
@@ -165,7 +169,7 @@ class ArduinoForm(Form):
         ways = arduino_collector.ways_of(request.spec)
         sensor = comment(describe(driver)) if driver else collector.describe_input(request.sensor)
         ini: dict[str, Any] = {"envs": environments(request.board, request.spec, driver, ways.libraries)}
-        ini |= {"collects": True, "models": (), "slots": False, "baud": request.spec.collector_baud}
+        ini |= {"collects": True, "models": (), "slots": False, "part_flags": (), "baud": request.spec.collector_baud}
         files = {
             "platformio.ini": render("arduino.ini.j2", **names(request), **ini),
             **board_json(request.board, request.spec),
@@ -248,6 +252,7 @@ def makers_project(wanted: Mapping[str, tuple[BoardSpec, frozenset[str]]]) -> by
         models=(),
         slots=False,
         collects=False,
+        part_flags=(),
     )
 
 

@@ -13,7 +13,7 @@ from tinyops.files import JsonObject, pretty_json, write_atomic
 from tinyops.firmware.archive import pack
 from tinyops.firmware.building import check_sources
 from tinyops.firmware.contract import read_contract
-from tinyops.firmware.forms import browser_collector
+from tinyops.firmware.forms import browser_collector, browser_part
 from tinyops.firmware.forms.form import Form, Request, Work
 from tinyops.firmware.project import RUNTIME
 from tinyops.firmware.templating import render
@@ -29,7 +29,7 @@ POLICY = "; ".join(
     (
         *("default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "style-src 'self'", "img-src 'self'"),
         *(
-            "connect-src 'self'{post}",
+            "connect-src 'self'{also}",
             "worker-src 'self'",
             "manifest-src 'self'",
             "base-uri 'none'",
@@ -56,44 +56,67 @@ class BrowserForm(Form):
         Raises SpecError for what is no contract.
         """
         contract, sensor, post = request.contract, request.sensor, http_act(request.acts)
+        place = browser_part.check_place(request) if request.chain is not None else None
         digest = request.contract_digest.removeprefix("sha256:")
         gravity = (sensor.get("name") if isinstance(sensor, dict) else sensor) == GRAVITY
         if request.collects:
             return browser_collector.render_page(request, SOURCES, _policy(None), gravity=gravity)
         _check(contract)
-        page: JsonObject = {"fleet": request.fleet, "board": request.board, "contractDigest": digest}
+        # What a release calls it: a part of a chain has a name of its own.
+        name = place.names[-1] if place is not None else request.board
+        page: JsonObject = {"fleet": request.fleet, "board": name, "contractDigest": digest}
         page |= {"contract": contract, "gravity": gravity, "releases": RELEASES, **_post(post)}
         common = {"fleet": request.fleet, "board": request.board, "title": request.spec.title}
-        common |= {"policy": _policy(post), "contract_digest": digest, "post": _origin(post) if post else ""}
-        files = {path.name: path.read_bytes() for path in SOURCES.iterdir() if path.is_file()}
-        files["index.html"] = _page("index.html.j2", **common, **_words(contract["input"], gravity))
+        policy = _policy(post, browser_part.sockets(place) if place is not None else "")
+        common |= {"policy": policy, "contract_digest": digest, "post": _origin(post) if post else ""}
+        if place is not None:
+            files = browser_part.page_files(SOURCES, request.board, place)
+            files["index.html"] = _page("chain.html.j2", **common, kind=place.upstream_kind)
+        else:
+            files = {path.name: path.read_bytes() for path in SOURCES.iterdir() if path.is_file()}
+            files["index.html"] = _page("index.html.j2", **common, **_words(contract["input"], gravity))
         files["page.js"] = _page("page.js.j2", page=_script(page))
         files["trust.js"] = _page("trust.js.j2", trust=_script(request.trust))
-        name, short = json.dumps(f"{request.fleet} · tinyops"), json.dumps(request.fleet[:12])
-        files["manifest.webmanifest"] = _page("manifest.webmanifest.j2", name=name, short_name=short)
-        listed = json.dumps([f"./{name}" for name in sorted(files)], indent=2)
-        files["sw.js"] = _page("sw.js.j2", **common, digest=_digest(files), files=listed)
-        return dict(sorted(files.items()))
+        long, short = json.dumps(f"{request.fleet} · tinyops"), json.dumps(request.fleet[:12])
+        files["manifest.webmanifest"] = _page("manifest.webmanifest.j2", name=long, short_name=short)
+        module = browser_part.module_sources() if place is not None else {}
+        files["sw.js"] = _keeper(request, files, (browser_part.MODULE,) if place is not None else ())
+        return dict(sorted({**files, **module}.items()))
 
     def build(self, work: Work) -> JsonObject:
         """Writes the page's folder and its zip. Raises ToolError where the lock wants another tinyops."""
         work.report(Progress(0, 1, f"rendering the page for {work.request.board}"))
         check_sources(work.step)
-        for name, data in work.files.items():
-            write_atomic(work.out / "page" / name, data)
-        packed = pack(work.files)
+        files = _with_module(work) if work.request.chain is not None else work.files
+        browser_part.write_files(work.out / "page", files)
+        packed = pack(files)
         write_atomic(work.out / ZIP, packed)
         facts: JsonObject = {
             "image": True,
             "port": work.request.spec.port,
             "contract": work.request.contract_digest,
-            "files": len(work.files),
-            "page_bytes": sum(map(len, work.files.values())),
+            "files": len(files),
+            "page_bytes": sum(map(len, files.values())),
             "zip_bytes": len(packed),
             "trusted_keys": sorted(work.request.trust["keys"]),
         }
         (work.out / "firmware.json").write_bytes(pretty_json(facts))
         return facts
+
+
+def _keeper(request: Request, files: Mapping[str, bytes], made: tuple[str, ...] = ()) -> bytes:
+    """The script that keeps the page's files, and those that its build makes: another one whenever they are others."""
+    listed = json.dumps([f"./{name}" for name in sorted({*files, *made})], indent=2)
+    whose = {"fleet": request.fleet, "board": request.board}
+    return _page("sw.js.j2", **whose, digest=_digest(files), files=listed)
+
+
+def _with_module(work: Work) -> dict[str, bytes]:
+    """The page of a part, with what is compiled for it."""
+    kept = {name: data for name, data in work.files.items() if not name.startswith(browser_part.C_FOLDER)}
+    files = {name: data for name, data in kept.items() if name != "sw.js"}
+    files[browser_part.MODULE] = browser_part.build_module(work)
+    return dict(sorted({**files, "sw.js": _keeper(work.request, files)}.items()))
 
 
 def _post(post: HttpAct | None) -> JsonObject:
@@ -104,9 +127,9 @@ def _origin(post: HttpAct) -> str:
     return f"{post.parts.scheme}://{post.parts.netloc}"
 
 
-def _policy(post: HttpAct | None) -> str:
-    """The page may send to itself, and where the fleet's results go."""
-    return POLICY.format(post=f" {_origin(post)}" if post else "")
+def _policy(post: HttpAct | None, also: str = "") -> str:
+    """The page may send to itself, where the fleet's results go, and to what is named."""
+    return POLICY.format(also=(f" {_origin(post)}" if post else "") + also)
 
 
 def _page(template: str, **values: Any) -> bytes:

@@ -1,7 +1,5 @@
 #include "tinyops/features/window.h"
 
-#include <string.h>
-
 static int8_t quantise(int16_t value, const tinyops_window_channel *c, int32_t zero_point) {
   const int64_t half = (int64_t)1 << (c->shift - 1);
   const int64_t scaled = (((int64_t)value - c->offset) * c->multiplier + half) >> c->shift;
@@ -28,8 +26,8 @@ void tinyops_window_init(const tinyops_window_params *p, tinyops_window_state *s
 }
 
 void tinyops_window_add(const tinyops_window_params *p, const tinyops_window_channel *channels,
-                        tinyops_window_state *state, int8_t *ring, const int16_t *row) {
-  tinyops_window_quantise(p, channels, row, 1, ring + state->next * p->row_values);
+                        tinyops_window_state *state, int8_t *window, const int16_t *row) {
+  tinyops_window_quantise(p, channels, row, 1, window + state->next * p->row_values);
   state->next = state->next + 1 == p->rows ? 0 : state->next + 1;
 }
 
@@ -43,15 +41,36 @@ int32_t tinyops_window_count(const tinyops_window_params *p, tinyops_window_stat
   return 1;
 }
 
-int32_t tinyops_window_prepare(const tinyops_window_params *p, const tinyops_window_state *state,
-                               const int8_t *ring, int8_t *input) {
+static void reverse(int8_t *first, int8_t *end) {
+  while (first < --end) {
+    const int8_t value = *first;
+    *first++ = *end;
+    *end = value;
+  }
+}
+
+int32_t tinyops_window_prepare(const tinyops_window_params *p, tinyops_window_state *state,
+                               int8_t *window) {
   if (!state->complete) {
     return 0;
   }
-  /* The oldest row is the one that will be overwritten next. */
-  const int32_t oldest = state->next * p->row_values;
-  const int32_t all = p->rows * p->row_values;
-  memcpy(input, ring + oldest, (size_t)(all - oldest));
-  memcpy(input + (all - oldest), ring, (size_t)oldest);
+  /* The oldest row is the one that will be overwritten next. Both sides reversed, and then all of
+   * it, have changed places. */
+  int8_t *const end = window + p->rows * p->row_values;
+  int8_t *const oldest = window + state->next * p->row_values;
+  if (oldest != window) {
+    reverse(window, oldest);
+    reverse(oldest, end);
+    reverse(window, end);
+    state->next = 0;
+  }
   return 1;
+}
+
+void tinyops_window_use_up(const tinyops_window_params *p, tinyops_window_state *state) {
+  state->complete = 0;
+  /* All rows are to be new, however late this one was looked at. */
+  if (state->until_due < p->window_frames) {
+    state->until_due = p->window_frames;
+  }
 }

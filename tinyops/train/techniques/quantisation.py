@@ -20,9 +20,9 @@ class QuantisationAware(Idle):
         from tinyops.train.course import Budget, learn
         from tinyops.train.rounding.rounded import Calibrating, rounded
 
-        per = school.variant.get("per", "channel")
+        per, activations = school.variant.get("per", "channel"), school.variant.get("activations", "int8")
         budget = Budget(tuning_epochs(school.training), tuning_rate(school.training))
-        both, windows = rounded(learnt.network, per), school.calibration()
+        both, windows = rounded(learnt.network, per, activations), school.calibration()
         both.calibrate(windows)
         before = school.accuracy(both.rounding)
         calibrating = (Calibrating(both, windows),)

@@ -8,7 +8,7 @@ from tinyops.collect.capture.ways.kind import Opening, Stream, Traits
 from tinyops.errors import UsageError
 
 if TYPE_CHECKING:
-    from tinyops.collect.capture.ways.ble_stream import OpenRadio
+    from tinyops.link.streams.radio import OpenRadio
 
 NAME_MAX = 64
 
@@ -28,6 +28,7 @@ class BleWay:
             raise UsageError(f"--ble {address[:40]!r} is no device's name or address")
 
     def open(self, address: str, opening: Opening) -> Stream:  # noqa: ARG002
-        from tinyops.collect.capture.ways.ble_stream import BleakRadio, BleStream
+        from tinyops.collect.capture.ways.ble_stream import BleStream
+        from tinyops.link.streams.radio import BleakRadio
 
         return BleStream(address, self._radio or BleakRadio)

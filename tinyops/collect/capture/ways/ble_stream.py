@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
 
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkClosed, LinkTimeout
 from tinyops.link.own_loop import OwnLoop
-from tinyops.link.ways import BLE_NOTIFY, BLE_SERVICE, BLE_WRITE
+from tinyops.link.streams.radio import OpenRadio, Radio, said
 
-# Nordic's numbers: what the device writes comes by notification of TX, what it hears is written to RX.
-SERVICE, RX, TX = BLE_SERVICE, BLE_WRITE, BLE_NOTIFY
 CONNECT_S, CLOSE_S = 20.0, 5.0
 HINT = "is it on, near, not connected to something else, and does it offer the Nordic UART Service?"
-
-
-class Radio(Protocol):
-    """What is needed of an adapter; each lives in one event loop. `room`: bytes in one write."""
-
-    room: int
-
-    async def connect(self, device: str, timeout_s: float, lost: Callable[[], None]) -> None: ...
-
-    async def listen(self, heard: Callable[[bytes], None]) -> None: ...
-
-    async def write(self, data: bytes) -> None: ...
-
-    async def disconnect(self) -> None: ...
-
-
-OpenRadio: TypeAlias = Callable[[], Radio]
 
 
 class BleStream:
@@ -55,7 +34,7 @@ class BleStream:
             raise
         except Exception as error:  # a package, an adapter, a device: each with classes of its own
             self._loop.end()
-            raise LinkClosed(f"{self.name}: cannot be reached: {_said(error)}", hint=HINT) from error
+            raise LinkClosed(f"{self.name}: cannot be reached: {said(error)}", hint=HINT) from error
 
     def read(self, timeout_s: float) -> bytes:
         try:
@@ -73,7 +52,7 @@ class BleStream:
         except TimeoutError:
             raise LinkTimeout(f"{self.name}: takes no more bytes") from None
         except Exception as error:
-            raise LinkClosed(f"{self.name}: the connection is lost: {_said(error)}") from error
+            raise LinkClosed(f"{self.name}: the connection is lost: {said(error)}") from error
 
     def retune(self) -> bool:
         return False
@@ -97,44 +76,6 @@ class BleStream:
             await self._radio.write(data[at : at + self._radio.room])
 
 
-class BleakRadio:
-    """This machine's adapter, through bleak."""
-
-    def __init__(self) -> None:
-        try:
-            import bleak
-        except ImportError as error:
-            raise ToolError("bleak is not installed", hint="pip install 'tinyops[ble]'") from error
-        self._bleak = bleak
-        self._client: Any = None
-        self.room = 20  # of the smallest MTU
-
-    async def connect(self, device: str, timeout_s: float, lost: Callable[[], None]) -> None:
-        wanted = device.casefold()
-        found = await self._bleak.BleakScanner.find_device_by_filter(
-            lambda near, said: wanted in (near.address.casefold(), (said.local_name or near.name or "").casefold()),
-            timeout=timeout_s,
-        )
-        if found is None:
-            raise TimeoutError
-        self._client = self._bleak.BleakClient(found, lambda _: lost(), timeout=timeout_s)
-        await self._client.connect()
-        self.room = max(self._client.mtu_size - 3, self.room)
-
-    async def listen(self, heard: Callable[[bytes], None]) -> None:
-        await self._client.start_notify(TX, lambda _, data: heard(bytes(data)))
-
-    async def write(self, data: bytes) -> None:
-        await self._client.write_gatt_char(RX, data, response=False)
-
-    async def disconnect(self) -> None:
-        await self._client.disconnect()
-
-
 async def _made(radio: OpenRadio) -> Radio:
     """Some of its parts belong to the loop in which it is made."""
     return radio()
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

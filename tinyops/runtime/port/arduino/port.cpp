@@ -11,25 +11,55 @@
 #define TINYOPS_BAUD 115200 /* a collector has its own */
 #endif
 
+#if !defined(TINYOPS_UPSTREAM_BAUD)
+#define TINYOPS_UPSTREAM_BAUD 115200
+#endif
+
 #if defined(ARDUINO_ARCH_AVR)
 /* Cores of other chips have their own names for such memory, if they have any. */
 static tinyops_kept kept __attribute__((section(".noinit")));
 #endif
 
-static int has_byte(void) { return TINYOPS_SERIAL.available() > 0; }
+static const unsigned long WAIT_MS = 300; /* for a line that takes nothing */
+
+static int has_byte(void) {
+#if defined(TINYOPS_UPSTREAM)
+  if (TINYOPS_UPSTREAM.available() > 0) {
+    return 1;
+  }
+#endif
+  return TINYOPS_SERIAL.available() > 0;
+}
 
 static int32_t read_byte(void *context) {
   (void)context;
   return TINYOPS_SERIAL.available() > 0 ? TINYOPS_SERIAL.read() : TINYOPS_PORT_NO_BYTE;
 }
 
-static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
-  (void)context;
+/* A line over USB takes nothing when nobody has opened it: what is told then is dropped, after a
+ * while the first time, at once until somebody reads again. Lines of a core have types of their
+ * own. */
+template <class Line>
+static void write_all(Line *line, int *unread, const uint8_t *bytes, uint32_t count) {
+  unsigned long since = millis();
   while (count > 0) {
-    const size_t sent = TINYOPS_SERIAL.write(bytes, (size_t)(count < 64 ? count : 64));
+    const size_t sent = line->write(bytes, (size_t)(count < 64 ? count : 64));
+    if (sent > 0) {
+      *unread = 0;
+      since = millis();
+    } else if (*unread != 0 || millis() - since >= WAIT_MS) {
+      *unread = 1;
+      return;
+    }
     bytes += sent;
     count -= (uint32_t)sent;
   }
+}
+
+static void write_bytes(void *context, const uint8_t *bytes, uint32_t count) {
+  static int unread;
+  (void)context;
+  write_all(&TINYOPS_SERIAL, &unread, bytes, count);
 }
 
 static void start_ticks(void *context) {
@@ -83,6 +113,26 @@ static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t c
 }
 #endif
 
+#if defined(TINYOPS_UPSTREAM)
+/* The core's line to the part before in a chain. */
+static int32_t read_upstream(void *context) {
+  (void)context;
+  return TINYOPS_UPSTREAM.available() > 0 ? TINYOPS_UPSTREAM.read() : TINYOPS_PORT_NO_BYTE;
+}
+
+static void write_upstream(void *context, const uint8_t *bytes, uint32_t count) {
+  static int unread;
+  (void)context;
+  write_all(&TINYOPS_UPSTREAM, &unread, bytes, count);
+}
+
+static const tinyops_port_stream *open_upstream(void) {
+  static const tinyops_port_stream upstream = {read_upstream, write_upstream};
+  TINYOPS_UPSTREAM.begin(TINYOPS_UPSTREAM_BAUD);
+  return &upstream;
+}
+#endif
+
 static uint32_t supply_mv(void *context) {
   (void)context;
   return tinyops_arduino_supply_mv();
@@ -114,6 +164,9 @@ void tinyops_port_open(tinyops_port *port) {
   port->silicon_bytes = tinyops_arduino_read_silicon(port->silicon);
   port->flash = tinyops_arduino_flash();
   port->update = tinyops_arduino_update();
+#if defined(TINYOPS_UPSTREAM)
+  port->upstream = open_upstream();
+#endif
 #if defined(LED_BUILTIN)
   pinMode(LED_BUILTIN, OUTPUT);
   port->show = show;

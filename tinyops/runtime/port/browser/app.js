@@ -2,13 +2,12 @@
 
 import { board, freshHealth } from "./board.js";
 import { Client } from "./client.js";
-import { sharesOf } from "./counts.js";
-import { canVerify } from "./envelope.js";
 import { Feed } from "./feeding.js";
 import { Model } from "./model.js";
 import { PAGE } from "./page.js";
 import { Plot } from "./plot.js";
 import { readFrames, readTensor } from "./recording.js";
+import { byId, explainTrust, makeAllBars, say, showHealth, showResult, showSoftware, showUpdate } from "./screen.js";
 import { sensorFor, startSensor } from "./sensors.js";
 import { ReleaseSite } from "./source.js";
 import { Storage } from "./storage.js";
@@ -17,13 +16,10 @@ import { TRUST } from "./trust.js";
 const POLL_MS = 15 * 60 * 1000;
 const TRIAL_LIMIT_MS = 60_000;
 const SAVE_MS = 10_000;
-const HISTORY_MAX = 12;
-const EVENTS_MAX = 8;
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 const { input, output } = PAGE.contract;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-const byId = (id) => document.getElementById(id);
 const windowSamples = Math.max(
   2,
   ((input.window_frames ?? 1) * (input.frame_values || 1)) / (input.channels?.length ?? 1),
@@ -35,66 +31,20 @@ let storage = null;
 let stopSource = null; // of a source that is on
 let poster = null; // null: results go to no server
 
-function create(kind, text = "", className = "") {
-  const made = document.createElement(kind);
-  made.textContent = text;
-  made.className = className;
-  return made;
-}
-
 // -- what runs ---------------------------------------------------------------------------------
 
-function showSoftware() {
-  const running = client?.running() ?? null;
-  const installed = client?.state.slots[client.state.current];
-  const on = board.model !== null;
-  byId("state").textContent = on ? (running ? `Running v${running.version}` : "Running") : "No model yet";
-  byId("state").dataset.state = on ? "on" : "off";
-  const facts = {
-    release: running ? `v${running.version}` : "none",
-    since: installed ? new Date(installed.since).toLocaleString() : "–",
-    model: board.digest ?? "none",
-    counter: client ? String(client.state.securityCounter) : "–",
-  };
-  for (const [name, text] of Object.entries(facts)) byId(`fact-${name}`).textContent = text;
-  byId("start").disabled = !on;
-}
-
-function showUpdate() {
-  const last = client?.state.lastUpdate;
-  byId("last-update").textContent = last
-    ? `${last.result}${last.version ? ` v${last.version}` : ""}: ${last.reason}`
-    : "not asked yet";
-  byId("last-update").dataset.result = last?.result ?? "";
-}
-
-function say(text) {
-  const line = create("li");
-  line.append(create("time", new Date().toLocaleTimeString()), ` ${text}`);
-  byId("events").prepend(line);
-  while (byId("events").children.length > EVENTS_MAX) byId("events").lastChild.remove();
+function showAll() {
+  byId("start").disabled = board.model === null;
+  showSoftware(board, client);
+  showUpdate(client);
+  showHealth(board.health);
 }
 
 // -- results -----------------------------------------------------------------------------------
 
-function showResult({ detail: { outputs, best, name } }) {
-  const shares = output.type === "int8" && output.classes ? sharesOf(outputs) : null;
-  const sure = shares ? `${Math.round(shares[best] * 100)} %` : `output ${outputs[best]}`;
-  if (byId("class").textContent !== name) byId("spoken").textContent = name;
-  byId("class").textContent = name;
-  byId("confidence").textContent = shares ? `${sure} confident` : sure;
-  for (const [i, bar] of [...byId("bars").children].entries()) {
-    const share = shares ? shares[i] : (outputs[i] + 128) / 255;
-    bar.querySelector("meter").value = share;
-    bar.querySelector(".share").textContent = shares ? `${Math.round(share * 100)} %` : String(outputs[i]);
-    bar.classList.toggle("best", i === best);
-  }
-  const line = create("li");
-  line.append(create("time", new Date().toLocaleTimeString()), create("b", name), create("span", sure));
-  byId("history").prepend(line);
-  while (byId("history").children.length > HISTORY_MAX) byId("history").lastChild.remove();
-  byId("history-empty").hidden = true;
-  showHealth();
+function showOne({ detail }) {
+  showResult(output, detail);
+  showHealth(board.health);
 }
 
 // Only while a person has a source on: what a twin feeds the board stays with it.
@@ -113,37 +63,9 @@ async function startPosting() {
     board.health.posted += posted;
     board.health.unposted += lost;
     byId("posting").textContent = trouble;
-    showHealth();
+    showHealth(board.health);
     saveHealth(); // so that no sequence number is given out twice
   });
-}
-
-function showHealth() {
-  const { inferences, missed, faults, classes, posted, unposted } = board.health;
-  if (PAGE.post) {
-    byId("posted").textContent = posted.toLocaleString();
-    byId("unposted").textContent = unposted.toLocaleString();
-  }
-  byId("inferences").textContent = inferences.toLocaleString();
-  byId("missed").textContent = missed.toLocaleString();
-  byId("faults").textContent = faults.toLocaleString();
-  for (const row of byId("histogram").children) {
-    const count = classes[row.dataset.name] ?? 0;
-    row.querySelector("meter").value = inferences ? count / inferences : 0;
-    row.querySelector(".share").textContent = count.toLocaleString();
-  }
-}
-
-function makeBars(list, names) {
-  for (const name of names) {
-    const row = create("li");
-    row.dataset.name = name;
-    const meter = create("meter");
-    meter.max = 1;
-    meter.setAttribute("aria-label", name);
-    row.append(create("span", name, "name"), meter, create("span", "–", "share"));
-    list.append(row);
-  }
 }
 
 // -- sources -----------------------------------------------------------------------------------
@@ -244,28 +166,17 @@ async function update() {
     say(error.message);
   }
   byId("check").disabled = false;
-  showSoftware();
-  showUpdate();
-  showHealth();
+  showAll();
 }
 
 async function saveHealth() {
   if (storage !== null) await storage.put({ health: board.health }).catch(() => {});
 }
 
-async function explainTrust() {
-  const keys = Object.keys(TRUST.keys);
-  if (keys.length === 0) return "This page was built without trusted keys: it takes no updates.";
-  if (!(await canVerify())) return "This browser cannot check Ed25519 signatures: it takes no updates.";
-  return `${TRUST.threshold} of ${keys.length} (${keys.map((id) => id.slice(0, 8)).join(", ")})`;
-}
-
 // -- start -------------------------------------------------------------------------------------
 
 async function main() {
-  const names = output.classes ?? Array.from({ length: Math.min(output.bytes, 10) }, (_, i) => String(i));
-  makeBars(byId("bars"), names);
-  makeBars(byId("histogram"), names);
+  makeAllBars(output);
   byId("sensor-choice").hidden = sensorFor(input) === null;
   byId("recording-choice").hidden = !input.frame_values || !input.channels;
   const first = [...document.querySelectorAll("input[name=source]")].find((choice) => !choice.closest("label").hidden);
@@ -273,13 +184,13 @@ async function main() {
   byId("source").addEventListener("change", showSource);
   byId("start").addEventListener("click", () => (stopSource === null ? begin() : end()));
   byId("check").addEventListener("click", update);
-  board.addEventListener("result", showResult);
+  board.addEventListener("result", showOne);
   board.addEventListener("result", postResult);
-  board.addEventListener("booted", showSoftware);
-  board.addEventListener("fault", showHealth);
+  board.addEventListener("booted", showAll);
+  board.addEventListener("fault", showAll);
   showSource();
   plot.ask();
-  byId("fact-trust").textContent = await explainTrust();
+  byId("fact-trust").textContent = await explainTrust(TRUST);
   await restore();
   await startPosting();
   if ("serviceWorker" in navigator)
@@ -302,9 +213,7 @@ async function restore() {
   } catch (error) {
     say(error.message);
   }
-  showSoftware();
-  showUpdate();
-  showHealth();
+  showAll();
 }
 
 main();

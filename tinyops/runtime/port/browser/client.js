@@ -113,6 +113,21 @@ export class Client {
   }
 
   async install(entry, digest) {
+    const { slot, model, vectors } = await this.prepare(entry, digest);
+    const since = new Date(this.now()).toISOString();
+    await this.save({
+      current: slot,
+      slots: { ...this.state.slots, [slot]: { entry, since } },
+      securityCounter: Math.max(this.state.securityCounter, entry.security_counter),
+      trial: null,
+      ...this.outcome("installed", `${vectors} golden vectors bit-exact`, entry.version),
+    });
+    this.say(`v${entry.version}: ${vectors} golden vectors bit-exact; runs from slot ${slot}`);
+    return model;
+  }
+
+  // Fills the spare slot and proves what lies there; it does not run yet.
+  async prepare(entry, digest) {
     const slot = this.spare();
     const { trial } = this.state;
     const attempts = trial?.digest === digest && trial.slot === slot ? trial.attempts : 0;
@@ -125,17 +140,7 @@ export class Client {
       { trial: { slot, digest, attempts: attempts + 1 }, slots: others },
       { [`${slot}/model`]: model, [`${slot}/golden`]: golden },
     );
-    const vectors = await this.prove(model, golden);
-    const since = new Date(this.now()).toISOString();
-    await this.save({
-      current: slot,
-      slots: { ...this.state.slots, [slot]: { entry, since } },
-      securityCounter: Math.max(this.state.securityCounter, entry.security_counter),
-      trial: null,
-      ...this.outcome("installed", `${vectors} golden vectors bit-exact`, entry.version),
-    });
-    this.say(`v${entry.version}: ${vectors} golden vectors bit-exact; runs from slot ${slot}`);
-    return model;
+    return { slot, model, vectors: await this.prove(model, golden) };
   }
 
   async giveUp(entry, digest, why) {
@@ -156,8 +161,11 @@ export class Client {
   }
 
   async stored(slot, entry) {
-    if (slot === null || (await this.file(slot, "golden", entry)) === null) return null;
-    return this.file(slot, "model", entry);
+    return slot === null ? null : this.whole(slot, entry);
+  }
+
+  async whole(slot, entry) {
+    return (await this.file(slot, "golden", entry)) === null ? null : this.file(slot, "model", entry);
   }
 
   async file(slot, name, entry) {

@@ -18,12 +18,13 @@ export class Model {
     }
   }
 
-  constructor(limitMs) {
+  // `hear` gets what the worker says unasked.
+  constructor(limitMs, url = new URL("./worker.js", import.meta.url), hear = () => {}) {
     this.limitMs = limitMs;
     this.waiting = new Map();
     this.sent = 0;
-    this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    this.worker.addEventListener("message", ({ data }) => this.settle(data));
+    this.worker = new Worker(url, { type: "module" });
+    this.worker.addEventListener("message", ({ data }) => (data.event ? hear(data) : this.settle(data)));
     this.worker.addEventListener("error", (event) =>
       this.end(`its thread ended: ${event.message ?? "it could not be started"}`),
     );

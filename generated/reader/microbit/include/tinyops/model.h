@@ -8,6 +8,8 @@
  * Use:  init -> { push -> (TINYOPS_DUE) prepare -> invoke -> read output } ...
  * or, with a tensor written straight to input_offset:  init -> { write input, invoke, read output }
  * ...
+ * The window of frames lies in the input tensor: after a tensor was written there, init comes
+ * before the next push.
  *
  * A model whose input is streamed never holds the whole tensor: input_bytes are those of one row,
  * and every push, or every write of a row and invoke, does what that row makes possible. With rows
@@ -66,9 +68,10 @@ typedef int32_t (*tinyops_model_init_fn)(void *arena);
  * all of the arena that is not kept: read the output before the next push, and call no entry point
  * while another runs. */
 typedef int32_t (*tinyops_model_push_fn)(void *arena, const int16_t *frame);
-/* Computes the input tensor from the newest window. A window of one frame is used up by invoke. */
+/* Makes the newest window the input tensor; invoke comes before the next push. A window that has
+ * nothing in common with the next is used up by invoke. */
 typedef int32_t (*tinyops_model_prepare_fn)(void *arena);
-/* Runs the model on the input tensor. The input tensor is not preserved. Where rows are streamed,
+/* Runs the model on the input tensor, which is not preserved. Where rows are streamed,
  * takes the row at input_offset, unless all have come, and runs the model as far as that goes. */
 typedef int32_t (*tinyops_model_invoke_fn)(void *arena);
 

@@ -30,9 +30,10 @@ typedef struct {
   int32_t zero_point;    /* of the input tensor */
 } tinyops_window_params;
 
-/* Lies in the arena. Its ring is int8 (rows, row_values). */
+/* Lies in the arena. The window itself is the input tensor, int8 (rows, row_values): a ring while
+ * rows come, and in order of time when the model runs. */
 typedef struct {
-  int32_t next;      /* where the next row goes in the ring */
+  int32_t next;      /* the row that the next one is written over */
   int32_t until_due; /* frames that are missing for the next inference */
   int32_t complete;  /* 1 once a whole window has come */
   int32_t reserved;
@@ -50,17 +51,21 @@ TINYOPS_INTERNAL void tinyops_window_init(const tinyops_window_params *p,
 /* Adds a row over the oldest one. */
 TINYOPS_INTERNAL void tinyops_window_add(const tinyops_window_params *p,
                                          const tinyops_window_channel *channels,
-                                         tinyops_window_state *state, int8_t *ring,
+                                         tinyops_window_state *state, int8_t *window,
                                          const int16_t *row);
 
 /* Counts a frame. Returns 1 when an inference is due, else 0. */
 TINYOPS_INTERNAL int32_t tinyops_window_count(const tinyops_window_params *p,
                                               tinyops_window_state *state);
 
-/* Copies the newest window to input (rows, row_values), oldest row first.
+/* Turns the window so that its oldest row comes first.
  * Returns 1, or 0 when no whole window has come yet. */
 TINYOPS_INTERNAL int32_t tinyops_window_prepare(const tinyops_window_params *p,
-                                                const tinyops_window_state *state,
-                                                const int8_t *ring, int8_t *input);
+                                                tinyops_window_state *state, int8_t *window);
+
+/* Forgets the window, over which the model has written: no inference is due before it is all new.
+ */
+TINYOPS_INTERNAL void tinyops_window_use_up(const tinyops_window_params *p,
+                                            tinyops_window_state *state);
 
 #endif

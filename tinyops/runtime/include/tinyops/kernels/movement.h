@@ -13,9 +13,9 @@ typedef struct {
   int32_t value;     /* what is added */
 } tinyops_pad_params;
 
-/* output (out) = input (in) with a border. Both are gone through in order: `output` may start as
- * far before `input` as overlap.py computes from that. */
-TINYOPS_INTERNAL void tinyops_pad(const tinyops_pad_params *p, const int8_t *input, int8_t *output);
+/* output (out) = input (in) with a border, byte by byte. Both are gone through in order: `output`
+ * may start as far before `input` as overlap.py computes from that. */
+TINYOPS_INTERNAL void tinyops_pad(const tinyops_pad_params *p, const void *input, void *output);
 
 #define TINYOPS_COPY_LOOPS 5
 

@@ -8,28 +8,24 @@ TINYOPS_LIBRARY_BEGIN
 TINYOPS_LIBRARY_END
 
 enum {
-  WRITTEN_MAX = 244,
-  NOTIFIED_MAX = 20, /* the library cuts off what is longer than the least that every phone takes */
-  RING = 512         /* a power of two: some requests */
+  PACKET_MAX = 244, /* what a value may have; the other end may take less */
+  RING = 1024       /* a power of two: what comes in one look at the radio */
 };
 
 static BLEService service("6e400001-b5a3-f393-e0a9-e50e24dcca9e");
 static BLECharacteristic to_board("6e400002-b5a3-f393-e0a9-e50e24dcca9e",
-                                  BLEWrite | BLEWriteWithoutResponse, WRITTEN_MAX);
+                                  BLEWrite | BLEWriteWithoutResponse, PACKET_MAX);
 static BLECharacteristic from_board("6e400003-b5a3-f393-e0a9-e50e24dcca9e", BLERead | BLENotify,
-                                    NOTIFIED_MAX);
-static uint8_t ring[RING], notified[NOTIFIED_MAX];
+                                    PACKET_MAX);
+static uint8_t ring[RING], notified[PACKET_MAX];
 static uint32_t received, taken; /* run on modulo 2^32 */
 static uint32_t held;            /* bytes that no notification has taken yet */
-static bool inside;              /* a frame */
+static bool framed, inside;      /* after a frame's first 0x00; after a byte of it */
 
-static void receive() {
-  uint8_t bytes[WRITTEN_MAX];
-  BLE.poll();
-  if (!to_board.written()) {
-    return;
-  }
-  const int count = to_board.readValue(bytes, WRITTEN_MAX);
+/* Each write by itself: the library keeps the last one only. */
+static void receive(BLEDevice, BLECharacteristic written) {
+  const uint8_t *bytes = written.value();
+  const int count = written.valueLength();
   for (int i = 0; i < count && received - taken < RING; ++i) {
     ring[received % RING] = bytes[i];
     ++received;
@@ -38,7 +34,7 @@ static void receive() {
 
 static int32_t read_byte() {
   if (received == taken) {
-    receive();
+    BLE.poll();
   }
   if (received == taken) {
     return TINYOPS_PORT_NO_BYTE;
@@ -48,34 +44,55 @@ static int32_t read_byte() {
   return byte;
 }
 
+bool tinyops_arduino_is_on_ble() { return BLE.connected() && from_board.subscribed(); }
+
+/* The library cuts off what the other end does not take, and says how much it took. */
 static void notify() {
-  (void)from_board.writeValue(notified, static_cast<int>(held));
+  uint32_t sent = 0;
+  while (sent < held && tinyops_arduino_is_on_ble()) {
+    const int count = from_board.writeValue(notified + sent, static_cast<int>(held - sent));
+    if (count <= 0) {
+      break;
+    }
+    sent += static_cast<uint32_t>(count);
+  }
   held = 0;
 }
 
-/* A frame lies between two 0x00: at the second one, what is held is sent. */
+/* Whether what is held is to be sent: a frame lies between two 0x00, lines of SMP's console outside
+ * of them. */
+static bool ends(uint8_t byte) {
+  if (byte != 0) {
+    inside = framed;
+    return byte == '\n' && !framed;
+  }
+  const bool whole = inside;
+  framed = !whole;
+  inside = false;
+  return whole;
+}
+
 static void write_bytes(const uint8_t *bytes, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
-    const bool ends = bytes[i] == 0 && inside;
-    inside = bytes[i] != 0;
     notified[held] = bytes[i];
     ++held;
-    if (ends || held == NOTIFIED_MAX) {
+    if (ends(bytes[i]) || held == PACKET_MAX) {
       notify();
     }
   }
 }
 
-void tinyops_arduino_add_ble(tinyops_arduino_ways *ways) {
+const tinyops_arduino_way *tinyops_arduino_open_ble(const char *name) {
   static const tinyops_arduino_way way = {read_byte, write_bytes};
   if (BLE.begin() == 0) {
-    return;
+    return nullptr;
   }
-  (void)BLE.setLocalName("tinyops-collect");
+  (void)BLE.setLocalName(name);
   (void)BLE.setAdvertisedService(service);
+  to_board.setEventHandler(BLEWritten, receive);
   service.addCharacteristic(to_board);
   service.addCharacteristic(from_board);
   BLE.addService(service);
   (void)BLE.advertise();
-  tinyops_arduino_add_way(ways, &way);
+  return &way;
 }

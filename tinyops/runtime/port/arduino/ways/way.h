@@ -45,12 +45,16 @@ typedef struct {
 /* The serial line alone, until more are added. Both must outlive the collector. */
 void tinyops_arduino_open_ways(tinyops_arduino_ways *ways, const tinyops_port *serial);
 
-/* Adds a way, if there is room for it. */
+/* Adds a way that is not null, if there is room for it. */
 void tinyops_arduino_add_way(tinyops_arduino_ways *ways, const tinyops_arduino_way *way);
 
-/* Bluetooth: a serial service that whoever is connected writes to and is notified by. Nothing is
- * added without a radio. */
-void tinyops_arduino_add_ble(tinyops_arduino_ways *ways);
+/* Bluetooth: a serial service that whoever is connected writes to and is notified by, advertised
+ * under a name, of which 29 bytes are told. Call it once. Returns null without a radio. Where
+ * nobody is connected and has subscribed, nothing comes and what is written is dropped; who is gone
+ * may come back. */
+const tinyops_arduino_way *tinyops_arduino_open_ble(const char *name);
+/* Whether somebody is. */
+bool tinyops_arduino_is_on_ble(void);
 
 /* Wi-Fi: joins the network, which must outlive the collector, and listens for TCP and UDP. Nothing
  * is added without a network's name. */

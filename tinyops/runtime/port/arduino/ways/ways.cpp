@@ -45,7 +45,7 @@ void tinyops_arduino_open_ways(tinyops_arduino_ways *ways, const tinyops_port *s
 }
 
 void tinyops_arduino_add_way(tinyops_arduino_ways *ways, const tinyops_arduino_way *way) {
-  if (ways->count < TINYOPS_ARDUINO_WAYS_MAX) {
+  if (way != nullptr && ways->count < TINYOPS_ARDUINO_WAYS_MAX) {
     ways->ways[ways->count] = *way;
     ways->count += 1;
   }
