@@ -110,6 +110,8 @@ def test_auto_is_short(tree: Tree) -> None:
         ("{from: middle, to: far", "{from: middle, to: near", "link 2 is to 'far', not 'near'", "to: far}"),
         ("\n      - {from: middle, to: far, kind: uart}", "", "1 links between 3 parts", "{from: near, to: middle}, {"),
         ("uart, baud: 115200", "tcp", "microbit sends over uart, not tcp", "boards that do"),
+        ("baud: 115200", "baud: 57600", "serial lines of microbit cannot run at 57600 baud", "baud: 115200, 1000000"),
+        ("far, kind: uart", "far, kind: uart, baud: 31250", "lines of nano33ble cannot run at 31250 baud", "1000000"),
         ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "boards that do: phone"),
         ("baud: 115200", "bytes_s: 11520", "a uart has a baud rate", "baud: 115200"),
         ("board: nano33ble", "board: microbit", "microbit receives over nothing, not uart", "boards that do: coral"),

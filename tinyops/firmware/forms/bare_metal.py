@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from tinyops.boards.bauds import cannot_run_at
 from tinyops.boards.layout import Layout, Region
 from tinyops.boards.machines import QEMU, place
 from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
@@ -25,7 +26,6 @@ from tinyops.firmware.templating import comment, render
 from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
-BAUDS = {"nrf5": (115_200, 1_000_000)}  # which the registers of its chips are known for; others take any rate
 LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
@@ -182,8 +182,7 @@ def _rates(request: Request, port: str) -> str:
     if place is None:
         return flags
     for rate, name in ((place.downstream_baud, "TINYOPS_BAUD"), (place.upstream_baud, "TINYOPS_UPSTREAM_BAUD")):
-        if port in BAUDS and rate not in BAUDS[port]:
-            known = ", ".join(map(str, BAUDS[port]))
+        if known := cannot_run_at(port, rate):
             raise SpecError(f"{request.board}: its serial lines cannot run at {rate} baud", hint=f"baud: {known}")
         flags += f" -D {name}={rate}" if rate != BAUD else ""
     return flags
