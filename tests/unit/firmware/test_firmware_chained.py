@@ -111,7 +111,10 @@ def test_every_script_of_a_part_s_page_is_there() -> None:
 
 @pytest.mark.parametrize(
     ("board", "message"),
-    [("esp32", "its Arduino core has no serial line on pins"), ("uno-r4", "its Arduino firmware keeps no models in slots")],
+    [
+        ("esp32", "its Arduino core has no serial line on pins"),
+        ("uno-r4", "its Arduino firmware keeps no models in slots"),
+    ],
 )
 def test_forms_that_know_no_chain_refuse_one(board: str, message: str) -> None:
     with pytest.raises(SpecError, match=f"{board}: {message}"):
