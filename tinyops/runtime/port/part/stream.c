@@ -102,7 +102,7 @@ static int open_socket(stream *self, int listens) {
 static void accept_one(stream *self, uint64_t now_us) {
   const int file = accept(self->listening, NULL, NULL);
   if (file >= 0) {
-    never_block(file);
+    machine_never_block(file);
     notice_death(file);
     forget(self); /* who was there was silent */
     self->in = self->out = file;
