@@ -46,7 +46,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
 class Chain:
     """Two programs: `first` is asked over the bridge of the second, `last` is that one's own line."""
 
-    def __init__(self, stack: contextlib.ExitStack, built: list[tuple[Path, Path]], line: str, upstream: str) -> None:
+    def __init__(
+        self,
+        stack: contextlib.ExitStack,
+        built: list[tuple[Path, Path]],
+        line: str,
+        upstream: str,
+        first: subprocess.Popen | None = None,
+    ) -> None:
         self.stack, self.built, self.line = stack, built, line
         self.unavailable: list[Unavailable] = []
         self.states = 0
@@ -54,7 +61,7 @@ class Chain:
         ours, theirs = socket.socketpair()
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least: whoever reads nothing is noticed soon
         stack.enter_context(ours)
-        self.first = self.start_first()
+        self.first = first or self.start_first()
         program, model = built[1]
         options = [
             "--upstream",
@@ -159,6 +166,22 @@ def test_over_a_network_a_part_that_is_gone_is_named_and_comes_back(
         chain.start_first()
         chain.ready()
         chain.answers(whole)
+
+
+def test_who_connects_and_says_nothing_gives_its_place_to_who_comes_next(
+    built: list[tuple[Path, Path]], whole: HostModel
+) -> None:
+    with contextlib.ExitStack() as stack:
+        line, upstream = places("tcp")
+        program, model = built[0]
+        first = subprocess.Popen([program, "--model", model, "--line", line], stdin=subprocess.DEVNULL)
+        stack.callback(lambda: (first.kill(), first.wait()))
+        silent = stack.enter_context(connected(int(upstream.rpartition(":")[2])))
+        chain = Chain(stack, built, line, upstream, first)
+        chain.ready()
+        chain.answers(whole)
+        while silent.recv(4096):
+            pass
 
 
 @contextlib.contextmanager
