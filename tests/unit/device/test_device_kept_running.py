@@ -118,6 +118,6 @@ def test_a_part_wants_a_chain_and_streams() -> None:
     assert spec.part is not None and spec.part.bridge is None
     with pytest.raises(ValueError, match="wants the chain"):
         DeviceSpec.model_validate({"fleet": "door", "board": "far", "part": part})
-    for wrong in ("std", "tcp:host", "fd:3", "--slots", "tcp:a b:1", "dev/ttyACM0"):
-        with pytest.raises(ValueError, match="a stream is"):
+    for wrong in ("std", "tcp:host", "fd:3", "--slots", "tcp:a b:1", "dev/ttyACM0", "ble:", "ble-serve:" + "x" * 27):
+        with pytest.raises(ValueError, match=r"serial device|not HOST:PORT|no stream begins|name"):
             DeviceSpec.model_validate({"fleet": "door", "board": "far", "chain": "d-1", "part": {"line": wrong}})
