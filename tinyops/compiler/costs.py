@@ -1,7 +1,6 @@
-"""What kernels cost, measured by benchmarks/bench_costs.py in QEMU (`-icount shift=0`), arm-none-eabi-gcc 12.2.1, built as
-for an image where size is not preferred.
+"""What kernels cost, measured by benchmarks/bench_costs.py in QEMU (`-icount shift=0`), arm-none-eabi-gcc 12.2.1.
 
-Cores are told apart as far as their kernels differ: those with the DSP extension, and Cortex-M0 and M0+. The others
+Compiled as for an image where size is not preferred. Cores are told apart as far as their kernels differ: those with the DSP extension, and Cortex-M0 and M0+. The others
 run plain kernels only, whose costs relative to each other are much the same everywhere.
 """
 
