@@ -4,10 +4,10 @@ python benchmarks/bench_squeeze.py [--example NAME] [--boards NAME ...] [--varia
     [--epochs N] [--loss-max SHARE]
 
 Recordings come from the shared data (`../shared/data` or TINYOPS_SHARED_DATA). First the example as it is written, but
-for the epochs: plain int8, trained on all of the training side. Then the same specs with variants: `tinyops apply` searches from
-nothing and releases; `tinyops plan` is timed when nothing changed. Variants are chosen on the validation side; accuracy
-here is that of the test side, which no choice has seen. Ratios are of the bytes of a board's model image (its flash)
-and arena (its RAM) to those of plain int8 on that board.
+for the epochs: plain int8, trained on all of the training side. Then the same specs with variants: `tinyops apply`
+searches from nothing and releases; `tinyops plan` is timed when nothing changed. Variants are
+chosen on the validation side; accuracy here is that of the test side, which no choice has seen. Ratios are of the bytes
+of a board's model image (its flash) and arena (its RAM) to those of plain int8 on that board.
 """
 
 from __future__ import annotations
@@ -130,9 +130,8 @@ def measure(wanted: Search, folder: Path) -> None:
     records = released(root, repository.catalog)
     choices = {step.rpartition("/")[2]: r.facts["choice"] for step, r in records.items() if step.startswith("choose:")}
     count = max(len(choice["candidates"]) for choice in choices.values())
-    print(
-        f"search: {count} variants on {len(choices)} boards, prefer {wanted.prefer}: {search_s:.0f} s, wanted {SEARCH_S}"
-    )
+    what = f"{count} variants on {len(choices)} boards, prefer {wanted.prefer}"
+    print(f"search: {what}: {search_s:.0f} s, wanted {SEARCH_S}")
     plans = [tinyops(root, "plan", "--detailed-exitcode")[1] for _ in range(PLANS)]
     print(f"plan with nothing to do: {min(plans):.2f} s, wanted {PLAN_S:g}")
     table(HEADERS, [row(board, choice, records, plain.facts) for board, choice in choices.items()])

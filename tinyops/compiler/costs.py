@@ -1,7 +1,8 @@
 """What kernels cost, measured by benchmarks/bench_costs.py in QEMU (`-icount shift=0`), arm-none-eabi-gcc 12.2.1.
 
-Compiled as for an image where size is not preferred. Cores are told apart as far as their kernels differ: those with the DSP extension, and Cortex-M0 and M0+. The others
-run plain kernels only, whose costs relative to each other are much the same everywhere.
+Compiled as for an image where size is not preferred. Cores are told apart as far as their kernels differ: those with
+the DSP extension, and Cortex-M0 and M0+. The others run plain kernels only, whose costs relative to each other are much
+the same everywhere.
 """
 
 from __future__ import annotations
