@@ -147,3 +147,24 @@ def test_a_chain_that_stays_is_not_shown() -> None:
     kept = [c for c in plan.changes if c.kind == "fleet" and c.action is Action.KEEP]
     shown = chain_cuts(plan, {"door": fleet()}, {released.step: released, twin.step: twin}, {})
     assert bool(shown) is not bool(kept)
+
+
+def test_parts_that_get_other_firmware_are_named_and_what_that_means() -> None:
+    was = recorded(split_step(), facts([24]))
+    firmware = Step("firmware", "door/near", {"contract": "new"}, {})
+    before = Released(
+        1,
+        {SQUEEZE.id: recorded(SQUEEZE, {}), was.step: was, firmware.id: recorded(Step("firmware", "door/near"), {})},
+        {"door": {}},
+    )
+    steps = (SQUEEZE, split_step(), firmware)
+    plan = make_plan(
+        project="bench", steps=steps, fleets={"door": {"at": 1}}, released=before, bound=BOUND, wish=Wish()
+    )
+    assert action(plan, "firmware:door/near") is Action.UPDATE
+    (found,) = chain_cuts(plan, {"door": fleet()}, {was.step: was}, {})
+    said = "near gets other firmware: the chain is unavailable while it starts; where the contract changes with it"
+    assert said in plan_text(plan, chains=(found,)) and said in plan_comment(PlanFile(plan, chains=(found,)))
+    read = read_plan(json.dumps(PlanFile(plan, chains=(found,)).to_json()).encode())
+    assert read.chains == (found,) and found.firmware == ("near",)
+    assert not cuts(planned(split_step(prefer="ram"), was), None, facts([24])).pause
