@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -10,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from fakes.once import RUN, run_folder
 from tinyops.artifacts import Progress
 from tinyops.documents import events
 from tinyops.fetching import Package, kept
@@ -48,6 +51,14 @@ def fetch_once(fetch: Fetch) -> Fetch:
 
 
 fetched.fetch_source = fetch_once(fetched.fetch_source)
+
+run_folder()  # named here, before workers are started
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if os.environ[RUN] == str(os.getpid()):  # the run has ended, not a worker of it
+        shutil.rmtree(run_folder(), ignore_errors=True)
+
 
 COUNTING = ("count_faults", "report_faults")  # of fakes.faults
 
