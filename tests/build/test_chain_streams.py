@@ -18,19 +18,14 @@ import numpy as np
 import pytest
 
 from fakes.chained import layered
+from fakes.part_programs import build_parts
 from fakes.ports import free_port
-from tinyops.boards.loader import load_catalog
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.host import HostModel, build_host
 from tinyops.features import TensorFeatures
-from tinyops.firmware import render_project
-from tinyops.firmware.chained import ChainPlace
-from tinyops.firmware.forms.hosted_part import FLAGS
 from tinyops.graph import parse_graph
 from tinyops.link import Frame, Link, Type, encode
 from tinyops.link.parts import PartState, PartType, Unavailable
-from tinyops.split import cut_model
-from tinyops.split.document import Crossing, PartDocument
 from tinyops.twin.machine import SocketStream
 
 pytestmark = pytest.mark.build
@@ -39,51 +34,13 @@ AFTER_MS = 800
 WAIT_S = 20.0
 UNREAD = 12  # states
 MODEL = layered((64, 600, 96, 5))
-GRAPH = parse_graph(MODEL, "m")
-
-
-def crossing(tensor: int) -> Crossing:
-    found = GRAPH.tensors[tensor]
-    return Crossing(tensor=tensor, name=found.name, bytes=found.bytes, shape=found.shape)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
     """Of both parts: program and model."""
-    made = []
-    for position, part in enumerate(cut_model(MODEL, "m", [1])):
-        folder = tmp_path_factory.mktemp(f"part{position}")
-        document = PartDocument(
-            name=f"p{position}",
-            board="linux",
-            position=position,
-            begin=part.begin,
-            end=part.end,
-            takes=tuple(map(crossing, part.takes)),
-            gives=tuple(map(crossing, part.gives)),
-            inputs=(0,),
-            outputs=(0,),
-            passed=(),
-            set="5" * 32,
-            parts=2,
-        )
-        assert part.data is not None
-        compiled = compile_model(parse_graph(part.data, "p"), TensorFeatures(), CompileOptions(), document)
-        library = build_host(compiled.sources, folder / "model")
-        made.append((program(folder, compiled.contract, position), library))
-    return made
-
-
-def program(folder: Path, contract: dict, position: int) -> Path:
-    place, spec = ChainPlace(position, 2, AFTER_MS), load_catalog()["linux"].spec
-    files = render_project(board="linux", spec=spec, fleet="f", sensor="link", contract=contract, chain=place)
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    sources = sorted(name for name in files if name.endswith(".c"))
-    command = ["gcc", *FLAGS, "-O1", "-I", "include", "-I", "src/sim", *sources, "-ldl", "-o", "part"]
-    subprocess.run(command, cwd=folder, check=True, timeout=120)
-    return folder / "part"
+    parts = build_parts(MODEL, [1], tmp_path_factory.mktemp("parts"), AFTER_MS)
+    return [(part.program, part.library) for part in parts]
 
 
 class Chain:
@@ -178,7 +135,7 @@ def connected(port: int) -> socket.socket:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> HostModel:
-    compiled = compile_model(GRAPH, TensorFeatures(), CompileOptions())
+    compiled = compile_model(parse_graph(MODEL, "m"), TensorFeatures(), CompileOptions())
     return HostModel(build_host(compiled.sources, tmp_path_factory.mktemp("whole")))
 
 

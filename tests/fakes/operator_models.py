@@ -31,7 +31,7 @@ class _Weighted:
     """What the convolutions and the dense layer share: random weights, bias and matching scales."""
 
     def __init__(self, draw: Any, channels: int, products: int, few: bool = False) -> None:
-        """`few`: weights of at most sixteen different values."""
+        """`few`: weights of at most sixteen different values, some of them as int4 in the file."""
         self.rng = np.random.default_rng(draw(seeds))
         self.input_scale, self.zero_point = draw(scales), draw(zero_points)
         per_channel = draw(st.booleans())
@@ -39,6 +39,7 @@ class _Weighted:
         self.extreme, self.few = draw(st.booleans()), draw(st.integers(1, 16)) if few else 0
         # Trained filters differ in size, and kernels treat small ones, and those of zeros, in their own ways.
         uneven = draw(st.booleans()) and not few
+        self.dtype = "int4" if few and draw(st.booleans()) else "int8"
         self.largest = self.rng.choice([0, 1, 7, 14, 28, 60, 127], channels) if uneven else np.array([127])
         # An output that neither always saturates nor is always the same.
         spread = self.input_scale * float(self.weight_scales.mean()) * 74 * 74 * np.sqrt(products)
@@ -51,10 +52,11 @@ class _Weighted:
         largest = np.moveaxis(self.largest.reshape(-1, *[1] * (len(weights) - 1)), 0, axis)
         data = _weights(self.rng, weights, self.extreme, largest)
         if self.few:
-            data = self.rng.choice(self.rng.integers(-127, 127, self.few, endpoint=True), weights)
+            low, high = (-8, 7) if self.dtype == "int4" else (-127, 127)
+            data = self.rng.choice(self.rng.integers(low, high, self.few, endpoint=True), weights)
         inputs = [
             model.tensor(source, scale=self.input_scale, zero_point=self.zero_point),
-            model.tensor(weights, scale=self.weight_scales, axis=axis, data=data),
+            model.tensor(weights, self.dtype, scale=self.weight_scales, axis=axis, data=data),
         ]
         bias_scale = np.float32(self.input_scale) * self.weight_scales
         bias = model.tensor((weights[axis],), "int32", scale=bias_scale, data=self.bias)
@@ -118,6 +120,7 @@ def fully_connected(draw: Any, few: bool = False) -> bytes:
     rows, inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 9))
     outputs += 64 // inputs if few else 0
     w = _Weighted(draw, outputs, inputs, few)
+    w.dtype = "int8" if w.weight_scales.size > 1 else w.dtype  # tflite-micro refuses the other
     model = Tflite()
     operands = w.tensors(model, (rows, inputs), (outputs, inputs), 0)
     output = model.tensor((rows, outputs), scale=w.output_scale, zero_point=w.output_zero)

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 DTYPES = {
     "int8": schema.TensorType.INT8,
+    "int4": schema.TensorType.INT4,
     "uint8": schema.TensorType.UINT8,
     "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
@@ -20,6 +21,13 @@ DTYPES = {
 }
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3, "TANH": 4}
 PADDING = {"SAME": 0, "VALID": 1}
+
+
+def packed_int4(data: Any) -> np.ndarray:
+    """Two values a byte, the first in its lower half."""
+    halves = np.asarray(data, np.int8).reshape(-1).view(np.uint8) & 15
+    halves = np.append(halves, np.zeros(halves.size % 2, np.uint8))
+    return halves[0::2] | halves[1::2] << 4
 
 
 class Tflite:
@@ -69,7 +77,8 @@ class Tflite:
         tensor.buffer = 0
         if data is not None:
             buffer = schema.BufferT()
-            buffer.data = np.frombuffer(np.ascontiguousarray(data, dtype=dtype).tobytes(), dtype=np.uint8)
+            values = packed_int4(data) if dtype == "int4" else np.ascontiguousarray(data, dtype=dtype)
+            buffer.data = np.frombuffer(values.tobytes(), dtype=np.uint8)
             tensor.buffer = len(self.model.buffers)
             self.model.buffers.append(buffer)
         if scale is not None:

@@ -100,7 +100,8 @@ def least_of(graph: Graph, cpu: str) -> Least:
     """Bounds for any run of a graph's operators on a core; numbers are those of its operators, by index.
 
     Only operators with weights count: what others do may cost nothing where tensors share storage, or be fused. Weights
-    stay as long as they are, however they are arranged, but for those that can be coded. An operator may lose its padding to a cut before it.
+    stay as long as they are, however they are arranged, but for those that can be coded. An operator may lose its
+    padding to a cut before it.
     """
     fewest = [0] * len(graph.operators)
     places = {operator.number: operator.index for operator in graph.operators}

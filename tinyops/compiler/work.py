@@ -79,6 +79,21 @@ def _conv_2d_packed(p: Params) -> Counts:
     )
 
 
+def _conv_2d_packed_coded(p: Params) -> Counts:
+    """Pairs of pixels by groups of filters that are decoded together; blocks and steps as of the packed one; rows and
+    values that are gathered, for each group; values that are decoded."""
+    g, values = p["window"], p["filter_values"]
+    pixels, pairs = g["out_h"] * g["out_w"], _half(g["out_c"])
+    groups = -(-pairs // max(128 // (values // 2 + 5), 1))
+    blocks = _half(pixels) * pairs
+    rows = 0 if p.get("pointwise") else pixels * g["kernel_h"] * groups
+    straight = pixels * values * groups if g["in_c"] % 4 == 0 else 0
+    return (
+        *(_half(pixels) * groups, blocks, blocks * values // 4, rows),
+        *(straight, pixels * values * groups - straight, -(-pixels // 8) * pairs * 2 * values),
+    )
+
+
 def _conv_2d_lanes(p: Params) -> Counts:
     """Fours of pixels, filters of each, products of those; windows and rows of them where they are more than a pixel,
     values that are gathered, and those of windows at the edge again."""
@@ -109,6 +124,30 @@ def _depthwise_3x3(p: Params) -> Counts:
     first, second = (pairs, 0) if g["stride_w"] == 1 else (0, pairs)
     limited = _clamped(p, rows * g["out_w"])
     return g["out_c"], rows, first, second, loaded, loaded * g["in_w"], limited
+
+
+def _gathered(p: Params) -> Counts:
+    """Rows of windows that are copied, and values of these."""
+    g = p["window"]
+    rows = 0 if p["pointwise"] else g["out_h"] * g["out_w"] * g["kernel_h"]
+    return rows, 0 if p["pointwise"] else g["out_h"] * g["out_w"] * p["filter_values"]
+
+
+def _conv_2d_int16(p: Params) -> Counts:
+    """Pixels, values of these, fours of filters, values of those, outputs; rows and values of windows."""
+    g, values = p["window"], p["filter_values"]
+    pixels = g["out_h"] * g["out_w"]
+    fours = pixels * -(-g["out_c"] // 4)
+    return pixels, pixels * values, fours, fours * values, pixels * g["out_c"], *_gathered(p)
+
+
+def _conv_2d_int16_packed(p: Params) -> Counts:
+    """Pixels, values of these, blocks of two pixels by two filters, steps of four values in them; rows and values of
+    windows."""
+    g, values = p["window"], p["filter_values"]
+    pixels = g["out_h"] * g["out_w"]
+    blocks = _half(pixels) * _half(g["out_c"])
+    return pixels, pixels * values, blocks, blocks * values // 4, *_gathered(p)
 
 
 def _dense(p: Params) -> Counts:
@@ -179,10 +218,18 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_conv_2d": _conv_2d,
     "tinyops_conv_2d_coded": _conv_2d_coded,
     "tinyops_conv_2d_packed": _conv_2d_packed,
+    "tinyops_conv_2d_packed_coded": _conv_2d_packed_coded,
     "tinyops_conv_2d_lanes": _conv_2d_lanes,
     "tinyops_depthwise_conv_2d": _depthwise_conv_2d,
     "tinyops_depthwise_3x3": _depthwise_3x3,
     "tinyops_depthwise_3x3_lanes": _depthwise_3x3,
+    "tinyops_conv_2d_int16": _conv_2d_int16,
+    "tinyops_conv_2d_int16_packed": _conv_2d_int16_packed,
+    "tinyops_depthwise_int16": _depthwise_conv_2d,
+    "tinyops_average_pool_2d_int16": _pool,
+    "tinyops_max_pool_2d_int16": _pool,
+    "tinyops_sum_int16": _elementwise,
+    "tinyops_mul_int16": _elementwise,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_coded": _dense,
     "tinyops_fully_connected_packed": _dense_packed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import threading
 import time
@@ -31,6 +32,7 @@ KEY_FILE = "device.key"
 REPORT_FILE = "report.json"
 BACK_OFF_MAX_S = 3600.0
 JITTER = 0.2
+PIPE_MODE = 0o660  # of a sensor's frames: who writes them may be another user of this one's group
 REPORTS_WAIT_S = 30.0  # with `once`, until the reports are where they go
 
 
@@ -126,6 +128,8 @@ class Agent:
         self.client = Client(settings, state, memory.now, on_event, self.offers, source)
         self._on_event = on_event
         part = settings.part if not settings.once else None
+        if part is not None and part.pipe is not None:
+            _make_pipe(Path(part.pipe))
         self.part = KeptRunning(settings.state, part.options, on_event) if part is not None else None
         self._start_part()
         self._warned: tuple[str, ...] = ()
@@ -225,6 +229,13 @@ class Agent:
             wave=self.client.wave,
             events=state.events,
         )
+
+
+def _make_pipe(path: Path) -> None:
+    """Where nobody has made it. Raises ToolError."""
+    if not path.exists():
+        with writing(path):
+            os.mkfifo(path, PIPE_MODE)
 
 
 def _outbox(settings: AgentSettings, on_event: Callable[[str], None]) -> Outbox | None:

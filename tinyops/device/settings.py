@@ -13,15 +13,18 @@ from tinyops.manifest.fields import DeviceName, Name
 
 @dataclass(frozen=True)
 class PartSettings:
-    """How the program of a part of a chain is connected, in its own words (runtime/port/part/stream.h)."""
+    """How the program of a part of a chain is connected, in its own words (runtime/port/part/stream.h); `pipe` is where
+    another program writes the frames of a first part's sensor."""
 
     line: str
     upstream: str | None = None
     bridge: str | None = None
+    pipe: str | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
-        named = {"--line": self.line, "--upstream": self.upstream, "--bridge": self.bridge}
+        streams = {"--line": self.line, "--upstream": self.upstream, "--bridge": self.bridge}
+        named = {**streams, "--pipe": self.pipe}
         return tuple(word for name, value in named.items() if value is not None for word in (name, value))
 
 

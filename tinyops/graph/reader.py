@@ -17,6 +17,7 @@ from typing import Any
 
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import MIB, digest_bytes, read_bounded
+from tinyops.graph import int4
 from tinyops.graph.options import read_options
 from tinyops.graph.resources import MAX_STATE_BYTES, Part, bind_resources, initial_of
 from tinyops.graph.types import DTYPES, Graph, Operator, Quantisation, Tensor
@@ -34,7 +35,14 @@ OUTPUTLESS = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE"})
 SMALLEST_SCALE = 2.0**-126  # below it float32 is denormal, and cores differ in how they treat that
 
 _FOREIGN = (struct.error, ValueError, TypeError, IndexError, KeyError, OverflowError, AttributeError, AssertionError)
-_RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1), "int32": (0, 0), "int64": (0, 0)}
+_RANGES = {
+    "int4": (-8, 7),
+    "int8": (-128, 127),
+    "uint8": (0, 255),
+    "int16": (-(2**15), 2**15 - 1),
+    "int32": (0, 0),
+    "int64": (0, 0),
+}
 
 
 def read_graph(path: Path) -> Graph:
@@ -144,17 +152,29 @@ class _Reader:
             raw = subgraph.Tensors(index)
             name = (raw.Name() or b"")[:MAX_NAME].decode("utf-8", "replace")
         with self.at(f"tensor {index} {name!r}"):
-            dtype = self.dtypes.get(raw.Type(), str(raw.Type()))
+            stored = self.dtypes.get(raw.Type(), str(raw.Type()))
+            dtype = "int8" if stored == int4.PACKED else stored
             if dtype not in DTYPES:
                 raise self.fail(f"element type {dtype} is not supported")
             if raw.Sparsity() is not None:
                 raise self.fail("is sparse", "convert the model without sparsity")
             shape = self.shape(raw)
             data = self.constant(model, int(raw.Buffer()))
-            tensor = Tensor(index, name, shape, dtype, self.quantisation(raw, dtype, shape), data)
+            if stored == int4.PACKED:
+                data = self.unpacked(data, shape)
+            tensor = Tensor(index, name, shape, dtype, self.quantisation(raw, stored, shape), data)
             if data is not None and len(data) != tensor.bytes:
                 raise self.fail(f"its buffer has {len(data):,} bytes, its shape {shape} needs {tensor.bytes:,}")
             return self.variable(tensor) if raw.IsVariable() else tensor
+
+    def unpacked(self, data: bytes | None, shape: tuple[int, ...]) -> bytes:
+        """Constants of four bits, as int8."""
+        if data is None:
+            raise self.fail("element type int4 is not supported of tensors that are computed", int4.HINT)
+        elements, wanted = math.prod(shape), int4.packed_bytes(math.prod(shape))
+        if len(data) != wanted:
+            raise self.fail(f"its buffer has {len(data):,} bytes, its shape {shape} of int4 needs {wanted:,}")
+        return int4.unpacked(data, elements)
 
     def variable(self, tensor: Tensor) -> Tensor:
         if tensor.data is not None or tensor.dtype == "resource":
@@ -230,8 +250,16 @@ class _Reader:
                 if used != -1 and not 0 <= used < tensors:
                     raise self.fail(f"its input {i} is tensor {used}, there are {tensors}")
                 inputs.append(None if used == -1 else used)
+                self.check_packed(name, i, None if used == -1 else subgraph.Tensors(used))
             outputs = self.indices(raw.OutputsLength, raw.Outputs, tensors, 0 if name in OUTPUTLESS else 1)
             return Operator(index, name, tuple(inputs), outputs, read_options(self.schema, name, raw, self.fail))
+
+    def check_packed(self, operator: str, operand: int, raw: Any | None) -> None:
+        if raw is not None and self.dtypes.get(raw.Type()) == int4.PACKED:
+            found = raw.Quantization()
+            problem = int4.misuse(operator, operand, found.ScaleLength() if found is not None else 0)
+            if problem:
+                raise self.fail(problem, int4.HINT)
 
     def operator_name(self, model: Any, index: int) -> str:
         if not 0 <= index < model.OperatorCodesLength():

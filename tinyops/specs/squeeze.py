@@ -15,6 +15,10 @@ _Multiplier: TypeAlias = Annotated[float, Field(ge=0.05, le=1.0)]
 _Pruned: TypeAlias = Annotated[float, Field(ge=0.0, le=0.95)]
 
 PLAIN = "int8"
+WeightsKind: TypeAlias = Literal["int8", "int4", "table"]
+_WEIGHTS = (
+    "int4: fifteen values of weights, evenly apart, table: sixteen anywhere; half the flash, learnt with rounding."
+)
 QUANTISED = frozenset({"per", "activations"})  # fields that the quantiser alone looks at
 _TOKENS = {"width": "w", "depth": "d", "prune_channels": "c", "prune_weights": "s"}
 _ACTIVATIONS = "What values between layers are; int16 is more accurate and takes twice the RAM. The ends stay int8."
@@ -34,6 +38,7 @@ class Variant(Strict):
     quantisation_aware: bool = Field(
         default=False, description="Tuned with the rounding of int8 in the forward pass before it is quantised."
     )
+    weights: WeightsKind = Field(default="int8", description=_WEIGHTS)
     per: Literal["channel", "tensor"] = Field(default="channel", description="What a scale of weights is for.")
     activations: Literal["int8", "int16"] = Field(default="int8", description=_ACTIVATIONS)
     teacher: Name | None = Field(default=None, description="A Model whose outputs it learns to repeat (distillation).")
@@ -45,6 +50,7 @@ class Variant(Strict):
             f"{token}{value:g}" for field, token in _TOKENS.items() if (value := getattr(self, field)) not in (0, 1)
         ]
         tokens += ["qat"] if self.quantisation_aware else []
+        tokens += [self.weights] if self.weights != PLAIN else []
         tokens += ["pt"] if self.per == "tensor" else []
         tokens += ["a16"] if self.activations == "int16" else []
         tokens += [f"from-{self.teacher}"] if self.teacher else []
@@ -86,6 +92,11 @@ _Switches: TypeAlias = Annotated[
     Field(min_length=1, max_length=2),
     BeforeValidator(_spread, json_schema_input_type=bool | tuple[bool, ...]),
 ]
+_Kinds: TypeAlias = Annotated[
+    tuple[WeightsKind, ...],
+    Field(min_length=1, max_length=3),
+    BeforeValidator(_spread, json_schema_input_type=WeightsKind | tuple[WeightsKind, ...]),
+]
 
 
 class VariantGrid(Strict):
@@ -103,6 +114,7 @@ class VariantGrid(Strict):
     quantisation_aware: _Switches = Field(
         default=(False,), description="Tuned with the rounding of int8 in the forward pass before it is quantised."
     )
+    weights: _Kinds = Field(default=("int8",), description=_WEIGHTS)
     per: Literal["channel", "tensor"] = Field(default="channel", description="What a scale of weights is for.")
     activations: Literal["int8", "int16"] = Field(default="int8", description=_ACTIVATIONS)
     teacher: Name | None = Field(default=None, description="A Model whose outputs it learns to repeat (distillation).")

@@ -77,6 +77,7 @@ def _special(grid: VariantGrid) -> list[str]:
 
 def _idle_faults(spec: ModelSpec, place: int, grid: VariantGrid) -> Iterator[Fault]:
     architecture = spec.architecture.model_dump(mode="json")
+    yield from _few_faults(place, grid)
     if isinstance(spec.architecture, PythonArchitecture):
         for name in _PASSED:
             if getattr(grid, name) != (1.0,) and name in spec.architecture.args:
@@ -93,6 +94,20 @@ def _idle_faults(spec: ModelSpec, place: int, grid: VariantGrid) -> Iterator[Fau
             sizes = hidden_sizes(narrowest)
             why = f"no hidden layer has more than {max(sizes)}" if sizes else "no hidden layer has any"
             yield _idle(place, grid, "prune_channels", number, f"{share:g} of filters and units are none: {why}")
+
+
+def _few_faults(place: int, grid: VariantGrid) -> Iterator[Fault]:
+    """Of weights of few values, which are learnt with the rounding of int8."""
+    kind = next((kind for kind in grid.weights if kind != "int8"), None)
+    if kind is None:
+        return
+    if any(grid.quantisation_aware):
+        message = f"quantisation_aware: weights of {kind} are learnt with all of its rounding already"
+        hint = "remove it, or give it a variant of its own"
+        yield Fault((*VARIANTS, place, "quantisation_aware"), message, hint, key=True)
+    if grid.activations == "int16":
+        message = f"activations: no kernel of int16 activations looks weights of {kind} up"
+        yield Fault((*VARIANTS, place, "activations"), message, "leave one of the two out", key=True)
 
 
 def _idle(place: int, grid: VariantGrid, name: str, number: int, why: str) -> Fault:

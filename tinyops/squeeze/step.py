@@ -31,7 +31,7 @@ from tinyops.squeeze.oracle import run_vectors
 from tinyops.squeeze.reference import reference
 from tinyops.squeeze.streaming import streamed_inputs
 from tinyops.squeeze.task import JSON_LIMIT_BYTES, Side, Task, check_interface, physical_features, read_json, read_task
-from tinyops.squeeze.weights import weight_facts
+from tinyops.squeeze.weights import check_values, weight_facts
 from tinyops.toolchain import locked_packages
 
 SCHEMA = 1
@@ -65,6 +65,7 @@ def _squeeze_trained(variant: Variant, inputs: Mapping[str, Path], out: Path, re
     calibration, float_measured = quantise_trained(inputs["float.tflite"], task, variant, out, report)
     graph = read_graph(out / "int8.tflite")
     interface = check_int8(graph, trained=True)
+    check_values(graph, variant.weights)
     write_atomic(out / "features.json", read_bounded(inputs["features.json"], JSON_LIMIT_BYTES))
     write_calibration(out, interface, calibration)
     report(Progress(0, 0, "comparing layers with the float model"))

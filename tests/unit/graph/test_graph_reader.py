@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import pytest
 
-from fakes.tflite import Tflite, dense, schema
+from fakes.tflite import Tflite, dense, packed_int4, schema
 from tinyops.errors import SpecError
 from tinyops.graph import ConvOptions, FullyConnectedOptions, live_ranges, parse_graph, read_graph
 from tinyops.graph.reader import MAX_BYTES
@@ -20,6 +20,23 @@ def refused(model: Tflite | bytes, match: str) -> SpecError:
         parse_graph(data, "model.tflite")
     assert error.value.message.startswith("model.tflite: ")
     return error.value
+
+
+def _with_int4(model: Tflite, values: np.ndarray, tensor: int = 1) -> Tflite:
+    """The same with those values of four bits in a tensor."""
+    changed = model.graph.tensors[tensor]
+    changed.type = schema.TensorType.INT4
+    model.model.buffers[changed.buffer].data = packed_int4(values)
+    return model
+
+
+@pytest.mark.parametrize("inputs", [4, 5])
+def test_weights_of_four_bits_are_read_as_int8(inputs):
+    values = (np.arange(3 * inputs) % 16 - 8).reshape(3, inputs)
+    model = _with_int4(dense(3, inputs), values)
+    weights = parse_graph(model.build([0], [3]), "model.tflite").tensors[1]
+    assert (weights.dtype, weights.bytes) == ("int8", 3 * inputs)
+    assert np.frombuffer(weights.data, np.int8).tolist() == values.reshape(-1).tolist()
 
 
 def test_reads_tensors_operators_and_options():
@@ -116,6 +133,16 @@ def _offset_buffer(model):
     model.model.buffers[1].offset, model.model.buffers[1].size = 1 << 40, 1 << 30
 
 
+def _int4_bias(model):
+    _with_int4(model, np.zeros(4), tensor=2)
+    model.graph.tensors[2].shape = [4]
+
+
+def _int4_scales(model):
+    _with_int4(model, np.zeros((3, 4)))
+    model.graph.tensors[1].quantization.scale = [1.0, 1.0, 1.0]
+
+
 BROKEN = {
     "a negative extent": (_shape([1, -4]), "is dynamic or empty"),
     "an empty extent": (_shape([1, 0]), "is dynamic or empty"),
@@ -127,7 +154,10 @@ BROKEN = {
     "a buffer outside": (_offset_buffer, "outside the flatbuffer"),
     "an unknown type": (_tensor(0, type=100), "element type 100"),
     "a string tensor": (_tensor(0, type=schema.TensorType.STRING), "element type string"),
-    "weights of four bits": (_tensor(1, type=schema.TensorType.INT4), "element type int4"),
+    "activations of four bits": (_tensor(0, type=schema.TensorType.INT4), "int4 is not supported of tensors that are"),
+    "weights of four bits that are eight": (_tensor(1, type=schema.TensorType.INT4), "12 bytes, its shape .* needs 6"),
+    "a bias of four bits": (_int4_bias, "its input 2 is int4, which is supported of weights of CONV_2D"),
+    "a dense layer of four bits with scales": (_int4_scales, "its int4 weights have 3 scales; tflite-micro"),
     "a sparse tensor": (_sparse, "is sparse"),
     "a zero point outside": (_quantisation(0, zeroPoint=[300]), r"zero point 300 is outside -128\.\.127"),
     "scales that do not match": (_quantisation(1, scale=[1.0, 1.0]), "2 scales along dimension 0"),

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from keras import initializers, layers, ops
+
+from tinyops.train.rounding.few_values import TABLE, Few, cut_off, int4_levels, on_levels, table_levels
 
 LOWEST, HIGHEST = -128.0, 127.0
 SMALLEST = 1e-9  # of a range: no scale is zero
@@ -31,6 +34,14 @@ def weights_on_grid(kernel: Any, axes: tuple[int, ...]) -> Any:
     return _through(kernel, ops.round(kernel / scale) * scale)
 
 
+def weights_on_levels(kernel: Any, axes: tuple[int, ...], levels: Any) -> Any:
+    """Weights on the nearest of ascending levels, which are shares of the largest magnitude along `axes`."""
+    largest = ops.maximum(ops.max(ops.abs(kernel), axis=axes, keepdims=True), SMALLEST)
+    between = (levels[1:] + levels[:-1]) / 2
+    places = ops.sum(ops.cast(ops.expand_dims(kernel / largest, -1) > between, "int32"), axis=-1)
+    return _through(kernel, ops.stop_gradient(ops.take(levels, places) * largest))
+
+
 def _through(values: Any, rounded: Any) -> Any:
     """`rounded`, to the last bit, with the gradient of `values`."""
     return ops.stop_gradient(rounded) + (values - ops.stop_gradient(values))
@@ -45,12 +56,42 @@ def shared_axes(layer: Any, per: str) -> tuple[int, ...]:
 
 
 class RoundedWeights(layers.Layer):  # type: ignore[misc]
-    """A layer of weights, called with its kernel rounded; the weights stay those of the layer."""
+    """A layer of weights, called with its kernel rounded; the weights stay those of the layer.
 
-    def __init__(self, layer: Any, per: str) -> None:
+    With `few`, the kernel has few values: `fit` finds which, `settle` makes them the layer's own.
+    """
+
+    def __init__(self, layer: Any, per: str, few: Few | None = None) -> None:
         super().__init__(name=layer.name)
         self._layer, self._axes = layer, shared_axes(layer, per)
+        self.few = few
+        self._levels: Any = None
+        if few is not None:
+            start = int4_levels() if few == "int4" else np.zeros(TABLE, np.float32)
+            self._levels = self.add_weight(name="levels", shape=start.shape, initializer="zeros", trainable=False)
+            self._levels.assign(start)
         self.built = True
+
+    def cut_off(self) -> None:
+        """Limits what lies far out of the others, where levels are evenly apart."""
+        if self.few == "int4":
+            self.kernel.assign(cut_off(np.asarray(self.kernel), self._axes))
+
+    def fit(self) -> None:
+        """Finds the levels of a table anew: weights have moved."""
+        if self.few == "table":
+            self._levels.assign(table_levels(np.asarray(self.kernel), self._axes))
+
+    def settle(self) -> int:
+        """Rounds the layer's own weights for good. Returns how many levels there are."""
+        levels = np.asarray(self._levels)
+        self.kernel.assign(on_levels(np.asarray(self.kernel), levels, self._axes))
+        return len(np.unique(levels))
+
+    def _rounded(self, kernel: Any) -> Any:
+        if self._levels is None:
+            return weights_on_grid(kernel, self._axes)
+        return weights_on_levels(kernel, self._axes, self._levels)
 
     @property
     def kernel(self) -> Any:
@@ -59,8 +100,7 @@ class RoundedWeights(layers.Layer):  # type: ignore[misc]
     def call(self, inputs: Any) -> Any:
         layer = self._layer
         trained = [
-            weights_on_grid(variable, self._axes) if variable is layer.kernel else variable
-            for variable in layer.trainable_variables
+            self._rounded(variable) if variable is layer.kernel else variable for variable in layer.trainable_variables
         ]
         return layer.stateless_call(trained, [], inputs)[0]
 

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from tinyops.train.rounding.grids import folded_norms
 from tinyops.train.rounding.layer_calls import LayerCall, activation_layer, call_again, described, layer_calls
 
+AWARE = "quantisation_aware"  # the field of a variant that asks for it, unless another does
+
 Weights = NDArray[np.float32]
 
 
-def folded(network: Any) -> Any:
+def folded(network: Any, field: str = AWARE) -> Any:
     """The same function of layers of weights without normalisation or activation, which are layers of their own.
 
     Layers of weights are new and have the names of those before; all others are shared with the network.
     """
-    network, calls = layer_calls(network)
+    network, calls = layer_calls(network, field)
     norms = folded_norms(*described(network, calls))
     layer_of = {call.layer.name: call.layer for call in calls}
     norm_of = {weights: layer_of[norm] for norm, weights in norms.items()}

@@ -52,8 +52,8 @@ Values = dict[int, Any]  # by the id of the symbolic tensor that they stand for
 Caller = Callable[[LayerCall, tuple[Any, ...]], Any]
 
 
-def layer_calls(network: Any) -> tuple[Any, list[LayerCall]]:
-    """The network as a functional one, and the calls of its layers in their order.
+def layer_calls(network: Any, field: str) -> tuple[Any, list[LayerCall]]:
+    """The network as a functional one, and the calls of its layers in their order. `field` of the variant asks for it.
 
     Raises SpecError for layers whose rounding is not known, and for those that are called twice.
     """
@@ -63,25 +63,25 @@ def layer_calls(network: Any) -> tuple[Any, list[LayerCall]]:
 
     def call(layer: Any, *args: Any, **keywords: Any) -> Any:
         result = layer(*args, **keywords)
-        found.append(LayerCall(layer, _kind(layer), args, keywords, result))
+        found.append(LayerCall(layer, _kind(layer, field), args, keywords, result))
         return result
 
     twin = keras.models.clone_model(functional, clone_function=lambda layer: layer, call_function=call)
     names = [each.layer.name for each in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise _refusal(f"layer {twice} is called twice", "call each layer once")
+        raise _refusal(field, f"layer {twice} is called twice", "call each layer once")
     return twin, found
 
 
-def _kind(layer: Any) -> Kind:
+def _kind(layer: Any, field: str) -> Kind:
     name = type(layer).__name__
     if name == "ReLU":
         return "relu" if _is_plain(layer) else "other"
     kind = _ACTIVATIONS.get(_activation(layer)) if name == "Activation" else _KINDS.get(name)
     if kind is None:
         said = f"{name} {_activation(layer)}" if name == "Activation" else name
-        raise _refusal(f"layer {layer.name} is a {said}, whose rounding is not known", "")
+        raise _refusal(field, f"layer {layer.name} is a {said}, whose rounding is not known", "")
     return kind
 
 
@@ -93,9 +93,9 @@ def _activation(layer: Any) -> str:
     return str(getattr(layer.activation, "__name__", layer.activation))
 
 
-def _refusal(message: str, hint: str) -> SpecError:
-    hint = hint or "use the layers of docs/architectures.md, or leave quantisation_aware out of squeeze.variants"
-    return SpecError(f"quantisation_aware: {message}", hint=hint)
+def _refusal(field: str, message: str, hint: str) -> SpecError:
+    hint = hint or f"use the layers of docs/architectures.md, or leave {field} out of squeeze.variants"
+    return SpecError(f"{field}: {message}", hint=hint)
 
 
 def described(network: Any, calls: Sequence[LayerCall]) -> tuple[list[Call], list[str]]:

@@ -8,6 +8,7 @@ from typing import Any
 from tinyops.files import JsonObject
 from tinyops.train.techniques.depth import Depth
 from tinyops.train.techniques.distillation import Distillation
+from tinyops.train.techniques.few_weights import FewWeights
 from tinyops.train.techniques.prune_channels import PruneChannels
 from tinyops.train.techniques.prune_weights import PruneWeights
 from tinyops.train.techniques.quantisation import QuantisationAware
@@ -21,6 +22,7 @@ TECHNIQUES: tuple[Technique, ...] = (
     PruneChannels(),
     PruneWeights(),
     QuantisationAware(),
+    FewWeights(),
 )
 
 
