@@ -26,9 +26,9 @@ from _timing import heading, table
 from tinyops.compiler.compiled import CompiledModel, compile_lowered
 from tinyops.compiler.host import write_sources
 from tinyops.compiler.image.assembly import header_assembly
-from tinyops.compiler.image.build import COMMON_FLAGS, IMAGE_FLAGS, build_image
+from tinyops.compiler.image.build import COMMON_FLAGS, IMAGE_FLAGS, build_image, optimisation
 from tinyops.compiler.image.elf import section_bytes
-from tinyops.compiler.ops import OPERATORS
+from tinyops.compiler.ops import kind_of
 from tinyops.compiler.options import RUNTIME, CompileOptions
 from tinyops.compiler.view import OperatorView
 from tinyops.compiler.work import counts_of
@@ -141,7 +141,6 @@ DEPTHWISE_WIDE = (
 DENSE = ((16, 8), (64, 10), (128, 128), (640, 16), (8, 128), (40, 3))
 POOLS = (((8, 8, 8), 2, 2), ((12, 12, 4), 3, 1), ((8, 8, 64), 8, 8), ((6, 6, 5), 3, 2), ((20, 4, 16), 2, 2))
 
-
 RECURRENT = ((1, 64, 32), (4, 16, 8), (10, 28, 20), (1, 8, 40), (2, 128, 16), (3, 5, 13))
 
 
@@ -154,7 +153,6 @@ def _cases(core: str) -> Iterator[Case]:
         yield from (Case(_windowed(*shape, depthwise=True), function) for shape in (*DEPTHWISE, *more))
     for function in ("fully_connected", "fully_connected_packed" if core == "dsp" else "fully_connected_eights"):
         yield from (Case(_dense(*shape), function) for shape in DENSE)
-    yield from _coded_cases(core)
     for function in ("lstm", *(["lstm_packed"] if core == "dsp" else [])):
         yield from (Case(_lstm(*shape), function) for shape in RECURRENT)
     for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
@@ -171,6 +169,38 @@ def _cases(core: str) -> Iterator[Case]:
         Case(_pad(shape, amount), "pad") for shape, amount in (((4, 4, 8), 1), ((9, 9, 3), 2), ((20, 20, 4), 1))
     )
     yield from (Case(_logistic(count), "lookup") for count in (16, 300, 2000))
+
+
+def _int16_cases(core: str) -> Iterator[Case]:
+    for function in ("conv_2d_int16", *(["conv_2d_int16_packed"] if core == "dsp" else [])):
+        yield from (Case(_int16(_windowed(*shape, depthwise=False)), function) for shape in CONVOLUTIONS)
+    shapes = (*DEPTHWISE, *DEPTHWISE_WIDE)
+    yield from (Case(_int16(_windowed(*shape, depthwise=True)), "depthwise_int16") for shape in shapes)
+    for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
+        yield from (Case(_int16(_pooled(name, *shape)), f"{name.lower()}_int16") for shape in POOLS)
+    for name, function in (("ADD", "sum_int16"), ("MUL", "mul_int16")):
+        pairs = (((1, 64), (1, 64)), ((1, 8, 8, 16), (1, 8, 8, 16)), ((1, 8, 8, 16), (1, 1, 1, 16)))
+        yield from (Case(_int16(_elementwise(name, *shape)), function) for shape in pairs)
+    yield from (Case(_int16(_mean(shape)), "mean_int16") for shape in ((4, 4, 8), (8, 8, 16), (3, 3, 64)))
+    yield from (Case(_widening(count), "requantize") for count in (16, 300, 2000))
+
+
+def _int16(graph: Graph) -> Graph:
+    """The same with activations of int16, around 0 and in steps of a 256th."""
+
+    def wide(tensor: Tensor) -> Tensor:
+        if tensor.data is not None:
+            is_bias = tensor.index == 2 and tensor.dtype == "int32"
+            values = np.frombuffer(tensor.data, np.int32).astype(np.int64) * 256 if is_bias else None
+            return tensor if values is None else replace(tensor, dtype="int64", data=values.tobytes())
+        return replace(tensor, dtype="int16", quantisation=Quantisation((tensor.scale / 256,), (0,)))
+
+    return replace(graph, tensors=tuple(map(wide, graph.tensors)))
+
+
+def _widening(count: int) -> Graph:
+    output = Tensor(1, "t1", (1, count), "int16", Quantisation((SCALE / 256,), (0,)))
+    return _graph("QUANTIZE", [_quantised(0, (1, count)), output], NoOptions())
 
 
 def _coded_cases(core: str) -> Iterator[Case]:
@@ -247,13 +277,13 @@ def _measured(case: Case, core: str) -> tuple[str, tuple[int, ...], int] | None:
     """(function, counts, instructions); None where the candidate does not serve on that core."""
     built_for, runs_on = CORES[core]
     view = OperatorView(case.graph, case.graph.operators[0], built_for)
-    found = [
-        c for c in OPERATORS[view.operator.name].candidates(view) if c.calls[0].function == f"tinyops_{case.function}"
-    ]
+    kind = kind_of(view)
+    assert kind is not None
+    found = [c for c in kind.candidates(view) if c.calls[0].function == f"tinyops_{case.function}"]
     if not found:
         return None
     options = CompileOptions(cpu=built_for, prefer="speed")
-    without = [OPERATORS[view.operator.name].lower(view)] if len(found[0].calls) > 1 else []
+    without = [kind.lower(view)] if len(found[0].calls) > 1 else []
     counts = []
     for lowered in (found[0], *without):
         compiled = compile_lowered(case.graph, (), ((lowered,),), TensorFeatures(), options)
@@ -294,6 +324,7 @@ def kernel_figures(core: str) -> dict[str, tuple[int, int]]:
         shutil.copytree(RUNTIME / "include", folder / "include")
         for source in sorted((RUNTIME / "kernels").glob("*.c")):
             flags = [*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS, "-fstack-usage"]
+            flags += optimisation(f"kernels/{source.name}", "balanced")
             run([tool.path, *flags, "-c", source, "-o", "kernel.o"], timeout_s=60, cwd=folder)
             sections = section_bytes((folder / "kernel.o").read_bytes())
             code = sum(size for section, size in sections.items() if section.startswith((".text", ".rodata")))
@@ -307,7 +338,11 @@ def main() -> None:
     heading("Costs of kernels")
     rows: list[tuple[str, ...]] = []
     for core in arguments.cores:
-        cases = [c for c in _cases(core) if not arguments.only or c.function in arguments.only]
+        cases = [
+            c
+            for c in (*_cases(core), *_coded_cases(core), *_int16_cases(core))
+            if not arguments.only or c.function in arguments.only
+        ]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             found = [m for m in pool.map(lambda c, core=core: _measured(c, core), cases) if m]
         print(f'    "{core}": {{')

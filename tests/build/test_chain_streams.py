@@ -17,20 +17,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.bluez import StandInBluez, system_bus
 from fakes.chained import layered
+from fakes.part_programs import build_parts
 from fakes.ports import free_port
-from tinyops.boards.loader import load_catalog
+from fakes.radio import on_air
+from fakes.uart_radio import BumbleRadio
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.host import HostModel, build_host
+from tinyops.device.part_streams import PartStreams
+from tinyops.device.settings import PartSettings
 from tinyops.features import TensorFeatures
-from tinyops.firmware import render_project
-from tinyops.firmware.chained import ChainPlace
-from tinyops.firmware.forms.hosted_part import FLAGS
 from tinyops.graph import parse_graph
 from tinyops.link import Frame, Link, Type, encode
 from tinyops.link.parts import PartState, PartType, Unavailable
-from tinyops.split import cut_model
-from tinyops.split.document import Crossing, PartDocument
+from tinyops.link.streams.ble import BleStream
+from tinyops.link.streams.kind import Stream
+from tinyops.link.streams.registry import stream_of
 from tinyops.twin.machine import SocketStream
 
 pytestmark = pytest.mark.build
@@ -39,57 +42,27 @@ AFTER_MS = 800
 WAIT_S = 20.0
 UNREAD = 12  # states
 MODEL = layered((64, 600, 96, 5))
-GRAPH = parse_graph(MODEL, "m")
-
-
-def crossing(tensor: int) -> Crossing:
-    found = GRAPH.tensors[tensor]
-    return Crossing(tensor=tensor, name=found.name, bytes=found.bytes, shape=found.shape)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
     """Of both parts: program and model."""
-    made = []
-    for position, part in enumerate(cut_model(MODEL, "m", [1])):
-        folder = tmp_path_factory.mktemp(f"part{position}")
-        document = PartDocument(
-            name=f"p{position}",
-            board="linux",
-            position=position,
-            begin=part.begin,
-            end=part.end,
-            takes=tuple(map(crossing, part.takes)),
-            gives=tuple(map(crossing, part.gives)),
-            inputs=(0,),
-            outputs=(0,),
-            passed=(),
-            set="5" * 32,
-            parts=2,
-        )
-        assert part.data is not None
-        compiled = compile_model(parse_graph(part.data, "p"), TensorFeatures(), CompileOptions(), document)
-        library = build_host(compiled.sources, folder / "model")
-        made.append((program(folder, compiled.contract, position), library))
-    return made
-
-
-def program(folder: Path, contract: dict, position: int) -> Path:
-    place, spec = ChainPlace(position, 2, AFTER_MS), load_catalog()["linux"].spec
-    files = render_project(board="linux", spec=spec, fleet="f", sensor="link", contract=contract, chain=place)
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    sources = sorted(name for name in files if name.endswith(".c"))
-    command = ["gcc", *FLAGS, "-O1", "-I", "include", "-I", "src/sim", *sources, "-ldl", "-o", "part"]
-    subprocess.run(command, cwd=folder, check=True, timeout=120)
-    return folder / "part"
+    parts = build_parts(MODEL, [1], tmp_path_factory.mktemp("parts"), AFTER_MS)
+    return [(part.program, part.library) for part in parts]
 
 
 class Chain:
     """Two programs: `first` is asked over the bridge of the second, `last` is that one's own line."""
 
-    def __init__(self, stack: contextlib.ExitStack, built: list[tuple[Path, Path]], line: str, upstream: str) -> None:
+    def __init__(
+        self,
+        stack: contextlib.ExitStack,
+        built: list[tuple[Path, Path]],
+        line: str,
+        upstream: str,
+        first: subprocess.Popen | None = None,
+        inherited: tuple[int, ...] = (),
+    ) -> None:
         self.stack, self.built, self.line = stack, built, line
         self.unavailable: list[Unavailable] = []
         self.states = 0
@@ -97,7 +70,7 @@ class Chain:
         ours, theirs = socket.socketpair()
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least: whoever reads nothing is noticed soon
         stack.enter_context(ours)
-        self.first = self.start_first()
+        self.first = first or self.start_first()
         program, model = built[1]
         options = [
             "--upstream",
@@ -107,7 +80,7 @@ class Chain:
             "--bridge",
             f"tcp-listen:127.0.0.1:{bridge}",
         ]
-        self.start([program, "--model", model, *options], theirs.fileno())
+        self.start([program, "--model", model, *options], theirs.fileno(), *inherited)
         theirs.close()
         self.last = Link(SocketStream(ours, "last"), name="last")
         self.last.told = self.hear
@@ -178,7 +151,7 @@ def connected(port: int) -> socket.socket:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> HostModel:
-    compiled = compile_model(GRAPH, TensorFeatures(), CompileOptions())
+    compiled = compile_model(parse_graph(MODEL, "m"), TensorFeatures(), CompileOptions())
     return HostModel(build_host(compiled.sources, tmp_path_factory.mktemp("whole")))
 
 
@@ -202,6 +175,22 @@ def test_over_a_network_a_part_that_is_gone_is_named_and_comes_back(
         chain.start_first()
         chain.ready()
         chain.answers(whole)
+
+
+def test_who_connects_and_says_nothing_gives_its_place_to_who_comes_next(
+    built: list[tuple[Path, Path]], whole: HostModel
+) -> None:
+    with contextlib.ExitStack() as stack:
+        line, upstream = places("tcp")
+        program, model = built[0]
+        first = subprocess.Popen([program, "--model", model, "--line", line], stdin=subprocess.DEVNULL)
+        stack.callback(lambda: (first.kill(), first.wait()))
+        silent = stack.enter_context(connected(int(upstream.rpartition(":")[2])))
+        chain = Chain(stack, built, line, upstream, first)
+        chain.ready()
+        chain.answers(whole)
+        while silent.recv(4096):
+            pass
 
 
 @contextlib.contextmanager
@@ -300,3 +289,36 @@ def test_who_floods_the_bridge_or_does_not_read_it_holds_nobody_up(reads: bool, 
         before = chain.states
         chain.until(lambda: chain.states >= before + 20)
         assert not chain.unavailable
+
+
+def test_over_bluetooth_that_agents_carry_to_and_from_their_programs(
+    built: list[tuple[Path, Path]], whole: HostModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in of BlueZ on a real bus, and a radio of software; the rest is what agents run."""
+    bluez, said = StandInBluez(), []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(system_bus(tmp_path, monkeypatch))
+        hci = stack.enter_context(on_air(bluez))
+
+        def make(name: str) -> Stream:
+            return stream_of(name) if "serve" in name else BleStream(name.partition(":")[2], lambda: BumbleRadio(hci))
+
+        near = PartStreams(PartSettings("ble-serve:hall"), said.append)
+        far = PartStreams(PartSettings("std", upstream="ble:hall"), said.append, make)
+        stack.callback(near.close)
+        stack.callback(far.close)
+        with near.handed() as inherited:
+            program, model = built[0]
+            command = [program, "--model", model, *near.options, *inherited.options]
+            first = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=inherited.files)
+            stack.callback(lambda: (first.kill(), first.wait()))
+        with far.handed() as inherited:
+            chain = Chain(stack, built, "", inherited.options[1], first, inherited.files)
+        chain.ready()
+        chain.answers(whole)
+        assert near.trouble is None and far.trouble is None
+        bluez.lose()
+        chain.until(lambda: sum("connected" in line for line in said) >= 4)
+        chain.ready()
+        chain.answers(whole)
+    assert any("--upstream ble:hall: lost: hall: the connection is lost" in line for line in said)

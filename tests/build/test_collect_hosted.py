@@ -22,6 +22,7 @@ from tinyops.cli import main
 from tinyops.datasets.index import parse_index
 from tinyops.datasets.take import read_take
 from tinyops.firmware.forms.form import Request
+from tinyops.firmware.forms.program import INCLUDES
 from tinyops.firmware.forms.registry import form_of
 from tinyops.link import Status, Type
 from tinyops.specs.dataset import Signal
@@ -41,7 +42,7 @@ def compile_for(signal: Signal, folder: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     sources = sorted(folder.glob("src/*/*.c"))
-    includes = ["-I", folder / "include", "-I", folder / "src/sim"]
+    includes = [word if word == "-I" else folder / word for word in INCLUDES]
     subprocess.run(["gcc", *FLAGS, *SANITIZE, *includes, *sources, "-o", folder / "collector"], check=True, timeout=120)
     return folder / "collector"
 

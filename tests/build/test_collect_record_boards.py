@@ -18,6 +18,7 @@ from tinyops.build.collector import CONTRACT, make_collector
 from tinyops.datasets.editing import read_index
 from tinyops.datasets.objects import Folder, data_folder, read_entry
 from tinyops.datasets.take import Take, read_take
+from tinyops.firmware.forms.program import INCLUDES
 from tinyops.firmware.forms.registry import form_of
 from tinyops.specs.dataset import Signal
 from tinyops.twin import Replay, VirtualBoard, open_twin
@@ -84,7 +85,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, data in form_of(request.spec).render(request).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
-    includes = ["-I", folder / "include", "-I", folder / "src/sim"]
+    includes = [word if word == "-I" else folder / word for word in INCLUDES]
     argv = ["gcc", "-std=c99", "-D_GNU_SOURCE", "-O1", *includes, *sorted(folder.glob("src/*/*.c"))]
     subprocess.run([*argv, "-o", folder / "collector"], check=True, timeout=WAIT_S)
     return folder / "collector"

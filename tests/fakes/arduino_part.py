@@ -1,5 +1,8 @@
-"""A part of a chain on an Arduino core, as a process: a Nano 33 BLE's whole rendered program, its flash a file, its line
-on pins a socket, its radio a socket of packets. Its models are the part's, compiled for this machine as images."""
+"""A part of a chain on an Arduino core, as a process: a Nano 33 BLE's whole rendered program.
+
+Its flash is a file, its line on pins a socket, its radio a socket of packets; its models are the part's, as images for
+this machine's core.
+"""
 
 from __future__ import annotations
 
@@ -79,8 +82,9 @@ def part_model(files: Mapping[str, Path], folder: Path) -> PartModel:
     sources = with_memory(
         lay_out({p.relative_to(made).as_posix(): p for p in made.rglob("*") if p.is_file()}, built), built
     )
-    space = f'__attribute__((section(".tinyops.header"))) const char tinyops_image[{header.header_bytes + len(extension)}] = {{0}};'
-    (built / "space.c").write_text(space)
+    front = header.header_bytes + len(extension)
+    place = '__attribute__((section(".tinyops.header"))) const char'
+    (built / "space.c").write_text(f"{place} tinyops_image[{front}] = {{0}};\n")
     flags = [f for f in COMMON_FLAGS if not f.startswith("-I")] + ["-I", built, "-I", built / "include"]
     objects = []
     for name in [*sources, "space.c"]:
@@ -97,7 +101,7 @@ def part_model(files: Mapping[str, Path], folder: Path) -> PartModel:
     names = ("init", "push", "prepare", "invoke")
     own = replace(
         header,
-        header_bytes=header.header_bytes + len(extension),
+        header_bytes=front,
         image_bytes=len(flat),
         **{name: getattr(entries, name) for name in names},
     )

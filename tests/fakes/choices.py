@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinyops.artifacts import Record
+from tinyops.manifest.choice import ChoiceFacts, choice_facts
 from tinyops.report.choices_page import Chosen
 
 HOSTILE = "<script>alert(1)</script>&\"'`|\x1b[2J\u202e"
@@ -15,7 +16,7 @@ def candidate(variant: str, point: float | None, flash: int | None, lost: str = 
     costs = {
         "flash_bytes": flash,
         "ram_bytes": flash and flash // 4,
-        "image_bytes": flash and flash - 1000,
+        "image_bytes": flash and flash * 19 // 20,
         "arena_bytes": flash and flash // 10,
         "stack_bytes": 100,
         "instructions": flash and flash * 10,
@@ -24,7 +25,7 @@ def candidate(variant: str, point: float | None, flash: int | None, lost: str = 
     return {"variant": variant, "accuracy": point, "recordings": rate, **costs, "lost": lost}
 
 
-def choice(**changes: Any) -> dict[str, Any]:
+def recorded(**changes: Any) -> dict[str, Any]:
     candidates = [
         candidate("int8", 0.95, 40_000, "takes 20,000 bytes more flash (prefer: size)"),
         candidate("w0.5", 0.945, 20_000),
@@ -35,6 +36,7 @@ def choice(**changes: Any) -> dict[str, Any]:
     ]
     budget = {"model_room_bytes": 50_000, "arena_room_bytes": 9_000, "gates": {"flash_bytes_max": 45_000}}
     made = {
+        "schema": 1,
         "board": "microbit",
         "prefer": "size",
         "loss_max": 0.01,
@@ -49,10 +51,14 @@ def choice(**changes: Any) -> dict[str, Any]:
     return {**made, **changes}
 
 
+def choice(**changes: Any) -> ChoiceFacts:
+    return choice_facts(recorded(**changes), "choice")
+
+
 def chosen(**changes: Any) -> Chosen:
     return Chosen("wrist", "microbit", choice(**changes))
 
 
 def choose_record(fleet: str, board: str) -> Record:
-    facts = {"variant": "w0.5", "choice": choice()}
+    facts = {"variant": "w0.5", "choice": recorded()}
     return Record(f"choose:{fleet}/{board}", "sha256:" + "0" * 64, {}, {}, {}, {}, {}, facts)

@@ -125,7 +125,7 @@ static void send_pieces(fuzz_input *input, world *self) {
   const tinyops_message message = {.bytes = model->takes_bytes, .arena = zeros};
   tinyops_pieces_begin(&out, &message, model->set, number, self->now);
   for (uint32_t turn = 0; turn < 8 && out.left > 0; turn++) {
-    const uint32_t length = tinyops_pieces_next(&out, frame, self->now, 100);
+    const uint32_t length = tinyops_pieces_next(&out, frame);
     if (fuzz_byte(input) != 1) {
       send(&self->up, frame, length);
     }

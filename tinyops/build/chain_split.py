@@ -69,8 +69,8 @@ def chain_facts(fleet: Fleet, target: Target, catalog: Mapping[str, Board]) -> J
     downstream = _link(chain, position) if position < len(names) - 1 else None
     if downstream is not None and sends_on_pins(chain, position, catalog):
         downstream["wired"] = True
-    shown = catalog[target.board].spec.port == "browser"
-    place: JsonObject = {"position": position, "parts": len(names)} | ({"names": names} if shown else {})
+    shows = catalog[target.board].spec.port == "browser"
+    place: JsonObject = {"position": position, "parts": len(names)} | ({"names": names} if shows else {})
     return {"chain": {**place, "upstream": upstream, "downstream": downstream, "after_ms": lost.after_ms}}
 
 

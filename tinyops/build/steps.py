@@ -247,7 +247,12 @@ def _firmware_step(
     return Step(
         "firmware",
         target.subject,
-        {**firmware_settings(target, board), **place, **_trust_settings(repository, facts), "contract": contract},
+        {
+            **firmware_settings(target, board, chained=bool(place)),
+            **place,
+            **_trust_settings(repository, facts),
+            "contract": contract,
+        },
         {
             "compiler": _compiler(facts, lock),
             "platformio": lock.python.get("platformio"),
@@ -317,20 +322,25 @@ def _trust_settings(repository: Repository, facts: BoardSpec) -> JsonObject:
     return {"trust": {"keys": keys, "threshold": trust.threshold if trust else 1}}
 
 
-def board_facts(board: Board) -> JsonObject:
+def board_facts(board: Board, *, chained: bool = False) -> JsonObject:
     """What of a board decides what is built and proven for it: not its cable, its links in chains, nor where its
-    facts come from."""
+    facts come from; only a part's firmware has lines to neighbours."""
     tool = board.spec.flash_tool
     taken = tool.model_copy(update={"touch_1200": False, "volume": "", "options": {}}) if tool is not None else None
     left_out = {"usb": (), "silicon": Silicon(run=False), "flash_tool": taken}
-    return board.spec.model_copy(update=left_out).model_dump(mode="json", exclude={"chain_links"})
+    found = board.spec.model_copy(update=left_out).model_dump(mode="json", exclude={"chain_links"})
+    lines = {"arduino": ("wired",), "pins": ("downstream_tx", "downstream_rx")}
+    for field, names in lines.items() if not chained else ():
+        for name in names if found.get(field) else ():
+            del found[field][name]
+    return found
 
 
-def firmware_settings(target: Target, board: Board) -> JsonObject:
+def firmware_settings(target: Target, board: Board, *, chained: bool = False) -> JsonObject:
     sensor, acts = target.binding.sensor, target.binding.act
     return {
         "board": board.name,
-        "facts": board_facts(board),
+        "facts": board_facts(board, chained=chained),
         "sensor": sensor.model_dump(mode="json"),
         "fleet": target.fleet,
     } | ({} if acts is None else {"act": [act.model_dump(mode="json") for act in acts]})

@@ -82,9 +82,13 @@ def _windowed(p: Params) -> list[int | None]:
     return [window_distance(p["window"])]
 
 
+def _of_two_bytes(window: Params) -> dict[str, int]:
+    return {**window, "in_c": 2 * window["in_c"], "out_c": 2 * window["out_c"]}
+
+
 def _windowed_int16(p: Params) -> list[int | None]:
     """Values of two bytes; a window that goes through scratch has been read when its pixel is written."""
-    pixels = {**p["window"], "in_c": 2 * p["window"]["in_c"], "out_c": 2 * p["window"]["out_c"]}
+    pixels = _of_two_bytes(p["window"])
     gathers = "pointwise" in p and not p["pointwise"]
     return [buffered_distance(pixels, 1) if gathers else window_distance(pixels)]
 
@@ -134,6 +138,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_lstm_packed": _recurrent,
     "tinyops_depthwise_3x3_lanes": lambda p: [channel_distance(p["window"], 3)],
     "tinyops_conv_2d_int16": _windowed_int16,
+    "tinyops_conv_2d_int16_packed": lambda p: [buffered_distance(_of_two_bytes(p["window"]), 2)],
     "tinyops_depthwise_int16": _windowed_int16,
     "tinyops_wide_sums": _windowed_int16,
     "tinyops_average_pool_2d_int16": _windowed_int16,

@@ -55,6 +55,7 @@ def describe(compiled: CompiledModel) -> JsonObject:
     return {
         **facts(compiled),
         "model": graph.digest,
+        "prefer": compiled.options.prefer,
         "streamed_rows": compiled.stretch.streamed_rows if compiled.stretch else 0,
         "by_rows": _by_rows(compiled),
         "arena": {

@@ -126,6 +126,30 @@ def _depthwise_3x3(p: Params) -> Counts:
     return g["out_c"], rows, first, second, loaded, loaded * g["in_w"], limited
 
 
+def _gathered(p: Params) -> Counts:
+    """Rows of windows that are copied, and values of these."""
+    g = p["window"]
+    rows = 0 if p["pointwise"] else g["out_h"] * g["out_w"] * g["kernel_h"]
+    return rows, 0 if p["pointwise"] else g["out_h"] * g["out_w"] * p["filter_values"]
+
+
+def _conv_2d_int16(p: Params) -> Counts:
+    """Pixels, values of these, fours of filters, values of those, outputs; rows and values of windows."""
+    g, values = p["window"], p["filter_values"]
+    pixels = g["out_h"] * g["out_w"]
+    fours = pixels * -(-g["out_c"] // 4)
+    return pixels, pixels * values, fours, fours * values, pixels * g["out_c"], *_gathered(p)
+
+
+def _conv_2d_int16_packed(p: Params) -> Counts:
+    """Pixels, values of these, blocks of two pixels by two filters, steps of four values in them; rows and values of
+    windows."""
+    g, values = p["window"], p["filter_values"]
+    pixels = g["out_h"] * g["out_w"]
+    blocks = _half(pixels) * _half(g["out_c"])
+    return pixels, pixels * values, blocks, blocks * values // 4, *_gathered(p)
+
+
 def _dense(p: Params) -> Counts:
     """Outputs, products."""
     outputs = p["rows"] * p["outputs"]
@@ -199,6 +223,13 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_depthwise_conv_2d": _depthwise_conv_2d,
     "tinyops_depthwise_3x3": _depthwise_3x3,
     "tinyops_depthwise_3x3_lanes": _depthwise_3x3,
+    "tinyops_conv_2d_int16": _conv_2d_int16,
+    "tinyops_conv_2d_int16_packed": _conv_2d_int16_packed,
+    "tinyops_depthwise_int16": _depthwise_conv_2d,
+    "tinyops_average_pool_2d_int16": _pool,
+    "tinyops_max_pool_2d_int16": _pool,
+    "tinyops_sum_int16": _elementwise,
+    "tinyops_mul_int16": _elementwise,
     "tinyops_fully_connected": _dense,
     "tinyops_fully_connected_coded": _dense,
     "tinyops_fully_connected_packed": _dense_packed,

@@ -25,7 +25,7 @@ class ChainPlace:
     downstream_baud: int = BAUD
     upstream_kind: str = ""
     names: tuple[str, ...] = ()
-    downstream_kind: str = "uart"  # "": the last part, whose line leads to its host
+    downstream_kind: str = ""  # of the last part, whose line leads to its host
     downstream_wired: bool = False  # the next part is reached over pins: it takes no USB line
 
     @property
@@ -38,11 +38,11 @@ def read_place(value: Mapping[str, Any] | None) -> ChainPlace | None:
     if value is None:
         return None
     try:
-        above, below = value.get("upstream") or {}, value.get("downstream") or {}
+        above, below = ((value.get(side) or {}) for side in ("upstream", "downstream"))
         place = ChainPlace(
-            int(value["position"]),
-            int(value["parts"]),
-            int(value["after_ms"]),
+            position=int(value["position"]),
+            parts=int(value["parts"]),
+            after_ms=int(value["after_ms"]),
             upstream_baud=int(above.get("baud") or BAUD),
             downstream_baud=int(below.get("baud") or BAUD),
             upstream_kind=str(above.get("kind") or ""),

@@ -7,8 +7,11 @@ ends with the CRC-32 of set, inference number (32 bits) and message. So what bel
 parts of another model, is never taken, whatever the line does.
 
 The part after answers with MISSING of the same sequence number: which pieces are to come again; none of them says that
-the message is whole and that it takes the next one. A sender whose message nobody answers asks with a PIECE without
-data. Messages that do not get through within the chain's time limit are given up: UNAVAILABLE goes downstream instead.
+the message is whole and that it takes the next one. A part that computes is silent, and is not asked meanwhile: what it
+tells of itself afterwards, in PART_STATE, says with its sequence number and the newest inference which message it took
+last, so that an answer that was lost is known without a question. A sender whose receiver speaks on of others asks with
+a PIECE without data. Messages that do not get through within the chain's time limit are given up: UNAVAILABLE goes
+downstream instead.
 
 PART_STATE goes both ways, on change and at least once a second. Nothing is computed or sent before both ends have told
 the same version, number of parts and set, and places next to each other. What it says of sets: `offered` is the set

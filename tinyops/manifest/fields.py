@@ -127,7 +127,7 @@ def read_model(kind: type[ModelT], schema: str, value: Any, *, where: str, text:
     try:
         return kind.model_validate_json(canonical_json(value) if text is None else text)
     except ValidationError as error:
-        raise RemoteError(_sentences(error, where)) from None
+        raise RemoteError(sentences(error, where)) from None
     except (ValueError, RecursionError) as error:  # NaN by overflow, lone surrogates, depth
         raise RemoteError(f"{where}: {error}") from None
 
@@ -150,7 +150,8 @@ def _show(value: object) -> str:
     return text if len(text) <= SHOWN_VALUE_CHARACTERS else text[:SHOWN_VALUE_CHARACTERS] + "…"
 
 
-def _sentences(error: ValidationError, where: str) -> str:
+def sentences(error: ValidationError, where: str) -> str:
+    """What is wrong, a line each, the first few."""
     lines = []
     for problem in error.errors(include_url=False)[:SHOWN_PROBLEMS]:
         path = ".".join(str(part) for part in problem["loc"])

@@ -231,6 +231,8 @@ def _short(value: object) -> str:
         return ""
     if isinstance(value, Mapping):  # something else altogether: its kind says what
         return str(value.get("kind", "{…}"))
+    if isinstance(value, (list, tuple)):
+        value = ", ".join(map(_short, value)) or "nothing"
     text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     if text.startswith("sha256:"):
         return text[: len("sha256:") + 12]

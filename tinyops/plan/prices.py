@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tinyops.files import JsonObject
+from tinyops.manifest.choice import read_choice
 from tinyops.manifest.document import BoardEntry, FleetEntry, Manifest
 from tinyops.manifest.sent import Sent, sent
 from tinyops.plan.awaiting import Awaiting
@@ -148,8 +149,10 @@ def _chosen(target: Target, manifest: Manifest | None) -> tuple[str | None, dict
     record = manifest.steps.get(target.measured_step) if manifest else None
     if record is None:
         return "", {}
-    choice = record.facts["choice"]
-    return _line(choice["why"]), {c["variant"]: _line(c["lost"]) for c in choice["candidates"] if c["lost"]}
+    choice = read_choice(record)
+    if choice is None:
+        return "", {}
+    return _line(choice.why), {_line(variant): _line(why) for variant, why in choice.lost.items()}
 
 
 def _line(text: str) -> str:

@@ -14,6 +14,7 @@ from tinyops.artifacts import ALL_OUTPUTS, Artifact, Record, Step
 from tinyops.build.steps import desired_steps
 from tinyops.errors import ToolError, UsageError
 from tinyops.files import JsonObject, digest_json
+from tinyops.manifest.choice import FACT, read_choice
 from tinyops.plan import Action, Bound, Change, Plan, Released, make_plan
 from tinyops.plan.diff import field_reasons, record_reasons
 from tinyops.process import run
@@ -134,9 +135,10 @@ def _of_releases(before: Side, after: Side) -> Iterator[Change]:
 
 def _figures(record: Record) -> JsonObject:
     """The facts of a record; of a choice, what was picked and why, not what each candidate costs."""
-    choice = record.facts.get("choice")
-    told = {"why": choice.get("why"), "front": ", ".join(choice.get("front", ()))} if isinstance(choice, dict) else {}
-    return {**record.facts, "choice": told} if told else record.facts
+    choice = read_choice(record)
+    if choice is None:
+        return record.facts
+    return {**record.facts, FACT: {"why": choice.why, "front": choice.front}}
 
 
 @contextlib.contextmanager

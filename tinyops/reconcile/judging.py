@@ -11,6 +11,7 @@ from tinyops.artifacts import Record, closure
 from tinyops.build.execute import Outcome
 from tinyops.build.measurements import FOLDER, Clock
 from tinyops.datasets.findings import errors_of
+from tinyops.manifest.choice import read_choice
 from tinyops.manifest.document import FleetEntry
 from tinyops.plan import NO_WISH, Action, Plan, Wish
 from tinyops.plan.findings import DataFinding
@@ -163,9 +164,9 @@ def _with_nearest(
     """Misses that say so where no variant of the model keeps the gate."""
     for miss in missed:
         target = targets.get(miss.board or "")
-        choice = records[target.measured_step].facts.get("choice", {}) if target is not None else {}
-        if miss.gate in choice.get("unmet", ()):
-            text = f"{miss.text}; of {len(choice['candidates'])} variants {choice['picked']} comes nearest"
+        choice = read_choice(records[target.measured_step]) if target is not None else None
+        if choice is not None and miss.gate in choice.unmet:
+            text = f"{miss.text}; of {len(choice.candidates)} variants {choice.picked} comes nearest"
             miss = replace(miss, text=text)
         yield miss
 

@@ -32,10 +32,10 @@ def at_hand(root: Path, report: Callable[[str], None] | None = None) -> dict[str
 def wanted(repository: Repository, catalog: Mapping[str, Board]) -> dict[str, tuple[BoardSpec, frozenset[str]]]:
     """Each board that only its maker's platform builds for, and the libraries that its fleets' firmware needs."""
     found: dict[str, tuple[BoardSpec, frozenset[str]]] = {}
-    for name, binding in _bindings(repository):
+    for name, binding, over_air in _bindings(repository):
         spec = catalog[name].built_with(binding.framework).spec
         if spec.port == "arduino" and not builds_locally(spec):
-            acts = {act.kind for act in binding.act or ()}
+            acts = {act.kind for act in binding.act or ()} | over_air
             before = found[name][1] if name in found else frozenset[str]()
             found[name] = (spec, before | libraries_of(spec, getattr(binding.sensor, "name", ""), acts))
     return found
@@ -89,10 +89,13 @@ def _ask(
         return makers.probe(Path(folder), list(boards))
 
 
-def _bindings(repository: Repository) -> Iterator[tuple[str, BoardBinding]]:
+def _bindings(repository: Repository) -> Iterator[tuple[str, BoardBinding, set[str]]]:
+    """Boards of fleets, and the radio that a part of a chain sends over, if it does."""
     for entry in repository.fleets.values():
-        for target, binding in entry.document.spec.targets.items():
-            yield entry.document.spec.board_of(target), binding
+        spec = entry.document.spec
+        senders = {link.from_ for link in (spec.chain.links if spec.chain else ()) if link.kind == "ble"}
+        for target, binding in spec.targets.items():
+            yield spec.board_of(target), binding, {"ble"} if target in senders else set()
 
 
 def _check_demands(repository: Repository, found: Mapping[str, AtHand]) -> None:

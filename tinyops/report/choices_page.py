@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tinyops.artifacts import Record
 from tinyops.files import JsonObject
+from tinyops.manifest.choice import CandidateFacts, ChoiceFacts, Gate, read_choice
 from tinyops.report.front_drawing import STYLE, front_svg
 from tinyops.report.templating import page_environment, policy_hash, read_template, shortened_to
 
@@ -27,11 +28,11 @@ TEXT_MAX = 600
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was decided for one board of a fleet: the content of choice.json."""
+    """What was decided for one board of a fleet."""
 
     fleet: str
     board: str
-    choice: Mapping[str, Any]
+    choice: ChoiceFacts
 
     @property
     def title(self) -> str:
@@ -40,21 +41,23 @@ class Chosen:
     @property
     def allowed(self) -> str:
         """What was chosen by, in a line."""
-        budget = self.choice["budget"]
-        rooms = {"model_room_bytes": "bytes for a model", "arena_room_bytes": "bytes of arena"}
-        said = [f"prefer {self.choice['prefer']}", f"loss_max {self.choice['loss_max']:g}"]
-        said += [f"{budget[name]:,} {what}" for name, what in rooms.items() if name in budget]
-        gates = {**budget.get("gates", {}), **budget.get("model_gates", {})}
+        budget = self.choice.budget
+        rooms = ((budget.model_room_bytes, "bytes for a model"), (budget.arena_room_bytes, "bytes of arena"))
+        said = [f"prefer {self.choice.prefer}", f"loss_max {self.choice.loss_max:g}"]
+        said += [f"{room:,} {what}" for room, what in rooms if room is not None]
+        gates = {**budget.gates, **budget.model_gates}
         return ", ".join([*said, *(f"{name} {_spoken(most)}" for name, most in sorted(gates.items()))])
 
     def to_json(self) -> JsonObject:
-        return {"fleet": self.fleet, "target": self.board, **self.choice}
+        return {"fleet": self.fleet, "target": self.board, **self.choice.to_json()}
 
 
-def _spoken(gate: Any) -> str:
+def _spoken(gate: Gate) -> str:
     if isinstance(gate, dict):
         return " ".join(f"{name} {share:g}" for name, share in sorted(gate.items()))
-    return f"{gate:,}" if isinstance(gate, int) else f"{gate:g}"
+    if isinstance(gate, float):
+        return f"{gate:g}"
+    return f"{gate:,}" if isinstance(gate, int) else gate or "none"
 
 
 def choices_of(records: Mapping[str, Record]) -> list[Chosen]:
@@ -62,9 +65,10 @@ def choices_of(records: Mapping[str, Record]) -> list[Chosen]:
     found = []
     for step, record in sorted(records.items()):
         kind, _, subject = step.partition(":")
-        if kind == "choose" and isinstance(record.facts.get("choice"), dict):
+        choice = read_choice(record) if kind == "choose" else None
+        if choice is not None:
             fleet, _, board = subject.partition("/")
-            found.append(Chosen(fleet, board, record.facts["choice"]))
+            found.append(Chosen(fleet, board, choice))
     return found
 
 
@@ -72,23 +76,22 @@ def choice_rows(chosen: Chosen) -> list[tuple[str, ...]]:
     """One a variant, in the order of HEADERS: the picked one first, then the front, then the others, as the spec has
     them."""
     choice = chosen.choice
-    ranked = sorted(choice["candidates"], key=lambda c: (c["variant"] != choice["picked"], _off_front(c, choice)))
+    ranked = sorted(choice.candidates, key=lambda c: (c.variant != choice.picked, _off_front(c, choice)))
     return [_row(candidate, choice) for candidate in ranked]
 
 
-def _off_front(candidate: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
-    return candidate["variant"] not in choice["front"]
+def _off_front(candidate: CandidateFacts, choice: ChoiceFacts) -> bool:
+    return candidate.variant not in choice.front
 
 
-def _row(candidate: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[str, ...]:
-    picked = candidate["variant"] == choice["picked"]
-    mark = PICKED if picked else "" if _off_front(candidate, choice) else FRONT
-    accuracy, rate = candidate["accuracy"], candidate["recordings"]
-    share = f"{accuracy:.3f}" if accuracy is not None else "-"
-    right = f"{rate['right']}/{rate['total']}" if rate else "-"
-    names = ("flash_bytes", "ram_bytes", "image_bytes", "arena_bytes", "instructions")
-    counts = [f"{candidate[name]:,}" if candidate[name] is not None else "-" for name in names]
-    return (mark, candidate["variant"], share, right, *counts, "" if picked else candidate["lost"])
+def _row(one: CandidateFacts, choice: ChoiceFacts) -> tuple[str, ...]:
+    picked = one.variant == choice.picked
+    mark = PICKED if picked else "" if _off_front(one, choice) else FRONT
+    share = f"{one.accuracy:.3f}" if one.accuracy is not None else "-"
+    right = f"{one.recordings.right}/{one.recordings.total}" if one.recordings else "-"
+    figures = (one.flash_bytes, one.ram_bytes, one.image_bytes, one.arena_bytes, one.instructions)
+    counts = [f"{figure:,}" if figure is not None else "-" for figure in figures]
+    return (mark, one.variant, share, right, *counts, "" if picked else one.lost)
 
 
 def choices_page(title: str, chosen: Iterable[Chosen]) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from tinyops.files import printable
+from tinyops.manifest.choice import ChoiceFacts
 
 PANELS = {"flash_bytes": "bytes of flash", "ram_bytes": "bytes of RAM", "instructions": "instructions"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -62,10 +62,24 @@ class _Panel:
         return TOP + HEIGHT * (high - accuracy) / (high - low)
 
 
-def front_svg(choice: Mapping[str, Any], title: str, *, alone: bool = True) -> str:
+@dataclass(frozen=True)
+class _Point:
+    """A candidate that can be drawn; `figures` are those of PANELS that are known."""
+
+    variant: str
+    accuracy: float
+    lost: str
+    figures: Mapping[str, int]
+
+
+def front_svg(choice: ChoiceFacts, title: str, *, alone: bool = True) -> str:
     """The picture as text; `alone` brings its style along, which a page has already."""
-    drawn = [c for c in choice["candidates"] if c["accuracy"] is not None and c["flash_bytes"] is not None]
-    axes = [axis for axis in PANELS if drawn and all(c[axis] is not None for c in drawn)]
+    drawn = [
+        _Point(c.variant, c.accuracy, c.lost, {a: v for a in PANELS if (v := getattr(c, a)) is not None})
+        for c in choice.candidates
+        if c.accuracy is not None and c.flash_bytes is not None
+    ]
+    axes = [axis for axis in PANELS if drawn and all(axis in point.figures for point in drawn)]
     wide = len(axes) if alone else len(PANELS)  # on a page all pictures have one scale
     width, height = GAP + wide * (WIDTH + GAP), TOP + HEIGHT + BOTTOM
     panels = [_panel(axis, n, drawn, choice) for n, axis in enumerate(axes)]
@@ -77,13 +91,19 @@ def front_svg(choice: Mapping[str, Any], title: str, *, alone: bool = True) -> s
     return "\n".join([f'{head}{size} font-family="{FONT}" aria-label={name}>', *style, *parts, "</svg>", ""])
 
 
-def _panel(axis: str, number: int, drawn: Sequence[Mapping[str, Any]], choice: Mapping[str, Any]) -> _Panel:
-    values = [c[axis] for c in drawn]
-    limit = choice["budget"].get("gates", {}).get(f"{axis}_max")
+def _panel(axis: str, number: int, drawn: Sequence[_Point], choice: ChoiceFacts) -> _Panel:
+    values: list[float] = [point.figures[axis] for point in drawn]
+    limit = _limit(axis, choice)
     if limit is not None and limit < 1.5 * max(values):
         values.append(limit)
-    accuracies = [c["accuracy"] for c in drawn]
+    accuracies = [point.accuracy for point in drawn]
     return _Panel(axis, GAP + number * (WIDTH + GAP) + LEFT, _range(values), _range(accuracies))
+
+
+def _limit(axis: str, choice: ChoiceFacts) -> float | None:
+    """What a gate allows of a figure."""
+    most = choice.budget.gates.get(f"{axis}_max")
+    return most if isinstance(most, (int, float)) else None
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -93,7 +113,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _drawn(panel: _Panel, drawn: Sequence[Mapping[str, Any]], choice: Mapping[str, Any]) -> Iterator[str]:
+def _drawn(panel: _Panel, drawn: Sequence[_Point], choice: ChoiceFacts) -> Iterator[str]:
     right, floor = panel.left + WIDTH - LEFT, TOP + HEIGHT
     yield f'<text class="head" x="{panel.left}" y="{TOP - 10}">{PANELS[panel.axis]}</text>'
     for value in _ticks(*panel.accuracies):
@@ -106,28 +126,28 @@ def _drawn(panel: _Panel, drawn: Sequence[Mapping[str, Any]], choice: Mapping[st
         yield f'<text x="{x:.1f}" y="{floor + 17}" text-anchor="middle">{_short(value)}</text>'
     yield f'<path class="grid" d="M{panel.left} {TOP}V{floor}H{right}"/>'
     yield from _limits(panel, choice)
-    yield from _line(panel, drawn, choice["front"])
-    for candidate in sorted(drawn, key=lambda c: (c["variant"] in choice["front"], c["variant"] == choice["picked"])):
-        yield _mark(panel, candidate, choice)
+    yield from _line(panel, drawn, choice.front)
+    for point in sorted(drawn, key=lambda p: (p.variant in choice.front, p.variant == choice.picked)):
+        yield _mark(panel, point, choice)
     yield from _names(panel, drawn, choice)
 
 
-def _limits(panel: _Panel, choice: Mapping[str, Any]) -> Iterator[str]:
+def _limits(panel: _Panel, choice: ChoiceFacts) -> Iterator[str]:
     """What a gate allows, and how much less accurate than the best a variant may be."""
-    limit = choice["budget"].get("gates", {}).get(f"{panel.axis}_max")
+    limit = _limit(panel.axis, choice)
     if limit is not None and limit < panel.values[1]:
         what = f"<title>{panel.axis}_max</title>"
         yield f'<path class="limit" d="M{panel.x(limit):.1f} {TOP}V{TOP + HEIGHT}">{what}</path>'
-    on = [c["accuracy"] for c in choice["candidates"] if c["variant"] in choice["front"]]
-    least = max(on, default=0.0) - choice["loss_max"]
-    if not choice["unmet"] and panel.accuracies[0] < least:
-        what = f"<title>loss_max: {choice['loss_max']:g} below the best that fits</title>"
+    on = [c.accuracy for c in choice.candidates if c.variant in choice.front and c.accuracy is not None]
+    least = max(on, default=0.0) - choice.loss_max
+    if not choice.unmet and panel.accuracies[0] < least:
+        what = f"<title>loss_max: {choice.loss_max:g} below the best that fits</title>"
         yield f'<path class="limit" d="M{panel.left} {panel.y(least):.1f}h{WIDTH - LEFT}">{what}</path>'
 
 
-def _line(panel: _Panel, drawn: Sequence[Mapping[str, Any]], front: Sequence[str]) -> Iterator[str]:
+def _line(panel: _Panel, drawn: Sequence[_Point], front: Sequence[str]) -> Iterator[str]:
     """The steps between those of the front that nothing beats in this figure alone."""
-    on = [(c[panel.axis], c["accuracy"]) for c in drawn if c["variant"] in front]
+    on = [(point.figures[panel.axis], point.accuracy) for point in drawn if point.variant in front]
     best: list[tuple[float, float]] = []
     for value, accuracy in sorted(on, key=lambda p: (p[0], -p[1])):
         if not best or accuracy > best[-1][1]:
@@ -138,25 +158,26 @@ def _line(panel: _Panel, drawn: Sequence[Mapping[str, Any]], front: Sequence[str
         yield f'<path class="best" d="{start}{steps}H{panel.left + WIDTH - LEFT}"/>'
 
 
-def _mark(panel: _Panel, candidate: Mapping[str, Any], choice: Mapping[str, Any]) -> str:
-    x, y = panel.x(candidate[panel.axis]), panel.y(candidate["accuracy"])
-    name, why = candidate["variant"], candidate["lost"] or f"picked: {choice['why']}"
-    figure = f"{candidate['accuracy']:.3f}, {candidate[panel.axis]:,} {PANELS[panel.axis]}"
-    kind = "on" if name in choice["front"] else "off"
+def _mark(panel: _Panel, point: _Point, choice: ChoiceFacts) -> str:
+    value, name = point.figures[panel.axis], point.variant
+    x, y = panel.x(value), panel.y(point.accuracy)
+    why = point.lost or f"picked: {choice.why}"
+    figure = f"{point.accuracy:.3f}, {value:,} {PANELS[panel.axis]}"
+    kind = "on" if name in choice.front else "off"
     shape = f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
-    if name == choice["picked"]:
+    if name == choice.picked:
         shape += f'<circle class="picked" cx="{x:.1f}" cy="{y:.1f}" r="9"/>'
     return f"<g><title>{escape(printable(f'{name}: {figure}; {why}'))}</title>{shape}</g>"
 
 
-def _names(panel: _Panel, drawn: Sequence[Mapping[str, Any]], choice: Mapping[str, Any]) -> Iterator[str]:
+def _names(panel: _Panel, drawn: Sequence[_Point], choice: ChoiceFacts) -> Iterator[str]:
     """Of the front, from left to right, above or below each other where they would lie over one another."""
-    shown = [c for c in drawn if c["variant"] in {*choice["front"], choice["picked"]}]
-    marks = [(panel.x(c[panel.axis]), panel.y(c["accuracy"])) for c in drawn]
+    shown = [p for p in drawn if p.variant in {*choice.front, choice.picked}]
+    marks = [(panel.x(p.figures[panel.axis]), panel.y(p.accuracy)) for p in drawn]
     taken = [(x - 8, x + 8, y + 4) for x, y in marks]
-    for candidate in sorted(shown, key=lambda c: (c["variant"] != choice["picked"], c[panel.axis])):
-        x, y = panel.x(candidate[panel.axis]), panel.y(candidate["accuracy"])
-        name = printable(candidate["variant"])[:NAME_MAX]
+    for point in sorted(shown, key=lambda p: (p.variant != choice.picked, p.figures[panel.axis])):
+        x, y = panel.x(point.figures[panel.axis]), panel.y(point.accuracy)
+        name = printable(point.variant)[:NAME_MAX]
         length = 6.4 * len(name)
         start = min(max(x - length / 2, panel.left + 2), panel.left + WIDTH - LEFT - length)
         for place in (y + 21, y - 13, y + 34, y - 26, y + 47, y - 39):

@@ -21,7 +21,7 @@ def squeezed_facts(manifest: Manifest, model: str) -> dict[str, JsonObject]:
         kind, _, subject = step.partition(":")
         if kind == "squeeze":
             name, _, variant = subject.partition("/")
-            found.setdefault(name, {})[variant] = record.facts
+            found.setdefault(name, {})[record.facts.get("variant", variant)] = record.facts  # what a pin is of
     if model not in found:
         hint = closest(model, found) or f"it has {', '.join(found) or 'none'}"
         raise UsageError(f"release {manifest.tag} has no model {model!r}", hint=hint)

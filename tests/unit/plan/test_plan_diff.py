@@ -317,3 +317,14 @@ def test_variants_that_are_not_needed_any_more_leave() -> None:
     now = {**records, **searched(search("x"), holds=False)}
     found = actions(plan(search("x"), now))
     assert (found["fits:m"], found["train:m/w"]) == ("keep", "delete")
+
+
+def test_lists_are_told_in_words() -> None:
+    old = {"boards": ["microbit"], "variants": ["int8", "w0.5"], "layers": [{"kind": "flatten"}], "unmet": ["a"]}
+    new = {"boards": ["microbit", "pico"], "variants": ("int8",), "layers": [], "unmet": ["b"]}
+    assert [str(r) for r in field_reasons(old, new)] == [
+        "boards microbit → microbit, pico",
+        "layers flatten → nothing",
+        "unmet[0] a → b",
+        "variants int8, w0.5 → int8",
+    ]

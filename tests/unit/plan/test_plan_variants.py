@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from fakes.choices import candidate, recorded
 from fakes.targets import target
 from tinyops.manifest.document import BoardEntry, FileRef, ModelFile, Proofs
 from tinyops.plan import Action, Bound, Change, Plan
@@ -19,15 +20,15 @@ from tinyops.plan.prices import Costs, Figures, Interval, PlanFile, Price, price
 from tinyops.plan.render import choice_line, plan_text
 
 BOUND = Bound(*("sha256:" + digit * 64 for digit in "1234"))
-CHOICE = {
-    "picked": "w0.5",
-    "why": "the least flash of the 2 that are within 1 point of int8",
-    "candidates": [
-        {"variant": "int8", "lost": "takes 2,144 bytes more flash (prefer: size)"},
-        {"variant": "w0.5", "lost": ""},
-        {"variant": "w0.1", "lost": "<script>\nno filters `left`"},
+CHOICE = recorded(
+    why="the least flash of the 2 that are within 1 point of int8",
+    front=["w0.5"],
+    candidates=[
+        candidate("int8", 0.95, 24_144, "takes 2,144 bytes more flash (prefer: size)"),
+        candidate("w0.5", 0.95, 22_000),
+        candidate("w0.1", None, None, "<script>\nno filters `left`"),
     ],
-}
+)
 
 
 def file(word: str) -> dict[str, Any]:
@@ -45,7 +46,10 @@ def release(variant: str, model: str) -> Any:
         figures={"flash_bytes": 24_000, "variant": variant},
     )
     facts = {"variant": variant, "choice": {**CHOICE, "picked": variant}}
-    steps = {"choose:wrist/nano": SimpleNamespace(facts=facts), "twin:wrist/nano": SimpleNamespace(facts={})}
+    steps = {
+        "choose:wrist/nano": SimpleNamespace(step="choose:wrist/nano", facts=facts),
+        "twin:wrist/nano": SimpleNamespace(facts={}),
+    }
     return SimpleNamespace(fleets={"wrist": SimpleNamespace(model="activity", boards={"nano": board})}, steps=steps)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fakes.choices import candidate, recorded
 from fakes.projects import STREAM, TRAINED, Repository, fleet, repository
 from tinyops.artifacts import Artifact, Record
 from tinyops.boards.loader import load_catalog
@@ -117,7 +118,8 @@ def test_pins_are_for_each_board_of_the_fleet(bench: Repository, pins: dict[str,
 def test_each_board_is_judged_by_the_model_that_it_has(bench: Repository) -> None:
     made = world(bench, MIXED)
     good = squeezed("choose:staging/linux", "a", 0.99, variant="int8")
-    choice = {"unmet": ["accuracy_min", "flash_bytes_max"], "candidates": [{}, {}], "picked": "w0.5"}
+    both = [candidate("int8", 0.95, 9_000, "is too large"), candidate("w0.5", 0.92, 8_000)]
+    choice = recorded(unmet=["accuracy_min", "flash_bytes_max"], candidates=both, front=[])
     bad = squeezed("choose:staging/microbit", "b", 0.92, variant="w0.5", choice=choice)
     records = {"choose:staging/linux": good, "choose:staging/microbit": bad}
     targets = made.targets["staging"]
@@ -152,7 +154,8 @@ def test_reports_are_compared_with_what_the_boards_that_send_them_run() -> None:
 
 def test_two_releases_differ_in_what_was_picked_not_in_every_candidate() -> None:
     def side(picked: str, flash: int) -> Side:
-        choice = {"picked": picked, "why": f"{picked} is least", "front": ["int8", picked], "candidates": [flash]}
+        both = [candidate("int8", 0.95, 9_000, "is larger"), candidate(picked, 0.95, flash)]
+        choice = recorded(picked=picked, why=f"{picked} is least", front=["int8", picked], candidates=both)
         record = squeezed("choose:staging/linux", "a", variant=picked, choice=choice)
         return Side("v1", "bench", {record.step: replace(record, key=digest(picked[-1]))}, {}, None)
 

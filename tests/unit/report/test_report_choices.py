@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
-from fakes.choices import HOSTILE, candidate, choice, choose_record, chosen
+from fakes.choices import HOSTILE, candidate, choice, choose_record, chosen, recorded
 from tinyops.report.choices_page import HEADERS, choice_rows, choices_of, choices_page
 from tinyops.report.front_drawing import front_svg
 
@@ -67,9 +67,9 @@ def test_a_picture_has_a_panel_a_figure_and_a_mark_a_variant_that_has_figures() 
 def test_equal_figures_and_no_figures_are_drawn_too() -> None:
     one = choice(candidates=[candidate("int8", 1.0, 5)], front=["int8"], picked="int8", budget={})
     assert len(marks(parsed(front_svg(one, "x")), "picked")) == 3
-    nothing = choice(candidates=[candidate("int8", None, None)], front=[])
+    nothing = choice(candidates=[candidate("int8", None, None)], picked="int8", front=[])
     assert marks(parsed(front_svg(nothing, "x")), "head") == []
-    uncounted = [{**c, "instructions": None} for c in choice()["candidates"]]
+    uncounted = [{**c, "instructions": None} for c in recorded()["candidates"]]
     heads = marks(drawn(candidates=uncounted), "head")
     assert [node.text for node in heads] == ["bytes of flash", "bytes of RAM"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,10 @@ def test_variants_of_a_model_are_found_in_a_release(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no model 'motoin'") as caught:
         squeezed_facts(made, "motoin")
     assert "motion" in caught.value.hint
+
+
+def test_a_pinned_model_is_called_by_what_it_is(tmp_path: Path) -> None:
+    made = Publisher(tmp_path).publish().manifest
+    pinned = replace(record("squeeze:motion.0123/int8", {}), facts={"variant": "w0.5-qat"})
+    made = made.model_copy(update={"steps": {pinned.step: pinned}})
+    assert [*squeezed_facts(made, "motion.0123")] == ["w0.5-qat"]

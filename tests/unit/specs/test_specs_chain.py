@@ -10,6 +10,7 @@ from test_specs_loader import Tree
 
 from tinyops.boards import Board, load_catalog
 from tinyops.boards.model import ChainLinks, LinkKind
+from tinyops.build.chain_split import chain_facts
 from tinyops.specs.targets import all_targets
 
 FLEET_FILE = "specs/d-fleet.yaml"
@@ -82,8 +83,10 @@ def test_auto_is_short(tree: Tree) -> None:
         ("name: middle, board", "name: near, board", "a second part 'near'", "its own name"),
         ("name: middle", "name: a/b", "lower-case letters", ""),
         ("board: nano33ble", "board: nano33bel", "no board 'nano33bel'", "did you mean nano33ble"),
-        ("board: nano33ble", "board: teensy41", "there is no arduino firmware of a part", "boards that can: coral-dev"),
-        ("board: nano33ble", "board: mega2560", "there is no arduino firmware of a part", "microbit"),
+        ("board: nano33ble", "board: coral-micro", "there is no library firmware of a part", "can: coral-dev"),
+        ("board: nano33ble", "board: mega2560", "its model is linked into its firmware", "teensy41"),
+        ("board: nano33ble", "board: esp32", "its model is linked into its firmware", "microbit"),
+        ("board: nano33ble", "board: uno-r4", "cannot write the flash that models lie in", "nucleo-h743zi"),
         (
             "board: nano33ble",
             "board: phone",
@@ -91,7 +94,7 @@ def test_auto_is_short(tree: Tree) -> None:
             "boards that send: coral-dev-board, jetson-nano, linux, microbit,",
         ),
         ("board: microbit,", "board: phone,", "phone can only be the last part of a chain", "boards that send: coral"),
-        ("board: nano33ble}", "board: nano33ble, framework: arduino}", "there is no arduino firmware", "microbit"),
+        ("to: far, kind: uart", "to: far, kind: ble", "nano33ble sends over uart, not ble", "nano33ble-radio"),
         ("kind: stream", "kind: link", "it needs a sensor", "sensor: {kind: stream}"),
         (", sensor: {kind: stream}", "", "the first part takes the frames", "sensor: {kind: stream}"),
         ("board: linux", "board: linux, sensor: {kind: stream}", "'middle' sends it tensors", "leave sensor out"),
@@ -107,6 +110,8 @@ def test_auto_is_short(tree: Tree) -> None:
         ("{from: middle, to: far", "{from: middle, to: near", "link 2 is to 'far', not 'near'", "to: far}"),
         ("\n      - {from: middle, to: far, kind: uart}", "", "1 links between 3 parts", "{from: near, to: middle}, {"),
         ("uart, baud: 115200", "tcp", "microbit sends over uart, not tcp", "boards that do"),
+        ("baud: 115200", "baud: 57600", "serial lines of microbit cannot run at 57600 baud", "baud: 115200, 1000000"),
+        ("far, kind: uart", "far, kind: uart, baud: 31250", "lines of nano33ble cannot run at 31250 baud", "1000000"),
         ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "boards that do: phone"),
         ("baud: 115200", "bytes_s: 11520", "a uart has a baud rate", "baud: 115200"),
         ("board: nano33ble", "board: microbit", "microbit receives over nothing, not uart", "boards that do: coral"),
@@ -136,6 +141,45 @@ def test_a_fault_stands_where_its_value_does(tree: Tree) -> None:
     receives, sends = (p for p in tree.problems())
     line = (tree.root / FLEET_FILE).read_text().splitlines()[sends.line - 1]
     assert line[sends.column - 1 :].startswith("tcp") and (receives.line, receives.column) == (sends.line, sends.column)
+
+
+@pytest.mark.parametrize("board", ["nano33ble, framework: arduino", "nano33ble-radio", "teensy41", "pico2"])
+def test_a_makers_core_has_a_line_to_each_side(tree: Tree, board: str) -> None:
+    """On pins to the part before, by its cable to a board with an operating system."""
+    tree.edit(FLEET_FILE, "board: nano33ble}", f"board: {board}}}")
+    repository = tree.load()
+    fleet = repository.fleets["wrist"].document
+    links = chain_facts(fleet, all_targets(repository)["wrist"]["middle"], tree.catalog)["chain"]
+    assert links["upstream"] == links["downstream"] == {"kind": "uart", "baud": 115200}
+
+
+def test_what_a_cable_cannot_reach_is_reached_over_pins_where_there_are_some(tree: Tree) -> None:
+    tree.edit(FLEET_FILE, "far, board: linux, act: [serial]", "far, board: microbit-v2")
+    tree.edit(FLEET_FILE, "board: nano33ble}", "board: nano33ble, framework: arduino}")
+    (problem,) = tree.problems()
+    assert "nano33ble's line is USB's, which microbit-v2 cannot take" in problem.message
+    line = (tree.root / FLEET_FILE).read_text().splitlines()[problem.line - 1]
+    assert "from: middle" in line and line[problem.column - 1 :].startswith("uart")
+    tree.edit(FLEET_FILE, "nano33ble, framework: arduino", "teensy41")
+    repository = tree.load()
+    targets = all_targets(repository)["wrist"]
+    told = [chain_facts(repository.fleets["wrist"].document, t, tree.catalog)["chain"] for t in targets.values()]
+    assert [bool((one["downstream"] or {}).get("wired")) for one in told] == [True, True, False]
+
+
+def test_a_radio_sends_what_a_cable_would(tree: Tree) -> None:
+    tree.edit(FLEET_FILE, "board: nano33ble}", "board: nano33ble-radio}")
+    tree.edit(FLEET_FILE, "to: far, kind: uart", "to: far, kind: ble")
+    tree.catalog = {**tree.catalog, "linux": receiving_ble(tree.catalog["linux"])}
+    repository = tree.load()
+    fleet = repository.fleets["wrist"].document
+    links = chain_facts(fleet, all_targets(repository)["wrist"]["middle"], tree.catalog)["chain"]
+    assert links["downstream"] == {"kind": "ble"}
+
+
+def receiving_ble(board: Board) -> Board:
+    links = ChainLinks(receives=("ble", "uart"), sends=board.spec.chain_links.sends)
+    return board.model_copy(update={"spec": board.spec.model_copy(update={"chain_links": links})})
 
 
 @pytest.mark.parametrize("kind", ["uart", "tcp", "ble"])

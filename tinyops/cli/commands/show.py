@@ -63,8 +63,10 @@ def _show_fleet(manifest: Manifest, fleet: str, output: Output) -> int:
 
 def _chain_lines(manifest: Manifest, fleet: str) -> Iterator[str]:
     """How the fleet's model is cut; nothing where it is not."""
-    if (split := manifest.steps.get(f"split:{fleet}")) is not None:
-        yield from ("", f"{fleet}:", *_indented(split.facts["explanation"]))
+    from tinyops.report.cuts import cut_lines
+
+    if lines := [*cut_lines(manifest, fleet)]:
+        yield from ("", f"{fleet}:", *_indented(lines))
 
 
 def _show_model(manifest: Manifest, model: str, output: Output) -> int:

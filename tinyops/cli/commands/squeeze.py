@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     chosen = choices_of(found.records)
     lines = []
     for one in chosen:
-        lines += [f"{one.title}: {one.choice['picked']}: {one.choice['why']}", ""]
+        lines += [f"{one.title}: {one.choice.picked}: {one.choice.why}", ""]
         lines += [output.table(HEADERS, choice_rows(one), folded=len(HEADERS) - 1), ""]
     written = []
     if arguments.svg is not None:

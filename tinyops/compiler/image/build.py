@@ -6,7 +6,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from tinyops.compiler.image.elf import check_position_independent, check_shared_object, flat_bytes, section_bytes
+from tinyops.compiler.image.elf import (
+    check_position_independent,
+    check_shared_object,
+    flat_bytes,
+    section_bytes,
+    without_sections,
+)
 from tinyops.compiler.options import RUNTIME
 from tinyops.errors import SpecError, ToolError
 from tinyops.files import writing
@@ -28,6 +34,8 @@ COMMON_FLAGS = (
 DEBUG_FLAGS = ("-g", "-gno-record-gcc-switches", "-ffile-prefix-map={folder}=/model")
 IMAGE_FLAGS = ("-fpie", "-mpic-data-is-text-relative", "-DTINYOPS_IMAGE")
 SHARED_FLAGS = ("-fPIC", "-DTINYOPS_SHARED")
+# Sources that run once for each value that comes in or goes out: no model notices how fast they are.
+SELDOM = frozenset({"features/window.c", "kernels/mean.c", "kernels/softmax.c"})
 # The memory functions must not be recognised as loops that call themselves.
 MEMORY_FLAGS = ("-fno-builtin", "-fno-tree-loop-distribute-patterns")
 ENVIRONMENT = {"LC_ALL": "C", "SOURCE_DATE_EPOCH": "0", "GCC_COLORS": ""}
@@ -54,13 +62,21 @@ def lay_out(files: Mapping[str, Path], folder: Path) -> list[str]:
     return sources
 
 
-def build_image(sources: list[str], assembly: str, cpu: str, tool: Tool, folder: Path) -> tuple[bytes, bytes]:
+def optimisation(source: str, prefer: str) -> tuple[str, ...]:
+    """Flags of one source beyond the common ones, by what the model's spec prefers."""
+    memory = MEMORY_FLAGS if source == MEMORY_SOURCE else ()
+    return (*memory, "-Os") if prefer == "size" or source in SELDOM else memory
+
+
+def build_image(
+    sources: list[str], assembly: str, cpu: str, tool: Tool, folder: Path, prefer: str = "balanced"
+) -> tuple[bytes, bytes]:
     """A Cortex-M image: (its bytes, its ELF). Every object and the linked file are checked."""
     with writing(folder / HEADER_SOURCE):
         (folder / HEADER_SOURCE).write_text(assembly)
     debug = (flag.format(folder=folder.resolve()) for flag in DEBUG_FLAGS)
     flags = (*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS, *debug)
-    objects = _compile([*with_memory(sources, folder), HEADER_SOURCE], flags, tool, folder)
+    objects = _compile([*with_memory(sources, folder), HEADER_SOURCE], flags, prefer, tool, folder)
     for name in objects:
         check_position_independent((folder / name).read_bytes(), name)
     shutil.copyfile(RUNTIME / "image" / LINKER_SCRIPT, folder / LINKER_SCRIPT)
@@ -79,18 +95,18 @@ def build_image(sources: list[str], assembly: str, cpu: str, tool: Tool, folder:
     return flat_bytes(elf), elf
 
 
-def build_shared(sources: list[str], cpu: str, tool: Tool, folder: Path) -> bytes:
-    """A shared object that needs nothing from outside."""
+def build_shared(sources: list[str], cpu: str, tool: Tool, folder: Path, prefer: str = "balanced") -> tuple[bytes, int]:
+    """A shared object that needs nothing from outside, and the bytes of its code."""
     _check_machine(cpu, tool, folder)
     flags = (*CPU_FLAGS[cpu], *COMMON_FLAGS, *SHARED_FLAGS)
-    objects = _compile(with_memory(sources, folder), flags, tool, folder)
+    objects = _compile(with_memory(sources, folder), flags, prefer, tool, folder)
     link = ("-shared", "-nostdlib", "-Wl,-Bsymbolic", "-Wl,-z,defs", "-Wl,-z,noexecstack", "-Wl,--gc-sections")
     dense = ("-Wl,-z,noseparate-code", "-Wl,-z,norelro")  # no pages of zeros between code, constants and names
     tail = ("-Wl,--build-id=none", "-Wl,-s", "-Wl,-soname,model.so", "-o", "model.so", *objects, "-lgcc")
     _gcc(tool, [*CPU_FLAGS[cpu], *link, *dense, *tail], folder)
     data = (folder / "model.so").read_bytes()
     check_shared_object(data, "model.so")
-    return data
+    return without_sections(data), section_bytes(data).get(".text", 0)
 
 
 def sizes(elf: bytes) -> dict[str, int]:
@@ -105,12 +121,11 @@ def with_memory(sources: list[str], folder: Path) -> list[str]:
     return [*sources, MEMORY_SOURCE]
 
 
-def _compile(sources: list[str], flags: tuple[str, ...], tool: Tool, folder: Path) -> list[str]:
+def _compile(sources: list[str], flags: tuple[str, ...], prefer: str, tool: Tool, folder: Path) -> list[str]:
     objects = []
     for source in sources:
         name = source.rsplit(".", 1)[0] + ".o"
-        extra = MEMORY_FLAGS if source == MEMORY_SOURCE else ()
-        _gcc(tool, [*flags, *extra, "-c", source, "-o", name], folder)
+        _gcc(tool, [*flags, *optimisation(source, prefer), "-c", source, "-o", name], folder)
         objects.append(name)
     return objects
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ PC_RELATIVE = frozenset(
     }
 )
 SHF_WRITE, SHF_ALLOC = 1, 2
+# e_shoff; e_shnum and e_shstrndx: format and place in the header of a 64-bit file.
+SECTION_TABLE_AT, SECTION_COUNT_AT = ("<Q", 40), ("<HH", 60)
 EXPORTS = frozenset(SYMBOLS)
 
 
@@ -84,6 +87,17 @@ def flat_bytes(data: bytes) -> bytes:
             image.extend(bytes(max(start + section["sh_size"] - len(image), 0)))
             image[start : start + section["sh_size"]] = section.data()
     return bytes(image)
+
+
+def without_sections(data: bytes) -> bytes:
+    """A 64-bit shared object up to the end of what is loaded. A loader goes by segments; the table of sections, which
+    is for linkers and debuggers, and what only it names come last."""
+    elf = _open(data)
+    end = max(s["p_offset"] + s["p_filesz"] for s in elf.iter_segments())
+    header = bytearray(data[: elf.header["e_ehsize"]])
+    struct.pack_into(SECTION_TABLE_AT[0], header, SECTION_TABLE_AT[1], 0)
+    struct.pack_into(SECTION_COUNT_AT[0], header, SECTION_COUNT_AT[1], 0, 0)
+    return bytes(header) + data[len(header) : end]
 
 
 def check_shared_object(data: bytes, name: str) -> None:

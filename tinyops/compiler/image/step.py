@@ -14,7 +14,6 @@ from tinyops.compiler.compiled import extension_of, header_of
 from tinyops.compiler.header import ModelHeader
 from tinyops.compiler.image.assembly import header_assembly
 from tinyops.compiler.image.build import MACHINES, build_image, build_shared, lay_out, sizes
-from tinyops.compiler.image.elf import section_bytes
 from tinyops.compiler.image.wasm import build_wasm, module_facts
 from tinyops.errors import DoesNotFit, SpecError, ToolError
 from tinyops.files import MIB, JsonObject, pretty_json, read_bounded, write_atomic
@@ -25,20 +24,20 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     """See `tinyops.compiler.image.run`."""
     cpu, compiler = _settings(step)
     compiled, contract = _json(inputs, "compile.json"), _json(inputs, "contract.json")
-    tool = locked(compiler["name"], compiler["version"])
+    tool, prefer = locked(compiler["name"], compiler["version"]), str(compiled.get("prefer"))
     report(Progress(0, 2, f"building the image with {tool.name} {tool.version}"))
     with tempfile.TemporaryDirectory(prefix="tinyops-image-") as scratch:
         folder = Path(scratch)
         sources = lay_out(inputs, folder)
         if cpu.startswith("cortex-m"):
             assembly = header_assembly(header_of(compiled, contract), extension_of(compiled))
-            found = _image(sources, assembly, cpu, tool, folder, out)
+            found = _image(sources, assembly, cpu, prefer, tool, folder, out)
         elif cpu == "wasm32":
             linker = step.lock["linker"]
             tools = tool, locked(str(linker["name"]), str(linker["version"]))
             found = _wasm(sources, compiled, header_of(compiled, contract), tools, folder, out)
         else:
-            found = _shared(sources, compiled, header_of(compiled, contract), cpu, tool, folder, out)
+            found = _shared(sources, compiled, header_of(compiled, contract), (cpu, prefer), tool, folder, out)
     report(Progress(1, 2, f"image of {found['image_bytes']:,} bytes"))
     _check_slot(step.settings, found["image_bytes"])
     write_atomic(out / "image.json", pretty_json(found))
@@ -46,8 +45,8 @@ def run(step: Step, inputs: Mapping[str, Path], out: Path, report: Callable[[Pro
     return {name: found[name] for name in ("image_bytes", "code_bytes", "weights_bytes")}
 
 
-def _image(sources: list[str], assembly: str, cpu: str, tool: Any, folder: Path, out: Path) -> JsonObject:
-    data, elf = build_image(sources, assembly, cpu, tool, folder)
+def _image(sources: list[str], assembly: str, cpu: str, prefer: str, tool: Any, folder: Path, out: Path) -> JsonObject:
+    data, elf = build_image(sources, assembly, cpu, tool, folder, prefer)
     try:
         linked = ModelHeader.parse(data)
     except ValueError as error:
@@ -60,13 +59,21 @@ def _image(sources: list[str], assembly: str, cpu: str, tool: Any, folder: Path,
 
 
 def _shared(
-    sources: list[str], compiled: JsonObject, header: ModelHeader, cpu: str, tool: Any, folder: Path, out: Path
+    sources: list[str],
+    compiled: JsonObject,
+    header: ModelHeader,
+    built_for: tuple[str, str],
+    tool: Any,
+    folder: Path,
+    out: Path,
 ) -> JsonObject:
-    data = build_shared(sources, cpu, tool, folder)
+    """`built_for`: the cpu, and what the model's spec prefers."""
+    cpu, prefer = built_for
+    data, code_bytes = build_shared(sources, cpu, tool, folder, prefer)
     write_atomic(out / "model.so", data)
     return {
         "image_bytes": len(data),
-        "code_bytes": section_bytes(data).get(".text", 0),
+        "code_bytes": code_bytes,
         "weights_bytes": int(compiled["weights_bytes"]),
         "header": _header_json(header),
     }

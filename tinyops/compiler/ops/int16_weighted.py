@@ -19,7 +19,7 @@ from tinyops.compiler.lowered import Argument, Call, Constant, Expression, Field
 from tinyops.compiler.ops import conv_2d, depthwise_conv_2d, fully_connected
 from tinyops.compiler.ops.int16 import activation_range_int16, wide
 from tinyops.compiler.ops.kind import OperatorKind
-from tinyops.compiler.ops.packed import PACKED_HEADER, filled_up
+from tinyops.compiler.ops.packed import DSP_CPUS, MAX_SCRATCH_BYTES, PACKED_HEADER, filled_up
 from tinyops.compiler.ops.weighted import WINDOW_HEADER, channel_factors, factors_fit, per_channel, window
 from tinyops.compiler.view import OperatorView, int64_values
 
@@ -27,18 +27,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-WIDE_HEADER = "tinyops/kernels/wide.h"
-CONV_KERNEL = Kernel(
-    "kernels/conv_2d_int16.c",
-    ("tinyops/kernels/conv_2d_int16.h", WINDOW_HEADER, PACKED_HEADER, WIDE_HEADER),
-    reads_flash=True,
-)
+WIDE_HEADERS = ("tinyops/kernels/wide.h", PACKED_HEADER)
+CONV_HEADERS = ("tinyops/kernels/conv_2d_int16.h", "tinyops/kernels/gather_int16.h", WINDOW_HEADER, *WIDE_HEADERS)
+CONV_KERNEL = Kernel("kernels/conv_2d_int16.c", CONV_HEADERS, reads_flash=True)
+PACKED_KERNEL = Kernel("kernels/conv_2d_int16_packed.c", ("tinyops/kernels/conv_2d_int16_packed.h", *CONV_HEADERS))
 DEPTHWISE_KERNEL = Kernel(
-    "kernels/depthwise_int16.c", ("tinyops/kernels/depthwise_int16.h", WINDOW_HEADER, WIDE_HEADER), reads_flash=True
+    "kernels/depthwise_int16.c", ("tinyops/kernels/depthwise_int16.h", WINDOW_HEADER, *WIDE_HEADERS), reads_flash=True
 )
 SUMS_KERNEL = Kernel("kernels/wide_sums.c", ("tinyops/kernels/wide_sums.h", WINDOW_HEADER), reads_flash=True)
 
-GROUP = 4  # filters that lie together, and values of a step
+GROUP, STEP = 4, 2  # filters that lie together, and values of a step
+PACKED_GROUP, PACKED_STEP = 2, 4
 LARGEST_SUM = 2**31  # of the kernels of 32 bits
 SHORT_SHIFT = 17  # the least that they shift a product
 LARGEST_PRODUCT = 2**47  # what the interpreter scales at most
@@ -166,44 +165,82 @@ def _limits(shape: tuple[Constraint, ...], axis: int) -> tuple[Constraint, ...]:
 # -- lowering ------------------------------------------------------------------------------------
 
 
-def grouped(rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Filters (outputs, values) as tinyops_conv_2d_int16 reads them: by fours, of each four values 0, 2, 1 and 3."""
+def _filled(rows: NDArray[np.int64], group: int, step: int) -> NDArray[Any]:
+    """Filters (outputs, values) as int8 (groups, filters, values), filled up with zeros."""
     import numpy as np
 
     outputs, values = rows.shape
-    padded = np.zeros((filled_up(outputs, GROUP), filled_up(values, GROUP)), np.int8)
+    padded = np.zeros((filled_up(outputs, group), filled_up(values, step)), np.int8)
     padded[:outputs, :values] = rows
-    steps = padded.reshape(len(padded) // GROUP, GROUP, -1, GROUP)[..., [0, 2, 1, 3]]
-    return np.ascontiguousarray(steps.transpose(0, 2, 1, 3)).reshape(-1)
+    return padded.reshape(-1, group, padded.shape[1])
+
+
+def grouped(rows: NDArray[np.int64]) -> NDArray[Any]:
+    """As tinyops_conv_2d_int16 reads them: by fours of filters, of each value a byte of every filter, 128 added."""
+    found: NDArray[Any] = _filled(rows, GROUP, STEP).transpose(0, 2, 1).reshape(-1).astype("int16") + 128
+    return found.astype("uint8")
+
+
+def paired(rows: NDArray[np.int64]) -> NDArray[Any]:
+    """As tinyops_conv_2d_int16_packed reads them: by pairs of filters, of each four values 0, 2, 1 and 3."""
+    filled = _filled(rows, PACKED_GROUP, PACKED_STEP)
+    steps = filled.reshape(len(filled), PACKED_GROUP, -1, PACKED_STEP)[..., [0, 2, 1, 3]]
+    return steps.transpose(0, 2, 1, 3).reshape(-1).copy()
 
 
 def _bias32(found: Filters) -> Constant:
     return Constant("bias", "int32_t", found.bias.astype("int32"), "bias")
 
 
-def _of_window(view: OperatorView, filters: Filters, geometry: dict[str, int], values: int, macs: int) -> Lowered:
-    """A convolution, or a dense layer as one of pixels."""
-    low, high = activation_range_int16(view.options.activation, view.output)
-    filled = filled_up(values, GROUP)
-    pointwise = values == filled == geometry["in_c"] and _never_outside(geometry)
-    params: dict[str, Field] = {
-        "window": geometry,
-        "filter_values": filled,
-        "pointwise": int(pointwise),
-        "min": low,
-        "max": high,
-        "channel_step": filters.step,
-    }
-    stored = Constant(
-        "weights", "int8_t", grouped(filters.rows), f"weights {view.tensor(1).shape}, by fours of filters"
-    )
-    scratch: Argument = Expression("0") if pointwise else Scratch("int16_t", filled)
+@dataclass(frozen=True)
+class Task:
+    """A convolution, or a dense layer as one of pixels: `values` are in a filter, `depth` channels are read by it."""
+
+    view: OperatorView
+    filters: Filters
+    geometry: dict[str, int]
+    values: int
+    depth: int
+
+    @property
+    def macs(self) -> int:
+        return self.view.output.elements * self.values
+
+
+def _params(task: Task, step: int) -> tuple[dict[str, Field], bool]:
+    """Fields of tinyops_conv_2d_int16_params, and whether it is pointwise."""
+    g, filled = task.geometry, filled_up(task.values, step)
+    low, high = activation_range_int16(task.view.options.activation, task.view.output)
+    pointwise = task.values == filled == g["in_c"] and _never_outside(g)
+    limits: dict[str, Field] = {"min": low, "max": high, "channel_step": task.filters.step}
+    return {"window": g, "filter_values": filled, "pointwise": int(pointwise), **limits}, pointwise
+
+
+def _call(task: Task, name: str, params: dict[str, Field], weights: Constant, scratch: Argument) -> Call:
     arguments = (
-        *(Read(view.tensor(0).index), stored, _bias32(filters), *filters.scaling(16)),
-        *(Write(view.output.index), scratch),
+        *(Read(task.view.tensor(0).index), weights, _bias32(task.filters), *task.filters.scaling(SHORT_SHIFT)),
+        *(Write(task.view.output.index), scratch),
     )
-    call = Call("tinyops_conv_2d_int16", "tinyops_conv_2d_int16_params", params, arguments)
-    return Lowered((call,), CONV_KERNEL, macs)
+    return Call(name, "tinyops_conv_2d_int16_params", params, arguments)
+
+
+def _plain(task: Task) -> Lowered:
+    params, pointwise = _params(task, STEP)
+    note = f"weights {task.view.tensor(1).shape}, by fours of filters, 128 added"
+    weights = Constant("weights", "uint8_t", grouped(task.filters.rows), note)
+    scratch: Argument = Expression("0") if pointwise else Scratch("int16_t", filled_up(task.values, STEP))
+    return Lowered((_call(task, "tinyops_conv_2d_int16", params, weights, scratch),), CONV_KERNEL, task.macs)
+
+
+def _packed(task: Task) -> Lowered | None:
+    """With the kernel for cores that multiply two values at a time, where it can serve."""
+    params, pointwise = _params(task, PACKED_STEP)
+    scratch = Scratch("int16_t", (2 if pointwise else 3) * filled_up(task.values, PACKED_STEP))
+    if task.view.cpu not in DSP_CPUS or not task.filters.short or scratch.bytes > MAX_SCRATCH_BYTES:
+        return None
+    note = f"weights {task.view.tensor(1).shape}, by pairs of filters"
+    weights = Constant("weights", "int8_t", paired(task.filters.rows), note)
+    return Lowered((_call(task, "tinyops_conv_2d_int16_packed", params, weights, scratch),), PACKED_KERNEL, task.macs)
 
 
 def _never_outside(g: dict[str, int]) -> bool:
@@ -237,25 +274,31 @@ def _sums(view: OperatorView, filters: Filters, geometry: dict[str, int], depth:
     return Lowered((call,), SUMS_KERNEL, view.output.elements * filters.rows.shape[1])
 
 
-def _conv(view: OperatorView) -> Lowered:
-    weights, filters = view.tensor(1).shape, filters_of(view, 0)
+def _conv_task(view: OperatorView) -> Task:
+    weights = view.tensor(1).shape
     geometry = window(view, (weights[1], weights[2]))
-    if not filters.short:
-        return _sums(view, filters, geometry, weights[3], weights[0])
-    values = math.prod(weights[1:])
-    return _of_window(view, filters, geometry, values, view.output.elements * values)
+    return Task(view, filters_of(view, 0), geometry, math.prod(weights[1:]), weights[3])
 
 
-def _dense(view: OperatorView) -> Lowered:
+def _dense_task(view: OperatorView) -> Task:
     """Rows are pixels of a line."""
     outputs, inputs = view.tensor(1).shape
-    filters, rows = filters_of(view, 0), view.output.elements // outputs
+    rows = view.output.elements // outputs
     extents = {"in_h": 1, "in_w": rows, "in_c": inputs, "out_h": 1, "out_w": rows, "out_c": outputs}
     ones = ("kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w")
     geometry = {**extents, **dict.fromkeys(ones, 1), "pad_top": 0, "pad_left": 0}
-    if not filters.short:
-        return _sums(view, filters, geometry, inputs, outputs)
-    return _of_window(view, filters, geometry, inputs, view.output.elements * inputs)
+    return Task(view, filters_of(view, 0), geometry, inputs, inputs)
+
+
+def _lower(task_of: Callable[[OperatorView], Task], view: OperatorView) -> Lowered:
+    task = task_of(view)
+    if task.filters.short:
+        return _plain(task)
+    return _sums(view, task.filters, task.geometry, task.depth, task.geometry["out_c"])
+
+
+def _variant(task_of: Callable[[OperatorView], Task], view: OperatorView) -> Lowered | None:
+    return _packed(task_of(view))
 
 
 def _depthwise(view: OperatorView) -> Lowered:
@@ -274,7 +317,7 @@ def _depthwise(view: OperatorView) -> Lowered:
     }
     stored = Constant("weights", "int8_t", filters.rows.T.astype("int8").reshape(-1), f"weights {weights}")
     arguments: tuple[Argument, ...] = (
-        *(Read(view.tensor(0).index), stored, _bias32(filters), *filters.scaling(16)),
+        *(Read(view.tensor(0).index), stored, _bias32(filters), *filters.scaling(SHORT_SHIFT)),
         Write(view.output.index),
     )
     call = Call("tinyops_depthwise_int16", "tinyops_depthwise_int16_params", params, arguments)
@@ -283,8 +326,13 @@ def _depthwise(view: OperatorView) -> Lowered:
 
 _IMAGES = (c.ranks(4, 4), c.one_image())
 
+
+def _kind(name: str, limits: tuple[Constraint, ...], task_of: Callable[[OperatorView], Task]) -> OperatorKind:
+    return OperatorKind(name, _limits(limits, 0), partial(_lower, task_of), (partial(_variant, task_of),))
+
+
 KINDS = (
-    OperatorKind("CONV_2D", _limits((*_IMAGES, conv_2d.SHAPES), 0), _conv),
+    _kind("CONV_2D", (*_IMAGES, conv_2d.SHAPES), _conv_task),
     OperatorKind("DEPTHWISE_CONV_2D", _limits((*_IMAGES, depthwise_conv_2d.SHAPES), 3), _depthwise),
-    OperatorKind("FULLY_CONNECTED", _limits(fully_connected.SHAPES, 0), _dense),
+    _kind("FULLY_CONNECTED", fully_connected.SHAPES, _dense_task),
 )

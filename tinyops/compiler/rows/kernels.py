@@ -21,7 +21,7 @@ WINDOWED = BY_CHANNELS | {
     *("tinyops_conv_2d_coded", "tinyops_conv_2d_packed_coded"),
     *("tinyops_average_pool_2d", "tinyops_max_pool_2d"),
     *("tinyops_average_pool_2d_packed", "tinyops_max_pool_2d_packed"),
-    *("tinyops_conv_2d_int16", "tinyops_depthwise_int16", "tinyops_wide_sums"),
+    *("tinyops_conv_2d_int16", "tinyops_conv_2d_int16_packed", "tinyops_depthwise_int16", "tinyops_wide_sums"),
     *("tinyops_average_pool_2d_int16", "tinyops_max_pool_2d_int16"),
 }
 COUNTED = frozenset(

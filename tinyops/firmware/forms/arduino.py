@@ -169,7 +169,7 @@ class ArduinoForm(Form):
         ways = arduino_collector.ways_of(request.spec)
         sensor = comment(describe(driver)) if driver else collector.describe_input(request.sensor)
         ini: dict[str, Any] = {"envs": environments(request.board, request.spec, driver, ways.libraries)}
-        ini |= {"collects": True, "models": (), "slots": False, "baud": request.spec.collector_baud}
+        ini |= {"collects": True, "models": (), "slots": False, "part_flags": (), "baud": request.spec.collector_baud}
         files = {
             "platformio.ini": render("arduino.ini.j2", **names(request), **ini),
             **board_json(request.board, request.spec),
@@ -252,6 +252,7 @@ def makers_project(wanted: Mapping[str, tuple[BoardSpec, frozenset[str]]]) -> by
         models=(),
         slots=False,
         collects=False,
+        part_flags=(),
     )
 
 

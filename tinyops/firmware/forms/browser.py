@@ -62,21 +62,23 @@ class BrowserForm(Form):
         if request.collects:
             return browser_collector.render_page(request, SOURCES, _policy(None), gravity=gravity)
         _check(contract)
-        page: JsonObject = {"fleet": request.fleet, "board": request.board, "contractDigest": digest}
+        # What a release calls it: a part of a chain has a name of its own.
+        name = place.names[-1] if place is not None else request.board
+        page: JsonObject = {"fleet": request.fleet, "board": name, "contractDigest": digest}
         page |= {"contract": contract, "gravity": gravity, "releases": RELEASES, **_post(post)}
         common = {"fleet": request.fleet, "board": request.board, "title": request.spec.title}
         policy = _policy(post, browser_part.sockets(place) if place is not None else "")
         common |= {"policy": policy, "contract_digest": digest, "post": _origin(post) if post else ""}
         if place is not None:
-            files = browser_part.page_files(SOURCES, place)
+            files = browser_part.page_files(SOURCES, request.board, place)
             files["index.html"] = _page("chain.html.j2", **common, kind=place.upstream_kind)
         else:
             files = {path.name: path.read_bytes() for path in SOURCES.iterdir() if path.is_file()}
             files["index.html"] = _page("index.html.j2", **common, **_words(contract["input"], gravity))
         files["page.js"] = _page("page.js.j2", page=_script(page))
         files["trust.js"] = _page("trust.js.j2", trust=_script(request.trust))
-        name, short = json.dumps(f"{request.fleet} · tinyops"), json.dumps(request.fleet[:12])
-        files["manifest.webmanifest"] = _page("manifest.webmanifest.j2", name=name, short_name=short)
+        long, short = json.dumps(f"{request.fleet} · tinyops"), json.dumps(request.fleet[:12])
+        files["manifest.webmanifest"] = _page("manifest.webmanifest.j2", name=long, short_name=short)
         module = browser_part.module_sources() if place is not None else {}
         files["sw.js"] = _keeper(request, files, (browser_part.MODULE,) if place is not None else ())
         return dict(sorted({**files, **module}.items()))

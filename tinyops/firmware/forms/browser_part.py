@@ -32,9 +32,9 @@ KINDS = ("uart", "ble", "tcp")
 SOCKETS = " ws: wss:"  # of a bridge, whose address a person types
 STACK_BYTES = 64 << 10
 BUILD_LIMIT_S = 120
-_APP = ("app", "frame", "health", "image", "kept", "line", "sensing", "try")  # of the application: nothing is replaced
+_APP = ("app", "frame", "health", "image", "kept", "line", "loop", "sensing", "try")  # nothing is replaced
 _SMP = ("console", "server", "cbor", "mcumgr", "images", "group")
-_CHAIN = ("part.c", "part.h", "pieces.c", "set.c", "standing.c", "telling.c")  # without slots
+_CHAIN = ("changing.c", "part.c", "part.h", "pieces.c", "set.c", "standing.c", "telling.c")  # without slots
 _MEMORY = "module/src/memory.c"
 FLAGS = (
     *("-std=c99", "-Os", f"-D{FLAG}", "-ffreestanding", "-fvisibility=hidden", "-fno-common", "-ffunction-sections"),
@@ -62,11 +62,11 @@ def sockets(place: ChainPlace) -> str:
     return SOCKETS if place.upstream_kind == "tcp" else ""
 
 
-def page_files(folder: Path, place: ChainPlace) -> dict[str, bytes]:
+def page_files(folder: Path, board: str, place: ChainPlace) -> dict[str, bytes]:
     """The page's scripts and styles by name, without what the form renders of any page."""
     files = {name: (folder / name).read_bytes() for name in SHARED}
     files |= {path.name: path.read_bytes() for path in (folder / SOURCES).iterdir() if path.is_file()}
-    script = json.dumps(_facts(place), indent=2, sort_keys=True, ensure_ascii=True)
+    script = json.dumps({"board": board, **_facts(place)}, indent=2, sort_keys=True, ensure_ascii=True)
     return files | {"chain.js": render("browser/chain.js.j2", chain=script)}
 
 

@@ -12,6 +12,7 @@ from tinyops.process import run
 from tinyops.toolchain import CPU_FLAGS, locked
 
 BUILD_LIMIT_S = 120
+INCLUDES = ("-I", "include", "-I", "src/sim", "-I", "src/linux")
 
 
 def build_program(work: Work, name: str, what: str, flags: Sequence[str], libraries: Sequence[str] = ()) -> JsonObject:
@@ -27,7 +28,7 @@ def build_program(work: Work, name: str, what: str, flags: Sequence[str], librar
     for file, data in work.files.items():
         write_atomic(project / file, data)
     compiled = sorted(file for file in work.files if file.endswith(".c"))
-    options = [*CPU_FLAGS[work.request.spec.cpu], *flags, "-O2", "-I", "include", "-I", "src/sim", "-I", "src/linux"]
+    options = [*CPU_FLAGS[work.request.spec.cpu], *flags, "-O2", *INCLUDES]
     made = (work.out / name).resolve()
     run([compiler.path, *options, *compiled, *libraries, "-o", made], cwd=project, timeout_s=BUILD_LIMIT_S)
     facts: JsonObject = {

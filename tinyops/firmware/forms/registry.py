@@ -17,7 +17,7 @@ from tinyops.specs.acts import AnyAct
 # The first that serves a board is its form; the last serves what the others leave.
 FORMS: tuple[Form, ...] = (BrowserForm(), HostedForm(), ArduinoForm(), LibraryForm(), BareMetalForm())
 
-CHAINED = (BrowserForm, HostedForm, BareMetalForm)
+CHAINED = (BrowserForm, HostedForm, ArduinoForm, BareMetalForm)
 
 
 def form_of(spec: BoardSpec) -> Form:
@@ -50,6 +50,6 @@ def render(request: Request) -> dict[str, bytes]:
     if request.chain is not None and not isinstance(form, CHAINED):
         raise SpecError(
             f"{request.board}: its firmware is no part of a chain",
-            hint="parts are boards with firmware of ours without a framework, boards with Linux, and phones",
+            hint="parts are boards with firmware of ours, boards with Linux, and phones; a library is none",
         )
     return form.render(request)

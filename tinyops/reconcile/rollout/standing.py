@@ -74,7 +74,9 @@ def judge_device(device: Seen, by: Yardstick) -> Judged:
     if by.now - max(heard, by.opened) > by.silent_after:
         return Judged(device.name, "silent", f"it was last heard of at {report.seen or report.time}")
     runs_new = _runs_new(report, device.board, by)
-    wrong = _illness(report, by) if runs_new else _gave_up(report, device.board, by)
+    wrong = _illness(report, by) if runs_new else ""
+    if not wrong and (not runs_new or report.slot.state == "reverted"):  # a part left the new program, not the model
+        wrong = _gave_up(report, device.board, by)
     if wrong:
         return Judged(device.name, "failed", wrong)
     if not runs_new:

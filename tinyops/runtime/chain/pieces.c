@@ -2,7 +2,8 @@
  * loses, doubles, damages, changes their order, stalls. Nothing here sends or waits; time and
  * frames come from the caller.
  *
- *   out:  pieces that are pending are sent in order; a question follows when nobody answers;
+ *   out:  pieces that are pending are sent in order; who computes is silent, and is not asked; a
+ *         question follows when the receiver speaks of other things and does not answer;
  *         MISSING makes pieces pending again, or ends it
  *   in:   a bit for every piece; asks for ranges when the last one came, when asked, when it is
  *         quiet; the CRC-32 over set, number and bytes decides */
@@ -17,7 +18,12 @@ enum {
   CRC = 4,
   RANGE = 4,
   ASKS_MAX = 8,
-  DAMAGED_MAX = 3
+  DAMAGED_MAX = 3,
+  /* The first state since the last piece may have been told before that came, the second one was
+   * not. Who says that it computes this message, or has and holds it up, most likely does. */
+  ASKED_AFTER = 8,
+  SPOKE = 4,
+  SPOKE_OF_IT = 1
 };
 
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
@@ -144,8 +150,7 @@ void tinyops_pieces_begin(tinyops_pieces_out *out, const tinyops_message *messag
                               .number = number,
                               .crc = tinyops_message_crc(message, set, number),
                               .pieces = pieces_of(message),
-                              .begun_ms = now_ms,
-                              .told_ms = now_ms};
+                              .begun_ms = now_ms};
   out->active = out->pieces > 0 && out->pieces <= TINYOPS_PART_PIECES_MAX;
   for (uint32_t i = 0; out->active != 0 && i < out->pieces; i++) {
     set_bit(out->pending, i);
@@ -169,24 +174,21 @@ static uint32_t put_piece(const tinyops_pieces_out *out, uint8_t *frame, uint32_
   return length;
 }
 
-static uint32_t ask_whether_whole(tinyops_pieces_out *out, uint8_t *frame, uint32_t now_ms,
-                                  uint32_t longest_ms) {
-  const uint32_t wait_ms = out->wait_ms != 0 ? out->wait_ms : longest_ms / 2;
-  if (now_ms - out->told_ms < wait_ms) {
-    return 0;
+void tinyops_pieces_told(tinyops_pieces_out *out, uint8_t sequence, uint32_t number) {
+  if (out->active != 0 && number == out->number && sequence == (uint8_t)number) {
+    out->active = 0;
+  } else if (out->spoke < ASKED_AFTER) {
+    out->spoke = (uint8_t)(out->spoke + (number == out->number ? SPOKE_OF_IT : SPOKE));
   }
-  out->told_ms = now_ms;
-  out->wait_ms = longest_ms;
-  return put_piece(out, frame, 0, 0);
 }
 
-uint32_t tinyops_pieces_next(tinyops_pieces_out *out, uint8_t *frame, uint32_t now_ms,
-                             uint32_t longest_ms) {
-  if (out->active == 0) {
+uint32_t tinyops_pieces_next(tinyops_pieces_out *out, uint8_t *frame) {
+  if (out->active == 0 || (out->left == 0 && out->spoke < ASKED_AFTER)) {
     return 0;
   }
+  out->spoke = 0;
   if (out->left == 0) {
-    return ask_whether_whole(out, frame, now_ms, longest_ms);
+    return put_piece(out, frame, 0, 0);
   }
   uint32_t index = 0;
   while (index + 1 < out->pieces && has(out->pending, index) == 0) {
@@ -194,17 +196,14 @@ uint32_t tinyops_pieces_next(tinyops_pieces_out *out, uint8_t *frame, uint32_t n
   }
   clear_bit(out->pending, index);
   out->left--;
-  out->told_ms = now_ms;
   return put_piece(out, frame, index, smaller(PIECE, out->message.bytes - index * PIECE));
 }
 
 int32_t tinyops_pieces_missing(tinyops_pieces_out *out, uint8_t sequence, const uint8_t *payload,
-                               uint32_t bytes, uint32_t now_ms) {
+                               uint32_t bytes) {
   if (out->active == 0 || sequence != (uint8_t)out->number || bytes % RANGE != 0) {
     return 0;
   }
-  out->told_ms = now_ms;
-  out->wait_ms = 0;
   if (bytes == 0) {
     out->active = 0;
     return 1;

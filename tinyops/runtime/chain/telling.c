@@ -63,10 +63,16 @@ void tinyops_part_send_missing(tinyops_part *part, int32_t whole) {
   }
 }
 
+/* What was taken last, for a part before whose last answer was lost; what comes has not been. */
+static uint8_t taken(const tinyops_part *part) {
+  const tinyops_pieces_in *in = &part->inlet->in;
+  return (uint8_t)(in->taken != 0 && part->acknowledges == 0 ? in->number : in->number - 1u);
+}
+
 static void tell_one(tinyops_part *part, tinyops_part_standing beyond, uint32_t side) {
   uint8_t *frame = part->app.reply, *payload = frame + HEAD;
   frame[TYPE_AT] = TINYOPS_LINK_PART_STATE;
-  frame[SEQUENCE_AT] = 0;
+  frame[SEQUENCE_AT] = side == 0 && !tinyops_part_is_first(part) ? taken(part) : 0;
   tinyops_part_describe(part, beyond, payload);
   if (side == 0) {
     send_up(part, frame, HEAD + TINYOPS_LINK_PART_STATE_SIZE);

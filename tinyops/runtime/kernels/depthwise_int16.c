@@ -10,37 +10,55 @@ typedef struct {
   int32_t row_step, column_step; /* of the input */
 } taps;
 
-/* acc (4) += window of four channels, the first at taps' input + c and weights + c. */
-static void sum_four(const tinyops_window *g, const taps *t, const TINYOPS_FLASH int8_t *weights,
-                     int32_t c, int32_t acc[4]) {
-  int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
-  for (int32_t y = 0; y < t->rows; ++y) {
-    const int16_t *x = t->input + y * t->row_step + c;
-    const TINYOPS_FLASH int8_t *w = weights + t->weight + y * g->kernel_w * g->out_c + c;
-    for (int32_t i = 0; i < t->columns; ++i, x += t->column_step, w += g->out_c) {
+/* What turns accumulators into outputs, from some channel on. */
+typedef struct {
+  const TINYOPS_FLASH int32_t *bias;
+  const TINYOPS_FLASH int16_t *multiplier;
+  const TINYOPS_FLASH int8_t *shift;
+  int32_t step; /* between the latter two of two channels */
+  int32_t min, max;
+} scaling;
+
+static inline int16_t scaled(scaling *s, int32_t acc) {
+  const int32_t sum = acc + *s->bias++;
+  const int16_t value = tinyops_requantise_wide(sum, *s->multiplier, *s->shift, s->min, s->max);
+  s->multiplier += s->step;
+  s->shift += s->step;
+  return value;
+}
+
+/* Four channels of one output pixel; `x` and `w` are at the first of them. */
+static void four(const tinyops_window *g, const taps *t, const int16_t *x,
+                 const TINYOPS_FLASH int8_t *w, scaling *s, int16_t *output) {
+  const int32_t next_row = t->row_step - t->columns * t->column_step;
+  const int32_t next_weights = (g->kernel_w - t->columns) * g->out_c;
+  int32_t a0 = 0, a1 = 0, a2 = 0, a3 = 0;
+  for (int32_t y = t->rows; y > 0; --y, x += next_row, w += next_weights) {
+    for (int32_t i = t->columns; i > 0; --i, x += t->column_step, w += g->out_c) {
       a0 += (int32_t)x[0] * w[0];
       a1 += (int32_t)x[1] * w[1];
       a2 += (int32_t)x[2] * w[2];
       a3 += (int32_t)x[3] * w[3];
     }
   }
-  acc[0] = a0;
-  acc[1] = a1;
-  acc[2] = a2;
-  acc[3] = a3;
+  output[0] = scaled(s, a0);
+  output[1] = scaled(s, a1);
+  output[2] = scaled(s, a2);
+  output[3] = scaled(s, a3);
 }
 
-/* acc + window of output channel c, which is of input channel `source`. */
-static int32_t sum_one(const tinyops_window *g, const taps *t, const TINYOPS_FLASH int8_t *weights,
-                       int32_t c, int32_t source, int32_t acc) {
-  for (int32_t y = 0; y < t->rows; ++y) {
-    const int16_t *x = t->input + y * t->row_step + source;
-    const TINYOPS_FLASH int8_t *w = weights + t->weight + y * g->kernel_w * g->out_c + c;
-    for (int32_t i = 0; i < t->columns; ++i, x += t->column_step, w += g->out_c) {
+/* One channel; `x` and `w` are at it. */
+static int16_t one(const tinyops_window *g, const taps *t, const int16_t *x,
+                   const TINYOPS_FLASH int8_t *w, scaling *s) {
+  const int32_t next_row = t->row_step - t->columns * t->column_step;
+  const int32_t next_weights = (g->kernel_w - t->columns) * g->out_c;
+  int32_t acc = 0;
+  for (int32_t y = t->rows; y > 0; --y, x += next_row, w += next_weights) {
+    for (int32_t i = t->columns; i > 0; --i, x += t->column_step, w += g->out_c) {
       acc += (int32_t)*x * *w;
     }
   }
-  return acc;
+  return scaled(s, acc);
 }
 
 static taps taps_of(const tinyops_window *g, const int16_t *input, int32_t y0, int32_t x0) {
@@ -67,19 +85,14 @@ void tinyops_depthwise_int16(const tinyops_depthwise_int16_params *p, const int1
   for (int32_t i = 0; i < pixels; ++i, output += g->out_c) {
     const taps t = taps_of(g, input, i / g->out_w * g->stride_h - g->pad_top,
                            i % g->out_w * g->stride_w - g->pad_left);
-    for (int32_t c = 0; c < g->out_c;) {
-      const int32_t count = p->depth_multiplier == 1 && c + 4 <= g->out_c ? 4 : 1;
-      int32_t acc[4] = {0, 0, 0, 0};
-      if (count == 4) {
-        sum_four(g, &t, weights, c, acc);
-      } else {
-        acc[0] = sum_one(g, &t, weights, c, c / p->depth_multiplier, 0);
-      }
-      for (int32_t n = 0; n < count; ++n, ++c) {
-        const int32_t k = c * p->channel_step;
-        output[c] =
-            tinyops_requantise_wide(acc[n] + bias[c], multiplier[k], shift[k], p->min, p->max);
-      }
+    const TINYOPS_FLASH int8_t *w = weights + t.weight;
+    scaling s = {bias, multiplier, shift, p->channel_step, p->min, p->max};
+    int32_t c = 0;
+    for (; p->depth_multiplier == 1 && c + 4 <= g->out_c; c += 4) {
+      four(g, &t, t.input + c, w + c, &s, output + c);
+    }
+    for (; c < g->out_c; ++c) {
+      output[c] = one(g, &t, t.input + c / p->depth_multiplier, w + c, &s);
     }
   }
 }

@@ -123,9 +123,8 @@ typedef struct {
   uint32_t number, crc, pieces;
   uint32_t left;     /* pieces that are to be sent */
   uint32_t begun_ms; /* when it was begun */
-  uint32_t told_ms;  /* when something was sent or came last */
-  uint32_t wait_ms;  /* until it asks again whether the message is whole; 0: it has not */
   uint8_t active;
+  uint8_t spoke; /* what the receiver told of itself since something was sent, without an answer */
   uint8_t pending[TINYOPS_PART_PIECES_MAX / 8];
 } tinyops_pieces_out;
 
@@ -133,12 +132,16 @@ typedef struct {
 void tinyops_pieces_begin(tinyops_pieces_out *out, const tinyops_message *message,
                           const uint8_t *set, uint32_t number, uint32_t now_ms);
 /* Puts the next frame that is to be sent at `frame` (TINYOPS_LINK_FRAME_MAX bytes), from its type
- * on. Returns its length, 0: none now. `longest_ms`: between two questions. */
-uint32_t tinyops_pieces_next(tinyops_pieces_out *out, uint8_t *frame, uint32_t now_ms,
-                             uint32_t longest_ms);
+ * on. Returns its length, 0: none now. A receiver that speaks on and on is asked whether the
+ * message is whole. */
+uint32_t tinyops_pieces_next(tinyops_pieces_out *out, uint8_t *frame);
+/* The receiver has told of itself: the newest inference that it has begun, and with the frame's
+ * sequence number the end of the one whose message it took last. Where that is this message's, its
+ * own answer was lost: it is no longer active. */
+void tinyops_pieces_told(tinyops_pieces_out *out, uint8_t sequence, uint32_t number);
 /* A MISSING came. Returns 1 when it says that the message has arrived: it is no longer active. */
 int32_t tinyops_pieces_missing(tinyops_pieces_out *out, uint8_t sequence, const uint8_t *payload,
-                               uint32_t bytes, uint32_t now_ms);
+                               uint32_t bytes);
 
 /* What becomes of a message on its way in. */
 typedef enum {

@@ -7,7 +7,7 @@
 
 typedef struct {
   tinyops_window window;
-  int32_t filter_values; /* of a filter, filled up with zeros to a multiple of 4 */
+  int32_t filter_values; /* of a filter, filled up with zeros to a multiple of 2 */
   int32_t pointwise;     /* 1: a window is a pixel of filter_values, and none lies outside */
   int32_t min, max;      /* of the output, after the fused activation */
   int32_t channel_step;  /* 1: multiplier and shift per output channel; 0: one for all */
@@ -15,9 +15,9 @@ typedef struct {
 
 /* output (out_h, out_w, out_c) = input (in_h, in_w, in_c) * filters.
  *
- * `weights` holds groups of four filters, zeros where there are fewer; of each group and each step
- * of four values, sixteen bytes: filter after filter, of each the values 0, 2, 1 and 3, where a
- * word of bytes becomes two pairs of neighbours with one instruction each.
+ * `weights` holds groups of four filters, of each value a byte of every filter, 128 added: cores
+ * without sign extending loads at an offset read these with one instruction less. Filters that fill
+ * a group up are zeros, which are 128 here.
  * `window` is scratch of filter_values values; a pointwise convolution has none.
  *
  * Output pixels are written in rows from the top, each from the left, a pixel's channels after its
@@ -25,7 +25,7 @@ typedef struct {
  * start as far before `input` as overlap.py computes from that. */
 TINYOPS_INTERNAL void tinyops_conv_2d_int16(const tinyops_conv_2d_int16_params *p,
                                             const int16_t *input,
-                                            const TINYOPS_FLASH int8_t *weights,
+                                            const TINYOPS_FLASH uint8_t *weights,
                                             const TINYOPS_FLASH int32_t *bias,
                                             const TINYOPS_FLASH int16_t *multiplier,
                                             const TINYOPS_FLASH int8_t *shift, int16_t *output,

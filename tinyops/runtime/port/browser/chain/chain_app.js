@@ -104,18 +104,29 @@ function setText() {
   return waits ? `${runs}; ${spare.slice(0, SET_DIGITS)} waits for its chain` : runs;
 }
 
+let stood = true; // the whole chain, when it was looked at last
+
 // A result is shown as such only while the whole chain stands.
 function showStanding() {
-  const { state } = board;
-  if (state === null || state.code === CHAIN.ready) return;
+  const stands = board.state !== null && board.state.code === CHAIN.ready;
+  if (board.model !== null && !stands) {
+    byId("state").textContent = "Waiting for its chain";
+    byId("state").dataset.state = "off";
+  }
   if (upstream.state === "off" && byId("history").children.length === 0) return;
-  showUnavailable(state);
+  if (!stands && board.state !== null) showUnavailable(board.state);
+  else if (stands && !stood) showNothing("–", "No result since the chain stands again");
+  stood = stands;
 }
 
 function showUnavailable(why) {
   const text = because(why);
   if (byId("confidence").textContent !== text) byId("spoken").textContent = `unavailable: ${text}`;
-  byId("class").textContent = "unavailable";
+  showNothing("unavailable", text);
+}
+
+function showNothing(word, text) {
+  byId("class").textContent = word;
   byId("class").dataset.state = "unavailable";
   byId("confidence").textContent = text;
   for (const bar of byId("bars").children) {

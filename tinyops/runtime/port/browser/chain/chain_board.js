@@ -9,6 +9,7 @@ import { CALL_LIMIT_MS, Model } from "./model.js";
 import { PAGE } from "./page.js";
 
 const ALIVE_MS = 2000;
+const HEAD_BYTES = 2; // of a frame: type and sequence
 
 export class ChainBoard extends EventTarget {
   constructor(page, chain) {
@@ -21,6 +22,7 @@ export class ChainBoard extends EventTarget {
     this.whenNotSwitched = async () => {};
     this.twin = false; // what leads to the part before is a twin's
     this.opening = null;
+    this.number = ""; // of the newest inference that had a result or none
   }
 
   // Whether a model runs, as the plain page's board says it.
@@ -49,7 +51,7 @@ export class ChainBoard extends EventTarget {
     await this.ask("open", {
       module: this.module,
       place: { position, parts, afterMs },
-      name: this.page.board,
+      name: this.chain.board,
       contract: this.page.contractDigest,
       stateBytes: this.chain.state.bytes,
     });
@@ -133,11 +135,14 @@ export class ChainBoard extends EventTarget {
   }
 
   hearReport(frame, outputs) {
-    const { types, unavailable } = this.chain;
+    const { types, unavailable: at } = this.chain;
+    const number = frame.slice(HEAD_BYTES, HEAD_BYTES + 4).join(); // of both, their first field
+    const again = number === this.number; // while there are no results, that is said once a second
+    this.number = number;
     if (frame[0] === types.result && outputs !== null) this.count(new Int8Array(outputs.buffer));
     if (frame[0] !== types.unavailable) return;
-    this.health.unavailable++;
-    const [part, code] = [frame[2 + unavailable.part], frame[2 + unavailable.state]];
+    if (!again) this.health.unavailable++;
+    const [part, code] = [frame[HEAD_BYTES + at.part], frame[HEAD_BYTES + at.state]];
     this.tell("unavailable", { part, code });
   }
 
