@@ -138,8 +138,8 @@ DEPTHWISE_WIDE = (
     ((8, 8, 3), 6, (3, 3), 1, "SAME"),
     ((20, 3, 10), 10, (4, 1), 1, "VALID"),
 )
-POOLS = (((8, 8, 8), 2, 2), ((12, 12, 4), 3, 1), ((8, 8, 64), 8, 8), ((6, 6, 5), 3, 2), ((20, 4, 16), 2, 2))
 DENSE = ((16, 8), (64, 10), (128, 128), (640, 16), (8, 128), (40, 3))
+POOLS = (((8, 8, 8), 2, 2), ((12, 12, 4), 3, 1), ((8, 8, 64), 8, 8), ((6, 6, 5), 3, 2), ((20, 4, 16), 2, 2))
 
 RECURRENT = ((1, 64, 32), (4, 16, 8), (10, 28, 20), (1, 8, 40), (2, 128, 16), (3, 5, 13))
 
@@ -169,13 +169,6 @@ def _cases(core: str) -> Iterator[Case]:
         Case(_pad(shape, amount), "pad") for shape, amount in (((4, 4, 8), 1), ((9, 9, 3), 2), ((20, 20, 4), 1))
     )
     yield from (Case(_logistic(count), "lookup") for count in (16, 300, 2000))
-
-
-def _coded_cases(_core: str) -> Iterator[Case]:
-    for shape in (*CONVOLUTIONS, *FEW_PIXELS):
-        yield Case(_few(_windowed(*shape, depthwise=False)), "conv_2d_coded")
-    yield from (Case(_few(_windowed(*shape, depthwise=True)), "decode") for shape in DEPTHWISE_WIDE)
-    yield from (Case(_few(_dense(*shape)), "fully_connected_coded") for shape in DENSE)
 
 
 def _int16_cases(core: str) -> Iterator[Case]:
@@ -208,6 +201,15 @@ def _int16(graph: Graph) -> Graph:
 def _widening(count: int) -> Graph:
     output = Tensor(1, "t1", (1, count), "int16", Quantisation((SCALE / 256,), (0,)))
     return _graph("QUANTIZE", [_quantised(0, (1, count)), output], NoOptions())
+
+
+def _coded_cases(core: str) -> Iterator[Case]:
+    """Of weights that are looked up."""
+    for function in ("conv_2d_coded", *(["conv_2d_packed_coded"] if core == "dsp" else [])):
+        for shape in (*CONVOLUTIONS, *FEW_PIXELS):
+            yield Case(_few(_windowed(*shape, depthwise=False)), function)
+    yield from (Case(_few(_windowed(*shape, depthwise=True)), "decode") for shape in DEPTHWISE_WIDE)
+    yield from (Case(_few(_dense(*shape)), "fully_connected_coded") for shape in DENSE)
 
 
 def _few(graph: Graph) -> Graph:
@@ -322,7 +324,7 @@ def kernel_figures(core: str) -> dict[str, tuple[int, int]]:
         shutil.copytree(RUNTIME / "include", folder / "include")
         for source in sorted((RUNTIME / "kernels").glob("*.c")):
             flags = [*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS, "-fstack-usage"]
-            flags += optimisation(source, "balanced")
+            flags += optimisation(f"kernels/{source.name}", "balanced")
             run([tool.path, *flags, "-c", source, "-o", "kernel.o"], timeout_s=60, cwd=folder)
             sections = section_bytes((folder / "kernel.o").read_bytes())
             code = sum(size for section, size in sections.items() if section.startswith((".text", ".rodata")))

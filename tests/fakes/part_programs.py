@@ -56,7 +56,7 @@ def build_parts(model: bytes, cuts: Sequence[int], folder: Path, after_ms: int) 
         compiled = compile_model(parse_graph(part.data, "p"), TensorFeatures(), CompileOptions(), document)
         library = build_host(compiled.sources, own / "model")
         place = ChainPlace(position, len(cuts) + 1, after_ms)
-        made.append(BuiltPart(_program(own, compiled.contract, place), library, compiled.contract))
+        made.append(BuiltPart(build_program(own, compiled.contract, place), library, compiled.contract))
     return made
 
 
@@ -65,7 +65,7 @@ def _crossing(graph: Graph, tensor: int) -> Crossing:
     return Crossing(tensor=tensor, name=found.name, bytes=found.bytes, shape=found.shape)
 
 
-def _program(folder: Path, contract: dict[str, Any], place: ChainPlace) -> Path:
+def build_program(folder: Path, contract: dict[str, Any], place: ChainPlace) -> Path:
     spec = load_catalog()["linux"].spec
     files = render_project(board="linux", spec=spec, fleet="f", sensor="link", contract=contract, chain=place)
     for name, data in files.items():

@@ -9,7 +9,7 @@ import pytest
 
 from tinyops.artifacts import Artifact, InputRef, Record, Step, settled
 from tinyops.plan import Action, Bound, Plan, Released, Wish, make_plan
-from tinyops.plan.chains import ChainCuts, chain_cuts, chain_lines
+from tinyops.plan.chains import ChainCuts, chain_cuts, chain_lines, together
 from tinyops.plan.document import read_plan
 from tinyops.plan.markdown import plan_comment
 from tinyops.plan.prices import PlanFile
@@ -147,3 +147,10 @@ def test_a_chain_that_stays_is_not_shown() -> None:
     kept = [c for c in plan.changes if c.kind == "fleet" and c.action is Action.KEEP]
     shown = chain_cuts(plan, {"door": fleet()}, {released.step: released, twin.step: twin}, {})
     assert bool(shown) is not bool(kept)
+
+
+def test_what_parts_proved_together_is_said_and_what_they_did_not() -> None:
+    ran = together({"bit_exact": True, "vectors": 64, "overhead": 4.861})
+    assert ran == "its parts ran together: 64 golden vectors, bit for bit; links carry 4.86 % more than tensors"
+    silent = together({"bit_exact": None, "vectors": 0, "not_booted": ["near\n", "far"]})
+    assert silent == "its parts never ran together: nothing here boots near , far"
