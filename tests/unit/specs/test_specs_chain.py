@@ -110,7 +110,7 @@ def test_auto_is_short(tree: Tree) -> None:
         ("{from: middle, to: far", "{from: middle, to: near", "link 2 is to 'far', not 'near'", "to: far}"),
         ("\n      - {from: middle, to: far, kind: uart}", "", "1 links between 3 parts", "{from: near, to: middle}, {"),
         ("uart, baud: 115200", "tcp", "microbit sends over uart, not tcp", "boards that do"),
-        ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "boards that do: phone"),
+        ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "linux, phone"),
         ("baud: 115200", "bytes_s: 11520", "a uart has a baud rate", "baud: 115200"),
         ("board: nano33ble", "board: microbit", "microbit receives over nothing, not uart", "boards that do: coral"),
         ("cuts: [1, 3]", "cuts: [1]", "1 cuts for 3 parts", "give 2, or cuts: auto"),
