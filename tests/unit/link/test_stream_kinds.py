@@ -86,7 +86,7 @@ def test_a_serial_device_comes_and_goes(tmp_path: os.PathLike[str]) -> None:
 def test_a_silent_peer_gives_its_place_and_one_that_speaks_keeps_it() -> None:
     port = free_port()
     with joining(stream := stream_of(f"tcp-listen:127.0.0.1:{port}")) as near, contextlib.ExitStack() as stack:
-        speaks = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        speaks = stack.enter_context(to(port))
         near.until("connected", stream)
         waits = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         until = time.monotonic() + 3 * SILENT_S
@@ -106,7 +106,7 @@ def test_whoever_is_there_alone_stays_however_silent() -> None:
     port = free_port()
     with (
         joining(stream := stream_of(f"tcp-listen:127.0.0.1:{port}")) as near,
-        socket.create_connection(("127.0.0.1", port)) as peer,
+        to(port) as peer,
     ):
         near.until("connected", stream)
         time.sleep(2 * SILENT_S)
@@ -141,14 +141,15 @@ def listening(*origins: str) -> Iterator[tuple[str, Joined, Stream]]:
     port = free_port()
     stream = stream_of(f"ws-listen:127.0.0.1:{port}", Wishes(origins))
     with joining(stream, stall_s=0.5) as near:
-        wait_for(port)
+        to(port).close()
         yield f"ws://127.0.0.1:{port}", near, stream
 
 
-def wait_for(port: int) -> None:
+def to(port: int) -> socket.socket:
+    """As soon as somebody listens."""
     for _ in range(500):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
+        with contextlib.suppress(OSError):
+            return socket.create_connection(("127.0.0.1", port))
         time.sleep(0.01)
     raise AssertionError("nobody listens")
 
