@@ -153,6 +153,14 @@ def test_a_makers_core_has_a_line_to_each_side(tree: Tree, board: str) -> None:
     assert links["upstream"] == links["downstream"] == {"kind": "uart", "baud": 115200}
 
 
+def test_a_makers_core_has_rates_of_its_own(tree: Tree) -> None:
+    tree.edit(FLEET_FILE, "near, board: microbit,", "near, board: linux,")
+    tree.edit(FLEET_FILE, "uart, baud: 115200", "uart, baud: 230400")
+    assert "serial lines of nano33ble cannot run at 230400 baud" in [p.message for p in tree.problems()]
+    tree.edit(FLEET_FILE, "board: nano33ble}", "board: nano33ble, framework: arduino}")
+    assert tree.load()
+
+
 def test_what_a_cable_cannot_reach_is_reached_over_pins_where_there_are_some(tree: Tree) -> None:
     tree.edit(FLEET_FILE, "far, board: linux, act: [serial]", "far, board: microbit-v2")
     tree.edit(FLEET_FILE, "board: nano33ble}", "board: nano33ble, framework: arduino}")
