@@ -17,17 +17,15 @@ from typing import Any
 
 import pytest
 from test_chain_parts import make, whole
-from test_chain_streams import FLAGS
 
 from fakes.arduino_part import Central, PartModel, compile_part, fresh_flash, in_the_air, part_model, powered
 from fakes.chain_boards import chain_settings, split_with
 from fakes.chained import layered
+from fakes.part_programs import build_program
 from fakes.ports import free_port
-from tinyops.boards import load_catalog
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.host import build_host
 from tinyops.features import TensorFeatures
-from tinyops.firmware import render_project
 from tinyops.firmware.chained import ChainPlace
 from tinyops.graph import parse_graph
 from tinyops.link import Link, LinkTimeout, Refused, Tensor
@@ -79,18 +77,6 @@ def hosted(folder: Path, out: Path) -> tuple[Path, dict[str, Any]]:
     return build_host(compiled.sources, folder), compiled.contract
 
 
-def program(folder: Path, contract: dict[str, Any], position: int) -> Path:
-    place, spec = ChainPlace(position, 3, AFTER_MS), load_catalog()["linux"].spec
-    files = render_project(board="linux", spec=spec, fleet="door", sensor="link", contract=contract, chain=place)
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    sources = sorted(name for name in files if name.endswith(".c"))
-    command = ["gcc", *FLAGS, "-O1", "-I", "include", "-I", "src/sim", *sources, "-ldl", "-o", "part"]
-    subprocess.run(command, cwd=folder, check=True, timeout=120)
-    return folder / "part"
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     sets, contracts = {}, {}
@@ -111,9 +97,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     (folder / "middle").mkdir()
     assert sets["old"].middle.contract == sets["new"].middle.contract
     return Built(
-        program(folder / "near", contracts["near"], 0),
+        build_program(folder / "near", contracts["near"], ChainPlace(0, 3, AFTER_MS)),
         compile_part(sets["old"].middle.contract, place, folder / "middle"),
-        program(folder / "far", contracts["far"], 2),
+        build_program(folder / "far", contracts["far"], ChainPlace(2, 3, AFTER_MS)),
         sets,
     )
 

@@ -61,7 +61,7 @@ def build_parts(
         library = build_host(compiled.sources, own / "model")
         place = ChainPlace(position, len(cuts) + 1, after_ms)
         sensor = "link" if own_features is not features else "stream"
-        made.append(BuiltPart(_program(own, compiled.contract, place, sensor), library, compiled.contract))
+        made.append(BuiltPart(build_program(own, compiled.contract, place, sensor), library, compiled.contract))
     return made
 
 
@@ -70,7 +70,7 @@ def _crossing(graph: Graph, tensor: int) -> Crossing:
     return Crossing(tensor=tensor, name=found.name, bytes=found.bytes, shape=found.shape)
 
 
-def _program(folder: Path, contract: dict[str, Any], place: ChainPlace, sensor: str) -> Path:
+def build_program(folder: Path, contract: dict[str, Any], place: ChainPlace, sensor: str = "link") -> Path:
     spec = load_catalog()["linux"].spec
     files = render_project(board="linux", spec=spec, fleet="f", sensor=sensor, contract=contract, chain=place)
     for name, data in files.items():

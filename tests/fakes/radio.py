@@ -10,7 +10,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from bumble.controller import Controller
 from bumble.core import UUID, AdvertisingData
@@ -80,47 +80,63 @@ class Peripheral:
             await self.device.notify_subscriber(connection, self._characteristic, reply[at : at + room])
 
 
+class OnAir(Protocol):
+    """What joins the radio."""
+
+    async def start(self, link: LocalLink, number: int) -> None: ...
+
+
 class _Central(StreamPacketSource):
     """One client of the radio."""
 
-    def __init__(self, link: LocalLink) -> None:
+    def __init__(self, link: LocalLink, open_ones: set[asyncio.Transport]) -> None:
         super().__init__()
-        self._link = link
+        self._link, self._open_ones = link, open_ones
         self._controller: Controller | None = None
 
     def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._open_ones.add(transport)
         self._controller = Controller("central", self, StreamPacketSink(transport), self._link)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._open_ones.discard(self._transport)
         if self._controller is not None:
             self._link.remove_controller(self._controller)
 
 
 @contextlib.contextmanager
-def on_air(*peripherals: Peripheral) -> Iterator[str]:
+def on_air(*peripherals: OnAir) -> Iterator[str]:
     """The peripherals advertise; yields where the radio's controller listens, as bumble writes it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    server = asyncio.run_coroutine_threadsafe(_start(peripherals), loop).result(STARTING_S)
+    open_ones: set[asyncio.Transport] = set()
+    server = asyncio.run_coroutine_threadsafe(_start(peripherals, open_ones), loop).result(STARTING_S)
     try:
         yield f"tcp-client:127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        asyncio.run_coroutine_threadsafe(_end(server), loop).result(STARTING_S)
+        asyncio.run_coroutine_threadsafe(_end(server, peripherals, open_ones), loop).result(STARTING_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(STARTING_S)
         loop.close()
 
 
-async def _start(peripherals: tuple[Peripheral, ...]) -> asyncio.Server:
+async def _start(peripherals: tuple[OnAir, ...], open_ones: set[asyncio.Transport]) -> asyncio.Server:
     link = LocalLink()
     for number, peripheral in enumerate(peripherals):
         await peripheral.start(link, number)
-    return await asyncio.get_running_loop().create_server(lambda: _Central(link), "127.0.0.1", 0)
+    return await asyncio.get_running_loop().create_server(lambda: _Central(link, open_ones), "127.0.0.1", 0)
 
 
-async def _end(server: asyncio.Server) -> None:
+async def _end(server: asyncio.Server, peripherals: tuple[OnAir, ...], open_ones: set[asyncio.Transport]) -> None:
     server.close()
+    for transport in open_ones:
+        transport.abort()
+    await asyncio.sleep(0)
+    for peripheral in peripherals:
+        if (stop := getattr(peripheral, "stop", None)) is not None:
+            await stop()
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in tasks:
         task.cancel()

@@ -87,6 +87,7 @@ class BumbleRadio:
     def __init__(self, hci: str) -> None:
         self.room = 20
         self._hci = hci
+        self._lost = True
 
     async def connect(self, device: str, timeout_s: float, lost: Callable[[], None]) -> None:
         self._transport = await open_transport(self._hci)
@@ -133,4 +134,5 @@ class BumbleRadio:
     async def disconnect(self) -> None:
         if not self._lost:
             await self._connection.disconnect()
-        await self._transport.close()
+        if hasattr(self, "_transport"):
+            await self._transport.close()

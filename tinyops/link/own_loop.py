@@ -36,6 +36,16 @@ class OwnLoop:
             future.cancel()
             raise
 
+    def cancel(self, work: concurrent.futures.Future[Any], timeout_s: float) -> None:
+        """Ends what `start` began, and waits until it has put away what it had."""
+        work.cancel()
+        self.run(self._settled(), timeout_s)
+
+    async def _settled(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others)
+
     def end(self) -> None:
         """A thread that does not end in time is left alone, and its loop with it."""
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -44,5 +54,6 @@ class OwnLoop:
             return
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))  # what was cancelled, or closed a moment ago, ends
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()

@@ -121,6 +121,16 @@ def _why(facts: Mapping[str, Any] | None) -> tuple[tuple[Sent, ...], tuple[str, 
     return links, tuple(CONTROL.sub(" ", str(line))[:REASON_LIMIT] for line in facts["explanation"])
 
 
+def together(facts: Mapping[str, Any]) -> str:
+    """What a chain's own step found: whether its parts ran with each other, from its facts."""
+    silent = [CONTROL.sub(" ", str(name))[:REASON_LIMIT] for name in facts.get("not_booted") or ()]
+    if silent:
+        return f"its parts never ran together: nothing here boots {', '.join(silent)}"
+    overhead = facts.get("overhead")
+    cost = "" if overhead is None else f"; links carry {float(overhead):.2f} % more than tensors"
+    return f"its parts ran together: {int(facts['vectors']):,} golden vectors, bit for bit{cost}"
+
+
 def chain_lines(chains: Sequence[ChainCuts]) -> Iterator[str]:
     """Each chain, and below it why."""
     for chain in chains:

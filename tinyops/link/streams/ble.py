@@ -7,7 +7,7 @@ from collections import deque
 
 from tinyops.errors import ToolError, UsageError
 from tinyops.link.client import LinkClosed
-from tinyops.link.streams.kind import PIECE_BYTES, Connection, Kind, Wishes
+from tinyops.link.streams.kind import PIECE_BYTES, SLOW_BYTES, Connection, Kind, Wishes
 from tinyops.link.streams.radio import NAME_MAX, BleakRadio, OpenRadio, Radio, said
 
 CONNECT_S, CLOSE_S = 20.0, 5.0
@@ -33,14 +33,13 @@ class BleStream:
             async with asyncio.timeout(CONNECT_S + CLOSE_S):
                 await radio.connect(self._device, CONNECT_S, connection.abort)
                 await radio.listen(connection.hear)
-        except TimeoutError as error:
+        except BaseException as error:
             await connection.close()
-            raise LinkClosed(f"not found within {CONNECT_S:g} s", hint="is it on, near, and free?") from error
-        except ToolError:
-            raise
-        except Exception as error:  # a package, an adapter, a device: each with classes of its own
-            await connection.close()
-            raise LinkClosed(f"cannot be reached: {said(error)}") from error
+            if isinstance(error, TimeoutError):
+                raise LinkClosed(f"not found within {CONNECT_S:g} s", hint="is it on, near, and free?") from error
+            if isinstance(error, ToolError) or not isinstance(error, Exception):
+                raise
+            raise LinkClosed(f"cannot be reached: {said(error)}") from error  # each package has classes of its own
         return connection
 
     async def close(self) -> None:
@@ -49,6 +48,8 @@ class BleStream:
 
 class BleConnection:
     """What is notified waits until it is read: of more than a piece the oldest is dropped, as a radio does it."""
+
+    stride = SLOW_BYTES
 
     def __init__(self, peer: str, radio: Radio) -> None:
         self.peer, self._radio = peer, radio

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 from tinyops.errors import ToolError, UsageError
 from tinyops.link.client import LinkClosed
 from tinyops.link.streams.bluez import Acquired, UartService
-from tinyops.link.streams.kind import Connection, Kind, Wishes
+from tinyops.link.streams.kind import SLOW_BYTES, Connection, Kind, Wishes
 from tinyops.link.streams.place import Place
 from tinyops.link.streams.sockets import connection_of
 from tinyops.link.streams.waiting import FileConnection
@@ -64,7 +64,8 @@ class BleServeStream:
                     return await self._place.next()
 
     async def close(self) -> None:
-        self._place.clear()
+        await self._place.close()
+        self._forget_writes()
         await self._service.stop()
 
     async def _start_again(self) -> None:
@@ -94,8 +95,14 @@ class BleServeStream:
         if self._central is not None and self._central.device == device and not self._central.is_closed:
             self._central.writes_to(connection)
         else:
-            self._writes = {device: connection}
+            self._forget_writes()
+            self._writes[device] = connection
         return True
+
+    def _forget_writes(self) -> None:
+        for connection in self._writes.values():
+            connection.give_back()
+        self._writes.clear()
 
     def _send_away(self, device: str) -> None:
         task = asyncio.create_task(self._service.disconnect(device))
@@ -105,6 +112,8 @@ class BleServeStream:
 
 class _Central:
     """Who has subscribed: what is notified goes through one socket, what it writes comes through another."""
+
+    stride = SLOW_BYTES
 
     def __init__(self, device: str, peer: str, notifies: FileConnection, writes: FileConnection | None) -> None:
         self.device, self.peer = device, peer
@@ -128,13 +137,17 @@ class _Central:
         self.abort()
 
     async def read(self) -> bytes:
-        await self._has_writes.wait()
-        if self.is_closed or self._writes is None:
-            raise LinkClosed("the central is gone")
-        try:
-            return await self._writes.read()
-        except LinkClosed:
-            raise LinkClosed("the central is gone") from None
+        while not self.is_closed:
+            await self._has_writes.wait()
+            if (writes := self._writes) is None:
+                break
+            try:
+                return await writes.read()
+            except LinkClosed:
+                await writes.close()
+            if writes is self._writes:  # and no newer one came for it
+                break
+        raise LinkClosed("the central is gone")
 
     async def write(self, data: bytes) -> None:
         await self._notifies.write(data)

@@ -127,24 +127,24 @@ class _End:
         self._tell(Event(self.stream.name, "lost", connection.peer, why, received, self._sent))
 
     async def send(self, data: bytes) -> None:
-        connection = self._connection
-        if connection is None:
-            self.counts.dropped += len(data)
-            return
+        """To whoever is there when it begins."""
+        connection, left = self._connection, data
         try:
-            async with asyncio.timeout(self._stall_s):
-                await connection.write(data)
-            self.counts.sent += len(data)
-            self._sent += len(data)
+            while left and connection is not None:
+                async with asyncio.timeout(self._stall_s):
+                    await connection.write(left[: connection.stride])
+                sent = min(len(left), connection.stride)
+                self.counts.sent += sent
+                self._sent += sent
+                left = left[sent:]
         except TimeoutError:
             self._give_up(connection, f"it took no bytes for {self._stall_s:g} s")
-            self.counts.dropped += len(data)
         except LinkClosed as error:
             self._give_up(connection, error.message)
-            self.counts.dropped += len(data)
+        self.counts.dropped += len(left)
 
-    def _give_up(self, connection: Connection, why: str) -> None:
+    def _give_up(self, connection: Connection | None, why: str) -> None:
         """Its reader then sees the end."""
-        if connection is self._connection:
-            self._given_up = why
-        connection.abort()
+        if connection is not None:
+            self._given_up = why if connection is self._connection else self._given_up
+            connection.abort()

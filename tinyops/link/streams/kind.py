@@ -10,13 +10,20 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 PIECE_BYTES = 65_536  # read at once, at most; that much is under way between two streams, and no more
+SLOW_BYTES = 256  # what the slowest of lines takes within the patience of whoever writes
+FAST_BYTES = 16_384  # the same, of sockets
 DEAD_S = 6  # a peer whose machine answers nothing for so long is gone
 
 
 class Connection(Protocol):
-    """With one peer. One task reads, one writes."""
+    """With one peer. One task reads, one writes. `stride`: so many bytes at most are written at once; a peer that does
+    not take them for long takes nothing any more."""
 
-    peer: str
+    @property
+    def peer(self) -> str: ...
+
+    @property
+    def stride(self) -> int: ...
 
     async def read(self) -> bytes:
         """What has come, at least a byte. Raises LinkClosed when the peer is gone."""

@@ -40,17 +40,19 @@ class Place:
     async def next(self) -> Connection:
         return await self._next.get()
 
-    def clear(self) -> None:
+    async def close(self) -> None:
+        """Ends who is there, and who would have been next."""
+        while not self._next.empty():
+            await self._next.get_nowait().close()
         if self._held is not None:
-            self._held.abort()
-            self._held = None
+            await self._held.close()
 
 
 class Held:
     """The connection that has the place."""
 
     def __init__(self, connection: Connection, place: Place) -> None:
-        self.peer = connection.peer
+        self.peer, self.stride = connection.peer, connection.stride
         self._connection, self._place = connection, place
         self._waits_since: float | None = time.monotonic()
         self._heir = ""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 from tinyops.errors import ToolError
+from tinyops.link.client import LinkClosed
 from tinyops.link.ways import BLE_NOTIFY, BLE_WRITE
 
 NAME_MAX = 64
@@ -56,7 +57,11 @@ class BleakRadio:
             raise TimeoutError
         self._client = self._bleak.BleakClient(found, lambda _: lost(), timeout=timeout_s)
         await self._client.connect()
-        self.room = max(self._client.mtu_size - 3, self.room)
+        found_write = self._client.services.get_characteristic(BLE_WRITE)
+        if found_write is None:
+            await self._client.disconnect()
+            raise LinkClosed("it does not offer the Nordic UART Service")
+        self.room = max(found_write.max_write_without_response_size, self.room)
 
     async def listen(self, heard: Callable[[bytes], None]) -> None:
         await self._client.start_notify(BLE_NOTIFY, lambda _, data: heard(bytes(data)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from tinyops.errors import ToolError, UsageError
 from tinyops.link.client import LinkClosed
 from tinyops.link.serial_port import BAUD, SerialStream, require_pyserial
-from tinyops.link.streams.kind import Connection, Kind, Wishes
+from tinyops.link.streams.kind import SLOW_BYTES, Connection, Kind, Wishes
 from tinyops.link.streams.waiting import FileConnection
 
 BAUD_MAX = 12_000_000
@@ -40,7 +40,7 @@ class SerialLine:
             raise LinkClosed(error.message.removeprefix(f"{self._path}: "), hint=error.hint) from error
         file = line.fileno()
         os.set_blocking(file, False)
-        return FileConnection(self._path, file, line.close, said="the device is gone")
+        return FileConnection(self._path, file, line.close, stride=SLOW_BYTES, said="the device is gone")
 
     async def close(self) -> None:
         """Holds nothing."""

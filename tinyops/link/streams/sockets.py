@@ -7,7 +7,7 @@ import socket
 
 from tinyops.errors import ToolError, UsageError
 from tinyops.link import places
-from tinyops.link.streams.kind import DEAD_S, PIECE_BYTES
+from tinyops.link.streams.kind import DEAD_S, FAST_BYTES, PIECE_BYTES
 from tinyops.link.streams.waiting import FileConnection
 
 CHECK_S = 2  # idle before the first question, and between two
@@ -52,10 +52,12 @@ def notice_death(line: socket.socket) -> None:
                 line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def connection_of(line: socket.socket, peer: str, *, piece: int = PIECE_BYTES) -> FileConnection:
+def connection_of(
+    line: socket.socket, peer: str, *, piece: int = PIECE_BYTES, stride: int = FAST_BYTES
+) -> FileConnection:
     """Of a connected socket, which becomes the connection's."""
     line.setblocking(False)
-    return FileConnection(peer, line.fileno(), line.close, piece=piece)
+    return FileConnection(peer, line.fileno(), line.close, piece=piece, stride=stride)
 
 
 def address_text(place: tuple[object, ...]) -> str:

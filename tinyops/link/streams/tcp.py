@@ -85,7 +85,7 @@ class ListenTcpStream:
         if self._taker is not None:
             self._taker.cancel()
             await asyncio.wait([self._taker])
-        self._place.clear()
+        await self._place.close()
         if self._server is not None:
             self._server.close()
 

@@ -7,7 +7,7 @@ import contextlib
 import socket
 
 from tinyops.link.client import LinkClosed
-from tinyops.link.streams.kind import PIECE_BYTES, Connection, Kind, Wishes
+from tinyops.link.streams.kind import FAST_BYTES, PIECE_BYTES, Connection, Kind, Wishes
 from tinyops.link.streams.sockets import address_text, bound, host_and_port
 from tinyops.link.streams.waiting import Waits
 
@@ -40,6 +40,8 @@ class Datagrams:
 
 class UdpConnection:
     """Of a socket that is connected, or one that answers whoever sent last (`peer` may change)."""
+
+    stride = FAST_BYTES
 
     def __init__(self, line: socket.socket, peer: str, *, connected: bool) -> None:
         self.peer, self._line, self._connected = peer, line, connected

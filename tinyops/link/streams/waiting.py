@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinyops.link.client import LinkClosed
-from tinyops.link.streams.kind import PIECE_BYTES
+from tinyops.link.streams.kind import FAST_BYTES, PIECE_BYTES
 
 
 class Waits:
@@ -61,9 +61,10 @@ class FileConnection:
         end: Callable[[], object],
         *,
         piece: int = PIECE_BYTES,
+        stride: int = FAST_BYTES,
         said: str = "the connection is closed",
     ) -> None:
-        self.peer = peer
+        self.peer, self.stride = peer, stride
         self._file, self._end, self._piece, self._said = file, end, piece, said
         self._waits = Waits(file)
         self._closed = False
@@ -96,6 +97,10 @@ class FileConnection:
         self._waits.end()
 
     async def close(self) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        """What `close` does, where nobody waits."""
         self._waits.end()
         if not self._closed:
             self._closed = True

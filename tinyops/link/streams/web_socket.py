@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkClosed
-from tinyops.link.streams.kind import DEAD_S, PIECE_BYTES, Connection, Kind, Wishes
+from tinyops.link.streams.kind import DEAD_S, FAST_BYTES, PIECE_BYTES, Connection, Kind, Wishes
 from tinyops.link.streams.origins import check_origin, refusal
 from tinyops.link.streams.place import Place
 from tinyops.link.streams.sockets import address_text, bound, host_and_port, notice_death
@@ -56,7 +56,7 @@ class ListenWebStream:
         return await self._place.next()
 
     async def close(self) -> None:
-        self._place.clear()
+        await self._place.close()
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
@@ -78,6 +78,8 @@ class ListenWebStream:
 
 
 class _WebConnection:
+    stride = FAST_BYTES
+
     def __init__(self, client: Any, peer: str) -> None:
         self.peer, self._client = peer, client
 

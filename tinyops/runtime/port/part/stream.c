@@ -15,7 +15,8 @@
 #include "machine.h"
 #include "tinyops/port.h"
 
-enum { PATIENCE_MS = 300, RETRY_US = 500000, DEFAULT_BAUD = 115200 };
+enum { PATIENCE_MS = 300, RETRY_US = 500000, SILENT_US = 5000000, DEFAULT_BAUD = 115200 };
+enum { DEAD_S = 6, CHECK_S = 2 }; /* the same as tinyops/link/streams: kind.py, sockets.py */
 
 static speed_t speed_of(uint32_t baud) {
   static const struct {
@@ -57,6 +58,18 @@ static int open_serial(const stream *self) {
   return file;
 }
 
+/* A peer whose machine answers nothing any more is gone within DEAD_S: the system asks it while
+ * nothing is sent, and waits no longer for what it was sent. Else both took many minutes. */
+static void notice_death(int file) {
+  const int yes = 1, check_s = CHECK_S, times = DEAD_S / CHECK_S - 1, dead_ms = DEAD_S * 1000;
+  (void)setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+  (void)setsockopt(file, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+  (void)setsockopt(file, IPPROTO_TCP, TCP_KEEPIDLE, &check_s, sizeof(check_s));
+  (void)setsockopt(file, IPPROTO_TCP, TCP_KEEPINTVL, &check_s, sizeof(check_s));
+  (void)setsockopt(file, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+  (void)setsockopt(file, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+}
+
 /* A socket at, or to, the place. */
 static int open_socket(stream *self, int listens) {
   const int yes = 1, datagrams = self->kind == STREAM_UDP || self->kind == STREAM_UDP_LISTEN;
@@ -80,18 +93,28 @@ static int open_socket(stream *self, int listens) {
   }
   freeaddrinfo(found);
   if (file >= 0 && !datagrams) {
-    (void)setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    notice_death(file);
   }
   return file;
 }
 
-static void accept_one(stream *self) { self->in = self->out = machine_accept(self->listening); }
+/* Takes whoever waits in the system's queue. */
+static void accept_one(stream *self, uint64_t now_us) {
+  const int file = accept(self->listening, NULL, NULL);
+  if (file >= 0) {
+    machine_never_block(file);
+    notice_death(file);
+    forget(self); /* who was there was silent */
+    self->in = self->out = file;
+    self->heard_us = now_us;
+  }
+}
 
 /* Tries to be open. */
-static void open_again(stream *self) {
+static void open_again(stream *self, uint64_t now_us) {
   switch (self->kind) {
     case STREAM_TCP_LISTEN:
-      accept_one(self);
+      accept_one(self, now_us);
       break;
     case STREAM_TCP:
     case STREAM_UDP:
@@ -219,14 +242,25 @@ static void fill(stream *self) {
   forget(self);
 }
 
+/* Whether it is to be opened, or its place given to whoever waits for it: a peer that has said
+ * nothing for long keeps nobody out. Parts tell their state once a second. */
+static int wants_opening(const stream *self, uint64_t now_us) {
+  if (self->kind == STREAM_TCP_LISTEN) {
+    return self->in < 0 || now_us - self->heard_us >= SILENT_US;
+  }
+  return self->in < 0 && (self->tried_us == 0 || now_us - self->tried_us >= RETRY_US);
+}
+
 int32_t stream_read_byte(stream *self, uint64_t now_us) {
-  if (self->in < 0 && (self->kind == STREAM_TCP_LISTEN || self->tried_us == 0 ||
-                       now_us - self->tried_us >= RETRY_US)) {
+  if (wants_opening(self, now_us)) {
     self->tried_us = now_us;
-    open_again(self);
+    open_again(self, now_us);
   }
   if (self->in >= 0 && self->taken == self->received_bytes) {
     fill(self);
+    if (self->received_bytes > 0) {
+      self->heard_us = now_us;
+    }
   }
   return self->taken < self->received_bytes ? self->received[self->taken++] : TINYOPS_PORT_NO_BYTE;
 }

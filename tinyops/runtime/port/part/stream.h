@@ -3,7 +3,7 @@
  *   std                       standard input and output; the program ends with them
  *   fd:NUMBER                 a file that was inherited
  *   tcp:HOST:PORT             connects, again and again
- *   tcp-listen:ADDRESS:PORT   takes one connection after another
+ *   tcp-listen:ADDRESS:PORT   takes one connection after another; who is silent for 5 s gives way
  *   udp:HOST:PORT             a frame a datagram, to and from there
  *   udp-listen:ADDRESS:PORT   the same, to whoever sent last
  *   PATH[@BAUD]               a serial device, opened again when it was gone
@@ -35,6 +35,7 @@ typedef struct {
   int in, out;       /* -1: nobody is there */
   int listening;     /* -1, or where connections come */
   uint64_t tried_us; /* when it was opened last, or could not be */
+  uint64_t heard_us; /* when its peer came, or said something last */
   uint8_t received[4096];
   size_t received_bytes, taken;
   uint8_t datagram[1024]; /* a frame on its way into one */

@@ -158,6 +158,8 @@ static inline int32_t tinyops_app_is_midway(const tinyops_app *app) {
 /* Runs the model on what was pushed and acts on the result: reports it, shows it. Returns
  * TINYOPS_OK or the model's negative number. */
 int32_t tinyops_app_infer(tinyops_app *app);
+/* Ends what the port's start_ticks began, and keeps the cycles. Returns the ticks. */
+uint32_t tinyops_app_stop(tinyops_app *app);
 /* The index of the largest of the model's int8 outputs, the first among equals. */
 uint32_t tinyops_app_best(const tinyops_app *app);
 
