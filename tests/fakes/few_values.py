@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from fakes.tflite import Tflite
@@ -33,7 +35,7 @@ def int4_network() -> bytes:
     model, rng = Tflite(), np.random.default_rng(2)
     steps = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
     images = [model.tensor((1, 6, 5, 9), scale=0.1, zero_point=-1) for _ in range(4)]
-    for before, after in zip(images, images[1:], strict=False):
+    for before, after in itertools.pairwise(images):
         values = rng.integers(-8, 8, (9, 3, 3, 9))
         weights = model.tensor(values.shape, "int4", scale=np.full(9, 0.02), data=values)
         model.operator("CONV_2D", [before, weights], [after], table="Conv2DOptions", **steps)
