@@ -138,8 +138,8 @@ DEPTHWISE_WIDE = (
     ((8, 8, 3), 6, (3, 3), 1, "SAME"),
     ((20, 3, 10), 10, (4, 1), 1, "VALID"),
 )
+DENSE = ((16, 8), (64, 10), (128, 128), (640, 16), (8, 128), (40, 3))
 POOLS = (((8, 8, 8), 2, 2), ((12, 12, 4), 3, 1), ((8, 8, 64), 8, 8), ((6, 6, 5), 3, 2), ((20, 4, 16), 2, 2))
-
 
 RECURRENT = ((1, 64, 32), (4, 16, 8), (10, 28, 20), (1, 8, 40), (2, 128, 16), (3, 5, 13))
 
@@ -151,13 +151,8 @@ def _cases(core: str) -> Iterator[Case]:
     for function in ("depthwise_conv_2d", f"depthwise_3x3{narrow}"):
         more = DEPTHWISE_WIDE if function == "depthwise_conv_2d" else ()
         yield from (Case(_windowed(*shape, depthwise=True), function) for shape in (*DEPTHWISE, *more))
-    dense = ((16, 8), (64, 10), (128, 128), (640, 16), (8, 128), (40, 3))
     for function in ("fully_connected", "fully_connected_packed" if core == "dsp" else "fully_connected_eights"):
-        yield from (Case(_dense(*shape), function) for shape in dense)
-    for shape in (*CONVOLUTIONS, *FEW_PIXELS):
-        yield Case(_few(_windowed(*shape, depthwise=False)), "conv_2d_coded")
-    yield from (Case(_few(_windowed(*shape, depthwise=True)), "decode") for shape in DEPTHWISE_WIDE)
-    yield from (Case(_few(_dense(*shape)), "fully_connected_coded") for shape in dense)
+        yield from (Case(_dense(*shape), function) for shape in DENSE)
     for function in ("lstm", *(["lstm_packed"] if core == "dsp" else [])):
         yield from (Case(_lstm(*shape), function) for shape in RECURRENT)
     for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
@@ -174,7 +169,6 @@ def _cases(core: str) -> Iterator[Case]:
         Case(_pad(shape, amount), "pad") for shape, amount in (((4, 4, 8), 1), ((9, 9, 3), 2), ((20, 20, 4), 1))
     )
     yield from (Case(_logistic(count), "lookup") for count in (16, 300, 2000))
-    yield from _int16_cases(core)
 
 
 def _int16_cases(core: str) -> Iterator[Case]:
@@ -207,6 +201,15 @@ def _int16(graph: Graph) -> Graph:
 def _widening(count: int) -> Graph:
     output = Tensor(1, "t1", (1, count), "int16", Quantisation((SCALE / 256,), (0,)))
     return _graph("QUANTIZE", [_quantised(0, (1, count)), output], NoOptions())
+
+
+def _coded_cases(core: str) -> Iterator[Case]:
+    """Of weights that are looked up."""
+    for function in ("conv_2d_coded", *(["conv_2d_packed_coded"] if core == "dsp" else [])):
+        for shape in (*CONVOLUTIONS, *FEW_PIXELS):
+            yield Case(_few(_windowed(*shape, depthwise=False)), function)
+    yield from (Case(_few(_windowed(*shape, depthwise=True)), "decode") for shape in DEPTHWISE_WIDE)
+    yield from (Case(_few(_dense(*shape)), "fully_connected_coded") for shape in DENSE)
 
 
 def _few(graph: Graph) -> Graph:
@@ -280,7 +283,7 @@ def _measured(case: Case, core: str) -> tuple[str, tuple[int, ...], int] | None:
     if not found:
         return None
     options = CompileOptions(cpu=built_for, prefer="speed")
-    without = [OPERATORS[view.operator.name].lower(view)] if len(found[0].calls) > 1 else []
+    without = [kind.lower(view)] if len(found[0].calls) > 1 else []
     counts = []
     for lowered in (found[0], *without):
         compiled = compile_lowered(case.graph, (), ((lowered,),), TensorFeatures(), options)
@@ -321,7 +324,7 @@ def kernel_figures(core: str) -> dict[str, tuple[int, int]]:
         shutil.copytree(RUNTIME / "include", folder / "include")
         for source in sorted((RUNTIME / "kernels").glob("*.c")):
             flags = [*CPU_FLAGS[cpu], *COMMON_FLAGS, *IMAGE_FLAGS, "-fstack-usage"]
-            flags += optimisation(source, "balanced")
+            flags += optimisation(f"kernels/{source.name}", "balanced")
             run([tool.path, *flags, "-c", source, "-o", "kernel.o"], timeout_s=60, cwd=folder)
             sections = section_bytes((folder / "kernel.o").read_bytes())
             code = sum(size for section, size in sections.items() if section.startswith((".text", ".rodata")))
@@ -335,7 +338,11 @@ def main() -> None:
     heading("Costs of kernels")
     rows: list[tuple[str, ...]] = []
     for core in arguments.cores:
-        cases = [c for c in _cases(core) if not arguments.only or c.function in arguments.only]
+        cases = [
+            c
+            for c in (*_cases(core), *_coded_cases(core), *_int16_cases(core))
+            if not arguments.only or c.function in arguments.only
+        ]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             found = [m for m in pool.map(lambda c, core=core: _measured(c, core), cases) if m]
         print(f'    "{core}": {{')

@@ -17,21 +17,19 @@ from typing import Any
 
 import pytest
 from test_chain_parts import make, whole
-from test_chain_streams import FLAGS
 
 from fakes.arduino_part import Central, PartModel, compile_part, fresh_flash, in_the_air, part_model, powered
 from fakes.chain_boards import chain_settings, split_with
 from fakes.chained import layered
+from fakes.part_programs import build_program
 from fakes.ports import free_port
-from tinyops.boards import load_catalog
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.host import build_host
 from tinyops.features import TensorFeatures
-from tinyops.firmware import render_project
 from tinyops.firmware.chained import ChainPlace
 from tinyops.graph import parse_graph
-from tinyops.link import Link, LinkTimeout, Refused, Tensor
-from tinyops.link.parts import PartState
+from tinyops.link import Decoder, Link, LinkTimeout, Refused, Tensor
+from tinyops.link.parts import PartState, PartType
 from tinyops.link.smp import BoardManager, Garbled
 from tinyops.manifest.keys import SigningKey
 from tinyops.split.document import read_part
@@ -79,18 +77,6 @@ def hosted(folder: Path, out: Path) -> tuple[Path, dict[str, Any]]:
     return build_host(compiled.sources, folder), compiled.contract
 
 
-def program(folder: Path, contract: dict[str, Any], position: int) -> Path:
-    place, spec = ChainPlace(position, 3, AFTER_MS), load_catalog()["linux"].spec
-    files = render_project(board="linux", spec=spec, fleet="door", sensor="link", contract=contract, chain=place)
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    sources = sorted(name for name in files if name.endswith(".c"))
-    command = ["gcc", *FLAGS, "-O1", "-I", "include", "-I", "src/sim", *sources, "-ldl", "-o", "part"]
-    subprocess.run(command, cwd=folder, check=True, timeout=120)
-    return folder / "part"
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     sets, contracts = {}, {}
@@ -111,9 +97,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     (folder / "middle").mkdir()
     assert sets["old"].middle.contract == sets["new"].middle.contract
     return Built(
-        program(folder / "near", contracts["near"], 0),
+        build_program(folder / "near", contracts["near"], ChainPlace(0, 3, AFTER_MS)),
         compile_part(sets["old"].middle.contract, place, folder / "middle"),
-        program(folder / "far", contracts["far"], 2),
+        build_program(folder / "far", contracts["far"], ChainPlace(2, 3, AFTER_MS)),
         sets,
     )
 
@@ -160,7 +146,7 @@ class Chain:
                 RunningPart("far", far, None),  # type: ignore[arg-type]
             ]
             self.link = ChainLink(parts)
-            self.bridge = stack.enter_context(connected(port))
+            self.bridge, self.decoder = stack.enter_context(connected(port)), Decoder()
             self.manager = BoardManager(SocketStream(self.bridge, "bridge"), name="bridge", timeout_s=5.0)
             yield self
 
@@ -189,6 +175,15 @@ class Chain:
     def wait_set(self, name: str) -> None:
         wanted = self.built.sets[name].set
         self.link.wait_state(lambda told: told.running.hex() == wanted and told.state == 0, WAIT_S)
+
+    def bridged(self) -> set[int]:
+        """Which frames of the board passed the bridge since they were asked for last."""
+        found: set[int] = set()
+        self.bridge.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            while data := self.bridge.recv(4096):
+                found |= {frame.type for frame in self.decoder.feed(data)}
+        return found
 
     def give_linux(self, name: str) -> None:
         for side, model in (("near", self.built.sets[name].near), ("far", self.built.sets[name].far)):
@@ -245,8 +240,10 @@ def test_a_chain_over_pins_and_the_air_gives_what_the_whole_model_gives(
         assert max(chain.central.packets) <= fits and sum(chain.central.packets) > 3 * 50
         assert (tmp_path / "air.told").read_text() == "w-1\n"  # found by the device's name
         # who is connected over the air has the line: the cable is silent, and back when nobody is
+        chain.bridged()
         with pytest.raises(LinkTimeout):
             Link(SocketStream(chain.cable, "cable"), name="cable", timeout_s=0.5).hello()
+        assert chain.bridged() <= {PartType.STATE}, "nor is a cable's request answered in the air"
 
 
 def test_who_is_gone_from_the_air_is_lost_and_comes_back(built: Built, tmp_path: Path) -> None:

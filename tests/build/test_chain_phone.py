@@ -8,6 +8,9 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +20,12 @@ import pytest
 from test_chain_update import Slots
 
 from fakes.chained import ReleasedParts, chain_document, layered, parts_of, repository_of
+from fakes.peripheral import Peripheral
+from fakes.ports import free_port
 from fakes.projects import Repository
+from tinyops.boards.model import LinkKind
+from tinyops.firmware import render_project
+from tinyops.firmware.chained import ChainPlace
 from tinyops.link import Link
 from tinyops.twin.chromium import open_browser
 from tinyops.twin.joined import Joint
@@ -34,6 +42,38 @@ LIMIT_MS = 500
 MORE = f"  split: {{cuts: [2]}}\n  on_part_lost: {{after_ms: {LIMIT_MS}}}\n"
 APPLY_S, WAIT_MS = 600, 15_000
 HARD = Terms(loss=0.15, duplicated=0.1, reordered=0.1, damaged=0.05)
+# A port whose bytes are those of a WebSocket, which can be unplugged.
+SERIAL = """
+  const cable = (window.cable = { opened: [], plugged: true, sockets: [] });
+  const port = {
+    getInfo: () => ({ usbVendorId: 3368, usbProductId: 516 }),
+    async open(settings) {
+      if (!cable.plugged) throw new DOMException("Failed to open serial port.", "NetworkError");
+      cable.opened.push(settings);
+      const socket = new WebSocket(new URL("bridge", location.href.replace(/^http/, "ws")));
+      cable.sockets.push(socket);
+      socket.binaryType = "arraybuffer";
+      await new Promise((resolve) => (socket.onopen = resolve));
+      port.readable = new ReadableStream({
+        start(control) {
+          socket.onmessage = ({ data }) => control.enqueue(new Uint8Array(data));
+          socket.onclose = () => {
+            port.readable = null;
+            control.error(new DOMException("The device has been lost.", "NetworkError"));
+          };
+        },
+      });
+      port.writable = new WritableStream({ write: (bytes) => socket.send(bytes) });
+    },
+    async close() {
+      cable.sockets.pop()?.close();
+    },
+  };
+  cable.unplug = () => ((cable.plugged = false), cable.sockets.pop().close());
+  cable.plug = () => (cable.plugged = true);
+  const serial = { requestPort: async () => port, getPorts: async () => [port] };
+  Object.defineProperty(navigator, "serial", { value: serial });
+"""
 LOST = "p0 does not answer within the time limit"
 
 
@@ -65,7 +105,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
 
 @pytest.fixture(scope="module")
 def chromium(released: Released) -> Iterator[Any]:
-    with open_browser("test") as (browser, _):
+    with open_browser("test", "--enable-features=WebBluetooth") as (browser, _):  # a flag on Linux
         yield browser
 
 
@@ -96,8 +136,9 @@ class Phone:
         assert self.problems == []
         return self
 
-    def connect(self) -> Phone:
-        self.page.fill("#address", f"{self.server.url.replace('http', 'ws', 1)}bridge")
+    def connect(self, address: str = "") -> Phone:
+        if self.page.locator("#address").count():
+            self.page.fill("#address", address or f"{self.server.url.replace('http', 'ws', 1)}bridge")
         self.page.click("#connect")
         self.page.wait_for_selector("#link-state[data-state=on]")
         return self
@@ -141,18 +182,41 @@ class Phone:
         self.says("fact-set", whole.split.set[:8])
 
 
+def of_kind(kind: LinkKind, files: dict[str, bytes], whole: ReleasedParts) -> dict[str, bytes]:
+    """The page of a fleet whose last link is of that kind."""
+    other = render_project(
+        board="phone",
+        spec=whole.parts[1].spec,
+        fleet="door",
+        sensor={"kind": "link"},
+        contract=json.loads(whole.parts[1].files["contract.json"].read_bytes()),
+        chain=ChainPlace(1, 2, LIMIT_MS, upstream_kind=kind, names=("p0", "p1")),
+    )
+    return {**files, **{name: other[name] for name in ("index.html", "chain.js")}}
+
+
 @contextlib.contextmanager
-def beside(released: Released, browser: Any, folder: Path, slots: Slots | None = None) -> Iterator[Phone]:
+def beside(
+    released: Released,
+    browser: Any,
+    folder: Path,
+    slots: Slots | None = None,
+    kind: LinkKind = "tcp",
+    line: socket.socket | None = None,
+) -> Iterator[Phone]:
+    """`kind` is that of the page's link; `line` leads there where it is not the page's own server that does."""
     site, part, stream = folder / "releases", released.first.parts[0], PageStream.pair()
     shutil.copytree(released.bench.releases, site, symlinks=True)
-    files = read_page(site / "v1" / "firmware.door.p1.page.zip")
+    files = of_kind(kind, read_page(site / "v1" / "firmware.door.p1.page.zip"), released.first)
     own = {**part.files, **({"slots": slots.folder} if slots is not None else {})}
     context = browser.new_context(viewport={"width": 390, "height": 844})
     with (
         contextlib.closing(stream),
         serving(files, site, streams={"bridge": stream}) as server,
         open_twin(part.board, part.spec, own, lock=part.lock) as first,
-        contextlib.closing(Joint(lambda: first.line, lambda: stream.ours, Terms(), seed=3, with_probe=True)) as joint,  # type: ignore[union-attr]
+        contextlib.closing(
+            Joint(lambda: first.line, lambda: line or stream.ours, Terms(), seed=3, with_probe=True)
+        ) as joint,
         contextlib.closing(context),
     ):
         phone = Phone(context, server, site, joint)
@@ -235,6 +299,21 @@ def test_a_bridge_that_closes_is_said_and_tried_again(phone: Phone, released: Re
     phone.says("link-state", "Not connected")
 
 
+def test_a_page_hears_a_part_through_tinyops_bridge(released: Released, chromium: Any, tmp_path: Path) -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        streams = (f"tcp:127.0.0.1:{listening.getsockname()[1]}", f"ws-listen:127.0.0.1:{port}")
+        bridge = subprocess.Popen([sys.executable, "-m", "tinyops", "bridge", *streams])
+        try:
+            line, _ = listening.accept()
+            with line, beside(released, chromium, tmp_path, line=line) as phone:
+                phone.open().connect(f"ws://127.0.0.1:{port}").stands()
+                phone.infer(released.first)
+        finally:
+            bridge.terminate()
+            bridge.wait(30)
+
+
 def test_bytes_from_anybody_take_no_page_along(phone: Phone, released: Released) -> None:
     phone.open().connect().stands()
     noise = bytes(i * 7 % 256 for i in range(60_000))
@@ -302,6 +381,71 @@ def test_a_part_before_with_another_set_is_named(released: Released, chromium: A
         phone.check()  # the page is given it, and takes what the chain can run
         phone.stands().set_of(released.second)
         phone.infer(released.second)
+
+
+def test_a_page_hears_a_part_over_bluetooth_and_finds_it_again(
+    released: Released, chromium: Any, tmp_path: Path
+) -> None:
+    """Chromium's own emulation of a peripheral: its chooser, GATT and what Web Bluetooth does are the browser's."""
+    with beside(released, chromium, tmp_path, kind="ble") as phone:
+        line = phone.server.streams["bridge"].theirs
+        with contextlib.closing(Peripheral(chromium, phone.page, line)) as peripheral:
+            phone.open()
+            assert phone.text("connect") == "Connect over Bluetooth"
+            phone.connect().stands()
+            for number in range(2):
+                phone.infer(released.first, number)
+            peripheral.leave()
+            phone.says("link-state", "Lost, and tried again")
+            phone.says("parts", "is not connected")
+            peripheral.come_back()
+            phone.page.wait_for_selector("#link-state[data-state=on]")
+            phone.infer(released.first, 2)
+            assert peripheral.connections >= 2 and peripheral.longest == 20 and phone.problems == []
+
+
+def test_a_page_hears_a_part_over_a_cable(released: Released, chromium: Any, tmp_path: Path) -> None:
+    """Web Serial, replaced where it begins: a port whose bytes come over the page's own server."""
+    with beside(released, chromium, tmp_path, kind="uart") as phone:
+        phone.page.add_init_script(SERIAL)
+        phone.open()
+        assert phone.text("connect") == "Connect the cable"
+        phone.connect().stands()
+        phone.infer(released.first)
+        phone.page.evaluate("window.cable.unplug()")
+        phone.says("link-state", "Lost, and tried again: was unplugged")
+        phone.says("parts", "is not connected")
+        phone.page.evaluate("window.cable.plug()")
+        phone.page.wait_for_selector("#link-state[data-state=on]")
+        phone.infer(released.first, 1)
+        opened = phone.page.evaluate("window.cable.opened")
+        assert opened[0] == {"baudRate": 115200, "bufferSize": 4096} and len(opened) >= 2
+
+
+@pytest.mark.parametrize(("kind", "name"), [("uart", "serial"), ("ble", "bluetooth")])
+def test_a_browser_without_such_a_way_says_so(
+    released: Released, chromium: Any, tmp_path: Path, kind: LinkKind, name: str
+) -> None:
+    with beside(released, chromium, tmp_path, kind=kind) as phone:
+        phone.page.add_init_script(f"Object.defineProperty(navigator, '{name}', {{value: undefined}})")
+        phone.open()
+        assert phone.text("complaint").startswith(f"This browser has no Web {name.title()}")
+        assert phone.page.is_disabled("#connect") and phone.text("state") == "Waiting for its chain"
+
+
+def test_a_part_that_takes_its_thread_along_begins_again(phone: Phone, released: Released) -> None:
+    phone.open().connect().stands()
+    phone.infer(released.first)
+    phone.page.evaluate(
+        """async () => {
+          const { board } = await import(new URL("./chain_board.js", location.href).href);
+          board.thread.end("hangs");
+        }"""
+    )
+    phone.says("events", "it begins again")
+    assert phone.text("class") == "unavailable" and phone.text("faults") == "1"
+    phone.infer(released.first, 1)
+    assert phone.text("faults") == "1" and phone.problems == []
 
 
 def test_a_page_that_is_loaded_again_is_back_in_its_chain(phone: Phone, released: Released) -> None:

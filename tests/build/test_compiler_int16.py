@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from fakes.compiled import SANITIZED, compile_bytes, input_vectors, random_inputs, run_compiled
-from fakes.int16_models import MODELS
+from fakes.compiled import SANITIZED, compile_bytes, compile_special, input_vectors, random_inputs, run_compiled
+from fakes.cortexm import emulate
+from fakes.int16_models import MODELS, network
 from fakes.interpreter import Interpreter
 
 pytestmark = pytest.mark.build
@@ -43,3 +44,43 @@ def test_operator_equals_the_interpreter(name, interpreter):
     assert functions["compared"] >= 3, "the interpreter refused most examples"
     if "vast" in name:
         assert functions["tinyops_wide_sums"]
+
+
+@pytest.mark.parametrize("name", ["int16_conv_2d", "int16_fully_connected"])
+def test_packed_kernel_equals_the_interpreter(name, interpreter):
+    """In plain C; its assembly runs below."""
+    ran = []
+
+    @settings(max_examples=6, **QUIET)
+    @given(model=MODELS[name], seed=st.integers(0, 2**31))
+    def compare(model, seed):
+        compiled = compile_special(model, "cortex-m4f")
+        assume(compiled.lowered[0].calls[0].function.endswith("_packed"))
+        inputs = random_inputs(compiled, VECTORS, seed)
+        wanted = interpreter.run(model, inputs)
+        assume(wanted is not None)
+        ran.append(1)
+        assert run_compiled(compiled, input_vectors(compiled, inputs), SANITIZED) == wanted
+
+    compare()
+    assert len(ran) >= 3
+
+
+# What an inference of the network may take: measured, and some.
+INSTRUCTIONS = {"cortex-m4f": 200_000, "cortex-m0plus": 430_000}
+
+
+@pytest.mark.parametrize("cpu", INSTRUCTIONS)
+def test_network_on_a_core(cpu, interpreter, tmp_path):
+    """All kernels behind each other, with the assembly of the core, from two addresses."""
+    model = network()
+    compiled = compile_bytes(model, cpu=cpu, prefer="speed")
+    functions = {call.function for low in compiled.lowered for call in low.calls}
+    assert {"tinyops_depthwise_int16", "tinyops_wide_sums", "tinyops_mean_int16", "tinyops_sum_int16"} <= functions
+    assert ("tinyops_conv_2d_int16_packed" in functions) == (cpu == "cortex-m4f")
+    inputs = random_inputs(compiled, VECTORS, 5)
+    ran = emulate(compiled, input_vectors(compiled, inputs), tmp_path)
+    outputs = [output for _, output in ran]
+    assert outputs == interpreter.run(model, inputs)
+    assert len(set(outputs)) == len(outputs)
+    assert max(count for count, _ in ran) < INSTRUCTIONS[cpu]

@@ -189,16 +189,56 @@ def quantize(draw: Any) -> bytes:
     return model.build(ends[:1], ends[1:])
 
 
+def network() -> bytes:
+    """A model as squeeze makes it: int8 at the ends, in between every kernel of int16; the last layer has a bias of
+    more than 32 bits."""
+    rng = np.random.default_rng(11)
+    model = Tflite()
+
+    def weights(shape: tuple[int, ...], axis: int, bias: int = 2**20) -> list[int]:
+        values = rng.integers(-127, 127, shape, endpoint=True)
+        given = rng.integers(-bias, bias, shape[axis], endpoint=True)
+        return [
+            model.tensor(shape, scale=rng.uniform(0.002, 0.004, shape[axis]), axis=axis, data=values),
+            model.tensor((shape[axis],), "int64", data=given),
+        ]
+
+    def wide(*shape: int, scale: float = 2.0**-12) -> int:
+        return model.tensor(shape, "int16", scale=scale)
+
+    same = {"padding": PADDING["SAME"], "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1, "strideH": 1}
+    relu = {"fusedActivationFunction": ACTIVATIONS["RELU"]}
+    source, given = model.tensor((1, 9, 7, 3), scale=0.03, zero_point=5), wide(1, 9, 7, 3)
+    first, second, third, total = (wide(1, 9, 7, 8) for _ in range(4))
+    small, narrow, product = wide(1, 4, 3, 8), wide(1, 8), wide(1, 8)
+    logits, output = wide(1, 5, scale=0.25), model.tensor((1, 5), scale=64.0, zero_point=-3)
+    model.operator("QUANTIZE", [source], [given], table="QuantizeOptions")
+    model.operator("CONV_2D", [given, *weights((8, 3, 3, 3), 0)], [first], table="Conv2DOptions", **same, **relu)
+    depthwise = {"table": "DepthwiseConv2DOptions", "depthMultiplier": 1}
+    model.operator("DEPTHWISE_CONV_2D", [first, *weights((1, 3, 3, 8), 3)], [second], **depthwise, **same)
+    model.operator("CONV_2D", [second, *weights((8, 1, 1, 8), 0)], [third], table="Conv2DOptions", **same, **relu)
+    model.operator("ADD", [first, third], [total], table="AddOptions")
+    pool = {"strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2, "padding": PADDING["VALID"]}
+    model.operator("MAX_POOL_2D", [total], [small], table="Pool2DOptions", **pool)
+    dimensions = model.tensor((2,), "int32", data=[1, 2])
+    model.operator("MEAN", [small, dimensions], [narrow], table="ReducerOptions")
+    factors = model.tensor((1, 8), "int16", scale=2.0**-14, data=rng.integers(-32768, 32767, (1, 8)))
+    model.operator("MUL", [narrow, factors], [product], table="MulOptions")
+    model.operator("FULLY_CONNECTED", [product, *weights((5, 8), 0, 2**33)], [logits], table="FullyConnectedOptions")
+    model.operator("QUANTIZE", [logits], [output], table="QuantizeOptions")
+    return model.build([source], [output])
+
+
 MODELS = {
-    "conv_2d": conv_2d(),
-    "conv_2d_vast": conv_2d(vast=True),
-    "depthwise_conv_2d": depthwise_conv_2d(),
-    "depthwise_conv_2d_vast": depthwise_conv_2d(vast=True),
-    "fully_connected": fully_connected(),
-    "fully_connected_vast": fully_connected(vast=True),
-    "pool_2d": pool_2d(),
-    "elementwise": elementwise(),
-    "mean": mean(),
-    "moved": moved(),
-    "quantize": quantize(),
+    "int16_conv_2d": conv_2d(),
+    "int16_conv_2d_vast": conv_2d(vast=True),
+    "int16_depthwise_conv_2d": depthwise_conv_2d(),
+    "int16_depthwise_conv_2d_vast": depthwise_conv_2d(vast=True),
+    "int16_fully_connected": fully_connected(),
+    "int16_fully_connected_vast": fully_connected(vast=True),
+    "int16_pool_2d": pool_2d(),
+    "int16_elementwise": elementwise(),
+    "int16_mean": mean(),
+    "int16_moved": moved(),
+    "int16_quantize": quantize(),
 }

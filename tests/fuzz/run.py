@@ -51,7 +51,9 @@ class Target:
     flags: tuple[str, ...] = ()
 
 
-_APPLICATION = tuple(f"app/{name}.c" for name in ("app", "frame", "health", "image", "kept", "line", "sensing", "try"))
+_APPLICATION = tuple(
+    f"app/{name}.c" for name in ("app", "frame", "health", "image", "kept", "line", "loop", "sensing", "try")
+)
 TARGETS = {
     "smp": Target(
         ("smp/*.c", "app/*.c", "digest/*.c", "settings/*.c", "update/*.c", "delta/*.c", "port/sim/flash_model.c"),
@@ -64,7 +66,11 @@ TARGETS = {
     "http": Target(("fetch/http.c", "fetch/http_text.c", "fetch/url.c", "fetch/clock.c"), 8192),
     "entry": Target(("fetch/entry.c", "fetch/reading.c", "fetch/rollout.c", "fetch/json.c", "fetch/clock.c"), 4096),
     "chain": Target(
-        (*(f"chain/{name}.c" for name in ("part", "pieces", "set", "standing", "telling")), "smp/*.c", *_APPLICATION),
+        (
+            *(f"chain/{name}.c" for name in ("changing", "part", "pieces", "set", "standing", "telling")),
+            "smp/*.c",
+            *_APPLICATION,
+        ),
         2048,
         flags=("-DTINYOPS_PART",),
     ),

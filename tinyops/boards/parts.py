@@ -107,6 +107,10 @@ class Pins(Strict):
     sda: Pin | None = Field(default=None, description="Data of that bus.")
     upstream_tx: Pin | None = Field(default=None, description="In a chain: sent to the part before. Of an nRF52.")
     upstream_rx: Pin | None = Field(default=None, description="In a chain: received from the part before.")
+    downstream_tx: Pin | None = Field(
+        default=None, description="In a chain: sent to a next part that the line, which is USB's, does not reach."
+    )
+    downstream_rx: Pin | None = Field(default=None, description="In a chain: received from such a part.")
     supply: Pin | None = Field(default=None, description="For port rp2040: a third of the supply voltage, to measure.")
 
 

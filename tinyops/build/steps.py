@@ -329,8 +329,10 @@ def board_facts(board: Board, *, chained: bool = False) -> JsonObject:
     taken = tool.model_copy(update={"touch_1200": False, "volume": "", "options": {}}) if tool is not None else None
     left_out = {"usb": (), "silicon": Silicon(run=False), "flash_tool": taken}
     found = board.spec.model_copy(update=left_out).model_dump(mode="json", exclude={"chain_links"})
-    if not chained and found.get("arduino"):
-        del found["arduino"]["wired"]
+    lines = {"arduino": ("wired",), "pins": ("downstream_tx", "downstream_rx")}
+    for field, names in lines.items() if not chained else ():
+        for name in names if found.get(field) else ():
+            del found[field][name]
     return found
 
 

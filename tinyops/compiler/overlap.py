@@ -130,6 +130,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_conv_2d": _windowed,
     "tinyops_conv_2d_coded": lambda p: [window_distance(p["window"], p["pixels"])],
     "tinyops_conv_2d_packed": lambda p: [buffered_distance(p["window"], 2)],
+    "tinyops_conv_2d_packed_coded": lambda p: [window_distance(p["window"], 8)],
     "tinyops_conv_2d_lanes": lambda p: [buffered_distance(p["window"], 4)],
     "tinyops_depthwise_conv_2d": _windowed,
     "tinyops_depthwise_3x3": _by_channels,

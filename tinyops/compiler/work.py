@@ -79,6 +79,21 @@ def _conv_2d_packed(p: Params) -> Counts:
     )
 
 
+def _conv_2d_packed_coded(p: Params) -> Counts:
+    """Pairs of pixels by groups of filters that are decoded together; blocks and steps as of the packed one; rows and
+    values that are gathered, for each group; values that are decoded."""
+    g, values = p["window"], p["filter_values"]
+    pixels, pairs = g["out_h"] * g["out_w"], _half(g["out_c"])
+    groups = -(-pairs // max(128 // (values // 2 + 5), 1))
+    blocks = _half(pixels) * pairs
+    rows = 0 if p.get("pointwise") else pixels * g["kernel_h"] * groups
+    straight = pixels * values * groups if g["in_c"] % 4 == 0 else 0
+    return (
+        *(_half(pixels) * groups, blocks, blocks * values // 4, rows),
+        *(straight, pixels * values * groups - straight, -(-pixels // 8) * pairs * 2 * values),
+    )
+
+
 def _conv_2d_lanes(p: Params) -> Counts:
     """Fours of pixels, filters of each, products of those; windows and rows of them where they are more than a pixel,
     values that are gathered, and those of windows at the edge again."""
@@ -203,6 +218,7 @@ COUNTS: Mapping[str, Callable[[Params], Counts]] = {
     "tinyops_conv_2d": _conv_2d,
     "tinyops_conv_2d_coded": _conv_2d_coded,
     "tinyops_conv_2d_packed": _conv_2d_packed,
+    "tinyops_conv_2d_packed_coded": _conv_2d_packed_coded,
     "tinyops_conv_2d_lanes": _conv_2d_lanes,
     "tinyops_depthwise_conv_2d": _depthwise_conv_2d,
     "tinyops_depthwise_3x3": _depthwise_3x3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import threading
 import time
@@ -32,6 +33,7 @@ KEY_FILE = "device.key"
 REPORT_FILE = "report.json"
 BACK_OFF_MAX_S = 3600.0
 JITTER = 0.2
+PIPE_MODE = 0o660  # of a sensor's frames: who writes them may be another user of this one's group
 REPORTS_WAIT_S = 30.0  # with `once`, until the reports are where they go
 
 
@@ -127,6 +129,8 @@ class Agent:
         self.client = Client(settings, state, memory.now, on_event, self.offers, source)
         self._on_event = on_event
         part = settings.part if not settings.once else None
+        if part is not None and part.pipe is not None:
+            _make_pipe(Path(part.pipe))
         self.part_streams = PartStreams(part, on_event) if part is not None else None
         self.part = _kept(settings.state, self.part_streams, on_event) if self.part_streams is not None else None
         self._start_part()
@@ -229,6 +233,13 @@ class Agent:
             wave=self.client.wave,
             events=state.events,
         )
+
+
+def _make_pipe(path: Path) -> None:
+    """Where nobody has made it. Raises ToolError."""
+    if not path.exists():
+        with writing(path):
+            os.mkfifo(path, PIPE_MODE)
 
 
 def _kept(state: Path, streams: PartStreams, on_event: Callable[[str], None]) -> KeptRunning:

@@ -14,7 +14,7 @@ from tinyops.boards.model import Board
 from tinyops.device import service
 from tinyops.device.agent import device_key, run_agent
 from tinyops.device.believing import open_offers, open_store
-from tinyops.device.document import AgentDocument, GatewaySpec, WakeSpec
+from tinyops.device.document import AgentDocument, GatewaySpec, PartSpec, WakeSpec
 from tinyops.device.gateway.content import Content
 from tinyops.device.gateway.gateway import Gateway, Pace
 from tinyops.device.gateway.health import Snapshot
@@ -127,7 +127,7 @@ class Assembly:
             token_file=self._secret(spec.token_file),
             mirror=self._place(spec.mirror) if spec.mirror else None,
             chain=spec.device.chain,
-            part=PartSettings(**spec.device.part.model_dump()) if spec.device.part else None,
+            part=self._part(spec.device.part),
             project=spec.trust.project,
             replay=self._maybe(spec.device.replay),
             contract=self._maybe(spec.device.contract),
@@ -139,6 +139,12 @@ class Assembly:
         )
         settings.check()
         return settings
+
+    def _part(self, spec: PartSpec | None) -> PartSettings | None:
+        if spec is None:
+            return None
+        pipe = self._maybe(spec.pipe)
+        return PartSettings(**{**spec.model_dump(), "pipe": str(pipe.resolve()) if pipe is not None else None})
 
     def _run_own(self, settings: AgentSettings | None, stop: Stop, failed: list[BaseException]) -> None:
         assert settings is not None

@@ -79,6 +79,16 @@ class PartSpec(Strict):
     line: Stream = Field(description="Leads to the part after; the last part's results come out of it.")
     upstream: Stream | None = Field(default=None, description="Leads to the part before; the first part has none.")
     bridge: Stream | None = Field(default=None, description="Whoever connects here speaks with the part before.")
+    pipe: Place | None = Field(
+        default=None,
+        description="Of a first part: another program writes the sensor's frames there; made where missing.",
+    )
+
+    @model_validator(mode="after")
+    def _senses_first(self) -> PartSpec:
+        if self.pipe is not None and self.upstream is not None:
+            raise Misplaced(("pipe",), "only the first part has a sensor: it has no upstream", hint="leave pipe out")
+        return self
 
 
 class DeviceSpec(Strict):
@@ -95,6 +105,9 @@ class DeviceSpec(Strict):
     def _is_a_part(self) -> DeviceSpec:
         if self.part is not None and self.chain is None:
             raise Misplaced(("part",), "wants the chain that it is a part of", hint="chain: ID")
+        if self.part is not None and self.replay is not None:
+            what = "feeds a whole model: the program of a part takes its frames itself"
+            raise Misplaced(("replay",), what, hint="write them into part: {pipe: FILE}")
         return self
 
 

@@ -34,13 +34,14 @@ class Inherited:
 
 
 class PartStreams:
-    """`options` are those of the streams that the program has itself."""
+    """`options` are those of the streams that the program has itself, and its pipe."""
 
     def __init__(
         self, part: PartSettings, on_event: Callable[[str], None], make: Callable[[str], Stream] = stream_of
     ) -> None:
         own = {option: name for option, name in part.named if kind_of(name).native}
-        self.options = tuple(word for pair in own.items() for word in pair)
+        piped = {"--pipe": part.pipe} if part.pipe is not None else {}
+        self.options = tuple(word for pair in {**own, **piped}.items() for word in pair)
         others = [(option, name) for option, name in part.named if option not in own]
         self._loop = OwnLoop("part-streams") if others else None
         self._carried = [_Carried(self._loop, option, make(name), on_event) for option, name in others if self._loop]

@@ -13,15 +13,17 @@ from tinyops.manifest.fields import DeviceName, Name
 
 @dataclass(frozen=True)
 class PartSettings:
-    """How the program of a part of a chain is connected: streams as tinyops/link/streams names them."""
+    """How the program of a part of a chain is connected: streams as tinyops/link/streams names them; `pipe` is where
+    another program writes the frames of a first part's sensor."""
 
     line: str
     upstream: str | None = None
     bridge: str | None = None
+    pipe: str | None = None
 
     @property
     def named(self) -> tuple[tuple[str, str], ...]:
-        """The options of the program, each with its stream."""
+        """The options of the program that are streams, each with its own."""
         named = {"--line": self.line, "--upstream": self.upstream, "--bridge": self.bridge}
         return tuple((option, name) for option, name in named.items() if name is not None)
 

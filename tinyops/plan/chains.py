@@ -38,6 +38,16 @@ class ChainCuts:
     links: tuple[Sent, ...] = ()
     lines: tuple[str, ...] = ()
     anew: bool = False  # it was asked for that nothing is kept
+    firmware: tuple[str, ...] = ()  # parts that ran before, and get another one
+
+    @property
+    def pause(self) -> str:
+        """Why there are no answers for a while, where that is to be expected; "" else."""
+        if not self.firmware:
+            return ""
+        who = f"{', '.join(self.firmware)} get{'' if len(self.firmware) > 1 else 's'} other firmware"
+        until = "while it starts; where the contract changes with it, until the last part has its own"
+        return f"{who}: the chain is unavailable {until}"
 
     @property
     def replaced(self) -> bool:
@@ -87,7 +97,12 @@ def _of_fleet(
     parts = tuple(part.name for part in fleet.spec.chain.parts)
     was = _cuts(before) if before is not None else None
     anew = step in changes and changes[step].action is Action.REPLACE
-    return ChainCuts(fleet.name, parts, was, now, *_why(facts), anew)
+    firmware = tuple(part for part in parts if was is not None and _is_other(changes, f"firmware:{fleet.name}/{part}"))
+    return ChainCuts(fleet.name, parts, was, now, *_why(facts), anew, firmware)
+
+
+def _is_other(changes: Mapping[str, Change], step: str) -> bool:
+    return step in changes and changes[step].action in (Action.UPDATE, Action.REPLACE)
 
 
 def _given(fleet: Fleet) -> tuple[int, ...] | None:
@@ -106,10 +121,22 @@ def _why(facts: Mapping[str, Any] | None) -> tuple[tuple[Sent, ...], tuple[str, 
     return links, tuple(CONTROL.sub(" ", str(line))[:REASON_LIMIT] for line in facts["explanation"])
 
 
+def together(facts: Mapping[str, Any]) -> str:
+    """What a chain's own step found: whether its parts ran with each other, from its facts."""
+    silent = [CONTROL.sub(" ", str(name))[:REASON_LIMIT] for name in facts.get("not_booted") or ()]
+    if silent:
+        return f"its parts never ran together: nothing here boots {', '.join(silent)}"
+    overhead = facts.get("overhead")
+    cost = "" if overhead is None else f"; links carry {float(overhead):.2f} % more than tensors"
+    return f"its parts ran together: {int(facts['vectors']):,} golden vectors, bit for bit{cost}"
+
+
 def chain_lines(chains: Sequence[ChainCuts]) -> Iterator[str]:
     """Each chain, and below it why."""
     for chain in chains:
         yield f"  {chain.sentence}"
+        if chain.pause:
+            yield f"      {chain.pause}"
         yield from (f"      {line}" for line in chain.lines)
 
 

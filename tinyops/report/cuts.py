@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tinyops.chains.explanation import ESTIMATED
 from tinyops.manifest.document import BoardEntry, Manifest
+from tinyops.plan.chains import together
 
 CHOSEN_BY = "cuts are chosen by estimates of flash and time, those above; linked and run"
 
@@ -20,6 +21,8 @@ def cut_lines(manifest: Manifest, fleet: str) -> Iterator[str]:
     found = [_measured(part, offered) for part, offered in sorted(entry.boards.items())] if entry else []
     if found:
         yield f"{CHOSEN_BY}: {'; '.join(found)}"
+    if (ran := manifest.steps.get(f"chain:{fleet}")) is not None:
+        yield together(ran.facts)
 
 
 def _measured(part: str, offered: BoardEntry) -> str:

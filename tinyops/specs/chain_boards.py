@@ -53,13 +53,18 @@ def sends_on_pins(chain: Chain, number: int, catalog: Mapping[str, Board]) -> bo
     """Whether that part's line to the next one must be another than that to a host, which is USB's."""
     part, after = chain.parts[number], chain.parts[number + 1]
     board = catalog[part.board]
-    usb = framework_of(board, part) == "arduino" and chain.links[number].kind == "uart"
-    return usb and not takes_cable(catalog[after.board])
+    spec = board.spec
+    makers = framework_of(board, part) == "arduino"
+    usb = makers or (spec.pins is not None and spec.pins.downstream_tx is not None)
+    return usb and chain.links[number].kind == "uart" and not takes_cable(catalog[after.board])
 
 
 def lacks_line(chain: Chain, number: int, catalog: Mapping[str, Board]) -> bool:
     """Whether that part has too few lines on pins for both its neighbours."""
-    arduino = catalog[chain.parts[number].board].spec.arduino
-    if arduino is None or number >= len(chain.links) or not sends_on_pins(chain, number, catalog):
+    part = chain.parts[number]
+    arduino = catalog[part.board].spec.arduino
+    if arduino is None or framework_of(catalog[part.board], part) != "arduino":
+        return False
+    if number >= len(chain.links) or not sends_on_pins(chain, number, catalog):
         return False
     return len(arduino.wired) < (2 if number and chain.links[number - 1].kind == "uart" else 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from tinyops.boards.bauds import cannot_run_at
 from tinyops.boards.model import Board, LinkKind
 from tinyops.documents import closest
 from tinyops.documents.reading import Loc
@@ -106,6 +107,7 @@ def _links_faults(chain: Chain, catalog: Mapping[str, Board]) -> Iterator[Fault]
                 )
         yield from _rate_faults(loc, link)
         yield from _kind_faults(loc, link, sender, receiver, catalog)
+        yield from _baud_faults(loc, link, (sender, receiver), catalog)
     yield from _line_faults(chain, catalog)
 
 
@@ -144,6 +146,17 @@ def _line_faults(chain: Chain, catalog: Mapping[str, Board]) -> Iterator[Fault]:
             message = f"{board}'s line is USB's, which {after} cannot take, and it has no other on pins left"
             hint = "put a board with an operating system after it, or another kind of link between them"
             yield Fault((*_CHAIN, "links", number, "kind"), message, hint)
+
+
+def _baud_faults(loc: Loc, link: ChainLink, ends: tuple[Part, Part], catalog: Mapping[str, Board]) -> Iterator[Fault]:
+    """Whether the lines of both boards can run at the rate that the spec gives."""
+    for part in ends if link.kind == "uart" and link.baud is not None else ():
+        board = catalog.get(part.board)
+        port = board.built_with(part.framework).spec.port if board is not None else ""
+        if board is None or not (known := cannot_run_at(port, link.baud or 0)):
+            continue
+        yield Fault((*loc, "baud"), f"serial lines of {board.name} cannot run at {link.baud} baud", f"baud: {known}")
+        return
 
 
 # -- cuts ----------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ class ChainConsole(Console):
         kept = {command: text for command, text in COMMANDS.items() if command not in WITHOUT}
         self.commands = {**kept, **MORE}
         self.calls = {word: call for word, call in self.calls.items() if word in {c.split()[0] for c in kept}} | {
+            "watch": self._watch_chain,
             "parts": self._parts,
             "links": self._links,
             "loss": self._loss,
@@ -48,6 +49,16 @@ class ChainConsole(Console):
             "power-cut": lambda rest: self._restart(rest, "power_cut"),
             "reset": lambda rest: self._restart(rest, "reset"),
         }
+
+    def _watch_chain(self, rest: str) -> Said:
+        """A virtual part's sensor measures what is replayed: without that nothing would ever come."""
+        if not self._chain.replays:
+            first = self._chain.parts[0].name
+            raise UsageError(
+                f"watch: the sensor of {first} measures nothing: no result comes unasked",
+                hint="start the twin with --replay FILE, or give it inputs: feed FILE",
+            )
+        return self._watch(rest)
 
     def _parts(self, _: str) -> Said:
         found, lines = [], []

@@ -28,6 +28,7 @@ TRIES_MAX = 8  # of whatever may have no answer
 # Each vector goes into the first part byte by byte: of large ones there are fewer. Each part's twin had all of its own.
 INPUTS_BYTES, VECTORS_LEAST = 64 * 1024, 4
 START_S = 60.0
+PATIENCE_S = 20.0
 BOOKKEEPING = PartType.STATE  # goes once a second, whether there are tensors or not
 
 
@@ -161,6 +162,7 @@ def _run(
     with naming(chain, "start-up"):
         chain.link.wait_ready(START_S)
         hello = chain.link.hello()
+    chain.link.patience_s = PATIENCE_S
     meter = Meter(chain)
     tries = give_vectors(chain, hello, golden, report, meter)
     if stream is not None:

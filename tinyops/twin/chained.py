@@ -79,6 +79,7 @@ class ChainLink:
 
     def __init__(self, parts: Sequence[RunningPart]) -> None:
         self._parts = parts
+        self.patience_s = 0.0  # with a chain that is unavailable, as long as nothing is said of this inference itself
         self._rows, self._row = 1, 0
         self.told: PartTold | None = None  # what the last part said of itself and all before it
         self._first_told: PartTold | None = None
@@ -137,20 +138,26 @@ class ChainLink:
         begun, self._begun = self._begun, None
         deadline = time.monotonic() + (timeout_s or INVOKE_TIMEOUT_S)
         while True:
-            found = self.answer(deadline - time.monotonic())
-            if begun is None or 0 < (found.index - begun) % NUMBERS < NUMBERS // 2:
+            found = self.answer(deadline - time.monotonic(), begun)
+            if _is_after(found.index, begun):
                 self._begun = found.index
                 return found
 
-    def answer(self, timeout_s: float) -> Result:
-        """The next result of the chain, whatever it is to. Raises NotAvailable, and LinkTimeout."""
-        deadline = time.monotonic() + timeout_s
+    def answer(self, timeout_s: float, begun: int | None = None) -> Result:
+        """The next result of the chain, whatever it is to. Raises NotAvailable, and LinkTimeout.
+
+        A part that an emulator on a busy machine computes for longer than the chain's time limit is told to be lost,
+        and answers after that: what is not about an inference later than `begun` is no answer within `patience_s`.
+        """
+        deadline, patient_until = time.monotonic() + timeout_s, time.monotonic() + self.patience_s
         while True:
             self._results += self._last.results()
             if self._results:
                 return self._results.popleft()
             if self._unavailable:
-                raise self._not_available(self._unavailable.pop(0))
+                why = self._unavailable.pop(0)
+                if time.monotonic() >= patient_until or _is_after(why.number, begun):
+                    raise self._not_available(why)
             if time.monotonic() > deadline:
                 raise LinkTimeout(f"{self._parts[-1].name}: no result within the time limit")
             self._last.listen(LISTEN_S)
@@ -216,6 +223,10 @@ class ChainLink:
         return NotAvailable(f"unavailable: {why.describe(names)}", part, why.state)
 
 
+def _is_after(number: int, begun: int | None) -> bool:
+    return begun is None or 0 < (number - begun) % NUMBERS < NUMBERS // 2
+
+
 def _drain(link: Link) -> None:
     for _ in range(FORGOTTEN_MAX):
         if not link.listen(NOW_S):
@@ -230,6 +241,7 @@ class RunningChain:
     parts: tuple[RunningPart, ...]
     joints: tuple[Joint, ...]
     keeps_state: bool = False
+    replays: bool = False  # the first part's sensor measures something
 
     def __post_init__(self) -> None:
         self.link = ChainLink(self.parts)
@@ -289,7 +301,8 @@ def open_chain(
             RunningPart(part.name, board, probe)
             for part, board, probe in zip(parts, boards, [*probes, None], strict=True)
         ]
-        yield RunningChain(name, tuple(running), tuple(joints), any(part.keeps_state for part in parts))
+        keeps_state = any(part.keeps_state for part in parts)
+        yield RunningChain(name, tuple(running), tuple(joints), keeps_state, replay is not None)
 
 
 @contextlib.contextmanager

@@ -24,13 +24,16 @@ PLAYWRIGHT_HINT = "pip install 'tinyops[browser]' (no browser is downloaded: Deb
 
 
 @contextlib.contextmanager
-def open_browser(name: str) -> Iterator[tuple[Browser, str]]:
-    """Debian's Chromium without a screen, and the mark that tells its processes from others'. Raises ToolError."""
+def open_browser(name: str, *also: str) -> Iterator[tuple[Browser, str]]:
+    """Debian's Chromium without a screen, and the mark that tells its processes from others'; `also` are more options.
+
+    Raises ToolError.
+    """
     sync_playwright = _playwright()
     from playwright.sync_api import Error
 
     path, mark = find_tool(CHROMIUM, hint=CHROMIUM_HINT), f"--tinyops-twin={secrets.token_hex(8)}"
-    options = [mark, "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    options = [mark, "--disable-dev-shm-usage", *also, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     try:
         with limit(BOOT_TIMEOUT_S + 10, mark), contextlib.ExitStack() as begun:
             playwright = begun.enter_context(sync_playwright())

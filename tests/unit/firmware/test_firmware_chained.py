@@ -59,6 +59,94 @@ def test_a_board_by_itself_has_nothing_of_it(board: str) -> None:
     assert b"TINYOPS_PART" not in files["platformio.ini"] and b"tinyops_part" not in files["src/main.c"]
 
 
+@pytest.mark.parametrize(
+    ("board", "place", "tx", "upstream"),
+    [
+        ("microbit", ChainPlace(0, 2, 1500), "24u", ""),
+        ("microbit", ChainPlace(0, 2, 1500, downstream_wired=True), "2u", ""),
+        ("microbit-v2", ChainPlace(0, 2, 1500), "6u", "3u"),
+        ("microbit-v2", ChainPlace(0, 2, 1500, downstream_wired=True), "3u", ""),
+        ("microbit-v2", replace(MIDDLE, downstream_wired=True), "17u", "3u"),
+    ],
+)
+def test_a_line_that_is_a_cables_is_on_pins_where_the_next_part_takes_no_cable(
+    board: str, place: ChainPlace, tx: str, upstream: str
+) -> None:
+    header = rendered(board, place)["include/pins.h"].decode()
+    found = dict(re.findall(r"#define BOARD_(\w+)_PIN (\w+)", header))
+    assert found["TX"] == tx and found.get("UPSTREAM_TX", "") == upstream and "DOWNSTREAM_TX" not in found
+
+
+def arduino(board: str, place: ChainPlace | None) -> dict[str, bytes]:
+    spec = CATALOG[board].built_with("arduino").spec
+    given = contract(board, place)
+    return render_project(board=board, spec=spec, fleet="f" * 40, sensor="link", contract=given, chain=place)
+
+
+def flags(files: dict[str, bytes]) -> set[str]:
+    lines = files["platformio.ini"].decode().splitlines()
+    (found,) = [line.partition(" = ")[2].split() for line in lines if line.startswith("build_flags")]
+    return {flag for flag in found if "TINYOPS" in flag or "SERIAL" in flag}
+
+
+@pytest.mark.parametrize(
+    ("board", "place", "wanted"),
+    [
+        ("nano33ble", MIDDLE, {"-DTINYOPS_UPSTREAM=Serial1"}),
+        ("nano33ble", ChainPlace(0, 3, 1500, downstream_wired=True), {"-DTINYOPS_SERIAL=Serial1"}),
+        ("nano33ble-radio", replace(MIDDLE, downstream_kind="ble"), {"-DTINYOPS_UPSTREAM=Serial1"}),
+        (
+            "teensy41",
+            replace(MIDDLE, upstream_baud=9600, downstream_baud=1_000_000, downstream_wired=True),
+            {
+                *("-DTINYOPS_UPSTREAM=Serial1", "-DTINYOPS_UPSTREAM_BAUD=9600"),
+                *("-DTINYOPS_SERIAL=Serial2", "-DTINYOPS_BAUD=1000000"),
+            },
+        ),
+        (
+            "nucleo-h743zi",
+            MIDDLE,
+            {
+                *("-DTINYOPS_UPSTREAM=Serial2", "-DENABLE_HWSERIAL2"),
+                *("-DPIN_SERIAL2_RX=PD6", "-DPIN_SERIAL2_TX=PD5"),
+            },
+        ),
+    ],
+)
+def test_a_makers_core_is_told_which_of_its_lines_leads_where(board: str, place: ChainPlace, wanted: set[str]) -> None:
+    files = arduino(board, place)
+    assert flags(files) == {"-DTINYOPS_PART", *wanted}
+    main = files["src/main.cpp"].decode()
+    assert f"place.position = {place.position};" in main and "tinyops_part_poll(&part)" in main
+    assert ("place.inlet = &inlet;" in main) == bool(place.position)
+    assert "place.switching = &tinyops_chain_slots;" in main and "src/chain/switch.c" in files
+    radio = place.downstream_kind == "ble"
+    assert ("src/arduino/part_line.cpp" in files) == ("open_line();" in main) == radio
+    assert ("ArduinoBLE@" in files["platformio.ini"].decode()) == radio
+    assert (f'name_on_air[29 + 1] = "{"f" * 29}"' in main) == radio
+    twin = {name for name in files if name.startswith("twin/src/chain/")}
+    assert twin, "its twin is a part, too"
+
+
+@pytest.mark.parametrize("board", ["nano33ble", "nano33ble-radio", "teensy41"])
+def test_a_makers_core_by_itself_has_nothing_of_it(board: str) -> None:
+    files = arduino(board, None)
+    assert not flags(files) and b"tinyops_part" not in files["src/main.cpp"]
+    assert not [name for name in files if "chain" in name or "part_line" in name]
+
+
+@pytest.mark.parametrize(
+    ("board", "place", "message"),
+    [
+        ("nano33ble", replace(MIDDLE, downstream_wired=True), "no serial line on pins for the next part"),
+        ("teensy41", replace(MIDDLE, downstream_kind="ble"), "no Bluetooth to send over"),
+    ],
+)
+def test_a_makers_core_without_such_a_line_is_refused(board: str, place: ChainPlace, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        arduino(board, place)
+
+
 def test_a_linux_part_is_a_program_that_can_be_built_elsewhere() -> None:
     files = rendered("linux", MIDDLE)
     settings = files["include/part_settings.h"].decode()
@@ -109,9 +197,17 @@ def test_every_script_of_a_part_s_page_is_there() -> None:
             assert wanted in scripts, f"{name} wants {wanted}"
 
 
-@pytest.mark.parametrize("board", ["esp32", "uno-r4"])
-def test_forms_that_know_no_chain_refuse_one(board: str) -> None:
-    with pytest.raises(SpecError, match=f"{board}: its firmware is no part of a chain"):
+@pytest.mark.parametrize(
+    ("board", "why"),
+    [
+        ("coral-micro", "its firmware is no part of a chain"),
+        ("mega2560", "its Arduino firmware keeps no models in slots"),
+        ("uno-r4", "its Arduino firmware keeps no models in slots"),
+        ("esp32", "its model is linked into its Arduino firmware"),
+    ],
+)
+def test_firmware_that_cannot_switch_with_others_refuses_a_chain(board: str, why: str) -> None:
+    with pytest.raises(SpecError, match=f"{board}: {why}"):
         rendered(board, MIDDLE)
 
 

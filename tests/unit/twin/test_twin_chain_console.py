@@ -18,7 +18,7 @@ def part(name: str, stack_bytes: int) -> Any:
 
 
 def console(*parts: Any) -> ChainConsole:
-    return ChainConsole(cast(Any, SimpleNamespace(parts=parts, joints=(), check=lambda: None)))
+    return ChainConsole(cast(Any, SimpleNamespace(parts=parts, joints=(), replays=False, check=lambda: None)))
 
 
 def test_a_stack_that_nobody_measures_is_not_told_as_nothing() -> None:
@@ -34,6 +34,12 @@ def test_what_is_asked_of_one_board_is_no_command_of_a_chain(command: str) -> No
     with pytest.raises(UsageError, match=f"unknown command '{command}'") as caught:
         console().do(command)
     assert "parts" in caught.value.hint and command not in caught.value.hint
+
+
+def test_who_watches_a_chain_whose_sensor_measures_nothing_is_told() -> None:
+    with pytest.raises(UsageError, match="the sensor of near measures nothing") as caught:
+        console(part("near", 0), part("far", 0)).do("watch 3")
+    assert "--replay FILE" in caught.value.hint
 
 
 @pytest.mark.parametrize(("line", "said"), [("loss", "loss: not a share"), ("loss 2", "loss 2: not a share")])

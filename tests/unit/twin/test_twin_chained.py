@@ -56,8 +56,8 @@ class MemoryPart:
     def tell_result(self, values: bytes = b"\1\2", number: int = 5) -> None:
         self.tell(Type.RESULT, REPLIES[Type.RESULT].pack(number, 7, 1, 2, tail=values))
 
-    def tell_unavailable(self, part: int, state: PartState) -> None:
-        self.tell(PartType.UNAVAILABLE, PART_LAYOUTS[PartType.UNAVAILABLE].pack(0, part, state))
+    def tell_unavailable(self, part: int, state: PartState, number: int = 0) -> None:
+        self.tell(PartType.UNAVAILABLE, PART_LAYOUTS[PartType.UNAVAILABLE].pack(number, part, state))
 
     def tell_state(self, state: PartState, part: int = NO_PART) -> None:
         told = PartTold(1, 1, 2, state, part, 0, self.number, SET, bytes(16), SET, SET)
@@ -97,6 +97,28 @@ def test_what_is_not_available_is_said_with_the_parts_name(parts: tuple[MemoryPa
     with pytest.raises(NotAvailable, match="eye does not answer within the time limit") as caught:
         chain.invoke(1.0)
     assert (caught.value.part, caught.value.state) == ("eye", PartState.LOST)
+
+
+def test_who_is_patient_waits_for_an_answer_past_words_on_earlier_inferences(
+    parts: tuple[MemoryPart, MemoryPart],
+) -> None:
+    first, last = parts
+    chain, _ = chain_of(first, last)
+    chain.patience_s = 5.0
+
+    def late() -> None:
+        last.tell_unavailable(0, PartState.LOST, number=4)  # it computes, and is silent for too long
+        last.tell_result()
+
+    first.after_invoke = late
+    assert chain.invoke(1.0).ticks == 7
+    first.after_invoke = lambda: last.tell_unavailable(0, PartState.FAILED, number=6)
+    with pytest.raises(NotAvailable):
+        chain.invoke(1.0)
+    first.number, chain.patience_s = 6, 0.0
+    first.after_invoke = lambda: last.tell_unavailable(0, PartState.LOST, number=6)
+    with pytest.raises(NotAvailable):
+        chain.invoke(1.0)
 
 
 def test_an_answer_to_an_earlier_inference_is_none_to_this_one(parts: tuple[MemoryPart, MemoryPart]) -> None:

@@ -20,7 +20,8 @@ LEAST_WEIGHTS = 64  # fewer save next to nothing, and may have few values by cha
 CODED_HEADERS = ("tinyops/kernels/coded.h", DOT_HEADER)
 DECODE = "tinyops_decode"
 DECODE_KERNEL = Kernel("kernels/decode.c", ("tinyops/kernels/decode.h", *CODED_HEADERS), reads_flash=True)
-CODED_KERNELS = frozenset(f"kernels/{name}.c" for name in ("conv_2d_coded", "decode", "fully_connected_coded"))
+_SOURCES = ("conv_2d_coded", "conv_2d_packed_coded", "decode", "fully_connected_coded")
+CODED_KERNELS = frozenset(f"kernels/{name}.c" for name in _SOURCES)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,16 @@ def coded_rows(rows: NDArray[Any]) -> Coded | None:
     table[: len(values)] = values
     padded = np.pad(codes.reshape(rows.shape).astype(np.uint8), ((0, 0), (0, rows.shape[1] % 2)))
     return Coded((padded[:, 0::2] | padded[:, 1::2] << 4).reshape(-1), table)
+
+
+def coded_like(rows: NDArray[Any], filled: NDArray[Any]) -> Coded | None:
+    """`filled` as codes: the weights of `rows` in another order, with zeros that may be read as anything between."""
+    import numpy as np
+
+    found = coded_rows(rows)
+    if found is None:
+        return None
+    return coded_rows(filled if 0 in rows else np.where(filled == 0, rows.flat[0], filled))
 
 
 def coded_bytes(rows: NDArray[Any]) -> int:

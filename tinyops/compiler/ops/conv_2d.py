@@ -6,7 +6,7 @@ import math
 
 from tinyops.compiler import constraints as c
 from tinyops.compiler.lowered import Argument, Call, Constant, Field, Kernel, Lowered, Read, Scratch, Write
-from tinyops.compiler.ops.coded import CODED_HEADERS, coded
+from tinyops.compiler.ops.coded import CODED_HEADERS, coded, coded_like
 from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.lanes import (
     LANES_HEADERS,
@@ -23,6 +23,8 @@ from tinyops.compiler.ops.packed import (
     filled_up,
     filter_pairs,
     packed,
+    packed_weights,
+    pair_constants,
 )
 from tinyops.compiler.ops.weighted import (
     DOT_HEADER,
@@ -37,13 +39,21 @@ from tinyops.compiler.ops.weighted import (
 from tinyops.compiler.view import OperatorView, constant_values
 
 KERNEL = Kernel("kernels/conv_2d.c", ("tinyops/kernels/conv_2d.h", WINDOW_HEADER, DOT_HEADER), reads_flash=True)
-PACKED_KERNEL = Kernel("kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", WINDOW_HEADER, PACKED_HEADER))
+PAIRS_HEADER = "tinyops/kernels/conv_2d_pairs.h"
+PACKED_KERNEL = Kernel(
+    "kernels/conv_2d_packed.c", ("tinyops/kernels/conv_2d_packed.h", PAIRS_HEADER, WINDOW_HEADER, PACKED_HEADER)
+)
 LANES_KERNEL = Kernel("kernels/conv_2d_lanes.c", ("tinyops/kernels/conv_2d_lanes.h", WINDOW_HEADER, *LANES_HEADERS))
 CODED_KERNEL = Kernel(
     "kernels/conv_2d_coded.c", ("tinyops/kernels/conv_2d_coded.h", WINDOW_HEADER, *CODED_HEADERS), reads_flash=True
 )
+CODED_PACKED_KERNEL = Kernel(
+    "kernels/conv_2d_packed_coded.c",
+    ("tinyops/kernels/conv_2d_packed_coded.h", PAIRS_HEADER, *CODED_HEADERS, *PACKED_KERNEL.headers),
+)
 
-CODED_PIXELS = 8  # that a decoded filter serves: more would keep the output further from the input
+CODED_PIXELS, NEAR_PIXELS = 8, 2  # that a decoded filter serves: more keep the output further from the input
+DECODED_WORDS, PAIR_CONSTANTS = 128, 5  # of the packed kernel that looks weights up, as its C has them
 MAX_LANES_BYTES = 8192  # of scratch
 
 
@@ -68,18 +78,53 @@ def lower(view: OperatorView) -> Lowered:
 def _packed(view: OperatorView) -> Lowered | None:
     """With the kernel for cores that multiply two values at a time, where it can serve."""
     weights = view.tensor(1)
-    found = packed(view, 0)
-    channels, values = weights.shape[3], filled_up(math.prod(weights.shape[1:]))
-    scratch = Scratch("uint32_t", values if channels % 4 == 0 else values + values // 4)
-    if found is None or scratch.count * 4 > MAX_SCRATCH_BYTES:
+    found, scratch = packed(view, 0), _packed_scratch(view)
+    if found is None or scratch.bytes > MAX_SCRATCH_BYTES:
         return None
     note = f"weights {weights.shape}, biases and factors, by pairs of filters"
     stored = Constant("weights", "int32_t", filter_pairs(found), note)
-    pointwise = tuple(weights.shape[1:3]) == (1, 1) and channels == values and _never_outside(view)
-    params: dict[str, Field] = {**window_params(view), "filter_values": values, "pointwise": int(pointwise)}
+    params = _packed_params(view)
     arguments: tuple[Argument, ...] = (Read(view.tensor(0).index), stored, Write(view.output.index), scratch)
     call = Call("tinyops_conv_2d_packed", "tinyops_conv_2d_packed_params", params, arguments)
     return Lowered((call,), PACKED_KERNEL, _macs(view))
+
+
+def _packed_scratch(view: OperatorView) -> Scratch:
+    shape = view.tensor(1).shape
+    values = filled_up(math.prod(shape[1:]))
+    return Scratch("uint32_t", values if shape[3] % 4 == 0 else values + values // 4)
+
+
+def _packed_params(view: OperatorView) -> dict[str, Field]:
+    shape = view.tensor(1).shape
+    values = filled_up(math.prod(shape[1:]))
+    pointwise = tuple(shape[1:3]) == (1, 1) and shape[3] == values and _never_outside(view)
+    return {**window_params(view), "filter_values": values, "pointwise": int(pointwise)}
+
+
+def _coded_packed(view: OperatorView) -> Lowered | None:
+    """The packed kernel that looks weights up, where these have few values."""
+    found, shape = packed(view, 0) if view.tensor(0).dtype == "int8" else None, view.tensor(1).shape
+    if found is None:
+        return None
+    words = packed_weights(found.filters, 2)
+    stored = coded_like(found.filters, words.view("int8").reshape(1, -1))
+    pair_words = filled_up(math.prod(shape[1:])) // 2 + PAIR_CONSTANTS
+    own, held = _packed_scratch(view), max(DECODED_WORDS // pair_words, 1)
+    scratch = Scratch("uint32_t", own.count + held * pair_words)
+    if stored is None or scratch.bytes > MAX_SCRATCH_BYTES:
+        return None
+    note = "biases and factors, by pairs of filters"
+    arguments: tuple[Argument, ...] = (
+        Read(view.tensor(0).index),
+        *stored.constants(f"weights {shape}, by pairs of filters"),
+        Constant("constants", "int32_t", pair_constants(found).reshape(-1), note),
+        Write(view.output.index),
+        scratch,
+    )
+    name = "tinyops_conv_2d_packed"
+    call = Call(f"{name}_coded", f"{name}_params", _packed_params(view), arguments)
+    return Lowered((call,), CODED_PACKED_KERNEL, _macs(view))
 
 
 def _never_outside(view: OperatorView) -> bool:
@@ -116,11 +161,20 @@ def _lanes(view: OperatorView) -> Lowered | None:
 
 def _coded(view: OperatorView) -> Lowered | None:
     """With the kernel that looks weights up, where these have few values."""
+    return _coded_for(view, CODED_PIXELS)
+
+
+def _coded_near(view: OperatorView) -> Lowered | None:
+    """The same for fewer pixels: the output may lie further over the input."""
+    return _coded_for(view, NEAR_PIXELS)
+
+
+def _coded_for(view: OperatorView, pixels: int) -> Lowered | None:
     weights, found = view.tensor(1), coded(view, 0)
     if found is None:
         return None
     constants, step = requantisation(view, 0)
-    params: dict[str, Field] = {**window_params(view), "pixels": CODED_PIXELS, "channel_step": step}
+    params: dict[str, Field] = {**window_params(view), "pixels": pixels, "channel_step": step}
     arguments: tuple[Argument, ...] = (
         Read(view.tensor(0).index),
         *found.constants(f"weights {weights.shape}"),
@@ -156,6 +210,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
-        (_packed, _lanes, _coded),
+        (_packed, _lanes, _coded_near, _coded, _coded_packed),
     ),
 )

@@ -102,6 +102,15 @@ def filter_pairs(packed: Packed) -> NDArray[Any]:
     """The words that tinyops_conv_2d_packed reads: biases, filters, multipliers and shifts of two filters at a time."""
     import numpy as np
 
+    constants = pair_constants(packed)
+    filters = packed_weights(packed.filters, 2).reshape(len(constants), -1)
+    return np.concatenate([constants[:, :2], filters, constants[:, 2:]], axis=1).reshape(-1)
+
+
+def pair_constants(packed: Packed) -> NDArray[Any]:
+    """Of each pair of filters (pairs, 5): two biases, two multipliers, and both shifts in a word."""
+    import numpy as np
+
     outputs = len(packed.bias)
     pairs = -(-outputs // 2)
 
@@ -110,10 +119,5 @@ def filter_pairs(packed: Packed) -> NDArray[Any]:
         return np.concatenate([each, np.full(2 * pairs - outputs, fill, np.int32)]).reshape(pairs, 2)
 
     shifts = of_pairs(packed.shifts, 1)
-    parts = (
-        of_pairs(packed.bias, 0),
-        packed_weights(packed.filters, 2).reshape(pairs, -1),
-        of_pairs(packed.multipliers, 0),
-        (shifts[:, 0] | shifts[:, 1] << 8).reshape(pairs, 1),
-    )
-    return np.concatenate(parts, axis=1).reshape(-1)
+    words = (shifts[:, 0] | shifts[:, 1] << 8).reshape(pairs, 1)
+    return np.concatenate([of_pairs(packed.bias, 0), of_pairs(packed.multipliers, 0), words], axis=1)

@@ -105,6 +105,6 @@ def _taken(uses: Uses, reader: Operator, source: Tensor, padded: Tensor, added: 
 
 PASS = Pass(
     "fold_padding",
-    "PAD and PADV2 become the padding of the convolutions that read them; of MAX_POOL_2D where they add the least value",
+    "PAD and PADV2 become the padding of the convolutions that read them; of MAX_POOL_2D where they add its least",
     run,
 )

@@ -18,7 +18,7 @@ from tinyops.graph import Graph, Operator, Tensor
 BY_CHANNELS = frozenset({"tinyops_depthwise_3x3", "tinyops_depthwise_3x3_lanes"})
 WINDOWED = BY_CHANNELS | {
     *("tinyops_conv_2d", "tinyops_conv_2d_packed", "tinyops_conv_2d_lanes", "tinyops_depthwise_conv_2d"),
-    "tinyops_conv_2d_coded",
+    *("tinyops_conv_2d_coded", "tinyops_conv_2d_packed_coded"),
     *("tinyops_average_pool_2d", "tinyops_max_pool_2d"),
     *("tinyops_average_pool_2d_packed", "tinyops_max_pool_2d_packed"),
     *("tinyops_conv_2d_int16", "tinyops_conv_2d_int16_packed", "tinyops_depthwise_int16", "tinyops_wide_sums"),

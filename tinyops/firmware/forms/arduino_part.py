@@ -33,6 +33,8 @@ def part_of(request: Request) -> PartOfChain:
     if place is None:
         return PartOfChain(names={"radio": False})
     assert arduino is not None
+    if not request.layout.model and are_linked(request.layout):
+        raise SpecError(f"{request.board}: its model is linked into its Arduino firmware: it is no part of a chain")
     if not are_linked(request.layout):
         raise SpecError(f"{request.board}: its Arduino firmware keeps no models in slots: it is no part of a chain")
     flags = (f"-D{FLAG}", *_line_flags(request.board, place, arduino))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from tinyops.boards.bauds import cannot_run_at
 from tinyops.boards.layout import Layout, Region
 from tinyops.boards.machines import QEMU, place
 from tinyops.boards.model import BARE_METAL_PORTS, BoardSpec
@@ -25,7 +26,6 @@ from tinyops.firmware.templating import comment, render
 from tinyops.link.smp.definition import MESSAGE_LARGE, MESSAGE_MAX, MESSAGE_MIN
 from tinyops.toolchain import CPU_FLAGS
 
-BAUDS = {"nrf5": (115_200, 1_000_000)}  # which the registers of its chips are known for; others take any rate
 LARGE_RAM_BYTES = 128 * 1024  # from here on there is room for large messages
 TWIN_CALLS = "twin"  # below runtime/port: what a twin's port asks of its emulator
 # Ports of the runtime that are told what hangs on their pins, and where their chips' GPIO ports lie.
@@ -97,7 +97,7 @@ def render_bare_metal(request: Request, facts: Contract) -> dict[str, bytes]:
         files |= sources(f"port/{env['port']}", f"src/{env['port']}")
         files |= sources(f"port/{TWIN_CALLS}", f"src/{TWIN_CALLS}") if env["twin"] else {}
     if spec.port in GPIO_BASES:
-        files["include/pins.h"] = render("pins.h.j2", board=request.board, pins=_pins(request.board, spec))
+        files["include/pins.h"] = render("pins.h.j2", board=request.board, pins=_pins(request.board, _on_pins(request)))
     for source in ("bare", kind.startup):
         files |= sources(f"port/{source}", f"src/{kind.startup}")
     return dict(sorted((files | _own_memory(kind)).items()))
@@ -182,8 +182,7 @@ def _rates(request: Request, port: str) -> str:
     if place is None:
         return flags
     for rate, name in ((place.downstream_baud, "TINYOPS_BAUD"), (place.upstream_baud, "TINYOPS_UPSTREAM_BAUD")):
-        if port in BAUDS and rate not in BAUDS[port]:
-            known = ", ".join(map(str, BAUDS[port]))
+        if known := cannot_run_at(port, rate):
             raise SpecError(f"{request.board}: its serial lines cannot run at {rate} baud", hint=f"baud: {known}")
         flags += f" -D {name}={rate}" if rate != BAUD else ""
     return flags
@@ -345,6 +344,21 @@ def _linker_scripts(env: Mapping[str, Any], layout: Layout) -> dict[str, bytes]:
         "boot2": ramcode and env["own"] is None,
     }
     return {name: render("link.ld.j2", flash=flash, **given) for name, flash in env["linked"].items()}
+
+
+def _on_pins(request: Request) -> BoardSpec:
+    """The board with its line where the next part of a chain is: on other pins, where that takes no USB line. A first
+    part has those of the part before to spare."""
+    pins, place = request.spec.pins, request.chain
+    if pins is None:
+        return request.spec
+    found = pins.model_copy(update={"downstream_tx": None, "downstream_rx": None})
+    if place is not None and place.downstream_wired:
+        spare = (pins.upstream_tx, pins.upstream_rx) if place.first else (None, None)
+        tx, rx = (one or other for one, other in zip(spare, (pins.downstream_tx, pins.downstream_rx), strict=True))
+        unused = {"upstream_tx": None, "upstream_rx": None} if place.first else {}
+        found = found.model_copy(update={"tx": tx, "rx": rx, **unused})
+    return request.spec.model_copy(update={"pins": found})
 
 
 def _pins(board: str, spec: BoardSpec) -> list[tuple[str, JsonObject]]:

@@ -32,9 +32,9 @@ KINDS = ("uart", "ble", "tcp")
 SOCKETS = " ws: wss:"  # of a bridge, whose address a person types
 STACK_BYTES = 64 << 10
 BUILD_LIMIT_S = 120
-_APP = ("app", "frame", "health", "image", "kept", "line", "sensing", "try")  # of the application: nothing is replaced
+_APP = ("app", "frame", "health", "image", "kept", "line", "loop", "sensing", "try")  # nothing is replaced
 _SMP = ("console", "server", "cbor", "mcumgr", "images", "group")
-_CHAIN = ("part.c", "part.h", "pieces.c", "set.c", "standing.c", "telling.c")  # without slots
+_CHAIN = ("changing.c", "part.c", "part.h", "pieces.c", "set.c", "standing.c", "telling.c")  # without slots
 _MEMORY = "module/src/memory.c"
 FLAGS = (
     *("-std=c99", "-Os", f"-D{FLAG}", "-ffreestanding", "-fvisibility=hidden", "-fno-common", "-ffunction-sections"),

@@ -32,6 +32,11 @@ static inline int32_t tinyops_part_is_ready(tinyops_part_standing standing) {
 /* Whether this part, and what lies around it, can compute now; who cannot, else. */
 tinyops_part_standing tinyops_part_stands(tinyops_part *part);
 
+/* The model is another one, or gone: whatever was on its way is forgotten. */
+void tinyops_part_refresh(tinyops_part *part);
+/* Decides again, as something may be known anew, and switches; what follows is told by `tell`. */
+void tinyops_part_change_sets(tinyops_part *part);
+
 /* Sends a frame on the line, from its type on, `length` bytes at `frame` with room for 2 more. */
 void tinyops_part_send_down(tinyops_part *part, uint8_t *frame, uint32_t length);
 /* Says that an inference has no result, and why. The last part tells its host, and the network. */

@@ -40,7 +40,7 @@ static void pixel(const tinyops_conv_2d_int16_params *p, const int16_t *x,
                   int16_t *output) {
   const uint32_t less = surplus(x, p->filter_values);
   for (int32_t c = 0; c < p->window.out_c; c += FILTERS, weights += FILTERS * p->filter_values) {
-    const int32_t left = p->window.out_c - c, count = left < FILTERS ? left : FILTERS;
+    const int32_t left = p->window.out_c - c, count = left < FILTERS ? left : (int32_t)FILTERS;
     int32_t acc[FILTERS];
     four_filters(x, weights, p->filter_values, less, acc);
     for (int32_t i = 0; i < count; ++i) {

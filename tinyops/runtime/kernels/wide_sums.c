@@ -8,7 +8,7 @@ enum { BLOCK = 256 };
 /* acc + `count` products. */
 static int64_t sum(const int16_t *x, const TINYOPS_FLASH int8_t *w, int32_t count, int64_t acc) {
   while (count > 0) {
-    const int32_t block = count < BLOCK ? count : BLOCK;
+    const int32_t block = count < BLOCK ? count : (int32_t)BLOCK;
     int32_t part = 0;
     for (int32_t i = 0; i < block; ++i) {
       part += (int32_t)x[i] * w[i];

@@ -139,6 +139,8 @@ void tinyops_app_health(const tinyops_app *app, tinyops_health *health);
 void tinyops_app_keep_image(const tinyops_app *app);
 /* Takes one byte of the line, to the link or to SMP. */
 tinyops_arrival tinyops_app_take(tinyops_app *app, uint8_t byte);
+/* Answers the frame that lies whole in the decoder. */
+void tinyops_app_serve(tinyops_app *app);
 /* Counts an inference whose outputs lie in the arena. */
 void tinyops_app_count(tinyops_app *app);
 /* Begins to sample, where there is a sensor and a model that takes its frames. */

@@ -77,7 +77,7 @@ int main(int count, char **words) {
   for (int i = 1; i < count; i += 2) {
     const char *value = i + 1 < count ? words[i + 1] : "";
     if (strcmp(words[i], "--replay") == 0 || strcmp(words[i], "--pipe") == 0) {
-      port.sensor = machine_open_sensor(&self.sensor, words[i], value, FRAME_VALUES);
+      port.sensor = machine_open_sensor(&self.sensor, words[i], value, FRAME_VALUES, 0);
     } else if (strcmp(words[i], "--tcp") == 0 || strcmp(words[i], "--udp") == 0) {
       kind = words[i][2] == 't' ? LINES_TCP : LINES_UDP;
       number = port_number(value);

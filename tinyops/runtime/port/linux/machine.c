@@ -69,10 +69,10 @@ static const tinyops_port_sensor replaying = {start_replay, poll_replay, missed_
 static const tinyops_port_sensor piping = {start_pipe, poll_pipe, missed_of_pipe};
 
 const tinyops_port_sensor *machine_open_sensor(machine_sensor *self, const char *option,
-                                               const char *path, uint32_t frame_values) {
+                                               const char *path, uint32_t frame_values, int stays) {
   const int replays = strcmp(option, "--replay") == 0;
-  const char *wrong =
-      replays ? replay_open(&self->recording, path) : pipe_open(&self->pipe, path, frame_values);
+  const char *wrong = replays ? replay_open(&self->recording, path)
+                              : pipe_open(&self->pipe, path, frame_values, stays);
   if (wrong != NULL) {
     machine_fail(path, wrong);
   }

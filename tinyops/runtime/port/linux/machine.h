@@ -28,10 +28,10 @@ int machine_accept(int listening);
 void machine_measure(void *context, tinyops_port_memory *memory);
 
 /* Opens it by the option that names it, `--replay` or `--pipe`; ends the program where it cannot be
- * opened. Its start, poll and missed are returned, with the machine_sensor as the first member of
- * the port's context. */
+ * opened. `stays`: as pipe_open. Its start, poll and missed are returned, with the machine_sensor
+ * as the first member of the port's context. */
 const tinyops_port_sensor *machine_open_sensor(machine_sensor *self, const char *option,
-                                               const char *path, uint32_t frame_values);
+                                               const char *path, uint32_t frame_values, int stays);
 /* What to wait for, -1: nothing; and how long at most, `ms` or less. */
 int machine_sensor_file(const machine_sensor *self);
 int machine_sensor_ms(const machine_sensor *self, int ms);

@@ -7,12 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *pipe_open(sensor_pipe *self, const char *path, uint32_t frame_values) {
+/* Who may write to a FIFO himself never sees its end. */
+static int open_it(const char *path, int stays) {
+  struct stat what;
+  const int both = stays && stat(path, &what) == 0 && S_ISFIFO(what.st_mode);
+  return open(path, (both ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_CLOEXEC);
+}
+
+const char *pipe_open(sensor_pipe *self, const char *path, uint32_t frame_values, int stays) {
   *self = (sensor_pipe){.frame_bytes = 2 * frame_values};
   const size_t kept = PIPE_KEPT_BYTES / self->frame_bytes;
   self->room = (kept < 2 ? 2 : kept) * self->frame_bytes;
   self->ring = malloc(self->room);
-  self->file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  self->file = open_it(path, stays);
   if (self->ring == NULL || self->file < 0) {
     return self->ring == NULL ? "not enough memory" : strerror(errno);
   }

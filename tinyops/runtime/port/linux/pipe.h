@@ -19,8 +19,9 @@ typedef struct {
   uint32_t missed;
 } sensor_pipe;
 
-/* Opens a FIFO, a pipe or a device. Returns null, or what is wrong. */
-const char *pipe_open(sensor_pipe *self, const char *path, uint32_t frame_values);
+/* Opens a FIFO, a pipe or a device. Returns null, or what is wrong. `stays`: a FIFO whose writer
+ * goes has not ended, as another one may come; each writes whole frames. */
+const char *pipe_open(sensor_pipe *self, const char *path, uint32_t frame_values, int stays);
 
 /* Takes what has come, as much as it keeps at most; where it finds no room, the oldest frames are
  * lost. */

@@ -129,7 +129,7 @@ static int takes_option(machine *self, const char *option, const char *value) {
     open_stream(&self->bridge, option, value);
     self->bridge.patience_ms = 0; /* no host of the part before holds up the chain */
   } else if (strcmp(option, "--replay") == 0 || strcmp(option, "--pipe") == 0) {
-    self->port.sensor = machine_open_sensor(&self->sensor, option, value, FRAME_VALUES);
+    self->port.sensor = machine_open_sensor(&self->sensor, option, value, FRAME_VALUES, 1);
   } else {
     return 0;
   }

@@ -12,21 +12,29 @@ export const missing = () =>
 export const choose = () => navigator.bluetooth.requestDevice({ filters: [{ services: [CHAIN.ble.service] }] });
 
 export async function open(device, _link, heard, lost) {
-  device.addEventListener("gattserverdisconnected", () => lost("is out of reach"), { once: true });
+  const gone = () => lost("is out of reach");
+  device.addEventListener("gattserverdisconnected", gone);
+  const close = () => {
+    device.removeEventListener("gattserverdisconnected", gone);
+    device.gatt.disconnect();
+  };
+  try {
+    return { write: await join(device, heard, lost), close };
+  } catch (error) {
+    close(); // else its services are not looked for again
+    throw error;
+  }
+}
+
+async function join(device, heard, lost) {
   const server = await device.gatt.connect();
   const service = await server.getPrimaryService(CHAIN.ble.service);
   const sends = await service.getCharacteristic(CHAIN.ble.notify);
   const takes = await service.getCharacteristic(CHAIN.ble.write);
-  const listen = ({ target: { value } }) =>
-    heard(new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice());
-  sends.addEventListener("characteristicvaluechanged", listen);
+  sends.addEventListener("characteristicvaluechanged", ({ target: { value } }) =>
+    heard(new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice()),
+  );
   await sends.startNotifications();
   const output = new Writer((bytes) => takes.writeValueWithoutResponse(bytes), PIECE_BYTES, lost);
-  return {
-    write: (bytes) => output.write(bytes),
-    close: () => {
-      sends.removeEventListener("characteristicvaluechanged", listen);
-      device.gatt.disconnect();
-    },
-  };
+  return (bytes) => output.write(bytes);
 }
