@@ -112,7 +112,7 @@ def test_auto_is_short(tree: Tree) -> None:
         ("uart, baud: 115200", "tcp", "microbit sends over uart, not tcp", "boards that do"),
         ("baud: 115200", "baud: 57600", "serial lines of microbit cannot run at 57600 baud", "baud: 115200, 1000000"),
         ("far, kind: uart", "far, kind: uart, baud: 31250", "lines of nano33ble cannot run at 31250 baud", "1000000"),
-        ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "boards that do: phone"),
+        ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "linux, phone"),
         ("baud: 115200", "bytes_s: 11520", "a uart has a baud rate", "baud: 115200"),
         ("board: nano33ble", "board: microbit", "microbit receives over nothing, not uart", "boards that do: coral"),
         ("cuts: [1, 3]", "cuts: [1]", "1 cuts for 3 parts", "give 2, or cuts: auto"),
