@@ -100,6 +100,7 @@ def flags(files: dict[str, bytes]) -> set[str]:
             {
                 *("-DTINYOPS_UPSTREAM=Serial1", "-DTINYOPS_UPSTREAM_BAUD=9600"),
                 *("-DTINYOPS_SERIAL=Serial2", "-DTINYOPS_BAUD=1000000"),
+                *("-DSERIAL1_RX_BUFFER_SIZE=1024", "-DSERIAL2_RX_BUFFER_SIZE=1024"),
             },
         ),
         (
@@ -107,7 +108,7 @@ def flags(files: dict[str, bytes]) -> set[str]:
             MIDDLE,
             {
                 *("-DTINYOPS_UPSTREAM=Serial2", "-DENABLE_HWSERIAL2"),
-                *("-DPIN_SERIAL2_RX=PD6", "-DPIN_SERIAL2_TX=PD5"),
+                *("-DPIN_SERIAL2_RX=PD6", "-DPIN_SERIAL2_TX=PD5", "-DSERIAL_RX_BUFFER_SIZE=1024"),
             },
         ),
     ],
