@@ -4,10 +4,10 @@ python benchmarks/bench_squeeze.py [--example NAME] [--boards NAME ...] [--varia
     [--epochs N] [--loss-max SHARE] [--test SUBJECT ...]
 
 Recordings come from the shared data (`../shared/data` or TINYOPS_SHARED_DATA). First the example as it is written, but
-for epochs and subjects of the test: plain int8, trained on all of the training side. Then the same specs with variants: `tinyops apply`
-searches from nothing and releases; `tinyops plan` is timed when nothing changed. Variants are
-chosen on the validation side; accuracy here is that of the test side, which no choice has seen. Ratios are of the bytes
-of a board's model image (its flash) and arena (its RAM) to those of plain int8 on that board.
+for epochs and subjects of the test: plain int8, trained on all of the training side. Then the same specs with variants:
+`tinyops apply` searches from nothing and releases; `tinyops plan` is timed when nothing changed. Variants are chosen on
+the validation side; accuracy here is that of the test side, which no choice has seen. Ratios are of the bytes of a
+board's model image (its flash) and arena (its RAM) to those of plain int8 on that board.
 """
 
 from __future__ import annotations
