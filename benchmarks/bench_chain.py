@@ -29,7 +29,7 @@ MOST = ("worst_overhead_percent", "busy_overhead_percent")
 BUSY_AFTER_MS = 400
 ANSWER_BYTES = 7  # MISSING without ranges: type, sequence, CRC, one byte of COBS, two zeros
 SECONDS = 4  # of the time that the program measures
-APPLICATION = ("app", "frame", "health", "image", "kept", "line", "manage", "results", "sensing", "try")
+APPLICATION = ("app", "frame", "health", "image", "kept", "line", "loop", "manage", "sensing", "try")
 CHAIN = ("changing", "part", "pieces", "set", "standing", "telling")
 LINE = re.compile(
     r"^(\w+), first link: pieces (\d+) bytes (\d+) answers (\d+) states (\d+) questions (\d+)$", re.MULTILINE

@@ -60,6 +60,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "smpclient": ("asking boards who they are",),
     "bleak": ("updates over Bluetooth",),
     "playwright": ("twins of phones",),
+    "websockets": ("twins of chains that end in a phone",),
     "distributed": ("steps on a Dask cluster",),
     "fsspec": ("an artifact store or data behind a URL",),
     "tuf": ("trust metadata of gateways and Linux devices",),

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = Path(link.__file__).parents[1] / "runtime"
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-DTINYOPS_PART")
 SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-APPLICATION = ("app", "frame", "health", "image", "kept", "line", "manage", "results", "sensing", "try")
+APPLICATION = ("app", "frame", "health", "image", "kept", "line", "loop", "manage", "sensing", "try")
 CHAIN = ("changing", "part", "pieces", "set", "standing", "telling")
 
 

@@ -8,6 +8,9 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +21,7 @@ from test_chain_update import Slots
 
 from fakes.chained import ReleasedParts, chain_document, layered, parts_of, repository_of
 from fakes.peripheral import Peripheral
+from fakes.ports import free_port
 from fakes.projects import Repository
 from tinyops.boards.model import LinkKind
 from tinyops.firmware import render_project
@@ -132,9 +136,9 @@ class Phone:
         assert self.problems == []
         return self
 
-    def connect(self) -> Phone:
+    def connect(self, address: str = "") -> Phone:
         if self.page.locator("#address").count():
-            self.page.fill("#address", f"{self.server.url.replace('http', 'ws', 1)}bridge")
+            self.page.fill("#address", address or f"{self.server.url.replace('http', 'ws', 1)}bridge")
         self.page.click("#connect")
         self.page.wait_for_selector("#link-state[data-state=on]")
         return self
@@ -193,9 +197,14 @@ def of_kind(kind: LinkKind, files: dict[str, bytes], whole: ReleasedParts) -> di
 
 @contextlib.contextmanager
 def beside(
-    released: Released, browser: Any, folder: Path, slots: Slots | None = None, kind: LinkKind = "tcp"
+    released: Released,
+    browser: Any,
+    folder: Path,
+    slots: Slots | None = None,
+    kind: LinkKind = "tcp",
+    line: socket.socket | None = None,
 ) -> Iterator[Phone]:
-    """`kind` is that of the page's link."""
+    """`kind` is that of the page's link; `line` leads there where it is not the page's own server that does."""
     site, part, stream = folder / "releases", released.first.parts[0], PageStream.pair()
     shutil.copytree(released.bench.releases, site, symlinks=True)
     files = of_kind(kind, read_page(site / "v1" / "firmware.door.p1.page.zip"), released.first)
@@ -205,7 +214,9 @@ def beside(
         contextlib.closing(stream),
         serving(files, site, streams={"bridge": stream}) as server,
         open_twin(part.board, part.spec, own, lock=part.lock) as first,
-        contextlib.closing(Joint(lambda: first.line, lambda: stream.ours, Terms(), seed=3, with_probe=True)) as joint,  # type: ignore[union-attr]
+        contextlib.closing(
+            Joint(lambda: first.line, lambda: line or stream.ours, Terms(), seed=3, with_probe=True)
+        ) as joint,
         contextlib.closing(context),
     ):
         phone = Phone(context, server, site, joint)
@@ -286,6 +297,21 @@ def test_a_bridge_that_closes_is_said_and_tried_again(phone: Phone, released: Re
     phone.infer(released.first)
     phone.page.click("#connect")
     phone.says("link-state", "Not connected")
+
+
+def test_a_page_hears_a_part_through_tinyops_bridge(released: Released, chromium: Any, tmp_path: Path) -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        streams = (f"tcp:127.0.0.1:{listening.getsockname()[1]}", f"ws-listen:127.0.0.1:{port}")
+        bridge = subprocess.Popen([sys.executable, "-m", "tinyops", "bridge", *streams])
+        try:
+            line, _ = listening.accept()
+            with line, beside(released, chromium, tmp_path, line=line) as phone:
+                phone.open().connect(f"ws://127.0.0.1:{port}").stands()
+                phone.infer(released.first)
+        finally:
+            bridge.terminate()
+            bridge.wait(30)
 
 
 def test_bytes_from_anybody_take_no_page_along(phone: Phone, released: Released) -> None:
@@ -405,6 +431,21 @@ def test_a_browser_without_such_a_way_says_so(
         phone.open()
         assert phone.text("complaint").startswith(f"This browser has no Web {name.title()}")
         assert phone.page.is_disabled("#connect") and phone.text("state") == "Waiting for its chain"
+
+
+def test_a_part_that_takes_its_thread_along_begins_again(phone: Phone, released: Released) -> None:
+    phone.open().connect().stands()
+    phone.infer(released.first)
+    phone.page.evaluate(
+        """async () => {
+          const { board } = await import(new URL("./chain_board.js", location.href).href);
+          board.thread.end("hangs");
+        }"""
+    )
+    phone.says("events", "it begins again")
+    assert phone.text("class") == "unavailable" and phone.text("faults") == "1"
+    phone.infer(released.first, 1)
+    assert phone.text("faults") == "1" and phone.problems == []
 
 
 def test_a_page_that_is_loaded_again_is_back_in_its_chain(phone: Phone, released: Released) -> None:

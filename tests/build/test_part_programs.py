@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -20,11 +22,16 @@ from fakes.part_programs import build_parts
 from fakes.ports import free_port
 from fakes.power import cut_at
 from fakes.releases import Publisher
-from tinyops.compiler.host import HostModel
+from tinyops.compiler import CompileOptions, compile_model
+from tinyops.compiler.host import HostModel, build_host
 from tinyops.device import kept_running
 from tinyops.device.agent import Agent
 from tinyops.device.settings import AgentSettings, PartSettings
+from tinyops.features import RawFeatures
+from tinyops.graph import parse_graph
+from tinyops.link import Link
 from tinyops.manifest.report import DeviceReport
+from tinyops.twin.machine import SocketStream
 
 pytestmark = pytest.mark.build
 
@@ -226,3 +233,57 @@ def test_real_programs_stand_or_do_not(tmp_path: Path, monkeypatch: pytest.Monke
         assert report.slot.state == "confirmed" and machine.program() == program + b"\n"
         report = machine.follow(model.but(program=program[:4096] + os.urandom(len(program) - 4096)))
         assert report.slot.state == "reverted" and machine.program() == program + b"\n"
+
+
+def test_frames_of_a_pipe_are_answered_at_the_end_of_the_chain(tmp_path: Path) -> None:
+    """What is written into the pipe of a first part's agent comes out as the whole model's results."""
+    features = RawFeatures(16, 4, 4, (0,), (0.01,))
+    first, last = build_parts(layered(), [2], tmp_path, 800, features)
+    whole = HostModel(
+        build_host(compile_model(parse_graph(layered(), "m"), features, CompileOptions()).sources, tmp_path / "whole")
+    )
+    given = bytes(64)
+    own = HostModel(first.library).infer(np.frombuffer(given, np.uint8)[None]).tobytes()
+    golden = struct.pack("<4sIII", b"TOG1", 1, len(given), len(own)) + given + own
+    machine, port = Machine(Publisher(tmp_path / "releases")), free_port()
+    machine.agent.close()
+    pipe = tmp_path / "frames"
+    settings = {**vars(machine.settings), "part": PartSettings(f"tcp-listen:127.0.0.1:{port}", pipe=str(pipe))}
+    machine.settings = AgentSettings(**settings)
+    machine.agent = Agent(machine.settings, machine.said.append)
+    ours, theirs = socket.socketpair()
+    with contextlib.closing(machine.agent), contextlib.closing(ours):
+        model = FakeModel(first.library.read_bytes(), golden, first.contract_bytes, first.program.read_bytes())
+        assert machine.follow(model).slot.state == "confirmed"
+        options = ["--upstream", f"tcp:127.0.0.1:{port}", "--line", f"fd:{theirs.fileno()}"]
+        command = [str(last.program), "--model", str(last.library), *options]
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        theirs.close()
+        try:
+            link = Link(SocketStream(ours, "last"), name="last")
+            for number in range(3):  # each time by another program, as far as the pipe goes
+                frames = np.random.default_rng(number).integers(-20000, 20000, (4, 16)).astype("<i2")
+                assert _result(link, pipe, frames) == _expected(whole, frames)
+        finally:
+            child.kill()
+            child.wait()
+
+
+def _expected(whole: HostModel, frames: np.ndarray) -> bytes:
+    assert [whole.push(frame) for frame in frames][-1] == 1
+    assert whole.prepare() == whole.invoke() == 0
+    return whole.output()
+
+
+def _result(link: Link, pipe: Path, frames: np.ndarray) -> bytes:
+    """Written until there is one: while parts have not all told each other who they are, there is none."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        with pipe.open("wb") as stream:
+            stream.write(frames.tobytes())
+        again = time.monotonic() + 1.0
+        while time.monotonic() < again:
+            link.listen(NAP_S)
+            if results := link.results():
+                return bytes(results[-1].values)
+    raise AssertionError("no result")

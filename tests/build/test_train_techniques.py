@@ -109,6 +109,28 @@ def test_zeros_stay_zeros_in_int8(data: dict[str, Path], tmp_path: Path) -> None
     assert all((k == 0).mean() >= 0.75 for k in kernels)
 
 
+@pytest.mark.parametrize(("kind", "most"), [("int4", 15), ("table", 16)])
+def test_weights_of_few_values_are_few_in_int8_and_half_as_long(
+    data: dict[str, Path], tmp_path: Path, kind: str, most: int
+) -> None:
+    facts = train(data, tmp_path / "t", {"weights": kind})
+    assert facts["epochs"] == TRAINING["epochs"] + 2
+    told = facts["techniques"]["weights"]
+    assert told["kind"] == kind and told["accuracy_rounded"][1] >= 0.8  # of three classes, whose plain one gets all
+    assert set(told["values"]) == {"layer_2", "classes"}  # layer_1 has 48 weights
+    (tmp_path / "q").mkdir()
+    inputs = data | {n: tmp_path / "t" / n for n in ("float.tflite", "features.json", "training.json")}
+    settings = {"variant": {"weights": kind}, "input": INPUT}
+    found = tinyops.squeeze.run(Step("squeeze", "x/y", settings), inputs, tmp_path / "q", _quiet)
+    assert found["accuracy_int8"]["point"] >= 0.8
+    graph = read_graph(tmp_path / "q" / "int8.tflite")
+    constants = [t for t in graph.tensors if t.data is not None and t.dtype == "int8" and len(t.shape) > 1]
+    values = sorted((t.elements, len(np.unique(np.frombuffer(t.data or b"", np.int8)))) for t in constants)
+    assert [elements for elements, _ in values] == [48, 192, 192]
+    assert values[0][1] > most >= max(values[1][1], values[2][1])
+    assert found["weights"]["entropy_bytes"] < 0.6 * found["weights"]["number"]
+
+
 WIDE = """
 import keras
 from keras import layers

@@ -12,7 +12,7 @@ from typing import Any
 from tinyops.boards.loader import load_catalog
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.host import build_host
-from tinyops.features import TensorFeatures
+from tinyops.features import Features, TensorFeatures
 from tinyops.firmware import render_project
 from tinyops.firmware.chained import ChainPlace
 from tinyops.firmware.forms.hosted_part import FLAGS
@@ -33,7 +33,10 @@ class BuiltPart:
         return json.dumps(self.contract).encode()
 
 
-def build_parts(model: bytes, cuts: Sequence[int], folder: Path, after_ms: int) -> list[BuiltPart]:
+def build_parts(
+    model: bytes, cuts: Sequence[int], folder: Path, after_ms: int, features: Features | None = None
+) -> list[BuiltPart]:
+    """`features`: of the first part, where frames come in."""
     graph, made = parse_graph(model, "m"), []
     for position, part in enumerate(cut_model(model, "m", cuts)):
         own = folder / f"part{position}"
@@ -53,10 +56,12 @@ def build_parts(model: bytes, cuts: Sequence[int], folder: Path, after_ms: int) 
             parts=len(cuts) + 1,
         )
         assert part.data is not None
-        compiled = compile_model(parse_graph(part.data, "p"), TensorFeatures(), CompileOptions(), document)
+        own_features = features if features is not None and position == 0 else TensorFeatures()
+        compiled = compile_model(parse_graph(part.data, "p"), own_features, CompileOptions(), document)
         library = build_host(compiled.sources, own / "model")
         place = ChainPlace(position, len(cuts) + 1, after_ms)
-        made.append(BuiltPart(build_program(own, compiled.contract, place), library, compiled.contract))
+        sensor = "link" if own_features is not features else "stream"
+        made.append(BuiltPart(build_program(own, compiled.contract, place, sensor), library, compiled.contract))
     return made
 
 
@@ -65,9 +70,9 @@ def _crossing(graph: Graph, tensor: int) -> Crossing:
     return Crossing(tensor=tensor, name=found.name, bytes=found.bytes, shape=found.shape)
 
 
-def build_program(folder: Path, contract: dict[str, Any], place: ChainPlace) -> Path:
+def build_program(folder: Path, contract: dict[str, Any], place: ChainPlace, sensor: str = "link") -> Path:
     spec = load_catalog()["linux"].spec
-    files = render_project(board="linux", spec=spec, fleet="f", sensor="link", contract=contract, chain=place)
+    files = render_project(board="linux", spec=spec, fleet="f", sensor=sensor, contract=contract, chain=place)
     for name, data in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)

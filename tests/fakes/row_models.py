@@ -20,6 +20,7 @@ class _Network:
 
     draw: Any
     rng: np.random.Generator
+    few: bool = False  # weights of sixteen values
     model: Tflite = field(default_factory=Tflite)
     images: list[tuple[int, tuple[int, ...], float, int]] = field(default_factory=list)
 
@@ -56,6 +57,7 @@ class _Network:
         products = np.prod(shape) / shape[axis]
         scales = (self.rng.uniform(0.5, 1.5, shape[axis]) / 74 / np.sqrt(products)).astype(np.float32)
         values = self.rng.integers(-127, 127, shape, endpoint=True)
+        values = values // 16 * 15 if self.few else values
         bias = self.rng.integers(-2000, 2000, shape[axis])
         bias_scale = np.float32(SCALE) * scales
         return [
@@ -66,7 +68,7 @@ class _Network:
     def conv(self, source: tuple[int, tuple[int, ...], float, int]) -> None:
         index, shape, *_ = source
         options, kernel, out = self.window(shape, self.draw(st.sampled_from([1, 1, 3, 4])))
-        filters = self.draw(st.integers(1, 6))
+        filters = self.draw(st.integers(8, 12) if self.few else st.integers(1, 6))
         inputs = [index, *self.weights((filters, *kernel, shape[3]), 0)]
         self.model.operator("CONV_2D", inputs, [self.image((1, *out, filters))], table="Conv2DOptions", **options)
 
@@ -104,10 +106,16 @@ class _Network:
 
 
 @st.composite
-def image_networks(draw: Any) -> bytes:
-    """3 to 7 layers. Every tensor that nothing reads is an output."""
-    network = _Network(draw, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
-    shape = (1, draw(st.integers(5, 24)), draw(st.integers(1, 9)), draw(st.integers(1, 5)))
+def image_networks(draw: Any, few: bool = False) -> bytes:
+    """3 to 7 layers. Every tensor that nothing reads is an output. `few`: weights of sixteen values, and more channels:
+    of less than 64 weights none are coded."""
+    network = _Network(draw, np.random.default_rng(draw(st.integers(0, 2**32 - 1))), few=few)
+    shape = (
+        1,
+        draw(st.integers(5, 24)),
+        draw(st.integers(1, 9)),
+        draw(st.integers(8, 12) if few else st.integers(1, 5)),
+    )
     first = network.image(shape)
     for kind in draw(st.lists(st.sampled_from(KINDS), min_size=3, max_size=7)):
         network.layer(kind)

@@ -14,18 +14,19 @@ import pytest
 
 from tinyops.firmware.forms.browser import SOURCES
 
-ASK = Path(__file__).parents[1] / "runtime" / "browser" / "ask.mjs"
+ASKS = Path(__file__).parents[1] / "runtime" / "browser"
+PLAIN, PART = "ask.mjs", "ask_part.mjs"  # of any page, of one that is a part of a chain
 
 
-def ask(*calls: tuple[str, list[Any]]) -> list[Any]:
+def ask(*calls: tuple[str, list[Any]], of: str = PLAIN) -> list[Any]:
     """The answers; an AssertionError for a call that failed."""
-    answers = answers_of(*calls)
+    answers = answers_of(*calls, of=of)
     for call, answer in zip(calls, answers, strict=True):
         assert "ok" in answer, f"{call[0]}: {answer['error']}"
     return [answer["ok"] for answer in answers]
 
 
-def answers_of(*calls: tuple[str, list[Any]]) -> list[Any]:
+def answers_of(*calls: tuple[str, list[Any]], of: str = PLAIN) -> list[Any]:
     """`{"ok": …}` or `{"error": …}` of each call."""
     if shutil.which("node") is None:
         if os.environ.get("CI") == "true":
@@ -33,12 +34,12 @@ def answers_of(*calls: tuple[str, list[Any]]) -> list[Any]:
         pytest.skip("node is not on PATH: run `make setup`")
     with tempfile.TemporaryDirectory(prefix="tinyops-scripts-") as name:
         folder = Path(name)
-        for source in SOURCES.glob("*.js"):
+        for source in (*SOURCES.glob("*.js"), *(SOURCES / "chain").glob("*.js")):
             shutil.copy(source, folder / source.name)
-        shutil.copy(ASK, folder / ASK.name)
+        shutil.copy(ASKS / of, folder / of)
         (folder / "package.json").write_text('{"type": "module"}')
         done = subprocess.run(
-            ["node", ASK.name], cwd=folder, input=json.dumps(calls), capture_output=True, text=True, timeout=60
+            ["node", of], cwd=folder, input=json.dumps(calls), capture_output=True, text=True, timeout=60
         )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)

@@ -52,7 +52,7 @@ class Target:
 
 
 _APPLICATION = tuple(
-    f"app/{name}.c" for name in ("app", "frame", "health", "image", "kept", "line", "results", "sensing", "try")
+    f"app/{name}.c" for name in ("app", "frame", "health", "image", "kept", "line", "loop", "sensing", "try")
 )
 TARGETS = {
     "smp": Target(

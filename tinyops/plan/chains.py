@@ -38,6 +38,16 @@ class ChainCuts:
     links: tuple[Sent, ...] = ()
     lines: tuple[str, ...] = ()
     anew: bool = False  # it was asked for that nothing is kept
+    firmware: tuple[str, ...] = ()  # parts that ran before, and get another one
+
+    @property
+    def pause(self) -> str:
+        """Why there are no answers for a while, where that is to be expected; "" else."""
+        if not self.firmware:
+            return ""
+        who = f"{', '.join(self.firmware)} get{'' if len(self.firmware) > 1 else 's'} other firmware"
+        until = "while it starts; where the contract changes with it, until the last part has its own"
+        return f"{who}: the chain is unavailable {until}"
 
     @property
     def replaced(self) -> bool:
@@ -87,7 +97,12 @@ def _of_fleet(
     parts = tuple(part.name for part in fleet.spec.chain.parts)
     was = _cuts(before) if before is not None else None
     anew = step in changes and changes[step].action is Action.REPLACE
-    return ChainCuts(fleet.name, parts, was, now, *_why(facts), anew)
+    firmware = tuple(part for part in parts if was is not None and _is_other(changes, f"firmware:{fleet.name}/{part}"))
+    return ChainCuts(fleet.name, parts, was, now, *_why(facts), anew, firmware)
+
+
+def _is_other(changes: Mapping[str, Change], step: str) -> bool:
+    return step in changes and changes[step].action in (Action.UPDATE, Action.REPLACE)
 
 
 def _given(fleet: Fleet) -> tuple[int, ...] | None:
@@ -120,6 +135,8 @@ def chain_lines(chains: Sequence[ChainCuts]) -> Iterator[str]:
     """Each chain, and below it why."""
     for chain in chains:
         yield f"  {chain.sentence}"
+        if chain.pause:
+            yield f"      {chain.pause}"
         yield from (f"      {line}" for line in chain.lines)
 
 

@@ -151,6 +151,9 @@ class _ChainCuts(_Strict):
     links: tuple[_Sent, ...] = Field(max_length=PARTS_MAX, description="Between the parts, in their order.")
     lines: tuple[_Line, ...] = Field(max_length=1000, description="Why, for people.")
     anew: bool = Field(description="Released cuts are not kept, as asked for.")
+    firmware: tuple[_Subject, ...] = Field(
+        default=(), max_length=PARTS_MAX, description="Parts that get another one: unavailable meanwhile."
+    )
 
 
 class _Plan(_Strict):
@@ -196,7 +199,7 @@ def read_plan(data: bytes) -> PlanFile:
 
 def _chain(chain: _ChainCuts) -> ChainCuts:
     links = tuple(Sent(**link.model_dump()) for link in chain.links)
-    return ChainCuts(chain.fleet, chain.parts, chain.was, chain.now, links, chain.lines, chain.anew)
+    return ChainCuts(chain.fleet, chain.parts, chain.was, chain.now, links, chain.lines, chain.anew, chain.firmware)
 
 
 def _finding(found: _Finding) -> DataFinding:

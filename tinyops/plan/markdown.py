@@ -127,6 +127,8 @@ def _chain(chain: ChainCuts | None) -> list[str]:
     if chain is None:
         return []
     lines = [f"- {'**replace**: ' if chain.replaced else ''}{code_span(chain.sentence)}", ""]
+    if chain.pause:
+        lines[-1:] = [f"- {code_span(chain.pause)}", ""]
     if chain.lines:
         why = [line.replace("`", "'") for line in chain.lines]
         lines += ["<details><summary>Why these cuts</summary>", "", "```text", *why, "```", "", "</details>", ""]

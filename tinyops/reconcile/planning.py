@@ -10,6 +10,7 @@ from tinyops.build.trust import find_trust
 from tinyops.errors import UsageError
 from tinyops.manifest.document import Manifest
 from tinyops.plan import NO_WISH, Plan, Released, Wish, make_plan
+from tinyops.reconcile.cut_faults import check_cuts
 from tinyops.reconcile.judging import judge_released, today
 from tinyops.reconcile.rollout.promised import mark_terms, with_rollouts
 from tinyops.reconcile.safety import check_safe, find_override
@@ -22,12 +23,14 @@ OTHER_KEY = "signed with another key, as an override says"
 
 
 def plan_of(world: World, wish: Wish = NO_WISH) -> Plan:
-    """What apply would do. Raises UnsafePlan for what must not happen by accident."""
+    """What apply would do. Raises UnsafePlan for what must not happen by accident, SpecError for cuts that the
+    model does not have."""
     if unknown := sorted(wish.replace - {step.id for step in world.steps}):
         raise UsageError(f"--replace {unknown[0]}: no such step", hint="`tinyops plan --all` lists every step")
     lines = world.repository.project.document.spec.retired
     retired = [line.fleet for line in lines if line.until >= today()]
     released = released_fleets(world.manifest)
+    check_cuts(world.repository)
     check_safe(world, today())
     desired: dict[str, Any] = {name: fleet_json(fleet) for name, fleet in world.fleets.items()}
     _mark_distrusted(world, desired, released)

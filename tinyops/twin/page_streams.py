@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import select
 import socket
 import threading
@@ -29,6 +30,9 @@ class PageStream:
 
     @staticmethod
     def pair() -> PageStream:
+        """Raises ToolError where the Python package is missing."""
+        if importlib.util.find_spec("websockets") is None:
+            raise ToolError("the Python package websockets is not installed", hint=WEBSOCKETS_HINT)
         return PageStream(*socket.socketpair())
 
     def carry(self, request: bytes, page: socket.socket) -> None:
@@ -81,8 +85,6 @@ def _carry_once(protocol: Any, page: socket.socket, stream: socket.socket) -> bo
 
 
 def _protocol() -> Any:
-    try:
-        from websockets.server import ServerProtocol
-    except ImportError as error:
-        raise ToolError("the Python package websockets is not installed", hint=WEBSOCKETS_HINT) from error
+    from websockets.server import ServerProtocol
+
     return ServerProtocol(max_size=MESSAGE_BYTES_MAX)

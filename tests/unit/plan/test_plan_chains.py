@@ -154,3 +154,24 @@ def test_what_parts_proved_together_is_said_and_what_they_did_not() -> None:
     assert ran == "its parts ran together: 64 golden vectors, bit for bit; links carry 4.86 % more than tensors"
     silent = together({"bit_exact": None, "vectors": 0, "not_booted": ["near\n", "far"]})
     assert silent == "its parts never ran together: nothing here boots near , far"
+
+
+def test_parts_that_get_other_firmware_are_named_and_what_that_means() -> None:
+    was = recorded(split_step(), facts([24]))
+    firmware = Step("firmware", "door/near", {"contract": "new"}, {})
+    before = Released(
+        1,
+        {SQUEEZE.id: recorded(SQUEEZE, {}), was.step: was, firmware.id: recorded(Step("firmware", "door/near"), {})},
+        {"door": {}},
+    )
+    steps = (SQUEEZE, split_step(), firmware)
+    plan = make_plan(
+        project="bench", steps=steps, fleets={"door": {"at": 1}}, released=before, bound=BOUND, wish=Wish()
+    )
+    assert action(plan, "firmware:door/near") is Action.UPDATE
+    (found,) = chain_cuts(plan, {"door": fleet()}, {was.step: was}, {})
+    said = "near gets other firmware: the chain is unavailable while it starts; where the contract changes with it"
+    assert said in plan_text(plan, chains=(found,)) and said in plan_comment(PlanFile(plan, chains=(found,)))
+    read = read_plan(json.dumps(PlanFile(plan, chains=(found,)).to_json()).encode())
+    assert read.chains == (found,) and found.firmware == ("near",)
+    assert not cuts(planned(split_step(prefer="ram"), was), None, facts([24])).pause

@@ -10,6 +10,7 @@ import pytest
 from tinyops.boards import Board, load_catalog
 from tinyops.errors import Problem, SpecError
 from tinyops.specs import Repository, load_repository
+from tinyops.specs.squeeze import Variant
 
 PROJECT = """\
 apiVersion: tinyops/v1
@@ -97,7 +98,11 @@ def problems(folder: Path, catalog: Mapping[str, Board], *models: str) -> list[P
         (LAYERS, "{width: 0.5}", ["w0.5"]),  # the first need not be the plain one
         (LAYERS, "int8, {width: [0.5, 0.75], prune_channels: 0.3}", ["int8", "w0.5-c0.3", "w0.75-c0.3"]),
         (LAYERS, "int8, {depth: 0.5}, {per: tensor}", ["int8", "d0.5", "pt"]),
+        (LAYERS, "int8, {activations: int16}, {width: 0.5, activations: int16}", ["int8", "a16", "w0.5-a16"]),
         (CODER, "{width: 0.5, prune_weights: 0.5}", ["w0.5-s0.5"]),
+        (CODER, "{activations: int16}", ["a16"]),
+        (LAYERS, "{weights: [int8, int4, table]}", ["int8", "int4", "table"]),
+        (CODER, "{width: 0.5, weights: int4, per: tensor}", ["w0.5-int4-pt"]),
         (PYTHON, "int8, {width: 0.5}, {prune_channels: 0.5}", ["int8", "w0.5", "c0.5"]),
         (FLAT, "int8, {prune_weights: 0.5}", ["int8", "s0.5"]),
     ],
@@ -122,9 +127,12 @@ def test_what_can_be_made_is_accepted(
         (LAYERS, "int8, {width: [1, 0.25], prune_channels: 0.3}", 57, "are none: no hidden layer has more than 2"),
         (CODER, "{depth: 0.5}", 24, "depth: no layer repeats the shape"),
         (CODER, "{teacher: big}", 26, "an autoencoder learns from windows, not from a teacher's classes"),
+        (LAYERS, "{activations: int16}, {activations: int16}", 38, "a16 is variants[0] already"),
         (LAYERS, "int8, {width: 1.0}", 22, "int8 is variants[0] already"),
         (LAYERS, "{width: 0.5}, {width: [0.5, 0.25]}", 30, "w0.5 is variants[0] already"),
         (LAYERS, "int8, {width: [0.5, 0.5]}", 22, "w0.5 comes of it twice"),
+        (LAYERS, "int8, {weights: int4, quantisation_aware: true}", 38, "weights of int4 are learnt with all of its"),
+        (LAYERS, "int8, {weights: table, activations: int16}", 39, "no kernel of int16 activations looks weights of"),
         (PYTHON, "int8, {depth: 0.5}", 23, "build takes no argument depth"),
         (PYTHON.replace("filters:", "width:"), "int8, {width: 0.5}", 23, "width is among the architecture's args"),
     ],
@@ -147,7 +155,17 @@ def test_lists_that_multiply_too_far_are_counted_and_not_made(tmp_path: Path, ca
     assert found.message == "4,097 variants once lists are spread; there may be 64" and found.line == 10
 
 
-@pytest.mark.parametrize("variant", ["{width: 0.5}", "{per: tensor}", "{quantisation_aware: true}", "{teacher: big}"])
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "{width: 0.5}",
+        "{per: tensor}",
+        "{quantisation_aware: true}",
+        "{activations: int16}",
+        "{weights: int4}",
+        "{teacher: big}",
+    ],
+)
 def test_a_finished_model_has_the_plain_variant_alone(
     tmp_path: Path, catalog: Mapping[str, Board], variant: str
 ) -> None:
@@ -188,3 +206,9 @@ def test_a_smaller_variant_learns_from_the_model_itself(tmp_path: Path, catalog:
 def test_a_teacher_of_the_same_task_is_accepted(tmp_path: Path, catalog: Mapping[str, Board]) -> None:
     repository = load(tmp_path, catalog, spec("int8, {teacher: big}"), spec("int8", name="big"))
     assert repository.models["small"].document.spec.squeeze.all[1].teacher == "big"
+
+
+def test_weights_of_few_values_are_learnt_and_the_plain_ones_change_no_key() -> None:
+    few, plain = Variant(weights="int4"), Variant(weights="int8")
+    assert few.trains and few.settings == {"weights": "int4"}
+    assert plain.settings == {} and not plain.trains and plain.name == "int8"

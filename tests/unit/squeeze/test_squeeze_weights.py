@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from fakes.few_values import network
+from tinyops.errors import ToolError
 from tinyops.graph import Graph, Tensor
-from tinyops.squeeze.weights import weight_facts
+from tinyops.squeeze.weights import check_values, weight_facts
 
 
 def graph(*tensors: Tensor) -> Graph:
@@ -29,3 +32,13 @@ def test_the_entropy_is_what_counts_of_values_say() -> None:
     assert weight_facts(graph(kernel(even, (2, 256))))["entropy_bytes"] == 512  # eight
     sparse = [0] * 384 + even[:128]
     assert weight_facts(graph(kernel(sparse, (2, 256))))["entropy_bytes"] == 164  # h(1/4) and 7 bits of each other
+
+
+def test_weights_that_a_tool_moved_off_their_values_are_noticed() -> None:
+    for kind in ("int4", "table"):
+        check_values(network(few=True), kind)
+        with pytest.raises(
+            ToolError, match=rf"weights of layer t\d have 2\d\d different .*; {kind} has 1[56] at the most"
+        ):
+            check_values(network(few=False), kind)
+    check_values(network(few=False), "int8")

@@ -12,7 +12,7 @@ from tinyops.firmware.templating import comment, render
 
 PROGRAM = "part"
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", f"-D{FLAG}", "-Wall", "-Wextra", "-Werror", "-Wl,--build-id=none", "-Wl,-z,now")
-_APP = ("app", "frame", "health", "image", "kept", "line", "results", "sensing", "try")  # nothing is replaced
+_APP = ("app", "frame", "health", "image", "kept", "line", "loop", "sensing", "try")  # nothing is replaced
 _SMP = ("console", "server", "cbor", "mcumgr", "images", "group")
 _CHAIN = ("changing.c", "part.c", "part.h", "pieces.c", "set.c", "standing.c", "telling.c")  # without slots
 _REPLAY = ("replay.c", "replay.h")  # of port/sim

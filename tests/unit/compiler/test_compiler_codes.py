@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes.tflite import Tflite, dense
+from fakes.few_values import network
+from fakes.tflite import dense
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.distances import window_distance
 from tinyops.compiler.effort import least_of
 from tinyops.compiler.lowered import Scratch
 from tinyops.compiler.lowering import lower_graph
-from tinyops.compiler.ops.coded import CODES, coded_bytes, coded_rows, is_coded
+from tinyops.compiler.ops.coded import CODES, coded_bytes, coded_like, coded_rows, is_coded
+from tinyops.compiler.options import PREFER
 from tinyops.compiler.overlap import overlaps_of
 from tinyops.compiler.variants import choices, flash_bytes
 from tinyops.features import TensorFeatures
@@ -40,26 +42,6 @@ def test_seventeen_values_and_few_weights_stay_as_they_are() -> None:
     assert coded_rows(np.zeros((1, 64), np.int64)) is not None
     assert coded_bytes(np.arange(17).repeat(8).reshape(1, -1)) == 136
     assert coded_bytes(np.zeros((1, 136), np.int64)) == 68 + CODES
-
-
-def network(few: bool) -> Graph:
-    """A convolution, a depthwise one and a dense layer, with weights of fifteen values or of all."""
-    model, rng = Tflite(), np.random.default_rng(2)
-    edge = {"scale": 0.1, "zero_point": -1}
-    steps = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
-
-    def weights(shape: tuple[int, ...], axis: int) -> int:
-        values = rng.integers(-7, 8, shape) * 18 if few else rng.integers(-127, 128, shape)
-        return model.tensor(shape, scale=np.full(shape[axis], 0.004), axis=axis, data=values)
-
-    image = model.tensor((1, 6, 5, 12), **edge)
-    first, second = (model.tensor((1, 6, 5, 12), **edge) for _ in range(2))
-    result = model.tensor((1, 40), scale=0.5)
-    model.operator("CONV_2D", [image, weights((12, 3, 3, 12), 0)], [first], table="Conv2DOptions", **steps)
-    depthwise = {"table": "DepthwiseConv2DOptions", "depthMultiplier": 1, **steps}
-    model.operator("DEPTHWISE_CONV_2D", [first, weights((1, 3, 3, 12), 3)], [second], **depthwise)
-    model.operator("FULLY_CONNECTED", [second, weights((40, 360), 0)], [result], table="FullyConnectedOptions")
-    return parse_graph(model.build([image], [result]), "few" if few else "many")
 
 
 def chosen(graph: Graph, prefer: str, cpu: str = CPU) -> list[bool]:
@@ -110,11 +92,29 @@ def test_avr_reads_no_weights_out_of_ram() -> None:
 
 
 def test_a_convolutions_output_keeps_away_from_all_pixels_that_a_filter_serves() -> None:
-    call = lower_graph(network(few=True), CPU)[0][-1].calls[0]
-    (over,) = overlaps_of(call)
-    assert call.params["pixels"] > 1
-    assert over.distance == window_distance(call.params["window"], call.params["pixels"])
-    assert over.distance >= window_distance(call.params["window"]) + 12 * (call.params["pixels"] - 1)
+    ways = [way.calls[0] for way in lower_graph(network(few=True), CPU)[0] if is_coded(way)]
+    found = [(call.function.removeprefix("tinyops_"), call.params.get("pixels", 8)) for call in ways]
+    assert found == [("conv_2d_coded", 2), ("conv_2d_coded", 8), ("conv_2d_packed_coded", 8)]
+    for call, (_, pixels) in zip(ways, found, strict=True):
+        (over,) = overlaps_of(call)
+        assert over.distance == window_distance(call.params["window"], pixels)
+        assert over.distance >= window_distance(call.params["window"]) + 12 * (pixels - 1)
+
+
+def test_ram_gets_the_way_that_keeps_the_output_over_the_input() -> None:
+    """A convolution that makes as much as it reads, where eight pixels more do not fit."""
+    graph = network(few=True)
+    arenas = {p: compile_model(graph, TensorFeatures(), CompileOptions(cpu="riscv32", prefer=p)).arena for p in PREFER}
+    assert arenas["ram"].bytes < arenas["size"].bytes
+
+
+def test_zeros_between_filters_need_no_place_in_the_table() -> None:
+    """Sixteen values other than zero, and filters that are filled up with zeros: what they are times is zero."""
+    rows = np.random.default_rng(3).choice(np.arange(1, 17), (3, 30))
+    filled = np.pad(rows, ((0, 1), (0, 2)))
+    found = coded_like(rows, filled.reshape(1, -1))
+    assert found is not None and 0 not in found.table
+    assert (decoded(found.codes, found.table, 4, 32)[:3, :30] == rows).all()
 
 
 def test_bounds_of_parts_count_codes() -> None:
@@ -126,4 +126,4 @@ def test_bounds_of_parts_count_codes() -> None:
 def test_generated_code_is_the_same_every_time() -> None:
     options = CompileOptions(cpu=CPU)
     first, second = (compile_model(network(few=True), TensorFeatures(), options).sources for _ in range(2))
-    assert first == second and "kernels/conv_2d_coded.c" in first
+    assert first == second and "kernels/conv_2d_packed_coded.c" in first
