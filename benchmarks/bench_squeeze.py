@@ -1,12 +1,13 @@
 """What a search among variants takes and gives: 13 variants of an example's model on four boards.
 
 python benchmarks/bench_squeeze.py [--example NAME] [--boards NAME ...] [--variants YAML] [--prefer NAME]
+    [--epochs N] [--loss-max SHARE]
 
-Recordings come from the shared data (`../shared/data` or TINYOPS_SHARED_DATA). First the example as it is written:
-plain int8, trained on all of the training side. Then the same specs with variants: `tinyops apply` searches from
-nothing and releases; `tinyops plan` is timed when nothing changed. Variants are chosen on the validation side; accuracy
-here is that of the test side, which no choice has seen. Ratios are of the bytes of a board's model image (its flash)
-and arena (its RAM) to those of plain int8 on that board.
+Recordings come from the shared data (`../shared/data` or TINYOPS_SHARED_DATA). First the example as it is written, but
+for the epochs: plain int8, trained on all of the training side. Then the same specs with variants: `tinyops apply`
+searches from nothing and releases; `tinyops plan` is timed when nothing changed. Variants are
+chosen on the validation side; accuracy here is that of the test side, which no choice has seen. Ratios are of the bytes
+of a board's model image (its flash) and arena (its RAM) to those of plain int8 on that board.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +55,32 @@ def tinyops(root: Path, *arguments: str) -> tuple[str, float]:
     return done.stdout, time.perf_counter() - begin
 
 
-def search_for(root: Path, variants: str, prefer: str) -> None:
-    """The model's spec with variants, that are searched whether that is needed or not."""
+@dataclass(frozen=True)
+class Search:
+    """What is looked for, and where."""
+
+    example: str
+    boards: Sequence[str]
+    variants: str
+    prefer: str
+    loss_max: float
+    epochs: int | None
+
+
+def rewrite(root: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """The model's spec, changed."""
     (path,) = [p for p in (root / "specs").glob("*.yaml") if "kind: Model" in p.read_text()]
     yaml = YAML(typ="safe")
     document = yaml.load(path.read_text())
-    document["spec"]["squeeze"] = {"variants": yaml.load(variants), "search": "always", "prefer": prefer}
+    change(document["spec"])
     yaml.dump(document, path)
+
+
+def search_for(root: Path, wanted: Search) -> None:
+    """The model's spec with variants, that are searched whether that is needed or not."""
+    squeeze = {"search": "always", "prefer": wanted.prefer, "loss_max": wanted.loss_max}
+    variants = YAML(typ="safe").load(wanted.variants)
+    rewrite(root, lambda spec: spec.update(squeeze={"variants": variants, **squeeze}))
 
 
 def released(root: Path, catalog: Any) -> dict[str, Any]:
@@ -95,19 +116,22 @@ def row(board: str, choice: dict[str, Any], records: dict[str, Any], plain: dict
 HEADERS = ("board", "picked", "test", "points", "to alone", "image", "ratio", "arena", "ratio")
 
 
-def measure(example: str, boards: Sequence[str], variants: str, prefer: str, folder: Path) -> None:
-    repository = Repository(example, folder, boards)
+def measure(wanted: Search, folder: Path) -> None:
+    repository = Repository(wanted.example, folder, wanted.boards)
     root = repository.root
+    if wanted.epochs is not None:
+        rewrite(root, lambda spec: spec["training"].update(epochs=wanted.epochs))
     tinyops(root, "keys", "new", "TINYOPS_IMAGE_KEY")
     _, alone_s = tinyops(root, "apply")
     plain = next(r for s, r in released(root, repository.catalog).items() if s.startswith("squeeze:"))
     print(f"int8 alone: {share(plain.facts)} on the test side, {plain.outputs['int8.tflite'].digest}, {alone_s:.0f} s")
-    search_for(root, variants, prefer)
+    search_for(root, wanted)
     _, search_s = tinyops(root, "apply")
     records = released(root, repository.catalog)
     choices = {step.rpartition("/")[2]: r.facts["choice"] for step, r in records.items() if step.startswith("choose:")}
     count = max(len(choice["candidates"]) for choice in choices.values())
-    print(f"search: {count} variants on {len(choices)} boards, prefer {prefer}: {search_s:.0f} s, wanted {SEARCH_S}")
+    what = f"{count} variants on {len(choices)} boards, prefer {wanted.prefer}"
+    print(f"search: {what}: {search_s:.0f} s, wanted {SEARCH_S}")
     plans = [tinyops(root, "plan", "--detailed-exitcode")[1] for _ in range(PLANS)]
     print(f"plan with nothing to do: {min(plans):.2f} s, wanted {PLAN_S:g}")
     table(HEADERS, [row(board, choice, records, plain.facts) for board, choice in choices.items()])
@@ -125,16 +149,21 @@ def main() -> None:
     parser.add_argument("--boards", nargs="+", default=BOARDS, metavar="NAME")
     parser.add_argument("--variants", default=VARIANTS, metavar="YAML")
     parser.add_argument("--prefer", default="balanced", choices=("balanced", "size", "ram", "speed"))
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="of training, of all variants: other than the example's"
+    )
+    parser.add_argument("--loss-max", type=float, default=0.01, metavar="SHARE", help="on the validation side")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the repository there")
     arguments = parser.parse_args()
     heading(f"{arguments.example}: a variant for each board")
-    what = (arguments.example, arguments.boards, arguments.variants, arguments.prefer)
+    of_model = (arguments.prefer, arguments.loss_max, arguments.epochs)
+    wanted = Search(arguments.example, arguments.boards, arguments.variants, *of_model)
     if arguments.keep is not None:
         arguments.keep.mkdir(parents=True)
-        measure(*what, arguments.keep)
+        measure(wanted, arguments.keep)
         return
     with tempfile.TemporaryDirectory(prefix="tinyops-squeeze-") as folder:
-        measure(*what, Path(folder))
+        measure(wanted, Path(folder))
 
 
 if __name__ == "__main__":

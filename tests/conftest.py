@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -10,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from fakes.once import RUN, run_folder
 from tinyops.artifacts import Progress
 from tinyops.documents import events
 from tinyops.fetching import Package, kept
@@ -49,12 +52,36 @@ def fetch_once(fetch: Fetch) -> Fetch:
 
 fetched.fetch_source = fetch_once(fetched.fetch_source)
 
+run_folder()  # named here, before workers are started
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if os.environ[RUN] == str(os.getpid()):  # the run has ended, not a worker of it
+        shutil.rmtree(run_folder(), ignore_errors=True)
+
+
 COUNTING = ("count_faults", "report_faults")  # of fakes.faults
+
+
+# Files that take a minute or more: where files go to workers one by one, none of these must be the last.
+LONG = frozenset(
+    f"test_{name}"
+    for name in (
+        *("e2e_search", "e2e_plan", "e2e_damage", "e2e_fleet", "e2e_killed", "e2e_history", "e2e_exit_codes"),
+        *("train_squeeze", "train_techniques", "twin_boards", "twin_console", "chain_agents", "bench_models"),
+        *("compiler_platforms", "compiler_overlapping_buffers", "compiler_movement", "firmware_makers"),
+    )
+)
+
+
+def rank(item: pytest.Item) -> tuple[bool, bool]:
+    return item.path.stem not in LONG, "e2e" not in item.path.parts
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever counts faults is among the tests that `make faults` runs."""
+    """The longest come first. Whoever counts faults is among the tests that `make faults` runs."""
+    items.sort(key=rank)
     for item in items:
         module = item.getparent(pytest.Module)
         if module is not None and any(hasattr(module.obj, name) for name in COUNTING):

@@ -17,15 +17,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.bluez import StandInBluez, system_bus
 from fakes.chained import layered
 from fakes.part_programs import build_parts
 from fakes.ports import free_port
+from fakes.radio import on_air
+from fakes.uart_radio import BumbleRadio
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.host import HostModel, build_host
+from tinyops.device.part_streams import PartStreams
+from tinyops.device.settings import PartSettings
 from tinyops.features import TensorFeatures
 from tinyops.graph import parse_graph
 from tinyops.link import Frame, Link, Type, encode
 from tinyops.link.parts import PartState, PartType, Unavailable
+from tinyops.link.streams.ble import BleStream
+from tinyops.link.streams.kind import Stream
+from tinyops.link.streams.registry import stream_of
 from tinyops.twin.machine import SocketStream
 
 pytestmark = pytest.mark.build
@@ -33,6 +41,7 @@ pytestmark = pytest.mark.build
 AFTER_MS = 800
 WAIT_S = 20.0
 UNREAD = 12  # states
+ASK_AGAIN_S = 4.0  # a message that does not get through is given up before
 MODEL = layered((64, 600, 96, 5))
 
 
@@ -46,7 +55,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
 class Chain:
     """Two programs: `first` is asked over the bridge of the second, `last` is that one's own line."""
 
-    def __init__(self, stack: contextlib.ExitStack, built: list[tuple[Path, Path]], line: str, upstream: str) -> None:
+    def __init__(
+        self,
+        stack: contextlib.ExitStack,
+        built: list[tuple[Path, Path]],
+        line: str,
+        upstream: str,
+        first: subprocess.Popen | None = None,
+        inherited: tuple[int, ...] = (),
+    ) -> None:
         self.stack, self.built, self.line = stack, built, line
         self.unavailable: list[Unavailable] = []
         self.states = 0
@@ -54,7 +71,7 @@ class Chain:
         ours, theirs = socket.socketpair()
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least: whoever reads nothing is noticed soon
         stack.enter_context(ours)
-        self.first = self.start_first()
+        self.first = first or self.start_first()
         program, model = built[1]
         options = [
             "--upstream",
@@ -64,7 +81,7 @@ class Chain:
             "--bridge",
             f"tcp-listen:127.0.0.1:{bridge}",
         ]
-        self.start([program, "--model", model, *options], theirs.fileno())
+        self.start([program, "--model", model, *options], theirs.fileno(), *inherited)
         theirs.close()
         self.last = Link(SocketStream(ours, "last"), name="last")
         self.last.told = self.hear
@@ -102,8 +119,9 @@ class Chain:
         found: list = []
 
         def is_answered() -> bool:
-            """The first part may hear later than the last that all are ready: then it has no answer, and says so."""
-            if self.unavailable:
+            """The first part may hear later than the last that all are ready: then it has no answer, and says so. What
+            it says may be lost where a link has just come back."""
+            if self.unavailable or time.monotonic() - self.asked_s > ASK_AGAIN_S:
                 self.ask(tensor)
             found.extend(self.last.results())
             return bool(found)
@@ -115,6 +133,7 @@ class Chain:
 
     def ask(self, tensor: np.ndarray) -> None:
         self.unavailable.clear()
+        self.asked_s = time.monotonic()
         self.host.write_input(tensor.tobytes())
         self.host.invoke()
 
@@ -159,6 +178,22 @@ def test_over_a_network_a_part_that_is_gone_is_named_and_comes_back(
         chain.start_first()
         chain.ready()
         chain.answers(whole)
+
+
+def test_who_connects_and_says_nothing_gives_its_place_to_who_comes_next(
+    built: list[tuple[Path, Path]], whole: HostModel
+) -> None:
+    with contextlib.ExitStack() as stack:
+        line, upstream = places("tcp")
+        program, model = built[0]
+        first = subprocess.Popen([program, "--model", model, "--line", line], stdin=subprocess.DEVNULL)
+        stack.callback(lambda: (first.kill(), first.wait()))
+        silent = stack.enter_context(connected(int(upstream.rpartition(":")[2])))
+        chain = Chain(stack, built, line, upstream, first)
+        chain.ready()
+        chain.answers(whole)
+        while silent.recv(4096):
+            pass
 
 
 @contextlib.contextmanager
@@ -257,3 +292,36 @@ def test_who_floods_the_bridge_or_does_not_read_it_holds_nobody_up(reads: bool, 
         before = chain.states
         chain.until(lambda: chain.states >= before + 20)
         assert not chain.unavailable
+
+
+def test_over_bluetooth_that_agents_carry_to_and_from_their_programs(
+    built: list[tuple[Path, Path]], whole: HostModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in of BlueZ on a real bus, and a radio of software; the rest is what agents run."""
+    bluez, said = StandInBluez(), []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(system_bus(tmp_path, monkeypatch))
+        hci = stack.enter_context(on_air(bluez))
+
+        def make(name: str) -> Stream:
+            return stream_of(name) if "serve" in name else BleStream(name.partition(":")[2], lambda: BumbleRadio(hci))
+
+        near = PartStreams(PartSettings("ble-serve:hall"), said.append)
+        far = PartStreams(PartSettings("std", upstream="ble:hall"), said.append, make)
+        stack.callback(near.close)
+        stack.callback(far.close)
+        with near.handed() as inherited:
+            program, model = built[0]
+            command = [program, "--model", model, *near.options, *inherited.options]
+            first = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=inherited.files)
+            stack.callback(lambda: (first.kill(), first.wait()))
+        with far.handed() as inherited:
+            chain = Chain(stack, built, "", inherited.options[1], first, inherited.files)
+        chain.ready()
+        chain.answers(whole)
+        assert near.trouble is None and far.trouble is None
+        bluez.lose()
+        chain.until(lambda: sum("connected" in line for line in said) >= 4)
+        chain.ready()
+        chain.answers(whole)
+    assert any("--upstream ble:hall: lost: hall: the connection is lost" in line for line in said)

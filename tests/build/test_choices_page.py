@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,6 @@ import pytest
 
 from fakes.choices import chosen
 from tinyops.report.choices_page import choices_page
-from tinyops.twin.chromium import open_browser
 
 pytestmark = pytest.mark.build
 pytest.importorskip("playwright.sync_api")
@@ -22,15 +19,13 @@ PICKED = "getComputedStyle(document.querySelector('.picture .picked')).stroke"
 @pytest.mark.parametrize(
     ("scheme", "width", "stroke"), [("light", 1200, "rgb(26, 138, 76)"), ("dark", 390, "rgb(63, 185, 80)")]
 )
-def test_the_page_is_whole(tmp_path: Path, scheme: str, width: int, stroke: str) -> None:
-    if shutil.which("chromium") is None and os.environ.get("CI") != "true":
-        pytest.skip("chromium is not on PATH: run `make setup`")
+def test_the_page_is_whole(chromium: Any, tmp_path: Path, scheme: str, width: int, stroke: str) -> None:
     path = tmp_path / "variants.html"
     path.write_text(choices_page("wearables v3", [chosen()]))
     problems: list[str] = []
     asked: list[str] = []
-    with open_browser("test") as (browser, _):
-        page: Any = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+    with chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
+        page: Any = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text))
         page.on("request", lambda request: asked.append(request.url[:5]))

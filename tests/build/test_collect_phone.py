@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from fakes.collecting import TOKEN, forge
 from fakes.collectors import IMU, request_for
 from tinyops.datasets.take import read_take
 from tinyops.firmware.forms.registry import form_of
-from tinyops.twin.chromium import open_browser
 from tinyops.twin.page_server import PageServer, serving
 
 pytestmark = pytest.mark.build
@@ -31,14 +28,6 @@ MOVE = """async ([count, skipped]) => {
     await new Promise((resolve) => setTimeout(resolve, i === skipped ? 600 : 16));
   }
 }"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if shutil.which("chromium") is None and os.environ.get("CI") != "true":
-        pytest.skip("chromium is not on PATH: run `make setup`")
-    with open_browser("test") as (browser, _):
-        yield browser
 
 
 @pytest.fixture

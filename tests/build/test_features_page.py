@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from tinyops.features.stages import LogMel
 from tinyops.recordings import Recordings
 from tinyops.report.features_page import features_page
 from tinyops.train.preview import About, Wanted, make_preview
-from tinyops.twin.chromium import open_browser
 
 pytestmark = pytest.mark.build
 pytest.importorskip("playwright.sync_api")
@@ -39,13 +36,11 @@ def written(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_the_page_is_whole(tmp_path: Path, scheme: str, width: int) -> None:
-    if shutil.which("chromium") is None and os.environ.get("CI") != "true":
-        pytest.skip("chromium is not on PATH: run `make setup`")
+def test_the_page_is_whole(chromium: Any, tmp_path: Path, scheme: str, width: int) -> None:
     problems: list[str] = []
     asked: list[str] = []
-    with open_browser("test") as (browser, _):
-        page: Any = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+    with chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
+        page: Any = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text))
         page.on("request", lambda request: asked.append(request.url[:5]))

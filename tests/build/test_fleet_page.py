@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +17,6 @@ from tinyops.manifest.report import Health
 from tinyops.reconcile.fleet_status import Status, fleet_statuses, status_json
 from tinyops.reconcile.needs import Looking, needs_of
 from tinyops.report.fleet_page import write_page
-from tinyops.twin.chromium import open_browser
 
 pytestmark = pytest.mark.build
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -33,14 +30,6 @@ HOSTILE = (
     "javascript:window.hacked=1",
     "left \u202etfel\u202c \u2028 \x1b[31mred\x1b[0m",
 )
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if shutil.which("chromium") is None and os.environ.get("CI") != "true":
-        pytest.skip("chromium is not on PATH: run `make setup`")
-    with open_browser("test") as (browser, _):
-        yield browser
 
 
 class Opened:

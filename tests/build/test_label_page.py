@@ -7,8 +7,6 @@ import hashlib
 import http.server
 import io
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,20 +23,11 @@ from fakes.tflite import dense
 from tinyops.datasets.adding import Addition, add_recordings, take_addition
 from tinyops.datasets.editing import edit_index
 from tinyops.datasets.index import IndexEntry, parse_index
-from tinyops.twin.chromium import open_browser
 
 pytestmark = pytest.mark.build
 sync_api = pytest.importorskip("playwright.sync_api")
 ROWS_MAX = 60
 SCREEN = {"width": 1280, "height": 800}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if shutil.which("chromium") is None and os.environ.get("CI") != "true":
-        pytest.skip("chromium is not on PATH: run `make setup`")
-    with open_browser("test") as (browser, _):
-        yield browser
 
 
 class Labelled:

@@ -113,10 +113,10 @@ def test_a_board_that_costs_more_than_its_fleet_allows_holds_the_fleet(bench: Re
     )
     other_weights(bench)
     bench.ok("apply")
-    bench.edit(FLEETS, "flash_bytes_max: 20000", "flash_bytes_max: 3000")
+    bench.edit(FLEETS, "flash_bytes_max: 20000", "flash_bytes_max: 4000")
     done = bench.run("plan")
     assert done.code == 67
-    assert re.search(r"flash_bytes_max: microbit: 1\d,\d{3} bytes of flash, at most 3,000 wanted", done.out)
+    assert re.search(r"flash_bytes_max: microbit: 1\d,\d{3} bytes of flash, at most 4,000 wanted", done.out)
     boards = "    microbit: {gates: {flash_bytes_max: 20000}, sensor"
     bench.edit(FLEETS, "    microbit: {sensor", boards)
     assert bench.run("plan", "--detailed-exitcode").code == 0

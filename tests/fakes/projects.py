@@ -10,11 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from fakes.once import made_once
 
 KEY = "TINYOPS_IMAGE_KEY"
 _LEFT_OUT = ("TINYOPS_", "PIP_", "GITHUB_", "GITLAB_", "CI_", "AWS_", "FSSPEC_")
@@ -254,17 +255,17 @@ def locked(made: Repository) -> Repository:
     return made
 
 
+def release(root: Path, *documents: str) -> None:
+    locked(repository(root, *documents)).ok("apply")
+
+
 @functools.cache
 def applied() -> Repository:
-    """A repository with one release, made once a session; tests work on copies of it.
+    """A repository with one release, made once a run; tests work on copies of it.
 
     Fleet wrist runs a trained model on a microbit and on Linux, desk a finished one on Linux.
     """
-    folder = tempfile.mkdtemp(prefix="tinyops-test-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    made = locked(repository(Path(folder) / "bench", TRAINED, FINISHED, WRIST, DESK))
-    made.ok("apply")
-    return made
+    return Repository(made_once("applied", lambda root: release(root, TRAINED, FINISHED, WRIST, DESK)))
 
 
 WRIST = fleet("wrist", "motion", {"microbit": STREAM, "linux": STREAM})
@@ -274,11 +275,7 @@ DESK = fleet("desk", "tiny", {"linux": STREAM})
 @functools.cache
 def applied_finished() -> Repository:
     """The same without training: fleet desk, a finished model on Linux and on a microbit."""
-    folder = tempfile.mkdtemp(prefix="tinyops-test-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    made = locked(repository(Path(folder) / "bench", FINISHED, BOTH))
-    made.ok("apply")
-    return made
+    return Repository(made_once("applied-finished", lambda root: release(root, FINISHED, BOTH)))
 
 
 BOTH = fleet("desk", "tiny", {"linux": STREAM, "microbit": STREAM})

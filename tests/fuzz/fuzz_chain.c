@@ -8,6 +8,7 @@
  * right, between neighbours that both told its set. */
 #include <string.h>
 
+#include "../runtime/idle_port.h"
 #include "input.h"
 #include "tinyops/chain.h"
 #include "tinyops/little_endian.h"
@@ -48,15 +49,6 @@ static void write_any(void *context, const uint8_t *bytes, uint32_t count) {
   (void)seen;
 }
 static uint32_t now_ms(void *context) { return ((world *)context)->now; }
-static void start_ticks(void *context) { (void)context; }
-static uint32_t ticks(void *context) {
-  (void)context;
-  return 0;
-}
-static void measure(void *context, tinyops_port_memory *memory) {
-  (void)context;
-  *memory = (tinyops_port_memory){0};
-}
 
 static int32_t succeed(void *arena) {
   (void)arena;
@@ -207,9 +199,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   const tinyops_port port = {.context = self,
                              .read_byte = read_line,
                              .write = write_any,
-                             .start_ticks = start_ticks,
-                             .ticks = ticks,
-                             .measure = measure,
+                             .start_ticks = idle_start_ticks,
+                             .ticks = idle_ticks,
+                             .measure = idle_measure,
                              .now_ms = now_ms,
                              .upstream = &upstream};
   const tinyops_app_board board = {.port = &port,

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "idle_port.h"
 #include "tinyops/chain.h"
 #include "tinyops/little_endian.h"
 #include "tinyops/manage.h"
@@ -210,24 +211,6 @@ static uint32_t now_ms(void *context) {
   (void)context;
   return now;
 }
-static void start_ticks(void *context) { (void)context; }
-static uint32_t ticks(void *context) {
-  (void)context;
-  return 0;
-}
-static void measure(void *context, tinyops_port_memory *memory) {
-  (void)context;
-  (void)memory;
-}
-static int32_t start_sensor(void *context, uint32_t rate_millihz) {
-  (void)context;
-  (void)rate_millihz;
-  return 0;
-}
-static uint32_t missed(void *context) {
-  (void)context;
-  return 0;
-}
 static int32_t poll_sensor(void *context, int16_t *values, uint32_t count) {
   board *self = context;
   (void)count;
@@ -242,7 +225,7 @@ static int32_t poll_sensor(void *context, int16_t *values, uint32_t count) {
 }
 
 static const tinyops_port_stream upstream = {read_up, write_up};
-static const tinyops_port_sensor sensor = {start_sensor, poll_sensor, missed};
+static const tinyops_port_sensor sensor = {idle_start_sensor, poll_sensor, idle_missed};
 
 /* The last part's host: the program itself. */
 static void hear(void *context, const uint8_t *bytes, uint32_t count) {
@@ -389,9 +372,9 @@ static void start(uint32_t place, uint32_t set) {
   self->port = (tinyops_port){.context = self,
                               .read_byte = read_byte,
                               .write = place + 1 == parts ? hear : write_bytes,
-                              .start_ticks = start_ticks,
-                              .ticks = ticks,
-                              .measure = measure,
+                              .start_ticks = idle_start_ticks,
+                              .ticks = idle_ticks,
+                              .measure = idle_measure,
                               .now_ms = now_ms,
                               .sensor = place == 0 ? &sensor : NULL,
                               .upstream = place > 0 ? &upstream : NULL};

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def add_lock(parser: argparse.ArgumentParser) -> None:
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="steps that run at once"
+        "--jobs", type=up_to(JOBS_LIMIT), default=os.cpu_count() or 1, metavar="N", help="steps that run at once"
     )
 
 
@@ -68,10 +69,15 @@ def runner_of(arguments: argparse.Namespace) -> Runner:
     return open_runner(arguments.executor, jobs=arguments.jobs, cluster=arguments.cluster)
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= JOBS_LIMIT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {JOBS_LIMIT}")
-    return int(text)
+def up_to(most: int, of: str = "") -> Callable[[str], int]:
+    """What reads a whole number from 1 to `most`; `of` says of what."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number{of and f' of {of}'} from 1 to {most:,}")
+        return int(text)
+
+    return read
 
 
 def repository_root(arguments: argparse.Namespace) -> Path:

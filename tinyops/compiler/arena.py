@@ -4,8 +4,8 @@ The arena holds, each at a multiple of 16 bytes: the features' state and the var
 the features' scratch (free but while a frame is pushed), the inputs side by side, the outputs side by side, scratch of
 kernels, and activations wherever nothing else is live, or over an operator's input as far as its kernel allows.
 
-The window of a model that is fed frames is its input tensor: rows are written there as they come. It is kept as well,
-unless no row of it is in the next window.
+The window of a model that is fed frames is its input tensor: rows are written there as they come. Those that are in the
+next window as well are kept; over the others, the first, activations may lie once the input was read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 
-from tinyops.compiler.feature_code import FeatureMemory, feature_memory, is_used_up
+from tinyops.compiler.feature_code import FeatureMemory, feature_memory, used_bytes
 from tinyops.compiler.lowered import Call, Kernel, Lowered, Place, Read, Write
 from tinyops.compiler.memory import ALIGN_BYTES, Buffer, MemoryPlan, Over, aligned
 from tinyops.compiler.moves import Layout, best_layout, moved_name
@@ -150,10 +150,12 @@ def draw_arena(
     whole = {n: Buffer(n, size, first, last) for n, (size, first, last, _) in groups.items()}
     if VARIABLES in whole:  # they outlive the pushing of frames
         whole[VARIABLES] = replace(whole[VARIABLES], first=PUSH)
-    if not isinstance(features, TensorFeatures) and memory.kept:
-        inputs = whole[INPUTS]
-        last = inputs.last if is_used_up(features) else len(graph.operators)
-        whole[INPUTS] = replace(inputs, first=PUSH, last=max(inputs.last, last))
+    read_until = whole[INPUTS].last
+    is_window = not isinstance(features, TensorFeatures) and memory.kept > 0
+    used = used_bytes(features) if is_window and not isinstance(features, TensorFeatures) else 0
+    if is_window:
+        last = read_until if used >= whole[INPUTS].bytes else len(graph.operators)
+        whole[INPUTS] = replace(whole[INPUTS], first=PUSH, last=last)
     buffers = [*whole.values()]
     for operator, low in zip(graph.operators, lowered, strict=True):
         if low.scratch_bytes:
@@ -164,7 +166,17 @@ def draw_arena(
     if stretch is not None:
         buffers += row_buffers(stretch, len(graph.operators))
         overs += row_overs(stretch, lowered, {b.name: b for b in buffers}, _alone(groups, sizes))
+    if is_window:
+        overs += _over_window(whole[INPUTS], buffers, read_until, used)
     return Drawn(groups, sizes, memory, tuple(buffers), tuple(overs))
+
+
+def _over_window(window: Buffer, buffers: Sequence[Buffer], read_until: int, used: int) -> Iterator[Over]:
+    """What is not there before the window was read may end inside of its first `used` bytes."""
+    for buffer in buffers:
+        if read_until < buffer.first <= window.last:
+            steps = window.last - buffer.first + 1
+            yield Over(buffer.name, window.name, max(buffer.bytes - used, 0), movable=False, steps=steps)
 
 
 def _alone(groups: Mapping[str, _Group], sizes: Mapping[int, int]) -> dict[int, str]:

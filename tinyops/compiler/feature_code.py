@@ -28,9 +28,9 @@ class FeatureMemory:
         return self.window + self.front
 
 
-def is_used_up(features: FrameFeatures) -> bool:
-    """Whether a window has no row in common with the next, so that the model may write over it."""
-    return features.hop_rows >= features.rows
+def used_bytes(features: FrameFeatures) -> int:
+    """Of a window: its first rows, which are not in the next, so that the model may write over them."""
+    return min(features.hop_rows, features.rows) * features.row_values
 
 
 def feature_memory(features: Features) -> FeatureMemory:
@@ -77,7 +77,6 @@ def feature_values(features: Features, tensor: Tensor, state: int, scratch: int)
         "channels": features.channels(tensor.scale),
         "state": state,
         "turns": features.rows > 1,
-        "used_up": is_used_up(features),
         "front": state + WINDOW_STATE_BYTES if staged else None,
         "scratch": scratch,
         "frame_samples": features.frame_samples if isinstance(features, StagedFeatures) else 1,

@@ -17,6 +17,7 @@ from tinyops.device.believing import open_offers, open_store
 from tinyops.device.client import Client
 from tinyops.device.kept_running import LOOK_S, KeptRunning
 from tinyops.device.memory import Memory
+from tinyops.device.part_streams import PartStreams
 from tinyops.device.records import REASON_CHARACTERS_MAX
 from tinyops.device.reports import Credential, Outbox, SealedReport, open_outbox
 from tinyops.device.settings import AgentSettings
@@ -130,7 +131,8 @@ class Agent:
         part = settings.part if not settings.once else None
         if part is not None and part.pipe is not None:
             _make_pipe(Path(part.pipe))
-        self.part = KeptRunning(settings.state, part.options, on_event) if part is not None else None
+        self.part_streams = PartStreams(part, on_event) if part is not None else None
+        self.part = _kept(settings.state, self.part_streams, on_event) if self.part_streams is not None else None
         self._start_part()
         self._warned: tuple[str, ...] = ()
 
@@ -174,9 +176,9 @@ class Agent:
         return halt.wait(max(deadline - time.monotonic(), 0.0))
 
     def _warn(self) -> tuple[str, ...]:
-        """What the offers warn of, and a part's program that does not stay; it is said once, and is in every report."""
-        trouble = self.part.trouble if self.part is not None else None
-        warnings = (*self.offers.warnings(), *([trouble] if trouble else ()))
+        """What the offers warn of, and what of a part does not stay; it is said once, and is in every report."""
+        part = [kept.trouble for kept in (self.part, self.part_streams) if kept is not None]
+        warnings = (*self.offers.warnings(), *(trouble for trouble in part if trouble is not None))
         for warning in warnings:
             if warning not in self._warned:
                 self._on_event(f"warning: {warning}")
@@ -187,6 +189,8 @@ class Agent:
     def close(self) -> None:
         if self.part is not None:
             self.part.close()
+        if self.part_streams is not None:
+            self.part_streams.close()
         if self.outbox is not None:
             self.outbox.close()
 
@@ -236,6 +240,10 @@ def _make_pipe(path: Path) -> None:
     if not path.exists():
         with writing(path):
             os.mkfifo(path, PIPE_MODE)
+
+
+def _kept(state: Path, streams: PartStreams, on_event: Callable[[str], None]) -> KeptRunning:
+    return KeptRunning(state, streams.options, on_event, streams.handed)
 
 
 def _outbox(settings: AgentSettings, on_event: Callable[[str], None]) -> Outbox | None:

@@ -7,26 +7,31 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tinyops.device.transports.registry import transport_of
 from tinyops.device.transports.serial_line import SerialTransport
 from tinyops.documents import Matching, Misplaced, Name, Strict, read, validate
 from tinyops.errors import SpecError, UsageError
+from tinyops.link.streams.registry import stream_of
 
 ADDRESSES_MAX = 10_000
 DAY_S = 86_400
 LISTEN = "127.0.0.1:9110"
+
+
+def _stream(name: str) -> str:
+    """Refuses what names no stream."""
+    try:
+        stream_of(name)
+    except UsageError as error:
+        raise Misplaced((), error.message, hint=error.hint) from None
+    return name
+
+
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=30 * DAY_S)]
 Place: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
-Stream: TypeAlias = Annotated[
-    str,
-    Matching(
-        r"^((tcp|tcp-listen|udp|udp-listen):[^\s]+:[0-9]{1,5}|/[^\s]+)$",
-        "a stream is tcp:HOST:PORT, tcp-listen:ADDRESS:PORT, udp:…, udp-listen:… or /dev/NAME[@BAUD]",
-        max_length=255,
-    ),
-]
+Stream: TypeAlias = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_stream)]
 DeviceName: TypeAlias = Annotated[
     str,
     Matching(
@@ -67,8 +72,9 @@ class ReportsSpec(Strict):
 
 
 class PartSpec(Strict):
-    """The program of a part of a chain, which the agent runs, and its streams: `tcp:HOST:PORT`,
-    `tcp-listen:ADDRESS:PORT`, `udp:…`, `udp-listen:…` or a serial device (docs/split.md)."""
+    """The program of a part of a chain, which the agent runs, and its streams: a serial device, `tcp:HOST:PORT`,
+    `tcp-listen:ADDRESS:PORT`, `udp:…`, `udp-listen:…`, `ble:NAME`, `ble-serve:NAME` or `ws-listen:…` (docs/split.md).
+    """
 
     line: Stream = Field(description="Leads to the part after; the last part's results come out of it.")
     upstream: Stream | None = Field(default=None, description="Leads to the part before; the first part has none.")

@@ -13,11 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from tinyops.device.chained import ChainMarks
+from tinyops.device.part_streams import Inherited
 from tinyops.process import kill_group
 
 LOOK_S = 0.2
@@ -80,9 +82,17 @@ class KeptRunning:
     what the newest trial came to: who stands and goes on for a minute works, who ends three times before does not.
     """
 
-    def __init__(self, state: Path, options: Sequence[str], on_event: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        state: Path,
+        options: Sequence[str],
+        on_event: Callable[[str], None],
+        hand: Callable[[], AbstractContextManager[Inherited]] = lambda: contextlib.nullcontext(Inherited()),
+    ) -> None:
+        """`hand` gives what one start inherits."""
         folder = (state / SLOTS).resolve()
         self._options = ("--slots", str(folder), *options)
+        self._hand = hand
         self._marks = ChainMarks(folder)
         self._on_event = on_event
         self._wanted: Started | None = None
@@ -144,17 +154,8 @@ class KeptRunning:
         """Until it ends: how it did. None: it was ended, as something else is wanted."""
         self._said = ""
         self._marks.expect()
-        command = [sys.executable, "-I", "-c", _WITH_PARENT, str(os.getpid()), str(wanted.program), *self._options]
         try:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
+            child = self._start(wanted)
         except OSError as error:
             return f"cannot be started: {error.strerror}"
         assert child.stderr is not None
@@ -177,6 +178,21 @@ class KeptRunning:
             return f"has not told its state within {STANDS_WITHIN_S:g} s" if is_late else None
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         return f"{how}: {self._said}" if self._said else how
+
+    def _start(self, wanted: Started) -> subprocess.Popen[str]:
+        """Raises OSError."""
+        command = [sys.executable, "-I", "-c", _WITH_PARENT, str(os.getpid()), str(wanted.program), *self._options]
+        with self._hand() as inherited:
+            return subprocess.Popen(
+                [*command, *inherited.options],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                pass_fds=inherited.files,
+            )
 
     def _is_late(self, wanted: Started, ran_s: float) -> bool:
         """Whether a program on trial that runs on has still not said that it stands; who does for long works."""

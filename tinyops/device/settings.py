@@ -13,7 +13,7 @@ from tinyops.manifest.fields import DeviceName, Name
 
 @dataclass(frozen=True)
 class PartSettings:
-    """How the program of a part of a chain is connected, in its own words (runtime/port/part/stream.h); `pipe` is where
+    """How the program of a part of a chain is connected: streams as tinyops/link/streams names them; `pipe` is where
     another program writes the frames of a first part's sensor."""
 
     line: str
@@ -22,10 +22,10 @@ class PartSettings:
     pipe: str | None = None
 
     @property
-    def options(self) -> tuple[str, ...]:
-        streams = {"--line": self.line, "--upstream": self.upstream, "--bridge": self.bridge}
-        named = {**streams, "--pipe": self.pipe}
-        return tuple(word for name, value in named.items() if value is not None for word in (name, value))
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """The options of the program that are streams, each with its own."""
+        named = {"--line": self.line, "--upstream": self.upstream, "--bridge": self.bridge}
+        return tuple((option, name) for option, name in named.items() if name is not None)
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,6 @@ def test_a_part_wants_a_chain_and_streams() -> None:
     first = {"line": "tcp-listen:0.0.0.0:7600", "pipe": "frames"}
     with pytest.raises(ValueError, match="takes its frames itself"):
         DeviceSpec.model_validate({"fleet": "door", "board": "far", "chain": "d", "part": first, "replay": "walk.csv"})
-    for wrong in ("std", "tcp:host", "fd:3", "--slots", "tcp:a b:1", "dev/ttyACM0"):
-        with pytest.raises(ValueError, match="a stream is"):
+    for wrong in ("std", "tcp:host", "fd:3", "--slots", "tcp:a b:1", "dev/ttyACM0", "ble:", "ble-serve:" + "x" * 27):
+        with pytest.raises(ValueError, match=r"serial device|not HOST:PORT|no stream begins|name"):
             DeviceSpec.model_validate({"fleet": "door", "board": "far", "chain": "d-1", "part": {"line": wrong}})

@@ -15,7 +15,7 @@ from tinyops.link.streams.ble import BleStream
 from tinyops.link.streams.ble_serve import BleServeStream
 
 NAME = "hall"
-BYTES = bytes(range(256)) * 60
+BYTES = b"".join(number.to_bytes(3, "big") for number in range(5000))
 
 
 @pytest.fixture

@@ -149,6 +149,13 @@ def test_a_chain_that_stays_is_not_shown() -> None:
     assert bool(shown) is not bool(kept)
 
 
+def test_what_parts_proved_together_is_said_and_what_they_did_not() -> None:
+    ran = together({"bit_exact": True, "vectors": 64, "overhead": 4.861})
+    assert ran == "its parts ran together: 64 golden vectors, bit for bit; links carry 4.86 % more than tensors"
+    silent = together({"bit_exact": None, "vectors": 0, "not_booted": ["near\n", "far"]})
+    assert silent == "its parts never ran together: nothing here boots near , far"
+
+
 def test_parts_that_get_other_firmware_are_named_and_what_that_means() -> None:
     was = recorded(split_step(), facts([24]))
     firmware = Step("firmware", "door/near", {"contract": "new"}, {})
@@ -168,10 +175,3 @@ def test_parts_that_get_other_firmware_are_named_and_what_that_means() -> None:
     read = read_plan(json.dumps(PlanFile(plan, chains=(found,)).to_json()).encode())
     assert read.chains == (found,) and found.firmware == ("near",)
     assert not cuts(planned(split_step(prefer="ram"), was), None, facts([24])).pause
-
-
-def test_what_parts_proved_together_is_said_and_what_they_did_not() -> None:
-    ran = together({"bit_exact": True, "vectors": 64, "overhead": 4.861})
-    assert ran == "its parts ran together: 64 golden vectors, bit for bit; links carry 4.86 % more than tensors"
-    silent = together({"bit_exact": None, "vectors": 0, "not_booted": ["near\n", "far"]})
-    assert silent == "its parts never ran together: nothing here boots near , far"

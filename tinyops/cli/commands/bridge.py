@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    from tinyops.link.streams.joint import Joint
+    from tinyops.link.streams.joint import Joint, event_text
     from tinyops.link.streams.kind import Wishes
     from tinyops.link.streams.registry import check_apart, kind_of, stream_of
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         if output.json:
             output.item(lambda: _event_json(event), "")
         else:
-            output.note(_event_text(event))
+            output.note(event_text(event))
 
     joint = Joint(one, other, tell)
     try:
@@ -82,14 +82,6 @@ async def _until_signalled(joint: Joint, idle_s: float | None) -> None:
         loop.remove_signal_handler(signal.SIGTERM)
     if not task.cancelled():
         task.result()
-
-
-def _event_text(event: Event) -> str:
-    if event.what == "connected":
-        return f"{event.stream}: connected: {event.peer}"
-    if event.what == "waits":
-        return f"{event.stream}: {event.why}; it is tried again"
-    return f"{event.stream}: lost: {event.peer}: {event.why} ({event.received:,} bytes from it, {event.sent:,} to it)"
 
 
 def _event_json(event: Event) -> JsonObject:

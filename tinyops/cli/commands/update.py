@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyops.cli.arguments import add_repository
+from tinyops.cli.arguments import add_repository, up_to
 from tinyops.cli.output import Output
 from tinyops.errors import ToolError, UsageError
 
@@ -46,8 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--anyway", action="store_true", help="also send what this computer sees that the device will refuse"
     )
-    parser.add_argument("--jobs", type=_positive, default=JOBS, metavar="N", help="devices at once (default 16)")
-    parser.add_argument("--timeout", type=_seconds, default=3600, metavar="S", help="seconds for one device in all")
+    parser.add_argument(
+        "--jobs", type=up_to(DEVICES_MAX), default=JOBS, metavar="N", help="devices at once (default 16)"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=up_to(TIMEOUT_MAX_S, "seconds"),
+        default=3600,
+        metavar="S",
+        help="seconds for one device in all",
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -187,15 +195,3 @@ def _json(outcome: Outcome) -> JsonObject:
             "exit_code": int(error.exit_code),
         },
     }
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= DEVICES_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {DEVICES_MAX}")
-    return int(text)
-
-
-def _seconds(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= TIMEOUT_MAX_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 1 to {TIMEOUT_MAX_S:,}")
-    return int(text)

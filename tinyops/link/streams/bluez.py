@@ -59,9 +59,14 @@ class UartService:
         except (OSError, self._dbus.errors.DBusFastError) as error:
             raise ToolError(f"this machine has no Bluetooth that works: {said(error)}", hint=NO_RADIO_HINT) from error
         bus.add_message_handler(self._handle)
-        self._adapter = await self._adapter_that_is_on()
-        await self._ask(self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", [ROOT, {}])
-        await self._ask(self._adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", [ADVERTISED, {}])
+        try:
+            self._adapter = await self._adapter_that_is_on()
+            await self._ask(self._adapter, GATT_MANAGER, "RegisterApplication", "oa{sv}", [ROOT, {}])
+            await self._ask(self._adapter, ADVERTISING_MANAGER, "RegisterAdvertisement", "oa{sv}", [ADVERTISED, {}])
+        except ToolError:
+            self._bus.disconnect()
+            self._bus = None
+            raise
 
     @property
     def is_served(self) -> bool:

@@ -38,6 +38,15 @@ class Event:
 Tell: TypeAlias = Callable[[Event], None]
 
 
+def event_text(event: Event) -> str:
+    """For people."""
+    if event.what == "connected":
+        return f"{event.stream}: connected: {event.peer}"
+    if event.what == "waits":
+        return f"{event.stream}: {event.why}; it is tried again"
+    return f"{event.stream}: lost: {event.peer}: {event.why} ({event.received:,} bytes from it, {event.sent:,} to it)"
+
+
 @dataclass
 class Counts:
     """Of one stream, since it was joined. `dropped`: nobody was there to take them."""
@@ -51,15 +60,20 @@ class Counts:
 class Joint:
     """`run` joins them until it is cancelled, or until neither has brought a byte for `idle_s`."""
 
-    def __init__(self, one: Stream, other: Stream, tell: Tell, *, stall_s: float = STALL_S) -> None:
-        self.one, self.other = _End(one, tell, stall_s), _End(other, tell, stall_s)
+    def __init__(
+        self, one: Stream, other: Stream, tell: Tell, *, stall_s: float = STALL_S, patient: bool = False
+    ) -> None:
+        """`patient`: what cannot be opened is tried again, too."""
+        self._patient = patient
+        self.one, self.other = _End(one, tell, stall_s, patient), _End(other, tell, stall_s, patient)
         self.ends = (self.one, self.other)
 
     async def run(self, idle_s: float | None = None) -> None:
         """Raises ToolError when a stream cannot be opened, or tried again in vain."""
         try:
-            for end in self.ends:
-                await end.stream.open()
+            if not self._patient:
+                for end in self.ends:
+                    await end.open()
             async with asyncio.TaskGroup() as tasks:
                 kept = [tasks.create_task(self.one.keep(self.other)), tasks.create_task(self.other.keep(self.one))]
                 if idle_s is not None:
@@ -80,22 +94,30 @@ class Joint:
 class _End:
     """One stream, and whoever is there."""
 
-    def __init__(self, stream: Stream, tell: Tell, stall_s: float) -> None:
+    def __init__(self, stream: Stream, tell: Tell, stall_s: float, patient: bool) -> None:
         self.stream, self.counts = stream, Counts()
         self.heard = time.monotonic()
-        self._tell, self._stall_s = tell, stall_s
+        self._tell, self._stall_s, self._patient = tell, stall_s, patient
+        self._is_open = False
         self._connection: Connection | None = None
         self._sent = 0  # of this connection
         self._given_up = ""
+
+    async def open(self) -> None:
+        """Once. Raises ToolError."""
+        if not self._is_open:
+            await self.stream.open()
+            self._is_open = True
 
     async def keep(self, other: _End) -> None:
         """One connection after another. What was there once may come back, whatever keeps it away."""
         said, delay_s = "", FIRST_DELAY_S
         while True:
             try:
+                await self.open()
                 connection = await self.stream.connection()
             except ToolError as error:
-                if not isinstance(error, LinkClosed) and not self.counts.connections:
+                if not (isinstance(error, LinkClosed) or self.counts.connections or self._patient):
                     raise
                 if error.message != said:
                     said = error.message
@@ -103,8 +125,10 @@ class _End:
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, LONGEST_DELAY_S)
             else:
-                said, delay_s = "", FIRST_DELAY_S
+                said, delay_s, began = "", FIRST_DELAY_S, time.monotonic()
                 await self._carry(connection, other)
+                if time.monotonic() - began < FIRST_DELAY_S:  # who lets others in, and ends it, again and again
+                    await asyncio.sleep(FIRST_DELAY_S)
 
     async def _carry(self, connection: Connection, other: _End) -> None:
         self._connection, self._sent, self._given_up, received, why = connection, 0, "", 0, ""

@@ -68,9 +68,10 @@ int32_t tinyops_window_prepare(const tinyops_window_params *p, tinyops_window_st
 }
 
 void tinyops_window_use_up(const tinyops_window_params *p, tinyops_window_state *state) {
+  const int32_t all = p->window_frames, hop = p->hop_frames < all ? p->hop_frames : all;
   state->complete = 0;
-  /* All rows are to be new, however late this one was looked at. */
-  if (state->until_due < p->window_frames) {
-    state->until_due = p->window_frames;
+  /* The rows that are gone are to be new, however late this window was looked at. */
+  if (state->until_due < hop) {
+    state->until_due = hop;
   }
 }

@@ -100,9 +100,8 @@ static int open_socket(stream *self, int listens) {
 
 /* Takes whoever waits in the system's queue. */
 static void accept_one(stream *self, uint64_t now_us) {
-  const int file = accept(self->listening, NULL, NULL);
+  const int file = machine_accept(self->listening);
   if (file >= 0) {
-    machine_never_block(file);
     notice_death(file);
     forget(self); /* who was there was silent */
     self->in = self->out = file;

@@ -68,8 +68,8 @@ typedef int32_t (*tinyops_model_init_fn)(void *arena);
  * all of the arena that is not kept: read the output before the next push, and call no entry point
  * while another runs. */
 typedef int32_t (*tinyops_model_push_fn)(void *arena, const int16_t *frame);
-/* Makes the newest window the input tensor; invoke comes before the next push. A window that has
- * nothing in common with the next is used up by invoke. */
+/* Makes the newest window the input tensor; invoke, which uses it up, comes before the next push.
+ */
 typedef int32_t (*tinyops_model_prepare_fn)(void *arena);
 /* Runs the model on the input tensor, which is not preserved. Where rows are streamed,
  * takes the row at input_offset, unless all have come, and runs the model as far as that goes. */

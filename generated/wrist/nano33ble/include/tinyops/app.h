@@ -139,6 +139,8 @@ void tinyops_app_health(const tinyops_app *app, tinyops_health *health);
 void tinyops_app_keep_image(const tinyops_app *app);
 /* Takes one byte of the line, to the link or to SMP. */
 tinyops_arrival tinyops_app_take(tinyops_app *app, uint8_t byte);
+/* Answers the frame that lies whole in the decoder. */
+void tinyops_app_serve(tinyops_app *app);
 /* Counts an inference whose outputs lie in the arena. */
 void tinyops_app_count(tinyops_app *app);
 /* Begins to sample, where there is a sensor and a model that takes its frames. */
@@ -158,8 +160,6 @@ static inline int32_t tinyops_app_is_midway(const tinyops_app *app) {
 /* Runs the model on what was pushed and acts on the result: reports it, shows it. Returns
  * TINYOPS_OK or the model's negative number. */
 int32_t tinyops_app_infer(tinyops_app *app);
-/* Ends what the port's start_ticks began, and keeps the cycles. Returns the ticks. */
-uint32_t tinyops_app_stop(tinyops_app *app);
 /* The index of the largest of the model's int8 outputs, the first among equals. */
 uint32_t tinyops_app_best(const tinyops_app *app);
 

@@ -6,7 +6,7 @@
 #endif
 #include "tinyops/little_endian.h"
 
-enum { TYPE_AT = 0, SEQUENCE_AT = 1, PAYLOAD_AT = 2, POLL_BYTES = 512 };
+enum { TYPE_AT = 0, SEQUENCE_AT = 1, PAYLOAD_AT = 2 };
 
 /* A request as it lies in the decoder. */
 typedef struct {
@@ -21,6 +21,8 @@ static void copy(uint8_t *to, const uint8_t *from, uint32_t count) {
     to[i] = from[i];
   }
 }
+
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static uint8_t *payload_of(tinyops_app *app) { return app->reply + PAYLOAD_AT; }
 
@@ -85,6 +87,94 @@ static void say_hello(tinyops_app *app, const request *asked) {
   uint32_t name = append_name(out + TINYOPS_LINK_HELLO_REPLY_SIZE, app->board->name);
   answer(app, asked, TINYOPS_LINK_HELLO_REPLY_SIZE + name);
 }
+
+uint32_t tinyops_app_best(const tinyops_app *app) {
+  const uint8_t *outputs = output_of(app);
+  uint32_t best = 0;
+  for (uint32_t i = 1; i < app->model.header->output_bytes; i++) {
+    if ((int8_t)outputs[i] > (int8_t)outputs[best]) {
+      best = i;
+    }
+  }
+  return best;
+}
+
+/* The report goes over the line and, without its framing, over the network. */
+static void report_result(tinyops_app *app, uint32_t ticks, uint32_t best) {
+  const tinyops_port *port = app->board->port;
+  uint32_t outputs = app->model.header->output_bytes;
+  uint32_t sent = smaller(outputs, TINYOPS_LINK_DATA_MAX);
+  uint8_t *out = payload_of(app);
+  tinyops_put32(out + TINYOPS_LINK_RESULT_REPLY_INDEX_AT, app->result_index);
+  tinyops_put32(out + TINYOPS_LINK_RESULT_REPLY_TICKS_AT, ticks);
+  tinyops_put16(out + TINYOPS_LINK_RESULT_REPLY_BEST_AT, best);
+  tinyops_put16(out + TINYOPS_LINK_RESULT_REPLY_OUTPUTS_AT, smaller(outputs, UINT16_MAX));
+  copy(out + TINYOPS_LINK_RESULT_REPLY_SIZE, output_of(app), sent);
+  send(app, TINYOPS_LINK_RESULT, app->result_index, TINYOPS_LINK_RESULT_REPLY_SIZE + sent);
+  if (port->network != 0) {
+    (void)port->network->send(port->context, app->reply,
+                              PAYLOAD_AT + TINYOPS_LINK_RESULT_REPLY_SIZE + sent);
+  }
+}
+
+static void act(tinyops_app *app, uint32_t ticks) {
+  const tinyops_port *port = app->board->port;
+  const uint32_t best = tinyops_app_best(app);
+  report_result(app, ticks, best);
+  if (port->show != 0) {
+    port->show(port->context, best, (const int8_t *)output_of(app),
+               app->model.header->output_bytes);
+  }
+}
+
+/* Ends what start_ticks began. Returns the ticks. */
+static uint32_t stop(tinyops_app *app) {
+  const tinyops_port *port = app->board->port;
+  app->cycles = port->cycle_bits > 0 ? port->cycles(port->context) : 0;
+  return port->ticks(port->context);
+}
+
+static int32_t conclude(tinyops_app *app, int32_t status) {
+  uint32_t ticks = stop(app);
+#if defined(TINYOPS_PART)
+  if (status == TINYOPS_OK && tinyops_part_gives(app) != 0) {
+    app->inferences++;
+    return status;
+  }
+#endif
+  if (status == TINYOPS_OK) {
+    act(app, ticks);
+    tinyops_app_count(app);
+    app->result_index++;
+  }
+  return status;
+}
+
+int32_t tinyops_app_infer(tinyops_app *app) {
+#if defined(TINYOPS_PART)
+  if (tinyops_part_refuses(app) != 0) {
+    return TINYOPS_OK;
+  }
+#endif
+  const tinyops_port *port = app->board->port;
+  port->start_ticks(port->context);
+  int32_t status = app->model.prepare(app->board->arena);
+  if (status == TINYOPS_OK) {
+#if defined(TINYOPS_PART)
+    tinyops_part_hold(app);
+#endif
+    status = app->model.invoke(app->board->arena);
+  }
+  return conclude(app, status);
+}
+
+#if defined(TINYOPS_PART)
+int32_t tinyops_app_infer_part(tinyops_app *app) {
+  const tinyops_port *port = app->board->port;
+  port->start_ticks(port->context);
+  return conclude(app, app->model.invoke(app->board->arena));
+}
+#endif
 
 /* Takes the values of a piece; TINYOPS_DUE when the frame is whole. */
 static int32_t gather(tinyops_app *app, const request *asked) {
@@ -177,7 +267,7 @@ static void invoke(tinyops_app *app, const request *asked) {
 #endif
   port->start_ticks(port->context);
   int32_t status = app->model.invoke(app->board->arena);
-  uint32_t ticks = tinyops_app_stop(app);
+  uint32_t ticks = stop(app);
   if (status != TINYOPS_OK && status != TINYOPS_MORE) {
     refuse(app, asked, status);
     return;
@@ -272,21 +362,7 @@ static void serve(tinyops_app *app, const request *asked) {
   }
 }
 
-int32_t tinyops_app_init(tinyops_app *app, const tinyops_app_board *board) {
-  *app = (tinyops_app){.board = board};
-  app->reset_cause = tinyops_kept_start(board->port);
-  app->slot = board->slot;
-  app->slot_bytes = board->slot_bytes;
-  if (board->updates != 0) {
-    board->updates->boot(app);
-  } else {
-    tinyops_app_load(app);
-  }
-  tinyops_app_start_sensing(app);
-  return app->state;
-}
-
-static void serve_frame(tinyops_app *app) {
+void tinyops_app_serve(tinyops_app *app) {
   const uint8_t *frame = app->decoder.frame;
 #if defined(TINYOPS_PART)
   if (tinyops_part_take(app, frame, app->frame_bytes) != 0) {
@@ -296,37 +372,4 @@ static void serve_frame(tinyops_app *app) {
   const request asked = {frame[TYPE_AT], frame[SEQUENCE_AT], frame + PAYLOAD_AT,
                          app->frame_bytes - PAYLOAD_AT};
   serve(app, &asked);
-}
-
-static int32_t poll_line(tinyops_app *app) {
-  const tinyops_port *port = app->board->port;
-  for (uint32_t taken = 0; taken < POLL_BYTES; taken++) {
-    int32_t byte = port->read_byte(port->context);
-    if (byte == TINYOPS_PORT_NO_BYTE) {
-      return taken > 0;
-    }
-    switch (tinyops_app_take(app, (uint8_t)byte)) {
-      case TINYOPS_ARRIVED_FRAME:
-        serve_frame(app);
-        return 1;
-      case TINYOPS_ARRIVED_MESSAGE:
-        tinyops_smp_serve(app->board->smp);
-        return 1;
-      default:
-        break;
-    }
-  }
-  return 1;
-}
-
-int32_t tinyops_app_poll(tinyops_app *app) {
-  const tinyops_port *port = app->board->port;
-  if (port->feed_watchdog != 0) {
-    port->feed_watchdog(port->context);
-  }
-  if (app->board->updates != 0) {
-    app->board->updates->swap(app);
-  }
-  const int32_t sensed = tinyops_app_sense(app);
-  return poll_line(app) != 0 || sensed != 0;
 }

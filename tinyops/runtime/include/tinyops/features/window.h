@@ -63,8 +63,8 @@ TINYOPS_INTERNAL int32_t tinyops_window_count(const tinyops_window_params *p,
 TINYOPS_INTERNAL int32_t tinyops_window_prepare(const tinyops_window_params *p,
                                                 tinyops_window_state *state, int8_t *window);
 
-/* Forgets the window, over which the model has written: no inference is due before it is all new.
- */
+/* The model may have written over the rows that are not in the next window: none is due before they
+ * are new. */
 TINYOPS_INTERNAL void tinyops_window_use_up(const tinyops_window_params *p,
                                             tinyops_window_state *state);
 
