@@ -28,8 +28,8 @@ from tinyops.compiler.host import build_host
 from tinyops.features import TensorFeatures
 from tinyops.firmware.chained import ChainPlace
 from tinyops.graph import parse_graph
-from tinyops.link import Link, LinkTimeout, Refused, Tensor
-from tinyops.link.parts import PartState
+from tinyops.link import Decoder, Link, LinkTimeout, Refused, Tensor
+from tinyops.link.parts import PartState, PartType
 from tinyops.link.smp import BoardManager, Garbled
 from tinyops.manifest.keys import SigningKey
 from tinyops.split.document import read_part
@@ -146,7 +146,7 @@ class Chain:
                 RunningPart("far", far, None),  # type: ignore[arg-type]
             ]
             self.link = ChainLink(parts)
-            self.bridge = stack.enter_context(connected(port))
+            self.bridge, self.decoder = stack.enter_context(connected(port)), Decoder()
             self.manager = BoardManager(SocketStream(self.bridge, "bridge"), name="bridge", timeout_s=5.0)
             yield self
 
@@ -175,6 +175,15 @@ class Chain:
     def wait_set(self, name: str) -> None:
         wanted = self.built.sets[name].set
         self.link.wait_state(lambda told: told.running.hex() == wanted and told.state == 0, WAIT_S)
+
+    def bridged(self) -> set[int]:
+        """Which frames of the board passed the bridge since they were asked for last."""
+        found: set[int] = set()
+        self.bridge.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            while data := self.bridge.recv(4096):
+                found |= {frame.type for frame in self.decoder.feed(data)}
+        return found
 
     def give_linux(self, name: str) -> None:
         for side, model in (("near", self.built.sets[name].near), ("far", self.built.sets[name].far)):
@@ -231,8 +240,10 @@ def test_a_chain_over_pins_and_the_air_gives_what_the_whole_model_gives(
         assert max(chain.central.packets) <= fits and sum(chain.central.packets) > 3 * 50
         assert (tmp_path / "air.told").read_text() == "w-1\n"  # found by the device's name
         # who is connected over the air has the line: the cable is silent, and back when nobody is
+        chain.bridged()
         with pytest.raises(LinkTimeout):
             Link(SocketStream(chain.cable, "cable"), name="cable", timeout_s=0.5).hello()
+        assert chain.bridged() <= {PartType.STATE}, "nor is a cable's request answered in the air"
 
 
 def test_who_is_gone_from_the_air_is_lost_and_comes_back(built: Built, tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def beside(
         open_twin(part.board, part.spec, own, lock=part.lock) as first,
         contextlib.closing(
             Joint(lambda: first.line, lambda: line or stream.ours, Terms(), seed=3, with_probe=True)
-        ) as joint,  # type: ignore[union-attr]
+        ) as joint,
         contextlib.closing(context),
     ):
         phone = Phone(context, server, site, joint)
@@ -431,6 +431,21 @@ def test_a_browser_without_such_a_way_says_so(
         phone.open()
         assert phone.text("complaint").startswith(f"This browser has no Web {name.title()}")
         assert phone.page.is_disabled("#connect") and phone.text("state") == "Waiting for its chain"
+
+
+def test_a_part_that_takes_its_thread_along_begins_again(phone: Phone, released: Released) -> None:
+    phone.open().connect().stands()
+    phone.infer(released.first)
+    phone.page.evaluate(
+        """async () => {
+          const { board } = await import(new URL("./chain_board.js", location.href).href);
+          board.thread.end("hangs");
+        }"""
+    )
+    phone.says("events", "it begins again")
+    assert phone.text("class") == "unavailable" and phone.text("faults") == "1"
+    phone.infer(released.first, 1)
+    assert phone.text("faults") == "1" and phone.problems == []
 
 
 def test_a_page_that_is_loaded_again_is_back_in_its_chain(phone: Phone, released: Released) -> None:

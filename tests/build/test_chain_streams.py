@@ -41,6 +41,7 @@ pytestmark = pytest.mark.build
 AFTER_MS = 800
 WAIT_S = 20.0
 UNREAD = 12  # states
+ASK_AGAIN_S = 4.0  # a message that does not get through is given up before
 MODEL = layered((64, 600, 96, 5))
 
 
@@ -118,8 +119,9 @@ class Chain:
         found: list = []
 
         def is_answered() -> bool:
-            """The first part may hear later than the last that all are ready: then it has no answer, and says so."""
-            if self.unavailable:
+            """The first part may hear later than the last that all are ready: then it has no answer, and says so. What
+            it says may be lost where a link has just come back."""
+            if self.unavailable or time.monotonic() - self.asked_s > ASK_AGAIN_S:
                 self.ask(tensor)
             found.extend(self.last.results())
             return bool(found)
@@ -131,6 +133,7 @@ class Chain:
 
     def ask(self, tensor: np.ndarray) -> None:
         self.unavailable.clear()
+        self.asked_s = time.monotonic()
         self.host.write_input(tensor.tobytes())
         self.host.invoke()
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.build
 
 LIMIT_MS = 2000
 CUT = "  split: {{cuts: {}}}\n  on_part_lost: {{act: report-unavailable, after_ms: {}}}\n"
+RADIO = "  split: {minimise: radio}\n  on_part_lost: {act: report-unavailable, after_ms: 2000}\n"
 AT_ONCE = Terms()
 HARD = Terms(loss=0.2, duplicated=0.1, reordered=0.1, damaged=0.05)
 WAIT_S, SHORT_S, APPLY_S = 30.0, 3.0, 600
@@ -42,10 +43,12 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Chains:
         chain_document(name, "layers", *boards, more=CUT.format(cuts, LIMIT_MS))
         for name, (boards, cuts) in fleets.items()
     ]
+    lossy = "kind: ble, loss: 0.05"
+    documents.append(chain_document("radio", "layers", "linux", "raspberrypi4", link=lossy, more=RADIO))
     bench = repository_of(tmp_path_factory.mktemp("chains") / "bench", {"layers": layered()}, *documents)
     done = bench.run("apply", timeout_s=APPLY_S)
     assert done.code == 0, done.out + done.err
-    return {name: parts_of(bench, name) for name in fleets}
+    return {name: parts_of(bench, name) for name in (*fleets, "radio")}
 
 
 @contextlib.contextmanager
@@ -172,3 +175,13 @@ def test_swapped_boards_give_no_answer_and_are_named(chains: Chains, at: int, ot
         assert (caught.value.part, caught.value.state) == (f"p{at}", PartState.IMAGE)
         with pytest.raises(Refused, match="made for another contract"):
             chain.parts[at].link.invoke(WAIT_S)
+
+
+def test_a_chain_over_bluetooth_is_cut_where_the_least_bytes_cross_and_proven_with_its_losses(chains: Chains) -> None:
+    """The fixture's release holds it to its proof, with frames lost."""
+    released = chains["radio"]
+    (link,) = released.split.links
+    assert (link.kind, link.bytes_s, link.latency_ms) == ("ble", 10_000, 30.0)
+    assert released.split.cuts == (2,)  # of 600, 96 and 700 bytes
+    with running(released, released.terms[0]) as chain:
+        assert infer_at_last(chain, released) == wanted(released)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fakes.chains import run_chain, some_inputs, two_memories
 from fakes.compiled import compile_bytes, input_vectors, run_compiled
+from fakes.int16_models import network
 from fakes.interpreter import Interpreter
 from fakes.moving_network import moving_network
 from fakes.pass_models import cell
@@ -78,7 +79,7 @@ def test_chains_of_real_models(interpreter: Interpreter, name: str) -> None:
     agree(interpreter, (MODELS / f"{name}.tflite").read_bytes(), CHAINS[name], vectors=2)
 
 
-@pytest.mark.parametrize("make", [moving_network, cell, delay_line, wake_word, two_memories])
+@pytest.mark.parametrize("make", [moving_network, cell, delay_line, wake_word, two_memories, network])
 def test_every_cut_and_all_cuts_at_once(interpreter: Interpreter, make: object) -> None:
     """Several inputs and outputs, branches, and resources with their first values, which stay in one part."""
     data = make()  # type: ignore[operator]
@@ -97,9 +98,24 @@ def test_drawn_models(interpreter: Interpreter, strategy: str) -> None:
 def test_a_chain_of_compiled_parts(interpreter: Interpreter) -> None:
     """ResNet's first block: its second part holds what the block took, for the third to add to it."""
     data = (MODELS / "pretrainedResnet_quant.tflite").read_bytes()
+    compiled_parts_agree(interpreter, data, (2, 3), [(1, 2, 0), (2, 2, 1), (2, 1, 0)])
+
+
+def test_a_chain_of_compiled_parts_of_int16(interpreter: Interpreter) -> None:
+    """What goes from part to part has two bytes a value."""
+    data = network()
     graph = parse_graph(data, "whole.tflite")
-    parts = cut_model(data, "whole.tflite", (2, 3))
-    assert [(len(p.takes), len(p.gives), len(p.passed)) for p in parts] == [(1, 2, 0), (2, 2, 1), (2, 1, 0)]
+    assert [graph.tensors[p.takes[0]].dtype for p in cut_model(data, "whole.tflite", (3, 6))[1:]] == ["int16"] * 2
+    compiled_parts_agree(interpreter, data, (3, 6), [(1, 2, 0), (2, 1, 0), (1, 1, 0)])
+
+
+def compiled_parts_agree(
+    interpreter: Interpreter, data: bytes, cuts: tuple[int, ...], ends: list[tuple[int, int, int]]
+) -> None:
+    """`ends` are the numbers of tensors that each part takes, gives and passes on."""
+    graph = parse_graph(data, "whole.tflite")
+    parts = cut_model(data, "whole.tflite", cuts)
+    assert [(len(p.takes), len(p.gives), len(p.passed)) for p in parts] == ends
 
     class Compiled:
         def run(self, model: bytes, inputs: Sequence[NDArray]) -> list[bytes]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tinyops.squeeze
+from fakes.compiled import compile_bytes, run_compiled
 from tinyops.artifacts import Step
 from tinyops.graph import read_graph
 from tinyops.recordings import Recordings, save
@@ -86,6 +87,12 @@ for per in ("channel", "tensor"):
     (folder / f"{per}.grids.json").write_text(json.dumps(grids))
     np.save(folder / f"{per}.rounding.npy", both.rounding.predict(inputs, verbose=0))
     np.save(folder / f"{per}.plain.npy", both.plain.predict(inputs, verbose=0))
+wide = rounded(made, "channel", "int16")
+plain = export_tflite(wide.plain, (16, 12, 3))
+found = find_ranges(plain, inputs, lambda _: None)
+(folder / "int16.tflite").write_bytes(quantised(plain, found.ranges, "channel", "int16"))
+wide.calibrate(inputs[: len(found.low)])
+np.save(folder / "int16.rounding.npy", wide.rounding.predict(inputs, verbose=0))
 np.save(folder / "before.npy", made.predict(inputs, verbose=0))
 start = keras.Input((8, 3), name="input")
 shared = L.Dense(3, name="shared")
@@ -203,6 +210,31 @@ def test_the_int8_model_computes_what_was_trained_with(made: Path, per: str) -> 
     assert np.abs(rounding - np.rint(rounding)).max() < 0.01  # on the grid: zero is a step of it
     assert steps["rounding"].max() <= 2 and (steps["rounding"] == 0).mean() > 0.75
     assert steps["plain"].mean() > 1.8 * steps["rounding"].mean()
+
+
+def test_with_int16_activations_weights_and_ends_are_rounded_and_nothing_else(made: Path) -> None:
+    """Within a step of the output, where int8 is within two; what is compiled is the same."""
+    model = made / "int16.tflite"
+    graph = read_graph(model)
+    wide = {o.name for o in graph.operators if graph.tensors[o.outputs[0]].dtype == "int16"}
+    assert {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD", "AVERAGE_POOL_2D", "MAX_POOL_2D"} <= wide
+    assert [o.name for o in graph.operators if graph.tensors[o.inputs[0]].dtype == "int8"] == [
+        "QUANTIZE",
+        "LOGISTIC",
+        "QUANTIZE",
+    ]
+    taken, given = (graph.tensors[i].quantisation for i in (*graph.inputs, *graph.outputs))
+    assert taken is not None and given is not None
+    counts = np.clip(np.rint(np.load(made / "inputs.npy") / taken.scales[0]) + taken.zero_points[0], -128, 127)
+    vectors = counts.astype(np.int8).reshape(len(counts), -1)
+    outputs = run_vectors(model, vectors)
+    wanted = np.rint(np.load(made / "int16.rounding.npy") / given.scales[0]) + given.zero_points[0]
+    steps = np.abs(np.clip(wanted, -128, 127) - outputs)
+    assert len(np.unique(outputs)) > 40
+    assert steps.max() <= 1 and (steps == 0).mean() > 0.75
+    compiled = compile_bytes(model.read_bytes())
+    found = run_compiled(compiled, [vector.tobytes() for vector in vectors[:20]])
+    assert found == [output.tobytes() for output in outputs[:20]]
 
 
 @pytest.mark.parametrize("per", ["channel", "tensor"])

@@ -152,7 +152,8 @@ def _baud_faults(loc: Loc, link: ChainLink, ends: tuple[Part, Part], catalog: Ma
     """Whether the lines of both boards can run at the rate that the spec gives."""
     for part in ends if link.kind == "uart" and link.baud is not None else ():
         board = catalog.get(part.board)
-        if board is None or not (known := cannot_run_at(board.spec.port, link.baud or 0)):
+        port = board.built_with(part.framework).spec.port if board is not None else ""
+        if board is None or not (known := cannot_run_at(port, link.baud or 0)):
             continue
         yield Fault((*loc, "baud"), f"serial lines of {board.name} cannot run at {link.baud} baud", f"baud: {known}")
         return

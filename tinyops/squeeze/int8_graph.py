@@ -11,13 +11,6 @@ from tinyops.squeeze.naming import layer_name
 
 INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "bool"})
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})  # what surrounds an operator that stays float
-# Operators that tflite-micro and the compiler have kernels of int16 activations of.
-OF_INT16 = frozenset(
-    {
-        *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "SUM"),
-        *("ADD", "SUB", "MUL", "QUANTIZE", "DEQUANTIZE", "RESHAPE", "PAD", "CONCATENATION", "TRANSPOSE"),
-    }
-)
 SHOWN = 3
 INSTEAD = (
     "in place of ELU, SELU or softplus take relu, of layer normalisation batch normalisation, of LSTM and GRU conv1d: "
@@ -54,8 +47,6 @@ def check_int8(graph: Graph, *, trained: bool) -> Int8Interface:
     islands = [text for operator in graph.operators if (text := _float_use(operator, graph))]
     if islands:
         raise _float_error(graph, islands, trained)
-    if trained:
-        _check_int16(graph)
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise SpecError(
             f"{graph.name}: has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, wanted one each"
@@ -64,25 +55,6 @@ def check_int8(graph: Graph, *, trained: bool) -> Int8Interface:
     scale_in, zero_in = _int8_quantisation(graph, taken, "input")
     scale_out, zero_out = _int8_quantisation(graph, given, "output")
     return Int8Interface(taken.shape[1:], scale_in, zero_in, given.shape[1:], scale_out, zero_out)
-
-
-def _check_int16(graph: Graph) -> None:
-    """Raises SpecError naming each operator of int16 activations that has no kernel."""
-    bad = [
-        f"{o.name} in layer {layer_name(graph.tensors[o.outputs[0]].name)}"
-        for o in graph.operators
-        if o.name not in OF_INT16 and any(i is not None and _is_int16(graph.tensors[i]) for i in o.inputs)
-    ]
-    if bad:
-        shown = ", ".join(dict.fromkeys(bad[:SHOWN]))
-        hint = (
-            "take a layer of convolutions, dense layers, pools, sums and products for it, or leave activations: int16"
-        )
-        raise SpecError(f"{graph.name}: int16 activations have no kernel of {shown}", hint=hint)
-
-
-def _is_int16(tensor: Tensor) -> bool:
-    return tensor.dtype == "int16" and tensor.data is None
 
 
 def _float_use(operator: Operator, graph: Graph) -> str:

@@ -21,9 +21,12 @@ from tinyops.worker import Emit
 
 Ranges = dict[str, tuple[float, float]]
 
-# What stays int8 among int16 activations: the model's ends, so that windows, links and results are those of an int8
-# model, and what makes a result of 256 steps anyway.
-OF_INT8 = ("INPUT", "OUTPUT", "SOFTMAX")
+# What is of int16 where activations are. All else stays int8, with conversions around it: the model's ends, so that
+# windows, links and results are those of any model; softmax, whose results have 256 steps; functions that are tables.
+OF_INT16 = (
+    *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "SUM"),
+    *("ADD", "SUB", "MUL", "RESHAPE", "TRANSPOSE", "CONCATENATION", "PAD"),
+)
 
 
 def quantise(request: JsonObject, emit: Emit) -> JsonObject:
@@ -71,12 +74,10 @@ def _recipe(per: str, activations: str) -> Any:
     def quantise(operator: Any, bits: int) -> None:
         made.add_static_config(".*", operator, bits, 8, weight_granularity=granularity[per])
 
-    if activations == "int8":
-        quantise(qtyping.TFLOperationName.ALL_SUPPORTED, 8)
-        return made.get_quantization_recipe()
-    quantise(qtyping.TFLOperationName.ALL_SUPPORTED, 16)
-    for name in OF_INT8:
-        quantise(qtyping.TFLOperationName[name], 8)
+    quantise(qtyping.TFLOperationName.ALL_SUPPORTED, 8)
+    if activations == "int16":
+        for name in OF_INT16:
+            quantise(qtyping.TFLOperationName[name], 16)
     return made.get_quantization_recipe()
 
 

@@ -78,6 +78,20 @@ def test_a_taught_variant_follows_its_teacher_and_its_key_follows_what_that_lear
     assert per_tensor.settings["variant"] == {"per": "tensor"}
 
 
+def test_activations_are_nothing_to_training_unless_it_learns_with_their_rounding(bench: Repository) -> None:
+    grids = "int8, {width: 0.5}, {activations: int16}, {width: 0.5, activations: int16}"
+    aware = "{activations: int16, quantisation_aware: true}"
+    bench.edit("specs/fleets.yaml", TRAINED, TRAINED + f"  squeeze: {{variants: [{grids}, {aware}]}}\n")
+    found = steps_of(bench)
+    assert found["squeeze:motion/a16"].inputs["float.tflite"].step == "train:motion"
+    assert found["squeeze:motion/a16"].settings["variant"] == {"activations": "int16"}
+    narrow, wide = (found[f"train:motion/{name}"] for name in ("w0.5", "w0.5-a16"))
+    assert narrow.settings == wide.settings  # one training, kept by what it is
+    assert found["squeeze:motion/w0.5-a16"].settings["variant"] == {"width": 0.5, "activations": "int16"}
+    learnt = found["train:motion/qat-a16"].settings["variant"]
+    assert learnt == {"activations": "int16", "quantisation_aware": True}
+
+
 def test_two_fleets_share_model_and_image_but_no_firmware(bench: Repository) -> None:
     text = (bench.root / "specs/fleets.yaml").read_text()
     bench.write("specs/fleets.yaml", "---\n".join([text, fleet("ankle", "motion", {"microbit": STREAM})]))

@@ -115,6 +115,35 @@ def test_models_of_other_widths_are_refused_as_a_whole():
     assert "ACTIVATIONS_INT16_WEIGHTS_INT8" in error.hint
 
 
+def test_an_operator_without_a_kernel_of_int16_activations_is_named():
+    model = Tflite()
+    source, output = (model.tensor((1, 4), "int16", scale=0.001) for _ in range(2))
+    model.operator("LEAKY_RELU", [source], [output], table="LeakyReluOptions", alpha=0.1)
+    with pytest.raises(SpecError, match=r"operator 0 LEAKY_RELU .* is int16 .* it has no kernel of int16") as error:
+        compile_bytes(model.build([source], [output]))
+    assert "quantise with int8 activations" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"bias": "int32"}, "the bias is an int64 constant"),
+        ({"zero": 3}, "the input is int16 with one scale and zero point 0"),
+        ({"most": 2**48}, "sums stay below 2\\^47"),
+        ({"scale": 2.0**-13}, "scaled sums within 32 bits"),
+    ],
+)
+def test_limits_of_int16_activations(change, match):
+    model = Tflite()
+    source = model.tensor((1, 4), "int16", scale=0.5, zero_point=change.get("zero", 0))
+    weights = model.tensor((3, 4), scale=0.25, data=np.full((3, 4), 100))
+    bias = model.tensor((3,), change.get("bias", "int64"), scale=0.125, data=[change.get("most", 7), 1, 2])
+    output = model.tensor((1, 3), "int16", scale=change.get("scale", 2.0))
+    model.operator("FULLY_CONNECTED", [source, weights, bias], [output], table="FullyConnectedOptions")
+    with pytest.raises(SpecError, match=match):
+        compile_bytes(model.build([source], [output]))
+
+
 def test_float_only_and_hybrid_models():
     model = Tflite()
     source, output = model.tensor((1, 4), "float32"), model.tensor((1, 4), "float32")

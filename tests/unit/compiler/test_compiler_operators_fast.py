@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fakes.compiled import compile_bytes, input_vectors, random_inputs, run_compiled
+from fakes.int16_models import MODELS as WIDE
 from fakes.interpreter import Interpreter
 from fakes.operator_models import OPERATORS
 
+SOME = OPERATORS | {f"int16_{n}": WIDE[f"int16_{n}"] for n in ("conv_2d", "depthwise_conv_2d", "elementwise", "mean")}
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not on PATH")
 
 
@@ -21,12 +23,12 @@ def interpreter():
     found.close()
 
 
-@pytest.mark.parametrize("name", sorted(OPERATORS))
+@pytest.mark.parametrize("name", sorted(SOME))
 def test_operator(name, interpreter):
     compared = []
 
     @settings(max_examples=2, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(model=OPERATORS[name])
+    @given(model=SOME[name])
     def compare(model):
         compiled = compile_bytes(model)
         inputs = random_inputs(compiled, 4, seed=11)

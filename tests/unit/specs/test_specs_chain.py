@@ -112,7 +112,7 @@ def test_auto_is_short(tree: Tree) -> None:
         ("uart, baud: 115200", "tcp", "microbit sends over uart, not tcp", "boards that do"),
         ("baud: 115200", "baud: 57600", "serial lines of microbit cannot run at 57600 baud", "baud: 115200, 1000000"),
         ("far, kind: uart", "far, kind: uart, baud: 31250", "lines of nano33ble cannot run at 31250 baud", "1000000"),
-        ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "boards that do: phone"),
+        ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "linux, phone"),
         ("baud: 115200", "bytes_s: 11520", "a uart has a baud rate", "baud: 115200"),
         ("board: nano33ble", "board: microbit", "microbit receives over nothing, not uart", "boards that do: coral"),
         ("cuts: [1, 3]", "cuts: [1]", "1 cuts for 3 parts", "give 2, or cuts: auto"),
@@ -151,6 +151,14 @@ def test_a_makers_core_has_a_line_to_each_side(tree: Tree, board: str) -> None:
     fleet = repository.fleets["wrist"].document
     links = chain_facts(fleet, all_targets(repository)["wrist"]["middle"], tree.catalog)["chain"]
     assert links["upstream"] == links["downstream"] == {"kind": "uart", "baud": 115200}
+
+
+def test_a_makers_core_has_rates_of_its_own(tree: Tree) -> None:
+    tree.edit(FLEET_FILE, "near, board: microbit,", "near, board: linux,")
+    tree.edit(FLEET_FILE, "uart, baud: 115200", "uart, baud: 230400")
+    assert "serial lines of nano33ble cannot run at 230400 baud" in [p.message for p in tree.problems()]
+    tree.edit(FLEET_FILE, "board: nano33ble}", "board: nano33ble, framework: arduino}")
+    assert tree.load()
 
 
 def test_what_a_cable_cannot_reach_is_reached_over_pins_where_there_are_some(tree: Tree) -> None:

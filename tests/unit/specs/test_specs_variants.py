@@ -98,7 +98,9 @@ def problems(folder: Path, catalog: Mapping[str, Board], *models: str) -> list[P
         (LAYERS, "{width: 0.5}", ["w0.5"]),  # the first need not be the plain one
         (LAYERS, "int8, {width: [0.5, 0.75], prune_channels: 0.3}", ["int8", "w0.5-c0.3", "w0.75-c0.3"]),
         (LAYERS, "int8, {depth: 0.5}, {per: tensor}", ["int8", "d0.5", "pt"]),
+        (LAYERS, "int8, {activations: int16}, {width: 0.5, activations: int16}", ["int8", "a16", "w0.5-a16"]),
         (CODER, "{width: 0.5, prune_weights: 0.5}", ["w0.5-s0.5"]),
+        (CODER, "{activations: int16}", ["a16"]),
         (LAYERS, "{weights: [int8, int4, table]}", ["int8", "int4", "table"]),
         (CODER, "{width: 0.5, weights: int4, per: tensor}", ["w0.5-int4-pt"]),
         (PYTHON, "int8, {width: 0.5}, {prune_channels: 0.5}", ["int8", "w0.5", "c0.5"]),
@@ -125,6 +127,7 @@ def test_what_can_be_made_is_accepted(
         (LAYERS, "int8, {width: [1, 0.25], prune_channels: 0.3}", 57, "are none: no hidden layer has more than 2"),
         (CODER, "{depth: 0.5}", 24, "depth: no layer repeats the shape"),
         (CODER, "{teacher: big}", 26, "an autoencoder learns from windows, not from a teacher's classes"),
+        (LAYERS, "{activations: int16}, {activations: int16}", 38, "a16 is variants[0] already"),
         (LAYERS, "int8, {width: 1.0}", 22, "int8 is variants[0] already"),
         (LAYERS, "{width: 0.5}, {width: [0.5, 0.25]}", 30, "w0.5 is variants[0] already"),
         (LAYERS, "int8, {width: [0.5, 0.5]}", 22, "w0.5 comes of it twice"),
@@ -153,7 +156,15 @@ def test_lists_that_multiply_too_far_are_counted_and_not_made(tmp_path: Path, ca
 
 
 @pytest.mark.parametrize(
-    "variant", ["{width: 0.5}", "{per: tensor}", "{quantisation_aware: true}", "{weights: int4}", "{teacher: big}"]
+    "variant",
+    [
+        "{width: 0.5}",
+        "{per: tensor}",
+        "{quantisation_aware: true}",
+        "{activations: int16}",
+        "{weights: int4}",
+        "{teacher: big}",
+    ],
 )
 def test_a_finished_model_has_the_plain_variant_alone(
     tmp_path: Path, catalog: Mapping[str, Board], variant: str

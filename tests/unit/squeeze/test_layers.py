@@ -47,6 +47,27 @@ def test_a_layer_answers_for_what_it_loses_not_for_what_it_was_given() -> None:
     assert found[0].clipped_share == 0.125
 
 
+def test_what_another_type_is_made_of_stands_where_its_source_stands() -> None:
+    """int8 in, int16 in between: the first layer answers for what it loses of the input's int8, and no conversion is
+    a layer but the last."""
+    tensors = tuple(
+        Tensor(i, name, (1, 4), dtype, Quantisation((0.5,), (0,)))
+        for i, (name, dtype) in enumerate((("in", "int8"), ("in_wide", "int16"), ("a", "int16"), ("out", "int8")))
+    )
+    kinds = ("QUANTIZE", "CONV_2D", "QUANTIZE")
+    operators = tuple(Operator(i, kind, (i,), (i + 1,)) for i, kind in enumerate(kinds))
+    mixed = Graph("m", "sha256:0", tensors, operators, (0,), (3,))
+    found = layer_errors(mixed, {0: tally(40), 2: tally(38), 3: tally(30)})
+    assert [(e.layer, e.operator, e.lost_db) for e in found] == [("a", "CONV_2D", 2), ("output", "QUANTIZE", 8)]
+
+
+def test_int16_has_its_own_range() -> None:
+    found = Tally()
+    wide = Tensor(0, "t", (1, 3), "int16", Quantisation((0.5,), (0,)))
+    found.add(np.array([100.0, 16383.5, 16400.0], np.float32), np.array([200, 32767, 32767], np.int16), wide)
+    assert found.clipped == 1 and found.error == pytest.approx(16.5**2)
+
+
 def test_only_the_five_worst_are_facts() -> None:
     names = ("in", *(f"l{i}" for i in range(7)))
     tensors = tuple(tensor(i, name) for i, name in enumerate(names))

@@ -52,7 +52,7 @@ CODED_PACKED_KERNEL = Kernel(
     ("tinyops/kernels/conv_2d_packed_coded.h", PAIRS_HEADER, *CODED_HEADERS, *PACKED_KERNEL.headers),
 )
 
-CODED_PIXELS = 8  # that a decoded filter serves: more would keep the output further from the input
+CODED_PIXELS, NEAR_PIXELS = 8, 2  # that a decoded filter serves: more keep the output further from the input
 DECODED_WORDS, PAIR_CONSTANTS = 128, 5  # of the packed kernel that looks weights up, as its C has them
 MAX_LANES_BYTES = 8192  # of scratch
 
@@ -161,11 +161,20 @@ def _lanes(view: OperatorView) -> Lowered | None:
 
 def _coded(view: OperatorView) -> Lowered | None:
     """With the kernel that looks weights up, where these have few values."""
+    return _coded_for(view, CODED_PIXELS)
+
+
+def _coded_near(view: OperatorView) -> Lowered | None:
+    """The same for fewer pixels: the output may lie further over the input."""
+    return _coded_for(view, NEAR_PIXELS)
+
+
+def _coded_for(view: OperatorView, pixels: int) -> Lowered | None:
     weights, found = view.tensor(1), coded(view, 0)
     if found is None:
         return None
     constants, step = requantisation(view, 0)
-    params: dict[str, Field] = {**window_params(view), "pixels": CODED_PIXELS, "channel_step": step}
+    params: dict[str, Field] = {**window_params(view), "pixels": pixels, "channel_step": step}
     arguments: tuple[Argument, ...] = (
         Read(view.tensor(0).index),
         *found.constants(f"weights {weights.shape}"),
@@ -201,6 +210,6 @@ KINDS = (
             accumulator_fits(0),
         ),
         lower,
-        (_packed, _lanes, _coded, _coded_packed),
+        (_packed, _lanes, _coded_near, _coded, _coded_packed),
     ),
 )

@@ -125,8 +125,10 @@ class _End:
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, LONGEST_DELAY_S)
             else:
-                said, delay_s = "", FIRST_DELAY_S
+                said, delay_s, began = "", FIRST_DELAY_S, time.monotonic()
                 await self._carry(connection, other)
+                if time.monotonic() - began < FIRST_DELAY_S:  # who lets others in, and ends it, again and again
+                    await asyncio.sleep(FIRST_DELAY_S)
 
     async def _carry(self, connection: Connection, other: _End) -> None:
         self._connection, self._sent, self._given_up, received, why = connection, 0, "", 0, ""

@@ -40,7 +40,7 @@ class SerialLine:
             raise LinkClosed(error.message.removeprefix(f"{self._path}: "), hint=error.hint) from error
         file = line.fileno()
         os.set_blocking(file, False)
-        return FileConnection(self._path, file, line.close, stride=SLOW_BYTES, said="the device is gone")
+        return FileConnection(self._path, file, line.close, stride=SLOW_BYTES, said="the device is gone", asked=True)
 
     async def close(self) -> None:
         """Holds nothing."""

@@ -52,7 +52,8 @@ def _done(future: asyncio.Future[None]) -> None:
 
 class FileConnection:
     """Of a descriptor that never blocks. `end` gives it back; `piece`: no more bytes than that go out at once, where a
-    write is a message; `said` is what its end means."""
+    write is a message; `said` is what its end means; `asked`: it is asked before each read, as on serial lines one that
+    finds nothing looks like the end."""
 
     def __init__(
         self,
@@ -63,14 +64,17 @@ class FileConnection:
         piece: int = PIECE_BYTES,
         stride: int = FAST_BYTES,
         said: str = "the connection is closed",
+        asked: bool = False,
     ) -> None:
         self.peer, self.stride = peer, stride
         self._file, self._end, self._piece, self._said = file, end, piece, said
-        self._waits = Waits(file)
+        self._asked, self._waits = asked, Waits(file)
         self._closed = False
 
     async def read(self) -> bytes:
         while not self._waits.ended:
+            if self._asked:
+                await self._waits.readable()
             try:
                 if data := os.read(self._file, PIECE_BYTES):
                     return data

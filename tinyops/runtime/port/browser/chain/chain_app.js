@@ -44,6 +44,7 @@ const upstream = new Upstream(WAYS[kind], { baud }, (bytes) => board.take("upstr
 let client = null;
 let storage = null;
 let poster = null; // null: results go to no server
+let awake = null; // what keeps the screen on
 
 // -- what is shown -----------------------------------------------------------------------------
 
@@ -74,7 +75,8 @@ function textsOfParts() {
     if (i === last) return board.model === null ? "has no model yet" : "is this page";
     if (upstream.state !== "on" && board.twin !== true) return "is not connected";
     if (code === null || code === undefined) return "is not known yet";
-    if (code === CHAIN.ready || part === last) return part === last && code !== CHAIN.ready ? "is not known" : textOf(CHAIN.ready);
+    if (code === CHAIN.ready) return textOf(CHAIN.ready);
+    if (part === last) return "is not known";
     if (i === part) return textOf(code);
     return i > part ? textOf(CHAIN.ready) : "is not known";
   });
@@ -170,8 +172,20 @@ function prepareWay() {
   const typed = new URLSearchParams(location.search).get("upstream");
   if (byId("address") !== null && typed !== null) byId("address").value = typed; // a person still has to connect
   byId("connect").addEventListener("click", connect);
-  upstream.addEventListener("change", showChain);
+  upstream.addEventListener("change", () => {
+    showChain();
+    if (upstream.state === "off") awake?.release();
+    else stayAwake();
+  });
+  document.addEventListener("visibilitychange", stayAwake);
   board.sinks.upstream = (bytes) => upstream.send(bytes);
+}
+
+// A phone whose screen goes dark is lost to its chain.
+async function stayAwake() {
+  if (upstream.state !== "on" || document.visibilityState !== "visible" || awake !== null) return;
+  awake = await navigator.wakeLock?.request("screen").catch(() => null);
+  awake?.addEventListener("release", () => (awake = null));
 }
 
 // -- results -----------------------------------------------------------------------------------
@@ -294,7 +308,9 @@ async function runKept() {
 
 function beginAgain({ detail }) {
   say(`the part ${detail.message}: it begins again`);
+  stood = false;
   showAll();
+  showNothing("unavailable", "This part begins again");
   setTimeout(async () => {
     try {
       await board.renew();
