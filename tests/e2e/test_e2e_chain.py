@@ -121,6 +121,8 @@ def test_a_declared_loss_changes_no_answer(bench: Repository) -> None:
 
 
 def test_persons_fit_two_boards_of_48_kb_and_one_of_64(bench: Repository) -> None:
+    split = bench.manifest()["steps"]["split:bell"]["facts"]
+    assert "one board would do" not in "\n".join(split["explanation"])
     for memory in proof_of(bench, "bell")["memory"].values():
         assert memory["ram_bytes"] <= 48 * 1024
     figures = bench.manifest()["fleets"]["door"]["boards"]["small"]["figures"]

@@ -46,6 +46,7 @@ from tinyops.manifest.entry import Entry, EntryDelta, EntryFile, EntryImage, Ent
 from tinyops.manifest.keys import SigningKey
 from tinyops.manifest.progress import Progress
 from tinyops.manifest.report import DeviceReport
+from tinyops.trust.origin import Missing
 
 KEYS = (b"\x11" * 32, b"\x22" * 32)
 SLOTS = {Kind.MODEL: "model", Kind.FIRMWARE: "firmware_b"}
@@ -104,10 +105,14 @@ class FakeOffers:
         if self.problem is not None:
             raise self.problem
 
+    def reach(self) -> None:
+        if self.problem is not None:
+            raise self.problem
+
     def offered(self, fleet: str, board: str) -> Offered:
         entry = self.entries.get((fleet, board))
         if entry is None:
-            raise RemoteError(f"entry-{fleet}-{board}.json: cannot be read: No such file or directory")
+            raise Missing(f"entry-{fleet}-{board}.json: cannot be read: No such file or directory")
         return Offered(entry, digest_bytes(entry.model_dump_json().encode()), self.progress.get(fleet))
 
     def stale_after(self) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,13 @@ def up_to(most: int, of: str = "") -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def only_one(names: Collection[str], what: str) -> str:
+    """The name of the only one there is, where the command line names none. Raises UsageError."""
+    if len(names) != 1:
+        raise UsageError(f"which {what}? there are {len(names) or 'none'}", hint=", ".join(sorted(names)[:20]))
+    return next(iter(names))
 
 
 def repository_root(arguments: argparse.Namespace) -> Path:

@@ -13,7 +13,7 @@ from tinyops.device.source import LATEST, Source, copy_exactly, rewind
 from tinyops.device.web_source import GITHUB, WebSource
 from tinyops.errors import RemoteError, UsageError
 from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, EntryFile
-from tinyops.trust.origin import Fetched
+from tinyops.trust.origin import Fetched, Missing
 
 
 class DirectorySource:
@@ -28,7 +28,8 @@ class DirectorySource:
             with path.open("rb") as stream:
                 body = stream.read(ENTRY_LIMIT_BYTES + 1)
         except OSError as error:
-            raise RemoteError(f"{path}: cannot be read: {error.strerror}", hint=_NO_ENTRY_HINT) from error
+            kind = Missing if path.parent.is_dir() else RemoteError
+            raise kind(f"{path}: cannot be read: {error.strerror}", hint=_NO_ENTRY_HINT) from error
         if len(body) > ENTRY_LIMIT_BYTES:
             raise RemoteError(f"{path}: larger than {ENTRY_LIMIT_BYTES:,} bytes")
         return Fetched(body, "")

@@ -46,6 +46,9 @@ class Offers(Protocol):
         """One poll: brings in what is new. Raises RemoteError; what was known before is then still offered, as is what
         cannot be had while others can: `warnings` say so."""
 
+    def reach(self) -> None:
+        """Asks whether the store answers, of nobody's offer. Raises RemoteError."""
+
     def offered(self, fleet: str, board: str) -> Offered:
         """As of the last refresh. Raises RemoteError (Refused, where it was signed and may not be taken)."""
 

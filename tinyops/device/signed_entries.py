@@ -4,6 +4,7 @@ keys that the entry names.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,9 +22,10 @@ from tinyops.manifest.entry import ENTRY_LIMIT_BYTES, Entry, read_entry
 from tinyops.manifest.fields import read_time
 from tinyops.manifest.keys import Trust
 from tinyops.manifest.progress import PROGRESS_LIMIT_BYTES, Progress, progress_file
-from tinyops.trust.origin import Fetched, Origin
+from tinyops.trust.origin import Fetched, Missing, Origin
 
 CACHE = "offers"
+NOBODYS = "entry-.json"  # no fleet and no board have such names: whether a store answers
 TELLS_TIME = timedelta(days=8)  # an entry that lives on for longer says too little of what day it is
 
 
@@ -89,6 +91,10 @@ class SignedEntries:
     def refresh(self) -> None:
         self._told, self._rollouts.warnings = {}, {}
         self._problems = ask_anew(self._known, self._fetch)
+
+    def reach(self) -> None:
+        with contextlib.suppress(Missing):
+            self._source.entry(NOBODYS, "")
 
     def offered(self, fleet: str, board: str) -> Offered:
         pair = (fleet, board)

@@ -46,6 +46,9 @@ class TufOffers:
         finally:
             self._origin.close()
 
+    def reach(self) -> None:
+        """A refresh asked for metadata already."""
+
     def offered(self, fleet: str, board: str) -> Offered:
         pair = (fleet, board)
         try:

@@ -31,6 +31,7 @@ MAX_RANK = 8
 MAX_ELEMENTS = 1 << 26
 MAX_NAME = 256
 FIXED_SHAPE = "export the model with a fixed input shape"
+INT8_TYPES = "convert with TFLITE_BUILTINS_INT8, and int8 as inference_input_type and inference_output_type"
 OUTPUTLESS = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE"})
 SMALLEST_SCALE = 2.0**-126  # below it float32 is denormal, and cores differ in how they treat that
 
@@ -155,7 +156,7 @@ class _Reader:
             stored = self.dtypes.get(raw.Type(), str(raw.Type()))
             dtype = "int8" if stored == int4.PACKED else stored
             if dtype not in DTYPES:
-                raise self.fail(f"element type {dtype} is not supported")
+                raise self.fail(f"element type {dtype} is not supported", INT8_TYPES)
             if raw.Sparsity() is not None:
                 raise self.fail("is sparse", "convert the model without sparsity")
             shape = self.shape(raw)

@@ -124,6 +124,19 @@ def test_a_gateway_from_the_store_to_the_report(store: ImageStore, capsys: pytes
     assert [event.kind for event in report.events] == ["first-seen", "installed"]
 
 
+@pytest.mark.parametrize("there", [False, True], ids=["nobody there", "a device there"])
+def test_one_round_without_its_store_fails_after_the_round(
+    store: ImageStore, there: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release(store, signed(store))
+    shutil.rmtree(store.folder / "releases")
+    board = enrolled("w-1", keys=(store.key.public.raw, b"\x22" * 32))
+    with over_udp(board.answer) as address:
+        config = store.config(gateway={"addresses": [address if there else "udp://127.0.0.1:9"]})
+        assert main(["agent", "--config", str(config), "--once"]) == 69
+    assert "cannot be read: No such file or directory" in capsys.readouterr().err
+
+
 def test_an_entry_by_a_stranger_changes_nothing(store: ImageStore, capsys: pytest.CaptureFixture[str]) -> None:
     new = signed(store)
     release(store, new)

@@ -190,6 +190,13 @@ def test_broken_models_are_refused_by_name(what):
     refused(model, match)
 
 
+def test_a_foreign_element_type_says_how_to_convert():
+    model = dense()
+    _tensor(0, type=schema.TensorType.STRING)(model)
+    with pytest.raises(SpecError, match="TFLITE_BUILTINS_INT8"):
+        parse_graph(model.build([0], [3]), "m")
+
+
 def test_a_free_batch_is_the_one_in_the_shape():
     model = dense()
     model.graph.tensors[0].shapeSignature = [-1, 4]

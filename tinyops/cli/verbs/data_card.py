@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.arguments import add_repository, only_one, repository_root
 from tinyops.cli.output import Output
 from tinyops.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
-    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("dataset", metavar="DATASET", nargs="?", help="where there is more than one")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -22,10 +22,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     root = repository_root(arguments)
     repository = load_repository(root, catalog=load_world_catalog(root), cache=parse_cache(root))
-    if arguments.dataset not in repository.datasets:
-        raise UsageError(
-            f"there is no dataset {arguments.dataset!r}"[:100], hint=closest(arguments.dataset, repository.datasets)
-        )
-    card = card_of(repository, arguments.dataset)
-    output.result({"dataset": arguments.dataset, "markdown": card}, card.rstrip("\n"))
+    name = arguments.dataset or only_one(repository.datasets, "dataset")
+    if name not in repository.datasets:
+        raise UsageError(f"there is no dataset {name!r}"[:100], hint=closest(name, repository.datasets))
+    card = card_of(repository, name)
+    output.result({"dataset": name, "markdown": card}, card.rstrip("\n"))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tinyops.cli.arguments import add_repository, repository_root
+from tinyops.cli.arguments import add_repository, only_one, repository_root
 from tinyops.cli.output import Output
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ HEADERS = ("recordings", "length", "rate Hz", "lost", "clipped")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
-    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("dataset", metavar="DATASET", nargs="?", help="where there is more than one")
     parser.add_argument("--all", action="store_true", help="list every subject and device")
 
 
@@ -25,10 +25,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from tinyops.datasets.editing import read_index
     from tinyops.datasets.stats import all_stats, group_stats
     from tinyops.reconcile.world import parse_cache
-    from tinyops.specs.recorded import recorded_dataset
+    from tinyops.specs.recorded import recorded_dataset, recorded_names
 
     root = repository_root(arguments)
-    dataset = recorded_dataset(root, arguments.dataset, cache=parse_cache(root))
+    cache = parse_cache(root)
+    name = arguments.dataset or only_one(recorded_names(root, cache=cache), "dataset with a source of recordings")
+    dataset = recorded_dataset(root, name, cache=cache)
     signal = dataset.spec.signal
     entries = read_index(dataset.index)
     total = group_stats("all", entries, signal.rate_hz)

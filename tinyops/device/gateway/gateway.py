@@ -105,8 +105,8 @@ class Gateway:
         self._finish()
 
     def round(self) -> None:
-        """Polls, looks at every device once, and brings each what it needs. Raises RemoteError when the poll failed,
-        after all the rest."""
+        """Polls, looks at every device once, and brings each what it needs. Raises RemoteError when the poll failed
+        or the store told a device nothing, after all the rest."""
         begun = self._clock()
         polled = self._poll()
         self._note_poll(polled)
@@ -118,8 +118,8 @@ class Gateway:
                 self._looks(pool, [p for p in self._places.values() if self.statuses[p.address].state == "behind"])
         self._finish()
         self.counts.round_s = self._clock() - begun
-        if polled.error is not None:
-            raise polled.error
+        if (error := polled.error or self.ward.standings.silence) is not None:
+            raise error
 
     def tick(self, pool: ThreadPoolExecutor, poller: ThreadPoolExecutor) -> None:
         """Begins what is due now, and waits for nothing."""

@@ -14,6 +14,7 @@ from tinyops.device.offers import Offered, Offers, Refused
 from tinyops.errors import RemoteError
 from tinyops.manifest.entry import Entry, EntryContent
 from tinyops.manifest.fields import read_time
+from tinyops.trust.origin import Missing
 
 STRANGE_MAX = 64  # fleets and boards without an offer that a poll asks for again
 
@@ -42,6 +43,7 @@ class Standings:
         self._models = journal.models()
         self._known: dict[tuple[str, str], Standing] = {}
         self.reached = False  # whether the last poll came to its end
+        self.silence: RemoteError | None = None  # what somebody was not told since the last poll, and why
         self.warnings: tuple[str, ...] = ()
         self.stale_after: datetime | None = None
 
@@ -50,9 +52,11 @@ class Standings:
         known is then still offered."""
         with self._lock:
             before, self._known = self._known, {}
-            self.reached = False
+            self.reached, self.silence = False, None
             try:
                 self._offers.refresh()
+                if not before:  # nobody's offer was asked for: that alone would say nothing of the store
+                    self._offers.reach()
             except BaseException:
                 self._known = {pair: standing for pair, standing in before.items() if standing.offered is not None}
                 raise
@@ -104,6 +108,8 @@ class Standings:
         try:
             offered = self._offers.offered(fleet, board)
         except RemoteError as error:
+            if not isinstance(error, (Missing, Refused)):
+                self.silence = error
             return Standing(None, error.message, isinstance(error, Refused))
         if self._project not in (None, offered.entry.project):
             problem = f"{fleet}/{board}: is of project {offered.entry.project}, this gateway belongs to {self._project}"
