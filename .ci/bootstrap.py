@@ -75,6 +75,7 @@ TEST_PROGRAMS = {
     "teensy_loader_cli": "teensy-loader-cli",
     "arecord": "alsa-utils",
     "ffmpeg": "ffmpeg",
+    "dbus-daemon": "dbus",
 }
 TEST_COMPILER_FILES = {
     ("avr-gcc", "avr6/libc.a"): "avr-libc",

@@ -1,13 +1,13 @@
 """What a search among variants takes and gives: 13 variants of an example's model on four boards.
 
 python benchmarks/bench_squeeze.py [--example NAME] [--boards NAME ...] [--variants YAML] [--prefer NAME]
-    [--epochs N] [--loss-max SHARE]
+    [--epochs N] [--loss-max SHARE] [--test SUBJECT ...]
 
 Recordings come from the shared data (`../shared/data` or TINYOPS_SHARED_DATA). First the example as it is written, but
-for the epochs: plain int8, trained on all of the training side. Then the same specs with variants: `tinyops apply`
-searches from nothing and releases; `tinyops plan` is timed when nothing changed. Variants are
-chosen on the validation side; accuracy here is that of the test side, which no choice has seen. Ratios are of the bytes
-of a board's model image (its flash) and arena (its RAM) to those of plain int8 on that board.
+for epochs and subjects of the test: plain int8, trained on all of the training side. Then the same specs with variants:
+`tinyops apply` searches from nothing and releases; `tinyops plan` is timed when nothing changed. Variants are chosen on
+the validation side; accuracy here is that of the test side, which no choice has seen. Ratios are of the bytes of a
+board's model image (its flash) and arena (its RAM) to those of plain int8 on that board.
 """
 
 from __future__ import annotations
@@ -65,11 +65,12 @@ class Search:
     prefer: str
     loss_max: float
     epochs: int | None
+    test: Sequence[str]
 
 
-def rewrite(root: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """The model's spec, changed."""
-    (path,) = [p for p in (root / "specs").glob("*.yaml") if "kind: Model" in p.read_text()]
+def rewrite(root: Path, change: Callable[[dict[str, Any]], None], kind: str = "Model") -> None:
+    """The spec of that kind, changed."""
+    (path,) = [p for p in (root / "specs").glob("*.yaml") if f"kind: {kind}" in p.read_text()]
     yaml = YAML(typ="safe")
     document = yaml.load(path.read_text())
     change(document["spec"])
@@ -121,6 +122,8 @@ def measure(wanted: Search, folder: Path) -> None:
     root = repository.root
     if wanted.epochs is not None:
         rewrite(root, lambda spec: spec["training"].update(epochs=wanted.epochs))
+    if wanted.test:
+        rewrite(root, lambda spec: spec["split"].update(test=list(wanted.test)), "Dataset")
     tinyops(root, "keys", "new", "TINYOPS_IMAGE_KEY")
     _, alone_s = tinyops(root, "apply")
     plain = next(r for s, r in released(root, repository.catalog).items() if s.startswith("squeeze:"))
@@ -153,10 +156,11 @@ def main() -> None:
         "--epochs", type=int, metavar="N", help="of training, of all variants: other than the example's"
     )
     parser.add_argument("--loss-max", type=float, default=0.01, metavar="SHARE", help="on the validation side")
+    parser.add_argument("--test", nargs="+", default=(), metavar="SUBJECT", help="tested in place of the example's")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the repository there")
     arguments = parser.parse_args()
     heading(f"{arguments.example}: a variant for each board")
-    of_model = (arguments.prefer, arguments.loss_max, arguments.epochs)
+    of_model = (arguments.prefer, arguments.loss_max, arguments.epochs, arguments.test)
     wanted = Search(arguments.example, arguments.boards, arguments.variants, *of_model)
     if arguments.keep is not None:
         arguments.keep.mkdir(parents=True)

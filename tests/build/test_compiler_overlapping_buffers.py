@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fakes.arithmetic_models import STRATEGIES as ARITHMETIC
 from fakes.compiled import SANITIZED, compile_special, input_vectors, random_inputs, run_compiled
+from fakes.int16_models import MODELS as WIDE
 from fakes.interpreter import Interpreter
 from fakes.movement_models import MOVERS
 from fakes.operator_models import OPERATORS
@@ -24,6 +25,8 @@ MOVES = ("blocks", "gather", "mirror_pad", "resize_bilinear", "resize_nearest", 
 CASES = [(name, cpu) for cpu in ("x86-64", "cortex-m4f") for name in ONE_INPUT]  # the latter's kernels, in plain C
 CASES += [(name, "cortex-m0plus") for name in ("conv_2d", "depthwise_conv_2d", "fully_connected")]
 CASES += [(name, "x86-64") for name in (*ARITHMETIC, *MOVES, "batches", "broadcast_to", "transpose_conv")]
+CASES += [(f"int16_{name}", "x86-64") for name in ("conv_2d", "conv_2d_vast", "depthwise_conv_2d")]
+CASES += [("int16_conv_2d", "cortex-m4f")]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def test_kernel_on_buffers_that_overlap_as_far_as_it_allows(name, cpu, interpret
     monkeypatch.setattr(arena, "best_layout", layout_with(0, used))
 
     @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(model={**OPERATORS, **MOVERS, **ARITHMETIC}[name], seed=st.integers(0, 2**31))
+    @given(model={**OPERATORS, **MOVERS, **ARITHMETIC, **WIDE}[name], seed=st.integers(0, 2**31))
     def compare(model, seed):
         assert not outputs_differ(interpreter, model, seed, cpu)
 

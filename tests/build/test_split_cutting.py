@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fakes.chains import run_chain, some_inputs, two_memories
 from fakes.compiled import compile_bytes, input_vectors, run_compiled
+from fakes.few_values import int4_network
 from fakes.int16_models import network
 from fakes.interpreter import Interpreter
 from fakes.moving_network import moving_network
@@ -124,3 +125,10 @@ def compiled_parts_agree(
 
     inputs = some_inputs(graph, 2)
     assert run_chain(Compiled(), parts, graph, inputs) == interpreter.run(data, inputs)
+
+
+def test_parts_of_a_file_with_weights_of_four_bits(interpreter: Interpreter) -> None:
+    data = int4_network()
+    agree(interpreter, data, [(1,), (1, 2)])
+    (first, *_) = cut_model(data, "whole.tflite", (1,))
+    assert first.data is not None and len(first.data) < len(data) / 2

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fakes.ports import free_port
 from fakes.projects import FINISHED, STREAM, Repository, applied_finished, finished_model, fleet, locked, repository
 from tinyops import __version__
 from tinyops.cli import COMMANDS, main
@@ -112,6 +113,7 @@ AGENT = (
     *("agent", "--once", "--store", ".tinyops/releases", "--trust", ".tinyops/trusted.pem", "--board", "linux"),
     *("--state", "state", "--fleet"),
 )
+BRIDGED = (free_port(), free_port())
 PLAIN_LOCK = ("--lock", "specs/tinyops.lock.yaml")
 
 
@@ -144,6 +146,11 @@ WALKS = [
     Walk(("update",), 64, "no device is named"),
     Walk(("update", "/dev/nothere"), 70, "/dev/nothere"),
     Walk(("update", "gopher://nothere"), 64, "gopher"),
+    Walk(("bridge", *(f"tcp-listen:127.0.0.1:{port}" for port in BRIDGED), "--idle-s", "0.1"), 0, "0 bytes from it"),
+    Walk(("bridge",), 64, "ONE"),
+    Walk(("bridge", "tpc:host:1", "tcp:host:1"), 64, "tcp:"),
+    Walk(("bridge", "tcp:host:1", "tcp:host:1"), 64, "the same"),
+    Walk(("bridge", "tcp-listen:203.0.113.9:1", "tcp:host:1"), 70, "cannot be listened at"),
     Walk(("crash",), 64, "PORT|RECORD.json"),
     Walk(("validate",), 0, "All specs are valid: 1 dataset, 1 model, 1 fleet."),
     Walk(("validate", "twice"), 64, "twice"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from fakes.tflite import Tflite
@@ -26,3 +28,15 @@ def network(few: bool) -> Graph:
     model.operator("DEPTHWISE_CONV_2D", [first, weights((1, 3, 3, 12), 3)], [second], **depthwise)
     model.operator("FULLY_CONNECTED", [second, weights((40, 360), 0)], [result], table="FullyConnectedOptions")
     return parse_graph(model.build([image], [result]), "few" if few else "many")
+
+
+def int4_network() -> bytes:
+    """Three convolutions whose weights have four bits in the file."""
+    model, rng = Tflite(), np.random.default_rng(2)
+    steps = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    images = [model.tensor((1, 6, 5, 9), scale=0.1, zero_point=-1) for _ in range(4)]
+    for before, after in itertools.pairwise(images):
+        values = rng.integers(-8, 8, (9, 3, 3, 9))
+        weights = model.tensor(values.shape, "int4", scale=np.full(9, 0.02), data=values)
+        model.operator("CONV_2D", [before, weights], [after], table="Conv2DOptions", **steps)
+    return model.build([images[0]], [images[-1]])

@@ -189,6 +189,17 @@ def quantize(draw: Any) -> bytes:
     return model.build(ends[:1], ends[1:])
 
 
+@st.composite
+def softmax(draw: Any) -> bytes:
+    rows, depth = draw(st.integers(1, 3)), draw(st.one_of(st.integers(1, 20), st.integers(100, 500)))
+    model = Tflite()
+    source = model.tensor((rows, depth), "int16", scale=draw(st.floats(2.0**-16, 2.0**-6, width=32)))
+    output = model.tensor((rows, depth), "int16", scale=1 / 32768)
+    beta = draw(st.sampled_from([1.0, 1.0, 0.5, 2.0]))
+    model.operator("SOFTMAX", [source], [output], table="SoftmaxOptions", beta=beta)
+    return model.build([source], [output])
+
+
 def network() -> bytes:
     """A model as squeeze makes it: int8 at the ends, in between every kernel of int16; the last layer has a bias of
     more than 32 bits."""
@@ -241,4 +252,5 @@ MODELS = {
     "int16_mean": mean(),
     "int16_moved": moved(),
     "int16_quantize": quantize(),
+    "int16_softmax": softmax(),
 }

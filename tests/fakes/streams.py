@@ -33,14 +33,11 @@ class Joined:
             data += more
         return data
 
-    def hears_nothing(self, seconds: float) -> bool:
-        self._end.settimeout(seconds)
-        try:
-            return not self._end.recv(1)
-        except TimeoutError:
-            return True
-        finally:
-            self._end.settimeout(WAIT_S)
+    def hear_until(self, ending: bytes) -> bytes:
+        data = b""
+        while not data.endswith(ending) and (more := self._end.recv(65_536)):
+            data += more
+        return data
 
     def until(self, what: str, stream: Stream) -> Event:
         """The next such event of a stream; others are passed over."""

@@ -84,14 +84,14 @@ class UartPeripheral:
 class BumbleRadio:
     """An adapter of software: a `Radio` as BleakRadio is one."""
 
-    def __init__(self, hci: str) -> None:
-        self.room = 20
+    def __init__(self, hci: str, number: int = 1) -> None:
+        self.room, self._number = 20, number
         self._hci = hci
         self._lost = True
 
     async def connect(self, device: str, timeout_s: float, lost: Callable[[], None]) -> None:
         self._transport = await open_transport(self._hci)
-        own = Address("F0:5C:81:00:00:01")
+        own = Address(f"F0:5C:81:00:00:{self._number:02X}")
         self._device = Device.with_hci("recorder", own, self._transport.source, self._transport.sink)
         await self._device.power_on()
         async with asyncio.timeout(timeout_s):

@@ -144,6 +144,7 @@ _DISTANCES: Mapping[str, Callable[[Params], list[int | None]]] = {
     "tinyops_average_pool_2d_int16": _windowed_int16,
     "tinyops_max_pool_2d_int16": _windowed_int16,
     "tinyops_mean_int16": _in_place,
+    "tinyops_softmax_int16_wide": _in_place,
     "tinyops_sum_int16": _elementwise,
     "tinyops_mul_int16": _elementwise,
     "tinyops_average_pool_2d": _windowed,

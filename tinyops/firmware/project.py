@@ -22,6 +22,7 @@ HEADERS = (
     *("settings_format.h", "settings_smp.h"),
     *("sha256.h", "slots.h", "smp.h", "smp_group.h"),
 )
+SLOTLESS_APP = ("app", "frame", "health", "image", "kept", "line", "loop", "sensing", "try")  # nothing is replaced
 CHAIN_HEADERS = ("chain.h", "model_part.h", "part_link.h")
 # Of the application that every firmware is made of; what a board says of itself. A change of behaviour is a new one.
 FIRMWARE_VERSION = "0.1.0"
@@ -49,6 +50,13 @@ def chain_files() -> dict[str, bytes]:
     """The runtime's C of a part of a chain, beside the application's."""
     found = {f"include/tinyops/{name}": (RUNTIME / "include/tinyops" / name).read_bytes() for name in CHAIN_HEADERS}
     return found | sources("chain", "src/chain")
+
+
+def slotless_part() -> dict[str, bytes]:
+    """The C of a part whose images lie in no slots of flash, beside its port's: chain, application, SMP and headers."""
+    app = {f"src/app/{name}.c": (RUNTIME / "app" / f"{name}.c").read_bytes() for name in SLOTLESS_APP}
+    chain = {name: data for name, data in chain_files().items() if name != "src/chain/switch.c"}
+    return {**chain, **app, **sources("smp", "src/smp")}
 
 
 def digest_rows(digest: str) -> list[str]:

@@ -13,6 +13,9 @@
 
 struct SerialLine {
   int in, out; /* the host's */
+#if defined(ARDUINO_ARCH_RP2040)
+  bool setFIFOSize(size_t size);
+#endif
   void begin(unsigned long baud);
   int available();
   int read();

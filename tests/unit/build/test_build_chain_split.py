@@ -26,7 +26,7 @@ spec:
       - {name: middle, board: nano33ble}
       - {name: far, board: linux}
     links:
-      - {from: near, to: middle, kind: uart, baud: 9600, latency_ms: 2, loss: 0.125}
+      - {from: near, to: middle, kind: uart, baud: 1000000, latency_ms: 2, loss: 0.125}
       - {from: middle, to: far, kind: uart}
   split: {minimise: ram, at_most_ms: 250}
   on_part_lost: {after_ms: 700}
@@ -79,7 +79,7 @@ def test_boards_and_links_are_settings_in_numbers(bench: Repository) -> None:
     assert near["clock_hz"] == 16_000_000
     assert said["links"][0] == {
         "kind": "uart",
-        "baud": 9600,
+        "baud": 1000000,
         "bytes_s": None,
         "latency_ms": 2.0,
         "loss": 0.125,
@@ -100,8 +100,8 @@ def test_firmware_knows_its_place_and_not_the_cuts(bench: Repository) -> None:
     before = steps_of(bench)
     places = [before[f"firmware:wrist/{name}"].settings["chain"] for name in ("near", "middle", "far")]
     assert [(p["position"], p["parts"], p["after_ms"]) for p in places] == [(0, 3, 700), (1, 3, 700), (2, 3, 700)]
-    assert (places[0]["upstream"], places[0]["downstream"]) == (None, {"kind": "uart", "baud": 9600})
-    assert (places[1]["upstream"]["baud"], places[1]["downstream"]["baud"]) == (9600, 115200)
+    assert (places[0]["upstream"], places[0]["downstream"]) == (None, {"kind": "uart", "baud": 1000000, "wired": True})
+    assert (places[1]["upstream"]["baud"], places[1]["downstream"]["baud"]) == (1000000, 115200)
     contracts = [before[f"firmware:wrist/{name}"].settings["contract"] for name in ("near", "far")]
     assert [c["part"] for c in contracts] == [{"position": 0, "parts": 3}, {"position": 2, "parts": 3}]
     bench.edit(FILE, "{minimise: ram, at_most_ms: 250}", "{cuts: [1, 2]}")

@@ -14,7 +14,6 @@ from tinyops.errors import SpecError
 from tinyops.files import JsonObject
 from tinyops.firmware import render_project
 from tinyops.firmware.chained import ChainPlace, read_place
-from tinyops.firmware.forms.hosted_part import _APP, _CHAIN
 from tinyops.firmware.project import RUNTIME
 from tinyops.firmware.step import prepare
 from tinyops.link.parts import STATE_TEXT, PartState, PartTold
@@ -101,6 +100,7 @@ def flags(files: dict[str, bytes]) -> set[str]:
             {
                 *("-DTINYOPS_UPSTREAM=Serial1", "-DTINYOPS_UPSTREAM_BAUD=9600"),
                 *("-DTINYOPS_SERIAL=Serial2", "-DTINYOPS_BAUD=1000000"),
+                *("-DSERIAL1_RX_BUFFER_SIZE=1024", "-DSERIAL2_RX_BUFFER_SIZE=1024"),
             },
         ),
         (
@@ -108,7 +108,7 @@ def flags(files: dict[str, bytes]) -> set[str]:
             MIDDLE,
             {
                 *("-DTINYOPS_UPSTREAM=Serial2", "-DENABLE_HWSERIAL2"),
-                *("-DPIN_SERIAL2_RX=PD6", "-DPIN_SERIAL2_TX=PD5"),
+                *("-DPIN_SERIAL2_RX=PD6", "-DPIN_SERIAL2_TX=PD5", "-DSERIAL_RX_BUFFER_SIZE=1024"),
             },
         ),
     ],
@@ -153,8 +153,8 @@ def test_a_linux_part_is_a_program_that_can_be_built_elsewhere() -> None:
     assert "#define PART_POSITION 1\n" in settings and "#define PART_COUNT 3\n" in settings
     assert "#define PART_AFTER_MS 1500u" in settings and {"Makefile", "src/part/main.c"} <= set(files)
     assert not rendered("linux", None)
-    assert all((RUNTIME / "app" / f"{name}.c").is_file() for name in _APP)
-    assert {f"src/chain/{name}" for name in _CHAIN} <= set(files)
+    assert {"src/app/loop.c", "src/chain/part.c", "src/chain/set.c"} <= set(files)
+    assert not {"src/app/update.c", "src/chain/switch.c"} & set(files)
 
 
 @pytest.mark.parametrize(

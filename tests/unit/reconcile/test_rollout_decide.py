@@ -215,6 +215,13 @@ def test_a_device_that_gave_it_up_has_failed(result: str, version: int | None, f
     assert (at(fleet)[0] == "halted") == fails
 
 
+def test_a_part_that_left_the_new_program_has_failed_though_it_runs_the_new_model() -> None:
+    fleet = begun()
+    fleet.obedient()
+    fleet.say(fleet.up_to(1)[0], model=NEW, last=gave_up(fleet.now, 7, "reverted"), slot="reverted")
+    assert "reverted: self-test: vector 3 differs" in fleet.step(1).says and at(fleet)[0] == "halted"
+
+
 def test_some_may_fail_where_the_spec_says_so() -> None:
     health = RolloutHealth(failures_max_share=0.5, min_reporting_share=0.5)
     fleet = begun(rules=rules(health=health))

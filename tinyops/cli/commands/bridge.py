@@ -56,14 +56,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         else:
             output.note(event_text(event))
 
-    joint = Joint(one, other, tell)
+    joint, told_end = Joint(one, other, tell), False
     try:
         asyncio.run(_until_signalled(joint, idle_s))
+        told_end = True
     finally:
-        if output.json:
-            output.item(lambda: _end_json(joint), "")
-        elif any(end.counts.connections for end in joint.ends):
-            output.note(_end_text(joint))
+        if told_end or any(end.counts.connections for end in joint.ends):
+            output.item(lambda: _end_json(joint), _end_text(joint))
     return 0
 
 

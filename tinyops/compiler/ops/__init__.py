@@ -17,6 +17,7 @@ from tinyops.compiler.ops import (
     fully_connected,
     gather,
     int16_plain,
+    int16_softmax,
     int16_weighted,
     l2_normalization,
     lstm,
@@ -72,7 +73,7 @@ _KINDS: tuple[OperatorKind, ...] = (
 OPERATORS: Mapping[str, OperatorKind] = MappingProxyType({kind.name: kind for kind in _KINDS})
 # Those of int16 activations, by the name of the operator; the others move int16 like int8, or do not take it.
 INT16: Mapping[str, OperatorKind] = MappingProxyType(
-    {kind.name: kind for kind in (*int16_weighted.KINDS, *int16_plain.KINDS, *pad.INT16_KINDS)}
+    {kind.name: kind for kind in (*int16_weighted.KINDS, *int16_plain.KINDS, *int16_softmax.KINDS, *pad.INT16_KINDS)}
 )
 
 

@@ -12,7 +12,7 @@ from tinyops.files import JsonObject, write_atomic
 from tinyops.firmware.building import check_sources
 from tinyops.firmware.chained import FLAG, ChainPlace
 from tinyops.firmware.forms.form import Request, Work
-from tinyops.firmware.project import RUNTIME, chain_files, headers, sources
+from tinyops.firmware.project import RUNTIME, headers, slotless_part, sources
 from tinyops.firmware.templating import render
 from tinyops.link.parts import PART_LAYOUTS, SET_BYTES, STATE_TEXT, PartState, PartType
 from tinyops.link.protocol import Layout, Type
@@ -32,9 +32,6 @@ KINDS = ("uart", "ble", "tcp")
 SOCKETS = " ws: wss:"  # of a bridge, whose address a person types
 STACK_BYTES = 64 << 10
 BUILD_LIMIT_S = 120
-_APP = ("app", "frame", "health", "image", "kept", "line", "loop", "sensing", "try")  # nothing is replaced
-_SMP = ("console", "server", "cbor", "mcumgr", "images", "group")
-_CHAIN = ("changing.c", "part.c", "part.h", "pieces.c", "set.c", "standing.c", "telling.c")  # without slots
 _MEMORY = "module/src/memory.c"
 FLAGS = (
     *("-std=c99", "-Os", f"-D{FLAG}", "-ffreestanding", "-fvisibility=hidden", "-fno-common", "-ffunction-sections"),
@@ -95,10 +92,7 @@ def module_sources() -> dict[str, bytes]:
     """The C that the page's module is compiled from."""
     files = {
         **headers(),
-        **{name: data for name, data in chain_files().items() if not name.startswith("src/")},
-        **{f"src/chain/{name}": (RUNTIME / "chain" / name).read_bytes() for name in _CHAIN},
-        **{f"src/app/{name}.c": (RUNTIME / "app" / f"{name}.c").read_bytes() for name in _APP},
-        **sources("smp", "src/smp"),
+        **slotless_part(),
         **sources("port/page", "src/page"),
         "include/tinyops/internal.h": (RUNTIME / "include/tinyops/internal.h").read_bytes(),
         "freestanding/string.h": (RUNTIME / "image/freestanding/string.h").read_bytes(),

@@ -7,14 +7,11 @@ from tinyops.firmware.chained import FLAG
 from tinyops.firmware.contract import read_contract
 from tinyops.firmware.forms import program
 from tinyops.firmware.forms.form import Request, Work
-from tinyops.firmware.project import RUNTIME, chain_files, digest_rows, headers, sources
+from tinyops.firmware.project import RUNTIME, digest_rows, headers, slotless_part, sources
 from tinyops.firmware.templating import comment, render
 
 PROGRAM = "part"
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", f"-D{FLAG}", "-Wall", "-Wextra", "-Werror", "-Wl,--build-id=none", "-Wl,-z,now")
-_APP = ("app", "frame", "health", "image", "kept", "line", "loop", "sensing", "try")  # nothing is replaced
-_SMP = ("console", "server", "cbor", "mcumgr", "images", "group")
-_CHAIN = ("changing.c", "part.c", "part.h", "pieces.c", "set.c", "standing.c", "telling.c")  # without slots
 _REPLAY = ("replay.c", "replay.h")  # of port/sim
 
 
@@ -35,12 +32,9 @@ def render_part(request: Request) -> dict[str, bytes]:
         "Makefile": render("part.mk.j2", **values, flags=" ".join(FLAGS)),
         "include/part_settings.h": render("part_settings.h.j2", **values),
         **headers(),
-        **{name: data for name, data in chain_files().items() if not name.startswith("src/")},
-        **{f"src/chain/{name}": (RUNTIME / "chain" / name).read_bytes() for name in _CHAIN},
+        **slotless_part(),
         **sources("port/part", "src/part"),
         **sources("port/linux", "src/linux"),
-        **{f"src/app/{name}.c": (RUNTIME / "app" / f"{name}.c").read_bytes() for name in _APP},
-        **sources("smp", "src/smp"),
         **{f"src/sim/{name}": (RUNTIME / "port/sim" / name).read_bytes() for name in _REPLAY},
     }
     return dict(sorted(files.items()))

@@ -39,13 +39,8 @@ class UartService:
     are writes."""
 
     def __init__(self, name: str, notified: Acquired, written: Acquired) -> None:
-        try:
-            import dbus_fast
-            import dbus_fast.aio
-        except ImportError as error:
-            raise ToolError("dbus-fast is not installed", hint="pip install 'tinyops[bridge]'") from error
-        self._dbus, self._aio = dbus_fast, dbus_fast.aio
         self._name = name
+        self._dbus: Any = None
         self._acquired = {NOTIFY: notified, WRITE: written}
         self._bus: Any = None
         self._adapter = ""
@@ -53,7 +48,13 @@ class UartService:
 
     async def start(self) -> None:
         """Advertises. Raises ToolError."""
-        bus = self._aio.MessageBus(bus_type=self._dbus.BusType.SYSTEM, negotiate_unix_fd=True)
+        try:
+            import dbus_fast
+            import dbus_fast.aio
+        except ImportError as error:
+            raise ToolError("dbus-fast is not installed", hint="pip install 'tinyops[bridge]'") from error
+        self._dbus = dbus_fast
+        bus = dbus_fast.aio.MessageBus(bus_type=self._dbus.BusType.SYSTEM, negotiate_unix_fd=True)
         try:
             self._bus = await bus.connect()
         except (OSError, self._dbus.errors.DBusFastError) as error:

@@ -114,6 +114,10 @@ static void show(void *context, uint32_t best, const int8_t *outputs, uint32_t c
 #endif
 
 #if defined(TINYOPS_UPSTREAM)
+#if defined(ARDUINO_ARCH_RP2040) && !defined(ARDUINO_ARCH_MBED)
+static const size_t UPSTREAM_BYTES = 1024;
+#endif
+
 /* The core's line to the part before in a chain. */
 static int32_t read_upstream(void *context) {
   (void)context;
@@ -128,6 +132,9 @@ static void write_upstream(void *context, const uint8_t *bytes, uint32_t count) 
 
 static const tinyops_port_stream *open_upstream(void) {
   static const tinyops_port_stream upstream = {read_upstream, write_upstream};
+#if defined(ARDUINO_ARCH_RP2040) && !defined(ARDUINO_ARCH_MBED)
+  (void)TINYOPS_UPSTREAM.setFIFOSize(UPSTREAM_BYTES); /* its own are 32; others take a macro */
+#endif
   TINYOPS_UPSTREAM.begin(TINYOPS_UPSTREAM_BAUD);
   return &upstream;
 }
