@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -33,15 +32,15 @@ class TcpStream:
         try:
             async with asyncio.timeout(CONNECT_S):
                 found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-                line = await self._connected(found)
+                line, place = await self._connected(found)
         except TimeoutError:
             raise LinkClosed(f"cannot be reached within {CONNECT_S:g} s") from None
         except OSError as error:
             raise LinkClosed(f"cannot be reached: {error.strerror or error}") from error
         notice_death(line)
-        return connection_of(line, address_text(line.getpeername()))
+        return connection_of(line, address_text(place))  # by now it may be gone, and have no name any more
 
-    async def _connected(self, found: Sequence[tuple[Any, ...]]) -> socket.socket:
+    async def _connected(self, found: Sequence[tuple[Any, ...]]) -> tuple[socket.socket, tuple[object, ...]]:
         """At the first of the addresses that answers."""
         failure: OSError = OSError("no address")
         for family, kind, protocol, _, place in found:
@@ -56,7 +55,7 @@ class TcpStream:
                 line.close()
                 raise
             else:
-                return line
+                return line, place
         raise failure
 
     async def close(self) -> None:
@@ -96,10 +95,13 @@ class ListenTcpStream:
             if not self._place.is_free():
                 await asyncio.sleep(LOOK_S)
                 continue
-            with contextlib.suppress(OSError):  # it went before it was taken
+            try:
                 line, peer = server.accept()
-                notice_death(line)
-                self._place.give(connection_of(line, address_text(peer)))
+            except OSError:  # it went before it was taken; or no file is left, and none will be at once
+                await asyncio.sleep(LOOK_S)
+                continue
+            notice_death(line)
+            self._place.give(connection_of(line, address_text(peer)))
 
 
 def _connecting(place: str, wishes: Wishes) -> TcpStream:  # noqa: ARG001
