@@ -264,6 +264,7 @@ WALKS = [
     Walk(("show",), 65, "microbit", misspell),
     Walk(("show",), 69, "manifest.json", damage_manifest),
     Walk(("squeeze",), 64, "no model has variants"),
+    Walk(("bridge", "tcp:localhost:1"), 64, "OTHER"),
     Walk((*AGENT, "desk"), 0, "slot confirmed"),
     Walk((*AGENT, "desk", "--threshold", "0"), 65, "threshold"),
     Walk((*AGENT, "desk", "--interval", "-1"), 64, "interval"),
@@ -346,8 +347,8 @@ def test_in_json(bench: Repository, walk: Walk, capfd: pytest.CaptureFixture[str
         assert walk.code in (0, 2, 66, 67)
 
 
-# Walked to success where what they need is there: a terminal, a board on a cable, a browser, a fault, variants.
-ELSEWHERE = {"crash", "doctor", "enrol", "flash", "label", "receive", "squeeze", "twin", "update"}
+# Walked to success where what they need is there: a terminal, a browser, a fault, variants, streams.
+ELSEWHERE = {"bridge", "crash", "doctor", "enrol", "flash", "label", "receive", "squeeze", "twin", "update"}
 
 
 def test_every_command_is_walked_to_success_and_to_a_usage_error() -> None:

@@ -33,12 +33,6 @@ class Joined:
             data += more
         return data
 
-    def hear_until(self, ending: bytes) -> bytes:
-        data = b""
-        while not data.endswith(ending) and (more := self._end.recv(65_536)):
-            data += more
-        return data
-
     def until(self, what: str, stream: Stream) -> Event:
         """The next such event of a stream; others are passed over."""
         while True:

@@ -73,7 +73,7 @@ class ReportsSpec(Strict):
 
 class PartSpec(Strict):
     """The program of a part of a chain, which the agent runs, and its streams: a serial device, `tcp:HOST:PORT`,
-    `tcp-listen:ADDRESS:PORT`, `udp:…`, `udp-listen:…`, `ble:NAME`, `ble-serve:NAME` or `ws-listen:…` (docs/split.md).
+    `tcp-listen:ADDRESS:PORT`, `udp:…`, `udp-listen:…`, `ble:NAME`, `ble-serve:NAME` or `ws-listen:…` (docs/bridge.md).
     """
 
     line: Stream = Field(description="Leads to the part after; the last part's results come out of it.")

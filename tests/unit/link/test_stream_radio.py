@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +13,17 @@ import pytest
 
 from fakes.bluez import StandInBluez, system_bus
 from fakes.radio import on_air
-from fakes.streams import WAIT_S, joining
+from fakes.streams import joining
 from fakes.uart_radio import BumbleRadio
 from tinyops.errors import ToolError
+from tinyops.link.client import LinkClosed
 from tinyops.link.streams import ble, place
 from tinyops.link.streams.ble import BleStream
 from tinyops.link.streams.ble_serve import BleServeStream
+from tinyops.link.streams.bluez import Acquired
 from tinyops.link.streams.registry import stream_of
 
 NAME = "hall"
-SILENT_S = 0.4
 BYTES = b"".join(number.to_bytes(3, "big") for number in range(5000))
 
 
@@ -63,29 +65,61 @@ def test_a_link_that_breaks_comes_back(bus: None) -> None:
                 host.until("lost", central)
 
 
-def test_a_second_central_is_sent_away_while_the_first_speaks(bus: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place.Place.__init__, "__defaults__", (SILENT_S,))
-    bluez = StandInBluez()
-    with on_air(bluez) as hci:
-        peripheral = BleServeStream(NAME)
-        first, second = (BleStream(NAME, lambda n=n: BumbleRadio(hci, n)) for n in (1, 2))
-        with joining(peripheral) as board, joining(first) as host:
-            board.until("connected", peripheral)
-            host.say(b".")
-            assert board.hear(1) == b"."
-            with joining(second) as other:
-                other.until("connected", second)
-                until = time.monotonic() + WAIT_S
-                while not bluez.disconnected and time.monotonic() < until:
-                    host.say(b".")
-                    time.sleep(SILENT_S / 10)
-                assert [path.rpartition("_")[2] for path in bluez.disconnected] == ["02"]
-                assert "the connection is lost" in other.until("lost", second).why
-                assert "it was silent" in board.until("lost", peripheral).why  # and the second comes again
-                board.until("connected", peripheral)
-                other.until("connected", second)
-                other.say(b"mine")
-                assert board.hear_until(b"mine")
+class FakeServed:
+    """Two centrals at once, which the radio of software cannot have."""
+
+    is_served = True
+
+    def __init__(self, name: str, notified: Acquired, written: Acquired) -> None:
+        self.notified, self.written = notified, written
+        self.away: list[str] = []
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def disconnect(self, device: str) -> None:
+        self.away.append(device)
+
+
+def test_a_second_central_is_sent_away_until_the_first_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place.Place.__init__, "__defaults__", (0.05,))
+    made: list[FakeServed] = []
+
+    async def run(stack: contextlib.ExitStack) -> None:
+        stream = BleServeStream(NAME, lambda *asked: made.append(FakeServed(*asked)) or made[0])
+        await stream.open()
+        (served,) = made
+
+        def pair() -> tuple[socket.socket, socket.socket]:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            return ours, stack.enter_context(theirs)
+
+        (notifies, hears), (writes, says) = pair(), pair()
+        assert served.written("/org/bluez/hci0/dev_0A", writes, 20)
+        assert served.notified("/org/bluez/hci0/dev_0A", notifies, 20)
+        first = await stream.connection()
+        says.send(b"mine")
+        assert (first.peer, await first.read()) == ("0A", b"mine")
+        await first.write(b"x" * 30)
+        assert (len(hears.recv(99)), len(hears.recv(99))) == (20, 10)
+        second, _ = pair()
+        assert not served.notified("/org/bluez/hci0/dev_0B", second, 20)
+        await asyncio.sleep(0)
+        assert served.away == ["/org/bluez/hci0/dev_0B"]
+        second.close()
+        reading = asyncio.create_task(first.read())
+        await asyncio.sleep(0.1)
+        assert served.notified("/org/bluez/hci0/dev_0B", pair()[0], 20)
+        with pytest.raises(LinkClosed, match="silent, and 0B takes its place"):
+            await reading
+        assert served.away[1:] == ["/org/bluez/hci0/dev_0A"]
+        await first.close()
+        assert (await stream.connection()).peer == "0B"
+        await stream.close()
+
+    with contextlib.ExitStack() as stack:
+        asyncio.run(run(stack))
 
 
 @pytest.mark.parametrize(
