@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from fakes.compiled import SANITIZED, compile_bytes, compile_special, input_vect
 from fakes.cortexm import emulate
 from fakes.int16_models import MODELS, network
 from fakes.interpreter import Interpreter
+from fakes.tflite import Tflite
 
 pytestmark = pytest.mark.build
 VECTORS = 5
@@ -64,6 +66,25 @@ def test_packed_kernel_equals_the_interpreter(name, interpreter):
 
     compare()
     assert len(ran) >= 3
+
+
+def test_inputs_that_add_up_to_more_than_32_bits(interpreter):
+    """Which they may where most of the weights are zeros."""
+    values = 2**16 + 2
+    weights = np.zeros((1, values), np.int8)
+    weights[0, -3:] = [127, -128, 1]
+    model = Tflite()
+    source = model.tensor((1, values), "int16", scale=2.0**-12)
+    bias = model.tensor((1,), "int64", scale=2.0**-19, data=[5])
+    operands = [source, model.tensor(weights.shape, scale=2.0**-7, data=weights), bias]
+    output = model.tensor((1, 1), "int16", scale=2.0**-12)
+    model.operator("FULLY_CONNECTED", operands, [output], table="FullyConnectedOptions")
+    built = model.build([source], [output])
+    compiled = compile_bytes(built)
+    assert compiled.lowered[0].calls[0].function == "tinyops_conv_2d_int16"
+    inputs = [np.full((1, 1, values), value, np.int16) for value in (32767, -32768)]
+    for one in inputs:
+        assert run_compiled(compiled, input_vectors(compiled, [one]), SANITIZED) == interpreter.run(built, [one])
 
 
 # What an inference of the network may take: measured, and some.

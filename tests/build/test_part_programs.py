@@ -24,9 +24,10 @@ from fakes.power import cut_at
 from fakes.releases import Publisher
 from tinyops.compiler import CompileOptions, compile_model
 from tinyops.compiler.host import HostModel, build_host
-from tinyops.device import kept_running
+from tinyops.device import kept_running, records
 from tinyops.device.agent import Agent
 from tinyops.device.settings import AgentSettings, PartSettings
+from tinyops.errors import ToolError
 from tinyops.features import RawFeatures
 from tinyops.graph import parse_graph
 from tinyops.link import Link
@@ -161,6 +162,40 @@ def test_a_program_that_takes_the_agent_down_ends_too(machine: Machine) -> None:
     assert machine.program() == STAYS + b"one"
     last = machine.poll().last_update
     assert last is not None and "takes the agent or the machine down" in last.reason
+
+
+def test_a_bad_program_whose_one_before_is_damaged_gives_way_to_another_release(machine: Machine) -> None:
+    model = compiled_model()
+    machine.follow(model.but(program=STAYS + b"one"))
+    before = machine.agent.client.part()
+    machine.publisher.publish(model.but(program=ENDS))
+    assert machine.poll().slot.state == "trial" and before is not None
+    before.program.write_bytes(b"not it")
+    report = machine.judged()
+    assert report.last_update is not None and "the one before is damaged" in report.last_update.reason
+    assert machine.follow(model.but(program=STAYS + b"three")).slot.state == "confirmed"
+    assert machine.program() == STAYS + b"three"
+
+
+def test_a_verdict_that_cannot_be_written_down_is_no_reason_to_poll_at_once(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.follow(compiled_model().but(program=STAYS + b"one"))
+    machine.publisher.publish(compiled_model().but(program=ENDS))
+    assert machine.poll().slot.state == "trial"
+    machine.agent.rest(machine.halt, WAIT_S)
+    with monkeypatch.context() as full:
+        full.setattr(records, "save_state", _no_room)
+        with pytest.raises(ToolError, match="no room"):
+            machine.agent.poll()
+        waited: list[float | None] = []
+        full.setattr(machine.halt, "wait", lambda seconds=None: waited.append(seconds) or True)
+        assert machine.agent.rest(machine.halt, WAIT_S) and waited
+    assert machine.poll().slot.state == "reverted" and machine.program() == STAYS + b"one"
+
+
+def _no_room(*_: object) -> None:
+    raise ToolError("no room")
 
 
 def test_power_fails_at_every_step_of_taking_a_program_and_of_leaving_it(machine: Machine) -> None:

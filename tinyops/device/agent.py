@@ -15,7 +15,7 @@ from pathlib import Path
 import tinyops
 from tinyops.device.believing import open_offers, open_store
 from tinyops.device.client import Client
-from tinyops.device.kept_running import LOOK_S, KeptRunning
+from tinyops.device.kept_running import LOOK_S, KeptRunning, Verdict
 from tinyops.device.memory import Memory
 from tinyops.device.part_streams import PartStreams
 from tinyops.device.records import REASON_CHARACTERS_MAX
@@ -133,6 +133,7 @@ class Agent:
             _make_pipe(Path(part.pipe))
         self.part_streams = PartStreams(part, on_event) if part is not None else None
         self.part = _kept(settings.state, self.part_streams, on_event) if self.part_streams is not None else None
+        self._heeded: Verdict | None = None  # the newest verdict that was acted upon, or could not be
         self._start_part()
         self._warned: tuple[str, ...] = ()
 
@@ -159,17 +160,20 @@ class Agent:
         verdict = self.part.verdict if self.part is not None else None
         if self.part is None or verdict is None or not verdict.is_of(self.client.part()):
             return None
+        self._heeded = verdict
         given_up = self.client.end_program(verdict.wrong)
         self.part.run(self.client.part())
         return given_up
 
     def rest(self, halt: threading.Event, seconds: float) -> bool:
-        """Until the next poll, or the end of a program's trial. Whether the agent is to end."""
+        """Until the next poll, or the end of a program's trial: once, where that cannot be written down. Whether the
+        agent is to end."""
         deadline = time.monotonic() + seconds
         while self.part is not None and self.client.state.program is not None:
             left = deadline - time.monotonic()
             verdict = self.part.verdict
-            if left <= 0 or (verdict is not None and verdict.is_of(self.client.part())):
+            is_new = verdict is not None and verdict is not self._heeded and verdict.is_of(self.client.part())
+            if left <= 0 or is_new:
                 return halt.is_set()
             if halt.wait(min(left, LOOK_S)):
                 return True

@@ -231,9 +231,13 @@ class Client(Records):
             self.save(program=None, security_counter=counter)
             self.on_event(f"v{entry.version}: the program of this part works")
             return None
+        if not self.programs.may_go_back(trial):  # another release may bring one that works
+            lost = f"{wrong}; the one before is damaged"
+            return self._give_up(entry, trial.entry_digest, lost, "the new program", "it is tried on", program=None)
         self.programs.go_back(self.state, trial)
         back = {"current": trial.slot, "slots": {**self.state.slots, trial.slot: trial.before}, "program": None}
-        return self._give_up(entry, trial.entry_digest, wrong, "the new program", **back)
+        stays = "the one before runs again"
+        return self._give_up(entry, trial.entry_digest, wrong, "the new program", stays, **back)
 
     def follow_chain(self) -> None:
         """The program of this part has switched, with its chain: to what was asked for, or back."""
@@ -295,7 +299,7 @@ class Client(Records):
         self.on_event(f"v{entry.version}: {reason}; runs from slot {slot}")
 
     def _give_up(
-        self, entry: Entry, digest: str, reason: str, what: str = "the new model", **changes: object
+        self, entry: Entry, digest: str, reason: str, what: str = "the new model", stays: str = "", **changes: object
     ) -> RemoteError:
         """Records that an entry is not to be tried again, and returns the error that says so."""
         reason = reason[:REASON_CHARACTERS_MAX]
@@ -307,9 +311,7 @@ class Client(Records):
             **changes,
         )
         kept = self.state.running
-        stays = f"v{kept.entry.version} runs on" if kept else "nothing runs"
-        if what != "the new model":
-            stays = "the one before runs again"
+        stays = stays or (f"v{kept.entry.version} runs on" if kept else "nothing runs")
         return RemoteError(
             f"v{entry.version}: {what} was given up: {reason}; {stays}",
             hint="it is not tried again until a release changes this device's entry",

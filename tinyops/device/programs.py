@@ -11,7 +11,6 @@ from tinyops.device.chained import ChainMarks
 from tinyops.device.kept_running import Started
 from tinyops.device.slots import Slots, program_name
 from tinyops.device.state import AgentState, Installed, ProgramTrial, SlotName
-from tinyops.errors import ToolError
 from tinyops.manifest.entry import Entry
 
 
@@ -59,9 +58,11 @@ class Programs:
             return None
         return trial if self.slots.intact(trial.slot, trial.before.entry) else None
 
+    def may_go_back(self, trial: ProgramTrial) -> bool:
+        """Whether what ran before can run again."""
+        return self.slots.intact(trial.slot, trial.before.entry)
+
     def go_back(self, state: AgentState, trial: ProgramTrial) -> None:
-        """Before the state says so, and as often as that is tried. Raises ToolError where nothing is there any more."""
-        if not self.slots.intact(trial.slot, trial.before.entry):
-            raise ToolError(f"the program before, in slot {trial.slot}, is damaged: it cannot run again")
+        """Before the state says so, and as often as that is tried. Raises ToolError."""
         if trial.slot != state.current:
             self.start_anew_from(trial.slot)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.tflite import Tflite
+from tinyops.compiler.constraints import first_broken
 from tinyops.compiler.fixed_point import quantise_multiplier, reduce_multiplier
 from tinyops.compiler.ops import INT16, kind_of
 from tinyops.compiler.ops.int16 import activation_range_int16
@@ -93,6 +94,16 @@ def test_sums_of_64_bits_only_where_they_are_needed(bias: int, scale: float, fun
     kind = kind_of(view)
     assert kind is INT16["FULLY_CONNECTED"]
     assert kind.lower(view).calls[0].function == function
+
+
+@pytest.mark.parametrize("bias", [2**63 - 1, -(2**63), 2**47])
+def test_a_bias_of_64_bits_is_refused_however_small_its_factor(bias: int) -> None:
+    """A sum of weights beyond it is past int64, and so is the magnitude of the least int64."""
+    view = dense([[100, -100]], [bias], weight_scales=(1e-20,))
+    found = filters_of(view, 0)
+    assert found.largest == abs(bias) + 2**15 * 200 and not found.short
+    broken = first_broken(view, INT16["FULLY_CONNECTED"].constraints)
+    assert broken is not None and broken[1] == f"up to {found.largest:,}"
 
 
 def test_an_output_over_its_input_counts_two_bytes_a_value() -> None:

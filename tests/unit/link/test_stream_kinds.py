@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import time
 import tty
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from websockets.sync.client import connect
 from fakes.ports import free_port
 from fakes.streams import Joined, joining
 from tinyops.errors import ToolError, UsageError
-from tinyops.link.streams import place
+from tinyops.link.streams import place, tcp, udp, web_socket
 from tinyops.link.streams.kind import Stream, Wishes
 from tinyops.link.streams.origins import refusal
 from tinyops.link.streams.registry import KINDS, check_apart, stream_of
@@ -45,6 +46,8 @@ def test_who_connects_and_who_listens_find_each_other_again(kind: str) -> None:
             with joining(listening := stream_of(f"{kind}-listen:{at}")) as near:
                 far.until("connected", connecting)
                 if kind == "udp":
+                    while listening._line is None:  # what comes before is nobody's
+                        time.sleep(0.01)
                     far.say(b"\0first\0")
                     near.until("connected", listening)
                     assert near.hear(7) == b"\0first\0"
@@ -252,6 +255,59 @@ def test_a_hostile_handshake_ends_and_holds_nobody_up() -> None:
                 with contextlib.suppress(ConnectionResetError):
                     while end.recv(4096):
                         pass
+
+
+def test_of_handshakes_that_never_end_the_oldest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_socket, "HANDSHAKES_MAX", 3)
+    with listening() as (url, near, _), contextlib.ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        ends = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 20)) for _ in range(4)]
+        for end in ends[:1]:
+            with contextlib.suppress(ConnectionResetError):
+                assert end.recv(1) == b""
+        with connect(url) as page:
+            page.send(b"through")
+            assert near.hear(7) == b"through"
+        ends[-1].settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            ends[-1].recv(1)
+
+
+def test_a_datagram_that_is_gone_when_it_is_looked_at_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its checksum was wrong, which the system finds when it is to be received."""
+    awaited, false_alarms = udp.Waits.readable, [1, 2, 3]
+
+    async def readable(waits: udp.Waits) -> None:
+        if not false_alarms or not false_alarms.pop():
+            await awaited(waits)
+
+    monkeypatch.setattr(udp.Waits, "readable", readable)
+    port = free_port(socket.SOCK_DGRAM)
+    with joining(stream := stream_of(f"udp-listen:127.0.0.1:{port}")) as near:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as good:
+            until = time.monotonic() + 5
+            while (near.events.empty() or near.events.get().stream != stream.name) and time.monotonic() < until:
+                good.sendto(b"\0whole\0", ("127.0.0.1", port))
+                time.sleep(0.01)
+            assert time.monotonic() < until
+        assert near.hear(7) == b"\0whole\0" and not false_alarms
+
+
+def test_who_resets_a_connection_at_once_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its socket then has no peer whose name could be asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def reset(_: socket.socket) -> None:
+            peer, _ = server.accept()
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+
+        monkeypatch.setattr(tcp, "notice_death", reset)
+        with joining(stream := stream_of(f"tcp:127.0.0.1:{port}")) as near:
+            assert near.until("connected", stream).peer == f"127.0.0.1:{port}"
+            near.until("lost", stream)
+            near.until("connected", stream)
 
 
 # -- names

@@ -60,8 +60,9 @@ class Filters:
 
     @property
     def largest(self) -> int:
-        """What no part of any sum can exceed in magnitude."""
-        return int((abs(self.bias) + 2**15 * abs(self.rows).sum(axis=1)).max())
+        """What no part of any sum can exceed in magnitude; a bias alone may have all of 64 bits."""
+        reach = 2**15 * abs(self.rows).sum(axis=1)
+        return max(abs(bias) + weights for bias, weights in zip(self.bias.tolist(), reach.tolist(), strict=True))
 
     @property
     def short(self) -> bool:
