@@ -8,11 +8,11 @@ enum { FILTERS = 4, BIAS = 128 };
 /* What every filter has too much, its weights being read as 0 to 255. Sums are modulo 2^32: the
  * last one fits. */
 static uint32_t surplus(const int16_t *x, int32_t values) {
-  int32_t sum = 0;
+  uint32_t sum = 0;
   for (int32_t i = 0; i < values; ++i) {
-    sum += x[i];
+    sum += (uint32_t)(int32_t)x[i];
   }
-  return (uint32_t)sum * BIAS;
+  return sum * BIAS;
 }
 
 /* acc (4) = a window of `values` values * four filters - `less`. */
