@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -96,10 +95,13 @@ class ListenTcpStream:
             if not self._place.is_free():
                 await asyncio.sleep(LOOK_S)
                 continue
-            with contextlib.suppress(OSError):  # it went before it was taken
+            try:
                 line, peer = server.accept()
-                notice_death(line)
-                self._place.give(connection_of(line, address_text(peer)))
+            except OSError:  # it went before it was taken; or no file is left, and none will be at once
+                await asyncio.sleep(LOOK_S)
+                continue
+            notice_death(line)
+            self._place.give(connection_of(line, address_text(peer)))
 
 
 def _connecting(place: str, wishes: Wishes) -> TcpStream:  # noqa: ARG001

@@ -34,8 +34,8 @@ static inline void tinyops_decode_weights(const TINYOPS_FLASH uint8_t *codes,
   }
 }
 
-/* acc + sum of a[i] * weight of code i, i < n. One product at a time: where int has 16 bits, it does
- * not hold two of -128 * -128. */
+/* acc + sum of a[i] * weight of code i, i < n. One product at a time: where int has 16 bits, it
+ * does not hold two of -128 * -128. */
 static inline int32_t tinyops_coded_dot(const int8_t *a, const TINYOPS_FLASH uint8_t *codes,
                                         const int8_t table[TINYOPS_CODES], int32_t n, int32_t acc) {
   for (; n >= 2; n -= 2, a += 2) {
