@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,23 @@ def test_a_verdict_that_cannot_be_written_down_is_no_reason_to_poll_at_once(
 
 def _no_room(*_: object) -> None:
     raise ToolError("no room")
+
+
+def test_a_trial_that_no_agent_ends_is_over_without_a_part_and_is_said_with_once(machine: Machine) -> None:
+    machine.follow(compiled_model().but(program=STAYS + b"one"))
+    machine.publisher.publish(compiled_model().but(program=STAYS + b"two"), counter=1)
+    assert machine.poll().slot.state == "trial"
+    settings = machine.settings
+    machine.settings = replace(settings, once=True)
+    machine.restart()
+    machine.publisher.publish(compiled_model(bias=40).but(program=STAYS + b"two"))
+    assert machine.poll().slot.state == "trial" and any("no release is taken" in line for line in machine.said)
+    machine.settings = replace(settings, part=None, chain=None)
+    machine.restart()
+    assert machine.agent.client.state.security_counter == 0
+    report = machine.poll()
+    assert report.running is not None and report.running.version == 3 and report.slot.state == "confirmed"
+    assert machine.agent.client.state.security_counter == 1
 
 
 def test_power_fails_at_every_step_of_taking_a_program_and_of_leaving_it(machine: Machine) -> None:

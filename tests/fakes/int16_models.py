@@ -206,9 +206,10 @@ def network() -> bytes:
     rng = np.random.default_rng(11)
     model = Tflite()
 
-    def weights(shape: tuple[int, ...], axis: int, bias: int = 2**20) -> list[int]:
+    def weights(shape: tuple[int, ...], axis: int, first_bias: int | None = None) -> list[int]:
         values = rng.integers(-127, 127, shape, endpoint=True)
-        given = rng.integers(-bias, bias, shape[axis], endpoint=True)
+        given = rng.integers(-(2**20), 2**20, shape[axis], endpoint=True)
+        given[0] = given[0] if first_bias is None else first_bias
         return [
             model.tensor(shape, scale=rng.uniform(0.002, 0.004, shape[axis]), axis=axis, data=values),
             model.tensor((shape[axis],), "int64", data=given),
@@ -222,7 +223,7 @@ def network() -> bytes:
     source, given = model.tensor((1, 9, 7, 3), scale=0.03, zero_point=5), wide(1, 9, 7, 3)
     first, second, third, total = (wide(1, 9, 7, 8) for _ in range(4))
     small, narrow, product = wide(1, 4, 3, 8), wide(1, 8), wide(1, 8)
-    logits, output = wide(1, 5, scale=0.25), model.tensor((1, 5), scale=64.0, zero_point=-3)
+    logits, output = wide(1, 5, scale=0.25), model.tensor((1, 5), scale=0.25, zero_point=-3)
     model.operator("QUANTIZE", [source], [given], table="QuantizeOptions")
     model.operator("CONV_2D", [given, *weights((8, 3, 3, 3), 0)], [first], table="Conv2DOptions", **same, **relu)
     depthwise = {"table": "DepthwiseConv2DOptions", "depthMultiplier": 1}

@@ -89,7 +89,7 @@ class Client(Records):
         except Refused as refused:
             self.note("refused", refused.message, refused.version, refused.digest)
             raise
-        if entry is None or self.state.program is not None:  # whose trial ends first
+        if entry is None or self._awaits_verdict():
             return None
         if given_up := self.state.refusal(offered.digest, entry.model.sha256):
             self.on_event(f"v{entry.version} was given up before ({given_up.reason}): waiting for another release")
@@ -208,6 +208,15 @@ class Client(Records):
         if self.settings.part is None or self.settings.once:
             return None
         return self.programs.keep_before(trial_of(self.state, entry, digest, slot, time_text(self.now())))
+
+    def _awaits_verdict(self) -> bool:
+        """Whether a program's trial is to end first. Without a part in the settings nobody would end it."""
+        running = self.state.running
+        if self.state.program is not None and running is not None and self.settings.part is None:
+            self.save(program=None, security_counter=max(self.state.security_counter, running.entry.security_counter))
+        if self.state.program is not None and self.settings.once:
+            self.on_event("the program of this part is on trial: that ends while an agent stays; no release is taken")
+        return self.state.program is not None
 
     def begin_program(self) -> None:
         """The agent starts, and a program's trial with it, once more. Raises ToolError."""

@@ -79,6 +79,7 @@ class _Carried:
         self._inner = HandedStream("the program of this part")
         self._joint = Joint(stream, self._inner, self._tell, patient=True)
         self._task: concurrent.futures.Future[Any] = loop.start(self._joint.run())
+        self._task.add_done_callback(self._ended)
 
     @contextlib.contextmanager
     def pair(self) -> Iterator[socket.socket]:
@@ -90,6 +91,12 @@ class _Carried:
     def end(self) -> None:
         with contextlib.suppress(TimeoutError, concurrent.futures.TimeoutError, asyncio.CancelledError):
             self._loop.cancel(self._task, END_S)
+
+    def _ended(self, task: concurrent.futures.Future[Any]) -> None:
+        """A joint is patient: it ends by itself only of what nobody thought of, and not in silence."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.trouble = f"{self.option} {self._outer}: ended: {type(error).__name__}: {error}"
+            self._on_event(self.trouble)
 
     def _tell(self, event: Event) -> None:
         if event.stream != self._outer:

@@ -136,8 +136,10 @@ def _follows_from_another(error: dict[str, Any], spot: _Spot, value: object) -> 
 
 
 def _words(wanted: Any) -> list[str]:
-    """The words that may stand there, alone or in place of something else."""
-    members = map(_bare, get_args(wanted)) if _is_union(wanted) else (wanted,)
+    """The words that may stand there, alone, in place of something else, or in a list that one word may stand for."""
+    members = list(map(_bare, get_args(wanted)) if _is_union(wanted) else (wanted,))
+    if not _is_union(wanted) and get_origin(wanted) is tuple:
+        members = [_bare(get_args(wanted)[0])]
     return [str(word) for m in members if get_origin(m) is Literal for word in get_args(m)]
 
 

@@ -132,7 +132,9 @@ def _kind_faults(
             continue
         has = links_of(board, part)[way]
         if link.kind not in has and (has or way == RECEIVES):  # what sends nothing was said already
-            message = f"{board.name} {verb} {', '.join(has) or 'nothing'}, not {link.kind}"
+            message = f"{board.name} {verb} {', '.join(has)}, not {link.kind}"
+            if not has:
+                message = f"{board.name} receives nothing from another board: it can only be the first part"
             yield Fault((*loc, "kind"), message, f"boards that do: {_having(catalog, way, link.kind)}")
 
 

@@ -34,10 +34,11 @@ COMPILER_SOURCES = (
     "runtime/features",
     "runtime/image",
 )
+_RUNTIME = "app boot chain collect delta digest port settings signature smp update vendor"
 FIRMWARE_SOURCES = (
     "firmware",
     "images",
-    *(f"runtime/{name}" for name in ("app", "boot", "digest", "port", "settings", "signature", "smp", "update")),
+    *(f"runtime/{name}" for name in _RUNTIME.split()),
     "runtime/include/tinyops/*.h",
 )
 

@@ -142,15 +142,21 @@ def _beside(other: Placement, chosen: Placement) -> Alternative:
 
 
 def _difference(other: Alternative) -> str:
-    points = f"{other.more_ram_share * 100:+.0f}"
-    word = "point" if points in ("+1", "-1") else "points"
     parts = [
         f"{other.more_ns / MS:+,.1f} ms" if other.more_ns else "",
         f"{other.more_radio_bytes:+,} bytes over radio" if other.more_radio_bytes else "",
         f"{other.more_sent_bytes:+,} bytes on links" if other.more_sent_bytes else "",
-        f"{points} {word} of the largest share of RAM" if other.more_ram_share else "",
+        f"{_points(other.more_ram_share)} of the largest share of RAM" if other.more_ram_share else "",
     ]
     return ", ".join(filter(None, parts)) or "the same; the earlier cut comes first"
+
+
+def _points(share: float) -> str:
+    """`+3 points`; of what would round to none, which way it goes."""
+    whole = f"{share * 100:+.0f}"
+    if whole in ("+0", "-0"):
+        return f"under a point {'more' if share > 0 else 'less'}"
+    return f"{whole} {'point' if whole in ('+1', '-1') else 'points'}"
 
 
 def cuts_text(placement: Placement) -> str:

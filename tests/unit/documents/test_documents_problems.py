@@ -45,6 +45,7 @@ def _spread(value: object) -> object:
 
 
 _Cuts = Annotated[tuple[PositiveInt, ...], BeforeValidator(_tuple)]
+_Levels = Annotated[tuple[Literal["low", "high"], ...], BeforeValidator(_spread)]
 _Shares = Annotated[tuple[Annotated[float, Field(le=1)], ...], Field(min_length=1), BeforeValidator(_spread)]
 
 
@@ -61,6 +62,7 @@ class Outer(Strict):
     key: Secret | None = None
     cuts: Literal["auto"] | _Cuts = "auto"
     shares: _Shares = (1.0,)
+    ranks: _Levels = ("low",)
 
 
 NOT_YET = {("Outer", "chain"): "chains are not part of this version", ("layers", "lstm"): "no LSTM yet"}
@@ -81,7 +83,7 @@ def problems(source: str) -> list[Problem]:
             "zzz: y\n",
             (1, 1),
             'zzz: unknown field "zzz"',
-            "there is: by_name, count, cuts, flag, inner, key, kind, level, name, shares, text, until",
+            "there is: by_name, count, cuts, flag, inner, key, kind, level, name, ranks, shares, text, …",
         ),
         ("inner:\n  rat: 1\n", (2, 3), 'inner.rat: unknown field "rat"', "did you mean rate?"),
         ("chain: {a: 1}\n", (1, 1), "chain: chains are not part of this version", "remove it"),
@@ -137,6 +139,8 @@ def problems(source: str) -> list[Problem]:
         ("cuts: [1, 0]\n", (1, 11), "cuts[1]: must be greater than 0: 0", ""),
         ("cuts: autto\n", (1, 7), 'cuts: must be one of auto, a list, not "autto"', "did you mean auto?"),
         ("shares: 2\n", (1, 9), "shares: must be at most 1.0: 2", ""),
+        ("ranks: hihg\n", (1, 8), 'ranks: must be one of low, high, not "hihg"', "did you mean high?"),
+        ("ranks: [low, 3]\n", (1, 14), "ranks[1]: must be one of low, high, not 3", ""),
         ("shares: []\n", (1, 9), "shares: needs at least 1 of them", ""),
         ("by_name: {a: 0}\n", (1, 14), "by_name.a: must be greater than 0: 0", ""),
     ],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
 import time
 import tty
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -115,6 +117,31 @@ def test_whoever_is_there_alone_stays_however_silent() -> None:
         time.sleep(2 * SILENT_S)
         peer.send(b"still here")
         assert near.hear(10) == b"still here"
+
+
+class NoFileLeft(socket.socket):
+    """Whoever comes cannot be taken."""
+
+    asked = 0
+
+    def accept(self) -> NoReturn:
+        type(self).asked += 1
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_who_cannot_be_taken_is_not_asked_for_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bound(name: str, host: str, port: int, kind: socket.SocketKind) -> socket.socket:
+        line = NoFileLeft(socket.AF_INET, kind)
+        line.bind((host, port))
+        line.setblocking(False)
+        return line
+
+    monkeypatch.setattr(tcp, "bound", bound)
+    monkeypatch.setattr(tcp, "LOOK_S", 0.5)
+    port = free_port()
+    with joining(stream_of(f"tcp-listen:127.0.0.1:{port}")), to(port):
+        time.sleep(0.1)
+    assert 1 <= NoFileLeft.asked <= 3
 
 
 def test_a_tcp_peer_whose_machine_is_dead_is_noticed_within_seconds() -> None:

@@ -114,7 +114,12 @@ def test_auto_is_short(tree: Tree) -> None:
         ("far, kind: uart", "far, kind: uart, baud: 31250", "lines of nano33ble cannot run at 31250 baud", "1000000"),
         ("uart, baud: 115200", "ble", "nano33ble receives over uart, not ble", "linux, phone"),
         ("baud: 115200", "bytes_s: 11520", "a uart has a baud rate", "baud: 115200"),
-        ("board: nano33ble", "board: microbit", "microbit receives over nothing, not uart", "boards that do: coral"),
+        (
+            "board: nano33ble",
+            "board: microbit",
+            "microbit receives nothing from another board: it can only be the first part",
+            "boards that do: coral",
+        ),
         ("cuts: [1, 3]", "cuts: [1]", "1 cuts for 3 parts", "give 2, or cuts: auto"),
         ("cuts: [1, 3]", "cuts: [3, 3]", "cuts 3, 3 do not rise", "each part needs an operator"),
         ("cuts: [1, 3]", f"cuts: [1, {2**62}]", "no model has 4,611,686,018,427,387,904 operators", "tinyops plan"),

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+import tinyops
 from tinyops.boards import Board, load_catalog
 from tinyops.documents import parse, validate
 from tinyops.errors import SpecError, ToolError
 from tinyops.specs import Repository, load_repository
 from tinyops.specs.lock import Lock, dump_lock, load_lock, lock_problems
-from tinyops.specs.locking import digest_sources, make_lock, own_pins, package_version
+from tinyops.specs.locking import (
+    COMPILER_SOURCES,
+    FIRMWARE_SOURCES,
+    digest_sources,
+    make_lock,
+    own_pins,
+    package_version,
+)
 
 EXAMPLE = Path(__file__).parents[3]
 COMPILERS = {
@@ -200,3 +209,12 @@ def test_source_digests_see_content_and_names_only(tmp_path: Path) -> None:
 
 def test_own_pins_are_stable() -> None:
     assert own_pins() == own_pins()
+
+
+def test_every_folder_of_c_that_firmware_takes_decides_its_lock() -> None:
+    package = Path(tinyops.__file__).parent
+    texts = [path.read_text(encoding="utf-8") for path in (package / "firmware").rglob("*.py")]
+    taken = {name for text in texts for name in re.findall(r'sources\("([a-z0-9_]+)', text)}
+    pinned = {name.removeprefix("runtime/") for name in (*FIRMWARE_SOURCES, *COMPILER_SOURCES)}
+    assert {"chain", "delta", "vendor"} <= taken
+    assert taken <= pinned

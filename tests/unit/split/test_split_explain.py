@@ -85,3 +85,13 @@ def test_what_is_short_is_told(changes: dict[str, object], said: str, hint: str)
         explain(problem, search(problem))
     assert said in caught.value.message
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0.031, "+3 points"), (-0.01, "-1 point"), (-0.004, "under a point less"), (0.001, "under a point more")],
+)
+def test_a_share_that_rounds_to_no_point_says_which_way_it_goes(share: float, said: str) -> None:
+    explained = explain(doorbell(), search(doorbell()))
+    others = (replace(explained.others[0], more_ram_share=share),)
+    assert list(replace(explained, others=others).lines())[-1].endswith(f", {said} of the largest share of RAM")

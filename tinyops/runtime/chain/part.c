@@ -252,6 +252,10 @@ int32_t tinyops_part_refuses(tinyops_app *app) {
     return 0;
   }
   tinyops_part_standing standing = tinyops_part_stands(part);
+  /* A host that feeds frames may have the answer before this part hears that its message came. */
+  if (part->out.left == 0 && part->app.sensing != TINYOPS_SENSING_ON) {
+    part->out.active = 0;
+  }
   if (tinyops_part_is_ready(standing) && part->out.active != 0) {
     standing = (tinyops_part_standing){TINYOPS_PART_BUSY, (uint8_t)(part->place->position + 1u)};
   }

@@ -10,8 +10,7 @@ enum { FILTERS = 4, BIAS = 128 };
 static uint32_t surplus(const int16_t *x, int32_t values) {
   uint32_t sum = 0;
   for (int32_t i = 0; i < values; ++i) {
-    const uint32_t value = (uint32_t)(int32_t)x[i];
-    sum += value;
+    sum += (uint32_t)(int32_t)x[i];
   }
   return sum * BIAS;
 }

@@ -34,12 +34,14 @@ static inline void tinyops_decode_weights(const TINYOPS_FLASH uint8_t *codes,
   }
 }
 
-/* acc + sum of a[i] * weight of code i, i < n. */
+/* acc + sum of a[i] * weight of code i, i < n. One product at a time: where int has 16 bits, it
+ * does not hold two of -128 * -128. */
 static inline int32_t tinyops_coded_dot(const int8_t *a, const TINYOPS_FLASH uint8_t *codes,
                                         const int8_t table[TINYOPS_CODES], int32_t n, int32_t acc) {
   for (; n >= 2; n -= 2, a += 2) {
     const uint8_t two = *codes++;
-    acc += a[0] * table[two & 15u] + a[1] * table[two >> 4];
+    acc += a[0] * table[two & 15u];
+    acc += a[1] * table[two >> 4];
   }
   if (n > 0) {
     acc += *a * table[*codes & 15u];
