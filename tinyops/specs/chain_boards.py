@@ -16,6 +16,8 @@ def framework_of(board: Board, part: Part | None) -> Framework | None:
 def no_part(board: Board, part: Part | None = None) -> str:
     """Why a board runs no part, whatever its links; "" where it does."""
     framework = framework_of(board, part)
+    if framework not in (None, *board.spec.frameworks):
+        return f"there is no {framework} firmware of it"
     if framework == "library":
         return f"there is no {framework} firmware of a part"
     if board.spec.model_form == "linked":

@@ -84,6 +84,12 @@ def test_auto_is_short(tree: Tree) -> None:
         ("name: middle", "name: a/b", "lower-case letters", ""),
         ("board: nano33ble", "board: nano33bel", "no board 'nano33bel'", "did you mean nano33ble"),
         ("board: nano33ble", "board: coral-micro", "there is no library firmware of a part", "can: coral-dev"),
+        (
+            "board: microbit,",
+            "board: microbit, framework: arduino,",
+            "there is no arduino firmware of it",
+            "can: coral",
+        ),
         ("board: nano33ble", "board: mega2560", "its model is linked into its firmware", "teensy41"),
         ("board: nano33ble", "board: esp32", "its model is linked into its firmware", "microbit"),
         ("board: nano33ble", "board: uno-r4", "cannot write the flash that models lie in", "nucleo-h743zi"),
