@@ -32,7 +32,8 @@ class Memory {
 }
 
 // A page that is closed and opened again before each of some doings: {offer: release}, {commit: true} of whatever may
-// run beside what runs, {fails: true} the same where what is to run cannot. Returns what each came to.
+// run beside what runs, {fails: true} the same where what is to run cannot, {breaks: "bytes"} of a page whose part
+// cannot run these when it is opened. Returns what each came to.
 async function doings({ trust, doings: wanted, cut = -1, after = false, now = 0 }) {
   const storage = new Memory(cut, after);
   const site = { current: null };
@@ -65,6 +66,10 @@ async function doings({ trust, doings: wanted, cut = -1, after = false, now = 0 
       await client.switched(slot);
       await client.notSwitched(slot, "status -6");
     },
+    breaks: ({ client }, what) =>
+      client.runKept(async (model) => {
+        if (text(model) === what) throw new ModelFault("status -6");
+      }),
   };
   const log = [];
   for (const doing of wanted) {

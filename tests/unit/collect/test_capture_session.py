@@ -284,7 +284,7 @@ def test_a_take_that_was_cut_off_is_recovered_up_to_the_record_that_is_torn(benc
 def test_a_changed_byte_ends_what_is_recovered(bench: Bench) -> None:
     left = journal_of(bench)
     data = bytearray(left.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[-(len(data) - data.index(b"\n")) // 3] ^= 1  # of the records: the heading may be half of it
     left.write_bytes(bytes(data))
     (kept,) = recover(bench.destination, lambda _: None)
     assert 0 < (kept.entry.frames or 0) < 200

@@ -75,6 +75,21 @@ def test_what_cannot_run_in_its_place_gives_it_back() -> None:
     assert log[2]["spare"] is None
 
 
+def test_what_cannot_run_leaves_its_security_counter_behind() -> None:
+    """Else what ran before, which runs again, would be too old when the page is opened the next time."""
+    second = release(2, b"second", security_counter=4, **FAR)
+    log = doings(offer(FIRST), offer(second), {"fails": True}, COMMIT)["log"]
+    assert [(line["running"], line["counter"]) for line in log] == [("first", 0)] * 4
+
+
+def test_a_page_whose_model_cannot_run_when_it_is_opened_runs_the_one_before() -> None:
+    """It was closed between the write of the switch and that of its failure."""
+    log = doings(offer(FIRST), offer(SECOND), COMMIT, {"breaks": "second"}, {"breaks": "first"})["log"]
+    assert [line["running"] for line in log] == ["first", "first", "second", "first", "first"]
+    assert [line["outcome"] for line in log] == ["ok"] * 4 + ["status -6"]
+    assert log[3]["said"]["result"] == "reverted" and log[3]["said"]["reason"] == "status -6"
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_a_page_that_is_closed_at_any_write_runs_one_set_or_the_other(after: bool) -> None:
     """Never the new one before its chain committed it, and once it is offered again it runs or waits."""

@@ -32,15 +32,15 @@ class TcpStream:
         try:
             async with asyncio.timeout(CONNECT_S):
                 found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-                line = await self._connected(found)
+                line, place = await self._connected(found)
         except TimeoutError:
             raise LinkClosed(f"cannot be reached within {CONNECT_S:g} s") from None
         except OSError as error:
             raise LinkClosed(f"cannot be reached: {error.strerror or error}") from error
         notice_death(line)
-        return connection_of(line, address_text(line.getpeername()))
+        return connection_of(line, address_text(place))  # by now it may be gone, and have no name any more
 
-    async def _connected(self, found: Sequence[tuple[Any, ...]]) -> socket.socket:
+    async def _connected(self, found: Sequence[tuple[Any, ...]]) -> tuple[socket.socket, tuple[object, ...]]:
         """At the first of the addresses that answers."""
         failure: OSError = OSError("no address")
         for family, kind, protocol, _, place in found:
@@ -55,7 +55,7 @@ class TcpStream:
                 line.close()
                 raise
             else:
-                return line
+                return line, place
         raise failure
 
     async def close(self) -> None:

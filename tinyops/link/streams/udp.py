@@ -143,9 +143,15 @@ class ListenUdpStream:
         if self._line is None or self._line.fileno() < 0:
             await self.open()
         assert self._line is not None
-        await Waits(self._line.fileno()).readable()
-        sender = self._line.recvfrom(1, socket.MSG_PEEK)[1]
-        return UdpConnection(self._line, address_text(sender), connected=False)
+        while True:
+            await Waits(self._line.fileno()).readable()
+            try:
+                sender = self._line.recvfrom(1, socket.MSG_PEEK)[1]
+            except BlockingIOError:  # a datagram whose checksum was wrong: it is gone when it is looked at
+                continue
+            except OSError as error:
+                raise LinkClosed(f"cannot be received from: {error.strerror}") from error
+            return UdpConnection(self._line, address_text(sender), connected=False)
 
     async def close(self) -> None:
         if self._line is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
-from typing import Any
+from typing import Any, cast
 
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkClosed
@@ -14,7 +15,7 @@ from tinyops.link.streams.place import Place
 from tinyops.link.streams.sockets import address_text, bound, host_and_port, notice_death
 
 HANDSHAKE_S = 5.0
-HANDSHAKES_MAX = 32  # at once
+HANDSHAKES_MAX = 64  # at once; of more, the oldest ends
 MESSAGES_MAX = 16  # that wait to be read; of more, none is received
 TRY_LATER, UNSUPPORTED = 1013, 1003
 SAID_MAX = 100  # bytes of a reason, of 123
@@ -29,17 +30,33 @@ class ListenWebStream:
         self._origins = frozenset(map(check_origin, wishes.origins))
         self._place = Place()
         self._server: Any = None
-        self._shaking = 0
+        self._shaking: dict[Any, asyncio.BaseTransport] = {}  # oldest first
 
     async def open(self) -> None:
         try:
-            from websockets.asyncio.server import serve
+            from websockets.asyncio.server import ServerConnection, serve
         except ImportError as error:
             raise ToolError("websockets is not installed", hint="pip install 'tinyops[bridge]'") from error
+        shaking = self._shaking
+
+        class Bounded(ServerConnection):
+            """Who never ends a handshake takes no descriptors from this machine's other streams."""
+
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                if len(shaking) >= HANDSHAKES_MAX:
+                    cast(asyncio.Transport, shaking.pop(next(iter(shaking)))).abort()
+                shaking[self] = transport
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                shaking.pop(self, None)
+                super().connection_lost(exc)
+
         line = bound(self.name, self._host, self._port, socket.SOCK_STREAM)
         self._server = await serve(
             self._serve,
             sock=line,
+            create_connection=Bounded,
             process_request=self._look,
             open_timeout=HANDSHAKE_S,
             max_size=PIECE_BYTES,
@@ -68,6 +85,7 @@ class ListenWebStream:
 
     async def _serve(self, client: Any) -> None:
         """One client, until it is gone."""
+        self._shaking.pop(client, None)
         notice_death(client.transport.get_extra_info("socket"))
         peer = address_text(client.remote_address)
         if not self._place.is_free():

@@ -300,10 +300,8 @@ async function restore() {
   showAll();
 }
 
-async function runKept() {
-  const bytes = await client.restore();
-  client.inChain = bytes !== null;
-  if (bytes !== null) await board.boot(bytes, client.state.current);
+function runKept() {
+  return client.runKept((bytes, slot) => board.boot(bytes, slot));
 }
 
 function beginAgain({ detail }) {

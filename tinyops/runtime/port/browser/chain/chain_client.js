@@ -2,9 +2,11 @@
 //
 //   proven --the chain commits its set--> written down, then runs; the one before lies in the other slot
 //
-// Of the state: `waiting` is {slot, entry, digest} of what is proven and asked for, `before` the slot that ran before.
+// Of the state: `waiting` is {slot, entry, digest} of what is proven and asked for, `before` the slot that ran before,
+// `counterBefore` the security counter until then.
 
 import { Client } from "./client.js";
+import { ModelFault } from "./model.js";
 
 export class ChainClient extends Client {
   // `board` is told what its chain may run: offer, forget.
@@ -50,13 +52,15 @@ export class ChainClient extends Client {
     const entry = asked ? waiting.entry : before === slot ? slots[slot]?.entry : undefined;
     if (entry === undefined || slot === current) return "";
     const since = new Date(this.now()).toISOString();
+    const counterBefore = this.state.securityCounter;
     const said = asked ? ["installed", "its chain runs it"] : ["reverted", "its chain went back to it"];
     await this.save({
       current: slot,
       before: current,
+      counterBefore,
       waiting: null,
       slots: { ...slots, [slot]: { entry, since } },
-      securityCounter: Math.max(this.state.securityCounter, entry.security_counter),
+      securityCounter: Math.max(counterBefore, entry.security_counter),
       trial: null,
       ...this.outcome(...said, entry.version),
     });
@@ -64,13 +68,30 @@ export class ChainClient extends Client {
     return entry.model.sha256;
   }
 
-  // What was to run cannot: the one before is what runs.
+  // What was to run cannot: the one before is what runs, whatever counter the other one brought. Whether there is one.
   async notSwitched(slot, why) {
-    const { before, slots } = this.state;
-    if (this.state.current !== slot || before === null) return;
+    const { before, slots, securityCounter, counterBefore = securityCounter } = this.state;
+    if (this.state.current !== slot || before === null) return false;
     const version = slots[slot]?.entry.version ?? null;
     const left = Object.fromEntries(Object.entries(slots).filter(([name]) => name !== slot));
-    await this.save({ current: before, before: null, slots: left, ...this.outcome("reverted", why, version) });
+    const back = { current: before, before: null, slots: left, securityCounter: counterBefore };
+    await this.save({ ...back, ...this.outcome("reverted", why, version) });
+    return true;
+  }
+
+  // Runs what was running when the page was closed, or what ran before where that cannot. Whether anything is kept.
+  async runKept(run) {
+    const bytes = await this.restore();
+    this.inChain = bytes !== null;
+    if (bytes === null) return false;
+    const { current } = this.state;
+    try {
+      await run(bytes, current);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ModelFault) || !(await this.notSwitched(current, error.message))) throw error;
+      return this.runKept(run);
+    }
   }
 
   async keep(entry) {
