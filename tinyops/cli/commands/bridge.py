@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tinyops.cli.output import Output
-from tinyops.errors import UsageError
+from tinyops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from tinyops.files import JsonObject
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     idle_s, wishes = arguments.idle_s, Wishes(tuple(arguments.origin))
     if idle_s is not None and not 0 < idle_s < IDLE_MAX_S:
-        raise UsageError(f"--idle-s {idle_s}: is no time in seconds")
+        raise UsageError(f"--idle-s {idle_s:g}: is no time in seconds", hint="more than 0, or leave it away: never")
     if wishes.origins and not any(kind_of(name).pages for name in (arguments.one, arguments.other)):
         raise UsageError("--origin is for pages, and neither stream is ws-listen", hint="leave it away")
     one, other = stream_of(arguments.one, wishes), stream_of(arguments.other, wishes)
@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     try:
         asyncio.run(_until_signalled(joint, idle_s))
         told_end = True
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
     finally:
         if told_end or any(end.counts.connections for end in joint.ends):
             output.item(lambda: _end_json(joint), _end_text(joint))
