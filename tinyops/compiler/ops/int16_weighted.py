@@ -61,8 +61,9 @@ class Filters:
     @property
     def largest(self) -> int:
         """What no part of any sum can exceed in magnitude; a bias alone may have all of 64 bits."""
-        reach = 2**15 * abs(self.rows).sum(axis=1)
-        return max(abs(bias) + weights for bias, weights in zip(self.bias.tolist(), reach.tolist(), strict=True))
+        biases: list[int] = self.bias.tolist()  # of Python: a sum of numpy's would go round
+        reach: list[int] = (2**15 * abs(self.rows).sum(axis=1)).tolist()
+        return max(abs(bias) + weights for bias, weights in zip(biases, reach, strict=True))
 
     @property
     def short(self) -> bool:
