@@ -10,7 +10,8 @@ enum { FILTERS = 4, BIAS = 128 };
 static uint32_t surplus(const int16_t *x, int32_t values) {
   uint32_t sum = 0;
   for (int32_t i = 0; i < values; ++i) {
-    sum += (uint32_t)(int32_t)x[i];
+    const uint32_t value = (uint32_t)(int32_t)x[i]; /* by itself: gcc 12 warns of it in the sum */
+    sum += value;
   }
   return sum * BIAS;
 }

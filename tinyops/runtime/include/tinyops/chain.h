@@ -275,7 +275,8 @@ int32_t tinyops_part_take(tinyops_app *app, const uint8_t *frame, uint32_t bytes
 int32_t tinyops_part_is_busy(const tinyops_app *app);
 /* The host uses the arena: what is on its way there is dropped. */
 void tinyops_part_yield(tinyops_app *app);
-/* A window is complete. Returns 1 when it is not to be computed, which has been told. */
+/* A window is complete. Returns 1 when it is not to be computed, which has been told, or is only
+ * counted while the message before is on its way. */
 int32_t tinyops_part_refuses(tinyops_app *app);
 /* Before invoke: holds what invoke would not leave alone. */
 void tinyops_part_hold(tinyops_app *app);
