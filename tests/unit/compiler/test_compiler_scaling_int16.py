@@ -124,3 +124,13 @@ def test_limits_of_fused_activations() -> None:
 
 def test_what_the_quantiser_makes_int16_has_a_kernel_or_only_moves() -> None:
     assert set(OF_INT16) - set(INT16) == {"RESHAPE", "TRANSPOSE", "CONCATENATION"}
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e9, 1e30])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_factor_that_no_shift_holds_is_refused(scale: float, outputs: int) -> None:
+    """The fuzzer's find: weights so coarse that a product is shifted to the left."""
+    scales = (scale,) if outputs == 1 else (scale, 0.01)
+    view = dense([[1, 2]] * outputs, np.zeros(outputs, np.int64), weight_scales=scales)
+    broken = first_broken(view, INT16["FULLY_CONNECTED"].constraints)
+    assert broken is not None and broken[1].startswith("a factor of")

@@ -101,6 +101,8 @@ def filters_of(view: OperatorView, axis: int) -> Filters:
 
 def _constant_output(weights: NDArray[np.int64], bias: int, multiplier: int, shift: int) -> int | None:
     """The output, within 17 bits, where no int16 input changes it."""
+    if shift < LEAST_SHIFT:
+        return None
     reach = 2**15 * int(abs(weights).sum())
     low, high = ((bias + sign * reach) * multiplier + (1 << (shift - 1)) >> shift for sign in (-1, 1))
     limit = 2**16
@@ -134,8 +136,10 @@ def _beyond(axis: int, view: OperatorView) -> str | None:
     if found.largest >= LARGEST_PRODUCT:
         return f"up to {found.largest:,}"
     for bias, row, multiplier, shift in zip(*_each(found), strict=True):
+        if not LEAST_SHIFT <= shift <= LARGEST_SHIFT:
+            return f"a factor of {math.ldexp(multiplier, -shift):g}"
         largest = (abs(bias) + 2**15 * row) * multiplier + (1 << (shift - 1)) >> shift
-        if largest >= 2**31 or not LEAST_SHIFT <= shift <= LARGEST_SHIFT:
+        if largest >= 2**31:
             return f"an output of {largest:,}"
     return None
 
