@@ -155,7 +155,7 @@ def test_a_wrong_output_is_a_result_with_its_own_status(
 
 
 def test_an_image_too_large_names_bytes_and_boards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "m.tflite").write_bytes(dense(400, 400).build([0], [3]))
+    (tmp_path / "m.tflite").write_bytes(dense(400, 800).build([0], [3]))
     assert main(["bench", str(tmp_path / "m.tflite"), "--board", "microbit"]) == 66
     said = capsys.readouterr().err
     assert re.search(r"has 16\d,\d{3} bytes, a model slot of microbit has 85,763: short by", said)

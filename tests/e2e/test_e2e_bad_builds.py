@@ -85,7 +85,7 @@ def test_a_firmware_that_overflows_its_slot(bench: Path, capsys: pytest.CaptureF
 def test_an_image_that_overflows_its_slot(
     command: tuple[str, ...], bench: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (bench / "model.tflite").write_bytes(finished_model(20, 6000))
+    (bench / "model.tflite").write_bytes(finished_model(40, 6000))
     code, said = refused(capsys, *command)
     assert code == 66 and "a model slot of microbit has 85,763: short by " in said
     held = said.partition("boards that would hold it: ")[2].strip().split(", ")
