@@ -179,7 +179,7 @@ def test_planted_table_stops_the_image_step(tmp_path):
 
 
 def test_too_large_for_the_slot(tmp_path):
-    model = dense(64, 64).build([0], [3])
+    model = dense(64, 160).build([0], [3])
     with pytest.raises(DoesNotFit, match=r"has [\d,]+ bytes, a model slot of test-board has 4,096: short by [\d,]+"):
         build(tmp_path, "cortex-m4f", model, slot_bytes=4096)
 
