@@ -25,7 +25,7 @@ C_FOLDER = "module/"  # of the rendered files: what the module is compiled from,
 # Of the application's page: what a part of a chain shares.
 SHARED = (
     *("board.js", "client.js", "compiled.js", "counts.js", "entry.js", "envelope.js", "icon.svg", "model.js"),
-    *("posting.js", "screen.js", "source.js", "storage.js", "style.css", "worker.js"),
+    *("posting.js", "screen.js", "source.js", "storage.js", "style.css", "upkeep.js", "worker.js"),
 )
 SOURCES = "chain"  # below the page's sources: what only a part of a chain has
 KINDS = ("uart", "ble", "tcp")

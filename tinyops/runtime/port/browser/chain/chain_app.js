@@ -6,7 +6,6 @@ import { freshHealth } from "./board.js";
 import { CHAIN } from "./chain.js";
 import { board } from "./chain_board.js";
 import { ChainClient } from "./chain_client.js";
-import { Model } from "./model.js";
 import { PAGE } from "./page.js";
 import {
   byId,
@@ -22,11 +21,9 @@ import {
 import { ReleaseSite } from "./source.js";
 import { Storage } from "./storage.js";
 import { TRUST } from "./trust.js";
+import { keepUp, openPoster, postResult, prove, saveHealth } from "./upkeep.js";
 import { Upstream } from "./upstream.js";
 
-const POLL_MS = 15 * 60 * 1000;
-const TRIAL_LIMIT_MS = 60_000;
-const SAVE_MS = 10_000;
 const AGAIN_MS = 5000; // until a part whose model has taken its thread along is begun anew
 const SET_DIGITS = 8;
 const NO_SET = /^0*$/;
@@ -190,36 +187,12 @@ async function stayAwake() {
 
 // -- results -----------------------------------------------------------------------------------
 
-function postResult({ detail }) {
+function postOne({ detail }) {
   if (poster === null || upstream.state !== "on") return; // what a twin feeds the chain stays with it
-  const named = output.type === "int8" && Boolean(output.classes);
-  const { inferences, unposted: lost } = board.health;
-  poster.offer(detail, { model: `sha256:${board.digest}`, sequence: inferences - 1, lost, named });
-}
-
-async function startPosting() {
-  if (!PAGE.post) return;
-  const { Poster, deviceName } = await import("./posting.js");
-  const whose = { device: await deviceName(storage, PAGE.board), board: PAGE.board, fleet: PAGE.fleet };
-  poster = new Poster(PAGE.post, whose, (posted, lost, trouble) => {
-    board.health.posted += posted;
-    board.health.unposted += lost;
-    byId("posting").textContent = trouble;
-    showHealth(board.health);
-    saveHealth(); // so that no sequence number is given out twice
-  });
+  postResult(poster, board, detail);
 }
 
 // -- updates -----------------------------------------------------------------------------------
-
-async function prove(bytes, golden) {
-  const model = await Model.start(bytes, PAGE.contractDigest, TRIAL_LIMIT_MS);
-  try {
-    return await model.call("prove", { golden });
-  } finally {
-    model.stop();
-  }
-}
 
 let updating = null; // one poll at a time
 
@@ -245,8 +218,8 @@ async function poll() {
   showAll();
 }
 
-async function saveHealth() {
-  if (storage !== null) await storage.put({ health: board.health }).catch(() => {});
+function save() {
+  return saveHealth(storage, board.health);
 }
 
 async function switched(slot) {
@@ -262,7 +235,7 @@ async function main() {
   prepareWay();
   byId("check").addEventListener("click", update);
   board.addEventListener("result", showOne);
-  board.addEventListener("result", postResult);
+  board.addEventListener("result", postOne);
   board.addEventListener("unavailable", ({ detail }) => (showUnavailable(detail), showHealth(board.health)));
   for (const type of ["booted", "fault", "state"]) board.addEventListener(type, showAll);
   board.addEventListener("booted", () => client?.offerSpare().catch((error) => say(error.message)));
@@ -273,15 +246,8 @@ async function main() {
   showAll();
   byId("fact-trust").textContent = await explainTrust(TRUST);
   await restore();
-  await startPosting();
-  if ("serviceWorker" in navigator)
-    navigator.serviceWorker.register("./sw.js").catch((error) => say(`Not offline: ${error.message}`));
-  setInterval(saveHealth, SAVE_MS);
-  addEventListener("pagehide", saveHealth);
-  addEventListener("online", update);
-  setInterval(update, POLL_MS);
-  await update();
-  document.body.dataset.ready = "yes";
+  poster = await openPoster(storage, board, save);
+  await keepUp(update, save);
 }
 
 async function restore() {

@@ -1,10 +1,9 @@
 // The page as the last part of a chain: its thread, its streams, results and counters. Without a document, so that its
 // twin in a browser without a person talks to the very same object.
 
-import { freshHealth } from "./board.js";
+import { countResult, freshHealth } from "./board.js";
 import { CHAIN } from "./chain.js";
-import { bestOf } from "./counts.js";
-import { sha256 } from "./envelope.js";
+import { sha256, toHex } from "./envelope.js";
 import { CALL_LIMIT_MS, Model } from "./model.js";
 import { PAGE } from "./page.js";
 
@@ -127,7 +126,7 @@ export class ChainBoard extends EventTarget {
 
   hearState(state) {
     const { at } = this.chain.state;
-    const set = (from) => hex(state.subarray(from, from + this.chain.state.setBytes));
+    const set = (from) => toHex(state.subarray(from, from + this.chain.state.setBytes));
     const names = ["running", "spare", "offered", "committed"];
     this.state = { code: state[at.state], part: state[at.part], status: state[at.status] };
     for (const name of names) this.state[name] = set(at[name]);
@@ -147,11 +146,7 @@ export class ChainBoard extends EventTarget {
   }
 
   count(outputs) {
-    const best = bestOf(outputs);
-    const name = this.page.contract.output.classes?.[best] ?? String(best);
-    this.health.inferences++;
-    this.health.classes[name] = (this.health.classes[name] ?? 0) + 1;
-    this.tell("result", { outputs: Array.from(outputs), best, name });
+    this.tell("result", countResult(this.health, this.page.contract, outputs));
   }
 
   // The chain has committed the other set: it is written down, then runs. The thread waits meanwhile.
@@ -175,10 +170,6 @@ export class ChainBoard extends EventTarget {
   tell(type, detail = {}) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-function hex(bytes) {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export const board = new ChainBoard(PAGE, CHAIN);

@@ -2,7 +2,8 @@
 //
 // Both modules have a memory of their own: the model's arena is copied there and back around each call.
 
-import { ModelFault } from "./compiled.js";
+import { HEADER_BYTES, ModelFault, paintStack, untouchedStack } from "./compiled.js";
+import { fromHex } from "./envelope.js";
 
 export const LINE = 0;
 export const UPSTREAM = 1;
@@ -12,14 +13,12 @@ const ENTRIES = ["init", "push", "prepare", "invoke"];
 const IN_BYTES = 4096;
 const MODEL_BYTES = 8192;
 const NAME_BYTES = 64;
-const HEADER_BYTES = 92;
 const PART_BYTES = 40;
 const PART_MAGIC = 0x31504f54;
 const TENSOR_BYTES = 12;
 const QUEUE_BYTES = 256 * 1024; // of a stream that brings more than the part takes: more is lost, as on any line
 const POLLS_MAX = 256;
 const FAILED = -3;
-const PAINT = 0xa5;
 
 export class Part {
   // `place` says position, parts, afterMs; `contract` is its digest in hex. `told.write(stream, bytes)` and
@@ -36,7 +35,7 @@ export class Part {
     const { instance } = await WebAssembly.instantiate(module, { page: calls });
     part.exports = instance.exports;
     part.stackBytes = part.exports.__global_base.value;
-    part.bytes.fill(PAINT, 0, part.stackBytes);
+    paintStack(part.bytes, part.stackBytes);
     part.bytes.set(fromHex(contract), part.exports.page_contract());
     part.bytes.set(new TextEncoder().encode(name).subarray(0, NAME_BYTES), part.exports.page_name());
     const status = part.exports.page_open(place.position, place.parts, place.afterMs);
@@ -131,7 +130,7 @@ export class Part {
   }
 
   measure(at) {
-    const own = { stackUsed: this.stackBytes - unpainted(this.bytes, this.stackBytes), stackBytes: this.stackBytes };
+    const own = { stackUsed: this.stackBytes - untouchedStack(this.bytes, this.stackBytes), stackBytes: this.stackBytes };
     const model = this.active === null ? { stackUsed: 0, stackBytes: 0, staticBytes: 0 } : this.models[this.active].stats();
     const all = this.bytes.length - this.stackBytes + model.staticBytes;
     const words = [own.stackUsed + model.stackUsed, own.stackBytes + model.stackBytes, all];
@@ -181,14 +180,4 @@ function describe(model) {
   described.set(model.bytes.subarray(model.headerAt, model.headerAt + HEADER_BYTES));
   described.set(model.bytes.subarray(at, at + size), HEADER_BYTES);
   return described;
-}
-
-function unpainted(bytes, stackBytes) {
-  let untouched = 0;
-  while (untouched < stackBytes && bytes[untouched] === PAINT) untouched++;
-  return untouched;
-}
-
-function fromHex(text) {
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
