@@ -15,7 +15,7 @@ from tinyops.compiler.ops.kind import OperatorKind
 from tinyops.compiler.ops.weighted import LARGEST_FACTOR, window
 from tinyops.compiler.view import OperatorView
 
-POOL_KERNEL = Kernel("kernels/pool_2d_int16.c", ("tinyops/kernels/pool_2d_int16.h", *pool_2d.HEADERS))
+POOL_KERNEL = Kernel("kernels/pool_2d_int16.c", ("tinyops/kernels/pool_2d_int16.h", *pool_2d.WINDOWS_HEADERS))
 MEAN_KERNEL = Kernel("kernels/mean_int16.c", ("tinyops/kernels/reduce_int16.h", "tinyops/kernels/reduce.h"))
 ELEMENTWISE_HEADERS = ("tinyops/kernels/elementwise_int16.h", BROADCAST_HEADER)
 MOST_VALUES = 1 << 15  # whose sum stays within 32 bits

@@ -12,7 +12,8 @@ from tinyops.compiler.ops.weighted import WINDOW_HEADER, activation_range, out_e
 from tinyops.compiler.view import OperatorView
 
 HEADERS = ("tinyops/kernels/pool_2d.h", WINDOW_HEADER)
-KERNEL = Kernel("kernels/pool_2d.c", HEADERS)
+WINDOWS_HEADERS = (*HEADERS, "tinyops/kernels/pool_2d_windows.h")
+KERNEL = Kernel("kernels/pool_2d.c", WINDOWS_HEADERS)
 PACKED_KERNEL = Kernel("kernels/pool_2d_packed.c", ("tinyops/kernels/pool_2d_packed.h", *HEADERS, PACKED_HEADER))
 MOST_COLUMNS = 255  # of a window, whose sum stays within 16 bits
 
