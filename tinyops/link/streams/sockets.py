@@ -23,21 +23,13 @@ def host_and_port(begins: str, place: str, *, hostless: bool = False) -> tuple[s
 def bound(name: str, host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     """A socket at a place of this machine, which never blocks. Raises ToolError."""
     try:
-        family, _, protocol, _, place = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)[0]
-        line = socket.socket(family, kind, protocol)
-        try:
-            line.setblocking(False)
-            if kind == socket.SOCK_STREAM:
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            line.bind(place)
-        except OSError:
-            line.close()
-            raise
+        line = places.bound_socket(host, port, kind)
     except OSError as error:
         raise ToolError(
             f"{name}: cannot be listened at: {error.strerror or error}",
             hint="another program may listen there: end it, or take another port",
         ) from error
+    line.setblocking(False)
     return line
 
 

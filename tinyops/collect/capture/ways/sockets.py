@@ -9,7 +9,7 @@ import time
 from tinyops.collect.capture.ways.kind import Opening, Stream, StreamEnded, Traits
 from tinyops.errors import ToolError
 from tinyops.link.client import LinkClosed, LinkTimeout
-from tinyops.link.places import host_and_port
+from tinyops.link.places import bound_socket, host_and_port
 
 CONNECT_S = 10.0
 PIECE_BYTES = 65_536
@@ -189,18 +189,9 @@ class UdpStream:
 def _bound(option: str, address: str, kind: socket.SocketKind) -> socket.socket:
     host, port = host_and_port(option, address, hostless=True)
     try:
-        family, _, protocol, _, place = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)[0]
-        line = socket.socket(family, kind, protocol)
-        try:
-            if kind == socket.SOCK_STREAM:
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            line.bind(place)
-        except OSError:
-            line.close()
-            raise
+        return bound_socket(host, port, kind)
     except OSError as error:
         raise ToolError(
             f"{option} {address}: cannot be listened on: {error.strerror or error}",
             hint="another program may listen there: end it, or take another port",
         ) from error
-    return line
