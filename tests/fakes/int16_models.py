@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from fakes.operator_models import _conv_options, _geometry, _weights, activations, seeds
+from fakes.operator_models import _conv_options, _geometry, _weights, activations, pooled, seeds
 from fakes.tflite import ACTIVATIONS, PADDING, Tflite
 
 scales = st.floats(2.0**-16, 2.0**-8, width=32)
@@ -88,24 +88,8 @@ def fully_connected(draw: Any, vast: bool = False) -> bytes:
 
 @st.composite
 def pool_2d(draw: Any) -> bytes:
-    g = _geometry(draw, st.just(1))
-    channels, scale = draw(st.integers(1, 9)), draw(scales)
-    model = Tflite()
-    source = model.tensor((1, *g["extent"], channels), "int16", scale=scale)
-    output = model.tensor((1, *g["out"], channels), "int16", scale=scale)
-    model.operator(
-        draw(st.sampled_from(["AVERAGE_POOL_2D", "MAX_POOL_2D"])),
-        [source],
-        [output],
-        table="Pool2DOptions",
-        padding=PADDING[g["padding"]],
-        strideH=g["stride"][0],
-        strideW=g["stride"][1],
-        filterHeight=g["taps"][0],
-        filterWidth=g["taps"][1],
-        fusedActivationFunction=ACTIVATIONS[draw(activations)],
-    )
-    return model.build([source], [output])
+    geometry = _geometry(draw, st.just(1))
+    return pooled(draw, geometry, draw(st.integers(1, 9)), "int16", scale=draw(scales))
 
 
 @st.composite

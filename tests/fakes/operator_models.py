@@ -133,11 +133,15 @@ def fully_connected(draw: Any, few: bool = False) -> bytes:
 
 @st.composite
 def pool_2d(draw: Any) -> bytes:
-    g = _geometry(draw, st.just(1))
-    channels, scale, zero_point = draw(st.integers(1, 9)), draw(scales), draw(zero_points)
+    geometry = _geometry(draw, st.just(1))
+    return pooled(draw, geometry, draw(st.integers(1, 9)), scale=draw(scales), zero_point=draw(zero_points))
+
+
+def pooled(draw: Any, g: dict[str, Any], channels: int, dtype: str = "int8", **same: Any) -> bytes:
+    """`same`: what input and output have alike, scale and zero point."""
     model = Tflite()
-    source = model.tensor((1, *g["extent"], channels), scale=scale, zero_point=zero_point)
-    output = model.tensor((1, *g["out"], channels), scale=scale, zero_point=zero_point)
+    source = model.tensor((1, *g["extent"], channels), dtype, **same)
+    output = model.tensor((1, *g["out"], channels), dtype, **same)
     model.operator(
         draw(st.sampled_from(["AVERAGE_POOL_2D", "MAX_POOL_2D"])),
         [source],

@@ -36,7 +36,8 @@ def answers_of(*calls: tuple[str, list[Any]], of: str = PLAIN) -> list[Any]:
         folder = Path(name)
         for source in (*SOURCES.glob("*.js"), *(SOURCES / "chain").glob("*.js")):
             shutil.copy(source, folder / source.name)
-        shutil.copy(ASKS / of, folder / of)
+        for source in ASKS.glob("*.mjs"):
+            shutil.copy(source, folder / source.name)
         (folder / "package.json").write_text('{"type": "module"}')
         done = subprocess.run(
             ["node", of], cwd=folder, input=json.dumps(calls), capture_output=True, text=True, timeout=60

@@ -1,52 +1,20 @@
 // node ask_part.mjs: as ask.mjs, of the modules that only the page of a part of a chain has.
-import { readFileSync } from "node:fs";
-
+import { Memory, Site, answer, bytes, prove, text } from "./asking.mjs";
 import { ChainClient } from "./chain_client.js";
-import { sha256 } from "./envelope.js";
 import { ModelFault } from "./model.js";
 import { Queue } from "./part.js";
 import { Upstream, Writer } from "./upstream.js";
 import { choose, open } from "./websocket.js";
 
-const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
-const text = (data) => (data === null ? null : Buffer.from(data).toString());
 const rest = (ms = 1) => new Promise((resolve) => setTimeout(resolve, ms));
 const PAGE = { fleet: "wrist", board: "far", contractDigest: "c".repeat(64) };
-
-// Keeps values in memory, and fails at the put with a number, before or after it is done.
-class Memory {
-  constructor(cut = -1, after = false) {
-    Object.assign(this, { cut, after, puts: 0, values: {} });
-  }
-
-  async get(key) {
-    return structuredClone(this.values[key]);
-  }
-
-  async put(values) {
-    const now = this.puts++ === this.cut;
-    if (now && !this.after) throw new Error("cut");
-    this.values = { ...this.values, ...structuredClone(values) };
-    if (now) throw new Error("cut");
-  }
-}
 
 // A page that is closed and opened again before each of some doings: {offer: release}, {commit: true} of whatever may
 // run beside what runs, {fails: true} the same where what is to run cannot, {breaks: "bytes"} of a page whose part
 // cannot run these when it is opened. Returns what each came to.
 async function doings({ trust, doings: wanted, cut = -1, after = false, now = 0 }) {
   const storage = new Memory(cut, after);
-  const site = { current: null };
-  site.entry = async () => bytes(site.current.entry);
-  site.asset = async (file) => {
-    const found = bytes(site.current.files[file.asset] ?? "");
-    if ((await sha256(found)) !== file.sha256) throw new Error("not the file that the signed entry names");
-    return found;
-  };
-  const prove = async (model) => {
-    if (text(model).includes("bad")) throw new ModelFault("golden vector 1 of 5 differs");
-    return 5;
-  };
+  const site = new Site();
   const opened = async () => {
     const board = { spare: null, offer: async (...spare) => (board.spare = spare), forget: async () => (board.spare = null) };
     const client = new ChainClient({ page: PAGE, trust, storage, site, prove, board, now: () => now });
@@ -174,12 +142,4 @@ const CALLS = {
   },
 };
 
-const answers = [];
-for (const [name, given] of JSON.parse(readFileSync(0))) {
-  try {
-    answers.push({ ok: (await CALLS[name](...given)) ?? null });
-  } catch (error) {
-    answers.push({ error: error.message });
-  }
-}
-process.stdout.write(JSON.stringify(answers));
+await answer(CALLS);
