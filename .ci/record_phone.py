@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
+from recording import ROOT, SCREEN, applied, check
 
-from tinyops.process import run
 from tinyops.twin.chromium import open_browser
 from tinyops.twin.page_server import read_page, serving
 
-ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "phone.png"
 FLEET = """\
 apiVersion: tinyops/v1
@@ -27,17 +23,10 @@ spec:
   boards:
     phone: {sensor: {kind: stream, port: serial}, transport: wifi}
 """
-PICTURE_BYTES_MAX = 150_000
-SCREEN = {"width": 390, "height": 844}
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        shutil.copytree(ROOT / "specs", root / "specs")
-        (root / "specs" / "fleets.yaml").write_text(FLEET)
-        for arguments in ("keys new TINYOPS_IMAGE_KEY", "lock", "apply"):
-            run([sys.executable, "-m", "tinyops", *arguments.split()], timeout_s=600, cwd=root)
+    with applied(FLEET) as root:
         releases = root / ".tinyops" / "releases"
         files = read_page(releases / "latest" / "firmware.wrist.phone.page.zip")
         with serving(files, releases) as server, open_browser("the picture") as (browser, _):
@@ -46,9 +35,7 @@ def main() -> None:
             page.wait_for_selector("body[data-ready=yes]")
             _replay(page, root / "specs" / "data" / "walk.csv")
             page.screenshot(path=PICTURE)
-    size = PICTURE.stat().st_size
-    assert size < PICTURE_BYTES_MAX, f"{PICTURE} has {size:,} bytes"
-    print(f"{PICTURE}: {size:,} bytes. Look at it before you commit it.")
+    check(PICTURE)
 
 
 def _replay(page: Page, recording: Path) -> None:

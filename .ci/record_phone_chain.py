@@ -6,15 +6,12 @@ picture of the phone's page: docs/images/phone-chain.png.
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
 from contextlib import closing
 from pathlib import Path
 
 from playwright.sync_api import expect
+from recording import ROOT, SCREEN, applied, check
 
-from tinyops.process import run
 from tinyops.reconcile.virtual import released_chain
 from tinyops.reconcile.world import observe
 from tinyops.twin.chain_step import read_chain
@@ -26,7 +23,6 @@ from tinyops.twin.recorded import read_replay, signal_of
 from tinyops.twin.step import open_twin, read_contract
 from tinyops.twin.wire import Terms
 
-ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "phone-chain.png"
 FLEET = """\
 apiVersion: tinyops/v1
@@ -40,22 +36,13 @@ spec:
       - {name: phone, board: phone}
     links: [{from: band, to: phone, kind: tcp}]
 """
-PICTURE_BYTES_MAX = 150_000
-SCREEN = {"width": 390, "height": 844}
 RESULTS, RESULTS_MS = 4, 30_000
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        shutil.copytree(ROOT / "specs", root / "specs")
-        (root / "specs" / "fleets.yaml").write_text(FLEET)
-        for arguments in ("keys new TINYOPS_IMAGE_KEY", "lock", "apply"):
-            run([sys.executable, "-m", "tinyops", *arguments.split()], timeout_s=900, cwd=root)
+    with applied(FLEET) as root:
         _picture(root)
-    size = PICTURE.stat().st_size
-    assert size < PICTURE_BYTES_MAX, f"{PICTURE} has {size:,} bytes"
-    print(f"{PICTURE}: {size:,} bytes. Look at it before you commit it.")
+    check(PICTURE)
 
 
 def _picture(root: Path) -> None:
