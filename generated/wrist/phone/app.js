@@ -3,7 +3,6 @@
 import { board, freshHealth } from "./board.js";
 import { Client } from "./client.js";
 import { Feed } from "./feeding.js";
-import { Model } from "./model.js";
 import { PAGE } from "./page.js";
 import { Plot } from "./plot.js";
 import { readFrames, readTensor } from "./recording.js";
@@ -12,10 +11,8 @@ import { sensorFor, startSensor } from "./sensors.js";
 import { ReleaseSite } from "./source.js";
 import { Storage } from "./storage.js";
 import { TRUST } from "./trust.js";
+import { keepUp, openPoster, postResult, prove, saveHealth } from "./upkeep.js";
 
-const POLL_MS = 15 * 60 * 1000;
-const TRIAL_LIMIT_MS = 60_000;
-const SAVE_MS = 10_000;
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 const { input, output } = PAGE.contract;
@@ -48,24 +45,9 @@ function showOne({ detail }) {
 }
 
 // Only while a person has a source on: what a twin feeds the board stays with it.
-function postResult({ detail }) {
+function postOne({ detail }) {
   if (poster === null || stopSource === null) return;
-  const named = output.type === "int8" && Boolean(output.classes);
-  const { inferences, unposted: lost } = board.health;
-  poster.offer(detail, { model: `sha256:${board.digest}`, sequence: inferences - 1, lost, named });
-}
-
-async function startPosting() {
-  if (!PAGE.post) return;
-  const { Poster, deviceName } = await import("./posting.js");
-  const whose = { device: await deviceName(storage, PAGE.board), board: PAGE.board, fleet: PAGE.fleet };
-  poster = new Poster(PAGE.post, whose, (posted, lost, trouble) => {
-    board.health.posted += posted;
-    board.health.unposted += lost;
-    byId("posting").textContent = trouble;
-    showHealth(board.health);
-    saveHealth(); // so that no sequence number is given out twice
-  });
+  postResult(poster, board, detail);
 }
 
 // -- sources -----------------------------------------------------------------------------------
@@ -140,15 +122,6 @@ async function runTyped(signal) {
 
 // -- updates -----------------------------------------------------------------------------------
 
-async function prove(bytes, golden) {
-  const model = await Model.start(bytes, PAGE.contractDigest, TRIAL_LIMIT_MS);
-  try {
-    return await model.call("prove", { golden });
-  } finally {
-    model.stop();
-  }
-}
-
 // One poll at a time, over all windows of this page.
 async function update() {
   if (client === null || Object.keys(TRUST.keys).length === 0) return;
@@ -169,8 +142,8 @@ async function update() {
   showAll();
 }
 
-async function saveHealth() {
-  if (storage !== null) await storage.put({ health: board.health }).catch(() => {});
+function save() {
+  return saveHealth(storage, board.health);
 }
 
 // -- start -------------------------------------------------------------------------------------
@@ -185,22 +158,15 @@ async function main() {
   byId("start").addEventListener("click", () => (stopSource === null ? begin() : end()));
   byId("check").addEventListener("click", update);
   board.addEventListener("result", showOne);
-  board.addEventListener("result", postResult);
+  board.addEventListener("result", postOne);
   board.addEventListener("booted", showAll);
   board.addEventListener("fault", showAll);
   showSource();
   plot.ask();
   byId("fact-trust").textContent = await explainTrust(TRUST);
   await restore();
-  await startPosting();
-  if ("serviceWorker" in navigator)
-    navigator.serviceWorker.register("./sw.js").catch((error) => say(`Not offline: ${error.message}`));
-  setInterval(saveHealth, SAVE_MS);
-  addEventListener("pagehide", saveHealth);
-  addEventListener("online", update);
-  setInterval(update, POLL_MS);
-  await update();
-  document.body.dataset.ready = "yes";
+  poster = await openPoster(storage, board, save);
+  await keepUp(update, save);
 }
 
 async function restore() {

@@ -11,6 +11,15 @@ export function freshHealth() {
   return { inferences: 0, missed: 0, faults: 0, classes: {}, posted: 0, unposted: 0 };
 }
 
+// Counts a result among those before; returns it with its best class and that one's name.
+export function countResult(health, contract, outputs) {
+  const best = bestOf(outputs);
+  const name = contract.output.classes?.[best] ?? String(best);
+  health.inferences++;
+  health.classes[name] = (health.classes[name] ?? 0) + 1;
+  return { outputs: Array.from(outputs), best, name };
+}
+
 export class Board extends EventTarget {
   constructor(page) {
     super();
@@ -68,11 +77,7 @@ export class Board extends EventTarget {
   }
 
   count(frame, outputs) {
-    const best = bestOf(outputs);
-    const name = this.page.contract.output.classes?.[best] ?? String(best);
-    this.health.inferences++;
-    this.health.classes[name] = (this.health.classes[name] ?? 0) + 1;
-    const result = { frame, outputs: Array.from(outputs), best, name };
+    const result = { frame, ...countResult(this.health, this.page.contract, outputs) };
     this.tell("result", result);
     return result;
   }

@@ -2,7 +2,7 @@
 
 const MAGIC = 0x314d4f54;
 const ABI = 1;
-const HEADER_BYTES = 92;
+export const HEADER_BYTES = 92;
 const ARENA_ALIGN = 16;
 const DUE = 1;
 const MORE = 2;
@@ -22,6 +22,17 @@ const STATUSES = {
 
 // The model is wrong; the message says how.
 export class ModelFault extends Error {}
+
+// A module's stack lies at the start of its memory and grows down: what keeps its paint was never reached.
+export function paintStack(bytes, stackBytes) {
+  bytes.fill(PAINT, 0, stackBytes);
+}
+
+export function untouchedStack(bytes, stackBytes) {
+  let untouched = 0;
+  while (untouched < stackBytes && bytes[untouched] === PAINT) untouched++;
+  return untouched;
+}
 
 export class CompiledModel {
   // `contract` is the digest that the module must have been made for, 64 hex digits.
@@ -49,7 +60,7 @@ export class CompiledModel {
     this.header = readHeader(this.bytes, this.headerAt, contract);
     this.checkPlaces();
     this.inferences = 0;
-    this.bytes.fill(PAINT, 0, this.stackBytes);
+    paintStack(this.bytes, this.stackBytes);
     this.init();
   }
 
@@ -102,10 +113,8 @@ export class CompiledModel {
 
   // Bytes of WebAssembly memory; the stack lies at its start and was painted.
   stats() {
-    let untouched = 0;
-    while (untouched < this.stackBytes && this.bytes[untouched] === PAINT) untouched++;
     return {
-      stackUsed: this.stackBytes - untouched,
+      stackUsed: this.stackBytes - untouchedStack(this.bytes, this.stackBytes),
       stackBytes: this.stackBytes,
       staticBytes: this.bytes.length - this.stackBytes,
       memoryBytes: this.bytes.length,

@@ -1,6 +1,6 @@
 // Keeps the page's own files, so that it opens without a network. Releases are never kept here.
 
-const CACHE = "tinyops-wrist-phone-97b71c84dde498e4";
+const CACHE = "tinyops-wrist-phone-1e0cfe03c54f9c9b";
 const OURS = "tinyops-wrist-phone-";
 const FILES = [
   "./app.js",
@@ -27,6 +27,7 @@ const FILES = [
   "./storage.js",
   "./style.css",
   "./trust.js",
+  "./upkeep.js",
   "./worker.js"
 ];
 
