@@ -155,21 +155,22 @@ def test_rows_in_the_emulator_equal_this_machine(tmp_path, options):
         assert [output for _, output in found] == wanted
 
 
-CAMERA = RawFeatures(10, 12, 12, (100, -50), (0.01, 0.005))  # 12 rows of 5 pixels with 2 channels
+ROWS = 24  # of fewer, a window takes less than what rows keep
+CAMERA = RawFeatures(10, ROWS, ROWS, (100, -50), (0.01, 0.005))  # of 5 pixels with 2 channels
 
 
 def test_a_camera_whose_frames_are_rows(tmp_path):
     """Each row goes into the first line as it comes; the same bytes as with a window in memory."""
-    graph = parse_graph(camera_network(), "camera")
+    graph = parse_graph(camera_network(ROWS), "camera")
     compiled = [compile_model(graph, CAMERA, way) for way in (replace(RAM, prefer="speed"), RAM)]
-    assert [way.header.input_rows for way in compiled] == [1, 12]
+    assert [way.header.input_rows for way in compiled] == [1, ROWS]
     assert compiled[1].arena.bytes < compiled[0].arena.bytes
     assert compiled[1].header.contract == compiled[0].header.contract
     whole, rows = (HostModel(build_host(way.sources, tmp_path / str(i))) for i, way in enumerate(compiled))
-    frames = np.random.default_rng(3).integers(-3000, 3000, (36, 10)).astype(np.int16)
+    frames = np.random.default_rng(3).integers(-3000, 3000, (3 * ROWS, 10)).astype(np.int16)
     for number, frame in enumerate(frames):
         due = [model.push(frame) for model in (whole, rows)]
-        assert due == ([DUE, DUE] if number % 12 == 11 else [0, 0])
+        assert due == ([DUE, DUE] if number % ROWS == ROWS - 1 else [0, 0])
         assert rows.prepare() == (0 if due[0] else ERR_STATE)
         if due[0] == DUE:
             whole.prepare()
@@ -181,9 +182,9 @@ def test_a_camera_whose_frames_are_rows(tmp_path):
 
 def test_rows_that_nobody_asked_for_are_forgotten(tmp_path):
     """A window that is complete and not used gives way to the next, and a row too many writes nowhere else."""
-    compiled = compile_model(parse_graph(camera_network(), "camera"), CAMERA, RAM)
+    compiled = compile_model(parse_graph(camera_network(ROWS), "camera"), CAMERA, RAM)
     model = HostModel(build_host(compiled.sources, tmp_path))
-    first, second = np.random.default_rng(4).integers(-3000, 3000, (2, 12, 10)).astype(np.int16)
+    first, second = np.random.default_rng(4).integers(-3000, 3000, (2, ROWS, 10)).astype(np.int16)
     outputs = []
     for frames in ((second,), (first, second), (first[:5], None, second)):
         model.init()

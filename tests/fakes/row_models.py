@@ -124,8 +124,8 @@ def image_networks(draw: Any, few: bool = False) -> bytes:
     return network.model.build([first], outputs)
 
 
-def camera_network() -> bytes:
-    """12 rows of 5 pixels with 2 channels: a convolution, a depthwise layer, another convolution, a dense layer."""
+def camera_network(height: int = 12) -> bytes:
+    """Rows of 5 pixels with 2 channels, a multiple of four: a convolution, a depthwise one, another, a dense layer."""
     rng = np.random.default_rng(1)
     model = Tflite()
     options = {"padding": PADDING["SAME"], "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
@@ -133,10 +133,10 @@ def camera_network() -> bytes:
     def weights(shape: tuple[int, ...], axis: int) -> int:
         return model.tensor(shape, scale=0.01, axis=axis, data=rng.integers(-127, 127, shape, endpoint=True))
 
-    source = model.tensor((1, 12, 5, 2), scale=SCALE, zero_point=-3)
-    wide = model.tensor((1, 12, 5, 8), scale=SCALE, zero_point=5)
-    deep = model.tensor((1, 6, 5, 8), scale=SCALE)
-    last = model.tensor((1, 3, 5, 2), scale=SCALE)
+    source = model.tensor((1, height, 5, 2), scale=SCALE, zero_point=-3)
+    wide = model.tensor((1, height, 5, 8), scale=SCALE, zero_point=5)
+    deep = model.tensor((1, height // 2, 5, 8), scale=SCALE)
+    last = model.tensor((1, height // 4, 5, 2), scale=SCALE)
     output = model.tensor((1, 3), scale=0.2)
     model.operator(
         "CONV_2D", [source, weights((8, 3, 3, 2), 0), -1], [wide], table="Conv2DOptions", strideH=1, **options
@@ -144,7 +144,7 @@ def camera_network() -> bytes:
     depthwise = {"table": "DepthwiseConv2DOptions", "depthMultiplier": 1, "strideH": 2}
     model.operator("DEPTHWISE_CONV_2D", [wide, weights((1, 3, 3, 8), 3)], [deep], **depthwise, **options)
     model.operator("CONV_2D", [deep, weights((2, 3, 3, 8), 0), -1], [last], table="Conv2DOptions", strideH=2, **options)
-    dense = weights((3, 30), 0)
+    dense = weights((3, height // 4 * 10), 0)
     model.operator("FULLY_CONNECTED", [last, dense, -1], [output], table="FullyConnectedOptions")
     return model.build([source], [output])
 

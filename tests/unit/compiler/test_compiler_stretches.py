@@ -126,10 +126,19 @@ def test_models_that_cannot_take_rows_are_refused_by_name() -> None:
 
 
 def test_frames_that_are_rows_are_streamed_only_where_ram_is_preferred() -> None:
-    graph = parse_graph(camera_network(), "camera")
-    rows = {p: compile_model(graph, CAMERA, CompileOptions(prefer=p, arena_bytes=4096)) for p in ("balanced", "ram")}
-    assert [found.header.input_rows for found in rows.values()] == [1, 12]
-    assert compile_model(graph, CAMERA, CompileOptions(prefer="ram")).header.input_rows == 1, "memory is no limit there"
+    graph, features = parse_graph(camera_network(24), "camera"), replace(CAMERA, window_frames=24, hop_frames=24)
+    rows = {p: compile_model(graph, features, CompileOptions(prefer=p, arena_bytes=4096)) for p in ("balanced", "ram")}
+    assert [found.header.input_rows for found in rows.values()] == [1, 24]
+    assert rows["ram"].arena.bytes < rows["balanced"].arena.bytes
+    whole = compile_model(graph, features, CompileOptions(prefer="ram"))
+    assert whole.header.input_rows == 1, "memory is no limit there"
+
+
+def test_a_window_that_takes_less_than_its_rows_is_not_streamed_unless_asked_for() -> None:
+    graph, ram = parse_graph(camera_network(), "camera"), CompileOptions(prefer="ram", arena_bytes=4096)
+    whole, asked = (compile_model(graph, CAMERA, options) for options in (ram, replace(ram, stream_rows=True)))
+    assert [whole.header.input_rows, asked.header.input_rows] == [1, 12]
+    assert whole.arena.bytes < asked.arena.bytes
 
 
 @pytest.mark.parametrize(

@@ -88,15 +88,15 @@ def choose_stretch(
 ) -> Choice:
     """What runs by rows, with its calls and its arena; `whole` are those without.
 
-    Streamed where the options ask for it, or where they prefer RAM and a sensor frame is a row. Otherwise by what the
-    options prefer, and in any case where the board's arena is too small for `whole`. Raises SpecError where rows are
-    to be streamed into a model that cannot take them.
+    Streamed where the options ask for it, or where they prefer RAM, a sensor frame is a row and `whole` takes more.
+    Otherwise by what the options prefer, and in any case where the board's arena is too small for `whole`. Raises
+    SpecError where rows are to be streamed into a model that cannot take them.
     """
     storage, as_whole = share_storage(graph, lowered), (*whole, None)
     task = _Task(graph, storage, features, options.cpu, geometries(graph, storage.lowered))
     if _can_stream(graph, features, options):
         found = _smallest(task, _candidates(task, streamed=True))
-        if found is not None:
+        if found is not None and (options.stream_rows or found[1].bytes < whole[1].bytes):
             return found
     if options.stream_rows:
         limit = (
