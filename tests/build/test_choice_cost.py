@@ -18,8 +18,8 @@ pytestmark = pytest.mark.build
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> dict[str, Path]:
-    """A dense layer of 2,000 weights."""
-    (tmp_path / "int8.tflite").write_bytes(finished_model(inputs=100, outputs=20))
+    """A dense layer of 4,000 weights of few values."""
+    (tmp_path / "int8.tflite").write_bytes(finished_model(inputs=100, outputs=40))
     (tmp_path / "features.json").write_text('{"kind": "tensor"}')
     (tmp_path / "golden.bin").write_bytes(b"read by no board that is too small")
     return {name: tmp_path / name for name in ("int8.tflite", "features.json", "golden.bin")}

@@ -127,6 +127,7 @@ def test_lanes_that_are_as_full_as_can_be(build, tmp_path, interpreter):
         rows = [full_block(9), np.repeat(full_block(3), 3), np.full(9, 127)]
     else:
         rows = [np.tile(full_block(block), 16 // block) for block in BLOCKS]
+        rows.append(np.arange(16) - 8)  # weights of no more values than the others have would be looked up
     filters = np.array([sign * row for sign in (1, -1) for row in rows])
     model = build(filters, scale=2.0**9)
     compiled = compile_special(model, CPU)
