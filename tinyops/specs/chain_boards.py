@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyops.boards.model import Board, Framework, LinkKind
+from tinyops.boards.model import Board, ChainLinks, Framework
 from tinyops.specs.chain import Chain, Part
 
 
@@ -24,7 +24,8 @@ def no_part(board: Board, part: Part | None = None) -> str:
         return "its model is linked into its firmware, and a part's must be switched with those of the others"
     if framework == "arduino" and not _has_slots(board):
         return "its firmware cannot write the flash that models lie in, and a part's must be switched with the others'"
-    return "" if any(map(bool, links_of(board, part))) else "it has no link to another board"
+    links = links_of(board, part)
+    return "" if links.receives or links.sends else "it has no link to another board"
 
 
 def _has_slots(board: Board) -> bool:
@@ -32,17 +33,17 @@ def _has_slots(board: Board) -> bool:
     return layout is not None and None not in (layout.state, layout.settings)
 
 
-def links_of(board: Board, part: Part | None = None) -> tuple[tuple[LinkKind, ...], tuple[LinkKind, ...]]:
+def links_of(board: Board, part: Part | None = None) -> ChainLinks:
     """Over what a part on it receives and sends."""
     spec, links = board.spec, board.spec.chain_links
     if framework_of(board, part) != "arduino":
-        return links.receives, links.sends
+        return links
     assert spec.arduino is not None
     radio = {"ble"} if "ble" in spec.arduino.acts else set()
     receives = {"uart"} if spec.arduino.wired else set()
-    return (
-        tuple(kind for kind in links.receives if kind in receives),
-        tuple(kind for kind in links.sends if kind in radio | {"uart"}),
+    return ChainLinks(
+        receives=tuple(kind for kind in links.receives if kind in receives),
+        sends=tuple(kind for kind in links.sends if kind in radio | {"uart"}),
     )
 
 

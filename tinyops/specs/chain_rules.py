@@ -18,7 +18,6 @@ from tinyops.specs.model import FleetSpec, LinkSensor
 
 _CHAIN: Loc = ("spec", "chain")
 _SENSOR = "sensor: {kind: stream}"
-RECEIVES, SENDS = 0, 1  # of `links_of`
 _BYTES_S_MAX, _MS_MAX, _RADIO_BYTES_MAX, _OPERATORS_MAX = 10**10, 86_400_000, 2**40, 65_536  # as split.json has them
 
 
@@ -58,9 +57,9 @@ def _part_faults(
     if why:
         yield Fault((*loc, "board"), f"{board.name} cannot be a part of a chain: {why}", _able(catalog))
         return
-    if number < len(chain.parts) - 1 and not links_of(board, part)[SENDS]:
+    if number < len(chain.parts) - 1 and not links_of(board, part).sends:
         what = f"{board.name} can only be the last part of a chain: it sends nothing to another"
-        yield Fault((*loc, "board"), what, f"boards that send: {_having(catalog, SENDS)}")
+        yield Fault((*loc, "board"), what, f"boards that send: {_having(catalog, 'sends')}")
     linked = isinstance(part.sensor, LinkSensor)
     yield from bound_faults(loc, part, board, UNKNOWN if linked else signal, catalog)
     if number == 0 and linked:
@@ -82,9 +81,9 @@ def _able(catalog: Mapping[str, Board]) -> str:
     return f"boards that can: {', '.join(able) or 'none'}"
 
 
-def _having(catalog: Mapping[str, Board], way: int, kind: LinkKind | None = None) -> str:
+def _having(catalog: Mapping[str, Board], does: str, kind: LinkKind | None = None) -> str:
     """Boards that send or receive over such a link, or over any."""
-    links = {name: links_of(board)[way] for name, board in sorted(catalog.items()) if not no_part(board)}
+    links = {name: getattr(links_of(board), does) for name, board in sorted(catalog.items()) if not no_part(board)}
     return ", ".join(n for n, has in links.items() if has and kind in (None, *has)) or "none in this version"
 
 
@@ -126,16 +125,16 @@ def _kind_faults(
     loc: Loc, link: ChainLink, sender: Part, receiver: Part, catalog: Mapping[str, Board]
 ) -> Iterator[Fault]:
     """Whether both boards have such a link; what is no part at all was said already."""
-    for part, way, verb in ((sender, SENDS, "sends over"), (receiver, RECEIVES, "receives over")):
+    for part, does, verb in ((sender, "sends", "sends over"), (receiver, "receives", "receives over")):
         board = catalog.get(part.board)
         if board is None or no_part(board, part):
             continue
-        has = links_of(board, part)[way]
-        if link.kind not in has and (has or way == RECEIVES):  # what sends nothing was said already
+        has: tuple[LinkKind, ...] = getattr(links_of(board, part), does)
+        if link.kind not in has and (has or does == "receives"):  # what sends nothing was said already
             message = f"{board.name} {verb} {', '.join(has)}, not {link.kind}"
             if not has:
                 message = f"{board.name} receives nothing from another board: it can only be the first part"
-            yield Fault((*loc, "kind"), message, f"boards that do: {_having(catalog, way, link.kind)}")
+            yield Fault((*loc, "kind"), message, f"boards that do: {_having(catalog, does, link.kind)}")
 
 
 def _line_faults(chain: Chain, catalog: Mapping[str, Board]) -> Iterator[Fault]:
